@@ -1,0 +1,39 @@
+/*
+ * base/bytes.h - a view of bytes that somebody else owns.
+ */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+struct bytes {
+	const char *p;
+	size_t n;
+};
+
+#define BYTES(literal) ((struct bytes){ (literal), sizeof(literal) - 1 })
+
+static inline struct bytes bytes_of(const char *s)
+{
+	return (struct bytes){ s, s ? strlen(s) : 0 };
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+/* The structure that holds `member`, given a pointer to that member. */
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * base/message.h - one application message: immutable, refcounted, encoded at
+ * most once per wire form however many receivers it has.
+ *
+ * Text is UTF-8 in which lone surrogates may stand as three octets (ED A0..BF
+ * xx), since SockJS has to carry them; each wire form deals with them.
+ * References and forms may be used on any thread.
+ */
+#ifndef BASE_MESSAGE_H
+#define BASE_MESSAGE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/shared.h"
+
+/* The wire forms that are worth keeping; who encodes them is named behind. */
+enum message_form {
+	MESSAGE_WS,          /* a whole unmasked WebSocket frame: transports/websocket_raw */
+	MESSAGE_SOCKJS_WS,   /* the same around a["..."]: transports/websocket */
+	MESSAGE_XHR,         /* an HTTP chunk with a["..."]\n: transports/xhr_streaming */
+	MESSAGE_EVENTSOURCE, /* an HTTP chunk with one event: transports/eventsource */
+	MESSAGE_HTMLFILE,    /* an HTTP chunk with one script block: transports/htmlfile */
+	MESSAGE_FORMS
+};
+
+struct message_cache; /* the encoded forms; only a message made for many has one */
+
+struct message {
+	atomic_uint refs;
+	uint32_t len;
+	bool binary;
+	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
+	char data[];
+};
+
+/* Copies n bytes. `for_many` gives it a cache of forms. One reference, owned by the caller; NULL
+ * when memory is out or n is over UINT32_MAX. */
+struct message *message_new(const void *data, size_t n, bool binary, bool for_many);
+
+static inline struct message *message_ref(struct message *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+void message_unref(struct message *m); /* NULL is fine */
+
+/* Encodes `m` into new shared bytes (one reference); NULL when memory is out. */
+typedef struct shared *(*message_encode_fn)(const struct message *m);
+
+/* The wire form of a message that has a cache; encoded by `encode` on first use. If two threads
+ * come first, one result is kept. Borrowed: lives as long as the message. NULL when memory is out.
+ * Must not be called on a message without cache. */
+struct shared *message_form(struct message *m, enum message_form form, message_encode_fn encode);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * net/addr.h - parse and print addresses.
+ *
+ * A peer is kept in 20 octets (struct addr); a place to listen at is
+ * HOST:PORT, [V6]:PORT or unix:PATH (struct listen_addr).
+ */
+#ifndef NET_ADDR_H
+#define NET_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/bytes.h"
+
+struct addr {
+	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX (no address), 0 unknown */
+	uint16_t port;   /* host order */
+	uint8_t ip[16];  /* v4 in the first four */
+};
+
+#define ADDR_TEXT_MAX 64
+
+struct addr addr_from_sockaddr(const struct sockaddr *sa);
+/* Writes into *out and returns its length (for AF_UNIX: an unnamed address). */
+socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
+/* "192.0.2.1:80", "[2001:db8::1]:80", "unix"; with_port false leaves the port and brackets away. */
+const char *addr_print(const struct addr *a, bool with_port, char text[ADDR_TEXT_MAX]);
+/* A bare IP address, v4 or v6 (brackets allowed); 0 or -EINVAL. An IPv4-mapped v6 address
+ * becomes v4. */
+int addr_parse_ip(struct bytes text, struct addr *out);
+bool addr_same_ip(const struct addr *a, const struct addr *b);
+/* The same client network: equal v4 addresses, or the same /64 of v6; two AF_UNIX are the same. */
+bool addr_same_class(const struct addr *a, const struct addr *b);
+
+struct cidr {
+	struct addr base;
+	unsigned prefix;
+};
+
+/* "10.0.0.0/8", "::1", "unix" (any local socket); 0 or -EINVAL. */
+int cidr_parse(struct bytes text, struct cidr *out);
+bool cidr_contains(const struct cidr *c, const struct addr *a);
+
+struct listen_addr {
+	struct sockaddr_storage sa;
+	socklen_t len;
+};
+
+/* HOST:PORT (HOST may be a name, "*" or empty for all), [V6]:PORT, unix:PATH. On error -EINVAL
+ * (or -ENOENT for an unknown host) and *why is a sentence that says what is allowed. */
+int listen_addr_parse(const char *text, struct listen_addr *out, const char **why);
+
+#endif

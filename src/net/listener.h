@@ -1,0 +1,44 @@
+/*
+ * net/listener.h - accepts connections, in each reactor on its own.
+ *
+ * A TCP address is bound once per reactor with SO_REUSEPORT; a unix socket is
+ * bound once and shared. When descriptors run out (EMFILE, ENFILE, ENOBUFS,
+ * ENOMEM) the listener steps back for 100 ms instead of spinning, and logs it once
+ * a second at most.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "net/addr.h"
+#include "net/loop.h"
+
+/* A bound, listening socket that reactors share or copy. */
+struct listen_socket {
+	int fd;
+	bool is_unix;
+	struct listen_addr addr; /* with the true port when 0 was asked for */
+};
+
+/* Binds and listens. For unix: a stale socket file is removed if nobody answers on it; `mode` (0:
+ * leave) is set before anyone can connect. On error -errno and a sentence in `why`. */
+int listen_socket_open(struct listen_socket *ls, const struct listen_addr *addr, unsigned mode,
+    char *why, size_t why_size);
+/* The socket for one more reactor: for TCP a new one bound to the same port, for unix a dup. */
+int listen_socket_share(const struct listen_socket *ls, struct listen_socket *out);
+/* Unlinks the path of a unix socket if `unlink_path`. */
+void listen_socket_close(struct listen_socket *ls, bool unlink_path);
+
+struct listener;
+/* `fd` is the new connection: non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. */
+typedef void (*accept_fn)(struct listener *l, int fd, const struct addr *peer, void *arg);
+
+/* Starts accepting on ls->fd (which stays the caller's) in this loop. */
+int listener_new(struct listener **out, struct loop *loop, const struct listen_socket *ls,
+    accept_fn fn, void *arg);
+/* Stops for good. NULL is fine. */
+void listener_free(struct listener *l);
+/* Stops and goes on accepting; for connection limits. */
+void listener_pause(struct listener *l);
+void listener_resume(struct listener *l);
+
+#endif

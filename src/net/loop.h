@@ -1,0 +1,99 @@
+/*
+ * net/loop.h - the reactor: one per thread, one epoll, nothing blocks.
+ *
+ * A turn runs in this order, and that is a promise others build on:
+ *	1. I/O events          2. mail from other threads     3. timers
+ *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. deferred calls
+ * Nothing is freed and no descriptor is closed inside a callback: an object
+ * that ends calls loop_defer(), so that later events of the same batch still
+ * find memory and no descriptor number is re-used under them.
+ *
+ * All functions but loop_post() and loop_stop() belong to the loop's own thread.
+ * Returns are 0 or -errno.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "base/list.h"
+#include "net/timer.h"
+
+struct loop;
+struct watch;
+
+/* `events` are EPOLL* bits. Called at most once per turn for each watch. */
+typedef void (*watch_fn)(struct watch *w, uint32_t events);
+
+/* Interest in one descriptor; embed it in the object that owns the descriptor. */
+struct watch {
+	int fd;
+	uint32_t events; /* what is asked for; 0 when not watched */
+	watch_fn fn;
+};
+
+struct deferred;
+typedef void (*deferred_fn)(struct deferred *d);
+
+struct deferred {
+	struct deferred *next;
+	deferred_fn fn; /* not NULL: already queued */
+};
+
+struct mail;
+typedef void (*mail_fn)(struct mail *m, struct loop *receiver);
+
+/* A message to another reactor; its memory is the receiver's from loop_post() on. */
+struct mail {
+	struct mail *next;
+	mail_fn fn;
+};
+
+enum loop_stage { LOOP_STAGE_HTTP, LOOP_STAGE_FLUSH, LOOP_STAGES };
+typedef void (*loop_hook_fn)(struct loop *loop, void *arg);
+
+int loop_new(struct loop **out);
+/* Frees what is left: pending deferred calls run, mail not yet delivered is delivered. */
+void loop_free(struct loop *loop);
+
+/* Runs turns until loop_stop(). */
+int loop_run(struct loop *loop);
+/* One turn that waits at most timeout_ms (-1: until something happens); for tests. */
+int loop_turn(struct loop *loop, int timeout_ms);
+/* From any thread or a signal handler: loop_run() returns after the current turn. */
+void loop_stop(struct loop *loop);
+
+/* The time of this turn, in milliseconds (monotonic). */
+uint64_t loop_now(const struct loop *loop);
+struct timer_wheel *loop_timers(struct loop *loop);
+/* The loop that runs on this thread, or NULL. Set by loop_run() and loop_turn(). */
+struct loop *loop_current(void);
+
+/* Starts watching w->fd (level-triggered). w->fd and w->fn are set by the caller. */
+int loop_watch(struct loop *loop, struct watch *w, uint32_t events);
+/* Changes what is asked for; no system call when nothing changes. */
+int loop_watch_change(struct loop *loop, struct watch *w, uint32_t events);
+/* Stops; w->fn is not called any more, not even for events of the current batch. Harmless when
+ * not watched. A watch may not be used for another descriptor within the same turn. */
+void loop_unwatch(struct loop *loop, struct watch *w);
+
+/* Calls fn at the end of this turn (or, from a deferred call, of the next). Queuing the same
+ * object twice is harmless: it runs once. */
+void loop_defer(struct loop *loop, struct deferred *d, deferred_fn fn);
+
+/* The function that runs in this stage of each turn; one each. */
+void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, void *arg);
+/* The next wait does not wait: there is work that no descriptor announces. */
+void loop_again(struct loop *loop);
+
+/* From any thread: delivers `m` in the receiver's stage 2, in the order posted by each sender.
+ * Wakes the loop by eventfd, at most once per batch. Never fails, never blocks. */
+void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
+
+/* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */
+#define LOOP_SCRATCH_BYTES (64 * 1024)
+char *loop_scratch(struct loop *loop);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * net/stream.h - a non-blocking byte stream over a descriptor, plain or TLS.
+ *
+ * What the kernel does not take at once waits in a queue that exists only
+ * then; a queued piece is a copy, or a reference to shared bytes. One object
+ * owns the descriptor; it moves between owners and loops by stream_move().
+ *
+ * Returns: counts or 0 for success, -errno for errors (-EAGAIN: later).
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/shared.h"
+#include "net/loop.h"
+
+struct stream;
+struct stream_queue;
+struct tls_context;
+
+struct stream_events {
+	void (*readable)(struct stream *s);
+	void (*writable)(struct stream *s);      /* the queue has just become empty */
+	void (*hangup)(struct stream *s, int err); /* the peer is gone or writing failed; err is 0 for an
+	                                           * orderly end, else -errno. At most once. The owner
+	                                           * closes the stream. */
+};
+
+enum { STREAM_READ = 1, STREAM_HANGUP = 2 };
+
+struct stream_ops; /* plain (stream_fd.c), TLS (stream_tls.c) */
+
+struct stream {
+	struct watch watch; /* watch.fd is the descriptor; -1: none */
+	unsigned want;      /* STREAM_* */
+	struct loop *loop;  /* NULL between two loops */
+	const struct stream_ops *ops;
+	const struct stream_events *on;
+	void *tls;                  /* the SSL object; NULL when plain */
+	struct stream_queue *queue; /* NULL: nothing waits */
+};
+
+/* Takes a connected, non-blocking descriptor over. Watches nothing until stream_want(). */
+void stream_init(struct stream *s, struct loop *loop, int fd, const struct stream_events *on);
+/* Nothing here yet, or not any more. */
+void stream_init_empty(struct stream *s);
+static inline bool stream_is_open(const struct stream *s)
+{
+	return s->watch.fd >= 0;
+}
+
+/* What to be told of: STREAM_READ calls readable (and hangup on a broken wire; an orderly end is
+ * readable and stream_read() says 0). STREAM_HANGUP without STREAM_READ calls hangup as soon as the
+ * peer ends or resets, without reading what it sent. */
+int stream_want(struct stream *s, unsigned want);
+
+/* Up to n bytes; 0 at the orderly end; -EAGAIN. If it fills the whole buffer there may be more,
+ * and readable is called again (for TLS too, where the kernel does not know of it). */
+ssize_t stream_read(struct stream *s, void *p, size_t n);
+
+struct stream_piece {
+	const void *p;
+	size_t n;
+	struct shared *owner; /* the bytes are within these (the stream takes a reference if it has
+	                       * to queue); NULL: copied if they have to be queued */
+};
+
+/* Takes all or nothing: what the kernel does not take now is queued behind what is queued
+ * already. One system call when the queue is empty, none otherwise. 0, or -errno when the wire broke
+ * or memory is out (the stream is useless then: hangup follows at the end of the turn). */
+int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n);
+/* Bytes that wait in the queue. */
+size_t stream_queued(const struct stream *s);
+
+/* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
+ * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`
+ * is empty afterwards. Wants nothing until stream_want(). */
+void stream_move(struct stream *to, struct stream *from, struct loop *loop,
+    const struct stream_events *on);
+/* In the new loop's thread, after a move with loop NULL. */
+void stream_adopt(struct stream *s, struct loop *loop);
+
+/* No more writing (TLS: close_notify first), once the queue is empty. Reading goes on. */
+int stream_shutdown(struct stream *s);
+/* Drops the queue and the TLS state; the descriptor is closed at the end of the turn. Idempotent. */
+void stream_close(struct stream *s);
+/* As stream_close(), but the peer gets a reset. */
+void stream_reset(struct stream *s);
+
+/* --- TLS: the server side of OpenSSL (stream_tls.c) ------------------------------------- */
+
+/* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
+ * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */
+struct tls_context *tls_context_new(const char *certificate, const char *key, char *why, size_t why_size);
+void tls_context_free(struct tls_context *ctx);
+
+/* Makes a plain stream speak TLS as a server. done(s, 0) once the handshake has ended; done(s,
+ * -errno) when it failed (the caller closes). Until then the stream's own events are not called.
+ * `deadline` is the caller's affair. */
+int stream_tls_accept(struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
+static inline bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * session/sockjs_payload.h - what a SockJS client sends: JSON text with an
+ * array of strings, or (WebSocket only) one string.
+ *
+ * Strict and single-pass; strings are decoded in place (the result is never
+ * longer than the source), into message text: \u0000 is an octet of zero, a lone
+ * surrogate becomes three octets. All or nothing: no message is seen unless
+ * the whole text is right.
+ */
+#ifndef SESSION_SOCKJS_PAYLOAD_H
+#define SESSION_SOCKJS_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+enum sockjs_payload_status {
+	SOCKJS_PAYLOAD_OK = 0,
+	SOCKJS_PAYLOAD_EMPTY,     /* no text at all (only white space counts as broken) */
+	SOCKJS_PAYLOAD_BROKEN,    /* not JSON, or not UTF-8, or something after the array */
+	SOCKJS_PAYLOAD_NOT_ARRAY, /* JSON, but no array (nor a string where one is allowed) */
+	SOCKJS_PAYLOAD_NOT_STRING, /* an array with a member that is not a string */
+	SOCKJS_PAYLOAD_TOO_BIG,   /* one message over max_message_bytes, or too many messages */
+	SOCKJS_PAYLOAD_NO_MEMORY,
+};
+
+struct sockjs_payload {
+	struct bytes *messages; /* views into the caller's text */
+	size_t count;
+	size_t cap;
+	struct bytes few[16]; /* enough for most; messages points here until it is not */
+};
+
+void sockjs_payload_init(struct sockjs_payload *p);
+void sockjs_payload_fini(struct sockjs_payload *p);
+
+/* Decodes `text` in place. May be called again for another text: the memory is re-used. On any error
+ * count is 0; the text may have been changed. */
+enum sockjs_payload_status sockjs_payload_decode(struct sockjs_payload *p, char *text, size_t n,
+    bool allow_string, size_t max_message_bytes, size_t max_messages);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * ws/ws_conn.h - one WebSocket connection after its opening handshake: frames
+ * to messages, control frames, closing handshake (RFC 6455 sections 5 to 8).
+ *
+ * Bytes in, bytes out, no I/O: the owner feeds what it read and gets messages,
+ * and frames to write, through the ops. Both roles. An idle connection costs this
+ * struct and nothing else: memory is taken only while a message is incomplete,
+ * and never from an announced length.
+ */
+#ifndef WS_CONN_H
+#define WS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/utf8.h"
+#include "ws/ws_frame.h"
+
+enum ws_role { WS_SERVER, WS_CLIENT };
+
+/* Status codes of a Close that the codec itself uses (RFC 6455 section 7.4.1). */
+enum {
+	WS_CLOSE_NORMAL = 1000,
+	WS_CLOSE_GOING_AWAY = 1001,
+	WS_CLOSE_PROTOCOL_ERROR = 1002,
+	WS_CLOSE_UNSUPPORTED = 1003,
+	WS_CLOSE_NO_STATUS = 1005, /* reported, never sent */
+	WS_CLOSE_INVALID_DATA = 1007,
+	WS_CLOSE_TOO_BIG = 1009,
+	WS_CLOSE_INTERNAL_ERROR = 1011,
+};
+
+#define WS_REASON_MAX 123
+
+struct ws_conn;
+
+struct ws_conn_ops {
+	/* A whole text (valid UTF-8) or binary message. `data` is the caller's until it returns, and
+	 * may be changed in place. */
+	void (*message)(struct ws_conn *c, enum ws_opcode type, char *data, size_t n);
+	/* Frame bytes to write now: a pong, a Close. */
+	void (*write)(struct ws_conn *c, const void *frame, size_t n);
+	/* A pong arrived. May be NULL. */
+	void (*pong)(struct ws_conn *c, const char *data, size_t n);
+	/* The end of messages, once: the peer's Close came (our answer is already written, unless we
+	 * had begun), or the connection failed (our Close is written; `failed`). The owner shuts down
+	 * writing, drains, and closes: the server first. code is WS_CLOSE_NO_STATUS for an empty
+	 * Close; reason is not NUL-terminated. */
+	void (*close)(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed);
+};
+
+struct ws_conn_limits {
+	size_t max_message_bytes; /* 0: no limit */
+	unsigned max_fragments;   /* frames of one message; 0: no limit */
+};
+
+struct ws_conn {
+	const struct ws_conn_ops *ops;
+	const struct ws_conn_limits *limits;
+	struct ws_partial *partial; /* an incomplete header, frame or message; else NULL */
+	uint8_t role;
+	bool paused;
+	bool close_sent;
+	bool close_received; /* or failed: no more input is looked at */
+};
+
+void ws_conn_init(struct ws_conn *c, enum ws_role role, const struct ws_conn_ops *ops,
+    const struct ws_conn_limits *limits);
+void ws_conn_fini(struct ws_conn *c);
+
+/* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
+ * consumed: all of them, or fewer if an op called ws_conn_pause(); the owner keeps the rest, as
+ * raw bytes, and feeds it after ws_conn_resume(). After a close everything is swallowed.
+ * -ENOMEM fails the connection with 1011 first. Ops may call ws_conn_close() and _pause(), and must
+ * not call ws_conn_feed() or _fini(). */
+ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n);
+
+void ws_conn_pause(struct ws_conn *c);
+void ws_conn_resume(struct ws_conn *c);
+
+/* Starts the closing handshake: writes a Close frame, once. A code that may not be on the wire
+ * (1005, 1006, 1015, out of range) becomes 1000, or an empty Close for 1005. A reason over 123 octets
+ * is cut at a code point. Input is still read until the peer's Close. */
+void ws_conn_close(struct ws_conn *c, unsigned code, const char *reason, size_t n);
+void ws_conn_ping(struct ws_conn *c, const void *data, size_t n); /* n <= 125 */
+
+/* Whether a code may stand in a Close frame (RFC 6455 section 7.4). */
+bool ws_close_code_is_valid(unsigned code);
+
+/* For the client role: masks `data` in place with a fresh key and writes the header; as
+ * ws_frame_header() otherwise. Returns the header's length. */
+size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], enum ws_opcode opcode,
+    char *data, size_t n);
+
+#endif

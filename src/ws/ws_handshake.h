@@ -1,0 +1,47 @@
+/*
+ * ws/ws_handshake.h - the opening handshake (RFC 6455 section 4), without I/O:
+ * decides on a request's headers, names the status code of a refusal, computes
+ * the accept key, picks a subprotocol.
+ */
+#ifndef WS_HANDSHAKE_H
+#define WS_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+#define WS_ACCEPT_LEN 28
+
+/* The headers that matter. Each may have come on several lines. */
+struct ws_request_header {
+	struct bytes name;
+	struct bytes value;
+};
+
+struct ws_request {
+	struct bytes method;
+	bool http_1_1; /* HTTP/1.1 or later */
+	const struct ws_request_header *headers;
+	size_t header_count;
+};
+
+struct ws_verdict {
+	unsigned status;     /* 101, or the refusal: 400, 405 (+ Allow: GET), 426 (+ Sec-WebSocket-Version: 13) */
+	const char *sentence; /* what is wrong; NULL for 101 */
+	char accept[WS_ACCEPT_LEN + 1];
+};
+
+/* Order of checks: method (405), HTTP version and Host (400), Upgrade and Connection tokens (400), version
+ * (426; also when missing or empty, but 400 if it stands twice with different values), key (400).
+ * Token lists may be spread over lines, in any case, with empty elements. */
+struct ws_verdict ws_handshake_check(const struct ws_request *req);
+
+/* The accept key for a Sec-WebSocket-Key (section 4.2.2); `out` gets WS_ACCEPT_LEN characters and NUL. */
+void ws_accept_key(char out[WS_ACCEPT_LEN + 1], struct bytes key);
+
+/* Walks the tokens of all Sec-WebSocket-Protocol lines in the client's order: calls fn for each
+ * until it returns true. Returns whether one did. -1 if a list is malformed (then the handshake is 400). */
+int ws_subprotocols(const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg);
+
+#endif
