@@ -299,8 +299,7 @@ void session_close(struct session *s, unsigned code, const char *reason)
 
 void session_discard(struct session *s)
 {
-	if (s->accepted)
-		s->ops->open(s);
+	s->ops->open(s);
 	end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -500,7 +499,7 @@ void session_pause(struct session *s)
 {
 	if (s->paused)
 		return;
-	s->paused = true;
+	s->paused = s->stopped = true;
 	set_state(s, s->state);
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, true);
@@ -515,7 +514,7 @@ void session_resume(struct session *s)
 	mark_dirty(s); /* not from within a callback of the application */
 }
 
-/* What waited while the application had paused. */
+/* The application goes on: what waited first, then the wire. */
 static void take_up(struct session *s)
 {
 	while (s->in && !s->paused && s->state == SESSION_OPEN) {
@@ -530,7 +529,10 @@ static void take_up(struct session *s)
 		pass_on(s, m->data, m->len, m->binary);
 		message_unref(m);
 	}
-	if (!s->paused && s->receiver && s->receiver->ops->pause)
+	if (s->paused)
+		return;
+	s->stopped = false;
+	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, false);
 }
 
@@ -587,7 +589,7 @@ int session_attach(struct session *s, struct receiver *r)
 
 static void process(struct session *s)
 {
-	if (s->in || (!s->paused && s->receiver && s->receiver->ops->pause))
+	if (s->stopped && !s->paused)
 		take_up(s);
 	flush(s);
 	tell_writable(s);
