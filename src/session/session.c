@@ -131,11 +131,17 @@ static uint64_t now_of(const struct session *s)
 	return loop_now(s->reactor->loop);
 }
 
+/* Other reactors see these bits. */
+static void publish(const struct session *s)
+{
+	if (s->entry)
+		session_entry_publish(s->entry, session_is_open(s), s->receiver != NULL, s->paused);
+}
+
 static void set_state(struct session *s, enum session_state state)
 {
 	s->state = (uint8_t)state;
-	if (s->entry)
-		session_entry_publish(s->entry, session_is_open(s), s->paused);
+	publish(s);
 }
 
 void session_init(struct session *s, struct session_reactor *reactor, const struct session_limits *limits,
@@ -258,6 +264,7 @@ static void forget_receiver(struct session *s)
 		s->receiver->session = NULL;
 	s->receiver = NULL;
 	s->blocked_since = 0;
+	publish(s);
 }
 
 /* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
@@ -500,7 +507,7 @@ void session_pause(struct session *s)
 	if (s->paused)
 		return;
 	s->paused = s->stopped = true;
-	set_state(s, s->state);
+	publish(s);
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, true);
 }
@@ -510,7 +517,7 @@ void session_resume(struct session *s)
 	if (!s->paused)
 		return;
 	s->paused = false;
-	set_state(s, s->state);
+	publish(s);
 	mark_dirty(s); /* not from within a callback of the application */
 }
 
@@ -577,6 +584,7 @@ int session_attach(struct session *s, struct receiver *r)
 		s->heard = true;
 		s->deadline = s->state == SESSION_CLOSING ? s->deadline : 0;
 		s->last_sent = now_of(s);
+		publish(s);
 		flush(s);
 	}
 	if (s->paused && s->receiver && r->ops->pause)
