@@ -112,8 +112,9 @@ static void drop_old(struct map *m)
 
 static void move_bucket(struct map *m)
 {
-	struct map_node *node = m->old.buckets[m->moved++], *next;
+	struct map_node *node = m->old.buckets[m->moved], *next;
 
+	m->old.buckets[m->moved++] = NULL;
 	for (; node; node = next) {
 		struct map_node **to = bucket_in(&m->now, node->hash);
 
