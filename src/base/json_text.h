@@ -67,17 +67,17 @@ static inline uint64_t json_word_stops(const char *p, struct json_stops s)
 /* How many of the n octets come before the first that is not plain. */
 static inline size_t json_plain_portable(const char *p, size_t n, struct json_stops s)
 {
-	size_t i = 0;
+	const char *start = p, *end = p + n;
 	uint64_t stops;
 
-	for (; n - i >= 8; i += 8) {
-		stops = json_word_stops(p + i, s);
+	for (; end - p >= 8; p += 8) {
+		stops = json_word_stops(p, s);
 		if (stops)
-			return i + (size_t)__builtin_ctzll(stops) / 8;
+			return (size_t)(p - start) + (size_t)__builtin_ctzll(stops) / 8;
 	}
-	while (i < n && json_is_plain(p[i], s))
-		i++;
-	return i;
+	while (p < end && json_is_plain(*p, s))
+		p++;
+	return (size_t)(p - start);
 }
 
 #ifdef __SSE2__
@@ -98,15 +98,15 @@ static inline unsigned json_block_stops(const char *p, struct json_stops s)
 
 static inline size_t json_plain_sse2(const char *p, size_t n, struct json_stops s)
 {
-	size_t i = 0;
+	const char *start = p, *blocks_end = p + (n & ~(size_t)15);
 	unsigned stops;
 
-	for (; n - i >= 16; i += 16) {
-		stops = json_block_stops(p + i, s);
+	for (; p < blocks_end; p += 16) {
+		stops = json_block_stops(p, s);
 		if (stops)
-			return i + (size_t)__builtin_ctz(stops);
+			return (size_t)(p - start) + (size_t)__builtin_ctz(stops);
 	}
-	return i + json_plain_portable(p + i, n - i, s);
+	return (size_t)(p - start) + json_plain_portable(p, n & 15, s);
 }
 #define json_plain json_plain_sse2
 #else

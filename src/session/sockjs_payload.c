@@ -229,8 +229,11 @@ static bool decode_string(struct cursor *c, struct bytes *out)
 
 static inline void skip_space(struct cursor *c)
 {
-	while (c->p < c->end && (*c->p == ' ' || *c->p == '\n' || *c->p == '\r' || *c->p == '\t'))
+	while (c->p < c->end && (unsigned char)*c->p <= ' ') { /* mostly there is none */
+		if (*c->p != ' ' && *c->p != '\n' && *c->p != '\r' && *c->p != '\t')
+			return;
 		c->p++;
+	}
 }
 
 /* The next octet if it is `what`. */

@@ -39,29 +39,29 @@ static size_t split(struct message **messages, const char *p, size_t n)
 	return count;
 }
 
-/* A frame may hold no control characters, and no octets that are not UTF-8 (the decoder sees to that). */
+/* A frame may hold no control characters, and no octets that are not UTF-8 (the decoder sees to that). Its
+ * messages make the same frame again: quoting repairs, and what it once repaired stays as it is. */
 static void require_readable(const char *frame, size_t n, size_t count)
 {
 	struct sockjs_payload p;
-	char *copy = malloc(n);
+	char *copy = malloc(n), *again = malloc(n), *to = again;
 
 	for (size_t i = 0; i < n; i++)
 		require((unsigned char)frame[i] >= 0x20);
-	require(frame[0] == 'a');
 	memcpy(copy, frame, n);
 	sockjs_payload_init(&p);
 	require(sockjs_payload_decode(&p, copy + 1, n - 1, false, 0, 0) == SOCKJS_PAYLOAD_OK);
 	require(p.count == count);
+	*to++ = 'a';
 	for (size_t i = 0; i < count; i++) {
-		size_t len = sockjs_quote_len(p.messages[i].p, p.messages[i].n);
-		char *again = malloc(len);
-
-		/* Quoting repairs; what it once repaired stays as it is. */
-		require(sockjs_quote(again, p.messages[i].p, p.messages[i].n) == again + len);
-		require(memmem(frame, n, again, len) != NULL);
-		free(again);
+		*to++ = i ? ',' : '[';
+		require(sockjs_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
+		to = sockjs_quote(to, p.messages[i].p, p.messages[i].n);
 	}
+	*to++ = ']';
+	require(to == again + n && memcmp(frame, again, n) == 0);
 	sockjs_payload_fini(&p);
+	free(again);
 	free(copy);
 }
 
@@ -80,13 +80,15 @@ static void require_string(char *string, size_t n, const char *frame, size_t fra
 static void check_script(const char *frame, size_t n)
 {
 	static const char head[] = "<script>\np(", tail[] = ");\n</script>\r\n";
-	size_t len = sockjs_script_len(frame, n);
-	char *out = malloc(len);
+	size_t len = sockjs_script_len(frame, n), string_len;
+	char *out = malloc(len), *string;
 
 	require(len <= sockjs_script_max(n));
 	require(sockjs_script(out, frame, n) == out + len);
-	require(memchr(out + 1, '<', len - sizeof(tail) + 4) == NULL);
-	require_string(out + sizeof(head) - 1, len - (sizeof(head) - 1) - (sizeof(tail) - 1), frame, n);
+	string = out + sizeof(head) - 1;
+	string_len = len - (sizeof(head) - 1) - (sizeof(tail) - 1);
+	require(memchr(string, '<', string_len) == NULL);
+	require_string(string, string_len, frame, n);
 	free(out);
 }
 

@@ -131,7 +131,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	require_limits(&p, status, &free_flags);
 	require(status != SOCKJS_PAYLOAD_TOO_BIG && status != SOCKJS_PAYLOAD_NO_MEMORY);
 	root = json_loadb((const char *)data, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
-	compare(&p, status, root, free_flags.allow_string);
+	if (!memchr(data, '\0', n)) /* which ends the text for jansson; for us it breaks it */
+		compare(&p, status, root, free_flags.allow_string);
+	else
+		require(status == SOCKJS_PAYLOAD_BROKEN);
 	for (size_t i = 0; i < p.count; i++)
 		require_round_trip(p.messages[i]);
 
