@@ -16,10 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 #define MESSAGES_MAX 32
 
-#define require(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
+#define require(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
 	} while (0)
 
 static size_t split(struct message **messages, const char *p, size_t n)
@@ -39,8 +39,9 @@ static size_t split(struct message **messages, const char *p, size_t n)
 	return count;
 }
 
-/* A frame may hold no control characters, and no octets that are not UTF-8 (the decoder sees to that). Its
- * messages make the same frame again: quoting repairs, and what it once repaired stays as it is. */
+/* A frame may hold no control characters, and no octets that are not UTF-8 (the decoder sees to
+ * that). Its messages make the same frame again: quoting repairs, and what it once repaired stays
+ * as it is. */
 static void require_readable(const char *frame, size_t n, size_t count)
 {
 	struct sockjs_payload p;
@@ -55,7 +56,8 @@ static void require_readable(const char *frame, size_t n, size_t count)
 	*to++ = 'a';
 	for (size_t i = 0; i < count; i++) {
 		*to++ = i ? ',' : '[';
-		require(sockjs_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
+		require(
+		    sockjs_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
 		to = sockjs_quote(to, p.messages[i].p, p.messages[i].n);
 	}
 	*to++ = ']';
@@ -100,7 +102,8 @@ static void check_jsonp(const char *frame, size_t n)
 
 	require(len <= sockjs_jsonp_max(1, n));
 	require(sockjs_jsonp(out, "f", 1, frame, n) == out + len);
-	require_string(out + sizeof(head) - 1, len - (sizeof(head) - 1) - (sizeof(tail) - 1), frame, n);
+	require_string(
+	    out + sizeof(head) - 1, len - (sizeof(head) - 1) - (sizeof(tail) - 1), frame, n);
 	free(out);
 }
 

@@ -15,10 +15,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-#define require(condition) \
-	do { \
-		if (!(condition)) \
-			abort(); \
+#define require(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
 	} while (0)
 
 struct flags {
@@ -26,8 +26,8 @@ struct flags {
 	size_t max_bytes, max_messages;
 };
 
-static enum sockjs_payload_status decode(struct sockjs_payload *p, char *text, size_t n,
-    const struct flags *f)
+static enum sockjs_payload_status decode(
+    struct sockjs_payload *p, char *text, size_t n, const struct flags *f)
 {
 	return sockjs_payload_decode(p, text, n, f->allow_string, f->max_bytes, f->max_messages);
 }
@@ -51,12 +51,12 @@ static bool any_surrogates(const struct sockjs_payload *p)
 static void require_same(const struct sockjs_payload *p, size_t i, const json_t *s)
 {
 	require(json_is_string(s));
-	require(bytes_equal(p->messages[i],
-	    (struct bytes){ json_string_value(s), json_string_length(s) }));
+	require(bytes_equal(
+	    p->messages[i], (struct bytes){ json_string_value(s), json_string_length(s) }));
 }
 
-/* What jansson reads we read alike, and what it refuses we do, but for lone surrogates (and, in values that
- * are refused anyhow, huge numbers and the like). */
+/* What jansson reads we read alike, and what it refuses we do, but for lone surrogates (and, in
+ * values that are refused anyhow, huge numbers and the like). */
 static void compare(const struct sockjs_payload *p, enum sockjs_payload_status status, json_t *root,
     bool allow_string)
 {
@@ -95,8 +95,8 @@ static void require_round_trip(struct bytes m)
 }
 
 /* Limits only turn a success into TOO_BIG, never anything else into one. */
-static void require_limits(const struct sockjs_payload *p, enum sockjs_payload_status status,
-    const struct flags *f)
+static void require_limits(
+    const struct sockjs_payload *p, enum sockjs_payload_status status, const struct flags *f)
 {
 	if (status != SOCKJS_PAYLOAD_OK)
 		require(p->count == 0);

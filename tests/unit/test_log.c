@@ -71,7 +71,7 @@ START_TEST(json_lines_carry_the_same)
 	log_set_format(LOG_JSON);
 	log_info("session closed", LOG_INT("code", 3000), LOG_STR("reason", "Go \"away\""));
 	assert_json("\"level\":\"info\",\"message\":\"session closed\",\"code\":3000,"
-		    "\"reason\":\"Go \\\"away\\\"\"}");
+	            "\"reason\":\"Go \\\"away\\\"\"}");
 	log_error("bad");
 	assert_json("\"level\":\"error\",\"message\":\"bad\"}");
 }
@@ -95,9 +95,11 @@ END_TEST
 
 START_TEST(no_value_can_forge_a_line_or_reach_a_terminal)
 {
-	log_info("x", LOG_STR("v", "a\"\\\r\n\t\x1b[2J\x7f" "b"));
+	log_info("x", LOG_STR("v", "a\"\\\r\n\t\x1b[2J\x7f"
+	                           "b"));
 	assert_text("info  x v=\"a\\\"\\\\\\u000d\\u000a\\u0009\\u001b[2J\\u007fb\"");
-	log_info("x", LOG_STR("v", "\xc2\x9b" "2J\xc2\xa0\xc3\xa9\xf0\x9f\x98\x80"));
+	log_info("x", LOG_STR("v", "\xc2\x9b"
+	                           "2J\xc2\xa0\xc3\xa9\xf0\x9f\x98\x80"));
 	assert_text("info  x v=\"\\u009b2J\xc2\xa0\xc3\xa9\xf0\x9f\x98\x80\"");
 	log_info("x", LOG_BYTES("v", ((struct bytes){ "a\0b", 3 })));
 	assert_text("info  x v=\"a\\u0000b\"");
@@ -153,15 +155,16 @@ START_TEST(fields_without_room_are_left_out_whole)
 		struct bytes v = { big, n };
 		size_t len;
 
-		log_info("m", LOG_BYTES("a", v), LOG_BYTES("b", v), LOG_BYTES("c", v), LOG_BYTES("d", v),
-		    LOG_BYTES("e", v));
+		log_info("m", LOG_BYTES("a", v), LOG_BYTES("b", v), LOG_BYTES("c", v),
+		    LOG_BYTES("d", v), LOG_BYTES("e", v));
 		len = strlen(last);
 		ck_assert_uint_lt(len, 4096);
 		if (n == 0)
 			ck_assert_str_eq(last + len - 7, "\"e\":\"\"}");
 		else
-			ck_assert(strcmp(last + len - 4, "00a\"}") == 0 || strcmp(last + len - 3, "a\"}") == 0 ||
-			    strcmp(last + len - 5, "...\"}") == 0);
+			ck_assert(strcmp(last + len - 4, "00a\"}") == 0 ||
+			          strcmp(last + len - 3, "a\"}") == 0 ||
+			          strcmp(last + len - 5, "...\"}") == 0);
 	}
 	ck_assert_ptr_nonnull(strstr(last, "\"c\":"));
 	ck_assert_ptr_null(strstr(last, "\"e\":"));

@@ -61,11 +61,11 @@ static void assert_holds(size_t total, size_t from, size_t to)
 START_TEST(the_hash_is_siphash_1_3)
 {
 	struct map_seed seed = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
-	static const uint64_t expected[] = { 0xabac0158050fc4dc, 0xc9f49bf37d57ca93, 0x82cb9b024dc7d44d,
-		0x8bf80ab8e7ddf7fb, 0xcf75576088d38328, 0xdef9d52f49533b67, 0xc50d2b50c59f22a7,
-		0xd3927d989bb11140, 0x369095118d299a8e, 0x25a48eb36c063de4, 0x79de85ee92ff097f,
-		0x70c118c1f94dc352, 0x78a384b157b4d9a2, 0x306f760c1229ffa7, 0x605aa111c0f95d34,
-		0xd320d86d2a519956 };
+	static const uint64_t expected[] = { 0xabac0158050fc4dc, 0xc9f49bf37d57ca93,
+		0x82cb9b024dc7d44d, 0x8bf80ab8e7ddf7fb, 0xcf75576088d38328, 0xdef9d52f49533b67,
+		0xc50d2b50c59f22a7, 0xd3927d989bb11140, 0x369095118d299a8e, 0x25a48eb36c063de4,
+		0x79de85ee92ff097f, 0x70c118c1f94dc352, 0x78a384b157b4d9a2, 0x306f760c1229ffa7,
+		0x605aa111c0f95d34, 0xd320d86d2a519956 };
 	char input[sizeof(expected) / 8];
 
 	for (size_t n = 0; n < sizeof(input); n++) {
@@ -195,8 +195,8 @@ START_TEST(random_coming_and_going_keeps_the_map_right)
 		ck_assert_ptr_eq(map_find(&map, bytes_of(it->key)), wanted ? &it->node : NULL);
 	}
 	for (size_t i = 0; i < TOTAL; i++)
-		ck_assert_ptr_eq(map_find(&map, bytes_of(items[i].key)),
-		    items[i].seen ? &items[i].node : NULL);
+		ck_assert_ptr_eq(
+		    map_find(&map, bytes_of(items[i].key)), items[i].seen ? &items[i].node : NULL);
 }
 END_TEST
 
@@ -276,7 +276,8 @@ START_TEST(a_walk_may_remove_and_may_stop)
 	ck_assert_uint_eq(map_count(&map), (TOTAL + 1) / 2);
 	for (size_t i = 0; i < TOTAL; i++) {
 		ck_assert_uint_eq(items[i].seen, 1);
-		ck_assert_ptr_eq(map_find(&map, bytes_of(items[i].key)), i % 2 ? NULL : &items[i].node);
+		ck_assert_ptr_eq(
+		    map_find(&map, bytes_of(items[i].key)), i % 2 ? NULL : &items[i].node);
 	}
 }
 END_TEST

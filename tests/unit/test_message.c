@@ -151,7 +151,8 @@ START_TEST(threads_that_come_together_get_the_same_form)
 	for (size_t t = 0; t < THREADS; t++)
 		pthread_join(threads[t], NULL);
 	for (size_t i = 0; i < MESSAGES; i++) {
-		ck_assert_uint_eq(atomic_load(&seen[0][i]->refs), THREADS); /* the messages are gone */
+		ck_assert_uint_eq(
+		    atomic_load(&seen[0][i]->refs), THREADS); /* the messages are gone */
 		for (size_t t = 0; t < THREADS; t++) {
 			ck_assert_ptr_eq(seen[t][i], seen[0][i]);
 			if (t > 0)

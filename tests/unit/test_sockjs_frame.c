@@ -78,7 +78,8 @@ START_TEST(exactly_the_ranges_of_the_protocol_are_escaped)
 
 	for (unsigned cp = 0x800; cp <= 0xffff; cp++) {
 		bool escaped = (cp >= 0x200c && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202f) ||
-		    (cp >= 0x2060 && cp <= 0x206f) || (cp >= 0xd800 && cp <= 0xdfff) || cp >= 0xfff0;
+		               (cp >= 0x2060 && cp <= 0x206f) || (cp >= 0xd800 && cp <= 0xdfff) ||
+		               cp >= 0xfff0;
 		char source[4] = "", expected[16], got[32];
 
 		spell(source, cp);
@@ -98,7 +99,8 @@ START_TEST(characters_beyond_the_bmp_go_out_as_pairs)
 	assert_quotes("\xf0\x90\x80\x80", "\"\\ud800\\udc00\"");
 	assert_quotes("\xf0\x9f\x98\x80", "\"\\ud83d\\ude00\"");
 	assert_quotes("\xf4\x8f\xbf\xbf", "\"\\udbff\\udfff\"");
-	assert_quotes("\xed\xa0\xbd\xed\xb8\x80", "\"\\ud83d\\ude00\""); /* two lone ones, side by side */
+	assert_quotes(
+	    "\xed\xa0\xbd\xed\xb8\x80", "\"\\ud83d\\ude00\""); /* two lone ones, side by side */
 }
 END_TEST
 
@@ -132,8 +134,9 @@ static void assert_comes_back(const char *source, size_t n)
 
 START_TEST(what_was_quoted_decodes_to_itself)
 {
-	static const char *const pieces[] = { "a", "0123456789abcdefghijklm", "\n", "\"", "\\", "\xc3\xa9",
-		"\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xe2\x80\xa8", "\x7f", "\x1f", "x\xed\xa0\xbdx" };
+	static const char *const pieces[] = { "a", "0123456789abcdefghijklm", "\n", "\"", "\\",
+		"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xe2\x80\xa8", "\x7f", "\x1f",
+		"x\xed\xa0\xbdx" };
 	unsigned seed = 11;
 	char source[1024];
 
@@ -142,8 +145,8 @@ START_TEST(what_was_quoted_decodes_to_itself)
 		size_t n = 0;
 
 		while (count-- > 0)
-			n += (size_t)sprintf(source + n, "%s",
-			    pieces[(unsigned)rand_r(&seed) % N(pieces)]);
+			n += (size_t)sprintf(
+			    source + n, "%s", pieces[(unsigned)rand_r(&seed) % N(pieces)]);
 		if (n > 0 && rand_r(&seed) % 4 == 0)
 			source[n - 1] = source[n - 1] < 0 ? source[n - 1] : '\0';
 		assert_comes_back(source, n);
@@ -286,7 +289,7 @@ static int add_all(struct buf *b, struct message *const *m)
 START_TEST(everything_can_be_added_to_a_buffer)
 {
 	static const char expected[] = "a[\"x\"]data: %25\r\n\r\n"
-				       "<script>\np(\"\\u003c\");\n</script>\r\n/**/f(\"o\");\r\n";
+	                               "<script>\np(\"\\u003c\");\n</script>\r\n/**/f(\"o\");\r\n";
 	struct message *m = message("x");
 	struct buf b = BUF_INIT;
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json_text.h"
+#include "base/text.h"
 #include "base/mem.h"
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
@@ -28,8 +28,8 @@ static void teardown(void)
 	free(text);
 }
 
-static enum sockjs_payload_status decode_limited(const char *p, size_t n, bool allow_string,
-    size_t max_bytes, size_t max_messages)
+static enum sockjs_payload_status decode_limited(
+    const char *p, size_t n, bool allow_string, size_t max_bytes, size_t max_messages)
 {
 	free(text);
 	text = malloc(n ? n : 1);
@@ -108,8 +108,8 @@ END_TEST
 
 START_TEST(lone_surrogates_become_three_octets)
 {
-	ck_assert_int_eq(decode("[\"\\ud800\",\"\\udfff\",\"\\ude00\\ud83d\",\"\\ud83dx\"]"),
-	    SOCKJS_PAYLOAD_OK);
+	ck_assert_int_eq(
+	    decode("[\"\\ud800\",\"\\udfff\",\"\\ude00\\ud83d\",\"\\ud83dx\"]"), SOCKJS_PAYLOAD_OK);
 	assert_message(0, "\xed\xa0\x80", 3);
 	assert_message(1, "\xed\xbf\xbf", 3);
 	assert_message(2, "\xed\xb8\x80\xed\xa0\xbd", 6);
@@ -117,16 +117,19 @@ START_TEST(lone_surrogates_become_three_octets)
 	ck_assert_int_eq(decode("[\"\\ud83d\\ud83d\\ude00\",\"\\ud83d\\u0041\",\"\\ud83d\\n\"]"),
 	    SOCKJS_PAYLOAD_OK);
 	assert_message(0, "\xed\xa0\xbd\xf0\x9f\x98\x80", 7);
-	assert_message(1, "\xed\xa0\xbd" "A", 4);
+	assert_message(1,
+	    "\xed\xa0\xbd"
+	    "A",
+	    4);
 	assert_message(2, "\xed\xa0\xbd\n", 4);
 }
 END_TEST
 
 START_TEST(bad_escapes_are_broken)
 {
-	static const char *const bad[] = { "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u123g\"]", "[\"\\U0041\"]",
-		"[\"\\", "[\"\\u", "[\"\\u004", "[\"\\\"]", "[\"\\'\"]", "[\"\\ud83d\\u12\"]",
-		"[\"\\ud83d\\", "[\"\\u 041\"]", "[\"\\u+041\"]" };
+	static const char *const bad[] = { "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u123g\"]",
+		"[\"\\U0041\"]", "[\"\\", "[\"\\u", "[\"\\u004", "[\"\\\"]", "[\"\\'\"]",
+		"[\"\\ud83d\\u12\"]", "[\"\\ud83d\\", "[\"\\u 041\"]", "[\"\\u+041\"]" };
 
 	for (size_t i = 0; i < N(bad); i++)
 		assert_status(bad[i], false, SOCKJS_PAYLOAD_BROKEN);
@@ -139,7 +142,8 @@ START_TEST(every_control_character_has_to_be_escaped)
 
 	for (int c = 0; c < 0x20; c++) {
 		p[3] = (char)c;
-		ck_assert_int_eq(decode_limited(p, sizeof(p) - 1, false, 0, 0), SOCKJS_PAYLOAD_BROKEN);
+		ck_assert_int_eq(
+		    decode_limited(p, sizeof(p) - 1, false, 0, 0), SOCKJS_PAYLOAD_BROKEN);
 	}
 	p[3] = 0x7f;
 	ck_assert_int_eq(decode(p), SOCKJS_PAYLOAD_OK);
@@ -149,7 +153,8 @@ END_TEST
 START_TEST(characters_of_every_length_pass_at_their_bounds)
 {
 	static const char *const good[] = { "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-		"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
+		"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+		"\xf4\x8f\xbf\xbf" };
 
 	for (size_t i = 0; i < N(good); i++) {
 		char p[16];
@@ -163,10 +168,11 @@ END_TEST
 
 START_TEST(what_is_not_utf8_is_broken)
 {
-	static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41",
-		"\xe0\x80\x80", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80", "\xed\xbf\xbf",
-		"\xed\xa0\xbd\xed\xb8\x80", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe", "\xc3\xa9\x80" };
+	static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2",
+		"\xc2\x41", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80",
+		"\xed\xbf\xbf", "\xed\xa0\xbd\xed\xb8\x80", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
+		"\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe",
+		"\xc3\xa9\x80" };
 
 	for (size_t i = 0; i < N(bad); i++) {
 		char p[32];
@@ -195,7 +201,8 @@ END_TEST
 
 START_TEST(a_text_cut_anywhere_is_broken)
 {
-	static const char whole[] = " [ \"a\\n\\ud83d\\ude00\" , \"\xf0\x9f\x98\x80\xc3\xa9 0123456789abcdef\" ]";
+	static const char whole[] =
+	    " [ \"a\\n\\ud83d\\ude00\" , \"\xf0\x9f\x98\x80\xc3\xa9 0123456789abcdef\" ]";
 
 	for (size_t n = 1; n < sizeof(whole) - 1; n++)
 		ck_assert_int_eq(decode_limited(whole, n, true, 0, 0), SOCKJS_PAYLOAD_BROKEN);
@@ -205,8 +212,9 @@ END_TEST
 
 START_TEST(commas_stand_between_members_only)
 {
-	static const char *const bad[] = { "[,]", "[\"a\",]", "[,\"a\"]", "[\"a\",,\"b\"]", "[\"a\" \"b\"]",
-		"[", "[\"a\"", "[\"a\",", "[\"a", "]", "[\"a\"}", "[\"a\":\"b\"]" };
+	static const char *const bad[] = { "[,]", "[\"a\",]", "[,\"a\"]", "[\"a\",,\"b\"]",
+		"[\"a\" \"b\"]", "[", "[\"a\"", "[\"a\",", "[\"a", "]", "[\"a\"}",
+		"[\"a\":\"b\"]" };
 
 	for (size_t i = 0; i < N(bad); i++)
 		assert_status(bad[i], false, SOCKJS_PAYLOAD_BROKEN);
@@ -225,14 +233,16 @@ START_TEST(a_string_alone_is_taken_only_where_it_is_allowed)
 }
 END_TEST
 
-static const char *const other_values[] = { "0", "-0", "1", "-12", "1.5", "0.25", "1e5", "1E+5", "-1.5e-10",
-	"true", "false", "null", "{}", "{ }", "{\"a\":1}", "{\"a\":{\"b\":[]},\"c\":\"\\ud800\"}",
+static const char *const other_values[] = { "0", "-0", "1", "-12", "1.5", "0.25", "1e5", "1E+5",
+	"-1.5e-10", "true", "false", "null", "{}", "{ }", "{\"a\":1}",
+	"{\"a\":{\"b\":[]},\"c\":\"\\ud800\"}",
 	"{ \"a\" : [ 1 , { \"b\" : null } , [ ] ] , \"a\" : \"\xc3\xa9\" }", "1e999" };
 
-static const char *const no_values[] = { "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x10", "-a", "tru", "True",
-	"nul", "truefalse", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}", "{\"a\" 1}", "{a:1}",
-	"{1:1}", "{\"a\":1]", "{\"a\":1 \"b\":2}", "{\"\x1f\":1}", "{\"\\x\":1}", "'a'", "NaN", "Infinity",
-	"[}", "[1", "[1,]", "[[]", "\xef\xbb\xbf[]", "// x", "1 2", "[1]]" };
+static const char *const no_values[] = { "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x10", "-a",
+	"tru", "True", "nul", "truefalse", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}",
+	"{,}", "{\"a\" 1}", "{a:1}", "{1:1}", "{\"a\":1]", "{\"a\":1 \"b\":2}", "{\"\x1f\":1}",
+	"{\"\\x\":1}", "'a'", "NaN", "Infinity", "[}", "[1", "[1,]", "[[]", "\xef\xbb\xbf[]",
+	"// x", "1 2", "[1]]" };
 
 START_TEST(json_that_is_no_array_is_told_from_what_is_no_json)
 {
@@ -381,9 +391,10 @@ END_TEST
 /* A text of random pieces, most of it right. */
 static size_t random_text(char *p, unsigned *seed)
 {
-	static const char *const pieces[] = { "a", "0123456789abcdefghijklmn", "\\n", "\\\"", "\\u00e9", "\\ud83d",
-		"\\ude00", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\\u0000", "\",\"", "\" , \"", "\\/", " ",
-		"\"]", "\x1f", "\xed\xa0\x80", "\",1,\"" };
+	static const char *const pieces[] = { "a", "0123456789abcdefghijklmn", "\\n", "\\\"",
+		"\\u00e9", "\\ud83d", "\\ude00", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+		"\\u0000", "\",\"", "\" , \"", "\\/", " ", "\"]", "\x1f", "\xed\xa0\x80",
+		"\",1,\"" };
 	size_t n = (size_t)sprintf(p, "[\"");
 	int count = rand_r(seed) % 40;
 
@@ -421,7 +432,7 @@ static bool agrees(json_t *root, enum sockjs_payload_status status)
 		json_t *s = json_array_get(root, i);
 
 		if (!bytes_equal(payload.messages[i],
-			(struct bytes){ json_string_value(s), json_string_length(s) }))
+		        (struct bytes){ json_string_value(s), json_string_length(s) }))
 			return false;
 	}
 	return true;
@@ -445,34 +456,37 @@ START_TEST(jansson_reads_the_same)
 }
 END_TEST
 
-/* --- base/json_text.h -------------------------------------------------------- */
+/* --- base/text.h -------------------------------------------------------- */
 
-static void assert_stops(struct json_stops s)
+static void assert_stops(struct text_stops s)
 {
 	char block[40];
 
 	for (unsigned c = 0; c < 256; c++) {
 		for (size_t at = 0; at < sizeof(block); at++) {
-			size_t expected = json_is_plain((char)c, s) ? sizeof(block) : at;
+			size_t expected = text_is_plain((char)c, s) ? sizeof(block) : at;
 
 			memset(block, 'x', sizeof(block));
 			block[at] = (char)c;
 			if (at + 1 < sizeof(block) && expected == at)
 				block[at + 1] = 0x01; /* the one a borrow could hide behind */
-			ck_assert_uint_eq(json_plain_portable(block, sizeof(block), s), expected);
-			ck_assert_uint_eq(json_plain(block, sizeof(block), s), expected);
+			ck_assert_uint_eq(text_plain_portable(block, sizeof(block), s), expected);
+			ck_assert_uint_eq(text_plain(block, sizeof(block), s), expected);
 		}
 	}
 }
 
 START_TEST(the_wide_search_finds_every_stop_at_every_place)
 {
-	ck_assert(!json_is_plain('"', JSON_STRING_STOPS) && !json_is_plain('\\', JSON_STRING_STOPS));
-	ck_assert(!json_is_plain('\x1f', JSON_STRING_STOPS) && !json_is_plain('\x80', JSON_STRING_STOPS));
-	ck_assert(json_is_plain(' ', JSON_STRING_STOPS) && json_is_plain('\x7f', JSON_STRING_STOPS));
-	assert_stops(JSON_STRING_STOPS);
-	assert_stops((struct json_stops){ '"', '\\', '<', false });
-	assert_stops((struct json_stops){ '%', '%', '%', false });
+	ck_assert(
+	    !text_is_plain('"', TEXT_STRING_STOPS) && !text_is_plain('\\', TEXT_STRING_STOPS));
+	ck_assert(
+	    !text_is_plain('\x1f', TEXT_STRING_STOPS) && !text_is_plain('\x80', TEXT_STRING_STOPS));
+	ck_assert(
+	    text_is_plain(' ', TEXT_STRING_STOPS) && text_is_plain('\x7f', TEXT_STRING_STOPS));
+	assert_stops(TEXT_STRING_STOPS);
+	assert_stops((struct text_stops){ '"', '\\', '<', false });
+	assert_stops((struct text_stops){ '%', '%', '%', false });
 }
 END_TEST
 
