@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -946,6 +947,39 @@ START_TEST(running_out_of_memory_anywhere_fails_with_1011)
 }
 END_TEST
 
+START_TEST(a_message_that_trickles_in_is_moved_a_few_times_only)
+{
+	static char body[100000];
+
+	memset(body, 'x', sizeof(body));
+	put_n(FIN | WS_BINARY, body, sizeof(body));
+	mem_fail_at(12); /* one for the start, then doubling from 512 */
+	for (size_t i = 0; i < w.n; i++)
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+	mem_fail_at(0);
+	ck_assert_str_eq(w.said, "binary[100000]");
+}
+END_TEST
+
+START_TEST(a_cut_message_takes_no_more_memory_than_it_can_need)
+{
+	static char body[10000];
+
+	memset(body, 'x', sizeof(body));
+	put_n(FIN | WS_BINARY, body, sizeof(body));
+	for (size_t i = 0; i < w.n - 1; i++)
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+	ck_assert_uint_lt(malloc_usable_size(w.conn.partial), sizeof(body) + 512);
+	w.n = 0;
+	begin(WS_SERVER);
+	w.limits.max_message_bytes = 600; /* in fragments, the limit is the bound */
+	put_n(WS_BINARY, body, 590);
+	for (size_t i = 0; i < w.n; i++)
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+	ck_assert_uint_lt(malloc_usable_size(w.conn.partial), 600 + 400);
+}
+END_TEST
+
 START_TEST(a_connection_may_end_in_the_middle_of_anything)
 {
 	put(WS_TEXT, "abc");
@@ -1060,6 +1094,8 @@ static void add_pause(TCase *tc)
 static void add_memory(TCase *tc)
 {
 	ADD(running_out_of_memory_anywhere_fails_with_1011);
+	ADD(a_message_that_trickles_in_is_moved_a_few_times_only);
+	ADD(a_cut_message_takes_no_more_memory_than_it_can_need);
 	ADD(a_connection_may_end_in_the_middle_of_anything);
 }
 
