@@ -76,19 +76,29 @@ static const uint64_t wide_rows[CLASSES] = ROWS(TAIL2); /* surrogates are like a
 
 enum { BLOCK = 32 };
 
-static inline bool block_is_ascii(const uint8_t *p)
+static inline uint64_t load(const uint8_t *p)
 {
-	uint64_t w[BLOCK / 8];
+	uint64_t w;
 
-	memcpy(w, p, BLOCK);
-	return ((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080u) == 0;
+	memcpy(&w, p, sizeof(w));
+	return w;
 }
 
-static inline unsigned step_all(const uint64_t *rows, unsigned state, const uint8_t *p, size_t n)
+static inline bool block_is_ascii(const uint8_t *p)
 {
+	uint64_t all = load(p) | load(p + 8) | load(p + 16) | load(p + 24);
+
+	return (all & 0x8080808080808080u) == 0;
+}
+
+/* Only the low six bits of `s` count: a shift by a register looks at no others anyway. */
+static inline unsigned run_octets(const uint64_t *rows, unsigned state, const uint8_t *p, size_t n)
+{
+	uint64_t s = state;
+
 	for (size_t i = 0; i < n; i++)
-		state = (unsigned)(rows[class_of[p[i]]] >> state) & 63;
-	return state;
+		s = rows[class_of[p[i]]] >> (s & 63);
+	return s & 63;
 }
 
 static unsigned run(const uint64_t *rows, unsigned state, const uint8_t *p, size_t n)
@@ -96,11 +106,11 @@ static unsigned run(const uint64_t *rows, unsigned state, const uint8_t *p, size
 	for (; n >= BLOCK; p += BLOCK, n -= BLOCK) {
 		if (state == START && block_is_ascii(p))
 			continue;
-		state = step_all(rows, state, p, BLOCK);
+		state = run_octets(rows, state, p, BLOCK);
 		if (state == FAILED)
 			return FAILED;
 	}
-	return step_all(rows, state, p, n);
+	return run_octets(rows, state, p, n);
 }
 
 /* To a caller the start is zero, so that a zeroed struct begins rightly. */

@@ -53,7 +53,7 @@ struct ws_conn_ops {
 
 struct ws_conn_limits {
 	size_t max_message_bytes; /* 0: no limit */
-	unsigned max_fragments;   /* frames of one message; 0: no limit */
+	unsigned max_fragments;   /* frames of one message; 0: no limit. 1009 if exceeded, both */
 };
 
 struct ws_conn {

@@ -94,15 +94,13 @@ static inline uint64_t turned_key(const uint8_t mask[4], size_t offset)
 	return key >> turn | key << (-turn & 63);
 }
 
-/* Loads all, then stores all, so that the compiler may use wide registers. */
-static inline void xor_words(uint8_t *p, uint64_t key, size_t words)
+static inline void xor_word(uint8_t *p, uint64_t key)
 {
-	uint64_t w[4];
+	uint64_t w;
 
-	memcpy(w, p, words * 8);
-	for (size_t i = 0; i < words; i++)
-		w[i] ^= key;
-	memcpy(p, w, words * 8);
+	memcpy(&w, p, sizeof(w));
+	w ^= key;
+	memcpy(p, &w, sizeof(w));
 }
 
 void ws_mask(void *p, size_t n, const uint8_t mask[4], size_t offset)
@@ -110,10 +108,14 @@ void ws_mask(void *p, size_t n, const uint8_t mask[4], size_t offset)
 	uint8_t *b = p;
 	uint64_t key = turned_key(mask, offset), word = htole64(key);
 
-	for (; n >= 32; b += 32, n -= 32)
-		xor_words(b, word, 4);
+	for (; n >= 32; b += 32, n -= 32) { /* the compiler makes wide registers of these */
+		xor_word(b, word);
+		xor_word(b + 8, word);
+		xor_word(b + 16, word);
+		xor_word(b + 24, word);
+	}
 	for (; n >= 8; b += 8, n -= 8)
-		xor_words(b, word, 1);
+		xor_word(b, word);
 	for (; n > 0; b++, n--, key >>= 8)
 		*b ^= (uint8_t)key;
 }

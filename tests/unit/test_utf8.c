@@ -113,6 +113,7 @@ START_TEST(fails_at_the_very_octet_that_cannot_follow)
 	}
 	ck_assert_int_eq(state, UTF8_INVALID);
 	ck_assert_int_eq(utf8_check(state, "a", 1), UTF8_INVALID);
+	ck_assert_int_eq(utf8_check(state, "", 0), UTF8_INVALID);
 
 	for (size_t pad = 0; pad < 70; pad++) { /* wherever it stands in a block */
 		memset(padded, 'a', sizeof(padded));
@@ -130,10 +131,13 @@ START_TEST(a_cut_sequence_is_neither_valid_nor_invalid)
 	static const char *cut[] = { "\xc3", "\xe2", "\xe2\x82", "\xed\x9f", "\xf0\x9f",
 		"\xf0\x9f\x98", "\xf4\x8f" };
 	utf8_state state = utf8_check(UTF8_START, cut[_i], strlen(cut[_i]));
+	char ascii[64];
 
 	ck_assert_int_ne(state, UTF8_START);
 	ck_assert_int_ne(state, UTF8_INVALID);
 	ck_assert(!utf8_is_valid(cut[_i], strlen(cut[_i])));
+	memset(ascii, 'a', sizeof(ascii));
+	ck_assert_int_eq(utf8_check(state, ascii, sizeof(ascii)), UTF8_INVALID);
 }
 END_TEST
 

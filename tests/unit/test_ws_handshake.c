@@ -11,6 +11,9 @@
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 
+#define LONG_KEY                                                                                   \
+	"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3ODkr"
+
 enum { HEADERS_MAX = 16 };
 
 /* A request written as its header lines, "Name: value\n" each. */
@@ -106,6 +109,7 @@ static const struct {
 	{ 400, HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZZ==\n" },
 	{ 400, HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: dGhl HNhbXBsZSBub25jZQ==\n" },
 	{ 400, HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: " KEY ", " KEY "\n" },
+	{ 400, HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: " LONG_KEY "\n" },
 	/* subprotocols */
 	{ 400, HOST UPGRADE CONNECTION VERSION KEY_LINE "Sec-WebSocket-Protocol: a b\n" },
 	{ 400, HOST UPGRADE CONNECTION VERSION KEY_LINE "Sec-WebSocket-Protocol: a, \"b\"\n" },
@@ -222,6 +226,10 @@ END_TEST
 START_TEST(nothing_of_a_malformed_list_is_offered)
 {
 	struct chooser c = { "x", "" };
+	struct ws_request_header nul = { BYTES("Sec-WebSocket-Protocol"), BYTES("a\0b") };
+	struct ws_request req = { .headers = &nul, .header_count = 1 };
+
+	ck_assert_int_eq(ws_subprotocols(&req, choose, &c), -1);
 
 	ck_assert_int_eq(
 	    choose_from(&c, "Sec-WebSocket-Protocol: x\nSec-WebSocket-Protocol: y z\n"), -1);
