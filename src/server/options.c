@@ -352,15 +352,16 @@ static int out_of_memory(struct sockjs_options *o)
 	return fail(o, -ENOMEM, "out of memory");
 }
 
-/* "KEY: VALUE COMPLAINT; allowed: ..." */
+/* "KEY: VALUE COMPLAINT; allowed: ..."; a number stands without quotes. */
 static int refuse(struct sockjs_options *o, const struct option *opt, int err, const char *value,
     const char *complaint)
 {
+	const char *quote = opt->type == OPTION_INT && err == -ERANGE ? "" : "\"";
 	char allowed[320];
 
 	options_describe(opt, allowed, sizeof(allowed));
-	return fail(o, err, "%s: \"%.*s\" %s; allowed: %s", opt->key, SHOWN_VALUE, value, complaint,
-	    allowed);
+	return fail(o, err, "%s: %s%.*s%s %s; allowed: %s", opt->key, quote, SHOWN_VALUE, value, quote,
+	    complaint, allowed);
 }
 
 static int set_int(struct sockjs_options *o, const struct option *opt, const char *value)
