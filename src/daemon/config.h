@@ -44,8 +44,8 @@ struct config {
 int config_init(struct config *c);
 void config_fini(struct config *c);
 
-/* Reads a file, or a text that messages call `name`, into a configuration just initialised. 0,
- * -EINVAL or -ENOMEM, or what open(2) said; c->error has a sentence. */
+/* Reads a file, or a text that messages call `name`, into a configuration just initialised. 0, or
+ * -errno (-EINVAL or -ERANGE: what it says is wrong) and a sentence in c->error. */
 int config_read_file(struct config *c, const char *path);
 int config_read_text(struct config *c, const char *name, const char *text, size_t len);
 /* The configuration of --demo; 0 or -ENOMEM. */

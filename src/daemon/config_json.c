@@ -456,7 +456,7 @@ int config_read_text(struct config *c, const char *name, const char *text, size_
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	int err;
 
-	if (!root && json_error_code(&error) == json_error_out_of_memory)
+	if (!root && error.text[0] == '\0')
 		return config_no_memory(c);
 	if (!root)
 		return config_fail(c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);

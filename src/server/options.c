@@ -79,7 +79,8 @@ static bool valid_origin_host(const char *s, size_t len)
 	memcpy(host, s, len);
 	host[len] = '\0';
 	if (host[0] == '[')
-		return host[len - 1] == ']' && strspn(host + 1, "0123456789abcdef:.") == len - 2;
+		return len > 3 && host[len - 1] == ']' &&
+		    strspn(host + 1, "0123456789abcdef:.") == len - 2;
 	return host[0] != '.' && only_of(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
 }
 
