@@ -24,7 +24,7 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 {
 	struct message *m;
 
-	if (n > UINT32_MAX)
+	if (n > UINT32_MAX || n > SIZE_MAX - sizeof(*m))
 		return NULL;
 	m = mem_alloc(sizeof(*m) + n);
 	if (!m)
@@ -47,7 +47,7 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 
 void message_unref(struct message *m)
 {
-	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
+	if (!m || !shared_count_drop(&m->refs))
 		return;
 	cache_free(m->cache);
 	mem_free(m);
