@@ -79,6 +79,19 @@ static int check_address(struct config *c, const char *address)
 	return 0;
 }
 
+/* The kernel would not notice (SO_REUSEPORT). Port 0 is another port each time. */
+static bool is_repeated(const struct config *c, const char *address)
+{
+	size_t n = strlen(address);
+
+	if (n > 2 && strcmp(address + n - 2, ":0") == 0)
+		return false;
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (strcmp(c->listeners[i].address, address) == 0)
+			return true;
+	return false;
+}
+
 int config_add_listener(struct config *c, const char *address)
 {
 	struct config_listener *grown, *l;
@@ -86,9 +99,8 @@ int config_add_listener(struct config *c, const char *address)
 
 	if (err < 0)
 		return err;
-	for (size_t i = 0; i < c->listener_count; i++)
-		if (strcmp(c->listeners[i].address, address) == 0)
-			return config_fail(c, -EINVAL, "\"%.*s\" is there twice", CONFIG_SHOWN, address);
+	if (is_repeated(c, address))
+		return config_fail(c, -EINVAL, "\"%.*s\" is there twice", CONFIG_SHOWN, address);
 	grown = mem_realloc(c->listeners, (c->listener_count + 1) * sizeof(*grown));
 	if (!grown)
 		return config_no_memory(c);

@@ -35,6 +35,8 @@ static void on_reload(int signo)
 	ssize_t ignored;
 
 	(void)signo;
+	if (log_threshold > LOG_WARN)
+		return;
 	ignored = write(STDERR_FILENO, no_reload_line, strlen(no_reload_line));
 	(void)ignored;
 	errno = saved;

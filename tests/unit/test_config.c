@@ -175,8 +175,8 @@ static const struct {
 	{ ENDPOINT(",\"max_message_bytes\":2000000"),
 	    "f.json: endpoints[0].max_body_bytes: 1048576 is less than max_message_bytes (2000000): such a "
 	    "message could come by WebSocket, but by no other transport" },
-	{ "{\"listen\": [\"127.0.0.1:0\", \"127.0.0.1:0\"]}",
-	    "f.json: listen[1]: \"127.0.0.1:0\" is there twice" },
+	{ "{\"listen\": [\"127.0.0.1:80\", \"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:80\"]}",
+	    "f.json: listen[3]: \"127.0.0.1:80\" is there twice" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"key\": \"k.pem\"}}]}",
 	    "f.json: listen[0].tls.certificate: missing; tls.key needs its certificate" },
 	{ "{\"listen\": [{}]}", "f.json: listen[0].address: missing" },
