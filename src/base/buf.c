@@ -55,9 +55,9 @@ char *buf_reserve(struct buf *b, size_t n)
 		return b->data + b->end;
 	if (n > SIZE_MAX / 4 - used)
 		return NULL;
-	/* A quarter of the capacity must have been consumed before it is worth a move, or a full buffer read
-	 * and written by single bytes would move all of itself for each. */
-	if (used + n <= cap && b->start >= cap / 4) {
+	/* A quarter of the capacity must have been consumed before it is worth a move, or a full
+	 * buffer read and written by single bytes would move all of itself for each. */
+	if (b->data && used + n <= cap && b->start >= cap / 4) {
 		compact(b);
 		return b->data + b->end;
 	}

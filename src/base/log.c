@@ -12,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/json_text.h"
+#include "base/text.h"
 
-/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets whole. */
+/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
+ * whole. */
 #define LINE_MAX_BYTES   4096
 #define STRING_MAX_BYTES 1024 /* of a value, escaped */
 
@@ -34,7 +35,8 @@ struct line {
 
 static void put(struct line *l, const char *s, size_t n)
 {
-	size_t room = sizeof(l->text) - 2 - l->len; /* keep room for a brace, and a newline or NUL */
+	size_t room =
+	    sizeof(l->text) - 2 - l->len; /* keep room for a brace, and a newline or NUL */
 
 	if (n > room) {
 		l->full = true;
@@ -49,16 +51,16 @@ static void put_str(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
-/* Writes the character at p as it may stand in a line of either format: without control characters, among
- * them those of ISO 6429 (U+0080 to U+009f), and valid UTF-8. The octets it took. */
+/* Writes the character at p as it may stand in a line of either format: without control characters,
+ * among them those of ISO 6429 (U+0080 to U+009f), and valid UTF-8. The octets it took. */
 static size_t put_char(struct line *l, const char *p, size_t n)
 {
 	unsigned char c = (unsigned char)*p;
 	uint32_t cp = c;
-	unsigned len = c < 0x80 ? 1 : json_char(p, n, &cp);
+	unsigned len = c < 0x80 ? 1 : text_char(p, n, &cp);
 	char esc[8];
 
-	if (len == 0 || json_is_surrogate(cp))
+	if (len == 0 || text_is_surrogate(cp))
 		cp = 0xfffd;
 	if (cp == '"' || cp == '\\') {
 		put(l, "\\", 1);
@@ -138,8 +140,8 @@ static void put_fields(struct line *l, const struct log_field *f,
 	}
 }
 
-static void format_text(struct line *l, enum log_level level, const char *message,
-    const struct log_field *fields)
+static void format_text(
+    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	char word[16];
 
@@ -149,8 +151,8 @@ static void format_text(struct line *l, enum log_level level, const char *messag
 	put_fields(l, fields, put_text_field);
 }
 
-static void format_json(struct line *l, enum log_level level, const char *message,
-    const struct log_field *fields)
+static void format_json(
+    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	put_str(l, "{\"time\":\"");
 	put_time(l);

@@ -3,7 +3,8 @@
  *
  * A line is one event: a level, a short message that never varies, and fields.
  *
- *	log_info("session closed", LOG_INT("id", s->id), LOG_INT("code", code), LOG_STR("reason", r));
+ *	log_info("session closed", LOG_INT("id", s->id), LOG_INT("code", code), LOG_STR("reason",
+ *r));
  *
  * text: 2026-01-31T12:00:00.123Z info  session closed id=17 code=3000 reason="Go away!"
  * json: {"time":"...","level":"info","message":"session closed","id":17,"code":3000,...}
@@ -66,13 +67,13 @@ static inline int log_get_threshold(void)
 	return atomic_load_explicit(&log_threshold, memory_order_relaxed);
 }
 
-#define log_at(level, ...) \
-	do { \
-		if (__builtin_expect((int)(level) >= log_get_threshold(), 0)) \
-			log_event(level, __VA_ARGS__); \
+#define log_at(level, ...)                                                                         \
+	do {                                                                                       \
+		if (__builtin_expect((int)(level) >= log_get_threshold(), 0))                      \
+			log_event(level, __VA_ARGS__);                                             \
 	} while (0)
-#define log_event(level, message, ...) \
-	log_write(level, message, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } })
+#define log_event(level, message, ...)                                                             \
+	log_write(level, message, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)

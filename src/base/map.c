@@ -16,8 +16,8 @@
 
 #define SIZE_MIN 16
 
-/* Buckets moved by one call: enough to be done before the next change of size is due. When the table
- * shrinks they are nearly all empty, and next to one another in memory. */
+/* Buckets moved by one call: enough to be done before the next change of size is due. When the
+ * table shrinks they are nearly all empty, and next to one another in memory. */
 #define GROW_STEP   4
 #define SHRINK_STEP 64
 
@@ -67,8 +67,10 @@ static uint64_t sip_tail(const char *p, size_t n)
 uint64_t map_hash(const struct map_seed *seed, struct bytes key)
 {
 	struct sip s = {
-		seed->k0 ^ 0x736f6d6570736575, seed->k1 ^ 0x646f72616e646f6d,
-		seed->k0 ^ 0x6c7967656e657261, seed->k1 ^ 0x7465646279746573,
+		seed->k0 ^ 0x736f6d6570736575,
+		seed->k1 ^ 0x646f72616e646f6d,
+		seed->k0 ^ 0x6c7967656e657261,
+		seed->k1 ^ 0x7465646279746573,
 	};
 	uint64_t word;
 
@@ -112,8 +114,9 @@ static void drop_old(struct map *m)
 
 static void move_bucket(struct map *m)
 {
-	struct map_node *node = m->old.buckets[m->moved++], *next;
+	struct map_node *node = m->old.buckets[m->moved], *next;
 
+	m->old.buckets[m->moved++] = NULL;
 	for (; node; node = next) {
 		struct map_node **to = bucket_in(&m->now, node->hash);
 

@@ -55,8 +55,8 @@ struct map {
 	bool walking; /* nothing moves in map_each() */
 };
 
-/* `seed` NULL: a random one of its own. Maps that are shards of one table share a seed, so that a key is
- * hashed once; choose the shard by the high bits, since buckets go by the low ones. */
+/* `seed` NULL: a random one of its own. Maps that are shards of one table share a seed, so that a
+ * key is hashed once; choose the shard by the high bits, since buckets go by the low ones. */
 void map_init(struct map *m, map_key_fn key, const struct map_seed *seed);
 /* Frees the table; nodes still in it are simply forgotten. The map is empty and usable. */
 void map_fini(struct map *m);
@@ -68,8 +68,8 @@ uint64_t map_hash(const struct map_seed *seed, struct bytes key);
 struct map_node *map_find(const struct map *m, struct bytes key);
 struct map_node *map_find_hashed(const struct map *m, struct bytes key, uint64_t hash);
 
-/* 0, -EEXIST if the map has a node with the same key, or -ENOMEM. That comes only from an empty map: one that
- * has a table goes on with it when there is no memory for a larger one. */
+/* 0, -EEXIST if the map has a node with the same key, or -ENOMEM. That comes only from an empty
+ * map: one that has a table goes on with it when there is no memory for a larger one. */
 int map_insert(struct map *m, struct map_node *node);
 int map_insert_hashed(struct map *m, struct map_node *node, uint64_t hash);
 
@@ -81,8 +81,8 @@ static inline size_t map_count(const struct map *m)
 	return m->count;
 }
 
-/* Calls `fn` for every node, in no order, until it returns false. `fn` may remove the node it is given,
- * and free it, but not touch the map otherwise. False if `fn` stopped it. */
+/* Calls `fn` for every node, in no order, until it returns false. `fn` may remove the node it is
+ * given, and free it, but not touch the map otherwise. False if `fn` stopped it. */
 typedef bool (*map_each_fn)(struct map_node *node, void *arg);
 bool map_each(struct map *m, map_each_fn fn, void *arg);
 

@@ -64,7 +64,7 @@ struct shared *message_form(struct message *m, enum message_form form, message_e
 	if (!mine)
 		return NULL;
 	if (atomic_compare_exchange_strong_explicit(
-		slot, &have, mine, memory_order_acq_rel, memory_order_acquire))
+	        slot, &have, mine, memory_order_acq_rel, memory_order_acquire))
 		return mine;
 	shared_unref(mine); /* another thread was first */
 	return have;

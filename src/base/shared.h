@@ -36,7 +36,7 @@ void shared_unref(struct shared *s); /* NULL is fine */
 static inline bool shared_count_drop(atomic_uint *refs)
 {
 	return atomic_load_explicit(refs, memory_order_acquire) == 1 ||
-	    atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+	       atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
 }
 
 #endif

@@ -73,7 +73,7 @@ static void on_timer(struct timer *t)
 	linger_end(container_of(t, struct http_linger, timer));
 }
 
-void http_linger(struct http_server *server, struct stream *s)
+void http_server_end(struct http_server *server, struct stream *s)
 {
 	struct http_linger *l = mem_zalloc(sizeof(*l));
 
@@ -120,5 +120,5 @@ void http_last_words(struct http_server *server, int fd, unsigned status, const 
 	stream_init(&s, server->loop, copy, &none);
 	piece.n = http_render_last_words(text, status, sentence);
 	stream_write(&s, &piece, 1);
-	http_linger(server, &s);
+	http_server_end(server, &s);
 }

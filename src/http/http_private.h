@@ -135,9 +135,6 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
-/* Writes what is queued, shuts down writing, reads and drops what still comes for a bounded time, closes. `s` is
- * empty afterwards. */
-void http_linger(struct http_server *server, struct stream *s);
 /* Sends a last response on a dup of `fd` and lingers. */
 void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);

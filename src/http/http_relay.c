@@ -120,7 +120,7 @@ static void inner_gone(struct http_relay *relay)
 		stream_want(&relay->inner, 0); /* on_connection() is about to say so too */
 		return;
 	}
-	http_linger(relay->server, &relay->outer);
+	http_server_end(relay->server, &relay->outer);
 	http_relay_abort(relay);
 }
 
@@ -172,7 +172,7 @@ void http_relay_finish(struct http_relay *relay)
 		return;
 	relay->conn = NULL;
 	drain_inner(relay);
-	http_linger(relay->server, &relay->outer);
+	http_server_end(relay->server, &relay->outer);
 	http_relay_abort(relay);
 }
 

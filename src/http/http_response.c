@@ -93,5 +93,5 @@ void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 	}
 	piece.n = http_render_last_words(text, status, sentence);
 	stream_write(&s, &piece, 1);
-	http_linger(server, &s);
+	http_server_end(server, &s);
 }

@@ -57,6 +57,9 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 /* Takes back a connection whose long response has ended completely: the next request may come. `s` is empty
  * afterwards. */
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
+/* Ends a connection that was detached so that its last bytes arrive: what is queued is written, then what still
+ * comes is read and dropped for a bounded time. `s` is empty afterwards. */
+void http_server_end(struct http_server *server, struct stream *s);
 /* From now on every response says Connection: close, and idle connections are closed. */
 void http_server_drain(struct http_server *server);
 

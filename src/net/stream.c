@@ -85,23 +85,25 @@ static void say_hangup(struct stream *s, int err)
 	s->on->hangup(s, err);
 }
 
-void stream_poke_if_more(struct stream *s)
+/* Calls readable soon if bytes may wait where the kernel cannot see them. */
+static void poke_if_more(struct stream *s)
 {
 	if ((s->flags & STREAM_MORE) && (s->want & STREAM_READ) && s->loop)
 		loop_poke(s->loop, &s->watch);
 }
 
-/* Watches again, or has the failure to do so reported. */
-static void settle(struct stream *s)
+void stream_settle(struct stream *s)
 {
 	int err;
 
+	if (!stream_is_open(s) || !s->loop)
+		return;
 	if (s->flags & STREAM_FAILED)
 		loop_poke(s->loop, &s->watch);
 	else if ((err = stream_rewatch(s)) < 0)
 		fail(s, err);
 	else
-		stream_poke_if_more(s);
+		poke_if_more(s);
 }
 
 int stream_want(struct stream *s, unsigned want)
@@ -116,7 +118,7 @@ int stream_want(struct stream *s, unsigned want)
 		s->want = before;
 		return err;
 	}
-	stream_poke_if_more(s);
+	poke_if_more(s);
 	return 0;
 }
 
@@ -176,18 +178,14 @@ static void on_writable(struct stream *s)
 	if (waited && !s->queue)
 		s->on->writable(s);
 	if (goes_on(s))
-		settle(s);
+		stream_settle(s);
 }
 
 static void on_readable(struct stream *s)
 {
 	s->on->readable(s);
-	if (!goes_on(s))
-		return;
-	if (s->flags & STREAM_ENDED)
-		settle(s);
-	else
-		stream_poke_if_more(s);
+	if (goes_on(s) && (s->tls || (s->flags & STREAM_ENDED)))
+		stream_settle(s);
 }
 
 static bool may_write(const struct stream *s, uint32_t events)
@@ -226,7 +224,7 @@ static void on_event(struct watch *w, uint32_t events)
 	else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		say_hangup(s, socket_error(s, events));
 	else if (s->flags & (STREAM_ENDED | STREAM_READ_WANTS_WRITE))
-		settle(s); /* the end was read outside of `readable`, or the turn of the tide */
+		stream_settle(s); /* the end was read outside of `readable`, or the turn of the tide */
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -261,15 +259,13 @@ void stream_move(struct stream *to, struct stream *from, struct loop *loop,
 	to->loop = loop;
 	to->on = on;
 	stream_init_empty(from);
-	if (loop && stream_is_open(to))
-		settle(to);
+	stream_settle(to);
 }
 
 void stream_adopt(struct stream *s, struct loop *loop)
 {
 	s->loop = loop;
-	if (stream_is_open(s))
-		settle(s);
+	stream_settle(s);
 }
 
 static void stream_end(struct stream *s, bool politely)
@@ -309,6 +305,7 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 
 	if (!goes_on(s))
 		return stream_is_open(s) ? s->error : -EBADF;
+	s->flags &= (uint16_t)~STREAM_MORE;
 	got = ops(s)->read(s, p, n);
 	if (got > 0)
 		return got;
@@ -316,6 +313,8 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 		s->flags |= STREAM_ENDED;
 	else if (got != -EAGAIN)
 		fail(s, (int)got);
+	else if (s->flags & STREAM_READ_WANTS_WRITE)
+		stream_settle(s);
 	return got;
 }
 

@@ -35,8 +35,9 @@ extern const struct stream_ops stream_fd_ops, stream_tls_ops;
 void stream_tls_handshake(struct stream *s);
 /* Watches what the state of the stream asks for. */
 int stream_rewatch(struct stream *s);
-/* Calls readable again soon if bytes wait where the kernel cannot see them. */
-void stream_poke_if_more(struct stream *s);
+/* The same after a callback or a move, with a failure to do so noted in the stream; does nothing to
+ * a stream that is closed by now. */
+void stream_settle(struct stream *s);
 
 /* --- the queue (stream_queue.c): pieces that wait for the kernel, oldest first ------------ */
 

@@ -131,11 +131,17 @@ static uint64_t now_of(const struct session *s)
 	return loop_now(s->reactor->loop);
 }
 
+/* Other reactors see these bits. */
+static void publish(const struct session *s)
+{
+	if (s->entry)
+		session_entry_publish(s->entry, session_is_open(s), s->receiver != NULL, s->paused);
+}
+
 static void set_state(struct session *s, enum session_state state)
 {
 	s->state = (uint8_t)state;
-	if (s->entry)
-		session_entry_publish(s->entry, session_is_open(s), s->paused);
+	publish(s);
 }
 
 void session_init(struct session *s, struct session_reactor *reactor, const struct session_limits *limits,
@@ -258,6 +264,7 @@ static void forget_receiver(struct session *s)
 		s->receiver->session = NULL;
 	s->receiver = NULL;
 	s->blocked_since = 0;
+	publish(s);
 }
 
 /* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
@@ -299,8 +306,7 @@ void session_close(struct session *s, unsigned code, const char *reason)
 
 void session_discard(struct session *s)
 {
-	if (s->accepted)
-		s->ops->open(s);
+	s->ops->open(s);
 	end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -500,8 +506,8 @@ void session_pause(struct session *s)
 {
 	if (s->paused)
 		return;
-	s->paused = true;
-	set_state(s, s->state);
+	s->paused = s->stopped = true;
+	publish(s);
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, true);
 }
@@ -511,11 +517,11 @@ void session_resume(struct session *s)
 	if (!s->paused)
 		return;
 	s->paused = false;
-	set_state(s, s->state);
+	publish(s);
 	mark_dirty(s); /* not from within a callback of the application */
 }
 
-/* What waited while the application had paused. */
+/* The application goes on: what waited first, then the wire. */
 static void take_up(struct session *s)
 {
 	while (s->in && !s->paused && s->state == SESSION_OPEN) {
@@ -530,7 +536,10 @@ static void take_up(struct session *s)
 		pass_on(s, m->data, m->len, m->binary);
 		message_unref(m);
 	}
-	if (!s->paused && s->receiver && s->receiver->ops->pause)
+	if (s->paused)
+		return;
+	s->stopped = false;
+	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, false);
 }
 
@@ -575,6 +584,7 @@ int session_attach(struct session *s, struct receiver *r)
 		s->heard = true;
 		s->deadline = s->state == SESSION_CLOSING ? s->deadline : 0;
 		s->last_sent = now_of(s);
+		publish(s);
 		flush(s);
 	}
 	if (s->paused && s->receiver && r->ops->pause)
@@ -587,7 +597,7 @@ int session_attach(struct session *s, struct receiver *r)
 
 static void process(struct session *s)
 {
-	if (s->in || (!s->paused && s->receiver && s->receiver->ops->pause))
+	if (s->stopped && !s->paused)
 		take_up(s);
 	flush(s);
 	tell_writable(s);

@@ -110,7 +110,12 @@ struct session {
 	uint16_t code;
 	uint8_t state; /* enum session_state */
 	uint8_t late;  /* late receivers answered */
-	bool full, paused, heard, is_raw, reported, accepted;
+	bool full;     /* the application was told so, and waits for writable */
+	bool paused;   /* by the application */
+	bool stopped;  /* the wire is not read; lags behind `paused` on resume */
+	bool heard;    /* the client has shown that it hears us */
+	bool is_raw;   /* no SockJS frames */
+	bool reported; /* the application knows of the close */
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */

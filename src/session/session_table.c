@@ -23,7 +23,7 @@ struct session_table {
 	struct shard shards[SHARDS];
 };
 
-/* What is said of a session to everybody: fixed, but for the two atomic bits. */
+/* What is said of a session to everybody: fixed, but for the three atomic bits. */
 struct session_entry {
 	struct map_node node;
 	struct shard *shard;
@@ -32,7 +32,7 @@ struct session_entry {
 	const char *transport;
 	struct addr peer;
 	bool bound;
-	atomic_bool open, paused;
+	atomic_bool open, attached, paused;
 	size_t id_len;
 	char id[];
 };
@@ -92,6 +92,7 @@ bool session_table_find(struct session_table *t, struct bytes id, const struct a
 		found->session = e->owner == loop_current() ? e->session : NULL;
 		found->transport = e->transport;
 		found->open = atomic_load_explicit(&e->open, memory_order_relaxed);
+		found->attached = atomic_load_explicit(&e->attached, memory_order_relaxed);
 		found->paused = atomic_load_explicit(&e->paused, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -126,8 +127,9 @@ int session_table_insert(struct session_table *t, struct bytes id, struct sessio
 	return err;
 }
 
-void session_entry_publish(struct session_entry *e, bool open, bool paused)
+void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused)
 {
+	atomic_store_explicit(&e->attached, attached, memory_order_relaxed);
 	atomic_store_explicit(&e->open, open, memory_order_relaxed);
 	atomic_store_explicit(&e->paused, paused, memory_order_relaxed);
 }

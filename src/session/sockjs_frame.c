@@ -16,24 +16,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json_text.h"
+#include "base/text.h"
 
 #define ESCAPE_MAX 12   /* \ud83d\ude00 */
 #define GUESS_MAX  4096 /* up to here *_add() reserves the worst case rather than measure */
 
 /* --- running an alphabet --------------------------------------------------- */
 
-/* Writes what stands for the character(s) at p, at most ESCAPE_MAX octets; *used tells how many of the n
- * octets that was. No result is shorter than its source. */
+/* Writes what stands for the character(s) at p, at most ESCAPE_MAX octets; *used tells how many of
+ * the n octets that was. No result is shorter than its source. */
 typedef char *(*escape_fn)(char *out, const char *p, size_t n, size_t *used);
 
-static inline __attribute__((always_inline)) char *transcode(char *out, const char *p, size_t n,
-    struct json_stops stops, escape_fn escape)
+static inline __attribute__((always_inline)) char *transcode(
+    char *out, const char *p, size_t n, struct text_stops stops, escape_fn escape)
 {
 	const char *end = p + n;
 
 	while (p < end) {
-		size_t run = json_plain(p, (size_t)(end - p), stops), used;
+		size_t run = text_plain(p, (size_t)(end - p), stops), used;
 
 		/* Runs tend to be short. A block of fixed size is faster to copy, and
 		 * what it writes too much is overwritten by what follows: nothing gets shorter. */
@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) char *transcode(char *out, const ch
 			memcpy(out, p, run);
 		out += run;
 		p += run;
-		while (p < end && !json_is_plain(*p, stops)) {
+		while (p < end && !text_is_plain(*p, stops)) {
 			out = escape(out, p, (size_t)(end - p), &used);
 			p += used;
 		}
@@ -51,19 +51,19 @@ static inline __attribute__((always_inline)) char *transcode(char *out, const ch
 	return out;
 }
 
-static inline __attribute__((always_inline)) size_t measure(const char *p, size_t n,
-    struct json_stops stops, escape_fn escape)
+static inline __attribute__((always_inline)) size_t measure(
+    const char *p, size_t n, struct text_stops stops, escape_fn escape)
 {
 	const char *end = p + n;
 	char scratch[ESCAPE_MAX];
 	size_t len = 0;
 
 	while (p < end) {
-		size_t run = json_plain(p, (size_t)(end - p), stops), used;
+		size_t run = text_plain(p, (size_t)(end - p), stops), used;
 
 		len += run;
 		p += run;
-		while (p < end && !json_is_plain(*p, stops)) {
+		while (p < end && !text_is_plain(*p, stops)) {
 			len += (size_t)(escape(scratch, p, (size_t)(end - p), &used) - scratch);
 			p += used;
 		}
@@ -93,8 +93,9 @@ static char *put_hex4(char *out, uint32_t unit)
 /* What JSON itself wants escaped: '"', '\' and control characters. */
 static inline char *escape_ascii(char *out, char ch)
 {
-	static const char brief[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-		['\r'] = 'r' };
+	static const char brief[0x20] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+	};
 	unsigned char c = (unsigned char)ch;
 
 	if (c < 0x20 && !brief[c])
@@ -104,14 +105,14 @@ static inline char *escape_ascii(char *out, char ch)
 	return out;
 }
 
-/* Characters of the BMP beyond ASCII that the protocol wants escaped. Of the blocks of 4096 all but two
- * are out of the question at once. */
+/* Characters of the BMP beyond ASCII that the protocol wants escaped. Of the blocks of 4096 all but
+ * two are out of the question at once. */
 static bool must_escape(uint32_t cp)
 {
 	switch (cp >> 12) {
 	case 0x2:
 		return (cp >= 0x200c && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202f) ||
-		    (cp >= 0x2060 && cp <= 0x206f);
+		       (cp >= 0x2060 && cp <= 0x206f);
 	case 0xd:
 		return cp >= 0xd800;
 	case 0xf:
@@ -124,7 +125,7 @@ static bool must_escape(uint32_t cp)
 static char *escape_wide(char *out, const char *p, size_t n, size_t *used)
 {
 	uint32_t cp;
-	unsigned len = json_char(p, n, &cp);
+	unsigned len = text_char(p, n, &cp);
 
 	*used = len ? len : 1;
 	if (len == 0)
@@ -152,13 +153,13 @@ static inline char *escape_text(char *out, const char *p, size_t n, size_t *used
 
 size_t sockjs_quote_len(const char *text, size_t n)
 {
-	return measure(text, n, JSON_STRING_STOPS, escape_text) + 2;
+	return measure(text, n, TEXT_STRING_STOPS, escape_text) + 2;
 }
 
 char *sockjs_quote(char *out, const char *text, size_t n)
 {
 	*out++ = '"';
-	out = transcode(out, text, n, JSON_STRING_STOPS, escape_text);
+	out = transcode(out, text, n, TEXT_STRING_STOPS, escape_text);
 	*out++ = '"';
 	return out;
 }
@@ -232,9 +233,10 @@ char *sockjs_close(char *out, unsigned code, const char *reason, size_t reason_l
 #define EVENT_HEAD  "data: "
 #define EVENT_TAIL  "\r\n\r\n"
 #define EVENT_FIXED (sizeof(EVENT_HEAD EVENT_TAIL) - 1)
-#define EVENT_STOPS ((struct json_stops){ '%', '%', '%', false })
+#define EVENT_STOPS ((struct text_stops){ '%', '%', '%', false })
 
-/* Of the control characters only these would break an event, and frames of ours have none at all. */
+/* Of the control characters only these would break an event, and frames of ours have none at all.
+ */
 static inline char *escape_event(char *out, const char *p, size_t n, size_t *used)
 {
 	(void)n;
@@ -290,7 +292,7 @@ int sockjs_event_add(struct buf *b, const char *frame, size_t n)
 #define SCRIPT_HEAD  "<script>\np(\""
 #define SCRIPT_TAIL  "\");\n</script>\r\n"
 #define SCRIPT_FIXED (sizeof(SCRIPT_HEAD SCRIPT_TAIL) - 1)
-#define SCRIPT_STOPS ((struct json_stops){ '"', '\\', '<', false })
+#define SCRIPT_STOPS ((struct text_stops){ '"', '\\', '<', false })
 
 static inline char *escape_script(char *out, const char *p, size_t n, size_t *used)
 {
@@ -338,7 +340,7 @@ int sockjs_script_add(struct buf *b, const char *frame, size_t n)
 #define JSONP_OPEN  "(\""
 #define JSONP_TAIL  "\");\r\n"
 #define JSONP_FIXED (sizeof(JSONP_HEAD JSONP_OPEN JSONP_TAIL) - 1)
-#define JSONP_STOPS ((struct json_stops){ '"', '\\', '\\', false })
+#define JSONP_STOPS ((struct text_stops){ '"', '\\', '\\', false })
 
 static inline char *escape_jsonp(char *out, const char *p, size_t n, size_t *used)
 {
@@ -357,7 +359,8 @@ size_t sockjs_jsonp_len(size_t callback_len, const char *frame, size_t n)
 	return JSONP_FIXED + callback_len + measure(frame, n, JSONP_STOPS, escape_jsonp);
 }
 
-char *sockjs_jsonp(char *out, const char *callback, size_t callback_len, const char *frame, size_t n)
+char *sockjs_jsonp(
+    char *out, const char *callback, size_t callback_len, const char *frame, size_t n)
 {
 	out = put(out, JSONP_HEAD, sizeof(JSONP_HEAD) - 1);
 	out = put(out, callback, callback_len);
@@ -366,8 +369,8 @@ char *sockjs_jsonp(char *out, const char *callback, size_t callback_len, const c
 	return put(out, JSONP_TAIL, sizeof(JSONP_TAIL) - 1);
 }
 
-int sockjs_jsonp_add(struct buf *b, const char *callback, size_t callback_len, const char *frame,
-    size_t n)
+int sockjs_jsonp_add(
+    struct buf *b, const char *callback, size_t callback_len, const char *frame, size_t n)
 {
 	size_t room = sockjs_jsonp_max(callback_len, n);
 	char *out;

@@ -58,8 +58,8 @@ size_t sockjs_event_len(const char *frame, size_t n);
 char *sockjs_event(char *out, const char *frame, size_t n);
 int sockjs_event_add(struct buf *b, const char *frame, size_t n);
 
-/* htmlfile: "<script>\np(<json string>);\n</script>\r\n"; '<' goes out as \u003c, so that no message ends the
- * script or opens a comment. */
+/* htmlfile: "<script>\np(<json string>);\n</script>\r\n"; '<' goes out as \u003c, so that no
+ * message ends the script or opens a comment. */
 size_t sockjs_script_max(size_t frame_len);
 size_t sockjs_script_len(const char *frame, size_t n);
 char *sockjs_script(char *out, const char *frame, size_t n);
@@ -68,8 +68,9 @@ int sockjs_script_add(struct buf *b, const char *frame, size_t n);
 /* jsonp: slash-star-star-slash callback(<json string>);\r\n. The callback has been checked. */
 size_t sockjs_jsonp_max(size_t callback_len, size_t frame_len);
 size_t sockjs_jsonp_len(size_t callback_len, const char *frame, size_t n);
-char *sockjs_jsonp(char *out, const char *callback, size_t callback_len, const char *frame, size_t n);
-int sockjs_jsonp_add(struct buf *b, const char *callback, size_t callback_len, const char *frame,
-    size_t n);
+char *sockjs_jsonp(
+    char *out, const char *callback, size_t callback_len, const char *frame, size_t n);
+int sockjs_jsonp_add(
+    struct buf *b, const char *callback, size_t callback_len, const char *frame, size_t n);
 
 #endif

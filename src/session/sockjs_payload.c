@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/json_text.h"
+#include "base/text.h"
 #include "base/mem.h"
 
 #define FEW      (sizeof(((struct sockjs_payload *)0)->few) / sizeof(struct bytes))
@@ -104,8 +104,8 @@ static char *put_char(char *to, uint32_t cp)
 	return to;
 }
 
-/* \uXXXX, the cursor behind the u. A high surrogate is joined with an escaped low one behind it; alone,
- * either stays what it is. */
+/* \uXXXX, the cursor behind the u. A high surrogate is joined with an escaped low one behind it;
+ * alone, either stays what it is. */
 static char *decode_unicode(struct cursor *c, char *to)
 {
 	int32_t unit = hex4(c->p, c->end), low;
@@ -162,9 +162,9 @@ static char *move_chars(struct cursor *c, char *to)
 {
 	do {
 		uint32_t cp;
-		unsigned len = json_char(c->p, (size_t)(c->end - c->p), &cp);
+		unsigned len = text_char(c->p, (size_t)(c->end - c->p), &cp);
 
-		if (len == 0 || json_is_surrogate(cp))
+		if (len == 0 || text_is_surrogate(cp))
 			return NULL;
 		for (unsigned i = 0; i < len; i++)
 			*to++ = *c->p++;
@@ -173,11 +173,11 @@ static char *move_chars(struct cursor *c, char *to)
 }
 
 /* Plain octets, to <= c->p. They are few at a time in a string full of escapes; there the
- * gap has soon become wide enough to move a block of fixed size, whatever the run, since what is written
- * too much lies in the gap. */
+ * gap has soon become wide enough to move a block of fixed size, whatever the run, since what is
+ * written too much lies in the gap. */
 static char *move_plain(struct cursor *c, char *to)
 {
-	size_t left = (size_t)(c->end - c->p), run = json_plain(c->p, left, JSON_STRING_STOPS);
+	size_t left = (size_t)(c->end - c->p), run = text_plain(c->p, left, TEXT_STRING_STOPS);
 
 	if (run <= 16 && left >= 16 && c->p - to >= 16)
 		memcpy(to, c->p, 16);
@@ -187,8 +187,8 @@ static char *move_plain(struct cursor *c, char *to)
 	return to + run;
 }
 
-/* The rest of a string from the first octet that is not plain, moved down to `to` as it is decoded. The
- * end of the result, the cursor behind the closing quote; or NULL. */
+/* The rest of a string from the first octet that is not plain, moved down to `to` as it is decoded.
+ * The end of the result, the cursor behind the closing quote; or NULL. */
 static char *decode_rest(struct cursor *c, char *to)
 {
 	while (to && c->p < c->end) {
@@ -213,7 +213,7 @@ static bool decode_string(struct cursor *c, struct bytes *out)
 {
 	char *start = c->p, *stop;
 
-	stop = start + json_plain(start, (size_t)(c->end - start), JSON_STRING_STOPS);
+	stop = start + text_plain(start, (size_t)(c->end - start), TEXT_STRING_STOPS);
 	c->p = stop;
 	if (stop < c->end && *stop == '"')
 		c->p++;
@@ -229,8 +229,11 @@ static bool decode_string(struct cursor *c, struct bytes *out)
 
 static inline void skip_space(struct cursor *c)
 {
-	while (c->p < c->end && (*c->p == ' ' || *c->p == '\n' || *c->p == '\r' || *c->p == '\t'))
+	while (c->p < c->end && (unsigned char)*c->p <= ' ') { /* mostly there is none */
+		if (*c->p != ' ' && *c->p != '\n' && *c->p != '\r' && *c->p != '\t')
+			return;
 		c->p++;
+	}
 }
 
 /* The next octet if it is `what`. */
@@ -339,8 +342,8 @@ static bool skip_key(struct cursor *c)
 	return take_token(c, '"') && decode_string(c, &ignored) && take_token(c, ':');
 }
 
-/* Opening brackets and keys down to the first scalar and past it, or to an empty array or object, whose
- * closing bracket is left to leave(). */
+/* Opening brackets and keys down to the first scalar and past it, or to an empty array or object,
+ * whose closing bracket is left to leave(). */
 static bool skip_down(struct cursor *c, struct nesting *n)
 {
 	for (;;) {
@@ -358,8 +361,8 @@ static bool skip_down(struct cursor *c, struct nesting *n)
 	}
 }
 
-/* Whether the rest of the text, from a value on, is JSON; `in_array`: the value is an array's member. Takes
- * time in proportion to the text, and no stack. */
+/* Whether the rest of the text, from a value on, is JSON; `in_array`: the value is an array's
+ * member. Takes time in proportion to the text, and no stack. */
 static bool rest_is_json(struct cursor *c, bool in_array)
 {
 	struct nesting n = { .depth = 0 };
@@ -386,8 +389,8 @@ struct limits {
 };
 
 /* A message, the cursor behind its opening quote. */
-static enum sockjs_payload_status decode_message(struct sockjs_payload *p, struct cursor *c,
-    const struct limits *max)
+static enum sockjs_payload_status decode_message(
+    struct sockjs_payload *p, struct cursor *c, const struct limits *max)
 {
 	struct bytes *message;
 
@@ -411,8 +414,8 @@ static enum sockjs_payload_status at_end(struct cursor *c)
 }
 
 /* The members of an array, the cursor behind its opening bracket. */
-static enum sockjs_payload_status decode_members(struct sockjs_payload *p, struct cursor *c,
-    const struct limits *max)
+static enum sockjs_payload_status decode_members(
+    struct sockjs_payload *p, struct cursor *c, const struct limits *max)
 {
 	enum sockjs_payload_status status;
 
@@ -420,8 +423,8 @@ static enum sockjs_payload_status decode_members(struct sockjs_payload *p, struc
 		return at_end(c);
 	do {
 		if (!take_token(c, '"'))
-			return rest_is_json(c, true) ? SOCKJS_PAYLOAD_NOT_STRING :
-						       SOCKJS_PAYLOAD_BROKEN;
+			return rest_is_json(c, true) ? SOCKJS_PAYLOAD_NOT_STRING
+			                             : SOCKJS_PAYLOAD_BROKEN;
 		status = decode_message(p, c, max);
 		if (status != SOCKJS_PAYLOAD_OK)
 			return status;
@@ -429,8 +432,8 @@ static enum sockjs_payload_status decode_members(struct sockjs_payload *p, struc
 	return take(c, ']') ? at_end(c) : SOCKJS_PAYLOAD_BROKEN;
 }
 
-static enum sockjs_payload_status decode(struct sockjs_payload *p, struct cursor *c,
-    bool allow_string, const struct limits *max)
+static enum sockjs_payload_status decode(
+    struct sockjs_payload *p, struct cursor *c, bool allow_string, const struct limits *max)
 {
 	enum sockjs_payload_status status;
 
