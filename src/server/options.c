@@ -275,7 +275,7 @@ int options_describe(const struct option *opt, char *text, size_t size)
 	case OPTION_LIST:
 		break;
 	}
-	return snprintf(text, size, "a list of %s", opt->allowed);
+	return snprintf(text, size, "a list, each %s%s", opt->valid ? "" : "one of ", opt->allowed);
 }
 
 /* --- fields ----------------------------------------------------------------------------------- */

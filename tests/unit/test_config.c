@@ -157,8 +157,8 @@ static const struct {
 	{ ENDPOINT(",\"bind_address\":1"),
 	    "f.json: endpoints[0].bind_address: 1 is not a truth value; allowed: true, false" },
 	{ ENDPOINT(",\"transports\":\"xhr\""),
-	    "f.json: endpoints[0].transports: \"xhr\" is not a list; allowed: a list of websocket "
-	    "websocket_raw xhr_streaming eventsource htmlfile xhr jsonp" },
+	    "f.json: endpoints[0].transports: \"xhr\" is not a list; allowed: a list, each one of "
+	    "websocket websocket_raw xhr_streaming eventsource htmlfile xhr jsonp" },
 	{ ENDPOINT(",\"transports\":[\"xhr\",7]"),
 	    "f.json: endpoints[0].transports[1]: 7 is not a string" },
 	/* values */
