@@ -274,7 +274,7 @@ static int read_listener_object(struct reader *r, const char *path, json_t *valu
 	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
 	struct place p = { path, "", OPTION_LISTENER, NULL, words };
 	const char *address = required(r, path, value, "address");
-	char where[PATH_BYTES];
+	char where[PATH_BYTES + 16];
 	int err;
 
 	if (!address)
