@@ -142,14 +142,15 @@ static unsigned ip_bits(uint16_t family)
 
 bool addr_same_ip(const struct addr *a, const struct addr *b)
 {
-	return a->family == b->family && same_prefix(a->ip, b->ip, ip_bits(a->family));
+	return a->family != 0 && a->family == b->family &&
+	    same_prefix(a->ip, b->ip, ip_bits(a->family));
 }
 
 bool addr_same_class(const struct addr *a, const struct addr *b)
 {
 	unsigned bits = a->family == AF_INET6 ? 64 : ip_bits(a->family);
 
-	return a->family == b->family && same_prefix(a->ip, b->ip, bits);
+	return a->family != 0 && a->family == b->family && same_prefix(a->ip, b->ip, bits);
 }
 
 /* --- networks ----------------------------------------------------------- */
@@ -261,6 +262,10 @@ static int parse_host(struct bytes host, int port, struct listen_addr *out, cons
 	struct addr a = { .family = AF_INET6 };
 	char name[256];
 
+	if (host.n > 0 && host.p[0] != '[' && memchr(host.p, ':', host.n)) {
+		*why = "an IPv6 address must be put in brackets: [::1]:8080";
+		return -EINVAL;
+	}
 	out->dual_stack = host.n == 0 || bytes_equal(host, BYTES("*"));
 	if (out->dual_stack || addr_parse_ip(host, &a) == 0) {
 		a.port = (uint16_t)port;
@@ -269,10 +274,6 @@ static int parse_host(struct bytes host, int port, struct listen_addr *out, cons
 	}
 	if (host.p[0] == '[') {
 		*why = "between [ and ] must stand an IPv6 address";
-		return -EINVAL;
-	}
-	if (memchr(host.p, ':', host.n)) {
-		*why = "an IPv6 address must be put in brackets: [::1]:8080";
 		return -EINVAL;
 	}
 	if (!terminate(host, name, sizeof(name))) {

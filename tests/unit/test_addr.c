@@ -114,7 +114,7 @@ static void check_same(const char *left, const char *right, bool same, bool same
 
 START_TEST(ipv6_addresses_of_one_64_are_one_class_of_client)
 {
-	struct addr local = { .family = AF_UNIX }, v4 = ip("0.0.0.0");
+	struct addr local = { .family = AF_UNIX }, v4 = ip("0.0.0.0"), unknown = { 0 };
 
 	check_same("192.0.2.1", "192.0.2.1", true, true);
 	check_same("192.0.2.1", "192.0.2.2", false, false);
@@ -124,6 +124,8 @@ START_TEST(ipv6_addresses_of_one_64_are_one_class_of_client)
 	check_same("0.0.0.0", "::", false, false);
 	ck_assert(addr_same_class(&local, &local));
 	ck_assert(!addr_same_class(&local, &v4));
+	ck_assert(!addr_same_class(&unknown, &unknown));
+	ck_assert(!addr_same_ip(&unknown, &unknown));
 }
 END_TEST
 
