@@ -44,7 +44,8 @@ static bool valid_cidr(const char *s)
 	return cidr_parse((struct bytes){ s, strlen(s) }, &cidr) == 0;
 }
 
-/* It is written into pages and JSON: a path or an http URL without anything that could end a string. */
+/* It is written into pages and JSON: a path or an http URL without anything that could end a
+ * string. */
 static bool valid_url(const char *s)
 {
 	if (s[0] != '/' && strncmp(s, "http://", 7) != 0 && strncmp(s, "https://", 8) != 0)
@@ -80,12 +81,12 @@ static bool valid_origin_host(const char *s, size_t len)
 	host[len] = '\0';
 	if (host[0] == '[')
 		return len > 3 && host[len - 1] == ']' &&
-		    strspn(host + 1, "0123456789abcdef:.") == len - 2;
+		       strspn(host + 1, "0123456789abcdef:.") == len - 2;
 	return host[0] != '.' && only_of(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
 }
 
-/* An origin is compared as browsers write it (RFC 6454 section 6.2), and they write no default port:
- * one that could never match is an error, not a trap. */
+/* An origin is compared as browsers write it (RFC 6454 section 6.2), and they write no default
+ * port: one that could never match is an error, not a trap. */
 static bool valid_origin(const char *s)
 {
 	const char *host = strstr(s, "://"), *end, *port, *default_port = "";
@@ -109,11 +110,12 @@ static bool valid_origin(const char *s)
 	port = strchr(end, ':');
 	end = port ? port : host + strlen(host);
 	return valid_origin_host(host, (size_t)(end - host)) &&
-	    (!port || valid_port(port + 1, default_port));
+	       (!port || valid_port(port + 1, default_port));
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define TOKEN  "letters, digits and !#$%&'*+-.^_`|~"
 #define URL    "a path that begins with /, or an http:// or https:// URL"
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
@@ -219,6 +221,7 @@ static const struct option table[] = {
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
 };
+/* clang-format on */
 
 const struct option *options_table(size_t *count)
 {
@@ -226,13 +229,14 @@ const struct option *options_table(size_t *count)
 	return table;
 }
 
-#define table_foreach(opt) for ((opt) = table; (opt) < table + sizeof(table) / sizeof(*table); (opt)++)
+#define table_foreach(opt)                                                                         \
+	for ((opt) = table; (opt) < table + sizeof(table) / sizeof(*table); (opt)++)
 
 const struct option *options_find(const char *key)
 {
 	const struct option *opt;
 
-	table_foreach(opt)
+	table_foreach (opt)
 		if (strcmp(opt->key, key) == 0)
 			return opt;
 	return NULL;
@@ -268,10 +272,11 @@ int options_describe(const struct option *opt, char *text, size_t size)
 		return snprintf(text, size, "%" PRIu64 " to %" PRIu64 "%s%s", opt->min, opt->max,
 		    *unit ? " " : "", unit);
 	case OPTION_MODE:
-		return snprintf(text, size, "\"%04" PRIo64 "\" to \"%04" PRIo64 "\"%s", opt->min, opt->max,
-		    null);
+		return snprintf(text, size, "\"%04" PRIo64 "\" to \"%04" PRIo64 "\"%s", opt->min,
+		    opt->max, null);
 	case OPTION_STRING:
-		return snprintf(text, size, "%s%s", opt->allowed ? opt->allowed : "a file name", null);
+		return snprintf(
+		    text, size, "%s%s", opt->allowed ? opt->allowed : "a file name", null);
 	case OPTION_LIST:
 		break;
 	}
@@ -282,10 +287,12 @@ int options_describe(const struct option *opt, char *text, size_t size)
 
 static void *field(struct sockjs_options *o, const struct option *opt)
 {
-	char *base = opt->scope == OPTION_SERVER ? (char *)&o->server :
-	    opt->scope == OPTION_LISTENER        ? (char *)&o->listener :
-						   (char *)&o->endpoint;
+	char *base = (char *)&o->endpoint;
 
+	if (opt->scope == OPTION_SERVER)
+		base = (char *)&o->server;
+	else if (opt->scope == OPTION_LISTENER)
+		base = (char *)&o->listener;
 	return base + opt->offset;
 }
 
@@ -337,8 +344,8 @@ static void field_free(struct sockjs_options *o, const struct option *opt)
 
 /* --- setting ---------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 4))) static int fail(struct sockjs_options *o, int err,
-    const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int fail(
+    struct sockjs_options *o, int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -361,8 +368,8 @@ static int refuse(struct sockjs_options *o, const struct option *opt, int err, c
 	char allowed[320];
 
 	options_describe(opt, allowed, sizeof(allowed));
-	return fail(o, err, "%s: %s%.*s%s %s; allowed: %s", opt->key, quote, SHOWN_VALUE, value, quote,
-	    complaint, allowed);
+	return fail(o, err, "%s: %s%.*s%s %s; allowed: %s", opt->key, quote, SHOWN_VALUE, value,
+	    quote, complaint, allowed);
 }
 
 static int set_int(struct sockjs_options *o, const struct option *opt, const char *value)
@@ -452,8 +459,8 @@ static bool is_repeated(const char *const *items, size_t i)
 	return false;
 }
 
-int options_set_list(struct sockjs_options *o, const struct option *opt, const char *const *items,
-    size_t count)
+int options_set_list(
+    struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count)
 {
 	struct string_list list;
 
@@ -520,7 +527,8 @@ static int set_null(struct sockjs_options *o, const struct option *opt)
 
 int options_set(struct sockjs_options *o, const struct option *opt, const char *value)
 {
-	static int (*const setters[])(struct sockjs_options *, const struct option *, const char *) = {
+	static int (*const setters[])(
+	    struct sockjs_options *, const struct option *, const char *) = {
 		[OPTION_BOOL] = set_bool,
 		[OPTION_INT] = set_int,
 		[OPTION_STRING] = set_string,
@@ -541,8 +549,8 @@ static int get_list(const struct string_list *list, char *text, size_t size)
 	if (size > 0)
 		text[0] = '\0';
 	for (size_t i = 0; i < list->count; i++)
-		len += (size_t)snprintf(text + (len < size ? len : size), len < size ? size - len : 0,
-		    "%s%s", i ? "," : "", list->items[i]);
+		len += (size_t)snprintf(text + (len < size ? len : size),
+		    len < size ? size - len : 0, "%s%s", i ? "," : "", list->items[i]);
 	return (int)len;
 }
 
@@ -556,7 +564,9 @@ int options_get(const struct sockjs_options *o, const struct option *opt, char *
 	case OPTION_INT:
 		return snprintf(text, size, "%" PRIu64, *(const uint64_t *)f);
 	case OPTION_MODE:
-		return *(const uint64_t *)f ? snprintf(text, size, "%04" PRIo64, *(const uint64_t *)f) : -1;
+		return *(const uint64_t *)f
+		           ? snprintf(text, size, "%04" PRIo64, *(const uint64_t *)f)
+		           : -1;
 	case OPTION_LIST:
 		return get_list(f, text, size);
 	case OPTION_STRING:
@@ -572,7 +582,7 @@ int options_init(struct sockjs_options *o)
 	const struct option *opt;
 
 	memset(o, 0, sizeof(*o));
-	table_foreach(opt) {
+	table_foreach (opt) {
 		if (opt->default_value && options_set(o, opt, opt->default_value) < 0) {
 			options_fini(o);
 			return -ENOMEM;
@@ -585,13 +595,13 @@ void options_fini(struct sockjs_options *o)
 {
 	const struct option *opt;
 
-	table_foreach(opt)
+	table_foreach (opt)
 		field_free(o, opt);
 }
 
 /* Points the strings and lists of `to` at copies of their own; on failure none is left. */
-static int dup_field(struct sockjs_options *to, const struct sockjs_options *from,
-    const struct option *opt)
+static int dup_field(
+    struct sockjs_options *to, const struct sockjs_options *from, const struct option *opt)
 {
 	if (opt->type == OPTION_LIST) {
 		const struct string_list *list = const_field(from, opt);
@@ -616,7 +626,7 @@ int options_copy(struct sockjs_options *to, const struct sockjs_options *from)
 	const struct option *opt;
 
 	memset(to, 0, sizeof(*to));
-	table_foreach(opt) {
+	table_foreach (opt) {
 		if (dup_field(to, from, opt) < 0) {
 			options_fini(to);
 			return -ENOMEM;
@@ -636,7 +646,8 @@ static int check_listener(struct sockjs_options *o)
 	return 0;
 }
 
-/* What one transport can carry the others must carry too, or an application would see the transport. */
+/* What one transport can carry the others must carry too, or an application would see the
+ * transport. */
 static int check_endpoint(struct sockjs_options *o)
 {
 	const struct endpoint_options *e = &o->endpoint;
@@ -649,7 +660,8 @@ static int check_endpoint(struct sockjs_options *o)
 	for (size_t i = 0; i < e->allowed_origins.count && e->allowed_origins.count > 1; i++)
 		if (strcmp(e->allowed_origins.items[i], "*") == 0)
 			return fail(o, -EINVAL,
-			    "allowed_origins[%zu]: \"*\" allows every origin; it must stand alone", i);
+			    "allowed_origins[%zu]: \"*\" allows every origin; it must stand alone",
+			    i);
 	return 0;
 }
 

@@ -15,9 +15,9 @@
 
 struct sockjs_session {
 	bool paused, binary, joined;
-	size_t sent;    /* messages */
-	size_t len;     /* of the last one */
-	char text[64];  /* its beginning */
+	size_t sent;   /* messages */
+	size_t len;    /* of the last one */
+	char text[64]; /* its beginning */
 	unsigned timer, code;
 	const char *reason;
 };
@@ -111,10 +111,12 @@ static void setup(void)
 
 static void say(const struct app *app, void *state, const char *text, int is_binary)
 {
-	app->callbacks->message(&s, &(struct sockjs_message){ text, strlen(text), is_binary }, state);
+	app->callbacks->message(
+	    &s, &(struct sockjs_message){ text, strlen(text), is_binary }, state);
 }
 
-/* --- tests ------------------------------------------------------------------------------------- */
+/* --- tests -------------------------------------------------------------------------------------
+ */
 
 START_TEST(every_application_is_found_by_its_name)
 {
@@ -195,9 +197,24 @@ static const struct {
 	const char *text;
 	size_t len;
 } powers[] = {
-	{ "1", 2 }, { "2", 4 }, { "10", 1024 }, { "18", 262144 }, { "5.9", 32 }, { " 3 ", 8 }, { "1e1", 1024 },
-	{ "0", 2 }, { "19", 2 }, { "18.9", 262144 }, { "-3", 2 }, { "0.5", 2 }, { "", 2 }, { "x", 2 },
-	{ "3x", 2 }, { "nan", 2 }, { "inf", 2 }, { "1e999", 2 },
+	{ "1", 2 },
+	{ "2", 4 },
+	{ "10", 1024 },
+	{ "18", 262144 },
+	{ "5.9", 32 },
+	{ " 3 ", 8 },
+	{ "1e1", 1024 },
+	{ "0", 2 },
+	{ "19", 2 },
+	{ "18.9", 262144 },
+	{ "-3", 2 },
+	{ "0.5", 2 },
+	{ "", 2 },
+	{ "x", 2 },
+	{ "3x", 2 },
+	{ "nan", 2 },
+	{ "inf", 2 },
+	{ "1e999", 2 },
 	{ "3                                                                              ", 2 },
 };
 
@@ -265,7 +282,8 @@ int main(void)
 	tcase_add_test(tc, close_sends_everybody_away);
 	tcase_add_test(tc, broadcast_speaks_to_the_group);
 	tcase_add_test(tc, broadcast_without_memory_is_said);
-	tcase_add_loop_test(tc, amplify_answers_with_a_power_of_two, 0, sizeof(powers) / sizeof(*powers));
+	tcase_add_loop_test(
+	    tc, amplify_answers_with_a_power_of_two, 0, sizeof(powers) / sizeof(*powers));
 	tcase_add_test(tc, amplify_knows_back_pressure_too);
 	tcase_add_test(tc, ticker_ticks_each_second_until_nobody_hears_it);
 	tcase_add_test(tc, ticker_without_memory_is_said);
