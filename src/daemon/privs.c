@@ -1,7 +1,6 @@
 /*
  * daemon/privs.c - raises the limit of descriptors, drops root; see privs.h.
  */
-#define _GNU_SOURCE /* setresuid() */
 #include "daemon/privs.h"
 
 #include <errno.h>

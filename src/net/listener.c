@@ -5,7 +5,6 @@
  * Owns: nothing but itself; the listening descriptor stays with its
  * struct listen_socket, an accepted one goes to the callback.
  */
-#define _GNU_SOURCE /* accept4 */
 #include "net/listener.h"
 
 #include <errno.h>
