@@ -143,7 +143,7 @@ static unsigned ip_bits(uint16_t family)
 bool addr_same_ip(const struct addr *a, const struct addr *b)
 {
 	return a->family != 0 && a->family == b->family &&
-	    same_prefix(a->ip, b->ip, ip_bits(a->family));
+	       same_prefix(a->ip, b->ip, ip_bits(a->family));
 }
 
 bool addr_same_class(const struct addr *a, const struct addr *b)
@@ -203,8 +203,8 @@ int cidr_parse(struct bytes text, struct cidr *out)
 	if (slash) {
 		bool mapped = is_mapped_text(ip, &c.base);
 
-		prefix = parse_number((struct bytes){ slash + 1, text.n - ip.n - 1 },
-		    mapped ? 128 : (int)c.prefix);
+		prefix = parse_number(
+		    (struct bytes){ slash + 1, text.n - ip.n - 1 }, mapped ? 128 : (int)c.prefix);
 		if (mapped)
 			prefix -= 96; /* the prefix counts from the front of the IPv6 form */
 		if (prefix < 0)
@@ -298,7 +298,8 @@ int listen_addr_parse(const char *text, struct listen_addr *out, const char **wh
 		*why = "the port must be a number from 0 to 65535";
 		return -EINVAL;
 	} else {
-		err = parse_host((struct bytes){ text, (size_t)(colon - text) }, port, &parsed, why);
+		err =
+		    parse_host((struct bytes){ text, (size_t)(colon - text) }, port, &parsed, why);
 	}
 	if (err == 0)
 		*out = parsed;

@@ -26,8 +26,7 @@ static const struct stream_ops *ops(const struct stream *s)
 
 static bool has_to_write(const struct stream *s)
 {
-	return s->queue ||
-	    (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
+	return s->queue || (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
 }
 
 static uint32_t interest(const struct stream *s)
@@ -189,7 +188,7 @@ static void on_readable(struct stream *s)
 static bool may_write(const struct stream *s, uint32_t events)
 {
 	return has_to_write(s) &&
-	    (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
+	       (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
 }
 
 static bool may_read(const struct stream *s, uint32_t events)
@@ -243,8 +242,8 @@ void stream_init(struct stream *s, struct loop *loop, int fd, const struct strea
 	s->on = on;
 }
 
-void stream_move(struct stream *to, struct stream *from, struct loop *loop,
-    const struct stream_events *on)
+void stream_move(
+    struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on)
 {
 	if (from->loop)
 		loop_unwatch(from->loop, &from->watch);

@@ -27,8 +27,8 @@
 
 enum {
 	RECORD_BYTES = 16 * 1024, /* what one TLS record carries at most */
-	RECORDS_MAX = 16,	  /* in one write */
-	READS_MAX = 8,		  /* of the descriptor, in one call; each may bring a record */
+	RECORDS_MAX = 16,         /* in one write */
+	READS_MAX = 8,            /* of the descriptor, in one call; each may bring a record */
 	MESSAGES_MAX = 128,
 };
 
@@ -41,7 +41,7 @@ struct stream_tls {
 	int fd;
 	uint16_t reads_left;
 	uint16_t messages; /* of the handshake protocol, since the last data */
-	int error; /* found behind bytes that had to be handed out first */
+	int error;         /* found behind bytes that had to be handed out first */
 	void (*done)(struct stream *s, int err); /* until the handshake has ended */
 };
 
@@ -171,13 +171,13 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	(void)ssl;
 	(void)arg;
 	if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http11,
-		sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
+	        sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static void count_message(int is_write, int version, int type, const void *p, size_t n, SSL *ssl,
-    void *arg)
+static void count_message(
+    int is_write, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
 {
 	struct stream_tls *tls = SSL_get_app_data(ssl);
 
@@ -193,24 +193,23 @@ static void count_message(int is_write, int version, int type, const void *p, si
  * many clients leave that way to call it an error. */
 static int configure(SSL_CTX *ctx)
 {
+	static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
 	static const unsigned char id[] = "sockjs";
 
-	SSL_CTX_set_options(ctx,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-		SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_msg_callback(ctx, count_message);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
+	SSL_CTX_set_msg_callback(ctx, count_message);
 	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
-	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-		SSL_CTX_set_cipher_list(ctx,
-		    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK") == 1 &&
-		SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) == 1 ?
-	    0 :
-	    -ENOMEM;
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
+	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
+		return -ENOMEM;
+	return 0;
 }
 
 /* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
@@ -235,8 +234,8 @@ static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *wh
 	return 0;
 }
 
-struct tls_context *tls_context_new(const char *certificate, const char *key, char *why,
-    size_t why_size)
+struct tls_context *tls_context_new(
+    const char *certificate, const char *key, char *why, size_t why_size)
 {
 	struct tls_context *ctx = mem_zalloc(sizeof(*ctx));
 
@@ -341,9 +340,10 @@ static ssize_t tls_read(struct stream *s, void *p, size_t n)
 	return (ssize_t)got;
 }
 
-/* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else gathered
- * in `space`. The length depends only on how many bytes follow, so a record that OpenSSL has to be
- * offered again is never offered shorter, even when the bytes have moved into the queue meanwhile. */
+/* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else
+ * gathered in `space`. The length depends only on how many bytes follow, so a record that OpenSSL
+ * has to be offered again is never offered shorter, even when the bytes have moved into the queue
+ * meanwhile. */
 static const char *next_record(const struct stream_piece *pieces, unsigned n, size_t skip,
     char space[RECORD_BYTES], size_t *len)
 {
@@ -462,8 +462,8 @@ static int tls_new(struct stream *s, struct tls_context *ctx)
 	return 0;
 }
 
-int stream_tls_accept(struct stream *s, struct tls_context *ctx,
-    void (*done)(struct stream *s, int err))
+int stream_tls_accept(
+    struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err))
 {
 	int err = tls_new(s, ctx);
 

@@ -330,8 +330,8 @@ START_TEST(a_client_that_offers_only_other_protocols_is_refused_with_the_proper_
 	SSL_set_alpn_protos(client, offer, sizeof(offer) - 1);
 	ck_assert_int_ne(handshake(), 1);
 	ck_assert_int_eq(e.done_err, -EPROTO);
-	ck_assert_int_eq(ERR_GET_REASON(ERR_peek_last_error()),
-	    SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+	ck_assert_int_eq(
+	    ERR_GET_REASON(ERR_peek_last_error()), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
 }
 END_TEST
 
@@ -851,7 +851,8 @@ END_TEST
 
 static void add_reading_and_writing(TCase *tc)
 {
-	tcase_add_test(tc, bytes_that_openssl_holds_are_read_without_the_kernel_and_then_there_is_rest);
+	tcase_add_test(
+	    tc, bytes_that_openssl_holds_are_read_without_the_kernel_and_then_there_is_rest);
 	tcase_add_test(tc, a_read_into_a_large_buffer_takes_all_records_that_are_here);
 	tcase_add_test(tc, half_a_record_does_not_spin);
 	tcase_add_test(tc, bytes_that_were_not_wanted_for_a_while_are_not_forgotten);
@@ -861,7 +862,8 @@ static void add_reading_and_writing(TCase *tc)
 	tcase_add_test(tc, a_flood_of_key_updates_without_data_ends_the_connection);
 	tcase_add_test(tc, key_updates_with_data_between_them_may_go_on_for_ever);
 	tcase_add_test(tc, what_one_call_reads_is_bounded_and_the_rest_follows);
-	tcase_add_test(tc, key_updates_of_a_client_that_reads_no_answer_are_held_back_without_spinning);
+	tcase_add_test(
+	    tc, key_updates_of_a_client_that_reads_no_answer_are_held_back_without_spinning);
 	tcase_add_loop_test(tc, data_right_behind_a_key_update_is_not_left_lying, 0, 2);
 	tcase_add_test(tc, renegotiation_is_not_granted);
 	tcase_add_test(tc, much_data_arrives_whole_and_in_order_through_short_writes);
@@ -884,7 +886,8 @@ int main(void)
 	tcase_add_test(tc, a_request_that_comes_along_with_the_last_handshake_message_is_readable);
 	tcase_add_test(tc, tls_1_1_is_refused);
 	tcase_add_test(tc, http_1_1_is_chosen_among_the_protocols_offered);
-	tcase_add_test(tc, a_client_that_offers_only_other_protocols_is_refused_with_the_proper_alert);
+	tcase_add_test(
+	    tc, a_client_that_offers_only_other_protocols_is_refused_with_the_proper_alert);
 	tcase_add_loop_test(tc, a_broken_handshake_is_told_once_and_does_not_spin, 0, 2);
 	tcase_add_test(tc, a_stream_may_be_closed_in_the_middle_of_its_handshake);
 	tcase_add_test(tc, what_is_written_before_the_handshake_has_ended_follows_it);
