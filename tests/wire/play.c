@@ -320,8 +320,10 @@ static void request_without(const char *rest)
 
 static bool is_request_line(const char *rest)
 {
-	size_t n = strcspn(rest, " ");
+	size_t n;
 
+	rest = text_expand(rest, strlen(rest)).p;
+	n = strcspn(rest, " ");
 	return n && rest[n] && rest[n - 1] != ':' && strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == n;
 }
 
@@ -416,7 +418,8 @@ static void match_regex(const char *what, const char *pattern, struct text got)
 	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
 		mistake("bad regular expression", pattern);
 	if (regexec(&re, got.p, 0, NULL, 0) != 0)
-		fail("expected %s like \"%s\", got %s", what, pattern, text_show(got.p, got.n));
+		fail("expected %s like %s, got %s", what, text_show(pattern, strlen(pattern)),
+		    text_show(got.p, got.n));
 	regfree(&re);
 }
 

@@ -303,7 +303,7 @@ struct text text_word(const char **p)
 	size_t n;
 
 	text_add(&t, "", 0);
-	if (*s == '"' || *s == '\'') {
+	if (*s == '"' || *s == '\'' || !strncmp(s, "hex\"", 4)) {
 		s = add_item(&t, s);
 	} else {
 		n = strcspn(s, " \t");
