@@ -33,7 +33,8 @@
  * Strings: "escapes \r \n \t \0 \" \\ \x41 \u20ac", 'no escapes', hex"81 00",
  * and STRING * N; items behind each other are joined. $name is a variable in
  * all of them, in paths and in headers; $$ is a dollar. Given: $id, a random
- * session id per scenario; $host and $port of the server; $i in loops.
+ * session id per scenario; $host and $port of the server; $i in loops; $ping,
+ * the payload of the last Ping.
  *
  * Groups: these lines choose the server of the scenarios that follow.
  *	shared                the one of --url or --server (as at the top of a file)
@@ -133,10 +134,10 @@ static int running, passed, failed, skipped;
 static void usage(FILE *to)
 {
 	fprintf(to, "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] [-v] "
-		    "FILE.wire...\n");
+	            "FILE.wire...\n");
 }
 
-static _Noreturn void bad_text(const char *what, const char *where)
+static void __attribute__((noreturn)) bad_text(const char *what, const char *where)
 {
 	fprintf(stderr, "wire: %s: %s\n", what, where);
 	exit(2);
@@ -219,10 +220,15 @@ static int split(char *command, char **argv, int n)
 	char *word, *save = NULL;
 
 	for (word = strtok_r(command, " ", &save); word && n < MAX_ARGS - 4;
-	    word = strtok_r(NULL, " ", &save))
+	     word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
 	argv[n] = NULL;
 	return n;
+}
+
+static const char *group_name(const struct group *g)
+{
+	return g->kind == GROUP_SHARED ? options.server : g->where;
 }
 
 static struct server *start_group(const struct group *g, int number)
@@ -250,8 +256,7 @@ static struct server *start_group(const struct group *g, int number)
 	argv[n] = NULL;
 	err = server_start(s, argv, now_ms() + (int64_t)(START_MS * options.patience));
 	if (err) {
-		printf("the server did not start (%s): %s\n", strerror(-err),
-		    g->kind == GROUP_SHARED ? options.server : g->text);
+		printf("the server did not start (%s): %s\n", strerror(-err), group_name(g));
 		fflush(stdout);
 		failed++;
 	}
@@ -280,7 +285,7 @@ static int start_servers(const struct script *script)
 	for (s = script->first; s; s = s->next) {
 		g = s->group;
 		if (g->server || (options.only && !strstr(s->name, options.only) &&
-				     !strstr(s->file, options.only)))
+		                     !strstr(s->file, options.only)))
 			continue;
 		if (options.server)
 			g->server = start_group(g, n++);
@@ -301,10 +306,14 @@ static void stop_servers(const struct script *script)
 		s = g->server;
 		if (!s || !s->pid)
 			continue;
+		if (!s->addresses) { /* has been told about when it did not start */
+			server_stop(s, 0, why);
+			server_log(s, true);
+			continue;
+		}
 		well = server_stop(s, (int64_t)(STOP_MS * options.patience), why);
 		if (!well) {
-			printf("the server %s: %s\n", why,
-			    g->kind == GROUP_SHARED ? options.server : g->text);
+			printf("the server %s: %s\n", why, group_name(g));
 			failed++;
 		}
 		server_log(s, !well);
@@ -380,7 +389,8 @@ static void run_all(const struct script *script)
 	const struct server *server;
 
 	for (s = script->first; s; s = s->next) {
-		if (options.only && !strstr(s->name, options.only) && !strstr(s->file, options.only))
+		if (options.only && !strstr(s->name, options.only) &&
+		    !strstr(s->file, options.only))
 			continue;
 		server = s->group->server;
 		if (!server || !server->addresses) {
@@ -398,8 +408,9 @@ static void run_all(const struct script *script)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
-		{ "server", required_argument, NULL, 's' }, { "only", required_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "server", required_argument, NULL, 's' },
+		{ "only", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "j:p:vh", longs, NULL)) != -1) {
@@ -420,7 +431,8 @@ static void parse_options(int argc, char **argv)
 			exit(c == 'h' ? 0 : 2);
 		}
 	}
-	if (optind == argc || options.jobs < 1 || options.jobs > MAX_JOBS || options.patience <= 0) {
+	if (optind == argc || options.jobs < 1 || options.jobs > MAX_JOBS ||
+	    options.patience <= 0) {
 		usage(stderr);
 		exit(2);
 	}
@@ -442,7 +454,7 @@ int main(int argc, char **argv)
 	stop_servers(&script);
 	remove_folder(servers);
 	if (skipped)
-		printf("%d skipped (they need a server of their own)\n", skipped);
+		printf("%d skipped (no server for their group)\n", skipped);
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed != 0;
 }

@@ -51,10 +51,11 @@ int address_parse(struct address *address, const char *url)
 	colon = memrchr(host, ':', n);
 	if (!colon || (size_t)(colon - host) >= sizeof(address->host))
 		return -EINVAL;
-	snprintf(address->port, sizeof(address->port), "%.*s", (int)(n - (size_t)(colon - host) - 1),
-	    colon + 1);
+	snprintf(address->port, sizeof(address->port), "%.*s",
+	    (int)(n - (size_t)(colon - host) - 1), colon + 1);
 	if (*host == '[' && colon[-1] == ']')
-		snprintf(address->host, sizeof(address->host), "%.*s", (int)(colon - host - 2), host + 1);
+		snprintf(address->host, sizeof(address->host), "%.*s", (int)(colon - host - 2),
+		    host + 1);
 	else
 		snprintf(address->host, sizeof(address->host), "%.*s", (int)(colon - host), host);
 	return 0;
@@ -168,7 +169,7 @@ int conn_open(struct conn *c, const struct address *to, int64_t deadline)
 	c->len = c->at = 0;
 	c->received = c->sent = 0;
 	c->fd = to->host[0] == '/' ? connect_unix(to->host, deadline)
-				   : connect_tcp(to->host, to->port, deadline);
+	                           : connect_tcp(to->host, to->port, deadline);
 	if (c->fd < 0) {
 		err = c->fd;
 		c->fd = -1;

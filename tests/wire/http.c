@@ -49,7 +49,8 @@ void http_free(struct http_response *r)
 
 static const char *parse_status(struct http_response *r, const char *line)
 {
-	if (strncmp(line, "HTTP/1.", 7) != 0 || (line[7] != '0' && line[7] != '1') || line[8] != ' ')
+	if (strncmp(line, "HTTP/1.", 7) != 0 || (line[7] != '0' && line[7] != '1') ||
+	    line[8] != ' ')
 		return "status line does not begin with HTTP/1.0 or HTTP/1.1 and a space";
 	r->minor = line[7] - '0';
 	if (strspn(line + 9, "0123456789") != 3 || line[12] != ' ')
@@ -61,7 +62,7 @@ static const char *parse_status(struct http_response *r, const char *line)
 static bool is_token(const char *s)
 {
 	size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 	return n && !s[n];
 }
@@ -112,8 +113,9 @@ static const char *find_framing(struct http_response *r, bool head)
 		r->framing = length ? HTTP_LENGTH : HTTP_UNTIL_CLOSE;
 	r->left = r->framing == HTTP_LENGTH ? strtoull(length, NULL, 10) : 0;
 	r->ended = r->framing == HTTP_NO_BODY || (r->framing == HTTP_LENGTH && !r->left);
-	r->last = r->framing == HTTP_UNTIL_CLOSE || (connection && strcasestr(connection, "close")) ||
-	    (r->minor == 0 && !(connection && strcasestr(connection, "keep-alive")));
+	r->last = r->framing == HTTP_UNTIL_CLOSE ||
+	          (connection && strcasestr(connection, "close")) ||
+	          (r->minor == 0 && !(connection && strcasestr(connection, "keep-alive")));
 	return NULL;
 }
 

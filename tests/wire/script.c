@@ -62,8 +62,9 @@ static int next_line(struct reader *r)
 	return 1;
 }
 
-static struct group *find_group(struct script *script, enum group_kind kind, const char *text)
+static struct group *find_group(const struct reader *r, enum group_kind kind, const char *text)
 {
+	struct script *script = r->script;
 	struct group *g;
 
 	for (g = script->groups; g; g = g->next)
@@ -72,6 +73,8 @@ static struct group *find_group(struct script *script, enum group_kind kind, con
 	g = make(sizeof(*g));
 	g->kind = kind;
 	g->text = strdup(text);
+	if (asprintf(&g->where, "%s:%d", r->file, r->line) < 0)
+		abort();
 	g->next = script->groups;
 	script->groups = g;
 	return g;
@@ -94,7 +97,7 @@ static void read_config(struct reader *r)
 			abort();
 		sprintf(json + n, "\n%s", r->text);
 	}
-	r->group = find_group(r->script, GROUP_CONFIG, json);
+	r->group = find_group(r, GROUP_CONFIG, json);
 	free(json);
 }
 
@@ -154,9 +157,9 @@ static void read_one(struct reader *r)
 	else if (is_word(r->text, "config"))
 		read_config(r);
 	else if (is_word(r->text, "args"))
-		r->group = find_group(r->script, GROUP_ARGS, trim(r->text + 4));
+		r->group = find_group(r, GROUP_ARGS, trim(r->text + 4));
 	else if (is_word(r->text, "shared"))
-		r->group = find_group(r->script, GROUP_SHARED, "");
+		r->group = find_group(r, GROUP_SHARED, "");
 	else if (!strcmp(r->text, "}") && r->depth)
 		r->depth--;
 	else
@@ -175,7 +178,7 @@ void script_load(struct script *script, const char *file)
 		perror(file);
 		exit(2);
 	}
-	r.group = find_group(script, GROUP_SHARED, "");
+	r.group = find_group(&r, GROUP_SHARED, "");
 	while (next_line(&r))
 		read_one(&r);
 	if (r.depth)

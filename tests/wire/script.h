@@ -17,7 +17,8 @@ enum group_kind { GROUP_SHARED, GROUP_ARGS, GROUP_CONFIG };
 struct group {
 	struct group *next;
 	enum group_kind kind;
-	char *text; /* the arguments, or the JSON text */
+	char *text;  /* the arguments, or the JSON text */
+	char *where; /* its first use: FILE:LINE */
 	void *server;
 };
 

@@ -43,8 +43,8 @@ static const char *add_unicode(struct text *t, const char *p, const char *end)
 	if (c >= 0xd800 && c < 0xdc00 && end - p > 6 && p[0] == '\\' && p[1] == 'u') {
 		low = hex4(p + 2, end);
 		if (low >= 0xdc00 && low < 0xe000) {
-			add_code_point(t, 0x10000u + ((unsigned)(c - 0xd800) << 10) +
-				(unsigned)(low - 0xdc00));
+			add_code_point(t,
+			    0x10000u + ((unsigned)(c - 0xd800) << 10) + (unsigned)(low - 0xdc00));
 			return p + 6;
 		}
 	}
@@ -155,7 +155,7 @@ static bool unwrap_script(struct text piece, struct text *frame)
 	if (starts(piece, "<!doctype html>"))
 		return true;
 	return between(piece, "<script>\np(", ");\n</script>\r\n", &string) &&
-	    json_string(string.p, string.p + string.n, frame) == string.p + string.n;
+	       json_string(string.p, string.p + string.n, frame) == string.p + string.n;
 }
 
 static bool unwrap_callback(struct text piece, struct text *frame)
@@ -163,14 +163,26 @@ static bool unwrap_callback(struct text piece, struct text *frame)
 	struct text string;
 
 	return between(piece, "/**/cb(", ");\r\n", &string) &&
-	    json_string(string.p, string.p + string.n, frame) == string.p + string.n;
+	       json_string(string.p, string.p + string.n, frame) == string.p + string.n;
 }
 
 static const struct sockjs_transport transports[] = {
 	{ .name = "xhr", .method = "POST", .query = "", .unwrap = unwrap_line },
-	{ .name = "xhr_streaming", .method = "POST", .query = "", .streams = true, .unwrap = unwrap_line },
-	{ .name = "eventsource", .method = "GET", .query = "", .streams = true, .unwrap = unwrap_event },
-	{ .name = "htmlfile", .method = "GET", .query = "?c=cb", .streams = true, .unwrap = unwrap_script },
+	{ .name = "xhr_streaming",
+	    .method = "POST",
+	    .query = "",
+	    .streams = true,
+	    .unwrap = unwrap_line },
+	{ .name = "eventsource",
+	    .method = "GET",
+	    .query = "",
+	    .streams = true,
+	    .unwrap = unwrap_event },
+	{ .name = "htmlfile",
+	    .method = "GET",
+	    .query = "?c=cb",
+	    .streams = true,
+	    .unwrap = unwrap_script },
 	{ .name = "jsonp", .method = "GET", .query = "?c=cb", .unwrap = unwrap_callback },
 };
 
