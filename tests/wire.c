@@ -76,6 +76,7 @@
  *	< raw STRING          the next bytes, however they are framed
  *	< nothing MS          silence
  *	< eof | reset | gone  the connection ends in order; by RST; either
+ *	< ended               it ends, whatever comes before
  *	< text|binary|pong RULE, < ping [RULE], < close [CODE|CODE [RULE]]
  *	                      the next WebSocket message; "< close empty" has no code
  *	receive N TRANSPORT /path STRING

@@ -304,6 +304,21 @@ static void expect_reset(const char *rest)
 		fail("expected a reset, got an orderly end");
 }
 
+/* Whatever still comes, until the connection is over. */
+static void expect_ended(const char *rest)
+{
+	struct conn *c = &player.now->conn;
+	int n;
+
+	(void)rest;
+	do {
+		conn_consume(c, c->len);
+		n = conn_fill(c, deadline());
+	} while (n > 0);
+	if (n == -ETIMEDOUT)
+		fail("expected the connection to end, it did not in time");
+}
+
 static void expect_gone(const char *rest)
 {
 	(void)rest;
@@ -325,6 +340,7 @@ void do_expect(const char *rest)
 		{ "eof", expect_eof },
 		{ "reset", expect_reset },
 		{ "gone", expect_gone },
+		{ "ended", expect_ended },
 		{ "no", expect_no_header },
 		{ "text", expect_text },
 		{ "binary", expect_binary },
