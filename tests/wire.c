@@ -11,6 +11,7 @@
  *	--only TEXT     only the scenarios whose name or file contains TEXT
  *	-j N            so many at once (default 8); each is a process of its own
  *	-p FACTOR       patience: multiply deadlines (sanitizers, slow machines)
+ *	--must-fail     a scenario passes if its last line fails: tries the player
  *	-v              name every scenario, show the bytes of those that fail
  *
  * Prints a line per failed scenario (where, what was expected, what came) and
@@ -118,7 +119,7 @@ static struct {
 	char *server;
 	int jobs;
 	double patience;
-	bool verbose;
+	bool verbose, must_fail;
 	char folder[32];
 } options = { .url = "http://127.0.0.1:8081", .jobs = 8, .patience = 1 };
 
@@ -134,7 +135,8 @@ static int running, passed, failed, skipped;
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] [-v] "
+	fprintf(to, "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] "
+	            "[--must-fail] [-v] "
 	            "FILE.wire...\n");
 }
 
@@ -345,25 +347,42 @@ static void start_job(const struct scenario *scenario)
 	running++;
 }
 
+/* With --must-fail: did it fail in its last line, and nowhere else? */
+static bool failed_at_the_end(const struct scenario *s, int status, const char *report)
+{
+	const struct statement *last = s->first;
+	char where[300];
+
+	while (last && last->next)
+		last = last->next;
+	snprintf(where, sizeof(where), "%s:%d: ", s->file, last ? last->line : s->line);
+	return status != 0 && !strncmp(report, where, strlen(where));
+}
+
 static void finish_job(struct job *j, int status)
 {
-	char text[4096];
-	ssize_t n, all = 0;
+	char text[40000];
+	size_t all = 0;
+	ssize_t n;
+	bool well;
 
-	while ((n = read(j->report, text, sizeof(text))) > 0) {
-		fwrite(text, 1, (size_t)n, stdout);
-		all += n;
-	}
+	while ((n = read(j->report, text + all, sizeof(text) - 1 - all)) > 0)
+		all += (size_t)n;
+	text[all] = '\0';
 	close(j->report);
-	if (status == 0)
+	well = options.must_fail ? failed_at_the_end(j->scenario, status, text) : status == 0;
+	if (well)
 		passed++;
 	else
 		failed++;
-	if (status != 0 && !all)
-		printf("%s:%d: \"%s\": the player itself failed (status %d)\n", j->scenario->file,
-		    j->scenario->line, j->scenario->name, status);
+	if (!well)
+		fputs(text, stdout);
+	if (!well && !all)
+		printf("%s:%d: \"%s\": %s (status %d)\n", j->scenario->file, j->scenario->line,
+		    j->scenario->name,
+		    options.must_fail ? "did not fail" : "the player itself failed", status);
 	if (options.verbose)
-		printf("%s \"%s\" (%d ms)\n", status ? "FAILED" : "passed", j->scenario->name,
+		printf("%s \"%s\" (%d ms)\n", well ? "passed" : "FAILED", j->scenario->name,
 		    (int)(now_ms() - j->since));
 	fflush(stdout);
 	j->pid = 0;
@@ -410,8 +429,8 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
 		{ "server", required_argument, NULL, 's' },
-		{ "only", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
-		{ 0 } };
+		{ "only", required_argument, NULL, 'o' }, { "must-fail", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "j:p:vh", longs, NULL)) != -1) {
@@ -425,6 +444,8 @@ static void parse_options(int argc, char **argv)
 			options.jobs = atoi(optarg);
 		else if (c == 'p')
 			options.patience = atof(optarg);
+		else if (c == 'f')
+			options.must_fail = true;
 		else if (c == 'v')
 			options.verbose = true;
 		else {
