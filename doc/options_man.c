@@ -15,8 +15,11 @@
 static const char *type_name(const struct option *opt)
 {
 	static const char *const names[] = {
-		[OPTION_BOOL] = "boolean", [OPTION_INT] = "number", [OPTION_STRING] = "string",
-		[OPTION_LIST] = "list",    [OPTION_MODE] = "string",
+		[OPTION_BOOL] = "boolean",
+		[OPTION_INT] = "number",
+		[OPTION_STRING] = "string",
+		[OPTION_LIST] = "list",
+		[OPTION_MODE] = "string",
 	};
 
 	return names[opt->type];

@@ -97,7 +97,8 @@ static void leave(struct room *r)
 	pthread_mutex_unlock(&chat.lock);
 }
 
-/* --- callbacks --------------------------------------------------------------------------------- */
+/* --- callbacks ---------------------------------------------------------------------------------
+ */
 
 /* The value of room=... in a query string; names are taken as they stand there. */
 static struct room *room_of_query(const char *query)
@@ -154,7 +155,8 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 		leave(sockjs_user(s));
 }
 
-/* --- main -------------------------------------------------------------------------------------- */
+/* --- main --------------------------------------------------------------------------------------
+ */
 
 static void on_signal(int signo)
 {

@@ -15,6 +15,7 @@ cleanup() {
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
+shopt -s extglob
 
 # --- saying what should be ----------------------------------------------------
 
@@ -237,6 +238,22 @@ END
 start -c "$tmp/sockjsd.json" --log-level silent
 says 'a unix socket has the mode asked for' "$(stat -c %a "$tmp/sock")" 600
 stop
+
+if [ "$(id -u)" = 0 ]; then
+	config <<-END
+		{ "listen": [ "127.0.0.1:0" ], "user": "nobody",
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	start -c "$tmp/sockjsd.json" --log-level silent
+	says 'root becomes the user asked for' "$(awk '/^Uid:/ { print $2, $3, $4 }' "/proc/$pid/status")" \
+		"$(id -u nobody) $(id -u nobody) $(id -u nobody)"
+	says 'and loses the groups of root' "$(awk '/^Groups:/ { $1 = ""; print " " $0 " " }' "/proc/$pid/status")" \
+		'!(* 0 *)'
+	stop
+	sed -i 's/nobody/no-such-user/' "$tmp/sockjsd.json"
+	exits 'a user who does not exist is a configuration error' 2 -c "$tmp/sockjsd.json"
+	says 'and is named' "$err" '*user: "no-such-user" is not known here'
+fi
 
 # --- TLS ---------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ static int outgoing(struct buf *out, struct message *const *messages, size_t cou
 {
 	size_t mark;
 
-	if (ws_frame_begin(out, &mark) < 0 || sockjs_array_add(out, messages, count) < 0)
+	if (ws_frame_begin(out, &mark) < 0 || sockjs_frame_array_add(out, messages, count) < 0)
 		return -ENOMEM;
 	ws_frame_end(out, mark, WS_TEXT);
 	return 0;

@@ -208,8 +208,8 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	char *to;
 
 	buf_clear(out);
-	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 && (to = buf_reserve(out, sockjs_close_max(n))) != NULL) {
-		buf_commit(out, (size_t)(sockjs_close(to, code, reason, n) - to));
+	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 && (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
+		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
 		ws_frame_end(out, mark, WS_TEXT);
 		write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
 	}

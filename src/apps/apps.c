@@ -6,7 +6,11 @@
 #include <string.h>
 
 static const struct app *const table[] = {
-	&echo_app, &broadcast_app, &close_app, &amplify_app, &ticker_app,
+	&echo_app,
+	&broadcast_app,
+	&close_app,
+	&amplify_app,
+	&ticker_app,
 };
 
 const struct app *const *apps_table(size_t *count)

@@ -15,7 +15,8 @@ struct app {
 	const char *name;
 	const char *sentence; /* what it does; used in the manual page */
 	const struct sockjs_callbacks *callbacks;
-	/* Makes what one endpoint needs, before the server runs: 0 or -errno. NULL: it needs nothing. */
+	/* Makes what one endpoint needs, before the server runs: 0 or -errno. NULL: it needs
+	 * nothing. */
 	int (*start)(struct sockjs_server *server, void **state);
 	/* Frees it, after the server has stopped. */
 	void (*stop)(void *state);

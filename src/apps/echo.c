@@ -10,8 +10,8 @@
 
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
 {
-	int status = m->is_binary ? sockjs_send_binary(s, m->data, m->len) :
-				    sockjs_send(s, m->data, m->len);
+	int status =
+	    m->is_binary ? sockjs_send_binary(s, m->data, m->len) : sockjs_send(s, m->data, m->len);
 
 	(void)state;
 	if (status == SOCKJS_FULL)

@@ -45,7 +45,8 @@ static int find_www(struct config *c, const char *own)
 {
 	int found;
 
-	if ((found = try(c, "www", own, "www")) != 0 || (found = try(c, "www", PKGDATADIR, "www")) != 0 ||
+	if ((found = try(c, "www", own, "www")) != 0 ||
+	    (found = try(c, "www", PKGDATADIR, "www")) != 0 ||
 	    (found = try(c, "www", ".", "www")) != 0)
 		return found;
 	log_warn("no pages found: name their directory by --www");
@@ -66,8 +67,9 @@ static int find_library(struct config *c, const char *own)
 	    (found = try(c, key, PKGDATADIR, "sockjs.min.js")) != 0 ||
 	    (found = try(c, key, "/usr/share/nodejs", LIBRARY)) != 0)
 		return found;
-	log_warn("no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
-		 "script/bootstrap installs it");
+	log_warn(
+	    "no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
+	    "script/bootstrap installs it");
 	return 0;
 }
 

@@ -75,8 +75,8 @@ void cmdline_print_help(void)
 
 void cmdline_print_version(void)
 {
-	printf("sockjsd %s (libmicrohttpd %s, %s, jansson %s)\n", sockjs_version(), MHD_get_version(),
-	    OpenSSL_version(OPENSSL_VERSION), jansson_version_str());
+	printf("sockjsd %s (libmicrohttpd %s, %s, jansson %s)\n", sockjs_version(),
+	    MHD_get_version(), OpenSSL_version(OPENSSL_VERSION), jansson_version_str());
 }
 
 /* --- parsing --------------------------------------------------------------------------------- */
@@ -129,8 +129,8 @@ static bool parse_one(struct cmdline *cmd, char **argv, int *i)
 		const struct argument *a = &arguments[k];
 
 		if ((value = glued_value(a, arg)) != NULL)
-			return a->kind == FLAG ? complain("this option takes no value: ", arg) :
-						 store(cmd, a, value);
+			return a->kind == FLAG ? complain("this option takes no value: ", arg)
+			                       : store(cmd, a, value);
 		if (!names(a, arg))
 			continue;
 		if (a->kind != FLAG && !(value = argv[++*i]))
@@ -143,8 +143,8 @@ static bool parse_one(struct cmdline *cmd, char **argv, int *i)
 static bool check_words(const struct cmdline *cmd)
 {
 	if (cmd->log_level && log_level_by_name(cmd->log_level) < 0)
-		return complain("--log-level must be debug, info, warn, error or silent, not ",
-		    cmd->log_level);
+		return complain(
+		    "--log-level must be debug, info, warn, error or silent, not ", cmd->log_level);
 	if (cmd->log_format && log_format_by_name(cmd->log_format) < 0)
 		return complain("--log-format must be text or json, not ", cmd->log_format);
 	return true;

@@ -75,7 +75,8 @@ static int check_address(struct config *c, const char *address)
 	const char *why = "";
 
 	if (listen_addr_parse(address, &parsed, &why) < 0)
-		return config_fail(c, -EINVAL, "\"%.*s\" is not an address: %s", CONFIG_SHOWN, address, why);
+		return config_fail(
+		    c, -EINVAL, "\"%.*s\" is not an address: %s", CONFIG_SHOWN, address, why);
 	return 0;
 }
 
@@ -147,13 +148,14 @@ static int check_prefix(struct config *c, const char *prefix)
 {
 	if (!valid_prefix(prefix))
 		return config_fail(c, -EINVAL,
-		    "prefix: \"%.*s\" is not allowed; allowed: a path such as /echo, without a slash at "
+		    "prefix: \"%.*s\" is not allowed; allowed: a path such as /echo, without a "
+		    "slash at "
 		    "the end and without blanks and . ? # %% \" < > \\",
 		    CONFIG_SHOWN, prefix);
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		if (strcmp(c->endpoints[i].prefix, prefix) == 0)
-			return config_fail(c, -EINVAL, "prefix: \"%.*s\" is taken by endpoints[%zu]",
-			    CONFIG_SHOWN, prefix, i);
+			return config_fail(c, -EINVAL,
+			    "prefix: \"%.*s\" is taken by endpoints[%zu]", CONFIG_SHOWN, prefix, i);
 	return 0;
 }
 
@@ -165,8 +167,8 @@ static int unknown_application(struct config *c, const char *name)
 
 	apps = apps_table(&count);
 	for (size_t i = 0; i < count && len < sizeof(names); i++)
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
-		    apps[i]->name);
+		len += (size_t)snprintf(
+		    names + len, sizeof(names) - len, "%s%s", i ? ", " : "", apps[i]->name);
 	return config_fail(c, -EINVAL, "application: \"%.*s\" is not an application; allowed: %s",
 	    CONFIG_SHOWN, name, names);
 }
@@ -199,8 +201,8 @@ int config_add_endpoint(struct config *c, const char *prefix, const char *applic
 static int check_file(struct config *c, const char *key, const char *path)
 {
 	if (path && access(path, R_OK) < 0)
-		return config_fail(c, -EINVAL, "%s: cannot read \"%.*s\": %s", key, CONFIG_SHOWN, path,
-		    strerror(errno));
+		return config_fail(c, -EINVAL, "%s: cannot read \"%.*s\": %s", key, CONFIG_SHOWN,
+		    path, strerror(errno));
 	return 0;
 }
 
@@ -226,7 +228,8 @@ int config_check(struct config *c)
 		    "listen: missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
 	if (c->endpoint_count == 0)
 		return config_fail(c, -EINVAL,
-		    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and \"application\"");
+		    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
+		    "\"application\"");
 	for (size_t i = 0; i < c->listener_count; i++)
 		if ((err = check_tls_files(c, i)) < 0)
 			return err;

@@ -78,13 +78,13 @@ static const char *show(const json_t *value, char text[CONFIG_SHOWN + 1])
 	return text;
 }
 
-static int wrong_type(struct reader *r, const char *path, const char *key, const json_t *value,
-    const char *wanted)
+static int wrong_type(
+    struct reader *r, const char *path, const char *key, const json_t *value, const char *wanted)
 {
 	char text[CONFIG_SHOWN + 1];
 
-	return config_fail(r->c, -EINVAL, "%s: %s%s: %s is not %s", r->name, path, key,
-	    show(value, text), wanted);
+	return config_fail(
+	    r->c, -EINVAL, "%s: %s%s: %s is not %s", r->name, path, key, show(value, text), wanted);
 }
 
 static bool begins_with(const char *s, const char *start)
@@ -114,7 +114,8 @@ static void list_keys(const struct place *p, char *text, size_t size)
 			continue;
 		last = key;
 		last_len = n;
-		len += (size_t)snprintf(text + len, size - len, "%s%.*s", len ? ", " : "", (int)n, key);
+		len += (size_t)snprintf(
+		    text + len, size - len, "%s%.*s", len ? ", " : "", (int)n, key);
 	}
 }
 
@@ -123,13 +124,14 @@ static int unknown_key(struct reader *r, const struct place *p, const char *key)
 	char keys[800];
 
 	list_keys(p, keys, sizeof(keys));
-	return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key; allowed: %s", r->name, p->path,
-	    p->group, CONFIG_SHOWN, key, keys);
+	return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key; allowed: %s", r->name,
+	    p->path, p->group, CONFIG_SHOWN, key, keys);
 }
 
 /* --- options -------------------------------------------------------------------------------- */
 
-static int set_list(struct reader *r, const struct place *p, const struct option *opt, json_t *array)
+static int set_list(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *array)
 {
 	size_t count = json_array_size(array), i;
 	const char **items = mem_alloc((count + 1) * sizeof(*items));
@@ -139,7 +141,7 @@ static int set_list(struct reader *r, const struct place *p, const struct option
 
 	if (!items)
 		return config_no_memory(r->c);
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		if (!json_is_string(item)) {
 			snprintf(index, sizeof(index), "%s[%zu]", opt->key, i);
 			err = wrong_type(r, p->path, index, item, "a string");
@@ -153,19 +155,22 @@ static int set_list(struct reader *r, const struct place *p, const struct option
 	return err;
 }
 
-static int set_text(struct reader *r, const struct place *p, const struct option *opt,
-    const char *text)
+static int set_text(
+    struct reader *r, const struct place *p, const struct option *opt, const char *text)
 {
 	int err = options_set(p->options, opt, text);
 
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
-static int set_option(struct reader *r, const struct place *p, const struct option *opt, json_t *value)
+static int set_option(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
 	static const char *const nouns[] = {
-		[OPTION_BOOL] = "a truth value", [OPTION_INT] = "a whole number",
-		[OPTION_STRING] = "a string",    [OPTION_LIST] = "a list",
+		[OPTION_BOOL] = "a truth value",
+		[OPTION_INT] = "a whole number",
+		[OPTION_STRING] = "a string",
+		[OPTION_LIST] = "a list",
 		[OPTION_MODE] = "a string",
 	};
 	char text[32], wanted[400];
@@ -227,7 +232,7 @@ static int read_members(struct reader *r, const struct place *p, json_t *object)
 	json_t *value;
 	int err;
 
-	json_object_foreach(object, key, value) {
+	json_object_foreach (object, key, value) {
 		const struct word *w = p->words;
 
 		while (w && w->key && strcmp(w->key, key) != 0)
@@ -311,7 +316,7 @@ static int read_listen(struct reader *r, const char *path, json_t *value)
 
 	if (!json_is_array(value))
 		return wrong_type(r, path, "listen", value, "a list of addresses");
-	json_array_foreach(value, i, item)
+	json_array_foreach (value, i, item)
 		if ((err = read_listener(r, i, item)) < 0)
 			return err;
 	return 0;
@@ -334,10 +339,11 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 
 	if (!json_is_object(value))
 		return wrong_type(r, path, "internal", value, "an object");
-	json_object_foreach(value, key, member) {
+	json_object_foreach (value, key, member) {
 		if (strcmp(key, "listen") != 0)
-			return config_fail(r->c, -EINVAL, "%s: internal.%.*s: unknown key; allowed: listen",
-			    r->name, CONFIG_SHOWN, key);
+			return config_fail(r->c, -EINVAL,
+			    "%s: internal.%.*s: unknown key; allowed: listen", r->name,
+			    CONFIG_SHOWN, key);
 		if ((err = read_internal_listen(r, path, member)) < 0)
 			return err;
 	}
@@ -346,7 +352,8 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 
 static int read_endpoint(struct reader *r, size_t i, json_t *value)
 {
-	static const struct word words[] = { { "prefix", NULL }, { "application", NULL }, { NULL, NULL } };
+	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
+		{ NULL, NULL } };
 	char path[PATH_BYTES];
 	struct place p = { path, "", OPTION_ENDPOINT, NULL, words };
 	const char *prefix, *application;
@@ -375,7 +382,7 @@ static int read_endpoints(struct reader *r, const char *path, json_t *value)
 
 	if (!json_is_array(value))
 		return wrong_type(r, path, "endpoints", value, "a list of objects");
-	json_array_foreach(value, i, item)
+	json_array_foreach (value, i, item)
 		if ((err = read_endpoint(r, i, item)) < 0)
 			return err;
 	return 0;
@@ -423,8 +430,8 @@ static int read_log_format(struct reader *r, const char *path, json_t *value)
 	int format = json_is_string(value) ? log_format_by_name(json_string_value(value)) : -1;
 
 	if (format < 0)
-		return wrong_type(r, path, "log_format", value,
-		    "a log format; allowed: \"text\", \"json\"");
+		return wrong_type(
+		    r, path, "log_format", value, "a log format; allowed: \"text\", \"json\"");
 	r->c->log_format = (enum log_format)format;
 	return 0;
 }
@@ -432,10 +439,14 @@ static int read_log_format(struct reader *r, const char *path, json_t *value)
 static int read_root(struct reader *r, json_t *root)
 {
 	static const struct word words[] = {
-		{ "listen", read_listen },       { "internal", read_internal },
-		{ "endpoints", read_endpoints }, { "user", read_user },
-		{ "group", read_group },         { "log_level", read_log_level },
-		{ "log_format", read_log_format }, { NULL, NULL },
+		{ "listen", read_listen },
+		{ "internal", read_internal },
+		{ "endpoints", read_endpoints },
+		{ "user", read_user },
+		{ "group", read_group },
+		{ "log_level", read_log_level },
+		{ "log_format", read_log_format },
+		{ NULL, NULL },
 	};
 	struct place p = { "", "", OPTION_SERVER, &r->c->options, words };
 	int err;
@@ -459,7 +470,8 @@ int config_read_text(struct config *c, const char *name, const char *text, size_
 	if (!root && error.text[0] == '\0')
 		return config_no_memory(c);
 	if (!root)
-		return config_fail(c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);
+		return config_fail(
+		    c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);
 	err = read_root(&r, root);
 	json_decref(root);
 	return err;

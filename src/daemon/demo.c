@@ -29,7 +29,7 @@ static const struct setting for_all[] = {
 static const struct service services[] = {
 	{ "/echo", "echo", { "response_limit_bytes", "4096" } },
 	{ "/disabled_websocket_echo", "echo",
-	  { "transports", "xhr_streaming,eventsource,htmlfile,xhr,jsonp" } },
+	    { "transports", "xhr_streaming,eventsource,htmlfile,xhr,jsonp" } },
 	{ "/cookie_needed_echo", "echo", { "session_cookie", "JSESSIONID" } },
 	{ "/close", "close", { NULL, NULL } },
 	{ "/amplify", "amplify", { NULL, NULL } },

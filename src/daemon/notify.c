@@ -31,7 +31,7 @@ int notify_open(void)
 	if ((notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
 		return -errno;
 	if (connect(notify_fd, (struct sockaddr *)&sa,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
+	        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
 		err = -errno;
 		notify_close();
 		return err;

@@ -5,8 +5,8 @@
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
-/* Opens the socket, before privileges are dropped. Without $NOTIFY_SOCKET nobody listens, and that is
- * fine. 0 or -errno. */
+/* Opens the socket, before privileges are dropped. Without $NOTIFY_SOCKET nobody listens, and that
+ * is fine. 0 or -errno. */
 int notify_open(void);
 void notify_close(void);
 /* "READY=1", "STOPPING=1". May be called in a signal handler; failure is nobody's business. */

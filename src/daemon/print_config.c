@@ -66,7 +66,8 @@ static json_t *option_value(const struct sockjs_options *o, const struct option 
 	}
 }
 
-/* The object that a dotted key leads to; made when it is not there yet. *key becomes its last part. */
+/* The object that a dotted key leads to; made when it is not there yet. *key becomes its last part.
+ */
 static json_t *group_of(json_t *object, const char **key)
 {
 	const char *dot = strchr(*key, '.');

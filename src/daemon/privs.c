@@ -29,8 +29,9 @@ void privs_raise_descriptors(const struct config *c)
 			limit = raised;
 	}
 	if (limit.rlim_cur < c->options.server.limit_connections + SPARE_DESCRIPTORS)
-		log_warn("limits.connections is more than the descriptors allowed: raise LimitNOFILE or "
-			 "ulimit -n",
+		log_warn(
+		    "limits.connections is more than the descriptors allowed: raise LimitNOFILE or "
+		    "ulimit -n",
 		    LOG_INT("descriptors", limit.rlim_cur),
 		    LOG_INT("connections", c->options.server.limit_connections));
 }
@@ -54,8 +55,8 @@ static int find_group(struct config *c, gid_t *gid)
 
 	errno = 0;
 	if (!(gr = getgrnam(c->group)))
-		return config_fail(c, -EINVAL, "group: \"%.*s\" is not known here%s%s", CONFIG_SHOWN,
-		    c->group, errno ? ": " : "", errno ? strerror(errno) : "");
+		return config_fail(c, -EINVAL, "group: \"%.*s\" is not known here%s%s",
+		    CONFIG_SHOWN, c->group, errno ? ": " : "", errno ? strerror(errno) : "");
 	*gid = gr->gr_gid;
 	return 0;
 }

@@ -8,8 +8,8 @@
 
 /* Raises RLIMIT_NOFILE as far as allowed, and warns if limits.connections does not fit. */
 void privs_raise_descriptors(const struct config *c);
-/* Becomes c->user and c->group, for good; after binding, before any thread. Nothing to do if neither is
- * set. 0 or -errno with a sentence in c->error. */
+/* Becomes c->user and c->group, for good; after binding, before any thread. Nothing to do if
+ * neither is set. 0 or -errno with a sentence in c->error. */
 int privs_drop(struct config *c);
 
 #endif

@@ -52,8 +52,8 @@ static void handle(int signo, void (*handler)(int))
 
 void signals_watch(struct sockjs_server *server, enum log_format format)
 {
-	no_reload_line = format == LOG_JSON ? "{\"level\":\"warn\",\"message\":\"" NO_RELOAD "\"}\n" :
-					      "warn  " NO_RELOAD "\n";
+	no_reload_line = format == LOG_JSON ? "{\"level\":\"warn\",\"message\":\"" NO_RELOAD "\"}\n"
+	                                    : "warn  " NO_RELOAD "\n";
 	watched = server;
 	handle(SIGPIPE, SIG_IGN);
 	handle(SIGTERM, on_stop);

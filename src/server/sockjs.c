@@ -2,8 +2,9 @@
  * server/sockjs.c - handshakes and sessions as applications see them
  * (include/sockjs.h).
  */
+#include "config.h"
+
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"

@@ -15,8 +15,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Names lead nowhere here: a fuzzer has no business with name servers. */
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-    struct addrinfo **res)
+int getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
 {
 	(void)node, (void)service, (void)hints, (void)res;
 	return EAI_NONAME;

@@ -16,8 +16,9 @@
 #include "daemon/config.h"
 
 /* A configuration that lacks nothing, with `more` at the end of its only endpoint. */
-#define ENDPOINT(more) \
-	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"" more "}]}"
+#define ENDPOINT(more)                                                                             \
+	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/"                             \
+	"a\",\"application\":\"echo\"" more "}]}"
 
 static struct config c;
 
@@ -48,16 +49,17 @@ END_TEST
 
 START_TEST(every_kind_of_value_reaches_its_field)
 {
-	ck_assert_msg(read_text("{\"threads\": 2, \"trusted_proxies\": [\"127.0.0.1\", \"10.0.0.0/8\"],"
-				"\"user\": \"www-data\", \"group\": null, \"log_level\": \"warn\","
-				"\"log_format\": \"json\", \"internal\": {\"listen\": \"127.0.0.1:8082\"},"
-				"\"limits\": {\"connections\": 7, \"header_bytes\": 8192},"
-				"\"listen\": [\"0.0.0.0:80\", {\"address\": \"0.0.0.0:443\","
-				"  \"tls\": {\"certificate\": \"c.pem\", \"key\": \"k.pem\"}},"
-				"  {\"address\": \"unix:/run/s.sock\", \"mode\": \"0660\"}],"
-				"\"endpoints\": [{\"application\": \"ticker\", \"prefix\": \"/t/u\","
-				"  \"bind_address\": true, \"session_cookie\": \"JSESSIONID\","
-				"  \"transports\": [\"xhr\"], \"websocket\": {\"max_fragments\": 9}}]}") == 0,
+	ck_assert_msg(
+	    read_text("{\"threads\": 2, \"trusted_proxies\": [\"127.0.0.1\", \"10.0.0.0/8\"],"
+	              "\"user\": \"www-data\", \"group\": null, \"log_level\": \"warn\","
+	              "\"log_format\": \"json\", \"internal\": {\"listen\": \"127.0.0.1:8082\"},"
+	              "\"limits\": {\"connections\": 7, \"header_bytes\": 8192},"
+	              "\"listen\": [\"0.0.0.0:80\", {\"address\": \"0.0.0.0:443\","
+	              "  \"tls\": {\"certificate\": \"c.pem\", \"key\": \"k.pem\"}},"
+	              "  {\"address\": \"unix:/run/s.sock\", \"mode\": \"0660\"}],"
+	              "\"endpoints\": [{\"application\": \"ticker\", \"prefix\": \"/t/u\","
+	              "  \"bind_address\": true, \"session_cookie\": \"JSESSIONID\","
+	              "  \"transports\": [\"xhr\"], \"websocket\": {\"max_fragments\": 9}}]}") == 0,
 	    "%s", c.error);
 	ck_assert_uint_eq(c.options.server.threads, 2);
 	ck_assert_uint_eq(c.options.server.trusted_proxies.count, 2);
@@ -82,9 +84,10 @@ END_TEST
 
 START_TEST(options_of_one_endpoint_do_not_reach_another)
 {
-	ck_assert_int_eq(read_text("{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":["
-				   "{\"prefix\":\"/a\",\"application\":\"echo\",\"max_sessions\":1},"
-				   "{\"prefix\":\"/b\",\"application\":\"echo\"}]}"),
+	ck_assert_int_eq(
+	    read_text("{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":["
+	              "{\"prefix\":\"/a\",\"application\":\"echo\",\"max_sessions\":1},"
+	              "{\"prefix\":\"/b\",\"application\":\"echo\"}]}"),
 	    0);
 	ck_assert_uint_eq(c.endpoints[0].options.endpoint.max_sessions, 1);
 	ck_assert_uint_eq(c.endpoints[1].options.endpoint.max_sessions, 0);
@@ -94,6 +97,7 @@ END_TEST
 
 /* --- invalid --------------------------------------------------------------------------------- */
 
+/* clang-format off */
 static const struct {
 	const char *text, *sentence;
 } bad[] = {
@@ -194,6 +198,7 @@ static const struct {
 	  "{\"prefix\": \"/a\", \"application\": \"close\"}]}",
 	    "f.json: endpoints[1].prefix: \"/a\" is taken by endpoints[0]" },
 };
+/* clang-format on */
 
 START_TEST(bad_text_is_refused_with_this_sentence)
 {
@@ -204,7 +209,18 @@ START_TEST(bad_text_is_refused_with_this_sentence)
 END_TEST
 
 static const char *const bad_prefixes[] = {
-	"", "/", "/a/", "//a", "/a//b", "/a.b", "/a?b", "/a#b", "/a b", "/a%20b", "/a\"b", "/a<b",
+	"",
+	"/",
+	"/a/",
+	"//a",
+	"/a//b",
+	"/a.b",
+	"/a?b",
+	"/a#b",
+	"/a b",
+	"/a%20b",
+	"/a\"b",
+	"/a<b",
 };
 
 START_TEST(bad_prefix_is_refused)
@@ -216,7 +232,8 @@ START_TEST(bad_prefix_is_refused)
 }
 END_TEST
 
-static const char *const bad_addresses[] = { "", "localhost", "127.0.0.1:", "127.0.0.1:65536", "unix:" };
+static const char *const bad_addresses[] = { "", "localhost", "127.0.0.1:", "127.0.0.1:65536",
+	"unix:" };
 
 START_TEST(bad_address_is_refused_wherever_it_stands)
 {
@@ -236,12 +253,13 @@ START_TEST(a_configuration_without_listeners_or_endpoints_cannot_run)
 {
 	ck_assert_int_eq(read_text("{}"), 0);
 	ck_assert_int_eq(config_check(&c), -EINVAL);
-	ck_assert_str_eq(c.error,
-	    "listen: missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
+	ck_assert_str_eq(
+	    c.error, "listen: missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
 	ck_assert_int_eq(config_add_listener(&c, "127.0.0.1:0"), 0);
 	ck_assert_int_eq(config_check(&c), -EINVAL);
-	ck_assert_str_eq(c.error, "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
-				  "\"application\"");
+	ck_assert_str_eq(c.error,
+	    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
+	    "\"application\"");
 	config_fini(&c);
 }
 END_TEST
@@ -255,8 +273,8 @@ START_TEST(files_that_cannot_be_read_are_named)
 	sockjs_options_set(&c.options, "www", NULL);
 	sockjs_options_set(&c.listeners[0].options, "tls.key", "/no/such/key");
 	ck_assert_int_eq(config_check(&c), -EINVAL);
-	ck_assert_str_eq(c.error,
-	    "listen[0].tls.key: cannot read \"/no/such/key\": No such file or directory");
+	ck_assert_str_eq(
+	    c.error, "listen[0].tls.key: cannot read \"/no/such/key\": No such file or directory");
 	config_fini(&c);
 }
 END_TEST
@@ -297,8 +315,8 @@ static char *print(const struct config *config)
 
 START_TEST(the_demo_has_the_seven_services)
 {
-	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo", "/cookie_needed_echo",
-		"/close", "/amplify", "/broadcast", "/ticker" };
+	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
+		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker" };
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
@@ -336,7 +354,8 @@ START_TEST(what_is_printed_can_be_read_and_is_the_same)
 	c.log_format = LOG_JSON;
 	first = print(&c);
 	ck_assert_int_eq(config_init(&again), 0);
-	ck_assert_msg(config_read_text(&again, "again", first, strlen(first)) == 0, "%s", again.error);
+	ck_assert_msg(
+	    config_read_text(&again, "again", first, strlen(first)) == 0, "%s", again.error);
 	second = print(&again);
 	ck_assert_str_eq(first, second);
 	ck_assert_uint_eq(again.listeners[1].options.listener.mode, 0660);
@@ -367,8 +386,8 @@ START_TEST(every_option_is_printed)
 }
 END_TEST
 
-#define ARGV(...) ((char *[]){ (char[]){ "sockjsd" }, __VA_ARGS__, NULL })
-#define ARGC(...) ((int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)) + 1)
+#define ARGV(...)       ((char *[]){ (char[]){ "sockjsd" }, __VA_ARGS__, NULL })
+#define ARGC(...)       ((int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)) + 1)
 #define PARSE(cmd, ...) cmdline_parse(cmd, ARGC(__VA_ARGS__), ARGV(__VA_ARGS__))
 
 START_TEST(the_command_line_has_the_last_word)
@@ -376,8 +395,8 @@ START_TEST(the_command_line_has_the_last_word)
 	struct cmdline cmd;
 
 	ck_assert(PARSE(&cmd, (char[]){ "--demo" }, (char[]){ "-l" }, (char[]){ "127.0.0.1:1" },
-	    (char[]){ "-l127.0.0.1:2" }, (char[]){ "--listen=[::1]:3" }, (char[]){ "-t" }, (char[]){ "3" },
-	    (char[]){ "--www=/" }, (char[]){ "--log-level" }, (char[]){ "error" },
+	    (char[]){ "-l127.0.0.1:2" }, (char[]){ "--listen=[::1]:3" }, (char[]){ "-t" },
+	    (char[]){ "3" }, (char[]){ "--www=/" }, (char[]){ "--log-level" }, (char[]){ "error" },
 	    (char[]){ "--log-format=json" }, (char[]){ "--internal" }, (char[]){ "127.0.0.1:4" }));
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_int_eq(config_demo(&c), 0);
@@ -401,7 +420,8 @@ START_TEST(a_bad_value_on_the_command_line_names_its_option)
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_int_eq(cmdline_apply(&cmd, &c), -EINVAL);
-	ck_assert_str_eq(c.error, "-t: threads: \"many\" is not a whole number; allowed: 0 to 1024");
+	ck_assert_str_eq(
+	    c.error, "-t: threads: \"many\" is not a whole number; allowed: 0 to 1024");
 	cmd = (struct cmdline){ .addresses = { "nowhere" }, .address_count = 1 };
 	ck_assert_int_eq(cmdline_apply(&cmd, &c), -EINVAL);
 	ck_assert_ptr_eq(strstr(c.error, "-l: \"nowhere\" is not an address: "), c.error);
@@ -409,14 +429,16 @@ START_TEST(a_bad_value_on_the_command_line_names_its_option)
 }
 END_TEST
 
-/* --- out of memory ----------------------------------------------------------------------------- */
+/* --- out of memory -----------------------------------------------------------------------------
+ */
 
 START_TEST(no_memory_while_reading_leaks_nothing)
 {
-	static const char text[] = "{\"www\":\"/\",\"user\":\"u\",\"internal\":{\"listen\":\"127.0.0.1:1\"},"
-				   "\"trusted_proxies\":[\"unix\"],\"listen\":[\"127.0.0.1:0\",{\"address\":"
-				   "\"127.0.0.1:2\",\"tls\":{\"certificate\":\"c\",\"key\":\"k\"}}],"
-				   "\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
+	static const char text[] =
+	    "{\"www\":\"/\",\"user\":\"u\",\"internal\":{\"listen\":\"127.0.0.1:1\"},"
+	    "\"trusted_proxies\":[\"unix\"],\"listen\":[\"127.0.0.1:0\",{\"address\":"
+	    "\"127.0.0.1:2\",\"tls\":{\"certificate\":\"c\",\"key\":\"k\"}}],"
+	    "\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
 	unsigned long nth = 0;
 	int err = -ENOMEM;
 
@@ -468,8 +490,10 @@ int main(void)
 	tcase_add_test(tc, the_least_configuration_is_valid_and_has_every_default);
 	tcase_add_test(tc, every_kind_of_value_reaches_its_field);
 	tcase_add_test(tc, options_of_one_endpoint_do_not_reach_another);
-	tcase_add_loop_test(tc, bad_text_is_refused_with_this_sentence, 0, sizeof(bad) / sizeof(*bad));
-	tcase_add_loop_test(tc, bad_prefix_is_refused, 0, sizeof(bad_prefixes) / sizeof(*bad_prefixes));
+	tcase_add_loop_test(
+	    tc, bad_text_is_refused_with_this_sentence, 0, sizeof(bad) / sizeof(*bad));
+	tcase_add_loop_test(
+	    tc, bad_prefix_is_refused, 0, sizeof(bad_prefixes) / sizeof(*bad_prefixes));
 	tcase_add_loop_test(tc, bad_address_is_refused_wherever_it_stands, 0,
 	    sizeof(bad_addresses) / sizeof(*bad_addresses));
 	tcase_add_test(tc, a_configuration_without_listeners_or_endpoints_cannot_run);

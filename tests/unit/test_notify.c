@@ -23,7 +23,7 @@ static int manager(const char *path)
 	if (path[0] == '@')
 		sa.sun_path[0] = '\0';
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))),
+	                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))),
 	    0);
 	setenv("NOTIFY_SOCKET", path, 1);
 	return fd;

@@ -44,7 +44,8 @@ START_TEST(no_two_options_share_a_field)
 
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < i; j++)
-			ck_assert_msg(table[i].scope != table[j].scope || table[i].offset != table[j].offset,
+			ck_assert_msg(
+			    table[i].scope != table[j].scope || table[i].offset != table[j].offset,
 			    "%s, %s", table[i].key, table[j].key);
 }
 END_TEST
@@ -149,7 +150,8 @@ START_TEST(good_value_is_taken_and_given_back)
 	struct sockjs_options *o = sockjs_options_new();
 	const char *value = good[_i].value, *text;
 
-	ck_assert_msg(sockjs_options_set(o, good[_i].key, value) == 0, "%s", sockjs_options_error(o));
+	ck_assert_msg(
+	    sockjs_options_set(o, good[_i].key, value) == 0, "%s", sockjs_options_error(o));
 	ck_assert_str_eq(sockjs_options_error(o), "");
 	text = got(o, good[_i].key);
 	ck_assert_str_eq(text, strcmp(value, "007") == 0 ? "7" : value);
@@ -157,6 +159,7 @@ START_TEST(good_value_is_taken_and_given_back)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *key, *value;
 	int err;
@@ -229,6 +232,7 @@ static const struct {
 	{ "request_headers", "X:Y", -EINVAL, "request_headers[0]:" },
 	{ "subprotocols", "v12 stomp", -EINVAL, "subprotocols[0]:" },
 };
+/* clang-format on */
 
 START_TEST(bad_value_is_refused_with_a_sentence_and_changes_nothing)
 {
@@ -239,8 +243,9 @@ START_TEST(bad_value_is_refused_with_a_sentence_and_changes_nothing)
 	if (opt)
 		options_get(o, opt, before, sizeof(before));
 	ck_assert_int_eq(sockjs_options_set(o, bad[_i].key, bad[_i].value), bad[_i].err);
-	ck_assert_msg(strncmp(sockjs_options_error(o), bad[_i].sentence, strlen(bad[_i].sentence)) == 0,
-	    "%s", sockjs_options_error(o));
+	ck_assert_msg(
+	    strncmp(sockjs_options_error(o), bad[_i].sentence, strlen(bad[_i].sentence)) == 0, "%s",
+	    sockjs_options_error(o));
 	if (opt) {
 		char after[512] = "";
 
@@ -343,7 +348,8 @@ START_TEST(a_message_must_fit_into_a_body)
 
 	sockjs_options_set(o, "max_message_bytes", "1048577");
 	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "max_body_bytes: 1048576 is less than"));
+	ck_assert_ptr_nonnull(
+	    strstr(sockjs_options_error(o), "max_body_bytes: 1048576 is less than"));
 	ck_assert_int_eq(options_check(o, OPTION_SERVER), 0);
 	sockjs_options_set(o, "max_body_bytes", "1048577");
 	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), 0);
@@ -428,7 +434,8 @@ START_TEST(no_memory_for_a_value_keeps_the_old_one)
 	sockjs_options_set(o, "allowed_origins", "https://old.example");
 	do {
 		mem_fail_at(++nth);
-		err = sockjs_options_set(o, "allowed_origins", "https://a.example,https://b.example");
+		err =
+		    sockjs_options_set(o, "allowed_origins", "https://a.example,https://b.example");
 		mem_fail_at(0);
 		if (err < 0) {
 			ck_assert_int_eq(err, -ENOMEM);
@@ -453,7 +460,8 @@ int main(void)
 	tcase_add_test(tc, every_default_is_a_value_of_its_option);
 	tcase_add_test(tc, every_number_takes_its_bounds_and_nothing_beyond);
 	tcase_add_test(tc, a_unit_is_read_off_the_key);
-	tcase_add_loop_test(tc, good_value_is_taken_and_given_back, 0, sizeof(good) / sizeof(*good));
+	tcase_add_loop_test(
+	    tc, good_value_is_taken_and_given_back, 0, sizeof(good) / sizeof(*good));
 	tcase_add_loop_test(tc, bad_value_is_refused_with_a_sentence_and_changes_nothing, 0,
 	    sizeof(bad) / sizeof(*bad));
 	tcase_add_test(tc, null_takes_a_string_back);
