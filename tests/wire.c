@@ -82,7 +82,8 @@
  *	                      the next WebSocket message; "< close empty" has no code
  *	receive N TRANSPORT /path STRING
  *	                      N SockJS messages, in order, the $i-th is STRING; goes on
- *	                      with the open response and asks again when it ends.
+ *	                      with the open response and asks again when it ends; 0 asks
+ *	                      only, which opens a session.
  *	                      TRANSPORT is the last segment of the path; "websocket" and
  *	                      "raw" go on with the open WebSocket and take no path
  *

@@ -164,7 +164,7 @@ static void request_chunks(const char *rest)
 	keep(&q->head, "Transfer-Encoding: chunked\r\n", 28);
 	q->has_length = true;
 	while (*rest) {
-		piece = text_word(&rest);
+		piece = text_item(&rest);
 		keep(&q->body, size, (size_t)sprintf(size, "%zx\r\n", piece.n));
 		keep(&q->body, piece.p, piece.n);
 		keep(&q->body, "\r\n", 2);

@@ -63,6 +63,8 @@ static void receive_http(struct receiving *r, const struct sockjs_transport *t, 
 {
 	struct text piece, frame;
 
+	if (!r->want && player.now->response.ended)
+		ask_again(t, path);
 	while (r->got < r->want) {
 		if (player.now->response.ended)
 			ask_again(t, path);

@@ -286,6 +286,15 @@ static const char *add_repeated(struct text *t, const char *p)
 	return p;
 }
 
+struct text text_item(const char **p)
+{
+	struct text t = { 0 };
+
+	text_add(&t, "", 0);
+	*p = blanks(add_repeated(&t, blanks(*p)));
+	return t;
+}
+
 struct text text_expression(const char *p)
 {
 	struct text t = { 0 };

@@ -30,6 +30,9 @@ struct text text_expand(const char *s, size_t n);
 /* A word: to the next blank outside quotes, expanded. Moves *P behind it and its blanks. */
 struct text text_word(const char **p);
 
+/* One item of an expression with its repetition. Moves *P behind it and its blanks. */
+struct text text_item(const char **p);
+
 /* The whole rest of the line as an expression: strings, hex, repetition. */
 struct text text_expression(const char *p);
 
