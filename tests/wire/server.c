@@ -1,0 +1,149 @@
+/*
+ * tests/wire/server.c - a server under test as a child process.
+ *
+ * Starts it, learns its addresses from its standard output, keeps its log,
+ * and stops it by SIGTERM: any exit status but 0 is a failure, which is how
+ * a sanitizer's report becomes one.
+ */
+#include "wire/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LOG_TAIL = 6000 };
+
+static void become(char *const argv[], int out, int err)
+{
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	dup2(in, 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	signal(SIGPIPE, SIG_DFL);
+	execvp(argv[0], argv);
+	fprintf(stderr, "cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+static void learn_address(struct server *s, const char *line)
+{
+	static const char said[] = "listening on ";
+	const char *p = strstr(line, said);
+
+	if (!p || s->addresses == SERVER_MAX_ADDRESSES)
+		return;
+	if (!address_parse(&s->address[s->addresses], p + sizeof(said) - 1))
+		s->addresses++;
+}
+
+/* Reads lines until one address is known and the output pauses. */
+static int await_addresses(struct server *s, int64_t deadline)
+{
+	char text[4096], *line, *end;
+	size_t n = 0;
+	ssize_t got;
+	int64_t left;
+	struct pollfd p = { .fd = s->out, .events = POLLIN };
+
+	for (;;) {
+		left = s->addresses ? 100 : deadline - now_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)left) == 0 && s->addresses)
+			return 0;
+		if (!p.revents)
+			continue;
+		got = read(s->out, text + n, sizeof(text) - 1 - n);
+		if (got <= 0)
+			return s->addresses ? 0 : -ECHILD;
+		n += (size_t)got;
+		text[n] = '\0';
+		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			learn_address(s, line);
+		}
+		n -= (size_t)(line - text);
+		memmove(text, line, n);
+	}
+}
+
+int server_start(struct server *s, char *const argv[], int64_t deadline)
+{
+	int out[2], err;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->log, sizeof(s->log), "/tmp/wire-log-XXXXXX");
+	err = mkstemp(s->log);
+	if (err < 0 || pipe2(out, O_CLOEXEC) < 0)
+		return -errno;
+	fcntl(err, F_SETFD, FD_CLOEXEC);
+	s->pid = fork();
+	if (s->pid < 0)
+		return -errno;
+	if (!s->pid)
+		become(argv, out[1], err);
+	close(out[1]);
+	close(err);
+	s->out = out[0];
+	return await_addresses(s, deadline);
+}
+
+static bool reap(struct server *s, int64_t deadline)
+{
+	while (waitpid(s->pid, &s->status, WNOHANG) == 0) {
+		if (now_ms() > deadline)
+			return false;
+		usleep(10000);
+	}
+	return true;
+}
+
+bool server_stop(struct server *s, int64_t grace, char *why)
+{
+	bool early = reap(s, 0), slow = false;
+
+	close(s->out);
+	if (!early) {
+		kill(s->pid, SIGTERM);
+		slow = !reap(s, now_ms() + grace);
+	}
+	if (slow) {
+		kill(s->pid, SIGKILL);
+		reap(s, now_ms() + 5000);
+		snprintf(why, 128, "still running %d ms after SIGTERM", (int)grace);
+	} else if (WIFSIGNALED(s->status)) {
+		snprintf(why, 128, "%s by signal %d", early ? "killed while serving" : "killed",
+		    WTERMSIG(s->status));
+	} else if (early || WEXITSTATUS(s->status)) {
+		snprintf(why, 128, "%s with status %d", early ? "exited while serving" : "exited",
+		    WEXITSTATUS(s->status));
+	} else {
+		return true;
+	}
+	return false;
+}
+
+void server_log(struct server *s, bool show)
+{
+	char text[LOG_TAIL];
+	int fd = open(s->log, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (show && fd >= 0) {
+		if (lseek(fd, -(off_t)sizeof(text), SEEK_END) < 0)
+			lseek(fd, 0, SEEK_SET);
+		n = read(fd, text, sizeof(text));
+		if (n > 0)
+			fprintf(stderr, "--- the server's log ends ---\n%.*s---\n", (int)n, text);
+	}
+	if (fd >= 0)
+		close(fd);
+	unlink(s->log);
+}
