@@ -6,6 +6,8 @@
  */
 const KEEP = 40;
 const PAD = 4;
+/* Few samples are not stretched over the whole width. */
+const LEAST_SPREAD = 16;
 
 export class Sparkline {
 	#svg;
@@ -37,8 +39,9 @@ export class Sparkline {
 	draw() {
 		const { clientWidth: width, clientHeight: height } = this.#svg;
 		const top = Math.max(...this.#samples, 1);
+		const step = (width - 2 * PAD) / (Math.max(this.#samples.length, LEAST_SPREAD) - 1);
 		const points = this.#samples.map((ms, i) => [
-			width - PAD - (this.#samples.length - 1 - i) * ((width - 2 * PAD) / (KEEP - 1)),
+			width - PAD - (this.#samples.length - 1 - i) * step,
 			height - PAD - (ms / top) * (height - 2 * PAD),
 		]);
 		const last = points.at(-1);
