@@ -1,8 +1,9 @@
 /*
  * base/buf.h - growable byte buffer with a read mark.
  *
- * Bytes are appended at the end and consumed at the front. Functions return 0
- * or -ENOMEM; on error the buffer is as it was.
+ * Bytes are appended at the end and consumed at the front; each is moved a
+ * bounded number of times however small the steps. Functions return 0
+ * or -errno (-ENOMEM but for a bad format); on error the buffer is as it was.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -24,10 +25,12 @@ void buf_fini(struct buf *b);
 /* Room for n more bytes: a pointer to write at, or NULL when memory is out. Call buf_commit()
  * with the number actually written. */
 char *buf_reserve(struct buf *b, size_t n);
+/* p must not point into the buffer itself. */
 int buf_add(struct buf *b, const void *p, size_t n);
 int buf_add_str(struct buf *b, const char *s);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* n bytes, at most as many as were reserved, have been written. */
 static inline void buf_commit(struct buf *b, size_t n)
 {
 	b->end += n;
@@ -40,10 +43,10 @@ static inline size_t buf_len(const struct buf *b)
 
 static inline char *buf_data(const struct buf *b)
 {
-	return b->data + b->start;
+	return b->start ? b->data + b->start : b->data; /* NULL + 0 is not defined in C */
 }
 
-/* Drops n bytes from the front. The memory stays for re-use. */
+/* Drops n <= buf_len() bytes from the front. The memory stays for re-use. */
 static inline void buf_consume(struct buf *b, size_t n)
 {
 	b->start += n;

@@ -12,10 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048 /* longer lines are cut: a log must not be a way to fill a disk */
+#include "base/text.h"
 
-enum log_level log_threshold = LOG_INFO;
-static enum log_format format = LOG_TEXT;
+/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
+ * whole. */
+#define LINE_MAX_BYTES   4096
+#define STRING_MAX_BYTES 1024 /* of a value, escaped */
+
+atomic_int log_threshold = LOG_INFO;
+static atomic_int format = LOG_TEXT;
 static log_sink_fn sink;
 static void *sink_arg;
 
@@ -23,16 +28,20 @@ static const char *const level_names[] = { "debug", "info", "warn", "error", "si
 static const char *const format_names[] = { "text", "json" };
 
 struct line {
-	char text[LINE_MAX_BYTES];
 	size_t len;
+	bool full; /* something did not fit */
+	char text[LINE_MAX_BYTES];
 };
 
 static void put(struct line *l, const char *s, size_t n)
 {
-	size_t room = sizeof(l->text) - 2 - l->len; /* keep room for a newline and NUL */
+	size_t room =
+	    sizeof(l->text) - 2 - l->len; /* keep room for a brace, and a newline or NUL */
 
-	if (n > room)
-		n = room;
+	if (n > room) {
+		l->full = true;
+		return;
+	}
 	memcpy(l->text + l->len, s, n);
 	l->len += n;
 }
@@ -42,25 +51,37 @@ static void put_str(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
-/* A quoted string that is valid in both formats: control characters and quotes are escaped. */
-static void put_quoted(struct line *l, const char *s)
+/* Writes the character at p as it may stand in a line of either format: without control characters,
+ * among them those of ISO 6429 (U+0080 to U+009f), and valid UTF-8. The octets it took. */
+static size_t put_char(struct line *l, const char *p, size_t n)
 {
+	unsigned char c = (unsigned char)*p;
+	uint32_t cp = c;
+	unsigned len = c < 0x80 ? 1 : text_char(p, n, &cp);
 	char esc[8];
 
-	put(l, "\"", 1);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\') {
-			esc[0] = '\\';
-			esc[1] = (char)c;
-			put(l, esc, 2);
-		} else if (c < 0x20 || c == 0x7f) {
-			put(l, esc, (size_t)snprintf(esc, sizeof(esc), "\\u%04x", c));
-		} else {
-			put(l, s, 1);
-		}
+	if (len == 0 || text_is_surrogate(cp))
+		cp = 0xfffd;
+	if (cp == '"' || cp == '\\') {
+		put(l, "\\", 1);
+		put(l, p, 1);
+	} else if (cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || cp == 0xfffd) {
+		put(l, esc, (size_t)snprintf(esc, sizeof(esc), "\\u%04x", (unsigned)cp));
+	} else {
+		put(l, p, len);
 	}
+	return len ? len : 1;
+}
+
+static void put_quoted(struct line *l, const char *s, size_t n)
+{
+	size_t start = l->len, i = 0;
+
+	put(l, "\"", 1);
+	while (i < n && l->len - start < STRING_MAX_BYTES && !l->full)
+		i += put_char(l, s + i, n - i);
+	if (i < n)
+		put_str(l, "...");
 	put(l, "\"", 1);
 }
 
@@ -78,71 +99,100 @@ static void put_time(struct line *l)
 	put(l, text, n);
 }
 
-static void put_field(struct line *l, const struct log_field *f)
+static void put_value(struct line *l, const struct log_field *f)
 {
 	char num[32];
 
 	if (f->str) {
-		put_quoted(l, f->str);
+		put_quoted(l, f->str, (size_t)f->num);
 	} else {
 		put(l, num, (size_t)snprintf(num, sizeof(num), "%lld", f->num));
 	}
 }
 
-static void format_text(struct line *l, enum log_level level, const char *message,
-    const struct log_field *f)
+static void put_text_field(struct line *l, const struct log_field *f)
+{
+	put(l, " ", 1);
+	put_str(l, f->key);
+	put(l, "=", 1);
+	put_value(l, f);
+}
+
+static void put_json_field(struct line *l, const struct log_field *f)
+{
+	put(l, ",", 1);
+	put_quoted(l, f->key, strlen(f->key));
+	put(l, ":", 1);
+	put_value(l, f);
+}
+
+static void put_fields(struct line *l, const struct log_field *f,
+    void (*put_field)(struct line *, const struct log_field *))
+{
+	for (; f->key; f++) {
+		size_t before = l->len;
+
+		put_field(l, f);
+		if (l->full) {
+			l->len = before;
+			return;
+		}
+	}
+}
+
+static void format_text(
+    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	char word[16];
 
 	put_time(l);
 	put(l, word, (size_t)snprintf(word, sizeof(word), " %-5s ", level_names[level]));
 	put_str(l, message);
-	for (; f->key; f++) {
-		put(l, " ", 1);
-		put_str(l, f->key);
-		put(l, "=", 1);
-		put_field(l, f);
-	}
+	put_fields(l, fields, put_text_field);
 }
 
-static void format_json(struct line *l, enum log_level level, const char *message,
-    const struct log_field *f)
+static void format_json(
+    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	put_str(l, "{\"time\":\"");
 	put_time(l);
 	put_str(l, "\",\"level\":\"");
 	put_str(l, level_names[level]);
 	put_str(l, "\",\"message\":");
-	put_quoted(l, message);
-	for (; f->key; f++) {
-		put(l, ",", 1);
-		put_quoted(l, f->key);
-		put(l, ":", 1);
-		put_field(l, f);
-	}
-	put(l, "}", 1);
+	put_quoted(l, message, strlen(message));
+	put_fields(l, fields, put_json_field);
+	l->text[l->len++] = '}';
+}
+
+static void to_stderr(struct line *l)
+{
+	ssize_t ignored;
+
+	l->text[l->len++] = '\n';
+	ignored = write(STDERR_FILENO, l->text, l->len); /* nowhere to report a failed log line */
+	(void)ignored;
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
 	struct line l;
-	ssize_t ignored;
+	int saved = errno;
 
-	if (level < log_threshold || level >= LOG_SILENT)
+	if ((int)level < log_get_threshold() || level >= LOG_SILENT)
 		return;
 	l.len = 0;
-	if (format == LOG_JSON)
+	l.full = false;
+	if (atomic_load_explicit(&format, memory_order_relaxed) == LOG_JSON)
 		format_json(&l, level, message, fields);
 	else
 		format_text(&l, level, message, fields);
 	if (sink) {
 		l.text[l.len] = '\0';
 		sink(level, l.text, sink_arg);
-		return;
+	} else {
+		to_stderr(&l);
 	}
-	l.text[l.len++] = '\n';
-	ignored = write(STDERR_FILENO, l.text, l.len); /* nowhere to report a failed log line */
-	(void)ignored;
+	errno = saved;
 }
 
 struct log_field log_errno_field(int err)
@@ -152,12 +202,12 @@ struct log_field log_errno_field(int err)
 
 void log_set_level(enum log_level level)
 {
-	log_threshold = level;
+	atomic_store_explicit(&log_threshold, (int)level, memory_order_relaxed);
 }
 
 void log_set_format(enum log_format f)
 {
-	format = f;
+	atomic_store_explicit(&format, (int)f, memory_order_relaxed);
 }
 
 void log_set_sink(log_sink_fn fn, void *arg)

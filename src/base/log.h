@@ -3,18 +3,25 @@
  *
  * A line is one event: a level, a short message that never varies, and fields.
  *
- *	log_info("session closed", LOG_U64("id", s->id), LOG_U32("code", code), LOG_STR("reason", r));
+ *	log_info("session closed", LOG_INT("id", s->id), LOG_INT("code", code), LOG_STR("reason",
+ *r));
  *
  * text: 2026-01-31T12:00:00.123Z info  session closed id=17 code=3000 reason="Go away!"
  * json: {"time":"...","level":"info","message":"session closed","id":17,"code":3000,...}
  *
- * Strings are escaped, so nothing from the network can forge a line. Levels
- * below the one set cost a comparison. Thread-safe: one write(2) per line.
+ * Strings are escaped, so nothing from the network can forge a line or reach a
+ * terminal; octets that are not UTF-8 become \ufffd. A long string is cut ("...")
+ * and fields for which the line has no room are left out, so a line is always
+ * whole. Levels below the one set cost a comparison. Thread-safe: one write(2)
+ * per line. errno is left alone.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include <stdint.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/bytes.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_SILENT };
 enum log_format { LOG_TEXT, LOG_JSON };
@@ -22,18 +29,26 @@ enum log_format { LOG_TEXT, LOG_JSON };
 struct log_field {
 	const char *key; /* NULL ends the list */
 	const char *str; /* a string, or NULL for a number */
-	long long num;
+	long long num;   /* the number, or the length of the string */
 };
 
-#define LOG_STR(k, v) ((struct log_field){ (k), (v) ? (v) : "", 0 })
-#define LOG_INT(k, v) ((struct log_field){ (k), NULL, (long long)(v) })
+/* Strings may be NULL; they are borrowed for the call. */
+#define LOG_STR(k, v)   log_bytes_field((k), bytes_of(v))
+#define LOG_BYTES(k, v) log_bytes_field((k), (v))
+#define LOG_INT(k, v)   ((struct log_field){ (k), NULL, (long long)(v) })
 /* An errno value (positive or negative), spelt out. */
 #define LOG_ERR(v) log_errno_field(v)
 
-extern enum log_level log_threshold;
+static inline struct log_field log_bytes_field(const char *key, struct bytes v)
+{
+	return (struct log_field){ key, v.p ? v.p : "", (long long)v.n };
+}
+
+extern atomic_int log_threshold; /* an enum log_level */
 
 /* A program embedding the library may take the lines over; NULL gives them back to standard
- * error. `line` is one formatted line without its newline. Called on any thread. */
+ * error. `line` is one formatted line without its newline. Called on any thread; to be set before
+ * there are several. Level and format may change at any time. */
 typedef void (*log_sink_fn)(enum log_level level, const char *line, void *arg);
 
 void log_set_level(enum log_level level);
@@ -47,13 +62,18 @@ const char *log_level_name(enum log_level level);
 struct log_field log_errno_field(int err);
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
-#define log_at(level, ...) \
-	do { \
-		if (__builtin_expect((level) >= log_threshold, 0)) \
-			log_event(level, __VA_ARGS__); \
+static inline int log_get_threshold(void)
+{
+	return atomic_load_explicit(&log_threshold, memory_order_relaxed);
+}
+
+#define log_at(level, ...)                                                                         \
+	do {                                                                                       \
+		if (__builtin_expect((int)(level) >= log_get_threshold(), 0))                      \
+			log_event(level, __VA_ARGS__);                                             \
 	} while (0)
-#define log_event(level, message, ...) \
-	log_write(level, message, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } })
+#define log_event(level, message, ...)                                                             \
+	log_write(level, message, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)

@@ -21,17 +21,28 @@ static int must_fail(void)
 
 void *mem_alloc(size_t size)
 {
-	return must_fail() ? NULL : malloc(size);
+	return must_fail() ? NULL : malloc(size ? size : 1);
 }
 
 void *mem_zalloc(size_t size)
 {
-	return must_fail() ? NULL : calloc(1, size);
+	return must_fail() ? NULL : calloc(1, size ? size : 1);
 }
 
 void *mem_realloc(void *p, size_t size)
 {
-	return must_fail() ? NULL : realloc(p, size);
+	return must_fail() ? NULL : realloc(p, size ? size : 1);
+}
+
+void *mem_realloc_array(void *p, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return mem_realloc(p, bytes);
 }
 
 void mem_free(void *p)

@@ -3,7 +3,8 @@
  * allocation fail.
  *
  * All functions return NULL when memory is out; nothing here aborts. Memory
- * from here is returned by mem_free() alone.
+ * from here is returned by mem_free() alone. A size of 0 gives memory of no
+ * use, not NULL, so NULL always means failure.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
@@ -12,8 +13,10 @@
 
 void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
-void *mem_realloc(void *p, size_t size);
-void mem_free(void *p);
+void *mem_realloc(void *p, size_t size); /* on failure p is as it was */
+/* As mem_realloc() to count * size bytes; NULL also if that is more than a size_t can say. */
+void *mem_realloc_array(void *p, size_t count, size_t size);
+void mem_free(void *p); /* NULL is fine */
 char *mem_strdup(const char *s);
 /* A NUL-terminated copy of n bytes. */
 char *mem_strndup(const char *s, size_t n);

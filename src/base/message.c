@@ -24,7 +24,7 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 {
 	struct message *m;
 
-	if (n > UINT32_MAX)
+	if (n > UINT32_MAX || n > SIZE_MAX - sizeof(*m))
 		return NULL;
 	m = mem_alloc(sizeof(*m) + n);
 	if (!m)
@@ -47,7 +47,7 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 
 void message_unref(struct message *m)
 {
-	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
+	if (!m || !shared_count_drop(&m->refs))
 		return;
 	cache_free(m->cache);
 	mem_free(m);
@@ -64,7 +64,7 @@ struct shared *message_form(struct message *m, enum message_form form, message_e
 	if (!mine)
 		return NULL;
 	if (atomic_compare_exchange_strong_explicit(
-		slot, &have, mine, memory_order_acq_rel, memory_order_acquire))
+	        slot, &have, mine, memory_order_acq_rel, memory_order_acquire))
 		return mine;
 	shared_unref(mine); /* another thread was first */
 	return have;

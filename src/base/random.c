@@ -5,6 +5,7 @@
 #include "base/random.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,16 +27,35 @@ static void from_kernel(unsigned char *p, size_t n)
 	}
 }
 
+/* In the child of a fork(): it must not hand out what its parent does too. */
+static void forget(void)
+{
+	left = 0;
+}
+
+static void watch_forks(void)
+{
+	if (pthread_atfork(NULL, NULL, forget) != 0)
+		abort();
+}
+
+static void refill(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	from_kernel(reserve, sizeof(reserve));
+	left = sizeof(reserve);
+}
+
 void random_bytes(void *p, size_t n)
 {
 	if (n > sizeof(reserve)) {
 		from_kernel(p, n);
 		return;
 	}
-	if (left < n) {
-		from_kernel(reserve, sizeof(reserve));
-		left = sizeof(reserve);
-	}
+	if (left < n)
+		refill();
 	left -= n;
 	memcpy(p, reserve + left, n);
 	memset(reserve + left, 0, n); /* what was handed out must not be found here again */

@@ -1,5 +1,7 @@
 /*
  * base/random.h - unpredictable bytes, for ids, entropy and hash seeds.
+ *
+ * On any thread, and on both sides of a fork().
  */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H

@@ -21,6 +21,6 @@ struct shared *shared_new(size_t len)
 
 void shared_unref(struct shared *s)
 {
-	if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+	if (s && shared_count_drop(&s->refs))
 		mem_free(s);
 }

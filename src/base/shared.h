@@ -10,6 +10,7 @@
 #define BASE_SHARED_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct shared {
@@ -29,5 +30,13 @@ static inline struct shared *shared_ref(struct shared *s)
 }
 
 void shared_unref(struct shared *s); /* NULL is fine */
+
+/* Gives up one of the references counted in `refs`; whether it was the last. Nobody can add one to
+ * the only reference but its holder, who is here, so then the locked instruction is spared. */
+static inline bool shared_count_drop(atomic_uint *refs)
+{
+	return atomic_load_explicit(refs, memory_order_acquire) == 1 ||
+	       atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) == 1;
+}
 
 #endif

@@ -2,7 +2,9 @@
  * net/addr.h - parse and print addresses.
  *
  * A peer is kept in 20 octets (struct addr); a place to listen at is
- * HOST:PORT, [V6]:PORT or unix:PATH (struct listen_addr).
+ * HOST:PORT, [V6]:PORT or unix:PATH (struct listen_addr). An IPv4 address
+ * mapped into IPv6 (::ffff:192.0.2.1, what a dual-stack listener sees) becomes
+ * the IPv4 address on the way in, so that there is one form to compare.
  */
 #ifndef NET_ADDR_H
 #define NET_ADDR_H
@@ -28,8 +30,7 @@ struct addr addr_from_sockaddr(const struct sockaddr *sa);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 /* "192.0.2.1:80", "[2001:db8::1]:80", "unix"; with_port false leaves the port and brackets away. */
 const char *addr_print(const struct addr *a, bool with_port, char text[ADDR_TEXT_MAX]);
-/* A bare IP address, v4 or v6 (brackets allowed); 0 or -EINVAL. An IPv4-mapped v6 address
- * becomes v4. */
+/* A bare IP address, v4 or v6 (brackets allowed); 0 or -EINVAL. */
 int addr_parse_ip(struct bytes text, struct addr *out);
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 /* The same client network: equal v4 addresses, or the same /64 of v6; two AF_UNIX are the same. */
@@ -47,10 +48,12 @@ bool cidr_contains(const struct cidr *c, const struct addr *a);
 struct listen_addr {
 	struct sockaddr_storage sa;
 	socklen_t len;
+	bool dual_stack; /* an IPv6 address that takes IPv4 too */
 };
 
-/* HOST:PORT (HOST may be a name, "*" or empty for all), [V6]:PORT, unix:PATH. On error -EINVAL
- * (or -ENOENT for an unknown host) and *why is a sentence that says what is allowed. */
+/* HOST:PORT (HOST may be a name; "*" or empty: all, IPv6 and IPv4), [V6]:PORT (IPv6 alone, so
+ * [::]:80 and 0.0.0.0:80 can stand side by side), unix:PATH. On error -EINVAL (or -ENOENT for an
+ * unknown host) and *why is a sentence that says what is allowed. */
 int listen_addr_parse(const char *text, struct listen_addr *out, const char **why);
 
 #endif

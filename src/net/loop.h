@@ -6,7 +6,8 @@
  *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. deferred calls
  * Nothing is freed and no descriptor is closed inside a callback: an object
  * that ends calls loop_defer(), so that later events of the same batch still
- * find memory and no descriptor number is re-used under them.
+ * find memory and no descriptor number is re-used under them; a descriptor is
+ * given to loop_close().
  *
  * All functions but loop_post() and loop_stop() belong to the loop's own thread.
  * Returns are 0 or -errno.
@@ -24,14 +25,17 @@
 struct loop;
 struct watch;
 
-/* `events` are EPOLL* bits. Called at most once per turn for each watch. */
+/* `events` are EPOLL* bits, none when only loop_poke() asked for the call. Called at most once per
+ * turn for each watch. */
 typedef void (*watch_fn)(struct watch *w, uint32_t events);
 
-/* Interest in one descriptor; embed it in the object that owns the descriptor. */
+/* Interest in one descriptor; embed it in the object that owns the descriptor, zeroed but for fd and
+ * fn. */
 struct watch {
 	int fd;
 	uint32_t events; /* what is asked for; 0 when not watched */
 	watch_fn fn;
+	struct list poked; /* the loop's own */
 };
 
 struct deferred;
@@ -68,16 +72,23 @@ void loop_stop(struct loop *loop);
 /* The time of this turn, in milliseconds (monotonic). */
 uint64_t loop_now(const struct loop *loop);
 struct timer_wheel *loop_timers(struct loop *loop);
-/* The loop that runs on this thread, or NULL. Set by loop_run() and loop_turn(). */
+/* The loop that ran last on this thread, by loop_run() or loop_turn(), and is not yet freed; or
+ * NULL. */
 struct loop *loop_current(void);
 
 /* Starts watching w->fd (level-triggered). w->fd and w->fn are set by the caller. */
 int loop_watch(struct loop *loop, struct watch *w, uint32_t events);
-/* Changes what is asked for; no system call when nothing changes. */
+/* Changes what is asked for (not to 0: EPOLLERR and EPOLLHUP always come); no system call when
+ * nothing changes. */
 int loop_watch_change(struct loop *loop, struct watch *w, uint32_t events);
 /* Stops; w->fn is not called any more, not even for events of the current batch. Harmless when
  * not watched. A watch may not be used for another descriptor within the same turn. */
 void loop_unwatch(struct loop *loop, struct watch *w);
+/* Calls w->fn in stage 1 of the next turn even if the descriptor has nothing to say (the watch need
+ * not be watched). An event before that takes its place, loop_unwatch() takes it back. */
+void loop_poke(struct loop *loop, struct watch *w);
+/* Closes a descriptor, not watched any more, at the very end of this turn. */
+void loop_close(struct loop *loop, int fd);
 
 /* Calls fn at the end of this turn (or, from a deferred call, of the next). Queuing the same
  * object twice is harmless: it runs once. */
@@ -89,7 +100,7 @@ void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, vo
 void loop_again(struct loop *loop);
 
 /* From any thread: delivers `m` in the receiver's stage 2, in the order posted by each sender.
- * Wakes the loop by eventfd, at most once per batch. Never fails, never blocks. */
+ * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
 
 /* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/shared.h"
@@ -19,27 +20,30 @@
 
 struct stream;
 struct stream_queue;
+struct stream_tls;
 struct tls_context;
 
 struct stream_events {
 	void (*readable)(struct stream *s);
-	void (*writable)(struct stream *s);      /* the queue has just become empty */
-	void (*hangup)(struct stream *s, int err); /* the peer is gone or writing failed; err is 0 for an
-	                                           * orderly end, else -errno. At most once. The owner
-	                                           * closes the stream. */
+	void (*writable)(struct stream *s); /* the queue has just become empty */
+	/* The peer is gone, or reading or writing failed; err is 0 for an orderly end, else -errno.
+	 * At most once, never from inside a stream_*() call, and nothing is called after it. The
+	 * owner closes the stream. */
+	void (*hangup)(struct stream *s, int err);
 };
 
 enum { STREAM_READ = 1, STREAM_HANGUP = 2 };
 
-struct stream_ops; /* plain (stream_fd.c), TLS (stream_tls.c) */
-
+/* The memory must stay until the end of the turn in which the stream was closed or moved away:
+ * loop_defer() what holds it. */
 struct stream {
 	struct watch watch; /* watch.fd is the descriptor; -1: none */
-	unsigned want;      /* STREAM_* */
+	uint8_t want;	    /* STREAM_* */
+	uint16_t flags;	    /* stream_private.h */
+	int error;	    /* what broke the wire, -errno */
 	struct loop *loop;  /* NULL between two loops */
-	const struct stream_ops *ops;
 	const struct stream_events *on;
-	void *tls;                  /* the SSL object; NULL when plain */
+	struct stream_tls *tls;	    /* NULL when plain */
 	struct stream_queue *queue; /* NULL: nothing waits */
 };
 
@@ -53,11 +57,13 @@ static inline bool stream_is_open(const struct stream *s)
 }
 
 /* What to be told of: STREAM_READ calls readable (and hangup on a broken wire; an orderly end is
- * readable and stream_read() says 0). STREAM_HANGUP without STREAM_READ calls hangup as soon as the
- * peer ends or resets, without reading what it sent. */
+ * readable and stream_read() says 0; hangup follows when both directions have ended). STREAM_HANGUP
+ * without STREAM_READ calls hangup as soon as the peer ends or resets, without reading what it
+ * sent. With nothing wanted, a stream that has been watched before still hears of a broken wire. */
 int stream_want(struct stream *s, unsigned want);
 
-/* Up to n bytes; 0 at the orderly end; -EAGAIN. If it fills the whole buffer there may be more,
+/* Up to n bytes; 0 at the orderly end; -EAGAIN; another error is followed by hangup in the next
+ * turn, so the owner may leave it to that. If it fills the whole buffer there may be more,
  * and readable is called again (for TLS too, where the kernel does not know of it). */
 ssize_t stream_read(struct stream *s, void *p, size_t n);
 
@@ -69,8 +75,9 @@ struct stream_piece {
 };
 
 /* Takes all or nothing: what the kernel does not take now is queued behind what is queued
- * already. One system call when the queue is empty, none otherwise. 0, or -errno when the wire broke
- * or memory is out (the stream is useless then: hangup follows at the end of the turn). */
+ * already. One system call (for each 64 pieces, or TLS record) when the queue is empty, none
+ * otherwise. 0, or -errno when the wire broke or memory is out (the stream is useless then: hangup
+ * follows in the next turn, unless the owner closes it first). */
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
@@ -94,13 +101,16 @@ void stream_reset(struct stream *s);
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */
-struct tls_context *tls_context_new(const char *certificate, const char *key, char *why, size_t why_size);
+struct tls_context *tls_context_new(const char *certificate, const char *key, char *why,
+    size_t why_size);
+/* Connections that exist keep what they need of it. NULL is fine. */
 void tls_context_free(struct tls_context *ctx);
 
 /* Makes a plain stream speak TLS as a server. done(s, 0) once the handshake has ended; done(s,
  * -errno) when it failed (the caller closes). Until then the stream's own events are not called.
  * `deadline` is the caller's affair. */
-int stream_tls_accept(struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
+int stream_tls_accept(struct stream *s, struct tls_context *ctx,
+    void (*done)(struct stream *s, int err));
 static inline bool stream_is_tls(const struct stream *s)
 {
 	return s->tls != NULL;

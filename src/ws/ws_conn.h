@@ -53,7 +53,7 @@ struct ws_conn_ops {
 
 struct ws_conn_limits {
 	size_t max_message_bytes; /* 0: no limit */
-	unsigned max_fragments;   /* frames of one message; 0: no limit */
+	unsigned max_fragments;   /* frames of one message; 0: no limit. 1009 if exceeded, both */
 };
 
 struct ws_conn {
@@ -71,20 +71,22 @@ void ws_conn_init(struct ws_conn *c, enum ws_role role, const struct ws_conn_ops
 void ws_conn_fini(struct ws_conn *c);
 
 /* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
- * consumed: all of them, or fewer if an op called ws_conn_pause(); the owner keeps the rest, as
- * raw bytes, and feeds it after ws_conn_resume(). After a close everything is swallowed.
- * -ENOMEM fails the connection with 1011 first. Ops may call ws_conn_close() and _pause(), and must
- * not call ws_conn_feed() or _fini(). */
+ * consumed: all of them, or fewer if the connection is paused or an op pauses it; the owner keeps
+ * the rest, which is untouched, and feeds it after ws_conn_resume(). After the close op everything
+ * is swallowed. -ENOMEM fails the connection with 1011 first. Ops may call ws_conn_close(),
+ * _ping(), _pause() and _resume(), and must not call ws_conn_feed() or _fini(). */
 ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n);
 
 void ws_conn_pause(struct ws_conn *c);
 void ws_conn_resume(struct ws_conn *c);
 
 /* Starts the closing handshake: writes a Close frame, once. A code that may not be on the wire
- * (1005, 1006, 1015, out of range) becomes 1000, or an empty Close for 1005. A reason over 123 octets
- * is cut at a code point. Input is still read until the peer's Close. */
+ * (1005, 1006, 1015, out of range) becomes 1000, or an empty Close for 1005. A reason is cut at a
+ * code point, before 124 octets and before anything that is not UTF-8. Until the peer's Close input
+ * goes on: messages are still delivered, pings still answered. */
 void ws_conn_close(struct ws_conn *c, unsigned code, const char *reason, size_t n);
-void ws_conn_ping(struct ws_conn *c, const void *data, size_t n); /* n <= 125 */
+/* n <= 125. Does nothing once a Close was sent. */
+void ws_conn_ping(struct ws_conn *c, const void *data, size_t n);
 
 /* Whether a code may stand in a Close frame (RFC 6455 section 7.4). */
 bool ws_close_code_is_valid(unsigned code);

@@ -27,21 +27,25 @@ struct ws_request {
 };
 
 struct ws_verdict {
-	unsigned status;     /* 101, or the refusal: 400, 405 (+ Allow: GET), 426 (+ Sec-WebSocket-Version: 13) */
+	unsigned status; /* 101, or the refusal: 400, 405 (+ Allow: GET),
+			  * 426 (+ Sec-WebSocket-Version: 13), 500 (out of memory) */
 	const char *sentence; /* what is wrong; NULL for 101 */
 	char accept[WS_ACCEPT_LEN + 1];
 };
 
-/* Order of checks: method (405), HTTP version and Host (400), Upgrade and Connection tokens (400), version
- * (426; also when missing or empty, but 400 if it stands twice with different values), key (400).
- * Token lists may be spread over lines, in any case, with empty elements. */
+/* Order of checks: method (405), HTTP version and Host (400), Upgrade and Connection tokens (400),
+ * version (426; also when missing or empty, but 400 if it stands twice with different values), key
+ * (400), subprotocol list (400). Token lists may be spread over lines, in any case, with empty
+ * elements. */
 struct ws_verdict ws_handshake_check(const struct ws_request *req);
 
-/* The accept key for a Sec-WebSocket-Key (section 4.2.2); `out` gets WS_ACCEPT_LEN characters and NUL. */
-void ws_accept_key(char out[WS_ACCEPT_LEN + 1], struct bytes key);
+/* The accept key for a Sec-WebSocket-Key (section 4.2.2); `out` gets WS_ACCEPT_LEN characters and
+ * NUL. 0, -EINVAL if the key has not 24 characters, -ENOMEM if the hash is not to be had. */
+int ws_accept_key(char out[WS_ACCEPT_LEN + 1], struct bytes key);
 
 /* Walks the tokens of all Sec-WebSocket-Protocol lines in the client's order: calls fn for each
- * until it returns true. Returns whether one did. -1 if a list is malformed (then the handshake is 400). */
-int ws_subprotocols(const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg);
+ * until it returns true. 1 if one did, else 0; -1, before any call, if a list is malformed. */
+int ws_subprotocols(
+    const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg);
 
 #endif

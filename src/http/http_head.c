@@ -1,0 +1,121 @@
+/*
+ * http/http_head.c - response heads as text; see http_head.h.
+ */
+#include "http/http_head.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <time.h>
+
+#define YEAR_SECONDS 31536000
+
+void http_head_init(struct http_head *head, unsigned status)
+{
+	head->status = status;
+	head->len = 0;
+}
+
+void http_head_add_lines(struct http_head *head, struct bytes lines)
+{
+	if (lines.n > sizeof(head->text) - head->len)
+		return;
+	if (lines.n)
+		memcpy(head->text + head->len, lines.p, lines.n);
+	head->len += lines.n;
+}
+
+void http_head_add_bytes(struct http_head *head, const char *name, struct bytes value)
+{
+	size_t name_len = strlen(name);
+	char *to = head->text + head->len;
+
+	if (name_len + value.n + 4 > sizeof(head->text) - head->len)
+		return;
+	memcpy(to, name, name_len);
+	memcpy(to + name_len, ": ", 2);
+	if (value.n)
+		memcpy(to + name_len + 2, value.p, value.n);
+	memcpy(to + name_len + 2 + value.n, "\r\n", 2);
+	head->len += name_len + value.n + 4;
+}
+
+void http_head_add(struct http_head *head, const char *name, const char *value)
+{
+	http_head_add_bytes(head, name, bytes_of(value));
+}
+
+void http_head_never_cache(struct http_head *head)
+{
+	http_head_add_lines(head,
+	    BYTES("Cache-Control: no-store, no-cache, no-transform, must-revalidate, max-age=0\r\n"));
+}
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7); the C locale is never changed by us. */
+static size_t format_date(char *out, size_t size, time_t when)
+{
+	struct tm tm;
+
+	gmtime_r(&when, &tm);
+	return strftime(out, size, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
+void http_head_cache_for_a_year(struct http_head *head)
+{
+	char text[64];
+
+	http_head_add(head, "Cache-Control", "public, max-age=31536000");
+	format_date(text, sizeof(text), time(NULL) + YEAR_SECONDS);
+	http_head_add(head, "Expires", text);
+}
+
+/* The Date line, formatted once a second per thread. */
+static struct bytes date_line(void)
+{
+	static _Thread_local char line[64];
+	static _Thread_local size_t len;
+	static _Thread_local time_t of;
+	time_t now = time(NULL);
+
+	if (now != of || len == 0) {
+		memcpy(line, "Date: ", 6);
+		len = 6 + format_date(line + 6, sizeof(line) - 8, now);
+		memcpy(line + len, "\r\n", 2);
+		len += 2;
+		of = now;
+	}
+	return (struct bytes){ line, len };
+}
+
+static char *append(char *to, struct bytes b)
+{
+	memcpy(to, b.p, b.n);
+	return to + b.n;
+}
+
+size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing)
+{
+	char *to = out;
+
+	if (status == 200)
+		to = append(to, BYTES("HTTP/1.1 200 OK\r\n"));
+	else
+		to += sprintf(to, "HTTP/1.1 %u %s\r\n", status, http_reason(status));
+	to = append(to, date_line());
+	if (lines.n)
+		to = append(to, lines);
+	if (!framing.keep_alive)
+		to = append(to, BYTES("Connection: close\r\n"));
+	if (framing.length >= 0)
+		to += sprintf(to, "Content-Length: %lld\r\n", framing.length);
+	else if (framing.chunked)
+		to = append(to, BYTES("Transfer-Encoding: chunked\r\n"));
+	to = append(to, BYTES("\r\n"));
+	return (size_t)(to - out);
+}
+
+const char *http_reason(unsigned status)
+{
+	const char *phrase = MHD_get_reason_phrase_for(status);
+
+	return phrase && strlen(phrase) < 64 ? phrase : "Unknown";
+}

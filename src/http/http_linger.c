@@ -1,0 +1,124 @@
+/*
+ * http/http_linger.c - closing so that the last answer arrives.
+ *
+ * A plain close(2) with unread input makes the kernel send a reset, and a reset
+ * makes the peer throw away an answer it has not read yet. So: write, shut down
+ * writing, read and drop for a bounded time and amount, then close (RFC 9112
+ * section 9.6).
+ */
+#include "http/http_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define LINGER_MS        2000
+#define LINGER_MAX_BYTES (64u << 20)
+
+struct http_linger {
+	struct list node;
+	struct deferred deferred;
+	struct stream stream;
+	struct timer timer;
+	struct http_server *server;
+	size_t dropped;
+};
+
+static void linger_free(struct deferred *d)
+{
+	mem_free(container_of(d, struct http_linger, deferred));
+}
+
+static void linger_end(struct http_linger *l)
+{
+	stream_close(&l->stream);
+	timer_stop(loop_timers(l->server->loop), &l->timer);
+	list_remove(&l->node);
+	l->server->counters.lingering--;
+	loop_defer(l->server->loop, &l->deferred, linger_free);
+}
+
+static void on_readable(struct stream *s)
+{
+	struct http_linger *l = container_of(s, struct http_linger, stream);
+	ssize_t n = stream_read(s, loop_scratch(l->server->loop), LOOP_SCRATCH_BYTES);
+
+	if (n == -EAGAIN)
+		return;
+	if (n > 0 && (l->dropped += (size_t)n) <= LINGER_MAX_BYTES)
+		return;
+	linger_end(l);
+}
+
+static void on_writable(struct stream *s)
+{
+	(void)s; /* stream_shutdown() has been asked for already and follows the queue */
+}
+
+static void on_hangup(struct stream *s, int err)
+{
+	(void)err;
+	linger_end(container_of(s, struct http_linger, stream));
+}
+
+static const struct stream_events linger_events = {
+	.readable = on_readable, .writable = on_writable, .hangup = on_hangup,
+};
+
+static void on_timer(struct timer *t)
+{
+	linger_end(container_of(t, struct http_linger, timer));
+}
+
+void http_server_end(struct http_server *server, struct stream *s)
+{
+	struct http_linger *l = mem_zalloc(sizeof(*l));
+
+	if (!l) {
+		stream_close(s);
+		return;
+	}
+	l->server = server;
+	stream_move(&l->stream, s, server->loop, &linger_events);
+	timer_init(&l->timer, on_timer);
+	timer_start(loop_timers(l->server->loop), &l->timer, LINGER_MS);
+	list_append(&server->lingering, &l->node);
+	server->counters.lingering++;
+	stream_shutdown(&l->stream);
+	stream_want(&l->stream, STREAM_READ);
+}
+
+void http_linger_end_all(struct http_server *server)
+{
+	while (!list_empty(&server->lingering))
+		linger_end(container_of(list_first(&server->lingering), struct http_linger, node));
+}
+
+size_t http_render_last_words(char out[HTTP_LAST_WORDS_MAX], unsigned status, const char *sentence)
+{
+	struct bytes lines = BYTES("Content-Type: text/plain; charset=UTF-8\r\n");
+	size_t body = strlen(sentence) + 1, n;
+
+	n = http_head_render(out, status, lines,
+	    (struct http_framing){ .keep_alive = false, .length = (long long)body });
+	return n + (size_t)snprintf(out + n, HTTP_LAST_WORDS_MAX - n, "%s\n", sentence);
+}
+
+void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence)
+{
+	static const struct stream_events none;
+	char text[HTTP_LAST_WORDS_MAX];
+	struct stream_piece piece = { text, 0, NULL };
+	struct stream s;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return;
+	stream_init(&s, server->loop, copy, &none);
+	piece.n = http_render_last_words(text, status, sentence);
+	stream_write(&s, &piece, 1);
+	http_server_end(server, &s);
+}

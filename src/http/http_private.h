@@ -1,0 +1,145 @@
+/*
+ * http/http_private.h - what the files of this folder share; for them alone.
+ *
+ *	http_server.c    the daemon in our loop; connections and their deadlines
+ *	http_request.c   a request's view, and the checks libmicrohttpd leaves out
+ *	http_response.c  answers through libmicrohttpd
+ *	http_detach.c    connections that leave; http_held.c those that cannot
+ *	http_relay.c     a socket pair before libmicrohttpd, for TLS and unix sockets
+ *	http_linger.c    closing so that the last answer arrives
+ */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include <microhttpd.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/http_detach.h"
+#include "http/http_server.h"
+#include "http/http_upgrade.h"
+
+struct http_server {
+	struct loop *loop;
+	struct MHD_Daemon *mhd;
+	struct watch watch; /* libmicrohttpd's epoll descriptor */
+	const struct http_limits *limits;
+	const struct http_handler *handler;
+	void *arg;
+	struct http_counters counters;
+	struct list conns;
+	struct list lingering;
+	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
+	bool due;                 /* libmicrohttpd has something to do */
+	bool error_replied;       /* in this run it has answered an error by itself */
+	bool draining;
+};
+
+/* A connection while libmicrohttpd reads it, or is about to. */
+struct http_conn {
+	struct list node; /* server->conns */
+	struct deferred deferred;
+	struct http_server *server;
+	struct MHD_Connection *mhd; /* NULL before it was handed over */
+	struct http_relay *relay;   /* NULL: libmicrohttpd has the true descriptor */
+	struct http_request *request;
+	struct timer timer; /* the one deadline that applies now */
+	struct addr peer;
+	int fd;            /* the descriptor libmicrohttpd has */
+	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
+	uint64_t consumed; /* bytes of complete requests since */
+	bool uncounted;    /* a chunked body: consumed is not exact any more */
+	bool taken;        /* detached or upgraded: the connection goes on without libmicrohttpd */
+	bool timed_out;
+	bool is_tls;
+};
+
+enum request_state {
+	REQUEST_READING,   /* head seen, body on its way */
+	REQUEST_ANSWERED,  /* libmicrohttpd has a response */
+	REQUEST_TAKEN,     /* the connection has left */
+	REQUEST_HELD,      /* suspended */
+	REQUEST_UPGRADING, /* 101 queued */
+};
+
+struct http_held;
+
+struct http_request {
+	struct http_conn *conn;
+	enum request_state state;
+	enum http_method method;
+	const char *method_name;
+	bool is_1_1;
+	bool chunked;
+	bool head_read; /* the first call of the handler was made */
+	size_t header_bytes;
+	uint64_t body_received;
+	size_t body_limit;
+	struct bytes path, query;
+	struct bytes headers[HTTP_HEADERS];
+	struct buf body;
+	struct http_held *held;
+	http_upgraded_fn upgraded;
+	void *upgraded_arg;
+	size_t target_len;
+	char target[]; /* as sent */
+};
+
+/* http_server.c */
+void http_server_run_again(struct http_server *server);
+struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer);
+/* Gives the descriptor to libmicrohttpd; on error it is closed and the connection ends. */
+int http_conn_hand_over(struct http_conn *conn, int fd);
+/* From now on the deadline for the next request applies. */
+void http_conn_wait_for_next(struct http_conn *conn);
+/* For a connection libmicrohttpd does not know (yet). */
+void http_conn_end(struct http_conn *conn);
+
+/* http_request.c */
+struct http_request *http_request_new(struct http_conn *conn, const char *target);
+void http_request_free(struct http_request *r);
+/* Reads the head and applies the checks: NULL, or the sentence of a 400. */
+const char *http_request_read_head(struct http_request *r, const char *method, const char *version);
+/* Appends body bytes; 0, -E2BIG or -ENOMEM. */
+int http_request_add_body(struct http_request *r, const char *p, size_t n);
+
+/* http_response.c */
+void http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
+
+/* http_detach.c */
+/* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown. */
+uint64_t http_surplus(const struct http_request *r);
+/* Takes the stream of a request's connection out. */
+int http_take(struct http_request *r, struct stream *out);
+
+/* http_held.c */
+int http_hold(struct http_request *r, const struct http_head *head, struct http_detached *out);
+/* The client has gone. */
+void http_held_hangup(struct http_held *held);
+/* libmicrohttpd drops the request. */
+void http_held_end(struct http_held *held);
+
+/* http_relay.c */
+/* Puts a pair between a new connection and libmicrohttpd, after the TLS handshake if any. */
+int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
+/* The same for a connection that comes back; `s` is empty afterwards (and closed on error). */
+int http_relay_give_back(struct http_conn *conn, struct stream *s);
+uint64_t http_relay_received(const struct http_relay *relay);
+/* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay ends. */
+void http_relay_take(struct http_relay *relay, struct stream *out);
+/* What is in the pair and not yet read by libmicrohttpd; appended to `early`. */
+void http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early);
+/* libmicrohttpd is done with its end; the relay delivers the rest and closes. */
+void http_relay_finish(struct http_relay *relay);
+/* Ends at once. */
+void http_relay_abort(struct http_relay *relay);
+
+/* http_linger.c */
+/* Sends a last response on a dup of `fd` and lingers. */
+void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);
+void http_linger_end_all(struct http_server *server);
+/* A whole text/plain response with Connection: close. Its length. */
+#define HTTP_LAST_WORDS_MAX 512
+size_t http_render_last_words(char out[HTTP_LAST_WORDS_MAX], unsigned status, const char *sentence);
+
+#endif

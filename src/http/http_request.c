@@ -1,0 +1,421 @@
+/*
+ * http/http_request.c - a request's view; the checks that libmicrohttpd leaves
+ * to us (two Content-Lengths, Content-Length with chunked, white space before a
+ * colon, %00 in a path, a missing Host...), since each of them is a way to
+ * make two servers read one request differently.
+ */
+#include "http/http_private.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct http_request *http_request_new(struct http_conn *conn, const char *target)
+{
+	size_t n = strlen(target);
+	struct http_request *r = mem_alloc(sizeof(*r) + n + 1);
+
+	if (!r)
+		return NULL;
+	memset(r, 0, sizeof(*r));
+	r->conn = conn;
+	r->target_len = n;
+	memcpy(r->target, target, n + 1);
+	return r;
+}
+
+void http_request_free(struct http_request *r)
+{
+	buf_fini(&r->body);
+	mem_free(r);
+}
+
+int http_request_add_body(struct http_request *r, const char *p, size_t n)
+{
+	r->body_received += n;
+	if (r->body_received > r->body_limit)
+		return -E2BIG;
+	return buf_add(&r->body, p, n);
+}
+
+/* --- the target --------------------------------------------------------------------------------- */
+
+/* Drops "http://authority" of the absolute form (RFC 9112 section 3.2.2). */
+static struct bytes strip_authority(struct bytes target)
+{
+	size_t i;
+
+	if (target.n >= 7 && strncasecmp(target.p, "http://", 7) == 0)
+		i = 7;
+	else if (target.n >= 8 && strncasecmp(target.p, "https://", 8) == 0)
+		i = 8;
+	else
+		return target;
+	while (i < target.n && target.p[i] != '/' && target.p[i] != '?')
+		i++;
+	if (i == target.n || target.p[i] == '?')
+		return (struct bytes){ "/", 1 };
+	return (struct bytes){ target.p + i, target.n - i };
+}
+
+static bool has_control_or_space(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if ((unsigned char)b.p[i] <= 0x20 || b.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static const char *read_target(struct http_request *r)
+{
+	struct bytes target = { r->target, r->target_len };
+	const char *mark;
+
+	if (has_control_or_space(target))
+		return "White space in the request target.";
+	target = strip_authority(target);
+	mark = memchr(target.p, '?', target.n);
+	r->path = target;
+	if (mark) {
+		r->path.n = (size_t)(mark - target.p);
+		r->query = (struct bytes){ mark + 1, target.n - r->path.n - 1 };
+	}
+	if (r->path.n == 0 || (r->path.p[0] != '/' && !bytes_equal(r->path, BYTES("*"))))
+		return "The request target is not a path.";
+	for (size_t i = 0; i + 3 <= r->path.n; i++)
+		if (memcmp(r->path.p + i, "%00", 3) == 0)
+			return "A NUL in the path.";
+	return NULL;
+}
+
+/* --- the headers ------------------------------------------------------------------------------------ */
+
+static const struct bytes header_names[HTTP_HEADERS] = {
+	[HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = BYTES("Access-Control-Request-Headers"),
+	[HTTP_CONNECTION] = BYTES("Connection"),
+	[HTTP_CONTENT_LENGTH] = BYTES("Content-Length"),
+	[HTTP_CONTENT_TYPE] = BYTES("Content-Type"),
+	[HTTP_COOKIE] = BYTES("Cookie"),
+	[HTTP_EXPECT] = BYTES("Expect"),
+	[HTTP_HOST] = BYTES("Host"),
+	[HTTP_IF_NONE_MATCH] = BYTES("If-None-Match"),
+	[HTTP_ORIGIN] = BYTES("Origin"),
+	[HTTP_TRANSFER_ENCODING] = BYTES("Transfer-Encoding"),
+	[HTTP_X_FORWARDED_FOR] = BYTES("X-Forwarded-For"),
+	[HTTP_X_FORWARDED_PROTO] = BYTES("X-Forwarded-Proto"),
+};
+
+/* Of these, a second line is an attempt to be read differently by somebody else. */
+static bool must_be_single(enum http_header h)
+{
+	return h == HTTP_CONTENT_LENGTH || h == HTTP_TRANSFER_ENCODING || h == HTTP_HOST || h == HTTP_ORIGIN;
+}
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(struct bytes b)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < b.n; i++) {
+		unsigned char c = (unsigned char)b.p[i];
+		bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+
+		if (!alnum && (c == '\0' || !strchr(others, c)))
+			return false;
+	}
+	return b.n > 0;
+}
+
+static bool is_field_value(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++) {
+		unsigned char c = (unsigned char)b.p[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+struct head_check {
+	struct http_request *r;
+	const char *wrong;
+};
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
+    const char *value, size_t value_size)
+{
+	struct head_check *check = arg;
+	struct http_request *r = check->r;
+	struct bytes name = { key, key_size }, v = { value ? value : "", value ? value_size : 0 };
+
+	(void)kind;
+	if (!is_token(name)) {
+		check->wrong = "A header name is malformed.";
+		return MHD_NO;
+	}
+	if (!is_field_value(v)) {
+		check->wrong = "A header value has a control character.";
+		return MHD_NO;
+	}
+	for (int h = 0; h < HTTP_HEADERS; h++) {
+		if (!bytes_equal_nocase(name, header_names[h]))
+			continue;
+		if (!r->headers[h].p) {
+			r->headers[h] = v;
+		} else if (must_be_single((enum http_header)h)) {
+			check->wrong = "A header stands twice that may stand once only.";
+			return MHD_NO;
+		}
+		break;
+	}
+	return MHD_YES;
+}
+
+static const char *check_framing(struct http_request *r)
+{
+	struct bytes length = r->headers[HTTP_CONTENT_LENGTH], encoding = r->headers[HTTP_TRANSFER_ENCODING];
+
+	if (length.p && encoding.p)
+		return "Content-Length and Transfer-Encoding exclude each other.";
+	if (encoding.p && (!bytes_equal_nocase(encoding, BYTES("chunked")) || !r->is_1_1))
+		return "This Transfer-Encoding is not supported.";
+	if (length.p && (length.n == 0 || length.n > 18))
+		return "Content-Length is not a number.";
+	for (size_t i = 0; i < length.n; i++)
+		if (length.p[i] < '0' || length.p[i] > '9')
+			return "Content-Length is not a number.";
+	r->chunked = encoding.p != NULL;
+	return NULL;
+}
+
+static enum http_method method_of(const char *name)
+{
+	if (strcmp(name, "GET") == 0)
+		return HTTP_GET;
+	if (strcmp(name, "POST") == 0)
+		return HTTP_POST;
+	if (strcmp(name, "HEAD") == 0)
+		return HTTP_HEAD;
+	if (strcmp(name, "OPTIONS") == 0)
+		return HTTP_OPTIONS;
+	return HTTP_OTHER;
+}
+
+const char *http_request_read_head(struct http_request *r, const char *method, const char *version)
+{
+	struct head_check check = { r, NULL };
+	const char *wrong;
+
+	r->method_name = method;
+	r->method = method_of(method);
+	r->is_1_1 = strcmp(version, "HTTP/1.0") != 0;
+	r->header_bytes =
+	    MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	wrong = read_target(r);
+	if (wrong)
+		return wrong;
+	if (!is_token(bytes_of(method)))
+		return "The method is malformed.";
+	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_header, &check);
+	if (check.wrong)
+		return check.wrong;
+	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
+		return "The Host header is missing.";
+	return check_framing(r);
+}
+
+/* --- the view ----------------------------------------------------------------------------------------- */
+
+struct http_server *http_request_server(const struct http_request *r)
+{
+	return r->conn->server;
+}
+
+enum http_method http_request_method(const struct http_request *r)
+{
+	return r->method;
+}
+
+struct bytes http_request_method_name(const struct http_request *r)
+{
+	return bytes_of(r->method_name);
+}
+
+struct bytes http_request_path(const struct http_request *r)
+{
+	return r->path;
+}
+
+struct bytes http_request_query(const struct http_request *r)
+{
+	return r->query;
+}
+
+bool http_request_is_1_1(const struct http_request *r)
+{
+	return r->is_1_1;
+}
+
+/* Whether a comma-separated list has a token, in any case. */
+static bool has_token(struct bytes list, struct bytes token)
+{
+	size_t i = 0;
+
+	while (i < list.n) {
+		size_t from, to;
+
+		while (i < list.n && (list.p[i] == ' ' || list.p[i] == '\t' || list.p[i] == ','))
+			i++;
+		from = i;
+		while (i < list.n && list.p[i] != ',')
+			i++;
+		for (to = i; to > from && (list.p[to - 1] == ' ' || list.p[to - 1] == '\t'); to--)
+			;
+		if (bytes_equal_nocase((struct bytes){ list.p + from, to - from }, token))
+			return true;
+	}
+	return false;
+}
+
+bool http_request_keeps_alive(const struct http_request *r)
+{
+	struct bytes connection = r->headers[HTTP_CONNECTION];
+
+	if (r->conn->server->draining || has_token(connection, BYTES("close")))
+		return false;
+	return r->is_1_1 || has_token(connection, BYTES("keep-alive"));
+}
+
+bool http_request_is_tls(const struct http_request *r)
+{
+	return r->conn->is_tls;
+}
+
+const struct addr *http_request_peer(const struct http_request *r)
+{
+	return &r->conn->peer;
+}
+
+struct bytes http_request_header(const struct http_request *r, enum http_header h)
+{
+	return r->headers[h];
+}
+
+struct bytes http_request_find_header(const struct http_request *r, const char *name)
+{
+	const char *value = NULL;
+	size_t n = 0;
+
+	MHD_lookup_connection_value_n(r->conn->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &n);
+	return (struct bytes){ value, value ? n : 0 };
+}
+
+struct each {
+	http_header_fn fn;
+	void *arg;
+};
+
+static enum MHD_Result on_each(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
+    const char *value, size_t value_size)
+{
+	struct each *each = arg;
+
+	(void)kind;
+	each->fn((struct bytes){ key, key_size }, (struct bytes){ value ? value : "", value ? value_size : 0 },
+	    each->arg);
+	return MHD_YES;
+}
+
+void http_request_each_header(const struct http_request *r, http_header_fn fn, void *arg)
+{
+	struct each each = { fn, arg };
+
+	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_each, &each);
+}
+
+struct bytes http_request_cookie(const struct http_request *r, const char *name)
+{
+	struct bytes all = r->headers[HTTP_COOKIE];
+	size_t len = strlen(name), i = 0;
+
+	while (i < all.n) {
+		size_t from, to;
+
+		while (i < all.n && (all.p[i] == ' ' || all.p[i] == '\t' || all.p[i] == ';'))
+			i++;
+		from = i;
+		while (i < all.n && all.p[i] != ';')
+			i++;
+		for (to = i; to > from && (all.p[to - 1] == ' ' || all.p[to - 1] == '\t'); to--)
+			;
+		if (to - from > len && memcmp(all.p + from, name, len) == 0 && all.p[from + len] == '=')
+			return (struct bytes){ all.p + from + len + 1, to - from - len - 1 };
+	}
+	return (struct bytes){ 0 };
+}
+
+char *http_request_body(struct http_request *r, size_t *n)
+{
+	*n = buf_len(&r->body);
+	return *n ? buf_data(&r->body) : NULL;
+}
+
+/* --- URL pieces ------------------------------------------------------------------------------------------ */
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < raw.n; i++) {
+		char c = raw.p[i];
+
+		if (c == '%') {
+			int high = i + 2 < raw.n ? hex_value(raw.p[i + 1]) : -1;
+			int low = i + 2 < raw.n ? hex_value(raw.p[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return -EINVAL;
+			c = (char)(high << 4 | low);
+			i += 2;
+		} else if (c == '+' && plus) {
+			c = ' ';
+		}
+		if (n == size)
+			return -E2BIG;
+		out[n++] = c;
+	}
+	return (ssize_t)n;
+}
+
+struct bytes http_parameter(struct bytes query, const char *name)
+{
+	size_t len = strlen(name), i = 0;
+
+	while (i < query.n) {
+		size_t from = i;
+		const char *equals;
+
+		while (i < query.n && query.p[i] != '&')
+			i++;
+		equals = memchr(query.p + from, '=', i - from);
+		if ((equals ? (size_t)(equals - query.p) - from : i - from) == len &&
+		    memcmp(query.p + from, name, len) == 0) {
+			from += equals ? len + 1 : len;
+			return (struct bytes){ query.p + from, i - from };
+		}
+		i++;
+	}
+	return (struct bytes){ 0 };
+}

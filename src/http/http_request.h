@@ -1,0 +1,74 @@
+/*
+ * http/http_request.h - a read-only view of one request, complete with its body.
+ *
+ * Views point into memory of libmicrohttpd or of the request; they live until
+ * the request is answered or detached. The path is raw: split it first, then
+ * decode each segment.
+ */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "net/addr.h"
+#include "net/loop.h"
+
+struct http_request;
+struct http_server;
+
+/* The headers looked at on hot paths, found in one pass over the request. */
+enum http_header {
+	HTTP_ACCESS_CONTROL_REQUEST_HEADERS,
+	HTTP_CONNECTION,
+	HTTP_CONTENT_LENGTH,
+	HTTP_CONTENT_TYPE,
+	HTTP_COOKIE,
+	HTTP_EXPECT,
+	HTTP_HOST,
+	HTTP_IF_NONE_MATCH,
+	HTTP_ORIGIN,
+	HTTP_TRANSFER_ENCODING,
+	HTTP_X_FORWARDED_FOR,
+	HTTP_X_FORWARDED_PROTO,
+	HTTP_HEADERS
+};
+
+enum http_method { HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_OPTIONS = 8, HTTP_OTHER = 16 };
+
+struct http_server *http_request_server(const struct http_request *r);
+enum http_method http_request_method(const struct http_request *r);
+struct bytes http_request_method_name(const struct http_request *r);
+/* Raw, as sent, without query; begins with '/', or is "*". */
+struct bytes http_request_path(const struct http_request *r);
+/* Raw, without '?'; empty if none. */
+struct bytes http_request_query(const struct http_request *r);
+bool http_request_is_1_1(const struct http_request *r);
+/* Whether the connection may serve another request afterwards. */
+bool http_request_keeps_alive(const struct http_request *r);
+bool http_request_is_tls(const struct http_request *r);
+/* Where the connection comes from; a proxy's address if there is one. */
+const struct addr *http_request_peer(const struct http_request *r);
+
+/* First value of a known header; .p is NULL if absent. */
+struct bytes http_request_header(const struct http_request *r, enum http_header h);
+/* First value of any header, by name in any case; .p is NULL if absent. */
+struct bytes http_request_find_header(const struct http_request *r, const char *name);
+typedef void (*http_header_fn)(struct bytes name, struct bytes value, void *arg);
+void http_request_each_header(const struct http_request *r, http_header_fn fn, void *arg);
+/* The value of a cookie by its exact name; .p is NULL if absent. */
+struct bytes http_request_cookie(const struct http_request *r, const char *name);
+
+/* The body; may be changed in place. */
+char *http_request_body(struct http_request *r, size_t *n);
+
+/* --- URL pieces ----------------------------------------------------------------------------- */
+
+/* Decodes %XX into `out` (as long as `raw` or shorter); '+' becomes a space if asked. The length, or
+ * -EINVAL for a bad escape, -E2BIG if it does not fit. */
+ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size);
+/* The raw value of a parameter in a query string or form; .p is NULL if absent. */
+struct bytes http_parameter(struct bytes query, const char *name);
+
+#endif

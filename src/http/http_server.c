@@ -1,0 +1,444 @@
+/*
+ * http/http_server.c - libmicrohttpd in our loop; connections and their
+ * deadlines. See http_server.h.
+ *
+ * libmicrohttpd never blocks for us: MHD_run() is called in LOOP_STAGE_HTTP when
+ * its epoll descriptor has something, and once more after each connection that
+ * was added, resumed or upgraded, since its own timeout knows nothing of those.
+ * Its connection timeouts stay off (a client dripping bytes renews them); a
+ * deadline of ours shuts the reading side down, and libmicrohttpd then sees an end.
+ */
+#include "http/http_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
+#define RUNS_PER_TURN       4
+
+void http_server_run_again(struct http_server *server)
+{
+	server->due = true;
+	loop_again(server->loop);
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void conn_free(struct deferred *d)
+{
+	mem_free(container_of(d, struct http_conn, deferred));
+}
+
+void http_conn_end(struct http_conn *conn)
+{
+	struct http_server *server = conn->server;
+
+	timer_stop(loop_timers(server->loop), &conn->timer);
+	list_remove(&conn->node);
+	server->counters.connections--;
+	loop_defer(server->loop, &conn->deferred, conn_free);
+}
+
+/* A deadline: libmicrohttpd is made to see the end of input, and closes. */
+static void on_deadline(struct timer *t)
+{
+	struct http_conn *conn = container_of(t, struct http_conn, timer);
+
+	conn->timed_out = true;
+	if (!conn->mhd) {
+		http_relay_abort(conn->relay);
+		http_conn_end(conn);
+	} else if (conn->request && conn->request->state != REQUEST_READING) {
+		shutdown(conn->fd, SHUT_RDWR); /* a client that does not take its response */
+	} else {
+		shutdown(conn->fd, SHUT_RD);
+	}
+}
+
+static void set_deadline(struct http_conn *conn, unsigned ms)
+{
+	if (ms)
+		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
+}
+
+void http_conn_wait_for_next(struct http_conn *conn)
+{
+	timer_stop(loop_timers(conn->server->loop), &conn->timer);
+	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
+}
+
+struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer)
+{
+	struct http_conn *conn = mem_zalloc(sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	conn->server = server;
+	conn->peer = *peer;
+	conn->fd = -1;
+	timer_init(&conn->timer, on_deadline);
+	list_append(&server->conns, &conn->node);
+	server->counters.connections++;
+	set_deadline(conn, server->limits->header_timeout_ms);
+	return conn;
+}
+
+int http_conn_hand_over(struct http_conn *conn, int fd)
+{
+	struct http_server *server = conn->server;
+	struct sockaddr_storage sa;
+	socklen_t len = addr_to_sockaddr(&conn->peer, &sa);
+	enum MHD_Result added;
+
+	conn->fd = fd;
+	server->adding = conn;
+	added = MHD_add_connection(server->mhd, fd, (struct sockaddr *)&sa, len);
+	http_server_run_again(server);
+	if (added == MHD_YES)
+		return 0;
+	if (server->adding == conn) { /* it never came to on_connection(); the descriptor is closed */
+		server->adding = NULL;
+		http_conn_end(conn);
+	}
+	return -ENOMEM;
+}
+
+void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls)
+{
+	struct http_conn *conn = http_conn_new(server, peer);
+
+	if (!conn) {
+		close(fd);
+		return;
+	}
+	conn->is_tls = tls != NULL;
+	if (!tls && peer->family != AF_UNIX)
+		http_conn_hand_over(conn, fd);
+	else if (http_relay_accept(conn, fd, tls) < 0)
+		http_conn_end(conn);
+}
+
+/* The request that was answered, or refused, or broke off. */
+static void on_completed(void *arg, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode why)
+{
+	struct http_request *r = *ctx;
+	struct http_conn *conn;
+
+	(void)arg, (void)mhd, (void)why;
+	if (!r)
+		return;
+	*ctx = NULL;
+	conn = r->conn;
+	conn->request = NULL;
+	conn->consumed += r->header_bytes + r->body_received;
+	if (r->chunked)
+		conn->uncounted = true;
+	if (r->state == REQUEST_HELD)
+		http_held_end(r->held);
+	if (r->upgraded)
+		r->upgraded(NULL, (struct bytes){ 0 }, r->upgraded_arg);
+	http_request_free(r);
+	if (!conn->taken)
+		http_conn_wait_for_next(conn);
+}
+
+/* libmicrohttpd closes some connections without a word (garbage instead of a request line). Whoever sent
+ * something gets an answer. */
+static void answer_the_unanswered(struct http_conn *conn)
+{
+	unsigned status = conn->timed_out ? 408 : 400;
+	const char *sentence = conn->timed_out ? "The request did not come in time."
+	                                       : "This is not an HTTP request.";
+	char text[HTTP_LAST_WORDS_MAX];
+	size_t n;
+
+	conn->server->counters.bad_requests++;
+	if (!conn->relay) {
+		http_last_words(conn->server, conn->fd, status, sentence);
+		return;
+	}
+	n = http_render_last_words(text, status, sentence);
+	if (send(conn->fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("no last words", LOG_ERR(errno));
+}
+
+static bool is_unanswered(const struct http_conn *conn)
+{
+	struct http_request nothing = { .conn = (struct http_conn *)conn };
+
+	return !conn->taken && !conn->request && !conn->uncounted && !conn->server->error_replied &&
+	       http_surplus(&nothing) > 0;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *server = arg;
+	struct http_conn *conn = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = conn = server->adding;
+		server->adding = NULL;
+		conn->mhd = mhd;
+		return;
+	}
+	if (!conn)
+		return;
+	if (is_unanswered(conn))
+		answer_the_unanswered(conn);
+	if (conn->relay && !conn->taken)
+		http_relay_finish(conn->relay);
+	http_conn_end(conn);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* Called with the raw request target, before the head is read; what it returns becomes *ctx. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct http_conn *conn = info->socket_context;
+
+	(void)arg;
+	conn->request = http_request_new(conn, target);
+	return conn->request;
+}
+
+static enum MHD_Result verdict(const struct http_request *r)
+{
+	return r->state == REQUEST_TAKEN ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
+{
+	struct http_server *server = r->conn->server;
+	struct bytes length;
+	const char *wrong;
+
+	server->counters.requests++;
+	set_deadline(r->conn, server->limits->body_timeout_ms);
+	wrong = http_request_read_head(r, method, version);
+	if (wrong) {
+		http_refuse(r, 400, wrong);
+		return verdict(r);
+	}
+	r->body_limit = server->handler->body_limit(r, server->arg);
+	length = r->headers[HTTP_CONTENT_LENGTH];
+	if (length.p && strtoull(length.p, NULL, 10) > r->body_limit)
+		http_refuse(r, 413, "The request body is too large.");
+	return verdict(r);
+}
+
+static enum MHD_Result body(struct http_request *r, const char *p, size_t *n)
+{
+	int err = http_request_add_body(r, p, *n);
+
+	*n = 0;
+	if (err == -E2BIG)
+		http_refuse(r, 413, "The request body is too large.");
+	else if (err < 0)
+		http_refuse(r, 503, "Out of memory.");
+	return verdict(r);
+}
+
+static enum MHD_Result complete(struct http_request *r)
+{
+	struct http_server *server = r->conn->server;
+
+	if (r->state != REQUEST_READING)
+		return verdict(r);
+	set_deadline(r->conn, RESPONSE_TIMEOUT_MS);
+	server->handler->serve(r, server->arg);
+	if (r->state == REQUEST_READING)
+		http_respond_text(r, 500, "No answer was found for this request.");
+	return verdict(r);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
+    const char *version, const char *upload, size_t *upload_size, void **ctx)
+{
+	struct http_request *r = *ctx;
+
+	(void)arg, (void)mhd, (void)url;
+	if (!r)
+		return MHD_NO; /* out of memory in on_target() */
+	if (!r->head_read) {
+		r->head_read = true;
+		return begin(r, method, version);
+	}
+	if (*upload_size > 0)
+		return body(r, upload, upload_size);
+	return complete(r);
+}
+
+/* --- the daemon in the loop ----------------------------------------------------------------------- */
+
+/* libmicrohttpd would decode the path, cut it at %00 and leave us guessing: we keep it raw. */
+static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
+{
+	(void)arg, (void)mhd;
+	return strlen(text);
+}
+
+static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_log(void *arg, const char *format, va_list ap)
+{
+	struct http_server *server = arg;
+	char text[256];
+
+	/* It logs each error it answers by itself; there is no other way to learn of these answers. */
+	if (strncmp(format, "Error processing request", 24) == 0) {
+		server->error_replied = true;
+		server->counters.bad_requests++;
+	}
+	if (log_threshold > LOG_DEBUG)
+		return;
+	vsnprintf(text, sizeof(text), format, ap);
+	log_debug("libmicrohttpd", LOG_STR("text", text));
+}
+
+static void on_daemon_ready(struct watch *w, uint32_t events)
+{
+	(void)events;
+	container_of(w, struct http_server, watch)->due = true;
+}
+
+static void run_daemon(struct loop *loop, void *arg)
+{
+	struct http_server *server = arg;
+	MHD_UNSIGNED_LONG_LONG wait;
+
+	for (int i = 0; server->due && i < RUNS_PER_TURN; i++) {
+		server->due = false;
+		server->error_replied = false;
+		MHD_run(server->mhd);
+		if (MHD_get_timeout(server->mhd, &wait) == MHD_YES && wait == 0)
+			server->due = true;
+	}
+	if (server->due)
+		loop_again(loop);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE |
+	                 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
+	    /* first, so that it hears of the others */
+	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+	    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
+	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+}
+
+int http_server_new(struct http_server **out, struct loop *loop, const struct http_limits *limits,
+    const struct http_handler *handler, void *arg)
+{
+	struct http_server *server = mem_zalloc(sizeof(*server));
+	int err;
+
+	if (!server)
+		return -ENOMEM;
+	server->loop = loop;
+	server->limits = limits;
+	server->handler = handler;
+	server->arg = arg;
+	list_init(&server->conns);
+	list_init(&server->lingering);
+	server->mhd = start_daemon(server);
+	if (!server->mhd) {
+		mem_free(server);
+		return -ENOMEM;
+	}
+	server->watch.fd = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	server->watch.fn = on_daemon_ready;
+	err = loop_watch(loop, &server->watch, EPOLLIN);
+	if (err < 0) {
+		MHD_stop_daemon(server->mhd);
+		mem_free(server);
+		return err;
+	}
+	loop_set_hook(loop, LOOP_STAGE_HTTP, run_daemon, server);
+	*out = server;
+	return 0;
+}
+
+/* libmicrohttpd may not be stopped while it has suspended connections. */
+static void end_held(struct http_server *server)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &server->conns) {
+		struct http_conn *conn = container_of(pos, struct http_conn, node);
+
+		if (conn->request && conn->request->state == REQUEST_HELD)
+			http_held_hangup(conn->request->held);
+	}
+	for (int i = 0; i < RUNS_PER_TURN; i++)
+		MHD_run(server->mhd);
+}
+
+static void end_unconnected(struct http_server *server)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &server->conns) {
+		struct http_conn *conn = container_of(pos, struct http_conn, node);
+
+		if (conn->mhd)
+			continue;
+		http_relay_abort(conn->relay);
+		http_conn_end(conn);
+	}
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	end_held(server);
+	end_unconnected(server);
+	loop_unwatch(server->loop, &server->watch);
+	loop_set_hook(server->loop, LOOP_STAGE_HTTP, NULL, NULL);
+	MHD_stop_daemon(server->mhd);
+	http_linger_end_all(server);
+	mem_free(server);
+}
+
+void http_server_drain(struct http_server *server)
+{
+	struct list *pos;
+
+	server->draining = true;
+	list_foreach (pos, &server->conns) {
+		struct http_conn *conn = container_of(pos, struct http_conn, node);
+
+		if (!conn->request)
+			set_deadline(conn, 1);
+	}
+}
+
+struct loop *http_server_loop(const struct http_server *server)
+{
+	return server->loop;
+}
+
+void *http_server_arg(const struct http_server *server)
+{
+	return server->arg;
+}
+
+const struct http_counters *http_server_counters(const struct http_server *server)
+{
+	return &server->counters;
+}

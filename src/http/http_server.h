@@ -1,0 +1,78 @@
+/*
+ * http/http_server.h - the HTTP side of one reactor.
+ *
+ * A libmicrohttpd daemon without threads and without a listener: its epoll
+ * descriptor is one watch in our loop. It parses requests and sends every short
+ * response; whatever lives long leaves it (http_detach.h, http_upgrade.h).
+ *
+ * Every request ends in exactly one of: http_respond(), http_refuse(),
+ * http_detach(), http_upgrade(). All of a server belongs to its loop's thread.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "http/http_head.h"
+#include "http/http_request.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+struct http_limits {
+	size_t header_bytes;
+	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
+	unsigned body_timeout_ms;   /* from the end of the head to the end of the body */
+	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
+};
+
+/* Above us: who answers. */
+struct http_handler {
+	/* The head is here: how many bytes of body to accept (more are answered with 413). */
+	size_t (*body_limit)(struct http_request *r, void *arg);
+	/* The request is complete: answer it. */
+	void (*serve)(struct http_request *r, void *arg);
+};
+
+struct http_counters {
+	uint64_t connections; /* now inside libmicrohttpd or on their way to or from it */
+	uint64_t requests;
+	uint64_t bad_requests; /* refused by this layer or by libmicrohttpd */
+	uint64_t detached;
+	uint64_t held;      /* now suspended: polls with a request behind them */
+	uint64_t lingering; /* now closing, so that a last answer arrives */
+};
+
+/* `limits` and `handler` must outlive the server. 0 or -errno. */
+int http_server_new(struct http_server **out, struct loop *loop, const struct http_limits *limits,
+    const struct http_handler *handler, void *arg);
+/* Closes all connections it has. */
+void http_server_free(struct http_server *server);
+struct loop *http_server_loop(const struct http_server *server);
+void *http_server_arg(const struct http_server *server);
+const struct http_counters *http_server_counters(const struct http_server *server);
+
+/* Takes over an accepted connection. With `tls` the handshake comes first. The descriptor is closed on error. */
+void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls);
+/* Takes back a connection whose long response has ended completely: the next request may come. `s` is empty
+ * afterwards. */
+void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
+/* Ends a connection that was detached so that its last bytes arrive: what is queued is written, then what still
+ * comes is read and dropped for a bounded time. `s` is empty afterwards. */
+void http_server_end(struct http_server *server, struct stream *s);
+/* From now on every response says Connection: close, and idle connections are closed. */
+void http_server_drain(struct http_server *server);
+
+/* --- answers -------------------------------------------------------------------------------- */
+
+/* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
+void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);
+/* The same with a body from mem_alloc() that is taken over. */
+void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n);
+/* Sends one plain sentence and a newline as text/plain. Keeps the connection where that is sound. */
+void http_respond_text(struct http_request *r, unsigned status, const char *sentence);
+/* As http_respond_text(), then closes: for requests after whose head or body the wire cannot be trusted. The
+ * answer arrives even if the client is still sending. */
+void http_refuse(struct http_request *r, unsigned status, const char *sentence);
+
+#endif

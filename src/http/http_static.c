@@ -1,0 +1,244 @@
+/*
+ * http/http_static.c - files of a directory; see http_static.h.
+ *
+ * Files are read whole on each request: these are a handful of small pages, and an
+ * edit is seen at once. Nothing is served that is hidden, above the directory, or
+ * not a regular file.
+ */
+#include "http/http_static.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define FILE_MAX   (16u << 20)
+#define PATH_BYTES 512
+#define ALIASES    4
+
+struct alias {
+	char *path;
+	char *file;
+};
+
+struct http_static {
+	int dir; /* descriptor of the directory */
+	struct alias aliases[ALIASES];
+	size_t alias_count;
+};
+
+int http_static_new(struct http_static **out, const char *directory)
+{
+	struct http_static *st = mem_zalloc(sizeof(*st));
+
+	if (!st)
+		return -ENOMEM;
+	st->dir = -1;
+	if (directory) {
+		st->dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (st->dir < 0) {
+			int err = -errno;
+
+			mem_free(st);
+			return err;
+		}
+	}
+	*out = st;
+	return 0;
+}
+
+void http_static_free(struct http_static *st)
+{
+	if (!st)
+		return;
+	if (st->dir >= 0)
+		close(st->dir);
+	for (size_t i = 0; i < st->alias_count; i++) {
+		mem_free(st->aliases[i].path);
+		mem_free(st->aliases[i].file);
+	}
+	mem_free(st);
+}
+
+int http_static_alias(struct http_static *st, const char *path, const char *file)
+{
+	struct alias *a = &st->aliases[st->alias_count];
+
+	if (st->alias_count == ALIASES)
+		return -ENOSPC;
+	if (access(file, R_OK) < 0)
+		return -errno;
+	a->path = mem_strdup(path);
+	a->file = mem_strdup(file);
+	if (!a->path || !a->file) {
+		mem_free(a->path);
+		mem_free(a->file);
+		return -ENOMEM;
+	}
+	st->alias_count++;
+	return 0;
+}
+
+static const char *content_type(const char *name)
+{
+	static const struct {
+		const char *suffix, *type;
+	} types[] = {
+		{ ".html", "text/html; charset=UTF-8" },
+		{ ".css", "text/css; charset=UTF-8" },
+		{ ".js", "text/javascript; charset=UTF-8" },
+		{ ".mjs", "text/javascript; charset=UTF-8" },
+		{ ".json", "application/json; charset=UTF-8" },
+		{ ".map", "application/json; charset=UTF-8" },
+		{ ".svg", "image/svg+xml" },
+		{ ".png", "image/png" },
+		{ ".ico", "image/x-icon" },
+		{ ".txt", "text/plain; charset=UTF-8" },
+		{ ".woff2", "font/woff2" },
+	};
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		size_t len = strlen(types[i].suffix);
+
+		if (n > len && strcmp(name + n - len, types[i].suffix) == 0)
+			return types[i].type;
+	}
+	return "application/octet-stream";
+}
+
+/* Decodes the path segment by segment into a name relative to the directory. No segment may begin with a dot,
+ * be empty (but the last) or hold a slash or NUL. */
+static bool relative_name(struct bytes path, char out[PATH_BYTES])
+{
+	size_t i = 1, len = 0;
+
+	while (i <= path.n) {
+		const char *slash = i < path.n ? memchr(path.p + i, '/', path.n - i) : NULL;
+		struct bytes raw = { path.p + i, slash ? (size_t)(slash - path.p) - i : path.n - i };
+		ssize_t n = http_percent_decode(raw, false, out + len, PATH_BYTES - len - 16);
+
+		if (n < 0 || memchr(out + len, '/', (size_t)n) || memchr(out + len, '\0', (size_t)n))
+			return false;
+		if ((n > 0 && out[len] == '.') || (n == 0 && slash))
+			return false;
+		len += (size_t)n;
+		if (!slash) {
+			strcpy(out + len, n == 0 ? "index.html" : "");
+			return true;
+		}
+		out[len++] = '/';
+		i += raw.n + 1;
+	}
+	return false;
+}
+
+static int open_file(const struct http_static *st, struct bytes path, char name[PATH_BYTES])
+{
+	for (size_t i = 0; i < st->alias_count; i++) {
+		if (bytes_equal(path, bytes_of(st->aliases[i].path))) {
+			snprintf(name, PATH_BYTES, "%s", st->aliases[i].path);
+			return open(st->aliases[i].file, O_RDONLY | O_CLOEXEC);
+		}
+	}
+	if (st->dir < 0 || !relative_name(path, name))
+		return -1;
+	return openat(st->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool http_etag_matches(struct bytes list, struct bytes etag)
+{
+	size_t i = 0;
+
+	if (bytes_equal(list, BYTES("*")))
+		return true;
+	while (i < list.n) {
+		size_t from;
+
+		while (i < list.n && (list.p[i] == ' ' || list.p[i] == '\t' || list.p[i] == ','))
+			i++;
+		if (i + 2 < list.n && list.p[i] == 'W' && list.p[i + 1] == '/')
+			i += 2;
+		from = i;
+		if (i < list.n && list.p[i] == '"')
+			for (i++; i < list.n && list.p[i] != '"'; i++)
+				;
+		while (i < list.n && list.p[i] != ',')
+			i++;
+		if (i - from >= etag.n && memcmp(list.p + from, etag.p, etag.n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static char *read_file(int fd, size_t size)
+{
+	char *data = mem_alloc(size ? size : 1);
+	size_t have = 0;
+
+	while (data && have < size) {
+		ssize_t n = read(fd, data + have, size - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) { /* shrunk meanwhile */
+			mem_free(data);
+			return NULL;
+		}
+		have += (size_t)n;
+	}
+	return data;
+}
+
+static void answer(struct http_request *r, int fd, const struct stat *meta, const char *name)
+{
+	struct bytes condition = http_request_header(r, HTTP_IF_NONE_MATCH);
+	struct http_head head;
+	char etag[64];
+	char *data;
+
+	snprintf(etag, sizeof(etag), "\"%llx-%llx-%lx\"", (unsigned long long)meta->st_size,
+	    (unsigned long long)meta->st_mtim.tv_sec, (unsigned long)meta->st_mtim.tv_nsec);
+	http_head_init(&head, 200);
+	http_head_add(&head, "ETag", etag);
+	http_head_add(&head, "Cache-Control", "no-cache"); /* keep it, but ask first */
+	if (condition.p && http_etag_matches(condition, bytes_of(etag))) {
+		head.status = 304;
+		http_respond(r, &head, (struct bytes){ 0 });
+		return;
+	}
+	data = read_file(fd, (size_t)meta->st_size);
+	if (!data) {
+		http_respond_text(r, 500, "The file could not be read.");
+		return;
+	}
+	http_head_add(&head, "Content-Type", content_type(name));
+	http_head_add(&head, "X-Content-Type-Options", "nosniff");
+	http_respond_take(r, &head, data, (size_t)meta->st_size);
+}
+
+bool http_static_serve(struct http_static *st, struct http_request *r)
+{
+	char name[PATH_BYTES];
+	struct stat meta;
+	bool found;
+	int fd = open_file(st, http_request_path(r), name);
+
+	if (fd < 0)
+		return false;
+	found = fstat(fd, &meta) == 0 && S_ISREG(meta.st_mode) && meta.st_size <= FILE_MAX;
+	if (found && (http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0) {
+		struct http_head head;
+
+		http_head_init(&head, 405);
+		http_head_add(&head, "Allow", "GET, HEAD");
+		http_respond(r, &head, (struct bytes){ 0 });
+	} else if (found) {
+		answer(r, fd, &meta, name);
+	}
+	close(fd);
+	return found;
+}

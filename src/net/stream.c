@@ -1,0 +1,381 @@
+/*
+ * net/stream.c - a non-blocking byte stream: what is watched, what is queued,
+ * who is told; see stream.h. How bytes get on and off the wire is the affair
+ * of stream_fd.c and stream_tls.c.
+ *
+ * An error found inside a call is only noted, and the watch is poked: the owner
+ * hears of it as hangup from the loop, where it may destroy what it likes.
+ *
+ * Owns: the descriptor, the TLS state, the queue.
+ */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/stream_private.h"
+
+static const struct stream_ops *ops(const struct stream *s)
+{
+	return s->tls ? &stream_tls_ops : &stream_fd_ops;
+}
+
+/* --- what is watched ---------------------------------------------------- */
+
+static bool has_to_write(const struct stream *s)
+{
+	return s->queue ||
+	    (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
+}
+
+static uint32_t interest(const struct stream *s)
+{
+	uint32_t events = 0;
+
+	if (s->flags & STREAM_HANDSHAKE)
+		return s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
+	if ((s->want & STREAM_READ) && !(s->flags & STREAM_ENDED))
+		events |= EPOLLIN;
+	if (s->want == STREAM_HANGUP)
+		events |= EPOLLRDHUP;
+	if (has_to_write(s))
+		events |= s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT;
+	if (s->flags & STREAM_READ_WANTS_WRITE)
+		events |= EPOLLOUT;
+	return events;
+}
+
+/* A stream that wants nothing for now stays watched for errors; one that never wanted anything is
+ * not watched at all. */
+int stream_rewatch(struct stream *s)
+{
+	uint32_t events;
+
+	if (!s->loop || (s->flags & STREAM_FAILED))
+		return 0;
+	events = interest(s);
+	if (events == 0 && s->watch.events == 0)
+		return 0;
+	return loop_watch(s->loop, &s->watch, events ? events : EPOLLERR | EPOLLHUP);
+}
+
+/* Notes what broke; hangup is called in the next turn. */
+static int fail(struct stream *s, int err)
+{
+	if (!(s->flags & STREAM_FAILED)) {
+		s->flags |= STREAM_FAILED;
+		s->error = err;
+		stream_queue_free(&s->queue);
+		if (s->loop)
+			loop_poke(s->loop, &s->watch);
+	}
+	return err;
+}
+
+static void say_hangup(struct stream *s, int err)
+{
+	loop_unwatch(s->loop, &s->watch);
+	if (s->flags & STREAM_GONE)
+		return;
+	s->flags |= STREAM_FAILED | STREAM_GONE;
+	s->error = err;
+	stream_queue_free(&s->queue);
+	s->on->hangup(s, err);
+}
+
+/* Calls readable soon if bytes may wait where the kernel cannot see them. */
+static void poke_if_more(struct stream *s)
+{
+	if ((s->flags & STREAM_MORE) && (s->want & STREAM_READ) && s->loop)
+		loop_poke(s->loop, &s->watch);
+}
+
+void stream_settle(struct stream *s)
+{
+	int err;
+
+	if (!stream_is_open(s) || !s->loop)
+		return;
+	if (s->flags & STREAM_FAILED)
+		loop_poke(s->loop, &s->watch);
+	else if ((err = stream_rewatch(s)) < 0)
+		fail(s, err);
+	else
+		poke_if_more(s);
+}
+
+int stream_want(struct stream *s, unsigned want)
+{
+	uint8_t before = s->want;
+	int err;
+
+	if (!stream_is_open(s))
+		return -EBADF;
+	s->want = (uint8_t)want;
+	if ((err = stream_rewatch(s)) < 0) {
+		s->want = before;
+		return err;
+	}
+	poke_if_more(s);
+	return 0;
+}
+
+/* --- events ------------------------------------------------------------- */
+
+/* Whether a callback has left the stream here and whole. */
+static bool goes_on(const struct stream *s)
+{
+	return stream_is_open(s) && !(s->flags & STREAM_FAILED);
+}
+
+static int socket_error(const struct stream *s, uint32_t events)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
+		return -err;
+	return events & EPOLLERR ? -EPIPE : 0;
+}
+
+static int finish_shutdown(struct stream *s)
+{
+	int err = ops(s)->shutdown(s);
+
+	if (err == 0)
+		s->flags |= STREAM_SHUT_DONE;
+	return err;
+}
+
+static int flush(struct stream *s)
+{
+	ssize_t sent;
+
+	if (s->queue) {
+		struct stream_queue *q = s->queue;
+
+		sent = ops(s)->write(s, q->pieces + q->first, q->last - q->first);
+		if (sent < 0)
+			return (int)sent;
+		stream_queue_consume(&s->queue, (size_t)sent);
+	}
+	return !s->queue && has_to_write(s) ? finish_shutdown(s) : 0;
+}
+
+/* The owner may write again in `writable`, so interest is settled after it: a receiver that is just
+ * slow enough does not cost two system calls each time. */
+static void on_writable(struct stream *s)
+{
+	bool waited = s->queue != NULL;
+	int err = flush(s);
+
+	if (err < 0 && err != -EAGAIN) {
+		say_hangup(s, err);
+		return;
+	}
+	if (waited && !s->queue)
+		s->on->writable(s);
+	if (goes_on(s))
+		stream_settle(s);
+}
+
+static void on_readable(struct stream *s)
+{
+	s->on->readable(s);
+	if (goes_on(s) && (s->tls || (s->flags & STREAM_ENDED)))
+		stream_settle(s);
+}
+
+static bool may_write(const struct stream *s, uint32_t events)
+{
+	return has_to_write(s) &&
+	    (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
+}
+
+static bool may_read(const struct stream *s, uint32_t events)
+{
+	if (!(s->want & STREAM_READ) || (s->flags & STREAM_ENDED))
+		return false;
+	return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) || (s->flags & STREAM_MORE) ||
+	    ((s->flags & STREAM_READ_WANTS_WRITE) && (events & EPOLLOUT));
+}
+
+static void on_event(struct watch *w, uint32_t events)
+{
+	struct stream *s = container_of(w, struct stream, watch);
+
+	if (s->flags & STREAM_FAILED) {
+		say_hangup(s, s->error);
+		return;
+	}
+	if (s->flags & STREAM_HANDSHAKE) {
+		stream_tls_handshake(s);
+		return;
+	}
+	if (may_write(s, events)) {
+		on_writable(s);
+		if (!goes_on(s))
+			return;
+	}
+	if (may_read(s, events))
+		on_readable(s);
+	else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		say_hangup(s, socket_error(s, events));
+	else if (s->flags & (STREAM_ENDED | STREAM_READ_WANTS_WRITE))
+		stream_settle(s); /* the end was read outside of `readable`, or the turn of the tide */
+}
+
+/* --- life --------------------------------------------------------------- */
+
+void stream_init_empty(struct stream *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->watch.fd = -1;
+}
+
+void stream_init(struct stream *s, struct loop *loop, int fd, const struct stream_events *on)
+{
+	memset(s, 0, sizeof(*s));
+	s->watch.fd = fd;
+	s->watch.fn = on_event;
+	s->loop = loop;
+	s->on = on;
+}
+
+void stream_move(struct stream *to, struct stream *from, struct loop *loop,
+    const struct stream_events *on)
+{
+	if (from->loop)
+		loop_unwatch(from->loop, &from->watch);
+	*to = *from;
+	memset(&to->watch.poked, 0, sizeof(to->watch.poked));
+	to->want = 0;
+	/* What the old owner was told, the new one was not. */
+	if (to->flags & STREAM_ENDED)
+		to->flags |= STREAM_MORE;
+	to->flags &= (uint16_t) ~(STREAM_GONE | STREAM_ENDED);
+	to->loop = loop;
+	to->on = on;
+	stream_init_empty(from);
+	stream_settle(to);
+}
+
+void stream_adopt(struct stream *s, struct loop *loop)
+{
+	s->loop = loop;
+	stream_settle(s);
+}
+
+static void stream_end(struct stream *s, bool politely)
+{
+	if (!stream_is_open(s))
+		return;
+	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
+	stream_queue_free(&s->queue);
+	if (s->loop) {
+		loop_unwatch(s->loop, &s->watch);
+		loop_close(s->loop, s->watch.fd);
+	} else {
+		close(s->watch.fd);
+	}
+	s->watch.fd = -1;
+}
+
+void stream_close(struct stream *s)
+{
+	stream_end(s, true);
+}
+
+void stream_reset(struct stream *s)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (stream_is_open(s))
+		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	stream_end(s, false);
+}
+
+/* --- bytes -------------------------------------------------------------- */
+
+ssize_t stream_read(struct stream *s, void *p, size_t n)
+{
+	ssize_t got;
+
+	if (!goes_on(s))
+		return stream_is_open(s) ? s->error : -EBADF;
+	s->flags &= (uint16_t)~STREAM_MORE;
+	got = ops(s)->read(s, p, n);
+	if (got > 0)
+		return got;
+	if (got == 0)
+		s->flags |= STREAM_ENDED;
+	else if (got != -EAGAIN)
+		fail(s, (int)got);
+	else if (s->flags & STREAM_READ_WANTS_WRITE)
+		stream_settle(s);
+	return got;
+}
+
+static size_t total_of(const struct stream_piece *pieces, unsigned n)
+{
+	size_t total = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		total += pieces[i].n;
+	return total;
+}
+
+static int enqueue(struct stream *s, const struct stream_piece *pieces, unsigned n, size_t skip)
+{
+	bool arm = s->queue == NULL;
+	int err = stream_queue_add(&s->queue, pieces, n, skip);
+
+	if (err == 0 && arm)
+		err = stream_rewatch(s);
+	return err < 0 ? fail(s, err) : 0;
+}
+
+int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n)
+{
+	size_t total = total_of(pieces, n);
+	ssize_t sent = 0;
+
+	if (!goes_on(s) || (s->flags & STREAM_SHUT_ASKED))
+		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+	if (total == 0)
+		return 0;
+	if (!s->queue && !(s->flags & STREAM_HANDSHAKE)) {
+		sent = ops(s)->write(s, pieces, n);
+		if (sent == (ssize_t)total)
+			return 0;
+		if (sent == -EAGAIN)
+			sent = 0;
+		else if (sent < 0)
+			return fail(s, (int)sent);
+	}
+	return enqueue(s, pieces, n, (size_t)sent);
+}
+
+size_t stream_queued(const struct stream *s)
+{
+	return s->queue ? s->queue->bytes : 0;
+}
+
+int stream_shutdown(struct stream *s)
+{
+	int err;
+
+	if (!goes_on(s))
+		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+	if (s->flags & STREAM_SHUT_ASKED)
+		return 0;
+	s->flags |= STREAM_SHUT_ASKED;
+	if (s->queue || (s->flags & STREAM_HANDSHAKE))
+		return 0;
+	err = finish_shutdown(s);
+	if (err == -EAGAIN)
+		err = stream_rewatch(s);
+	return err < 0 ? fail(s, err) : 0;
+}

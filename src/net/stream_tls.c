@@ -1,0 +1,470 @@
+/*
+ * net/stream_tls.c - the wire under TLS: the server side of OpenSSL; see
+ * stream_private.h. The one file that includes OpenSSL's TLS header.
+ *
+ * OpenSSL reads and writes the descriptor itself, through a small BIO of ours
+ * that never raises SIGPIPE. It reads ahead, so that a record costs one system
+ * call and not two; what it then holds, the kernel does not announce any more,
+ * which is what STREAM_MORE stands for.
+ *
+ * Work per call is bounded: a read ends when the buffer is full or OpenSSL has
+ * nothing left (SSL_MODE_AUTO_RETRY is off: records that carry no data, such as
+ * KeyUpdate, cannot keep it in a loop), a write after RECORDS_MAX records.
+ *
+ * Owns: the SSL object of each stream, freed with it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "net/stream_private.h"
+
+enum {
+	RECORD_BYTES = 16 * 1024, /* what one TLS record carries at most */
+	RECORDS_MAX = 16,	  /* in one call */
+};
+
+struct tls_context {
+	SSL_CTX *ssl_ctx;
+};
+
+struct stream_tls {
+	SSL *ssl;
+	int fd;
+	void (*done)(struct stream *s, int err); /* until the handshake has ended */
+};
+
+/* --- a BIO over a socket ------------------------------------------------ */
+
+static int bio_result(BIO *bio, ssize_t n)
+{
+	BIO_clear_retry_flags(bio);
+	if (n >= 0)
+		return (int)n;
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+		BIO_set_flags(bio, BIO_FLAGS_SHOULD_RETRY);
+		errno = EAGAIN;
+	}
+	return -1;
+}
+
+static int bio_fd(BIO *bio)
+{
+	const struct stream_tls *tls = BIO_get_data(bio);
+
+	return tls->fd;
+}
+
+static int bio_read(BIO *bio, char *p, int n)
+{
+	int got = bio_result(bio, recv(bio_fd(bio), p, (size_t)n, 0));
+
+	if (got < 0 && BIO_should_retry(bio))
+		BIO_set_retry_read(bio);
+	if (got == 0 && n > 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	return got;
+}
+
+static int bio_write(BIO *bio, const char *p, int n)
+{
+	int sent = bio_result(bio, send(bio_fd(bio), p, (size_t)n, MSG_NOSIGNAL));
+
+	if (sent < 0 && BIO_should_retry(bio))
+		BIO_set_retry_write(bio);
+	return sent;
+}
+
+static long bio_ctrl(BIO *bio, int command, long num, void *ptr)
+{
+	(void)num;
+	(void)ptr;
+	switch (command) {
+	case BIO_CTRL_FLUSH:
+		return 1; /* nothing is held back */
+	case BIO_CTRL_EOF:
+		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	default:
+		return 0;
+	}
+}
+
+static BIO_METHOD *bio_method;
+
+static void make_bio_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+
+	if (m && BIO_meth_set_read(m, bio_read) && BIO_meth_set_write(m, bio_write) &&
+	    BIO_meth_set_ctrl(m, bio_ctrl))
+		bio_method = m;
+	else
+		BIO_meth_free(m);
+}
+
+static BIO *bio_new(struct stream_tls *tls)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	BIO *bio;
+
+	pthread_once(&once, make_bio_method);
+	bio = bio_method ? BIO_new(bio_method) : NULL;
+	if (bio) {
+		BIO_set_data(bio, tls);
+		BIO_set_init(bio, 1);
+	}
+	return bio;
+}
+
+/* --- the context -------------------------------------------------------- */
+
+/* What OpenSSL says is wrong: the latest reason it noted, which is the outermost. */
+static const char *openssl_reason(char text[128])
+{
+	unsigned long err = ERR_peek_last_error();
+	const char *reason;
+
+	if (ERR_SYSTEM_ERROR(err))
+		return strerror(ERR_GET_REASON(err));
+	reason = ERR_reason_error_string(err);
+	if (reason)
+		return reason;
+	snprintf(text, 128, "OpenSSL error %lx", err);
+	return text;
+}
+
+static int complain(char *why, size_t why_size, const char *what, const char *file)
+{
+	char text[128];
+
+	snprintf(why, why_size, "%s %s: %s", what, file, openssl_reason(text));
+	ERR_clear_error();
+	return -EINVAL;
+}
+
+/* A client that offers protocols, but not HTTP/1.1, is told so in the handshake; one that offers
+ * none is taken to mean HTTP/1.1. */
+static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *offered, unsigned offered_len, void *arg)
+{
+	static const unsigned char http11[] = "\x08http/1.1";
+
+	(void)ssl;
+	(void)arg;
+	if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http11,
+		sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* An end without close_notify reads as an end: HTTP and WebSocket carry their own lengths, and too
+ * many clients leave that way to call it an error. */
+static int configure(SSL_CTX *ctx)
+{
+	static const unsigned char id[] = "sockjs";
+
+	SSL_CTX_set_options(ctx,
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
+	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+		SSL_CTX_set_cipher_list(ctx,
+		    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK") == 1 &&
+		SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) == 1 ?
+	    0 :
+	    -ENOMEM;
+}
+
+/* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *why, size_t why_size)
+{
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+		return complain(why, why_size, "cannot use the certificate", certificate);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return complain(why, why_size, "cannot use the key", key);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return complain(why, why_size, "the certificate does not go with the key", key);
+	return 0;
+}
+
+struct tls_context *tls_context_new(const char *certificate, const char *key, char *why,
+    size_t why_size)
+{
+	struct tls_context *ctx = mem_zalloc(sizeof(*ctx));
+
+	ERR_clear_error();
+	if (ctx)
+		ctx->ssl_ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx || !ctx->ssl_ctx || configure(ctx->ssl_ctx) < 0) {
+		snprintf(why, why_size, "no memory for TLS");
+		tls_context_free(ctx);
+		return NULL;
+	}
+	if (load(ctx->ssl_ctx, certificate, key, why, why_size) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+void tls_context_free(struct tls_context *ctx)
+{
+	if (!ctx)
+		return;
+	SSL_CTX_free(ctx->ssl_ctx);
+	mem_free(ctx);
+}
+
+/* --- the wire ----------------------------------------------------------- */
+
+/* What to clear before each call into OpenSSL: its verdict looks at both afterwards. */
+static void begin(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
+/* Turns the outcome of an OpenSSL call into -errno, or 0 for the orderly end. `crossed` is the flag
+ * to raise if the call needs the other direction first. */
+static int verdict(struct stream *s, int result, int needs_other, uint16_t crossed)
+{
+	int saved = errno;
+	int err = SSL_get_error(s->tls->ssl, result);
+
+	if (err == needs_other)
+		s->flags |= crossed;
+	switch (err) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		return saved ? -saved : -ECONNRESET;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* Bytes first: an error behind bytes is found again by the next read, which the poke brings about.
+ * Asking for no more once OpenSSL is empty saves the read that would only say EAGAIN. */
+static ssize_t tls_read(struct stream *s, void *p, size_t n)
+{
+	SSL *ssl = s->tls->ssl;
+	size_t got = 0;
+	int r, err;
+
+	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
+	while (got < n) {
+		begin();
+		r = SSL_read(ssl, (char *)p + got, n - got > INT_MAX ? INT_MAX : (int)(n - got));
+		if (r <= 0) {
+			err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
+			if (got == 0)
+				return err;
+			if (err != -EAGAIN)
+				s->flags |= STREAM_MORE;
+			return (ssize_t)got;
+		}
+		got += (size_t)r;
+		if (!SSL_has_pending(ssl))
+			return (ssize_t)got;
+	}
+	s->flags |= STREAM_MORE;
+	return (ssize_t)got;
+}
+
+/* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else gathered
+ * in `space`. The length depends only on how many bytes follow, so a record that OpenSSL has to be
+ * offered again is never offered shorter, even when the bytes have moved into the queue meanwhile. */
+static const char *next_record(const struct stream_piece *pieces, unsigned n, size_t skip,
+    char space[RECORD_BYTES], size_t *len)
+{
+	size_t first = pieces->n - skip, filled = 0;
+
+	if (n == 1 || first >= RECORD_BYTES) {
+		*len = first < RECORD_BYTES ? first : RECORD_BYTES;
+		return (const char *)pieces->p + skip;
+	}
+	for (; n > 0 && filled < RECORD_BYTES; pieces++, n--) {
+		size_t part = pieces->n - skip;
+
+		if (part > RECORD_BYTES - filled)
+			part = RECORD_BYTES - filled;
+		memcpy(space + filled, (const char *)pieces->p + skip, part);
+		filled += part;
+		skip = 0;
+	}
+	*len = filled;
+	return space;
+}
+
+static ssize_t write_record(struct stream *s, const char *p, size_t len)
+{
+	int r, err;
+
+	begin();
+	r = SSL_write(s->tls->ssl, p, (int)len);
+	if (r > 0)
+		return r;
+	err = verdict(s, r, SSL_ERROR_WANT_READ, STREAM_WRITE_WANTS_READ);
+	return err == 0 ? -EPIPE : err;
+}
+
+static ssize_t tls_write(struct stream *s, const struct stream_piece *pieces, unsigned n)
+{
+	char space[RECORD_BYTES];
+	size_t taken = 0, skip = 0, len;
+
+	s->flags &= (uint16_t)~STREAM_WRITE_WANTS_READ;
+	for (unsigned i = 0; i < RECORDS_MAX; i++) {
+		const char *p;
+		ssize_t r;
+
+		for (; n > 0 && skip >= pieces->n; pieces++, n--)
+			skip -= pieces->n;
+		if (n == 0)
+			break;
+		p = next_record(pieces, n, skip, space, &len);
+		r = write_record(s, p, len);
+		if (r < 0)
+			return taken > 0 ? (ssize_t)taken : r;
+		taken += (size_t)r;
+		skip += (size_t)r;
+	}
+	return (ssize_t)taken;
+}
+
+/* close_notify, then the end of the TCP stream. */
+static int tls_shutdown(struct stream *s)
+{
+	int r, err;
+
+	begin();
+	r = SSL_shutdown(s->tls->ssl);
+	if (r < 0) {
+		err = verdict(s, r, SSL_ERROR_WANT_READ, STREAM_WRITE_WANTS_READ);
+		return err == 0 ? -EPIPE : err;
+	}
+	return shutdown(s->watch.fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+static void tls_release(struct stream *s, bool politely)
+{
+	if (politely && !(s->flags & (STREAM_HANDSHAKE | STREAM_SHUT_DONE))) {
+		begin();
+		SSL_shutdown(s->tls->ssl); /* one attempt: whoever closes does not wait */
+	}
+	SSL_free(s->tls->ssl);
+	mem_free(s->tls);
+	s->tls = NULL;
+	ERR_clear_error();
+}
+
+const struct stream_ops stream_tls_ops = {
+	.read = tls_read,
+	.write = tls_write,
+	.shutdown = tls_shutdown,
+	.release = tls_release,
+};
+
+/* --- the handshake ------------------------------------------------------ */
+
+static int tls_new(struct stream *s, struct tls_context *ctx)
+{
+	struct stream_tls *tls = mem_zalloc(sizeof(*tls));
+	BIO *bio;
+
+	if (!tls)
+		return -ENOMEM;
+	tls->fd = s->watch.fd;
+	tls->ssl = SSL_new(ctx->ssl_ctx);
+	bio = tls->ssl ? bio_new(tls) : NULL;
+	if (!bio) {
+		SSL_free(tls->ssl);
+		mem_free(tls);
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_accept_state(tls->ssl);
+	s->tls = tls;
+	return 0;
+}
+
+int stream_tls_accept(struct stream *s, struct tls_context *ctx,
+    void (*done)(struct stream *s, int err))
+{
+	int err = tls_new(s, ctx);
+
+	if (err < 0)
+		return err;
+	s->tls->done = done;
+	s->flags |= STREAM_HANDSHAKE;
+	err = stream_rewatch(s);
+	if (err < 0) {
+		tls_release(s, false);
+		s->flags &= (uint16_t)~STREAM_HANDSHAKE;
+	}
+	return err;
+}
+
+static void handshake_failed(struct stream *s, int err)
+{
+	loop_unwatch(s->loop, &s->watch);
+	s->flags |= STREAM_FAILED | STREAM_GONE;
+	s->error = err;
+	s->tls->done(s, err);
+}
+
+static void handshake_done(struct stream *s)
+{
+	s->flags &= (uint16_t)~STREAM_HANDSHAKE;
+	if (SSL_has_pending(s->tls->ssl))
+		s->flags |= STREAM_MORE; /* the first request came along */
+	s->tls->done(s, 0);
+	stream_settle(s);
+}
+
+void stream_tls_handshake(struct stream *s)
+{
+	int r, err;
+
+	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
+	begin();
+	r = SSL_accept(s->tls->ssl);
+	if (r == 1) {
+		handshake_done(s);
+		return;
+	}
+	err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
+	if (err == -EAGAIN)
+		err = stream_rewatch(s);
+	else if (err == 0)
+		err = -ECONNRESET;
+	ERR_clear_error();
+	if (err < 0)
+		handshake_failed(s, err);
+}

@@ -1,0 +1,108 @@
+/*
+ * server/options.h - every option the library has, in one table.
+ *
+ * The table drives sockjs_options_set(), the JSON configuration of the daemon,
+ * --print-config, the error messages and the manual page: a fact about an
+ * option stands here and nowhere else.
+ */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sockjs.h"
+
+/* Where an option belongs. */
+enum option_scope { OPTION_SERVER, OPTION_LISTENER, OPTION_ENDPOINT };
+
+enum option_type {
+	OPTION_BOOL,   /* bool */
+	OPTION_INT,    /* uint64_t, with min and max */
+	OPTION_STRING, /* char *; NULL for null */
+	OPTION_LIST,   /* struct string_list; comma-separated as text, an array in JSON */
+	OPTION_MODE,   /* uint64_t: file permissions, octal text such as "0660" */
+};
+
+struct string_list {
+	char **items;
+	size_t count;
+};
+
+struct option {
+	const char *key; /* dotted path, "websocket.ping_interval_ms"; the unit is its last word */
+	enum option_scope scope;
+	enum option_type type;
+	uint64_t min, max;
+	const char *default_value; /* as text; NULL for null or an empty list */
+	size_t offset;             /* of the field in the structure of its scope */
+	const char *allowed;       /* for lists and strings of words: the words, separated by blanks; else NULL */
+	const char *sentence;      /* what it does; used in the manual page */
+};
+
+/* All of them, scope by scope; *count of them. */
+const struct option *options_table(size_t *count);
+const struct option *options_find(const char *key);
+
+struct server_options {
+	uint64_t threads;               /* 0: one per core */
+	char *www;                      /* directory of static pages, or NULL */
+	char *client_library;           /* file served as /sockjs.min.js (overrides www), or NULL */
+	struct string_list trusted_proxies;
+	uint64_t limit_connections;     /* limits.connections */
+	uint64_t limit_header_bytes;    /* limits.header_bytes */
+	uint64_t limit_header_timeout_ms;
+	uint64_t limit_body_timeout_ms;
+	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
+	uint64_t shutdown_timeout_ms;
+};
+
+struct listener_options {
+	char *tls_certificate; /* tls.certificate */
+	char *tls_key;         /* tls.key */
+	uint64_t mode;         /* of a unix socket; 0: as umask says */
+};
+
+struct endpoint_options {
+	struct string_list transports;
+	struct string_list allowed_origins; /* empty: same origin; "*": any */
+	struct string_list request_headers; /* those an application may see */
+	struct string_list subprotocols;    /* chosen by itself when the application does not */
+	char *client_url;                   /* the script of the iframe page */
+	char *base_url;                     /* told by /info, or NULL */
+	char *session_cookie;               /* its name, or NULL: none needed */
+	bool bind_address;
+	uint64_t heartbeat_delay_ms;
+	uint64_t disconnect_delay_ms;
+	uint64_t response_limit_bytes;
+	uint64_t first_message_timeout_ms;  /* 0: off */
+	uint64_t max_message_bytes;
+	uint64_t max_body_bytes;
+	uint64_t max_sessions;              /* 0: no limit */
+	uint64_t send_buffer_bytes;
+	uint64_t send_timeout_ms;
+	bool websocket_compression;
+	uint64_t websocket_ping_interval_ms; /* 0: off */
+	uint64_t websocket_pong_timeout_ms;
+	uint64_t websocket_max_fragments;
+	uint64_t websocket_close_timeout_ms;
+};
+
+struct sockjs_options {
+	struct server_options server;
+	struct listener_options listener;
+	struct endpoint_options endpoint;
+	char error[256];
+};
+
+/* In place, with all defaults; 0 or -ENOMEM. */
+int options_init(struct sockjs_options *o);
+void options_fini(struct sockjs_options *o);
+/* A deep copy, for who keeps them; 0 or -ENOMEM. */
+int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
+/* One value as text, the way options_set() takes it, into `text`; for --print-config. Returns its length, or
+ * -1 for null. */
+int options_get(const struct sockjs_options *o, const struct option *opt, char *text, size_t size);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * session/receiver.h - what a wire must be able to do: the SockJS frames as verbs.
+ *
+ * A receiver is the one attached response or socket through which a session
+ * speaks. Transports implement it; raw WebSocket is one more receiver, not an
+ * `if` in the session. The session calls these from its own loop only.
+ */
+#ifndef SESSION_RECEIVER_H
+#define SESSION_RECEIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/message.h"
+
+struct receiver;
+struct session;
+
+enum recv_status {
+	RECV_MORE, /* said; keep me */
+	RECV_DONE, /* said, and that was all I can say: I am detached, forget me */
+	RECV_GONE, /* the wire broke: I am detached, what was said is lost */
+};
+
+struct receiver_ops {
+	enum recv_status (*open)(struct receiver *r);
+	/* As one frame if the wire has frames for many. The messages are the session's. */
+	enum recv_status (*messages)(struct receiver *r, struct message *const *messages, size_t count);
+	enum recv_status (*heartbeat)(struct receiver *r);
+	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the wire well. */
+	void (*close)(struct receiver *r, unsigned code, const char *reason);
+	/* The session gives the wire up: drop it, say nothing. */
+	void (*abort)(struct receiver *r);
+	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver calls
+	 * session_writable(). */
+	size_t (*buffered)(const struct receiver *r);
+	/* Stop or go on reading the client; NULL if the wire brings no messages. */
+	void (*pause)(struct receiver *r, bool paused);
+};
+
+struct receiver {
+	const struct receiver_ops *ops;
+	struct session *session; /* NULL when not attached */
+};
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * session/session.h - THE session: what an application talks to and every
+ * transport converges on (SockJS protocol 0.3; RFC 6455 as seen from above).
+ *
+ *	CONNECTING --attach--> OPEN --session_close()--> CLOSING --flushed--> CLOSED --> freed
+ *	                         \---interrupted, timed out, closed by the client--^
+ *
+ * A session belongs to one loop; all functions are called on its thread. A
+ * message goes out in the flush stage of the turn in which it was sent: what became
+ * ready for one session in one turn is one frame and one send. The application is
+ * told of a close in that stage too, never from within a call.
+ */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/message.h"
+#include "net/addr.h"
+#include "net/loop.h"
+#include "session/close_codes.h"
+#include "session/receiver.h"
+
+enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
+
+struct session;
+struct session_table;
+
+/* Above us: the application. */
+struct session_ops {
+	void (*open)(struct session *s);
+	void (*message)(struct session *s, const char *data, size_t n, bool binary);
+	void (*writable)(struct session *s);
+	void (*close)(struct session *s, unsigned code, const char *reason);
+	void (*free)(struct session *s); /* the memory; nothing is called after it */
+};
+
+struct session_limits {
+	unsigned heartbeat_delay_ms;       /* silence before an h frame; 0: none */
+	unsigned disconnect_delay_ms;      /* how long a session lives without a receiver */
+	unsigned first_message_timeout_ms; /* the client must show that it hears us; 0: off */
+	unsigned send_timeout_ms;          /* how long a wire may take nothing; 0: for ever */
+	size_t send_buffer_bytes;          /* accepted and not yet taken by the kernel */
+	size_t receive_buffer_bytes;       /* delivered and not yet taken by a paused application */
+	bool bind_address;                 /* later requests must come from the same network */
+};
+
+/* What an aborted receiver means: end now. (A session that is held and resumed would be another policy of
+ * the endpoint, here.) */
+
+struct session_counters {
+	uint64_t now;      /* sessions an application may be talking to */
+	uint64_t receivers; /* attached, or ending their wire */
+	uint64_t opened;
+	uint64_t closed[CLOSE_CODE_ROWS];
+	uint64_t messages_in, bytes_in;
+	uint64_t messages_out, bytes_out;
+	uint64_t connect_failures; /* closed without a sign that the client ever heard us */
+};
+
+/* What the sessions of one loop share. */
+struct session_reactor {
+	struct loop *loop;
+	struct list sessions;
+	struct list dirty; /* to be looked at in the flush stage */
+	struct buf scratch; /* for encoding; emptied by whoever uses it */
+	struct session_counters counters;
+	bool draining;
+};
+
+void session_reactor_init(struct session_reactor *r, struct loop *loop);
+/* All sessions must have ended. */
+void session_reactor_fini(struct session_reactor *r);
+/* The scratch buffer, empty; not kept beyond the call that asked for it. */
+struct buf *session_scratch(struct session_reactor *r);
+/* Closes every session as the server stops; new ones are refused by who creates them. */
+void session_reactor_drain(struct session_reactor *r);
+/* Ends every session at once. */
+void session_reactor_abort(struct session_reactor *r);
+
+struct message_ring {
+	struct message **items;
+	uint32_t head, count, cap;
+};
+
+struct session {
+	struct list node;  /* reactor->sessions */
+	struct list dirty; /* reactor->dirty, or on its own */
+	struct session_reactor *reactor;
+	const struct session_limits *limits;
+	const struct session_ops *ops;
+	const char *transport; /* name of the kind that opened it; fixed */
+	struct receiver *receiver;
+	struct session_entry *entry; /* in a table; NULL for WebSocket */
+	struct message_ring out;
+	struct message_ring *in; /* what a paused application has not taken; NULL: nothing */
+	size_t out_bytes;        /* in `out`, with an allowance for each message */
+	struct timer timer;
+	uint64_t id; /* for logs and people; the SockJS session id is a secret */
+	uint64_t last_sent;
+	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
+	uint64_t born;
+	uint64_t blocked_since;
+	size_t blocked_bytes;
+	char *reason; /* of the close, if not the table's */
+	uint16_t code;
+	uint8_t state; /* enum session_state */
+	uint8_t late;  /* late receivers answered */
+	bool full;     /* the application was told so, and waits for writable */
+	bool paused;   /* by the application */
+	bool stopped;  /* the wire is not read; lags behind `paused` on resume */
+	bool heard;    /* the client has shown that it hears us */
+	bool is_raw;   /* no SockJS frames */
+	bool reported; /* the application knows of the close */
+};
+
+/* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
+void session_init(struct session *s, struct session_reactor *reactor, const struct session_limits *limits,
+    const struct session_ops *ops, const char *transport, bool is_raw);
+/* A session that was never attached goes: the application sees open and close all the same, so that what it
+ * set up in its handshake is undone. */
+void session_discard(struct session *s);
+
+/* --- from the application -------------------------------------------------------------------- */
+
+enum { SESSION_FULL = 1 };
+
+/* Takes a reference. 0; SESSION_FULL: accepted, but pause until writable; -EPIPE: not open; -EMSGSIZE: could
+ * never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
+int session_send(struct session *s, struct message *m);
+void session_close(struct session *s, unsigned code, const char *reason);
+void session_pause(struct session *s);
+void session_resume(struct session *s);
+size_t session_buffered(const struct session *s);
+static inline bool session_is_open(const struct session *s)
+{
+	return s->state == SESSION_CONNECTING || s->state == SESSION_OPEN;
+}
+
+/* --- from the transports ----------------------------------------------------------------------- */
+
+/* Attaches a receiver: it is opened, given what waits, or told to go (2010, or the close frame). It may be done
+ * with when this returns (r->session is NULL then). -ENOENT: the session answers no more (404), nothing was
+ * said. */
+int session_attach(struct session *s, struct receiver *r);
+/* The wire broke, or its client left. */
+void session_receiver_gone(struct session *s, struct receiver *r);
+/* The client has closed in due form (WebSocket). */
+void session_client_closed(struct session *s, struct receiver *r, unsigned code, const char *reason);
+/* The receiver's queue is empty again. */
+void session_writable(struct session *s);
+/* A sign that the client hears us, other than a message or a second receiver. */
+void session_heard(struct session *s);
+
+/* A message from the client; dropped unless the session is open. If the application has paused, it waits
+ * (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be lost). */
+int session_deliver(struct session *s, const char *data, size_t n, bool binary);
+/* Whether n more octets may be delivered to a paused session. */
+bool session_has_room(const struct session *s, size_t n);
+
+#endif

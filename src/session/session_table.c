@@ -1,0 +1,145 @@
+/*
+ * session/session_table.c - session id to session; see session_table.h.
+ */
+#include "session/session_table.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "session/session.h"
+#include "session/session_private.h"
+
+#define SHARDS 16 /* a power of two */
+
+struct shard {
+	pthread_mutex_t lock;
+	struct map map;
+};
+
+struct session_table {
+	struct map_seed seed;
+	struct shard shards[SHARDS];
+};
+
+/* What is said of a session to everybody: fixed, but for the three atomic bits. */
+struct session_entry {
+	struct map_node node;
+	struct shard *shard;
+	struct session *session;
+	struct loop *owner;
+	const char *transport;
+	struct addr peer;
+	bool bound;
+	atomic_bool open, attached, paused;
+	size_t id_len;
+	char id[];
+};
+
+static struct bytes entry_key(const struct map_node *node)
+{
+	const struct session_entry *e = container_of(node, struct session_entry, node);
+
+	return (struct bytes){ e->id, e->id_len };
+}
+
+struct session_table *session_table_new(void)
+{
+	struct session_table *t = mem_zalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	map_seed_random(&t->seed);
+	for (int i = 0; i < SHARDS; i++) {
+		pthread_mutex_init(&t->shards[i].lock, NULL);
+		map_init(&t->shards[i].map, entry_key, &t->seed);
+	}
+	return t;
+}
+
+void session_table_free(struct session_table *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < SHARDS; i++) {
+		map_fini(&t->shards[i].map);
+		pthread_mutex_destroy(&t->shards[i].lock);
+	}
+	mem_free(t);
+}
+
+static struct shard *shard_of(struct session_table *t, uint64_t hash)
+{
+	return &t->shards[hash >> 60 & (SHARDS - 1)];
+}
+
+bool session_table_find(struct session_table *t, struct bytes id, const struct addr *peer,
+    struct session_found *found)
+{
+	uint64_t hash = map_hash(&t->seed, id);
+	struct shard *shard = shard_of(t, hash);
+	struct map_node *node;
+	bool ok = false;
+
+	pthread_mutex_lock(&shard->lock);
+	node = map_find_hashed(&shard->map, id, hash);
+	if (node) {
+		struct session_entry *e = container_of(node, struct session_entry, node);
+
+		ok = !e->bound || addr_same_class(&e->peer, peer);
+		found->owner = e->owner;
+		found->session = e->owner == loop_current() ? e->session : NULL;
+		found->transport = e->transport;
+		found->open = atomic_load_explicit(&e->open, memory_order_relaxed);
+		found->attached = atomic_load_explicit(&e->attached, memory_order_relaxed);
+		found->paused = atomic_load_explicit(&e->paused, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return ok;
+}
+
+int session_table_insert(struct session_table *t, struct bytes id, struct session *s, const struct addr *peer)
+{
+	uint64_t hash = map_hash(&t->seed, id);
+	struct shard *shard = shard_of(t, hash);
+	struct session_entry *e = mem_zalloc(sizeof(*e) + id.n);
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->shard = shard;
+	e->session = s;
+	e->owner = s->reactor->loop;
+	e->transport = s->transport;
+	e->peer = *peer;
+	e->bound = s->limits->bind_address;
+	e->id_len = id.n;
+	memcpy(e->id, id.p, id.n);
+	atomic_init(&e->open, true);
+	pthread_mutex_lock(&shard->lock);
+	err = map_insert_hashed(&shard->map, &e->node, hash);
+	pthread_mutex_unlock(&shard->lock);
+	if (err < 0)
+		mem_free(e);
+	else
+		s->entry = e;
+	return err;
+}
+
+void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused)
+{
+	atomic_store_explicit(&e->attached, attached, memory_order_relaxed);
+	atomic_store_explicit(&e->open, open, memory_order_relaxed);
+	atomic_store_explicit(&e->paused, paused, memory_order_relaxed);
+}
+
+void session_entry_remove(struct session_entry *e)
+{
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->shard->lock);
+	map_remove(&e->shard->map, &e->node);
+	pthread_mutex_unlock(&e->shard->lock);
+	mem_free(e);
+}

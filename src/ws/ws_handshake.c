@@ -1,0 +1,242 @@
+/*
+ * ws/ws_handshake.c - the server's side of the opening handshake; see
+ * ws_handshake.h.
+ *
+ * Header lists are walked where they stand, without copies: an element is what
+ * is left between two commas when blanks are taken off.
+ */
+#include "ws/ws_handshake.h"
+
+#include <errno.h>
+#include <openssl/sha.h>
+
+#include "base/base64.h"
+
+/* Appended to the key before hashing (RFC 6455 section 1.3). */
+#define KEY_SUFFIX "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+enum { KEY_LEN = 24, NONCE_LEN = 16 };
+
+/* --- headers ---------------------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct bytes trim(struct bytes b)
+{
+	while (b.n > 0 && is_blank(b.p[0]))
+		b.p++, b.n--;
+	while (b.n > 0 && is_blank(b.p[b.n - 1]))
+		b.n--;
+	return b;
+}
+
+/* The next line named `name` at or after *i, which moves behind it. */
+static bool next_line(
+    const struct ws_request *req, struct bytes name, size_t *i, struct bytes *value)
+{
+	while (*i < req->header_count) {
+		const struct ws_request_header *h = &req->headers[(*i)++];
+
+		if (bytes_equal_nocase(h->name, name)) {
+			*value = trim(h->value);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Takes the first element off a comma-separated list; empty ones are skipped. */
+static bool next_element(struct bytes *list, struct bytes *element)
+{
+	while (list->n > 0) {
+		const char *comma = memchr(list->p, ',', list->n);
+		size_t n = comma ? (size_t)(comma - list->p) : list->n;
+
+		*element = trim((struct bytes){ list->p, n });
+		n += comma != NULL;
+		list->p += n;
+		list->n -= n;
+		if (element->n > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool list_has(const struct ws_request *req, struct bytes name, struct bytes token)
+{
+	struct bytes list, element;
+	size_t i = 0;
+
+	while (next_line(req, name, &i, &list))
+		while (next_element(&list, &element))
+			if (bytes_equal_nocase(element, token))
+				return true;
+	return false;
+}
+
+/* The value of a header that may stand only once. Lines found: 0, 1, or 2 for more. */
+static int only_line(const struct ws_request *req, struct bytes name, struct bytes *value)
+{
+	struct bytes another;
+	size_t i = 0;
+
+	*value = (struct bytes){ NULL, 0 };
+	if (!next_line(req, name, &i, value))
+		return 0;
+	return next_line(req, name, &i, &another) ? 2 : 1;
+}
+
+/* --- subprotocols ----------------------------------------------------------- */
+
+/* token of RFC 7230 section 3.2.6 */
+static bool is_token(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++) {
+		char c = b.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
+			continue;
+		if (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))
+			return false;
+	}
+	return b.n > 0;
+}
+
+static bool subprotocols_are_well_formed(const struct ws_request *req)
+{
+	struct bytes list, element;
+	size_t i = 0;
+
+	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+		while (next_element(&list, &element))
+			if (!is_token(element))
+				return false;
+	return true;
+}
+
+int ws_subprotocols(
+    const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg)
+{
+	struct bytes list, element;
+	size_t i = 0;
+
+	if (!subprotocols_are_well_formed(req))
+		return -1;
+	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+		while (next_element(&list, &element))
+			if (fn(element, arg))
+				return 1;
+	return 0;
+}
+
+/* --- the accept key --------------------------------------------------------- */
+
+int ws_accept_key(char out[WS_ACCEPT_LEN + 1], struct bytes key)
+{
+	char text[KEY_LEN + sizeof(KEY_SUFFIX) - 1];
+	unsigned char digest[SHA_DIGEST_LENGTH];
+
+	if (key.n != KEY_LEN)
+		return -EINVAL;
+	memcpy(text, key.p, KEY_LEN);
+	memcpy(text + KEY_LEN, KEY_SUFFIX, sizeof(KEY_SUFFIX) - 1);
+	if (!SHA1((const unsigned char *)text, sizeof(text), digest))
+		return -ENOMEM;
+	base64_encode(out, digest, sizeof(digest));
+	out[WS_ACCEPT_LEN] = '\0';
+	return 0;
+}
+
+/* --- the verdict, one rule a function --------------------------------------- */
+
+static struct ws_verdict refuse(unsigned status, const char *sentence)
+{
+	return (struct ws_verdict){ .status = status, .sentence = sentence };
+}
+
+static struct ws_verdict pass(void)
+{
+	return (struct ws_verdict){ .status = 101 };
+}
+
+static struct ws_verdict check_method(const struct ws_request *req)
+{
+	if (!bytes_equal(req->method, BYTES("GET")))
+		return refuse(405, "A WebSocket handshake is a GET request.");
+	return pass();
+}
+
+static struct ws_verdict check_http(const struct ws_request *req)
+{
+	struct bytes host;
+
+	if (!req->http_1_1)
+		return refuse(400, "A WebSocket handshake needs HTTP/1.1.");
+	if (only_line(req, BYTES("Host"), &host) != 1 || host.n == 0)
+		return refuse(400, "Exactly one Host header is needed.");
+	return pass();
+}
+
+static struct ws_verdict check_upgrade(const struct ws_request *req)
+{
+	if (!list_has(req, BYTES("Upgrade"), BYTES("websocket")))
+		return refuse(400, "Can \"Upgrade\" only to \"WebSocket\".");
+	if (!list_has(req, BYTES("Connection"), BYTES("upgrade")))
+		return refuse(400, "\"Connection\" must be \"Upgrade\".");
+	return pass();
+}
+
+static struct ws_verdict check_version(const struct ws_request *req)
+{
+	struct bytes first = { NULL, 0 }, other;
+	size_t i = 0;
+
+	next_line(req, BYTES("Sec-WebSocket-Version"), &i, &first);
+	while (next_line(req, BYTES("Sec-WebSocket-Version"), &i, &other))
+		if (!bytes_equal(first, other))
+			return refuse(400, "Sec-WebSocket-Version headers contradict one another.");
+	if (!bytes_equal(first, BYTES("13")))
+		return refuse(426, "Sec-WebSocket-Version must be 13.");
+	return pass();
+}
+
+static struct ws_verdict check_key(const struct ws_request *req, struct bytes *key)
+{
+	char nonce[KEY_LEN / 4 * 3];
+
+	if (only_line(req, BYTES("Sec-WebSocket-Key"), key) != 1)
+		return refuse(400, "Exactly one Sec-WebSocket-Key header is needed.");
+	if (key->n != KEY_LEN || base64_decode(nonce, key->p, key->n) != NONCE_LEN)
+		return refuse(400, "Sec-WebSocket-Key must be 16 octets in base64.");
+	return pass();
+}
+
+static struct ws_verdict check_subprotocols(const struct ws_request *req)
+{
+	if (!subprotocols_are_well_formed(req))
+		return refuse(400, "Sec-WebSocket-Protocol must be a list of tokens.");
+	return pass();
+}
+
+struct ws_verdict ws_handshake_check(const struct ws_request *req)
+{
+	static struct ws_verdict (*const checks[])(
+	    const struct ws_request *) = { check_method, check_http, check_upgrade, check_version };
+	struct ws_verdict v;
+	struct bytes key;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		v = checks[i](req);
+		if (v.status != 101)
+			return v;
+	}
+	v = check_key(req, &key);
+	if (v.status == 101)
+		v = check_subprotocols(req);
+	if (v.status == 101 && ws_accept_key(v.accept, key) < 0)
+		v = refuse(500, "The accept key could not be computed.");
+	return v;
+}

@@ -1,0 +1,95 @@
+/*
+ * transports/transport.h - what a transport is, and what it sees of an endpoint.
+ *
+ * A transport turns requests of one kind of URL into receivers and messages of a
+ * session. It knows the session and HTTP, never the application: a new session
+ * comes from the endpoint, by the one call upwards in endpoint_ops.
+ */
+#ifndef TRANSPORTS_TRANSPORT_H
+#define TRANSPORTS_TRANSPORT_H
+
+#include "http/http_origin.h"
+#include "http/http_server.h"
+#include "session/session.h"
+#include "session/session_table.h"
+#include "session/sockjs_payload.h"
+#include "ws/ws_conn.h"
+
+struct endpoint;
+struct transport;
+
+/* What transports need of a reactor. */
+struct transport_reactor {
+	struct session_reactor sessions;
+	struct http_server *http;
+	struct buf wire;               /* for composing what is written next */
+	struct sockjs_payload payload; /* for decoding */
+};
+
+void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
+void transport_reactor_fini(struct transport_reactor *r);
+/* The one of this thread; what mail from other reactors is for. */
+struct transport_reactor *transport_reactor_current(void);
+void transport_reactor_set_current(struct transport_reactor *r);
+
+/* One request for a transport, routed and decoded. */
+struct transport_request {
+	struct http_request *http;
+	struct endpoint *endpoint;
+	const struct transport *transport;
+	struct bytes session_id;
+	struct addr client; /* behind trusted proxies */
+	struct transport_reactor *reactor; /* of this thread */
+};
+
+/* A subprotocol chosen in the handshake, as text for the response; empty if none. */
+struct transport_accept {
+	struct session *session; /* CONNECTING, in this reactor */
+	char subprotocol[128];
+};
+
+struct endpoint_ops {
+	/* Asks the application for a session. 0, or the HTTP status of the refusal. */
+	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
+};
+
+/* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running. */
+struct endpoint {
+	const char *prefix;
+	const struct endpoint_ops *ops;
+	struct session_table *table;
+	struct session_limits limits;
+	struct http_origins origins;
+	size_t response_limit_bytes;
+	size_t max_message_bytes;
+	size_t max_body_bytes;
+	const char *session_cookie; /* NULL: none */
+	struct ws_conn_limits ws;
+	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
+};
+
+struct transport {
+	const char *name;    /* the last segment of the URL */
+	const char *option;  /* the word in the endpoint's list of transports that enables it */
+	unsigned methods;    /* HTTP_* */
+	bool is_cors;        /* answers OPTIONS, and cross-origin requests with Access-Control-* */
+	bool has_body;
+	void (*serve)(const struct transport_request *t);
+};
+
+extern const struct transport websocket_transport, websocket_raw_transport;
+extern const struct transport xhr_transport, xhr_send_transport, xhr_streaming_transport;
+extern const struct transport eventsource_transport, htmlfile_transport;
+extern const struct transport jsonp_transport, jsonp_send_transport;
+
+/* By the last segment of a session URL; NULL if there is none of that name. */
+const struct transport *transport_find(struct bytes name);
+
+/* --- shared by transports and endpoint --------------------------------------------------------- */
+
+/* A head with what every answer of a session URL carries: cookie, and CORS where it applies. */
+void transport_head(const struct transport_request *t, struct http_head *head, unsigned status);
+/* One sentence and a newline as text/plain, never cached. */
+void transport_refuse(const struct transport_request *t, unsigned status, const char *sentence);
+
+#endif

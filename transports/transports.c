@@ -1,0 +1,96 @@
+/*
+ * transports/transports.c - the list of all transports, the one place that names
+ * them; and what their answers have in common.
+ */
+#include "transports/transport.h"
+
+#include <stdio.h>
+
+/* websocket_raw is not here: its URL has no session. */
+static const struct transport *const all[] = {
+	&websocket_transport,
+	&xhr_send_transport,
+	&xhr_transport,
+	&xhr_streaming_transport,
+	&eventsource_transport,
+	&htmlfile_transport,
+	&jsonp_transport,
+	&jsonp_send_transport,
+};
+
+const struct transport *transport_find(struct bytes name)
+{
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (bytes_equal(name, bytes_of(all[i]->name)))
+			return all[i];
+	return NULL;
+}
+
+/* --- reactors ------------------------------------------------------------------------------------- */
+
+static _Thread_local struct transport_reactor *current;
+
+void transport_reactor_init(struct transport_reactor *r, struct loop *loop)
+{
+	memset(r, 0, sizeof(*r));
+	session_reactor_init(&r->sessions, loop);
+	sockjs_payload_init(&r->payload);
+}
+
+void transport_reactor_fini(struct transport_reactor *r)
+{
+	session_reactor_fini(&r->sessions);
+	sockjs_payload_fini(&r->payload);
+	buf_fini(&r->wire);
+}
+
+struct transport_reactor *transport_reactor_current(void)
+{
+	return current;
+}
+
+void transport_reactor_set_current(struct transport_reactor *r)
+{
+	current = r;
+}
+
+/* --- answers -------------------------------------------------------------------------------------- */
+
+/* Load balancers make sessions sticky by such a cookie. What the client brought goes back unchanged if it is a
+ * cookie value at all (RFC 6265 section 4.1.1), else a dummy. */
+static void add_session_cookie(const struct transport_request *t, struct http_head *head)
+{
+	const char *name = t->endpoint->session_cookie;
+	struct bytes value;
+	char text[HTTP_ECHO_MAX + 256];
+
+	if (!name)
+		return;
+	value = http_request_cookie(t->http, name);
+	if (value.n == 0 || value.n > HTTP_ECHO_MAX)
+		value = BYTES("dummy");
+	snprintf(text, sizeof(text), "%.128s=%.*s; path=/", name, (int)value.n, value.p);
+	http_head_add(head, "Set-Cookie", text);
+}
+
+void transport_head(const struct transport_request *t, struct http_head *head, unsigned status)
+{
+	http_head_init(head, status);
+	if (t->transport->is_cors)
+		http_origin_add_headers(&t->endpoint->origins, t->http, head);
+	add_session_cookie(t, head);
+}
+
+void transport_refuse(const struct transport_request *t, unsigned status, const char *sentence)
+{
+	struct http_head head;
+	char body[256];
+	int n = snprintf(body, sizeof(body), "%s\n", sentence);
+
+	transport_head(t, &head, status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_never_cache(&head);
+	if (status == 503)
+		http_head_add(&head, "Retry-After", "1");
+	http_respond(t->http, &head, (struct bytes){ body, (size_t)n });
+}
