@@ -14,7 +14,7 @@ static int prelude(struct buf *out, struct bytes callback)
 static int wrap(struct buf *out, struct bytes callback, const char *frame, size_t n)
 {
 	(void)callback;
-	return sockjs_event_add(out, frame, n);
+	return sockjs_frame_event_add(out, frame, n);
 }
 
 static struct shared *encode(const struct message *m);

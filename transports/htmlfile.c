@@ -45,7 +45,7 @@ static int prelude(struct buf *out, struct bytes callback)
 static int wrap(struct buf *out, struct bytes callback, const char *frame, size_t n)
 {
 	(void)callback;
-	return sockjs_script_add(out, frame, n);
+	return sockjs_frame_script_add(out, frame, n);
 }
 
 static struct shared *encode(const struct message *m);

@@ -189,7 +189,7 @@ struct shared *http_wire_encode(const struct http_wire *wire, const struct messa
 	struct shared *shared = NULL;
 	size_t mark = 0;
 
-	if (sockjs_array_add(&frame, &one, 1) == 0 && chunk_begin(&out, &mark) == 0 &&
+	if (sockjs_frame_array_add(&frame, &one, 1) == 0 && chunk_begin(&out, &mark) == 0 &&
 	    wire->wrap(&out, (struct bytes){ 0 }, buf_data(&frame), buf_len(&frame)) == 0 &&
 	    chunk_end(&out, mark) == 0)
 		shared = shared_new(buf_len(&out));
@@ -343,7 +343,7 @@ static enum recv_status receiver_messages(struct receiver *base, struct message 
 	if (count == 1 && messages[0]->cache && r->phase == DETACHED && r->head_sent && r->chunked)
 		return say_shared(r, messages[0]);
 	frame = session_scratch(&r->reactor->sessions);
-	if (sockjs_array_add(frame, messages, count) < 0)
+	if (sockjs_frame_array_add(frame, messages, count) < 0)
 		return gone(r);
 	return say(r, (struct bytes){ buf_data(frame), buf_len(frame) }, false);
 }
@@ -353,13 +353,13 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	struct http_receiver *r = of(base);
 	struct buf *frame = session_scratch(&r->reactor->sessions);
 	size_t n = strlen(reason);
-	char *to = buf_reserve(frame, sockjs_close_max(n));
+	char *to = buf_reserve(frame, sockjs_frame_close_max(n));
 
 	if (!to) {
 		gone(r);
 		return;
 	}
-	say(r, (struct bytes){ to, (size_t)(sockjs_close(to, code, reason, n) - to) }, true);
+	say(r, (struct bytes){ to, (size_t)(sockjs_frame_close(to, code, reason, n) - to) }, true);
 }
 
 static void receiver_abort(struct receiver *base)

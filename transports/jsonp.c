@@ -8,7 +8,7 @@
 
 static int wrap(struct buf *out, struct bytes callback, const char *frame, size_t n)
 {
-	return sockjs_jsonp_add(out, callback.p, callback.n, frame, n);
+	return sockjs_frame_jsonp_add(out, callback.p, callback.n, frame, n);
 }
 
 static const struct http_wire wire = {

@@ -64,7 +64,7 @@ struct endpoint {
 	size_t max_message_bytes;
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */
-	struct ws_conn_limits ws;
+	struct ws_conn_limits ws, ws_raw;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
 };
 

@@ -32,6 +32,7 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 	atomic_init(&m->refs, 1);
 	m->len = (uint32_t)n;
 	m->binary = binary;
+	m->has_surrogates = false;
 	m->cache = NULL;
 	if (n)
 		memcpy(m->data, data, n);

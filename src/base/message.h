@@ -31,6 +31,7 @@ struct message {
 	atomic_uint refs;
 	uint32_t len;
 	bool binary;
+	bool has_surrogates; /* set by who made it, before it is shared */
 	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
 	char data[];
 };

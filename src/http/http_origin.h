@@ -2,7 +2,7 @@
  * http/http_origin.h - which pages may talk to us, and how they are told (the
  * Fetch standard's CORS protocol; RFC 6454).
  *
- * Rules are exact: scheme, host and port, no suffix match. "https://*.example.com"
+ * Rules are exact: scheme, host and port, no suffix match. A rule whose host begins with a star and a dot
  * matches one or more whole labels before the dot, so neither example.com nor
  * evilexample.com.
  */

@@ -142,14 +142,15 @@ static unsigned ip_bits(uint16_t family)
 
 bool addr_same_ip(const struct addr *a, const struct addr *b)
 {
-	return a->family == b->family && same_prefix(a->ip, b->ip, ip_bits(a->family));
+	return a->family != 0 && a->family == b->family &&
+	       same_prefix(a->ip, b->ip, ip_bits(a->family));
 }
 
 bool addr_same_class(const struct addr *a, const struct addr *b)
 {
 	unsigned bits = a->family == AF_INET6 ? 64 : ip_bits(a->family);
 
-	return a->family == b->family && same_prefix(a->ip, b->ip, bits);
+	return a->family != 0 && a->family == b->family && same_prefix(a->ip, b->ip, bits);
 }
 
 /* --- networks ----------------------------------------------------------- */
@@ -202,8 +203,8 @@ int cidr_parse(struct bytes text, struct cidr *out)
 	if (slash) {
 		bool mapped = is_mapped_text(ip, &c.base);
 
-		prefix = parse_number((struct bytes){ slash + 1, text.n - ip.n - 1 },
-		    mapped ? 128 : (int)c.prefix);
+		prefix = parse_number(
+		    (struct bytes){ slash + 1, text.n - ip.n - 1 }, mapped ? 128 : (int)c.prefix);
 		if (mapped)
 			prefix -= 96; /* the prefix counts from the front of the IPv6 form */
 		if (prefix < 0)
@@ -261,6 +262,10 @@ static int parse_host(struct bytes host, int port, struct listen_addr *out, cons
 	struct addr a = { .family = AF_INET6 };
 	char name[256];
 
+	if (host.n > 0 && host.p[0] != '[' && memchr(host.p, ':', host.n)) {
+		*why = "an IPv6 address must be put in brackets: [::1]:8080";
+		return -EINVAL;
+	}
 	out->dual_stack = host.n == 0 || bytes_equal(host, BYTES("*"));
 	if (out->dual_stack || addr_parse_ip(host, &a) == 0) {
 		a.port = (uint16_t)port;
@@ -269,10 +274,6 @@ static int parse_host(struct bytes host, int port, struct listen_addr *out, cons
 	}
 	if (host.p[0] == '[') {
 		*why = "between [ and ] must stand an IPv6 address";
-		return -EINVAL;
-	}
-	if (memchr(host.p, ':', host.n)) {
-		*why = "an IPv6 address must be put in brackets: [::1]:8080";
 		return -EINVAL;
 	}
 	if (!terminate(host, name, sizeof(name))) {
@@ -297,7 +298,8 @@ int listen_addr_parse(const char *text, struct listen_addr *out, const char **wh
 		*why = "the port must be a number from 0 to 65535";
 		return -EINVAL;
 	} else {
-		err = parse_host((struct bytes){ text, (size_t)(colon - text) }, port, &parsed, why);
+		err =
+		    parse_host((struct bytes){ text, (size_t)(colon - text) }, port, &parsed, why);
 	}
 	if (err == 0)
 		*out = parsed;

@@ -32,6 +32,7 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 const char *addr_print(const struct addr *a, bool with_port, char text[ADDR_TEXT_MAX]);
 /* A bare IP address, v4 or v6 (brackets allowed); 0 or -EINVAL. */
 int addr_parse_ip(struct bytes text, struct addr *out);
+/* An unknown address is the same as no other. */
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 /* The same client network: equal v4 addresses, or the same /64 of v6; two AF_UNIX are the same. */
 bool addr_same_class(const struct addr *a, const struct addr *b);

@@ -5,7 +5,6 @@
  * Owns: nothing but itself; the listening descriptor stays with its
  * struct listen_socket, an accepted one goes to the callback.
  */
-#define _GNU_SOURCE /* accept4 */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -24,8 +23,8 @@
 #include "net/timer.h"
 
 enum {
-	BACKLOG = 4096, /* the kernel lowers it to net.core.somaxconn */
-	ACCEPTS_MAX = 64, /* in one turn: who is here already must not wait for a flood of new ones */
+	BACKLOG = 4096,   /* the kernel lowers it to net.core.somaxconn */
+	ACCEPTS_MAX = 64, /* in one turn: those who are here must not wait for a flood of others */
 	STEP_BACK_MS = 100,
 	LOG_EVERY_MS = 1000,
 };

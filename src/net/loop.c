@@ -97,6 +97,8 @@ int loop_new(struct loop **out)
 
 /* --- the stages of a turn ----------------------------------------------- */
 
+/* Timers are measured from the time of the turn that ends here, so they may be late by its length;
+ * that is cheaper than asking the clock twice. */
 static int wait_ms(struct loop *loop, int timeout_ms)
 {
 	int timer_ms;

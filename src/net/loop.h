@@ -29,8 +29,8 @@ struct watch;
  * turn for each watch. */
 typedef void (*watch_fn)(struct watch *w, uint32_t events);
 
-/* Interest in one descriptor; embed it in the object that owns the descriptor, zeroed but for fd and
- * fn. */
+/* Interest in one descriptor; embed it in the object that owns the descriptor, zeroed but for fd
+ * and fn. */
 struct watch {
 	int fd;
 	uint32_t events; /* what is asked for; 0 when not watched */

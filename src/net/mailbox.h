@@ -18,8 +18,8 @@ struct mail;
 
 struct mailbox {
 	_Atomic(struct mail *) head; /* latest first */
-	atomic_bool asleep;	     /* the receiver wants to be woken by the eventfd */
-	int eventfd;		     /* to be watched edge-triggered: nobody reads it */
+	atomic_bool asleep;          /* the receiver wants to be woken by the eventfd */
+	int eventfd;                 /* to be watched edge-triggered: nobody reads it */
 };
 
 int mailbox_init(struct mailbox *mb);

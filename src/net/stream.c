@@ -26,8 +26,7 @@ static const struct stream_ops *ops(const struct stream *s)
 
 static bool has_to_write(const struct stream *s)
 {
-	return s->queue ||
-	    (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
+	return s->queue || (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
 }
 
 static uint32_t interest(const struct stream *s)
@@ -37,13 +36,11 @@ static uint32_t interest(const struct stream *s)
 	if (s->flags & STREAM_HANDSHAKE)
 		return s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
 	if ((s->want & STREAM_READ) && !(s->flags & STREAM_ENDED))
-		events |= EPOLLIN;
+		events |= s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
 	if (s->want == STREAM_HANGUP)
 		events |= EPOLLRDHUP;
 	if (has_to_write(s))
 		events |= s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT;
-	if (s->flags & STREAM_READ_WANTS_WRITE)
-		events |= EPOLLOUT;
 	return events;
 }
 
@@ -191,15 +188,16 @@ static void on_readable(struct stream *s)
 static bool may_write(const struct stream *s, uint32_t events)
 {
 	return has_to_write(s) &&
-	    (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
+	       (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
 }
 
 static bool may_read(const struct stream *s, uint32_t events)
 {
+	uint32_t awaited = s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
+
 	if (!(s->want & STREAM_READ) || (s->flags & STREAM_ENDED))
 		return false;
-	return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) || (s->flags & STREAM_MORE) ||
-	    ((s->flags & STREAM_READ_WANTS_WRITE) && (events & EPOLLOUT));
+	return (events & (awaited | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) || (s->flags & STREAM_MORE);
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -223,8 +221,8 @@ static void on_event(struct watch *w, uint32_t events)
 		on_readable(s);
 	else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		say_hangup(s, socket_error(s, events));
-	else if (s->flags & (STREAM_ENDED | STREAM_READ_WANTS_WRITE))
-		stream_settle(s); /* the end was read outside of `readable`, or the turn of the tide */
+	else if (s->flags & STREAM_ENDED)
+		stream_settle(s); /* the end was read outside of `readable` */
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -244,8 +242,8 @@ void stream_init(struct stream *s, struct loop *loop, int fd, const struct strea
 	s->on = on;
 }
 
-void stream_move(struct stream *to, struct stream *from, struct loop *loop,
-    const struct stream_events *on)
+void stream_move(
+    struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on)
 {
 	if (from->loop)
 		loop_unwatch(from->loop, &from->watch);

@@ -38,12 +38,12 @@ enum { STREAM_READ = 1, STREAM_HANGUP = 2 };
  * loop_defer() what holds it. */
 struct stream {
 	struct watch watch; /* watch.fd is the descriptor; -1: none */
-	uint8_t want;	    /* STREAM_* */
-	uint16_t flags;	    /* stream_private.h */
-	int error;	    /* what broke the wire, -errno */
+	uint8_t want;       /* STREAM_* */
+	uint16_t flags;     /* stream_private.h */
+	int error;          /* what broke the wire, -errno */
 	struct loop *loop;  /* NULL between two loops */
 	const struct stream_events *on;
-	struct stream_tls *tls;	    /* NULL when plain */
+	struct stream_tls *tls;     /* NULL when plain */
 	struct stream_queue *queue; /* NULL: nothing waits */
 };
 
@@ -85,14 +85,15 @@ size_t stream_queued(const struct stream *s);
 /* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
  * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`
  * is empty afterwards. Wants nothing until stream_want(). */
-void stream_move(struct stream *to, struct stream *from, struct loop *loop,
-    const struct stream_events *on);
+void stream_move(
+    struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on);
 /* In the new loop's thread, after a move with loop NULL. */
 void stream_adopt(struct stream *s, struct loop *loop);
 
 /* No more writing (TLS: close_notify first), once the queue is empty. Reading goes on. */
 int stream_shutdown(struct stream *s);
-/* Drops the queue and the TLS state; the descriptor is closed at the end of the turn. Idempotent. */
+/* Drops the queue and the TLS state (saying goodbye if nothing waits); the descriptor is closed at
+ * the end of the turn. Idempotent. */
 void stream_close(struct stream *s);
 /* As stream_close(), but the peer gets a reset. */
 void stream_reset(struct stream *s);
@@ -101,16 +102,16 @@ void stream_reset(struct stream *s);
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */
-struct tls_context *tls_context_new(const char *certificate, const char *key, char *why,
-    size_t why_size);
+struct tls_context *tls_context_new(
+    const char *certificate, const char *key, char *why, size_t why_size);
 /* Connections that exist keep what they need of it. NULL is fine. */
 void tls_context_free(struct tls_context *ctx);
 
 /* Makes a plain stream speak TLS as a server. done(s, 0) once the handshake has ended; done(s,
  * -errno) when it failed (the caller closes). Until then the stream's own events are not called.
  * `deadline` is the caller's affair. */
-int stream_tls_accept(struct stream *s, struct tls_context *ctx,
-    void (*done)(struct stream *s, int err));
+int stream_tls_accept(
+    struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
 static inline bool stream_is_tls(const struct stream *s)
 {
 	return s->tls != NULL;

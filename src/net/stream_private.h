@@ -8,15 +8,15 @@
 #include "net/stream.h"
 
 enum stream_flags {
-	STREAM_FAILED = 1 << 0,		  /* the wire broke; `error` says how */
-	STREAM_GONE = 1 << 1,		  /* hangup has been called: nothing more is said */
-	STREAM_ENDED = 1 << 2,		  /* stream_read() has said 0 */
-	STREAM_SHUT_ASKED = 1 << 3,	  /* no more writing once the queue is empty */
-	STREAM_SHUT_DONE = 1 << 4,	  /* and so it was */
-	STREAM_HANDSHAKE = 1 << 5,	  /* TLS: not yet a stream for its owner */
+	STREAM_FAILED = 1 << 0,           /* the wire broke; `error` says how */
+	STREAM_GONE = 1 << 1,             /* hangup has been called: nothing more is said */
+	STREAM_ENDED = 1 << 2,            /* stream_read() has said 0 */
+	STREAM_SHUT_ASKED = 1 << 3,       /* no more writing once the queue is empty */
+	STREAM_SHUT_DONE = 1 << 4,        /* and so it was */
+	STREAM_HANDSHAKE = 1 << 5,        /* TLS: not yet a stream for its owner */
 	STREAM_READ_WANTS_WRITE = 1 << 6, /* TLS: it cannot read before the wire takes bytes */
 	STREAM_WRITE_WANTS_READ = 1 << 7, /* TLS: and the other way round */
-	STREAM_MORE = 1 << 8,		  /* there may be more to read than the kernel knows of */
+	STREAM_MORE = 1 << 8,             /* there may be more to read than the kernel knows of */
 };
 
 /* The wire under a stream: stream_fd.c and stream_tls.c. Counts or 0, or -errno. */
@@ -42,7 +42,7 @@ void stream_settle(struct stream *s);
 /* --- the queue (stream_queue.c): pieces that wait for the kernel, oldest first ------------ */
 
 struct stream_queue {
-	size_t bytes;	      /* in all pieces */
+	size_t bytes;         /* in all pieces */
 	unsigned first, last; /* the pieces that wait are [first, last) */
 	unsigned cap;
 	struct shared *block; /* the last piece's owner, if that is a block of copies; or NULL */
@@ -51,8 +51,8 @@ struct stream_queue {
 
 /* Appends the pieces without their first `skip` bytes, making the queue if there is none. On
  * -ENOMEM part of them may have been appended. */
-int stream_queue_add(struct stream_queue **q, const struct stream_piece *pieces, unsigned n,
-    size_t skip);
+int stream_queue_add(
+    struct stream_queue **q, const struct stream_piece *pieces, unsigned n, size_t skip);
 /* Drops n bytes from the front; the queue is freed and NULL when that was all. */
 void stream_queue_consume(struct stream_queue **q, size_t n);
 void stream_queue_free(struct stream_queue **q);

@@ -104,8 +104,8 @@ static int add_reference(struct stream_queue **q, const char *p, size_t n, struc
 	return 0;
 }
 
-int stream_queue_add(struct stream_queue **q, const struct stream_piece *pieces, unsigned n,
-    size_t skip)
+int stream_queue_add(
+    struct stream_queue **q, const struct stream_piece *pieces, unsigned n, size_t skip)
 {
 	int err = 0;
 

@@ -7,9 +7,9 @@
  * call and not two; what it then holds, the kernel does not announce any more,
  * which is what STREAM_MORE stands for.
  *
- * Work per call is bounded: a read ends when the buffer is full or OpenSSL has
- * nothing left (SSL_MODE_AUTO_RETRY is off: records that carry no data, such as
- * KeyUpdate, cannot keep it in a loop), a write after RECORDS_MAX records.
+ * Work per call is bounded: by READS_MAX reads of the descriptor, RECORDS_MAX
+ * records written, and MESSAGES_MAX handshake messages (KeyUpdate, attempts at
+ * renegotiation) in a row without a byte of data, which end the connection.
  *
  * Owns: the SSL object of each stream, freed with it.
  */
@@ -27,7 +27,9 @@
 
 enum {
 	RECORD_BYTES = 16 * 1024, /* what one TLS record carries at most */
-	RECORDS_MAX = 16,	  /* in one call */
+	RECORDS_MAX = 16,         /* in one write */
+	READS_MAX = 8,            /* of the descriptor, in one call; each may bring a record */
+	MESSAGES_MAX = 128,
 };
 
 struct tls_context {
@@ -37,6 +39,9 @@ struct tls_context {
 struct stream_tls {
 	SSL *ssl;
 	int fd;
+	uint16_t reads_left;
+	uint16_t messages; /* of the handshake protocol, since the last data */
+	int error;         /* found behind bytes that had to be handed out first */
 	void (*done)(struct stream *s, int err); /* until the handshake has ended */
 };
 
@@ -54,16 +59,23 @@ static int bio_result(BIO *bio, ssize_t n)
 	return -1;
 }
 
-static int bio_fd(BIO *bio)
+static ssize_t bounded_recv(struct stream_tls *tls, char *p, int n)
 {
-	const struct stream_tls *tls = BIO_get_data(bio);
-
-	return tls->fd;
+	if (tls->messages > MESSAGES_MAX) {
+		errno = EPROTO;
+		return -1;
+	}
+	if (tls->reads_left == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	tls->reads_left--;
+	return recv(tls->fd, p, (size_t)n, 0);
 }
 
 static int bio_read(BIO *bio, char *p, int n)
 {
-	int got = bio_result(bio, recv(bio_fd(bio), p, (size_t)n, 0));
+	int got = bio_result(bio, bounded_recv(BIO_get_data(bio), p, n));
 
 	if (got < 0 && BIO_should_retry(bio))
 		BIO_set_retry_read(bio);
@@ -74,7 +86,8 @@ static int bio_read(BIO *bio, char *p, int n)
 
 static int bio_write(BIO *bio, const char *p, int n)
 {
-	int sent = bio_result(bio, send(bio_fd(bio), p, (size_t)n, MSG_NOSIGNAL));
+	const struct stream_tls *tls = BIO_get_data(bio);
+	int sent = bio_result(bio, send(tls->fd, p, (size_t)n, MSG_NOSIGNAL));
 
 	if (sent < 0 && BIO_should_retry(bio))
 		BIO_set_retry_write(bio);
@@ -124,10 +137,10 @@ static BIO *bio_new(struct stream_tls *tls)
 
 /* --- the context -------------------------------------------------------- */
 
-/* What OpenSSL says is wrong: the latest reason it noted, which is the outermost. */
+/* What OpenSSL says is wrong: the first reason it noted, which is nearest to the cause. */
 static const char *openssl_reason(char text[128])
 {
-	unsigned long err = ERR_peek_last_error();
+	unsigned long err = ERR_peek_error();
 	const char *reason;
 
 	if (ERR_SYSTEM_ERROR(err))
@@ -158,33 +171,45 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	(void)ssl;
 	(void)arg;
 	if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http11,
-		sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
+	        sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
+}
+
+static void count_message(
+    int is_write, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	struct stream_tls *tls = SSL_get_app_data(ssl);
+
+	(void)version;
+	(void)p;
+	(void)n;
+	(void)arg;
+	if (!is_write && type == SSL3_RT_HANDSHAKE)
+		tls->messages++;
 }
 
 /* An end without close_notify reads as an end: HTTP and WebSocket carry their own lengths, and too
  * many clients leave that way to call it an error. */
 static int configure(SSL_CTX *ctx)
 {
+	static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
 	static const unsigned char id[] = "sockjs";
 
-	SSL_CTX_set_options(ctx,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-		SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
+	SSL_CTX_set_msg_callback(ctx, count_message);
 	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
-	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-		SSL_CTX_set_cipher_list(ctx,
-		    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK") == 1 &&
-		SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) == 1 ?
-	    0 :
-	    -ENOMEM;
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
+	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
+		return -ENOMEM;
+	return 0;
 }
 
 /* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
@@ -209,8 +234,8 @@ static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *wh
 	return 0;
 }
 
-struct tls_context *tls_context_new(const char *certificate, const char *key, char *why,
-    size_t why_size)
+struct tls_context *tls_context_new(
+    const char *certificate, const char *key, char *why, size_t why_size)
 {
 	struct tls_context *ctx = mem_zalloc(sizeof(*ctx));
 
@@ -268,37 +293,57 @@ static int verdict(struct stream *s, int result, int needs_other, uint16_t cross
 	}
 }
 
-/* Bytes first: an error behind bytes is found again by the next read, which the poke brings about.
- * Asking for no more once OpenSSL is empty saves the read that would only say EAGAIN. */
-static ssize_t tls_read(struct stream *s, void *p, size_t n)
+/* -EAGAIN of a wire that ran dry ends by an event; -EAGAIN because this call has read enough would
+ * not, and is STREAM_MORE. */
+static int read_record(struct stream *s, char *p, size_t n)
 {
-	SSL *ssl = s->tls->ssl;
-	size_t got = 0;
 	int r, err;
 
+	begin();
+	r = SSL_read(s->tls->ssl, p, n > INT_MAX ? INT_MAX : (int)n);
+	if (r > 0) {
+		s->tls->messages = 0;
+		return r;
+	}
+	err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
+	if (err == -EAGAIN && s->tls->reads_left == 0)
+		s->flags |= STREAM_MORE;
+	return err;
+}
+
+/* Bytes first: what ends them is kept for the next read, which STREAM_MORE brings about. Asking for
+ * no more once OpenSSL is empty saves the read that would only say EAGAIN. */
+static ssize_t tls_read(struct stream *s, void *p, size_t n)
+{
+	size_t got = 0;
+	int r;
+
+	if (s->tls->error)
+		return s->tls->error;
+	s->tls->reads_left = READS_MAX;
 	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
 	while (got < n) {
-		begin();
-		r = SSL_read(ssl, (char *)p + got, n - got > INT_MAX ? INT_MAX : (int)(n - got));
-		if (r <= 0) {
-			err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
-			if (got == 0)
-				return err;
-			if (err != -EAGAIN)
-				s->flags |= STREAM_MORE;
+		r = read_record(s, (char *)p + got, n - got);
+		if (r <= 0 && got == 0)
+			return r;
+		if (r == -EAGAIN)
 			return (ssize_t)got;
+		if (r <= 0) {
+			s->tls->error = r;
+			break;
 		}
 		got += (size_t)r;
-		if (!SSL_has_pending(ssl))
+		if (!SSL_has_pending(s->tls->ssl))
 			return (ssize_t)got;
 	}
 	s->flags |= STREAM_MORE;
 	return (ssize_t)got;
 }
 
-/* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else gathered
- * in `space`. The length depends only on how many bytes follow, so a record that OpenSSL has to be
- * offered again is never offered shorter, even when the bytes have moved into the queue meanwhile. */
+/* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else
+ * gathered in `space`. The length depends only on how many bytes follow, so a record that OpenSSL
+ * has to be offered again is never offered shorter, even when the bytes have moved into the queue
+ * meanwhile. */
 static const char *next_record(const struct stream_piece *pieces, unsigned n, size_t skip,
     char space[RECORD_BYTES], size_t *len)
 {
@@ -338,6 +383,7 @@ static ssize_t tls_write(struct stream *s, const struct stream_piece *pieces, un
 	char space[RECORD_BYTES];
 	size_t taken = 0, skip = 0, len;
 
+	s->tls->reads_left = READS_MAX;
 	s->flags &= (uint16_t)~STREAM_WRITE_WANTS_READ;
 	for (unsigned i = 0; i < RECORDS_MAX; i++) {
 		const char *p;
@@ -362,6 +408,7 @@ static int tls_shutdown(struct stream *s)
 {
 	int r, err;
 
+	s->tls->reads_left = READS_MAX;
 	begin();
 	r = SSL_shutdown(s->tls->ssl);
 	if (r < 0) {
@@ -409,13 +456,14 @@ static int tls_new(struct stream *s, struct tls_context *ctx)
 		return -ENOMEM;
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_app_data(tls->ssl, tls);
 	SSL_set_accept_state(tls->ssl);
 	s->tls = tls;
 	return 0;
 }
 
-int stream_tls_accept(struct stream *s, struct tls_context *ctx,
-    void (*done)(struct stream *s, int err))
+int stream_tls_accept(
+    struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err))
 {
 	int err = tls_new(s, ctx);
 
@@ -442,6 +490,7 @@ static void handshake_failed(struct stream *s, int err)
 static void handshake_done(struct stream *s)
 {
 	s->flags &= (uint16_t)~STREAM_HANDSHAKE;
+	s->tls->messages = 0;
 	if (SSL_has_pending(s->tls->ssl))
 		s->flags |= STREAM_MORE; /* the first request came along */
 	s->tls->done(s, 0);
@@ -452,6 +501,7 @@ void stream_tls_handshake(struct stream *s)
 {
 	int r, err;
 
+	s->tls->reads_left = READS_MAX;
 	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
 	begin();
 	r = SSL_accept(s->tls->ssl);
@@ -460,10 +510,13 @@ void stream_tls_handshake(struct stream *s)
 		return;
 	}
 	err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
-	if (err == -EAGAIN)
+	if (err == -EAGAIN) {
 		err = stream_rewatch(s);
-	else if (err == 0)
+		if (s->tls->reads_left == 0)
+			loop_poke(s->loop, &s->watch);
+	} else if (err == 0) {
 		err = -ECONNRESET;
+	}
 	ERR_clear_error();
 	if (err < 0)
 		handshake_failed(s, err);

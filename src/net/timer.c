@@ -22,15 +22,15 @@
 #include "base/mem.h"
 
 #define SLOT_BITS 6
-#define SLOTS	  (1u << SLOT_BITS)
-#define LEVELS	  ((64 + SLOT_BITS - 1) / SLOT_BITS)
+#define SLOTS     (1u << SLOT_BITS)
+#define LEVELS    ((64 + SLOT_BITS - 1) / SLOT_BITS)
 
 struct timer_wheel {
-	uint64_t cursor;	   /* all slots up to here have been emptied */
-	uint64_t now;		   /* what timer_start() counts from; never behind the cursor */
+	uint64_t cursor;           /* all slots up to here have been emptied */
+	uint64_t now;              /* what timer_start() counts from; never behind the cursor */
 	uint64_t occupied[LEVELS]; /* one bit for each slot that is not empty */
-	uint32_t levels;	   /* one bit for each level that is not empty */
-	struct list due;	   /* taken out of the slots, about to fire */
+	uint32_t levels;           /* one bit for each level that is not empty */
+	struct list due;           /* taken out of the slots, about to fire */
 	struct list slots[LEVELS * SLOTS];
 };
 
@@ -112,8 +112,8 @@ void timer_wheel_set_now(struct timer_wheel *wheel, uint64_t now)
 }
 
 /* The earliest occupied slot and the time it begins; false when no timer is started. */
-static bool earliest(const struct timer_wheel *wheel, unsigned *level, unsigned *slot,
-    uint64_t *begins)
+static bool earliest(
+    const struct timer_wheel *wheel, unsigned *level, unsigned *slot, uint64_t *begins)
 {
 	unsigned shift;
 	uint64_t above;
@@ -123,7 +123,8 @@ static bool earliest(const struct timer_wheel *wheel, unsigned *level, unsigned 
 	*level = (unsigned)__builtin_ctz(wheel->levels);
 	*slot = (unsigned)__builtin_ctzll(wheel->occupied[*level]);
 	shift = *level * SLOT_BITS;
-	above = shift + SLOT_BITS < 64 ? wheel->cursor >> (shift + SLOT_BITS) << (shift + SLOT_BITS) : 0;
+	above = shift + SLOT_BITS < 64 ? wheel->cursor >> (shift + SLOT_BITS) << (shift + SLOT_BITS)
+	                               : 0;
 	*begins = above | (uint64_t)*slot << shift;
 	return true;
 }

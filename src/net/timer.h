@@ -42,8 +42,9 @@ static inline bool timer_is_active(const struct timer *t)
 /* Tells the time without firing anything, so that a timer started after a long sleep but before the
  * advance does not count the sleep. Time never goes back: an earlier `now` is ignored. */
 void timer_wheel_set_now(struct timer_wheel *wheel, uint64_t now);
-/* Fires all that is due, in the order of deadlines. Callbacks may start and stop any timer, due ones
- * too; they may not advance the wheel. A timer started in a callback with delay 0 fires in the next advance. */
+/* Fires all that is due, in the order of deadlines. Callbacks may start and stop any timer, due
+ * ones too; they may not advance the wheel. A timer started in a callback with delay 0 fires in the
+ * next advance. */
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now);
 /* Milliseconds until the next thing to do (may be a cascade, so earlier than any deadline; never
  * later); -1 when no timer is started. */

@@ -34,24 +34,31 @@ struct option {
 	const char *key; /* dotted path, "websocket.ping_interval_ms"; the unit is its last word */
 	enum option_scope scope;
 	enum option_type type;
-	uint64_t min, max;
+	uint64_t min, max;         /* of a number; of a list: how many items */
 	const char *default_value; /* as text; NULL for null or an empty list */
 	size_t offset;             /* of the field in the structure of its scope */
-	const char *allowed;       /* for lists and strings of words: the words, separated by blanks; else NULL */
-	const char *sentence;      /* what it does; used in the manual page */
+	const char
+	    *allowed; /* of a string or the items of a list: what valid() accepts, in words; without
+	               * valid() the very words, separated by blanks; NULL: anything */
+	bool (*valid)(const char *item);
+	const char *sentence; /* what it does; used in the manual page */
 };
 
 /* All of them, scope by scope; *count of them. */
 const struct option *options_table(size_t *count);
 const struct option *options_find(const char *key);
+/* The unit of a number as its key tells, "milliseconds" or "bytes"; "" if it is a count. */
+const char *options_unit(const struct option *opt);
+/* Whether null is a value of it. */
+bool options_nullable(const struct option *opt);
 
 struct server_options {
-	uint64_t threads;               /* 0: one per core */
-	char *www;                      /* directory of static pages, or NULL */
-	char *client_library;           /* file served as /sockjs.min.js (overrides www), or NULL */
+	uint64_t threads;     /* 0: one per core */
+	char *www;            /* directory of static pages, or NULL */
+	char *client_library; /* file served as /sockjs.min.js (overrides www), or NULL */
 	struct string_list trusted_proxies;
-	uint64_t limit_connections;     /* limits.connections */
-	uint64_t limit_header_bytes;    /* limits.header_bytes */
+	uint64_t limit_connections;  /* limits.connections */
+	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
@@ -76,10 +83,10 @@ struct endpoint_options {
 	uint64_t heartbeat_delay_ms;
 	uint64_t disconnect_delay_ms;
 	uint64_t response_limit_bytes;
-	uint64_t first_message_timeout_ms;  /* 0: off */
+	uint64_t first_message_timeout_ms; /* 0: off */
 	uint64_t max_message_bytes;
 	uint64_t max_body_bytes;
-	uint64_t max_sessions;              /* 0: no limit */
+	uint64_t max_sessions; /* 0: no limit */
 	uint64_t send_buffer_bytes;
 	uint64_t send_timeout_ms;
 	bool websocket_compression;
@@ -93,7 +100,7 @@ struct sockjs_options {
 	struct server_options server;
 	struct listener_options listener;
 	struct endpoint_options endpoint;
-	char error[256];
+	char error[512];
 };
 
 /* In place, with all defaults; 0 or -ENOMEM. */
@@ -101,8 +108,21 @@ int options_init(struct sockjs_options *o);
 void options_fini(struct sockjs_options *o);
 /* A deep copy, for who keeps them; 0 or -ENOMEM. */
 int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
-/* One value as text, the way options_set() takes it, into `text`; for --print-config. Returns its length, or
- * -1 for null. */
+/* As sockjs_options_set(), by the row of the table; a NULL value is null. */
+int options_set(struct sockjs_options *o, const struct option *opt, const char *value);
+/* The same for a list whose items are apart already. The error names the item by its number. */
+int options_set_list(
+    struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count);
+/* What no single value shows: values of one scope that do not go together. 0 or -EINVAL, with a
+ * sentence. Called by who takes the options over: sockjs_server_new(), _add(), _listen(). */
+int options_check(struct sockjs_options *o, enum option_scope scope);
+/* What it takes, in words, for messages and the manual: "10 to 86400000 milliseconds". As
+ * snprintf(). */
+int options_describe(const struct option *opt, char *text, size_t size);
+/* The items of a list. */
+const struct string_list *options_list(const struct sockjs_options *o, const struct option *opt);
+/* One value as text, the way sockjs_options_set() takes it, into `text`; for --print-config.
+ * Returns its length (as snprintf() does), or -1 for null. */
 int options_get(const struct sockjs_options *o, const struct option *opt, char *text, size_t size);
 
 #endif

@@ -672,16 +672,20 @@ static void on_timer(struct timer *t)
 
 /* --- the end of the server --------------------------------------------------------------------------------------- */
 
-void session_reactor_drain(struct session_reactor *r)
+bool session_reactor_drain(struct session_reactor *r)
 {
 	struct list *pos, *next;
+	bool done = true;
 
 	r->draining = true;
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+		done = done && s->state == SESSION_CLOSED;
+		if (s->state == SESSION_OPEN) /* a WebSocket on its way through 101 is met next time */
+			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 	}
+	return done;
 }
 
 void session_reactor_abort(struct session_reactor *r)
@@ -691,6 +695,8 @@ void session_reactor_abort(struct session_reactor *r)
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
+		if (s->state == SESSION_CONNECTING)
+			continue; /* whoever waits for its 101 discards it */
 		session_entry_remove(s->entry);
 		s->entry = NULL;
 		abort_receiver(s);

@@ -77,8 +77,9 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop);
 void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
-/* Closes every session as the server stops; new ones are refused by who creates them. */
-void session_reactor_drain(struct session_reactor *r);
+/* Closes every session as the server stops; new ones are refused by who creates them. Call it again until it
+ * says that none is left that an application or a client waits for. */
+bool session_reactor_drain(struct session_reactor *r);
 /* Ends every session at once. */
 void session_reactor_abort(struct session_reactor *r);
 

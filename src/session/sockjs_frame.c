@@ -151,12 +151,12 @@ static inline char *escape_text(char *out, const char *p, size_t n, size_t *used
 	return escape_ascii(out, *p);
 }
 
-size_t sockjs_quote_len(const char *text, size_t n)
+size_t sockjs_frame_quote_len(const char *text, size_t n)
 {
 	return measure(text, n, TEXT_STRING_STOPS, escape_text) + 2;
 }
 
-char *sockjs_quote(char *out, const char *text, size_t n)
+char *sockjs_frame_quote(char *out, const char *text, size_t n)
 {
 	*out++ = '"';
 	out = transcode(out, text, n, TEXT_STRING_STOPS, escape_text);
@@ -166,64 +166,64 @@ char *sockjs_quote(char *out, const char *text, size_t n)
 
 /* --- frames ------------------------------------------------------------------ */
 
-size_t sockjs_array_max(struct message *const *messages, size_t count)
+size_t sockjs_frame_array_max(struct message *const *messages, size_t count)
 {
 	size_t max = sizeof("a[]") - 1;
 
 	for (size_t i = 0; i < count; i++)
-		max += sockjs_quote_max(messages[i]->len) + 1;
+		max += sockjs_frame_quote_max(messages[i]->len) + 1;
 	return max;
 }
 
-size_t sockjs_array_len(struct message *const *messages, size_t count)
+size_t sockjs_frame_array_len(struct message *const *messages, size_t count)
 {
 	size_t len = sizeof("a[]") - 1 + (count ? count - 1 : 0);
 
 	for (size_t i = 0; i < count; i++)
-		len += sockjs_quote_len(messages[i]->data, messages[i]->len);
+		len += sockjs_frame_quote_len(messages[i]->data, messages[i]->len);
 	return len;
 }
 
-char *sockjs_array(char *out, struct message *const *messages, size_t count)
+char *sockjs_frame_array(char *out, struct message *const *messages, size_t count)
 {
 	*out++ = 'a';
 	*out++ = '[';
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			*out++ = ',';
-		out = sockjs_quote(out, messages[i]->data, messages[i]->len);
+		out = sockjs_frame_quote(out, messages[i]->data, messages[i]->len);
 	}
 	*out++ = ']';
 	return out;
 }
 
-int sockjs_array_add(struct buf *b, struct message *const *messages, size_t count)
+int sockjs_frame_array_add(struct buf *b, struct message *const *messages, size_t count)
 {
-	size_t room = sockjs_array_max(messages, count);
+	size_t room = sockjs_frame_array_max(messages, count);
 	char *out;
 
 	if (room > GUESS_MAX)
-		room = sockjs_array_len(messages, count);
+		room = sockjs_frame_array_len(messages, count);
 	out = buf_reserve(b, room);
 	if (!out)
 		return -ENOMEM;
-	buf_commit(b, (size_t)(sockjs_array(out, messages, count) - out));
+	buf_commit(b, (size_t)(sockjs_frame_array(out, messages, count) - out));
 	return 0;
 }
 
-size_t sockjs_close_max(size_t reason_len)
+size_t sockjs_frame_close_max(size_t reason_len)
 {
-	return sizeof("c[4294967295,]") - 1 + sockjs_quote_max(reason_len);
+	return sizeof("c[4294967295,]") - 1 + sockjs_frame_quote_max(reason_len);
 }
 
-char *sockjs_close(char *out, unsigned code, const char *reason, size_t reason_len)
+char *sockjs_frame_close(char *out, unsigned code, const char *reason, size_t reason_len)
 {
 	char digits[16];
 
 	*out++ = 'c';
 	*out++ = '[';
 	out = put(out, digits, (size_t)snprintf(digits, sizeof(digits), "%u,", code));
-	out = sockjs_quote(out, reason, reason_len);
+	out = sockjs_frame_quote(out, reason, reason_len);
 	*out++ = ']';
 	return out;
 }
@@ -256,34 +256,34 @@ static inline char *escape_event(char *out, const char *p, size_t n, size_t *use
 	}
 }
 
-size_t sockjs_event_max(size_t frame_len)
+size_t sockjs_frame_event_max(size_t frame_len)
 {
 	return EVENT_FIXED + 3 * frame_len;
 }
 
-size_t sockjs_event_len(const char *frame, size_t n)
+size_t sockjs_frame_event_len(const char *frame, size_t n)
 {
 	return EVENT_FIXED + measure(frame, n, EVENT_STOPS, escape_event);
 }
 
-char *sockjs_event(char *out, const char *frame, size_t n)
+char *sockjs_frame_event(char *out, const char *frame, size_t n)
 {
 	out = put(out, EVENT_HEAD, sizeof(EVENT_HEAD) - 1);
 	out = transcode(out, frame, n, EVENT_STOPS, escape_event);
 	return put(out, EVENT_TAIL, sizeof(EVENT_TAIL) - 1);
 }
 
-int sockjs_event_add(struct buf *b, const char *frame, size_t n)
+int sockjs_frame_event_add(struct buf *b, const char *frame, size_t n)
 {
-	size_t room = sockjs_event_max(n);
+	size_t room = sockjs_frame_event_max(n);
 	char *out;
 
 	if (room > GUESS_MAX)
-		room = sockjs_event_len(frame, n);
+		room = sockjs_frame_event_len(frame, n);
 	out = buf_reserve(b, room);
 	if (!out)
 		return -ENOMEM;
-	buf_commit(b, (size_t)(sockjs_event(out, frame, n) - out));
+	buf_commit(b, (size_t)(sockjs_frame_event(out, frame, n) - out));
 	return 0;
 }
 
@@ -301,34 +301,34 @@ static inline char *escape_script(char *out, const char *p, size_t n, size_t *us
 	return *p == '<' ? put_hex4(out, '<') : escape_ascii(out, *p);
 }
 
-size_t sockjs_script_max(size_t frame_len)
+size_t sockjs_frame_script_max(size_t frame_len)
 {
 	return SCRIPT_FIXED + 6 * frame_len;
 }
 
-size_t sockjs_script_len(const char *frame, size_t n)
+size_t sockjs_frame_script_len(const char *frame, size_t n)
 {
 	return SCRIPT_FIXED + measure(frame, n, SCRIPT_STOPS, escape_script);
 }
 
-char *sockjs_script(char *out, const char *frame, size_t n)
+char *sockjs_frame_script(char *out, const char *frame, size_t n)
 {
 	out = put(out, SCRIPT_HEAD, sizeof(SCRIPT_HEAD) - 1);
 	out = transcode(out, frame, n, SCRIPT_STOPS, escape_script);
 	return put(out, SCRIPT_TAIL, sizeof(SCRIPT_TAIL) - 1);
 }
 
-int sockjs_script_add(struct buf *b, const char *frame, size_t n)
+int sockjs_frame_script_add(struct buf *b, const char *frame, size_t n)
 {
-	size_t room = sockjs_script_max(n);
+	size_t room = sockjs_frame_script_max(n);
 	char *out;
 
 	if (room > GUESS_MAX)
-		room = sockjs_script_len(frame, n);
+		room = sockjs_frame_script_len(frame, n);
 	out = buf_reserve(b, room);
 	if (!out)
 		return -ENOMEM;
-	buf_commit(b, (size_t)(sockjs_script(out, frame, n) - out));
+	buf_commit(b, (size_t)(sockjs_frame_script(out, frame, n) - out));
 	return 0;
 }
 
@@ -349,17 +349,17 @@ static inline char *escape_jsonp(char *out, const char *p, size_t n, size_t *use
 	return escape_ascii(out, *p);
 }
 
-size_t sockjs_jsonp_max(size_t callback_len, size_t frame_len)
+size_t sockjs_frame_jsonp_max(size_t callback_len, size_t frame_len)
 {
 	return JSONP_FIXED + callback_len + 6 * frame_len;
 }
 
-size_t sockjs_jsonp_len(size_t callback_len, const char *frame, size_t n)
+size_t sockjs_frame_jsonp_len(size_t callback_len, const char *frame, size_t n)
 {
 	return JSONP_FIXED + callback_len + measure(frame, n, JSONP_STOPS, escape_jsonp);
 }
 
-char *sockjs_jsonp(
+char *sockjs_frame_jsonp(
     char *out, const char *callback, size_t callback_len, const char *frame, size_t n)
 {
 	out = put(out, JSONP_HEAD, sizeof(JSONP_HEAD) - 1);
@@ -369,17 +369,17 @@ char *sockjs_jsonp(
 	return put(out, JSONP_TAIL, sizeof(JSONP_TAIL) - 1);
 }
 
-int sockjs_jsonp_add(
+int sockjs_frame_jsonp_add(
     struct buf *b, const char *callback, size_t callback_len, const char *frame, size_t n)
 {
-	size_t room = sockjs_jsonp_max(callback_len, n);
+	size_t room = sockjs_frame_jsonp_max(callback_len, n);
 	char *out;
 
 	if (room > GUESS_MAX)
-		room = sockjs_jsonp_len(callback_len, frame, n);
+		room = sockjs_frame_jsonp_len(callback_len, frame, n);
 	out = buf_reserve(b, room);
 	if (!out)
 		return -ENOMEM;
-	buf_commit(b, (size_t)(sockjs_jsonp(out, callback, callback_len, frame, n) - out));
+	buf_commit(b, (size_t)(sockjs_frame_jsonp(out, callback, callback_len, frame, n) - out));
 	return 0;
 }

@@ -28,49 +28,49 @@
 #define SOCKJS_HEARTBEAT "h"
 
 /* Worst case for one quoted string of n octets, quotes included. */
-static inline size_t sockjs_quote_max(size_t n)
+static inline size_t sockjs_frame_quote_max(size_t n)
 {
 	return 6 * n + 2;
 }
 
 /* A JSON string with its quotes. `text` is message text (see message.h); an octet that is not valid
  * UTF-8 there becomes U+FFFD rather than breaking the frame. */
-size_t sockjs_quote_len(const char *text, size_t n);
-char *sockjs_quote(char *out, const char *text, size_t n);
+size_t sockjs_frame_quote_len(const char *text, size_t n);
+char *sockjs_frame_quote(char *out, const char *text, size_t n);
 
 /* a["...","..."] */
-size_t sockjs_array_max(struct message *const *messages, size_t count);
-size_t sockjs_array_len(struct message *const *messages, size_t count);
-char *sockjs_array(char *out, struct message *const *messages, size_t count);
-int sockjs_array_add(struct buf *b, struct message *const *messages, size_t count);
+size_t sockjs_frame_array_max(struct message *const *messages, size_t count);
+size_t sockjs_frame_array_len(struct message *const *messages, size_t count);
+char *sockjs_frame_array(char *out, struct message *const *messages, size_t count);
+int sockjs_frame_array_add(struct buf *b, struct message *const *messages, size_t count);
 
 /* c[3000,"Go away!"] */
-size_t sockjs_close_max(size_t reason_len);
-char *sockjs_close(char *out, unsigned code, const char *reason, size_t reason_len);
+size_t sockjs_frame_close_max(size_t reason_len);
+char *sockjs_frame_close(char *out, unsigned code, const char *reason, size_t reason_len);
 
 /* The wrappings of one frame (any of the above), as each transport needs them. A frame is already
  * quoted, so what lies beyond ASCII in it passes unchanged. */
 
 /* Server-sent events: "data: <frame>\r\n\r\n" with % as %25, CR, LF and NUL escaped likewise
  * (sockjs-client decodes with decodeURI). */
-size_t sockjs_event_max(size_t frame_len);
-size_t sockjs_event_len(const char *frame, size_t n);
-char *sockjs_event(char *out, const char *frame, size_t n);
-int sockjs_event_add(struct buf *b, const char *frame, size_t n);
+size_t sockjs_frame_event_max(size_t frame_len);
+size_t sockjs_frame_event_len(const char *frame, size_t n);
+char *sockjs_frame_event(char *out, const char *frame, size_t n);
+int sockjs_frame_event_add(struct buf *b, const char *frame, size_t n);
 
 /* htmlfile: "<script>\np(<json string>);\n</script>\r\n"; '<' goes out as \u003c, so that no
  * message ends the script or opens a comment. */
-size_t sockjs_script_max(size_t frame_len);
-size_t sockjs_script_len(const char *frame, size_t n);
-char *sockjs_script(char *out, const char *frame, size_t n);
-int sockjs_script_add(struct buf *b, const char *frame, size_t n);
+size_t sockjs_frame_script_max(size_t frame_len);
+size_t sockjs_frame_script_len(const char *frame, size_t n);
+char *sockjs_frame_script(char *out, const char *frame, size_t n);
+int sockjs_frame_script_add(struct buf *b, const char *frame, size_t n);
 
 /* jsonp: slash-star-star-slash callback(<json string>);\r\n. The callback has been checked. */
-size_t sockjs_jsonp_max(size_t callback_len, size_t frame_len);
-size_t sockjs_jsonp_len(size_t callback_len, const char *frame, size_t n);
-char *sockjs_jsonp(
+size_t sockjs_frame_jsonp_max(size_t callback_len, size_t frame_len);
+size_t sockjs_frame_jsonp_len(size_t callback_len, const char *frame, size_t n);
+char *sockjs_frame_jsonp(
     char *out, const char *callback, size_t callback_len, const char *frame, size_t n);
-int sockjs_jsonp_add(
+int sockjs_frame_jsonp_add(
     struct buf *b, const char *callback, size_t callback_len, const char *frame, size_t n);
 
 #endif

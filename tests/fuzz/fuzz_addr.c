@@ -16,7 +16,8 @@ static void check_ip(struct bytes text)
 
 	if (addr_parse_ip(text, &a) < 0)
 		return;
-	if (addr_parse_ip(bytes_of(addr_print(&a, false, printed)), &b) < 0 || !addr_same_ip(&a, &b))
+	if (addr_parse_ip(bytes_of(addr_print(&a, false, printed)), &b) < 0 ||
+	    !addr_same_ip(&a, &b))
 		abort();
 }
 
@@ -41,7 +42,8 @@ static void check_listen(struct bytes text)
 		return;
 	memcpy(copy, text.p, text.n);
 	copy[text.n] = '\0';
-	if (strspn(copy, "[]*:0123456789abcdefABCDEF.") != strlen(copy) && strncmp(copy, "unix:", 5))
+	if (strspn(copy, "[]*:0123456789abcdefABCDEF.") != strlen(copy) &&
+	    strncmp(copy, "unix:", 5))
 		return;
 	if (copy[0] != '[' && copy[0] != 'u' && copy[0] != '*' && copy[0] != ':')
 		return;

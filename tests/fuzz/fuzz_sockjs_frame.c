@@ -57,8 +57,8 @@ static void require_readable(const char *frame, size_t n, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		*to++ = i ? ',' : '[';
 		require(
-		    sockjs_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
-		to = sockjs_quote(to, p.messages[i].p, p.messages[i].n);
+		    sockjs_frame_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
+		to = sockjs_frame_quote(to, p.messages[i].p, p.messages[i].n);
 	}
 	*to++ = ']';
 	require(to == again + n && memcmp(frame, again, n) == 0);
@@ -82,11 +82,11 @@ static void require_string(char *string, size_t n, const char *frame, size_t fra
 static void check_script(const char *frame, size_t n)
 {
 	static const char head[] = "<script>\np(", tail[] = ");\n</script>\r\n";
-	size_t len = sockjs_script_len(frame, n), string_len;
+	size_t len = sockjs_frame_script_len(frame, n), string_len;
 	char *out = malloc(len), *string;
 
-	require(len <= sockjs_script_max(n));
-	require(sockjs_script(out, frame, n) == out + len);
+	require(len <= sockjs_frame_script_max(n));
+	require(sockjs_frame_script(out, frame, n) == out + len);
 	string = out + sizeof(head) - 1;
 	string_len = len - (sizeof(head) - 1) - (sizeof(tail) - 1);
 	require(memchr(string, '<', string_len) == NULL);
@@ -97,11 +97,11 @@ static void check_script(const char *frame, size_t n)
 static void check_jsonp(const char *frame, size_t n)
 {
 	static const char head[] = "/**/f(", tail[] = ");\r\n";
-	size_t len = sockjs_jsonp_len(1, frame, n);
+	size_t len = sockjs_frame_jsonp_len(1, frame, n);
 	char *out = malloc(len);
 
-	require(len <= sockjs_jsonp_max(1, n));
-	require(sockjs_jsonp(out, "f", 1, frame, n) == out + len);
+	require(len <= sockjs_frame_jsonp_max(1, n));
+	require(sockjs_frame_jsonp(out, "f", 1, frame, n) == out + len);
 	require_string(
 	    out + sizeof(head) - 1, len - (sizeof(head) - 1) - (sizeof(tail) - 1), frame, n);
 	free(out);
@@ -109,11 +109,11 @@ static void check_jsonp(const char *frame, size_t n)
 
 static void check_event(const char *frame, size_t n)
 {
-	size_t len = sockjs_event_len(frame, n), at = sizeof("data: ") - 1;
+	size_t len = sockjs_frame_event_len(frame, n), at = sizeof("data: ") - 1;
 	char *out = malloc(len);
 
-	require(len <= sockjs_event_max(n));
-	require(sockjs_event(out, frame, n) == out + len);
+	require(len <= sockjs_frame_event_max(n));
+	require(sockjs_frame_event(out, frame, n) == out + len);
 	for (size_t i = 0; i < n; i++) {
 		require(out[at] == frame[i]); /* our frames have nothing else to escape */
 		if (out[at] == '%') {
@@ -130,11 +130,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct message *messages[MESSAGES_MAX];
 	size_t count = split(messages, (const char *)data, n);
-	size_t len = sockjs_array_len(messages, count);
+	size_t len = sockjs_frame_array_len(messages, count);
 	char *frame = malloc(len);
 
-	require(len <= sockjs_array_max(messages, count));
-	require(sockjs_array(frame, messages, count) == frame + len);
+	require(len <= sockjs_frame_array_max(messages, count));
+	require(sockjs_frame_array(frame, messages, count) == frame + len);
 	require_readable(frame, len, count);
 	check_script(frame, len);
 	check_jsonp(frame, len);

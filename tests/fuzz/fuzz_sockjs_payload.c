@@ -81,12 +81,12 @@ static void compare(const struct sockjs_payload *p, enum sockjs_payload_status s
 /* Each message, quoted and decoded again, is itself. */
 static void require_round_trip(struct bytes m)
 {
-	size_t len = sockjs_quote_len(m.p, m.n);
+	size_t len = sockjs_frame_quote_len(m.p, m.n);
 	char *text = malloc(len);
 	struct sockjs_payload p;
 
-	require(len <= sockjs_quote_max(m.n));
-	require(sockjs_quote(text, m.p, m.n) == text + len);
+	require(len <= sockjs_frame_quote_max(m.n));
+	require(sockjs_frame_quote(text, m.p, m.n) == text + len);
 	sockjs_payload_init(&p);
 	require(sockjs_payload_decode(&p, text, len, true, 0, 1) == SOCKJS_PAYLOAD_OK);
 	require(p.count == 1 && bytes_equal(p.messages[0], m));

@@ -67,10 +67,10 @@ END_TEST
 
 START_TEST(what_is_no_address_is_refused)
 {
-	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ",
-		" 1.2.3.4", "1.2.3.4:80", "::1::", ":::", "[::1", "::1]", "[]", "fe80::1%lo", "localhost",
-		"1.2.3.4/8", "0x7f.0.0.1", "12345:1::",
-		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb" };
+	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4",
+		"1.2.3.4 ", " 1.2.3.4", "1.2.3.4:80", "::1::", ":::", "[::1", "::1]", "[]",
+		"fe80::1%lo", "localhost", "1.2.3.4/8", "0x7f.0.0.1",
+		"12345:1::", "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb" };
 	struct addr a = { .family = 77 };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -114,7 +114,7 @@ static void check_same(const char *left, const char *right, bool same, bool same
 
 START_TEST(ipv6_addresses_of_one_64_are_one_class_of_client)
 {
-	struct addr local = { .family = AF_UNIX }, v4 = ip("0.0.0.0");
+	struct addr local = { .family = AF_UNIX }, v4 = ip("0.0.0.0"), unknown = { 0 };
 
 	check_same("192.0.2.1", "192.0.2.1", true, true);
 	check_same("192.0.2.1", "192.0.2.2", false, false);
@@ -124,6 +124,8 @@ START_TEST(ipv6_addresses_of_one_64_are_one_class_of_client)
 	check_same("0.0.0.0", "::", false, false);
 	ck_assert(addr_same_class(&local, &local));
 	ck_assert(!addr_same_class(&local, &v4));
+	ck_assert(!addr_same_class(&unknown, &unknown));
+	ck_assert(!addr_same_ip(&unknown, &unknown));
 }
 END_TEST
 
@@ -171,8 +173,8 @@ END_TEST
 START_TEST(what_is_no_network_is_refused)
 {
 	static const char *const bad[] = { "", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",
-		"10.0.0.0/+8", "10.0.0.0/8x", "10.0.0.0/ 8", "::1/129", "10.0.0.0/8/8", "10.0.0.0/99999999999",
-		"::ffff:10.0.0.0/95", "unixx", "10/8" };
+		"10.0.0.0/+8", "10.0.0.0/8x", "10.0.0.0/ 8", "::1/129", "10.0.0.0/8/8",
+		"10.0.0.0/99999999999", "::ffff:10.0.0.0/95", "unixx", "10/8" };
 	struct cidr c;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -241,8 +243,8 @@ END_TEST
 START_TEST(what_is_no_place_to_listen_at_is_refused_with_a_sentence)
 {
 	static const char *const bad[] = { "", "80", "localhost", "127.0.0.1:", "127.0.0.1:http",
-		"127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "[::1:80", "[127.0.0.1]:80", "unix:",
-		"[]:80", "127.0.0.1: 80" };
+		"127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "[::1:80", "[127.0.0.1]:80",
+		"unix:", "[]:80", "127.0.0.1: 80" };
 	struct listen_addr l = { .len = 99 };
 	char longest[400];
 

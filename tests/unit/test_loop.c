@@ -130,10 +130,11 @@ static void ask_for_all_stages(struct source *s)
 
 START_TEST(the_stages_of_a_turn_run_in_the_promised_order)
 {
+	char flush = 'f', http = 'h';
 	struct source s;
 
-	loop_set_hook(loop, LOOP_STAGE_FLUSH, note_hook, "f");
-	loop_set_hook(loop, LOOP_STAGE_HTTP, note_hook, "h");
+	loop_set_hook(loop, LOOP_STAGE_FLUSH, note_hook, &flush);
+	loop_set_hook(loop, LOOP_STAGE_HTTP, note_hook, &http);
 	timer_init(&timers[0], note_timer);
 	source_init(&s, 'e');
 	s.then = ask_for_all_stages;

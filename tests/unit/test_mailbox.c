@@ -63,7 +63,8 @@ START_TEST(mail_of_many_threads_arrives_whole_and_in_the_order_of_each_sender)
 		senders[i].id = i;
 		senders[i].letters = mem_zalloc(LETTERS * sizeof(struct letter));
 		ck_assert_ptr_nonnull(senders[i].letters);
-		ck_assert_int_eq(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
+		ck_assert_int_eq(
+		    pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
 	}
 	ck_assert_int_eq(loop_run(loop), 0);
 	ck_assert_uint_eq(received, SENDERS * LETTERS);

@@ -35,10 +35,10 @@ static void assert_text(struct text t, const char *end, const char *expected, si
 
 static void assert_quoted(const char *source, size_t n, const char *expected)
 {
-	struct text t = exactly(sockjs_quote_len(source, n));
+	struct text t = exactly(sockjs_frame_quote_len(source, n));
 
-	ck_assert_uint_le(t.n, sockjs_quote_max(n));
-	assert_text(t, sockjs_quote(t.p, source, n), expected, strlen(expected));
+	ck_assert_uint_le(t.n, sockjs_frame_quote_max(n));
+	assert_text(t, sockjs_frame_quote(t.p, source, n), expected, strlen(expected));
 }
 
 #define assert_quotes(source, expected) assert_quoted((source), sizeof(source) - 1, (expected))
@@ -87,7 +87,7 @@ START_TEST(exactly_the_ranges_of_the_protocol_are_escaped)
 			snprintf(expected, sizeof(expected), "\"\\u%04x\"", cp);
 		else
 			snprintf(expected, sizeof(expected), "\"%s\"", source);
-		*sockjs_quote(got, source, 3) = '\0';
+		*sockjs_frame_quote(got, source, 3) = '\0';
 		wrong += strcmp(got, expected) != 0;
 	}
 	ck_assert_uint_eq(wrong, 0);
@@ -119,10 +119,10 @@ END_TEST
 /* The reverse of quoting. */
 static void assert_comes_back(const char *source, size_t n)
 {
-	struct text t = exactly(sockjs_quote_len(source, n));
+	struct text t = exactly(sockjs_frame_quote_len(source, n));
 	struct sockjs_payload p;
 
-	ck_assert_ptr_eq(sockjs_quote(t.p, source, n), t.p + t.n);
+	ck_assert_ptr_eq(sockjs_frame_quote(t.p, source, n), t.p + t.n);
 	sockjs_payload_init(&p);
 	ck_assert_int_eq(sockjs_payload_decode(&p, t.p, t.n, true, 0, 0), SOCKJS_PAYLOAD_OK);
 	ck_assert_uint_eq(p.count, 1);
@@ -161,11 +161,11 @@ START_TEST(the_worst_case_is_never_exceeded)
 	for (unsigned c = 0; c < 256; c++) {
 		memset(source, (int)c, sizeof(source));
 		for (size_t n = 0; n <= sizeof(source); n += 1 + n / 4) {
-			struct text t = exactly(sockjs_quote_max(n));
-			char *end = sockjs_quote(t.p, source, n);
+			struct text t = exactly(sockjs_frame_quote_max(n));
+			char *end = sockjs_frame_quote(t.p, source, n);
 
 			ck_assert(end <= t.p + t.n);
-			ck_assert_uint_eq((size_t)(end - t.p), sockjs_quote_len(source, n));
+			ck_assert_uint_eq((size_t)(end - t.p), sockjs_frame_quote_len(source, n));
 			free(t.p);
 		}
 	}
@@ -183,14 +183,14 @@ START_TEST(messages_of_an_array_are_quoted_in_order)
 {
 	static const char expected[] = "a[\"x\",\"\",\"\\\"y\\\"\"]";
 	struct message *m[] = { message("x"), message(""), message("\"y\"") };
-	struct text t = exactly(sockjs_array_len(m, 3));
+	struct text t = exactly(sockjs_frame_array_len(m, 3));
 
-	ck_assert_uint_le(t.n, sockjs_array_max(m, 3));
-	assert_text(t, sockjs_array(t.p, m, 3), expected, sizeof(expected) - 1);
-	t = exactly(sockjs_array_len(m, 1));
-	assert_text(t, sockjs_array(t.p, m, 1), "a[\"x\"]", 6);
-	t = exactly(sockjs_array_len(m, 0));
-	assert_text(t, sockjs_array(t.p, m, 0), "a[]", 3);
+	ck_assert_uint_le(t.n, sockjs_frame_array_max(m, 3));
+	assert_text(t, sockjs_frame_array(t.p, m, 3), expected, sizeof(expected) - 1);
+	t = exactly(sockjs_frame_array_len(m, 1));
+	assert_text(t, sockjs_frame_array(t.p, m, 1), "a[\"x\"]", 6);
+	t = exactly(sockjs_frame_array_len(m, 0));
+	assert_text(t, sockjs_frame_array(t.p, m, 0), "a[]", 3);
 	for (size_t i = 0; i < N(m); i++)
 		message_unref(m[i]);
 }
@@ -198,24 +198,24 @@ END_TEST
 
 START_TEST(a_close_frame_has_code_and_reason)
 {
-	struct text t = exactly(sockjs_close_max(8));
-	char *end = sockjs_close(t.p, 3000, "Go away!", 8);
+	struct text t = exactly(sockjs_frame_close_max(8));
+	char *end = sockjs_frame_close(t.p, 3000, "Go away!", 8);
 
 	ck_assert_uint_eq((size_t)(end - t.p), 18);
 	ck_assert_mem_eq(t.p, "c[3000,\"Go away!\"]", 18);
 	free(t.p);
-	t = exactly(sockjs_close_max(1));
-	end = sockjs_close(t.p, 4294967295u, "\x01", 1);
+	t = exactly(sockjs_frame_close_max(1));
+	end = sockjs_frame_close(t.p, 4294967295u, "\x01", 1);
 	assert_text(t, end, "c[4294967295,\"\\u0001\"]", 22);
 }
 END_TEST
 
 static void assert_event(const char *frame, size_t n, const char *expected)
 {
-	struct text t = exactly(sockjs_event_len(frame, n));
+	struct text t = exactly(sockjs_frame_event_len(frame, n));
 
-	ck_assert_uint_le(t.n, sockjs_event_max(n));
-	assert_text(t, sockjs_event(t.p, frame, n), expected, strlen(expected));
+	ck_assert_uint_le(t.n, sockjs_frame_event_max(n));
+	assert_text(t, sockjs_frame_event(t.p, frame, n), expected, strlen(expected));
 }
 
 START_TEST(an_event_escapes_what_would_end_it_and_what_the_client_decodes)
@@ -231,10 +231,10 @@ END_TEST
 
 static void assert_script(const char *frame, const char *expected)
 {
-	struct text t = exactly(sockjs_script_len(frame, strlen(frame)));
+	struct text t = exactly(sockjs_frame_script_len(frame, strlen(frame)));
 
-	ck_assert_uint_le(t.n, sockjs_script_max(strlen(frame)));
-	assert_text(t, sockjs_script(t.p, frame, strlen(frame)), expected, strlen(expected));
+	ck_assert_uint_le(t.n, sockjs_frame_script_max(strlen(frame)));
+	assert_text(t, sockjs_frame_script(t.p, frame, strlen(frame)), expected, strlen(expected));
 }
 
 START_TEST(a_script_block_holds_the_frame_as_a_string)
@@ -256,10 +256,10 @@ END_TEST
 static void assert_jsonp(const char *callback, const char *frame, const char *expected)
 {
 	size_t c = strlen(callback), n = strlen(frame);
-	struct text t = exactly(sockjs_jsonp_len(c, frame, n));
+	struct text t = exactly(sockjs_frame_jsonp_len(c, frame, n));
 
-	ck_assert_uint_le(t.n, sockjs_jsonp_max(c, n));
-	assert_text(t, sockjs_jsonp(t.p, callback, c, frame, n), expected, strlen(expected));
+	ck_assert_uint_le(t.n, sockjs_frame_jsonp_max(c, n));
+	assert_text(t, sockjs_frame_jsonp(t.p, callback, c, frame, n), expected, strlen(expected));
 }
 
 START_TEST(jsonp_calls_back_with_the_frame_as_a_string)
@@ -275,14 +275,14 @@ END_TEST
 /* Everything that can be added, one behind the other. */
 static int add_all(struct buf *b, struct message *const *m)
 {
-	int err = sockjs_array_add(b, m, 1);
+	int err = sockjs_frame_array_add(b, m, 1);
 
 	if (err == 0)
-		err = sockjs_event_add(b, "%", 1);
+		err = sockjs_frame_event_add(b, "%", 1);
 	if (err == 0)
-		err = sockjs_script_add(b, "<", 1);
+		err = sockjs_frame_script_add(b, "<", 1);
 	if (err == 0)
-		err = sockjs_jsonp_add(b, "f", 1, "o", 1);
+		err = sockjs_frame_jsonp_add(b, "f", 1, "o", 1);
 	return err;
 }
 
@@ -310,10 +310,10 @@ START_TEST(a_long_message_does_not_cost_its_worst_case)
 
 	memset(text, 'x', n);
 	m = message_new(text, n, false, false);
-	ck_assert_int_eq(sockjs_array_add(&array, &m, 1), 0);
-	ck_assert_int_eq(sockjs_event_add(&event, text, n), 0);
-	ck_assert_int_eq(sockjs_script_add(&script, text, n), 0);
-	ck_assert_int_eq(sockjs_jsonp_add(&jsonp, "f", 1, text, n), 0);
+	ck_assert_int_eq(sockjs_frame_array_add(&array, &m, 1), 0);
+	ck_assert_int_eq(sockjs_frame_event_add(&event, text, n), 0);
+	ck_assert_int_eq(sockjs_frame_script_add(&script, text, n), 0);
+	ck_assert_int_eq(sockjs_frame_jsonp_add(&jsonp, "f", 1, text, n), 0);
 	ck_assert_uint_eq(buf_len(&array), n + 5);
 	ck_assert_uint_le(array.cap, 2 * n);
 	ck_assert_uint_le(event.cap, 2 * n);
@@ -337,13 +337,13 @@ START_TEST(adding_without_memory_changes_nothing)
 	memset(text, 'x', sizeof(text));
 	m = message_new(text, sizeof(text), false, false);
 	mem_fail_at(1);
-	ck_assert_int_eq(sockjs_array_add(&b, &m, 1), -ENOMEM);
+	ck_assert_int_eq(sockjs_frame_array_add(&b, &m, 1), -ENOMEM);
 	mem_fail_at(1);
-	ck_assert_int_eq(sockjs_event_add(&b, text, sizeof(text)), -ENOMEM);
+	ck_assert_int_eq(sockjs_frame_event_add(&b, text, sizeof(text)), -ENOMEM);
 	mem_fail_at(1);
-	ck_assert_int_eq(sockjs_script_add(&b, text, sizeof(text)), -ENOMEM);
+	ck_assert_int_eq(sockjs_frame_script_add(&b, text, sizeof(text)), -ENOMEM);
 	mem_fail_at(1);
-	ck_assert_int_eq(sockjs_jsonp_add(&b, "f", 1, text, sizeof(text)), -ENOMEM);
+	ck_assert_int_eq(sockjs_frame_jsonp_add(&b, "f", 1, text, sizeof(text)), -ENOMEM);
 	mem_fail_at(0);
 	ck_assert_uint_eq(buf_len(&b), 0);
 	message_unref(m);

@@ -51,8 +51,8 @@ static void teardown(void)
 
 START_TEST(a_timer_fires_at_its_deadline_and_not_before)
 {
-	static const uint64_t delays[] = { 1, 2, 63, 64, 65, 4095, 4096, 5000, 25000, 262144, 86400000,
-		1ull << 40 };
+	static const uint64_t delays[] = { 1, 2, 63, 64, 65, 4095, 4096, 5000, 25000, 262144,
+		86400000, 1ull << 40 };
 	uint64_t now = BEGIN;
 	struct probe p;
 
@@ -320,8 +320,8 @@ int main(void)
 	tcase_add_test(tc, a_sleep_is_not_counted_for_a_timer_started_after_it);
 	tcase_add_test(tc, the_timeout_never_passes_a_deadline_and_following_it_takes_few_steps);
 	tcase_add_test(tc, time_that_goes_back_or_overflows_does_no_harm);
-	tcase_add_loop_test(tc,
-	    timers_fire_in_the_order_of_deadlines_and_equal_ones_in_the_order_started, 0, 10);
+	tcase_add_loop_test(
+	    tc, timers_fire_in_the_order_of_deadlines_and_equal_ones_in_the_order_started, 0, 10);
 	tcase_add_test(tc, no_memory_no_wheel);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

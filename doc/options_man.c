@@ -1,0 +1,113 @@
+/*
+ * doc/options_man.c - makes sockjsd.conf(5) from its frame and the tables of
+ * options and applications.
+ *
+ *	options_man FRAME
+ *
+ * Copies the frame to standard output; a line @SERVER@, @LISTENER@ or @ENDPOINT@
+ * becomes the options of that scope, in mdoc.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/options.h"
+
+static const char *type_name(const struct option *opt)
+{
+	static const char *const names[] = {
+		[OPTION_BOOL] = "boolean",
+		[OPTION_INT] = "number",
+		[OPTION_STRING] = "string",
+		[OPTION_LIST] = "list",
+		[OPTION_MODE] = "string",
+	};
+
+	return names[opt->type];
+}
+
+/* Text that roff takes as it is. */
+static void put(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\\')
+			fputs("\\e", stdout);
+		else if (*text == '-')
+			fputs("\\-", stdout);
+		else if (*text == '\'')
+			fputs("\\(aq", stdout);
+		else if (*text == '^')
+			fputs("\\(ha", stdout);
+		else if (*text == '`')
+			fputs("\\(ga", stdout);
+		else if (*text == '~')
+			fputs("\\(ti", stdout);
+		else
+			putchar(*text);
+	}
+}
+
+static void put_default(const struct option *opt)
+{
+	if (opt->default_value && opt->type == OPTION_LIST)
+		put("all");
+	else if (opt->default_value)
+		put(opt->default_value);
+	else
+		put(opt->type == OPTION_LIST ? "[]" : "null");
+}
+
+static void put_option(const struct option *opt)
+{
+	char allowed[512];
+
+	options_describe(opt, allowed, sizeof(allowed));
+	fputs(".It Cm ", stdout);
+	put(opt->key);
+	printf(" Pq %s\n\\&", type_name(opt));
+	put(opt->sentence);
+	fputs("\n.br\nAllowed: ", stdout);
+	put(allowed);
+	fputs(".\nDefault: ", stdout);
+	put_default(opt);
+	fputs(".\n", stdout);
+}
+
+static void put_scope(enum option_scope scope)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	puts(".Bl -tag -width Ds");
+	for (size_t i = 0; i < count; i++)
+		if (table[i].scope == scope)
+			put_option(&table[i]);
+	puts(".El");
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const marks[] = {
+		[OPTION_SERVER] = "@SERVER@\n",
+		[OPTION_LISTENER] = "@LISTENER@\n",
+		[OPTION_ENDPOINT] = "@ENDPOINT@\n",
+	};
+	char line[1024];
+	FILE *frame = argc == 2 ? fopen(argv[1], "r") : NULL;
+
+	if (!frame) {
+		fputs("usage: options_man FRAME\n", stderr);
+		return 1;
+	}
+	while (fgets(line, sizeof(line), frame)) {
+		size_t scope = 0;
+
+		while (scope < 3 && strcmp(line, marks[scope]) != 0)
+			scope++;
+		if (scope < 3)
+			put_scope((enum option_scope)scope);
+		else
+			fputs(line, stdout);
+	}
+	fclose(frame);
+	return ferror(stdout) ? 1 : 0;
+}

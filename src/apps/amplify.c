@@ -1,0 +1,65 @@
+/*
+ * apps/amplify.c - a small message makes a large one: the number n is answered
+ * with 2^n times 'x'. What is no number from 1 to 18 counts as 1.
+ *
+ * The state is the longest answer; a shorter one is its beginning.
+ */
+#include "apps/apps.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_POWER 18
+
+/* As JavaScript's Math.floor(Number(text)) would have it. */
+static unsigned power_of(const struct sockjs_message *m)
+{
+	char text[64], *end;
+	double n;
+
+	if (m->len == 0 || m->len >= sizeof(text))
+		return 1;
+	memcpy(text, m->data, m->len);
+	text[m->len] = '\0';
+	n = strtod(text, &end);
+	while (isspace((unsigned char)*end))
+		end++;
+	if (end != text + m->len || !(n >= 1 && n < MAX_POWER + 1))
+		return 1;
+	return (unsigned)n;
+}
+
+static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
+{
+	if (sockjs_send(s, state, (size_t)1 << power_of(m)) == SOCKJS_FULL)
+		sockjs_pause(s);
+}
+
+static void on_writable(struct sockjs_session *s, void *state)
+{
+	(void)state;
+	sockjs_resume(s);
+}
+
+static int start(struct sockjs_server *server, void **state)
+{
+	size_t len = (size_t)1 << MAX_POWER;
+
+	(void)server;
+	if (!(*state = malloc(len)))
+		return -ENOMEM;
+	memset(*state, 'x', len);
+	return 0;
+}
+
+static const struct sockjs_callbacks callbacks = { .message = on_message, .writable = on_writable };
+
+const struct app amplify_app = {
+	.name = "amplify",
+	.sentence = "Answers a number n from 1 to 18 with 2^n times \"x\".",
+	.callbacks = &callbacks,
+	.start = start,
+	.stop = free,
+};

@@ -1,0 +1,45 @@
+/*
+ * apps/broadcast.c - sends every message to all clients of the endpoint, the
+ * sender among them.
+ *
+ * The state is a group: it encodes a message once for all members, on whatever
+ * threads they live, and forgets a member when its session closes.
+ */
+#include "apps/apps.h"
+
+#include <errno.h>
+
+static void on_open(struct sockjs_session *s, void *state)
+{
+	if (sockjs_group_join(state, s) < 0)
+		sockjs_close(s, 4011, "Out of memory");
+}
+
+static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
+{
+	if (m->is_binary)
+		sockjs_close(s, 4003, "Text only"); /* most members could not take it */
+	else
+		sockjs_group_send(state, m->data, m->len);
+}
+
+static int start(struct sockjs_server *server, void **state)
+{
+	*state = sockjs_group_new(server);
+	return *state ? 0 : -ENOMEM;
+}
+
+static void stop(void *state)
+{
+	sockjs_group_free(state);
+}
+
+static const struct sockjs_callbacks callbacks = { .open = on_open, .message = on_message };
+
+const struct app broadcast_app = {
+	.name = "broadcast",
+	.sentence = "Sends every message to all clients of the endpoint.",
+	.callbacks = &callbacks,
+	.start = start,
+	.stop = stop,
+};

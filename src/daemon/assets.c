@@ -1,0 +1,87 @@
+/*
+ * daemon/assets.c - looks for the demo's files: beside the executable (a build
+ * tree), where they are installed, in the current directory; see assets.h.
+ */
+#include "daemon/assets.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "sockjs-client/dist/sockjs.min.js"
+
+/* The directory of the running program; "." if the kernel does not say. */
+static void own_directory(char dir[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", dir, PATH_MAX - 1);
+	char *slash;
+
+	dir[n > 0 ? n : 0] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash && slash > dir)
+		*slash = '\0';
+	else
+		strcpy(dir, ".");
+}
+
+/* Sets `key` to dir/file if that can be read. 1: done; 0: not there; -ENOMEM. */
+static int try(struct config *c, const char *key, const char *dir, const char *file)
+{
+	char text[PATH_MAX];
+	const char *path = text;
+	int n = snprintf(text, sizeof(text), "%s/%s", dir, file);
+
+	if (n >= (int)sizeof(text) || access(path, R_OK) < 0)
+		return 0;
+	if (sockjs_options_set(&c->options, key, path) < 0)
+		return -ENOMEM;
+	log_info("found", LOG_STR("what", key), LOG_STR("path", path));
+	return 1;
+}
+
+static int find_www(struct config *c, const char *own)
+{
+	int found;
+
+	if ((found = try(c, "www", own, "www")) != 0 ||
+	    (found = try(c, "www", PKGDATADIR, "www")) != 0 ||
+	    (found = try(c, "www", ".", "www")) != 0)
+		return found;
+	log_warn("no pages found: name their directory by --www");
+	return 0;
+}
+
+static int find_library(struct config *c, const char *own)
+{
+	const char *key = "client_library", *www = c->options.server.www;
+	char beside[PATH_MAX];
+	int found;
+
+	if (www && snprintf(beside, sizeof(beside), "%s/..", www) < (int)sizeof(beside) &&
+	    (found = try(c, key, beside, "node_modules/" LIBRARY)) != 0)
+		return found;
+	if ((found = try(c, key, own, "node_modules/" LIBRARY)) != 0 ||
+	    (found = try(c, key, ".", "node_modules/" LIBRARY)) != 0 ||
+	    (found = try(c, key, PKGDATADIR, "sockjs.min.js")) != 0 ||
+	    (found = try(c, key, "/usr/share/nodejs", LIBRARY)) != 0)
+		return found;
+	log_warn(
+	    "no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
+	    "script/bootstrap installs it");
+	return 0;
+}
+
+int assets_find(struct config *c)
+{
+	char own[PATH_MAX];
+	int err = 0;
+
+	own_directory(own);
+	if (!c->options.server.www)
+		err = find_www(c, own);
+	if (err >= 0 && !c->options.server.client_library)
+		err = find_library(c, own);
+	return err < 0 ? err : 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * daemon/config.h - what the daemon is told to do: one structure, from a JSON
+ * file (config.c), from --demo (demo.c) and from the command line.
+ *
+ * A configuration that was read is valid in every detail that can be checked
+ * without touching the network. An error is one sentence that names the file,
+ * the key's path, the value and what is allowed.
+ */
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "apps/apps.h"
+#include "base/log.h"
+#include "server/options.h"
+
+struct config_listener {
+	char *address;
+	struct sockjs_options options;
+};
+
+struct config_endpoint {
+	char *prefix;
+	const struct app *app;
+	struct sockjs_options options;
+};
+
+struct config {
+	struct sockjs_options options; /* of the server */
+	struct config_listener *listeners;
+	size_t listener_count;
+	char *internal; /* address of the internal listener, or NULL */
+	struct config_endpoint *endpoints;
+	size_t endpoint_count;
+	char *user, *group; /* to become after binding, or NULL */
+	enum log_level log_level;
+	enum log_format log_format;
+	char error[1024];
+};
+
+/* Defaults, no listeners, no endpoints; 0 or -ENOMEM. */
+int config_init(struct config *c);
+void config_fini(struct config *c);
+
+/* Reads a file, or a text that messages call `name`, into a configuration just initialised. 0, or
+ * -errno (-EINVAL or -ERANGE: what it says is wrong) and a sentence in c->error. */
+int config_read_file(struct config *c, const char *path);
+int config_read_text(struct config *c, const char *name, const char *text, size_t len);
+/* The configuration of --demo; 0 or -ENOMEM. */
+int config_demo(struct config *c);
+
+/* 0; -EINVAL with a sentence, -ENOMEM. */
+int config_add_listener(struct config *c, const char *address);
+int config_add_endpoint(struct config *c, const char *prefix, const char *application);
+int config_set_internal(struct config *c, const char *address);
+void config_clear_listeners(struct config *c);
+/* Whether it can be run: what must be there is, files can be read. 0 or -EINVAL with a sentence. */
+int config_check(struct config *c);
+
+/* Writes all of it as JSON that config_read_file() takes back; 0 or -ENOMEM. */
+struct buf;
+int config_print(const struct config *c, struct buf *out);
+
+#endif

@@ -1,0 +1,512 @@
+/*
+ * daemon/config_json.c - reads the configuration file; see config.h.
+ *
+ * Strict: whatever is not understood is an error, never ignored. The keys of an
+ * object are a few words of the daemon's own (struct word) and the rows of the
+ * option table that belong there; a dot in an option's key is an object in JSON.
+ */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/config_error.h"
+
+#define MAX_FILE_BYTES (16u << 20)
+#define PATH_BYTES     160
+
+struct reader {
+	struct config *c;
+	const char *name; /* of the file */
+};
+
+struct word {
+	const char *key;
+	int (*read)(struct reader *r, const char *path, json_t *value); /* NULL: read elsewhere */
+};
+
+/* One JSON object: where it stands and what may be in it. */
+struct place {
+	const char *path;  /* "", or "endpoints[0]." */
+	const char *group; /* "", or "websocket." */
+	enum option_scope scope;
+	struct sockjs_options *options;
+	const struct word *words; /* up to a NULL key */
+};
+
+static int read_members(struct reader *r, const struct place *p, json_t *object);
+
+/* --- errors ------------------------------------------------------------------------------- */
+
+/* Puts the file and the path before a sentence that says the rest. */
+static int refuse(struct reader *r, int err, const char *path, const char *sentence)
+{
+	char copy[sizeof(r->c->error)];
+
+	snprintf(copy, sizeof(copy), "%s", sentence);
+	return config_fail(r->c, err, "%s: %s%s", r->name, path, copy);
+}
+
+static const char *kind(const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "a list";
+	case JSON_STRING:
+		return "a long string";
+	default:
+		return "this";
+	}
+}
+
+/* The value as it stands in the file if it is short, else in words. */
+static const char *show(const json_t *value, char text[CONFIG_SHOWN + 1])
+{
+	size_t n = json_dumpb(value, text, CONFIG_SHOWN, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	if (n == 0 || n > CONFIG_SHOWN || json_is_object(value))
+		return kind(value);
+	text[n] = '\0';
+	return text;
+}
+
+static int wrong_type(
+    struct reader *r, const char *path, const char *key, const json_t *value, const char *wanted)
+{
+	char text[CONFIG_SHOWN + 1];
+
+	return config_fail(
+	    r->c, -EINVAL, "%s: %s%s: %s is not %s", r->name, path, key, show(value, text), wanted);
+}
+
+static bool begins_with(const char *s, const char *start)
+{
+	return strncmp(s, start, strlen(start)) == 0;
+}
+
+/* Adds what may stand in this object: words, options, and each group of options once. */
+static void list_keys(const struct place *p, char *text, size_t size)
+{
+	const struct option *table;
+	size_t count, len = 0, skip = strlen(p->group), last_len = 0;
+	const char *last = "";
+
+	text[0] = '\0';
+	for (const struct word *w = p->words; w && w->key && len < size; w++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", w->key);
+	table = options_table(&count);
+	for (size_t i = 0; i < count && len < size; i++) {
+		const char *key = table[i].key + skip;
+		size_t n;
+
+		if (table[i].scope != p->scope || !begins_with(table[i].key, p->group))
+			continue;
+		n = strcspn(key, ".");
+		if (n == last_len && strncmp(key, last, n) == 0)
+			continue;
+		last = key;
+		last_len = n;
+		len += (size_t)snprintf(
+		    text + len, size - len, "%s%.*s", len ? ", " : "", (int)n, key);
+	}
+}
+
+static int unknown_key(struct reader *r, const struct place *p, const char *key)
+{
+	char keys[800];
+
+	list_keys(p, keys, sizeof(keys));
+	return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key; allowed: %s", r->name,
+	    p->path, p->group, CONFIG_SHOWN, key, keys);
+}
+
+/* --- options -------------------------------------------------------------------------------- */
+
+static int set_list(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *array)
+{
+	size_t count = json_array_size(array), i;
+	const char **items = mem_alloc((count + 1) * sizeof(*items));
+	char index[PATH_BYTES];
+	json_t *item;
+	int err = 0;
+
+	if (!items)
+		return config_no_memory(r->c);
+	json_array_foreach (array, i, item) {
+		if (!json_is_string(item)) {
+			snprintf(index, sizeof(index), "%s[%zu]", opt->key, i);
+			err = wrong_type(r, p->path, index, item, "a string");
+			break;
+		}
+		items[i] = json_string_value(item);
+	}
+	if (err == 0 && (err = options_set_list(p->options, opt, items, count)) < 0)
+		refuse(r, err, p->path, p->options->error);
+	mem_free(items);
+	return err;
+}
+
+static int set_text(
+    struct reader *r, const struct place *p, const struct option *opt, const char *text)
+{
+	int err = options_set(p->options, opt, text);
+
+	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
+}
+
+static int set_option(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *value)
+{
+	static const char *const nouns[] = {
+		[OPTION_BOOL] = "a truth value",
+		[OPTION_INT] = "a whole number",
+		[OPTION_STRING] = "a string",
+		[OPTION_LIST] = "a list",
+		[OPTION_MODE] = "a string",
+	};
+	char text[32], wanted[400];
+	int n;
+
+	if (json_is_null(value) && options_nullable(opt))
+		return set_text(r, p, opt, NULL);
+	if (opt->type == OPTION_LIST && json_is_array(value))
+		return set_list(r, p, opt, value);
+	if (opt->type == OPTION_BOOL && json_is_boolean(value))
+		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
+	if ((opt->type == OPTION_STRING || opt->type == OPTION_MODE) && json_is_string(value))
+		return set_text(r, p, opt, json_string_value(value));
+	if (opt->type == OPTION_INT && json_is_integer(value)) {
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		return set_text(r, p, opt, text);
+	}
+	n = snprintf(wanted, sizeof(wanted), "%s; allowed: ", nouns[opt->type]);
+	options_describe(opt, wanted + n, sizeof(wanted) - (size_t)n);
+	return wrong_type(r, p->path, opt->key, value, wanted);
+}
+
+static bool is_group(const struct place *p, const char *group)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (table[i].scope == p->scope && begins_with(table[i].key, group))
+			return true;
+	return false;
+}
+
+static int read_option(struct reader *r, const struct place *p, const char *key, json_t *value)
+{
+	char name[PATH_BYTES];
+	struct place inner = *p;
+	const struct option *opt;
+
+	if (*key == '\0' || strchr(key, '.') || strlen(key) > PATH_BYTES / 2)
+		return unknown_key(r, p, key);
+	snprintf(name, sizeof(name), "%s%s", p->group, key);
+	opt = options_find(name);
+	if (opt && opt->scope == p->scope)
+		return set_option(r, p, opt, value);
+	snprintf(name, sizeof(name), "%s%s.", p->group, key);
+	if (!is_group(p, name))
+		return unknown_key(r, p, key);
+	if (!json_is_object(value))
+		return wrong_type(r, p->path, key, value, "an object");
+	inner.group = name;
+	inner.words = NULL;
+	return read_members(r, &inner, value);
+}
+
+static int read_members(struct reader *r, const struct place *p, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	int err;
+
+	json_object_foreach (object, key, value) {
+		const struct word *w = p->words;
+
+		while (w && w->key && strcmp(w->key, key) != 0)
+			w++;
+		if (!w || !w->key)
+			err = read_option(r, p, key, value);
+		else
+			err = w->read ? w->read(r, p->path, value) : 0;
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int check_together(struct reader *r, const struct place *p)
+{
+	int err = options_check(p->options, p->scope);
+
+	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
+}
+
+/* --- the daemon's own words ------------------------------------------------------------------- */
+
+/* A string that must be there; NULL after an error. */
+static const char *required(struct reader *r, const char *path, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!value)
+		config_fail(r->c, -EINVAL, "%s: %s%s: missing", r->name, path, key);
+	else if (!json_is_string(value))
+		wrong_type(r, path, key, value, "a string");
+	return json_string_value(value);
+}
+
+/* What config_add_*() said, with the path before it. */
+static int at(struct reader *r, int err, const char *path)
+{
+	return err < 0 ? refuse(r, err, path, r->c->error) : 0;
+}
+
+static int read_listener_object(struct reader *r, const char *path, json_t *value)
+{
+	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
+	struct place p = { path, "", OPTION_LISTENER, NULL, words };
+	const char *address = required(r, path, value, "address");
+	char where[PATH_BYTES + 16];
+	int err;
+
+	if (!address)
+		return -EINVAL;
+	snprintf(where, sizeof(where), "%saddress: ", path);
+	if ((err = at(r, config_add_listener(r->c, address), where)) < 0)
+		return err;
+	p.options = &r->c->listeners[r->c->listener_count - 1].options;
+	if ((err = read_members(r, &p, value)) < 0)
+		return err;
+	return check_together(r, &p);
+}
+
+static int read_listener(struct reader *r, size_t i, json_t *value)
+{
+	char path[PATH_BYTES];
+
+	if (json_is_string(value)) {
+		snprintf(path, sizeof(path), "listen[%zu]: ", i);
+		return at(r, config_add_listener(r->c, json_string_value(value)), path);
+	}
+	snprintf(path, sizeof(path), "listen[%zu]", i);
+	if (!json_is_object(value))
+		return wrong_type(r, "", path, value, "an address or an object with \"address\"");
+	snprintf(path, sizeof(path), "listen[%zu].", i);
+	return read_listener_object(r, path, value);
+}
+
+static int read_listen(struct reader *r, const char *path, json_t *value)
+{
+	size_t i;
+	json_t *item;
+	int err;
+
+	if (!json_is_array(value))
+		return wrong_type(r, path, "listen", value, "a list of addresses");
+	json_array_foreach (value, i, item)
+		if ((err = read_listener(r, i, item)) < 0)
+			return err;
+	return 0;
+}
+
+static int read_internal_listen(struct reader *r, const char *path, json_t *value)
+{
+	if (json_is_null(value))
+		return 0;
+	if (!json_is_string(value))
+		return wrong_type(r, path, "internal.listen", value, "an address or null");
+	return at(r, config_set_internal(r->c, json_string_value(value)), "internal.listen: ");
+}
+
+static int read_internal(struct reader *r, const char *path, json_t *value)
+{
+	const char *key;
+	json_t *member;
+	int err;
+
+	if (!json_is_object(value))
+		return wrong_type(r, path, "internal", value, "an object");
+	json_object_foreach (value, key, member) {
+		if (strcmp(key, "listen") != 0)
+			return config_fail(r->c, -EINVAL,
+			    "%s: internal.%.*s: unknown key; allowed: listen", r->name,
+			    CONFIG_SHOWN, key);
+		if ((err = read_internal_listen(r, path, member)) < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int read_endpoint(struct reader *r, size_t i, json_t *value)
+{
+	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
+		{ NULL, NULL } };
+	char path[PATH_BYTES];
+	struct place p = { path, "", OPTION_ENDPOINT, NULL, words };
+	const char *prefix, *application;
+	int err;
+
+	snprintf(path, sizeof(path), "endpoints[%zu]", i);
+	if (!json_is_object(value))
+		return wrong_type(r, "", path, value, "an object");
+	snprintf(path, sizeof(path), "endpoints[%zu].", i);
+	if (!(prefix = required(r, path, value, "prefix")) ||
+	    !(application = required(r, path, value, "application")))
+		return -EINVAL;
+	if ((err = at(r, config_add_endpoint(r->c, prefix, application), path)) < 0)
+		return err;
+	p.options = &r->c->endpoints[r->c->endpoint_count - 1].options;
+	if ((err = read_members(r, &p, value)) < 0)
+		return err;
+	return check_together(r, &p);
+}
+
+static int read_endpoints(struct reader *r, const char *path, json_t *value)
+{
+	size_t i;
+	json_t *item;
+	int err;
+
+	if (!json_is_array(value))
+		return wrong_type(r, path, "endpoints", value, "a list of objects");
+	json_array_foreach (value, i, item)
+		if ((err = read_endpoint(r, i, item)) < 0)
+			return err;
+	return 0;
+}
+
+static int read_name(struct reader *r, const char *key, json_t *value, char **name)
+{
+	const char *text = json_string_value(value);
+	char *copy = NULL;
+
+	if (!json_is_null(value) && (!text || !*text))
+		return wrong_type(r, "", key, value, "a name or null");
+	if (text && !(copy = mem_strdup(text)))
+		return config_no_memory(r->c);
+	mem_free(*name);
+	*name = copy;
+	return 0;
+}
+
+static int read_user(struct reader *r, const char *path, json_t *value)
+{
+	(void)path;
+	return read_name(r, "user", value, &r->c->user);
+}
+
+static int read_group(struct reader *r, const char *path, json_t *value)
+{
+	(void)path;
+	return read_name(r, "group", value, &r->c->group);
+}
+
+static int read_log_level(struct reader *r, const char *path, json_t *value)
+{
+	int level = json_is_string(value) ? log_level_by_name(json_string_value(value)) : -1;
+
+	if (level < 0)
+		return wrong_type(r, path, "log_level", value,
+		    "a log level; allowed: \"debug\", \"info\", \"warn\", \"error\", \"silent\"");
+	r->c->log_level = (enum log_level)level;
+	return 0;
+}
+
+static int read_log_format(struct reader *r, const char *path, json_t *value)
+{
+	int format = json_is_string(value) ? log_format_by_name(json_string_value(value)) : -1;
+
+	if (format < 0)
+		return wrong_type(
+		    r, path, "log_format", value, "a log format; allowed: \"text\", \"json\"");
+	r->c->log_format = (enum log_format)format;
+	return 0;
+}
+
+static int read_root(struct reader *r, json_t *root)
+{
+	static const struct word words[] = {
+		{ "listen", read_listen },
+		{ "internal", read_internal },
+		{ "endpoints", read_endpoints },
+		{ "user", read_user },
+		{ "group", read_group },
+		{ "log_level", read_log_level },
+		{ "log_format", read_log_format },
+		{ NULL, NULL },
+	};
+	struct place p = { "", "", OPTION_SERVER, &r->c->options, words };
+	int err;
+
+	if (!json_is_object(root))
+		return config_fail(r->c, -EINVAL, "%s: %s is not an object", r->name, kind(root));
+	if ((err = read_members(r, &p, root)) < 0)
+		return err;
+	return check_together(r, &p);
+}
+
+/* --- text and file ---------------------------------------------------------------------------- */
+
+int config_read_text(struct config *c, const char *name, const char *text, size_t len)
+{
+	struct reader r = { c, name };
+	json_error_t error;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	int err;
+
+	if (!root && error.text[0] == '\0')
+		return config_no_memory(c);
+	if (!root)
+		return config_fail(
+		    c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);
+	err = read_root(&r, root);
+	json_decref(root);
+	return err;
+}
+
+static int read_all(struct config *c, const char *path, int fd, struct buf *text)
+{
+	ssize_t n = 1;
+
+	while (n > 0) {
+		char *room = buf_reserve(text, 4096);
+
+		if (!room)
+			return config_no_memory(c);
+		if ((n = read(fd, room, 4096)) < 0)
+			return config_fail(c, -errno, "%s: %s", path, strerror(errno));
+		buf_commit(text, (size_t)n);
+		if (buf_len(text) > MAX_FILE_BYTES)
+			return config_fail(c, -EINVAL, "%s: the file is longer than %u bytes", path,
+			    MAX_FILE_BYTES);
+	}
+	return 0;
+}
+
+int config_read_file(struct config *c, const char *path)
+{
+	struct buf text = BUF_INIT;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return config_fail(c, -errno, "%s: %s", path, strerror(errno));
+	err = read_all(c, path, fd, &text);
+	close(fd);
+	if (err == 0)
+		err = config_read_text(c, path, text.data ? buf_data(&text) : "", buf_len(&text));
+	buf_fini(&text);
+	return err;
+}

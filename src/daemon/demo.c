@@ -1,0 +1,69 @@
+/*
+ * daemon/demo.c - the configuration of --demo: the conventional SockJS test
+ * services, generous and open to every origin. Not for production.
+ */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/config_error.h"
+
+struct setting {
+	const char *key, *value;
+};
+
+struct service {
+	const char *prefix, *application;
+	struct setting extra;
+};
+
+static const struct setting for_all[] = {
+	{ "allowed_origins", "*" },
+	{ "max_message_bytes", "16777216" },
+	{ "max_body_bytes", "16777216" },
+	{ "send_buffer_bytes", "67108864" },
+	{ "first_message_timeout_ms", "0" },
+};
+
+static const struct service services[] = {
+	{ "/echo", "echo", { "response_limit_bytes", "4096" } },
+	{ "/disabled_websocket_echo", "echo",
+	    { "transports", "xhr_streaming,eventsource,htmlfile,xhr,jsonp" } },
+	{ "/cookie_needed_echo", "echo", { "session_cookie", "JSESSIONID" } },
+	{ "/close", "close", { NULL, NULL } },
+	{ "/amplify", "amplify", { NULL, NULL } },
+	{ "/broadcast", "broadcast", { NULL, NULL } },
+	{ "/ticker", "ticker", { NULL, NULL } },
+};
+
+static int set(struct config *c, struct sockjs_options *o, const struct setting *s)
+{
+	int err = s->key ? sockjs_options_set(o, s->key, s->value) : 0;
+
+	return err < 0 ? config_fail(c, err, "%s", o->error) : 0;
+}
+
+static int add_service(struct config *c, const struct service *s)
+{
+	struct sockjs_options *o;
+	int err;
+
+	if ((err = config_add_endpoint(c, s->prefix, s->application)) < 0)
+		return err;
+	o = &c->endpoints[c->endpoint_count - 1].options;
+	for (size_t i = 0; i < sizeof(for_all) / sizeof(*for_all); i++)
+		if ((err = set(c, o, &for_all[i])) < 0)
+			return err;
+	return set(c, o, &s->extra);
+}
+
+int config_demo(struct config *c)
+{
+	int err;
+
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
+		if ((err = add_service(c, &services[i])) < 0)
+			return err;
+	return config_add_listener(c, "127.0.0.1:8081");
+}

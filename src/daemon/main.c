@@ -1,0 +1,218 @@
+/*
+ * daemon/main.c - sockjsd: the order of start and stop, and nothing else.
+ *
+ * Configure, bind, drop privileges, run until a signal says stop. Whatever goes
+ * wrong before the reactors run is said in one sentence on standard error.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/assets.h"
+#include "daemon/cmdline.h"
+#include "daemon/config.h"
+#include "daemon/notify.h"
+#include "daemon/privs.h"
+#include "daemon/signals.h"
+#include "sockjs.h"
+
+struct daemon {
+	struct config config;
+	struct sockjs_server *server;
+	void **states; /* of the applications, one for each endpoint */
+};
+
+static int complain(const char *what, const char *sentence)
+{
+	fprintf(stderr, "sockjsd: %s%s%s\n", what, *what ? ": " : "", sentence);
+	return -1;
+}
+
+/* --- configuration ---------------------------------------------------------------------------- */
+
+static int read_config(struct config *c, const struct cmdline *cmd)
+{
+	int err = cmd->demo ? config_demo(c) : config_read_file(c, cmd->file);
+
+	if (err == 0)
+		err = cmdline_apply(cmd, c);
+	if (err < 0)
+		return complain("", c->error);
+	log_set_level(c->log_level);
+	log_set_format(c->log_format);
+	if (cmd->demo && assets_find(c) < 0)
+		return complain("", "out of memory");
+	if (config_check(c) < 0)
+		return complain(cmd->demo ? "" : cmd->file, c->error);
+	return 0;
+}
+
+static int print_config(const struct config *c)
+{
+	struct buf text = BUF_INIT;
+	int err = config_print(c, &text);
+
+	if (err == 0)
+		fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+	buf_fini(&text);
+	return err == 0 && fflush(stdout) == 0 ? EXIT_STOPPED : EXIT_RUNNING;
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+/* A wrong value is the configuration's fault; a port that is taken may be free at the next try. */
+static enum exit_code exit_code_of(int err)
+{
+	return err == -EINVAL || err == -ENOENT || err == -EEXIST ? EXIT_USAGE : EXIT_RUNNING;
+}
+
+static enum exit_code bind_all(struct daemon *d)
+{
+	const struct config *c = &d->config;
+
+	for (size_t i = 0; i < c->listener_count; i++) {
+		const struct config_listener *l = &c->listeners[i];
+		int err = sockjs_server_listen(d->server, l->address, &l->options);
+
+		if (err < 0) {
+			complain(l->address, sockjs_server_error(d->server));
+			return exit_code_of(err);
+		}
+	}
+	if (c->internal)
+		log_warn("the internal listener is not available in this version",
+		    LOG_STR("address", c->internal));
+	return EXIT_STOPPED;
+}
+
+static enum exit_code add_endpoint(struct daemon *d, size_t i)
+{
+	const struct config_endpoint *e = &d->config.endpoints[i];
+	int err = e->app->start ? e->app->start(d->server, &d->states[i]) : 0;
+
+	if (err < 0) {
+		complain(e->prefix, strerror(-err));
+		return EXIT_RUNNING;
+	}
+	err = sockjs_server_add(d->server, e->prefix, e->app->callbacks, d->states[i], &e->options);
+	if (err < 0) {
+		complain(e->prefix, sockjs_server_error(d->server));
+		return exit_code_of(err);
+	}
+	return EXIT_STOPPED;
+}
+
+static enum exit_code add_all(struct daemon *d)
+{
+	enum exit_code code = EXIT_STOPPED;
+
+	d->states = mem_zalloc(d->config.endpoint_count * sizeof(*d->states));
+	if (!d->states)
+		return EXIT_RUNNING;
+	for (size_t i = 0; i < d->config.endpoint_count && code == EXIT_STOPPED; i++)
+		code = add_endpoint(d, i);
+	return code;
+}
+
+static enum exit_code start(struct daemon *d)
+{
+	enum exit_code code;
+
+	privs_raise_descriptors(&d->config);
+	if (!(d->server = sockjs_server_new(&d->config.options))) {
+		complain("", "out of memory");
+		return EXIT_RUNNING;
+	}
+	if ((code = add_all(d)) != EXIT_STOPPED || (code = bind_all(d)) != EXIT_STOPPED)
+		return code;
+	if (notify_open() < 0)
+		log_warn("cannot reach the service manager at $NOTIFY_SOCKET");
+	if (privs_drop(&d->config) < 0) {
+		complain("", d->config.error);
+		return EXIT_USAGE;
+	}
+	return EXIT_STOPPED;
+}
+
+/* --- run and stop ------------------------------------------------------------------------------
+ */
+
+static void say_ready(const struct daemon *d)
+{
+	const char *url;
+
+	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++)
+		printf("listening on %s\n", url);
+	fflush(stdout);
+	notify("READY=1");
+}
+
+static enum exit_code run(struct daemon *d)
+{
+	int err;
+
+	signals_watch(d->server, d->config.log_format);
+	say_ready(d);
+	err = sockjs_server_run(d->server);
+	signals_forget();
+	if (err < 0)
+		complain("cannot run", sockjs_server_error(d->server));
+	return err < 0 ? EXIT_RUNNING : EXIT_STOPPED;
+}
+
+static void stop(struct daemon *d)
+{
+	for (size_t i = 0; d->states && i < d->config.endpoint_count; i++)
+		if (d->states[i] && d->config.endpoints[i].app->stop)
+			d->config.endpoints[i].app->stop(d->states[i]);
+	mem_free(d->states);
+	if (d->server)
+		sockjs_server_free(d->server);
+	notify_close();
+}
+
+static enum exit_code serve(struct daemon *d)
+{
+	enum exit_code code = start(d);
+
+	if (code == EXIT_STOPPED)
+		code = run(d);
+	stop(d);
+	return code;
+}
+
+static enum exit_code obey(struct daemon *d, const struct cmdline *cmd)
+{
+	if (read_config(&d->config, cmd) < 0)
+		return EXIT_USAGE;
+	if (cmd->print_config)
+		return print_config(&d->config);
+	if (cmd->check_config) {
+		printf("%s: the configuration is valid\n", cmd->demo ? "--demo" : cmd->file);
+		return EXIT_STOPPED;
+	}
+	return serve(d);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { 0 };
+	struct cmdline cmd;
+	enum exit_code code;
+
+	if (!cmdline_parse(&cmd, argc, argv))
+		return EXIT_USAGE;
+	if (cmd.help || cmd.version) {
+		(cmd.help ? cmdline_print_help : cmdline_print_version)();
+		return EXIT_STOPPED;
+	}
+	if (config_init(&d.config) < 0) {
+		complain("", "out of memory");
+		return EXIT_RUNNING;
+	}
+	code = obey(&d, &cmd);
+	config_fini(&d.config);
+	return code;
+}

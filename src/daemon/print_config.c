@@ -1,0 +1,188 @@
+/*
+ * daemon/print_config.c - writes the configuration with every key, so that
+ * --print-config documents itself and can be fed back; see config.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/config.h"
+
+/* Jansson's *_new functions take ownership even when they fail, and accept NULL, so that one check
+ * of the result covers the making of the value too. */
+
+static json_t *string_or_null(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+static json_t *list_value(const struct string_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (json_array_append_new(array, json_string(list->items[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *text_value(const struct sockjs_options *o, const struct option *opt)
+{
+	int len = options_get(o, opt, NULL, 0);
+	char *text;
+	json_t *value;
+
+	if (len < 0)
+		return json_null();
+	if (!(text = mem_alloc((size_t)len + 1)))
+		return NULL;
+	options_get(o, opt, text, (size_t)len + 1);
+	value = json_string(text);
+	mem_free(text);
+	return value;
+}
+
+static json_t *option_value(const struct sockjs_options *o, const struct option *opt)
+{
+	char text[32];
+
+	switch (opt->type) {
+	case OPTION_LIST:
+		return list_value(options_list(o, opt));
+	case OPTION_BOOL:
+		options_get(o, opt, text, sizeof(text));
+		return json_boolean(strcmp(text, "true") == 0);
+	case OPTION_INT:
+		options_get(o, opt, text, sizeof(text));
+		return json_integer((json_int_t)strtoumax(text, NULL, 10));
+	default:
+		return text_value(o, opt);
+	}
+}
+
+/* The object that a dotted key leads to; made when it is not there yet. *key becomes its last part.
+ */
+static json_t *group_of(json_t *object, const char **key)
+{
+	const char *dot = strchr(*key, '.');
+	char name[64];
+	json_t *group;
+
+	if (!dot)
+		return object;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - *key), *key);
+	*key = dot + 1;
+	if (!(group = json_object_get(object, name))) {
+		if (json_object_set_new(object, name, json_object()) < 0)
+			return NULL;
+		group = json_object_get(object, name);
+	}
+	return group;
+}
+
+static int add_options(json_t *object, const struct sockjs_options *o, enum option_scope scope)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *key = table[i].key;
+		json_t *group;
+
+		if (table[i].scope != scope)
+			continue;
+		group = group_of(object, &key);
+		if (json_object_set_new(group, key, option_value(o, &table[i])) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static json_t *listener_object(const struct config_listener *l)
+{
+	json_t *object = json_object();
+
+	if (json_object_set_new(object, "address", json_string(l->address)) == 0 &&
+	    add_options(object, &l->options, OPTION_LISTENER) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *endpoint_object(const struct config_endpoint *e)
+{
+	json_t *object = json_object();
+
+	if (json_object_set_new(object, "prefix", json_string(e->prefix)) == 0 &&
+	    json_object_set_new(object, "application", json_string(e->app->name)) == 0 &&
+	    add_options(object, &e->options, OPTION_ENDPOINT) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *listeners_array(const struct config *c)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < c->listener_count; i++) {
+		if (json_array_append_new(array, listener_object(&c->listeners[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *endpoints_array(const struct config *c)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		if (json_array_append_new(array, endpoint_object(&c->endpoints[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static int fill(json_t *root, const struct config *c)
+{
+	static const char *const formats[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json" };
+
+	if (json_object_set_new(root, "listen", listeners_array(c)) < 0 ||
+	    json_object_set_new(root, "internal", json_pack("{s:s?}", "listen", c->internal)) < 0 ||
+	    json_object_set_new(root, "user", string_or_null(c->user)) < 0 ||
+	    json_object_set_new(root, "group", string_or_null(c->group)) < 0 ||
+	    json_object_set_new(root, "log_level", json_string(log_level_name(c->log_level))) < 0 ||
+	    json_object_set_new(root, "log_format", json_string(formats[c->log_format])) < 0 ||
+	    add_options(root, &c->options, OPTION_SERVER) < 0 ||
+	    json_object_set_new(root, "endpoints", endpoints_array(c)) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int append(const char *text, size_t len, void *out)
+{
+	return buf_add(out, text, len);
+}
+
+int config_print(const struct config *c, struct buf *out)
+{
+	json_t *root = json_object();
+	int err = fill(root, c);
+
+	if (err == 0 && json_dump_callback(root, append, out, JSON_INDENT(2)) < 0)
+		err = -ENOMEM;
+	if (err == 0)
+		err = buf_add(out, "\n", 1);
+	json_decref(root);
+	return err;
+}

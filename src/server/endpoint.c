@@ -1,0 +1,304 @@
+/*
+ * server/endpoint.c - an endpoint: prefix, application, options; and the way from a
+ * URL to what answers it.
+ *
+ *	/prefix  /prefix/                        greeting
+ *	/prefix/info                             info.c
+ *	/prefix/iframe*.html                     iframe.c
+ *	/prefix/websocket                        raw WebSocket
+ *	/prefix/<server>/<session>/<transport>   transports/
+ *
+ * The path is split while it is raw and each segment decoded then, so that an
+ * escaped slash or dot is never taken for structure.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "server/server_private.h"
+
+#define ID_MAX         256   /* octets of a session id */
+#define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
+
+/* --- making one ----------------------------------------------------------------------------------- */
+
+static int copy_origins(struct http_origins *to, const struct string_list *list)
+{
+	to->allowed = mem_zalloc((list->count ? list->count : 1) * sizeof(*to->allowed));
+	if (!to->allowed)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->items[i], "*") == 0)
+			to->any = true;
+		to->allowed[to->count++] = bytes_of(list->items[i]);
+	}
+	return 0;
+}
+
+static const struct endpoint_ops endpoint_ops = { .accept = session_accept };
+
+static void fill_base(struct endpoint *b, const struct endpoint_options *o)
+{
+	b->ops = &endpoint_ops;
+	b->limits = (struct session_limits){
+		.heartbeat_delay_ms = (unsigned)o->heartbeat_delay_ms,
+		.disconnect_delay_ms = (unsigned)o->disconnect_delay_ms,
+		.first_message_timeout_ms = (unsigned)o->first_message_timeout_ms,
+		.send_timeout_ms = (unsigned)o->send_timeout_ms,
+		.send_buffer_bytes = o->send_buffer_bytes,
+		.receive_buffer_bytes = o->max_body_bytes,
+		.bind_address = o->bind_address,
+	};
+	b->response_limit_bytes = o->response_limit_bytes;
+	b->max_message_bytes = o->max_message_bytes;
+	b->max_body_bytes = o->max_body_bytes;
+	b->session_cookie = o->session_cookie;
+	b->ws = (struct ws_conn_limits){ o->max_body_bytes, (unsigned)o->websocket_max_fragments };
+	b->ws_raw = (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
+	b->ping_interval_ms = (unsigned)o->websocket_ping_interval_ms;
+	b->pong_timeout_ms = (unsigned)o->websocket_pong_timeout_ms;
+	b->close_timeout_ms = (unsigned)o->websocket_close_timeout_ms;
+}
+
+struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
+    const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options)
+{
+	struct server_endpoint *ep = mem_zalloc(sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->server = server;
+	ep->callbacks = *callbacks;
+	ep->app = app;
+	ep->options = options->endpoint;
+	fill_base(&ep->base, &ep->options);
+	ep->prefix = mem_strdup(prefix);
+	ep->base.table = session_table_new();
+	if (!ep->prefix || !ep->base.table || copy_origins(&ep->base.origins, &ep->options.allowed_origins) < 0 ||
+	    iframe_prepare(ep) < 0) {
+		endpoint_free(ep);
+		return NULL;
+	}
+	ep->prefix_len = strlen(prefix);
+	ep->base.prefix = ep->prefix;
+	ep->own_options = options;
+	return ep;
+}
+
+void endpoint_free(struct server_endpoint *ep)
+{
+	if (!ep)
+		return;
+	sockjs_options_free(ep->own_options);
+	session_table_free(ep->base.table);
+	mem_free(ep->base.origins.allowed);
+	mem_free(ep->prefix);
+	mem_free(ep->iframe);
+	mem_free(ep);
+}
+
+bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
+{
+	const struct string_list *list = &ep->options.transports;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], transport) == 0)
+			return true;
+	return false;
+}
+
+/* --- routing ---------------------------------------------------------------------------------------- */
+
+/* The endpoint whose prefix is the longest that begins the path; *rest is what follows. */
+static struct server_endpoint *find_endpoint(const struct sockjs_server *server, struct bytes path, struct bytes *rest)
+{
+	struct server_endpoint *best = NULL;
+
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		struct server_endpoint *ep = server->endpoints[i];
+		size_t n = ep->prefix_len;
+
+		if (path.n < n || memcmp(path.p, ep->prefix, n) != 0 || (path.n > n && path.p[n] != '/'))
+			continue;
+		if (!best || n > best->prefix_len)
+			best = ep;
+	}
+	if (best)
+		*rest = (struct bytes){ path.p + best->prefix_len, path.n - best->prefix_len };
+	return best;
+}
+
+size_t endpoint_body_limit(struct http_request *r, void *arg)
+{
+	struct reactor *reactor = arg;
+	struct bytes rest;
+	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+
+	return ep && http_request_method(r) == HTTP_POST ? ep->base.max_body_bytes : OTHER_BODY_MAX;
+}
+
+/* Takes "/segment" off the front of *rest. */
+static struct bytes take_segment(struct bytes *rest)
+{
+	struct bytes segment = { 0 };
+	const char *slash;
+
+	if (rest->n == 0)
+		return segment;
+	slash = rest->n > 1 ? memchr(rest->p + 1, '/', rest->n - 1) : NULL;
+	segment.p = rest->p + 1;
+	segment.n = slash ? (size_t)(slash - segment.p) : rest->n - 1;
+	rest->p += segment.n + 1;
+	rest->n -= segment.n + 1;
+	return segment;
+}
+
+/* A server or session part: anything but nothing, dots, and what a path parameter begins with. Decoded into `out`;
+ * 0 if it is not one. */
+static size_t decode_id(struct bytes raw, char out[ID_MAX])
+{
+	ssize_t n = http_percent_decode(raw, false, out, ID_MAX);
+
+	if (n <= 0 || memchr(out, '.', (size_t)n) || memchr(out, ';', (size_t)n))
+		return 0;
+	return (size_t)n;
+}
+
+static void not_found(struct http_request *r)
+{
+	http_respond_text(r, 404, "There is nothing here.");
+}
+
+void endpoint_refuse_method(struct http_request *r, const char *allow)
+{
+	struct http_head head;
+
+	http_head_init(&head, 405);
+	http_head_add(&head, "Allow", allow);
+	http_respond(r, &head, (struct bytes){ 0 });
+}
+
+void endpoint_answer_options(struct http_request *r, const char *methods, struct http_head *head)
+{
+	head->status = 204;
+	http_head_cache_for_a_year(head);
+	http_head_add(head, "Access-Control-Allow-Methods", methods);
+	http_head_add(head, "Access-Control-Max-Age", "31536000");
+	http_respond(r, head, (struct bytes){ 0 });
+}
+
+/* --- sessions ------------------------------------------------------------------------------------------- */
+
+static void answer_transport_options(const struct transport_request *t)
+{
+	struct http_head head;
+
+	transport_head(t, &head, 204);
+	endpoint_answer_options(t->http, t->transport->methods == HTTP_POST ? "OPTIONS, POST" : "OPTIONS, GET",
+	    &head);
+}
+
+static void refuse_transport_method(const struct transport_request *t)
+{
+	bool post = t->transport->methods == HTTP_POST, cors = t->transport->is_cors;
+
+	endpoint_refuse_method(t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
+}
+
+static void serve_transport(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r,
+    const struct transport *transport, struct bytes session_id)
+{
+	struct transport_request t = {
+		.http = r,
+		.endpoint = &ep->base,
+		.transport = transport,
+		.session_id = session_id,
+		.client = http_client_address(&ep->server->trust, r),
+		.reactor = &reactor->base,
+	};
+	enum http_method method = http_request_method(r);
+
+	if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
+		http_respond_text(r, 403, "This origin is not allowed here.");
+	else if (method == HTTP_OPTIONS && transport->is_cors)
+		answer_transport_options(&t);
+	else if ((method & transport->methods) == 0)
+		refuse_transport_method(&t);
+	else
+		transport->serve(&t);
+}
+
+/* Whether the endpoint's list of transports has this one; those that only bring messages go with the rest. */
+static bool is_offered(const struct server_endpoint *ep, const struct transport *t)
+{
+	static const char *const senders_of[] = { "xhr", "xhr_streaming", "eventsource", "htmlfile" };
+
+	if (t->option)
+		return endpoint_offers(ep, t->option);
+	if (t == &jsonp_send_transport)
+		return endpoint_offers(ep, "jsonp");
+	for (size_t i = 0; i < sizeof(senders_of) / sizeof(*senders_of); i++)
+		if (endpoint_offers(ep, senders_of[i]))
+			return true;
+	return false;
+}
+
+static void serve_session(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+{
+	struct bytes server = take_segment(&rest), session = take_segment(&rest), last = take_segment(&rest);
+	const struct transport *transport = transport_find(last);
+	char server_id[ID_MAX], session_id[ID_MAX];
+	size_t n = decode_id(session, session_id);
+
+	if (rest.n > 0 || !transport || !is_offered(ep, transport) || n == 0 || decode_id(server, server_id) == 0) {
+		not_found(r);
+		return;
+	}
+	serve_transport(ep, reactor, r, transport, (struct bytes){ session_id, n });
+}
+
+/* --- the rest --------------------------------------------------------------------------------------------- */
+
+static void greet(struct http_request *r)
+{
+	struct http_head head;
+
+	if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0) {
+		endpoint_refuse_method(r, "GET, HEAD");
+		return;
+	}
+	http_head_init(&head, 200);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_respond(r, &head, BYTES("Welcome to SockJS!\n"));
+}
+
+static void serve_endpoint(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+{
+	if (rest.n == 0 || bytes_equal(rest, BYTES("/")))
+		greet(r);
+	else if (bytes_equal(rest, BYTES("/info")))
+		if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
+			http_respond_text(r, 403, "This origin is not allowed here.");
+		else
+			info_serve(ep, r, reactor->draining);
+	else if (iframe_is_path(rest))
+		iframe_serve(ep, r);
+	else if (bytes_equal(rest, BYTES("/websocket")) && endpoint_offers(ep, "websocket_raw"))
+		serve_transport(ep, reactor, r, &websocket_raw_transport, (struct bytes){ 0 });
+	else
+		serve_session(ep, reactor, r, rest);
+}
+
+void endpoint_serve(struct http_request *r, void *arg)
+{
+	struct reactor *reactor = arg;
+	struct sockjs_server *server = reactor->server;
+	struct bytes path = http_request_path(r), rest;
+	struct server_endpoint *ep = find_endpoint(server, path, &rest);
+
+	if (ep)
+		serve_endpoint(ep, reactor, r, rest);
+	else if (path.p[0] == '*')
+		http_respond_text(r, 200, "OK");
+	else if (!server->files || !http_static_serve(server->files, r))
+		not_found(r);
+}

@@ -1,0 +1,218 @@
+/*
+ * server/group.c - one message to many sessions.
+ *
+ * A group has a part in each reactor: a dense array of the members that live there,
+ * which only that reactor touches. A broadcast is one message object and one mail
+ * per reactor; each wire form of it is encoded once, by whoever needs it first.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "server/server_private.h"
+
+struct membership {
+	struct list node; /* session_extra.memberships */
+	struct sockjs_group *group;
+	struct sockjs_session *session;
+	size_t index; /* in its part */
+	struct group_part *part;
+};
+
+struct group_part {
+	struct membership **members;
+	size_t count, cap;
+} __attribute__((aligned(64))); /* reactors must not share a cache line here */
+
+struct sockjs_group {
+	struct sockjs_server *server;
+	atomic_uint refs; /* the owner's, each member's, each mail's */
+	atomic_size_t size;
+	struct group_part *parts;
+	unsigned part_count;
+};
+
+static void group_unref(struct sockjs_group *g)
+{
+	if (atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < g->part_count; i++)
+		mem_free(g->parts[i].members);
+	mem_free(g->parts);
+	mem_free(g);
+}
+
+struct sockjs_group *sockjs_group_new(struct sockjs_server *server)
+{
+	struct sockjs_group *g = mem_zalloc(sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->parts = mem_zalloc(server->reactor_count * sizeof(*g->parts));
+	if (!g->parts) {
+		mem_free(g);
+		return NULL;
+	}
+	g->server = server;
+	g->part_count = server->reactor_count;
+	atomic_init(&g->refs, 1);
+	return g;
+}
+
+void sockjs_group_free(struct sockjs_group *g)
+{
+	if (g)
+		group_unref(g);
+}
+
+size_t sockjs_group_size(const struct sockjs_group *g)
+{
+	return atomic_load_explicit(&((struct sockjs_group *)(uintptr_t)g)->size, memory_order_relaxed);
+}
+
+/* --- members ------------------------------------------------------------------------------------------- */
+
+static struct membership *find_membership(const struct session_extra *extra, const struct sockjs_group *g)
+{
+	struct list *pos;
+
+	list_foreach (pos, &extra->memberships) {
+		struct membership *m = container_of(pos, struct membership, node);
+
+		if (m->group == g)
+			return m;
+	}
+	return NULL;
+}
+
+static int part_add(struct group_part *part, struct membership *m)
+{
+	if (part->count == part->cap) {
+		size_t cap = part->cap ? part->cap * 2 : 8;
+		struct membership **members = mem_realloc(part->members, cap * sizeof(*members));
+
+		if (!members)
+			return -ENOMEM;
+		part->members = members;
+		part->cap = cap;
+	}
+	m->index = part->count;
+	m->part = part;
+	part->members[part->count++] = m;
+	return 0;
+}
+
+int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
+{
+	struct session_extra *extra = session_extra(s);
+	struct membership *m;
+
+	if (!extra)
+		return -ENOMEM;
+	if (!session_is_open(&s->base))
+		return -EPIPE;
+	if (find_membership(extra, g))
+		return -EEXIST;
+	m = mem_zalloc(sizeof(*m));
+	if (!m || part_add(&g->parts[reactor_current()->index], m) < 0) {
+		mem_free(m);
+		return -ENOMEM;
+	}
+	m->group = g;
+	m->session = s;
+	list_append(&extra->memberships, &m->node);
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&g->size, 1, memory_order_relaxed);
+	return 0;
+}
+
+static void leave(struct membership *m)
+{
+	struct group_part *part = m->part;
+	struct membership *last = part->members[--part->count];
+
+	part->members[m->index] = last;
+	last->index = m->index;
+	list_remove(&m->node);
+	atomic_fetch_sub_explicit(&m->group->size, 1, memory_order_relaxed);
+	group_unref(m->group);
+	mem_free(m);
+}
+
+int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s)
+{
+	struct membership *m = s->extra ? find_membership(s->extra, g) : NULL;
+
+	if (!m)
+		return -ENOENT;
+	leave(m);
+	return 0;
+}
+
+void group_leave_all(struct session_extra *extra)
+{
+	while (!list_empty(&extra->memberships))
+		leave(container_of(list_first(&extra->memberships), struct membership, node));
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------ */
+
+struct broadcast {
+	struct mail mail;
+	struct sockjs_group *group;
+	struct message *message;
+};
+
+/* Sending changes no membership: a session that turns out to be closed leaves in a later stage. */
+static void send_to_part(struct group_part *part, struct message *m)
+{
+	for (size_t i = 0; i < part->count; i++)
+		session_send(&part->members[i]->session->base, m);
+}
+
+static void on_broadcast(struct mail *mail, struct loop *loop)
+{
+	struct broadcast *b = container_of(mail, struct broadcast, mail);
+	struct reactor *reactor = reactor_current();
+
+	(void)loop;
+	if (reactor)
+		send_to_part(&b->group->parts[reactor->index], b->message);
+	message_unref(b->message);
+	group_unref(b->group);
+	mem_free(b);
+}
+
+static int post_to(struct sockjs_group *g, unsigned i, struct message *m)
+{
+	struct broadcast *b = mem_alloc(sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	b->group = g;
+	b->message = message_ref(m);
+	loop_post(g->server->reactors[i]->loop, &b->mail, on_broadcast);
+	return 0;
+}
+
+int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
+{
+	struct reactor *here = reactor_current();
+	struct message *m;
+	int err;
+
+	if (!g->server->started)
+		return 0; /* nobody can be in it */
+	m = message_from_app(text, len, false, true, &err);
+	if (!m)
+		return err;
+	err = 0;
+	for (unsigned i = 0; i < g->part_count && err == 0; i++) {
+		if (here && here->server == g->server && here->index == i)
+			send_to_part(&g->parts[i], m);
+		else
+			err = post_to(g, i, m);
+	}
+	message_unref(m);
+	return err;
+}

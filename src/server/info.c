@@ -1,0 +1,79 @@
+/*
+ * server/info.c - /info: what the client may expect of this endpoint (SockJS
+ * protocol 0.3, "Info test"). It is also how the client measures the round trip,
+ * so it is answered at once and never cached.
+ */
+#include <stdio.h>
+
+#include "base/random.h"
+#include "server/server_private.h"
+
+/* A string option is checked when it is set: it holds nothing that JSON would have to escape but these. */
+static int add_string(struct buf *out, const char *text)
+{
+	if (buf_add(out, "\"", 1) < 0)
+		return -1;
+	for (; *text; text++)
+		if ((*text == '"' || *text == '\\' ? buf_add(out, "\\", 1) : 0) < 0 || buf_add(out, text, 1) < 0)
+			return -1;
+	return buf_add(out, "\"", 1);
+}
+
+static int compose(const struct server_endpoint *ep, struct buf *out)
+{
+	const struct string_list *list = &ep->options.transports;
+	int err = buf_printf(out,
+	    "{\"websocket\":%s,\"origins\":[\"*:*\"],\"cookie_needed\":%s,\"entropy\":%u,\"transports\":[",
+	    endpoint_offers(ep, "websocket") ? "true" : "false", ep->base.session_cookie ? "true" : "false",
+	    random_u32());
+
+	for (size_t i = 0; i < list->count && err == 0; i++)
+		if ((i ? buf_add(out, ",", 1) : 0) < 0 || add_string(out, list->items[i]) < 0)
+			err = -1;
+	if (err == 0)
+		err = buf_add(out, "]", 1);
+	if (err == 0 && ep->options.base_url)
+		err = buf_add_str(out, ",\"base_url\":") < 0 ? -1 : add_string(out, ep->options.base_url);
+	return err == 0 ? buf_add(out, "}", 1) : err;
+}
+
+static void answer(struct server_endpoint *ep, struct http_request *r, struct http_head *head)
+{
+	struct buf body = BUF_INIT;
+
+	if (compose(ep, &body) < 0) {
+		http_respond_text(r, 503, "Out of memory.");
+	} else {
+		http_head_add(head, "Content-Type", "application/json; charset=UTF-8");
+		http_head_never_cache(head);
+		http_respond(r, head, (struct bytes){ buf_data(&body), buf_len(&body) });
+	}
+	buf_fini(&body);
+}
+
+/* Newcomers are to look elsewhere. */
+static void answer_draining(struct http_request *r, struct http_head *head)
+{
+	head->status = 503;
+	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_add(head, "Retry-After", "1");
+	http_head_never_cache(head);
+	http_respond(r, head, BYTES("The server is about to stop.\n"));
+}
+
+void info_serve(struct server_endpoint *ep, struct http_request *r, bool draining)
+{
+	enum http_method method = http_request_method(r);
+	struct http_head head;
+
+	http_head_init(&head, 200);
+	http_origin_add_headers(&ep->base.origins, r, &head);
+	if (method == HTTP_OPTIONS)
+		endpoint_answer_options(r, "OPTIONS, GET", &head);
+	else if ((method & (HTTP_GET | HTTP_HEAD)) == 0)
+		endpoint_refuse_method(r, "OPTIONS, GET, HEAD");
+	else if (draining)
+		answer_draining(r, &head);
+	else
+		answer(ep, r, &head);
+}

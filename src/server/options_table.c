@@ -1,0 +1,270 @@
+/*
+ * server/options_table.c - the table of options: the one place that knows a
+ * default, a range or what a text may look like; see options.h.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/addr.h"
+#include "server/options.h"
+
+#define DAY_MS         UINT64_C(86400000)
+#define GIGABYTE       UINT64_C(1073741824)
+#define ALL_TRANSPORTS "websocket,websocket_raw,xhr_streaming,eventsource,htmlfile,xhr,jsonp"
+
+/* --- what strings may look like ------------------------------------------------------------ */
+
+static bool only_of(const char *s, const char *set)
+{
+	return *s && s[strspn(s, set)] == '\0';
+}
+
+/* RFC 9110 section 5.6.2; header names, subprotocols and cookie names are tokens. */
+static bool valid_token(const char *s)
+{
+	return only_of(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+	                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+static bool valid_cidr(const char *s)
+{
+	struct cidr cidr;
+
+	return cidr_parse((struct bytes){ s, strlen(s) }, &cidr) == 0;
+}
+
+/* It is written into pages and JSON: a path or an http URL without anything that could end a
+ * string. */
+static bool valid_url(const char *s)
+{
+	if (s[0] != '/' && strncmp(s, "http://", 7) != 0 && strncmp(s, "https://", 8) != 0)
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s == 0x7f || strchr("\"'<>\\`", *s))
+			return false;
+	return true;
+}
+
+static bool valid_port(const char *s, const char *never)
+{
+	char *end;
+	unsigned long port;
+
+	if (!only_of(s, "0123456789") || *s == '0' || strlen(s) > 5)
+		return false;
+	port = strtoul(s, &end, 10);
+	return port <= 65535 && strcmp(s, never) != 0;
+}
+
+static bool valid_origin_host(const char *s, size_t len)
+{
+	char host[256];
+
+	if (len >= 2 && s[0] == '*' && s[1] == '.') {
+		s += 2;
+		len -= 2;
+	}
+	if (len == 0 || len >= sizeof(host))
+		return false;
+	memcpy(host, s, len);
+	host[len] = '\0';
+	if (host[0] == '[')
+		return len > 3 && host[len - 1] == ']' &&
+		       strspn(host + 1, "0123456789abcdef:.") == len - 2;
+	return host[0] != '.' && only_of(host, "abcdefghijklmnopqrstuvwxyz0123456789-._");
+}
+
+/* An origin is compared as browsers write it (RFC 6454 section 6.2), and they write no default
+ * port: one that could never match is an error, not a trap. */
+static bool valid_origin(const char *s)
+{
+	const char *host = strstr(s, "://"), *end, *port, *default_port = "";
+	size_t scheme;
+
+	if (strcmp(s, "*") == 0 || strcmp(s, "null") == 0)
+		return true;
+	if (!host)
+		return false;
+	scheme = (size_t)(host - s);
+	if (scheme == 0 || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != scheme)
+		return false;
+	if (strncmp(s, "http:", 5) == 0)
+		default_port = "80";
+	else if (strncmp(s, "https:", 6) == 0)
+		default_port = "443";
+	host += 3;
+	end = host[0] == '[' ? strchr(host, ']') : host;
+	if (!end)
+		return false;
+	port = strchr(end, ':');
+	end = port ? port : host + strlen(host);
+	return valid_origin_host(host, (size_t)(end - host)) &&
+	       (!port || valid_port(port + 1, default_port));
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define TOKEN  "letters, digits and !#$%&'*+-.^_`|~"
+#define URL    "a path that begins with /, or an http:// or https:// URL"
+#define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
+	       "scheme://*.domain, \"null\", or \"*\" for any"
+
+#define SERVER(k, t, lo, hi, def, f) \
+	.key = k, .scope = OPTION_SERVER, .type = t, .min = lo, .max = hi, .default_value = def, \
+	.offset = offsetof(struct server_options, f)
+#define LISTENER(k, t, lo, hi, def, f) \
+	.key = k, .scope = OPTION_LISTENER, .type = t, .min = lo, .max = hi, .default_value = def, \
+	.offset = offsetof(struct listener_options, f)
+#define ENDPOINT(k, t, lo, hi, def, f) \
+	.key = k, .scope = OPTION_ENDPOINT, .type = t, .min = lo, .max = hi, .default_value = def, \
+	.offset = offsetof(struct endpoint_options, f)
+
+static const struct option table[] = {
+	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
+	  .sentence = "Reactors, each a thread of its own; 0 is one for each processor." },
+	{ SERVER("www", OPTION_STRING, 0, 0, NULL, www),
+	  .sentence = "Directory whose files are served at /; null serves none." },
+	{ SERVER("client_library", OPTION_STRING, 0, 0, NULL, client_library),
+	  .sentence = "File served as /sockjs.min.js, the browser's half of SockJS; null leaves it to "
+		      "www." },
+	{ SERVER("trusted_proxies", OPTION_LIST, 0, 1000, NULL, trusted_proxies),
+	  .valid = valid_cidr, .allowed = "an IP address, a network such as 10.0.0.0/8, or unix",
+	  .sentence = "Peers whose X-Forwarded-For and X-Forwarded-Proto are believed." },
+	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
+	  .sentence = "Connections open at a time; further clients wait to be accepted." },
+	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
+	  .sentence = "Memory for the head of one request; a longer head is answered with 431." },
+	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
+	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
+	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),
+	  .sentence = "Time for the whole body of a request." },
+	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
+	  .sentence = "How long a kept-alive connection may stay without a request." },
+	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
+	  .sentence = "How long an orderly stop waits for clients to take what was sent to them." },
+
+	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
+	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
+	{ LISTENER("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),
+	  .sentence = "PEM file of the private key." },
+	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode),
+	  .sentence = "Permissions of a unix socket, in octal; null: as the umask says." },
+
+	{ ENDPOINT("transports", OPTION_LIST, 1, 7, ALL_TRANSPORTS, transports),
+	  .allowed = "websocket websocket_raw xhr_streaming eventsource htmlfile xhr jsonp",
+	  .sentence = "The ways a client may come." },
+	{ ENDPOINT("allowed_origins", OPTION_LIST, 0, 1000, NULL, allowed_origins),
+	  .valid = valid_origin, .allowed = ORIGIN,
+	  .sentence = "Web pages that may connect, by their Origin; empty: only those of the same host "
+		      "as the endpoint." },
+	{ ENDPOINT("request_headers", OPTION_LIST, 0, 100, NULL, request_headers),
+	  .valid = valid_token, .allowed = "header names: " TOKEN,
+	  .sentence = "Request headers an application may see; cookies only if Cookie is listed." },
+	{ ENDPOINT("subprotocols", OPTION_LIST, 0, 100, NULL, subprotocols),
+	  .valid = valid_token, .allowed = TOKEN,
+	  .sentence = "WebSocket subprotocols offered, the preferred first; the application may choose "
+		      "another." },
+	{ ENDPOINT("client_url", OPTION_STRING, 0, 0, "/sockjs.min.js", client_url),
+	  .valid = valid_url, .allowed = URL,
+	  .sentence = "The client library that the iframe page loads." },
+	{ ENDPOINT("base_url", OPTION_STRING, 0, 0, NULL, base_url),
+	  .valid = valid_url, .allowed = URL,
+	  .sentence = "Where clients go for their sessions, as /info tells them; null: where they asked." },
+	{ ENDPOINT("session_cookie", OPTION_STRING, 0, 0, NULL, session_cookie),
+	  .valid = valid_token, .allowed = TOKEN,
+	  .sentence = "Name of the cookie (usually JSESSIONID) a load balancer needs to keep a session on "
+		      "one server; null: none." },
+	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
+	  .sentence = "Whether later requests of a session must come from the network of its first." },
+	{ ENDPOINT("heartbeat_delay_ms", OPTION_INT, 10, DAY_MS, "25000", heartbeat_delay_ms),
+	  .sentence = "A heartbeat is sent after this long without anything else to send." },
+	{ ENDPOINT("disconnect_delay_ms", OPTION_INT, 10, DAY_MS, "5000", disconnect_delay_ms),
+	  .sentence = "A session ends when its client has had no receiving request for this long." },
+	{ ENDPOINT("response_limit_bytes", OPTION_INT, 1, GIGABYTE, "131072", response_limit_bytes),
+	  .sentence = "A streaming response ends after this much, so that browsers free its memory." },
+	{ ENDPOINT("first_message_timeout_ms", OPTION_INT, 0, DAY_MS, "60000", first_message_timeout_ms),
+	  .sentence = "A session whose client has sent nothing, not even an answer to a ping, for this "
+		      "long since it opened is closed; 0: never." },
+	{ ENDPOINT("max_message_bytes", OPTION_INT, 1, GIGABYTE, "65536", max_message_bytes),
+	  .sentence = "Longest message a client may send." },
+	{ ENDPOINT("max_body_bytes", OPTION_INT, 1, GIGABYTE, "1048576", max_body_bytes),
+	  .sentence = "Longest request body, which may carry several messages; at least "
+		      "max_message_bytes." },
+	{ ENDPOINT("max_sessions", OPTION_INT, 0, 10000000, "0", max_sessions),
+	  .sentence = "Sessions open at a time; further clients are answered with 503; 0: no limit." },
+	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 1, GIGABYTE, "524288", send_buffer_bytes),
+	  .sentence = "What may wait for one slow client before its session is closed; also the "
+		      "longest message an application can send." },
+	{ ENDPOINT("send_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", send_timeout_ms),
+	  .sentence = "How long a connection may take none of what waits for it." },
+	{ ENDPOINT("websocket.ping_interval_ms", OPTION_INT, 0, DAY_MS, "25000",
+	      websocket_ping_interval_ms),
+	  .sentence = "A silent WebSocket is pinged this often; 0: never." },
+	{ ENDPOINT("websocket.pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000",
+	      websocket_pong_timeout_ms),
+	  .sentence = "Time for the answer to a ping." },
+	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "1024", websocket_max_fragments),
+	  .sentence = "Frames one WebSocket message may be cut into." },
+	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
+	      websocket_close_timeout_ms),
+	  .sentence = "Time for the client's part of the closing handshake." },
+};
+/* clang-format on */
+
+const struct option *options_table(size_t *count)
+{
+	*count = sizeof(table) / sizeof(*table);
+	return table;
+}
+
+const struct option *options_find(const char *key)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (strcmp(table[i].key, key) == 0)
+			return &table[i];
+	return NULL;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+const char *options_unit(const struct option *opt)
+{
+	if (ends_with(opt->key, "_ms"))
+		return "milliseconds";
+	return ends_with(opt->key, "_bytes") ? "bytes" : "";
+}
+
+bool options_nullable(const struct option *opt)
+{
+	return !opt->default_value && (opt->type == OPTION_STRING || opt->type == OPTION_MODE);
+}
+
+int options_describe(const struct option *opt, char *text, size_t size)
+{
+	const char *unit = options_unit(opt), *null = options_nullable(opt) ? ", or null" : "";
+
+	switch (opt->type) {
+	case OPTION_BOOL:
+		return snprintf(text, size, "true, false");
+	case OPTION_INT:
+		return snprintf(text, size, "%" PRIu64 " to %" PRIu64 "%s%s", opt->min, opt->max,
+		    *unit ? " " : "", unit);
+	case OPTION_MODE:
+		return snprintf(text, size, "\"%04" PRIo64 "\" to \"%04" PRIo64 "\"%s", opt->min,
+		    opt->max, null);
+	case OPTION_STRING:
+		return snprintf(
+		    text, size, "%s%s", opt->allowed ? opt->allowed : "a file name", null);
+	case OPTION_LIST:
+		break;
+	}
+	return snprintf(text, size, "a list, each %s%s", opt->valid ? "" : "one of ", opt->allowed);
+}

@@ -1,0 +1,221 @@
+/*
+ * server/reactor.c - one thread of the server: its loop, HTTP side, sessions and
+ * listeners; and how it comes to an end.
+ *
+ * Everything is made and freed in the thread that calls sockjs_server_run(), before
+ * the others start and after they have ended; in between each reactor is touched by
+ * its own thread only, and by mail.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/server_private.h"
+
+#define DRAIN_TICK_MS 20
+#define LIMIT_TICK_MS 100
+#define LAST_TURNS    4
+
+struct reactor_listener {
+	struct listen_socket socket;
+	struct listener *listener;
+	struct tls_context *tls;
+	struct reactor *reactor;
+};
+
+static _Thread_local struct reactor *current;
+
+struct reactor *reactor_current(void)
+{
+	return current;
+}
+
+/* --- accepting ------------------------------------------------------------------------------------- */
+
+/* Connections this reactor has, whatever they are doing. */
+static uint64_t connections(const struct reactor *r)
+{
+	const struct http_counters *http = http_server_counters(r->base.http);
+
+	return http->connections + http->lingering + r->base.sessions.counters.receivers;
+}
+
+static uint64_t connection_limit(const struct reactor *r)
+{
+	uint64_t limit = r->server->options.server.limit_connections / r->server->reactor_count;
+
+	return limit ? limit : 1;
+}
+
+static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
+{
+	struct reactor_listener *rl = arg;
+	struct reactor *r = rl->reactor;
+
+	(void)l;
+	http_server_add(r->base.http, fd, peer, rl->tls);
+	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
+		return;
+	log_warn("limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
+	for (size_t i = 0; i < r->listener_count; i++)
+		listener_pause(r->listeners[i].listener);
+	timer_start(loop_timers(r->loop), &r->limit_timer, LIMIT_TICK_MS);
+}
+
+static void on_limit_timer(struct timer *t)
+{
+	struct reactor *r = container_of(t, struct reactor, limit_timer);
+
+	if (connections(r) >= connection_limit(r)) {
+		timer_start(loop_timers(r->loop), t, LIMIT_TICK_MS);
+		return;
+	}
+	for (size_t i = 0; i < r->listener_count; i++)
+		if (r->listeners[i].listener)
+			listener_resume(r->listeners[i].listener);
+}
+
+static int add_listener(struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
+{
+	int err = listen_socket_share(&from->socket, &rl->socket);
+
+	if (err < 0)
+		return err;
+	rl->reactor = r;
+	rl->tls = from->tls;
+	return listener_new(&rl->listener, r->loop, &rl->socket, on_accept, rl);
+}
+
+static int add_listeners(struct reactor *r)
+{
+	const struct sockjs_server *server = r->server;
+	int err = 0;
+
+	r->listeners = mem_zalloc((server->listener_count ? server->listener_count : 1) * sizeof(*r->listeners));
+	if (!r->listeners)
+		return -ENOMEM;
+	for (size_t i = 0; i < server->listener_count && err == 0; i++) {
+		r->listeners[i].socket.fd = -1;
+		r->listener_count = i + 1;
+		err = add_listener(r, &r->listeners[i], server->listeners[i]);
+	}
+	return err;
+}
+
+static void close_listeners(struct reactor *r)
+{
+	for (size_t i = 0; i < r->listener_count; i++) {
+		listener_free(r->listeners[i].listener);
+		r->listeners[i].listener = NULL;
+		if (r->listeners[i].socket.fd >= 0)
+			listen_socket_close(&r->listeners[i].socket, false);
+		r->listeners[i].socket.fd = -1;
+	}
+}
+
+/* --- draining ------------------------------------------------------------------------------------------ */
+
+static void stop_loop(struct reactor *r)
+{
+	r->drained = true;
+	loop_stop(r->loop);
+}
+
+/* Closes what is open (again, for what came late) and looks whether anybody is still being served. */
+static void on_drain_timer(struct timer *t)
+{
+	struct reactor *r = container_of(t, struct reactor, drain_timer);
+	bool sessions_gone = session_reactor_drain(&r->base.sessions);
+
+	if ((sessions_gone && connections(r) == 0) || loop_now(r->loop) >= r->drain_deadline)
+		stop_loop(r);
+	else
+		timer_start(loop_timers(r->loop), t, DRAIN_TICK_MS);
+}
+
+static void start_drain(struct reactor *r)
+{
+	r->draining = true;
+	r->drain_deadline = loop_now(r->loop) + r->server->options.server.shutdown_timeout_ms;
+	timer_stop(loop_timers(r->loop), &r->limit_timer);
+	close_listeners(r);
+	http_server_drain(r->base.http);
+	session_reactor_drain(&r->base.sessions);
+	timer_start(loop_timers(r->loop), &r->drain_timer, 1);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------ */
+
+int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned index)
+{
+	struct reactor *r = mem_zalloc(sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->server = server;
+	r->index = index;
+	timer_init(&r->drain_timer, on_drain_timer);
+	timer_init(&r->limit_timer, on_limit_timer);
+	err = loop_new(&r->loop);
+	if (err < 0) {
+		mem_free(r);
+		return err;
+	}
+	transport_reactor_init(&r->base, r->loop);
+	err = http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
+	if (err == 0)
+		err = add_listeners(r);
+	if (err < 0) {
+		reactor_free(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void reactor_free(struct reactor *r)
+{
+	if (!r)
+		return;
+	close_listeners(r);
+	mem_free(r->listeners);
+	http_server_free(r->base.http);
+	loop_free(r->loop);
+	transport_reactor_fini(&r->base);
+	mem_free(r);
+}
+
+/* All reactors have stopped to work for each other: what they sent last is delivered, and what is left ends. */
+static void finish(struct reactor *r)
+{
+	pthread_barrier_wait(&r->server->finished);
+	for (int i = 0; i < LAST_TURNS; i++)
+		loop_turn(r->loop, 0);
+	pthread_barrier_wait(&r->server->finished);
+	session_reactor_abort(&r->base.sessions);
+	http_server_free(r->base.http);
+	r->base.http = NULL;
+	for (int i = 0; i < LAST_TURNS; i++)
+		loop_turn(r->loop, 0);
+}
+
+void reactor_run(struct reactor *r)
+{
+	current = r;
+	transport_reactor_set_current(&r->base);
+	while (!r->drained) {
+		unsigned stops = atomic_load(&r->server->stops);
+
+		if (stops >= 2)
+			break;
+		if (stops == 1 && !r->draining)
+			start_drain(r);
+		loop_run(r->loop);
+	}
+	close_listeners(r);
+	finish(r);
+	transport_reactor_set_current(NULL);
+	current = NULL;
+}

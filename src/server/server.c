@@ -1,0 +1,371 @@
+/*
+ * server/server.c - the server: its endpoints and addresses, start and stop
+ * (include/sockjs.h).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/http_detach.h"
+#include "server/server_private.h"
+
+#define THREADS_MAX 256
+
+int server_fail(struct sockjs_server *server, int err, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(server->error, sizeof(server->error), format, ap);
+	va_end(ap);
+	return err;
+}
+
+const char *sockjs_server_error(const struct sockjs_server *server)
+{
+	return server->error;
+}
+
+/* --- making one ------------------------------------------------------------------------------------- */
+
+static int read_trust(struct http_trust *trust, const struct string_list *list)
+{
+	trust->proxies = mem_zalloc((list->count ? list->count : 1) * sizeof(*trust->proxies));
+	if (!trust->proxies)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->count; i++)
+		if (cidr_parse(bytes_of(list->items[i]), &trust->proxies[trust->count]) == 0)
+			trust->count++;
+	return 0;
+}
+
+/* A directory of pages is not worth failing for: the endpoints do not need it. */
+static int open_files(struct sockjs_server *server, const struct server_options *o)
+{
+	int err;
+
+	if (!o->www && !o->client_library)
+		return 0;
+	err = http_static_new(&server->files, o->www);
+	if (err < 0) {
+		log_warn("the directory of pages cannot be opened", LOG_STR("www", o->www), LOG_ERR(err));
+		err = o->client_library ? http_static_new(&server->files, NULL) : 0;
+	}
+	if (err == 0 && server->files && o->client_library) {
+		err = http_static_alias(server->files, "/sockjs.min.js", o->client_library);
+		if (err < 0)
+			log_warn("the client library cannot be read", LOG_STR("client_library", o->client_library),
+			    LOG_ERR(err));
+	}
+	return 0;
+}
+
+static unsigned count_cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+}
+
+static void fill_http(struct sockjs_server *server, const struct server_options *o)
+{
+	server->http_limits = (struct http_limits){
+		.header_bytes = o->limit_header_bytes,
+		.header_timeout_ms = (unsigned)o->limit_header_timeout_ms,
+		.body_timeout_ms = (unsigned)o->limit_body_timeout_ms,
+		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
+	};
+	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit, .serve = endpoint_serve };
+	server->reactor_count = o->threads ? (unsigned)o->threads : count_cores();
+}
+
+struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
+{
+	struct sockjs_server *server = mem_zalloc(sizeof(*server));
+	struct sockjs_options defaults;
+	int err;
+
+	if (!server)
+		return NULL;
+	err = options_init(&defaults);
+	if (err == 0)
+		err = options_copy(&server->options, o ? o : &defaults);
+	options_fini(&defaults);
+	if (err < 0) {
+		mem_free(server);
+		return NULL;
+	}
+	fill_http(server, &server->options.server);
+	if (read_trust(&server->trust, &server->options.server.trusted_proxies) < 0 ||
+	    open_files(server, &server->options.server) < 0) {
+		sockjs_server_free(server);
+		return NULL;
+	}
+	return server;
+}
+
+static void listener_forget(struct server_listener *l)
+{
+	if (!l)
+		return;
+	if (l->socket.fd >= 0)
+		listen_socket_close(&l->socket, true);
+	tls_context_free(l->tls);
+	mem_free(l);
+}
+
+static void free_reactors(struct sockjs_server *server)
+{
+	for (unsigned i = 0; server->reactors && i < server->reactor_count; i++)
+		reactor_free(server->reactors[i]);
+	mem_free(server->reactors);
+	server->reactors = NULL;
+}
+
+void sockjs_server_free(struct sockjs_server *server)
+{
+	if (!server)
+		return;
+	free_reactors(server);
+	for (size_t i = 0; i < server->listener_count; i++)
+		listener_forget(server->listeners[i]);
+	mem_free(server->listeners);
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		endpoint_free(server->endpoints[i]);
+	mem_free(server->endpoints);
+	http_static_free(server->files);
+	mem_free(server->trust.proxies);
+	options_fini(&server->options);
+	mem_free(server);
+}
+
+/* --- endpoints ---------------------------------------------------------------------------------------- */
+
+static bool is_prefix(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n < 2 || n > 256 || prefix[0] != '/' || prefix[n - 1] == '/' || strstr(prefix, "//"))
+		return false;
+	for (const char *p = prefix; *p; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr(".?#%;", *p))
+			return false;
+	return true;
+}
+
+/* Makes room for one more pointer. */
+static int grow(void *array, size_t count)
+{
+	void **p = array, *grown;
+
+	if (count & (count - 1))
+		return 0; /* the next power of two is not full yet */
+	grown = mem_realloc(*p, (count ? count * 2 : 1) * sizeof(void *));
+	if (!grown)
+		return -ENOMEM;
+	*p = grown;
+	return 0;
+}
+
+int sockjs_server_add(struct sockjs_server *server, const char *prefix, const struct sockjs_callbacks *callbacks,
+    void *app, const struct sockjs_options *o)
+{
+	struct sockjs_options *own;
+	struct server_endpoint *ep;
+
+	if (server->started)
+		return server_fail(server, -EBUSY, "endpoints cannot be added to a server that runs");
+	if (!is_prefix(prefix))
+		return server_fail(server, -EINVAL,
+		    "\"%s\" is not a prefix: it begins with a slash, does not end with one, and has none of . ? # %% ;",
+		    prefix);
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
+			return server_fail(server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
+	own = sockjs_options_new();
+	if (own && o) {
+		options_fini(own);
+		if (options_copy(own, o) < 0) {
+			mem_free(own);
+			own = NULL;
+		}
+	}
+	if (!own || grow(&server->endpoints, server->endpoint_count) < 0) {
+		sockjs_options_free(own);
+		return server_fail(server, -ENOMEM, "out of memory");
+	}
+	if (options_check(own, OPTION_ENDPOINT) < 0) {
+		int err = server_fail(server, -EINVAL, "%s", own->error);
+
+		sockjs_options_free(own);
+		return err;
+	}
+	ep = endpoint_new(server, prefix, callbacks, app, own);
+	if (!ep) {
+		sockjs_options_free(own);
+		return server_fail(server, -ENOMEM, "out of memory");
+	}
+	server->endpoints[server->endpoint_count++] = ep;
+	return 0;
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------ */
+
+static int make_tls(struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
+{
+	char why[400];
+
+	if (!o->tls_certificate && !o->tls_key)
+		return 0;
+	if (!o->tls_certificate || !o->tls_key)
+		return server_fail(server, -EINVAL, "tls.certificate and tls.key go together");
+	l->tls = tls_context_new(o->tls_certificate, o->tls_key, why, sizeof(why));
+	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
+}
+
+static void print_url(struct server_listener *l, const char *address)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr a;
+
+	if (l->socket.is_unix) {
+		snprintf(l->url, sizeof(l->url), "%s", address);
+		return;
+	}
+	a = addr_from_sockaddr((const struct sockaddr *)&l->socket.addr.sa);
+	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http", addr_print(&a, true, text));
+}
+
+int sockjs_server_listen(struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+{
+	static const struct listener_options plain;
+	const struct listener_options *lo = o ? &o->listener : &plain;
+	struct server_listener *l;
+	struct listen_addr addr;
+	const char *sentence = "";
+	char why[400] = "";
+	int err;
+
+	if (server->started)
+		return server_fail(server, -EBUSY, "addresses cannot be added to a server that runs");
+	err = listen_addr_parse(address, &addr, &sentence);
+	if (err < 0)
+		return server_fail(server, err, "%s", sentence);
+	l = mem_zalloc(sizeof(*l));
+	if (!l || grow(&server->listeners, server->listener_count) < 0) {
+		mem_free(l);
+		return server_fail(server, -ENOMEM, "out of memory");
+	}
+	l->socket.fd = -1;
+	err = make_tls(server, l, lo);
+	if (err == 0) {
+		err = listen_socket_open(&l->socket, &addr, (unsigned)lo->mode, why, sizeof(why));
+		if (err < 0) {
+			l->socket.fd = -1;
+			server_fail(server, err, "%s", why);
+		}
+	}
+	if (err < 0) {
+		listener_forget(l);
+		return err;
+	}
+	print_url(l, address);
+	server->listeners[server->listener_count++] = l;
+	return 0;
+}
+
+const char *sockjs_server_url(const struct sockjs_server *server, size_t i)
+{
+	return i < server->listener_count ? server->listeners[i]->url : NULL;
+}
+
+/* --- running ----------------------------------------------------------------------------------------------- */
+
+static void *thread_main(void *arg)
+{
+	reactor_run(arg);
+	return NULL;
+}
+
+static int make_reactors(struct sockjs_server *server)
+{
+	int err = 0;
+
+	server->reactors = mem_zalloc(server->reactor_count * sizeof(*server->reactors));
+	if (!server->reactors)
+		return -ENOMEM;
+	for (unsigned i = 0; i < server->reactor_count && err == 0; i++)
+		err = reactor_new(&server->reactors[i], server, i);
+	return err;
+}
+
+/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). */
+static int start_threads(struct sockjs_server *server)
+{
+	sigset_t all, before;
+	int err = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned i = 1; i < server->reactor_count && err == 0; i++) {
+		struct reactor *r = server->reactors[i];
+
+		err = -pthread_create(&r->thread, NULL, thread_main, r);
+		r->has_thread = err == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+static void join_threads(struct sockjs_server *server)
+{
+	for (unsigned i = 1; i < server->reactor_count; i++)
+		if (server->reactors[i]->has_thread)
+			pthread_join(server->reactors[i]->thread, NULL);
+}
+
+static int prepare(struct sockjs_server *server)
+{
+	char why[256];
+	int err = http_detach_self_test(why, sizeof(why));
+
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	err = make_reactors(server);
+	if (err < 0)
+		return server_fail(server, err, "cannot start a reactor: %s", strerror(-err));
+	return 0;
+}
+
+int sockjs_server_run(struct sockjs_server *server)
+{
+	int err;
+
+	if (server->started)
+		return server_fail(server, -EBUSY, "a server runs once");
+	err = prepare(server);
+	if (err < 0) {
+		free_reactors(server);
+		return err;
+	}
+	pthread_barrier_init(&server->finished, NULL, server->reactor_count);
+	server->started = true;
+	err = start_threads(server);
+	if (err < 0) /* as few threads as there are cannot meet at the barrier */
+		return server_fail(server, err, "cannot start a thread: %s", strerror(-err));
+	reactor_run(server->reactors[0]);
+	join_threads(server);
+	pthread_barrier_destroy(&server->finished);
+	return 0;
+}
+
+void sockjs_server_stop(struct sockjs_server *server)
+{
+	atomic_fetch_add(&server->stops, 1);
+	for (unsigned i = 0; server->started && i < server->reactor_count; i++)
+		loop_stop(server->reactors[i]->loop);
+}

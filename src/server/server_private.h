@@ -1,0 +1,137 @@
+/*
+ * server/server_private.h - what the files of this folder share; for them alone.
+ *
+ *	sockjs.c     include/sockjs.h: sessions and handshakes, as applications see them
+ *	server.c     the server: endpoints, addresses, start and stop
+ *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
+ *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
+ *	group.c      one message to many; ref.c sessions from other threads
+ */
+#ifndef SERVER_PRIVATE_H
+#define SERVER_PRIVATE_H
+
+#include <pthread.h>
+
+#include "http/http_forwarded.h"
+#include "http/http_static.h"
+#include "net/listener.h"
+#include "server/options.h"
+#include "transports/transport.h"
+
+struct reactor;
+struct server_endpoint;
+
+struct sockjs_server {
+	struct sockjs_options options;
+	struct http_limits http_limits;
+	struct http_handler http_handler;
+	struct http_trust trust;
+	struct http_static *files; /* NULL: none */
+	struct server_endpoint **endpoints;
+	size_t endpoint_count;
+	struct server_listener **listeners;
+	size_t listener_count;
+	struct reactor **reactors;
+	unsigned reactor_count;
+	pthread_barrier_t finished;
+	bool started;
+	atomic_uint stops; /* calls of sockjs_server_stop() */
+	char error[512];
+};
+
+/* Notes why a call failed, and returns its error. */
+int server_fail(struct sockjs_server *server, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- endpoints ---------------------------------------------------------------------------------- */
+
+struct server_endpoint {
+	struct endpoint base; /* what transports see */
+	struct sockjs_server *server;
+	struct sockjs_options *own_options;
+	struct endpoint_options options; /* of own_options */
+	struct sockjs_callbacks callbacks;
+	void *app;
+	atomic_uint_fast64_t sessions;
+	char *prefix;
+	size_t prefix_len;
+	char *iframe; /* the page, with its length and ETag */
+	size_t iframe_len;
+	char iframe_etag[24];
+};
+
+/* A new endpoint that takes `options` over; NULL (and not taken over) when memory is out. */
+struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
+    const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options);
+void endpoint_free(struct server_endpoint *ep);
+bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
+/* The handler of the HTTP layer, for all endpoints and files. */
+size_t endpoint_body_limit(struct http_request *r, void *reactor);
+void endpoint_serve(struct http_request *r, void *reactor);
+
+void info_serve(struct server_endpoint *ep, struct http_request *r, bool draining);
+int iframe_prepare(struct server_endpoint *ep);
+bool iframe_is_path(struct bytes rest);
+void iframe_serve(struct server_endpoint *ep, struct http_request *r);
+/* 405 with what would do; no body, no Content-Type. */
+void endpoint_refuse_method(struct http_request *r, const char *allow);
+/* The answer to a preflight: cacheable for a year. */
+void endpoint_answer_options(struct http_request *r, const char *methods, struct http_head *head);
+
+/* --- reactors ------------------------------------------------------------------------------------ */
+
+struct server_listener {
+	struct listen_socket socket; /* of reactor 0 */
+	struct tls_context *tls;     /* NULL: plain */
+	char url[160];
+};
+
+struct reactor {
+	struct transport_reactor base;
+	struct sockjs_server *server;
+	struct loop *loop;
+	unsigned index;
+	pthread_t thread;
+	bool has_thread;
+	struct reactor_listener *listeners;
+	size_t listener_count;
+	struct timer drain_timer, limit_timer;
+	uint64_t drain_deadline;
+	bool draining, drained;
+};
+
+int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned index);
+void reactor_free(struct reactor *r);
+/* Runs until the server stops. */
+void reactor_run(struct reactor *r);
+/* The one of this thread, or NULL. */
+struct reactor *reactor_current(void);
+
+/* --- sessions --------------------------------------------------------------------------------------- */
+
+/* What few sessions need, and then for long. */
+struct session_extra {
+	struct sockjs_session *owner;
+	char *subprotocol;
+	char remote[ADDR_TEXT_MAX];
+	struct timer timer;
+	struct list memberships; /* of groups */
+	struct sockjs_ref *ref;
+};
+
+struct sockjs_session {
+	struct session base;
+	struct server_endpoint *endpoint;
+	void *user;
+	struct session_extra *extra; /* NULL until needed */
+	struct addr client;
+};
+
+struct session_extra *session_extra(struct sockjs_session *s);
+unsigned session_accept(const struct transport_request *t, struct transport_accept *accepted);
+void group_leave_all(struct session_extra *extra);
+void ref_session_closed(struct sockjs_ref *ref);
+/* A message from an application: NULL and *err when it is not text, or memory is out. */
+struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err);
+
+#endif

@@ -1,0 +1,472 @@
+/*
+ * server/sockjs.c - handshakes and sessions as applications see them
+ * (include/sockjs.h).
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "server/server_private.h"
+
+const char *sockjs_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+/* --- the session's callbacks ---------------------------------------------------------------------- */
+
+static struct sockjs_session *of(struct session *base)
+{
+	return container_of(base, struct sockjs_session, base);
+}
+
+static void on_open(struct session *base)
+{
+	struct sockjs_session *s = of(base);
+
+	if (s->endpoint->callbacks.open)
+		s->endpoint->callbacks.open(s, s->endpoint->app);
+}
+
+static void on_message(struct session *base, const char *data, size_t n, bool binary)
+{
+	struct sockjs_session *s = of(base);
+	struct sockjs_message m = { data, n, binary };
+
+	if (s->endpoint->callbacks.message)
+		s->endpoint->callbacks.message(s, &m, s->endpoint->app);
+}
+
+static void on_writable(struct session *base)
+{
+	struct sockjs_session *s = of(base);
+
+	if (s->endpoint->callbacks.writable)
+		s->endpoint->callbacks.writable(s, s->endpoint->app);
+}
+
+static void on_close(struct session *base, unsigned code, const char *reason)
+{
+	struct sockjs_session *s = of(base);
+
+	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
+	if (s->extra) {
+		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
+		group_leave_all(s->extra);
+		ref_session_closed(s->extra->ref);
+	}
+	if (s->endpoint->callbacks.close)
+		s->endpoint->callbacks.close(s, code, reason, s->endpoint->app);
+	if (s->extra) { /* what the close callback may have started again */
+		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
+		group_leave_all(s->extra);
+	}
+}
+
+static void on_free(struct session *base)
+{
+	struct sockjs_session *s = of(base);
+
+	if (s->extra) {
+		sockjs_ref_free(s->extra->ref);
+		mem_free(s->extra->subprotocol);
+		mem_free(s->extra);
+	}
+	mem_free(s);
+}
+
+static const struct session_ops session_ops = {
+	.open = on_open,
+	.message = on_message,
+	.writable = on_writable,
+	.close = on_close,
+	.free = on_free,
+};
+
+static void on_user_timer(struct timer *t);
+
+struct session_extra *session_extra(struct sockjs_session *s)
+{
+	struct session_extra *extra = s->extra;
+
+	if (extra)
+		return extra;
+	extra = mem_zalloc(sizeof(*extra));
+	if (!extra)
+		return NULL;
+	extra->owner = s;
+	list_init(&extra->memberships);
+	timer_init(&extra->timer, on_user_timer);
+	s->extra = extra;
+	return extra;
+}
+
+/* --- handshake ---------------------------------------------------------------------------------------- */
+
+/* Strings for the application, which live as long as the handshake. */
+struct scrap {
+	struct scrap *next;
+	char text[];
+};
+
+struct sockjs_handshake {
+	const struct transport_request *t;
+	struct server_endpoint *endpoint;
+	struct scrap *scraps;
+	void *user;
+	char subprotocol[128];
+	char remote[ADDR_TEXT_MAX];
+};
+
+static const char *keep(struct sockjs_handshake *h, struct bytes b)
+{
+	struct scrap *scrap = mem_alloc(sizeof(*scrap) + b.n + 1);
+
+	if (!scrap)
+		return NULL;
+	if (b.n)
+		memcpy(scrap->text, b.p, b.n);
+	scrap->text[b.n] = '\0';
+	scrap->next = h->scraps;
+	h->scraps = scrap;
+	return scrap->text;
+}
+
+static void handshake_fini(struct sockjs_handshake *h)
+{
+	while (h->scraps) {
+		struct scrap *next = h->scraps->next;
+
+		mem_free(h->scraps);
+		h->scraps = next;
+	}
+}
+
+/* Its functions take it as const, since looking changes nothing that can be seen. */
+static struct sockjs_handshake *mutable(const struct sockjs_handshake *h)
+{
+	return (struct sockjs_handshake *)(uintptr_t)h;
+}
+
+const char *sockjs_handshake_transport(const struct sockjs_handshake *h)
+{
+	return h->t->transport->name;
+}
+
+const char *sockjs_handshake_prefix(const struct sockjs_handshake *h)
+{
+	return h->endpoint->prefix;
+}
+
+const char *sockjs_handshake_query(const struct sockjs_handshake *h)
+{
+	const char *text = keep(mutable(h), http_request_query(h->t->http));
+
+	return text ? text : "";
+}
+
+const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
+{
+	struct bytes origin = http_request_header(h->t->http, HTTP_ORIGIN);
+
+	return origin.p ? keep(mutable(h), origin) : NULL;
+}
+
+const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
+{
+	return addr_print(&h->t->client, false, mutable(h)->remote);
+}
+
+int sockjs_handshake_is_tls(const struct sockjs_handshake *h)
+{
+	return http_client_is_tls(&h->endpoint->server->trust, h->t->http);
+}
+
+const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name)
+{
+	const struct string_list *allowed = &h->endpoint->options.request_headers;
+	struct bytes value;
+
+	for (size_t i = 0; i < allowed->count; i++) {
+		if (strcasecmp(allowed->items[i], name) != 0)
+			continue;
+		value = http_request_find_header(h->t->http, name);
+		return value.p ? keep(mutable(h), value) : NULL;
+	}
+	return NULL;
+}
+
+/* --- subprotocols -------------------------------------------------------------------------------------- */
+
+struct offer {
+	size_t left;         /* how many to pass over */
+	const char *wanted;  /* or: the one to find */
+	struct bytes found;
+};
+
+/* The tokens of one Sec-WebSocket-Protocol line; the lines have been checked already. */
+static void on_offer_header(struct bytes name, struct bytes value, void *arg)
+{
+	struct offer *offer = arg;
+	size_t i = 0;
+
+	if (!bytes_equal_nocase(name, BYTES("Sec-WebSocket-Protocol")))
+		return;
+	while (i < value.n && !offer->found.p) {
+		size_t from, to;
+
+		while (i < value.n && (value.p[i] == ' ' || value.p[i] == '\t' || value.p[i] == ','))
+			i++;
+		for (from = i; i < value.n && value.p[i] != ','; i++)
+			;
+		for (to = i; to > from && (value.p[to - 1] == ' ' || value.p[to - 1] == '\t'); to--)
+			;
+		if (to > from) {
+			struct bytes token = { value.p + from, to - from };
+
+			if (offer->wanted ? bytes_equal(token, bytes_of(offer->wanted)) : offer->left-- == 0)
+				offer->found = token;
+		}
+	}
+}
+
+static bool is_websocket(const struct sockjs_handshake *h)
+{
+	return h->t->transport == &websocket_transport || h->t->transport == &websocket_raw_transport;
+}
+
+static struct bytes find_offer(const struct sockjs_handshake *h, struct offer offer)
+{
+	if (is_websocket(h))
+		http_request_each_header(h->t->http, on_offer_header, &offer);
+	return offer.found;
+}
+
+const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i)
+{
+	struct bytes found = find_offer(h, (struct offer){ .left = i });
+
+	return found.p ? keep(mutable(h), found) : NULL;
+}
+
+int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol)
+{
+	size_t n = strlen(subprotocol);
+
+	if (n >= sizeof(h->subprotocol) || !find_offer(h, (struct offer){ .wanted = subprotocol }).p)
+		return -EINVAL;
+	memcpy(h->subprotocol, subprotocol, n + 1);
+	return 0;
+}
+
+/* The application did not choose: the first of the endpoint's own list that the client offers. */
+static void select_by_list(struct sockjs_handshake *h)
+{
+	const struct string_list *ours = &h->endpoint->options.subprotocols;
+
+	for (size_t i = 0; i < ours->count && !h->subprotocol[0]; i++)
+		sockjs_handshake_select(h, ours->items[i]);
+}
+
+void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user)
+{
+	h->user = user;
+}
+
+/* --- a new session ------------------------------------------------------------------------------------------ */
+
+static unsigned ask_application(struct sockjs_handshake *h)
+{
+	int status = 0;
+
+	if (h->endpoint->callbacks.handshake)
+		status = h->endpoint->callbacks.handshake(h, h->endpoint->app);
+	if (status != 0 && (status < 400 || status > 599))
+		status = 500;
+	return (unsigned)status;
+}
+
+static struct sockjs_session *make_session(const struct sockjs_handshake *h)
+{
+	struct sockjs_session *s = mem_zalloc(sizeof(*s));
+	bool is_raw = h->t->transport == &websocket_raw_transport;
+
+	if (!s)
+		return NULL;
+	s->endpoint = h->endpoint;
+	s->user = h->user;
+	s->client = h->t->client;
+	if (h->subprotocol[0] && (!session_extra(s) || !(s->extra->subprotocol = mem_strdup(h->subprotocol)))) {
+		mem_free(s->extra);
+		mem_free(s);
+		return NULL;
+	}
+	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits, &session_ops,
+	    h->t->transport->name, is_raw);
+	return s;
+}
+
+/* endpoint_ops.accept */
+unsigned session_accept(const struct transport_request *t, struct transport_accept *accepted)
+{
+	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
+	struct sockjs_handshake h = { .t = t, .endpoint = ep };
+	struct sockjs_session *s = NULL;
+	unsigned status = 503;
+
+	if (t->reactor->sessions.draining ||
+	    (ep->options.max_sessions && atomic_load(&ep->sessions) >= ep->options.max_sessions))
+		return status;
+	status = ask_application(&h);
+	if (status == 0) {
+		select_by_list(&h);
+		s = make_session(&h);
+		status = s ? 0 : 503;
+	}
+	handshake_fini(&h);
+	if (s) {
+		atomic_fetch_add_explicit(&ep->sessions, 1, memory_order_relaxed);
+		accepted->session = &s->base;
+		memcpy(accepted->subprotocol, h.subprotocol, sizeof(h.subprotocol));
+	}
+	return status;
+}
+
+/* --- session ---------------------------------------------------------------------------------------------------- */
+
+struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err)
+{
+	bool surrogates = false;
+	struct message *m;
+
+	*err = -EILSEQ;
+	if (!binary && !utf8_is_valid_wide(data, n, &surrogates))
+		return NULL;
+	*err = -ENOMEM;
+	m = message_new(data, n, binary, for_many);
+	if (m)
+		m->has_surrogates = surrogates;
+	return m;
+}
+
+static int send_message(struct sockjs_session *s, const void *data, size_t n, bool binary)
+{
+	struct message *m;
+	int err;
+
+	if (!session_is_open(&s->base))
+		return -EPIPE;
+	m = message_from_app(data, n, binary, false, &err);
+	if (!m)
+		return err;
+	err = session_send(&s->base, m);
+	message_unref(m);
+	return err;
+}
+
+int sockjs_send(struct sockjs_session *s, const void *text, size_t len)
+{
+	return send_message(s, text, len, false);
+}
+
+int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len)
+{
+	return s->base.is_raw ? send_message(s, data, len, true) : -ENOTSUP;
+}
+
+/* The codes an application may close with. */
+static bool is_code(unsigned code)
+{
+	return code == 1000 || (code >= 1001 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+	       (code >= 3000 && code <= 4999);
+}
+
+void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)
+{
+	char text[124];
+	size_t n = reason ? strlen(reason) : 0;
+
+	if (n >= sizeof(text)) {
+		n = sizeof(text) - 1;
+		while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
+			n--; /* not in the middle of a character */
+	}
+	if (n)
+		memcpy(text, reason, n);
+	text[n] = '\0';
+	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL, reason && utf8_is_valid(text, n) ? text : NULL);
+}
+
+void sockjs_pause(struct sockjs_session *s)
+{
+	session_pause(&s->base);
+}
+
+void sockjs_resume(struct sockjs_session *s)
+{
+	session_resume(&s->base);
+}
+
+static void on_user_timer(struct timer *t)
+{
+	struct session_extra *extra = container_of(t, struct session_extra, timer);
+	struct sockjs_session *s = extra->owner;
+
+	if (session_is_open(&s->base) && s->endpoint->callbacks.timer)
+		s->endpoint->callbacks.timer(s, s->endpoint->app);
+}
+
+int sockjs_set_timer(struct sockjs_session *s, unsigned ms)
+{
+	struct timer_wheel *wheel = loop_timers(s->base.reactor->loop);
+	struct session_extra *extra;
+
+	if (ms == 0 && !s->extra)
+		return 0;
+	extra = session_extra(s);
+	if (!extra)
+		return -ENOMEM;
+	timer_stop(wheel, &extra->timer);
+	if (ms)
+		timer_start(wheel, &extra->timer, ms);
+	return 0;
+}
+
+void *sockjs_user(const struct sockjs_session *s)
+{
+	return s->user;
+}
+
+void sockjs_set_user(struct sockjs_session *s, void *user)
+{
+	s->user = user;
+}
+
+unsigned long long sockjs_id(const struct sockjs_session *s)
+{
+	return s->base.id;
+}
+
+const char *sockjs_transport(const struct sockjs_session *s)
+{
+	return s->base.transport;
+}
+
+const char *sockjs_subprotocol(const struct sockjs_session *s)
+{
+	return s->extra ? s->extra->subprotocol : NULL;
+}
+
+const char *sockjs_remote(const struct sockjs_session *s)
+{
+	struct session_extra *extra = session_extra((struct sockjs_session *)(uintptr_t)s);
+
+	return extra ? addr_print(&s->client, false, extra->remote) : "";
+}
+
+size_t sockjs_buffered(const struct sockjs_session *s)
+{
+	return session_buffered(&s->base);
+}

@@ -1,0 +1,276 @@
+#!/usr/bin/env bash
+#
+# tests/cli.sh [SOCKJSD] - sockjsd as an administrator meets it: exit codes,
+# messages, configuration files, signals. Uses bash alone, no other client.
+#
+# Prints a line for each test that fails, and "N passed, N failed" at the end.
+
+sockjsd=${1:-${SOCKJSD:-./sockjsd}}
+patience=${PATIENCE:-1} # multiplies deadlines, for builds with sanitizers
+tmp=$(mktemp -d)
+passed=0 failed=0 pid=
+
+cleanup() {
+	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+shopt -s extglob
+
+# --- saying what should be ----------------------------------------------------
+
+pass() { passed=$((passed + 1)); }
+
+fail() { # NAME DETAIL...
+	failed=$((failed + 1))
+	printf 'FAILED: %s\n' "$1"
+	shift
+	printf '    %s\n' "$@"
+}
+
+# run ARG...: runs sockjsd to its end; leaves $code, $out and $err
+run() {
+	timeout $((20 * patience)) "$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	code=$?
+	out=$(<"$tmp/out") err=$(<"$tmp/err")
+}
+
+# exits NAME CODE ARG...: runs it and compares its exit code
+exits() {
+	local name=$1 wanted=$2
+	shift 2
+	run "$@"
+	if [ "$code" = "$wanted" ]; then pass; else fail "$name" "exit code $code, not $wanted" "$err"; fi
+}
+
+says() { # NAME TEXT PATTERN: a glob pattern
+	# shellcheck disable=SC2053
+	if [[ $2 == $3 ]]; then pass; else fail "$1" "wanted: $3" "got:    $2"; fi
+}
+
+holds() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then pass; else fail "$name" "does not hold: $*"; fi
+}
+
+# --- a server in the background -----------------------------------------------
+
+# start ARG...: runs sockjsd until stop; leaves $pid, $port (of the first address)
+start() {
+	"$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	pid=$!
+	for _ in $(seq $((100 * patience))); do
+		grep -q '^listening on' "$tmp/out" && break
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	port=$(sed -n 's#^listening on https\{0,1\}://.*:\([0-9]*\)$#\1#p;' "$tmp/out" | head -n 1)
+}
+
+alive() { kill -0 "$pid" 2>/dev/null; }
+
+# ended SECONDS: waits for the end; leaves $code, 124 if it did not come
+ended() {
+	for _ in $(seq $(($1 * 20 * patience))); do
+		alive || break
+		sleep 0.05
+	done
+	if alive; then
+		kill -KILL "$pid"
+		wait "$pid" 2>/dev/null
+		code=124
+	else
+		wait "$pid"
+		code=$?
+	fi
+	pid=
+}
+
+stop() {
+	kill -TERM "$pid"
+	ended 15
+}
+
+# open_connection: a connection to $port as descriptor 3
+open_connection() { exec 3<>"/dev/tcp/127.0.0.1/$port"; }
+
+# request METHOD PATH [BODY]: on descriptor 3
+request() {
+	printf '%s %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Length: %s\r\n\r\n%s' \
+		"$1" "$2" "$port" "${#3}" "$3" >&3
+}
+
+# answer: the response that ends with its connection, or what came in time
+answer() { timeout $((5 * patience)) cat <&3; }
+
+config() { cat >"$tmp/sockjsd.json"; }
+
+# --- command line --------------------------------------------------------------
+
+exits 'nothing to serve is a usage error' 2
+says 'and it says what to do' "$err" '*sockjsd -c FILE*sockjsd --demo*'
+exits 'an unknown option is a usage error' 2 --demon
+says 'and it is named' "$err" "sockjsd: unknown option '--demon'; try 'sockjsd --help'"
+exits 'an argument that is no option is a usage error' 2 --demo here
+says 'and it is named' "$err" "sockjsd: unexpected argument 'here'*"
+exits 'an option without its value is a usage error' 2 --demo -l
+says 'and it is named' "$err" "sockjsd: a value is missing after '-l'*"
+exits '--demo and -c exclude each other' 2 --demo -c x.json
+exits 'a bad log level is a usage error' 2 --demo --log-level loud
+says 'and what is allowed is said' "$err" '*debug, info, warn, error or silent*'
+exits 'a bad address is a usage error' 2 --demo -l nowhere
+says 'and it is named' "$err" 'sockjsd: -l: "nowhere" is not an address: *'
+exits 'a bad number of threads is a usage error' 2 --demo -t 5000
+says 'and the range is said' "$err" 'sockjsd: -t: threads: 5000 is out of range; allowed: 0 to 1024'
+exits 'a missing www is an error' 2 --demo --www /no/such/dir
+says 'and it is named' "$err" '*www: cannot read "/no/such/dir": No such file or directory'
+exits '--help is no error' 0 --help
+says 'and teaches by examples' "$out" '*Usage: sockjsd*Examples:*sockjsd --demo*'
+exits '--version is no error' 0 --version
+says 'and tells it' "$out" 'sockjsd [0-9]*.[0-9]*.[0-9]* (libmicrohttpd *'
+
+# --- configuration files ---------------------------------------------------------
+
+exits 'a missing file is a configuration error' 2 -c "$tmp/none.json"
+says 'and it is named' "$err" "sockjsd: $tmp/none.json: No such file or directory"
+
+printf '{\n\t"threads": 1\n\t"www": null\n}\n' | config
+exits 'bad JSON is a configuration error' 2 -c "$tmp/sockjsd.json"
+says 'and file, line and column are named' "$err" "sockjsd: $tmp/sockjsd.json:3:*: '}' expected near '\"www\"'"
+
+config <<-'END'
+	{ "listen": ["127.0.0.1:0"],
+	  "endpoints": [ { "prefix": "/app", "application": "upstream" } ] }
+END
+exits 'an unknown application is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
+says 'and those there are are listed' "$err" \
+	"sockjsd: $tmp/sockjsd.json: endpoints\[0].application: \"upstream\" is not an application; allowed: echo, *"
+
+config <<-'END'
+	{ "listen": ["127.0.0.1:0"],
+	  "endpoints": [ { "prefix": "/app", "application": "echo", "heartbeat_delay_ms": 1 } ] }
+END
+exits 'a value out of range is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
+says 'and path, value and range are named' "$err" \
+	"sockjsd: $tmp/sockjsd.json: endpoints\[0].heartbeat_delay_ms: 1 is out of range; allowed: 10 to 86400000 milliseconds"
+
+config <<-'END'
+	{ "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+exits 'a configuration without an address is an error' 2 -c "$tmp/sockjsd.json" --check-config
+says 'and it says what is missing' "$err" "sockjsd: $tmp/sockjsd.json: listen: missing; *"
+exits 'unless the command line names one' 0 -c "$tmp/sockjsd.json" -l 127.0.0.1:0 --check-config
+says 'and a valid one is called so' "$out" "$tmp/sockjsd.json: the configuration is valid"
+
+run --demo --print-config --www / --log-format json
+printf '%s\n' "$out" >"$tmp/printed.json"
+exits 'what --print-config prints is a configuration' 0 -c "$tmp/printed.json" --print-config
+holds 'and it prints the same again' [ "$out" = "$(<"$tmp/printed.json")" ]
+exits 'and it passes the check' 0 -c "$tmp/printed.json" --check-config
+
+# --- start and stop ----------------------------------------------------------------
+
+start --demo -l 127.0.0.1:0 --log-level warn
+holds 'a port of its own is chosen and told' [ -n "$port" ]
+exits 'a port that is taken is a failure' 1 --demo -l "127.0.0.1:$port"
+says 'and the address is named' "$err" "*sockjsd: 127.0.0.1:$port: *"
+open_connection
+request GET /echo
+says 'a service answers' "$(head -c 400 <&3 & sleep 0.5; kill $! 2>/dev/null)" '*200 OK*Welcome to SockJS!*'
+exec 3>&-
+kill -HUP "$pid"
+sleep 0.2
+holds 'SIGHUP does not end it' alive
+stop
+says 'SIGTERM ends it as asked' "$code" 0
+says 'and SIGHUP was answered in the log' "$(<"$tmp/err")" '*SIGHUP ignored*'
+
+start --demo -l 127.0.0.1:0 --log-level silent
+kill -INT "$pid"
+ended 15
+says 'SIGINT ends it as asked' "$code" 0
+
+start --demo -l 127.0.0.1:0 --log-level silent
+open_connection
+request POST /echo/000/cli/xhr_streaming
+sleep 0.3
+kill -TERM "$pid"
+says 'an open session is told when the server stops' "$(answer)" '*o*c\[3000,"Go away!"]*'
+ended 15
+says 'and the server ends as asked' "$code" 0
+exec 3>&-
+
+# A client that does not read: more waits for it than the kernel buffers, so that an orderly stop
+# has to wait too.
+start --demo -l 127.0.0.1:0 --log-level silent
+open_connection
+request POST /amplify/000/slow/xhr_streaming
+sleep 0.3
+exec 4>&3
+open_connection
+for _ in 1 2 3 4 5 6 7 8; do
+	request POST /amplify/000/slow/xhr_send '["18","18","18","18","18","18","18","18"]'
+	sleep 0.05
+done
+sleep 0.3
+kill -TERM "$pid"
+sleep 0.5
+holds 'a stop waits for a slow client' alive
+kill -TERM "$pid"
+ended 2
+says 'a second SIGTERM does not' "$code" 0
+exec 3>&- 4>&-
+
+start --demo -l 127.0.0.1:0 -l 127.0.0.1:0 -l "unix:$tmp/sock" --log-format json --log-level debug
+says 'every address is told' "$(<"$tmp/out")" \
+	"listening on http://127.0.0.1:*listening on http://127.0.0.1:*listening on unix:$tmp/sock"
+holds 'a unix socket is there' [ -S "$tmp/sock" ]
+stop
+says 'a server with three addresses ends as asked' "$code" 0
+holds 'the unix socket is gone' [ ! -e "$tmp/sock" ]
+holds 'every line of the JSON log is an object' [ -z "$(grep -v '^{.*}$' "$tmp/err")" ]
+
+config <<-END
+	{ "listen": [ { "address": "unix:$tmp/sock", "mode": "0600" } ],
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+start -c "$tmp/sockjsd.json" --log-level silent
+says 'a unix socket has the mode asked for' "$(stat -c %a "$tmp/sock")" 600
+stop
+
+if [ "$(id -u)" = 0 ]; then
+	config <<-END
+		{ "listen": [ "127.0.0.1:0" ], "user": "nobody",
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	start -c "$tmp/sockjsd.json" --log-level silent
+	says 'root becomes the user asked for' "$(awk '/^Uid:/ { print $2, $3, $4 }' "/proc/$pid/status")" \
+		"$(id -u nobody) $(id -u nobody) $(id -u nobody)"
+	says 'and loses the groups of root' "$(awk '/^Groups:/ { $1 = ""; print " " $0 " " }' "/proc/$pid/status")" \
+		'!(* 0 *)'
+	stop
+	sed -i 's/nobody/no-such-user/' "$tmp/sockjsd.json"
+	exits 'a user who does not exist is a configuration error' 2 -c "$tmp/sockjsd.json"
+	says 'and is named' "$err" '*user: "no-such-user" is not known here'
+fi
+
+# --- TLS ---------------------------------------------------------------------------
+
+printf 'this is no certificate\n' >"$tmp/bad.pem"
+config <<-END
+	{ "listen": [ { "address": "127.0.0.1:0", "tls": { "certificate": "$tmp/bad.pem", "key": "$tmp/bad.pem" } } ],
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+exits 'a bad certificate is a configuration error' 2 -c "$tmp/sockjsd.json"
+says 'and its file is named' "$err" "*$tmp/bad.pem*"
+
+config <<-END
+	{ "listen": [ { "address": "127.0.0.1:0", "tls": { "certificate": "$tmp/no.pem", "key": "$tmp/bad.pem" } } ],
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+exits 'a missing certificate is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
+says 'and its key is named' "$err" "*listen\[0].tls.certificate: cannot read \"$tmp/no.pem\": No such file*"
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]

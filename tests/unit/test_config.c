@@ -1,0 +1,515 @@
+/*
+ * The configuration file: what is valid is taken whole, what is not is refused
+ * with exactly the sentence that a user needs.
+ */
+#include <check.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/cmdline.h"
+#include "daemon/config.h"
+
+/* A configuration that lacks nothing, with `more` at the end of its only endpoint. */
+#define ENDPOINT(more)                                                                             \
+	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/"                             \
+	"a\",\"application\":\"echo\"" more "}]}"
+
+static struct config c;
+
+static int read_text(const char *text)
+{
+	ck_assert_int_eq(config_init(&c), 0);
+	return config_read_text(&c, "f.json", text, strlen(text));
+}
+
+/* --- valid ----------------------------------------------------------------------------------- */
+
+START_TEST(the_least_configuration_is_valid_and_has_every_default)
+{
+	ck_assert_msg(read_text(ENDPOINT("")) == 0, "%s", c.error);
+	ck_assert_int_eq(config_check(&c), 0);
+	ck_assert_uint_eq(c.listener_count, 1);
+	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:0");
+	ck_assert_uint_eq(c.endpoint_count, 1);
+	ck_assert_str_eq(c.endpoints[0].prefix, "/a");
+	ck_assert_ptr_eq(c.endpoints[0].app, &echo_app);
+	ck_assert_uint_eq(c.endpoints[0].options.endpoint.heartbeat_delay_ms, 25000);
+	ck_assert_uint_eq(c.options.server.limit_connections, 100000);
+	ck_assert_ptr_null(c.internal);
+	ck_assert_int_eq(c.log_level, LOG_INFO);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(every_kind_of_value_reaches_its_field)
+{
+	ck_assert_msg(
+	    read_text("{\"threads\": 2, \"trusted_proxies\": [\"127.0.0.1\", \"10.0.0.0/8\"],"
+	              "\"user\": \"www-data\", \"group\": null, \"log_level\": \"warn\","
+	              "\"log_format\": \"json\", \"internal\": {\"listen\": \"127.0.0.1:8082\"},"
+	              "\"limits\": {\"connections\": 7, \"header_bytes\": 8192},"
+	              "\"listen\": [\"0.0.0.0:80\", {\"address\": \"0.0.0.0:443\","
+	              "  \"tls\": {\"certificate\": \"c.pem\", \"key\": \"k.pem\"}},"
+	              "  {\"address\": \"unix:/run/s.sock\", \"mode\": \"0660\"}],"
+	              "\"endpoints\": [{\"application\": \"ticker\", \"prefix\": \"/t/u\","
+	              "  \"bind_address\": true, \"session_cookie\": \"JSESSIONID\","
+	              "  \"transports\": [\"xhr\"], \"websocket\": {\"max_fragments\": 9}}]}") == 0,
+	    "%s", c.error);
+	ck_assert_uint_eq(c.options.server.threads, 2);
+	ck_assert_uint_eq(c.options.server.trusted_proxies.count, 2);
+	ck_assert_uint_eq(c.options.server.limit_connections, 7);
+	ck_assert_uint_eq(c.options.server.limit_header_bytes, 8192);
+	ck_assert_str_eq(c.user, "www-data");
+	ck_assert_ptr_null(c.group);
+	ck_assert_str_eq(c.internal, "127.0.0.1:8082");
+	ck_assert_int_eq(c.log_level, LOG_WARN);
+	ck_assert_int_eq(c.log_format, LOG_JSON);
+	ck_assert_uint_eq(c.listener_count, 3);
+	ck_assert_str_eq(c.listeners[1].options.listener.tls_key, "k.pem");
+	ck_assert_uint_eq(c.listeners[2].options.listener.mode, 0660);
+	ck_assert_ptr_eq(c.endpoints[0].app, &ticker_app);
+	ck_assert(c.endpoints[0].options.endpoint.bind_address);
+	ck_assert_str_eq(c.endpoints[0].options.endpoint.session_cookie, "JSESSIONID");
+	ck_assert_str_eq(c.endpoints[0].options.endpoint.transports.items[0], "xhr");
+	ck_assert_uint_eq(c.endpoints[0].options.endpoint.websocket_max_fragments, 9);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(options_of_one_endpoint_do_not_reach_another)
+{
+	ck_assert_int_eq(
+	    read_text("{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":["
+	              "{\"prefix\":\"/a\",\"application\":\"echo\",\"max_sessions\":1},"
+	              "{\"prefix\":\"/b\",\"application\":\"echo\"}]}"),
+	    0);
+	ck_assert_uint_eq(c.endpoints[0].options.endpoint.max_sessions, 1);
+	ck_assert_uint_eq(c.endpoints[1].options.endpoint.max_sessions, 0);
+	config_fini(&c);
+}
+END_TEST
+
+/* --- invalid --------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+	const char *text, *sentence;
+} bad[] = {
+	/* JSON */
+	{ "", "f.json:1:0: '[' or '{' expected near end of file" },
+	{ "{\n  \"threads\": 1,\n}", "f.json:3:1: string or '}' expected near '}'" },
+	{ "{\"threads\": 1, \"threads\": 2}", "f.json:1:24: duplicate object key near '\"threads\"'" },
+	{ "{\"threads\": 1} x", "f.json:1:16: end of file expected near 'x'" },
+	{ "{\"www\": \"\\u0000\"}",
+	    "f.json:1:16: \\u0000 is not allowed without JSON_ALLOW_NUL near '\"\\u0000\"'" },
+	{ "{\"threads\": 99999999999999999999}", "f.json:1:32: too big integer near '99999999999999999999'" },
+	{ "[]", "f.json: a list is not an object" },
+	/* keys */
+	{ "{\"thread\": 1}",
+	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
+	    "log_format, threads, www, client_library, trusted_proxies, limits, shutdown_timeout_ms" },
+	{ "{\"\": 1}",
+	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
+	    "log_format, threads, www, client_library, trusted_proxies, limits, shutdown_timeout_ms" },
+	{ "{\"limits\": {\"header_byte\": 1}}",
+	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
+	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
+	{ "{\"limits.connections\": 1}",
+	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
+	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "shutdown_timeout_ms" },
+	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
+	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
+	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
+	{ ENDPOINT(",\"websocket\":{\"compression\":true}"),
+	    "f.json: endpoints[0].websocket.compression: unknown key; allowed: ping_interval_ms, "
+	    "pong_timeout_ms, max_fragments, close_timeout_ms" },
+	{ ENDPOINT(",\"heartbeat\":1"),
+	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
+	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
+	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
+	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
+	    "send_buffer_bytes, send_timeout_ms, websocket" },
+	/* types */
+	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
+	{ "{\"threads\": 1.5}", "f.json: threads: 1.5 is not a whole number; allowed: 0 to 1024" },
+	{ "{\"threads\": null}", "f.json: threads: null is not a whole number; allowed: 0 to 1024" },
+	{ "{\"threads\": {}}", "f.json: threads: an object is not a whole number; allowed: 0 to 1024" },
+	{ "{\"www\": 1}", "f.json: www: 1 is not a string; allowed: a file name, or null" },
+	{ "{\"limits\": 1}", "f.json: limits: 1 is not an object" },
+	{ "{\"internal\": \"127.0.0.1:1\"}", "f.json: internal: \"127.0.0.1:1\" is not an object" },
+	{ "{\"internal\": {\"listen\": 1}}", "f.json: internal.listen: 1 is not an address or null" },
+	{ "{\"user\": \"\"}", "f.json: user: \"\" is not a name or null" },
+	{ "{\"listen\": \"127.0.0.1:0\"}", "f.json: listen: \"127.0.0.1:0\" is not a list of addresses" },
+	{ "{\"listen\": [1]}", "f.json: listen[0]: 1 is not an address or an object with \"address\"" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"mode\": 432}]}",
+	    "f.json: listen[0].mode: 432 is not a string; allowed: \"0001\" to \"0777\", or null" },
+	{ "{\"endpoints\": {}}", "f.json: endpoints: an object is not a list of objects" },
+	{ "{\"endpoints\": [[]]}", "f.json: endpoints[0]: [] is not an object" },
+	{ "{\"log_level\": \"loud\"}",
+	    "f.json: log_level: \"loud\" is not a log level; allowed: \"debug\", \"info\", \"warn\", "
+	    "\"error\", \"silent\"" },
+	{ "{\"log_format\": 1}", "f.json: log_format: 1 is not a log format; allowed: \"text\", \"json\"" },
+	{ ENDPOINT(",\"bind_address\":1"),
+	    "f.json: endpoints[0].bind_address: 1 is not a truth value; allowed: true, false" },
+	{ ENDPOINT(",\"transports\":\"xhr\""),
+	    "f.json: endpoints[0].transports: \"xhr\" is not a list; allowed: a list, each one of "
+	    "websocket websocket_raw xhr_streaming eventsource htmlfile xhr jsonp" },
+	{ ENDPOINT(",\"transports\":[\"xhr\",7]"),
+	    "f.json: endpoints[0].transports[1]: 7 is not a string" },
+	/* values */
+	{ "{\"threads\": 5000}", "f.json: threads: 5000 is out of range; allowed: 0 to 1024" },
+	{ "{\"threads\": -1}", "f.json: threads: -1 is out of range; allowed: 0 to 1024" },
+	{ ENDPOINT(",\"heartbeat_delay_ms\":1"),
+	    "f.json: endpoints[0].heartbeat_delay_ms: 1 is out of range; allowed: 10 to 86400000 "
+	    "milliseconds" },
+	{ ENDPOINT(",\"websocket\":{\"max_fragments\":0}"),
+	    "f.json: endpoints[0].websocket.max_fragments: 0 is out of range; allowed: 1 to 1048576" },
+	{ ENDPOINT(",\"transports\":[\"xhr\",\"xhr,jsonp\"]"),
+	    "f.json: endpoints[0].transports[1]: \"xhr,jsonp\" is not allowed; allowed: websocket "
+	    "websocket_raw xhr_streaming eventsource htmlfile xhr jsonp" },
+	{ ENDPOINT(",\"max_message_bytes\":2000000"),
+	    "f.json: endpoints[0].max_body_bytes: 1048576 is less than max_message_bytes (2000000): such a "
+	    "message could come by WebSocket, but by no other transport" },
+	{ "{\"listen\": [\"127.0.0.1:80\", \"127.0.0.1:0\", \"127.0.0.1:0\", \"127.0.0.1:80\"]}",
+	    "f.json: listen[3]: \"127.0.0.1:80\" is there twice" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"key\": \"k.pem\"}}]}",
+	    "f.json: listen[0].tls.certificate: missing; tls.key needs its certificate" },
+	{ "{\"listen\": [{}]}", "f.json: listen[0].address: missing" },
+	{ "{\"listen\": [{\"address\": 1}]}", "f.json: listen[0].address: 1 is not a string" },
+	/* endpoints */
+	{ "{\"endpoints\": [{\"application\": \"echo\"}]}", "f.json: endpoints[0].prefix: missing" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
+	    "f.json: endpoints[0].application: \"upstream\" is not an application; allowed: echo, "
+	    "broadcast, close, amplify, ticker" },
+	{ "{\"endpoints\": [{\"prefix\": \"a\", \"application\": \"echo\"}]}",
+	    "f.json: endpoints[0].prefix: \"a\" is not allowed; allowed: a path such as /echo, without a "
+	    "slash at the end and without blanks and . ? # % \" < > \\" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"echo\"},"
+	  "{\"prefix\": \"/a\", \"application\": \"close\"}]}",
+	    "f.json: endpoints[1].prefix: \"/a\" is taken by endpoints[0]" },
+};
+/* clang-format on */
+
+START_TEST(bad_text_is_refused_with_this_sentence)
+{
+	ck_assert_int_lt(read_text(bad[_i].text), 0);
+	ck_assert_str_eq(c.error, bad[_i].sentence);
+	config_fini(&c);
+}
+END_TEST
+
+static const char *const bad_prefixes[] = {
+	"",
+	"/",
+	"/a/",
+	"//a",
+	"/a//b",
+	"/a.b",
+	"/a?b",
+	"/a#b",
+	"/a b",
+	"/a%20b",
+	"/a\"b",
+	"/a<b",
+};
+
+START_TEST(bad_prefix_is_refused)
+{
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_add_endpoint(&c, bad_prefixes[_i], "echo"), -EINVAL);
+	ck_assert_uint_eq(c.endpoint_count, 0);
+	config_fini(&c);
+}
+END_TEST
+
+static const char *const bad_addresses[] = { "", "localhost", "127.0.0.1:", "127.0.0.1:65536",
+	"unix:" };
+
+START_TEST(bad_address_is_refused_wherever_it_stands)
+{
+	const char *address = bad_addresses[_i];
+
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_add_listener(&c, address), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(c.error, "is not an address: "));
+	ck_assert_int_eq(config_set_internal(&c, address), -EINVAL);
+	ck_assert_uint_eq(c.listener_count, 0);
+	ck_assert_ptr_null(c.internal);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_configuration_without_listeners_or_endpoints_cannot_run)
+{
+	ck_assert_int_eq(read_text("{}"), 0);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(
+	    c.error, "listen: missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
+	ck_assert_int_eq(config_add_listener(&c, "127.0.0.1:0"), 0);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(c.error,
+	    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
+	    "\"application\"");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(files_that_cannot_be_read_are_named)
+{
+	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
+	ck_assert_int_eq(sockjs_options_set(&c.options, "www", "/no/such/dir"), 0);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(c.error, "www: cannot read \"/no/such/dir\": No such file or directory");
+	sockjs_options_set(&c.options, "www", NULL);
+	sockjs_options_set(&c.listeners[0].options, "tls.key", "/no/such/key");
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(
+	    c.error, "listen[0].tls.key: cannot read \"/no/such/key\": No such file or directory");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_named)
+{
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_read_file(&c, "/no/such/file"), -ENOENT);
+	ck_assert_str_eq(c.error, "/no/such/file: No such file or directory");
+	ck_assert_int_eq(config_read_file(&c, "/"), -EISDIR);
+	ck_assert_str_eq(c.error, "/: Is a directory");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(deep_nesting_is_refused)
+{
+	char text[20001];
+
+	memset(text, '[', 20000);
+	text[20000] = '\0';
+	ck_assert_int_eq(read_text(text), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(c.error, "maximum parsing depth reached"));
+	config_fini(&c);
+}
+END_TEST
+
+/* --- demo, printing, command line ------------------------------------------------------------- */
+
+static char *print(const struct config *config)
+{
+	struct buf out = BUF_INIT;
+
+	ck_assert_int_eq(config_print(config, &out), 0);
+	ck_assert_int_eq(buf_add(&out, "", 1), 0);
+	return buf_data(&out); /* freed by mem_free(), for nothing was consumed */
+}
+
+START_TEST(the_demo_has_the_seven_services)
+{
+	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
+		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker" };
+
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
+	ck_assert_int_eq(config_check(&c), 0);
+	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:8081");
+	ck_assert_uint_eq(c.endpoint_count, 7);
+	for (size_t i = 0; i < 7; i++) {
+		const struct endpoint_options *e = &c.endpoints[i].options.endpoint;
+
+		ck_assert_str_eq(c.endpoints[i].prefix, prefixes[i]);
+		ck_assert_str_eq(e->allowed_origins.items[0], "*");
+		ck_assert_uint_eq(e->max_message_bytes, 16 << 20);
+		ck_assert_uint_eq(e->first_message_timeout_ms, 0);
+		ck_assert_uint_ge(e->send_buffer_bytes, 2 * e->max_message_bytes);
+		ck_assert_int_eq(options_check(&c.endpoints[i].options, OPTION_ENDPOINT), 0);
+	}
+	ck_assert_uint_eq(c.endpoints[0].options.endpoint.response_limit_bytes, 4096);
+	ck_assert_uint_eq(c.endpoints[1].options.endpoint.transports.count, 5);
+	ck_assert_str_eq(c.endpoints[2].options.endpoint.session_cookie, "JSESSIONID");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(what_is_printed_can_be_read_and_is_the_same)
+{
+	struct config again;
+	char *first, *second;
+
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), 0);
+	ck_assert_int_eq(config_set_internal(&c, "127.0.0.1:8082"), 0);
+	ck_assert_int_eq(config_add_listener(&c, "unix:/run/s.sock"), 0);
+	ck_assert_int_eq(sockjs_options_set(&c.listeners[1].options, "mode", "0660"), 0);
+	ck_assert_int_eq(sockjs_options_set(&c.options, "trusted_proxies", "10.0.0.0/8,unix"), 0);
+	c.log_format = LOG_JSON;
+	first = print(&c);
+	ck_assert_int_eq(config_init(&again), 0);
+	ck_assert_msg(
+	    config_read_text(&again, "again", first, strlen(first)) == 0, "%s", again.error);
+	second = print(&again);
+	ck_assert_str_eq(first, second);
+	ck_assert_uint_eq(again.listeners[1].options.listener.mode, 0660);
+	mem_free(first);
+	mem_free(second);
+	config_fini(&again);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(every_option_is_printed)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+	char *text, key[80];
+
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), 0);
+	text = print(&c);
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strrchr(table[i].key, '.');
+
+		snprintf(key, sizeof(key), "\"%s\": ", dot ? dot + 1 : table[i].key);
+		ck_assert_msg(strstr(text, key) != NULL, "%s", table[i].key);
+	}
+	mem_free(text);
+	config_fini(&c);
+}
+END_TEST
+
+#define ARGV(...)       ((char *[]){ (char[]){ "sockjsd" }, __VA_ARGS__, NULL })
+#define ARGC(...)       ((int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)) + 1)
+#define PARSE(cmd, ...) cmdline_parse(cmd, ARGC(__VA_ARGS__), ARGV(__VA_ARGS__))
+
+START_TEST(the_command_line_has_the_last_word)
+{
+	struct cmdline cmd;
+
+	ck_assert(PARSE(&cmd, (char[]){ "--demo" }, (char[]){ "-l" }, (char[]){ "127.0.0.1:1" },
+	    (char[]){ "-l127.0.0.1:2" }, (char[]){ "--listen=[::1]:3" }, (char[]){ "-t" },
+	    (char[]){ "3" }, (char[]){ "--www=/" }, (char[]){ "--log-level" }, (char[]){ "error" },
+	    (char[]){ "--log-format=json" }, (char[]){ "--internal" }, (char[]){ "127.0.0.1:4" }));
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), 0);
+	ck_assert_msg(cmdline_apply(&cmd, &c) == 0, "%s", c.error);
+	ck_assert_uint_eq(c.listener_count, 3);
+	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:1");
+	ck_assert_str_eq(c.listeners[1].address, "127.0.0.1:2");
+	ck_assert_str_eq(c.listeners[2].address, "[::1]:3");
+	ck_assert_uint_eq(c.options.server.threads, 3);
+	ck_assert_str_eq(c.options.server.www, "/");
+	ck_assert_int_eq(c.log_level, LOG_ERROR);
+	ck_assert_int_eq(c.log_format, LOG_JSON);
+	ck_assert_str_eq(c.internal, "127.0.0.1:4");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_bad_value_on_the_command_line_names_its_option)
+{
+	struct cmdline cmd = { .threads = "many" };
+
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(cmdline_apply(&cmd, &c), -EINVAL);
+	ck_assert_str_eq(
+	    c.error, "-t: threads: \"many\" is not a whole number; allowed: 0 to 1024");
+	cmd = (struct cmdline){ .addresses = { "nowhere" }, .address_count = 1 };
+	ck_assert_int_eq(cmdline_apply(&cmd, &c), -EINVAL);
+	ck_assert_ptr_eq(strstr(c.error, "-l: \"nowhere\" is not an address: "), c.error);
+	config_fini(&c);
+}
+END_TEST
+
+/* --- out of memory -----------------------------------------------------------------------------
+ */
+
+START_TEST(no_memory_while_reading_leaks_nothing)
+{
+	static const char text[] =
+	    "{\"www\":\"/\",\"user\":\"u\",\"internal\":{\"listen\":\"127.0.0.1:1\"},"
+	    "\"trusted_proxies\":[\"unix\"],\"listen\":[\"127.0.0.1:0\",{\"address\":"
+	    "\"127.0.0.1:2\",\"tls\":{\"certificate\":\"c\",\"key\":\"k\"}}],"
+	    "\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
+	unsigned long nth = 0;
+	int err = -ENOMEM;
+
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	while (err < 0) {
+		mem_fail_at(++nth);
+		err = config_init(&c);
+		if (err == 0)
+			err = config_read_text(&c, "f.json", text, strlen(text));
+		mem_fail_at(0);
+		if (err < 0)
+			ck_assert_str_ne(c.error, ""); /* jansson may take it for a bad token */
+		config_fini(&c);
+	}
+	ck_assert_uint_gt(nth, 100);
+}
+END_TEST
+
+START_TEST(no_memory_while_printing_leaks_nothing)
+{
+	unsigned long nth = 0;
+	int err;
+
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), 0);
+	do {
+		struct buf out = BUF_INIT;
+
+		mem_fail_at(++nth);
+		err = config_print(&c, &out);
+		mem_fail_at(0);
+		ck_assert(err == 0 || err == -ENOMEM);
+		buf_fini(&out);
+	} while (err < 0);
+	ck_assert_uint_gt(nth, 100);
+	config_fini(&c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tc = tcase_create("config");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, the_least_configuration_is_valid_and_has_every_default);
+	tcase_add_test(tc, every_kind_of_value_reaches_its_field);
+	tcase_add_test(tc, options_of_one_endpoint_do_not_reach_another);
+	tcase_add_loop_test(
+	    tc, bad_text_is_refused_with_this_sentence, 0, sizeof(bad) / sizeof(*bad));
+	tcase_add_loop_test(
+	    tc, bad_prefix_is_refused, 0, sizeof(bad_prefixes) / sizeof(*bad_prefixes));
+	tcase_add_loop_test(tc, bad_address_is_refused_wherever_it_stands, 0,
+	    sizeof(bad_addresses) / sizeof(*bad_addresses));
+	tcase_add_test(tc, a_configuration_without_listeners_or_endpoints_cannot_run);
+	tcase_add_test(tc, files_that_cannot_be_read_are_named);
+	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
+	tcase_add_test(tc, deep_nesting_is_refused);
+	tcase_add_test(tc, the_demo_has_the_seven_services);
+	tcase_add_test(tc, what_is_printed_can_be_read_and_is_the_same);
+	tcase_add_test(tc, every_option_is_printed);
+	tcase_add_test(tc, the_command_line_has_the_last_word);
+	tcase_add_test(tc, a_bad_value_on_the_command_line_names_its_option);
+	tcase_add_test(tc, no_memory_while_reading_leaks_nothing);
+	tcase_add_test(tc, no_memory_while_printing_leaks_nothing);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

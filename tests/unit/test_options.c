@@ -1,0 +1,483 @@
+/*
+ * The option table: every row is sound, every value that is refused is refused
+ * with a sentence, and no set leaks or is left half-made when memory is out.
+ */
+#include <check.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "server/options.h"
+
+static const char *got(const struct sockjs_options *o, const char *key)
+{
+	static char text[1024];
+
+	return options_get(o, options_find(key), text, sizeof(text)) < 0 ? NULL : text;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+START_TEST(every_key_is_there_once_and_has_a_sentence)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strlen(table[i].sentence);
+
+		ck_assert_ptr_eq(options_find(table[i].key), &table[i]);
+		ck_assert_msg(isupper((unsigned char)table[i].sentence[0]), "%s", table[i].key);
+		ck_assert_msg(table[i].sentence[n - 1] == '.', "%s", table[i].key);
+	}
+}
+END_TEST
+
+START_TEST(no_two_options_share_a_field)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			ck_assert_msg(
+			    table[i].scope != table[j].scope || table[i].offset != table[j].offset,
+			    "%s, %s", table[i].key, table[j].key);
+}
+END_TEST
+
+START_TEST(every_default_is_a_value_of_its_option)
+{
+	struct sockjs_options o;
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	ck_assert_int_eq(options_init(&o), 0);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = got(&o, table[i].key);
+
+		if (table[i].default_value)
+			ck_assert_str_eq(text, table[i].default_value);
+		else if (table[i].type == OPTION_LIST)
+			ck_assert_str_eq(text, "");
+		else
+			ck_assert_ptr_null(text);
+		if (table[i].default_value)
+			ck_assert_int_eq(options_set(&o, &table[i], table[i].default_value), 0);
+	}
+	for (int scope = OPTION_SERVER; scope <= OPTION_ENDPOINT; scope++)
+		ck_assert_int_eq(options_check(&o, (enum option_scope)scope), 0);
+	options_fini(&o);
+}
+END_TEST
+
+START_TEST(every_number_takes_its_bounds_and_nothing_beyond)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	size_t count;
+	const struct option *table = options_table(&count);
+	char text[32];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct option *opt = &table[i];
+
+		if (opt->type != OPTION_INT)
+			continue;
+		snprintf(text, sizeof(text), "%" PRIu64, opt->min);
+		ck_assert_int_eq(options_set(o, opt, text), 0);
+		snprintf(text, sizeof(text), "%" PRIu64, opt->max);
+		ck_assert_int_eq(options_set(o, opt, text), 0);
+		ck_assert_str_eq(got(o, opt->key), text);
+		snprintf(text, sizeof(text), "%" PRIu64, opt->max + 1);
+		ck_assert_int_eq(options_set(o, opt, text), -ERANGE);
+		if (opt->min > 0) {
+			snprintf(text, sizeof(text), "%" PRIu64, opt->min - 1);
+			ck_assert_int_eq(options_set(o, opt, text), -ERANGE);
+		}
+		snprintf(text, sizeof(text), "%" PRIu64, opt->max);
+		ck_assert_str_eq(got(o, opt->key), text); /* a refused value changes nothing */
+	}
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(a_unit_is_read_off_the_key)
+{
+	ck_assert_str_eq(options_unit(options_find("heartbeat_delay_ms")), "milliseconds");
+	ck_assert_str_eq(options_unit(options_find("limits.header_bytes")), "bytes");
+	ck_assert_str_eq(options_unit(options_find("threads")), "");
+}
+END_TEST
+
+/* --- single values --------------------------------------------------------------------------- */
+
+static const struct {
+	const char *key, *value;
+} good[] = {
+	{ "threads", "0" },
+	{ "threads", "007" },
+	{ "bind_address", "true" },
+	{ "bind_address", "false" },
+	{ "www", "/srv/www" },
+	{ "mode", "0660" },
+	{ "mode", "0777" },
+	{ "transports", "websocket" },
+	{ "transports", "jsonp,xhr" },
+	{ "allowed_origins", "" },
+	{ "allowed_origins", "*" },
+	{ "allowed_origins", "null" },
+	{ "allowed_origins", "https://example.com,http://localhost:8080,https://*.example.com" },
+	{ "allowed_origins", "http://[::1]:8080" },
+	{ "allowed_origins", "http://[::1]" },
+	{ "allowed_origins", "capacitor://localhost,chrome-extension://abcdef" },
+	{ "allowed_origins", "http://example.com:443" },
+	{ "allowed_origins", "https://example.com:65535" },
+	{ "trusted_proxies", "127.0.0.1,10.0.0.0/8,::1,unix" },
+	{ "client_url", "/static/sockjs.js" },
+	{ "client_url", "https://cdn.example/sockjs.js?v=1&x=2" },
+	{ "base_url", "https://ws.example.com/chat" },
+	{ "session_cookie", "JSESSIONID" },
+	{ "request_headers", "User-Agent,X-Request-Id" },
+	{ "subprotocols", "v12.stomp,v11.stomp" },
+};
+
+START_TEST(good_value_is_taken_and_given_back)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	const char *value = good[_i].value, *text;
+
+	ck_assert_msg(
+	    sockjs_options_set(o, good[_i].key, value) == 0, "%s", sockjs_options_error(o));
+	ck_assert_str_eq(sockjs_options_error(o), "");
+	text = got(o, good[_i].key);
+	ck_assert_str_eq(text, strcmp(value, "007") == 0 ? "7" : value);
+	sockjs_options_free(o);
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+	const char *key, *value;
+	int err;
+	const char *sentence;
+} bad[] = {
+	{ "heartbeat", "1", -ENOENT, "heartbeat: no such option" },
+	{ "", "1", -ENOENT, ": no such option" },
+	{ "limits", "1", -ENOENT, "limits: no such option" },
+	{ "threads", "two", -EINVAL, "threads: \"two\" is not a whole number; allowed: 0 to 1024" },
+	{ "threads", "", -EINVAL, "threads: \"\" is not a whole number; allowed: 0 to 1024" },
+	{ "threads", "1.5", -EINVAL, "threads: \"1.5\" is not a whole number; allowed: 0 to 1024" },
+	{ "threads", " 1", -EINVAL, "threads: \" 1\" is not a whole number; allowed: 0 to 1024" },
+	{ "threads", "-", -EINVAL, "threads: \"-\" is not a whole number; allowed: 0 to 1024" },
+	{ "threads", "-1", -ERANGE, "threads: -1 is out of range; allowed: 0 to 1024" },
+	{ "threads", "-0", -ERANGE, "threads: -0 is out of range; allowed: 0 to 1024" },
+	{ "threads", "1025", -ERANGE, "threads: 1025 is out of range; allowed: 0 to 1024" },
+	{ "threads", "18446744073709551616", -ERANGE,
+	    "threads: 18446744073709551616 is out of range; allowed: 0 to 1024" },
+	{ "threads", NULL, -EINVAL, "threads: null is not allowed" },
+	{ "heartbeat_delay_ms", "5", -ERANGE,
+	    "heartbeat_delay_ms: 5 is out of range; allowed: 10 to 86400000 milliseconds" },
+	{ "bind_address", "yes", -EINVAL,
+	    "bind_address: \"yes\" is not a truth value; allowed: true, false" },
+	{ "www", "", -EINVAL, "www: \"\" is not allowed; allowed: a file name, or null" },
+	{ "mode", "rw", -EINVAL,
+	    "mode: \"rw\" is not an octal file mode; allowed: \"0001\" to \"0777\", or null" },
+	{ "mode", "0888", -EINVAL,
+	    "mode: \"0888\" is not an octal file mode; allowed: \"0001\" to \"0777\", or null" },
+	{ "mode", "4755", -ERANGE, "mode: \"4755\" is out of range; allowed: \"0001\" to \"0777\", or null" },
+	{ "mode", "0", -ERANGE, "mode: \"0\" is out of range; allowed: \"0001\" to \"0777\", or null" },
+	{ "transports", "xhr,xhr-streaming", -EINVAL,
+	    "transports[1]: \"xhr-streaming\" is not allowed; allowed: websocket websocket_raw "
+	    "xhr_streaming eventsource htmlfile xhr jsonp" },
+	{ "transports", "htmlfile xhr", -EINVAL, "transports[0]: \"htmlfile xhr\" is not allowed" },
+	{ "transports", "socket", -EINVAL, "transports[0]: \"socket\" is not allowed" },
+	{ "transports", "xhr,,jsonp", -EINVAL, "transports[1]: \"\" is not allowed" },
+	{ "transports", "xhr,xhr", -EINVAL, "transports[1]: \"xhr\" is there twice" },
+	{ "transports", "", -ERANGE, "transports: a list of 0 is out of range; allowed: 1 to 7 items" },
+	{ "transports", NULL, -EINVAL, "transports: null is not allowed" },
+	{ "allowed_origins", "example.com", -EINVAL,
+	    "allowed_origins[0]: \"example.com\" is not allowed; allowed: scheme://host[:port]" },
+	{ "allowed_origins", "https://example.com/", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://Example.com", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://example.com:443", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "http://example.com:80", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://example.com:", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://example.com:65536", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://example.com:080", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://*.*.example.com", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://*example.com", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://*.", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "https://", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "://host", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "http://[::1", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "http://[::1]x", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "http://[]", -EINVAL, "allowed_origins[0]:" },
+	{ "allowed_origins", "http://user@host", -EINVAL, "allowed_origins[0]:" },
+	{ "trusted_proxies", "10.0.0.0/33", -EINVAL, "trusted_proxies[0]: \"10.0.0.0/33\" is not allowed; "
+						      "allowed: an IP address" },
+	{ "trusted_proxies", "proxy.example", -EINVAL, "trusted_proxies[0]:" },
+	{ "client_url", "sockjs.js", -EINVAL, "client_url: \"sockjs.js\" is not allowed; allowed: a path "
+					       "that begins with /, or an http:// or https:// URL" },
+	{ "client_url", "/a\"><script>", -EINVAL, "client_url:" },
+	{ "client_url", "/a'b", -EINVAL, "client_url:" },
+	{ "client_url", "javascript:alert(1)", -EINVAL, "client_url:" },
+	{ "client_url", NULL, -EINVAL, "client_url: null is not allowed" },
+	{ "session_cookie", "A B", -EINVAL, "session_cookie:" },
+	{ "session_cookie", "A;B", -EINVAL, "session_cookie:" },
+	{ "session_cookie", "A=B", -EINVAL, "session_cookie:" },
+	{ "request_headers", "X:Y", -EINVAL, "request_headers[0]:" },
+	{ "subprotocols", "v12 stomp", -EINVAL, "subprotocols[0]:" },
+};
+/* clang-format on */
+
+START_TEST(bad_value_is_refused_with_a_sentence_and_changes_nothing)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	const struct option *opt = options_find(bad[_i].key);
+	char before[512] = "";
+
+	if (opt)
+		options_get(o, opt, before, sizeof(before));
+	ck_assert_int_eq(sockjs_options_set(o, bad[_i].key, bad[_i].value), bad[_i].err);
+	ck_assert_msg(
+	    strncmp(sockjs_options_error(o), bad[_i].sentence, strlen(bad[_i].sentence)) == 0, "%s",
+	    sockjs_options_error(o));
+	if (opt) {
+		char after[512] = "";
+
+		options_get(o, opt, after, sizeof(after));
+		ck_assert_str_eq(after, before);
+	}
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(null_takes_a_string_back)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	ck_assert_int_eq(sockjs_options_set(o, "session_cookie", "JSESSIONID"), 0);
+	ck_assert_int_eq(sockjs_options_set(o, "session_cookie", NULL), 0);
+	ck_assert_ptr_null(got(o, "session_cookie"));
+	ck_assert_int_eq(sockjs_options_set(o, "mode", "0600"), 0);
+	ck_assert_int_eq(sockjs_options_set(o, "mode", NULL), 0);
+	ck_assert_ptr_null(got(o, "mode"));
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(blanks_around_the_items_of_a_list_do_not_count)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	ck_assert_int_eq(sockjs_options_set(o, "transports", " xhr , jsonp "), 0);
+	ck_assert_str_eq(got(o, "transports"), "xhr,jsonp");
+	ck_assert_int_eq(sockjs_options_set(o, "subprotocols", "  "), 0);
+	ck_assert_str_eq(got(o, "subprotocols"), "");
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(an_endless_value_neither_overflows_nor_fills_the_message)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	char *value = malloc(100001);
+
+	memset(value, 'x', 100000);
+	value[100000] = '\0';
+	ck_assert_int_eq(sockjs_options_set(o, "transports", value), -EINVAL);
+	ck_assert_int_eq(sockjs_options_set(o, "threads", value), -EINVAL);
+	ck_assert_int_eq(sockjs_options_set(o, value, "1"), -ENOENT);
+	ck_assert_int_eq(sockjs_options_set(o, "allowed_origins", value), -EINVAL);
+	ck_assert_int_eq(sockjs_options_set(o, "www", value), 0);
+	ck_assert_int_eq(options_get(o, options_find("www"), NULL, 0), 100000);
+	free(value);
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(a_text_that_does_not_fit_is_cut_and_measured)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	char text[8];
+
+	ck_assert_int_eq(options_get(o, options_find("transports"), text, sizeof(text)), 68);
+	ck_assert_str_eq(text, "websock");
+	ck_assert_int_eq(options_get(o, options_find("transports"), NULL, 0), 68);
+	sockjs_options_free(o);
+}
+END_TEST
+
+/* --- sets ------------------------------------------------------------------------------------- */
+
+START_TEST(a_copy_is_equal_and_its_own)
+{
+	struct sockjs_options from, to;
+	char text[256];
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	ck_assert_int_eq(options_init(&from), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "session_cookie", "A"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "bind_address", "true"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "mode", "0640"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "threads", "3"), 0);
+	ck_assert_int_eq(options_copy(&to, &from), 0);
+	for (size_t i = 0; i < count; i++) {
+		int n = options_get(&from, &table[i], text, sizeof(text));
+
+		if (n < 0)
+			ck_assert_ptr_null(got(&to, table[i].key));
+		else
+			ck_assert_str_eq(got(&to, table[i].key), text);
+	}
+	options_fini(&from);
+	ck_assert_str_eq(got(&to, "session_cookie"), "A");
+	ck_assert_uint_eq(to.endpoint.transports.count, 7);
+	options_fini(&to);
+}
+END_TEST
+
+START_TEST(a_message_must_fit_into_a_body)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "max_message_bytes", "1048577");
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), -EINVAL);
+	ck_assert_ptr_nonnull(
+	    strstr(sockjs_options_error(o), "max_body_bytes: 1048576 is less than"));
+	ck_assert_int_eq(options_check(o, OPTION_SERVER), 0);
+	sockjs_options_set(o, "max_body_bytes", "1048577");
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), 0);
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(every_origin_and_some_origin_do_not_go_together)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "allowed_origins", "https://a.example,*");
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "allowed_origins[1]: \"*\""));
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(a_certificate_and_its_key_come_together)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "tls.certificate", "chain.pem");
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "tls.key: missing"));
+	sockjs_options_set(o, "tls.key", "key.pem");
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), 0);
+	sockjs_options_set(o, "tls.certificate", NULL);
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "tls.certificate: missing"));
+	sockjs_options_free(o);
+}
+END_TEST
+
+/* --- out of memory: every allocation fails once ----------------------------------------------- */
+
+START_TEST(no_memory_for_a_new_set_leaks_nothing)
+{
+	unsigned long nth;
+
+	for (nth = 1;; nth++) {
+		struct sockjs_options *o;
+
+		mem_fail_at(nth);
+		o = sockjs_options_new();
+		mem_fail_at(0);
+		if (o) {
+			sockjs_options_free(o);
+			break;
+		}
+	}
+	ck_assert_uint_gt(nth, 10);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_copy_leaks_nothing)
+{
+	struct sockjs_options from, to;
+	unsigned long nth = 0;
+	int err;
+
+	ck_assert_int_eq(options_init(&from), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "www", "/srv/www"), 0);
+	do {
+		mem_fail_at(++nth);
+		err = options_copy(&to, &from);
+		mem_fail_at(0);
+		ck_assert(err == 0 || err == -ENOMEM);
+	} while (err < 0);
+	ck_assert_uint_gt(nth, 8);
+	options_fini(&from);
+	options_fini(&to);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_value_keeps_the_old_one)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	unsigned long nth = 0;
+	int err;
+
+	sockjs_options_set(o, "allowed_origins", "https://old.example");
+	do {
+		mem_fail_at(++nth);
+		err =
+		    sockjs_options_set(o, "allowed_origins", "https://a.example,https://b.example");
+		mem_fail_at(0);
+		if (err < 0) {
+			ck_assert_int_eq(err, -ENOMEM);
+			ck_assert_str_eq(sockjs_options_error(o), "out of memory");
+			ck_assert_str_eq(got(o, "allowed_origins"), "https://old.example");
+		}
+	} while (err < 0);
+	ck_assert_uint_eq(nth, 6);
+	sockjs_options_free(o);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("options");
+	TCase *tc = tcase_create("options");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tc, every_key_is_there_once_and_has_a_sentence);
+	tcase_add_test(tc, no_two_options_share_a_field);
+	tcase_add_test(tc, every_default_is_a_value_of_its_option);
+	tcase_add_test(tc, every_number_takes_its_bounds_and_nothing_beyond);
+	tcase_add_test(tc, a_unit_is_read_off_the_key);
+	tcase_add_loop_test(
+	    tc, good_value_is_taken_and_given_back, 0, sizeof(good) / sizeof(*good));
+	tcase_add_loop_test(tc, bad_value_is_refused_with_a_sentence_and_changes_nothing, 0,
+	    sizeof(bad) / sizeof(*bad));
+	tcase_add_test(tc, null_takes_a_string_back);
+	tcase_add_test(tc, blanks_around_the_items_of_a_list_do_not_count);
+	tcase_add_test(tc, an_endless_value_neither_overflows_nor_fills_the_message);
+	tcase_add_test(tc, a_text_that_does_not_fit_is_cut_and_measured);
+	tcase_add_test(tc, a_copy_is_equal_and_its_own);
+	tcase_add_test(tc, a_message_must_fit_into_a_body);
+	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
+	tcase_add_test(tc, a_certificate_and_its_key_come_together);
+	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);
+	tcase_add_test(tc, no_memory_for_a_copy_leaks_nothing);
+	tcase_add_test(tc, no_memory_for_a_value_keeps_the_old_one);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

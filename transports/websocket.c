@@ -1,0 +1,67 @@
+/*
+ * transports/websocket.c - SockJS frames as WebSocket text messages: o, h, a[...]
+ * and c[...] to the client, JSON arrays (or one string) from it.
+ */
+#include <errno.h>
+
+#include "session/sockjs_frame.h"
+#include "transports/ws_receiver.h"
+
+#define MAX_MESSAGES 65536 /* in one frame */
+
+static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, size_t n)
+{
+	struct sockjs_payload *p = &ws_receiver_reactor(r)->payload;
+	enum sockjs_payload_status status;
+
+	if (type != WS_TEXT) {
+		ws_receiver_fail(r, WS_CLOSE_UNSUPPORTED, "SockJS has text only.");
+		return;
+	}
+	if (n == 0)
+		return;
+	status = sockjs_payload_decode(p, data, n, true, ws_receiver_endpoint(r)->max_message_bytes, MAX_MESSAGES);
+	if (status == SOCKJS_PAYLOAD_TOO_BIG)
+		ws_receiver_fail(r, WS_CLOSE_TOO_BIG, "Message too big");
+	else if (status == SOCKJS_PAYLOAD_NO_MEMORY)
+		ws_receiver_fail(r, WS_CLOSE_INTERNAL_ERROR, "Out of memory");
+	else if (status != SOCKJS_PAYLOAD_OK)
+		ws_receiver_fail(r, WS_CLOSE_INVALID_DATA, "Broken JSON encoding.");
+	for (size_t i = 0; i < p->count && ws_receiver_session(r); i++)
+		session_deliver(ws_receiver_session(r), p->messages[i].p, p->messages[i].n, false);
+}
+
+static int outgoing(struct buf *out, struct message *const *messages, size_t count)
+{
+	size_t mark;
+
+	if (ws_frame_begin(out, &mark) < 0 || sockjs_frame_array_add(out, messages, count) < 0)
+		return -ENOMEM;
+	ws_frame_end(out, mark, WS_TEXT);
+	return 0;
+}
+
+static struct shared *encode(const struct message *m);
+
+static const struct ws_wire wire = {
+	.incoming = incoming,
+	.outgoing = outgoing,
+	.open = SOCKJS_OPEN,
+	.heartbeat = SOCKJS_HEARTBEAT,
+	.form = MESSAGE_SOCKJS_WS,
+	.encode = encode,
+};
+
+static struct shared *encode(const struct message *m)
+{
+	return ws_wire_encode(&wire, m);
+}
+
+static void serve(const struct transport_request *t)
+{
+	ws_receiver_serve(t, &wire);
+}
+
+const struct transport websocket_transport = {
+	.name = "websocket", .option = "websocket", .methods = HTTP_GET, .serve = serve,
+};

@@ -1,0 +1,582 @@
+/*
+ * transports/ws_receiver.c - a WebSocket as a receiver; see ws_receiver.h.
+ *
+ * Owns: the upgraded stream, from 101 until the closing handshake is over. The
+ * session knows it only while it is attached; after that it closes on its own.
+ *
+ * Frames are parsed in place in the loop's scratch buffer. Bytes are kept only when
+ * the application pauses in the middle of a buffer.
+ */
+#include "transports/ws_receiver.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/http_upgrade.h"
+#include "session/sockjs_frame.h"
+#include "ws/ws_handshake.h"
+
+#define HEADERS_MAX 64 /* those a handshake is made of */
+
+struct ws_receiver {
+	struct receiver base;
+	struct stream stream;
+	struct ws_conn conn;
+	struct timer timer; /* liveness; then the closing handshake */
+	struct deferred deferred;
+	const struct ws_wire *wire;
+	struct transport_reactor *reactor;
+	const struct endpoint *endpoint;
+	struct buf *rest; /* read, and not taken because of a pause; else NULL */
+	uint64_t last_heard;
+	bool pinged;
+	bool choked;    /* not read, since it does not read what it is sent */
+	bool closing;   /* the session has let go; the closing handshake is under way */
+	bool shut;      /* the codec has seen the end */
+	bool ended;
+};
+
+static struct ws_receiver *of(struct receiver *base)
+{
+	return container_of(base, struct ws_receiver, base);
+}
+
+static struct loop *loop_of(const struct ws_receiver *r)
+{
+	return r->reactor->sessions.loop;
+}
+
+struct session *ws_receiver_session(struct ws_receiver *r)
+{
+	return r->base.session;
+}
+
+struct transport_reactor *ws_receiver_reactor(struct ws_receiver *r)
+{
+	return r->reactor;
+}
+
+const struct endpoint *ws_receiver_endpoint(struct ws_receiver *r)
+{
+	return r->endpoint;
+}
+
+/* --- life ------------------------------------------------------------------------------------------- */
+
+static void receiver_free(struct deferred *d)
+{
+	struct ws_receiver *r = container_of(d, struct ws_receiver, deferred);
+
+	ws_conn_fini(&r->conn);
+	if (r->rest) {
+		buf_fini(r->rest);
+		mem_free(r->rest);
+	}
+	mem_free(r);
+}
+
+static void end(struct ws_receiver *r)
+{
+	if (r->ended)
+		return;
+	r->ended = true;
+	r->reactor->sessions.counters.receivers--;
+	stream_close(&r->stream);
+	timer_stop(loop_timers(loop_of(r)), &r->timer);
+	loop_defer(loop_of(r), &r->deferred, receiver_free);
+}
+
+/* The wire broke, or its client vanished. */
+static void lost(struct ws_receiver *r)
+{
+	if (r->base.session)
+		session_receiver_gone(r->base.session, &r->base);
+	end(r);
+}
+
+/* Both Close frames are out: shut down, drain, close; the server first (RFC 6455 section 7.1.1). */
+static void part(struct ws_receiver *r)
+{
+	if (r->ended)
+		return;
+	http_server_end(r->reactor->http, &r->stream);
+	end(r);
+}
+
+/* --- frames ------------------------------------------------------------------------------------------- */
+
+int ws_frame_begin(struct buf *out, size_t *mark)
+{
+	if (!buf_reserve(out, WS_HEADER_MAX))
+		return -ENOMEM;
+	*mark = buf_len(out);
+	buf_commit(out, WS_HEADER_MAX);
+	return 0;
+}
+
+void ws_frame_end(struct buf *out, size_t mark, enum ws_opcode opcode)
+{
+	size_t n = buf_len(out) - mark - WS_HEADER_MAX, len, unused;
+	char header[WS_HEADER_MAX], *at = buf_data(out) + mark;
+
+	len = ws_frame_header(header, true, 0, opcode, n, NULL);
+	unused = WS_HEADER_MAX - len;
+	if (mark == 0) {
+		out->start += unused;
+		memcpy(at + unused, header, len);
+	} else {
+		memcpy(at, header, len);
+		memmove(at + len, at + WS_HEADER_MAX, n);
+		out->end -= unused;
+	}
+}
+
+struct shared *ws_wire_encode(const struct ws_wire *wire, const struct message *m)
+{
+	struct message *one = (struct message *)(uintptr_t)m; /* read only all the way down */
+	struct buf out = BUF_INIT;
+	struct shared *shared = NULL;
+
+	if (wire->outgoing(&out, &one, 1) == 0)
+		shared = shared_new(buf_len(&out));
+	if (shared)
+		memcpy(shared->data, buf_data(&out), buf_len(&out));
+	buf_fini(&out);
+	return shared;
+}
+
+/* --- the verbs ------------------------------------------------------------------------------------------ */
+
+static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece piece)
+{
+	if (stream_write(&r->stream, &piece, 1) == 0)
+		return RECV_MORE;
+	end(r);
+	return RECV_GONE;
+}
+
+static enum recv_status say_text(struct ws_receiver *r, const char *text)
+{
+	char frame[WS_HEADER_MAX + 16];
+	size_t n = strlen(text), len = ws_frame_header(frame, true, 0, WS_TEXT, n, NULL);
+
+	memcpy(frame + len, text, n);
+	return write_piece(r, (struct stream_piece){ frame, len + n, NULL });
+}
+
+static enum recv_status receiver_open(struct receiver *base)
+{
+	struct ws_receiver *r = of(base);
+
+	return r->wire->open ? say_text(r, r->wire->open) : RECV_MORE;
+}
+
+static enum recv_status receiver_heartbeat(struct receiver *base)
+{
+	struct ws_receiver *r = of(base);
+
+	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
+}
+
+static enum recv_status receiver_messages(struct receiver *base, struct message *const *messages, size_t count)
+{
+	struct ws_receiver *r = of(base);
+	struct buf *out = &r->reactor->wire;
+	struct shared *frame;
+
+	if (count == 1 && messages[0]->cache) {
+		frame = message_form(messages[0], r->wire->form, r->wire->encode);
+		if (frame)
+			return write_piece(r, (struct stream_piece){ frame->data, frame->len, frame });
+	}
+	buf_clear(out);
+	if (r->wire->outgoing(out, messages, count) < 0) {
+		end(r);
+		return RECV_GONE;
+	}
+	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
+}
+
+static void feed_rest(struct ws_receiver *r);
+
+static void receiver_close(struct receiver *base, unsigned code, const char *reason)
+{
+	struct ws_receiver *r = of(base);
+	struct buf *out = &r->reactor->wire;
+	size_t n = strlen(reason), mark;
+	char *to;
+
+	buf_clear(out);
+	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 && (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
+		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
+		ws_frame_end(out, mark, WS_TEXT);
+		write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
+	}
+	if (r->ended)
+		return;
+	r->closing = true;
+	ws_conn_close(&r->conn, code, reason, n);
+	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
+	ws_conn_resume(&r->conn); /* whatever the application paused: the client's Close is waited for */
+	feed_rest(r);
+	if (!r->ended)
+		stream_want(&r->stream, STREAM_READ);
+}
+
+static void receiver_abort(struct receiver *base)
+{
+	struct ws_receiver *r = of(base);
+
+	stream_reset(&r->stream);
+	end(r);
+}
+
+static size_t receiver_buffered(const struct receiver *base)
+{
+	return stream_queued(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+/* Nothing is wanted while paused, not even the news of the client's end: messages may stand before it. */
+static void receiver_pause(struct receiver *base, bool paused)
+{
+	struct ws_receiver *r = of(base);
+
+	if (paused) {
+		ws_conn_pause(&r->conn);
+		stream_want(&r->stream, 0);
+		return;
+	}
+	ws_conn_resume(&r->conn);
+	feed_rest(r);
+	if (!r->ended && !r->conn.paused && !r->choked)
+		stream_want(&r->stream, STREAM_READ);
+}
+
+static const struct receiver_ops ws_receiver_ops = {
+	.open = receiver_open,
+	.messages = receiver_messages,
+	.heartbeat = receiver_heartbeat,
+	.close = receiver_close,
+	.abort = receiver_abort,
+	.buffered = receiver_buffered,
+	.pause = receiver_pause,
+};
+
+/* --- the codec's ops ---------------------------------------------------------------------------------------- */
+
+static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_t n)
+{
+	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
+
+	if (r->base.session)
+		r->wire->incoming(r, type, data, n);
+}
+
+static void on_write(struct ws_conn *c, const void *frame, size_t n)
+{
+	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
+	struct stream_piece piece = { frame, n, NULL };
+
+	if (stream_write(&r->stream, &piece, 1) < 0)
+		ws_conn_pause(c); /* a hang-up follows */
+}
+
+static void on_pong(struct ws_conn *c, const char *data, size_t n)
+{
+	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
+
+	(void)data, (void)n;
+	if (r->base.session)
+		session_heard(r->base.session);
+}
+
+static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed)
+{
+	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
+	char text[WS_REASON_MAX + 1];
+
+	(void)failed;
+	n = n < WS_REASON_MAX ? n : WS_REASON_MAX;
+	if (n)
+		memcpy(text, reason, n);
+	text[n] = '\0';
+	if (r->base.session)
+		session_client_closed(r->base.session, &r->base, code, text);
+	r->shut = true;
+}
+
+static const struct ws_conn_ops conn_ops = {
+	.message = on_message, .write = on_write, .pong = on_pong, .close = on_close,
+};
+
+void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
+{
+	ws_conn_close(&r->conn, code, reason, strlen(reason));
+	if (r->base.session)
+		session_client_closed(r->base.session, &r->base, code, reason);
+	r->closing = true;
+	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
+}
+
+/* --- the stream's events -------------------------------------------------------------------------------------- */
+
+/* Keeps what a pause left over; in front of nothing, for it is fed before more is read. */
+static void keep_rest(struct ws_receiver *r, const char *p, size_t n)
+{
+	if (!r->rest)
+		r->rest = mem_zalloc(sizeof(*r->rest));
+	if (!r->rest || buf_add(r->rest, p, n) < 0)
+		lost(r); /* out of memory: what was read cannot be kept */
+}
+
+static void feed(struct ws_receiver *r, char *p, size_t n)
+{
+	ssize_t taken = ws_conn_feed(&r->conn, p, n);
+
+	if (r->ended)
+		return;
+	if (r->shut)
+		part(r);
+	else if (taken >= 0 && (size_t)taken < n)
+		keep_rest(r, p + taken, n - (size_t)taken);
+}
+
+static void feed_rest(struct ws_receiver *r)
+{
+	struct buf *rest = r->rest;
+
+	if (!rest)
+		return;
+	r->rest = NULL;
+	feed(r, buf_data(rest), buf_len(rest));
+	buf_fini(rest);
+	mem_free(rest);
+}
+
+/* Who does not read gets nobody to read him. */
+static void choke_if_blocked(struct ws_receiver *r)
+{
+	if (r->ended || r->closing || stream_queued(&r->stream) <= r->endpoint->limits.send_buffer_bytes / 2)
+		return;
+	r->choked = true;
+	stream_want(&r->stream, 0);
+}
+
+static void on_readable(struct stream *s)
+{
+	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+	char *scratch = loop_scratch(loop_of(r));
+	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		lost(r);
+		return;
+	}
+	r->last_heard = loop_now(loop_of(r));
+	r->pinged = false;
+	feed(r, scratch, (size_t)n);
+	choke_if_blocked(r);
+}
+
+static void on_writable(struct stream *s)
+{
+	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+
+	if (r->choked) {
+		r->choked = false;
+		if (!r->conn.paused)
+			stream_want(s, STREAM_READ);
+	}
+	if (r->base.session)
+		session_writable(r->base.session);
+}
+
+static void on_hangup(struct stream *s, int err)
+{
+	(void)err;
+	lost(container_of(s, struct ws_receiver, stream));
+}
+
+static const struct stream_events stream_events = {
+	.readable = on_readable, .writable = on_writable, .hangup = on_hangup,
+};
+
+/* --- liveness (RFC 6455 section 5.5.2) ------------------------------------------------------------------------------ */
+
+static void on_timer(struct timer *t)
+{
+	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
+	struct timer_wheel *wheel = loop_timers(loop_of(r));
+	uint64_t silent = loop_now(loop_of(r)) - r->last_heard, interval = r->endpoint->ping_interval_ms;
+
+	if (r->closing) {
+		part(r); /* no Close came in time */
+	} else if (r->pinged && !r->conn.paused && !r->choked) {
+		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
+		stream_reset(&r->stream);
+		lost(r);
+	} else if (silent >= interval) {
+		r->pinged = true;
+		ws_conn_ping(&r->conn, NULL, 0);
+		timer_start(wheel, t, r->endpoint->pong_timeout_ms);
+	} else {
+		timer_start(wheel, t, interval - silent);
+	}
+}
+
+/* --- the opening handshake -------------------------------------------------------------------------------------------- */
+
+struct header_list {
+	struct ws_request_header items[HEADERS_MAX];
+	size_t count;
+	bool too_many;
+};
+
+static void on_header(struct bytes name, struct bytes value, void *arg)
+{
+	struct header_list *list = arg;
+	bool matters = (name.n > 14 && strncasecmp(name.p, "Sec-WebSocket-", 14) == 0) ||
+	               bytes_equal_nocase(name, BYTES("Upgrade")) ||
+	               bytes_equal_nocase(name, BYTES("Connection")) || bytes_equal_nocase(name, BYTES("Host"));
+
+	if (!matters)
+		return;
+	list->too_many = list->count == HEADERS_MAX;
+	if (!list->too_many)
+		list->items[list->count++] = (struct ws_request_header){ name, value };
+}
+
+static void refuse_handshake(const struct transport_request *t, const struct ws_verdict *v)
+{
+	struct http_head head;
+	char body[256];
+	size_t n = strlen(v->sentence);
+
+	n = n < sizeof(body) - 1 ? n : sizeof(body) - 1;
+	memcpy(body, v->sentence, n);
+	body[n] = '\n';
+	http_head_init(&head, v->status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	if (v->status == 426)
+		http_head_add(&head, "Sec-WebSocket-Version", "13");
+	if (v->status == 405)
+		http_head_add(&head, "Allow", "GET");
+	http_respond(t->http, &head, (struct bytes){ body, n + 1 });
+}
+
+static bool check_handshake(const struct transport_request *t, struct ws_verdict *v)
+{
+	struct header_list list = { .count = 0 };
+	struct ws_request request = {
+		.method = http_request_method_name(t->http),
+		.http_1_1 = http_request_is_1_1(t->http),
+		.headers = list.items,
+	};
+
+	http_request_each_header(t->http, on_header, &list);
+	request.header_count = list.count;
+	*v = ws_handshake_check(&request);
+	if (v->status == 101 && list.too_many) {
+		v->status = 400;
+		v->sentence = "Too many WebSocket headers.";
+	}
+	if (v->status == 101)
+		return true;
+	refuse_handshake(t, v);
+	return false;
+}
+
+/* --- the upgrade -------------------------------------------------------------------------------------------------------- */
+
+/* A receiver on its way through 101, and the session that waits for it. */
+static void on_upgraded(struct stream *s, struct bytes early, void *arg)
+{
+	struct ws_receiver *r = arg;
+	struct session *session = r->base.session;
+
+	r->base.session = NULL;
+	if (!s) {
+		session_discard(session);
+		end(r);
+		return;
+	}
+	stream_move(&r->stream, s, loop_of(r), &stream_events);
+	stream_want(&r->stream, STREAM_READ);
+	r->last_heard = loop_now(loop_of(r));
+	if (r->endpoint->ping_interval_ms)
+		timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->ping_interval_ms);
+	if (session_attach(session, &r->base) < 0) {
+		part(r);
+		return;
+	}
+	if (early.n && !r->ended) {
+		char *copy = loop_scratch(loop_of(r)); /* early bytes are fed like any other, in pieces that fit */
+
+		for (size_t at = 0; at < early.n && !r->ended; at += LOOP_SCRATCH_BYTES) {
+			size_t n = early.n - at < LOOP_SCRATCH_BYTES ? early.n - at : LOOP_SCRATCH_BYTES;
+
+			memcpy(copy, early.p + at, n);
+			if (r->rest)
+				keep_rest(r, copy, n);
+			else
+				feed(r, copy, n);
+		}
+	}
+}
+
+static struct ws_receiver *receiver_new(const struct transport_request *t, const struct ws_wire *wire)
+{
+	struct ws_receiver *r = mem_zalloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->base.ops = &ws_receiver_ops;
+	r->wire = wire;
+	r->reactor = t->reactor;
+	r->endpoint = t->endpoint;
+	stream_init_empty(&r->stream);
+	timer_init(&r->timer, on_timer);
+	ws_conn_init(&r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
+	r->reactor->sessions.counters.receivers++;
+	return r;
+}
+
+static void upgrade(const struct transport_request *t, const struct ws_verdict *v, const struct ws_wire *wire,
+    const struct transport_accept *accepted)
+{
+	struct ws_receiver *r = receiver_new(t, wire);
+	struct http_head head;
+
+	http_head_init(&head, 101);
+	http_head_add(&head, "Sec-WebSocket-Accept", v->accept);
+	if (accepted->subprotocol[0])
+		http_head_add(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
+	if (r)
+		r->base.session = accepted->session;
+	if (r && http_upgrade(t->http, "websocket", &head, on_upgraded, r) == 0)
+		return;
+	if (r) {
+		r->base.session = NULL;
+		end(r);
+	}
+	session_discard(accepted->session);
+	transport_refuse(t, 503, "Out of memory.");
+}
+
+void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *wire)
+{
+	struct transport_accept accepted = { 0 };
+	struct ws_verdict verdict;
+	unsigned status;
+
+	if (!check_handshake(t, &verdict))
+		return;
+	status = t->endpoint->ops->accept(t, &accepted);
+	if (status)
+		transport_refuse(t, status, "The session was refused.");
+	else
+		upgrade(t, &verdict, wire, &accepted);
+}
