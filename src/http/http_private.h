@@ -46,6 +46,7 @@ struct http_conn {
 	struct http_request *request;
 	struct timer timer; /* the one deadline that applies now */
 	struct addr peer;
+	const void *door;
 	int fd;            /* the descriptor libmicrohttpd has */
 	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
 	uint64_t consumed; /* bytes of complete requests since */

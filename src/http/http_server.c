@@ -108,7 +108,8 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	return -ENOMEM;
 }
 
-void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls)
+void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls,
+    const void *door)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 
@@ -117,6 +118,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 		return;
 	}
 	conn->is_tls = tls != NULL;
+	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
 		http_conn_hand_over(conn, fd);
 	else if (http_relay_accept(conn, fd, tls) < 0)
