@@ -18,7 +18,8 @@
 #define LAST_TURNS    4
 
 struct reactor_listener {
-	struct listen_socket socket;
+	struct listen_socket *socket; /* &own, or for reactor 0 the server's */
+	struct listen_socket own;
 	struct listener *listener;
 	struct tls_context *tls;
 	struct reactor *reactor;
@@ -76,15 +77,16 @@ static void on_limit_timer(struct timer *t)
 			listener_resume(r->listeners[i].listener);
 }
 
-static int add_listener(struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
+static int add_listener(struct reactor *r, struct reactor_listener *rl, struct server_listener *from)
 {
-	int err = listen_socket_share(&from->socket, &rl->socket);
+	int err = r->index == 0 ? 0 : listen_socket_share(&from->socket, &rl->own);
 
 	if (err < 0)
 		return err;
+	rl->socket = r->index == 0 ? &from->socket : &rl->own;
 	rl->reactor = r;
 	rl->tls = from->tls;
-	return listener_new(&rl->listener, r->loop, &rl->socket, on_accept, rl);
+	return listener_new(&rl->listener, r->loop, rl->socket, on_accept, rl);
 }
 
 static int add_listeners(struct reactor *r)
@@ -96,7 +98,6 @@ static int add_listeners(struct reactor *r)
 	if (!r->listeners)
 		return -ENOMEM;
 	for (size_t i = 0; i < server->listener_count && err == 0; i++) {
-		r->listeners[i].socket.fd = -1;
 		r->listener_count = i + 1;
 		err = add_listener(r, &r->listeners[i], server->listeners[i]);
 	}
@@ -106,11 +107,14 @@ static int add_listeners(struct reactor *r)
 static void close_listeners(struct reactor *r)
 {
 	for (size_t i = 0; i < r->listener_count; i++) {
-		listener_free(r->listeners[i].listener);
-		r->listeners[i].listener = NULL;
-		if (r->listeners[i].socket.fd >= 0)
-			listen_socket_close(&r->listeners[i].socket, false);
-		r->listeners[i].socket.fd = -1;
+		struct reactor_listener *rl = &r->listeners[i];
+
+		listener_free(rl->listener);
+		rl->listener = NULL;
+		if (rl->socket && rl->socket->fd >= 0)
+			listen_socket_close(rl->socket, rl->socket != &rl->own);
+		if (rl->socket)
+			rl->socket->fd = -1;
 	}
 }
 
@@ -182,8 +186,8 @@ void reactor_free(struct reactor *r)
 	close_listeners(r);
 	mem_free(r->listeners);
 	http_server_free(r->base.http);
-	loop_free(r->loop);
 	transport_reactor_fini(&r->base);
+	loop_free(r->loop);
 	mem_free(r);
 }
 

@@ -1,0 +1,260 @@
+/*
+ * pages.mjs - the two pages of www/ as a visitor uses them.
+ *
+ * Buttons are pressed, keys are typed, and what is asserted is what the page
+ * says.  Both pages must work under their own content security policy, so a
+ * message on the console is a failure.
+ */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { transports } from './browser.mjs';
+import { check, equal } from './harness.mjs';
+
+const WAIT_MS = 15000;
+const PHONE = { width: 360, height: 740 };
+const DESK = { width: 1440, height: 900 };
+
+async function visit(browser, url, options = {}) {
+	const context = await browser.newContext({ viewport: DESK, reducedMotion: 'reduce', ...options });
+	const page = await context.newPage();
+
+	page.complaints = [];
+	page.hosts = new Set();
+	page.setDefaultTimeout(WAIT_MS);
+	page.on('console', (m) => m.type() === 'error' && page.complaints.push(m.text()));
+	page.on('pageerror', (e) => page.complaints.push(e.message));
+	page.on('request', (r) => page.hosts.add(new URL(r.url()).host));
+	await page.goto(url);
+	return page;
+}
+
+async function leave(page) {
+	const { complaints } = page;
+
+	await page.context().close();
+	equal(complaints, [], 'complaints on the console');
+}
+
+function says(page, selector, pattern) {
+	return page.waitForFunction(([s, p]) => new RegExp(p).test(document.querySelector(s)?.textContent ?? ''), [selector, pattern.source])
+		.catch(async () => {
+			throw new Error(`${selector} says "${await page.textContent(selector)}", not ${pattern}`);
+		});
+}
+
+function inState(page, state) {
+	return page.waitForSelector(`main[data-state=${state}]`);
+}
+
+function ride(page, transport) {
+	return says(page, '#transport-used', new RegExp(`^by ${transport}$`));
+}
+
+async function send(page, text) {
+	await page.fill('#message', text);
+	await page.click('#send');
+}
+
+function logged(page, dir, text) {
+	return page.locator(`#log li[data-dir=${dir}]`, { hasText: text }).first().waitFor();
+}
+
+/* Changing the service or the transport while connected boards the new line by itself. */
+function pick(page, group, value) {
+	return page.check(`[name=${group}][value=${value}]`, { force: true });
+}
+
+/* ---- tests ---------------------------------------------------------------- */
+
+async function startPage(browser, url) {
+	const page = await visit(browser, `${url}/`);
+
+	check(/sockjsd/.test(await page.title()), 'title');
+	check(await page.locator('svg.map-wide').isVisible(), 'the map is to be seen');
+	equal([...page.hosts], [new URL(url).host], 'hosts asked');
+	await page.click('text=Try it live');
+	await ride(page, 'websocket');
+	await leave(page);
+}
+
+async function liveEcho(browser, url) {
+	const page = await visit(browser, `${url}/live.html`);
+
+	equal(await page.textContent('#connect'), 'Connect', 'button');
+	await page.click('#connect');
+	await ride(page, 'websocket');
+	await send(page, 'fish & <chips>');
+	await logged(page, 'out', 'fish & <chips>');
+	await logged(page, 'in', 'fish & <chips>');
+	await says(page, '#rtt', /^\d+(\.\d)?$/);
+	check(Number(await page.textContent('#sent')) >= 1, 'sent is counted');
+	check(await page.getAttribute('#spark polyline', 'points'), 'the sparkline is drawn');
+	await page.click('#connect');
+	await inState(page, 'off');
+	await logged(page, 'in', 'closed: 1000');
+	await leave(page);
+}
+
+async function liveUnicodeAndBurst(browser, url) {
+	const page = await visit(browser, `${url}/live.html#service=echo&transport=xhr-streaming&connect`);
+
+	await ride(page, 'xhr-streaming');
+	await page.click('#unicode');
+	await logged(page, 'in', '世界');
+	await page.fill('#burst-count', '5');
+	await page.click('#burst');
+	await says(page, '#verdict', /^5 × 100 KiB came back in/);
+	equal(await page.locator('#log li.bad').count(), 0, 'echoes that differ');
+	check(!/differ/.test(await page.textContent('#bytes-received')), 'no mismatch is counted');
+	await leave(page);
+}
+
+async function liveTransports(browser, url) {
+	const page = await visit(browser, `${url}/live.html`);
+
+	await page.click('#connect');
+	await inState(page, 'open');
+	for (const { name } of transports) {
+		await pick(page, 'transport', name);
+		await ride(page, name);
+		await send(page, `hello by ${name}`);
+		await logged(page, 'in', `hello by ${name}`);
+	}
+	await leave(page);
+}
+
+async function liveChat(browser, url) {
+	const one = await visit(browser, `${url}/live.html#service=broadcast&transport=websocket&connect`);
+	const two = await visit(browser, `${url}/live.html#service=broadcast&transport=jsonp-polling&connect`);
+
+	await Promise.all([inState(one, 'open'), inState(two, 'open')]);
+	await one.fill('#name', 'Ada');
+	await two.fill('#name', 'Bob');
+	await send(one, 'is anybody there?');
+	await logged(two, 'in', 'Adais anybody there?');
+	await send(two, 'yes, by script tags');
+	await logged(one, 'in', 'Bobyes, by script tags');
+	await leave(one);
+	await leave(two);
+}
+
+async function liveServices(browser, url) {
+	const page = await visit(browser, `${url}/live.html#service=amplify&transport=auto&connect`);
+
+	await inState(page, 'open');
+	await send(page, '11');
+	await page.locator('#log li[data-dir=in]', { hasText: '2.0 KiB' }).waitFor();
+	await pick(page, 'service', 'ticker');
+	await logged(page, 'in', 'tick');
+	check(await page.isDisabled('#send'), 'nothing can be sent to the ticker');
+	await pick(page, 'service', 'close');
+	await logged(page, 'in', 'closed: 3000 Go away!');
+	/* The server meant it: no new attempt, although "reconnect" is ticked. */
+	await inState(page, 'off');
+	check(await page.isChecked('#reconnect'), 'reconnect is ticked');
+	await leave(page);
+}
+
+async function liveKeyboard(browser, url) {
+	const page = await visit(browser, `${url}/live.html`);
+
+	await page.focus('[name=transport]:checked');
+	await page.keyboard.press('ArrowDown');
+	await page.keyboard.press('ArrowDown');
+	await page.keyboard.press('Enter');
+	await ride(page, 'xhr-streaming');
+	await page.focus('#message');
+	await page.keyboard.type('typed');
+	await page.keyboard.press('Enter');
+	await logged(page, 'in', 'typed');
+	const nameless = await page.$$eval('button, input', (all) => all
+		.filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || [...e.labels ?? []].some((l) => l.textContent.trim())))
+		.map((e) => e.outerHTML));
+	equal(nameless, [], 'controls without a name');
+	await leave(page);
+}
+
+async function themes(browser, url) {
+	const page = await visit(browser, `${url}/live.html`, { colorScheme: 'light' });
+	const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+	const light = await paper();
+
+	await page.click('#theme');
+	const dark = await paper();
+	check(light !== dark, `the button changes the colours (${light})`);
+	await page.reload();
+	equal(await paper(), dark, 'the choice is kept');
+	await page.click('#theme');
+	equal(await paper(), light, 'and can be taken back');
+	await page.emulateMedia({ colorScheme: 'dark' });
+	equal(await paper(), light, 'the choice outranks the system');
+	await leave(page);
+}
+
+async function fitsPhone(browser, url) {
+	for (const file of ['', 'live.html#service=broadcast&transport=auto&connect']) {
+		const page = await visit(browser, `${url}/${file}`, { viewport: PHONE });
+		equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width, `width of /${file}`);
+		await leave(page);
+	}
+}
+
+async function reconnects(browser, server) {
+	const page = await visit(browser, `${server.url}/live.html#service=echo&transport=auto&connect`);
+
+	await inState(page, 'open');
+	await server.stop();
+	await says(page, '#state', /Cut off|Connecting/);
+	await server.start();
+	await inState(page, 'open');
+	await says(page, '#reconnects', /^\d+ cuts?$/);
+	await send(page, 'back again');
+	await logged(page, 'in', 'back again');
+	/* Refused connections are told on the console; here they are no fault of the page. */
+	await page.context().close();
+}
+
+/* ---- pictures ---------------------------------------------------------------- */
+
+async function picture(browser, url, dir, [device, viewport], colorScheme) {
+	const page = await visit(browser, `${url}/`, { viewport, colorScheme });
+
+	await page.screenshot({ path: path.join(dir, `start-${device}-${colorScheme}.png`), fullPage: true });
+	await page.goto(`${url}/live.html#service=echo&transport=auto&connect`);
+	await inState(page, 'open');
+	await send(page, 'Hello, gateway');
+	await page.click('#unicode');
+	await page.fill('#burst-count', '6');
+	await page.click('#burst');
+	await says(page, '#verdict', /came back/);
+	await send(page, 'and good-bye');
+	await says(page, '#rtt-summary', /median of [6-9]/);
+	await page.screenshot({ path: path.join(dir, `live-${device}-${colorScheme}.png`), fullPage: device === 'phone' });
+	await leave(page);
+}
+
+async function pictures(browser, url, dir) {
+	await mkdir(dir, { recursive: true });
+	for (const device of [['phone', PHONE], ['desk', DESK]]) {
+		for (const colorScheme of ['light', 'dark'])
+			await picture(browser, url, dir, device, colorScheme);
+	}
+}
+
+export async function testPages(browser, server, suite, screenshots) {
+	const { url } = server;
+
+	await suite.test('start page: map, no foreign hosts, leads to the live page', () => startPage(browser, url));
+	await suite.test('live page: connects, echoes, shows the round trip, disconnects', () => liveEcho(browser, url));
+	await suite.test('live page: unicode and a burst come back unharmed', () => liveUnicodeAndBurst(browser, url));
+	await suite.test('live page: changes to every transport', () => liveTransports(browser, url));
+	await suite.test('live page: two visitors chat on different transports', () => liveChat(browser, url));
+	await suite.test('live page: amplify, ticker and close', () => liveServices(browser, url));
+	await suite.test('live page: works by keyboard, and every control has a name', () => liveKeyboard(browser, url));
+	await suite.test('pages: the colour button works and is remembered', () => themes(browser, url));
+	await suite.test('pages: fit a phone of 360 px', () => fitsPhone(browser, url));
+	if (server.restartable)
+		await suite.test('live page: reconnects after a restart', () => reconnects(browser, server));
+	if (screenshots)
+		await suite.test(`screenshots are in ${screenshots}`, () => pictures(browser, url, screenshots));
+}
