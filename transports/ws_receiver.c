@@ -278,7 +278,10 @@ static void on_write(struct ws_conn *c, const void *frame, size_t n)
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	struct stream_piece piece = { frame, n, NULL };
 
-	if (stream_write(&r->stream, &piece, 1) < 0)
+	/* The answer to a Close is the last frame: what the messages before it have called forth goes first. */
+	if ((*(const uint8_t *)frame & 0x0f) == WS_CLOSE && r->base.session)
+		session_say_the_rest(r->base.session);
+	if (r->ended || stream_write(&r->stream, &piece, 1) < 0)
 		ws_conn_pause(c); /* a hang-up follows */
 }
 

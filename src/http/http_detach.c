@@ -36,6 +36,17 @@ static uint64_t tcp_read_so_far(int fd)
 	return info.tcpi_bytes_received - (uint64_t)unread;
 }
 
+bool http_has_said_nothing(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int queued = 0;
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0 &&
+	       info.tcpi_bytes_acked + (uint64_t)queued <= 1; /* the handshake may count as one */
+}
+
 uint64_t http_surplus(const struct http_request *r)
 {
 	const struct http_conn *conn = r->conn;

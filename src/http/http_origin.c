@@ -47,23 +47,21 @@ static bool matches(struct bytes rule, struct bytes origin)
 	return bytes_equal_nocase(rule, origin); /* scheme and host are case-insensitive */
 }
 
-/* The page came from us: its origin is what the client calls us. Behind a proxy the scheme is the proxy's
- * affair, so only the host and port are compared; the Host header is not the page's to choose. */
-static bool is_same_origin(const struct http_request *r, struct bytes origin)
+/* The page came from us: its origin is the scheme and authority the client has reached us by. */
+static bool is_same_origin(const struct http_origins *o, const struct http_request *r, struct bytes origin)
 {
 	struct bytes host = http_request_header(r, HTTP_HOST);
-	size_t at = find(origin, "://");
+	struct bytes scheme = http_client_is_tls(o->trust, r) ? BYTES("https://") : BYTES("http://");
 
-	if (!host.p || at == origin.n)
-		return false;
-	return bytes_equal_nocase(host, (struct bytes){ origin.p + at + 3, origin.n - at - 3 });
+	return host.n && origin.n == scheme.n + host.n && strncasecmp(origin.p, scheme.p, scheme.n) == 0 &&
+	       strncasecmp(origin.p + scheme.n, host.p, host.n) == 0;
 }
 
 static bool is_allowed(const struct http_origins *o, const struct http_request *r, struct bytes origin)
 {
 	if (origin.n > HTTP_ECHO_MAX)
 		return false;
-	if (o->any || is_same_origin(r, origin))
+	if (o->any || is_same_origin(o, r, origin))
 		return true;
 	for (size_t i = 0; i < o->count; i++)
 		if (matches(o->allowed[i], origin))

@@ -9,13 +9,14 @@
 #ifndef HTTP_ORIGIN_H
 #define HTTP_ORIGIN_H
 
+#include "http/http_forwarded.h"
 #include "http/http_head.h"
-#include "http/http_request.h"
 
 struct http_origins {
 	bool any;                /* "*" */
 	struct bytes *allowed;   /* beside the page's own origin, which always is */
 	size_t count;
+	const struct http_trust *trust; /* whose X-Forwarded-Proto tells our scheme */
 };
 
 /* What a request's Origin, or the lack of one, comes to. */

@@ -31,7 +31,8 @@ struct http_server {
 	struct list lingering;
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
-	bool error_replied;       /* in this run it has answered an error by itself */
+	unsigned runs;            /* of libmicrohttpd */
+	unsigned error_run;       /* the last one in which it answered an error by itself */
 	bool draining;
 };
 
@@ -109,6 +110,8 @@ void http_response_add_lines(struct MHD_Response *response, const struct http_he
 /* http_detach.c */
 /* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown. */
 uint64_t http_surplus(const struct http_request *r);
+/* Whether nothing was ever written to a TCP connection. */
+bool http_has_said_nothing(int fd);
 /* Takes the stream of a request's connection out. */
 int http_take(struct http_request *r, struct stream *out);
 
@@ -125,6 +128,7 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
 /* The same for a connection that comes back; `s` is empty afterwards (and closed on error). */
 int http_relay_give_back(struct http_conn *conn, struct stream *s);
 uint64_t http_relay_received(const struct http_relay *relay);
+uint64_t http_relay_sent(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);
 /* What is in the pair and not yet read by libmicrohttpd; appended to `early`. */

@@ -25,6 +25,7 @@ struct http_relay {
 	struct http_server *server;
 	struct stream outer, inner;
 	uint64_t received; /* bytes passed inwards */
+	uint64_t sent;     /* and outwards */
 	bool ended;
 };
 
@@ -56,6 +57,8 @@ static bool pump(struct http_relay *relay, struct stream *from, struct stream *t
 		return false;
 	if (from == &relay->outer)
 		relay->received += (uint64_t)n;
+	else
+		relay->sent += (uint64_t)n;
 	piece.n = (size_t)n;
 	if (stream_write(to, &piece, 1) < 0)
 		return false;
@@ -161,6 +164,7 @@ static void drain_inner(struct http_relay *relay)
 		if (n <= 0)
 			return;
 		piece.n = (size_t)n;
+		relay->sent += (uint64_t)n;
 		if (stream_write(&relay->outer, &piece, 1) < 0)
 			return;
 	}
@@ -266,6 +270,16 @@ int http_relay_give_back(struct http_conn *conn, struct stream *s)
 uint64_t http_relay_received(const struct http_relay *relay)
 {
 	return relay->received;
+}
+
+/* Counts what still waits in the pair, too. */
+uint64_t http_relay_sent(const struct http_relay *relay)
+{
+	int waiting = 0;
+
+	if (stream_is_open(&relay->inner))
+		ioctl(relay->inner.watch.fd, SIOCINQ, &waiting);
+	return relay->sent + (uint64_t)waiting;
 }
 
 void http_relay_take(struct http_relay *relay, struct stream *out)

@@ -167,12 +167,22 @@ static void answer_the_unanswered(struct http_conn *conn)
 		log_debug("no last words", LOG_ERR(errno));
 }
 
+/* Whether libmicrohttpd has just answered an error: it closes one or two runs later. */
+static bool has_answered(const struct http_conn *conn)
+{
+	if (conn->relay)
+		return http_relay_sent(conn->relay) > 0 && conn->consumed == 0;
+	if (conn->consumed == 0 && conn->base == 0)
+		return !http_has_said_nothing(conn->fd);
+	return conn->server->error_run != 0 && conn->server->runs - conn->server->error_run <= 2;
+}
+
 static bool is_unanswered(const struct http_conn *conn)
 {
-	struct http_request nothing = { .conn = (struct http_conn *)conn };
+	struct http_request nothing = { .conn = (struct http_conn *)(uintptr_t)conn };
 
-	return !conn->taken && !conn->request && !conn->uncounted && !conn->server->error_replied &&
-	       http_surplus(&nothing) > 0;
+	return !conn->taken && !conn->request && !conn->uncounted && http_surplus(&nothing) > 0 &&
+	       !has_answered(conn);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
@@ -293,7 +303,7 @@ static void on_log(void *arg, const char *format, va_list ap)
 
 	/* It logs each error it answers by itself; there is no other way to learn of these answers. */
 	if (strncmp(format, "Error processing request", 24) == 0) {
-		server->error_replied = true;
+		server->error_run = server->runs;
 		server->counters.bad_requests++;
 	}
 	if (log_threshold > LOG_DEBUG)
@@ -315,7 +325,7 @@ static void run_daemon(struct loop *loop, void *arg)
 
 	for (int i = 0; server->due && i < RUNS_PER_TURN; i++) {
 		server->due = false;
-		server->error_replied = false;
+		server->runs++;
 		MHD_run(server->mhd);
 		if (MHD_get_timeout(server->mhd, &wait) == MHD_YES && wait == 0)
 			server->due = true;

@@ -116,6 +116,8 @@ static bool relative_name(struct bytes path, char out[PATH_BYTES])
 {
 	size_t i = 1, len = 0;
 
+	if (path.p[0] != '/')
+		return false;
 	while (i <= path.n) {
 		const char *slash = i < path.n ? memchr(path.p + i, '/', path.n - i) : NULL;
 		struct bytes raw = { path.p + i, slash ? (size_t)(slash - path.p) - i : path.n - i };

@@ -80,6 +80,7 @@ struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *p
 	}
 	ep->prefix_len = strlen(prefix);
 	ep->base.prefix = ep->prefix;
+	ep->base.origins.trust = &server->trust;
 	ep->own_options = options;
 	return ep;
 }
@@ -297,7 +298,7 @@ void endpoint_serve(struct http_request *r, void *arg)
 
 	if (ep)
 		serve_endpoint(ep, reactor, r, rest);
-	else if (path.p[0] == '*')
+	else if (path.p[0] == '*' && http_request_method(r) == HTTP_OPTIONS)
 		http_respond_text(r, 200, "OK");
 	else if (!server->files || !http_static_serve(server->files, r))
 		not_found(r);

@@ -436,6 +436,12 @@ static void flush(struct session *s)
 	ring_rest(&s->out);
 }
 
+void session_say_the_rest(struct session *s)
+{
+	while (s->receiver && s->out.count > 0 && send_batch(s))
+		;
+}
+
 static void tell_writable(struct session *s)
 {
 	if (!s->full || s->state != SESSION_OPEN || session_buffered(s) > s->limits->send_buffer_bytes / 4)

@@ -150,6 +150,8 @@ static inline bool session_is_open(const struct session *s)
 int session_attach(struct session *s, struct receiver *r);
 /* The wire broke, or its client left. */
 void session_receiver_gone(struct session *s, struct receiver *r);
+/* The client is about to close in due form: what was accepted for it goes out first. */
+void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */
 void session_client_closed(struct session *s, struct receiver *r, unsigned code, const char *reason);
 /* The receiver's queue is empty again. */

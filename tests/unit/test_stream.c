@@ -2,7 +2,6 @@
  * tests/unit/test_stream.c - the plain stream: order and content through short
  * writes, what is said when, moving, errors, memory.
  */
-#define _GNU_SOURCE /* accept4 */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
