@@ -39,6 +39,7 @@ void http_conn_end(struct http_conn *conn)
 	struct http_server *server = conn->server;
 
 	timer_stop(loop_timers(server->loop), &conn->timer);
+	loop_unwatch(server->loop, &conn->watch);
 	list_remove(&conn->node);
 	server->counters.connections--;
 	loop_defer(server->loop, &conn->deferred, conn_free);
@@ -68,8 +69,35 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
+	bool at_once = conn->server->draining || conn->half_closed;
+
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
-	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
+	set_deadline(conn, at_once ? 1 : conn->server->limits->idle_timeout_ms);
+}
+
+/* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind the last bytes; and
+ * it does not look at a suspended connection at all. */
+static void on_client_end(struct watch *w, uint32_t events)
+{
+	struct http_conn *conn = container_of(w, struct http_conn, watch);
+
+	(void)events;
+	loop_unwatch(conn->server->loop, w);
+	conn->half_closed = true;
+	if (!conn->request)
+		http_conn_wait_for_next(conn);
+	else if (conn->request->state == REQUEST_HELD)
+		http_held_hangup(conn->request->held);
+}
+
+/* The relay watches its own end; without memory for a watch the idle deadline has to do. */
+static void watch_client(struct http_conn *conn)
+{
+	if (conn->relay)
+		return;
+	conn->watch.fd = conn->fd;
+	conn->watch.fn = on_client_end;
+	loop_watch(conn->server->loop, &conn->watch, EPOLLRDHUP);
 }
 
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer)
@@ -197,12 +225,15 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		*context = conn = server->adding;
 		server->adding = NULL;
 		conn->mhd = mhd;
+		watch_client(conn);
 		return;
 	}
 	if (!conn)
 		return;
 	if (is_unanswered(conn))
 		answer_the_unanswered(conn);
+	else if (!conn->relay && !conn->taken)
+		http_linger_if_unread(server, conn->fd);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);
 	http_conn_end(conn);
