@@ -55,6 +55,8 @@ struct http_conn {
 	bool uncounted;    /* a chunked body: consumed is not exact any more */
 	bool taken;        /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool timed_out;
+	bool cut;          /* a deadline has shut the reading side down */
+	bool broke_off;    /* in the middle of a request */
 	bool is_tls;
 };
 

@@ -31,8 +31,8 @@
 enum {
 	BATCH = 100,
 	BUDGET_MS = 40000,
-	ANSWER_MS = 5000,
-	END_MS = 150,
+	ANSWER_MS = 12000, /* header_timeout_ms and some: a NUL counts as an empty line before a request */
+	END_MS = 300,
 	SMALL = 4096,
 	FEW = 20,
 	MAX_ARGS = 32
