@@ -50,7 +50,7 @@ static void finish(struct http_held *held)
 	struct bytes body = { held->body.data ? buf_data(&held->body) : NULL, buf_len(&held->body) };
 
 	r->held = NULL;
-	if (body.n == 0)
+	if (body.n == 0 && held->head.status != 204)
 		http_head_init(&held->head, 500); /* the session went without a word */
 	http_respond(r, &held->head, body);
 	http_held_end(held);
