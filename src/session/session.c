@@ -592,6 +592,8 @@ int session_attach(struct session *s, struct receiver *r)
 		s->last_sent = now_of(s);
 		publish(s);
 		flush(s);
+		if (s->full)
+			mark_dirty(s); /* there may be room now; not said from within this call */
 	}
 	if (s->paused && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
