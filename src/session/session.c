@@ -190,12 +190,12 @@ static uint64_t nearest_deadline(const struct session *s)
 	const struct session_limits *l = s->limits;
 	uint64_t nearest = s->deadline;
 
-	if (s->state != SESSION_OPEN && s->state != SESSION_CLOSING)
-		return nearest;
-	if (s->receiver && l->heartbeat_delay_ms)
-		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
 	if (s->blocked_since && l->send_timeout_ms)
 		consider(&nearest, s->blocked_since + l->send_timeout_ms);
+	if (s->state != SESSION_OPEN)
+		return nearest; /* what nobody looks at when it fires would fire for ever */
+	if (s->receiver && l->heartbeat_delay_ms)
+		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
 	if (!s->heard && l->first_message_timeout_ms)
 		consider(&nearest, s->born + l->first_message_timeout_ms);
 	return nearest;
@@ -619,6 +619,8 @@ int session_attach(struct session *s, struct receiver *r)
 		s->last_sent = now_of(s);
 		publish(s);
 		flush(s);
+		if (s->full)
+			mark_dirty(s); /* there may be room now; not said from within this call */
 	}
 	if (s->paused && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
