@@ -25,7 +25,7 @@
 void http_server_run_again(struct http_server *server)
 {
 	server->due = true;
-	loop_again(server->loop);
+	loop_want(server->loop, LOOP_STAGE_HTTP);
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
