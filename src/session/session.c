@@ -193,12 +193,12 @@ static uint64_t nearest_deadline(const struct session *s)
 	const struct session_limits *l = s->limits;
 	uint64_t nearest = s->deadline;
 
-	if (s->state != SESSION_OPEN && s->state != SESSION_CLOSING)
+	if (s->blocked_since && l->send_timeout_ms)
+		consider(&nearest, s->blocked_since + l->send_timeout_ms);
+	if (s->state != SESSION_OPEN)
 		return nearest;
 	if (s->receiver && l->heartbeat_delay_ms)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
-	if (s->blocked_since && l->send_timeout_ms)
-		consider(&nearest, s->blocked_since + l->send_timeout_ms);
 	if (!s->heard && l->first_message_timeout_ms)
 		consider(&nearest, s->born + l->first_message_timeout_ms);
 	return nearest;
@@ -574,10 +574,20 @@ static void open_session(struct session *s, struct receiver *r)
 	s->ops->open(s);
 }
 
+/* Nobody attends to it any more. */
+static int refuse_aborted(struct session *s, struct receiver *r)
+{
+	session_discard(s);
+	r->ops->abort(r);
+	return 0;
+}
+
 int session_attach(struct session *s, struct receiver *r)
 {
-	if (s->state == SESSION_CLOSED)
+	if (s->state == SESSION_CLOSED || (s->state == SESSION_CLOSING && s->receiver))
 		return answer_late(s, r);
+	if (s->reactor->aborted)
+		return refuse_aborted(s, r);
 	if (s->receiver) {
 		r->ops->close(r, CLOSE_BUSY, close_reason(CLOSE_BUSY));
 		return 0;
@@ -588,10 +598,12 @@ int session_attach(struct session *s, struct receiver *r)
 		open_session(s, r);
 	} else {
 		s->heard = true;
-		s->deadline = s->state == SESSION_CLOSING ? s->deadline : 0;
+		s->deadline = 0;
 		s->last_sent = now_of(s);
 		publish(s);
 		flush(s);
+		if (s->full)
+			mark_dirty(s); /* there may be room again */
 	}
 	if (s->paused && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
@@ -698,11 +710,12 @@ void session_reactor_abort(struct session_reactor *r)
 {
 	struct list *pos, *next;
 
+	r->draining = r->aborted = true;
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
 		if (s->state == SESSION_CONNECTING)
-			continue; /* whoever waits for its 101 discards it */
+			continue; /* whoever waits for its 101 discards or attaches it */
 		session_entry_remove(s->entry);
 		s->entry = NULL;
 		abort_receiver(s);
