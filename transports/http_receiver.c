@@ -577,8 +577,14 @@ static void on_handover(struct mail *mail, struct loop *loop)
 	struct http_receiver *r = h->receiver;
 	struct session_found found;
 
-	stream_adopt(&r->stream, loop);
 	r->reactor = transport_reactor_current();
+	if (!r->reactor) { /* the server has stopped meanwhile */
+		stream_close(&r->stream);
+		mem_free(r);
+		mem_free(h);
+		return;
+	}
+	stream_adopt(&r->stream, loop);
 	r->reactor->sessions.counters.receivers++;
 	r->phase = DETACHED;
 	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||

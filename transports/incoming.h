@@ -7,8 +7,14 @@
 
 #include "transports/transport.h"
 
-/* Decodes JSON text (in place) and delivers its messages. true: they are accepted, answer with success; false: the
- * request was answered with a refusal. */
-bool incoming_deliver(const struct transport_request *t, char *text, size_t n);
+/* What a sender is answered when its messages are taken. */
+struct incoming_answer {
+	unsigned status;
+	struct bytes body;
+};
+
+/* Decodes JSON text (in place), delivers its messages and answers: with success once the application can take
+ * more, else with a refusal. `answer` must be static. */
+void incoming_serve(const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer);
 
 #endif

@@ -38,16 +38,11 @@ const struct transport xhr_transport = {
 
 static void xhr_send_serve(const struct transport_request *t)
 {
-	struct http_head head;
+	static const struct incoming_answer done = { .status = 204 };
 	size_t n;
 	char *text = http_request_body(t->http, &n);
 
-	if (!incoming_deliver(t, text, n))
-		return;
-	transport_head(t, &head, 204);
-	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8"); /* else Firefox takes it for XML */
-	http_head_never_cache(&head);
-	http_respond(t->http, &head, (struct bytes){ 0 });
+	incoming_serve(t, text, n, &done);
 }
 
 const struct transport xhr_send_transport = {

@@ -10,6 +10,8 @@
  */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8000;
+/* A connection that lasted this long was a good one: the pauses start anew. */
+const SETTLED_MS = 5000;
 /*
  * The least time a transport gets to open.  The client's own measure, twice the
  * round trip and some 600 ms, takes a busy machine for a broken transport.
@@ -21,11 +23,6 @@ const encoder = new TextEncoder();
 
 export function byteLength(text) {
 	return encoder.encode(text).length;
-}
-
-/* 3000 to 4999 belong to applications: one that says so means it. */
-function deliberate(code) {
-	return code === CLOSED_BY_USER || code >= 3000;
 }
 
 function freshCounts() {
@@ -103,7 +100,6 @@ export class Connection extends EventTarget {
 	#opened() {
 		this.transport = this.#socket.transport;
 		this.openedAt = performance.now();
-		this.#pause = FIRST_PAUSE_MS;
 		this.#setState('open');
 		this.#emitFrame({ dir: 'in', type: 'o', text: `open, by ${this.transport}`, size: 0, kind: 'event' });
 	}
@@ -150,8 +146,10 @@ export class Connection extends EventTarget {
 	}
 
 	#closed(e) {
-		const wanted = this.#options.reconnect() && !deliberate(e.code);
+		const wanted = this.#options.reconnect() && e.code !== CLOSED_BY_USER;
 
+		if (this.openedAt !== null && performance.now() - this.openedAt > SETTLED_MS)
+			this.#pause = FIRST_PAUSE_MS;
 		this.#socket = null;
 		this.transport = null;
 		this.openedAt = null;

@@ -255,7 +255,7 @@ function board() {
 		url: new URL(service.name, new URL('./', location.href)).href,
 		transport: transport.name,
 		answers: service.answers,
-		reconnect: () => $('reconnect').checked,
+		reconnect: () => $('reconnect').checked && !service.hangsUp,
 	});
 }
 

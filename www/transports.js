@@ -21,7 +21,8 @@ export const transports = [
 /*
  * `answers` says how a reply is matched to what was sent: `same` text in the
  * same order, a `tagged` envelope among other people's, `next` message
- * whatever it is, or not at all.
+ * whatever it is, or not at all.  After a service that hangs up there is no
+ * new attempt.
  */
 export const services = [
 	{
@@ -34,7 +35,7 @@ export const services = [
 		name: 'ticker', label: 'Ticker', answers: null,
 		hint: 'One tick a second; nothing to send.', placeholder: 'The ticker does not listen',
 	}, {
-		name: 'close', label: 'Close', answers: null,
+		name: 'close', label: 'Close', answers: null, hangsUp: true,
 		hint: 'Says “Go away!” (code 3000) at once.', placeholder: 'This service hangs up first',
 	}, {
 		name: 'amplify', label: 'Amplify', answers: 'next',

@@ -16,6 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/privs.h"
 #include "daemon/signals.h"
+#include "server/internal.h"
 #include "sockjs.h"
 
 struct daemon {
@@ -81,9 +82,14 @@ static enum exit_code bind_all(struct daemon *d)
 			return exit_code_of(err);
 		}
 	}
-	if (c->internal)
-		log_warn("the internal listener is not available in this version",
-		    LOG_STR("address", c->internal));
+	if (c->internal) {
+		int err = server_listen_internal(d->server, c->internal);
+
+		if (err < 0) {
+			complain(c->internal, sockjs_server_error(d->server));
+			return exit_code_of(err);
+		}
+	}
 	return EXIT_STOPPED;
 }
 
@@ -145,6 +151,8 @@ static void say_ready(const struct daemon *d)
 
 	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++)
 		printf("listening on %s\n", url);
+	if ((url = server_internal_url(d->server)) != NULL)
+		printf("internal on %s\n", url);
 	fflush(stdout);
 	notify("READY=1");
 }

@@ -76,6 +76,7 @@ int http_take(struct http_request *r, struct stream *out)
 		stream_init(out, conn->server->loop, fd, NULL);
 	}
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
+	loop_unwatch(conn->server->loop, &conn->watch);
 	conn->taken = true;
 	r->state = REQUEST_TAKEN;
 	conn->server->counters.detached++;

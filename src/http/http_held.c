@@ -6,7 +6,8 @@
  * The connection is suspended, and whoever answers the poll gets one end of a
  * socket pair instead: what comes out of the other end is the body. So the
  * session, which may live in another reactor, need not know. A suspended
- * connection does not notice that its client leaves: we watch its descriptor.
+ * connection does not notice that its client leaves: http_conn's watch or its relay
+ * tells.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -21,7 +22,6 @@ struct http_held {
 	struct deferred deferred;
 	struct http_request *request; /* NULL once libmicrohttpd has dropped it */
 	struct loop *loop;
-	struct watch client; /* the connection's descriptor, for hang-up */
 	struct stream inner; /* our end of the pair */
 	struct buf body;
 	struct http_head head;
@@ -39,7 +39,6 @@ void http_held_end(struct http_held *held)
 {
 	held->request->conn->server->counters.held--;
 	held->request = NULL;
-	loop_unwatch(held->loop, &held->client);
 	stream_close(&held->inner);
 	loop_defer(held->loop, &held->deferred, held_free);
 }
@@ -51,7 +50,7 @@ static void finish(struct http_held *held)
 	struct bytes body = { held->body.data ? buf_data(&held->body) : NULL, buf_len(&held->body) };
 
 	r->held = NULL;
-	if (body.n == 0)
+	if (body.n == 0 && held->head.status != 204)
 		http_head_init(&held->head, 500); /* the session went without a word */
 	http_respond(r, &held->head, body);
 	http_held_end(held);
@@ -93,21 +92,6 @@ static const struct stream_events inner_events = {
 	.readable = on_inner_readable, .writable = on_inner_writable, .hangup = on_inner_hangup,
 };
 
-static void on_client(struct watch *w, uint32_t events)
-{
-	(void)events;
-	http_held_hangup(container_of(w, struct http_held, client));
-}
-
-static int watch_client(struct http_held *held, const struct http_conn *conn)
-{
-	if (conn->relay)
-		return 0; /* the relay tells */
-	held->client.fd = conn->fd;
-	held->client.fn = on_client;
-	return loop_watch(held->loop, &held->client, EPOLLRDHUP);
-}
-
 int http_hold(struct http_request *r, const struct http_head *head, struct http_detached *out)
 {
 	struct http_server *server = r->conn->server;
@@ -125,11 +109,8 @@ int http_hold(struct http_request *r, const struct http_head *head, struct http_
 		return err;
 	}
 	stream_init(&held->inner, server->loop, pair[0], &inner_events);
-	err = watch_client(held, r->conn);
-	if (err == 0)
-		err = stream_want(&held->inner, STREAM_READ);
+	err = stream_want(&held->inner, STREAM_READ);
 	if (err < 0) {
-		loop_unwatch(server->loop, &held->client);
 		stream_close(&held->inner);
 		close(pair[1]);
 		loop_defer(server->loop, &held->deferred, held_free);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -107,17 +108,33 @@ size_t http_render_last_words(char out[HTTP_LAST_WORDS_MAX], unsigned status, co
 	return n + (size_t)snprintf(out + n, HTTP_LAST_WORDS_MAX - n, "%s\n", sentence);
 }
 
-void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence)
+static bool dup_stream(struct http_server *server, int fd, struct stream *s)
 {
 	static const struct stream_events none;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy >= 0)
+		stream_init(s, server->loop, copy, &none);
+	return copy >= 0;
+}
+
+void http_linger_if_unread(struct http_server *server, int fd)
+{
+	struct stream s;
+	int unread = 0;
+
+	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && dup_stream(server, fd, &s))
+		http_server_end(server, &s);
+}
+
+void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence)
+{
 	char text[HTTP_LAST_WORDS_MAX];
 	struct stream_piece piece = { text, 0, NULL };
 	struct stream s;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-	if (copy < 0)
+	if (!dup_stream(server, fd, &s))
 		return;
-	stream_init(&s, server->loop, copy, &none);
 	piece.n = http_render_last_words(text, status, sentence);
 	stream_write(&s, &piece, 1);
 	http_server_end(server, &s);

@@ -45,13 +45,18 @@ struct http_conn {
 	struct http_relay *relay;   /* NULL: libmicrohttpd has the true descriptor */
 	struct http_request *request;
 	struct timer timer; /* the one deadline that applies now */
+	struct watch watch; /* of the descriptor libmicrohttpd has, for the client's end alone */
+	bool half_closed;   /* the client has ended */
 	struct addr peer;
+	const void *door;
 	int fd;            /* the descriptor libmicrohttpd has */
 	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
 	uint64_t consumed; /* bytes of complete requests since */
 	bool uncounted;    /* a chunked body: consumed is not exact any more */
 	bool taken;        /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool timed_out;
+	bool cut;          /* a deadline has shut the reading side down */
+	bool broke_off;    /* in the middle of a request */
 	bool is_tls;
 };
 
@@ -139,6 +144,8 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
+/* libmicrohttpd is about to close `fd`: if input is unread, the close is made a lingering one on a dup. */
+void http_linger_if_unread(struct http_server *server, int fd);
 /* Sends a last response on a dup of `fd` and lingers. */
 void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);

@@ -48,6 +48,8 @@ bool http_request_is_1_1(const struct http_request *r);
 /* Whether the connection may serve another request afterwards. */
 bool http_request_keeps_alive(const struct http_request *r);
 bool http_request_is_tls(const struct http_request *r);
+/* What http_server_add() was given for the connection; NULL after it was detached and given back. */
+const void *http_request_door(const struct http_request *r);
 /* Where the connection comes from; a proxy's address if there is one. */
 const struct addr *http_request_peer(const struct http_request *r);
 

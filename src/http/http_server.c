@@ -19,6 +19,7 @@
 #include "base/mem.h"
 
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
+#define CUT_AGAIN_MS        100
 #define RUNS_PER_TURN       4
 
 void http_server_run_again(struct http_server *server)
@@ -39,6 +40,7 @@ void http_conn_end(struct http_conn *conn)
 	struct http_server *server = conn->server;
 
 	timer_stop(loop_timers(server->loop), &conn->timer);
+	loop_unwatch(server->loop, &conn->watch);
 	list_remove(&conn->node);
 	server->counters.connections--;
 	loop_defer(server->loop, &conn->deferred, conn_free);
@@ -48,20 +50,28 @@ void http_conn_end(struct http_conn *conn)
 static void on_deadline(struct timer *t)
 {
 	struct http_conn *conn = container_of(t, struct http_conn, timer);
+	bool answering = conn->request && conn->request->state != REQUEST_READING;
 
-	conn->timed_out = true;
+	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
 		http_relay_abort(conn->relay);
 		http_conn_end(conn);
-	} else if (conn->request && conn->request->state != REQUEST_READING) {
-		shutdown(conn->fd, SHUT_RDWR); /* a client that does not take its response */
-	} else {
-		shutdown(conn->fd, SHUT_RD);
+		return;
 	}
+	/* First it may still answer; if that does not end the connection, or it is a client that does not take its
+	 * response, then both ways. */
+	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
+	conn->cut = true;
+	timer_start(loop_timers(conn->server->loop), t, CUT_AGAIN_MS);
 }
 
+/* The time for what comes next; none is left to who has ended and owes us the rest of a request. */
 static void set_deadline(struct http_conn *conn, unsigned ms)
 {
+	bool answering = conn->request && conn->request->state != REQUEST_READING;
+
+	if (conn->half_closed && !answering)
+		ms = 1;
 	if (ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
 }
@@ -70,6 +80,31 @@ void http_conn_wait_for_next(struct http_conn *conn)
 {
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
+}
+
+/* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind the last bytes; and
+ * it does not look at a suspended connection at all. */
+static void on_client_end(struct watch *w, uint32_t events)
+{
+	struct http_conn *conn = container_of(w, struct http_conn, watch);
+
+	(void)events;
+	loop_unwatch(conn->server->loop, w);
+	conn->half_closed = true;
+	if (!conn->request || conn->request->state == REQUEST_READING)
+		http_conn_wait_for_next(conn); /* what has come is still read */
+	else if (conn->request->state == REQUEST_HELD)
+		http_held_hangup(conn->request->held);
+}
+
+/* The relay watches its own end; without memory for a watch the idle deadline has to do. */
+static void watch_client(struct http_conn *conn)
+{
+	if (conn->relay)
+		return;
+	conn->watch.fd = conn->fd;
+	conn->watch.fn = on_client_end;
+	loop_watch(conn->server->loop, &conn->watch, EPOLLRDHUP);
 }
 
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer)
@@ -108,7 +143,8 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	return -ENOMEM;
 }
 
-void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls)
+void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls,
+    const void *door)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 
@@ -117,6 +153,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 		return;
 	}
 	conn->is_tls = tls != NULL;
+	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
 		http_conn_hand_over(conn, fd);
 	else if (http_relay_accept(conn, fd, tls) < 0)
@@ -138,6 +175,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **ctx, enum
 	conn->consumed += r->header_bytes + r->body_received;
 	if (r->chunked)
 		conn->uncounted = true;
+	if (r->state == REQUEST_READING)
+		conn->broke_off = true;
 	if (r->state == REQUEST_HELD)
 		http_held_end(r->held);
 	if (r->upgraded)
@@ -152,8 +191,9 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **ctx, enum
 static void answer_the_unanswered(struct http_conn *conn)
 {
 	unsigned status = conn->timed_out ? 408 : 400;
-	const char *sentence = conn->timed_out ? "The request did not come in time."
-	                                       : "This is not an HTTP request.";
+	const char *sentence = conn->timed_out   ? "The request did not come in time."
+	                       : conn->broke_off ? "The request is incomplete."
+	                                         : "This is not an HTTP request.";
 	char text[HTTP_LAST_WORDS_MAX];
 	size_t n;
 
@@ -181,8 +221,9 @@ static bool is_unanswered(const struct http_conn *conn)
 {
 	struct http_request nothing = { .conn = (struct http_conn *)(uintptr_t)conn };
 
-	return !conn->taken && !conn->request && !conn->uncounted && http_surplus(&nothing) > 0 &&
-	       !has_answered(conn);
+	if (conn->taken || has_answered(conn))
+		return false;
+	return conn->broke_off || (!conn->uncounted && http_surplus(&nothing) > 0);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
@@ -195,12 +236,15 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 		*context = conn = server->adding;
 		server->adding = NULL;
 		conn->mhd = mhd;
+		watch_client(conn);
 		return;
 	}
 	if (!conn)
 		return;
 	if (is_unanswered(conn))
 		answer_the_unanswered(conn);
+	else if (!conn->relay && !conn->taken)
+		http_linger_if_unread(server, conn->fd);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);
 	http_conn_end(conn);
@@ -262,7 +306,7 @@ static enum MHD_Result complete(struct http_request *r)
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
-	set_deadline(r->conn, RESPONSE_TIMEOUT_MS);
+	timer_start(loop_timers(server->loop), &r->conn->timer, RESPONSE_TIMEOUT_MS);
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");

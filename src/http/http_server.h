@@ -52,8 +52,10 @@ struct loop *http_server_loop(const struct http_server *server);
 void *http_server_arg(const struct http_server *server);
 const struct http_counters *http_server_counters(const struct http_server *server);
 
-/* Takes over an accepted connection. With `tls` the handshake comes first. The descriptor is closed on error. */
-void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls);
+/* Takes over an accepted connection. With `tls` the handshake comes first. `door` is for the handler: where the connection
+ * came in (http_request_door()). The descriptor is closed on error. */
+void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls,
+    const void *door);
 /* Takes back a connection whose long response has ended completely: the next request may come. `s` is empty
  * afterwards. */
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);

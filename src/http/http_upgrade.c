@@ -72,6 +72,7 @@ static void on_upgrade(void *arg, struct MHD_Connection *mhd, void *ctx, const c
 	r->conn->taken = u != NULL;
 	if (u) {
 		timer_stop(loop_timers(server->loop), &r->conn->timer);
+		loop_unwatch(server->loop, &r->conn->watch);
 		u->fn = r->upgraded;
 		u->arg = r->upgraded_arg;
 		r->upgraded = NULL; /* on_completed() has nobody to tell */

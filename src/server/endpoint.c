@@ -295,8 +295,11 @@ void endpoint_serve(struct http_request *r, void *arg)
 	struct sockjs_server *server = reactor->server;
 	struct bytes path = http_request_path(r), rest;
 	struct server_endpoint *ep = find_endpoint(server, path, &rest);
+	const struct server_listener *door = http_request_door(r);
 
-	if (ep)
+	if (door && door->is_internal)
+		internal_serve(reactor, r);
+	else if (ep)
 		serve_endpoint(ep, reactor, r, rest);
 	else if (path.p[0] == '*' && http_request_method(r) == HTTP_OPTIONS)
 		http_respond_text(r, 200, "OK");

@@ -21,7 +21,7 @@ struct reactor_listener {
 	struct listen_socket *socket; /* &own, or for reactor 0 the server's */
 	struct listen_socket own;
 	struct listener *listener;
-	struct tls_context *tls;
+	const struct server_listener *from;
 	struct reactor *reactor;
 };
 
@@ -55,7 +55,7 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 	struct reactor *r = rl->reactor;
 
 	(void)l;
-	http_server_add(r->base.http, fd, peer, rl->tls);
+	http_server_add(r->base.http, fd, peer, rl->from->tls, rl->from);
 	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
 		return;
 	log_warn("limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
@@ -79,13 +79,13 @@ static void on_limit_timer(struct timer *t)
 
 static int add_listener(struct reactor *r, struct reactor_listener *rl, struct server_listener *from)
 {
-	int err = r->index == 0 ? 0 : listen_socket_share(&from->socket, &rl->own);
+	int err = r->index == 0 ? 0 : from->is_internal ? 1 : listen_socket_share(&from->socket, &rl->own);
 
-	if (err < 0)
-		return err;
+	if (err != 0)
+		return err < 0 ? err : 0;
 	rl->socket = r->index == 0 ? &from->socket : &rl->own;
 	rl->reactor = r;
-	rl->tls = from->tls;
+	rl->from = from;
 	return listener_new(&rl->listener, r->loop, rl->socket, on_accept, rl);
 }
 

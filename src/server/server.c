@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http_detach.h"
+#include "server/internal.h"
 #include "server/server_private.h"
 
 #define THREADS_MAX 256
@@ -240,10 +241,8 @@ static void print_url(struct server_listener *l, const char *address)
 	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http", addr_print(&a, true, text));
 }
 
-int sockjs_server_listen(struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+static int listen_at(struct sockjs_server *server, const char *address, const struct listener_options *lo, bool is_internal)
 {
-	static const struct listener_options plain;
-	const struct listener_options *lo = o ? &o->listener : &plain;
 	struct server_listener *l;
 	struct listen_addr addr;
 	const char *sentence = "";
@@ -273,14 +272,42 @@ int sockjs_server_listen(struct sockjs_server *server, const char *address, cons
 		listener_forget(l);
 		return err;
 	}
+	l->is_internal = is_internal;
 	print_url(l, address);
 	server->listeners[server->listener_count++] = l;
 	return 0;
 }
 
+int sockjs_server_listen(struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+{
+	static const struct listener_options plain;
+
+	return listen_at(server, address, o ? &o->listener : &plain, false);
+}
+
+int server_listen_internal(struct sockjs_server *server, const char *address)
+{
+	static const struct listener_options plain;
+
+	return listen_at(server, address, &plain, true);
+}
+
+static const char *url_of(const struct sockjs_server *server, size_t i, bool is_internal)
+{
+	for (size_t j = 0; j < server->listener_count; j++)
+		if (server->listeners[j]->is_internal == is_internal && i-- == 0)
+			return server->listeners[j]->url;
+	return NULL;
+}
+
 const char *sockjs_server_url(const struct sockjs_server *server, size_t i)
 {
-	return i < server->listener_count ? server->listeners[i]->url : NULL;
+	return url_of(server, i, false);
+}
+
+const char *server_internal_url(const struct sockjs_server *server)
+{
+	return url_of(server, 0, true);
 }
 
 /* --- running ----------------------------------------------------------------------------------------------- */

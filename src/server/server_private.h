@@ -5,6 +5,7 @@
  *	server.c     the server: endpoints, addresses, start and stop
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
  *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
+ *	internal.c   health and counters, on an address of their own
  *	group.c      one message to many; ref.c sessions from other threads
  */
 #ifndef SERVER_PRIVATE_H
@@ -69,6 +70,7 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 size_t endpoint_body_limit(struct http_request *r, void *reactor);
 void endpoint_serve(struct http_request *r, void *reactor);
 
+void internal_serve(struct reactor *reactor, struct http_request *r);
 void info_serve(struct server_endpoint *ep, struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);
 bool iframe_is_path(struct bytes rest);
@@ -83,6 +85,7 @@ void endpoint_answer_options(struct http_request *r, const char *methods, struct
 struct server_listener {
 	struct listen_socket socket; /* of reactor 0 */
 	struct tls_context *tls;     /* NULL: plain */
+	bool is_internal;            /* for operators: internal.c, and reactor 0 alone */
 	char url[160];
 };
 

@@ -21,6 +21,7 @@
 
 static void on_timer(struct timer *t);
 static void flush(struct session *s);
+static void drop_inbox(struct session *s, bool taken);
 
 /* --- the reactor's part ------------------------------------------------------------------------- */
 
@@ -172,10 +173,6 @@ static void free_session(struct session *s)
 	list_remove(&s->node);
 	list_remove(&s->dirty);
 	ring_fini(&s->out);
-	if (s->in) {
-		ring_fini(s->in);
-		mem_free(s->in);
-	}
 	mem_free(s->reason);
 	s->ops->free(s);
 }
@@ -196,7 +193,7 @@ static uint64_t nearest_deadline(const struct session *s)
 	if (s->blocked_since && l->send_timeout_ms)
 		consider(&nearest, s->blocked_since + l->send_timeout_ms);
 	if (s->state != SESSION_OPEN)
-		return nearest;
+		return nearest; /* what nobody looks at when it fires would fire for ever */
 	if (s->receiver && l->heartbeat_delay_ms)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
 	if (!s->heard && l->first_message_timeout_ms)
@@ -248,6 +245,7 @@ static void become_closed(struct session *s)
 	if (s->state == SESSION_CLOSED)
 		return;
 	set_state(s, SESSION_CLOSED);
+	drop_inbox(s, false);
 	ring_fini(&s->out);
 	s->out_bytes = 0;
 	s->blocked_since = 0;
@@ -298,6 +296,7 @@ void session_close(struct session *s, unsigned code, const char *reason)
 		return;
 	set_reason(s, code, reason ? reason : close_reason(code));
 	set_state(s, SESSION_CLOSING);
+	drop_inbox(s, false);
 	if (!s->receiver && s->deadline == 0)
 		s->deadline = now_of(s) + s->limits->disconnect_delay_ms;
 	arm(s);
@@ -463,28 +462,58 @@ void session_heard(struct session *s)
 	s->heard = true;
 }
 
-static size_t ring_bytes(const struct message_ring *ring)
-{
-	size_t bytes = 0;
-
-	for (uint32_t i = 0; ring && i < ring->count; i++)
-		bytes += ring_at(ring, i)->len + MESSAGE_COST;
-	return bytes;
-}
-
 bool session_has_room(const struct session *s, size_t n)
 {
-	return ring_bytes(s->in) + n <= s->limits->receive_buffer_bytes;
+	return (s->in ? s->in->bytes : 0) + n <= s->limits->receive_buffer_bytes;
+}
+
+bool session_is_behind(const struct session *s)
+{
+	return s->in != NULL;
+}
+
+void session_wait(struct session *s, struct session_waiter *w)
+{
+	list_append(&s->in->waiters, &w->node);
+}
+
+static struct session_inbox *inbox_of(struct session *s)
+{
+	if (!s->in) {
+		s->in = mem_zalloc(sizeof(*s->in));
+		if (s->in)
+			list_init(&s->in->waiters);
+	}
+	return s->in;
+}
+
+/* Nothing waits any more: either all was taken, or nobody is left to take it. */
+static void drop_inbox(struct session *s, bool taken)
+{
+	struct session_inbox *in = s->in;
+
+	if (!in)
+		return;
+	s->in = NULL;
+	ring_fini(&in->ring);
+	while (!list_empty(&in->waiters)) {
+		struct session_waiter *w = container_of(list_first(&in->waiters), struct session_waiter, node);
+
+		list_remove(&w->node);
+		w->done(w, taken);
+	}
+	mem_free(in);
 }
 
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)
 {
 	struct message *m = message_new(data, n, binary, false);
+	struct session_inbox *in = m ? inbox_of(s) : NULL;
 
-	if (m && !s->in)
-		s->in = mem_zalloc(sizeof(*s->in));
-	if (m && s->in && ring_push(s->in, m) == 0)
+	if (in && ring_push(&in->ring, m) == 0) {
+		in->bytes += n + MESSAGE_COST;
 		return 0;
+	}
 	message_unref(m);
 	session_close(s, CLOSE_INTERNAL_ERROR, "Out of memory");
 	return -ENOMEM;
@@ -530,18 +559,16 @@ void session_resume(struct session *s)
 /* The application goes on: what waited first, then the wire. */
 static void take_up(struct session *s)
 {
-	while (s->in && !s->paused && s->state == SESSION_OPEN) {
-		struct message *m = message_ref(ring_at(s->in, 0));
+	while (s->in && s->in->ring.count > 0 && !s->paused && s->state == SESSION_OPEN) {
+		struct message *m = message_ref(ring_at(&s->in->ring, 0));
 
-		ring_drop(s->in, 1);
-		if (s->in->count == 0) {
-			ring_fini(s->in);
-			mem_free(s->in);
-			s->in = NULL;
-		}
+		ring_drop(&s->in->ring, 1);
+		s->in->bytes -= m->len + MESSAGE_COST;
 		pass_on(s, m->data, m->len, m->binary);
 		message_unref(m);
 	}
+	if (s->in && s->in->ring.count == 0)
+		drop_inbox(s, true);
 	if (s->paused)
 		return;
 	s->stopped = false;
@@ -603,7 +630,7 @@ int session_attach(struct session *s, struct receiver *r)
 		publish(s);
 		flush(s);
 		if (s->full)
-			mark_dirty(s); /* there may be room again */
+			mark_dirty(s); /* there may be room now; not said from within this call */
 	}
 	if (s->paused && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);

@@ -89,6 +89,19 @@ struct message_ring {
 	uint32_t head, count, cap;
 };
 
+/* Somebody whose messages wait for a paused application; told when it has taken them all, or never will. */
+struct session_waiter {
+	struct list node;
+	void (*done)(struct session_waiter *w, bool taken);
+};
+
+/* What a paused application has not taken. */
+struct session_inbox {
+	struct message_ring ring;
+	size_t bytes;
+	struct list waiters;
+};
+
 struct session {
 	struct list node;  /* reactor->sessions */
 	struct list dirty; /* reactor->dirty, or on its own */
@@ -99,7 +112,7 @@ struct session {
 	struct receiver *receiver;
 	struct session_entry *entry; /* in a table; NULL for WebSocket */
 	struct message_ring out;
-	struct message_ring *in; /* what a paused application has not taken; NULL: nothing */
+	struct session_inbox *in; /* NULL: nothing waits */
 	size_t out_bytes;        /* in `out`, with an allowance for each message */
 	struct timer timer;
 	uint64_t id; /* for logs and people; the SockJS session id is a secret */
@@ -165,5 +178,10 @@ void session_heard(struct session *s);
 int session_deliver(struct session *s, const char *data, size_t n, bool binary);
 /* Whether n more octets may be delivered to a paused session. */
 bool session_has_room(const struct session *s, size_t n);
+/* Whether messages wait for a paused application. Then their sender had better wait too: this is how a client
+ * without a socket is slowed down. */
+bool session_is_behind(const struct session *s);
+/* Only if it is. */
+void session_wait(struct session *s, struct session_waiter *w);
 
 #endif

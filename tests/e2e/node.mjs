@@ -10,7 +10,7 @@
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import WebSocket from 'ws';
-import { check, equal, readArguments, Server, Suite, withDeadline } from './harness.mjs';
+import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
 
 globalThis.SockJS = createRequire(import.meta.url)('sockjs-client');
 await import('./client.js');
@@ -293,7 +293,7 @@ async function main() {
 				equal(await server.stop(), 0, 'exit code');
 		});
 	}
-	suite.finish();
 }
 
-await main();
+await suite.step('the tests run to their end', main, WHOLE_MS);
+suite.finish();

@@ -149,7 +149,7 @@ async function liveServices(browser, url) {
 	check(await page.isDisabled('#send'), 'nothing can be sent to the ticker');
 	await pick(page, 'service', 'close');
 	await logged(page, 'in', 'closed: 3000 Go away!');
-	/* The server meant it: no new attempt, although "reconnect" is ticked. */
+	/* This service means it: no new attempt, although "reconnect" is ticked. */
 	await inState(page, 'off');
 	check(await page.isChecked('#reconnect'), 'reconnect is ticked');
 	await leave(page);
@@ -204,8 +204,11 @@ async function reconnects(browser, server) {
 
 	await inState(page, 'open');
 	await server.stop();
-	await says(page, '#state', /Cut off|Connecting/);
-	await server.start();
+	try {
+		await says(page, '#state', /Cut off|Connecting/);
+	} finally {
+		await server.start(); /* the tests after this one need it */
+	}
 	await inState(page, 'open');
 	await says(page, '#reconnects', /^\d+ cuts?$/);
 	await send(page, 'back again');

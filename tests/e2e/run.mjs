@@ -7,7 +7,7 @@
  *           [--screenshots DIR] [--only REGEXP]
  */
 import { call, elsewhere, launch, openPage, transports } from './browser.mjs';
-import { check, equal, readArguments, Server, Suite, withDeadline } from './harness.mjs';
+import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
 import { testPages } from './pages.mjs';
 
 const ECHO_KINDS = ['plain', 'unicode', '100 KiB', '1,000 ordered'];
@@ -198,7 +198,7 @@ async function main() {
 				equal(await server.stop(), 0, 'exit code');
 		});
 	}
-	suite.finish();
 }
 
-await main();
+await suite.step('the tests run to their end', main, WHOLE_MS);
+suite.finish();
