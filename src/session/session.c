@@ -601,10 +601,20 @@ static void open_session(struct session *s, struct receiver *r)
 	s->ops->open(s);
 }
 
+/* Nobody attends to it any more. */
+static int refuse_aborted(struct session *s, struct receiver *r)
+{
+	session_discard(s);
+	r->ops->abort(r);
+	return 0;
+}
+
 int session_attach(struct session *s, struct receiver *r)
 {
-	if (s->state == SESSION_CLOSED)
+	if (s->state == SESSION_CLOSED || (s->state == SESSION_CLOSING && s->receiver))
 		return answer_late(s, r);
+	if (s->reactor->aborted)
+		return refuse_aborted(s, r);
 	if (s->receiver) {
 		r->ops->close(r, CLOSE_BUSY, close_reason(CLOSE_BUSY));
 		return 0;
@@ -615,7 +625,7 @@ int session_attach(struct session *s, struct receiver *r)
 		open_session(s, r);
 	} else {
 		s->heard = true;
-		s->deadline = s->state == SESSION_CLOSING ? s->deadline : 0;
+		s->deadline = 0;
 		s->last_sent = now_of(s);
 		publish(s);
 		flush(s);
@@ -727,11 +737,12 @@ void session_reactor_abort(struct session_reactor *r)
 {
 	struct list *pos, *next;
 
+	r->draining = r->aborted = true;
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
 		if (s->state == SESSION_CONNECTING)
-			continue; /* whoever waits for its 101 discards it */
+			continue; /* whoever waits for its 101 discards or attaches it */
 		session_entry_remove(s->entry);
 		s->entry = NULL;
 		abort_receiver(s);

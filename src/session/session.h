@@ -69,7 +69,8 @@ struct session_reactor {
 	struct list dirty; /* to be looked at in the flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct session_counters counters;
-	bool draining;
+	bool draining; /* new sessions are refused by who creates them */
+	bool aborted;
 };
 
 void session_reactor_init(struct session_reactor *r, struct loop *loop);
@@ -77,10 +78,10 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop);
 void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
-/* Closes every session as the server stops; new ones are refused by who creates them. Call it again until it
- * says that none is left that an application or a client waits for. */
+/* Closes every session as the server stops. Call it again until it says that none is left that an application or
+ * a client waits for. */
 bool session_reactor_drain(struct session_reactor *r);
-/* Ends every session at once. */
+/* Ends every session at once, and any that comes through its 101 later. */
 void session_reactor_abort(struct session_reactor *r);
 
 struct message_ring {

@@ -1,0 +1,122 @@
+/*
+ * fakes/fake_receiver.c - see fake_receiver.h.
+ */
+#include "fakes/fake_receiver.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "session/session.h"
+
+static struct fake_receiver *of(struct receiver *base)
+{
+	return container_of(base, struct fake_receiver, base);
+}
+
+static void note(struct fake_receiver *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void note(struct fake_receiver *r, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	r->len += (size_t)vsnprintf(r->said + r->len, sizeof(r->said) - r->len, format, ap);
+	va_end(ap);
+	ck_assert_uint_lt(r->len, sizeof(r->said));
+}
+
+static enum recv_status outcome(const struct fake_receiver *r)
+{
+	ck_assert_uint_eq(r->aborts + r->closes, 0); /* nothing is said after the end */
+	return r->broken ? RECV_GONE : r->polling ? RECV_DONE : RECV_MORE;
+}
+
+static enum recv_status fake_open(struct receiver *base)
+{
+	note(of(base), "o");
+	return outcome(of(base));
+}
+
+static enum recv_status fake_heartbeat(struct receiver *base)
+{
+	note(of(base), "h");
+	return outcome(of(base));
+}
+
+static enum recv_status fake_messages(
+    struct receiver *base, struct message *const *messages, size_t count)
+{
+	struct fake_receiver *r = of(base);
+
+	ck_assert_uint_gt(count, 0);
+	r->frames++;
+	for (size_t i = 0; i < count; i++) {
+		int n = messages[i]->len < 32 ? (int)messages[i]->len : 32; /* the beginning will do */
+
+		note(r, "%s%.*s", i ? "," : "a[", n, messages[i]->data);
+		if (r->clogged)
+			r->queued += messages[i]->len;
+	}
+	note(r, "]");
+	return outcome(r);
+}
+
+static void fake_close(struct receiver *base, unsigned code, const char *reason)
+{
+	struct fake_receiver *r = of(base);
+
+	ck_assert_ptr_null(base->session);
+	ck_assert_uint_eq(r->aborts + r->closes, 0);
+	note(r, "c[%u,%s]", code, reason);
+	r->closes++;
+}
+
+static void fake_abort(struct receiver *base)
+{
+	ck_assert_ptr_null(base->session);
+	of(base)->aborts++;
+}
+
+static size_t fake_buffered(const struct receiver *base)
+{
+	return container_of(base, const struct fake_receiver, base)->queued;
+}
+
+static void fake_pause(struct receiver *base, bool paused)
+{
+	of(base)->paused = paused;
+}
+
+static const struct receiver_ops fake_ops = {
+	.open = fake_open,
+	.messages = fake_messages,
+	.heartbeat = fake_heartbeat,
+	.close = fake_close,
+	.abort = fake_abort,
+	.buffered = fake_buffered,
+	.pause = fake_pause,
+};
+
+void fake_receiver_init(struct fake_receiver *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->base.ops = &fake_ops;
+	r->paused = -1;
+}
+
+void fake_receiver_init_polling(struct fake_receiver *r)
+{
+	fake_receiver_init(r);
+	r->polling = true;
+}
+
+void fake_receiver_drain(struct fake_receiver *r, size_t left)
+{
+	ck_assert_uint_le(left, r->queued);
+	r->queued = left;
+	if (left == 0 && r->base.session)
+		session_writable(r->base.session);
+}
