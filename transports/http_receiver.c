@@ -69,6 +69,7 @@ static void end(struct http_receiver *r)
 {
 	r->phase = FINISHED;
 	r->reactor->sessions.counters.receivers--;
+	list_remove(&r->base.node);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(r->reactor->sessions.loop), &r->timer);
 	loop_defer(r->reactor->sessions.loop, &r->deferred, receiver_free);
@@ -435,6 +436,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->base.ops = &http_receiver_ops;
+	list_init(&r->base.node);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_finish_timer);
 	r->wire = wire;
@@ -513,6 +515,7 @@ static void wait_detached(struct http_receiver *r)
 		end(r);
 		return;
 	}
+	list_append(&r->reactor->receivers, &r->base.node);
 	if (r->wire->is_streaming) {
 		start_stream(r);
 	} else {
@@ -575,11 +578,19 @@ static void on_handover(struct mail *mail, struct loop *loop)
 {
 	struct handover *h = container_of(mail, struct handover, mail);
 	struct http_receiver *r = h->receiver;
+	struct transport_reactor *here = transport_reactor_current();
 	struct session_found found;
 
+	if (!here || !here->http) { /* the server has ended while it was on its way */
+		stream_close(&r->stream);
+		mem_free(r);
+		mem_free(h);
+		return;
+	}
 	stream_adopt(&r->stream, loop);
-	r->reactor = transport_reactor_current();
+	r->reactor = here;
 	r->reactor->sessions.counters.receivers++;
+	list_append(&r->reactor->receivers, &r->base.node);
 	r->phase = DETACHED;
 	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
 	    !found.session || session_attach(found.session, &r->base) < 0) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/list.h"
 #include "base/message.h"
 
 struct receiver;
@@ -41,6 +42,7 @@ struct receiver_ops {
 struct receiver {
 	const struct receiver_ops *ops;
 	struct session *session; /* NULL when not attached */
+	struct list node;        /* of all that have a wire in this reactor; the transport's */
 };
 
 #endif

@@ -700,6 +700,7 @@ void session_reactor_abort(struct session_reactor *r)
 {
 	struct list *pos, *next;
 
+	r->draining = true;
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
