@@ -39,6 +39,7 @@ struct http_receiver {
 	size_t framed;          /* octets of frames said, for response_limit */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
+	bool cut; /* ended within the request, but not in due form */
 	uint16_t lines_len, callback_len;
 	char text[]; /* the head's lines that vary, then the callback */
 };
@@ -208,7 +209,7 @@ static enum recv_status gone(struct http_receiver *r)
 	if (r->phase != IN_REQUEST)
 		end(r);
 	else
-		r->complete = true;
+		r->complete = r->cut = true;
 	return RECV_GONE;
 }
 
@@ -368,7 +369,7 @@ static void receiver_abort(struct receiver *base)
 	struct http_receiver *r = of(base);
 
 	if (r->phase == IN_REQUEST) {
-		r->complete = true;
+		r->complete = r->cut = true;
 		return;
 	}
 	stream_reset(&r->stream);
@@ -473,7 +474,7 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		return err;
 	r->request = NULL;
 	r->peer = d.peer;
-	r->keep_alive = d.keep_alive && r->is_1_1;
+	r->keep_alive = d.keep_alive && r->is_1_1 && !r->cut;
 	r->bare = d.bare;
 	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
 	return 0;
