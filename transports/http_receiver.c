@@ -39,6 +39,7 @@ struct http_receiver {
 	size_t framed;          /* octets of frames said, for response_limit */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
+	bool cut; /* ended within the request, but not in due form */
 	uint16_t lines_len, callback_len;
 	char text[]; /* the head's lines that vary, then the callback */
 };
@@ -69,6 +70,7 @@ static void end(struct http_receiver *r)
 {
 	r->phase = FINISHED;
 	r->reactor->sessions.counters.receivers--;
+	list_remove(&r->base.node);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(r->reactor->sessions.loop), &r->timer);
 	loop_defer(r->reactor->sessions.loop, &r->deferred, receiver_free);
@@ -207,7 +209,7 @@ static enum recv_status gone(struct http_receiver *r)
 	if (r->phase != IN_REQUEST)
 		end(r);
 	else
-		r->complete = true;
+		r->complete = r->cut = true;
 	return RECV_GONE;
 }
 
@@ -367,7 +369,7 @@ static void receiver_abort(struct receiver *base)
 	struct http_receiver *r = of(base);
 
 	if (r->phase == IN_REQUEST) {
-		r->complete = true;
+		r->complete = r->cut = true;
 		return;
 	}
 	stream_reset(&r->stream);
@@ -435,6 +437,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->base.ops = &http_receiver_ops;
+	list_init(&r->base.node);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_finish_timer);
 	r->wire = wire;
@@ -471,7 +474,7 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		return err;
 	r->request = NULL;
 	r->peer = d.peer;
-	r->keep_alive = d.keep_alive && r->is_1_1;
+	r->keep_alive = d.keep_alive && r->is_1_1 && !r->cut;
 	r->bare = d.bare;
 	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
 	return 0;
@@ -513,6 +516,7 @@ static void wait_detached(struct http_receiver *r)
 		end(r);
 		return;
 	}
+	list_append(&r->reactor->receivers, &r->base.node);
 	if (r->wire->is_streaming) {
 		start_stream(r);
 	} else {
@@ -575,17 +579,19 @@ static void on_handover(struct mail *mail, struct loop *loop)
 {
 	struct handover *h = container_of(mail, struct handover, mail);
 	struct http_receiver *r = h->receiver;
+	struct transport_reactor *here = transport_reactor_current();
 	struct session_found found;
 
-	r->reactor = transport_reactor_current();
-	if (!r->reactor) { /* the server has stopped meanwhile */
+	if (!here || !here->http) { /* the server has ended while it was on its way */
 		stream_close(&r->stream);
 		mem_free(r);
 		mem_free(h);
 		return;
 	}
 	stream_adopt(&r->stream, loop);
+	r->reactor = here;
 	r->reactor->sessions.counters.receivers++;
+	list_append(&r->reactor->receivers, &r->base.node);
 	r->phase = DETACHED;
 	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
 	    !found.session || session_attach(found.session, &r->base) < 0) {

@@ -198,7 +198,7 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 
 	if (d->sender) {
 		d->sender->reactor = transport_reactor_current();
-		if (!d->sender->reactor) { /* the server has stopped meanwhile */
+		if (!d->sender->reactor || !d->sender->reactor->http) { /* the server has stopped meanwhile */
 			stream_close(&d->sender->stream);
 			mem_free(d->sender);
 			mem_free(d);

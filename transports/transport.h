@@ -21,13 +21,16 @@ struct transport;
 /* What transports need of a reactor. */
 struct transport_reactor {
 	struct session_reactor sessions;
-	struct http_server *http;
+	struct http_server *http;      /* NULL when it has ended */
+	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
 	struct sockjs_payload payload; /* for decoding */
 };
 
 void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
 void transport_reactor_fini(struct transport_reactor *r);
+/* Drops every wire at once; the HTTP server has ended, and no new ones come. */
+void transport_reactor_abort(struct transport_reactor *r);
 /* The one of this thread; what mail from other reactors is for. */
 struct transport_reactor *transport_reactor_current(void);
 void transport_reactor_set_current(struct transport_reactor *r);

@@ -35,6 +35,7 @@ void transport_reactor_init(struct transport_reactor *r, struct loop *loop)
 	memset(r, 0, sizeof(*r));
 	session_reactor_init(&r->sessions, loop);
 	sockjs_payload_init(&r->payload);
+	list_init(&r->receivers);
 }
 
 void transport_reactor_fini(struct transport_reactor *r)
@@ -42,6 +43,17 @@ void transport_reactor_fini(struct transport_reactor *r)
 	session_reactor_fini(&r->sessions);
 	sockjs_payload_fini(&r->payload);
 	buf_fini(&r->wire);
+}
+
+void transport_reactor_abort(struct transport_reactor *r)
+{
+	while (!list_empty(&r->receivers)) {
+		struct receiver *receiver = container_of(list_first(&r->receivers), struct receiver, node);
+
+		if (receiver->session)
+			session_receiver_gone(receiver->session, receiver);
+		receiver->ops->abort(receiver);
+	}
 }
 
 struct transport_reactor *transport_reactor_current(void)

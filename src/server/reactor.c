@@ -198,9 +198,12 @@ static void finish(struct reactor *r)
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 	pthread_barrier_wait(&r->server->finished);
+	timer_stop(loop_timers(r->loop), &r->drain_timer);
+	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
+	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 }
