@@ -18,8 +18,7 @@
 #define LAST_TURNS    4
 
 struct reactor_listener {
-	struct listen_socket *socket; /* &own, or for reactor 0 the server's */
-	struct listen_socket own;
+	struct listen_socket *socket; /* the server made it for us */
 	struct listener *listener;
 	const struct server_listener *from;
 	struct reactor *reactor;
@@ -77,15 +76,13 @@ static void on_limit_timer(struct timer *t)
 			listener_resume(r->listeners[i].listener);
 }
 
-static int add_listener(struct reactor *r, struct reactor_listener *rl, struct server_listener *from)
+static int add_listener(struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
 {
-	int err = r->index == 0 ? 0 : from->is_internal ? 1 : listen_socket_share(&from->socket, &rl->own);
-
-	if (err != 0)
-		return err < 0 ? err : 0;
-	rl->socket = r->index == 0 ? &from->socket : &rl->own;
-	rl->reactor = r;
+	if (r->index >= from->socket_count)
+		return 0; /* the internal address is reactor 0's alone */
+	rl->socket = &from->sockets[r->index];
 	rl->from = from;
+	rl->reactor = r;
 	return listener_new(&rl->listener, r->loop, rl->socket, on_accept, rl);
 }
 
@@ -111,10 +108,10 @@ static void close_listeners(struct reactor *r)
 
 		listener_free(rl->listener);
 		rl->listener = NULL;
-		if (rl->socket && rl->socket->fd >= 0)
-			listen_socket_close(rl->socket, rl->socket != &rl->own);
-		if (rl->socket)
+		if (rl->socket && rl->socket->fd >= 0) {
+			listen_socket_close(rl->socket, r->index == 0);
 			rl->socket->fd = -1;
+		}
 	}
 }
 

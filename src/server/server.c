@@ -113,8 +113,10 @@ static void listener_forget(struct server_listener *l)
 {
 	if (!l)
 		return;
-	if (l->socket.fd >= 0)
-		listen_socket_close(&l->socket, true);
+	for (unsigned i = 0; i < l->socket_count; i++)
+		if (l->sockets[i].fd >= 0)
+			listen_socket_close(&l->sockets[i], i == 0);
+	mem_free(l->sockets);
 	tls_context_free(l->tls);
 	mem_free(l);
 }
@@ -228,16 +230,37 @@ static int make_tls(struct sockjs_server *server, struct server_listener *l, con
 	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
 }
 
+/* Binds for every reactor now: later the right to do so may be gone. */
+static int bind_all(struct sockjs_server *server, struct server_listener *l, const struct listen_addr *addr, unsigned mode)
+{
+	unsigned wanted = l->is_internal ? 1 : server->reactor_count;
+	char why[400];
+	int err;
+
+	l->sockets = mem_zalloc(wanted * sizeof(*l->sockets));
+	if (!l->sockets)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = listen_socket_open(&l->sockets[0], addr, mode, why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	for (l->socket_count = 1; l->socket_count < wanted; l->socket_count++) {
+		err = listen_socket_share(&l->sockets[0], &l->sockets[l->socket_count]);
+		if (err < 0)
+			return server_fail(server, err, "cannot listen once for each thread: %s", strerror(-err));
+	}
+	return 0;
+}
+
 static void print_url(struct server_listener *l, const char *address)
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr a;
 
-	if (l->socket.is_unix) {
+	if (l->sockets[0].is_unix) {
 		snprintf(l->url, sizeof(l->url), "%s", address);
 		return;
 	}
-	a = addr_from_sockaddr((const struct sockaddr *)&l->socket.addr.sa);
+	a = addr_from_sockaddr((const struct sockaddr *)&l->sockets[0].addr.sa);
 	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http", addr_print(&a, true, text));
 }
 
@@ -246,7 +269,6 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 	struct server_listener *l;
 	struct listen_addr addr;
 	const char *sentence = "";
-	char why[400] = "";
 	int err;
 
 	if (server->started)
@@ -259,20 +281,14 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 		mem_free(l);
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
-	l->socket.fd = -1;
+	l->is_internal = is_internal;
 	err = make_tls(server, l, lo);
-	if (err == 0) {
-		err = listen_socket_open(&l->socket, &addr, (unsigned)lo->mode, why, sizeof(why));
-		if (err < 0) {
-			l->socket.fd = -1;
-			server_fail(server, err, "%s", why);
-		}
-	}
+	if (err == 0)
+		err = bind_all(server, l, &addr, (unsigned)lo->mode);
 	if (err < 0) {
 		listener_forget(l);
 		return err;
 	}
-	l->is_internal = is_internal;
 	print_url(l, address);
 	server->listeners[server->listener_count++] = l;
 	return 0;

@@ -83,7 +83,8 @@ void endpoint_answer_options(struct http_request *r, const char *methods, struct
 /* --- reactors ------------------------------------------------------------------------------------ */
 
 struct server_listener {
-	struct listen_socket socket; /* of reactor 0 */
+	struct listen_socket *sockets; /* one for each reactor: all bound before privileges are dropped */
+	unsigned socket_count;
 	struct tls_context *tls;     /* NULL: plain */
 	bool is_internal;            /* for operators: internal.c, and reactor 0 alone */
 	char url[160];
