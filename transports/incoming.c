@@ -126,7 +126,8 @@ bool incoming_deliver(const struct transport_request *t, char *text, size_t n)
 		transport_refuse(t, 503, "The application is busy; come again.");
 		return false;
 	}
-	if (!found.session)
+	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was sent earlier. */
+	if (!found.session || loop_has_mail(found.owner))
 		return deliver_remote(t, found.owner);
 	for (size_t i = 0; i < p->count; i++)
 		if (session_deliver(found.session, p->messages[i].p, p->messages[i].n, false) < 0)
