@@ -66,6 +66,11 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
 }
 
+void http_conn_wait_for_response(struct http_conn *conn)
+{
+	set_deadline(conn, RESPONSE_TIMEOUT_MS);
+}
+
 void http_conn_wait_for_next(struct http_conn *conn)
 {
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
@@ -262,7 +267,7 @@ static enum MHD_Result complete(struct http_request *r)
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
-	set_deadline(r->conn, RESPONSE_TIMEOUT_MS);
+	http_conn_wait_for_response(r->conn);
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");
