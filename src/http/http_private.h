@@ -96,6 +96,8 @@ void http_server_run_again(struct http_server *server);
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer);
 /* Gives the descriptor to libmicrohttpd; on error it is closed and the connection ends. */
 int http_conn_hand_over(struct http_conn *conn, int fd);
+/* From now on the deadline for a response to leave applies. */
+void http_conn_wait_for_response(struct http_conn *conn);
 /* From now on the deadline for the next request applies. */
 void http_conn_wait_for_next(struct http_conn *conn);
 /* For a connection libmicrohttpd does not know (yet). */

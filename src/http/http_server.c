@@ -76,6 +76,11 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
 }
 
+void http_conn_wait_for_response(struct http_conn *conn)
+{
+	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_TIMEOUT_MS);
+}
+
 void http_conn_wait_for_next(struct http_conn *conn)
 {
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
@@ -306,7 +311,7 @@ static enum MHD_Result complete(struct http_request *r)
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
-	timer_start(loop_timers(server->loop), &r->conn->timer, RESPONSE_TIMEOUT_MS);
+	http_conn_wait_for_response(r->conn);
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");

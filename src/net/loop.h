@@ -106,6 +106,10 @@ void loop_want(struct loop *loop, enum loop_stage stage);
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
 
+/* Whether mail waits that this turn has not delivered: what comes by another way and must stand behind it
+ * is posted, too. On the loop's own thread. */
+bool loop_has_mail(const struct loop *loop);
+
 /* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */
 #define LOOP_SCRATCH_BYTES (64 * 1024)
 char *loop_scratch(struct loop *loop);

@@ -330,7 +330,14 @@ const char *server_internal_url(const struct sockjs_server *server)
 
 static void *thread_main(void *arg)
 {
-	reactor_run(arg);
+	struct reactor *r = arg;
+	bool cancelled;
+
+	pthread_mutex_lock(&r->server->gate);
+	cancelled = r->server->cancelled;
+	pthread_mutex_unlock(&r->server->gate);
+	if (!cancelled)
+		reactor_run(r);
 	return NULL;
 }
 
@@ -346,13 +353,15 @@ static int make_reactors(struct sockjs_server *server)
 	return err;
 }
 
-/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). */
+/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). As few threads as there are
+ * could not meet at the barrier, so none begins before all are there. */
 static int start_threads(struct sockjs_server *server)
 {
 	sigset_t all, before;
 	int err = 0;
 
 	sigfillset(&all);
+	pthread_mutex_lock(&server->gate);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned i = 1; i < server->reactor_count && err == 0; i++) {
 		struct reactor *r = server->reactors[i];
@@ -361,6 +370,8 @@ static int start_threads(struct sockjs_server *server)
 		r->has_thread = err == 0;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	server->cancelled = err < 0;
+	pthread_mutex_unlock(&server->gate);
 	return err;
 }
 
@@ -397,13 +408,16 @@ int sockjs_server_run(struct sockjs_server *server)
 	}
 	pthread_barrier_init(&server->finished, NULL, server->reactor_count);
 	server->started = true;
+	pthread_mutex_init(&server->gate, NULL);
 	err = start_threads(server);
-	if (err < 0) /* as few threads as there are cannot meet at the barrier */
-		return server_fail(server, err, "cannot start a thread: %s", strerror(-err));
-	reactor_run(server->reactors[0]);
+	if (err < 0)
+		server_fail(server, err, "cannot start a thread: %s", strerror(-err));
+	else
+		reactor_run(server->reactors[0]);
 	join_threads(server);
+	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);
-	return 0;
+	return err;
 }
 
 void sockjs_server_stop(struct sockjs_server *server)

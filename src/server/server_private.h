@@ -34,8 +34,10 @@ struct sockjs_server {
 	size_t listener_count;
 	struct reactor **reactors;
 	unsigned reactor_count;
+	pthread_mutex_t gate; /* held until all threads are there */
+	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
-	bool started;
+	atomic_bool started;
 	atomic_uint stops; /* calls of sockjs_server_stop() */
 	char error[512];
 };
