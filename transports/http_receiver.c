@@ -38,7 +38,8 @@ struct http_receiver {
 	struct buf *said;       /* while IN_REQUEST */
 	size_t framed;          /* octets of frames said, for response_limit */
 	uint8_t phase;
-	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
+	bool is_1_1, chunked, keep_alive, bare, head_sent;
+	bool complete, broken;  /* what was said IN_REQUEST is all; or it is not whole */
 	uint16_t lines_len, callback_len;
 	char text[]; /* the head's lines that vary, then the callback */
 };
@@ -68,7 +69,7 @@ static void receiver_free(struct deferred *d)
 static void end(struct http_receiver *r)
 {
 	r->phase = FINISHED;
-	r->reactor->sessions.counters.receivers--;
+	transport_wire_down(r->reactor, &r->base);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(r->reactor->sessions.loop), &r->timer);
 	loop_defer(r->reactor->sessions.loop, &r->deferred, receiver_free);
@@ -207,7 +208,7 @@ static enum recv_status gone(struct http_receiver *r)
 	if (r->phase != IN_REQUEST)
 		end(r);
 	else
-		r->complete = true;
+		r->complete = r->broken = true;
 	return RECV_GONE;
 }
 
@@ -367,7 +368,7 @@ static void receiver_abort(struct receiver *base)
 	struct http_receiver *r = of(base);
 
 	if (r->phase == IN_REQUEST) {
-		r->complete = true;
+		r->complete = r->broken = true;
 		return;
 	}
 	stream_reset(&r->stream);
@@ -435,6 +436,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->base.ops = &http_receiver_ops;
+	list_init(&r->base.node);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_finish_timer);
 	r->wire = wire;
@@ -450,7 +452,6 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 	memcpy(r->text, head.text, head.len);
 	if (callback.n)
 		memcpy(r->text + head.len, callback.p, callback.n);
-	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 
@@ -474,6 +475,8 @@ static int detach(struct http_receiver *r, struct loop *loop)
 	r->keep_alive = d.keep_alive && r->is_1_1;
 	r->bare = d.bare;
 	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
+	if (loop)
+		transport_wire_up(r->reactor, &r->base);
 	return 0;
 }
 
@@ -513,7 +516,10 @@ static void wait_detached(struct http_receiver *r)
 		end(r);
 		return;
 	}
-	if (r->wire->is_streaming) {
+	if (r->broken) {
+		stream_reset(&r->stream);
+		end(r);
+	} else if (r->wire->is_streaming) {
 		start_stream(r);
 	} else {
 		r->phase = DETACHED;
@@ -585,7 +591,7 @@ static void on_handover(struct mail *mail, struct loop *loop)
 		return;
 	}
 	stream_adopt(&r->stream, loop);
-	r->reactor->sessions.counters.receivers++;
+	transport_wire_up(r->reactor, &r->base);
 	r->phase = DETACHED;
 	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
 	    !found.session || session_attach(found.session, &r->base) < 0) {
@@ -613,7 +619,6 @@ static void hand_over(struct http_receiver *r, const struct transport_request *t
 	h->client = t->client;
 	h->id_len = t->session_id.n;
 	memcpy(h->id, t->session_id.p, t->session_id.n);
-	r->reactor->sessions.counters.receivers--;
 	r->said = NULL;
 	loop_post(owner, &h->mail, on_handover);
 }

@@ -81,7 +81,7 @@ static void end(struct ws_receiver *r)
 	if (r->ended)
 		return;
 	r->ended = true;
-	r->reactor->sessions.counters.receivers--;
+	transport_wire_down(r->reactor, &r->base);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(loop_of(r)), &r->timer);
 	loop_defer(loop_of(r), &r->deferred, receiver_free);
@@ -507,6 +507,7 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 		return;
 	}
 	stream_move(&r->stream, s, loop_of(r), &stream_events);
+	transport_wire_up(r->reactor, &r->base);
 	stream_want(&r->stream, STREAM_READ);
 	r->last_heard = loop_now(loop_of(r));
 	if (r->endpoint->ping_interval_ms)
@@ -540,10 +541,10 @@ static struct ws_receiver *receiver_new(const struct transport_request *t, const
 	r->wire = wire;
 	r->reactor = t->reactor;
 	r->endpoint = t->endpoint;
+	list_init(&r->base.node);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_timer);
 	ws_conn_init(&r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
-	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 

@@ -198,9 +198,10 @@ static void finish(struct reactor *r)
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 	pthread_barrier_wait(&r->server->finished);
-	session_reactor_abort(&r->base.sessions);
+	transport_reactor_abort(&r->base);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
+	transport_reactor_set_current(NULL); /* mail that others sent meanwhile finds nobody */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 }
@@ -220,6 +221,5 @@ void reactor_run(struct reactor *r)
 	}
 	close_listeners(r);
 	finish(r);
-	transport_reactor_set_current(NULL);
 	current = NULL;
 }

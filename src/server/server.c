@@ -92,6 +92,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 
 	if (!server)
 		return NULL;
+	pthread_mutex_init(&server->gate, NULL);
 	err = options_init(&defaults);
 	if (err == 0)
 		err = options_copy(&server->options, o ? o : &defaults);
@@ -314,7 +315,14 @@ const char *server_internal_url(const struct sockjs_server *server)
 
 static void *thread_main(void *arg)
 {
-	reactor_run(arg);
+	struct reactor *r = arg;
+	bool all_started;
+
+	pthread_mutex_lock(&r->server->gate);
+	all_started = r->server->all_started;
+	pthread_mutex_unlock(&r->server->gate);
+	if (all_started) /* fewer could not meet at the end */
+		reactor_run(r);
 	return NULL;
 }
 
@@ -338,12 +346,15 @@ static int start_threads(struct sockjs_server *server)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_mutex_lock(&server->gate);
 	for (unsigned i = 1; i < server->reactor_count && err == 0; i++) {
 		struct reactor *r = server->reactors[i];
 
 		err = -pthread_create(&r->thread, NULL, thread_main, r);
 		r->has_thread = err == 0;
 	}
+	server->all_started = err == 0;
+	pthread_mutex_unlock(&server->gate);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return err;
 }
@@ -382,12 +393,13 @@ int sockjs_server_run(struct sockjs_server *server)
 	pthread_barrier_init(&server->finished, NULL, server->reactor_count);
 	server->started = true;
 	err = start_threads(server);
-	if (err < 0) /* as few threads as there are cannot meet at the barrier */
-		return server_fail(server, err, "cannot start a thread: %s", strerror(-err));
-	reactor_run(server->reactors[0]);
+	if (err == 0)
+		reactor_run(server->reactors[0]);
+	else
+		server_fail(server, err, "cannot start a thread: %s", strerror(-err));
 	join_threads(server);
 	pthread_barrier_destroy(&server->finished);
-	return 0;
+	return err;
 }
 
 void sockjs_server_stop(struct sockjs_server *server)

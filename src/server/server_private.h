@@ -35,7 +35,9 @@ struct sockjs_server {
 	struct reactor **reactors;
 	unsigned reactor_count;
 	pthread_barrier_t finished;
-	bool started;
+	pthread_mutex_t gate;       /* held until all threads have been started, or not */
+	bool all_started;           /* under the gate */
+	atomic_bool started;        /* never undone */
 	atomic_uint stops; /* calls of sockjs_server_stop() */
 	char error[512];
 };
@@ -136,5 +138,8 @@ void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
 /* A message from an application: NULL and *err when it is not text, or memory is out. */
 struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err);
+/* Sends what another thread or a group was told is accepted: a session that cannot have it is closed, for nothing
+ * may get lost in silence. */
+void send_accepted(struct sockjs_session *s, struct message *m);
 
 #endif
