@@ -177,7 +177,9 @@ exits 'a port that is taken is a failure' 1 --demo -l "127.0.0.1:$port"
 says 'and the address is named' "$err" "*sockjsd: 127.0.0.1:$port: *"
 open_connection
 request GET /echo
-says 'a service answers' "$(head -c 400 <&3 & sleep 0.5; kill $! 2>/dev/null)" '*200 OK*Welcome to SockJS!*'
+answer=
+IFS= read -r -t "$patience" -N 400 answer <&3
+says 'a service answers' "$answer" '*200 OK*Welcome to SockJS!*'
 exec 3>&-
 kill -HUP "$pid"
 sleep 0.2

@@ -38,8 +38,8 @@ struct http_receiver {
 	struct buf *said;       /* while IN_REQUEST */
 	size_t framed;          /* octets of frames said, for response_limit */
 	uint8_t phase;
-	bool is_1_1, chunked, keep_alive, bare, head_sent;
-	bool complete, broken;  /* what was said IN_REQUEST is all; or it is not whole */
+	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
+	bool cut; /* ended within the request, but not in due form */
 	uint16_t lines_len, callback_len;
 	char text[]; /* the head's lines that vary, then the callback */
 };
@@ -69,7 +69,8 @@ static void receiver_free(struct deferred *d)
 static void end(struct http_receiver *r)
 {
 	r->phase = FINISHED;
-	transport_wire_down(r->reactor, &r->base);
+	r->reactor->sessions.counters.receivers--;
+	list_remove(&r->base.node);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(r->reactor->sessions.loop), &r->timer);
 	loop_defer(r->reactor->sessions.loop, &r->deferred, receiver_free);
@@ -208,7 +209,7 @@ static enum recv_status gone(struct http_receiver *r)
 	if (r->phase != IN_REQUEST)
 		end(r);
 	else
-		r->complete = r->broken = true;
+		r->complete = r->cut = true;
 	return RECV_GONE;
 }
 
@@ -368,7 +369,7 @@ static void receiver_abort(struct receiver *base)
 	struct http_receiver *r = of(base);
 
 	if (r->phase == IN_REQUEST) {
-		r->complete = r->broken = true;
+		r->complete = r->cut = true;
 		return;
 	}
 	stream_reset(&r->stream);
@@ -452,6 +453,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 	memcpy(r->text, head.text, head.len);
 	if (callback.n)
 		memcpy(r->text + head.len, callback.p, callback.n);
+	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 
@@ -472,11 +474,9 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		return err;
 	r->request = NULL;
 	r->peer = d.peer;
-	r->keep_alive = d.keep_alive && r->is_1_1;
+	r->keep_alive = d.keep_alive && r->is_1_1 && !r->cut;
 	r->bare = d.bare;
 	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
-	if (loop)
-		transport_wire_up(r->reactor, &r->base);
 	return 0;
 }
 
@@ -516,10 +516,8 @@ static void wait_detached(struct http_receiver *r)
 		end(r);
 		return;
 	}
-	if (r->broken) {
-		stream_reset(&r->stream);
-		end(r);
-	} else if (r->wire->is_streaming) {
+	list_append(&r->reactor->receivers, &r->base.node);
+	if (r->wire->is_streaming) {
 		start_stream(r);
 	} else {
 		r->phase = DETACHED;
@@ -581,17 +579,19 @@ static void on_handover(struct mail *mail, struct loop *loop)
 {
 	struct handover *h = container_of(mail, struct handover, mail);
 	struct http_receiver *r = h->receiver;
+	struct transport_reactor *here = transport_reactor_current();
 	struct session_found found;
 
-	r->reactor = transport_reactor_current();
-	if (!r->reactor) { /* the server has stopped meanwhile */
+	if (!here || !here->http) { /* the server has ended while it was on its way */
 		stream_close(&r->stream);
 		mem_free(r);
 		mem_free(h);
 		return;
 	}
 	stream_adopt(&r->stream, loop);
-	transport_wire_up(r->reactor, &r->base);
+	r->reactor = here;
+	r->reactor->sessions.counters.receivers++;
+	list_append(&r->reactor->receivers, &r->base.node);
 	r->phase = DETACHED;
 	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
 	    !found.session || session_attach(found.session, &r->base) < 0) {
@@ -619,6 +619,7 @@ static void hand_over(struct http_receiver *r, const struct transport_request *t
 	h->client = t->client;
 	h->id_len = t->session_id.n;
 	memcpy(h->id, t->session_id.p, t->session_id.n);
+	r->reactor->sessions.counters.receivers--;
 	r->said = NULL;
 	loop_post(owner, &h->mail, on_handover);
 }

@@ -198,7 +198,7 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 
 	if (d->sender) {
 		d->sender->reactor = transport_reactor_current();
-		if (!d->sender->reactor) { /* the server has stopped meanwhile */
+		if (!d->sender->reactor || !d->sender->reactor->http) { /* the server has stopped meanwhile */
 			stream_close(&d->sender->stream);
 			mem_free(d->sender);
 			mem_free(d);
@@ -312,7 +312,8 @@ void incoming_serve(const struct transport_request *t, char *text, size_t n, con
 		transport_refuse(t, 404, "There is no such session.");
 	else if (p->count == 0)
 		answer_now(t, answer);
-	else if (found.session)
+	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was sent earlier. */
+	else if (found.session && !loop_has_mail(found.owner))
 		deliver_local(t, found.session, n, answer);
 	else
 		deliver_remote(t, &found, answer);

@@ -21,17 +21,17 @@ struct transport;
 /* What transports need of a reactor. */
 struct transport_reactor {
 	struct session_reactor sessions;
-	struct http_server *http;
-	struct list wires;             /* of receivers, attached or ending alone */
+	struct http_server *http;      /* NULL when it has ended */
+	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
 	struct sockjs_payload payload; /* for decoding */
 };
 
 void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
 void transport_reactor_fini(struct transport_reactor *r);
-/* Ends all sessions and drops all wires at once. */
+/* Drops every wire at once; the HTTP server has ended, and no new ones come. */
 void transport_reactor_abort(struct transport_reactor *r);
-/* The one of this thread; what mail from other reactors is for. NULL: this one serves no more. */
+/* The one of this thread; what mail from other reactors is for. */
 struct transport_reactor *transport_reactor_current(void);
 void transport_reactor_set_current(struct transport_reactor *r);
 
@@ -87,10 +87,6 @@ extern const struct transport jsonp_transport, jsonp_send_transport;
 
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
-
-/* A receiver has a wire of its own from here to there: it is counted, and dropped with the reactor. */
-void transport_wire_up(struct transport_reactor *r, struct receiver *receiver);
-void transport_wire_down(struct transport_reactor *r, struct receiver *receiver);
 
 /* --- shared by transports and endpoint --------------------------------------------------------- */
 

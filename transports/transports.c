@@ -33,9 +33,9 @@ static _Thread_local struct transport_reactor *current;
 void transport_reactor_init(struct transport_reactor *r, struct loop *loop)
 {
 	memset(r, 0, sizeof(*r));
-	list_init(&r->wires);
 	session_reactor_init(&r->sessions, loop);
 	sockjs_payload_init(&r->payload);
+	list_init(&r->receivers);
 }
 
 void transport_reactor_fini(struct transport_reactor *r)
@@ -47,26 +47,13 @@ void transport_reactor_fini(struct transport_reactor *r)
 
 void transport_reactor_abort(struct transport_reactor *r)
 {
-	session_reactor_abort(&r->sessions);
-	while (!list_empty(&r->wires)) {
-		struct receiver *receiver = container_of(list_first(&r->wires), struct receiver, node);
+	while (!list_empty(&r->receivers)) {
+		struct receiver *receiver = container_of(list_first(&r->receivers), struct receiver, node);
 
+		if (receiver->session)
+			session_receiver_gone(receiver->session, receiver);
 		receiver->ops->abort(receiver);
 	}
-}
-
-void transport_wire_up(struct transport_reactor *r, struct receiver *receiver)
-{
-	list_append(&r->wires, &receiver->node);
-	r->sessions.counters.receivers++;
-}
-
-void transport_wire_down(struct transport_reactor *r, struct receiver *receiver)
-{
-	if (list_empty(&receiver->node))
-		return;
-	list_remove(&receiver->node);
-	r->sessions.counters.receivers--;
 }
 
 struct transport_reactor *transport_reactor_current(void)

@@ -81,7 +81,8 @@ static void end(struct ws_receiver *r)
 	if (r->ended)
 		return;
 	r->ended = true;
-	transport_wire_down(r->reactor, &r->base);
+	r->reactor->sessions.counters.receivers--;
+	list_remove(&r->base.node);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(loop_of(r)), &r->timer);
 	loop_defer(loop_of(r), &r->deferred, receiver_free);
@@ -501,13 +502,13 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 	struct session *session = r->base.session;
 
 	r->base.session = NULL;
-	if (!s) {
+	if (!s || !r->reactor->http) { /* it broke, or the server has ended meanwhile */
 		session_discard(session);
 		end(r);
 		return;
 	}
+	list_append(&r->reactor->receivers, &r->base.node);
 	stream_move(&r->stream, s, loop_of(r), &stream_events);
-	transport_wire_up(r->reactor, &r->base);
 	stream_want(&r->stream, STREAM_READ);
 	r->last_heard = loop_now(loop_of(r));
 	if (r->endpoint->ping_interval_ms)
@@ -538,13 +539,14 @@ static struct ws_receiver *receiver_new(const struct transport_request *t, const
 	if (!r)
 		return NULL;
 	r->base.ops = &ws_receiver_ops;
+	list_init(&r->base.node);
 	r->wire = wire;
 	r->reactor = t->reactor;
 	r->endpoint = t->endpoint;
-	list_init(&r->base.node);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_timer);
 	ws_conn_init(&r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
+	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 
 #define LINGER_MS        2000
+#define FLUSH_MS         30000 /* for what is queued, as long as some of it leaves every LINGER_MS */
 #define LINGER_MAX_BYTES (64u << 20)
 
 struct http_linger {
@@ -26,6 +27,8 @@ struct http_linger {
 	struct timer timer;
 	struct http_server *server;
 	size_t dropped;
+	size_t queued; /* when last looked at */
+	uint64_t born;
 };
 
 static void linger_free(struct deferred *d)
@@ -71,7 +74,16 @@ static const struct stream_events linger_events = {
 
 static void on_timer(struct timer *t)
 {
-	linger_end(container_of(t, struct http_linger, timer));
+	struct http_linger *l = container_of(t, struct http_linger, timer);
+	struct loop *loop = l->server->loop;
+	size_t queued = stream_queued(&l->stream);
+
+	if (queued < l->queued && loop_now(loop) - l->born < FLUSH_MS) {
+		l->queued = queued;
+		timer_start(loop_timers(loop), t, LINGER_MS);
+		return;
+	}
+	linger_end(l);
 }
 
 void http_server_end(struct http_server *server, struct stream *s)
@@ -84,6 +96,8 @@ void http_server_end(struct http_server *server, struct stream *s)
 	}
 	l->server = server;
 	stream_move(&l->stream, s, server->loop, &linger_events);
+	l->queued = stream_queued(&l->stream);
+	l->born = loop_now(server->loop);
 	timer_init(&l->timer, on_timer);
 	timer_start(loop_timers(l->server->loop), &l->timer, LINGER_MS);
 	list_append(&server->lingering, &l->node);

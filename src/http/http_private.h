@@ -96,6 +96,8 @@ void http_server_run_again(struct http_server *server);
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer);
 /* Gives the descriptor to libmicrohttpd; on error it is closed and the connection ends. */
 int http_conn_hand_over(struct http_conn *conn, int fd);
+/* From now on the deadline for a response to leave applies. */
+void http_conn_wait_for_response(struct http_conn *conn);
 /* From now on the deadline for the next request applies. */
 void http_conn_wait_for_next(struct http_conn *conn);
 /* For a connection libmicrohttpd does not know (yet). */
@@ -136,8 +138,8 @@ uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);
-/* What is in the pair and not yet read by libmicrohttpd; appended to `early`. */
-void http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early);
+/* What is in the pair or before it and not yet read by libmicrohttpd; appended to `early`. 0 or -ENOMEM. */
+int http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early);
 /* libmicrohttpd is done with its end; the relay delivers the rest and closes. */
 void http_relay_finish(struct http_relay *relay);
 /* Ends at once. */

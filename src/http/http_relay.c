@@ -289,13 +289,18 @@ void http_relay_take(struct http_relay *relay, struct stream *out)
 	http_relay_abort(relay);
 }
 
-void http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early)
+int http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early)
 {
 	char *scratch = loop_scratch(relay->server->loop);
 	ssize_t n;
+	size_t got;
 
 	/* What the pair could not take waits in the inner queue: it is moved through. */
-	while ((n = recv(mhd_fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT)) > 0)
-		if (buf_add(early, scratch, (size_t)n) < 0)
-			return;
+	do {
+		got = buf_len(early);
+		while ((n = recv(mhd_fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT)) > 0)
+			if (buf_add(early, scratch, (size_t)n) < 0)
+				return -ENOMEM;
+	} while (stream_queued(&relay->inner) > 0 && stream_flush(&relay->inner) == 0 && buf_len(early) > got);
+	return 0;
 }

@@ -46,6 +46,7 @@ static void queue(struct http_request *r, const struct http_head *head, struct M
 		shutdown(r->conn->fd, SHUT_RDWR);
 	}
 	if (was == REQUEST_HELD) {
+		http_conn_wait_for_response(r->conn);
 		MHD_resume_connection(mhd);
 		http_server_run_again(r->conn->server);
 	}

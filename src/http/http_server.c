@@ -25,7 +25,7 @@
 void http_server_run_again(struct http_server *server)
 {
 	server->due = true;
-	loop_again(server->loop);
+	loop_want(server->loop, LOOP_STAGE_HTTP);
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -74,6 +74,11 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 		ms = 1;
 	if (ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
+}
+
+void http_conn_wait_for_response(struct http_conn *conn)
+{
+	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_TIMEOUT_MS);
 }
 
 void http_conn_wait_for_next(struct http_conn *conn)
@@ -306,7 +311,7 @@ static enum MHD_Result complete(struct http_request *r)
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
-	timer_start(loop_timers(server->loop), &r->conn->timer, RESPONSE_TIMEOUT_MS);
+	http_conn_wait_for_response(r->conn);
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");

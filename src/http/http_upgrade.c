@@ -43,7 +43,8 @@ static int take_upgraded(struct http_request *r, int fd, struct upgraded *u)
 	int copy, one = 1;
 
 	if (conn->relay) {
-		http_relay_unread(conn->relay, fd, &u->early);
+		if (http_relay_unread(conn->relay, fd, &u->early) < 0)
+			return -ENOMEM;
 		http_relay_take(conn->relay, &u->stream);
 		conn->relay = NULL;
 		return 0;

@@ -34,6 +34,7 @@ struct loop {
 
 	int epoll;
 	bool again;
+	int reached; /* the last stage with a hook that this turn has begun; -1: none yet */
 	uint64_t now;
 	struct timer_wheel *timers;
 	struct watch mail_watch;
@@ -83,6 +84,7 @@ int loop_new(struct loop **out)
 	if (!loop)
 		return -ENOMEM;
 	loop->epoll = loop->mailbox.eventfd = -1;
+	loop->reached = LOOP_STAGES; /* no turn has begun */
 	loop->now = clock_now();
 	loop->deferred_tail = &loop->deferred;
 	atomic_init(&loop->stop, false);
@@ -124,6 +126,7 @@ static int wait_for_events(struct loop *loop, int timeout_ms)
 		n = 0;
 	mailbox_awake(&loop->mailbox);
 	loop->again = false;
+	loop->reached = -1;
 	loop->now = clock_now();
 	timer_wheel_set_now(loop->timers, loop->now);
 	return n;
@@ -170,9 +173,11 @@ static void run_mail(struct loop *loop)
 
 static void run_hooks(struct loop *loop)
 {
-	for (int i = 0; i < LOOP_STAGES; i++)
+	for (int i = 0; i < LOOP_STAGES; i++) {
+		loop->reached = i;
 		if (loop->hooks[i].fn)
 			loop->hooks[i].fn(loop, loop->hooks[i].arg);
+	}
 }
 
 /* What a deferred call defers is for the next turn. */
@@ -344,10 +349,21 @@ void loop_again(struct loop *loop)
 	loop->again = true;
 }
 
+void loop_want(struct loop *loop, enum loop_stage stage)
+{
+	if (loop->reached >= (int)stage)
+		loop->again = true;
+}
+
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn)
 {
 	m->fn = fn;
 	mailbox_post(&loop->mailbox, m);
+}
+
+bool loop_has_mail(const struct loop *loop)
+{
+	return atomic_load_explicit(&((struct loop *)(uintptr_t)loop)->mailbox.head, memory_order_acquire) != NULL;
 }
 
 /* --- what the turn offers ----------------------------------------------- */

@@ -99,9 +99,16 @@ void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, vo
 /* The next wait does not wait: there is work that no descriptor announces. */
 void loop_again(struct loop *loop);
 
+/* There is work for this stage: if its time in this turn is past, the next wait does not wait. */
+void loop_want(struct loop *loop, enum loop_stage stage);
+
 /* From any thread: delivers `m` in the receiver's stage 2, in the order posted by each sender.
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
+
+/* Whether mail waits that this turn has not delivered: what comes by another way and must stand behind it
+ * is posted, too. On the loop's own thread. */
+bool loop_has_mail(const struct loop *loop);
 
 /* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */
 #define LOOP_SCRATCH_BYTES (64 * 1024)

@@ -356,6 +356,21 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 	return enqueue(s, pieces, n, (size_t)sent);
 }
 
+int stream_flush(struct stream *s)
+{
+	int err;
+
+	if (!goes_on(s))
+		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+	if (!s->queue || (s->flags & STREAM_HANDSHAKE))
+		return 0;
+	err = flush(s);
+	if (err < 0 && err != -EAGAIN)
+		return fail(s, err);
+	err = stream_rewatch(s);
+	return err < 0 ? fail(s, err) : 0;
+}
+
 size_t stream_queued(const struct stream *s)
 {
 	return s->queue ? s->queue->bytes : 0;

@@ -79,6 +79,9 @@ struct stream_piece {
  * otherwise. 0, or -errno when the wire broke or memory is out (the stream is useless then: hangup
  * follows in the next turn, unless the owner closes it first). */
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n);
+/* Sends what the wire takes of the queue now, without waiting for it to say so; for an owner that has just
+ * made room at the other end. 0 also when some is left; -errno as stream_write(). `writable` is not called. */
+int stream_flush(struct stream *s);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
 

@@ -18,8 +18,7 @@
 #define LAST_TURNS    4
 
 struct reactor_listener {
-	struct listen_socket *socket; /* &own, or for reactor 0 the server's */
-	struct listen_socket own;
+	struct listen_socket *socket; /* the server made it for us */
 	struct listener *listener;
 	const struct server_listener *from;
 	struct reactor *reactor;
@@ -77,15 +76,13 @@ static void on_limit_timer(struct timer *t)
 			listener_resume(r->listeners[i].listener);
 }
 
-static int add_listener(struct reactor *r, struct reactor_listener *rl, struct server_listener *from)
+static int add_listener(struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
 {
-	int err = r->index == 0 ? 0 : from->is_internal ? 1 : listen_socket_share(&from->socket, &rl->own);
-
-	if (err != 0)
-		return err < 0 ? err : 0;
-	rl->socket = r->index == 0 ? &from->socket : &rl->own;
-	rl->reactor = r;
+	if (r->index >= from->socket_count)
+		return 0; /* the internal address is reactor 0's alone */
+	rl->socket = &from->sockets[r->index];
 	rl->from = from;
+	rl->reactor = r;
 	return listener_new(&rl->listener, r->loop, rl->socket, on_accept, rl);
 }
 
@@ -111,10 +108,10 @@ static void close_listeners(struct reactor *r)
 
 		listener_free(rl->listener);
 		rl->listener = NULL;
-		if (rl->socket && rl->socket->fd >= 0)
-			listen_socket_close(rl->socket, rl->socket != &rl->own);
-		if (rl->socket)
+		if (rl->socket && rl->socket->fd >= 0) {
+			listen_socket_close(rl->socket, r->index == 0);
 			rl->socket->fd = -1;
+		}
 	}
 }
 
@@ -198,10 +195,12 @@ static void finish(struct reactor *r)
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 	pthread_barrier_wait(&r->server->finished);
-	transport_reactor_abort(&r->base);
+	timer_stop(loop_timers(r->loop), &r->drain_timer);
+	timer_stop(loop_timers(r->loop), &r->limit_timer);
+	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
-	transport_reactor_set_current(NULL); /* mail that others sent meanwhile finds nobody */
+	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 }
@@ -221,5 +220,6 @@ void reactor_run(struct reactor *r)
 	}
 	close_listeners(r);
 	finish(r);
+	transport_reactor_set_current(NULL);
 	current = NULL;
 }

@@ -92,7 +92,6 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 
 	if (!server)
 		return NULL;
-	pthread_mutex_init(&server->gate, NULL);
 	err = options_init(&defaults);
 	if (err == 0)
 		err = options_copy(&server->options, o ? o : &defaults);
@@ -114,8 +113,10 @@ static void listener_forget(struct server_listener *l)
 {
 	if (!l)
 		return;
-	if (l->socket.fd >= 0)
-		listen_socket_close(&l->socket, true);
+	for (unsigned i = 0; i < l->socket_count; i++)
+		if (l->sockets[i].fd >= 0)
+			listen_socket_close(&l->sockets[i], i == 0);
+	mem_free(l->sockets);
 	tls_context_free(l->tls);
 	mem_free(l);
 }
@@ -229,16 +230,37 @@ static int make_tls(struct sockjs_server *server, struct server_listener *l, con
 	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
 }
 
+/* Binds for every reactor now: later the right to do so may be gone. */
+static int bind_all(struct sockjs_server *server, struct server_listener *l, const struct listen_addr *addr, unsigned mode)
+{
+	unsigned wanted = l->is_internal ? 1 : server->reactor_count;
+	char why[400];
+	int err;
+
+	l->sockets = mem_zalloc(wanted * sizeof(*l->sockets));
+	if (!l->sockets)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = listen_socket_open(&l->sockets[0], addr, mode, why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	for (l->socket_count = 1; l->socket_count < wanted; l->socket_count++) {
+		err = listen_socket_share(&l->sockets[0], &l->sockets[l->socket_count]);
+		if (err < 0)
+			return server_fail(server, err, "cannot listen once for each thread: %s", strerror(-err));
+	}
+	return 0;
+}
+
 static void print_url(struct server_listener *l, const char *address)
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr a;
 
-	if (l->socket.is_unix) {
+	if (l->sockets[0].is_unix) {
 		snprintf(l->url, sizeof(l->url), "%s", address);
 		return;
 	}
-	a = addr_from_sockaddr((const struct sockaddr *)&l->socket.addr.sa);
+	a = addr_from_sockaddr((const struct sockaddr *)&l->sockets[0].addr.sa);
 	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http", addr_print(&a, true, text));
 }
 
@@ -247,7 +269,6 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 	struct server_listener *l;
 	struct listen_addr addr;
 	const char *sentence = "";
-	char why[400] = "";
 	int err;
 
 	if (server->started)
@@ -260,20 +281,14 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 		mem_free(l);
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
-	l->socket.fd = -1;
+	l->is_internal = is_internal;
 	err = make_tls(server, l, lo);
-	if (err == 0) {
-		err = listen_socket_open(&l->socket, &addr, (unsigned)lo->mode, why, sizeof(why));
-		if (err < 0) {
-			l->socket.fd = -1;
-			server_fail(server, err, "%s", why);
-		}
-	}
+	if (err == 0)
+		err = bind_all(server, l, &addr, (unsigned)lo->mode);
 	if (err < 0) {
 		listener_forget(l);
 		return err;
 	}
-	l->is_internal = is_internal;
 	print_url(l, address);
 	server->listeners[server->listener_count++] = l;
 	return 0;
@@ -316,12 +331,12 @@ const char *server_internal_url(const struct sockjs_server *server)
 static void *thread_main(void *arg)
 {
 	struct reactor *r = arg;
-	bool all_started;
+	bool cancelled;
 
 	pthread_mutex_lock(&r->server->gate);
-	all_started = r->server->all_started;
+	cancelled = r->server->cancelled;
 	pthread_mutex_unlock(&r->server->gate);
-	if (all_started) /* fewer could not meet at the end */
+	if (!cancelled)
 		reactor_run(r);
 	return NULL;
 }
@@ -338,24 +353,25 @@ static int make_reactors(struct sockjs_server *server)
 	return err;
 }
 
-/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). */
+/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). As few threads as there are
+ * could not meet at the barrier, so none begins before all are there. */
 static int start_threads(struct sockjs_server *server)
 {
 	sigset_t all, before;
 	int err = 0;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_mutex_lock(&server->gate);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned i = 1; i < server->reactor_count && err == 0; i++) {
 		struct reactor *r = server->reactors[i];
 
 		err = -pthread_create(&r->thread, NULL, thread_main, r);
 		r->has_thread = err == 0;
 	}
-	server->all_started = err == 0;
-	pthread_mutex_unlock(&server->gate);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	server->cancelled = err < 0;
+	pthread_mutex_unlock(&server->gate);
 	return err;
 }
 
@@ -392,12 +408,14 @@ int sockjs_server_run(struct sockjs_server *server)
 	}
 	pthread_barrier_init(&server->finished, NULL, server->reactor_count);
 	server->started = true;
+	pthread_mutex_init(&server->gate, NULL);
 	err = start_threads(server);
-	if (err == 0)
-		reactor_run(server->reactors[0]);
-	else
+	if (err < 0)
 		server_fail(server, err, "cannot start a thread: %s", strerror(-err));
+	else
+		reactor_run(server->reactors[0]);
 	join_threads(server);
+	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);
 	return err;
 }

@@ -34,10 +34,10 @@ struct sockjs_server {
 	size_t listener_count;
 	struct reactor **reactors;
 	unsigned reactor_count;
+	pthread_mutex_t gate; /* held until all threads are there */
+	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
-	pthread_mutex_t gate;       /* held until all threads have been started, or not */
-	bool all_started;           /* under the gate */
-	atomic_bool started;        /* never undone */
+	atomic_bool started;
 	atomic_uint stops; /* calls of sockjs_server_stop() */
 	char error[512];
 };
@@ -85,7 +85,8 @@ void endpoint_answer_options(struct http_request *r, const char *methods, struct
 /* --- reactors ------------------------------------------------------------------------------------ */
 
 struct server_listener {
-	struct listen_socket socket; /* of reactor 0 */
+	struct listen_socket *sockets; /* one for each reactor: all bound before privileges are dropped */
+	unsigned socket_count;
 	struct tls_context *tls;     /* NULL: plain */
 	bool is_internal;            /* for operators: internal.c, and reactor 0 alone */
 	char url[160];

@@ -42,7 +42,7 @@ struct receiver_ops {
 struct receiver {
 	const struct receiver_ops *ops;
 	struct session *session; /* NULL when not attached */
-	struct list node;        /* for the transports: wires that are up */
+	struct list node;        /* of all that have a wire in this reactor; the transport's */
 };
 
 #endif

@@ -124,7 +124,7 @@ static void mark_dirty(struct session *s)
 	if (!list_empty(&s->dirty))
 		return;
 	list_append(&s->reactor->dirty, &s->dirty);
-	loop_again(s->reactor->loop);
+	loop_want(s->reactor->loop, LOOP_STAGE_FLUSH);
 }
 
 static uint64_t now_of(const struct session *s)
