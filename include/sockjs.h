@@ -135,8 +135,8 @@ enum { SOCKJS_FULL = 1 };
 
 /* Sends a text message. The bytes are copied. 0: accepted; SOCKJS_FULL: accepted too, but half of
  * send_buffer_bytes waits: please pause until writable; -EPIPE: the session is closing or closed; -EILSEQ:
- * not UTF-8; -ENOMEM; -ENOBUFS: the send buffer is full, the message is not accepted and the session is
- * being closed with SOCKJS_CLOSE_SLOW. */
+ * not UTF-8; -EMSGSIZE: longer than the send buffer; -ENOMEM; -ENOBUFS: the send buffer is full, the
+ * message is not accepted and the session is being closed with SOCKJS_CLOSE_SLOW. */
 SOCKJS_API int sockjs_send(struct sockjs_session *s, const void *text, size_t len);
 /* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as sockjs_send(). */
 SOCKJS_API int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len);
@@ -168,12 +168,13 @@ SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
 /* --- from any thread ------------------------------------------------------------------------ */
 
 /* A counted reference, the only thing about a session that another thread may hold. NULL when memory
- * is out. Taken in the session's reactor; used and dropped anywhere. It does not keep the session open. */
+ * is out. Taken in the session's reactor; used and dropped anywhere, before the server is freed (dropped also
+ * after that). It does not keep the session open. */
 SOCKJS_API struct sockjs_ref *sockjs_session_ref(struct sockjs_session *s);
 SOCKJS_API void sockjs_ref_free(struct sockjs_ref *ref);
 /* Hands a text message to the session's reactor. 0: handed over, in order with other calls of this
- * thread (if the session closes first it is dropped); -EPIPE: the session is over; -EILSEQ; -ENOMEM;
- * -ENOBUFS: too much is under way to this session already (send_buffer_bytes); try later. */
+ * thread (if the session closes first it is dropped); -EPIPE: the session is over; -EILSEQ; -EMSGSIZE;
+ * -ENOMEM; -ENOBUFS: too much is under way to this session already (send_buffer_bytes); try later. */
 SOCKJS_API int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len);
 SOCKJS_API int sockjs_ref_close(struct sockjs_ref *ref, unsigned code, const char *reason);
 /* Runs fn(session, arg) in the session's reactor, or fn(NULL, arg) there if the session is over. */
@@ -186,13 +187,14 @@ SOCKJS_API int sockjs_ref_call(struct sockjs_ref *ref,
 SOCKJS_API struct sockjs_group *sockjs_group_new(struct sockjs_server *server);
 /* The group goes when its last member has left; nothing more can be sent. Any thread. */
 SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
-/* In the session's reactor. A session may be in any number of groups, once in each (-EEXIST); it leaves by
- * itself when it closes. */
+/* In the session's reactor. A session may be in any number of groups, once in each (-EEXIST), of its own server
+ * (-EINVAL); it leaves by itself when it closes. */
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
 SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s);
 /* Sends a text message to every member: encoded once per wire form, in order with this thread's other
- * sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW); the others do not
- * wait for it. 0, -EILSEQ or -ENOMEM. */
+ * sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as is one whose
+ * send buffer is smaller than the message (SOCKJS_CLOSE_TOO_BIG); the others do not wait for it. 0, -EILSEQ
+ * or -ENOMEM. */
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
 /* Members at this moment. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);

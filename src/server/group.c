@@ -108,6 +108,8 @@ int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
 
 	if (!extra)
 		return -ENOMEM;
+	if (g->server != s->endpoint->server)
+		return -EINVAL;
 	if (!session_is_open(&s->base))
 		return -EPIPE;
 	if (find_membership(extra, g))
@@ -166,7 +168,7 @@ struct broadcast {
 static void send_to_part(struct group_part *part, struct message *m)
 {
 	for (size_t i = 0; i < part->count; i++)
-		session_send(&part->members[i]->session->base, m);
+		send_accepted(part->members[i]->session, m);
 }
 
 static void on_broadcast(struct mail *mail, struct loop *loop)

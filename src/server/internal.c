@@ -104,7 +104,7 @@ static void on_gathering(struct mail *mail, struct loop *loop)
 	struct reactor *r = reactor_current();
 
 	(void)loop;
-	if (!r) { /* the server has stopped meanwhile */
+	if (!r || !r->base.http) { /* the server has stopped meanwhile */
 		stream_close(&g->to.stream);
 		mem_free(g);
 		return;

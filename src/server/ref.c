@@ -95,7 +95,7 @@ static void on_order(struct mail *mail, struct loop *loop)
 	if (o->kind == ORDER_CALL)
 		o->fn(s, o->arg);
 	else if (s && o->kind == ORDER_SEND)
-		session_send(&s->base, o->message);
+		send_accepted(s, o->message);
 	else if (s)
 		sockjs_close(s, o->code, o->reason);
 	order_free(o);
@@ -125,6 +125,8 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 
 	if (is_over(ref))
 		return -EPIPE;
+	if (len > ref->limit)
+		return -EMSGSIZE;
 	if (atomic_load_explicit(&ref->under_way, memory_order_relaxed) + len > ref->limit)
 		return -ENOBUFS;
 	m = message_from_app(text, len, false, false, &err);

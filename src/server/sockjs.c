@@ -61,7 +61,7 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 		s->endpoint->callbacks.close(s, code, reason, s->endpoint->app);
 	if (s->extra) { /* what the close callback may have started again */
 		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
-		group_leave_all(s->extra);
+		ref_session_closed(s->extra->ref);
 	}
 }
 
@@ -364,6 +364,16 @@ static int send_message(struct sockjs_session *s, const void *data, size_t n, bo
 	err = session_send(&s->base, m);
 	message_unref(m);
 	return err;
+}
+
+void send_accepted(struct sockjs_session *s, struct message *m)
+{
+	int err = session_send(&s->base, m);
+
+	if (err == -EMSGSIZE)
+		session_close(&s->base, CLOSE_TOO_BIG, NULL);
+	else if (err == -ENOMEM)
+		session_close(&s->base, CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
 int sockjs_send(struct sockjs_session *s, const void *text, size_t len)
