@@ -7,6 +7,9 @@
  * was added, resumed or upgraded, since its own timeout knows nothing of those.
  * Its connection timeouts stay off (a client dripping bytes renews them); a
  * deadline of ours shuts the reading side down, and libmicrohttpd then sees an end.
+ *
+ * It is edge-triggered and takes a short read for the last one, so a FIN that came with
+ * the last bytes is never seen. We look for it, once a second.
  */
 #include "http/http_private.h"
 
@@ -20,6 +23,7 @@
 
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define RUNS_PER_TURN       4
+#define LOOK_MS             1000
 
 void http_server_run_again(struct http_server *server)
 {
@@ -44,11 +48,31 @@ void http_conn_end(struct http_conn *conn)
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
 
-/* A deadline: libmicrohttpd is made to see the end of input, and closes. */
-static void on_deadline(struct timer *t)
+static void set_timer(struct http_conn *conn)
 {
-	struct http_conn *conn = container_of(t, struct http_conn, timer);
+	uint64_t left = conn->deadline - loop_now(conn->server->loop);
 
+	timer_start(loop_timers(conn->server->loop), &conn->timer, left < LOOK_MS ? left : LOOK_MS);
+}
+
+/* 0: none. */
+static void set_deadline(struct http_conn *conn, unsigned ms)
+{
+	conn->deadline = ms ? loop_now(conn->server->loop) + ms : UINT64_MAX;
+	set_timer(conn);
+}
+
+/* A client that has ended while libmicrohttpd still waits for more of it. */
+static bool has_missed_the_end(const struct http_conn *conn)
+{
+	if (!conn->mhd || (conn->request && conn->request->state != REQUEST_READING))
+		return false;
+	return conn->relay ? http_relay_has_fin(conn->relay) : http_has_fin(conn->fd);
+}
+
+/* The deadline: libmicrohttpd is made to see the end of input, and closes. */
+static void time_out(struct http_conn *conn)
+{
 	conn->timed_out = true;
 	if (!conn->mhd) {
 		http_relay_abort(conn->relay);
@@ -60,15 +84,21 @@ static void on_deadline(struct timer *t)
 	}
 }
 
-static void set_deadline(struct http_conn *conn, unsigned ms)
+static void on_timer(struct timer *t)
 {
-	if (ms)
-		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
+	struct http_conn *conn = container_of(t, struct http_conn, timer);
+
+	if (loop_now(conn->server->loop) >= conn->deadline) {
+		time_out(conn);
+		return;
+	}
+	if (has_missed_the_end(conn))
+		shutdown(conn->fd, SHUT_RD);
+	set_timer(conn);
 }
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
-	timer_stop(loop_timers(conn->server->loop), &conn->timer);
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 
@@ -81,7 +111,7 @@ struct http_conn *http_conn_new(struct http_server *server, const struct addr *p
 	conn->server = server;
 	conn->peer = *peer;
 	conn->fd = -1;
-	timer_init(&conn->timer, on_deadline);
+	timer_init(&conn->timer, on_timer);
 	list_append(&server->conns, &conn->node);
 	server->counters.connections++;
 	set_deadline(conn, server->limits->header_timeout_ms);
