@@ -526,7 +526,7 @@ static void on_receiver_response(struct peer *p, unsigned status, bool keeps_ali
 		return;
 	}
 	if (status != 200) {
-		fail(s, "status %u", status);
+		fail(s, "status %u: %.*s", status, (int)(p->body.n - p->body.at), p->body.p + p->body.at);
 		return;
 	}
 	if (!keeps_alive) {

@@ -26,6 +26,7 @@ struct http_relay {
 	struct stream outer, inner;
 	uint64_t received; /* bytes passed inwards */
 	uint64_t sent;     /* and outwards */
+	bool client_gone;
 	bool ended;
 };
 
@@ -75,6 +76,7 @@ static void client_gone(struct http_relay *relay)
 {
 	struct http_conn *conn = relay->conn;
 
+	relay->client_gone = true;
 	if (conn && conn->request && conn->request->state == REQUEST_HELD)
 		http_held_hangup(conn->request->held);
 	if (conn && conn->mhd) {
@@ -280,6 +282,11 @@ uint64_t http_relay_sent(const struct http_relay *relay)
 	if (stream_is_open(&relay->inner))
 		ioctl(relay->inner.watch.fd, SIOCINQ, &waiting);
 	return relay->sent + (uint64_t)waiting;
+}
+
+bool http_relay_has_fin(const struct http_relay *relay)
+{
+	return relay->client_gone && stream_queued(&relay->inner) == 0;
 }
 
 void http_relay_take(struct http_relay *relay, struct stream *out)

@@ -7,6 +7,9 @@
  * was added, resumed or upgraded, since its own timeout knows nothing of those.
  * Its connection timeouts stay off (a client dripping bytes renews them); a
  * deadline of ours shuts the reading side down, and libmicrohttpd then sees an end.
+ *
+ * It is edge-triggered and takes a short read for the last one, so a FIN that came with
+ * the last bytes is never seen. We look for it, once a second.
  */
 #include "http/http_private.h"
 
@@ -21,6 +24,7 @@
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
 #define RUNS_PER_TURN       4
+#define LOOK_MS             1000
 
 void http_server_run_again(struct http_server *server)
 {
@@ -46,13 +50,39 @@ void http_conn_end(struct http_conn *conn)
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
 
-/* A deadline: libmicrohttpd is made to see the end of input, and closes. */
-static void on_deadline(struct timer *t)
+static void set_timer(struct http_conn *conn)
 {
+<<<<<<< HEAD
 	struct http_conn *conn = container_of(t, struct http_conn, timer);
 	bool answering = conn->request && conn->request->state != REQUEST_READING;
 
 	conn->timed_out = !conn->half_closed;
+=======
+	uint64_t left = conn->deadline - loop_now(conn->server->loop);
+
+	timer_start(loop_timers(conn->server->loop), &conn->timer, left < LOOK_MS ? left : LOOK_MS);
+}
+
+/* 0: none. */
+static void set_deadline(struct http_conn *conn, unsigned ms)
+{
+	conn->deadline = ms ? loop_now(conn->server->loop) + ms : UINT64_MAX;
+	set_timer(conn);
+}
+
+/* A client that has ended while libmicrohttpd still waits for more of it. */
+static bool has_missed_the_end(const struct http_conn *conn)
+{
+	if (!conn->mhd || (conn->request && conn->request->state != REQUEST_READING))
+		return false;
+	return conn->relay ? http_relay_has_fin(conn->relay) : http_has_fin(conn->fd);
+}
+
+/* The deadline: libmicrohttpd is made to see the end of input, and closes. */
+static void time_out(struct http_conn *conn)
+{
+	conn->timed_out = true;
+>>>>>>> soak
 	if (!conn->mhd) {
 		http_relay_abort(conn->relay);
 		http_conn_end(conn);
@@ -65,6 +95,7 @@ static void on_deadline(struct timer *t)
 	timer_start(loop_timers(conn->server->loop), t, CUT_AGAIN_MS);
 }
 
+<<<<<<< HEAD
 /* The time for what comes next; none is left to who has ended and owes us the rest of a request. */
 static void set_deadline(struct http_conn *conn, unsigned ms)
 {
@@ -74,6 +105,19 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 		ms = 1;
 	if (ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
+=======
+static void on_timer(struct timer *t)
+{
+	struct http_conn *conn = container_of(t, struct http_conn, timer);
+
+	if (loop_now(conn->server->loop) >= conn->deadline) {
+		time_out(conn);
+		return;
+	}
+	if (has_missed_the_end(conn))
+		shutdown(conn->fd, SHUT_RD);
+	set_timer(conn);
+>>>>>>> soak
 }
 
 void http_conn_wait_for_response(struct http_conn *conn)
@@ -83,7 +127,6 @@ void http_conn_wait_for_response(struct http_conn *conn)
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
-	timer_stop(loop_timers(conn->server->loop), &conn->timer);
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 
@@ -121,7 +164,7 @@ struct http_conn *http_conn_new(struct http_server *server, const struct addr *p
 	conn->server = server;
 	conn->peer = *peer;
 	conn->fd = -1;
-	timer_init(&conn->timer, on_deadline);
+	timer_init(&conn->timer, on_timer);
 	list_append(&server->conns, &conn->node);
 	server->counters.connections++;
 	set_deadline(conn, server->limits->header_timeout_ms);

@@ -325,9 +325,9 @@ static void end_of_response(struct peer *p)
 		quoted_frame(p, buf_at(&p->body), buf_n(&p->body), "(\"", "\");");
 	p->phase = HEAD;
 	p->prelude_seen = false;
-	buf_drop(&p->body, buf_n(&p->body));
 	if (p->fd >= 0)
 		p->on->response(p, p->status, p->keeps_alive);
+	buf_drop(&p->body, buf_n(&p->body));
 }
 
 static const char *header(const char *head, const char *name)
