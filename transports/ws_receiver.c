@@ -279,6 +279,9 @@ static void on_write(struct ws_conn *c, const void *frame, size_t n)
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	struct stream_piece piece = { frame, n, NULL };
 
+	/* While closing everything is read for the sake of a Close: who pings and does not read gets no pongs. */
+	if (r->closing && (*(const uint8_t *)frame & 0x0f) == WS_PONG && stream_queued(&r->stream) > 0)
+		return;
 	/* The answer to a Close is the last frame: what the messages before it have called forth goes first. */
 	if ((*(const uint8_t *)frame & 0x0f) == WS_CLOSE && r->base.session)
 		session_say_the_rest(r->base.session);
