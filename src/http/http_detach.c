@@ -47,15 +47,6 @@ bool http_has_said_nothing(int fd)
 	       info.tcpi_bytes_acked + (uint64_t)queued <= 1; /* the handshake may count as one */
 }
 
-bool http_has_fin(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == CLOSE_WAIT;
-}
-
 uint64_t http_surplus(const struct http_request *r)
 {
 	const struct http_conn *conn = r->conn;

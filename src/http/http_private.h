@@ -44,14 +44,9 @@ struct http_conn {
 	struct MHD_Connection *mhd; /* NULL before it was handed over */
 	struct http_relay *relay;   /* NULL: libmicrohttpd has the true descriptor */
 	struct http_request *request;
-<<<<<<< HEAD
 	struct timer timer; /* the one deadline that applies now */
 	struct watch watch; /* of the descriptor libmicrohttpd has, for the client's end alone */
 	bool half_closed;   /* the client has ended */
-=======
-	struct timer timer; /* the next look at the client, or the deadline */
-	uint64_t deadline;  /* the one that applies now */
->>>>>>> soak
 	struct addr peer;
 	const void *door;
 	int fd;            /* the descriptor libmicrohttpd has */
@@ -105,6 +100,8 @@ int http_conn_hand_over(struct http_conn *conn, int fd);
 void http_conn_wait_for_response(struct http_conn *conn);
 /* From now on the deadline for the next request applies. */
 void http_conn_wait_for_next(struct http_conn *conn);
+/* The client has shut its side down, or vanished. */
+void http_conn_client_ended(struct http_conn *conn);
 /* For a connection libmicrohttpd does not know (yet). */
 void http_conn_end(struct http_conn *conn);
 
@@ -124,8 +121,6 @@ void http_response_add_lines(struct MHD_Response *response, const struct http_he
 uint64_t http_surplus(const struct http_request *r);
 /* Whether nothing was ever written to a TCP connection. */
 bool http_has_said_nothing(int fd);
-/* Whether the peer of a TCP connection has sent its FIN. */
-bool http_has_fin(int fd);
 /* Takes the stream of a request's connection out. */
 int http_take(struct http_request *r, struct stream *out);
 
@@ -143,8 +138,6 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
 int http_relay_give_back(struct http_conn *conn, struct stream *s);
 uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
-/* Whether the client has ended, and all it sent is in the pair. */
-bool http_relay_has_fin(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);
 /* What is in the pair or before it and not yet read by libmicrohttpd; appended to `early`. 0 or -ENOMEM. */

@@ -77,11 +77,11 @@ static void client_gone(struct http_relay *relay)
 	struct http_conn *conn = relay->conn;
 
 	relay->client_gone = true;
-	if (conn && conn->request && conn->request->state == REQUEST_HELD)
-		http_held_hangup(conn->request->held);
 	if (conn && conn->mhd) {
 		stream_want(&relay->outer, 0);
 		stream_shutdown(&relay->inner);
+		if (stream_queued(&relay->inner) == 0 || (conn->request && conn->request->state == REQUEST_HELD))
+			http_conn_client_ended(conn);
 		return;
 	}
 	http_relay_abort(relay);
@@ -139,7 +139,12 @@ static void on_inner_readable(struct stream *s)
 
 static void on_inner_writable(struct stream *s)
 {
-	stream_want(&container_of(s, struct http_relay, inner)->outer, STREAM_READ);
+	struct http_relay *relay = container_of(s, struct http_relay, inner);
+
+	if (!relay->client_gone)
+		stream_want(&relay->outer, STREAM_READ);
+	else if (relay->conn && relay->conn->mhd)
+		http_conn_client_ended(relay->conn);
 }
 
 static void on_inner_hangup(struct stream *s, int err)
@@ -282,11 +287,6 @@ uint64_t http_relay_sent(const struct http_relay *relay)
 	if (stream_is_open(&relay->inner))
 		ioctl(relay->inner.watch.fd, SIOCINQ, &waiting);
 	return relay->sent + (uint64_t)waiting;
-}
-
-bool http_relay_has_fin(const struct http_relay *relay)
-{
-	return relay->client_gone && stream_queued(&relay->inner) == 0;
 }
 
 void http_relay_take(struct http_relay *relay, struct stream *out)

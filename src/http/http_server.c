@@ -24,7 +24,6 @@
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
 #define RUNS_PER_TURN       4
-#define LOOK_MS             1000
 
 void http_server_run_again(struct http_server *server)
 {
@@ -50,39 +49,13 @@ void http_conn_end(struct http_conn *conn)
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
 
-static void set_timer(struct http_conn *conn)
+/* A deadline: libmicrohttpd is made to see the end of input, and closes. */
+static void on_deadline(struct timer *t)
 {
-<<<<<<< HEAD
 	struct http_conn *conn = container_of(t, struct http_conn, timer);
 	bool answering = conn->request && conn->request->state != REQUEST_READING;
 
 	conn->timed_out = !conn->half_closed;
-=======
-	uint64_t left = conn->deadline - loop_now(conn->server->loop);
-
-	timer_start(loop_timers(conn->server->loop), &conn->timer, left < LOOK_MS ? left : LOOK_MS);
-}
-
-/* 0: none. */
-static void set_deadline(struct http_conn *conn, unsigned ms)
-{
-	conn->deadline = ms ? loop_now(conn->server->loop) + ms : UINT64_MAX;
-	set_timer(conn);
-}
-
-/* A client that has ended while libmicrohttpd still waits for more of it. */
-static bool has_missed_the_end(const struct http_conn *conn)
-{
-	if (!conn->mhd || (conn->request && conn->request->state != REQUEST_READING))
-		return false;
-	return conn->relay ? http_relay_has_fin(conn->relay) : http_has_fin(conn->fd);
-}
-
-/* The deadline: libmicrohttpd is made to see the end of input, and closes. */
-static void time_out(struct http_conn *conn)
-{
-	conn->timed_out = true;
->>>>>>> soak
 	if (!conn->mhd) {
 		http_relay_abort(conn->relay);
 		http_conn_end(conn);
@@ -95,7 +68,6 @@ static void time_out(struct http_conn *conn)
 	timer_start(loop_timers(conn->server->loop), t, CUT_AGAIN_MS);
 }
 
-<<<<<<< HEAD
 /* The time for what comes next; none is left to who has ended and owes us the rest of a request. */
 static void set_deadline(struct http_conn *conn, unsigned ms)
 {
@@ -105,19 +77,6 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 		ms = 1;
 	if (ms)
 		timer_start(loop_timers(conn->server->loop), &conn->timer, ms);
-=======
-static void on_timer(struct timer *t)
-{
-	struct http_conn *conn = container_of(t, struct http_conn, timer);
-
-	if (loop_now(conn->server->loop) >= conn->deadline) {
-		time_out(conn);
-		return;
-	}
-	if (has_missed_the_end(conn))
-		shutdown(conn->fd, SHUT_RD);
-	set_timer(conn);
->>>>>>> soak
 }
 
 void http_conn_wait_for_response(struct http_conn *conn)
@@ -127,22 +86,26 @@ void http_conn_wait_for_response(struct http_conn *conn)
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
+	timer_stop(loop_timers(conn->server->loop), &conn->timer);
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 
 /* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind the last bytes; and
  * it does not look at a suspended connection at all. */
-static void on_client_end(struct watch *w, uint32_t events)
+void http_conn_client_ended(struct http_conn *conn)
 {
-	struct http_conn *conn = container_of(w, struct http_conn, watch);
-
-	(void)events;
-	loop_unwatch(conn->server->loop, w);
+	loop_unwatch(conn->server->loop, &conn->watch);
 	conn->half_closed = true;
 	if (!conn->request || conn->request->state == REQUEST_READING)
 		http_conn_wait_for_next(conn); /* what has come is still read */
 	else if (conn->request->state == REQUEST_HELD)
 		http_held_hangup(conn->request->held);
+}
+
+static void on_client_end(struct watch *w, uint32_t events)
+{
+	(void)events;
+	http_conn_client_ended(container_of(w, struct http_conn, watch));
 }
 
 /* The relay watches its own end; without memory for a watch the idle deadline has to do. */
@@ -164,7 +127,7 @@ struct http_conn *http_conn_new(struct http_server *server, const struct addr *p
 	conn->server = server;
 	conn->peer = *peer;
 	conn->fd = -1;
-	timer_init(&conn->timer, on_timer);
+	timer_init(&conn->timer, on_deadline);
 	list_append(&server->conns, &conn->node);
 	server->counters.connections++;
 	set_deadline(conn, server->limits->header_timeout_ms);
