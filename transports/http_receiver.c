@@ -17,7 +17,7 @@
 #include "session/sockjs_frame.h"
 
 #define CHUNK_GAP    10 /* room for "xxxxxxxx\r\n" */
-#define FINISH_MS    30000 /* for the rest of a response to leave */
+#define FINISH_MS    30000 /* the rest of a response may take nothing for so long */
 
 enum phase {
 	IN_REQUEST, /* frames collect in `said` */
@@ -37,6 +37,7 @@ struct http_receiver {
 	struct addr peer;
 	struct buf *said;       /* while IN_REQUEST */
 	size_t framed;          /* octets of frames said, for response_limit */
+	size_t left;            /* of a finished response, when last looked at */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
 	bool cut; /* ended within the request, but not in due form */
@@ -79,7 +80,13 @@ static void end(struct http_receiver *r)
 static void on_finish_timer(struct timer *t)
 {
 	struct http_receiver *r = container_of(t, struct http_receiver, timer);
+	size_t left = stream_queued(&r->stream);
 
+	if (left < r->left) {
+		r->left = left;
+		timer_start(loop_timers(r->reactor->sessions.loop), t, FINISH_MS);
+		return;
+	}
 	stream_reset(&r->stream);
 	end(r);
 }
@@ -218,6 +225,7 @@ static void finish(struct http_receiver *r)
 {
 	r->phase = FINISHED;
 	if (stream_queued(&r->stream) > 0) {
+		r->left = stream_queued(&r->stream);
 		stream_want(&r->stream, STREAM_HANGUP);
 		timer_start(loop_timers(r->reactor->sessions.loop), &r->timer, FINISH_MS);
 		return;

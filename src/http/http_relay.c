@@ -107,12 +107,14 @@ static void on_outer_writable(struct stream *s)
 		stream_want(&relay->inner, STREAM_READ);
 }
 
-/* The outer wire is broken: nothing can be said any more. */
+/* The outer wire is broken: nothing can be said any more, so libmicrohttpd need not try. */
 static void on_outer_hangup(struct stream *s, int err)
 {
 	struct http_relay *relay = container_of(s, struct http_relay, outer);
 
 	(void)err;
+	if (stream_is_open(&relay->inner))
+		shutdown(relay->inner.watch.fd, SHUT_RDWR);
 	client_gone(relay);
 }
 
