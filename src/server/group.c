@@ -21,7 +21,8 @@ struct membership {
 struct group_part {
 	struct membership **members;
 	size_t count, cap;
-} __attribute__((aligned(64))); /* reactors must not share a cache line here */
+	char apart[64]; /* reactors must not share a cache line here */
+};
 
 struct sockjs_group {
 	struct sockjs_server *server;
