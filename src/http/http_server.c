@@ -56,6 +56,8 @@ static void on_deadline(struct timer *t)
 	} else if (conn->request && conn->request->state != REQUEST_READING) {
 		shutdown(conn->fd, SHUT_RDWR); /* a client that does not take its response */
 	} else {
+		if (conn->request && conn->request->head_read)
+			http_refuse(conn->request, 408, "The request did not come in time.");
 		shutdown(conn->fd, SHUT_RD);
 	}
 }
@@ -286,6 +288,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		r->head_read = true;
 		return begin(r, method, version);
 	}
+	if (r->state == REQUEST_TAKEN)
+		return MHD_NO; /* the deadline was first */
 	if (*upload_size > 0)
 		return body(r, upload, upload_size);
 	return complete(r);
