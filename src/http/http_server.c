@@ -336,6 +336,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		r->head_read = true;
 		return begin(r, method, version);
 	}
+	if (r->state == REQUEST_TAKEN)
+		return MHD_NO; /* the deadline was first */
 	if (*upload_size > 0)
 		return body(r, upload, upload_size);
 	return complete(r);
