@@ -134,6 +134,12 @@ void raw_expect_next(struct raw_client *c, const char *text)
 	drop(c, n);
 }
 
+char raw_peek(struct raw_client *c)
+{
+	need(c, 1);
+	return c->in[0];
+}
+
 void raw_expect_end(struct raw_client *c)
 {
 	while (!c->ended)

@@ -32,6 +32,8 @@ void raw_post(struct raw_client *c, const char *path, const char *body);
 void raw_expect(struct raw_client *c, const char *text);
 /* The same, but nothing may come before it. */
 void raw_expect_next(struct raw_client *c, const char *text);
+/* The octet that comes next; it stays. */
+char raw_peek(struct raw_client *c);
 /* The answer to an xhr_send. */
 void raw_expect_sent(struct raw_client *c);
 /* The server closes. */
