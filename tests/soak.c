@@ -80,6 +80,7 @@ struct session {
 	struct sender senders[SENDERS];
 	unsigned sender_count;
 	int64_t deadline, wake; /* wake: 0 none */
+	bool wanders; /* a new connection for each send, once the one before is answered */
 	bool open, ending_now, closed_by_server, failed, over;
 };
 
@@ -356,7 +357,8 @@ static void send_some(struct session *s, unsigned count)
 /* Keeps up to `window` messages in flight. */
 static void talk(struct session *s)
 {
-	while (!s->over && s->sent < s->want && s->sent - s->got < s->window) {
+	while (!s->over && s->sent < s->want && s->sent - s->got < s->window &&
+	       !(s->wanders && s->answers_due > 0)) {
 		unsigned room = s->window - (s->sent - s->got), left = s->want - s->sent;
 		unsigned count = 1 + below(3);
 
@@ -606,6 +608,11 @@ static void on_send_answered(struct peer *p, unsigned status, bool keeps_alive)
 		return;
 	}
 	s->answers_due--;
+	if (s->wanders) {
+		peer_close(p);
+		s->sender = NULL;
+		talk(s);
+	}
 	if ((s->deed == DEED_ECHO || s->deed == DEED_BROADCAST) && s->got == s->want &&
 	    s->answers_due == 0)
 		leave(s);
@@ -742,6 +749,7 @@ static void start_session(void)
 	if (s->deed == DEED_TORN && s->ending == END_POLITE)
 		s->ending = END_FIN; /* nobody is polite in the middle of a frame */
 	s->from = below(64);
+	s->wanders = !wire_is_websocket(s->wire) && below(4) == 0;
 	s->want = s->deed == DEED_SLOW        ? 4 + below(28)
 	          : s->deed == DEED_BROADCAST ? below(4)
 	                                      : 1 + below(20);

@@ -126,7 +126,7 @@ bool incoming_deliver(const struct transport_request *t, char *text, size_t n)
 		transport_refuse(t, 503, "The application is busy; come again.");
 		return false;
 	}
-	if (!found.session)
+	if (!found.session || loop_has_mail(found.owner)) /* an earlier message of the session may wait there */
 		return deliver_remote(t, found.owner);
 	for (size_t i = 0; i < p->count; i++)
 		if (session_deliver(found.session, p->messages[i].p, p->messages[i].n, false) < 0)

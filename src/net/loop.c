@@ -350,6 +350,11 @@ void loop_post(struct loop *loop, struct mail *m, mail_fn fn)
 	mailbox_post(&loop->mailbox, m);
 }
 
+bool loop_has_mail(struct loop *loop)
+{
+	return atomic_load_explicit(&loop->mailbox.head, memory_order_acquire) != NULL;
+}
+
 /* --- what the turn offers ----------------------------------------------- */
 
 uint64_t loop_now(const struct loop *loop)

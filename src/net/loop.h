@@ -102,6 +102,8 @@ void loop_again(struct loop *loop);
 /* From any thread: delivers `m` in the receiver's stage 2, in the order posted by each sender.
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
+/* Whether mail waits for stage 2: what is not to overtake it has to be posted too. */
+bool loop_has_mail(struct loop *loop);
 
 /* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */
 #define LOOP_SCRATCH_BYTES (64 * 1024)
