@@ -105,8 +105,6 @@ void loop_want(struct loop *loop, enum loop_stage stage);
 /* From any thread: delivers `m` in the receiver's stage 2, in the order posted by each sender.
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
-/* Whether mail waits for stage 2: what is not to overtake it has to be posted too. */
-bool loop_has_mail(struct loop *loop);
 
 /* Whether mail waits that this turn has not delivered: what comes by another way and must stand behind it
  * is posted, too. On the loop's own thread. */
