@@ -14,6 +14,7 @@ struct raw_client {
 	char *in; /* read and not yet expected; NUL-terminated */
 	size_t len, cap;
 	bool ended;
+	bool careless; /* what cannot be written is no failure */
 };
 
 /* To 127.0.0.1. */
@@ -30,7 +31,9 @@ void raw_post(struct raw_client *c, const char *path, const char *body);
 
 /* Waits until `text` comes; drops everything up to its end. */
 void raw_expect(struct raw_client *c, const char *text);
-/* The same, but nothing may come before it. */
+/* Whether it comes within so long, and before the end. */
+bool raw_wait(struct raw_client *c, const char *text, int ms);
+/* As raw_expect(), but nothing may come before it. */
 void raw_expect_next(struct raw_client *c, const char *text);
 /* The octet that comes next; it stays. */
 char raw_peek(struct raw_client *c);
