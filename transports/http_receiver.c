@@ -35,11 +35,11 @@ struct http_receiver {
 	struct endpoint *endpoint;
 	struct transport_reactor *reactor;
 	struct addr peer;
-	struct buf *said;       /* while IN_REQUEST */
-	size_t framed;          /* octets of frames said, for response_limit */
+	uint16_t lines_len, callback_len; /* of `text` */
+	struct buf *said;                 /* while IN_REQUEST */
+	size_t framed;                    /* octets of frames said, for response_limit */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent, complete;
-	uint16_t lines_len, callback_len;
 	char text[]; /* the head's lines that vary, then the callback */
 };
 
@@ -430,10 +430,10 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 	struct http_receiver *r;
 
 	transport_head(t, &head, 200);
-	r = mem_alloc(sizeof(*r) + head.len + callback.n);
+	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n);
 	if (!r)
 		return NULL;
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct http_receiver, text));
 	r->base.ops = &http_receiver_ops;
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_finish_timer);
