@@ -26,13 +26,13 @@ struct http_receiver {
 	struct endpoint *endpoint;
 	struct transport_reactor *reactor;
 	struct addr peer;
+	uint16_t lines_len, callback_len; /* of `text` */
 	struct buf *said;       /* while HTTP_IN_REQUEST */
 	size_t framed;          /* octets of frames said, for response_limit */
 	size_t left;            /* of a finished response, when last looked at */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent;
 	bool complete;          /* the poll has its frame */
-	uint16_t lines_len, callback_len;
 	char text[];            /* the head's lines that vary, then the callback */
 };
 

@@ -18,10 +18,10 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 	struct http_receiver *r;
 
 	transport_head(t, &head, 200);
-	r = mem_alloc(sizeof(*r) + head.len + callback.n);
+	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n);
 	if (!r)
 		return NULL;
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct http_receiver, text));
 	http_receiver_init(r);
 	r->wire = wire;
 	r->request = t;

@@ -129,7 +129,8 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 		return -EPIPE;
 	if (len > ref->limit)
 		return -EMSGSIZE;
-	if (atomic_load_explicit(&ref->under_way, memory_order_relaxed) + len + ORDER_COST > ref->limit)
+	under_way = atomic_load_explicit(&ref->under_way, memory_order_relaxed);
+	if (under_way > 0 && under_way + len + ORDER_COST > ref->limit)
 		return -ENOBUFS;
 	m = message_from_app(text, len, false, false, &err);
 	if (!m)
