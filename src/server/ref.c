@@ -123,6 +123,7 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 {
 	struct message *m;
 	struct order *o;
+	size_t under_way;
 	int err;
 
 	if (is_over(ref))
