@@ -147,6 +147,13 @@ void raw_expect_next(struct raw_client *c, const char *text)
 	drop(c, n);
 }
 
+bool raw_has(struct raw_client *c, size_t n)
+{
+	while (c->len < n && read_more(c, 0))
+		;
+	return c->len >= n;
+}
+
 char raw_peek(struct raw_client *c)
 {
 	need(c, 1);

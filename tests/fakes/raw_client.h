@@ -35,6 +35,8 @@ void raw_expect(struct raw_client *c, const char *text);
 bool raw_wait(struct raw_client *c, const char *text, int ms);
 /* As raw_expect(), but nothing may come before it. */
 void raw_expect_next(struct raw_client *c, const char *text);
+/* Whether n octets are here, without waiting. */
+bool raw_has(struct raw_client *c, size_t n);
 /* The octet that comes next; it stays. */
 char raw_peek(struct raw_client *c);
 /* The answer to an xhr_send. */

@@ -59,8 +59,9 @@ START_TEST(a_length_that_is_no_number_is_refused)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		unsigned status;
 
+		/* libmicrohttpd 0.9.75 answers these by itself, with the head twice */
 		snprintf(request, sizeof(request), POST("Content-Length: %s"), bad[i]);
-		status = status_of(request);
+		status = (unsigned)atoi(ask(request) + 9);
 		if (strcmp(bad[i], "1 ") != 0) /* white space at the end of a value is not part of it */
 			ck_assert_msg(status == 400 || status == 413, "%s: %u", bad[i], status);
 	}
@@ -75,8 +76,23 @@ START_TEST(a_malformed_header_name_is_refused)
 	ck_assert_uint_eq(status_of(WITH("Na(me: 1")), 400);
 	ck_assert_uint_eq(status_of(WITH("N\xc3\xa9: 1")), 400);
 	ck_assert_uint_eq(status_of(WITH(": 1")), 400);
+	ck_assert_uint_eq(status_of(WITH(":")), 400);
+	ck_assert_uint_eq(status_of(WITH(":\r\nContent-Length: 5") "GET /"), 400);
+	ck_assert_uint_eq(status_of("GET / HTTP/1.0\r\n: 1\r\n\r\n"), 400);
 	ck_assert_uint_eq(status_of(WITH("Content-Length : 0")), 400);
 	ck_assert_uint_eq(served, 0);
+}
+END_TEST
+
+START_TEST(a_folded_header_is_refused)
+{
+	ck_assert_uint_eq(status_of(WITH("A: b\r\n c")), 400);
+	ck_assert_uint_eq(status_of(WITH("A: b\r\n\tc\r\n: d")), 400);
+	ck_assert_uint_eq(served, 0);
+	ck_assert_uint_eq(status_of(WITH("A: b \t ")), 200);
+	ck_assert_uint_eq(status_of(WITH("A:")), 200);
+	ck_assert_uint_eq(status_of("GET / HTTP/1.1\nHost: x\n\n"), 200);
+	ck_assert_int_eq(strncmp(ask("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200", 12), 0);
 }
 END_TEST
 
@@ -355,6 +371,7 @@ int main(void)
 	tcase_add_test(wire, an_unknown_transfer_encoding_is_refused);
 	tcase_add_test(wire, a_length_that_is_no_number_is_refused);
 	tcase_add_test(wire, a_malformed_header_name_is_refused);
+	tcase_add_test(wire, a_folded_header_is_refused);
 	tcase_add_test(wire, a_control_character_in_a_value_is_refused);
 	tcase_add_test(wire, a_host_stands_once);
 	tcase_add_test(wire, two_origins_are_refused);

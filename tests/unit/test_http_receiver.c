@@ -1,0 +1,313 @@
+/*
+ * tests/unit/test_http_receiver.c - SockJS over HTTP responses, to the octet, with a
+ * fake endpoint above.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fakes/fake_endpoint.h"
+
+static struct raw_client a, b;
+
+static void setup(void)
+{
+	fake_endpoint_up();
+	fake_connect(&a);
+	fake_connect(&b);
+}
+
+static void teardown(void)
+{
+	raw_close(&a);
+	raw_close(&b);
+	fake_endpoint_down();
+}
+
+/* Drops a head, and checks that it has this line. */
+static void expect_head(struct raw_client *c, const char *line)
+{
+	fake_expect_next(c, "HTTP/1.1 200 OK\r\n");
+	fake_expect(c, line);
+	fake_expect(c, "\r\n\r\n");
+}
+
+/* "hhh...\n" as the first chunk. */
+static void expect_prelude(struct raw_client *c)
+{
+	fake_expect_next(c, "801\r\nhhhhhhhh");
+	fake_expect(c, "\n\r\n");
+}
+
+static void open_stream(struct raw_client *c)
+{
+	raw_post(c, "/s/xhr_streaming", "");
+	expect_head(c, "Transfer-Encoding: chunked");
+	expect_prelude(c);
+	fake_expect_next(c, "2\r\no\n\r\n");
+	fake_expect_told("[open]");
+}
+
+START_TEST(prelude_open_and_every_frame_are_chunks_of_their_own)
+{
+	open_stream(&a);
+	fake_send(fake.last, "one");
+	fake_expect_next(&a, "9\r\na[\"one\"]\n\r\n");
+	fake_send(fake.last, "two");
+	fake_send(fake.last, "three");
+	fake_expect_next(&a, "11\r\na[\"two\",\"three\"]\n\r\n");
+	session_close(fake.last, 3000, "Go away!");
+	fake_expect_next(&a, "13\r\nc[3000,\"Go away!\"]\n\r\n0\r\n\r\n");
+}
+END_TEST
+
+START_TEST(a_broadcast_message_is_the_same_octets_and_is_encoded_once)
+{
+	struct message *m = message_new("to <all> 100%", 13, false, true);
+	struct session *first;
+	struct shared *form;
+
+	ck_assert_ptr_nonnull(m);
+	raw_get(&a, "/a/eventsource");
+	fake_expect(&a, "\r\n\r\n2\r\n\r\n\r\n"); /* what stands before the first event */
+	fake_expect_next(&a, "b\r\ndata: o\r\n\r\n\r\n");
+	first = fake.last;
+	raw_get(&b, "/b/eventsource");
+	fake_expect(&b, "data: o\r\n\r\n\r\n");
+	session_send(first, m);
+	session_send(fake.last, m);
+	fake_expect_next(&a, "1e\r\ndata: a[\"to <all> 100%25\"]\r\n\r\n\r\n");
+	fake_expect_next(&b, "1e\r\ndata: a[\"to <all> 100%25\"]\r\n\r\n\r\n");
+	form = message_form(m, MESSAGE_EVENTSOURCE, NULL); /* there, or this would crash */
+	ck_assert_uint_eq(form->len, 4 + 0x1e + 2);
+	fake_send(first, "to <all> 100%");
+	fake_expect_next(&a, "1e\r\ndata: a[\"to <all> 100%25\"]\r\n\r\n\r\n");
+	message_unref(m);
+}
+END_TEST
+
+/* The limit counts framed octets without the prelude; 2 for o, and 9 for each message. */
+static void reach_the_limit(bool for_many)
+{
+	fake.base.response_limit_bytes = 2 + 9 * 3;
+	open_stream(&a);
+	for (int i = 0; i < 3; i++) {
+		struct message *m = message_new("one", 3, false, for_many);
+
+		session_send(fake.last, m);
+		message_unref(m);
+		fake_expect_next(&a, "9\r\na[\"one\"]\n\r\n");
+		fake_turns(3);
+	}
+	fake_expect_next(&a, "0\r\n\r\n");
+	raw_post(&a, "/s/xhr_streaming", ""); /* on the same connection */
+	expect_head(&a, "Transfer-Encoding: chunked");
+	expect_prelude(&a);
+	fake_send(fake.last, "two");
+	fake_expect_next(&a, "9\r\na[\"two\"]\n\r\n"); /* no second o */
+}
+
+START_TEST(a_stream_ends_at_its_limit_and_the_connection_serves_on)
+{
+	reach_the_limit(false);
+}
+END_TEST
+
+START_TEST(shared_chunks_count_for_the_limit_as_others_do)
+{
+	reach_the_limit(true);
+}
+END_TEST
+
+START_TEST(an_old_client_gets_no_chunks_and_the_end_is_the_end)
+{
+	static const char request[] = "POST /s/xhr_streaming HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
+
+	raw_write(&a, request, sizeof(request) - 1);
+	fake_expect(&a, "\r\n\r\nhhhh");
+	ck_assert_ptr_null(strstr(a.in, "Transfer-Encoding"));
+	fake_expect(&a, "\n");
+	fake_expect_next(&a, "o\n");
+	session_close(fake.last, 3000, "Go away!");
+	fake_expect_next(&a, "c[3000,\"Go away!\"]\n");
+	fake_expect_end(&a);
+}
+END_TEST
+
+START_TEST(a_poll_waits_is_answered_whole_and_its_connection_serves_on)
+{
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\no\n");
+	raw_post(&a, "/p/xhr", "");
+	fake_turns(20);
+	ck_assert_ptr_nonnull(fake.last->receiver);
+	fake_send(fake.last, "one");
+	expect_head(&a, "Content-Length: 9");
+	fake_expect_next(&a, "a[\"one\"]\n");
+	ck_assert_ptr_null(fake.last->receiver);
+	raw_post(&a, "/p/xhr", "");
+	fake_turns(20);
+	session_close(fake.last, 4000, "done");
+	expect_head(&a, "Content-Length: 15");
+	fake_expect_next(&a, "c[4000,\"done\"]\n");
+}
+END_TEST
+
+START_TEST(a_second_receiver_is_told_2010_whatever_its_wire)
+{
+	open_stream(&a);
+	raw_post(&b, "/s/xhr_streaming", "");
+	expect_head(&b, "Transfer-Encoding: chunked");
+	expect_prelude(&b);
+	fake_expect_next(&b, "28\r\nc[2010,\"Another connection still open\"]\n\r\n0\r\n\r\n");
+	raw_post(&b, "/s/xhr", "");
+	fake_expect(&b, "\r\n\r\nc[2010,\"Another connection still open\"]\n");
+	fake_send(fake.last, "one");
+	fake_expect_next(&a, "9\r\na[\"one\"]\n\r\n");
+}
+END_TEST
+
+START_TEST(another_transport_may_not_take_a_session_over)
+{
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\no\n");
+	raw_get(&a, "/p/eventsource");
+	fake_expect_next(&a, "HTTP/1.1 404 ");
+}
+END_TEST
+
+START_TEST(a_waiting_receiver_whose_client_leaves_ends_the_session)
+{
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\no\n");
+	raw_post(&a, "/p/xhr", "");
+	fake_turns(20);
+	raw_close(&a);
+	fake_expect_told("[open][close 1002 Connection interrupted]");
+	raw_post(&b, "/p/xhr", "");
+	fake_expect(&b, "\r\n\r\nc[1002,\"Connection interrupted\"]\n");
+}
+END_TEST
+
+static void overflow(struct session *s)
+{
+	static char text[40001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	fake_send(s, text);
+	fake_send(s, text);
+}
+
+START_TEST(a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole)
+{
+	fake.on_open = overflow;
+	raw_post(&a, "/s/xhr_streaming", "");
+	fake_expect_told("[open][close 4500 The client reads too slowly]");
+	fake_expect_end(&a);
+	ck_assert_ptr_null(strstr(a.in, "\r\n0\r\n\r\n"));
+}
+END_TEST
+
+START_TEST(a_refused_session_is_answered_with_the_status)
+{
+	fake.refuse_with = 451;
+	raw_post(&a, "/s/xhr_streaming", "");
+	fake_expect_next(&a, "HTTP/1.1 451 ");
+	fake.refuse_with = 0;
+	raw_post(&a, "/s/xhr_send", "[\"x\"]");
+	fake_expect(&a, "HTTP/1.1 404 "); /* senders open no session */
+	fake_expect_told("");
+}
+END_TEST
+
+START_TEST(messages_come_by_requests_of_their_own_and_in_order)
+{
+	open_stream(&a);
+	raw_post(&b, "/s/xhr_send", "[\"one\",\"two\"]");
+	fake_expect_next(&b, "HTTP/1.1 204 ");
+	fake_expect(&b, "\r\n\r\n");
+	raw_post(&b, "/s/jsonp_send", "[\"three\"]");
+	fake_expect_next(&b, "HTTP/1.1 200 ");
+	fake_expect(&b, "\r\n\r\nok");
+	raw_post(&b, "/s/xhr_send", "[\"four\"");
+	fake_expect_next(&b, "HTTP/1.1 500 ");
+	fake_expect(&b, "Broken JSON encoding.");
+	fake_expect_told("[message one][message two][message three]");
+}
+END_TEST
+
+START_TEST(the_answer_to_a_sender_waits_for_a_paused_application)
+{
+	open_stream(&a);
+	session_pause(fake.last);
+	raw_post(&b, "/s/xhr_send", "[\"one\"]");
+	fake_turns(30);
+	raw_expect_silence(&b, 20);
+	session_resume(fake.last);
+	fake_expect_next(&b, "HTTP/1.1 204 ");
+	fake_expect_told("[message one]");
+}
+END_TEST
+
+START_TEST(a_sender_whose_session_closes_while_it_waits_is_told_so)
+{
+	open_stream(&a);
+	session_pause(fake.last);
+	raw_post(&b, "/s/xhr_send", "[\"one\"]");
+	fake_turns(30);
+	session_close(fake.last, 4000, "done");
+	fake_expect_next(&b, "HTTP/1.1 404 ");
+	fake_expect_told("[close 4000 done]");
+}
+END_TEST
+
+START_TEST(a_callback_must_be_there_and_be_one)
+{
+	static const char *const bad[] = { "", "?c=", "?c=a%20b", "?c=f(1)", "?c=%00", "?c=a%0a", "?c=$" };
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(path, sizeof(path), "/j/jsonp%s", bad[i]);
+		raw_get(&a, path);
+		fake_expect(&a, "HTTP/1.1 500 ");
+		fake_expect(&a, "\"callback\" parameter");
+	}
+	fake_expect_told("");
+	raw_get(&b, "/j/jsonp?callback=a.B_9-");
+	fake_expect(&b, "\r\n\r\n/**/a.B_9-(\"o\");\r\n");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("http_receiver");
+	TCase *tc = tcase_create("http_receiver");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, prelude_open_and_every_frame_are_chunks_of_their_own);
+	tcase_add_test(tc, a_broadcast_message_is_the_same_octets_and_is_encoded_once);
+	tcase_add_test(tc, a_stream_ends_at_its_limit_and_the_connection_serves_on);
+	tcase_add_test(tc, shared_chunks_count_for_the_limit_as_others_do);
+	tcase_add_test(tc, an_old_client_gets_no_chunks_and_the_end_is_the_end);
+	tcase_add_test(tc, a_poll_waits_is_answered_whole_and_its_connection_serves_on);
+	tcase_add_test(tc, a_second_receiver_is_told_2010_whatever_its_wire);
+	tcase_add_test(tc, another_transport_may_not_take_a_session_over);
+	tcase_add_test(tc, a_waiting_receiver_whose_client_leaves_ends_the_session);
+	tcase_add_test(tc, a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole);
+	tcase_add_test(tc, a_refused_session_is_answered_with_the_status);
+	tcase_add_test(tc, messages_come_by_requests_of_their_own_and_in_order);
+	tcase_add_test(tc, the_answer_to_a_sender_waits_for_a_paused_application);
+	tcase_add_test(tc, a_sender_whose_session_closes_while_it_waits_is_told_so);
+	tcase_add_test(tc, a_callback_must_be_there_and_be_one);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
