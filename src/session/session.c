@@ -405,6 +405,11 @@ static bool send_batch(struct session *s)
 	return went_on(s, status);
 }
 
+static uint32_t at_most_u32(size_t n)
+{
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static bool is_blocked(struct session *s)
 {
 	size_t waiting = s->receiver->ops->buffered(s->receiver);
@@ -415,7 +420,7 @@ static bool is_blocked(struct session *s)
 	}
 	if (s->blocked_since == 0) {
 		s->blocked_since = now_of(s);
-		s->blocked_bytes = waiting;
+		s->blocked_bytes = at_most_u32(waiting);
 		arm(s);
 	}
 	return true;
@@ -673,7 +678,7 @@ static void check_progress(struct session *s, uint64_t now)
 		return;
 	waiting = s->receiver->ops->buffered(s->receiver);
 	if (waiting < s->blocked_bytes) {
-		s->blocked_bytes = waiting;
+		s->blocked_bytes = at_most_u32(waiting);
 		s->blocked_since = now;
 		return;
 	}

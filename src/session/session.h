@@ -120,8 +120,8 @@ struct session {
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
 	uint64_t born;
 	uint64_t blocked_since;
-	size_t blocked_bytes;
 	char *reason; /* of the close, if not the table's */
+	uint32_t blocked_bytes; /* then, or as much as fits here */
 	uint16_t code;
 	uint8_t state; /* enum session_state */
 	uint8_t late;  /* late receivers answered */
