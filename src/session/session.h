@@ -23,6 +23,7 @@
 #include "net/addr.h"
 #include "net/loop.h"
 #include "session/close_codes.h"
+#include "session/message_ring.h"
 #include "session/receiver.h"
 
 enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
@@ -83,11 +84,6 @@ struct buf *session_scratch(struct session_reactor *r);
 bool session_reactor_drain(struct session_reactor *r);
 /* Ends every session at once, and any that comes through its 101 later. */
 void session_reactor_abort(struct session_reactor *r);
-
-struct message_ring {
-	struct message **items;
-	uint32_t head, count, cap;
-};
 
 /* Somebody whose messages wait for a paused application; told when it has taken them all, or never will. */
 struct session_waiter {

@@ -1,14 +1,52 @@
 /*
- * session/session_private.h - between session.c and session_table.c.
+ * session/session_private.h - what the files of the session share; for them alone.
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
+#include "session/session.h"
 #include "session/session_table.h"
 
-/* What other reactors may see of a session. */
+#define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
+
+/* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused);
-/* Takes it out of its table and frees it; NULL is fine. */
 void session_entry_remove(struct session_entry *e);
+
+/* session.c */
+uint64_t session_now(const struct session *s);
+/* It is looked at in the flush stage. */
+void session_mark_dirty(struct session *s);
+/* Other reactors see its bits. */
+void session_publish(const struct session *s);
+/* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
+void session_end_now(struct session *s, unsigned code, const char *reason);
+/* The wire is not there any more, for better or worse. */
+void session_forget_receiver(struct session *s);
+void session_abort_receiver(struct session *s);
+void session_close_slow(struct session *s);
+/* Over: nothing more is delivered or sent. */
+void session_become_closed(struct session *s);
+const char *session_reason(const struct session *s);
+
+/* session_out.c */
+/* Says what can be said now: messages first, then the close. */
+void session_flush(struct session *s);
+/* Whether the session may go on after what a receiver said of its work. */
+bool session_went_on(struct session *s, enum recv_status status);
+bool session_is_blocked(struct session *s);
+void session_tell_writable(struct session *s);
+uint32_t session_at_most_u32(size_t n);
+
+/* session_in.c */
+/* The application goes on: what waited first, then the wire. */
+void session_take_up(struct session *s);
+/* Nothing waits any more: either all was taken, or nobody is left to take it. */
+void session_drop_inbox(struct session *s, bool taken);
+
+/* session_deadlines.c */
+/* Arms the timer unless it fires early enough anyway. */
+void session_arm(struct session *s);
+void session_on_timer(struct timer *t);
 
 #endif

@@ -135,7 +135,7 @@ static int connect_tcp(struct tls_context *tls)
 	accepted = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(accepted, 0);
 	addr = addr_from_sockaddr((struct sockaddr *)&peer);
-	http_server_add(server, accepted, &addr, tls);
+	http_server_add(server, accepted, &addr, tls, NULL);
 	return keep(fd);
 }
 
@@ -155,7 +155,7 @@ int client_new_unix(void)
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	http_server_add(server, pair[1], &addr, NULL);
+	http_server_add(server, pair[1], &addr, NULL, NULL);
 	return keep(pair[0]);
 }
 

@@ -1,0 +1,105 @@
+/*
+ * session/session_deadlines.c - the one timer of a session.
+ *
+ * It is armed for the nearest of all deadlines, and when it fires everything is looked
+ * at. So what happens per message is one store of a time.
+ */
+#include "base/log.h"
+#include "session/session_private.h"
+
+static void consider(uint64_t *nearest, uint64_t deadline)
+{
+	if (*nearest == 0 || deadline < *nearest)
+		*nearest = deadline;
+}
+
+static uint64_t nearest_deadline(const struct session *s)
+{
+	const struct session_limits *l = s->limits;
+	uint64_t nearest = s->deadline;
+
+	if (s->blocked_since && l->send_timeout_ms)
+		consider(&nearest, s->blocked_since + l->send_timeout_ms);
+	if (s->state != SESSION_OPEN)
+		return nearest; /* what nobody looks at when it fires would fire for ever */
+	if (s->receiver && l->heartbeat_delay_ms)
+		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
+	if (!s->heard && l->first_message_timeout_ms)
+		consider(&nearest, s->born + l->first_message_timeout_ms);
+	return nearest;
+}
+
+/* Arms the timer unless it fires early enough anyway. */
+void session_arm(struct session *s)
+{
+	uint64_t nearest = nearest_deadline(s), now = session_now(s);
+	struct timer_wheel *wheel = loop_timers(s->reactor->loop);
+
+	if (nearest == 0 || (timer_is_active(&s->timer) && s->timer.deadline <= nearest))
+		return;
+	timer_start(wheel, &s->timer, nearest > now ? nearest - now : 0);
+}
+
+static void check_progress(struct session *s, uint64_t now)
+{
+	size_t waiting;
+
+	if (!s->receiver || !s->blocked_since || !s->limits->send_timeout_ms ||
+	    now < s->blocked_since + s->limits->send_timeout_ms)
+		return;
+	waiting = s->receiver->ops->buffered(s->receiver);
+	if (waiting < s->blocked_bytes) {
+		s->blocked_bytes = session_at_most_u32(waiting);
+		s->blocked_since = now;
+		return;
+	}
+	session_close_slow(s);
+}
+
+static void check_silence(struct session *s, uint64_t now)
+{
+	if (!s->heard && s->state == SESSION_OPEN && s->limits->first_message_timeout_ms &&
+	    now >= s->born + s->limits->first_message_timeout_ms) {
+		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
+		    LOG_STR("transport", s->transport));
+		session_close(s, CLOSE_SILENT, NULL);
+	}
+}
+
+static void check_heartbeat(struct session *s, uint64_t now)
+{
+	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms &&
+	    now >= s->last_sent + s->limits->heartbeat_delay_ms) {
+		if (session_is_blocked(s))
+			s->last_sent = now; /* what is on its way is sign of life enough */
+		else
+			session_went_on(s, s->receiver->ops->heartbeat(s->receiver));
+	}
+}
+
+/* The client did not come back, or nobody asks any more why the session has ended. */
+static void check_deadline(struct session *s, uint64_t now)
+{
+	if (s->deadline == 0 || now < s->deadline)
+		return;
+	session_entry_remove(s->entry);
+	s->entry = NULL;
+	if (s->receiver)
+		session_abort_receiver(s);
+	session_end_now(s, CLOSE_INTERRUPTED, NULL);
+	s->deadline = 0;
+	session_mark_dirty(s);
+}
+
+void session_on_timer(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, timer);
+	uint64_t now = session_now(s);
+
+	check_progress(s, now);
+	check_silence(s, now);
+	check_heartbeat(s, now);
+	check_deadline(s, now);
+	session_arm(s);
+}
+

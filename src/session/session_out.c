@@ -1,0 +1,143 @@
+/*
+ * session/session_out.c - to the client: what was accepted waits in a bounded
+ * buffer, goes out in batches in the flush stage, and stops where the wire is full.
+ */
+#include <errno.h>
+
+#include "session/session_private.h"
+
+#define BATCH_MESSAGES 256    /* in one frame */
+#define BATCH_BYTES    131072 /* likewise, unless one message is larger */
+
+size_t session_buffered(const struct session *s)
+{
+	return s->out_bytes + (s->receiver ? s->receiver->ops->buffered(s->receiver) : 0);
+}
+
+int session_send(struct session *s, struct message *m)
+{
+	size_t cost = m->len + MESSAGE_COST, waiting, limit = s->limits->send_buffer_bytes;
+
+	if (!session_is_open(s))
+		return -EPIPE;
+	if (cost > limit)
+		return -EMSGSIZE;
+	waiting = session_buffered(s) + cost;
+	if (waiting > limit) {
+		session_close_slow(s);
+		return -ENOBUFS;
+	}
+	if (message_ring_push(&s->out, m) < 0)
+		return -ENOMEM;
+	message_ref(m);
+	s->out_bytes += cost;
+	session_mark_dirty(s);
+	if (waiting > limit / 2)
+		s->full = true;
+	return s->full ? SESSION_FULL : 0;
+}
+
+/* Whether the session may go on after what a receiver said of its work. */
+bool session_went_on(struct session *s, enum recv_status status)
+{
+	s->last_sent = session_now(s);
+	if (status == RECV_MORE)
+		return true;
+	session_forget_receiver(s);
+	if (status == RECV_GONE) {
+		session_end_now(s, CLOSE_INTERRUPTED, NULL);
+	} else if (s->state != SESSION_CLOSED) {
+		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
+		session_arm(s);
+	}
+	return false;
+}
+
+/* One frame of what waits. */
+static bool send_batch(struct session *s)
+{
+	struct message *batch[BATCH_MESSAGES];
+	struct receiver *r = s->receiver;
+	size_t bytes = 0;
+	uint32_t n = 0;
+	enum recv_status status;
+
+	while (n < s->out.count && n < BATCH_MESSAGES && (n == 0 || bytes < BATCH_BYTES)) {
+		batch[n] = message_ring_at(&s->out, n);
+		bytes += batch[n++]->len;
+	}
+	status = r->ops->messages(r, batch, n);
+	s->reactor->counters.messages_out += n;
+	s->reactor->counters.bytes_out += bytes;
+	message_ring_drop(&s->out, n);
+	s->out_bytes -= bytes + (size_t)n * MESSAGE_COST;
+	return session_went_on(s, status);
+}
+
+uint32_t session_at_most_u32(size_t n)
+{
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+bool session_is_blocked(struct session *s)
+{
+	size_t waiting = s->receiver->ops->buffered(s->receiver);
+
+	if (waiting == 0) {
+		s->blocked_since = 0;
+		return false;
+	}
+	if (s->blocked_since == 0) {
+		s->blocked_since = session_now(s);
+		s->blocked_bytes = session_at_most_u32(waiting);
+		session_arm(s);
+	}
+	return true;
+}
+
+static void deliver_close(struct session *s)
+{
+	struct receiver *r = s->receiver;
+
+	session_forget_receiver(s);
+	session_become_closed(s);
+	r->ops->close(r, s->code, session_reason(s));
+}
+
+/* Says what can be said now: messages first, then the close. */
+void session_flush(struct session *s)
+{
+	while (s->receiver && !session_is_blocked(s)) {
+		if (s->out.count > 0) {
+			if (!send_batch(s))
+				break;
+		} else if (s->state == SESSION_CLOSING) {
+			deliver_close(s);
+			return;
+		} else {
+			break;
+		}
+	}
+	message_ring_rest(&s->out);
+}
+
+void session_say_the_rest(struct session *s)
+{
+	while (s->receiver && s->out.count > 0 && send_batch(s))
+		;
+}
+
+void session_tell_writable(struct session *s)
+{
+	if (!s->full || s->state != SESSION_OPEN || session_buffered(s) > s->limits->send_buffer_bytes / 4)
+		return;
+	s->full = false;
+	s->ops->writable(s);
+}
+
+void session_writable(struct session *s)
+{
+	s->blocked_since = 0;
+	session_mark_dirty(s);
+}
+
