@@ -31,6 +31,8 @@ void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
 void transport_reactor_fini(struct transport_reactor *r);
 /* Drops every wire at once; the HTTP server has ended, and no new ones come. */
 void transport_reactor_abort(struct transport_reactor *r);
+/* The buffer for composing, empty; it is not kept beyond the call that asked for it. */
+struct buf *transport_wire(struct transport_reactor *r);
 /* The one of this thread; what mail from other reactors is for. */
 struct transport_reactor *transport_reactor_current(void);
 void transport_reactor_set_current(struct transport_reactor *r);

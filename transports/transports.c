@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#define WIRE_KEEP (1 << 20) /* a larger buffer is given back */
+
 /* websocket_raw is not here: its URL has no session. */
 static const struct transport *const all[] = {
 	&websocket_transport,
@@ -54,6 +56,14 @@ void transport_reactor_abort(struct transport_reactor *r)
 			session_receiver_gone(receiver->session, receiver);
 		receiver->ops->abort(receiver);
 	}
+}
+
+struct buf *transport_wire(struct transport_reactor *r)
+{
+	if (r->wire.cap > WIRE_KEEP)
+		buf_fini(&r->wire);
+	buf_clear(&r->wire);
+	return &r->wire;
 }
 
 struct transport_reactor *transport_reactor_current(void)

@@ -183,7 +183,7 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 static enum recv_status receiver_messages(struct receiver *base, struct message *const *messages, size_t count)
 {
 	struct ws_receiver *r = of(base);
-	struct buf *out = &r->reactor->wire;
+	struct buf *out = transport_wire(r->reactor);
 	struct shared *frame;
 
 	if (count == 1 && messages[0]->cache) {
@@ -191,7 +191,6 @@ static enum recv_status receiver_messages(struct receiver *base, struct message 
 		if (frame)
 			return write_piece(r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
-	buf_clear(out);
 	if (r->wire->outgoing(out, messages, count) < 0) {
 		end(r);
 		return RECV_GONE;
@@ -204,11 +203,10 @@ static void feed_rest(struct ws_receiver *r);
 static void receiver_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct ws_receiver *r = of(base);
-	struct buf *out = &r->reactor->wire;
+	struct buf *out = transport_wire(r->reactor);
 	size_t n = strlen(reason), mark;
 	char *to;
 
-	buf_clear(out);
 	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 && (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
 		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
 		ws_frame_end(out, mark, WS_TEXT);
@@ -249,6 +247,8 @@ static void receiver_pause(struct receiver *base, bool paused)
 		return;
 	}
 	ws_conn_resume(&r->conn);
+	r->last_heard = loop_now(loop_of(r)); /* its pongs may be among what was not read */
+	r->pinged = false;
 	feed_rest(r);
 	if (!r->ended && !r->conn.paused && !r->choked)
 		stream_want(&r->stream, STREAM_READ);
@@ -279,6 +279,9 @@ static void on_write(struct ws_conn *c, const void *frame, size_t n)
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	struct stream_piece piece = { frame, n, NULL };
 
+	/* While closing everything is read for the sake of a Close: who pings and does not read gets no pongs. */
+	if (r->closing && (*(const uint8_t *)frame & 0x0f) == WS_PONG && stream_queued(&r->stream) > 0)
+		return;
 	/* The answer to a Close is the last frame: what the messages before it have called forth goes first. */
 	if ((*(const uint8_t *)frame & 0x0f) == WS_CLOSE && r->base.session)
 		session_say_the_rest(r->base.session);
@@ -418,13 +421,15 @@ static void on_timer(struct timer *t)
 
 	if (r->closing) {
 		part(r); /* no Close came in time */
-	} else if (r->pinged && !r->conn.paused && !r->choked) {
+	} else if (r->pinged && !r->conn.paused && stream_queued(&r->stream) == 0) {
 		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
 		stream_reset(&r->stream);
 		lost(r);
 	} else if (silent >= interval) {
-		r->pinged = true;
-		ws_conn_ping(&r->conn, NULL, 0);
+		if (!r->pinged && stream_queued(&r->stream) == 0) { /* behind a backlog it would prove nothing */
+			r->pinged = true;
+			ws_conn_ping(&r->conn, NULL, 0);
+		}
 		timer_start(wheel, t, r->endpoint->pong_timeout_ms);
 	} else {
 		timer_start(wheel, t, interval - silent);

@@ -21,16 +21,22 @@
 
 /* --- how much has libmicrohttpd read? ----------------------------------------------------------- */
 
-/* Bytes taken out of the kernel's receive buffer since the connection began; 0 if it will not say. */
+/* Bytes taken out of the kernel's receive buffer since the connection began; 0 if it will not say. Bytes that
+ * arrive between two questions must not be counted on one side only, so the first is asked again. */
 static uint64_t tcp_read_so_far(int fd)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
-	int unread = 0;
+	int unread = 0, before;
 
 	memset(&info, 0, sizeof(info));
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
+	if (ioctl(fd, SIOCINQ, &unread) < 0)
 		return 0;
+	do {
+		before = unread;
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
+			return 0;
+	} while (unread != before); /* it ends: the receive window does */
 	if (info.tcpi_state == CLOSE_WAIT) /* a FIN counts as an octet received, but is never unread */
 		info.tcpi_bytes_received--;
 	return info.tcpi_bytes_received - (uint64_t)unread;

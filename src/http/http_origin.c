@@ -69,20 +69,36 @@ static bool is_allowed(const struct http_origins *o, const struct http_request *
 	return false;
 }
 
+/* The origin part of a URL. */
+static struct bytes origin_of(struct bytes url)
+{
+	size_t at = find(url, "://"), end = at + 3;
+
+	if (at == url.n)
+		return (struct bytes){ 0 };
+	while (end < url.n && url.p[end] != '/' && url.p[end] != '?')
+		end++;
+	return (struct bytes){ url.p, end };
+}
+
+/* A GET by a script or frame element has no Origin; but a browser says whether another site is behind it, and most
+ * of the time which one. */
+static bool is_allowed_without_origin(const struct http_origins *o, const struct http_request *r)
+{
+	struct bytes site = http_request_find_header(r, "Sec-Fetch-Site");
+	struct bytes referer = http_request_find_header(r, "Referer");
+
+	if (o->any || !site.p || bytes_equal(site, BYTES("same-origin")) || bytes_equal(site, BYTES("none")))
+		return true;
+	referer = origin_of(referer);
+	return referer.n > 0 && is_allowed(o, r, referer);
+}
+
 enum http_origin_verdict http_origin_check(const struct http_origins *o, const struct http_request *r)
 {
 	struct bytes origin = http_request_header(r, HTTP_ORIGIN);
-	struct bytes site;
-	bool ok;
+	bool ok = origin.n > 0 ? is_allowed(o, r, origin) : is_allowed_without_origin(o, r);
 
-	if (origin.p && origin.n) {
-		ok = is_allowed(o, r, origin);
-	} else if (o->any || o->count > 0) {
-		ok = true; /* a listed site's script element sends no Origin, and cannot be told from another's */
-	} else {
-		site = http_request_find_header(r, "Sec-Fetch-Site");
-		ok = !site.p || !bytes_equal(site, BYTES("cross-site"));
-	}
 	return ok ? HTTP_ORIGIN_ALLOWED : HTTP_ORIGIN_REFUSED;
 }
 

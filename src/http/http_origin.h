@@ -22,8 +22,8 @@ struct http_origins {
 /* What a request's Origin, or the lack of one, comes to. */
 enum http_origin_verdict { HTTP_ORIGIN_REFUSED, HTTP_ORIGIN_ALLOWED };
 
-/* Checks a request. Without an Origin header (a GET of the same origin, a script element, a program) it is
- * allowed, unless the browser says by Sec-Fetch-Site that another site has asked and not everybody may. */
+/* Checks a request. Without an Origin header (a GET of the same origin, a script element, a program) it is allowed,
+ * unless the browser says by Sec-Fetch-Site that another site has asked: then the origin of its Referer counts. */
 enum http_origin_verdict http_origin_check(const struct http_origins *o, const struct http_request *r);
 
 /* Access-Control-* and Vary for an allowed request. Credentials are allowed only to a named origin. */

@@ -100,6 +100,8 @@ int http_conn_hand_over(struct http_conn *conn, int fd);
 void http_conn_wait_for_response(struct http_conn *conn);
 /* From now on the deadline for the next request applies. */
 void http_conn_wait_for_next(struct http_conn *conn);
+/* The client has shut its side down, or vanished. */
+void http_conn_client_ended(struct http_conn *conn);
 /* For a connection libmicrohttpd does not know (yet). */
 void http_conn_end(struct http_conn *conn);
 

@@ -26,6 +26,7 @@ struct http_relay {
 	struct stream outer, inner;
 	uint64_t received; /* bytes passed inwards */
 	uint64_t sent;     /* and outwards */
+	bool client_gone;
 	bool ended;
 };
 
@@ -75,11 +76,12 @@ static void client_gone(struct http_relay *relay)
 {
 	struct http_conn *conn = relay->conn;
 
-	if (conn && conn->request && conn->request->state == REQUEST_HELD)
-		http_held_hangup(conn->request->held);
+	relay->client_gone = true;
 	if (conn && conn->mhd) {
 		stream_want(&relay->outer, 0);
 		stream_shutdown(&relay->inner);
+		if (stream_queued(&relay->inner) == 0 || (conn->request && conn->request->state == REQUEST_HELD))
+			http_conn_client_ended(conn);
 		return;
 	}
 	http_relay_abort(relay);
@@ -105,12 +107,14 @@ static void on_outer_writable(struct stream *s)
 		stream_want(&relay->inner, STREAM_READ);
 }
 
-/* The outer wire is broken: nothing can be said any more. */
+/* The outer wire is broken: nothing can be said any more, so libmicrohttpd need not try. */
 static void on_outer_hangup(struct stream *s, int err)
 {
 	struct http_relay *relay = container_of(s, struct http_relay, outer);
 
 	(void)err;
+	if (stream_is_open(&relay->inner))
+		shutdown(relay->inner.watch.fd, SHUT_RDWR);
 	client_gone(relay);
 }
 
@@ -137,7 +141,12 @@ static void on_inner_readable(struct stream *s)
 
 static void on_inner_writable(struct stream *s)
 {
-	stream_want(&container_of(s, struct http_relay, inner)->outer, STREAM_READ);
+	struct http_relay *relay = container_of(s, struct http_relay, inner);
+
+	if (!relay->client_gone)
+		stream_want(&relay->outer, STREAM_READ);
+	else if (relay->conn && relay->conn->mhd)
+		http_conn_client_ended(relay->conn);
 }
 
 static void on_inner_hangup(struct stream *s, int err)

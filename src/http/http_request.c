@@ -141,8 +141,31 @@ static bool is_field_value(struct bytes b)
 
 struct head_check {
 	struct http_request *r;
+	const char *end; /* of the last value in the bytes received */
 	const char *wrong;
 };
+
+/* libmicrohttpd unfolds a header elsewhere; all others stay where they were received. */
+static bool is_in_place(const struct http_request *r, struct bytes value)
+{
+	return value.p >= r->method_name && value.p + value.n <= r->method_name + r->header_bytes;
+}
+
+/* Between the last value and the end of the head stand two line ends. libmicrohttpd (to 0.9.75 at least) takes a
+ * line that begins with a colon for the end of the head, and the lines behind it for something else. */
+static bool ends_well(const struct http_request *r, const char *end)
+{
+	const char *at = end, *stop = r->method_name + r->header_bytes;
+	unsigned line_ends = 0;
+
+	for (; at < stop; at++) {
+		if (*at == '\0' || *at == '\r' || *at == '\n')
+			line_ends++;
+		else if (*at != ' ' && *at != '\t')
+			return false;
+	}
+	return line_ends <= 4;
+}
 
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
     const char *value, size_t value_size)
@@ -160,6 +183,12 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 		check->wrong = "A header value has a control character.";
 		return MHD_NO;
 	}
+	if (value && !is_in_place(r, v)) {
+		check->wrong = "A header is folded.";
+		return MHD_NO;
+	}
+	if (value)
+		check->end = v.p + v.n;
 	for (int h = 0; h < HTTP_HEADERS; h++) {
 		if (!bytes_equal_nocase(name, header_names[h]))
 			continue;
@@ -206,7 +235,7 @@ static enum http_method method_of(const char *name)
 
 const char *http_request_read_head(struct http_request *r, const char *method, const char *version)
 {
-	struct head_check check = { r, NULL };
+	struct head_check check = { r, version + strlen(version), NULL };
 	const char *wrong;
 
 	r->method_name = method;
@@ -222,6 +251,8 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_header, &check);
 	if (check.wrong)
 		return check.wrong;
+	if (!ends_well(r, check.end))
+		return "A header has no name.";
 	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
 		return "The Host header is missing.";
 	return check_framing(r);

@@ -7,6 +7,9 @@
  * was added, resumed or upgraded, since its own timeout knows nothing of those.
  * Its connection timeouts stay off (a client dripping bytes renews them); a
  * deadline of ours shuts the reading side down, and libmicrohttpd then sees an end.
+ *
+ * It is edge-triggered and takes a short read for the last one, so a FIN that came with
+ * the last bytes is never seen. We look for it, once a second.
  */
 #include "http/http_private.h"
 
@@ -89,17 +92,20 @@ void http_conn_wait_for_next(struct http_conn *conn)
 
 /* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind the last bytes; and
  * it does not look at a suspended connection at all. */
-static void on_client_end(struct watch *w, uint32_t events)
+void http_conn_client_ended(struct http_conn *conn)
 {
-	struct http_conn *conn = container_of(w, struct http_conn, watch);
-
-	(void)events;
-	loop_unwatch(conn->server->loop, w);
+	loop_unwatch(conn->server->loop, &conn->watch);
 	conn->half_closed = true;
 	if (!conn->request || conn->request->state == REQUEST_READING)
 		http_conn_wait_for_next(conn); /* what has come is still read */
 	else if (conn->request->state == REQUEST_HELD)
 		http_held_hangup(conn->request->held);
+}
+
+static void on_client_end(struct watch *w, uint32_t events)
+{
+	(void)events;
+	http_conn_client_ended(container_of(w, struct http_conn, watch));
 }
 
 /* The relay watches its own end; without memory for a watch the idle deadline has to do. */
@@ -330,6 +336,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 		r->head_read = true;
 		return begin(r, method, version);
 	}
+	if (r->state == REQUEST_TAKEN)
+		return MHD_NO; /* the deadline was first */
 	if (*upload_size > 0)
 		return body(r, upload, upload_size);
 	return complete(r);

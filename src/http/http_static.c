@@ -158,7 +158,7 @@ bool http_etag_matches(struct bytes list, struct bytes etag)
 	if (bytes_equal(list, BYTES("*")))
 		return true;
 	while (i < list.n) {
-		size_t from;
+		size_t from, to;
 
 		while (i < list.n && (list.p[i] == ' ' || list.p[i] == '\t' || list.p[i] == ','))
 			i++;
@@ -170,7 +170,9 @@ bool http_etag_matches(struct bytes list, struct bytes etag)
 				;
 		while (i < list.n && list.p[i] != ',')
 			i++;
-		if (i - from >= etag.n && memcmp(list.p + from, etag.p, etag.n) == 0)
+		for (to = i; to > from && (list.p[to - 1] == ' ' || list.p[to - 1] == '\t'); to--)
+			;
+		if (bytes_equal((struct bytes){ list.p + from, to - from }, etag))
 			return true;
 	}
 	return false;

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "server/server_private.h"
 
+#define ORDER_COST 128 /* what a message on its way costs beside its bytes */
+
 struct sockjs_ref {
 	atomic_uint refs;
 	atomic_bool over;
@@ -79,7 +81,7 @@ struct order {
 static void order_free(struct order *o)
 {
 	if (o->message)
-		atomic_fetch_sub_explicit(&o->ref->under_way, o->message->len, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&o->ref->under_way, o->message->len + ORDER_COST, memory_order_relaxed);
 	message_unref(o->message);
 	mem_free(o->reason);
 	ref_release(o->ref);
@@ -121,13 +123,15 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 {
 	struct message *m;
 	struct order *o;
+	size_t under_way;
 	int err;
 
 	if (is_over(ref))
 		return -EPIPE;
 	if (len > ref->limit)
 		return -EMSGSIZE;
-	if (atomic_load_explicit(&ref->under_way, memory_order_relaxed) + len > ref->limit)
+	under_way = atomic_load_explicit(&ref->under_way, memory_order_relaxed);
+	if (under_way > 0 && under_way + len + ORDER_COST > ref->limit)
 		return -ENOBUFS;
 	m = message_from_app(text, len, false, false, &err);
 	if (!m)
@@ -137,7 +141,7 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 		message_unref(m);
 		return -ENOMEM;
 	}
-	atomic_fetch_add_explicit(&ref->under_way, len, memory_order_relaxed);
+	atomic_fetch_add_explicit(&ref->under_way, len + ORDER_COST, memory_order_relaxed);
 	o->message = m;
 	loop_post(ref->loop, &o->mail, on_order);
 	return 0;

@@ -288,24 +288,19 @@ static unsigned ask_application(struct sockjs_handshake *h)
 	return (unsigned)status;
 }
 
-static struct sockjs_session *make_session(const struct sockjs_handshake *h)
+/* From here on the application will see open and close, whatever happens. */
+static void begin_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
-	struct sockjs_session *s = mem_zalloc(sizeof(*s));
 	bool is_raw = h->t->transport == &websocket_raw_transport;
 
-	if (!s)
-		return NULL;
 	s->endpoint = h->endpoint;
 	s->user = h->user;
 	s->client = h->t->client;
-	if (h->subprotocol[0] && (!session_extra(s) || !(s->extra->subprotocol = mem_strdup(h->subprotocol)))) {
-		mem_free(s->extra);
-		mem_free(s);
-		return NULL;
-	}
+	if (h->subprotocol[0] && session_extra(s))
+		s->extra->subprotocol = mem_strdup(h->subprotocol); /* without memory it is not remembered */
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits, &session_ops,
 	    h->t->transport->name, is_raw);
-	return s;
+	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
 /* endpoint_ops.accept */
@@ -313,24 +308,25 @@ unsigned session_accept(const struct transport_request *t, struct transport_acce
 {
 	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
 	struct sockjs_handshake h = { .t = t, .endpoint = ep };
-	struct sockjs_session *s = NULL;
-	unsigned status = 503;
+	struct sockjs_session *s;
+	unsigned status;
 
 	if (t->reactor->sessions.draining ||
 	    (ep->options.max_sessions && atomic_load(&ep->sessions) >= ep->options.max_sessions))
-		return status;
+		return 503;
+	s = mem_zalloc(sizeof(*s)); /* before the application is asked: its answer must not get lost */
+	if (!s)
+		return 503;
 	status = ask_application(&h);
 	if (status == 0) {
 		select_by_list(&h);
-		s = make_session(&h);
-		status = s ? 0 : 503;
-	}
-	handshake_fini(&h);
-	if (s) {
-		atomic_fetch_add_explicit(&ep->sessions, 1, memory_order_relaxed);
+		begin_session(s, &h);
 		accepted->session = &s->base;
 		memcpy(accepted->subprotocol, h.subprotocol, sizeof(h.subprotocol));
+	} else {
+		mem_free(s);
 	}
+	handshake_fini(&h);
 	return status;
 }
 

@@ -18,7 +18,8 @@ struct receiver;
 struct session;
 
 enum recv_status {
-	RECV_MORE, /* said; keep me */
+	RECV_MORE, /* said; keep me (also if that was all, but the wire has not taken it yet: then
+	            * session_receiver_done() follows) */
 	RECV_DONE, /* said, and that was all I can say: I am detached, forget me */
 	RECV_GONE, /* the wire broke: I am detached, what was said is lost */
 };

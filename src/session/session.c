@@ -317,6 +317,18 @@ void session_receiver_gone(struct session *s, struct receiver *r)
 	end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
+void session_receiver_done(struct session *s, struct receiver *r)
+{
+	if (s->receiver != r)
+		return;
+	forget_receiver(s);
+	if (s->state != SESSION_CLOSED) {
+		s->deadline = now_of(s) + s->limits->disconnect_delay_ms;
+		arm(s);
+	}
+	mark_dirty(s);
+}
+
 void session_client_closed(struct session *s, struct receiver *r, unsigned code, const char *reason)
 {
 	if (s->receiver != r)

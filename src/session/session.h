@@ -164,6 +164,8 @@ static inline bool session_is_open(const struct session *s)
 int session_attach(struct session *s, struct receiver *r);
 /* The wire broke, or its client left. */
 void session_receiver_gone(struct session *s, struct receiver *r);
+/* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all now. */
+void session_receiver_done(struct session *s, struct receiver *r);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */

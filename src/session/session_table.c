@@ -33,7 +33,7 @@ struct session_entry {
 	struct addr peer;
 	bool bound;
 	atomic_bool open, attached, paused;
-	size_t id_len;
+	uint32_t id_len;
 	char id[];
 };
 
@@ -103,7 +103,7 @@ int session_table_insert(struct session_table *t, struct bytes id, struct sessio
 {
 	uint64_t hash = map_hash(&t->seed, id);
 	struct shard *shard = shard_of(t, hash);
-	struct session_entry *e = mem_zalloc(sizeof(*e) + id.n);
+	struct session_entry *e = mem_zalloc(offsetof(struct session_entry, id) + id.n);
 	int err;
 
 	if (!e)
@@ -114,7 +114,7 @@ int session_table_insert(struct session_table *t, struct bytes id, struct sessio
 	e->transport = s->transport;
 	e->peer = *peer;
 	e->bound = s->limits->bind_address;
-	e->id_len = id.n;
+	e->id_len = (uint32_t)id.n;
 	memcpy(e->id, id.p, id.n);
 	atomic_init(&e->open, true);
 	pthread_mutex_lock(&shard->lock);

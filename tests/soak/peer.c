@@ -17,7 +17,13 @@ enum phase { HEAD, BODY, CHUNK_SIZE, CHUNK, CHUNK_END, LAST_CHUNK, UNTIL_END, FR
 enum { READ_BYTES = 65536, EVENTS = 256 };
 
 const char *const wire_names[WIRES] = {
-	"websocket", "websocket_raw", "xhr_streaming", "eventsource", "htmlfile", "xhr", "jsonp",
+	"websocket",
+	"websocket_raw",
+	"xhr_streaming",
+	"eventsource",
+	"htmlfile",
+	"xhr",
+	"jsonp",
 };
 
 static int epoll = -1;
@@ -168,7 +174,8 @@ static void over(struct peer *p, int err)
 	p->on->ended(p, err);
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing -----------------------------------------------------------------------------------
+ */
 
 static void flush(struct peer *p)
 {
@@ -214,7 +221,8 @@ void peer_set_deaf(struct peer *p, bool deaf)
 
 void peer_write_ws(struct peer *p, unsigned opcode, const void *bytes, size_t n)
 {
-	unsigned char head[14] = { (unsigned char)(0x80 | opcode) }, mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
+	unsigned char head[14] = { (unsigned char)(0x80 | opcode) },
+	              mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
 	char *masked = must_have(malloc(n + 1));
 	size_t len = 2;
 
@@ -239,9 +247,11 @@ void peer_write_ws(struct peer *p, unsigned opcode, const void *bytes, size_t n)
 	free(masked);
 }
 
-/* --- frames in a body -------------------------------------------------------------------------- */
+/* --- frames in a body --------------------------------------------------------------------------
+ */
 
-/* Frames inside script text are JSON strings; what the soak sends needs no escapes but those of quotes. */
+/* Frames inside script text are JSON strings; what the soak sends needs no escapes but those of
+ * quotes. */
 static size_t drop_backslashes(char *text, size_t n)
 {
 	size_t to = 0;
@@ -253,7 +263,8 @@ static size_t drop_backslashes(char *text, size_t n)
 }
 
 /* The frame in PIECE is between BEFORE and AFTER. */
-static void quoted_frame(struct peer *p, char *piece, size_t n, const char *before, const char *after)
+static void quoted_frame(
+    struct peer *p, char *piece, size_t n, const char *before, const char *after)
 {
 	char *from = memmem(piece, n, before, strlen(before)), *to;
 
@@ -317,7 +328,8 @@ static void read_body(struct peer *p)
 	}
 }
 
-/* --- HTTP ---------------------------------------------------------------------------------------- */
+/* --- HTTP ----------------------------------------------------------------------------------------
+ */
 
 static void end_of_response(struct peer *p)
 {
@@ -325,16 +337,16 @@ static void end_of_response(struct peer *p)
 		quoted_frame(p, buf_at(&p->body), buf_n(&p->body), "(\"", "\");");
 	p->phase = HEAD;
 	p->prelude_seen = false;
-	buf_drop(&p->body, buf_n(&p->body));
 	if (p->fd >= 0)
 		p->on->response(p, p->status, p->keeps_alive);
+	buf_drop(&p->body, buf_n(&p->body));
 }
 
 static const char *header(const char *head, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (; (head = strstr(head, "\r\n")) != NULL; ) {
+	for (; (head = strstr(head, "\r\n")) != NULL;) {
 		head += 2;
 		if (strncasecmp(head, name, n) == 0 && head[n] == ':')
 			return head + n + 1 + strspn(head + n + 1, " ");
@@ -427,7 +439,8 @@ static bool http_step(struct peer *p)
 	}
 }
 
-/* --- WebSocket -------------------------------------------------------------------------------------- */
+/* --- WebSocket
+ * -------------------------------------------------------------------------------------- */
 
 static bool ws_step(struct peer *p)
 {
@@ -457,7 +470,8 @@ static bool ws_step(struct peer *p)
 	return true;
 }
 
-/* --- events -------------------------------------------------------------------------------------------- */
+/* --- events
+ * -------------------------------------------------------------------------------------------- */
 
 static void hear(struct peer *p)
 {

@@ -63,8 +63,8 @@ struct peer {
 	void *owner;
 	struct bytebuf out, in, body;
 	uint32_t watched;
-	bool deaf;   /* does not read */
-	bool shut;   /* has said its last */
+	bool deaf; /* does not read */
+	bool shut; /* has said its last */
 	uint8_t phase;
 	bool chunked, keeps_alive, upgraded, prelude_seen;
 	unsigned status;

@@ -12,7 +12,7 @@
 
 struct item {
 	struct map_node node;
-	char key[16];
+	char key[24];
 	unsigned seen;
 };
 

@@ -1355,7 +1355,7 @@ static void live_a_life(char *accepted)
 	fake_receiver_init(&r);
 	session_attach(s, &r.base);
 	for (int i = 0; i < 10; i++) {
-		char text[8];
+		char text[16];
 		struct message *m;
 
 		snprintf(text, sizeof(text), "m%d", i);

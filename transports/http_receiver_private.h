@@ -1,0 +1,61 @@
+/*
+ * transports/http_receiver_private.h - between http_serve.c (from a request to an
+ * attached receiver), http_receiver.c (the verbs) and http_wire.c (what is written).
+ */
+#ifndef TRANSPORTS_HTTP_RECEIVER_PRIVATE_H
+#define TRANSPORTS_HTTP_RECEIVER_PRIVATE_H
+
+#include "http/http_detach.h"
+#include "transports/http_receiver.h"
+
+enum http_phase {
+	HTTP_IN_REQUEST, /* a poll whose frame collects in `said`: it may be answered at once */
+	HTTP_DETACHED,   /* frames go to the stream */
+	HTTP_LEAVING,    /* the last byte was said, the wire has not taken it yet; still attached */
+	HTTP_FINISHED,   /* likewise, but the session has let go */
+};
+
+struct http_receiver {
+	struct receiver base;
+	struct deferred deferred;
+	struct stream stream;
+	struct timer timer; /* of the finish */
+	const struct http_wire *wire;
+	const struct transport_request *request; /* while HTTP_IN_REQUEST */
+	const struct transport *transport;
+	struct endpoint *endpoint;
+	struct transport_reactor *reactor;
+	struct addr peer;
+	uint16_t lines_len, callback_len; /* of `text` */
+	struct buf *said;       /* while HTTP_IN_REQUEST */
+	size_t framed;          /* octets of frames said, for response_limit */
+	size_t left;            /* of a finished response, when last looked at */
+	uint8_t phase;
+	bool is_1_1, chunked, keep_alive, bare, head_sent;
+	bool complete;          /* the poll has its frame */
+	char text[];            /* the head's lines that vary, then the callback */
+};
+
+/* --- http_receiver.c --- */
+
+extern const struct receiver_ops http_receiver_ops;
+extern const struct stream_events http_receiver_events;
+void http_receiver_init(struct http_receiver *r);
+/* In the reactor of its session, with its stream: attaches, or answers 404 if there is no session any more. */
+void http_receiver_begin(struct http_receiver *r, struct session *s);
+void http_receiver_end(struct http_receiver *r);
+
+/* --- http_wire.c --- */
+
+/* The whole head, for libmicrohttpd. */
+void http_wire_make_head(const struct http_receiver *r, struct http_head *head);
+/* Appends the raw head of a detached response; `length` -1 for a stream. */
+int http_wire_add_head(const struct http_receiver *r, struct buf *out, long long length);
+/* Appends what stands before any frame. */
+int http_wire_add_prelude(const struct http_receiver *r, struct buf *out);
+/* Appends one wrapped frame, as a chunk if the response has chunks; counts it. */
+int http_wire_add_frame(struct http_receiver *r, struct buf *out, struct bytes frame);
+/* Octets of payload in a chunk of this total length. */
+size_t http_wire_chunk_payload(size_t total);
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * transports/http_serve.c - from a request to an attached receiver: finds the
+ * session or makes it, here or in the reactor that has it.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "transports/http_receiver_private.h"
+
+/* A poll with no more to say than this is answered within its request; more goes over a detached connection, where
+ * it counts as unsent until the client has taken it. */
+#define IN_REQUEST_MAX 16384
+
+static struct http_receiver *receiver_new(const struct transport_request *t, const struct http_wire *wire,
+    struct bytes callback, struct buf *said)
+{
+	struct http_head head;
+	struct http_receiver *r;
+
+	transport_head(t, &head, 200);
+	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n);
+	if (!r)
+		return NULL;
+	memset(r, 0, offsetof(struct http_receiver, text));
+	http_receiver_init(r);
+	r->wire = wire;
+	r->request = t;
+	r->transport = t->transport;
+	r->endpoint = t->endpoint;
+	r->reactor = t->reactor;
+	r->said = said;
+	r->phase = HTTP_IN_REQUEST;
+	r->is_1_1 = http_request_is_1_1(t->http);
+	r->chunked = wire->is_streaming && r->is_1_1;
+	r->lines_len = (uint16_t)head.len;
+	r->callback_len = (uint16_t)callback.n;
+	memcpy(r->text, head.text, head.len);
+	if (callback.n)
+		memcpy(r->text + head.len, callback.p, callback.n);
+	r->reactor->sessions.counters.receivers++;
+	return r;
+}
+
+/* Takes the connection out of its request, to live in `loop`, or (NULL) to be sent to another one. On error the request
+ * has been refused. */
+static int detach(struct http_receiver *r, struct loop *loop)
+{
+	struct http_detached d;
+	struct http_head head;
+	int err;
+
+	if (r->wire->is_streaming) {
+		err = http_detach_stream(r->request->http, &d);
+	} else {
+		http_wire_make_head(r, &head);
+		err = http_detach_poll(r->request->http, &head, &d);
+	}
+	if (err < 0) {
+		transport_refuse(r->request, 503, "Out of memory or descriptors.");
+		return err;
+	}
+	r->request = NULL;
+	r->said = NULL;
+	r->peer = d.peer;
+	r->keep_alive = d.keep_alive && r->is_1_1;
+	r->bare = d.bare;
+	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
+	return 0;
+}
+
+/* --- a session of this loop ----------------------------------------------------------------------------- */
+
+static void attach_detached(struct http_receiver *r, struct session *s)
+{
+	if (detach(r, r->reactor->sessions.loop) == 0) {
+		http_receiver_begin(r, s);
+		return;
+	}
+	if (s->state == SESSION_CONNECTING)
+		session_discard(s);
+	http_receiver_end(r);
+}
+
+/* A poll that the session leaves unanswered waits outside. */
+static void wait_detached(struct http_receiver *r)
+{
+	if (detach(r, r->reactor->sessions.loop) < 0) {
+		if (r->base.session)
+			session_receiver_gone(r->base.session, &r->base);
+		http_receiver_end(r);
+		return;
+	}
+	r->phase = HTTP_DETACHED;
+	list_append(&r->reactor->receivers, &r->base.node);
+	stream_want(&r->stream, STREAM_HANGUP);
+}
+
+static void attach_in_request(struct http_receiver *r, struct session *s)
+{
+	struct http_head head;
+
+	if (session_attach(s, &r->base) < 0) {
+		transport_refuse(r->request, 404, "There is no such session any more.");
+		http_receiver_end(r);
+		return;
+	}
+	if (!r->complete) {
+		wait_detached(r);
+		return;
+	}
+	if (buf_len(r->said) == 0) {
+		transport_refuse(r->request, 503, "The session has ended.");
+	} else {
+		http_wire_make_head(r, &head);
+		http_respond(r->request->http, &head, (struct bytes){ buf_data(r->said), buf_len(r->said) });
+	}
+	http_receiver_end(r);
+}
+
+static void attach_local(struct http_receiver *r, struct session *s)
+{
+	if (r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX)
+		attach_detached(r, s);
+	else
+		attach_in_request(r, s);
+}
+
+/* --- a session of another loop ----------------------------------------------------------------------------- */
+
+/* A receiver on its way to the reactor of its session: by id, for the session may end meanwhile. */
+struct handover {
+	struct mail mail;
+	struct http_receiver *receiver;
+	struct addr client;
+	size_t id_len;
+	char id[];
+};
+
+/* Another kind of transport may not take a session over; but it is told that somebody is there, or that the session
+ * has ended. */
+static bool is_other_kind(const struct transport *t, const struct session_found *found)
+{
+	return strcmp(found->transport, t->name) != 0 && found->open && !found->attached;
+}
+
+static struct session *find_here(const struct handover *h)
+{
+	const struct http_receiver *r = h->receiver;
+	struct session_found found;
+
+	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
+	    is_other_kind(r->transport, &found))
+		return NULL;
+	return found.session;
+}
+
+static void on_handover(struct mail *mail, struct loop *loop)
+{
+	struct handover *h = container_of(mail, struct handover, mail);
+	struct http_receiver *r = h->receiver;
+	struct transport_reactor *here = transport_reactor_current();
+
+	if (!here || !here->http) { /* the server has ended while it was on its way */
+		stream_close(&r->stream);
+		mem_free(r);
+		mem_free(h);
+		return;
+	}
+	stream_adopt(&r->stream, loop);
+	r->reactor = here;
+	r->reactor->sessions.counters.receivers++;
+	http_receiver_begin(r, find_here(h));
+	mem_free(h);
+}
+
+static void hand_over(struct http_receiver *r, const struct transport_request *t, struct loop *owner)
+{
+	struct handover *h = mem_alloc(sizeof(*h) + t->session_id.n);
+
+	if (!h)
+		transport_refuse(t, 503, "Out of memory.");
+	if (!h || detach(r, NULL) < 0) {
+		mem_free(h);
+		http_receiver_end(r);
+		return;
+	}
+	h->receiver = r;
+	h->client = t->client;
+	h->id_len = t->session_id.n;
+	memcpy(h->id, t->session_id.p, t->session_id.n);
+	r->reactor->sessions.counters.receivers--;
+	loop_post(owner, &h->mail, on_handover);
+}
+
+/* --- finding or making the session --------------------------------------------------------------------------- */
+
+static void serve_existing(struct http_receiver *r, const struct transport_request *t, const struct session_found *found)
+{
+	if (is_other_kind(t->transport, found)) {
+		transport_refuse(t, 404, "This session was opened by another transport.");
+		http_receiver_end(r);
+	} else if (found->session) {
+		attach_local(r, found->session);
+	} else {
+		hand_over(r, t, found->owner);
+	}
+}
+
+/* NULL when the request was answered with a refusal, or (*err is -EEXIST) somebody was faster. */
+static struct session *make_session(const struct transport_request *t, int *err)
+{
+	struct transport_accept accepted = { 0 };
+	unsigned status = t->endpoint->ops->accept(t, &accepted);
+
+	if (status) {
+		transport_refuse(t, status, "The session was refused.");
+		return NULL;
+	}
+	*err = session_table_insert(t->endpoint->table, t->session_id, accepted.session, &t->client);
+	if (*err == 0)
+		return accepted.session;
+	session_discard(accepted.session);
+	if (*err != -EEXIST)
+		transport_refuse(t, 503, "Out of memory.");
+	return NULL;
+}
+
+void http_receiver_serve(const struct transport_request *t, const struct http_wire *wire, struct bytes callback)
+{
+	struct buf said = BUF_INIT;
+	struct http_receiver *r = receiver_new(t, wire, callback, &said);
+	struct session_found found;
+	struct session *s;
+	int err = 0;
+
+	if (!r) {
+		transport_refuse(t, 503, "Out of memory.");
+		return;
+	}
+	/* Two requests may open one session at the same time on two reactors: the second one finds it then. */
+	if (session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
+		serve_existing(r, t, &found);
+	} else if ((s = make_session(t, &err)) != NULL) {
+		attach_local(r, s);
+	} else if (err == -EEXIST && session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
+		serve_existing(r, t, &found);
+	} else {
+		if (err == -EEXIST) /* bound to another client, or gone again */
+			transport_refuse(t, 404, "There is no such session.");
+		http_receiver_end(r);
+	}
+	buf_fini(&said);
+}
+
+/* --- callbacks of jsonp and htmlfile -------------------------------------------------------------------------- */
+
+static bool is_callback(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char c = p[i];
+		bool ok = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
+		          c == '_' || c == '.';
+
+		if (!ok)
+			return false;
+	}
+	return n > 0;
+}
+
+size_t http_receiver_callback(const struct transport_request *t, char out[CALLBACK_MAX])
+{
+	struct bytes query = http_request_query(t->http), raw = http_parameter(query, "c");
+	ssize_t n;
+
+	if (!raw.p)
+		raw = http_parameter(query, "callback");
+	if (raw.n == 0) {
+		transport_refuse(t, 500, "\"callback\" parameter required");
+		return 0;
+	}
+	n = http_percent_decode(raw, true, out, CALLBACK_MAX);
+	if (n <= 0 || !is_callback(out, (size_t)n)) {
+		transport_refuse(t, 500, "invalid \"callback\" parameter");
+		return 0;
+	}
+	return (size_t)n;
+}
