@@ -154,6 +154,11 @@ bool raw_has(struct raw_client *c, size_t n)
 	return c->len >= n;
 }
 
+void raw_expect_more(struct raw_client *c, size_t n)
+{
+	need(c, n);
+}
+
 char raw_peek(struct raw_client *c)
 {
 	need(c, 1);

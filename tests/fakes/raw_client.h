@@ -37,6 +37,8 @@ bool raw_wait(struct raw_client *c, const char *text, int ms);
 void raw_expect_next(struct raw_client *c, const char *text);
 /* Whether n octets are here, without waiting. */
 bool raw_has(struct raw_client *c, size_t n);
+/* Waits until n octets are here; they stay. */
+void raw_expect_more(struct raw_client *c, size_t n);
 /* The octet that comes next; it stays. */
 char raw_peek(struct raw_client *c);
 /* The answer to an xhr_send. */

@@ -498,6 +498,26 @@ START_TEST(a_poll_that_empties_the_buffer_makes_the_session_writable)
 }
 END_TEST
 
+START_TEST(a_session_is_not_writable_while_more_than_a_quarter_waits)
+{
+	struct session *s = open_by_poll();
+	struct fake_receiver poll;
+
+	limits.send_buffer_bytes = 400000;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_ge(send_cost(s, 100000), 0);
+	fake_receiver_init_polling(&poll);
+	session_attach(s, &poll.base); /* two make a frame */
+	fake_loop_turn(loop);
+	ck_assert_uint_eq(session_buffered(s), 200000);
+	app_was_told("");
+	fake_receiver_init_polling(&poll);
+	session_attach(s, &poll.base);
+	fake_loop_turn(loop);
+	app_was_told("[writable]");
+}
+END_TEST
+
 static void send_more(struct session *s)
 {
 	react.writable = NULL;
@@ -799,6 +819,50 @@ START_TEST(what_a_paused_session_keeps_is_bounded)
 	deliver(s, "0123456789");
 	ck_assert(session_has_room(s, 1024 - COST - 10));
 	ck_assert(!session_has_room(s, 1024 - COST - 9));
+}
+END_TEST
+
+/* Somebody whose message waits for the application. */
+static void on_waited(struct session_waiter *w, bool taken)
+{
+	(void)w;
+	note(taken ? "[taken]" : "[not taken]");
+}
+
+START_TEST(who_waits_for_a_paused_application_is_told_when_it_has_taken_everything)
+{
+	struct session *s = open_by_poll();
+	struct session_waiter first = { .done = on_waited }, second = { .done = on_waited };
+
+	ck_assert(!session_is_behind(s));
+	session_pause(s);
+	ck_assert(!session_is_behind(s));
+	deliver(s, "one");
+	ck_assert(session_is_behind(s));
+	session_wait(s, &first);
+	deliver(s, "two");
+	session_wait(s, &second);
+	fake_loop_turn(loop);
+	app_was_told("");
+	session_resume(s);
+	fake_loop_turn(loop);
+	app_was_told("[message one][message two][taken][taken]");
+	ck_assert(!session_is_behind(s));
+}
+END_TEST
+
+START_TEST(who_waits_for_an_application_that_closes_is_told_so_at_once)
+{
+	struct session *s = open_by_poll();
+	struct session_waiter w = { .done = on_waited };
+
+	session_pause(s);
+	deliver(s, "one");
+	session_wait(s, &w);
+	session_close(s, 4000, "mine");
+	app_was_told("[not taken]");
+	fake_loop_turn(loop);
+	app_was_told("[close 4000 mine]");
 }
 END_TEST
 
@@ -1429,6 +1493,7 @@ static Suite *session_suite(void)
 	tcase_add_test(tc, half_a_buffer_says_full_and_a_quarter_says_writable);
 	tcase_add_test(tc, exactly_half_is_not_full_and_exactly_all_is_accepted);
 	tcase_add_test(tc, a_poll_that_empties_the_buffer_makes_the_session_writable);
+	tcase_add_test(tc, a_session_is_not_writable_while_more_than_a_quarter_waits);
 	tcase_add_test(tc, a_message_sent_in_the_writable_callback_goes_out);
 	tcase_add_test(tc, a_session_closed_in_the_writable_callback_closes_in_due_form);
 	tcase_add_test(tc, a_full_buffer_closes_the_session_and_drops_its_wire);
@@ -1447,6 +1512,8 @@ static Suite *session_suite(void)
 	tcase_add_test(tc, a_receiver_that_comes_to_a_paused_session_is_paused);
 	tcase_add_test(tc, a_session_paused_in_its_open_callback_has_its_wire_paused);
 	tcase_add_test(tc, what_a_paused_session_keeps_is_bounded);
+	tcase_add_test(tc, who_waits_for_a_paused_application_is_told_when_it_has_taken_everything);
+	tcase_add_test(tc, who_waits_for_an_application_that_closes_is_told_so_at_once);
 	tcase_add_test(tc, a_second_receiver_is_turned_away_and_the_first_is_not_disturbed);
 	tcase_add_test(tc, a_lost_receiver_ends_the_session_and_a_late_one_is_told_1002);
 	tcase_add_test(tc, the_loss_of_a_receiver_that_was_turned_away_harms_nobody);

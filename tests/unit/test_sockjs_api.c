@@ -60,7 +60,9 @@ static void hear(const char *text)
 
 static void hear_nothing_more(void)
 {
+	pthread_mutex_lock(&story.lock);
 	ck_assert_msg(story.len == story.read, "the story goes on: \"%.300s\"", story.text + story.read);
+	pthread_mutex_unlock(&story.lock);
 }
 
 static unsigned count_in_story(const char *text)

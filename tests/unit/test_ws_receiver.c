@@ -179,7 +179,7 @@ END_TEST
 START_TEST(a_client_that_answers_pings_stays)
 {
 	fake.base.ping_interval_ms = 20;
-	fake.base.pong_timeout_ms = 2000;
+	fake.base.pong_timeout_ms = 100;
 	open_raw();
 	for (int i = 0; i < 5; i++) {
 		fake_expect_next(&a, "\x89");
