@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "server/server_private.h"
@@ -25,7 +26,10 @@ static struct sockjs_session *of(struct session *base)
 static void on_open(struct session *base)
 {
 	struct sockjs_session *s = of(base);
+	char remote[ADDR_TEXT_MAX];
 
+	log_debug("session open", LOG_INT("session", base->id), LOG_STR("endpoint", s->endpoint->prefix),
+	    LOG_STR("transport", base->transport), LOG_STR("remote", addr_print(&s->client, false, remote)));
 	if (s->endpoint->callbacks.open)
 		s->endpoint->callbacks.open(s, s->endpoint->app);
 }
@@ -51,6 +55,7 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 {
 	struct sockjs_session *s = of(base);
 
+	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code), LOG_STR("reason", reason));
 	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
 	if (s->extra) {
 		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
