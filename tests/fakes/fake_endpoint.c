@@ -28,7 +28,8 @@ static void note(const char *format, ...)
 	va_end(ap);
 }
 
-/* --- the application ----------------------------------------------------------------------------- */
+/* --- the application -----------------------------------------------------------------------------
+ */
 
 static void on_open(struct session *s)
 {
@@ -86,7 +87,8 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 
 static const struct endpoint_ops endpoint_ops = { .accept = on_accept };
 
-/* --- HTTP ------------------------------------------------------------------------------------------- */
+/* --- HTTP
+ * ------------------------------------------------------------------------------------------- */
 
 static size_t body_limit(struct http_request *r, void *arg)
 {
@@ -98,22 +100,28 @@ static void serve(struct http_request *r, void *arg)
 {
 	struct bytes path = http_request_path(r);
 	const char *slash = memchr(path.p + 1, '/', path.n - 1);
-	struct transport_request t = { .http = r, .endpoint = &fake.base, .reactor = &fake.reactor };
+	struct transport_request t = {
+		.http = r, .endpoint = &fake.base, .reactor = &fake.reactor
+	};
 
 	(void)arg;
 	ck_assert_ptr_nonnull(slash);
 	t.session_id = (struct bytes){ path.p + 1, (size_t)(slash - path.p - 1) };
-	t.transport = transport_find((struct bytes){ slash + 1, (size_t)(path.p + path.n - slash - 1) });
+	t.transport =
+	    transport_find((struct bytes){ slash + 1, (size_t)(path.p + path.n - slash - 1) });
 	if (!t.transport)
 		t.transport = &websocket_raw_transport;
 	t.transport->serve(&t);
 }
 
-static const struct http_limits http_limits = { .header_bytes = 16384, .header_timeout_ms = 10000,
-	.body_timeout_ms = 10000, .idle_timeout_ms = 10000 };
+static const struct http_limits http_limits = { .header_bytes = 16384,
+	.header_timeout_ms = 10000,
+	.body_timeout_ms = 10000,
+	.idle_timeout_ms = 10000 };
 static const struct http_handler http_handler = { .body_limit = body_limit, .serve = serve };
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
 
 static void fill_endpoint(struct endpoint *e)
 {
@@ -121,8 +129,11 @@ static void fill_endpoint(struct endpoint *e)
 	e->ops = &endpoint_ops;
 	e->table = session_table_new();
 	ck_assert_ptr_nonnull(e->table);
-	e->limits = (struct session_limits){ .heartbeat_delay_ms = 25000, .disconnect_delay_ms = 60000,
-		.send_timeout_ms = 10000, .send_buffer_bytes = 65536, .receive_buffer_bytes = 65536 };
+	e->limits = (struct session_limits){ .heartbeat_delay_ms = 25000,
+		.disconnect_delay_ms = 60000,
+		.send_timeout_ms = 10000,
+		.send_buffer_bytes = 65536,
+		.receive_buffer_bytes = 65536 };
 	e->origins.any = true;
 	e->response_limit_bytes = 4096;
 	e->max_message_bytes = 65536;
@@ -195,7 +206,8 @@ void fake_connect(struct raw_client *c)
 	fake_turns(2);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * --------------------------------------------------------------------------------------------- */
 
 #define TURNS_MAX 800 /* of up to 10 ms */
 

@@ -14,8 +14,8 @@ struct fake_endpoint {
 	struct endpoint base;
 	struct transport_reactor reactor;
 	struct loop *loop;
-	struct session *last;    /* accepted */
-	unsigned refuse_with;    /* a status; 0: accept */
+	struct session *last; /* accepted */
+	unsigned refuse_with; /* a status; 0: accept */
 	int listener;
 	unsigned port;
 	char told[16384]; /* "[open]", "[message hi]", "[close 1002 ...]", "[free]" */

@@ -14,7 +14,8 @@ void fake_loop_free(struct loop *loop);
 void fake_loop_turn(struct loop *loop);
 /* Lets `ms` milliseconds pass, then turns once. */
 void fake_loop_pass(struct loop *loop, unsigned ms);
-/* Whether the next turn would not wait, as if there were work: a sign of a timer that cannot rest. */
+/* Whether the next turn would not wait, as if there were work: a sign of a timer that cannot rest.
+ */
 bool fake_loop_is_restless(struct loop *loop);
 
 #endif

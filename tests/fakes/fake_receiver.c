@@ -54,7 +54,8 @@ static enum recv_status fake_messages(
 	ck_assert_uint_gt(count, 0);
 	r->frames++;
 	for (size_t i = 0; i < count; i++) {
-		int n = messages[i]->len < 32 ? (int)messages[i]->len : 32; /* the beginning will do */
+		int n =
+		    messages[i]->len < 32 ? (int)messages[i]->len : 32; /* the beginning will do */
 
 		note(r, "%s%.*s", i ? "," : "a[", n, messages[i]->data);
 		if (r->clogged)

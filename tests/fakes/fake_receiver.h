@@ -11,13 +11,13 @@ struct fake_receiver {
 	struct receiver base;
 	char said[8192];
 	size_t len;
-	bool polling;      /* one frame, and it is done */
-	bool broken;       /* whatever is said is lost */
-	bool clogged;      /* messages stay in `queued` until fake_receiver_drain() */
+	bool polling; /* one frame, and it is done */
+	bool broken;  /* whatever is said is lost */
+	bool clogged; /* messages stay in `queued` until fake_receiver_drain() */
 	size_t queued;
-	unsigned frames;   /* of messages */
+	unsigned frames; /* of messages */
 	unsigned closes, aborts;
-	int paused;        /* -1: never told */
+	int paused; /* -1: never told */
 };
 
 /* A stream, not polling. */
@@ -26,11 +26,11 @@ void fake_receiver_init_polling(struct fake_receiver *r);
 /* The kernel takes all but `left` octets of what waits; the session hears of it when none are. */
 void fake_receiver_drain(struct fake_receiver *r, size_t left);
 /* Checks what was said since the last look, and forgets it. */
-#define fake_receiver_said(r, text) \
-	do { \
-		ck_assert_str_eq((r)->said, (text)); \
-		(r)->len = 0; \
-		(r)->said[0] = '\0'; \
+#define fake_receiver_said(r, text)                                                                \
+	do {                                                                                       \
+		ck_assert_str_eq((r)->said, (text));                                               \
+		(r)->len = 0;                                                                      \
+		(r)->said[0] = '\0';                                                               \
 	} while (0)
 
 #endif

@@ -13,8 +13,8 @@ static struct sockjs_options *make_options(const char *const *pairs)
 
 	ck_assert_ptr_nonnull(o);
 	for (; pairs && *pairs; pairs += 2)
-		ck_assert_msg(sockjs_options_set(o, pairs[0], pairs[1]) == 0, "%s",
-		    sockjs_options_error(o));
+		ck_assert_msg(
+		    sockjs_options_set(o, pairs[0], pairs[1]) == 0, "%s", sockjs_options_error(o));
 	return o;
 }
 

@@ -65,7 +65,8 @@ void raw_reset(struct raw_client *c)
 	raw_close(c);
 }
 
-/* --- octets ------------------------------------------------------------------------------------- */
+/* --- octets -------------------------------------------------------------------------------------
+ */
 
 void raw_write(struct raw_client *c, const void *p, size_t n)
 {
@@ -113,8 +114,9 @@ static void drop(struct raw_client *c, size_t n)
 static void need(struct raw_client *c, size_t n)
 {
 	while (c->len < n)
-		ck_assert_msg(read_more(c, PATIENCE_MS), "%zu octets expected, %zu have come%s: %.200s", n,
-		    c->len, c->ended ? " and the end" : "", c->in);
+		ck_assert_msg(read_more(c, PATIENCE_MS),
+		    "%zu octets expected, %zu have come%s: %.200s", n, c->len,
+		    c->ended ? " and the end" : "", c->in);
 }
 
 void raw_expect(struct raw_client *c, const char *text)
@@ -122,7 +124,8 @@ void raw_expect(struct raw_client *c, const char *text)
 	char *at;
 
 	while ((at = memmem(c->in, c->len, text, strlen(text))) == NULL)
-		ck_assert_msg(read_more(c, PATIENCE_MS), "\"%s\" expected, and this has come%s: %.300s", text,
+		ck_assert_msg(read_more(c, PATIENCE_MS),
+		    "\"%s\" expected, and this has come%s: %.300s", text,
 		    c->ended ? " and the end" : "", c->in);
 	drop(c, (size_t)(at - c->in) + strlen(text));
 }
@@ -143,7 +146,8 @@ void raw_expect_next(struct raw_client *c, const char *text)
 	size_t n = strlen(text);
 
 	need(c, n);
-	ck_assert_msg(memcmp(c->in, text, n) == 0, "\"%s\" expected next, and not: %.300s", text, c->in);
+	ck_assert_msg(
+	    memcmp(c->in, text, n) == 0, "\"%s\" expected next, and not: %.300s", text, c->in);
 	drop(c, n);
 }
 
@@ -168,15 +172,18 @@ char raw_peek(struct raw_client *c)
 void raw_expect_end(struct raw_client *c)
 {
 	while (!c->ended)
-		ck_assert_msg(read_more(c, PATIENCE_MS), "the end expected, and this has come: %.300s", c->in);
+		ck_assert_msg(read_more(c, PATIENCE_MS),
+		    "the end expected, and this has come: %.300s", c->in);
 }
 
 void raw_expect_silence(struct raw_client *c, int ms)
 {
-	ck_assert_msg(c->len == 0 && !read_more(c, ms), "nothing expected, and this has come: %.300s", c->in);
+	ck_assert_msg(
+	    c->len == 0 && !read_more(c, ms), "nothing expected, and this has come: %.300s", c->in);
 }
 
-/* --- HTTP ------------------------------------------------------------------------------------------ */
+/* --- HTTP
+ * ------------------------------------------------------------------------------------------ */
 
 void raw_get(struct raw_client *c, const char *path)
 {
@@ -189,8 +196,8 @@ void raw_get(struct raw_client *c, const char *path)
 void raw_post(struct raw_client *c, const char *path, const char *body)
 {
 	char text[1024];
-	int n = snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
-	    path, strlen(body));
+	int n = snprintf(text, sizeof(text),
+	    "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", path, strlen(body));
 
 	raw_write(c, text, (size_t)n);
 	raw_write(c, body, strlen(body));
@@ -202,7 +209,8 @@ void raw_expect_sent(struct raw_client *c)
 	raw_expect(c, "\r\n\r\n");
 }
 
-/* --- WebSocket --------------------------------------------------------------------------------------- */
+/* --- WebSocket
+ * --------------------------------------------------------------------------------------- */
 
 void raw_ws_ask(struct raw_client *c, const char *path, const char *more)
 {
@@ -298,8 +306,8 @@ void raw_ws_expect(struct raw_client *c, unsigned opcode, const void *p, size_t 
 
 	ck_assert_uint_le(n, sizeof(got));
 	ck_assert_msg(type == opcode && len == n && memcmp(got, p, n) == 0,
-	    "frame %u \"%.*s\" expected, and not %u \"%.*s\"", opcode, (int)n, (const char *)p, type,
-	    (int)(len < 200 ? len : 200), got);
+	    "frame %u \"%.*s\" expected, and not %u \"%.*s\"", opcode, (int)n, (const char *)p,
+	    type, (int)(len < 200 ? len : 200), got);
 }
 
 void raw_ws_expect_text(struct raw_client *c, const char *text)

@@ -42,9 +42,9 @@ END_TEST
 /* A reason must fit into a Close frame (RFC 6455 section 5.5), and stand in JSON as it is. */
 START_TEST(every_reason_fits_into_a_close_frame)
 {
-#define X(name, code, reason, counter) \
-	ck_assert_uint_le(strlen(reason), 123); \
-	ck_assert_ptr_null(strpbrk(reason, "\"\\")); \
+#define X(name, code, reason, counter)                                                             \
+	ck_assert_uint_le(strlen(reason), 123);                                                    \
+	ck_assert_ptr_null(strpbrk(reason, "\"\\"));                                               \
 	ck_assert_uint_lt(strspn(counter, "abcdefghijklmnopqrstuvwxyz_"), 32);
 	CLOSE_CODES(X)
 #undef X

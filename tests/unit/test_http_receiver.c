@@ -265,7 +265,8 @@ END_TEST
 
 START_TEST(a_callback_must_be_there_and_be_one)
 {
-	static const char *const bad[] = { "", "?c=", "?c=a%20b", "?c=f(1)", "?c=%00", "?c=a%0a", "?c=$" };
+	static const char *const bad[] = { "", "?c=", "?c=a%20b", "?c=f(1)", "?c=%00", "?c=a%0a",
+		"?c=$" };
 	char path[256];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -298,7 +299,8 @@ int main(void)
 	tcase_add_test(tc, a_second_receiver_is_told_2010_whatever_its_wire);
 	tcase_add_test(tc, another_transport_may_not_take_a_session_over);
 	tcase_add_test(tc, a_waiting_receiver_whose_client_leaves_ends_the_session);
-	tcase_add_test(tc, a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole);
+	tcase_add_test(
+	    tc, a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole);
 	tcase_add_test(tc, a_refused_session_is_answered_with_the_status);
 	tcase_add_test(tc, messages_come_by_requests_of_their_own_and_in_order);
 	tcase_add_test(tc, the_answer_to_a_sender_waits_for_a_paused_application);

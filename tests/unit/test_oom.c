@@ -19,7 +19,7 @@
 #include "fakes/raw_client.h"
 #include "sockjs.h"
 
-#define PATIENCE_MS 60 /* for what may have been lost; the rest has 100 times that */
+#define PATIENCE_MS  60 /* for what may have been lost; the rest has 100 times that */
 #define FAILURES_MAX 400
 
 static struct gateway gateway;
@@ -27,7 +27,8 @@ static struct raw_client bystander;
 static struct sockjs_group *group;
 static atomic_uint handshakes, opened, closed;
 
-/* --- an application that uses everything and minds nothing ------------------------------------------ */
+/* --- an application that uses everything and minds nothing
+ * ------------------------------------------ */
 
 static int on_handshake(struct sockjs_handshake *h, void *arg)
 {
@@ -102,11 +103,13 @@ static const struct sockjs_callbacks app = {
 	.timer = on_timer,
 };
 
-/* --- the world ------------------------------------------------------------------------------------------ */
+/* --- the world
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *const server_options[] = { "threads", "1", "shutdown_timeout_ms", "1000", NULL };
-static const char *const endpoint_options[] = { "allowed_origins", "https://a.example,https://b.example", "request_headers",
-	"x-seen", "disconnect_delay_ms", "200", "session_cookie", "JSESSIONID", "subprotocols", "v2", NULL };
+static const char *const endpoint_options[] = { "allowed_origins",
+	"https://a.example,https://b.example", "request_headers", "x-seen", "disconnect_delay_ms",
+	"200", "session_cookie", "JSESSIONID", "subprotocols", "v2", NULL };
 
 static void setup(void)
 {
@@ -119,7 +122,8 @@ static void setup(void)
 	raw_ws_open(&bystander, "/app/websocket");
 }
 
-/* Everybody gone: sessions were closed as often as opened, and that is once for each handshake at most. */
+/* Everybody gone: sessions were closed as often as opened, and that is once for each handshake at
+ * most. */
 static void teardown(void)
 {
 	raw_close(&bystander);
@@ -131,9 +135,11 @@ static void teardown(void)
 	gateway_fini(&gateway);
 }
 
-/* --- conversations: whether all went as it should --------------------------------------------------------- */
+/* --- conversations: whether all went as it should
+ * --------------------------------------------------------- */
 
-static unsigned round_no; /* each has a session of its own: the last one's may still answer that it has closed */
+static unsigned round_no; /* each has a session of its own: the last one's may still answer that it
+                             has closed */
 
 /* "/app/0/<round>/<last>"; good until the next but three. */
 static const char *url(const char *last)
@@ -182,12 +188,22 @@ static bool talk_raw_websocket(struct raw_client *c)
 	if (!hear(c, "\r\n\r\n"))
 		return false;
 	raw_ws_text(c, "echo");
-	if (!hear(c, "\x81\x04" "echo"))
+	if (!hear(c, "\x81\x04"
+	             "echo"))
 		return false;
-	raw_write(c, "\x01\x83" "\0\0\0\0" "one", 9); /* a message in two frames, with a pause */
+	raw_write(c,
+	    "\x01\x83"
+	    "\0\0\0\0"
+	    "one",
+	    9); /* a message in two frames, with a pause */
 	usleep(5000);
-	raw_write(c, "\x80\x83" "\0\0\0\0" "two", 9);
-	if (!hear(c, "\x81\x06" "onetwo"))
+	raw_write(c,
+	    "\x80\x83"
+	    "\0\0\0\0"
+	    "two",
+	    9);
+	if (!hear(c, "\x81\x06"
+	             "onetwo"))
 		return false;
 	raw_ws_send(c, 1, large, sizeof(large));
 	if (!hear(c, "xxxxxxxx"))
@@ -195,7 +211,10 @@ static bool talk_raw_websocket(struct raw_client *c)
 	raw_ws_text(c, "pause");
 	raw_ws_text(c, "all");
 	raw_ws_text(c, "ref");
-	if (!hear(c, "\x81\x03" "all") || !hear(c, "\x81\x03" "ref"))
+	if (!hear(c, "\x81\x03"
+	             "all") ||
+	    !hear(c, "\x81\x03"
+	             "ref"))
 		return false;
 	raw_ws_text(c, "bye");
 	if (!hear(c, "a reason"))
@@ -225,9 +244,8 @@ static bool send_and_hear(struct raw_client *c)
 	open_careless(&sender);
 	ok = post(&sender, path, "[\"one\",\"t\\u0077o\"]", " 204 ") && hear(c, "one") &&
 	     post(&sender, path, "[\"pause\",\"all\"]", " 204 ") &&
-	     post(&sender, path, "[\"ref\"]", " 204 ") && hear(c, "all") &&
-	     hear(c, "ref") && post(&sender, path, "[\"bye\"]", " 204 ") &&
-	     hear(c, "c[4000,");
+	     post(&sender, path, "[\"ref\"]", " 204 ") && hear(c, "all") && hear(c, "ref") &&
+	     post(&sender, path, "[\"bye\"]", " 204 ") && hear(c, "c[4000,");
 	raw_close(&sender);
 	return ok;
 }
@@ -258,8 +276,7 @@ static bool talk_xhr(struct raw_client *c)
 	ok = post(c, url("xhr"), "", "\r\n\r\no\n");
 	raw_post(c, url("xhr"), ""); /* it waits */
 	ok = ok && post(&sender, url("xhr_send"), "[\"one\"]", " 204 ") &&
-	     hear(c, "a[\"one\"]\n") &&
-	     post(&sender, url("xhr_send"), "[\"bye\"]", " 204 ") &&
+	     hear(c, "a[\"one\"]\n") && post(&sender, url("xhr_send"), "[\"bye\"]", " 204 ") &&
 	     post(c, url("xhr"), "", "c[4000,");
 	raw_close(&sender);
 	return ok;
@@ -268,8 +285,7 @@ static bool talk_xhr(struct raw_client *c)
 static bool talk_jsonp(struct raw_client *c)
 {
 	raw_get(c, url("jsonp?c=f"));
-	if (!hear(c, "f(\"o\");\r\n") ||
-	    !post(c, url("jsonp_send"), "[\"one\"]", "\r\n\r\nok"))
+	if (!hear(c, "f(\"o\");\r\n") || !post(c, url("jsonp_send"), "[\"one\"]", "\r\n\r\nok"))
 		return false;
 	raw_get(c, url("jsonp?c=f"));
 	return hear(c, "f(\"a[\\\"one\\\"]\");\r\n");
@@ -287,7 +303,9 @@ static bool talk_of_pages(struct raw_client *c)
 	return hear(c, "Welcome");
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* The server sleeps again, and whatever it put off is done. */
 static void let_it_rest(void)
@@ -336,11 +354,11 @@ static void fail_each_allocation_of(bool (*talk)(struct raw_client *c))
 	ck_assert_uint_lt(nth, FAILURES_MAX);
 }
 
-#define OOM_TEST(name, talk) \
-	START_TEST(name) \
-	{ \
-		fail_each_allocation_of(talk); \
-	} \
+#define OOM_TEST(name, talk)                                                                       \
+	START_TEST(name)                                                                           \
+	{                                                                                          \
+		fail_each_allocation_of(talk);                                                     \
+	}                                                                                          \
 	END_TEST
 
 OOM_TEST(without_memory_a_raw_websocket_fails_alone, talk_raw_websocket)
@@ -352,7 +370,9 @@ OOM_TEST(without_memory_a_poll_fails_alone, talk_xhr)
 OOM_TEST(without_memory_a_jsonp_poll_fails_alone, talk_jsonp)
 OOM_TEST(without_memory_a_page_fails_alone, talk_of_pages)
 
-/* --- setting up -------------------------------------------------------------------------------------------------- */
+/* --- setting up
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int set_up_and_run(void)
 {
@@ -361,7 +381,8 @@ static int set_up_and_run(void)
 	struct sockjs_group *g = NULL;
 	int err = -ENOMEM;
 
-	if (o && sockjs_options_set(o, "allowed_origins", "https://a.example,https://b.example") == 0 &&
+	if (o &&
+	    sockjs_options_set(o, "allowed_origins", "https://a.example,https://b.example") == 0 &&
 	    sockjs_options_set(o, "threads", "1") == 0 &&
 	    sockjs_options_set(o, "trusted_proxies", "127.0.0.1") == 0)
 		server = sockjs_server_new(o);

@@ -24,7 +24,8 @@ static struct session_limits limits;
 static struct session_table *table;
 static struct addr peer;
 
-/* --- the application --------------------------------------------------------------------------- */
+/* --- the application ---------------------------------------------------------------------------
+ */
 
 static char told[16384];
 static size_t told_len;
@@ -91,14 +92,15 @@ static const struct session_ops app = {
 };
 
 /* Checks what the application was told since the last look. */
-#define app_was_told(text) \
-	do { \
-		ck_assert_str_eq(told, (text)); \
-		told_len = 0; \
-		told[0] = '\0'; \
+#define app_was_told(text)                                                                         \
+	do {                                                                                       \
+		ck_assert_str_eq(told, (text));                                                    \
+		told_len = 0;                                                                      \
+		told[0] = '\0';                                                                    \
 	} while (0)
 
-/* --- the world ----------------------------------------------------------------------------------- */
+/* --- the world -----------------------------------------------------------------------------------
+ */
 
 static void setup(void)
 {
@@ -219,7 +221,8 @@ static void deliver(struct session *s, const char *text)
 	ck_assert_int_eq(session_deliver(s, text, strlen(text), false), 0);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------- */
+/* --- opening
+ * ---------------------------------------------------------------------------------------- */
 
 START_TEST(the_first_receiver_opens_the_session)
 {
@@ -301,7 +304,8 @@ START_TEST(a_discarded_session_may_send_and_close_in_its_open_callback)
 }
 END_TEST
 
-/* --- sending ------------------------------------------------------------------------------------------ */
+/* --- sending
+ * ------------------------------------------------------------------------------------------ */
 
 START_TEST(what_is_sent_in_one_turn_goes_out_as_one_frame_at_its_end)
 {
@@ -442,7 +446,8 @@ START_TEST(a_wire_that_breaks_while_a_message_is_said_ends_the_session)
 }
 END_TEST
 
-/* --- back-pressure --------------------------------------------------------------------------------------- */
+/* --- back-pressure
+ * --------------------------------------------------------------------------------------- */
 
 START_TEST(half_a_buffer_says_full_and_a_quarter_says_writable)
 {
@@ -670,7 +675,8 @@ START_TEST(a_send_timeout_of_zero_is_none)
 }
 END_TEST
 
-/* --- receiving ---------------------------------------------------------------------------------------------- */
+/* --- receiving
+ * ---------------------------------------------------------------------------------------------- */
 
 START_TEST(messages_reach_the_application_at_once_and_in_order)
 {
@@ -866,7 +872,9 @@ START_TEST(who_waits_for_an_application_that_closes_is_told_so_at_once)
 }
 END_TEST
 
-/* --- receivers ------------------------------------------------------------------------------------------------ */
+/* --- receivers
+ * ------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(a_second_receiver_is_turned_away_and_the_first_is_not_disturbed)
 {
@@ -946,7 +954,9 @@ START_TEST(a_client_that_closes_gets_what_was_accepted_for_it_before_that)
 }
 END_TEST
 
-/* --- closing ---------------------------------------------------------------------------------------------------- */
+/* --- closing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(waiting_messages_go_out_before_the_close_frame)
 {
@@ -1131,7 +1141,9 @@ START_TEST(a_closing_session_whose_client_never_comes_ends_after_the_disconnect_
 }
 END_TEST
 
-/* --- deadlines ------------------------------------------------------------------------------------------------------ */
+/* --- deadlines
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(a_session_without_a_receiver_lives_for_the_disconnect_delay)
 {
@@ -1323,7 +1335,8 @@ START_TEST(a_closing_session_without_a_receiver_lets_the_loop_rest)
 }
 END_TEST
 
-/* --- the end of the server --------------------------------------------------------------------------------------------- */
+/* --- the end of the server
+ * --------------------------------------------------------------------------------------------- */
 
 START_TEST(a_drained_reactor_closes_every_session_in_due_form)
 {
@@ -1408,9 +1421,12 @@ START_TEST(a_session_that_comes_through_101_after_the_abort_sees_open_and_close)
 }
 END_TEST
 
-/* --- memory ---------------------------------------------------------------------------------------------------------------- */
+/* --- memory
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
-/* Everything a session can do, with whatever allocation failing; what was accepted must come out. */
+/* Everything a session can do, with whatever allocation failing; what was accepted must come out.
+ */
 static void live_a_life(char *accepted)
 {
 	struct session *s = new_session();
@@ -1505,7 +1521,8 @@ static Suite *session_suite(void)
 	tcase_add_test(tc, a_send_timeout_of_zero_is_none);
 	tcase_add_test(tc, messages_reach_the_application_at_once_and_in_order);
 	tcase_add_test(tc, messages_to_a_session_that_closes_are_dropped);
-	tcase_add_test(tc, a_paused_application_gets_nothing_until_it_resumes_and_then_all_in_order);
+	tcase_add_test(
+	    tc, a_paused_application_gets_nothing_until_it_resumes_and_then_all_in_order);
 	tcase_add_test(tc, an_application_that_pauses_in_each_message_gets_them_one_by_one);
 	tcase_add_test(tc, a_session_closed_while_messages_wait_delivers_none_of_them);
 	tcase_add_test(tc, pause_and_resume_in_one_turn_leave_the_wire_running);
@@ -1529,7 +1546,8 @@ static Suite *session_suite(void)
 	tcase_add_test(tc, a_session_in_no_table_goes_as_soon_as_it_has_closed);
 	tcase_add_test(tc, a_session_may_be_closed_in_its_open_callback);
 	tcase_add_test(tc, a_stream_that_comes_to_a_closing_session_is_not_cut_off_while_it_reads);
-	tcase_add_test(tc, a_closing_session_whose_client_never_comes_ends_after_the_disconnect_delay);
+	tcase_add_test(
+	    tc, a_closing_session_whose_client_never_comes_ends_after_the_disconnect_delay);
 	tcase_add_test(tc, a_session_without_a_receiver_lives_for_the_disconnect_delay);
 	tcase_add_test(tc, a_receiver_renews_the_disconnect_delay_and_a_message_does_not);
 	tcase_add_test(tc, a_heartbeat_breaks_a_silence_of_the_heartbeat_delay);

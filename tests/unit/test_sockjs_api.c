@@ -16,7 +16,8 @@
 #include "fakes/raw_client.h"
 #include "sockjs.h"
 
-/* --- the story: what the application was told, in order ----------------------------------------- */
+/* --- the story: what the application was told, in order -----------------------------------------
+ */
 
 static struct {
 	pthread_mutex_t lock;
@@ -33,8 +34,8 @@ static void tell(const char *format, ...)
 
 	pthread_mutex_lock(&story.lock);
 	va_start(ap, format);
-	story.len += (size_t)vsnprintf(
-	    story.text + story.len, sizeof(story.text) - story.len, format, ap);
+	story.len +=
+	    (size_t)vsnprintf(story.text + story.len, sizeof(story.text) - story.len, format, ap);
 	va_end(ap);
 	pthread_cond_broadcast(&story.grows);
 	pthread_mutex_unlock(&story.lock);
@@ -61,7 +62,8 @@ static void hear(const char *text)
 static void hear_nothing_more(void)
 {
 	pthread_mutex_lock(&story.lock);
-	ck_assert_msg(story.len == story.read, "the story goes on: \"%.300s\"", story.text + story.read);
+	ck_assert_msg(
+	    story.len == story.read, "the story goes on: \"%.300s\"", story.text + story.read);
 	pthread_mutex_unlock(&story.lock);
 }
 
@@ -76,7 +78,8 @@ static unsigned count_in_story(const char *text)
 	return n;
 }
 
-/* --- the application ------------------------------------------------------------------------------ */
+/* --- the application
+ * ------------------------------------------------------------------------------ */
 
 static struct {
 	int (*handshake)(struct sockjs_handshake *h);
@@ -108,7 +111,8 @@ static void on_open(struct sockjs_session *s, void *app)
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *app)
 {
 	ck_assert_str_eq(app, "app");
-	tell("[%s %.*s]", m->is_binary ? "binary" : "message", m->len < 64 ? (int)m->len : 64, m->data);
+	tell("[%s %.*s]", m->is_binary ? "binary" : "message", m->len < 64 ? (int)m->len : 64,
+	    m->data);
 	if (react.message)
 		react.message(s, m->data, m->len);
 }
@@ -146,15 +150,16 @@ static const struct sockjs_callbacks app = {
 	.timer = on_timer,
 };
 
-/* --- the world --------------------------------------------------------------------------------------- */
+/* --- the world
+ * --------------------------------------------------------------------------------------- */
 
 static struct gateway gateway;
 static struct raw_client a, b;
 
 static const char *const one_thread[] = { "threads", "1", "shutdown_timeout_ms", "5000", NULL };
 static const char *const usual[] = { "allowed_origins", "*", "disconnect_delay_ms", "60000",
-	"send_buffer_bytes", "65536", "max_message_bytes", "65536", "websocket.close_timeout_ms", "60000",
-	"subprotocols", "v2,v1", "request_headers", "x-seen", NULL };
+	"send_buffer_bytes", "65536", "max_message_bytes", "65536", "websocket.close_timeout_ms",
+	"60000", "subprotocols", "v2,v1", "request_headers", "x-seen", NULL };
 
 static void start_with(const char *const *options)
 {
@@ -225,7 +230,8 @@ static void in_reactor(void (*fn)(struct sockjs_session *s, void *arg), void *ar
 	ck_assert_int_eq(sockjs_ref_call(last, fn, arg), 0);
 }
 
-/* --- handshake ----------------------------------------------------------------------------------------- */
+/* --- handshake
+ * ----------------------------------------------------------------------------------------- */
 
 static int refuse_with_403(struct sockjs_handshake *h)
 {
@@ -292,7 +298,8 @@ START_TEST(a_handshake_shows_the_request_and_only_the_headers_that_are_allowed)
 	    "Origin: http://there.example\r\nX-Seen: yes\r\nCookie: secret=1\r\n"
 	    "Sec-WebSocket-Protocol: one , two\r\nSec-WebSocket-Protocol: ,three\r\n");
 	raw_expect(&a, "101");
-	hear("[websocket_raw /app ?q=1&r=2 http://there.example 127.0.0.1 tls=0 yes none one two three]");
+	hear("[websocket_raw /app ?q=1&r=2 http://there.example 127.0.0.1 tls=0 yes none one two "
+	     "three]");
 	raw_open(&b, gateway.port);
 	raw_post(&b, "/app/0/x/xhr_streaming", "");
 	hear("[open]");
@@ -382,7 +389,8 @@ START_TEST(an_accepted_handshake_is_followed_by_open_and_close_even_if_the_clien
 }
 END_TEST
 
-/* --- messages ---------------------------------------------------------------------------------------------- */
+/* --- messages
+ * ---------------------------------------------------------------------------------------------- */
 
 static void echo(struct sockjs_session *s, const char *text, size_t n)
 {
@@ -482,7 +490,8 @@ START_TEST(a_binary_message_is_told_as_one)
 }
 END_TEST
 
-/* --- pause and resume ----------------------------------------------------------------------------------------- */
+/* --- pause and resume
+ * ----------------------------------------------------------------------------------------- */
 
 static void pause_on_stop(struct sockjs_session *s, const char *text, size_t n)
 {
@@ -509,7 +518,8 @@ START_TEST(a_paused_web_socket_keeps_order_and_loses_nothing)
 	}
 	raw_ws_close(&a, 1000, "bye");
 	for (int i = 0; i < 3; i++) {
-		hear(i ? "[message two][message one][message stop]" : "[message one][message stop]");
+		hear(
+		    i ? "[message two][message one][message stop]" : "[message one][message stop]");
 		usleep(20000);
 		hear_nothing_more();
 		in_reactor(resume, NULL);
@@ -556,7 +566,8 @@ START_TEST(a_paused_session_makes_an_xhr_send_wait_and_keeps_order)
 }
 END_TEST
 
-/* --- back-pressure --------------------------------------------------------------------------------------------- */
+/* --- back-pressure
+ * --------------------------------------------------------------------------------------------- */
 
 enum { MANY = 4096 }; /* octets of each message of a flood */
 
@@ -602,7 +613,8 @@ END_TEST
 
 START_TEST(a_client_that_reads_nothing_for_the_send_timeout_is_closed_as_slow)
 {
-	static const char *const options[] = { "send_buffer_bytes", "65536", "send_timeout_ms", "200", NULL };
+	static const char *const options[] = { "send_buffer_bytes", "65536", "send_timeout_ms",
+		"200", NULL };
 
 	react.open = react.writable = flood;
 	flooding = true;
@@ -633,10 +645,9 @@ static void send_too_much(struct sockjs_session *s)
 
 START_TEST(a_full_buffer_closes_the_session_as_slow_on_every_wire)
 {
-	static const char *const requests[] = {
-		"POST /app/0/x/xhr_streaming", "GET /app/0/e/eventsource", "GET /app/0/h/htmlfile?c=f",
-		"POST /app/0/p/xhr", "WS /app/websocket", "WS /app/0/w/websocket"
-	};
+	static const char *const requests[] = { "POST /app/0/x/xhr_streaming",
+		"GET /app/0/e/eventsource", "GET /app/0/h/htmlfile?c=f", "POST /app/0/p/xhr",
+		"WS /app/websocket", "WS /app/0/w/websocket" };
 
 	react.open = send_too_much;
 	start();
@@ -663,7 +674,9 @@ START_TEST(a_full_buffer_closes_the_session_as_slow_on_every_wire)
 }
 END_TEST
 
-/* --- closing ---------------------------------------------------------------------------------------------------- */
+/* --- closing
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct farewell {
 	unsigned code;
@@ -779,7 +792,9 @@ START_TEST(a_session_may_be_closed_while_it_opens)
 }
 END_TEST
 
-/* --- timer ---------------------------------------------------------------------------------------------------------- */
+/* --- timer
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void set_three_timers(struct sockjs_session *s)
 {
@@ -827,7 +842,9 @@ START_TEST(a_session_that_is_over_has_no_timer)
 }
 END_TEST
 
-/* --- from other threads ----------------------------------------------------------------------------------------------- */
+/* --- from other threads
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void tell_whether_over(struct sockjs_session *s, void *arg)
 {
@@ -930,7 +947,8 @@ START_TEST(a_message_that_a_reference_took_and_the_session_cannot_closes_it)
 	memset(large, 'x', sizeof(large));
 	start();
 	open_raw(&a);
-	ck_assert_int_eq(sockjs_ref_send(last, large, sizeof(large)), 0); /* and there is a cost beside it */
+	ck_assert_int_eq(
+	    sockjs_ref_send(last, large, sizeof(large)), 0); /* and there is a cost beside it */
 	raw_ws_expect_close(&a, 1009, "Message too big");
 	hear("[close 1009 Message too big]");
 }
@@ -948,7 +966,9 @@ START_TEST(references_may_outlive_the_server)
 }
 END_TEST
 
-/* --- groups --------------------------------------------------------------------------------------------------------------- */
+/* --- groups
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static struct sockjs_group *group;
 
@@ -1068,7 +1088,9 @@ START_TEST(a_member_that_does_not_read_is_closed_and_the_others_get_everything)
 }
 END_TEST
 
-/* --- the server --------------------------------------------------------------------------------------------------------------- */
+/* --- the server
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void say_goodbye_and_stop(struct sockjs_session *s, void *arg)
 {
@@ -1101,7 +1123,8 @@ START_TEST(a_stop_flushes_each_session_and_closes_it_in_due_form)
 	raw_expect(&d, "a[\"one more thing\"]\n");
 	raw_close(&c);
 	raw_close(&d);
-	hear("[close 3000 Go away!][close 1001 Going away][close 3000 Go away!][close 3000 Go away!]");
+	hear("[close 3000 Go away!][close 1001 Going away][close 3000 Go away!][close 3000 Go "
+	     "away!]");
 	sockjs_server_stop(gateway.server); /* else the last poll would be waited for */
 	gateway_wait(&gateway);
 }
@@ -1161,12 +1184,13 @@ END_TEST
 
 START_TEST(a_prefix_has_a_form_and_is_taken_once)
 {
-	static const char *const bad[] = { "", "/", "app", "/app/", "//app", "/a.b", "/a?b", "/a#b", "/a b",
-		"/a%20", "/\xc3\xa4" };
+	static const char *const bad[] = { "", "/", "app", "/app/", "//app", "/a.b", "/a?b", "/a#b",
+		"/a b", "/a%20", "/\xc3\xa4" };
 
 	gateway_init(&gateway, one_thread);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		ck_assert_int_eq(sockjs_server_add(gateway.server, bad[i], &app, NULL, NULL), -EINVAL);
+		ck_assert_int_eq(
+		    sockjs_server_add(gateway.server, bad[i], &app, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(sockjs_server_add(gateway.server, "/a/b-c_d", &app, NULL, NULL), 0);
 	ck_assert_int_eq(sockjs_server_add(gateway.server, "/a/b-c_d", &app, NULL, NULL), -EEXIST);
 	ck_assert_ptr_null(sockjs_server_url(gateway.server, 0));
@@ -1197,7 +1221,8 @@ START_TEST(a_thread_that_cannot_be_started_is_an_error_and_nothing_more)
 	ck_assert_int_eq(sockjs_server_listen(gateway.server, "127.0.0.1:0", NULL), 0);
 	ck_assert_int_eq(pthread_getattr_default_np(&usual_attr), 0);
 	pthread_attr_init(&huge);
-	if (pthread_attr_setstacksize(&huge, (size_t)1 << 46) == 0 && pthread_setattr_default_np(&huge) == 0) {
+	if (pthread_attr_setstacksize(&huge, (size_t)1 << 46) == 0 &&
+	    pthread_setattr_default_np(&huge) == 0) {
 		ck_assert_int_lt(sockjs_server_run(gateway.server), 0);
 		ck_assert_ptr_nonnull(strstr(sockjs_server_error(gateway.server), "thread"));
 		pthread_setattr_default_np(&usual_attr);
@@ -1214,23 +1239,28 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
-	tcase_add_test(tc, a_handshake_that_is_refused_is_answered_with_its_status_and_makes_no_session);
+	tcase_add_test(
+	    tc, a_handshake_that_is_refused_is_answered_with_its_status_and_makes_no_session);
 	tcase_add_test(tc, a_handshake_refused_with_nonsense_is_an_internal_error);
 	tcase_add_test(tc, a_handshake_shows_the_request_and_only_the_headers_that_are_allowed);
 	tcase_add_test(tc, user_data_and_the_subprotocol_go_from_the_handshake_to_the_session);
-	tcase_add_test(tc, an_application_that_does_not_choose_gets_the_first_of_its_list_that_is_offered);
-	tcase_add_test(tc, an_accepted_handshake_is_followed_by_open_and_close_even_if_the_client_vanishes);
+	tcase_add_test(
+	    tc, an_application_that_does_not_choose_gets_the_first_of_its_list_that_is_offered);
+	tcase_add_test(
+	    tc, an_accepted_handshake_is_followed_by_open_and_close_even_if_the_client_vanishes);
 	tcase_add_test(tc, messages_go_both_ways_on_every_transport);
 	tcase_add_test(tc, what_cannot_be_sent_is_refused_and_does_no_harm);
 	tcase_add_test(tc, a_binary_message_is_told_as_one);
 	tcase_add_test(tc, a_paused_web_socket_keeps_order_and_loses_nothing);
 	tcase_add_test(tc, a_paused_session_keeps_order_within_one_sockjs_frame);
 	tcase_add_test(tc, a_paused_session_makes_an_xhr_send_wait_and_keeps_order);
-	tcase_add_test(tc, a_full_session_is_writable_again_when_the_client_reads_and_gets_everything);
+	tcase_add_test(
+	    tc, a_full_session_is_writable_again_when_the_client_reads_and_gets_everything);
 	tcase_add_test(tc, a_client_that_reads_nothing_for_the_send_timeout_is_closed_as_slow);
 	tcase_add_test(tc, a_full_buffer_closes_the_session_as_slow_on_every_wire);
 	tcase_add_test(tc, the_client_gets_what_was_sent_and_then_code_and_reason_of_the_close);
-	tcase_add_test(tc, a_code_that_may_not_be_used_becomes_1000_and_a_long_reason_is_cut_at_a_character);
+	tcase_add_test(
+	    tc, a_code_that_may_not_be_used_becomes_1000_and_a_long_reason_is_cut_at_a_character);
 	tcase_add_test(tc, the_close_of_a_client_is_told_as_it_was_said);
 	tcase_add_test(tc, a_client_that_vanishes_or_breaks_the_rules_is_told_as_1002);
 	tcase_add_test(tc, a_session_may_be_closed_while_it_opens);

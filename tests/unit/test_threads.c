@@ -19,7 +19,8 @@
 static struct gateway gateway;
 static struct sockjs_group *group;
 
-/* --- the application ------------------------------------------------------------------------------ */
+/* --- the application
+ * ------------------------------------------------------------------------------ */
 
 static atomic_uint opened, closed, joined;
 static atomic_bool echoes, joins, refers;
@@ -78,8 +79,8 @@ static const struct sockjs_callbacks app = {
 static void setup(void)
 {
 	static const char *const four[] = { "threads", "4", "shutdown_timeout_ms", "5000", NULL };
-	static const char *const usual[] = { "allowed_origins", "*", "send_buffer_bytes", "16777216",
-		"disconnect_delay_ms", "30000", NULL };
+	static const char *const usual[] = { "allowed_origins", "*", "send_buffer_bytes",
+		"16777216", "disconnect_delay_ms", "30000", NULL };
 
 	gateway_init(&gateway, four);
 	gateway_add(&gateway, "/app", &app, NULL, usual);
@@ -125,11 +126,13 @@ static void await(const atomic_uint *what, unsigned count)
 	ck_assert_uint_eq(*what, count);
 }
 
-/* --- one session, many connections ---------------------------------------------------------------- */
+/* --- one session, many connections
+ * ---------------------------------------------------------------- */
 
 enum { SENDERS = 6, ROUNDS = 60 };
 
-/* A stream, and senders that very likely live elsewhere; each message waits for the answer to the one before. */
+/* A stream, and senders that very likely live elsewhere; each message waits for the answer to the
+ * one before. */
 static void *send_from_everywhere(void *arg)
 {
 	struct raw_client stream, senders[SENDERS];
@@ -148,7 +151,8 @@ static void *send_from_everywhere(void *arg)
 		raw_post(&senders[i % SENDERS], path, body);
 		raw_expect_sent(&senders[i % SENDERS]);
 	}
-	for (unsigned i = 0; i < ROUNDS; i++) { /* in whatever frames: the next number is the next */
+	for (unsigned i = 0; i < ROUNDS;
+	     i++) { /* in whatever frames: the next number is the next */
 		raw_expect(&stream, "\"m");
 		snprintf(body, sizeof(body), "%u.\"", i);
 		raw_expect_next(&stream, body);
@@ -213,7 +217,8 @@ START_TEST(a_session_is_polled_through_every_reactor)
 }
 END_TEST
 
-/* --- races for one id ---------------------------------------------------------------------------------- */
+/* --- races for one id
+ * ---------------------------------------------------------------------------------- */
 
 enum { RIVALS = 8 };
 
@@ -252,7 +257,8 @@ START_TEST(of_many_who_open_one_session_at_a_time_one_gets_it)
 	pthread_barrier_destroy(&line);
 	ck_assert_uint_eq(winners, 10);
 	ck_assert_uint_eq(losers, 10 * (RIVALS - 1));
-	ck_assert_uint_ge(opened, 10); /* who was accepted and came too late has opened and closed */
+	ck_assert_uint_ge(
+	    opened, 10); /* who was accepted and came too late has opened and closed */
 	await(&closed, opened);
 }
 END_TEST
@@ -266,7 +272,8 @@ static void *everything_at_once(void *arg)
 
 	for (unsigned round = 0; round < 40; round++) {
 		raw_open(&c, gateway.port);
-		snprintf(path, sizeof(path), "/app/0/all%u/%s", round / 4, me % 3 ? "xhr_streaming" : "xhr_send");
+		snprintf(path, sizeof(path), "/app/0/all%u/%s", round / 4,
+		    me % 3 ? "xhr_streaming" : "xhr_send");
 		raw_post(&c, path, me == 0 ? "[\"close\"]" : "[\"x\"]");
 		raw_expect(&c, "HTTP/1.1 ");
 		if (me % 2)
@@ -285,7 +292,8 @@ START_TEST(opening_sending_and_closing_at_once_ends_well)
 }
 END_TEST
 
-/* --- groups and references ---------------------------------------------------------------------------------- */
+/* --- groups and references
+ * ---------------------------------------------------------------------------------- */
 
 enum { MEMBERS = 12, BROADCASTS = 200, SPEAKERS = 3 };
 
@@ -427,12 +435,15 @@ START_TEST(references_may_be_used_while_their_sessions_end)
 }
 END_TEST
 
-/* --- stop ------------------------------------------------------------------------------------------------------ */
+/* --- stop
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* As raw_*, but the server may be gone at any moment. */
 static void *hammer(void *arg)
 {
-	static const char request[] = "POST /app/0/%u/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n[\"x\"]";
+	static const char request[] =
+	    "POST /app/0/%u/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n[\"x\"]";
 	static const char *const what[] = { "xhr", "xhr_send", "xhr_streaming", "xhr" };
 	unsigned me = *(unsigned *)arg;
 	char text[512];
@@ -462,7 +473,8 @@ static void stop_under_fire(unsigned stops)
 	struct raw_client keep;
 
 	echoes = joins = true;
-	raw_open(&keep, gateway.port); /* the address stays somebody's, so that connect() does not fail */
+	raw_open(&keep,
+	    gateway.port); /* the address stays somebody's, so that connect() does not fail */
 	for (unsigned i = 0; i < 4; i++) {
 		numbers[i] = i;
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer, &numbers[i]), 0);
@@ -475,7 +487,8 @@ static void stop_under_fire(unsigned stops)
 		pthread_join(threads[i], NULL);
 	raw_close(&keep);
 	if (stops == 1)
-		sockjs_server_stop(gateway.server); /* sessions whose clients have left are not waited for */
+		sockjs_server_stop(
+		    gateway.server); /* sessions whose clients have left are not waited for */
 	gateway_wait(&gateway);
 }
 

@@ -48,9 +48,11 @@ START_TEST(sockjs_frames_are_text_messages)
 	fake_expect_told("[message one][message two][message three]");
 	fake_send(fake.last, "a");
 	fake_send(fake.last, "b");
-	fake_expect_next(&a, "\x81\x0a" "a[\"a\",\"b\"]");
+	fake_expect_next(&a, "\x81\x0a"
+	                     "a[\"a\",\"b\"]");
 	session_close(fake.last, 3000, "Go away!");
-	fake_expect_next(&a, "\x81\x12" "c[3000,\"Go away!\"]\x88\x0a\x0b\xb8Go away!");
+	fake_expect_next(&a, "\x81\x12"
+	                     "c[3000,\"Go away!\"]\x88\x0a\x0b\xb8Go away!");
 }
 END_TEST
 
@@ -62,7 +64,9 @@ START_TEST(raw_messages_are_frames_and_nothing_else_is_said)
 	fake_expect_told("[message [one]][binary two]");
 	fake_send(fake.last, "a");
 	fake_send(fake.last, "b");
-	fake_expect_next(&a, "\x81\x01" "a\x81\x01" "b");
+	fake_expect_next(&a, "\x81\x01"
+	                     "a\x81\x01"
+	                     "b");
 	session_close(fake.last, 3000, "Go away!");
 	fake_expect_next(&a, "\x88\x0a\x0b\xb8Go away!");
 }
@@ -90,7 +94,8 @@ START_TEST(broken_json_ends_the_connection_as_invalid_data)
 	open_ws("/x/websocket");
 	fake_expect_next(&a, "\x81\x01o");
 	raw_ws_text(&a, "[\"one\"");
-	fake_expect(&a, "\x03\xef" "Broken JSON encoding.");
+	fake_expect(&a, "\x03\xef"
+	                "Broken JSON encoding.");
 	fake_expect_told("[open][close 1007 Broken JSON encoding.]");
 }
 END_TEST
@@ -99,7 +104,8 @@ START_TEST(a_binary_message_is_nothing_for_sockjs)
 {
 	open_ws("/x/websocket");
 	raw_ws_send(&a, 2, "x", 1);
-	fake_expect(&a, "\x03\xeb" "SockJS has text only.");
+	fake_expect(&a, "\x03\xeb"
+	                "SockJS has text only.");
 }
 END_TEST
 
@@ -109,7 +115,8 @@ START_TEST(the_answers_to_messages_before_a_close_go_out_before_its_answer)
 	fake_send(fake.last, "one");
 	raw_ws_close(&a, 1000, "bye");
 	fake_turns(1);
-	fake_expect_next(&a, "\x81\x03" "one\x88\x02\x03\xe8");
+	fake_expect_next(&a, "\x81\x03"
+	                     "one\x88\x02\x03\xe8");
 	fake_expect_end(&a);
 	fake_expect_told("[close 1000 bye]");
 }
@@ -258,7 +265,8 @@ int main(void)
 	tcase_add_test(tc, a_binary_message_is_nothing_for_sockjs);
 	tcase_add_test(tc, the_answers_to_messages_before_a_close_go_out_before_its_answer);
 	tcase_add_test(tc, frames_glued_to_the_handshake_are_not_lost);
-	tcase_add_test(tc, a_session_paused_while_it_opens_gets_what_was_glued_to_the_handshake_when_it_resumes);
+	tcase_add_test(tc,
+	    a_session_paused_while_it_opens_gets_what_was_glued_to_the_handshake_when_it_resumes);
 	tcase_add_test(tc, a_paused_session_learns_of_the_end_after_the_messages_before_it);
 	tcase_add_test(tc, a_silent_client_is_pinged_and_then_dropped);
 	tcase_add_test(tc, a_client_that_answers_pings_stays);
