@@ -642,7 +642,7 @@ START_TEST(a_large_body_and_answer_pass_a_unix_socket)
 	say(fd, POST("/", "900000\r\n\r\n"));
 	say_bytes(fd, much, sizeof(much));
 	say(fd, "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-	ck_assert_uint_eq(count_of(hear_end(fd), "xxxxxxxxxx"), sizeof(much) / 10);
+	ck_assert_uint_eq(strspn(strstr(hear_end(fd), "/? x") + 3, "x"), sizeof(much));
 	hear(fd, "GET /next");
 	close(fd);
 }
