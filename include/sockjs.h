@@ -86,7 +86,8 @@ struct sockjs_callbacks {
 	void (*timer)(struct sockjs_session *s, void *app);
 };
 
-/* Codes the library itself closes with. An application may use 1000 and 3000 to 4999. */
+/* Codes the library itself closes with. An application may use 1000, 3000 to 4999, and those from 1001 to 1014 that may
+ * stand in a Close frame (RFC 6455 section 7.4); any other becomes 1000. */
 enum sockjs_close_code {
 	SOCKJS_CLOSE_NORMAL = 1000,      /* the client, or the application without a code */
 	SOCKJS_CLOSE_GOING_AWAY = 1001,  /* the server stops (WebSocket) */
@@ -162,7 +163,8 @@ SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
 /* The client's address, as sockjs_handshake_remote(). */
 SOCKJS_API const char *sockjs_remote(const struct sockjs_session *s);
-/* Octets accepted by sockjs_send() that the client's connection has not taken yet. */
+/* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each message that
+ * waits; what send_buffer_bytes is about. */
 SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
 
 /* --- from any thread ------------------------------------------------------------------------ */

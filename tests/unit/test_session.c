@@ -2,6 +2,8 @@
  * tests/unit/test_session.c - the session between an application that writes down
  * what it is told and receivers that write down what they are told to say; time is
  * moved by hand.
+ *
+ * Receivers are static: the sessions still hold them when the teardown ends what a test has left.
  */
 #include <check.h>
 #include <errno.h>
@@ -181,7 +183,7 @@ static struct session *open_stream(struct fake_receiver *r)
 static struct session *open_by_poll(void)
 {
 	struct session *s = new_session_in_table();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init_polling(&r);
 	open_by(s, &r);
@@ -227,7 +229,7 @@ static void deliver(struct session *s, const char *text)
 START_TEST(the_first_receiver_opens_the_session)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	ck_assert_int_eq(s->state, SESSION_CONNECTING);
 	fake_receiver_init(&r);
@@ -242,7 +244,7 @@ END_TEST
 START_TEST(a_poll_opens_the_session_and_is_let_go)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init_polling(&r);
 	open_by(s, &r);
@@ -254,7 +256,7 @@ END_TEST
 START_TEST(a_wire_that_breaks_while_it_opens_gives_open_and_then_close)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init(&r);
 	r.broken = true;
@@ -309,7 +311,7 @@ END_TEST
 
 START_TEST(what_is_sent_in_one_turn_goes_out_as_one_frame_at_its_end)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	ck_assert_int_eq(send_text(s, "one"), 0);
@@ -325,7 +327,7 @@ END_TEST
 
 START_TEST(a_frame_has_at_most_256_messages)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	limits.send_buffer_bytes = 1 << 20;
@@ -339,7 +341,7 @@ END_TEST
 
 START_TEST(a_large_message_goes_out_whole_and_in_a_frame_of_its_own)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	limits.send_buffer_bytes = 1 << 20;
@@ -353,7 +355,7 @@ END_TEST
 START_TEST(messages_wait_for_the_next_poll_which_takes_them_all_at_once)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll;
+	static struct fake_receiver poll;
 
 	send_text(s, "one");
 	fake_loop_turn(loop);
@@ -369,7 +371,7 @@ END_TEST
 START_TEST(a_waiting_poll_is_answered_by_the_first_message)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll, next;
+	static struct fake_receiver poll, next;
 
 	fake_receiver_init_polling(&poll);
 	ck_assert_int_eq(session_attach(s, &poll.base), 0);
@@ -388,7 +390,7 @@ END_TEST
 START_TEST(a_message_sent_in_the_open_callback_follows_the_o)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	react.open = say_hello;
 	fake_receiver_init(&r);
@@ -400,7 +402,7 @@ END_TEST
 
 START_TEST(an_answer_to_a_message_goes_out_in_the_same_turn)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.message = say_hello;
@@ -420,7 +422,7 @@ static void sending_fails(struct session *s)
 
 START_TEST(nothing_can_be_sent_after_close_nor_in_the_close_callback)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.close = sending_fails;
@@ -434,7 +436,7 @@ END_TEST
 
 START_TEST(a_wire_that_breaks_while_a_message_is_said_ends_the_session)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.broken = true;
@@ -451,7 +453,7 @@ END_TEST
 
 START_TEST(half_a_buffer_says_full_and_a_quarter_says_writable)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -489,7 +491,7 @@ END_TEST
 START_TEST(a_poll_that_empties_the_buffer_makes_the_session_writable)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll;
+	static struct fake_receiver poll;
 
 	ck_assert_int_eq(send_cost(s, 3000), SESSION_FULL);
 	fake_loop_turn(loop);
@@ -506,7 +508,7 @@ END_TEST
 START_TEST(a_session_is_not_writable_while_more_than_a_quarter_waits)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll;
+	static struct fake_receiver poll;
 
 	limits.send_buffer_bytes = 400000;
 	for (int i = 0; i < 4; i++)
@@ -531,7 +533,7 @@ static void send_more(struct session *s)
 
 START_TEST(a_message_sent_in_the_writable_callback_goes_out)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.writable = send_more;
@@ -545,7 +547,7 @@ END_TEST
 
 START_TEST(a_session_closed_in_the_writable_callback_closes_in_due_form)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.writable = close_4000;
@@ -559,7 +561,7 @@ END_TEST
 
 START_TEST(a_full_buffer_closes_the_session_and_drops_its_wire)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -577,7 +579,7 @@ END_TEST
 
 START_TEST(a_message_that_could_never_fit_is_refused_and_harms_nobody)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	ck_assert_int_eq(send_cost(s, 4097), -EMSGSIZE);
@@ -588,7 +590,7 @@ END_TEST
 
 START_TEST(nothing_is_said_to_a_receiver_whose_queue_is_not_empty)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -608,7 +610,7 @@ END_TEST
 
 START_TEST(a_wire_that_takes_nothing_during_the_send_timeout_is_dropped)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -624,7 +626,7 @@ END_TEST
 
 START_TEST(a_wire_that_takes_something_now_and_then_is_not_dropped)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -642,7 +644,7 @@ END_TEST
 
 START_TEST(the_send_timeout_begins_anew_when_the_queue_was_empty_in_between)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -661,7 +663,7 @@ END_TEST
 
 START_TEST(a_send_timeout_of_zero_is_none)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s;
 
 	limits.send_timeout_ms = 0;
@@ -680,7 +682,7 @@ END_TEST
 
 START_TEST(messages_reach_the_application_at_once_and_in_order)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	deliver(s, "one");
@@ -693,7 +695,7 @@ END_TEST
 
 START_TEST(messages_to_a_session_that_closes_are_dropped)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.message = close_4000;
@@ -708,7 +710,7 @@ END_TEST
 
 START_TEST(a_paused_application_gets_nothing_until_it_resumes_and_then_all_in_order)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	session_pause(s);
@@ -735,7 +737,7 @@ static void pause_again(struct session *s)
 
 START_TEST(an_application_that_pauses_in_each_message_gets_them_one_by_one)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	react.message = pause_again;
@@ -760,7 +762,7 @@ END_TEST
 
 START_TEST(a_session_closed_while_messages_wait_delivers_none_of_them)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	session_pause(s);
@@ -775,7 +777,7 @@ END_TEST
 
 START_TEST(pause_and_resume_in_one_turn_leave_the_wire_running)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	session_pause(s);
@@ -792,7 +794,7 @@ END_TEST
 START_TEST(a_receiver_that_comes_to_a_paused_session_is_paused)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	session_pause(s);
 	fake_receiver_init(&r);
@@ -804,7 +806,7 @@ END_TEST
 START_TEST(a_session_paused_in_its_open_callback_has_its_wire_paused)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	react.open = pause_again;
 	fake_receiver_init(&r);
@@ -878,7 +880,7 @@ END_TEST
 
 START_TEST(a_second_receiver_is_turned_away_and_the_first_is_not_disturbed)
 {
-	struct fake_receiver a, b;
+	static struct fake_receiver a, b;
 	struct session *s = open_stream(&a);
 
 	fake_receiver_init(&b);
@@ -894,7 +896,7 @@ END_TEST
 
 START_TEST(a_lost_receiver_ends_the_session_and_a_late_one_is_told_1002)
 {
-	struct fake_receiver r, late;
+	static struct fake_receiver r, late;
 	struct session *s = open_stream(&r);
 
 	session_receiver_gone(s, &r.base);
@@ -909,7 +911,7 @@ END_TEST
 
 START_TEST(the_loss_of_a_receiver_that_was_turned_away_harms_nobody)
 {
-	struct fake_receiver a, b;
+	static struct fake_receiver a, b;
 	struct session *s = open_stream(&a);
 
 	fake_receiver_init(&b);
@@ -925,7 +927,7 @@ END_TEST
 START_TEST(a_close_by_the_client_is_told_with_its_own_words)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init(&r);
 	open_by(s, &r);
@@ -941,7 +943,7 @@ END_TEST
 START_TEST(a_client_that_closes_gets_what_was_accepted_for_it_before_that)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init(&r);
 	open_by(s, &r);
@@ -960,7 +962,7 @@ END_TEST
 
 START_TEST(waiting_messages_go_out_before_the_close_frame)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	send_text(s, "one");
@@ -977,7 +979,7 @@ END_TEST
 
 START_TEST(a_close_without_a_reason_has_the_one_of_the_table)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	session_close(s, CLOSE_GO_AWAY, NULL);
@@ -989,7 +991,7 @@ END_TEST
 
 START_TEST(the_close_frame_waits_until_the_wire_has_taken_the_messages)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -1011,7 +1013,7 @@ END_TEST
 START_TEST(polls_that_come_to_a_closing_session_get_the_messages_then_the_close)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver first, second;
+	static struct fake_receiver first, second;
 
 	send_text(s, "one");
 	session_close(s, 4000, "mine");
@@ -1028,7 +1030,7 @@ END_TEST
 
 START_TEST(a_receiver_that_comes_beside_one_that_is_closing_is_told_of_the_close)
 {
-	struct fake_receiver r, late;
+	static struct fake_receiver r, late;
 	struct session *s = open_stream(&r);
 
 	r.clogged = true;
@@ -1043,7 +1045,7 @@ END_TEST
 
 START_TEST(a_closed_session_answers_sixteen_late_receivers_and_then_no_more)
 {
-	struct fake_receiver r, late;
+	static struct fake_receiver r, late;
 	struct session *s = open_stream(&r);
 
 	session_close(s, 3000, "Go away!");
@@ -1061,7 +1063,7 @@ END_TEST
 
 START_TEST(polling_a_closed_session_does_not_renew_its_life)
 {
-	struct fake_receiver r, late;
+	static struct fake_receiver r, late;
 	struct session *s = open_stream(&r);
 
 	session_close(s, 3000, "Go away!");
@@ -1084,7 +1086,7 @@ END_TEST
 START_TEST(a_session_in_no_table_goes_as_soon_as_it_has_closed)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init(&r);
 	open_by(s, &r);
@@ -1098,7 +1100,7 @@ END_TEST
 START_TEST(a_session_may_be_closed_in_its_open_callback)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	react.open = close_4000;
 	fake_receiver_init(&r);
@@ -1113,7 +1115,7 @@ END_TEST
 START_TEST(a_stream_that_comes_to_a_closing_session_is_not_cut_off_while_it_reads)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	send_text(s, "one");
 	session_close(s, 4000, "mine");
@@ -1159,7 +1161,7 @@ END_TEST
 START_TEST(a_receiver_renews_the_disconnect_delay_and_a_message_does_not)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll;
+	static struct fake_receiver poll;
 
 	fake_loop_pass(loop, 4000);
 	fake_receiver_init_polling(&poll);
@@ -1180,7 +1182,7 @@ END_TEST
 
 START_TEST(a_heartbeat_breaks_a_silence_of_the_heartbeat_delay)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	open_stream(&r);
 	fake_loop_pass(loop, 24999);
@@ -1196,7 +1198,7 @@ END_TEST
 
 START_TEST(a_message_puts_the_heartbeat_off)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	fake_loop_pass(loop, 20000);
@@ -1213,7 +1215,7 @@ END_TEST
 START_TEST(a_heartbeat_answers_a_poll)
 {
 	struct session *s = open_by_poll();
-	struct fake_receiver poll;
+	static struct fake_receiver poll;
 
 	fake_loop_pass(loop, 1000);
 	fake_receiver_init_polling(&poll);
@@ -1228,7 +1230,7 @@ END_TEST
 
 START_TEST(no_heartbeat_is_queued_behind_what_the_wire_has_not_taken)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s;
 
 	limits.send_timeout_ms = 0;
@@ -1243,7 +1245,7 @@ END_TEST
 
 START_TEST(a_heartbeat_delay_of_zero_is_none)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	limits.heartbeat_delay_ms = 0;
 	open_stream(&r);
@@ -1255,7 +1257,7 @@ END_TEST
 
 START_TEST(a_heartbeat_that_is_lost_ends_the_session)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	open_stream(&r);
 	r.broken = true;
@@ -1266,7 +1268,7 @@ END_TEST
 
 START_TEST(a_client_that_never_shows_that_it_hears_us_is_closed_as_silent)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	limits.first_message_timeout_ms = 8000;
 	open_stream(&r);
@@ -1283,7 +1285,7 @@ END_TEST
 START_TEST(a_message_or_a_pong_or_a_second_receiver_shows_that_the_client_hears_us)
 {
 	struct session *a, *b, *c;
-	struct fake_receiver ra, rb, rc;
+	static struct fake_receiver ra, rb, rc;
 
 	limits.first_message_timeout_ms = 3000;
 	fake_receiver_init(&ra);
@@ -1304,7 +1306,7 @@ END_TEST
 
 START_TEST(a_closing_session_lets_the_loop_rest)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s;
 
 	limits.first_message_timeout_ms = 2000;
@@ -1340,7 +1342,7 @@ END_TEST
 
 START_TEST(a_drained_reactor_closes_every_session_in_due_form)
 {
-	struct fake_receiver r, poll;
+	static struct fake_receiver r, poll;
 	struct session *s = open_stream(&r), *raw = mem_zalloc(sizeof(*raw));
 
 	ck_assert_ptr_nonnull(raw);
@@ -1361,7 +1363,7 @@ END_TEST
 START_TEST(a_session_on_its_way_through_101_is_drained_once_it_has_opened)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	ck_assert(!session_reactor_drain(&reactor));
 	ck_assert_int_eq(s->state, SESSION_CONNECTING);
@@ -1377,7 +1379,7 @@ END_TEST
 
 START_TEST(an_aborted_reactor_ends_every_session_at_once_whatever_waits)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	send_text(s, "one");
@@ -1393,7 +1395,7 @@ END_TEST
 
 START_TEST(an_aborted_reactor_ends_what_has_closed_and_waits_for_late_receivers)
 {
-	struct fake_receiver r;
+	static struct fake_receiver r;
 	struct session *s = open_stream(&r);
 
 	session_close(s, 4000, "mine");
@@ -1408,7 +1410,7 @@ END_TEST
 START_TEST(a_session_that_comes_through_101_after_the_abort_sees_open_and_close)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	session_reactor_abort(&reactor);
 	fake_loop_turn(loop);
@@ -1430,7 +1432,7 @@ END_TEST
 static void live_a_life(char *accepted)
 {
 	struct session *s = new_session();
-	struct fake_receiver r;
+	static struct fake_receiver r;
 
 	fake_receiver_init(&r);
 	session_attach(s, &r.base);
