@@ -59,7 +59,7 @@ struct sockjs_ref;
 /* The version of the library, "0.1.0". */
 SOCKJS_API const char *sockjs_version(void);
 
-/* --- the application ------------------------------------------------------------------- */
+/* --- the application ---------------------------------------------------- */
 
 /* One message: a SockJS message, or one of a raw WebSocket (RFC 6455 section 5.6). */
 struct sockjs_message {
@@ -70,8 +70,8 @@ struct sockjs_message {
 
 /* An application. Every callback may be NULL. `app` is the pointer given to sockjs_server_add(). */
 struct sockjs_callbacks {
-	/* A client asks for a session: look at the request, choose a subprotocol, attach user data. 0
-	 * accepts; an HTTP status from 400 to 599 refuses with that status. */
+	/* A client asks for a session: look at the request, choose a subprotocol, attach user data.
+	 * 0 accepts; an HTTP status from 400 to 599 refuses with that status. */
 	int (*handshake)(struct sockjs_handshake *h, void *app);
 	/* The session is open; messages may be sent. */
 	void (*open)(struct sockjs_session *s, void *app);
@@ -79,19 +79,19 @@ struct sockjs_callbacks {
 	void (*message)(struct sockjs_session *s, const struct sockjs_message *m, void *app);
 	/* After sockjs_send() has said SOCKJS_FULL: there is room again. */
 	void (*writable)(struct sockjs_session *s, void *app);
-	/* The session is over, whoever ended it; called exactly once after open. `code` and `reason` are
-	 * the client's, the application's own, or one of sockjs_close_code. */
+	/* The session is over, whoever ended it; called exactly once after open. `code` and
+	 * `reason` are the client's, the application's own, or one of sockjs_close_code. */
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
 };
 
-/* Codes the library itself closes with. An application may use 1000, 3000 to 4999, and those from 1001 to 1014 that may
- * stand in a Close frame (RFC 6455 section 7.4); any other becomes 1000. */
+/* Codes the library itself closes with. An application may use 1000, 3000 to 4999, and those from
+ * 1001 to 1014 that may stand in a Close frame (RFC 6455 section 7.4); any other becomes 1000. */
 enum sockjs_close_code {
 	SOCKJS_CLOSE_NORMAL = 1000,      /* the client, or the application without a code */
 	SOCKJS_CLOSE_GOING_AWAY = 1001,  /* the server stops (WebSocket) */
-	SOCKJS_CLOSE_INTERRUPTED = 1002, /* the client's connection broke, or it did not come back in
+	SOCKJS_CLOSE_INTERRUPTED = 1002, /* the connection broke, or the client did not come back in
 	                                  * time; also a breach of protocol */
 	SOCKJS_CLOSE_UNSUPPORTED = 1003,
 	SOCKJS_CLOSE_NO_STATUS = 1005,   /* the client closed its WebSocket without a code */
@@ -99,13 +99,13 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,
 	SOCKJS_CLOSE_INTERNAL_ERROR = 1011,
-	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (never seen by applications) */
+	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
 	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
 	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
 	SOCKJS_CLOSE_SILENT = 4501,      /* the client never answered (first_message_timeout_ms) */
 };
 
-/* --- handshake: valid only inside the handshake callback --------------------------------- */
+/* --- handshake: valid only inside the handshake callback ---------------- */
 
 /* "websocket", "websocket_raw", "xhr_streaming", "eventsource", "htmlfile", "xhr", "jsonp". */
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
@@ -120,42 +120,45 @@ SOCKJS_API const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h);
 /* Whether the client came by TLS. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
-/* A request header by name (any case); NULL if absent or not in the option request_headers, which is
- * the list of those an application may see. Cookie only if listed there. */
+/* A request header by name (any case); NULL if absent or not in the option request_headers, which
+ * is the list of those an application may see. Cookie only if listed there. */
 SOCKJS_API const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name);
-/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any. */
+/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any.
+ */
 SOCKJS_API const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i);
 /* Chooses one of them: 0, or -EINVAL if the client did not offer it. */
 SOCKJS_API int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol);
 /* User data for the session to come; sockjs_user() returns it. */
 SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user);
 
-/* --- session ------------------------------------------------------------------------------ */
+/* --- session ------------------------------------------------------------ */
 
 enum { SOCKJS_FULL = 1 };
 
 /* Sends a text message. The bytes are copied. 0: accepted; SOCKJS_FULL: accepted too, but half of
- * send_buffer_bytes waits: please pause until writable; -EPIPE: the session is closing or closed; -EILSEQ:
- * not UTF-8; -EMSGSIZE: longer than the send buffer; -ENOMEM; -ENOBUFS: the send buffer is full, the
- * message is not accepted and the session is being closed with SOCKJS_CLOSE_SLOW. */
+ * send_buffer_bytes waits: please pause until writable; -EPIPE: the session is closing or closed;
+ * -EILSEQ: not UTF-8; -EMSGSIZE: longer than the send buffer; -ENOMEM; -ENOBUFS: the send buffer is
+ * full, the message is not accepted and the session is being closed with SOCKJS_CLOSE_SLOW. */
 SOCKJS_API int sockjs_send(struct sockjs_session *s, const void *text, size_t len);
-/* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as sockjs_send(). */
+/* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as
+ * sockjs_send(). */
 SOCKJS_API int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len);
-/* Closes after what was accepted for sending. The client sees code and reason (at most 123 octets) as
- * c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first call counts. The close
- * callback follows, never from within this call. */
+/* Closes after what was accepted for sending. The client sees code and reason (at most 123 octets)
+ * as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first call counts.
+ * The close callback follows, never from within this call. */
 SOCKJS_API void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason);
 /* No message callbacks until sockjs_resume(): the client is slowed down, nothing is lost. */
 SOCKJS_API void sockjs_pause(struct sockjs_session *s);
 SOCKJS_API void sockjs_resume(struct sockjs_session *s);
-/* Calls the timer callback once in `ms` milliseconds; 0 cancels. One timer per session. 0 or -ENOMEM. */
+/* Calls the timer callback once in `ms` milliseconds; 0 cancels. One timer per session. 0 or
+ * -ENOMEM. */
 SOCKJS_API int sockjs_set_timer(struct sockjs_session *s, unsigned ms);
 
 /* User data: yours; never touched by the library. */
 SOCKJS_API void *sockjs_user(const struct sockjs_session *s);
 SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
-/* A number for logs and administration, unique in the process. Not the SockJS session id, which is a
- * secret of the client. */
+/* A number for logs and administration, unique in the process. Not the SockJS session id, which is
+ * a secret of the client. */
 SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);
 /* For information only; as sockjs_handshake_transport(). */
 SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
@@ -163,84 +166,90 @@ SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
 /* The client's address, as sockjs_handshake_remote(). */
 SOCKJS_API const char *sockjs_remote(const struct sockjs_session *s);
-/* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each message that
- * waits; what send_buffer_bytes is about. */
+/* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each
+ * message that waits; what send_buffer_bytes is about. */
 SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
 
-/* --- from any thread ------------------------------------------------------------------------ */
+/* --- from any thread ---------------------------------------------------- */
 
-/* A counted reference, the only thing about a session that another thread may hold. NULL when memory
- * is out. Taken in the session's reactor; used and dropped anywhere, before the server is freed (dropped also
- * after that). It does not keep the session open. */
+/* A counted reference, the only thing about a session that another thread may hold. NULL when
+ * memory is out. Taken in the session's reactor; used and dropped anywhere, before the server is
+ * freed (dropped also after that). It does not keep the session open. */
 SOCKJS_API struct sockjs_ref *sockjs_session_ref(struct sockjs_session *s);
 SOCKJS_API void sockjs_ref_free(struct sockjs_ref *ref);
 /* Hands a text message to the session's reactor. 0: handed over, in order with other calls of this
- * thread (if the session closes first it is dropped); -EPIPE: the session is over; -EILSEQ; -EMSGSIZE;
- * -ENOMEM; -ENOBUFS: too much is under way to this session already (send_buffer_bytes); try later. */
+ * thread (if the session closes first it is dropped); -EPIPE: the session is over; -EILSEQ;
+ * -EMSGSIZE; -ENOMEM; -ENOBUFS: too much is under way to this session already (send_buffer_bytes);
+ * try later. */
 SOCKJS_API int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len);
 SOCKJS_API int sockjs_ref_close(struct sockjs_ref *ref, unsigned code, const char *reason);
 /* Runs fn(session, arg) in the session's reactor, or fn(NULL, arg) there if the session is over. */
-SOCKJS_API int sockjs_ref_call(struct sockjs_ref *ref,
-    void (*fn)(struct sockjs_session *s, void *arg), void *arg);
+SOCKJS_API int sockjs_ref_call(
+    struct sockjs_ref *ref, void (*fn)(struct sockjs_session *s, void *arg), void *arg);
 
-/* --- groups: one message to many ------------------------------------------------------------ */
+/* --- groups: one message to many ---------------------------------------- */
 
 /* A group of sessions of one server, whatever their reactors and endpoints. */
 SOCKJS_API struct sockjs_group *sockjs_group_new(struct sockjs_server *server);
 /* The group goes when its last member has left; nothing more can be sent. Any thread. */
 SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
-/* In the session's reactor. A session may be in any number of groups, once in each (-EEXIST), of its own server
+/* In the session's reactor. A session may be in any number of groups, once in each (-EEXIST), of
+ * its own server
  * (-EINVAL); it leaves by itself when it closes. */
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
 SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s);
-/* Sends a text message to every member: encoded once per wire form, in order with this thread's other
- * sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as is one whose
- * send buffer is smaller than the message (SOCKJS_CLOSE_TOO_BIG); the others do not wait for it. 0, -EILSEQ
- * or -ENOMEM. */
+/* Sends a text message to every member: encoded once per wire form, in order with this thread's
+ * other sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as
+ * is one whose send buffer is smaller than the message (SOCKJS_CLOSE_TOO_BIG); the others do not
+ * wait for it. 0, -EILSEQ or -ENOMEM. */
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
 /* Members at this moment. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------ */
 
-/* Options are named values; sockjsd.conf(5) lists all with unit, range and default. A set of options may
- * be used for several calls; it is read, not kept. */
+/* Options are named values; sockjsd.conf(5) lists all with unit, range and default. A set of
+ * options may be used for several calls; it is read, not kept. */
 SOCKJS_API struct sockjs_options *sockjs_options_new(void);
 SOCKJS_API void sockjs_options_free(struct sockjs_options *o);
 /* Sets one, e.g. ("heartbeat_delay_ms", "10000"), ("websocket.ping_interval_ms", "25000"),
- * ("allowed_origins", "https://a.example,https://b.example"), ("bind_address", "true"). 0; -ENOENT: no such
- * option; -EINVAL: not a value for it; -ERANGE: out of range; -ENOMEM. sockjs_options_error() has a sentence. */
+ * ("allowed_origins", "https://a.example,https://b.example"), ("bind_address", "true"). 0; -ENOENT:
+ * no such option; -EINVAL: not a value for it; -ERANGE: out of range; -ENOMEM.
+ * sockjs_options_error() has a sentence. */
 SOCKJS_API int sockjs_options_set(struct sockjs_options *o, const char *key, const char *value);
 SOCKJS_API const char *sockjs_options_error(const struct sockjs_options *o);
 
-/* --- server ------------------------------------------------------------------------------------- */
+/* --- server ------------------------------------------------------------- */
 
-/* A server that does nothing yet. `o` may be NULL: threads, limits.*, trusted_proxies, www, ... NULL when
- * memory is out. */
+/* A server that does nothing yet. `o` may be NULL: threads, limits.*, trusted_proxies, www, ...
+ * NULL when memory is out. */
 SOCKJS_API struct sockjs_server *sockjs_server_new(const struct sockjs_options *o);
 /* Frees a server that does not run. */
 SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 
-/* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#'; "" is not
- * allowed). `callbacks` is copied. 0; -EINVAL: bad prefix; -EEXIST: taken; -EBUSY: running; -ENOMEM. */
+/* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#';
+ * "" is not allowed). `callbacks` is copied. 0; -EINVAL: bad prefix; -EEXIST: taken; -EBUSY:
+ * running; -ENOMEM. */
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
-/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. Options: tls.certificate,
- * tls.key, mode. May be called several times. 0 or -errno; sockjs_server_error() has a sentence. */
-SOCKJS_API int sockjs_server_listen(struct sockjs_server *server, const char *address,
-    const struct sockjs_options *o);
-/* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "unix:/path"; NULL after the last. */
+/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. Options:
+ * tls.certificate, tls.key, mode. May be called several times. 0 or -errno; sockjs_server_error()
+ * has a sentence. */
+SOCKJS_API int sockjs_server_listen(
+    struct sockjs_server *server, const char *address, const struct sockjs_options *o);
+/* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "unix:/path"; NULL after the
+ * last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
 /* Why the last call on this server failed, as a sentence. */
 SOCKJS_API const char *sockjs_server_error(const struct sockjs_server *server);
 
-/* Runs the reactors: one in this thread, the others in threads of their own. Returns 0 after an orderly stop,
- * or -errno when it could not start. */
+/* Runs the reactors: one in this thread, the others in threads of their own. Returns 0 after an
+ * orderly stop, or -errno when it could not start. */
 SOCKJS_API int sockjs_server_run(struct sockjs_server *server);
 /* Stops in order: no new sessions, buffered messages flushed, each session closed with 1001 or
- * c[3000,"Go away!"], then sockjs_server_run() returns, at the latest after shutdown_timeout_ms. A second call
- * stops at once. From any thread or a signal handler. */
+ * c[3000,"Go away!"], then sockjs_server_run() returns, at the latest after shutdown_timeout_ms. A
+ * second call stops at once. From any thread or a signal handler. */
 SOCKJS_API void sockjs_server_stop(struct sockjs_server *server);
 
 #ifdef __cplusplus

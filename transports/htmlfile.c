@@ -16,12 +16,11 @@ static const char before_callback[] =
     "  <script>\n"
     "    document.domain = document.domain;\n"
     "    var c = parent.";
-static const char after_callback[] =
-    ";\n"
-    "    c.start();\n"
-    "    function p(d) {c.message(d);};\n"
-    "    window.onload = function() {c.stop();};\n"
-    "  </script>\n";
+static const char after_callback[] = ";\n"
+                                     "    c.start();\n"
+                                     "    function p(d) {c.message(d);};\n"
+                                     "    window.onload = function() {c.stop();};\n"
+                                     "  </script>\n";
 
 static int prelude(struct buf *out, struct bytes callback)
 {
@@ -29,7 +28,8 @@ static int prelude(struct buf *out, struct bytes callback)
 	char *to;
 
 	if (buf_add(out, before_callback, sizeof(before_callback) - 1) < 0 ||
-	    buf_add(out, callback.p, callback.n) < 0 || buf_add(out, after_callback, sizeof(after_callback) - 1) < 0)
+	    buf_add(out, callback.p, callback.n) < 0 ||
+	    buf_add(out, after_callback, sizeof(after_callback) - 1) < 0)
 		return -1;
 	n = buf_len(out) - before;
 	n = n < PRELUDE_MIN ? PRELUDE_MIN - n : 0;
@@ -75,5 +75,8 @@ static void serve(const struct transport_request *t)
 }
 
 const struct transport htmlfile_transport = {
-	.name = "htmlfile", .option = "htmlfile", .methods = HTTP_GET, .serve = serve,
+	.name = "htmlfile",
+	.option = "htmlfile",
+	.methods = HTTP_GET,
+	.serve = serve,
 };

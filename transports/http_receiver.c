@@ -25,7 +25,7 @@ static struct loop *loop_of(const struct http_receiver *r)
 	return r->reactor->sessions.loop;
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------- */
 
 static void receiver_free(struct deferred *d)
 {
@@ -65,7 +65,7 @@ void http_receiver_init(struct http_receiver *r)
 	timer_init(&r->timer, on_finish_timer);
 }
 
-/* --- saying ------------------------------------------------------------------------------------------- */
+/* --- saying ------------------------------------------------------------- */
 
 static enum recv_status gone(struct http_receiver *r)
 {
@@ -106,15 +106,16 @@ static enum recv_status finish(struct http_receiver *r)
 	return RECV_DONE;
 }
 
-static enum recv_status write_out(struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
+static enum recv_status write_out(
+    struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
 {
 	if (stream_write(&r->stream, pieces, n) < 0)
 		return gone(r);
 	return last ? finish(r) : RECV_MORE;
 }
 
-/* Streaming: head and prelude if they have not gone out yet, then the frame (may be none), then the end if it is the
- * last. */
+/* Streaming: head and prelude if they have not gone out yet, then the frame (may be none), then the
+ * end if it is the last. */
 static enum recv_status say_in_stream(struct http_receiver *r, struct bytes frame, bool last)
 {
 	struct buf *out = transport_wire(r->reactor);
@@ -147,7 +148,8 @@ static enum recv_status say_in_poll(struct http_receiver *r, struct bytes frame)
 	if (http_wire_add_frame(r, body, frame) < 0)
 		return gone(r);
 	if (!r->bare)
-		http_wire_add_head(r, &head_buf, (long long)buf_len(body)); /* it fits: no memory is asked for */
+		/* It fits: no memory is asked for */
+		http_wire_add_head(r, &head_buf, (long long)buf_len(body));
 	pieces[0] = (struct stream_piece){ head, buf_len(&head_buf), NULL };
 	pieces[1] = (struct stream_piece){ buf_data(body), buf_len(body), NULL };
 	return write_out(r, pieces, 2, true);
@@ -171,7 +173,7 @@ static enum recv_status say(struct http_receiver *r, struct bytes frame, bool la
 	return r->wire->is_streaming ? say_in_stream(r, frame, last) : say_in_poll(r, frame);
 }
 
-/* --- the verbs ------------------------------------------------------------------------------------------- */
+/* --- the verbs ---------------------------------------------------------- */
 
 static enum recv_status receiver_open(struct receiver *base)
 {
@@ -199,7 +201,8 @@ static enum recv_status say_shared(struct http_receiver *r, struct message *m)
 	return write_out(r, pieces, last ? 2 : 1, last);
 }
 
-static enum recv_status receiver_messages(struct receiver *base, struct message *const *messages, size_t count)
+static enum recv_status receiver_messages(
+    struct receiver *base, struct message *const *messages, size_t count)
 {
 	struct http_receiver *r = of(base);
 	struct buf *frame;
@@ -222,7 +225,8 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	if (!to)
 		gone(r);
 	else
-		say(r, (struct bytes){ to, (size_t)(sockjs_frame_close(to, code, reason, n) - to) }, true);
+		say(r, (struct bytes){ to, (size_t)(sockjs_frame_close(to, code, reason, n) - to) },
+		    true);
 }
 
 static void receiver_abort(struct receiver *base)
@@ -251,7 +255,7 @@ const struct receiver_ops http_receiver_ops = {
 	.buffered = receiver_buffered,
 };
 
-/* --- the stream's events ----------------------------------------------------------------------------------- */
+/* --- the stream's events ------------------------------------------------ */
 
 static void on_readable(struct stream *s)
 {
@@ -284,10 +288,12 @@ static void on_hangup(struct stream *s, int err)
 }
 
 const struct stream_events http_receiver_events = {
-	.readable = on_readable, .writable = on_writable, .hangup = on_hangup,
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
 };
 
-/* --- attaching ------------------------------------------------------------------------------------------------ */
+/* --- attaching ---------------------------------------------------------- */
 
 static void say_not_found(struct http_receiver *r)
 {
@@ -296,7 +302,8 @@ static void say_not_found(struct http_receiver *r)
 	struct stream_piece piece = { text, 0, NULL };
 
 	if (!r->bare) {
-		piece.n = http_head_render(text, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
+		piece.n = http_head_render(text, 404,
+		    BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
 		    (struct http_framing){ .length = sizeof(body) - 1 });
 		memcpy(text + piece.n, body, sizeof(body) - 1);
 		piece.n += sizeof(body) - 1;

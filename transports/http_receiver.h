@@ -29,14 +29,16 @@ struct http_wire {
 	message_encode_fn encode;
 };
 
-/* Serves a request for such a receiver: finds or makes the session, attaches. `callback` (may be empty) is copied. */
-void http_receiver_serve(const struct transport_request *t, const struct http_wire *wire, struct bytes callback);
+/* Serves a request for such a receiver: finds or makes the session, attaches. `callback` (may be
+ * empty) is copied. */
+void http_receiver_serve(
+    const struct transport_request *t, const struct http_wire *wire, struct bytes callback);
 
 /* The chunk of a one-message array frame, for http_wire.encode. */
 struct shared *http_wire_encode(const struct http_wire *wire, const struct message *m);
 
-/* The decoded callback parameter ("c" or "callback") of a request, into `out`; its length, or 0 when the request was
- * refused (500) because it is missing or is not a callback. */
+/* The decoded callback parameter ("c" or "callback") of a request, into `out`; its length, or 0
+ * when the request was refused (500) because it is missing or is not a callback. */
 #define CALLBACK_MAX 128
 size_t http_receiver_callback(const struct transport_request *t, char out[CALLBACK_MAX]);
 

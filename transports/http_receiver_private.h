@@ -27,25 +27,26 @@ struct http_receiver {
 	struct transport_reactor *reactor;
 	struct addr peer;
 	uint16_t lines_len, callback_len; /* of `text` */
-	struct buf *said;       /* while HTTP_IN_REQUEST */
-	size_t framed;          /* octets of frames said, for response_limit */
-	size_t left;            /* of a finished response, when last looked at */
+	struct buf *said;                 /* while HTTP_IN_REQUEST */
+	size_t framed;                    /* octets of frames said, for response_limit */
+	size_t left;                      /* of a finished response, when last looked at */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent;
-	bool complete;          /* the poll has its frame */
-	char text[];            /* the head's lines that vary, then the callback */
+	bool complete; /* the poll has its frame */
+	char text[];   /* the head's lines that vary, then the callback */
 };
 
-/* --- http_receiver.c --- */
+/* --- http_receiver.c ---------------------------------------------------- */
 
 extern const struct receiver_ops http_receiver_ops;
 extern const struct stream_events http_receiver_events;
 void http_receiver_init(struct http_receiver *r);
-/* In the reactor of its session, with its stream: attaches, or answers 404 if there is no session any more. */
+/* In the reactor of its session, with its stream: attaches, or answers 404 if there is no session
+ * any more. */
 void http_receiver_begin(struct http_receiver *r, struct session *s);
 void http_receiver_end(struct http_receiver *r);
 
-/* --- http_wire.c --- */
+/* --- http_wire.c -------------------------------------------------------- */
 
 /* The whole head, for libmicrohttpd. */
 void http_wire_make_head(const struct http_receiver *r, struct http_head *head);

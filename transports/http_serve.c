@@ -7,12 +7,12 @@
 #include "base/mem.h"
 #include "transports/http_receiver_private.h"
 
-/* A poll with no more to say than this is answered within its request; more goes over a detached connection, where
- * it counts as unsent until the client has taken it. */
+/* A poll with no more to say than this is answered within its request; more goes over a detached
+ * connection, where it counts as unsent until the client has taken it. */
 #define IN_REQUEST_MAX 16384
 
-static struct http_receiver *receiver_new(const struct transport_request *t, const struct http_wire *wire,
-    struct bytes callback, struct buf *said)
+static struct http_receiver *receiver_new(const struct transport_request *t,
+    const struct http_wire *wire, struct bytes callback, struct buf *said)
 {
 	struct http_head head;
 	struct http_receiver *r;
@@ -41,8 +41,8 @@ static struct http_receiver *receiver_new(const struct transport_request *t, con
 	return r;
 }
 
-/* Takes the connection out of its request, to live in `loop`, or (NULL) to be sent to another one. On error the request
- * has been refused. */
+/* Takes the connection out of its request, to live in `loop`, or (NULL) to be sent to another one.
+ * On error the request has been refused. */
 static int detach(struct http_receiver *r, struct loop *loop)
 {
 	struct http_detached d;
@@ -68,7 +68,7 @@ static int detach(struct http_receiver *r, struct loop *loop)
 	return 0;
 }
 
-/* --- a session of this loop ----------------------------------------------------------------------------- */
+/* --- a session of this loop --------------------------------------------- */
 
 static void attach_detached(struct http_receiver *r, struct session *s)
 {
@@ -112,7 +112,8 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 		transport_refuse(r->request, 503, "The session has ended.");
 	} else {
 		http_wire_make_head(r, &head);
-		http_respond(r->request->http, &head, (struct bytes){ buf_data(r->said), buf_len(r->said) });
+		http_respond(
+		    r->request->http, &head, (struct bytes){ buf_data(r->said), buf_len(r->said) });
 	}
 	http_receiver_end(r);
 }
@@ -125,7 +126,7 @@ static void attach_local(struct http_receiver *r, struct session *s)
 		attach_in_request(r, s);
 }
 
-/* --- a session of another loop ----------------------------------------------------------------------------- */
+/* --- a session of another loop ------------------------------------------ */
 
 /* A receiver on its way to the reactor of its session: by id, for the session may end meanwhile. */
 struct handover {
@@ -136,8 +137,8 @@ struct handover {
 	char id[];
 };
 
-/* Another kind of transport may not take a session over; but it is told that somebody is there, or that the session
- * has ended. */
+/* Another kind of transport may not take a session over; but it is told that somebody is there, or
+ * that the session has ended. */
 static bool is_other_kind(const struct transport *t, const struct session_found *found)
 {
 	return strcmp(found->transport, t->name) != 0 && found->open && !found->attached;
@@ -148,7 +149,8 @@ static struct session *find_here(const struct handover *h)
 	const struct http_receiver *r = h->receiver;
 	struct session_found found;
 
-	if (!session_table_find(r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
+	if (!session_table_find(
+	        r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
 	    is_other_kind(r->transport, &found))
 		return NULL;
 	return found.session;
@@ -173,7 +175,8 @@ static void on_handover(struct mail *mail, struct loop *loop)
 	mem_free(h);
 }
 
-static void hand_over(struct http_receiver *r, const struct transport_request *t, struct loop *owner)
+static void hand_over(
+    struct http_receiver *r, const struct transport_request *t, struct loop *owner)
 {
 	struct handover *h = mem_alloc(sizeof(*h) + t->session_id.n);
 
@@ -192,9 +195,10 @@ static void hand_over(struct http_receiver *r, const struct transport_request *t
 	loop_post(owner, &h->mail, on_handover);
 }
 
-/* --- finding or making the session --------------------------------------------------------------------------- */
+/* --- finding or making the session -------------------------------------- */
 
-static void serve_existing(struct http_receiver *r, const struct transport_request *t, const struct session_found *found)
+static void serve_existing(
+    struct http_receiver *r, const struct transport_request *t, const struct session_found *found)
 {
 	if (is_other_kind(t->transport, found)) {
 		transport_refuse(t, 404, "This session was opened by another transport.");
@@ -216,7 +220,8 @@ static struct session *make_session(const struct transport_request *t, int *err)
 		transport_refuse(t, status, "The session was refused.");
 		return NULL;
 	}
-	*err = session_table_insert(t->endpoint->table, t->session_id, accepted.session, &t->client);
+	*err =
+	    session_table_insert(t->endpoint->table, t->session_id, accepted.session, &t->client);
 	if (*err == 0)
 		return accepted.session;
 	session_discard(accepted.session);
@@ -225,7 +230,8 @@ static struct session *make_session(const struct transport_request *t, int *err)
 	return NULL;
 }
 
-void http_receiver_serve(const struct transport_request *t, const struct http_wire *wire, struct bytes callback)
+void http_receiver_serve(
+    const struct transport_request *t, const struct http_wire *wire, struct bytes callback)
 {
 	struct buf said = BUF_INIT;
 	struct http_receiver *r = receiver_new(t, wire, callback, &said);
@@ -237,12 +243,14 @@ void http_receiver_serve(const struct transport_request *t, const struct http_wi
 		transport_refuse(t, 503, "Out of memory.");
 		return;
 	}
-	/* Two requests may open one session at the same time on two reactors: the second one finds it then. */
+	/* Two requests may open one session at the same time on two reactors: the second one finds
+	 * it then. */
 	if (session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
 		serve_existing(r, t, &found);
 	} else if ((s = make_session(t, &err)) != NULL) {
 		attach_local(r, s);
-	} else if (err == -EEXIST && session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
+	} else if (err == -EEXIST &&
+	           session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
 		serve_existing(r, t, &found);
 	} else {
 		if (err == -EEXIST) /* bound to another client, or gone again */
@@ -252,14 +260,14 @@ void http_receiver_serve(const struct transport_request *t, const struct http_wi
 	buf_fini(&said);
 }
 
-/* --- callbacks of jsonp and htmlfile -------------------------------------------------------------------------- */
+/* --- callbacks of jsonp and htmlfile ------------------------------------ */
 
 static bool is_callback(const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char c = p[i];
-		bool ok = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
-		          c == '_' || c == '.';
+		bool ok = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		          c == '-' || c == '_' || c == '.';
 
 		if (!ok)
 			return false;

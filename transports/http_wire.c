@@ -20,7 +20,7 @@ static struct bytes callback_of(const struct http_receiver *r)
 	return (struct bytes){ r->text + r->lines_len, r->callback_len };
 }
 
-/* --- the head ----------------------------------------------------------------------------------------- */
+/* --- the head ----------------------------------------------------------- */
 
 /* The lines that are the same for every request of a wire. */
 static void add_fixed_lines(struct http_head *head, const struct http_wire *wire)
@@ -52,7 +52,7 @@ int http_wire_add_head(const struct http_receiver *r, struct buf *out, long long
 	return 0;
 }
 
-/* --- chunks ---------------------------------------------------------------------------------------------- */
+/* --- chunks ------------------------------------------------------------- */
 
 /* Leaves room for the length of a chunk; the payload is appended next. */
 static int chunk_begin(struct buf *out, size_t *mark)

@@ -40,14 +40,16 @@ static const char *refusal(enum sockjs_payload_status status, unsigned *code)
 	return NULL;
 }
 
-static void make_head(const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
+static void make_head(
+    const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
 {
 	transport_head(t, head, answer->status);
-	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8"); /* else Firefox takes a 204 for XML */
+	/* Else Firefox takes a 204 for XML */
+	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_never_cache(head);
 }
 
-/* --- a sender that waits ------------------------------------------------------------------------------ */
+/* --- a sender that waits ------------------------------------------------ */
 
 struct sender {
 	struct session_waiter waiter;
@@ -78,12 +80,14 @@ static void sender_say(struct sender *s, unsigned status, struct bytes lines, st
 {
 	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
 	struct stream_piece pieces[2] = { { head, 0, NULL }, { body.p, body.n, NULL } };
-	struct http_framing framing = { .keep_alive = s->keep_alive, .length = status == 204 ? -1 : (long long)body.n };
+	struct http_framing framing = { .keep_alive = s->keep_alive,
+		.length = status == 204 ? -1 : (long long)body.n };
 
 	if (!s->bare)
 		pieces[0].n = http_head_render(head, status, lines, framing);
 	s->answered = true;
-	if (stream_write(&s->stream, pieces, 2) == 0 && s->keep_alive && stream_queued(&s->stream) == 0)
+	if (stream_write(&s->stream, pieces, 2) == 0 && s->keep_alive &&
+	    stream_queued(&s->stream) == 0)
 		http_server_give_back(s->reactor->http, &s->stream, &s->peer);
 	else if (stream_is_open(&s->stream))
 		http_server_end(s->reactor->http, &s->stream);
@@ -95,11 +99,13 @@ static void on_taken(struct session_waiter *w, bool taken)
 	struct sender *s = container_of(w, struct sender, waiter);
 
 	if (taken) {
-		sender_say(s, s->answer->status, (struct bytes){ s->lines, s->lines_len }, s->answer->body);
+		sender_say(s, s->answer->status, (struct bytes){ s->lines, s->lines_len },
+		    s->answer->body);
 		return;
 	}
 	s->keep_alive = false;
-	sender_say(s, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"), BYTES("There is no such session any more.\n"));
+	sender_say(s, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
+	    BYTES("There is no such session any more.\n"));
 }
 
 static void sender_refuse(struct sender *s)
@@ -121,11 +127,15 @@ static void on_hangup(struct stream *stream, int err)
 }
 
 static const struct stream_events sender_events = {
-	.readable = on_event, .writable = on_event, .hangup = on_hangup,
+	.readable = on_event,
+	.writable = on_event,
+	.hangup = on_hangup,
 };
 
-/* Takes the request out, to wait in `loop` or (NULL) to be sent to another one. NULL: it was answered with a refusal. */
-static struct sender *sender_new(const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
+/* Takes the request out, to wait in `loop` or (NULL) to be sent to another one. NULL: it was
+ * answered with a refusal. */
+static struct sender *sender_new(
+    const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
 {
 	struct http_head head;
 	struct http_detached d;
@@ -163,7 +173,7 @@ static void sender_wait(struct sender *s, struct session *session)
 	}
 }
 
-/* --- to another reactor ------------------------------------------------------------------------------ */
+/* --- to another reactor ------------------------------------------------- */
 
 struct delivery {
 	struct mail mail;
@@ -192,13 +202,15 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 {
 	struct delivery *d = container_of(mail, struct delivery, mail);
 	struct session_found found;
-	bool here = session_table_find(d->table, (struct bytes){ d->data, d->id_len }, &d->client, &found) &&
+	bool here = session_table_find(
+	                d->table, (struct bytes){ d->data, d->id_len }, &d->client, &found) &&
 	            found.session; /* else it closed meanwhile, and nobody is there to hear */
 	bool room = here && (!d->sender || session_has_room(found.session, d->bytes));
 
 	if (d->sender) {
 		d->sender->reactor = transport_reactor_current();
-		if (!d->sender->reactor || !d->sender->reactor->http) { /* the server has stopped meanwhile */
+		/* The server has stopped meanwhile */
+		if (!d->sender->reactor || !d->sender->reactor->http) {
 			stream_close(&d->sender->stream);
 			mem_free(d->sender);
 			mem_free(d);
@@ -274,7 +286,7 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 	loop_post(found->owner, &d->mail, on_delivery);
 }
 
-/* --- here ------------------------------------------------------------------------------------------------- */
+/* --- here --------------------------------------------------------------- */
 
 static void deliver_local(const struct transport_request *t, struct session *session, size_t n,
     const struct incoming_answer *answer)
@@ -298,21 +310,26 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 		sender_wait(s, session);
 }
 
-void incoming_serve(const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer)
+void incoming_serve(
+    const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer)
 {
 	struct sockjs_payload *p = &t->reactor->payload;
 	struct session_found found;
 	const char *sentence;
 	unsigned code;
 
-	sentence = refusal(sockjs_payload_decode(p, text, n, false, t->endpoint->max_message_bytes, MAX_MESSAGES), &code);
+	sentence = refusal(
+	    sockjs_payload_decode(p, text, n, false, t->endpoint->max_message_bytes, MAX_MESSAGES),
+	    &code);
 	if (sentence)
 		transport_refuse(t, code, sentence);
-	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client, &found) || !found.open)
+	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client, &found) ||
+	         !found.open)
 		transport_refuse(t, 404, "There is no such session.");
 	else if (p->count == 0)
 		answer_now(t, answer);
-	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was sent earlier. */
+	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was
+	 * sent earlier. */
 	else if (found.session && !loop_has_mail(found.owner))
 		deliver_local(t, found.session, n, answer);
 	else

@@ -13,8 +13,9 @@ struct incoming_answer {
 	struct bytes body;
 };
 
-/* Decodes JSON text (in place), delivers its messages and answers: with success once the application can take
- * more, else with a refusal. `answer` must be static. */
-void incoming_serve(const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer);
+/* Decodes JSON text (in place), delivers its messages and answers: with success once the
+ * application can take more, else with a refusal. `answer` must be static. */
+void incoming_serve(
+    const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer);
 
 #endif

@@ -27,7 +27,10 @@ static void jsonp_serve(const struct transport_request *t)
 }
 
 const struct transport jsonp_transport = {
-	.name = "jsonp", .option = "jsonp", .methods = HTTP_GET, .serve = jsonp_serve,
+	.name = "jsonp",
+	.option = "jsonp",
+	.methods = HTTP_GET,
+	.serve = jsonp_serve,
 };
 
 /* The media type alone, without parameters. */
@@ -66,7 +69,8 @@ static char *read_payload(const struct transport_request *t, size_t *n, bool *ba
 
 static void jsonp_send_serve(const struct transport_request *t)
 {
-	static const struct incoming_answer done = { 200, { "ok", 2 } }; /* Konqueror cannot live with a 204 */
+	/* Konqueror cannot live with a 204 */
+	static const struct incoming_answer done = { 200, { "ok", 2 } };
 	size_t n;
 	bool bad;
 	char *text = read_payload(t, &n, &bad);
@@ -78,5 +82,8 @@ static void jsonp_send_serve(const struct transport_request *t)
 }
 
 const struct transport jsonp_send_transport = {
-	.name = "jsonp_send", .methods = HTTP_POST, .has_body = true, .serve = jsonp_send_serve,
+	.name = "jsonp_send",
+	.methods = HTTP_POST,
+	.has_body = true,
+	.serve = jsonp_send_serve,
 };

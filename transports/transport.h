@@ -43,7 +43,7 @@ struct transport_request {
 	struct endpoint *endpoint;
 	const struct transport *transport;
 	struct bytes session_id;
-	struct addr client; /* behind trusted proxies */
+	struct addr client;                /* behind trusted proxies */
 	struct transport_reactor *reactor; /* of this thread */
 };
 
@@ -58,7 +58,8 @@ struct endpoint_ops {
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 };
 
-/* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running. */
+/* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.
+ */
 struct endpoint {
 	const char *prefix;
 	const struct endpoint_ops *ops;
@@ -74,10 +75,10 @@ struct endpoint {
 };
 
 struct transport {
-	const char *name;    /* the last segment of the URL */
-	const char *option;  /* the word in the endpoint's list of transports that enables it */
-	unsigned methods;    /* HTTP_* */
-	bool is_cors;        /* answers OPTIONS, and cross-origin requests with Access-Control-* */
+	const char *name;   /* the last segment of the URL */
+	const char *option; /* the word in the endpoint's list of transports that enables it */
+	unsigned methods;   /* HTTP_* */
+	bool is_cors;       /* answers OPTIONS, and cross-origin requests with Access-Control-* */
 	bool has_body;
 	void (*serve)(const struct transport_request *t);
 };
@@ -90,7 +91,7 @@ extern const struct transport jsonp_transport, jsonp_send_transport;
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
 
-/* --- shared by transports and endpoint --------------------------------------------------------- */
+/* --- shared by transports and endpoint ---------------------------------- */
 
 /* A head with what every answer of a session URL carries: cookie, and CORS where it applies. */
 void transport_head(const struct transport_request *t, struct http_head *head, unsigned status);

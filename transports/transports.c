@@ -28,7 +28,7 @@ const struct transport *transport_find(struct bytes name)
 	return NULL;
 }
 
-/* --- reactors ------------------------------------------------------------------------------------- */
+/* --- reactors ----------------------------------------------------------- */
 
 static _Thread_local struct transport_reactor *current;
 
@@ -50,7 +50,8 @@ void transport_reactor_fini(struct transport_reactor *r)
 void transport_reactor_abort(struct transport_reactor *r)
 {
 	while (!list_empty(&r->receivers)) {
-		struct receiver *receiver = container_of(list_first(&r->receivers), struct receiver, node);
+		struct receiver *receiver =
+		    container_of(list_first(&r->receivers), struct receiver, node);
 
 		if (receiver->session)
 			session_receiver_gone(receiver->session, receiver);
@@ -76,10 +77,10 @@ void transport_reactor_set_current(struct transport_reactor *r)
 	current = r;
 }
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
-/* Load balancers make sessions sticky by such a cookie. What the client brought goes back unchanged if it is a
- * cookie value at all (RFC 6265 section 4.1.1), else a dummy. */
+/* Load balancers make sessions sticky by such a cookie. What the client brought goes back unchanged
+ * if it is a cookie value at all (RFC 6265 section 4.1.1), else a dummy. */
 static void add_session_cookie(const struct transport_request *t, struct http_head *head)
 {
 	const char *name = t->endpoint->session_cookie;

@@ -20,7 +20,8 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 	}
 	if (n == 0)
 		return;
-	status = sockjs_payload_decode(p, data, n, true, ws_receiver_endpoint(r)->max_message_bytes, MAX_MESSAGES);
+	status = sockjs_payload_decode(
+	    p, data, n, true, ws_receiver_endpoint(r)->max_message_bytes, MAX_MESSAGES);
 	if (status == SOCKJS_PAYLOAD_TOO_BIG)
 		ws_receiver_fail(r, WS_CLOSE_TOO_BIG, "Message too big");
 	else if (status == SOCKJS_PAYLOAD_NO_MEMORY)
@@ -63,5 +64,8 @@ static void serve(const struct transport_request *t)
 }
 
 const struct transport websocket_transport = {
-	.name = "websocket", .option = "websocket", .methods = HTTP_GET, .serve = serve,
+	.name = "websocket",
+	.option = "websocket",
+	.methods = HTTP_GET,
+	.serve = serve,
 };

@@ -11,7 +11,8 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 	session_deliver(ws_receiver_session(r), data, n, type == WS_BINARY);
 }
 
-/* Lone surrogates, which only SockJS can carry, become U+FFFD: three octets each as well (RFC 6455 section 8.1). */
+/* Lone surrogates, which only SockJS can carry, become U+FFFD: three octets each as well (RFC 6455
+ * section 8.1). */
 static void replace_surrogates(char *p, size_t n)
 {
 	for (size_t i = 0; i + 2 < n; i++)
@@ -58,5 +59,8 @@ static void serve(const struct transport_request *t)
 }
 
 const struct transport websocket_raw_transport = {
-	.name = "websocket_raw", .option = "websocket_raw", .methods = HTTP_GET, .serve = serve,
+	.name = "websocket_raw",
+	.option = "websocket_raw",
+	.methods = HTTP_GET,
+	.serve = serve,
 };

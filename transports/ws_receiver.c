@@ -31,9 +31,9 @@ struct ws_receiver {
 	struct buf *rest; /* read, and not taken because of a pause; else NULL */
 	uint64_t last_heard;
 	bool pinged;
-	bool choked;    /* not read, since it does not read what it is sent */
-	bool closing;   /* the session has let go; the closing handshake is under way */
-	bool shut;      /* the codec has seen the end */
+	bool choked;  /* not read, since it does not read what it is sent */
+	bool closing; /* the session has let go; the closing handshake is under way */
+	bool shut;    /* the codec has seen the end */
 	bool ended;
 };
 
@@ -62,7 +62,7 @@ const struct endpoint *ws_receiver_endpoint(struct ws_receiver *r)
 	return r->endpoint;
 }
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------- */
 
 static void receiver_free(struct deferred *d)
 {
@@ -105,7 +105,7 @@ static void part(struct ws_receiver *r)
 	end(r);
 }
 
-/* --- frames ------------------------------------------------------------------------------------------- */
+/* --- frames ------------------------------------------------------------- */
 
 int ws_frame_begin(struct buf *out, size_t *mark)
 {
@@ -147,7 +147,7 @@ struct shared *ws_wire_encode(const struct ws_wire *wire, const struct message *
 	return shared;
 }
 
-/* --- the verbs ------------------------------------------------------------------------------------------ */
+/* --- the verbs ---------------------------------------------------------- */
 
 static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece piece)
 {
@@ -180,7 +180,8 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
 }
 
-static enum recv_status receiver_messages(struct receiver *base, struct message *const *messages, size_t count)
+static enum recv_status receiver_messages(
+    struct receiver *base, struct message *const *messages, size_t count)
 {
 	struct ws_receiver *r = of(base);
 	struct buf *out = transport_wire(r->reactor);
@@ -189,7 +190,8 @@ static enum recv_status receiver_messages(struct receiver *base, struct message 
 	if (count == 1 && messages[0]->cache) {
 		frame = message_form(messages[0], r->wire->form, r->wire->encode);
 		if (frame)
-			return write_piece(r, (struct stream_piece){ frame->data, frame->len, frame });
+			return write_piece(
+			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	if (r->wire->outgoing(out, messages, count) < 0) {
 		end(r);
@@ -207,7 +209,8 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	size_t n = strlen(reason), mark;
 	char *to;
 
-	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 && (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
+	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 &&
+	    (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
 		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
 		ws_frame_end(out, mark, WS_TEXT);
 		write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
@@ -217,7 +220,8 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	r->closing = true;
 	ws_conn_close(&r->conn, code, reason, n);
 	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
-	ws_conn_resume(&r->conn); /* whatever the application paused: the client's Close is waited for */
+	/* Whatever the application paused: the client's Close is waited for */
+	ws_conn_resume(&r->conn);
 	feed_rest(r);
 	if (!r->ended)
 		stream_want(&r->stream, STREAM_READ);
@@ -236,7 +240,8 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct ws_receiver, base)->stream);
 }
 
-/* Nothing is wanted while paused, not even the news of the client's end: messages may stand before it. */
+/* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
+ * it. */
 static void receiver_pause(struct receiver *base, bool paused)
 {
 	struct ws_receiver *r = of(base);
@@ -264,7 +269,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.pause = receiver_pause,
 };
 
-/* --- the codec's ops ---------------------------------------------------------------------------------------- */
+/* --- the codec's ops ---------------------------------------------------- */
 
 static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_t n)
 {
@@ -279,10 +284,13 @@ static void on_write(struct ws_conn *c, const void *frame, size_t n)
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	struct stream_piece piece = { frame, n, NULL };
 
-	/* While closing everything is read for the sake of a Close: who pings and does not read gets no pongs. */
-	if (r->closing && (*(const uint8_t *)frame & 0x0f) == WS_PONG && stream_queued(&r->stream) > 0)
+	/* While closing everything is read for the sake of a Close: who pings and does not read
+	 * gets no pongs. */
+	if (r->closing && (*(const uint8_t *)frame & 0x0f) == WS_PONG &&
+	    stream_queued(&r->stream) > 0)
 		return;
-	/* The answer to a Close is the last frame: what the messages before it have called forth goes first. */
+	/* The answer to a Close is the last frame: what the messages before it have called forth
+	 * goes first. */
 	if ((*(const uint8_t *)frame & 0x0f) == WS_CLOSE && r->base.session)
 		session_say_the_rest(r->base.session);
 	if (r->ended || stream_write(&r->stream, &piece, 1) < 0)
@@ -314,7 +322,10 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 }
 
 static const struct ws_conn_ops conn_ops = {
-	.message = on_message, .write = on_write, .pong = on_pong, .close = on_close,
+	.message = on_message,
+	.write = on_write,
+	.pong = on_pong,
+	.close = on_close,
 };
 
 void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
@@ -326,7 +337,7 @@ void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
 	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
 }
 
-/* --- the stream's events -------------------------------------------------------------------------------------- */
+/* --- the stream's events ------------------------------------------------ */
 
 /* Keeps what a pause left over; in front of nothing, for it is fed before more is read. */
 static void keep_rest(struct ws_receiver *r, const char *p, size_t n)
@@ -364,7 +375,8 @@ static void feed_rest(struct ws_receiver *r)
 /* Who does not read gets nobody to read him. */
 static void choke_if_blocked(struct ws_receiver *r)
 {
-	if (r->ended || r->closing || stream_queued(&r->stream) <= r->endpoint->limits.send_buffer_bytes / 2)
+	if (r->ended || r->closing ||
+	    stream_queued(&r->stream) <= r->endpoint->limits.send_buffer_bytes / 2)
 		return;
 	r->choked = true;
 	stream_want(&r->stream, 0);
@@ -408,16 +420,19 @@ static void on_hangup(struct stream *s, int err)
 }
 
 static const struct stream_events stream_events = {
-	.readable = on_readable, .writable = on_writable, .hangup = on_hangup,
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
 };
 
-/* --- liveness (RFC 6455 section 5.5.2) ------------------------------------------------------------------------------ */
+/* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */
 
 static void on_timer(struct timer *t)
 {
 	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
 	struct timer_wheel *wheel = loop_timers(loop_of(r));
-	uint64_t silent = loop_now(loop_of(r)) - r->last_heard, interval = r->endpoint->ping_interval_ms;
+	uint64_t silent = loop_now(loop_of(r)) - r->last_heard,
+	         interval = r->endpoint->ping_interval_ms;
 
 	if (r->closing) {
 		part(r); /* no Close came in time */
@@ -426,7 +441,8 @@ static void on_timer(struct timer *t)
 		stream_reset(&r->stream);
 		lost(r);
 	} else if (silent >= interval) {
-		if (!r->pinged && stream_queued(&r->stream) == 0) { /* behind a backlog it would prove nothing */
+		/* Behind a backlog it would prove nothing */
+		if (!r->pinged && stream_queued(&r->stream) == 0) {
 			r->pinged = true;
 			ws_conn_ping(&r->conn, NULL, 0);
 		}
@@ -436,7 +452,7 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* --- the opening handshake -------------------------------------------------------------------------------------------- */
+/* --- the opening handshake ---------------------------------------------- */
 
 struct header_list {
 	struct ws_request_header items[HEADERS_MAX];
@@ -449,7 +465,8 @@ static void on_header(struct bytes name, struct bytes value, void *arg)
 	struct header_list *list = arg;
 	bool matters = (name.n > 14 && strncasecmp(name.p, "Sec-WebSocket-", 14) == 0) ||
 	               bytes_equal_nocase(name, BYTES("Upgrade")) ||
-	               bytes_equal_nocase(name, BYTES("Connection")) || bytes_equal_nocase(name, BYTES("Host"));
+	               bytes_equal_nocase(name, BYTES("Connection")) ||
+	               bytes_equal_nocase(name, BYTES("Host"));
 
 	if (!matters)
 		return;
@@ -498,7 +515,7 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 	return false;
 }
 
-/* --- the upgrade -------------------------------------------------------------------------------------------------------- */
+/* --- the upgrade -------------------------------------------------------- */
 
 /* A receiver on its way through 101, and the session that waits for it. */
 static void on_upgraded(struct stream *s, struct bytes early, void *arg)
@@ -523,10 +540,12 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 		return;
 	}
 	if (early.n && !r->ended) {
-		char *copy = loop_scratch(loop_of(r)); /* early bytes are fed like any other, in pieces that fit */
+		/* Early bytes are fed like any other, in pieces that fit */
+		char *copy = loop_scratch(loop_of(r));
 
 		for (size_t at = 0; at < early.n && !r->ended; at += LOOP_SCRATCH_BYTES) {
-			size_t n = early.n - at < LOOP_SCRATCH_BYTES ? early.n - at : LOOP_SCRATCH_BYTES;
+			size_t n =
+			    early.n - at < LOOP_SCRATCH_BYTES ? early.n - at : LOOP_SCRATCH_BYTES;
 
 			memcpy(copy, early.p + at, n);
 			if (r->rest)
@@ -537,7 +556,8 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 	}
 }
 
-static struct ws_receiver *receiver_new(const struct transport_request *t, const struct ws_wire *wire)
+static struct ws_receiver *receiver_new(
+    const struct transport_request *t, const struct ws_wire *wire)
 {
 	struct ws_receiver *r = mem_zalloc(sizeof(*r));
 
@@ -550,13 +570,14 @@ static struct ws_receiver *receiver_new(const struct transport_request *t, const
 	r->endpoint = t->endpoint;
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, on_timer);
-	ws_conn_init(&r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
+	ws_conn_init(
+	    &r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
 	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 
-static void upgrade(const struct transport_request *t, const struct ws_verdict *v, const struct ws_wire *wire,
-    const struct transport_accept *accepted)
+static void upgrade(const struct transport_request *t, const struct ws_verdict *v,
+    const struct ws_wire *wire, const struct transport_accept *accepted)
 {
 	struct ws_receiver *r = receiver_new(t, wire);
 	struct http_head head;

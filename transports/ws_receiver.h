@@ -24,7 +24,7 @@ struct ws_wire {
 /* Serves a request for such a receiver: checks the handshake, asks for a session, upgrades. */
 void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *wire);
 
-/* --- for the wires ------------------------------------------------------------------------------- */
+/* --- for the wires ------------------------------------------------------ */
 
 /* NULL when the session is over: drop what comes. */
 struct session *ws_receiver_session(struct ws_receiver *r);
@@ -33,7 +33,8 @@ const struct endpoint *ws_receiver_endpoint(struct ws_receiver *r);
 /* The client broke the rules of the wire: a Close frame with this code ends it. */
 void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason);
 
-/* Appends an unmasked frame around what is behind `mark`, where ws_frame_begin() left room for its header. */
+/* Appends an unmasked frame around what is behind `mark`, where ws_frame_begin() left room for its
+ * header. */
 int ws_frame_begin(struct buf *out, size_t *mark);
 void ws_frame_end(struct buf *out, size_t mark, enum ws_opcode opcode);
 /* What `outgoing` says of one message, as shared bytes. */

@@ -33,7 +33,12 @@ static void xhr_serve(const struct transport_request *t)
 }
 
 const struct transport xhr_transport = {
-	.name = "xhr", .option = "xhr", .methods = HTTP_POST, .is_cors = true, .has_body = true, .serve = xhr_serve,
+	.name = "xhr",
+	.option = "xhr",
+	.methods = HTTP_POST,
+	.is_cors = true,
+	.has_body = true,
+	.serve = xhr_serve,
 };
 
 static void xhr_send_serve(const struct transport_request *t)
@@ -46,5 +51,9 @@ static void xhr_send_serve(const struct transport_request *t)
 }
 
 const struct transport xhr_send_transport = {
-	.name = "xhr_send", .methods = HTTP_POST, .is_cors = true, .has_body = true, .serve = xhr_send_serve,
+	.name = "xhr_send",
+	.methods = HTTP_POST,
+	.is_cors = true,
+	.has_body = true,
+	.serve = xhr_send_serve,
 };

@@ -19,7 +19,7 @@
 #define ID_MAX         256   /* octets of a session id */
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
-/* --- making one ----------------------------------------------------------------------------------- */
+/* --- making one --------------------------------------------------------- */
 
 static int copy_origins(struct http_origins *to, const struct string_list *list)
 {
@@ -53,7 +53,8 @@ static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 	b->max_body_bytes = o->max_body_bytes;
 	b->session_cookie = o->session_cookie;
 	b->ws = (struct ws_conn_limits){ o->max_body_bytes, (unsigned)o->websocket_max_fragments };
-	b->ws_raw = (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
+	b->ws_raw =
+	    (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
 	b->ping_interval_ms = (unsigned)o->websocket_ping_interval_ms;
 	b->pong_timeout_ms = (unsigned)o->websocket_pong_timeout_ms;
 	b->close_timeout_ms = (unsigned)o->websocket_close_timeout_ms;
@@ -73,7 +74,8 @@ struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *p
 	fill_base(&ep->base, &ep->options);
 	ep->prefix = mem_strdup(prefix);
 	ep->base.table = session_table_new();
-	if (!ep->prefix || !ep->base.table || copy_origins(&ep->base.origins, &ep->options.allowed_origins) < 0 ||
+	if (!ep->prefix || !ep->base.table ||
+	    copy_origins(&ep->base.origins, &ep->options.allowed_origins) < 0 ||
 	    iframe_prepare(ep) < 0) {
 		endpoint_free(ep);
 		return NULL;
@@ -107,10 +109,11 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 	return false;
 }
 
-/* --- routing ---------------------------------------------------------------------------------------- */
+/* --- routing ------------------------------------------------------------ */
 
 /* The endpoint whose prefix is the longest that begins the path; *rest is what follows. */
-static struct server_endpoint *find_endpoint(const struct sockjs_server *server, struct bytes path, struct bytes *rest)
+static struct server_endpoint *find_endpoint(
+    const struct sockjs_server *server, struct bytes path, struct bytes *rest)
 {
 	struct server_endpoint *best = NULL;
 
@@ -118,7 +121,8 @@ static struct server_endpoint *find_endpoint(const struct sockjs_server *server,
 		struct server_endpoint *ep = server->endpoints[i];
 		size_t n = ep->prefix_len;
 
-		if (path.n < n || memcmp(path.p, ep->prefix, n) != 0 || (path.n > n && path.p[n] != '/'))
+		if (path.n < n || memcmp(path.p, ep->prefix, n) != 0 ||
+		    (path.n > n && path.p[n] != '/'))
 			continue;
 		if (!best || n > best->prefix_len)
 			best = ep;
@@ -153,8 +157,8 @@ static struct bytes take_segment(struct bytes *rest)
 	return segment;
 }
 
-/* A server or session part: anything but nothing, dots, and what a path parameter begins with. Decoded into `out`;
- * 0 if it is not one. */
+/* A server or session part: anything but nothing, dots, and what a path parameter begins with.
+ * Decoded into `out`; 0 if it is not one. */
 static size_t decode_id(struct bytes raw, char out[ID_MAX])
 {
 	ssize_t n = http_percent_decode(raw, false, out, ID_MAX);
@@ -187,26 +191,27 @@ void endpoint_answer_options(struct http_request *r, const char *methods, struct
 	http_respond(r, head, (struct bytes){ 0 });
 }
 
-/* --- sessions ------------------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------- */
 
 static void answer_transport_options(const struct transport_request *t)
 {
 	struct http_head head;
 
 	transport_head(t, &head, 204);
-	endpoint_answer_options(t->http, t->transport->methods == HTTP_POST ? "OPTIONS, POST" : "OPTIONS, GET",
-	    &head);
+	endpoint_answer_options(
+	    t->http, t->transport->methods == HTTP_POST ? "OPTIONS, POST" : "OPTIONS, GET", &head);
 }
 
 static void refuse_transport_method(const struct transport_request *t)
 {
 	bool post = t->transport->methods == HTTP_POST, cors = t->transport->is_cors;
 
-	endpoint_refuse_method(t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
+	endpoint_refuse_method(
+	    t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
 }
 
-static void serve_transport(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r,
-    const struct transport *transport, struct bytes session_id)
+static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
+    struct http_request *r, const struct transport *transport, struct bytes session_id)
 {
 	struct transport_request t = {
 		.http = r,
@@ -228,10 +233,12 @@ static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
 		transport->serve(&t);
 }
 
-/* Whether the endpoint's list of transports has this one; those that only bring messages go with the rest. */
+/* Whether the endpoint's list of transports has this one; those that only bring messages go with
+ * the rest. */
 static bool is_offered(const struct server_endpoint *ep, const struct transport *t)
 {
-	static const char *const senders_of[] = { "xhr", "xhr_streaming", "eventsource", "htmlfile" };
+	static const char *const senders_of[] = { "xhr", "xhr_streaming", "eventsource",
+		"htmlfile" };
 
 	if (t->option)
 		return endpoint_offers(ep, t->option);
@@ -243,21 +250,24 @@ static bool is_offered(const struct server_endpoint *ep, const struct transport 
 	return false;
 }
 
-static void serve_session(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+static void serve_session(
+    struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
 {
-	struct bytes server = take_segment(&rest), session = take_segment(&rest), last = take_segment(&rest);
+	struct bytes server = take_segment(&rest), session = take_segment(&rest),
+	             last = take_segment(&rest);
 	const struct transport *transport = transport_find(last);
 	char server_id[ID_MAX], session_id[ID_MAX];
 	size_t n = decode_id(session, session_id);
 
-	if (rest.n > 0 || !transport || !is_offered(ep, transport) || n == 0 || decode_id(server, server_id) == 0) {
+	if (rest.n > 0 || !transport || !is_offered(ep, transport) || n == 0 ||
+	    decode_id(server, server_id) == 0) {
 		not_found(r);
 		return;
 	}
 	serve_transport(ep, reactor, r, transport, (struct bytes){ session_id, n });
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------- */
 
 static void greet(struct http_request *r)
 {
@@ -272,7 +282,8 @@ static void greet(struct http_request *r)
 	http_respond(r, &head, BYTES("Welcome to SockJS!\n"));
 }
 
-static void serve_endpoint(struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+static void serve_endpoint(
+    struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
 {
 	if (rest.n == 0 || bytes_equal(rest, BYTES("/")))
 		greet(r);

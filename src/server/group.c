@@ -67,12 +67,14 @@ void sockjs_group_free(struct sockjs_group *g)
 
 size_t sockjs_group_size(const struct sockjs_group *g)
 {
-	return atomic_load_explicit(&((struct sockjs_group *)(uintptr_t)g)->size, memory_order_relaxed);
+	return atomic_load_explicit(
+	    &((struct sockjs_group *)(uintptr_t)g)->size, memory_order_relaxed);
 }
 
-/* --- members ------------------------------------------------------------------------------------------- */
+/* --- members ------------------------------------------------------------ */
 
-static struct membership *find_membership(const struct session_extra *extra, const struct sockjs_group *g)
+static struct membership *find_membership(
+    const struct session_extra *extra, const struct sockjs_group *g)
 {
 	struct list *pos;
 
@@ -157,7 +159,7 @@ void group_leave_all(struct session_extra *extra)
 		leave(container_of(list_first(&extra->memberships), struct membership, node));
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------ */
+/* --- sending ------------------------------------------------------------ */
 
 struct broadcast {
 	struct mail mail;

@@ -34,7 +34,10 @@ static const char after_url[] =
 static int add_escaped(struct buf *out, const char *url)
 {
 	for (; *url; url++) {
-		const char *entity = *url == '"' ? "&quot;" : *url == '&' ? "&amp;" : *url == '<' ? "&lt;" : NULL;
+		const char *entity = *url == '"'   ? "&quot;"
+		                     : *url == '&' ? "&amp;"
+		                     : *url == '<' ? "&lt;"
+		                                   : NULL;
 
 		if ((entity ? buf_add_str(out, entity) : buf_add(out, url, 1)) < 0)
 			return -ENOMEM;
@@ -44,7 +47,8 @@ static int add_escaped(struct buf *out, const char *url)
 
 int iframe_prepare(struct server_endpoint *ep)
 {
-	static const struct map_seed seed = { 0x736f636b6a73, 0x696672616d65 }; /* the same in each process */
+	/* The same in each process */
+	static const struct map_seed seed = { 0x736f636b6a73, 0x696672616d65 };
 	struct buf page = BUF_INIT;
 
 	if (buf_add_str(&page, before_url) < 0 || add_escaped(&page, ep->options.client_url) < 0 ||
@@ -70,7 +74,8 @@ bool iframe_is_path(struct bytes rest)
 	for (size_t i = name; i < rest.n - suffix; i++) {
 		char c = rest.p[i];
 
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_'))
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
+		        c == '_'))
 			return false;
 	}
 	return true;

@@ -8,13 +8,15 @@
 #include "base/random.h"
 #include "server/server_private.h"
 
-/* A string option is checked when it is set: it holds nothing that JSON would have to escape but these. */
+/* A string option is checked when it is set: it holds nothing that JSON would have to escape but
+ * these. */
 static int add_string(struct buf *out, const char *text)
 {
 	if (buf_add(out, "\"", 1) < 0)
 		return -1;
 	for (; *text; text++)
-		if ((*text == '"' || *text == '\\' ? buf_add(out, "\\", 1) : 0) < 0 || buf_add(out, text, 1) < 0)
+		if ((*text == '"' || *text == '\\' ? buf_add(out, "\\", 1) : 0) < 0 ||
+		    buf_add(out, text, 1) < 0)
 			return -1;
 	return buf_add(out, "\"", 1);
 }
@@ -23,9 +25,10 @@ static int compose(const struct server_endpoint *ep, struct buf *out)
 {
 	const struct string_list *list = &ep->options.transports;
 	int err = buf_printf(out,
-	    "{\"websocket\":%s,\"origins\":[\"*:*\"],\"cookie_needed\":%s,\"entropy\":%u,\"transports\":[",
-	    endpoint_offers(ep, "websocket") ? "true" : "false", ep->base.session_cookie ? "true" : "false",
-	    random_u32());
+	    "{\"websocket\":%s,\"origins\":[\"*:*\"],\"cookie_needed\":%s,\"entropy\":%u,"
+	    "\"transports\":[",
+	    endpoint_offers(ep, "websocket") ? "true" : "false",
+	    ep->base.session_cookie ? "true" : "false", random_u32());
 
 	for (size_t i = 0; i < list->count && err == 0; i++)
 		if ((i ? buf_add(out, ",", 1) : 0) < 0 || add_string(out, list->items[i]) < 0)
@@ -33,7 +36,9 @@ static int compose(const struct server_endpoint *ep, struct buf *out)
 	if (err == 0)
 		err = buf_add(out, "]", 1);
 	if (err == 0 && ep->options.base_url)
-		err = buf_add_str(out, ",\"base_url\":") < 0 ? -1 : add_string(out, ep->options.base_url);
+		err = buf_add_str(out, ",\"base_url\":") < 0
+		          ? -1
+		          : add_string(out, ep->options.base_url);
 	return err == 0 ? buf_add(out, "}", 1) : err;
 }
 

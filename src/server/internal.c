@@ -14,35 +14,39 @@
 #include "server/server_private.h"
 
 /* X(name, type, help, expression of one reactor `r`) */
-#define METRICS(X) \
-	X(sockjs_sessions, "gauge", "Sessions open now.", r->base.sessions.counters.now) \
-	X(sockjs_sessions_opened_total, "counter", "Sessions opened.", r->base.sessions.counters.opened) \
-	X(sockjs_connect_failures_total, "counter", "Sessions whose client never answered.", \
-	    r->base.sessions.counters.connect_failures) \
-	X(sockjs_receivers, "gauge", "Connections that carry a session now.", \
-	    r->base.sessions.counters.receivers) \
-	X(sockjs_messages_in_total, "counter", "Messages from clients.", \
-	    r->base.sessions.counters.messages_in) \
-	X(sockjs_bytes_in_total, "counter", "Octets of these.", r->base.sessions.counters.bytes_in) \
-	X(sockjs_messages_out_total, "counter", "Messages to clients.", \
-	    r->base.sessions.counters.messages_out) \
-	X(sockjs_bytes_out_total, "counter", "Octets of these.", r->base.sessions.counters.bytes_out) \
-	X(sockjs_http_connections, "gauge", "Connections in the HTTP layer now.", \
-	    http_server_counters(r->base.http)->connections) \
-	X(sockjs_http_lingering, "gauge", "Connections closing now.", \
-	    http_server_counters(r->base.http)->lingering) \
-	X(sockjs_http_held_polls, "gauge", "Polls with a request pipelined behind them, now.", \
-	    http_server_counters(r->base.http)->held) \
-	X(sockjs_http_requests_total, "counter", "HTTP requests.", \
-	    http_server_counters(r->base.http)->requests) \
-	X(sockjs_http_bad_requests_total, "counter", "HTTP requests refused as malformed or too large.", \
+#define METRICS(X)                                                                                 \
+	X(sockjs_sessions, "gauge", "Sessions open now.", r->base.sessions.counters.now)           \
+	X(sockjs_sessions_opened_total, "counter", "Sessions opened.",                             \
+	    r->base.sessions.counters.opened)                                                      \
+	X(sockjs_connect_failures_total, "counter", "Sessions whose client never answered.",       \
+	    r->base.sessions.counters.connect_failures)                                            \
+	X(sockjs_receivers, "gauge", "Connections that carry a session now.",                      \
+	    r->base.sessions.counters.receivers)                                                   \
+	X(sockjs_messages_in_total, "counter", "Messages from clients.",                           \
+	    r->base.sessions.counters.messages_in)                                                 \
+	X(sockjs_bytes_in_total, "counter", "Octets of these.",                                    \
+	    r->base.sessions.counters.bytes_in)                                                    \
+	X(sockjs_messages_out_total, "counter", "Messages to clients.",                            \
+	    r->base.sessions.counters.messages_out)                                                \
+	X(sockjs_bytes_out_total, "counter", "Octets of these.",                                   \
+	    r->base.sessions.counters.bytes_out)                                                   \
+	X(sockjs_http_connections, "gauge", "Connections in the HTTP layer now.",                  \
+	    http_server_counters(r->base.http)->connections)                                       \
+	X(sockjs_http_lingering, "gauge", "Connections closing now.",                              \
+	    http_server_counters(r->base.http)->lingering)                                         \
+	X(sockjs_http_held_polls, "gauge", "Polls with a request pipelined behind them, now.",     \
+	    http_server_counters(r->base.http)->held)                                              \
+	X(sockjs_http_requests_total, "counter", "HTTP requests.",                                 \
+	    http_server_counters(r->base.http)->requests)                                          \
+	X(sockjs_http_bad_requests_total, "counter",                                               \
+	    "HTTP requests refused as malformed or too large.",                                    \
 	    http_server_counters(r->base.http)->bad_requests)
 
 enum {
 #define X(name, type, help, value) ROW_##name,
 	METRICS(X)
 #undef X
-	ROWS
+	    ROWS
 };
 
 struct gathering {
@@ -67,16 +71,20 @@ static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
 
-#define X(name, type, help, value) \
-	err = err ? err : buf_printf(out, "# HELP " #name " " help "\n# TYPE " #name " " type "\n" #name " %llu\n", \
-	                      (unsigned long long)g->values[ROW_##name]);
+#define X(name, type, help, value)                                                                 \
+	err = err ? err                                                                            \
+	          : buf_printf(out,                                                                \
+	                "# HELP " #name " " help "\n# TYPE " #name " " type "\n" #name " %llu\n",  \
+	                (unsigned long long)g->values[ROW_##name]);
 	METRICS(X)
 #undef X
-	err = err ? err : buf_add_str(out, "# HELP sockjs_sessions_closed_total Sessions closed, by reason.\n"
-	                                   "# TYPE sockjs_sessions_closed_total counter\n");
+	err = err ? err
+	          : buf_add_str(out,
+	                "# HELP sockjs_sessions_closed_total Sessions closed, by reason.\n"
+	                "# TYPE sockjs_sessions_closed_total counter\n");
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS && err == 0; i++)
-		err = buf_printf(out, "sockjs_sessions_closed_total{reason=\"%s\"} %llu\n", close_code_counter_name(i),
-		    (unsigned long long)g->closed[i]);
+		err = buf_printf(out, "sockjs_sessions_closed_total{reason=\"%s\"} %llu\n",
+		    close_code_counter_name(i), (unsigned long long)g->closed[i]);
 	return err;
 }
 
@@ -90,7 +98,8 @@ static void answer(struct gathering *g)
 	if (status == 200)
 		pieces[1] = (struct stream_piece){ buf_data(&body), buf_len(&body), NULL };
 	if (!g->to.bare)
-		pieces[0].n = http_head_render(head, status, BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
+		pieces[0].n = http_head_render(head, status,
+		    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
 		    (struct http_framing){ .length = (long long)pieces[1].n });
 	stream_write(&g->to.stream, pieces, 2);
 	http_server_end(reactor_current()->base.http, &g->to.stream);
@@ -112,7 +121,8 @@ static void on_gathering(struct mail *mail, struct loop *loop)
 	if (g->next < g->server->reactor_count) {
 		add_up(g, r);
 		g->next++;
-		loop_post(g->server->reactors[g->next % g->server->reactor_count]->loop, &g->mail, on_gathering);
+		loop_post(g->server->reactors[g->next % g->server->reactor_count]->loop, &g->mail,
+		    on_gathering);
 		return;
 	}
 	answer(g);
@@ -131,7 +141,9 @@ static void on_hangup(struct stream *s, int err)
 }
 
 static const struct stream_events gathering_events = {
-	.readable = on_nothing, .writable = on_nothing, .hangup = on_hangup,
+	.readable = on_nothing,
+	.writable = on_nothing,
+	.hangup = on_hangup,
 };
 
 static void gather(struct reactor *reactor, struct http_request *r)
@@ -162,9 +174,11 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 	else if (bytes_equal(path, BYTES("/healthz")))
 		http_respond_text(r, 200, "ok");
 	else if (bytes_equal(path, BYTES("/readyz")))
-		http_respond_text(r, reactor->draining ? 503 : 200, reactor->draining ? "draining" : "ready");
+		http_respond_text(
+		    r, reactor->draining ? 503 : 200, reactor->draining ? "draining" : "ready");
 	else if (bytes_equal(path, BYTES("/metrics")) && http_request_method(r) == HTTP_GET)
 		gather(reactor, r);
 	else
-		http_respond_text(r, 404, "There is nothing here: try /healthz, /readyz, /metrics.");
+		http_respond_text(
+		    r, 404, "There is nothing here: try /healthz, /readyz, /metrics.");
 }

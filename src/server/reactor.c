@@ -31,7 +31,7 @@ struct reactor *reactor_current(void)
 	return current;
 }
 
-/* --- accepting ------------------------------------------------------------------------------------- */
+/* --- accepting ---------------------------------------------------------- */
 
 /* Connections this reactor has, whatever they are doing. */
 static uint64_t connections(const struct reactor *r)
@@ -57,7 +57,8 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 	http_server_add(r->base.http, fd, peer, rl->from->tls, rl->from);
 	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
 		return;
-	log_warn("limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
+	log_warn(
+	    "limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
 	for (size_t i = 0; i < r->listener_count; i++)
 		listener_pause(r->listeners[i].listener);
 	timer_start(loop_timers(r->loop), &r->limit_timer, LIMIT_TICK_MS);
@@ -76,7 +77,8 @@ static void on_limit_timer(struct timer *t)
 			listener_resume(r->listeners[i].listener);
 }
 
-static int add_listener(struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
+static int add_listener(
+    struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
 {
 	if (r->index >= from->socket_count)
 		return 0; /* the internal address is reactor 0's alone */
@@ -91,7 +93,8 @@ static int add_listeners(struct reactor *r)
 	const struct sockjs_server *server = r->server;
 	int err = 0;
 
-	r->listeners = mem_zalloc((server->listener_count ? server->listener_count : 1) * sizeof(*r->listeners));
+	r->listeners = mem_zalloc(
+	    (server->listener_count ? server->listener_count : 1) * sizeof(*r->listeners));
 	if (!r->listeners)
 		return -ENOMEM;
 	for (size_t i = 0; i < server->listener_count && err == 0; i++) {
@@ -115,7 +118,7 @@ static void close_listeners(struct reactor *r)
 	}
 }
 
-/* --- draining ------------------------------------------------------------------------------------------ */
+/* --- draining ----------------------------------------------------------- */
 
 static void stop_loop(struct reactor *r)
 {
@@ -123,7 +126,8 @@ static void stop_loop(struct reactor *r)
 	loop_stop(r->loop);
 }
 
-/* Closes what is open (again, for what came late) and looks whether anybody is still being served. */
+/* Closes what is open (again, for what came late) and looks whether anybody is still being served.
+ */
 static void on_drain_timer(struct timer *t)
 {
 	struct reactor *r = container_of(t, struct reactor, drain_timer);
@@ -146,7 +150,7 @@ static void start_drain(struct reactor *r)
 	timer_start(loop_timers(r->loop), &r->drain_timer, 1);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------- */
 
 int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned index)
 {
@@ -165,7 +169,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 		return err;
 	}
 	transport_reactor_init(&r->base, r->loop);
-	err = http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
+	err =
+	    http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
 	if (err == 0)
 		err = add_listeners(r);
 	if (err < 0) {
@@ -188,7 +193,8 @@ void reactor_free(struct reactor *r)
 	mem_free(r);
 }
 
-/* All reactors have stopped to work for each other: what they sent last is delivered, and what is left ends. */
+/* All reactors have stopped to work for each other: what they sent last is delivered, and what is
+ * left ends. */
 static void finish(struct reactor *r)
 {
 	pthread_barrier_wait(&r->server->finished);

@@ -12,10 +12,10 @@
 struct sockjs_ref {
 	atomic_uint refs;
 	atomic_bool over;
-	atomic_size_t under_way;         /* octets posted and not yet delivered */
-	size_t limit;                    /* of these */
+	atomic_size_t under_way; /* octets posted and not yet delivered */
+	size_t limit;            /* of these */
 	struct loop *loop;
-	struct sockjs_session *session;  /* for the session's own thread; NULL once it is over */
+	struct sockjs_session *session; /* for the session's own thread; NULL once it is over */
 };
 
 static void ref_release(struct sockjs_ref *ref)
@@ -63,7 +63,7 @@ void ref_session_closed(struct sockjs_ref *ref)
 	atomic_store_explicit(&ref->over, true, memory_order_relaxed);
 }
 
-/* --- mail ------------------------------------------------------------------------------------------- */
+/* --- mail --------------------------------------------------------------- */
 
 enum order_kind { ORDER_SEND, ORDER_CLOSE, ORDER_CALL };
 
@@ -81,7 +81,8 @@ struct order {
 static void order_free(struct order *o)
 {
 	if (o->message)
-		atomic_fetch_sub_explicit(&o->ref->under_way, o->message->len + ORDER_COST, memory_order_relaxed);
+		atomic_fetch_sub_explicit(
+		    &o->ref->under_way, o->message->len + ORDER_COST, memory_order_relaxed);
 	message_unref(o->message);
 	mem_free(o->reason);
 	ref_release(o->ref);
@@ -162,7 +163,8 @@ int sockjs_ref_close(struct sockjs_ref *ref, unsigned code, const char *reason)
 	return 0;
 }
 
-int sockjs_ref_call(struct sockjs_ref *ref, void (*fn)(struct sockjs_session *s, void *arg), void *arg)
+int sockjs_ref_call(
+    struct sockjs_ref *ref, void (*fn)(struct sockjs_session *s, void *arg), void *arg)
 {
 	struct order *o = order_new(ref, ORDER_CALL);
 

@@ -31,7 +31,7 @@ const char *sockjs_server_error(const struct sockjs_server *server)
 	return server->error;
 }
 
-/* --- making one ------------------------------------------------------------------------------------- */
+/* --- making one --------------------------------------------------------- */
 
 static int read_trust(struct http_trust *trust, const struct string_list *list)
 {
@@ -53,14 +53,15 @@ static int open_files(struct sockjs_server *server, const struct server_options 
 		return 0;
 	err = http_static_new(&server->files, o->www);
 	if (err < 0) {
-		log_warn("the directory of pages cannot be opened", LOG_STR("www", o->www), LOG_ERR(err));
+		log_warn("the directory of pages cannot be opened", LOG_STR("www", o->www),
+		    LOG_ERR(err));
 		err = o->client_library ? http_static_new(&server->files, NULL) : 0;
 	}
 	if (err == 0 && server->files && o->client_library) {
 		err = http_static_alias(server->files, "/sockjs.min.js", o->client_library);
 		if (err < 0)
-			log_warn("the client library cannot be read", LOG_STR("client_library", o->client_library),
-			    LOG_ERR(err));
+			log_warn("the client library cannot be read",
+			    LOG_STR("client_library", o->client_library), LOG_ERR(err));
 	}
 	return 0;
 }
@@ -80,7 +81,8 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 		.body_timeout_ms = (unsigned)o->limit_body_timeout_ms,
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
 	};
-	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit, .serve = endpoint_serve };
+	server->http_handler =
+	    (struct http_handler){ .body_limit = endpoint_body_limit, .serve = endpoint_serve };
 	server->reactor_count = o->threads ? (unsigned)o->threads : count_cores();
 }
 
@@ -146,7 +148,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server);
 }
 
-/* --- endpoints ---------------------------------------------------------------------------------------- */
+/* --- endpoints ---------------------------------------------------------- */
 
 static bool is_prefix(const char *prefix)
 {
@@ -174,21 +176,24 @@ static int grow(void *array, size_t count)
 	return 0;
 }
 
-int sockjs_server_add(struct sockjs_server *server, const char *prefix, const struct sockjs_callbacks *callbacks,
-    void *app, const struct sockjs_options *o)
+int sockjs_server_add(struct sockjs_server *server, const char *prefix,
+    const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o)
 {
 	struct sockjs_options *own;
 	struct server_endpoint *ep;
 
 	if (server->started)
-		return server_fail(server, -EBUSY, "endpoints cannot be added to a server that runs");
+		return server_fail(
+		    server, -EBUSY, "endpoints cannot be added to a server that runs");
 	if (!is_prefix(prefix))
 		return server_fail(server, -EINVAL,
-		    "\"%s\" is not a prefix: it begins with a slash, does not end with one, and has none of . ? # %% ;",
+		    "\"%s\" is not a prefix: it begins with a slash, does not end with one, and "
+		    "has none of . ? # %% ;",
 		    prefix);
 	for (size_t i = 0; i < server->endpoint_count; i++)
 		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
-			return server_fail(server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
+			return server_fail(
+			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
 	own = sockjs_options_new();
 	if (own && o) {
 		options_fini(own);
@@ -216,9 +221,10 @@ int sockjs_server_add(struct sockjs_server *server, const char *prefix, const st
 	return 0;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------------ */
+/* --- addresses ---------------------------------------------------------- */
 
-static int make_tls(struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
+static int make_tls(
+    struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
 {
 	char why[400];
 
@@ -231,7 +237,8 @@ static int make_tls(struct sockjs_server *server, struct server_listener *l, con
 }
 
 /* Binds for every reactor now: later the right to do so may be gone. */
-static int bind_all(struct sockjs_server *server, struct server_listener *l, const struct listen_addr *addr, unsigned mode)
+static int bind_all(struct sockjs_server *server, struct server_listener *l,
+    const struct listen_addr *addr, unsigned mode)
 {
 	unsigned wanted = l->is_internal ? 1 : server->reactor_count;
 	char why[400];
@@ -246,7 +253,8 @@ static int bind_all(struct sockjs_server *server, struct server_listener *l, con
 	for (l->socket_count = 1; l->socket_count < wanted; l->socket_count++) {
 		err = listen_socket_share(&l->sockets[0], &l->sockets[l->socket_count]);
 		if (err < 0)
-			return server_fail(server, err, "cannot listen once for each thread: %s", strerror(-err));
+			return server_fail(
+			    server, err, "cannot listen once for each thread: %s", strerror(-err));
 	}
 	return 0;
 }
@@ -261,10 +269,12 @@ static void print_url(struct server_listener *l, const char *address)
 		return;
 	}
 	a = addr_from_sockaddr((const struct sockaddr *)&l->sockets[0].addr.sa);
-	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http", addr_print(&a, true, text));
+	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http",
+	    addr_print(&a, true, text));
 }
 
-static int listen_at(struct sockjs_server *server, const char *address, const struct listener_options *lo, bool is_internal)
+static int listen_at(struct sockjs_server *server, const char *address,
+    const struct listener_options *lo, bool is_internal)
 {
 	struct server_listener *l;
 	struct listen_addr addr;
@@ -272,7 +282,8 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 	int err;
 
 	if (server->started)
-		return server_fail(server, -EBUSY, "addresses cannot be added to a server that runs");
+		return server_fail(
+		    server, -EBUSY, "addresses cannot be added to a server that runs");
 	err = listen_addr_parse(address, &addr, &sentence);
 	if (err < 0)
 		return server_fail(server, err, "%s", sentence);
@@ -294,7 +305,8 @@ static int listen_at(struct sockjs_server *server, const char *address, const st
 	return 0;
 }
 
-int sockjs_server_listen(struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+int sockjs_server_listen(
+    struct sockjs_server *server, const char *address, const struct sockjs_options *o)
 {
 	static const struct listener_options plain;
 
@@ -326,7 +338,7 @@ const char *server_internal_url(const struct sockjs_server *server)
 	return url_of(server, 0, true);
 }
 
-/* --- running ----------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------ */
 
 static void *thread_main(void *arg)
 {
@@ -353,8 +365,8 @@ static int make_reactors(struct sockjs_server *server)
 	return err;
 }
 
-/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). As few threads as there are
- * could not meet at the barrier, so none begins before all are there. */
+/* Signals are for the caller's thread: a handler there may call sockjs_server_stop(). As few
+ * threads as there are could not meet at the barrier, so none begins before all are there. */
 static int start_threads(struct sockjs_server *server)
 {
 	sigset_t all, before;

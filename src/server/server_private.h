@@ -46,7 +46,7 @@ struct sockjs_server {
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- endpoints ---------------------------------------------------------------------------------- */
+/* --- endpoints ---------------------------------------------------------- */
 
 struct server_endpoint {
 	struct endpoint base; /* what transports see */
@@ -82,13 +82,14 @@ void endpoint_refuse_method(struct http_request *r, const char *allow);
 /* The answer to a preflight: cacheable for a year. */
 void endpoint_answer_options(struct http_request *r, const char *methods, struct http_head *head);
 
-/* --- reactors ------------------------------------------------------------------------------------ */
+/* --- reactors ----------------------------------------------------------- */
 
 struct server_listener {
-	struct listen_socket *sockets; /* one for each reactor: all bound before privileges are dropped */
+	/* One for each reactor: all bound before privileges are dropped */
+	struct listen_socket *sockets;
 	unsigned socket_count;
-	struct tls_context *tls;     /* NULL: plain */
-	bool is_internal;            /* for operators: internal.c, and reactor 0 alone */
+	struct tls_context *tls; /* NULL: plain */
+	bool is_internal;        /* for operators: internal.c, and reactor 0 alone */
 	char url[160];
 };
 
@@ -113,7 +114,7 @@ void reactor_run(struct reactor *r);
 /* The one of this thread, or NULL. */
 struct reactor *reactor_current(void);
 
-/* --- sessions --------------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------- */
 
 /* What few sessions need, and then for long. */
 struct session_extra {
@@ -139,8 +140,8 @@ void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
 /* A message from an application: NULL and *err when it is not text, or memory is out. */
 struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err);
-/* Sends what another thread or a group was told is accepted: a session that cannot have it is closed, for nothing
- * may get lost in silence. */
+/* Sends what another thread or a group was told is accepted: a session that cannot have it is
+ * closed, for nothing may get lost in silence. */
 void send_accepted(struct sockjs_session *s, struct message *m);
 
 #endif

@@ -16,7 +16,7 @@ const char *sockjs_version(void)
 	return PACKAGE_VERSION;
 }
 
-/* --- the session's callbacks ---------------------------------------------------------------------- */
+/* --- the session's callbacks -------------------------------------------- */
 
 static struct sockjs_session *of(struct session *base)
 {
@@ -28,8 +28,9 @@ static void on_open(struct session *base)
 	struct sockjs_session *s = of(base);
 	char remote[ADDR_TEXT_MAX];
 
-	log_debug("session open", LOG_INT("session", base->id), LOG_STR("endpoint", s->endpoint->prefix),
-	    LOG_STR("transport", base->transport), LOG_STR("remote", addr_print(&s->client, false, remote)));
+	log_debug("session open", LOG_INT("session", base->id),
+	    LOG_STR("endpoint", s->endpoint->prefix), LOG_STR("transport", base->transport),
+	    LOG_STR("remote", addr_print(&s->client, false, remote)));
 	if (s->endpoint->callbacks.open)
 		s->endpoint->callbacks.open(s, s->endpoint->app);
 }
@@ -55,7 +56,8 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 {
 	struct sockjs_session *s = of(base);
 
-	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code), LOG_STR("reason", reason));
+	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
+	    LOG_STR("reason", reason));
 	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
 	if (s->extra) {
 		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
@@ -108,7 +110,7 @@ struct session_extra *session_extra(struct sockjs_session *s)
 	return extra;
 }
 
-/* --- handshake ---------------------------------------------------------------------------------------- */
+/* --- handshake ---------------------------------------------------------- */
 
 /* Strings for the application, which live as long as the handshake. */
 struct scrap {
@@ -203,11 +205,11 @@ const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char
 	return NULL;
 }
 
-/* --- subprotocols -------------------------------------------------------------------------------------- */
+/* --- subprotocols ------------------------------------------------------- */
 
 struct offer {
-	size_t left;         /* how many to pass over */
-	const char *wanted;  /* or: the one to find */
+	size_t left;        /* how many to pass over */
+	const char *wanted; /* or: the one to find */
 	struct bytes found;
 };
 
@@ -222,7 +224,8 @@ static void on_offer_header(struct bytes name, struct bytes value, void *arg)
 	while (i < value.n && !offer->found.p) {
 		size_t from, to;
 
-		while (i < value.n && (value.p[i] == ' ' || value.p[i] == '\t' || value.p[i] == ','))
+		while (
+		    i < value.n && (value.p[i] == ' ' || value.p[i] == '\t' || value.p[i] == ','))
 			i++;
 		for (from = i; i < value.n && value.p[i] != ','; i++)
 			;
@@ -231,7 +234,8 @@ static void on_offer_header(struct bytes name, struct bytes value, void *arg)
 		if (to > from) {
 			struct bytes token = { value.p + from, to - from };
 
-			if (offer->wanted ? bytes_equal(token, bytes_of(offer->wanted)) : offer->left-- == 0)
+			if (offer->wanted ? bytes_equal(token, bytes_of(offer->wanted))
+			                  : offer->left-- == 0)
 				offer->found = token;
 		}
 	}
@@ -239,7 +243,8 @@ static void on_offer_header(struct bytes name, struct bytes value, void *arg)
 
 static bool is_websocket(const struct sockjs_handshake *h)
 {
-	return h->t->transport == &websocket_transport || h->t->transport == &websocket_raw_transport;
+	return h->t->transport == &websocket_transport ||
+	       h->t->transport == &websocket_raw_transport;
 }
 
 static struct bytes find_offer(const struct sockjs_handshake *h, struct offer offer)
@@ -260,7 +265,8 @@ int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol)
 {
 	size_t n = strlen(subprotocol);
 
-	if (n >= sizeof(h->subprotocol) || !find_offer(h, (struct offer){ .wanted = subprotocol }).p)
+	if (n >= sizeof(h->subprotocol) ||
+	    !find_offer(h, (struct offer){ .wanted = subprotocol }).p)
 		return -EINVAL;
 	memcpy(h->subprotocol, subprotocol, n + 1);
 	return 0;
@@ -280,7 +286,7 @@ void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user)
 	h->user = user;
 }
 
-/* --- a new session ------------------------------------------------------------------------------------------ */
+/* --- a new session ------------------------------------------------------ */
 
 static unsigned ask_application(struct sockjs_handshake *h)
 {
@@ -302,7 +308,8 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	s->user = h->user;
 	s->client = h->t->client;
 	if (h->subprotocol[0] && session_extra(s))
-		s->extra->subprotocol = mem_strdup(h->subprotocol); /* without memory it is not remembered */
+		/* Without memory it is not remembered */
+		s->extra->subprotocol = mem_strdup(h->subprotocol);
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits, &session_ops,
 	    h->t->transport->name, is_raw);
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
@@ -319,7 +326,8 @@ unsigned session_accept(const struct transport_request *t, struct transport_acce
 	if (t->reactor->sessions.draining ||
 	    (ep->options.max_sessions && atomic_load(&ep->sessions) >= ep->options.max_sessions))
 		return 503;
-	s = mem_zalloc(sizeof(*s)); /* before the application is asked: its answer must not get lost */
+	/* Before the application is asked: its answer must not get lost */
+	s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return 503;
 	status = ask_application(&h);
@@ -335,7 +343,7 @@ unsigned session_accept(const struct transport_request *t, struct transport_acce
 	return status;
 }
 
-/* --- session ---------------------------------------------------------------------------------------------------- */
+/* --- session ------------------------------------------------------------ */
 
 struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err)
 {
@@ -390,7 +398,8 @@ int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len)
 /* The codes an application may close with. */
 static bool is_code(unsigned code)
 {
-	return code == 1000 || (code >= 1001 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+	return code == 1000 ||
+	       (code >= 1001 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
 	       (code >= 3000 && code <= 4999);
 }
 
@@ -407,7 +416,8 @@ void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)
 	if (n)
 		memcpy(text, reason, n);
 	text[n] = '\0';
-	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL, reason && utf8_is_valid(text, n) ? text : NULL);
+	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL,
+	    reason && utf8_is_valid(text, n) ? text : NULL);
 }
 
 void sockjs_pause(struct sockjs_session *s)

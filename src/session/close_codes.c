@@ -11,7 +11,7 @@ static const struct {
 #define X(name, code, reason, counter) { code, reason, counter },
 	CLOSE_CODES(X)
 #undef X
-	{ 0, "", "other" },
+	    { 0, "", "other" },
 };
 
 unsigned close_code_row(unsigned code)

@@ -6,19 +6,19 @@
 #define SESSION_CLOSE_CODES_H
 
 /* X(name, code, reason, counter) */
-#define CLOSE_CODES(X) \
-	X(NORMAL, 1000, "Normal closure", "normal") \
-	X(GOING_AWAY, 1001, "Going away", "going_away") \
-	X(INTERRUPTED, 1002, "Connection interrupted", "interrupted") \
-	X(UNSUPPORTED, 1003, "Unsupported data", "unsupported") \
-	X(NO_STATUS, 1005, "No status received", "no_status") \
-	X(INVALID_DATA, 1007, "Invalid data", "invalid_data") \
-	X(POLICY, 1008, "Policy violation", "policy") \
-	X(TOO_BIG, 1009, "Message too big", "too_big") \
-	X(INTERNAL_ERROR, 1011, "Internal error", "internal_error") \
-	X(BUSY, 2010, "Another connection still open", "busy") \
-	X(GO_AWAY, 3000, "Go away!", "go_away") \
-	X(SLOW, 4500, "The client reads too slowly", "slow") \
+#define CLOSE_CODES(X)                                                                             \
+	X(NORMAL, 1000, "Normal closure", "normal")                                                \
+	X(GOING_AWAY, 1001, "Going away", "going_away")                                            \
+	X(INTERRUPTED, 1002, "Connection interrupted", "interrupted")                              \
+	X(UNSUPPORTED, 1003, "Unsupported data", "unsupported")                                    \
+	X(NO_STATUS, 1005, "No status received", "no_status")                                      \
+	X(INVALID_DATA, 1007, "Invalid data", "invalid_data")                                      \
+	X(POLICY, 1008, "Policy violation", "policy")                                              \
+	X(TOO_BIG, 1009, "Message too big", "too_big")                                             \
+	X(INTERNAL_ERROR, 1011, "Internal error", "internal_error")                                \
+	X(BUSY, 2010, "Another connection still open", "busy")                                     \
+	X(GO_AWAY, 3000, "Go away!", "go_away")                                                    \
+	X(SLOW, 4500, "The client reads too slowly", "slow")                                       \
 	X(SILENT, 4501, "The client never answered", "silent")
 
 enum close_code {
@@ -34,7 +34,7 @@ enum {
 #define X(name, code, reason, counter) CLOSE_ROW_##name,
 	CLOSE_CODES(X)
 #undef X
-	CLOSE_CODE_OTHER,
+	    CLOSE_CODE_OTHER,
 	CLOSE_CODE_ROWS
 };
 unsigned close_code_row(unsigned code);

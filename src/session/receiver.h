@@ -27,14 +27,16 @@ enum recv_status {
 struct receiver_ops {
 	enum recv_status (*open)(struct receiver *r);
 	/* As one frame if the wire has frames for many. The messages are the session's. */
-	enum recv_status (*messages)(struct receiver *r, struct message *const *messages, size_t count);
+	enum recv_status (*messages)(
+	    struct receiver *r, struct message *const *messages, size_t count);
 	enum recv_status (*heartbeat)(struct receiver *r);
-	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the wire well. */
+	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the
+	 * wire well. */
 	void (*close)(struct receiver *r, unsigned code, const char *reason);
 	/* The session gives the wire up: drop it, say nothing. */
 	void (*abort)(struct receiver *r);
-	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver calls
-	 * session_writable(). */
+	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver
+	 * calls session_writable(). */
 	size_t (*buffered)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */
 	void (*pause)(struct receiver *r, bool paused);

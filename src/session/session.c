@@ -17,7 +17,7 @@
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
 #define SCRATCH_KEEP     (1 << 20) /* a larger scratch buffer is given back */
 
-/* --- the reactor's part ------------------------------------------------------------------------- */
+/* --- the reactor's part ------------------------------------------------- */
 
 static void process(struct session *s);
 
@@ -62,7 +62,7 @@ struct buf *session_scratch(struct session_reactor *r)
 	return &r->scratch;
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------- */
 
 void session_mark_dirty(struct session *s)
 {
@@ -90,8 +90,9 @@ static void set_state(struct session *s, enum session_state state)
 	session_publish(s);
 }
 
-void session_init(struct session *s, struct session_reactor *reactor, const struct session_limits *limits,
-    const struct session_ops *ops, const char *transport, bool is_raw)
+void session_init(struct session *s, struct session_reactor *reactor,
+    const struct session_limits *limits, const struct session_ops *ops, const char *transport,
+    bool is_raw)
 {
 	static _Atomic uint64_t last_id;
 
@@ -122,7 +123,7 @@ static void free_session(struct session *s)
 	s->ops->free(s);
 }
 
-/* --- endings -------------------------------------------------------------------------------------------- */
+/* --- endings ------------------------------------------------------------ */
 
 static void set_reason(struct session *s, unsigned code, const char *reason)
 {
@@ -149,7 +150,8 @@ static void report_close(struct session *s)
 	s->ops->close(s, s->code, session_reason(s));
 }
 
-/* Over: nothing more is delivered or sent. In a table the id stays for a while, to answer late receivers. */
+/* Over: nothing more is delivered or sent. In a table the id stays for a while, to answer late
+ * receivers. */
 void session_become_closed(struct session *s)
 {
 	if (s->state == SESSION_CLOSED)
@@ -248,7 +250,7 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 	session_end_now(s, code, reason);
 }
 
-/* --- receivers ------------------------------------------------------------------------------------------------- */
+/* --- receivers ---------------------------------------------------------- */
 
 /* A receiver that comes after the end gets the close frame again, but not for ever. */
 static int answer_late(struct session *s, struct receiver *r)
@@ -302,7 +304,8 @@ int session_attach(struct session *s, struct receiver *r)
 		session_publish(s);
 		session_flush(s);
 		if (s->full)
-			session_mark_dirty(s); /* there may be room now; not said from within this call */
+			/* There may be room now; not said from within this call */
+			session_mark_dirty(s);
 	}
 	if (s->paused && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
@@ -310,7 +313,7 @@ int session_attach(struct session *s, struct receiver *r)
 	return 0;
 }
 
-/* --- what a dirty session has to do --------------------------------------------------------------------- */
+/* --- what a dirty session has to do ------------------------------------- */
 
 static void process(struct session *s)
 {
@@ -324,7 +327,7 @@ static void process(struct session *s)
 		free_session(s);
 }
 
-/* --- the end of the server --------------------------------------------------------------------------------------- */
+/* --- the end of the server ---------------------------------------------- */
 
 bool session_reactor_drain(struct session_reactor *r)
 {
@@ -336,7 +339,8 @@ bool session_reactor_drain(struct session_reactor *r)
 		struct session *s = container_of(pos, struct session, node);
 
 		done = done && s->state == SESSION_CLOSED;
-		if (s->state == SESSION_OPEN) /* a WebSocket on its way through 101 is met next time */
+		/* A WebSocket on its way through 101 is met next time */
+		if (s->state == SESSION_OPEN)
 			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 	}
 	return done;

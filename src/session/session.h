@@ -50,11 +50,11 @@ struct session_limits {
 	bool bind_address;                 /* later requests must come from the same network */
 };
 
-/* What an aborted receiver means: end now. (A session that is held and resumed would be another policy of
- * the endpoint, here.) */
+/* What an aborted receiver means: end now. (A session that is held and resumed would be another
+ * policy of the endpoint, here.) */
 
 struct session_counters {
-	uint64_t now;      /* sessions an application may be talking to */
+	uint64_t now;       /* sessions an application may be talking to */
 	uint64_t receivers; /* attached, or ending their wire */
 	uint64_t opened;
 	uint64_t closed[CLOSE_CODE_ROWS];
@@ -67,7 +67,7 @@ struct session_counters {
 struct session_reactor {
 	struct loop *loop;
 	struct list sessions;
-	struct list dirty; /* to be looked at in the flush stage */
+	struct list dirty;  /* to be looked at in the flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct session_counters counters;
 	bool draining; /* new sessions are refused by who creates them */
@@ -79,13 +79,14 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop);
 void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
-/* Closes every session as the server stops. Call it again until it says that none is left that an application or
- * a client waits for. */
+/* Closes every session as the server stops. Call it again until it says that none is left that an
+ * application or a client waits for. */
 bool session_reactor_drain(struct session_reactor *r);
 /* Ends every session at once, and any that comes through its 101 later. */
 void session_reactor_abort(struct session_reactor *r);
 
-/* Somebody whose messages wait for a paused application; told when it has taken them all, or never will. */
+/* Somebody whose messages wait for a paused application; told when it has taken them all, or never
+ * will. */
 struct session_waiter {
 	struct list node;
 	void (*done)(struct session_waiter *w, bool taken);
@@ -109,14 +110,14 @@ struct session {
 	struct session_entry *entry; /* in a table; NULL for WebSocket */
 	struct message_ring out;
 	struct session_inbox *in; /* NULL: nothing waits */
-	size_t out_bytes;        /* in `out`, with an allowance for each message */
+	size_t out_bytes;         /* in `out`, with an allowance for each message */
 	struct timer timer;
 	uint64_t id; /* for logs and people; the SockJS session id is a secret */
 	uint64_t last_sent;
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
 	uint64_t born;
 	uint64_t blocked_since;
-	char *reason; /* of the close, if not the table's */
+	char *reason;           /* of the close, if not the table's */
 	uint32_t blocked_bytes; /* then, or as much as fits here */
 	uint16_t code;
 	uint8_t state; /* enum session_state */
@@ -130,18 +131,19 @@ struct session {
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
-void session_init(struct session *s, struct session_reactor *reactor, const struct session_limits *limits,
-    const struct session_ops *ops, const char *transport, bool is_raw);
-/* A session that was never attached goes: the application sees open and close all the same, so that what it
- * set up in its handshake is undone. */
+void session_init(struct session *s, struct session_reactor *reactor,
+    const struct session_limits *limits, const struct session_ops *ops, const char *transport,
+    bool is_raw);
+/* A session that was never attached goes: the application sees open and close all the same, so that
+ * what it set up in its handshake is undone. */
 void session_discard(struct session *s);
 
-/* --- from the application -------------------------------------------------------------------- */
+/* --- from the application ----------------------------------------------- */
 
 enum { SESSION_FULL = 1 };
 
-/* Takes a reference. 0; SESSION_FULL: accepted, but pause until writable; -EPIPE: not open; -EMSGSIZE: could
- * never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
+/* Takes a reference. 0; SESSION_FULL: accepted, but pause until writable; -EPIPE: not open;
+ * -EMSGSIZE: could never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
 int session_send(struct session *s, struct message *m);
 void session_close(struct session *s, unsigned code, const char *reason);
 void session_pause(struct session *s);
@@ -152,32 +154,35 @@ static inline bool session_is_open(const struct session *s)
 	return s->state == SESSION_CONNECTING || s->state == SESSION_OPEN;
 }
 
-/* --- from the transports ----------------------------------------------------------------------- */
+/* --- from the transports ------------------------------------------------ */
 
-/* Attaches a receiver: it is opened, given what waits, or told to go (2010, or the close frame). It may be done
- * with when this returns (r->session is NULL then). -ENOENT: the session answers no more (404), nothing was
- * said. */
+/* Attaches a receiver: it is opened, given what waits, or told to go (2010, or the close frame). It
+ * may be done with when this returns (r->session is NULL then). -ENOENT: the session answers no
+ * more (404), nothing was said. */
 int session_attach(struct session *s, struct receiver *r);
 /* The wire broke, or its client left. */
 void session_receiver_gone(struct session *s, struct receiver *r);
-/* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all now. */
+/* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
+ * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */
-void session_client_closed(struct session *s, struct receiver *r, unsigned code, const char *reason);
+void session_client_closed(
+    struct session *s, struct receiver *r, unsigned code, const char *reason);
 /* The receiver's queue is empty again. */
 void session_writable(struct session *s);
 /* A sign that the client hears us, other than a message or a second receiver. */
 void session_heard(struct session *s);
 
-/* A message from the client; dropped unless the session is open. If the application has paused, it waits
- * (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be lost). */
+/* A message from the client; dropped unless the session is open. If the application has paused, it
+ * waits (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be
+ * lost). */
 int session_deliver(struct session *s, const char *data, size_t n, bool binary);
 /* Whether n more octets may be delivered to a paused session. */
 bool session_has_room(const struct session *s, size_t n);
-/* Whether messages wait for a paused application. Then their sender had better wait too: this is how a client
- * without a socket is slowed down. */
+/* Whether messages wait for a paused application. Then their sender had better wait too: this is
+ * how a client without a socket is slowed down. */
 bool session_is_behind(const struct session *s);
 /* Only if it is. */
 void session_wait(struct session *s, struct session_waiter *w);

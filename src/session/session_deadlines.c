@@ -102,4 +102,3 @@ void session_on_timer(struct timer *t)
 	check_deadline(s, now);
 	session_arm(s);
 }
-

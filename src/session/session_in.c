@@ -47,7 +47,8 @@ void session_drop_inbox(struct session *s, bool taken)
 	s->in = NULL;
 	message_ring_fini(&in->ring);
 	while (!list_empty(&in->waiters)) {
-		struct session_waiter *w = container_of(list_first(&in->waiters), struct session_waiter, node);
+		struct session_waiter *w =
+		    container_of(list_first(&in->waiters), struct session_waiter, node);
 
 		list_remove(&w->node);
 		w->done(w, taken);
@@ -125,4 +126,3 @@ void session_take_up(struct session *s)
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, false);
 }
-

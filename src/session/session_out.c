@@ -129,7 +129,8 @@ void session_say_the_rest(struct session *s)
 
 void session_tell_writable(struct session *s)
 {
-	if (!s->full || s->state != SESSION_OPEN || session_buffered(s) > s->limits->send_buffer_bytes / 4)
+	if (!s->full || s->state != SESSION_OPEN ||
+	    session_buffered(s) > s->limits->send_buffer_bytes / 4)
 		return;
 	s->full = false;
 	s->ops->writable(s);
@@ -140,4 +141,3 @@ void session_writable(struct session *s)
 	s->blocked_since = 0;
 	session_mark_dirty(s);
 }
-

@@ -9,7 +9,8 @@
 
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
 
-/* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is fine) */
+/* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
+ * fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused);
 void session_entry_remove(struct session_entry *e);
 

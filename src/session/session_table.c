@@ -74,8 +74,8 @@ static struct shard *shard_of(struct session_table *t, uint64_t hash)
 	return &t->shards[hash >> 60 & (SHARDS - 1)];
 }
 
-bool session_table_find(struct session_table *t, struct bytes id, const struct addr *peer,
-    struct session_found *found)
+bool session_table_find(
+    struct session_table *t, struct bytes id, const struct addr *peer, struct session_found *found)
 {
 	uint64_t hash = map_hash(&t->seed, id);
 	struct shard *shard = shard_of(t, hash);
@@ -99,7 +99,8 @@ bool session_table_find(struct session_table *t, struct bytes id, const struct a
 	return ok;
 }
 
-int session_table_insert(struct session_table *t, struct bytes id, struct session *s, const struct addr *peer)
+int session_table_insert(
+    struct session_table *t, struct bytes id, struct session *s, const struct addr *peer)
 {
 	uint64_t hash = map_hash(&t->seed, id);
 	struct shard *shard = shard_of(t, hash);

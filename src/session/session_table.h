@@ -32,11 +32,12 @@ struct session_found {
 	bool paused;   /* its application has paused it */
 };
 
-/* Looks a session up by the id its client chose, for a request from `peer`. false: none, or it is bound to another
- * network. */
-bool session_table_find(struct session_table *t, struct bytes id, const struct addr *peer,
-    struct session_found *found);
+/* Looks a session up by the id its client chose, for a request from `peer`. false: none, or it is
+ * bound to another network. */
+bool session_table_find(
+    struct session_table *t, struct bytes id, const struct addr *peer, struct session_found *found);
 /* Puts a session under an id. 0, -EEXIST, -ENOMEM. It leaves by itself when it ends. */
-int session_table_insert(struct session_table *t, struct bytes id, struct session *s, const struct addr *peer);
+int session_table_insert(
+    struct session_table *t, struct bytes id, struct session *s, const struct addr *peer);
 
 #endif

@@ -21,7 +21,7 @@
 #define ESCAPE_MAX 12   /* \ud83d\ude00 */
 #define GUESS_MAX  4096 /* up to here *_add() reserves the worst case rather than measure */
 
-/* --- running an alphabet --------------------------------------------------- */
+/* --- running an alphabet ------------------------------------------------ */
 
 /* Writes what stands for the character(s) at p, at most ESCAPE_MAX octets; *used tells how many of
  * the n octets that was. No result is shorter than its source. */
@@ -71,7 +71,7 @@ static inline __attribute__((always_inline)) size_t measure(
 	return len;
 }
 
-/* --- message text into a JSON string --------------------------------------- */
+/* --- message text into a JSON string ------------------------------------ */
 
 static char *put(char *out, const char *text, size_t n)
 {
@@ -164,7 +164,7 @@ char *sockjs_frame_quote(char *out, const char *text, size_t n)
 	return out;
 }
 
-/* --- frames ------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------- */
 
 size_t sockjs_frame_array_max(struct message *const *messages, size_t count)
 {
@@ -228,7 +228,7 @@ char *sockjs_frame_close(char *out, unsigned code, const char *reason, size_t re
 	return out;
 }
 
-/* --- server-sent events ------------------------------------------------------ */
+/* --- server-sent events ------------------------------------------------- */
 
 #define EVENT_HEAD  "data: "
 #define EVENT_TAIL  "\r\n\r\n"
@@ -287,7 +287,7 @@ int sockjs_frame_event_add(struct buf *b, const char *frame, size_t n)
 	return 0;
 }
 
-/* --- htmlfile ------------------------------------------------------------------ */
+/* --- htmlfile ----------------------------------------------------------- */
 
 #define SCRIPT_HEAD  "<script>\np(\""
 #define SCRIPT_TAIL  "\");\n</script>\r\n"
@@ -332,7 +332,7 @@ int sockjs_frame_script_add(struct buf *b, const char *frame, size_t n)
 	return 0;
 }
 
-/* --- jsonp --------------------------------------------------------------------- */
+/* --- jsonp -------------------------------------------------------------- */
 
 /* The comment in front keeps a plug-in from taking the response, which begins with what
  * the client chose, for a file of its own. */

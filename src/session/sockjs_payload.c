@@ -39,7 +39,7 @@ void sockjs_payload_fini(struct sockjs_payload *p)
 	sockjs_payload_init(p);
 }
 
-/* --- the vector of messages ----------------------------------------------- */
+/* --- the vector of messages --------------------------------------------- */
 
 static int grow(struct sockjs_payload *p)
 {
@@ -56,7 +56,7 @@ static int grow(struct sockjs_payload *p)
 	return 0;
 }
 
-/* --- strings ---------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------ */
 
 static int hex_digit(char c)
 {
@@ -225,7 +225,7 @@ static bool decode_string(struct cursor *c, struct bytes *out)
 	return true;
 }
 
-/* --- JSON of any kind -------------------------------------------------------- */
+/* --- JSON of any kind --------------------------------------------------- */
 
 static inline void skip_space(struct cursor *c)
 {
@@ -382,7 +382,7 @@ static bool rest_is_json(struct cursor *c, bool in_array)
 	return c->p == c->end;
 }
 
-/* --- arrays of strings ------------------------------------------------------ */
+/* --- arrays of strings -------------------------------------------------- */
 
 struct limits {
 	size_t message_bytes, messages;
