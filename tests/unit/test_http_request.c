@@ -88,6 +88,7 @@ START_TEST(a_folded_header_is_refused)
 {
 	ck_assert_uint_eq(status_of(WITH("A: b\r\n c")), 400);
 	ck_assert_uint_eq(status_of(WITH("A: b\r\n\tc\r\n: d")), 400);
+	ck_assert_uint_eq(status_of(WITH("A:\r\n b")), 400);
 	ck_assert_uint_eq(served, 0);
 	ck_assert_uint_eq(status_of(WITH("A: b \t ")), 200);
 	ck_assert_uint_eq(status_of(WITH("A:")), 200);
