@@ -73,6 +73,26 @@ START_TEST(a_request_may_come_octet_by_octet)
 }
 END_TEST
 
+#define EXPECT "Expect: 100-continue\r\n\r\n"
+
+START_TEST(who_expects_100_gets_it_and_then_the_answer)
+{
+	int fd = client_new();
+
+	say(fd, "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" EXPECT);
+	ck_assert_str_eq(hear(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+	say(fd, "ab");
+	hear(fd, "POST /1? ab");
+	hear_anew(fd);
+	/* without a body, and with something behind it */
+	say(fd, "GET /2 HTTP/1.1\r\nHost: x\r\n" EXPECT GET("/3"));
+	hear(fd, "GET /3");
+	ck_assert_uint_eq(count_of(hear(fd, "GET /2"), "HTTP/1.1 200"), 2);
+	ck_assert_uint_eq(served, 3);
+	close(fd);
+}
+END_TEST
+
 START_TEST(connection_close_is_obeyed)
 {
 	int fd = client_new();
@@ -994,6 +1014,7 @@ int main(void)
 	tcase_add_test(tc, a_connection_serves_many_requests);
 	tcase_add_test(tc, pipelined_requests_are_answered_in_order);
 	tcase_add_test(tc, a_request_may_come_octet_by_octet);
+	tcase_add_test(tc, who_expects_100_gets_it_and_then_the_answer);
 	tcase_add_test(tc, connection_close_is_obeyed);
 	tcase_add_test(tc, a_request_nobody_answers_is_answered_with_500);
 	tcase_add_test(tc, a_body_that_is_too_large_is_refused_while_it_comes);
