@@ -66,6 +66,7 @@ enum request_state {
 	REQUEST_TAKEN,     /* the connection has left */
 	REQUEST_HELD,      /* suspended */
 	REQUEST_UPGRADING, /* 101 queued */
+	REQUEST_FAILED,    /* no response could be made: the connection ends */
 };
 
 struct http_held;

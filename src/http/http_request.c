@@ -145,10 +145,11 @@ struct head_check {
 	const char *wrong;
 };
 
-/* libmicrohttpd unfolds a header elsewhere; all others stay where they were received. */
-static bool is_in_place(const struct http_request *r, struct bytes value)
+/* libmicrohttpd unfolds a header elsewhere (behind its name even, if the value was empty so far); all others stay
+ * where they were received. */
+static bool is_in_place(const struct http_request *r, struct bytes b)
 {
-	return value.p >= r->method_name && value.p + value.n <= r->method_name + r->header_bytes;
+	return b.p >= r->method_name && b.p + b.n <= r->method_name + r->header_bytes;
 }
 
 /* Between the last value and the end of the head stand two line ends. libmicrohttpd (to 0.9.75 at least) takes a
@@ -183,7 +184,7 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 		check->wrong = "A header value has a control character.";
 		return MHD_NO;
 	}
-	if (value && !is_in_place(r, v)) {
+	if (!is_in_place(r, name) || (value && !is_in_place(r, v))) {
 		check->wrong = "A header is folded.";
 		return MHD_NO;
 	}

@@ -34,17 +34,17 @@ static void queue(struct http_request *r, const struct http_head *head, struct M
 	struct MHD_Connection *mhd = r->conn->mhd;
 	enum request_state was = r->state;
 
-	r->state = REQUEST_ANSWERED;
+	r->state = REQUEST_FAILED;
 	if (response) {
 		http_response_add_lines(response, head);
 		if (r->conn->server->draining)
 			MHD_add_response_header(response, "Connection", "close");
-		if (MHD_queue_response(mhd, head->status, response) != MHD_YES)
-			shutdown(r->conn->fd, SHUT_RDWR);
+		if (MHD_queue_response(mhd, head->status, response) == MHD_YES)
+			r->state = REQUEST_ANSWERED;
 		MHD_destroy_response(response);
-	} else {
-		shutdown(r->conn->fd, SHUT_RDWR);
 	}
+	if (r->state == REQUEST_FAILED)
+		shutdown(r->conn->fd, SHUT_RDWR);
 	if (was == REQUEST_HELD) {
 		http_conn_wait_for_response(r->conn);
 		MHD_resume_connection(mhd);

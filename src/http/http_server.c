@@ -276,7 +276,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 
 static enum MHD_Result verdict(const struct http_request *r)
 {
-	return r->state == REQUEST_TAKEN ? MHD_NO : MHD_YES;
+	return r->state == REQUEST_TAKEN || r->state == REQUEST_FAILED ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
@@ -338,8 +338,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	}
 	if (r->state == REQUEST_TAKEN)
 		return MHD_NO; /* the deadline was first */
-	if (*upload_size > 0)
-		return body(r, upload, upload_size);
+	if (upload) /* of no octets if something stands behind a request that expects 100 and has no body */
+		return *upload_size > 0 ? body(r, upload, upload_size) : MHD_YES;
 	return complete(r);
 }
 

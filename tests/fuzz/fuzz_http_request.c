@@ -67,7 +67,8 @@ static void look_at(struct http_request *r)
 
 	must(path.n > 0 && (path.p[0] == '/' || bytes_equal(path, BYTES("*"))));
 	must(!memmem(path.p, path.n, "%00", 3));
-	must(bytes_equal(path, BYTES("/")) || path.n == 1 || memmem(input, input_n, path.p, path.n));
+	must(
+	    bytes_equal(path, BYTES("/")) || path.n == 1 || memmem(input, input_n, path.p, path.n));
 	must_be_input(http_request_query(r));
 	must_be_input(http_request_method_name(r));
 	must_be_input(http_request_cookie(r, "a"));
@@ -112,7 +113,8 @@ static void detach(struct http_request *r, bool is_poll)
 	struct http_detached *d = &how[poll_n];
 
 	http_head_init(&head, 200);
-	if (poll_n == POLLS || (is_poll ? http_detach_poll(r, &head, d) : http_detach_stream(r, d)) < 0) {
+	if (poll_n == POLLS ||
+	    (is_poll ? http_detach_poll(r, &head, d) : http_detach_stream(r, d)) < 0) {
 		http_respond_text(r, 503, "no");
 		return;
 	}
@@ -149,7 +151,8 @@ static void serve(struct http_request *r, void *arg)
 	}
 }
 
-/* --- both ends ---------------------------------------------------------------------------------- */
+/* --- both ends ----------------------------------------------------------------------------------
+ */
 
 static void start(void)
 {
@@ -165,7 +168,8 @@ static void listen_to(int fd)
 {
 	ssize_t n;
 
-	while (heard_n < HEARD_MAX && (n = recv(fd, heard + heard_n, HEARD_MAX - heard_n, MSG_DONTWAIT)) > 0)
+	while (heard_n < HEARD_MAX &&
+	       (n = recv(fd, heard + heard_n, HEARD_MAX - heard_n, MSG_DONTWAIT)) > 0)
 		heard_n += (size_t)n;
 }
 
@@ -220,7 +224,7 @@ static int connect_client(bool direct)
 	int pair[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-	http_server_add(server, pair[1], &peer, NULL);
+	http_server_add(server, pair[1], &peer, NULL, NULL);
 	return pair[0];
 }
 
@@ -274,7 +278,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	turns(fd, 4);
 	if (p[0] & HALF_CLOSE)
 		shutdown(fd, SHUT_WR);
-	for (int i = 0; i < 3 || (poll_n && i < 100); i++) { /* an answer may let the next request in */
+	for (int i = 0; i < 3 || (poll_n && i < 100);
+	     i++) { /* an answer may let the next request in */
 		answer_polls();
 		turns(fd, 3);
 	}

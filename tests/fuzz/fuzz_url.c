@@ -28,11 +28,13 @@ static void must_be_inside(struct bytes part, struct bytes whole)
 	must(!part.p || (part.p >= whole.p && part.p + part.n <= whole.p + whole.n));
 }
 
-/* --- escapes ------------------------------------------------------------------------------------ */
+/* --- escapes ------------------------------------------------------------------------------------
+ */
 
 static int hex(char c)
 {
-	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+	const char *digits = "0123456789abcdef",
+	           *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
 
 	return at ? (int)(at - digits) : -1;
 }
@@ -64,7 +66,8 @@ static void check_escapes(struct bytes raw, bool plus)
 	memcpy(place, raw.p, raw.n);
 	must(http_percent_decode(raw, plus, got, raw.n) == (n < 0 ? -EINVAL : n));
 	must(n < 0 || memcmp(got, expected, (size_t)n) == 0);
-	must(http_percent_decode((struct bytes){ place, raw.n }, plus, place, raw.n) == (n < 0 ? -EINVAL : n));
+	must(http_percent_decode((struct bytes){ place, raw.n }, plus, place, raw.n) ==
+	     (n < 0 ? -EINVAL : n));
 	must(n < 0 || memcmp(place, expected, (size_t)n) == 0);
 	if (n > 0)
 		must(http_percent_decode(raw, plus, got, (size_t)n - 1) == -E2BIG);
@@ -73,7 +76,8 @@ static void check_escapes(struct bytes raw, bool plus)
 	free(place);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------ */
+/* --- lists
+ * ------------------------------------------------------------------------------------------ */
 
 /* The value in the first "name=value" of a list; cookies are trimmed. */
 static struct bytes find(struct bytes list, const char *name, char separator, bool is_cookie)
@@ -88,7 +92,8 @@ static struct bytes find(struct bytes list, const char *name, char separator, bo
 		item = (struct bytes){ list.p + from, to - from };
 		while (is_cookie && item.n && (item.p[0] == ' ' || item.p[0] == '\t'))
 			item.p++, item.n--;
-		while (is_cookie && item.n && (item.p[item.n - 1] == ' ' || item.p[item.n - 1] == '\t'))
+		while (is_cookie && item.n &&
+		       (item.p[item.n - 1] == ' ' || item.p[item.n - 1] == '\t'))
 			item.n--;
 		if (item.n > len && memcmp(item.p, name, len) == 0 && item.p[len] == '=')
 			return (struct bytes){ item.p + len + 1, item.n - len - 1 };
@@ -118,7 +123,8 @@ static void check_etags(const char *needle, struct bytes list)
 	struct bytes etag = bytes_of(needle);
 	bool matches;
 
-	if (etag.n < 2 || needle[0] != '"' || needle[etag.n - 1] != '"' || memchr(needle + 1, '"', etag.n - 2))
+	if (etag.n < 2 || needle[0] != '"' || needle[etag.n - 1] != '"' ||
+	    memchr(needle + 1, '"', etag.n - 2))
 		return;
 	matches = http_etag_matches(list, etag);
 	must(!matches || bytes_equal(list, BYTES("*")) || memmem(list.p, list.n, etag.p, etag.n));
@@ -126,7 +132,8 @@ static void check_etags(const char *needle, struct bytes list)
 		must(matches);
 }
 
-/* --- origins ------------------------------------------------------------------------------------------- */
+/* --- origins
+ * ------------------------------------------------------------------------------------------- */
 
 static bool may_be_subdomain(struct bytes origin)
 {
@@ -144,7 +151,8 @@ static bool may_be_subdomain(struct bytes origin)
 
 static void check_origin(struct http_request *r, struct bytes origin)
 {
-	static struct bytes rules[] = { { "https://*.example.com", 21 }, { "http://exact.example:81", 23 } };
+	static struct bytes rules[] = { { "https://*.example.com", 21 },
+		{ "http://exact.example:81", 23 } };
 	static const struct http_trust nobody;
 	struct http_origins origins = { .allowed = rules, .count = 2, .trust = &nobody };
 	struct http_head head;
@@ -165,11 +173,14 @@ static void check_origin(struct http_request *r, struct bytes origin)
 	must(memmem(head.text, head.len, "Vary: Origin\r\n", 14) != NULL);
 }
 
-/* --- paths ------------------------------------------------------------------------------------------------ */
+/* --- paths
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void check_iframe(struct bytes path)
 {
-	bool is = path.n >= 12 && memcmp(path.p, "/iframe", 7) == 0 && memcmp(path.p + path.n - 5, ".html", 5) == 0;
+	bool is = path.n >= 12 && memcmp(path.p, "/iframe", 7) == 0 &&
+	          memcmp(path.p + path.n - 5, ".html", 5) == 0;
 
 	for (size_t i = 7; is && i < path.n - 5; i++)
 		is = memchr("0123456789-.abcdefghijklmnopqrstuvwxyz_", path.p[i], 39) != NULL;

@@ -80,8 +80,10 @@ void http_setup(void)
 	socklen_t len = sizeof(here);
 
 	clock_set(now = START);
-	limits = (struct http_limits){ .header_bytes = 16384, .header_timeout_ms = 10000,
-		.body_timeout_ms = 30000, .idle_timeout_ms = 20000 };
+	limits = (struct http_limits){ .header_bytes = 16384,
+		.header_timeout_ms = 10000,
+		.body_timeout_ms = 30000,
+		.idle_timeout_ms = 20000 };
 	body_limit = 1 << 20;
 	serving = NULL;
 	served = 0;
@@ -90,7 +92,8 @@ void http_setup(void)
 	ck_assert_ptr_eq(http_server_loop(server), loop);
 	ck_assert_ptr_eq(http_server_arg(server), &served);
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	here = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	here = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	ck_assert_int_eq(bind(listening, (struct sockaddr *)&here, len), 0);
 	ck_assert_int_eq(listen(listening, 100), 0);
 	ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&here, &len), 0);
@@ -112,7 +115,8 @@ void http_teardown(void)
 	clock_set(0);
 }
 
-/* --- clients ------------------------------------------------------------------------------------ */
+/* --- clients ------------------------------------------------------------------------------------
+ */
 
 static int keep(int fd)
 {
@@ -154,7 +158,8 @@ int client_new_unix(void)
 	struct addr addr = { .family = AF_UNIX };
 	int pair[2];
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	http_server_add(server, pair[1], &addr, NULL, NULL);
 	return keep(pair[0]);
 }
@@ -206,7 +211,8 @@ const char *hear(int fd, const char *text)
 	for (int i = 0; i < 2000 && !ended[fd] && !strstr(text_of(fd), text); i++)
 		if (!listen_to(fd))
 			ck_assert_int_eq(loop_turn(loop, i < 100 ? 0 : 1), 0);
-	ck_assert_msg(strstr(text_of(fd), text) != NULL, "not heard: \"%s\", but: \"%s\"", text, text_of(fd));
+	ck_assert_msg(
+	    strstr(text_of(fd), text) != NULL, "not heard: \"%s\", but: \"%s\"", text, text_of(fd));
 	return text_of(fd);
 }
 
@@ -245,7 +251,8 @@ unsigned count_of(const char *text, const char *what)
 	return n;
 }
 
-/* --- whole requests ---------------------------------------------------------------------------- */
+/* --- whole requests ----------------------------------------------------------------------------
+ */
 
 const char *ask(const char *request)
 {
@@ -265,6 +272,7 @@ unsigned status_of(const char *request)
 {
 	const char *response = ask(request);
 
-	ck_assert_msg(count_of(response, "HTTP/1.1 ") == 1, "not one answer to \"%s\": \"%s\"", request, response);
+	ck_assert_msg(count_of(response, "HTTP/1.1 ") == 1, "not one answer to \"%s\": \"%s\"",
+	    request, response);
 	return (unsigned)atoi(response + 9);
 }

@@ -30,8 +30,8 @@ int client_new_tls(struct tls_context *tls);
 void say(int fd, const char *text);
 void say_bytes(int fd, const void *bytes, size_t n);
 
-/* Turns the loop until `text` has come on fd (or the end): all that came so far, with a NUL. What was heard
- * of a descriptor is kept until hear_anew(). */
+/* Turns the loop until `text` has come on fd (or the end): all that came so far, with a NUL. What
+ * was heard of a descriptor is kept until hear_anew(). */
 const char *hear(int fd, const char *text);
 void hear_anew(int fd);
 /* Turns the loop until fd has ended; all that came. */

@@ -73,7 +73,8 @@ END_TEST
 START_TEST(the_longest_head_fits_the_room_promised)
 {
 	for (unsigned status = 0; status < 1100; status++)
-		render(status, BYTES(""), (struct http_framing){ false, false, 0x7fffffffffffffff });
+		render(
+		    status, BYTES(""), (struct http_framing){ false, false, 0x7fffffffffffffff });
 }
 END_TEST
 
@@ -97,7 +98,8 @@ START_TEST(caching_is_a_year_or_never)
 	http_head_init(&head, 200);
 	http_head_cache_for_a_year(&head);
 	head.text[head.len] = '\0';
-	ck_assert_ptr_nonnull(strstr(head.text, "Cache-Control: public, max-age=31536000\r\nExpires: "));
+	ck_assert_ptr_nonnull(
+	    strstr(head.text, "Cache-Control: public, max-age=31536000\r\nExpires: "));
 	ck_assert_str_eq(head.text + head.len - 6, " GMT\r\n");
 }
 END_TEST

@@ -38,7 +38,8 @@ static bool allowed_with(const char *headers)
 {
 	char request[4096];
 
-	snprintf(request, sizeof(request), "GET / HTTP/1.1\r\nHost: us.example:8080\r\n%s\r\n", headers);
+	snprintf(
+	    request, sizeof(request), "GET / HTTP/1.1\r\nHost: us.example:8080\r\n%s\r\n", headers);
 	serving = check_origin;
 	snprintf(seen, sizeof(seen), "%s", ask(request));
 	return atoi(seen + 9) == 200;
@@ -117,7 +118,8 @@ START_TEST(an_allowed_origin_is_named_with_credentials)
 {
 	allow("https://example.com");
 	allowed("https://example.com");
-	ck_assert_uint_eq(count_of(seen, "Access-Control-Allow-Origin: https://example.com\r\n"), 1);
+	ck_assert_uint_eq(
+	    count_of(seen, "Access-Control-Allow-Origin: https://example.com\r\n"), 1);
 	ck_assert_uint_eq(count_of(seen, "Access-Control-Allow-Credentials: true\r\n"), 1);
 	ck_assert_uint_eq(count_of(seen, "Vary: Origin\r\n"), 1);
 	allowed("https://evil.example");
@@ -130,7 +132,8 @@ START_TEST(a_star_is_never_told_with_credentials)
 {
 	allow("*");
 	ck_assert(allowed("https://anybody.example"));
-	ck_assert_uint_eq(count_of(seen, "Access-Control-Allow-Origin: https://anybody.example\r\n"), 1);
+	ck_assert_uint_eq(
+	    count_of(seen, "Access-Control-Allow-Origin: https://anybody.example\r\n"), 1);
 	ck_assert(allowed_with(""));
 	ck_assert_uint_eq(count_of(seen, "Access-Control-Allow-Origin: *\r\n"), 1);
 	ck_assert_uint_eq(count_of(seen, "Credentials"), 0);
@@ -151,7 +154,8 @@ END_TEST
 
 START_TEST(requested_headers_come_back_if_they_are_few)
 {
-	char header[3000] = "Origin: https://example.com\r\nAccess-Control-Request-Headers: X-A, x-b\r\n";
+	char header[3000] =
+	    "Origin: https://example.com\r\nAccess-Control-Request-Headers: X-A, x-b\r\n";
 
 	allow("https://example.com");
 	ck_assert(allowed_with(header));
@@ -204,7 +208,8 @@ static const char *client_of(const char *forwarded)
 	char request[1000];
 
 	serving = tell_client;
-	snprintf(request, sizeof(request), "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n\r\n", forwarded);
+	snprintf(request, sizeof(request),
+	    "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n\r\n", forwarded);
 	snprintf(seen, sizeof(seen), "%s", ask(request));
 	seen[strlen(seen) - 1] = '\0';
 	return strstr(seen, "\r\n\r\n") + 4;
@@ -228,14 +233,16 @@ START_TEST(only_a_trusted_proxy_may_say_who_the_client_is)
 }
 END_TEST
 
-/* --- rules ---------------------------------------------------------------------------------------- */
+/* --- rules
+ * ---------------------------------------------------------------------------------------- */
 
 START_TEST(a_rule_is_an_origin_and_nothing_more)
 {
-	static const char *const good[] = { "*", "null", "http://a", "https://*.a.b:1", "https://[::1]:80",
-		"capacitor://localhost" };
-	static const char *const bad[] = { "", "a", "://a", "http://", "http://a/", "http://a b", "http://a?b",
-		"http://*", "http://a.*.b", "http://*.", "ht tp://a", "http://u@a", "http://**.a" };
+	static const char *const good[] = { "*", "null", "http://a", "https://*.a.b:1",
+		"https://[::1]:80", "capacitor://localhost" };
+	static const char *const bad[] = { "", "a", "://a", "http://", "http://a/", "http://a b",
+		"http://a?b", "http://*", "http://a.*.b", "http://*.", "ht tp://a", "http://u@a",
+		"http://**.a" };
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
 		ck_assert_msg(http_origin_is_valid(bytes_of(good[i])), "%s", good[i]);
@@ -252,8 +259,9 @@ START_TEST(frame_ancestors_are_the_list)
 	http_head_init(&head, 200);
 	http_origin_add_frame_ancestors(&origins, &head);
 	head.text[head.len] = '\0';
-	ck_assert_str_eq(head.text, "Content-Security-Policy: frame-ancestors 'self' https://example.com "
-	                            "https://*.example.org\r\n");
+	ck_assert_str_eq(head.text,
+	    "Content-Security-Policy: frame-ancestors 'self' https://example.com "
+	    "https://*.example.org\r\n");
 	allow("*");
 	http_head_init(&head, 200);
 	http_origin_add_frame_ancestors(&origins, &head);

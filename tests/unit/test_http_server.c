@@ -26,7 +26,8 @@ static const struct http_counters *counters(void)
 	return http_server_counters(server);
 }
 
-/* --- short requests ---------------------------------------------------------------------------- */
+/* --- short requests ----------------------------------------------------------------------------
+ */
 
 START_TEST(a_connection_serves_many_requests)
 {
@@ -69,6 +70,26 @@ START_TEST(a_request_may_come_octet_by_octet)
 		ck_assert_int_eq(loop_turn(loop, 0), 0);
 	}
 	hear(fd, "POST /a?b abc");
+	close(fd);
+}
+END_TEST
+
+#define EXPECT "Expect: 100-continue\r\n\r\n"
+
+START_TEST(who_expects_100_gets_it_and_then_the_answer)
+{
+	int fd = client_new();
+
+	say(fd, "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" EXPECT);
+	ck_assert_str_eq(hear(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+	say(fd, "ab");
+	hear(fd, "POST /1? ab");
+	hear_anew(fd);
+	/* without a body, and with something behind it */
+	say(fd, "GET /2 HTTP/1.1\r\nHost: x\r\n" EXPECT GET("/3"));
+	hear(fd, "GET /3");
+	ck_assert_uint_eq(count_of(hear(fd, "GET /2"), "HTTP/1.1 200"), 2);
+	ck_assert_uint_eq(served, 3);
 	close(fd);
 }
 END_TEST
@@ -119,8 +140,9 @@ END_TEST
 START_TEST(chunks_beyond_the_limit_are_refused)
 {
 	body_limit = 5;
-	ck_assert_uint_eq(status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-	                            "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"),
+	ck_assert_uint_eq(
+	    status_of("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	              "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"),
 	    413);
 	ck_assert_uint_eq(served, 0);
 }
@@ -151,13 +173,16 @@ START_TEST(a_head_that_is_too_large_gets_one_answer)
 	say_bytes(fd, head, sizeof(head));
 	say(fd, "\r\n\r\n");
 	text = hear(fd, "\r\n\r\n");
-	ck_assert_msg(strncmp(text, "HTTP/1.1 431", 12) == 0 || strncmp(text, "HTTP/1.1 400", 12) == 0, "%s", text);
+	ck_assert_msg(
+	    strncmp(text, "HTTP/1.1 431", 12) == 0 || strncmp(text, "HTTP/1.1 400", 12) == 0, "%s",
+	    text);
 	ck_assert_uint_eq(served, 0);
 	close(fd);
 }
 END_TEST
 
-/* --- deadlines ------------------------------------------------------------------------------------- */
+/* --- deadlines
+ * ------------------------------------------------------------------------------------- */
 
 START_TEST(a_silent_client_is_sent_away_without_a_word)
 {
@@ -221,7 +246,8 @@ END_TEST
 
 START_TEST(an_end_that_comes_with_half_a_request_is_noticed)
 {
-	static const char *const halves[] = { "GET / HTTP/1.1\r\n", POST("/", "10\r\n\r\nabc"), GET("/") };
+	static const char *const halves[] = { "GET / HTTP/1.1\r\n", POST("/", "10\r\n\r\nabc"),
+		GET("/") };
 
 	for (size_t i = 0; i < sizeof(halves) / sizeof(*halves); i++) {
 		int fd = client_new();
@@ -255,7 +281,8 @@ START_TEST(draining_ends_idle_connections_and_closes_after_answers)
 }
 END_TEST
 
-/* --- detaching ---------------------------------------------------------------------------------------- */
+/* --- detaching
+ * ---------------------------------------------------------------------------------------- */
 
 static struct http_detached detached[4];
 static unsigned detached_n;
@@ -345,7 +372,8 @@ static void answer_poll(unsigned i, const char *body)
 		http_server_end(server, &streams[i]);
 		return;
 	}
-	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	    strlen(body), body);
 	write_text(i, text);
 	if (detached[i].keep_alive)
 		http_server_give_back(server, &streams[i], &detached[i].peer);
@@ -445,7 +473,8 @@ START_TEST(after_chunks_a_poll_is_held_since_nobody_can_count)
 	int fd = client_new();
 
 	serving = detach_poll;
-	say(fd, "POST /poll HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+	say(fd, "POST /poll HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+	        "chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
 	ck_assert(detached[0].bare);
@@ -519,7 +548,8 @@ START_TEST(a_stream_with_something_behind_it_does_not_keep_its_connection)
 }
 END_TEST
 
-/* --- upgrades ------------------------------------------------------------------------------------------- */
+/* --- upgrades
+ * ------------------------------------------------------------------------------------------- */
 
 static struct stream upgraded;
 static char early[65536];
@@ -593,7 +623,8 @@ END_TEST
 
 START_TEST(http_1_0_is_not_upgraded)
 {
-	ck_assert_uint_eq(status_of("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n"), 400);
+	ck_assert_uint_eq(
+	    status_of("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n"), 400);
 	ck_assert_uint_eq(upgrades + broken_upgrades, 0);
 }
 END_TEST
@@ -616,7 +647,8 @@ START_TEST(an_upgrade_whose_client_has_gone_is_told_of_once)
 }
 END_TEST
 
-/* --- unix sockets: the relay ----------------------------------------------------------------------------- */
+/* --- unix sockets: the relay
+ * ----------------------------------------------------------------------------- */
 
 START_TEST(a_unix_socket_is_served_like_any_other)
 {
@@ -711,7 +743,8 @@ START_TEST(an_upgrade_on_a_unix_socket_keeps_the_early_bytes)
 }
 END_TEST
 
-/* --- TLS: the relay behind a handshake --------------------------------------------------------------------- */
+/* --- TLS: the relay behind a handshake
+ * --------------------------------------------------------------------- */
 
 static char cert_path[] = "/tmp/test_http_server.cert.XXXXXX";
 static char key_path[] = "/tmp/test_http_server.key.XXXXXX";
@@ -898,10 +931,12 @@ START_TEST(a_request_beyond_the_limit_is_refused_under_tls_too)
 }
 END_TEST
 
-/* --- without memory -------------------------------------------------------------------------------------------- */
+/* --- without memory
+ * -------------------------------------------------------------------------------------------- */
 
 /* Whatever fails, nothing crashes or leaks, and no more than one answer comes. */
-static void with_failures(int (*client)(void), void (*serve)(struct http_request *), const char *request)
+static void with_failures(
+    int (*client)(void), void (*serve)(struct http_request *), const char *request)
 {
 	for (unsigned long nth = 1; nth < 60; nth++) {
 		bool was_needed;
@@ -963,7 +998,8 @@ START_TEST(upgrades_without_memory)
 }
 END_TEST
 
-/* --- the library underneath --------------------------------------------------------------------------------- */
+/* --- the library underneath
+ * --------------------------------------------------------------------------------- */
 
 START_TEST(the_installed_libmicrohttpd_lets_connections_go)
 {
@@ -994,6 +1030,7 @@ int main(void)
 	tcase_add_test(tc, a_connection_serves_many_requests);
 	tcase_add_test(tc, pipelined_requests_are_answered_in_order);
 	tcase_add_test(tc, a_request_may_come_octet_by_octet);
+	tcase_add_test(tc, who_expects_100_gets_it_and_then_the_answer);
 	tcase_add_test(tc, connection_close_is_obeyed);
 	tcase_add_test(tc, a_request_nobody_answers_is_answered_with_500);
 	tcase_add_test(tc, a_body_that_is_too_large_is_refused_while_it_comes);

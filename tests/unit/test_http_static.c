@@ -86,7 +86,8 @@ static unsigned status_for(const char *method, const char *target, const char *h
 {
 	char request[1500];
 
-	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, target, headers);
+	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, target,
+	    headers);
 	return status_of(request);
 }
 
@@ -125,10 +126,11 @@ END_TEST
 
 START_TEST(nobody_climbs_out_of_the_directory)
 {
-	static const char *const bad[] = { "/../secret", "/sub/../../secret", "/..%2fsecret", "/%2e%2e/secret",
-		"/%2e%2e%2fsecret", "/.%2e/secret", "/sub/%2e%2e/%2e%2e/secret", "//secret", "/%2fetc/passwd",
-		"//etc/passwd", "/sub//index.html", "/sub/./index.html", "/./a.js", "/..", "/.", "/sub/..",
-		"/..\\secret", "/a.js/", "/a.js%", "/a.js%2", "/%", "/a.js%00", "/sub", "*" };
+	static const char *const bad[] = { "/../secret", "/sub/../../secret", "/..%2fsecret",
+		"/%2e%2e/secret", "/%2e%2e%2fsecret", "/.%2e/secret", "/sub/%2e%2e/%2e%2e/secret",
+		"//secret", "/%2fetc/passwd", "//etc/passwd", "/sub//index.html",
+		"/sub/./index.html", "/./a.js", "/..", "/.", "/sub/..", "/..\\secret", "/a.js/",
+		"/a.js%", "/a.js%2", "/%", "/a.js%00", "/sub", "*" };
 	char climb[400] = "";
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
