@@ -17,12 +17,13 @@
 
 /* tcpi_state; the name is in <netinet/tcp.h>, which cannot be included beside <linux/tcp.h>. */
 #define CLOSE_WAIT 8
-#define MAX_HELD 1024 /* each resume walks all of them */
+#define MAX_HELD   1024 /* each resume walks all of them */
 
-/* --- how much has libmicrohttpd read? ----------------------------------------------------------- */
+/* --- how much has libmicrohttpd read? ----------------------------------- */
 
-/* Bytes taken out of the kernel's receive buffer since the connection began; 0 if it will not say. Bytes that
- * arrive between two questions must not be counted on one side only, so the first is asked again. */
+/* Bytes taken out of the kernel's receive buffer since the connection began; 0 if it will not say.
+ * Bytes that arrive between two questions must not be counted on one side only, so the first is
+ * asked again. */
 static uint64_t tcp_read_so_far(int fd)
 {
 	struct tcp_info info;
@@ -34,10 +35,12 @@ static uint64_t tcp_read_so_far(int fd)
 		return 0;
 	do {
 		before = unread;
-		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+		    ioctl(fd, SIOCINQ, &unread) < 0)
 			return 0;
 	} while (unread != before); /* it ends: the receive window does */
-	if (info.tcpi_state == CLOSE_WAIT) /* a FIN counts as an octet received, but is never unread */
+	/* A FIN counts as an octet received, but is never unread */
+	if (info.tcpi_state == CLOSE_WAIT)
 		info.tcpi_bytes_received--;
 	return info.tcpi_bytes_received - (uint64_t)unread;
 }
@@ -49,7 +52,8 @@ bool http_has_said_nothing(int fd)
 	int queued = 0;
 
 	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0 &&
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       ioctl(fd, SIOCOUTQ, &queued) == 0 &&
 	       info.tcpi_bytes_acked + (uint64_t)queued <= 1; /* the handshake may count as one */
 }
 
@@ -61,11 +65,12 @@ uint64_t http_surplus(const struct http_request *r)
 	if (conn->uncounted || r->chunked)
 		return 1;
 	/* With a relay, what waits in the pair counts too: it would be lost with the pair. */
-	seen = conn->relay ? http_relay_received(conn->relay) : tcp_read_so_far(conn->fd) - conn->base;
+	seen =
+	    conn->relay ? http_relay_received(conn->relay) : tcp_read_so_far(conn->fd) - conn->base;
 	return seen > known ? seen - known : 0;
 }
 
-/* --- leaving ----------------------------------------------------------------------------------------- */
+/* --- leaving ------------------------------------------------------------ */
 
 int http_take(struct http_request *r, struct stream *out)
 {
@@ -97,7 +102,8 @@ int http_detach_stream(struct http_request *r, struct http_detached *out)
 	return http_take(r, &out->stream);
 }
 
-int http_detach_poll(struct http_request *r, const struct http_head *head, struct http_detached *out)
+int http_detach_poll(
+    struct http_request *r, const struct http_head *head, struct http_detached *out)
 {
 	struct http_server *server = r->conn->server;
 
@@ -122,7 +128,8 @@ void http_server_give_back(struct http_server *server, struct stream *s, const s
 			http_conn_end(conn);
 		return;
 	}
-	/* The stream closes its descriptor at the end of the turn; libmicrohttpd gets a copy now. */
+	/* The stream closes its descriptor at the end of the turn; libmicrohttpd gets a copy now.
+	 */
 	fd = fcntl(s->watch.fd, F_DUPFD_CLOEXEC, 3);
 	stream_close(s);
 	if (fd < 0) {
@@ -133,20 +140,21 @@ void http_server_give_back(struct http_server *server, struct stream *s, const s
 	http_conn_hand_over(conn, fd);
 }
 
-/* --- self-test ---------------------------------------------------------------------------------------- */
+/* --- self-test ---------------------------------------------------------- */
 
 struct self_test {
 	int fd;
 };
 
-static enum MHD_Result test_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
-    const char *version, const char *upload, size_t *upload_size, void **ctx)
+static enum MHD_Result test_request(void *arg, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *upload, size_t *upload_size, void **ctx)
 {
 	struct self_test *test = arg;
 
 	(void)url, (void)method, (void)version, (void)upload, (void)upload_size, (void)ctx;
-	test->fd = fcntl(
-	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, F_DUPFD_CLOEXEC, 3);
+	test->fd =
+	    fcntl(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+	        F_DUPFD_CLOEXEC, 3);
 	return MHD_NO;
 }
 
@@ -155,13 +163,15 @@ static void test_log(void *arg, const char *format, va_list ap)
 	(void)arg, (void)format, (void)ap;
 }
 
-/* A connection is detached from a daemon that then closes its copy; do bytes still pass both ways? */
+/* A connection is detached from a daemon that then closes its copy; do bytes still pass both ways?
+ */
 static bool detached_survives(int pair[2])
 {
 	struct self_test test = { -1 };
 	struct sockaddr_in sa = { .sin_family = AF_INET };
-	struct MHD_Daemon *mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0,
-	    NULL, NULL, test_request, &test, MHD_OPTION_EXTERNAL_LOGGER, test_log, NULL, MHD_OPTION_END);
+	struct MHD_Daemon *mhd = MHD_start_daemon(
+	    MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, test_request,
+	    &test, MHD_OPTION_EXTERNAL_LOGGER, test_log, NULL, MHD_OPTION_END);
 	static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 	char c;
 	bool ok;
@@ -174,8 +184,8 @@ static bool detached_survives(int pair[2])
 	for (int i = 0; ok && i < 4; i++)
 		MHD_run(mhd);
 	MHD_stop_daemon(mhd);
-	ok = ok && test.fd >= 0 && write(test.fd, "a", 1) == 1 && read(pair[0], &c, 1) == 1 && c == 'a' &&
-	     write(pair[0], "b", 1) == 1 && read(test.fd, &c, 1) == 1 && c == 'b';
+	ok = ok && test.fd >= 0 && write(test.fd, "a", 1) == 1 && read(pair[0], &c, 1) == 1 &&
+	     c == 'a' && write(pair[0], "b", 1) == 1 && read(test.fd, &c, 1) == 1 && c == 'b';
 	if (test.fd >= 0)
 		close(test.fd);
 	return ok;
@@ -197,7 +207,8 @@ int http_detach_self_test(char *why, size_t why_size)
 	if (ok)
 		return 0;
 	snprintf(why, why_size,
-	    "libmicrohttpd %s does not keep a detached connection open; use a version from 0.9.75 to 1.0",
+	    "libmicrohttpd %s does not keep a detached connection open; use a version from 0.9.75 "
+	    "to 1.0",
 	    MHD_get_version());
 	return -ENOTSUP;
 }

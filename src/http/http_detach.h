@@ -23,11 +23,13 @@ struct http_detached {
 
 /* For a response of unknown length, or one that ends with the connection. `head` may be NULL. */
 int http_detach_stream(struct http_request *r, struct http_detached *out);
-/* For one response of known length, later. `head` is used only when the connection has to stay inside (bare). */
-int http_detach_poll(struct http_request *r, const struct http_head *head, struct http_detached *out);
+/* For one response of known length, later. `head` is used only when the connection has to stay
+ * inside (bare). */
+int http_detach_poll(
+    struct http_request *r, const struct http_head *head, struct http_detached *out);
 
-/* Whether the installed libmicrohttpd keeps a detached descriptor alive. 0, or -errno and a sentence with its
- * version in `why`. Takes a few milliseconds; once at start. */
+/* Whether the installed libmicrohttpd keeps a detached descriptor alive. 0, or -errno and a
+ * sentence with its version in `why`. Takes a few milliseconds; once at start. */
 int http_detach_self_test(char *why, size_t why_size);
 
 #endif

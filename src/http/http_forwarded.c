@@ -28,7 +28,8 @@ static struct bytes take_last(struct bytes *list)
 	return element;
 }
 
-/* "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711": proxies write all of these. */
+/* "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711": proxies write all of these.
+ */
 static int parse_forwarded(struct bytes text, struct addr *out)
 {
 	const char *colon;

@@ -11,8 +11,8 @@ struct http_trust {
 	size_t count;
 };
 
-/* The address of the client: the nearest one on the way in that is not a trusted proxy (X-Forwarded-For, read from its
- * end, and only if the peer itself is trusted). */
+/* The address of the client: the nearest one on the way in that is not a trusted proxy
+ * (X-Forwarded-For, read from its end, and only if the peer itself is trusted). */
 struct addr http_client_address(const struct http_trust *trust, const struct http_request *r);
 /* Whether the client speaks TLS, to us or, by its word (X-Forwarded-Proto), to a trusted proxy. */
 bool http_client_is_tls(const struct http_trust *trust, const struct http_request *r);

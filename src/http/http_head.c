@@ -47,7 +47,8 @@ void http_head_add(struct http_head *head, const char *name, const char *value)
 void http_head_never_cache(struct http_head *head)
 {
 	http_head_add_lines(head,
-	    BYTES("Cache-Control: no-store, no-cache, no-transform, must-revalidate, max-age=0\r\n"));
+	    BYTES(
+	        "Cache-Control: no-store, no-cache, no-transform, must-revalidate, max-age=0\r\n"));
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7); the C locale is never changed by us. */

@@ -24,8 +24,8 @@ struct http_head {
 };
 
 void http_head_init(struct http_head *head, unsigned status);
-/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. A line
- * that does not fit is left out (all callers stay far below the size). */
+/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. A
+ * line that does not fit is left out (all callers stay far below the size). */
 void http_head_add(struct http_head *head, const char *name, const char *value);
 void http_head_add_bytes(struct http_head *head, const char *name, struct bytes value);
 /* Adds ready-made lines. */
@@ -35,16 +35,17 @@ void http_head_add_lines(struct http_head *head, struct bytes lines);
 void http_head_never_cache(struct http_head *head);
 void http_head_cache_for_a_year(struct http_head *head);
 
-/* Status line, Date and Connection, then `lines`, then Content-Length (if `length` is not negative) or
- * Transfer-Encoding (if `chunked`), and the empty line. Returns the length written; `out` must have room for
- * lines.n + HTTP_HEAD_EXTRA. */
+/* Status line, Date and Connection, then `lines`, then Content-Length (if `length` is not negative)
+ * or Transfer-Encoding (if `chunked`), and the empty line. Returns the length written; `out` must
+ * have room for lines.n + HTTP_HEAD_EXTRA. */
 #define HTTP_HEAD_EXTRA 224
 struct http_framing {
 	bool keep_alive;
 	bool chunked;
 	long long length; /* -1: none */
 };
-size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing);
+size_t http_head_render(
+    char *out, unsigned status, struct bytes lines, struct http_framing framing);
 
 const char *http_reason(unsigned status);
 

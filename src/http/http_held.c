@@ -47,7 +47,8 @@ void http_held_end(struct http_held *held)
 static void finish(struct http_held *held)
 {
 	struct http_request *r = held->request;
-	struct bytes body = { held->body.data ? buf_data(&held->body) : NULL, buf_len(&held->body) };
+	struct bytes body = { held->body.data ? buf_data(&held->body) : NULL,
+		buf_len(&held->body) };
 
 	r->held = NULL;
 	if (body.n == 0 && held->head.status != 204)
@@ -89,7 +90,9 @@ static void on_inner_writable(struct stream *s)
 }
 
 static const struct stream_events inner_events = {
-	.readable = on_inner_readable, .writable = on_inner_writable, .hangup = on_inner_hangup,
+	.readable = on_inner_readable,
+	.writable = on_inner_writable,
+	.hangup = on_inner_hangup,
 };
 
 int http_hold(struct http_request *r, const struct http_head *head, struct http_detached *out)

@@ -69,7 +69,9 @@ static void on_hangup(struct stream *s, int err)
 }
 
 static const struct stream_events linger_events = {
-	.readable = on_readable, .writable = on_writable, .hangup = on_hangup,
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
 };
 
 static void on_timer(struct timer *t)

@@ -5,7 +5,7 @@
 
 #include <ctype.h>
 
-/* --- matching ----------------------------------------------------------------------------------- */
+/* --- matching ----------------------------------------------------------- */
 
 static size_t find(struct bytes b, const char *what)
 {
@@ -20,7 +20,8 @@ static bool is_host(struct bytes h)
 	for (size_t i = 0; i < h.n; i++) {
 		unsigned char c = (unsigned char)h.p[i];
 
-		if (!isalnum(c) && c != '-' && c != '.' && c != '_' && c != ':' && c != '[' && c != ']')
+		if (!isalnum(c) && c != '-' && c != '.' && c != '_' && c != ':' && c != '[' &&
+		    c != ']')
 			return false;
 	}
 	return h.n > 0;
@@ -48,16 +49,20 @@ static bool matches(struct bytes rule, struct bytes origin)
 }
 
 /* The page came from us: its origin is the scheme and authority the client has reached us by. */
-static bool is_same_origin(const struct http_origins *o, const struct http_request *r, struct bytes origin)
+static bool is_same_origin(
+    const struct http_origins *o, const struct http_request *r, struct bytes origin)
 {
 	struct bytes host = http_request_header(r, HTTP_HOST);
-	struct bytes scheme = http_client_is_tls(o->trust, r) ? BYTES("https://") : BYTES("http://");
+	struct bytes scheme =
+	    http_client_is_tls(o->trust, r) ? BYTES("https://") : BYTES("http://");
 
-	return host.n && origin.n == scheme.n + host.n && strncasecmp(origin.p, scheme.p, scheme.n) == 0 &&
+	return host.n && origin.n == scheme.n + host.n &&
+	       strncasecmp(origin.p, scheme.p, scheme.n) == 0 &&
 	       strncasecmp(origin.p + scheme.n, host.p, host.n) == 0;
 }
 
-static bool is_allowed(const struct http_origins *o, const struct http_request *r, struct bytes origin)
+static bool is_allowed(
+    const struct http_origins *o, const struct http_request *r, struct bytes origin)
 {
 	if (origin.n > HTTP_ECHO_MAX)
 		return false;
@@ -81,20 +86,22 @@ static struct bytes origin_of(struct bytes url)
 	return (struct bytes){ url.p, end };
 }
 
-/* A GET by a script or frame element has no Origin; but a browser says whether another site is behind it, and most
- * of the time which one. */
+/* A GET by a script or frame element has no Origin; but a browser says whether another site is
+ * behind it, and most of the time which one. */
 static bool is_allowed_without_origin(const struct http_origins *o, const struct http_request *r)
 {
 	struct bytes site = http_request_find_header(r, "Sec-Fetch-Site");
 	struct bytes referer = http_request_find_header(r, "Referer");
 
-	if (o->any || !site.p || bytes_equal(site, BYTES("same-origin")) || bytes_equal(site, BYTES("none")))
+	if (o->any || !site.p || bytes_equal(site, BYTES("same-origin")) ||
+	    bytes_equal(site, BYTES("none")))
 		return true;
 	referer = origin_of(referer);
 	return referer.n > 0 && is_allowed(o, r, referer);
 }
 
-enum http_origin_verdict http_origin_check(const struct http_origins *o, const struct http_request *r)
+enum http_origin_verdict http_origin_check(
+    const struct http_origins *o, const struct http_request *r)
 {
 	struct bytes origin = http_request_header(r, HTTP_ORIGIN);
 	bool ok = origin.n > 0 ? is_allowed(o, r, origin) : is_allowed_without_origin(o, r);
@@ -102,9 +109,10 @@ enum http_origin_verdict http_origin_check(const struct http_origins *o, const s
 	return ok ? HTTP_ORIGIN_ALLOWED : HTTP_ORIGIN_REFUSED;
 }
 
-/* --- headers ----------------------------------------------------------------------------------------- */
+/* --- headers ------------------------------------------------------------ */
 
-void http_origin_add_headers(const struct http_origins *o, const struct http_request *r, struct http_head *head)
+void http_origin_add_headers(
+    const struct http_origins *o, const struct http_request *r, struct http_head *head)
 {
 	struct bytes origin = http_request_header(r, HTTP_ORIGIN);
 	struct bytes wanted = http_request_header(r, HTTP_ACCESS_CONTROL_REQUEST_HEADERS);

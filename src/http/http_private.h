@@ -55,8 +55,8 @@ struct http_conn {
 	bool uncounted;    /* a chunked body: consumed is not exact any more */
 	bool taken;        /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool timed_out;
-	bool cut;          /* a deadline has shut the reading side down */
-	bool broke_off;    /* in the middle of a request */
+	bool cut;       /* a deadline has shut the reading side down */
+	bool broke_off; /* in the middle of a request */
 	bool is_tls;
 };
 
@@ -118,7 +118,8 @@ int http_request_add_body(struct http_request *r, const char *p, size_t n);
 void http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
 
 /* http_detach.c */
-/* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown. */
+/* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown.
+ */
 uint64_t http_surplus(const struct http_request *r);
 /* Whether nothing was ever written to a TCP connection. */
 bool http_has_said_nothing(int fd);
@@ -139,9 +140,11 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
 int http_relay_give_back(struct http_conn *conn, struct stream *s);
 uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
-/* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay ends. */
+/* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay
+ * ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);
-/* What is in the pair or before it and not yet read by libmicrohttpd; appended to `early`. 0 or -ENOMEM. */
+/* What is in the pair or before it and not yet read by libmicrohttpd; appended to `early`. 0 or
+ * -ENOMEM. */
 int http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early);
 /* libmicrohttpd is done with its end; the relay delivers the rest and closes. */
 void http_relay_finish(struct http_relay *relay);
@@ -149,7 +152,8 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
-/* libmicrohttpd is about to close `fd`: if input is unread, the close is made a lingering one on a dup. */
+/* libmicrohttpd is about to close `fd`: if input is unread, the close is made a lingering one on a
+ * dup. */
 void http_linger_if_unread(struct http_server *server, int fd);
 /* Sends a last response on a dup of `fd` and lingers. */
 void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);

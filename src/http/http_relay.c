@@ -68,10 +68,10 @@ static bool pump(struct http_relay *relay, struct stream *from, struct stream *t
 	return true;
 }
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------- */
 
-/* The client has ended or broken: libmicrohttpd sees an end too, and closes. A held request has to be
- * told, for nobody reads its end of the pair. */
+/* The client has ended or broken: libmicrohttpd sees an end too, and closes. A held request has to
+ * be told, for nobody reads its end of the pair. */
 static void client_gone(struct http_relay *relay)
 {
 	struct http_conn *conn = relay->conn;
@@ -80,7 +80,8 @@ static void client_gone(struct http_relay *relay)
 	if (conn && conn->mhd) {
 		stream_want(&relay->outer, 0);
 		stream_shutdown(&relay->inner);
-		if (stream_queued(&relay->inner) == 0 || (conn->request && conn->request->state == REQUEST_HELD))
+		if (stream_queued(&relay->inner) == 0 ||
+		    (conn->request && conn->request->state == REQUEST_HELD))
 			http_conn_client_ended(conn);
 		return;
 	}
@@ -156,10 +157,14 @@ static void on_inner_hangup(struct stream *s, int err)
 }
 
 static const struct stream_events outer_events = {
-	.readable = on_outer_readable, .writable = on_outer_writable, .hangup = on_outer_hangup,
+	.readable = on_outer_readable,
+	.writable = on_outer_writable,
+	.hangup = on_outer_hangup,
 };
 static const struct stream_events inner_events = {
-	.readable = on_inner_readable, .writable = on_inner_writable, .hangup = on_inner_hangup,
+	.readable = on_inner_readable,
+	.writable = on_inner_writable,
+	.hangup = on_inner_hangup,
 };
 
 /* Everything libmicrohttpd has said so far goes out (or into the outer queue). */
@@ -189,7 +194,7 @@ void http_relay_finish(struct http_relay *relay)
 	http_relay_abort(relay);
 }
 
-/* --- coming and going --------------------------------------------------------------------------------- */
+/* --- coming and going --------------------------------------------------- */
 
 static int connect_inner(struct http_relay *relay)
 {
@@ -310,6 +315,7 @@ int http_relay_unread(struct http_relay *relay, int mhd_fd, struct buf *early)
 		while ((n = recv(mhd_fd, scratch, LOOP_SCRATCH_BYTES, MSG_DONTWAIT)) > 0)
 			if (buf_add(early, scratch, (size_t)n) < 0)
 				return -ENOMEM;
-	} while (stream_queued(&relay->inner) > 0 && stream_flush(&relay->inner) == 0 && buf_len(early) > got);
+	} while (stream_queued(&relay->inner) > 0 && stream_flush(&relay->inner) == 0 &&
+	         buf_len(early) > got);
 	return 0;
 }

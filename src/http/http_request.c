@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------- */
 
 struct http_request *http_request_new(struct http_conn *conn, const char *target)
 {
@@ -40,7 +40,7 @@ int http_request_add_body(struct http_request *r, const char *p, size_t n)
 	return buf_add(&r->body, p, n);
 }
 
-/* --- the target --------------------------------------------------------------------------------- */
+/* --- the target --------------------------------------------------------- */
 
 /* Drops "http://authority" of the absolute form (RFC 9112 section 3.2.2). */
 static struct bytes strip_authority(struct bytes target)
@@ -90,7 +90,7 @@ static const char *read_target(struct http_request *r)
 	return NULL;
 }
 
-/* --- the headers ------------------------------------------------------------------------------------ */
+/* --- the headers -------------------------------------------------------- */
 
 static const struct bytes header_names[HTTP_HEADERS] = {
 	[HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = BYTES("Access-Control-Request-Headers"),
@@ -110,7 +110,8 @@ static const struct bytes header_names[HTTP_HEADERS] = {
 /* Of these, a second line is an attempt to be read differently by somebody else. */
 static bool must_be_single(enum http_header h)
 {
-	return h == HTTP_CONTENT_LENGTH || h == HTTP_TRANSFER_ENCODING || h == HTTP_HOST || h == HTTP_ORIGIN;
+	return h == HTTP_CONTENT_LENGTH || h == HTTP_TRANSFER_ENCODING || h == HTTP_HOST ||
+	       h == HTTP_ORIGIN;
 }
 
 /* RFC 9110 section 5.6.2. */
@@ -145,15 +146,16 @@ struct head_check {
 	const char *wrong;
 };
 
-/* libmicrohttpd unfolds a header elsewhere (behind its name even, if the value was empty so far); all others stay
- * where they were received. */
+/* libmicrohttpd unfolds a header elsewhere (behind its name even, if the value was empty so far);
+ * all others stay where they were received. */
 static bool is_in_place(const struct http_request *r, struct bytes b)
 {
 	return b.p >= r->method_name && b.p + b.n <= r->method_name + r->header_bytes;
 }
 
-/* Between the last value and the end of the head stand two line ends. libmicrohttpd (to 0.9.75 at least) takes a
- * line that begins with a colon for the end of the head, and the lines behind it for something else. */
+/* Between the last value and the end of the head stand two line ends. libmicrohttpd (to 0.9.75 at
+ * least) takes a line that begins with a colon for the end of the head, and the lines behind it for
+ * something else. */
 static bool ends_well(const struct http_request *r, const char *end)
 {
 	const char *at = end, *stop = r->method_name + r->header_bytes;
@@ -168,8 +170,8 @@ static bool ends_well(const struct http_request *r, const char *end)
 	return line_ends <= 4;
 }
 
-static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
-    const char *value, size_t value_size)
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
+    size_t key_size, const char *value, size_t value_size)
 {
 	struct head_check *check = arg;
 	struct http_request *r = check->r;
@@ -206,7 +208,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 
 static const char *check_framing(struct http_request *r)
 {
-	struct bytes length = r->headers[HTTP_CONTENT_LENGTH], encoding = r->headers[HTTP_TRANSFER_ENCODING];
+	struct bytes length = r->headers[HTTP_CONTENT_LENGTH],
+	             encoding = r->headers[HTTP_TRANSFER_ENCODING];
 
 	if (length.p && encoding.p)
 		return "Content-Length and Transfer-Encoding exclude each other.";
@@ -243,7 +246,8 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	r->method = method_of(method);
 	r->is_1_1 = strcmp(version, "HTTP/1.0") != 0;
 	r->header_bytes =
-	    MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	    MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+	        ->header_size;
 	wrong = read_target(r);
 	if (wrong)
 		return wrong;
@@ -259,7 +263,7 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	return check_framing(r);
 }
 
-/* --- the view ----------------------------------------------------------------------------------------- */
+/* --- the view ----------------------------------------------------------- */
 
 struct http_server *http_request_server(const struct http_request *r)
 {
@@ -346,7 +350,8 @@ struct bytes http_request_find_header(const struct http_request *r, const char *
 	const char *value = NULL;
 	size_t n = 0;
 
-	MHD_lookup_connection_value_n(r->conn->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &n);
+	MHD_lookup_connection_value_n(
+	    r->conn->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &n);
 	return (struct bytes){ value, value ? n : 0 };
 }
 
@@ -361,8 +366,8 @@ static enum MHD_Result on_each(void *arg, enum MHD_ValueKind kind, const char *k
 	struct each *each = arg;
 
 	(void)kind;
-	each->fn((struct bytes){ key, key_size }, (struct bytes){ value ? value : "", value ? value_size : 0 },
-	    each->arg);
+	each->fn((struct bytes){ key, key_size },
+	    (struct bytes){ value ? value : "", value ? value_size : 0 }, each->arg);
 	return MHD_YES;
 }
 
@@ -388,7 +393,8 @@ struct bytes http_request_cookie(const struct http_request *r, const char *name)
 			i++;
 		for (to = i; to > from && (all.p[to - 1] == ' ' || all.p[to - 1] == '\t'); to--)
 			;
-		if (to - from > len && memcmp(all.p + from, name, len) == 0 && all.p[from + len] == '=')
+		if (to - from > len && memcmp(all.p + from, name, len) == 0 &&
+		    all.p[from + len] == '=')
 			return (struct bytes){ all.p + from + len + 1, to - from - len - 1 };
 	}
 	return (struct bytes){ 0 };
@@ -400,7 +406,7 @@ char *http_request_body(struct http_request *r, size_t *n)
 	return *n ? buf_data(&r->body) : NULL;
 }
 
-/* --- URL pieces ------------------------------------------------------------------------------------------ */
+/* --- URL pieces --------------------------------------------------------- */
 
 static int hex_value(char c)
 {

@@ -48,7 +48,8 @@ bool http_request_is_1_1(const struct http_request *r);
 /* Whether the connection may serve another request afterwards. */
 bool http_request_keeps_alive(const struct http_request *r);
 bool http_request_is_tls(const struct http_request *r);
-/* What http_server_add() was given for the connection; NULL after it was detached and given back. */
+/* What http_server_add() was given for the connection; NULL after it was detached and given back.
+ */
 const void *http_request_door(const struct http_request *r);
 /* Where the connection comes from; a proxy's address if there is one. */
 const struct addr *http_request_peer(const struct http_request *r);
@@ -65,10 +66,10 @@ struct bytes http_request_cookie(const struct http_request *r, const char *name)
 /* The body; may be changed in place. */
 char *http_request_body(struct http_request *r, size_t *n);
 
-/* --- URL pieces ----------------------------------------------------------------------------- */
+/* --- URL pieces --------------------------------------------------------- */
 
-/* Decodes %XX into `out` (as long as `raw` or shorter); '+' becomes a space if asked. The length, or
- * -EINVAL for a bad escape, -E2BIG if it does not fit. */
+/* Decodes %XX into `out` (as long as `raw` or shorter); '+' becomes a space if asked. The length,
+ * or -EINVAL for a bad escape, -E2BIG if it does not fit. */
 ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size);
 /* The raw value of a parameter in a query string or form; .p is NULL if absent. */
 struct bytes http_parameter(struct bytes query, const char *name);

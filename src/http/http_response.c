@@ -27,9 +27,10 @@ void http_response_add_lines(struct MHD_Response *response, const struct http_he
 	}
 }
 
-/* Queues and, for a held request, lets libmicrohttpd go on. A response that cannot be made (out of memory)
- * ends the connection. */
-static void queue(struct http_request *r, const struct http_head *head, struct MHD_Response *response)
+/* Queues and, for a held request, lets libmicrohttpd go on. A response that cannot be made (out of
+ * memory) ends the connection. */
+static void queue(
+    struct http_request *r, const struct http_head *head, struct MHD_Response *response)
 {
 	struct MHD_Connection *mhd = r->conn->mhd;
 	enum request_state was = r->state;
@@ -55,8 +56,8 @@ static void queue(struct http_request *r, const struct http_head *head, struct M
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body)
 {
 	queue(r, head,
-	    MHD_create_response_from_buffer(
-	        body.n, (void *)(uintptr_t)body.p, body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
+	    MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+	        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
 }
 
 void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n)

@@ -31,7 +31,7 @@ void http_server_run_again(struct http_server *server)
 	loop_want(server->loop, LOOP_STAGE_HTTP);
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
+/* --- connections -------------------------------------------------------- */
 
 static void conn_free(struct deferred *d)
 {
@@ -61,8 +61,8 @@ static void on_deadline(struct timer *t)
 		http_conn_end(conn);
 		return;
 	}
-	/* First it may still answer; if that does not end the connection, or it is a client that does not take its
-	 * response, then both ways. */
+	/* First it may still answer; if that does not end the connection, or it is a client that
+	 * does not take its response, then both ways. */
 	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
 	conn->cut = true;
 	timer_start(loop_timers(conn->server->loop), t, CUT_AGAIN_MS);
@@ -90,8 +90,8 @@ void http_conn_wait_for_next(struct http_conn *conn)
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 
-/* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind the last bytes; and
- * it does not look at a suspended connection at all. */
+/* The client has ended. libmicrohttpd, whose epoll is edge-triggered, may have overlooked it behind
+ * the last bytes; and it does not look at a suspended connection at all. */
 void http_conn_client_ended(struct http_conn *conn)
 {
 	loop_unwatch(conn->server->loop, &conn->watch);
@@ -147,15 +147,16 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	http_server_run_again(server);
 	if (added == MHD_YES)
 		return 0;
-	if (server->adding == conn) { /* it never came to on_connection(); the descriptor is closed */
+	/* It never came to on_connection(); the descriptor is closed */
+	if (server->adding == conn) {
 		server->adding = NULL;
 		http_conn_end(conn);
 	}
 	return -ENOMEM;
 }
 
-void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls,
-    const void *door)
+void http_server_add(struct http_server *server, int fd, const struct addr *peer,
+    struct tls_context *tls, const void *door)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 
@@ -172,7 +173,8 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 }
 
 /* The request that was answered, or refused, or broke off. */
-static void on_completed(void *arg, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode why)
+static void on_completed(
+    void *arg, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode why)
 {
 	struct http_request *r = *ctx;
 	struct http_conn *conn;
@@ -197,8 +199,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **ctx, enum
 		http_conn_wait_for_next(conn);
 }
 
-/* libmicrohttpd closes some connections without a word (garbage instead of a request line). Whoever sent
- * something gets an answer. */
+/* libmicrohttpd closes some connections without a word (garbage instead of a request line). Whoever
+ * sent something gets an answer. */
 static void answer_the_unanswered(struct http_conn *conn)
 {
 	unsigned status = conn->timed_out ? 408 : 400;
@@ -237,8 +239,8 @@ static bool is_unanswered(const struct http_conn *conn)
 	return conn->broke_off || (!conn->uncounted && http_surplus(&nothing) > 0);
 }
 
-static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
-    enum MHD_ConnectionNotificationCode what)
+static void on_connection(
+    void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
 {
 	struct http_server *server = arg;
 	struct http_conn *conn = *context;
@@ -261,12 +263,13 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 	http_conn_end(conn);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 /* Called with the raw request target, before the head is read; what it returns becomes *ctx. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct http_conn *conn = info->socket_context;
 
 	(void)arg;
@@ -324,8 +327,8 @@ static enum MHD_Result complete(struct http_request *r)
 	return verdict(r);
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
-    const char *version, const char *upload, size_t *upload_size, void **ctx)
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *upload, size_t *upload_size, void **ctx)
 {
 	struct http_request *r = *ctx;
 
@@ -338,12 +341,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	}
 	if (r->state == REQUEST_TAKEN)
 		return MHD_NO; /* the deadline was first */
-	if (upload) /* of no octets if something stands behind a request that expects 100 and has no body */
+	/* Of no octets if something stands behind a request that expects 100 and has no body */
+	if (upload)
 		return *upload_size > 0 ? body(r, upload, upload_size) : MHD_YES;
 	return complete(r);
 }
 
-/* --- the daemon in the loop ----------------------------------------------------------------------- */
+/* --- the daemon in the loop --------------------------------------------- */
 
 /* libmicrohttpd would decode the path, cut it at %00 and leave us guessing: we keep it raw. */
 static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
@@ -358,7 +362,8 @@ static void on_log(void *arg, const char *format, va_list ap)
 	struct http_server *server = arg;
 	char text[256];
 
-	/* It logs each error it answers by itself; there is no other way to learn of these answers. */
+	/* It logs each error it answers by itself; there is no other way to learn of these answers.
+	 */
 	if (strncmp(format, "Error processing request", 24) == 0) {
 		server->error_run = server->runs;
 		server->counters.bad_requests++;
@@ -393,16 +398,14 @@ static void run_daemon(struct loop *loop, void *arg)
 
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
-	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE |
-	                 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET |
+	                 MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
 	    /* first, so that it hears of the others */
-	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
-	    MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-	    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+	    server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);

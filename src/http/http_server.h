@@ -52,29 +52,31 @@ struct loop *http_server_loop(const struct http_server *server);
 void *http_server_arg(const struct http_server *server);
 const struct http_counters *http_server_counters(const struct http_server *server);
 
-/* Takes over an accepted connection. With `tls` the handshake comes first. `door` is for the handler: where the connection
- * came in (http_request_door()). The descriptor is closed on error. */
-void http_server_add(struct http_server *server, int fd, const struct addr *peer, struct tls_context *tls,
-    const void *door);
-/* Takes back a connection whose long response has ended completely: the next request may come. `s` is empty
- * afterwards. */
+/* Takes over an accepted connection. With `tls` the handshake comes first. `door` is for the
+ * handler: where the connection came in (http_request_door()). The descriptor is closed on error.
+ */
+void http_server_add(struct http_server *server, int fd, const struct addr *peer,
+    struct tls_context *tls, const void *door);
+/* Takes back a connection whose long response has ended completely: the next request may come. `s`
+ * is empty afterwards. */
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
-/* Ends a connection that was detached so that its last bytes arrive: what is queued is written, then what still
- * comes is read and dropped for a bounded time. `s` is empty afterwards. */
+/* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
+ * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);
 /* From now on every response says Connection: close, and idle connections are closed. */
 void http_server_drain(struct http_server *server);
 
-/* --- answers -------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 /* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);
 /* The same with a body from mem_alloc() that is taken over. */
 void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n);
-/* Sends one plain sentence and a newline as text/plain. Keeps the connection where that is sound. */
+/* Sends one plain sentence and a newline as text/plain. Keeps the connection where that is sound.
+ */
 void http_respond_text(struct http_request *r, unsigned status, const char *sentence);
-/* As http_respond_text(), then closes: for requests after whose head or body the wire cannot be trusted. The
- * answer arrives even if the client is still sending. */
+/* As http_respond_text(), then closes: for requests after whose head or body the wire cannot be
+ * trusted. The answer arrives even if the client is still sending. */
 void http_refuse(struct http_request *r, unsigned status, const char *sentence);
 
 #endif

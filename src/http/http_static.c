@@ -110,8 +110,8 @@ static const char *content_type(const char *name)
 	return "application/octet-stream";
 }
 
-/* Decodes the path segment by segment into a name relative to the directory. No segment may begin with a dot,
- * be empty (but the last) or hold a slash or NUL. */
+/* Decodes the path segment by segment into a name relative to the directory. No segment may begin
+ * with a dot, be empty (but the last) or hold a slash or NUL. */
 static bool relative_name(struct bytes path, char out[PATH_BYTES])
 {
 	size_t i = 1, len = 0;
@@ -120,10 +120,12 @@ static bool relative_name(struct bytes path, char out[PATH_BYTES])
 		return false;
 	while (i <= path.n) {
 		const char *slash = i < path.n ? memchr(path.p + i, '/', path.n - i) : NULL;
-		struct bytes raw = { path.p + i, slash ? (size_t)(slash - path.p) - i : path.n - i };
+		struct bytes raw = { path.p + i,
+			slash ? (size_t)(slash - path.p) - i : path.n - i };
 		ssize_t n = http_percent_decode(raw, false, out + len, PATH_BYTES - len - 16);
 
-		if (n < 0 || memchr(out + len, '/', (size_t)n) || memchr(out + len, '\0', (size_t)n))
+		if (n < 0 || memchr(out + len, '/', (size_t)n) ||
+		    memchr(out + len, '\0', (size_t)n))
 			return false;
 		if ((n > 0 && out[len] == '.') || (n == 0 && slash))
 			return false;

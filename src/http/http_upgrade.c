@@ -29,7 +29,9 @@ static void hand_out(struct deferred *d)
 {
 	struct upgraded *u = container_of(d, struct upgraded, deferred);
 
-	u->fn(&u->stream, (struct bytes){ buf_len(&u->early) ? buf_data(&u->early) : "", buf_len(&u->early) }, u->arg);
+	u->fn(&u->stream,
+	    (struct bytes){ buf_len(&u->early) ? buf_data(&u->early) : "", buf_len(&u->early) },
+	    u->arg);
 	if (stream_is_open(&u->stream))
 		stream_close(&u->stream);
 	buf_fini(&u->early);
@@ -52,13 +54,14 @@ static int take_upgraded(struct http_request *r, int fd, struct upgraded *u)
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (copy < 0)
 		return -errno;
-	setsockopt(copy, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* libmicrohttpd has just turned it off */
+	/* Libmicrohttpd has just turned it off */
+	setsockopt(copy, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	stream_init(&u->stream, conn->server->loop, copy, NULL);
 	return 0;
 }
 
-static void on_upgrade(void *arg, struct MHD_Connection *mhd, void *ctx, const char *extra, size_t extra_size,
-    MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+static void on_upgrade(void *arg, struct MHD_Connection *mhd, void *ctx, const char *extra,
+    size_t extra_size, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
 	struct http_request *r = arg;
 	struct http_server *server = r->conn->server;
