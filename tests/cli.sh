@@ -233,6 +233,39 @@ says 'a server with three addresses ends as asked' "$code" 0
 holds 'the unix socket is gone' [ ! -e "$tmp/sock" ]
 holds 'every line of the JSON log is an object' [ -z "$(grep -v '^{.*}$' "$tmp/err")" ]
 
+# first LINE-LENGTH: what comes first on descriptor 3
+first() {
+	local text=
+	IFS= read -r -t "$patience" -N "$1" text <&3
+	printf '%s' "$text"
+}
+
+start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
+public=$port
+port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
+holds 'the internal address is told' [ -n "$port" ]
+open_connection
+request GET /healthz
+says '/healthz says that the process works' "$(first 150)" '*200 OK*ok*'
+open_connection
+request GET /readyz
+says '/readyz says that it is ready' "$(first 150)" '*200 OK*ready*'
+open_connection
+request GET /echo
+says 'a service is not there' "$(first 150)" '*404 Not Found*'
+port=$public
+open_connection
+request POST /echo/000/counted/xhr
+says 'a session begins' "$(first 400)" '*200 OK*'
+open_connection
+request GET /metrics
+says 'the counters are not public' "$(first 150)" '*404 Not Found*'
+port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
+open_connection
+request GET /metrics
+says '/metrics counts over all reactors' "$(answer)" '*200 OK*sockjs_sessions 1*sockjs_sessions_opened_total 1*'
+stop
+
 config <<-END
 	{ "listen": [ { "address": "unix:$tmp/sock", "mode": "0600" } ],
 	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }

@@ -46,7 +46,7 @@ static const char help[] =
     "  -c, --config FILE     read the configuration, a JSON file; see sockjsd.conf(5)\n"
     "      --demo            serve the SockJS test services and their pages on 127.0.0.1:8081\n"
     "  -l, --listen ADDR     listen here instead of where the configuration says; may be repeated\n"
-    "      --internal ADDR   listen here for /healthz and /readyz\n"
+    "      --internal ADDR   listen here for /healthz, /readyz, /metrics\n"
     "  -t, --threads N       reactor threads; 0: one for each processor\n"
     "      --www DIR         serve the files of this directory at /\n"
     "      --check-config    read and check the configuration, then exit\n"
