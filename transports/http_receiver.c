@@ -312,6 +312,21 @@ static void say_not_found(struct http_receiver *r)
 	write_out(r, &piece, 1, true);
 }
 
+/* A stream that the session had nothing to say to yet begins all the same. */
+static void begin_stream(struct http_receiver *r, struct session *s)
+{
+	switch (say_in_stream(r, (struct bytes){ 0 }, false)) {
+	case RECV_GONE: /* said on our own account, so the session has to be told */
+		session_receiver_gone(s, &r->base);
+		break;
+	case RECV_DONE:
+		session_receiver_done(s, &r->base);
+		break;
+	case RECV_MORE:
+		break;
+	}
+}
+
 void http_receiver_begin(struct http_receiver *r, struct session *s)
 {
 	r->phase = HTTP_DETACHED;
@@ -320,9 +335,8 @@ void http_receiver_begin(struct http_receiver *r, struct session *s)
 		say_not_found(r);
 		return;
 	}
-	if (r->phase == HTTP_DETACHED && r->wire->is_streaming && !r->head_sent &&
-	    say_in_stream(r, (struct bytes){ 0 }, false) == RECV_GONE)
-		return;
+	if (r->phase == HTTP_DETACHED && r->wire->is_streaming && !r->head_sent)
+		begin_stream(r, s);
 	if (r->phase == HTTP_DETACHED)
 		stream_want(&r->stream, STREAM_HANGUP);
 }
