@@ -9,7 +9,7 @@
  * deadline of ours shuts the reading side down, and libmicrohttpd then sees an end.
  *
  * It is edge-triggered and takes a short read for the last one, so a FIN that came with
- * the last bytes is never seen. We look for it, once a second.
+ * the last bytes is never seen: we watch for it ourselves.
  */
 #include "http/http_private.h"
 
