@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "http/http_origin.h"
 #include "http/http_private.h"
 #include "http/http_static.h"
@@ -198,7 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (!newline || memchr(p, '\0', (size_t)(newline - p)))
 		return 0;
 	r = calloc(1, sizeof(*r));
-	needle = strndup((const char *)p, (size_t)(newline - p));
+	needle = mem_strndup((const char *)p, (size_t)(newline - p)); /* strndup() may look further */
 	must(r && needle);
 	r->conn = &conn;
 	text = (struct bytes){ (const char *)newline + 1, n - (size_t)(newline - p) - 1 };
@@ -208,7 +209,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	check_etags(needle, text);
 	check_origin(r, text);
 	check_iframe(text);
-	free(needle);
+	mem_free(needle);
 	free(r);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "fakes/fake_endpoint.h"
 
 static struct raw_client a, b;
@@ -210,6 +211,32 @@ START_TEST(a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_
 }
 END_TEST
 
+/* The first stream ends at once; the second one attaches to a session that has nothing to say. */
+static void begin_again_without_memory(unsigned long nth)
+{
+	fake.base.response_limit_bytes = 2;
+	raw_post(&a, "/s/xhr_streaming", "");
+	fake_expect_told("[open]");
+	fake_turns(5);
+	raw_post(&b, "/s/xhr_streaming", "");
+	mem_fail_at(nth);
+	fake_turns(5);
+	mem_fail_at(0);
+	if (session_is_open(fake.last))
+		fake_send(fake.last, "still there?");
+	fake_turns(5);
+}
+
+START_TEST(a_stream_that_cannot_begin_is_no_receiver)
+{
+	for (unsigned long nth = 1; nth < 30; nth++) {
+		begin_again_without_memory(nth);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
 START_TEST(a_refused_session_is_answered_with_the_status)
 {
 	fake.refuse_with = 451;
@@ -301,6 +328,7 @@ int main(void)
 	tcase_add_test(tc, a_waiting_receiver_whose_client_leaves_ends_the_session);
 	tcase_add_test(
 	    tc, a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole);
+	tcase_add_test(tc, a_stream_that_cannot_begin_is_no_receiver);
 	tcase_add_test(tc, a_refused_session_is_answered_with_the_status);
 	tcase_add_test(tc, messages_come_by_requests_of_their_own_and_in_order);
 	tcase_add_test(tc, the_answer_to_a_sender_waits_for_a_paused_application);
