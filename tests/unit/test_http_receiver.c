@@ -219,6 +219,7 @@ static void begin_again_without_memory(unsigned long nth)
 	fake_expect_told("[open]");
 	fake_turns(5);
 	raw_post(&b, "/s/xhr_streaming", "");
+	buf_fini(&fake.reactor.wire); /* or it would be large enough already */
 	mem_fail_at(nth);
 	fake_turns(5);
 	mem_fail_at(0);
