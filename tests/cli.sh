@@ -60,7 +60,7 @@ holds() { # NAME COMMAND...
 start() {
 	"$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
 	pid=$!
-	for _ in $(seq $((100 * patience))); do
+	for _ in $(seq $((600 * patience))); do
 		grep -q '^listening on' "$tmp/out" && break
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.05
@@ -103,6 +103,16 @@ request() {
 
 # answer: the response that ends with its connection, or what came in time
 answer() { timeout $((5 * patience)) cat <&3; }
+
+# await TEXT: reads from descriptor 3 until that has come
+await() {
+	local seen= next
+	while IFS= read -r -t $((10 * patience)) -N 1 next <&3; do
+		seen+=$next
+		[[ $seen != *"$1" ]] || return 0
+	done
+	return 1
+}
 
 config() { cat >"$tmp/sockjsd.json"; }
 
@@ -196,9 +206,9 @@ says 'SIGINT ends it as asked' "$code" 0
 start --demo -l 127.0.0.1:0 --log-level silent
 open_connection
 request POST /echo/000/cli/xhr_streaming
-sleep 0.3
+holds 'a session is open' await $'2\r\no\n\r\n'
 kill -TERM "$pid"
-says 'an open session is told when the server stops' "$(answer)" '*o*c\[3000,"Go away!"]*'
+says 'an open session is told when the server stops' "$(answer)" '*c\[3000,"Go away!"]*'
 ended 15
 says 'and the server ends as asked' "$code" 0
 exec 3>&-
@@ -208,14 +218,13 @@ exec 3>&-
 start --demo -l 127.0.0.1:0 --log-level silent
 open_connection
 request POST /amplify/000/slow/xhr_streaming
-sleep 0.3
+await $'2\r\no\n\r\n'
 exec 4>&3
 open_connection
 for _ in 1 2 3 4 5 6 7 8; do
 	request POST /amplify/000/slow/xhr_send '["18","18","18","18","18","18","18","18"]'
-	sleep 0.05
+	await $'\r\n\r\n'
 done
-sleep 0.3
 kill -TERM "$pid"
 sleep 0.5
 holds 'a stop waits for a slow client' alive
@@ -233,37 +242,25 @@ says 'a server with three addresses ends as asked' "$code" 0
 holds 'the unix socket is gone' [ ! -e "$tmp/sock" ]
 holds 'every line of the JSON log is an object' [ -z "$(grep -v '^{.*}$' "$tmp/err")" ]
 
-# first LINE-LENGTH: what comes first on descriptor 3
-first() {
-	local text=
-	IFS= read -r -t "$patience" -N "$1" text <&3
-	printf '%s' "$text"
+# ask METHOD PATH: the whole answer of a connection of its own
+ask() {
+	open_connection
+	printf '%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" >&3
+	answer
 }
 
 start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
 public=$port
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
 holds 'the internal address is told' [ -n "$port" ]
-open_connection
-request GET /healthz
-says '/healthz says that the process works' "$(first 150)" '*200 OK*ok*'
-open_connection
-request GET /readyz
-says '/readyz says that it is ready' "$(first 150)" '*200 OK*ready*'
-open_connection
-request GET /echo
-says 'a service is not there' "$(first 150)" '*404 Not Found*'
+says '/healthz says that the process works' "$(ask GET /healthz)" '*200 OK*ok*'
+says '/readyz says that it is ready' "$(ask GET /readyz)" '*200 OK*ready*'
+says 'a service is not there' "$(ask GET /echo)" '*404 Not Found*'
 port=$public
-open_connection
-request POST /echo/000/counted/xhr
-says 'a session begins' "$(first 400)" '*200 OK*'
-open_connection
-request GET /metrics
-says 'the counters are not public' "$(first 150)" '*404 Not Found*'
+says 'a session begins' "$(ask POST /echo/000/counted/xhr)" '*200 OK*'
+says 'the counters are not public' "$(ask GET /metrics)" '*404 Not Found*'
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
-open_connection
-request GET /metrics
-says '/metrics counts over all reactors' "$(answer)" '*200 OK*sockjs_sessions 1*sockjs_sessions_opened_total 1*'
+says '/metrics counts over all reactors' "$(ask GET /metrics)" '*200 OK*sockjs_sessions_opened_total 1*'
 stop
 
 config <<-END
