@@ -58,6 +58,7 @@ holds() { # NAME COMMAND...
 
 # start ARG...: runs sockjsd until stop; leaves $pid, $port (of the first address)
 start() {
+	: >"$tmp/out" # or the loop might find what an earlier server said
 	"$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
 	pid=$!
 	for _ in $(seq $((600 * patience))); do
