@@ -403,12 +403,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 
 	/* clang-format off: one option a line; the logger first, so that it hears of the others */
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
-	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
-	    server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-	    on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+	    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
-	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+	    MHD_OPTION_END);
 	/* clang-format on */
 }
 
