@@ -80,6 +80,7 @@ struct http_request {
 	bool chunked;
 	bool head_read; /* the first call of the handler was made */
 	size_t header_bytes;
+	size_t field_octets; /* in names and values of the head */
 	uint64_t body_received;
 	size_t body_limit;
 	struct bytes path, query;
@@ -111,6 +112,9 @@ struct http_request *http_request_new(struct http_conn *conn, const char *target
 void http_request_free(struct http_request *r);
 /* Reads the head and applies the checks: NULL, or the sentence of a 400. */
 const char *http_request_read_head(struct http_request *r, const char *method, const char *version);
+/* Whether the head is still the same when a chunked body is complete: libmicrohttpd folds the first
+ * line of its trailer into a header. */
+const char *http_request_read_trailer(struct http_request *r);
 /* Appends body bytes; 0, -E2BIG or -ENOMEM. */
 int http_request_add_body(struct http_request *r, const char *p, size_t n);
 

@@ -143,6 +143,7 @@ static bool is_field_value(struct bytes b)
 struct head_check {
 	struct http_request *r;
 	const char *end; /* of the last value in the bytes received */
+	size_t octets;   /* in names and values */
 	const char *wrong;
 };
 
@@ -170,6 +171,25 @@ static bool ends_well(const struct http_request *r, const char *end)
 	return line_ends <= 4;
 }
 
+static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const char *key,
+    size_t key_size, const char *value, size_t value_size)
+{
+	struct head_check *check = arg;
+	struct bytes name = { key, key_size }, v = { value ? value : "", value ? value_size : 0 };
+
+	(void)kind;
+	if (!is_token(name))
+		check->wrong = "A header name is malformed.";
+	else if (!is_field_value(v))
+		check->wrong = "A header value has a control character.";
+	else if (!is_in_place(check->r, name) || (value && !is_in_place(check->r, v)))
+		check->wrong = "A header is folded.";
+	else if (value)
+		check->end = v.p + v.n;
+	check->octets += name.n + v.n;
+	return check->wrong ? MHD_NO : MHD_YES;
+}
+
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
     size_t key_size, const char *value, size_t value_size)
 {
@@ -177,21 +197,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 	struct http_request *r = check->r;
 	struct bytes name = { key, key_size }, v = { value ? value : "", value ? value_size : 0 };
 
-	(void)kind;
-	if (!is_token(name)) {
-		check->wrong = "A header name is malformed.";
+	if (check_field(arg, kind, key, key_size, value, value_size) != MHD_YES)
 		return MHD_NO;
-	}
-	if (!is_field_value(v)) {
-		check->wrong = "A header value has a control character.";
-		return MHD_NO;
-	}
-	if (!is_in_place(r, name) || (value && !is_in_place(r, v))) {
-		check->wrong = "A header is folded.";
-		return MHD_NO;
-	}
-	if (value)
-		check->end = v.p + v.n;
 	for (int h = 0; h < HTTP_HEADERS; h++) {
 		if (!bytes_equal_nocase(name, header_names[h]))
 			continue;
@@ -239,7 +246,7 @@ static enum http_method method_of(const char *name)
 
 const char *http_request_read_head(struct http_request *r, const char *method, const char *version)
 {
-	struct head_check check = { r, version + strlen(version), NULL };
+	struct head_check check = { r, version + strlen(version), 0, NULL };
 	const char *wrong;
 
 	r->method_name = method;
@@ -256,11 +263,20 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_header, &check);
 	if (check.wrong)
 		return check.wrong;
+	r->field_octets = check.octets;
 	if (!ends_well(r, check.end))
 		return "A header has no name.";
 	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
 		return "The Host header is missing.";
 	return check_framing(r);
+}
+
+const char *http_request_read_trailer(struct http_request *r)
+{
+	struct head_check check = { r, NULL, 0, NULL };
+
+	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, check_field, &check);
+	return check.octets == r->field_octets ? check.wrong : "A trailer is folded.";
 }
 
 /* --- the view ----------------------------------------------------------- */

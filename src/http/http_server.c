@@ -317,9 +317,15 @@ static enum MHD_Result body(struct http_request *r, const char *p, size_t *n)
 static enum MHD_Result complete(struct http_request *r)
 {
 	struct http_server *server = r->conn->server;
+	const char *wrong;
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
+	wrong = r->chunked ? http_request_read_trailer(r) : NULL;
+	if (wrong) {
+		http_refuse(r, 400, wrong);
+		return verdict(r);
+	}
 	http_conn_wait_for_response(r->conn);
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)

@@ -102,6 +102,18 @@ START_TEST(a_folded_header_is_refused)
 }
 END_TEST
 
+#define CHUNKED POST("Transfer-Encoding: chunked") "1\r\na\r\n0\r\n"
+
+START_TEST(a_trailer_does_not_change_the_head)
+{
+	ck_assert_uint_eq(status_of(CHUNKED " folded\r\nX: y\r\n\r\n"), 400);
+	ck_assert_uint_eq(status_of(CHUNKED "\t\x01\r\nX: y\r\n\r\n"), 400);
+	ck_assert_uint_eq(served, 0);
+	ck_assert_uint_eq(status_of(CHUNKED "X: y\r\n\r\n"), 200);
+	ck_assert_uint_eq(status_of(CHUNKED "\r\n"), 200);
+}
+END_TEST
+
 START_TEST(a_control_character_in_a_value_is_refused)
 {
 	ck_assert_uint_eq(status_of(WITH("A: b\x01")), 400);
@@ -383,6 +395,7 @@ int main(void)
 	tcase_add_test(wire, a_length_that_is_no_number_is_refused);
 	tcase_add_test(wire, a_malformed_header_name_is_refused);
 	tcase_add_test(wire, a_folded_header_is_refused);
+	tcase_add_test(wire, a_trailer_does_not_change_the_head);
 	tcase_add_test(wire, a_control_character_in_a_value_is_refused);
 	tcase_add_test(wire, a_host_stands_once);
 	tcase_add_test(wire, two_origins_are_refused);
