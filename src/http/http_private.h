@@ -19,6 +19,11 @@
 #include "http/http_server.h"
 #include "http/http_upgrade.h"
 
+/* MHD_USE_NO_THREAD_SAFETY of libmicrohttpd 1.0, without which MHD_add_connection() returns before
+ * the connection was announced; older versions never do, and do not know the flag. The number is
+ * part of the ABI: who was built with 0.9.75 may run with 1.0. */
+#define HTTP_NO_THREAD_SAFETY (1u << 19)
+
 struct http_server {
 	struct loop *loop;
 	struct MHD_Daemon *mhd;

@@ -402,10 +402,19 @@ static void run_daemon(struct loop *loop, void *arg)
 		loop_again(loop);
 }
 
+/* From 1.0 on a strict libmicrohttpd refuses what it would otherwise skip (a first header that
+ * begins with a blank); before, strictness adds nothing to our own checks but refusals without our
+ * sentence. */
+static int is_strict_without_harm(void)
+{
+	return MHD_get_version()[0] != '0';
+}
+
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET |
-	                 MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	                 MHD_ALLOW_UPGRADE | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+	                 HTTP_NO_THREAD_SAFETY;
 
 	/* clang-format off: one option a line; the logger first, so that it hears of the others */
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
@@ -417,6 +426,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+	    MHD_OPTION_STRICT_FOR_CLIENT, is_strict_without_harm(),
 	    MHD_OPTION_END);
 	/* clang-format on */
 }
