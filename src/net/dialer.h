@@ -39,7 +39,7 @@ struct dial {
 		struct sockaddr_storage ip;
 		struct sockaddr_un un;
 	} to;
-	socklen_t to_len;
+	socklen_t to_len; /* 0: the path is too long */
 };
 
 /* Connects to an IPv4 or IPv6 address and port. The connection has TCP_NODELAY. `done` is called

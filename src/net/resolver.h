@@ -54,7 +54,7 @@ void resolver_free(struct resolver *resolver);
  *	-EBADMSG      the answer makes no sense
  *	-ENOMEM or another -errno of ours
  * resolution_why() has it as a sentence. The resolution may be started again or its memory freed.
-*/
+ */
 typedef void (*resolved_fn)(
     struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl_seconds);
 
