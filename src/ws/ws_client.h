@@ -18,9 +18,7 @@
 #include "ws/ws_handshake.h"
 #include "ws/ws_negotiation.h"
 
-#define WS_ANSWER_MAX       16384 /* octets until the final blank line, interim answers included */
-#define WS_ANSWER_LINES_MAX 128   /* header lines of one answer */
-#define WS_INTERIM_MAX      8     /* 1xx answers before the final one */
+#define WS_INTERIM_MAX      8 /* 1xx answers before the final one */
 #define WS_SUBPROTOCOLS_MAX 64
 #define WS_PHRASE_MAX       63
 
