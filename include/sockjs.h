@@ -106,6 +106,9 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,
 	SOCKJS_CLOSE_INTERNAL_ERROR = 1011,
+	SOCKJS_CLOSE_RESTART = 1012,         /* an upstream went away */
+	SOCKJS_CLOSE_TRY_AGAIN_LATER = 1013, /* no upstream can be reached */
+	SOCKJS_CLOSE_BAD_GATEWAY = 1014,     /* an upstream broke the rules */
 	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
 	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
 	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
