@@ -750,7 +750,7 @@ void stream_tls_handshake(struct stream *s)
 	} else if (err == 0) {
 		err = -ECONNRESET;
 	}
-	if (err == -ECONNRESET)
+	if (err == -ECONNRESET || err == -EPIPE)
 		s->tls->why = "the peer left in the middle of the handshake";
 	ERR_clear_error();
 	if (err < 0)
