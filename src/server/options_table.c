@@ -174,8 +174,14 @@ static const struct option table[] = {
 	  .sentence = "Time for the whole body of a request." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
+	{ SERVER("drain_delay_ms", OPTION_INT, 0, DAY_MS, "0", drain_delay_ms),
+	  .sentence = "Between the signal to stop, when /readyz, /info and new sessions get 503, and the "
+		      "first session that is closed." },
+	{ SERVER("drain_ms", OPTION_INT, 0, DAY_MS, "0", drain_ms),
+	  .sentence = "Time over which sessions are then closed, a few at a time and picked at random; 0: "
+		      "all at once." },
 	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
-	  .sentence = "How long an orderly stop waits for clients to take what was sent to them." },
+	  .sentence = "How long an orderly stop then waits for clients to take what was sent to them." },
 
 	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },

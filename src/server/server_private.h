@@ -103,7 +103,8 @@ struct reactor {
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer;
-	uint64_t drain_deadline;
+	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
+	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;
 };
 

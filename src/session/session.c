@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
@@ -374,6 +375,22 @@ static void process(struct session *s)
 
 /* --- the end of the server ---------------------------------------------- */
 
+static void send_away(struct session *s)
+{
+	if (s->state == SESSION_OPEN)
+		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
+}
+
+void session_reactor_thin_out(struct session_reactor *r, uint32_t chance)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &r->sessions)
+		if (random_u32() <= chance)
+			send_away(container_of(pos, struct session, node));
+}
+
 bool session_reactor_drain(struct session_reactor *r)
 {
 	struct list *pos, *next;
@@ -385,9 +402,7 @@ bool session_reactor_drain(struct session_reactor *r)
 
 		done = done && s->state == SESSION_CLOSED;
 		/* A WebSocket on its way through 101 is met next time */
-		if (s->state == SESSION_OPEN)
-			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
-		session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
+		send_away(s);
 	}
 	return done;
 }
