@@ -217,7 +217,8 @@ void session_close(struct session *s, unsigned code, const char *reason)
 
 void session_discard(struct session *s)
 {
-	s->ops->open(s);
+	if (s->decision == SESSION_WELCOME)
+		s->ops->open(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -275,6 +276,45 @@ static void open_session(struct session *s, struct receiver *r)
 	s->ops->open(s);
 }
 
+/* --- an application that has to think ------------------------------------ */
+
+void session_hold(struct session *s)
+{
+	s->decision = SESSION_HELD;
+	s->paused = s->stopped = true; /* so what comes waits, as for any who has paused */
+	session_publish(s);
+}
+
+void session_accept(struct session *s)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
+		return;
+	s->decision = SESSION_ACCEPTED;
+	session_mark_dirty(s);
+}
+
+void session_refuse(struct session *s, unsigned status, unsigned code, const char *reason)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
+		return;
+	s->decision = SESSION_REFUSED;
+	session_close(s, s->is_raw ? status : code, reason);
+}
+
+/* The application has accepted: in a turn of its own, since it must not be called from within its
+ * call. */
+static void open_accepted(struct session *s)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_ACCEPTED || !s->receiver)
+		return;
+	s->decision = SESSION_WELCOME;
+	s->paused = false; /* what it says in its open callback counts */
+	session_publish(s);
+	s->born = session_now(s);
+	open_session(s, s->receiver);
+	session_arm(s);
+}
+
 /* Nobody attends to it any more. */
 static int refuse_aborted(struct session *s, struct receiver *r)
 {
@@ -295,8 +335,12 @@ int session_attach(struct session *s, struct receiver *r)
 	}
 	s->receiver = r;
 	r->session = s;
-	if (s->state == SESSION_CONNECTING) {
+	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
+	} else if (s->state == SESSION_CONNECTING) {
+		session_publish(s);
+		session_mark_dirty(s); /* it may have been accepted before it came here */
+		return 0;
 	} else {
 		s->heard = true;
 		s->deadline = 0;
@@ -317,6 +361,7 @@ int session_attach(struct session *s, struct receiver *r)
 
 static void process(struct session *s)
 {
+	open_accepted(s);
 	if (s->stopped && !s->paused)
 		session_take_up(s);
 	session_flush(s);
@@ -342,6 +387,7 @@ bool session_reactor_drain(struct session_reactor *r)
 		/* A WebSocket on its way through 101 is met next time */
 		if (s->state == SESSION_OPEN)
 			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+		session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
 	}
 	return done;
 }
@@ -354,7 +400,7 @@ void session_reactor_abort(struct session_reactor *r)
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		if (s->state == SESSION_CONNECTING)
+		if (s->state == SESSION_CONNECTING && !s->receiver)
 			continue; /* whoever waits for its 101 discards or attaches it */
 		session_entry_remove(s->entry);
 		s->entry = NULL;
