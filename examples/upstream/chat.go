@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ func here() []string {
 			names = append(names, p.name)
 		}
 	}
+	sort.Strings(names)
 	return names
 }
 

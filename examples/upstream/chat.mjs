@@ -43,7 +43,7 @@ function tellAll(message) {
 }
 
 function here() {
-	return [...people.values()].filter((name) => name !== null);
+	return [...people.values()].filter((name) => name !== null).sort();
 }
 
 /* --- being told ---------------------------------------------------------------- */

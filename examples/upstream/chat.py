@@ -34,7 +34,7 @@ def tell_all(**message):
 
 
 def here():
-    return [name for name in people.values() if name is not None]
+    return sorted(name for name in people.values() if name is not None)
 
 
 # --- being told ---------------------------------------------------------------
