@@ -123,7 +123,7 @@ static const struct {
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
-	    "shutdown_timeout_ms" },
+	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
@@ -481,6 +481,19 @@ START_TEST(no_memory_while_printing_leaks_nothing)
 }
 END_TEST
 
+START_TEST(every_application_is_found_by_its_name)
+{
+	size_t count;
+	const struct app *const *table = apps_table(&count);
+
+	ck_assert_uint_eq(count, 6);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
+	ck_assert_ptr_null(app_find("nonsense"));
+	ck_assert_ptr_null(app_find(""));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -489,6 +502,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, every_application_is_found_by_its_name);
 	tcase_add_test(tc, the_least_configuration_is_valid_and_has_every_default);
 	tcase_add_test(tc, every_kind_of_value_reaches_its_field);
 	tcase_add_test(tc, options_of_one_endpoint_do_not_reach_another);
