@@ -101,7 +101,7 @@ void stream_close(struct stream *s);
 /* As stream_close(), but the peer gets a reset. */
 void stream_reset(struct stream *s);
 
-/* --- TLS: both sides of OpenSSL (stream_tls.c) ------------------------------------------ */
+/* --- TLS: both sides of OpenSSL (tls_context.c, stream_tls.c) --------------------------- */
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */
