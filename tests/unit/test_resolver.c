@@ -786,6 +786,30 @@ START_TEST(a_callback_may_start_cancel_and_free)
 }
 END_TEST
 
+static unsigned told;
+
+static void on_done_free(
+    struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl)
+{
+	(void)r, (void)err, (void)addrs, (void)n, (void)ttl;
+	told++;
+	resolver_free(resolver);
+	resolver = NULL;
+}
+
+START_TEST(who_is_ready_when_the_resolver_goes_is_not_told)
+{
+	struct outcome o[3];
+
+	for (int i = 0; i < 3; i++) {
+		memset(&o[i], 0, sizeof(o[i]));
+		resolver_start(resolver, &o[i].r, "192.0.2.7", 80, on_done_free);
+	}
+	turns(3);
+	ck_assert_uint_eq(told, 1);
+}
+END_TEST
+
 /* --- configuration, memory, descriptors ----------------------------------- */
 
 static void write_conf(const char *text)
@@ -839,6 +863,24 @@ START_TEST(without_descriptors_it_fails_and_recovers)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	wait_for(&o);
 	ck_assert_int_lt(o.err, 0);
+	ck_assert_uint_eq(resolve("both.test").n, 2);
+}
+END_TEST
+
+/* The second allocation is what watches the socket; c-ares has a heap of its own here. */
+START_TEST(a_socket_that_cannot_be_watched_fails_the_question_at_once)
+{
+	uint64_t begun = clock_now();
+	struct outcome o;
+
+	ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc);
+	mem_fail_at(2);
+	start(&o, "both.test");
+	wait_for(&o);
+	ck_assert(mem_failed());
+	mem_fail_at(0);
+	ck_assert_int_eq(o.err, -ENOMEM);
+	ck_assert_uint_lt(clock_now() - begun, 900); /* no time-out of 1000 */
 	ck_assert_uint_eq(resolve("both.test").n, 2);
 }
 END_TEST
@@ -898,10 +940,12 @@ static void add_failures(TCase *tc)
 	tcase_add_test(tc, a_question_that_nobody_waits_for_any_more_is_joined_by_the_next);
 	tcase_add_test(tc, a_resolver_may_go_while_all_phases_are_present);
 	tcase_add_test(tc, a_callback_may_start_cancel_and_free);
+	tcase_add_test(tc, who_is_ready_when_the_resolver_goes_is_not_told);
 	tcase_add_test(tc, a_changed_configuration_is_read_again);
 	tcase_add_test(tc, servers_that_make_no_sense_are_refused);
 	tcase_add_test(tc, the_systems_configuration_is_the_default);
 	tcase_add_test(tc, without_descriptors_it_fails_and_recovers);
+	tcase_add_test(tc, a_socket_that_cannot_be_watched_fails_the_question_at_once);
 	tcase_add_loop_test(tc, each_allocation_may_fail_once, 0, 5);
 }
 
