@@ -198,7 +198,9 @@ static enum recv_status say_shared(struct http_receiver *r, struct message *m)
 	last = r->framed >= r->endpoint->response_limit_bytes;
 	pieces[0] = (struct stream_piece){ chunk->data, chunk->len, chunk };
 	pieces[1] = (struct stream_piece){ "0\r\n\r\n", 5, NULL };
-	return write_out(r, pieces, last ? 2 : 1, last);
+	if (last)
+		return write_out(r, pieces, 2, true);
+	return stream_write_soon(&r->stream, pieces) < 0 ? gone(r) : RECV_MORE;
 }
 
 static enum recv_status receiver_messages(
@@ -287,10 +289,19 @@ static void on_hangup(struct stream *s, int err)
 	http_receiver_end(r);
 }
 
+static void on_blocked(struct stream *s)
+{
+	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+
+	if (r->base.session)
+		session_blocked(r->base.session);
+}
+
 const struct stream_events http_receiver_events = {
 	.readable = on_readable,
 	.writable = on_writable,
 	.hangup = on_hangup,
+	.blocked = on_blocked,
 };
 
 /* --- attaching ---------------------------------------------------------- */

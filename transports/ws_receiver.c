@@ -157,6 +157,15 @@ static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece p
 	return RECV_GONE;
 }
 
+/* A message: it need not hurry before the end of the turn. */
+static enum recv_status write_message(struct ws_receiver *r, struct stream_piece piece)
+{
+	if (stream_write_soon(&r->stream, &piece) == 0)
+		return RECV_MORE;
+	end(r);
+	return RECV_GONE;
+}
+
 static enum recv_status say_text(struct ws_receiver *r, const char *text)
 {
 	char frame[WS_HEADER_MAX + 16];
@@ -190,7 +199,7 @@ static enum recv_status receiver_messages(
 	if (count == 1 && messages[0]->cache) {
 		frame = message_form(messages[0], r->wire->form, r->wire->encode);
 		if (frame)
-			return write_piece(
+			return write_message(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	if (r->wire->outgoing(out, messages, count) < 0) {
@@ -419,10 +428,19 @@ static void on_hangup(struct stream *s, int err)
 	lost(container_of(s, struct ws_receiver, stream));
 }
 
+static void on_blocked(struct stream *s)
+{
+	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+
+	if (r->base.session)
+		session_blocked(r->base.session);
+}
+
 static const struct stream_events stream_events = {
 	.readable = on_readable,
 	.writable = on_writable,
 	.hangup = on_hangup,
+	.blocked = on_blocked,
 };
 
 /* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */

@@ -170,6 +170,8 @@ void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */
 void session_client_closed(
     struct session *s, struct receiver *r, unsigned code, const char *reason);
+/* The kernel has not taken all of what the receiver had said, and counted as taken. */
+void session_blocked(struct session *s);
 /* The receiver's queue is empty again. */
 void session_writable(struct session *s);
 /* A sign that the client hears us, other than a message or a second receiver. */
