@@ -106,10 +106,12 @@ static enum recv_status finish(struct http_receiver *r)
 	return RECV_DONE;
 }
 
+/* What is not the last is one piece, and need not hurry before the end of the turn. */
 static enum recv_status write_out(
     struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
 {
-	if (stream_write(&r->stream, pieces, n) < 0)
+	if ((last ? stream_write(&r->stream, pieces, n) : stream_write_soon(&r->stream, pieces)) <
+	    0)
 		return gone(r);
 	return last ? finish(r) : RECV_MORE;
 }
@@ -198,9 +200,7 @@ static enum recv_status say_shared(struct http_receiver *r, struct message *m)
 	last = r->framed >= r->endpoint->response_limit_bytes;
 	pieces[0] = (struct stream_piece){ chunk->data, chunk->len, chunk };
 	pieces[1] = (struct stream_piece){ "0\r\n\r\n", 5, NULL };
-	if (last)
-		return write_out(r, pieces, 2, true);
-	return stream_write_soon(&r->stream, pieces) < 0 ? gone(r) : RECV_MORE;
+	return write_out(r, pieces, last ? 2 : 1, last);
 }
 
 static enum recv_status receiver_messages(

@@ -149,16 +149,8 @@ struct shared *ws_wire_encode(const struct ws_wire *wire, const struct message *
 
 /* --- the verbs ---------------------------------------------------------- */
 
+/* A frame of the session's: it need not hurry before the end of the turn. */
 static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece piece)
-{
-	if (stream_write(&r->stream, &piece, 1) == 0)
-		return RECV_MORE;
-	end(r);
-	return RECV_GONE;
-}
-
-/* A message: it need not hurry before the end of the turn. */
-static enum recv_status write_message(struct ws_receiver *r, struct stream_piece piece)
 {
 	if (stream_write_soon(&r->stream, &piece) == 0)
 		return RECV_MORE;
@@ -199,7 +191,7 @@ static enum recv_status receiver_messages(
 	if (count == 1 && messages[0]->cache) {
 		frame = message_form(messages[0], r->wire->form, r->wire->encode);
 		if (frame)
-			return write_message(
+			return write_piece(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	if (r->wire->outgoing(out, messages, count) < 0) {

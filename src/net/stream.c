@@ -384,23 +384,21 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 	return enqueue_rest(s, pieces, n, sent);
 }
 
-static bool may_wait(const struct stream *s, const struct stream_piece *piece)
+static bool may_wait(const struct stream *s)
 {
 	const unsigned never =
 	    STREAM_FAILED | STREAM_SHUT_ASKED | STREAM_HANDSHAKE | STREAM_BATCHED;
 
-	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue && s->loop &&
-	       piece->owner && piece->n > 0;
+	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue && s->loop;
 }
 
 int stream_write_soon(struct stream *s, const struct stream_piece *piece)
 {
-	struct stream_batch *batch = may_wait(s, piece) ? stream_batch_of(s->loop) : NULL;
+	struct stream_batch *batch = may_wait(s) ? stream_batch_of(s->loop) : NULL;
 
-	if (!batch)
-		return stream_write(s, piece, 1);
-	stream_batch_add(batch, s, piece);
-	return 0;
+	if (batch && piece->n > 0 && stream_batch_add(batch, s, piece))
+		return 0;
+	return stream_write(s, piece, 1);
 }
 
 /* The owner hears from the loop that something was left, for it was told that all is well. */

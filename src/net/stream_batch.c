@@ -1,15 +1,16 @@
 /*
  * net/stream_batch.c - the sends of many streams in one system call.
  *
- * A broadcast is thousands of small sends of the same bytes, one after another, and
- * the way into the kernel and back is a good part of what each costs. They collect
+ * A broadcast is thousands of small sends, the answers of a busy turn are hundreds,
+ * and the way into the kernel and back is a good part of what each costs. They collect
  * here and go out together when the batch is full or the turn comes to
  * LOOP_STAGE_SEND. Nothing outlives the call that sends: afterwards each stream is
  * as if it had written by itself.
  *
- * Owns: a reference to the bytes of each entry.
+ * Owns: a reference to shared bytes, a copy of others.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,21 +18,25 @@
 #include "net/stream_private.h"
 
 enum {
-	BATCH_MOST = 256,
-	BATCH_FEW = 4, /* fewer are sent one by one: the ring costs more than it saves */
+	BATCH_MOST = 512, /* more gain nothing, and overflow the backlog of a loopback device */
+	BATCH_FEW = 4,    /* fewer are sent one by one: the ring costs more than it spares */
+	BATCH_BYTES = 64 * 1024, /* copies */
+	COPY_MOST = 4096,        /* of a piece; what is longer is sent at once */
 };
 
 struct entry {
 	struct stream *stream;
-	struct shared *owner;
+	struct shared *owner; /* NULL: a copy */
 };
 
 struct stream_batch {
 	struct loop *loop;
 	struct send_ring *ring; /* NULL: the kernel has refused it meanwhile */
 	unsigned n;
+	size_t copied; /* bytes */
 	struct entry entries[BATCH_MOST];
 	struct send_op sends[BATCH_MOST]; /* of the same index */
+	char copies[BATCH_BYTES];
 };
 
 /* --- sending ------------------------------------------------------------ */
@@ -69,6 +74,7 @@ static void submit(struct stream_batch *b)
 	for (unsigned i = 0; i < b->n; i++)
 		settle(b, i);
 	b->n = 0;
+	b->copied = 0;
 	if (err < 0)
 		give_up(b, err);
 }
@@ -91,14 +97,32 @@ struct stream_batch *stream_batch_of(struct loop *loop)
 	return loop_is_ahead(loop, LOOP_STAGE_SEND) ? loop_hook_arg(loop, LOOP_STAGE_SEND) : NULL;
 }
 
-void stream_batch_add(struct stream_batch *b, struct stream *s, const struct stream_piece *piece)
+/* Whether the batch can take a piece, now that what it held may have been sent. */
+static bool make_room(struct stream_batch *b, const struct stream_piece *piece)
 {
-	b->entries[b->n] = (struct entry){ s, shared_ref(piece->owner) };
-	b->sends[b->n] =
-	    (struct send_op){ s->watch.fd, piece->p, piece->n, .result = SEND_NOT_TRIED };
-	s->flags |= STREAM_BATCHED;
-	if (++b->n == BATCH_MOST)
+	if (!piece->owner && piece->n > COPY_MOST)
+		return false;
+	if (b->n == BATCH_MOST || (!piece->owner && piece->n > BATCH_BYTES - b->copied))
 		submit(b);
+	return b->ring != NULL;
+}
+
+bool stream_batch_add(struct stream_batch *b, struct stream *s, const struct stream_piece *piece)
+{
+	const void *p = piece->p;
+
+	if (!make_room(b, piece))
+		return false;
+	if (piece->owner) {
+		shared_ref(piece->owner);
+	} else {
+		p = memcpy(b->copies + b->copied, p, piece->n);
+		b->copied += piece->n;
+	}
+	b->entries[b->n] = (struct entry){ s, piece->owner };
+	b->sends[b->n++] = (struct send_op){ s->watch.fd, p, piece->n, SEND_NOT_TRIED };
+	s->flags |= STREAM_BATCHED;
+	return true;
 }
 
 /* --- life --------------------------------------------------------------- */

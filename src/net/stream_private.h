@@ -38,8 +38,8 @@ void stream_sent(struct stream *s, const struct stream_piece *piece, ssize_t sen
 
 /* The loop's batch, if what is put into it now still goes out in this turn; or NULL. */
 struct stream_batch *stream_batch_of(struct loop *loop);
-/* The stream is plain, has nothing queued and is not in it yet; the piece has an owner. */
-void stream_batch_add(
+/* The stream is plain, has nothing queued and is not in it yet. False: it is not for the batch. */
+bool stream_batch_add(
     struct stream_batch *batch, struct stream *s, const struct stream_piece *piece);
 /* Sends what the loop's batch holds. The owners of the streams are not called. */
 void stream_batch_submit(struct loop *loop);

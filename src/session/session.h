@@ -100,24 +100,15 @@ struct session_inbox {
 };
 
 struct session {
-	struct list node;  /* reactor->sessions */
+	/* What every message touches stands together */
 	struct list dirty; /* reactor->dirty, or on its own */
 	struct session_reactor *reactor;
 	const struct session_limits *limits;
-	const struct session_ops *ops;
-	const char *transport; /* name of the kind that opened it; fixed */
 	struct receiver *receiver;
-	struct session_entry *entry; /* in a table; NULL for WebSocket */
 	struct message_ring out;
-	struct session_inbox *in; /* NULL: nothing waits */
-	size_t out_bytes;         /* in `out`, with an allowance for each message */
-	struct timer timer;
-	uint64_t id; /* for logs and people; the SockJS session id is a secret */
+	size_t out_bytes; /* in `out`, with an allowance for each message */
 	uint64_t last_sent;
-	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
-	uint64_t born;
 	uint64_t blocked_since;
-	char *reason;           /* of the close, if not the table's */
 	uint32_t blocked_bytes; /* then, or as much as fits here */
 	uint16_t code;
 	uint8_t state; /* enum session_state */
@@ -128,6 +119,17 @@ struct session {
 	bool heard;    /* the client has shown that it hears us */
 	bool is_raw;   /* no SockJS frames */
 	bool reported; /* the application knows of the close */
+
+	struct list node; /* reactor->sessions */
+	const struct session_ops *ops;
+	const char *transport;       /* name of the kind that opened it; fixed */
+	struct session_entry *entry; /* in a table; NULL for WebSocket */
+	struct session_inbox *in;    /* NULL: nothing waits */
+	struct timer timer;
+	uint64_t id;       /* for logs and people; the SockJS session id is a secret */
+	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
+	uint64_t born;
+	char *reason; /* of the close, if not the table's */
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
