@@ -6,8 +6,8 @@
  *	                         \---interrupted, timed out, closed by the client--^
  *
  * A session belongs to one loop; all functions are called on its thread. A
- * message goes out in the flush stage of the turn in which it was sent: what became
- * ready for one session in one turn is one frame and one send. The application is
+ * message goes out in the flush stage of the turn in which it was sent (or, among a great
+ * many, of one of the next): what became ready for one session in one turn is one frame and one send. The application is
  * told of a close in that stage too, never from within a call.
  */
 #ifndef SESSION_SESSION_H
