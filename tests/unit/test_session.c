@@ -268,15 +268,16 @@ START_TEST(a_great_many_go_out_over_some_turns_and_nobody_is_overtaken)
 }
 END_TEST
 
-START_TEST(at_the_end_of_the_server_all_go_in_one_turn)
+START_TEST(when_all_is_aborted_all_go_in_one_turn)
 {
 	struct fake_receiver *r = open_crowd();
 
-	ck_assert(!session_reactor_drain(&reactor));
+	session_reactor_abort(&reactor);
 	fake_loop_turn(loop);
 	for (int i = 0; i < CROWD; i++)
-		ck_assert_uint_eq(r[i].closes, 1);
+		ck_assert_uint_eq(r[i].aborts, 1);
 	ck_assert_uint_eq(reactor.counters.now, 0);
+	ck_assert(list_empty(&reactor.sessions));
 }
 END_TEST
 
@@ -1568,7 +1569,7 @@ static Suite *session_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, a_great_many_go_out_over_some_turns_and_nobody_is_overtaken);
-	tcase_add_test(tc, at_the_end_of_the_server_all_go_in_one_turn);
+	tcase_add_test(tc, when_all_is_aborted_all_go_in_one_turn);
 	tcase_add_test(tc, the_first_receiver_opens_the_session);
 	tcase_add_test(tc, a_poll_opens_the_session_and_is_let_go);
 	tcase_add_test(tc, a_wire_that_breaks_while_it_opens_gives_open_and_then_close);
