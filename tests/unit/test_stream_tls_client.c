@@ -152,7 +152,7 @@ static void on_hangup(struct stream *s, int err)
 	note_why(s);
 }
 
-static const struct stream_events events = { on_readable, on_writable, on_hangup };
+static const struct stream_events events = { on_readable, on_writable, on_hangup, NULL };
 
 static void on_done(struct stream *s, int err)
 {
@@ -795,7 +795,7 @@ static void on_accepted_readable(struct stream *s)
 }
 
 static const struct stream_events accepted_events = { on_accepted_readable, on_writable,
-	on_hangup };
+	on_hangup, NULL };
 
 static void on_accepted_done(struct stream *s, int err)
 {
