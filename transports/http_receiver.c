@@ -106,10 +106,12 @@ static enum recv_status finish(struct http_receiver *r)
 	return RECV_DONE;
 }
 
+/* What is not the last is one piece, and need not hurry before the end of the turn. */
 static enum recv_status write_out(
     struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
 {
-	if (stream_write(&r->stream, pieces, n) < 0)
+	if ((last ? stream_write(&r->stream, pieces, n) : stream_write_soon(&r->stream, pieces)) <
+	    0)
 		return gone(r);
 	return last ? finish(r) : RECV_MORE;
 }
@@ -287,10 +289,19 @@ static void on_hangup(struct stream *s, int err)
 	http_receiver_end(r);
 }
 
+static void on_blocked(struct stream *s)
+{
+	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+
+	if (r->base.session)
+		session_blocked(r->base.session);
+}
+
 const struct stream_events http_receiver_events = {
 	.readable = on_readable,
 	.writable = on_writable,
 	.hangup = on_hangup,
+	.blocked = on_blocked,
 };
 
 /* --- attaching ---------------------------------------------------------- */

@@ -49,7 +49,7 @@ void resolver_free(struct resolver *resolver);
  *	-ENOENT       there is no such name, or it has no address
  *	-EINVAL       this can be no name
  *	-ETIMEDOUT    no server answered
- *	-ECONNREFUSED no server is there
+ *	-ECONNREFUSED no server is there, or none that does its work
  *	-EREMOTEIO    the server says it failed, or will not answer
  *	-EBADMSG      the answer makes no sense
  *	-ENOMEM or another -errno of ours

@@ -97,13 +97,15 @@ struct reactor {
 	struct transport_reactor base;
 	struct sockjs_server *server;
 	struct loop *loop;
+	struct stream_batch *sends; /* NULL: every send is a call of its own */
 	unsigned index;
 	pthread_t thread;
 	bool has_thread;
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer;
-	uint64_t drain_deadline;
+	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
+	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;
 };
 

@@ -12,16 +12,20 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
 #define SCRATCH_KEEP     (1 << 20) /* a larger scratch buffer is given back */
+#define FLUSH_MOST       512 /* sessions in one turn, some milliseconds; then I/O has its turn */
 
 /* --- the reactor's part ------------------------------------------------- */
 
 static void process(struct session *s);
 
-/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn. */
+/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
+ * great many, ahead of it: a broadcast to thousands must not keep everybody else waiting. At the
+ * very end nothing is put off, for the turns are numbered. */
 static void flush_dirty(struct loop *loop, void *arg)
 {
 	struct session_reactor *r = arg;
@@ -29,12 +33,14 @@ static void flush_dirty(struct loop *loop, void *arg)
 
 	list_init(&now);
 	list_splice(&now, &r->dirty);
-	while (!list_empty(&now)) {
+	for (unsigned n = 0; !list_empty(&now) && (n < FLUSH_MOST || r->aborted); n++) {
 		struct session *s = container_of(list_first(&now), struct session, dirty);
 
 		list_remove(&s->dirty);
 		process(s);
 	}
+	list_splice(&now, &r->dirty);
+	list_splice(&r->dirty, &now);
 	if (!list_empty(&r->dirty))
 		loop_again(loop);
 }
@@ -374,6 +380,22 @@ static void process(struct session *s)
 
 /* --- the end of the server ---------------------------------------------- */
 
+static void send_away(struct session *s)
+{
+	if (s->state == SESSION_OPEN)
+		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
+}
+
+void session_reactor_thin_out(struct session_reactor *r, uint32_t chance)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &r->sessions)
+		if (random_u32() <= chance)
+			send_away(container_of(pos, struct session, node));
+}
+
 bool session_reactor_drain(struct session_reactor *r)
 {
 	struct list *pos, *next;
@@ -385,9 +407,7 @@ bool session_reactor_drain(struct session_reactor *r)
 
 		done = done && s->state == SESSION_CLOSED;
 		/* A WebSocket on its way through 101 is met next time */
-		if (s->state == SESSION_OPEN)
-			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
-		session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
+		send_away(s);
 	}
 	return done;
 }

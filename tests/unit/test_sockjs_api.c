@@ -1508,6 +1508,80 @@ START_TEST(a_session_on_hold_cannot_be_opened_by_a_second_receiver)
 }
 END_TEST
 
+/* --- draining ----------------------------------------------------------------- */
+
+enum { CLIENTS = 40 };
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void start_draining_slowly(void)
+{
+	static const char *const options[] = { "threads", "1", "drain_delay_ms", "200", "drain_ms",
+		"1000", "shutdown_timeout_ms", "5000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &app, app_arg, usual);
+	gateway_start(&gateway);
+}
+
+START_TEST(newcomers_are_sent_elsewhere_before_anybody_is_closed)
+{
+	start_draining_slowly();
+	open_raw(&a);
+	sockjs_server_stop(gateway.server);
+	usleep(50000);
+	raw_open(&b, gateway.port);
+	raw_get(&b, "/app/info");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_expect(&b, "Retry-After: ");
+	raw_close(&b);
+	raw_open(&b, gateway.port);
+	raw_ws_ask(&b, "/app/websocket", "");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_ws_text(&a, "still served");
+	hear("[message still served]");
+	raw_ws_expect_close(&a, 1001, "Going away");
+	raw_ws_close(&a, 1001, "");
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(sessions_are_closed_a_few_at_a_time)
+{
+	static struct raw_client many[CLIENTS];
+	double began, first = 0, now = 0;
+
+	start_draining_slowly();
+	for (int i = 0; i < CLIENTS; i++)
+		open_raw(&many[i]);
+	sockjs_server_stop(gateway.server);
+	began = seconds();
+	for (int left = CLIENTS; left > 0;) {
+		for (int i = 0; i < CLIENTS; i++) {
+			if (many[i].fd < 0 || !raw_has(&many[i], 2))
+				continue;
+			raw_ws_expect_close(&many[i], 1001, "Going away");
+			raw_ws_close(&many[i], 1001, "");
+			raw_close(&many[i]);
+			many[i].fd = -1;
+			now = seconds() - began;
+			first = first > 0 ? first : now;
+			left--;
+		}
+		usleep(5000);
+	}
+	gateway_wait(&gateway);
+	ck_assert(first >= 0.15);
+	ck_assert(now - first >= 0.4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sockjs_api");
@@ -1538,6 +1612,8 @@ int main(void)
 	tcase_add_test(tc, a_stop_refuses_who_waits);
 	tcase_add_test(tc, a_second_stop_drops_who_waits);
 	tcase_add_test(tc, a_session_on_hold_cannot_be_opened_by_a_second_receiver);
+	tcase_add_test(tc, newcomers_are_sent_elsewhere_before_anybody_is_closed);
+	tcase_add_test(tc, sessions_are_closed_a_few_at_a_time);
 	tcase_add_test(tc, messages_go_both_ways_on_every_transport);
 	tcase_add_test(tc, what_cannot_be_sent_is_refused_and_does_no_harm);
 	tcase_add_test(tc, a_binary_message_is_told_as_one);
