@@ -41,7 +41,7 @@ const world = {
 
 /* An endpoint in front of `url`; `upstream` and `more` are its options. */
 function endpoint(prefix, url, upstream = {}, more = {}) {
-	return { prefix, application: 'upstream', allowed_origins: ['*'], heartbeat_delay_ms: 5000, disconnect_delay_ms: 1000,
+	return { prefix, application: 'upstream', allowed_origins: ['*'], heartbeat_delay_ms: 5000, disconnect_delay_ms: 500,
 		upstream: { url, retry_delay_ms: 1, retry_delay_max_ms: 1, close_timeout_ms: 500, ...upstream }, ...more };
 }
 
@@ -95,7 +95,7 @@ async function startAll() {
 		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', tls: { certificate: c.files.good.cert, key: c.files.good.key } }],
 		internal: { listen: '127.0.0.1:0' },
 		trusted_proxies: ['127.0.0.1'],
-		limits: { connections: 19000 },
+		limits: { connections: 19000, idle_timeout_ms: 2000 },
 		shutdown_timeout_ms: 3000,
 		endpoints: endpoints(),
 	});
