@@ -82,26 +82,26 @@ static enum recv_status gone(struct http_receiver *r)
 	return RECV_GONE;
 }
 
-/* The same poll may come again; a stream is begun anew too seldom, and a callback differs. */
-static bool wait_again(struct http_receiver *r)
+/* A stream begins anew too seldom to be remembered, and callbacks differ. */
+static bool repeats(const struct http_receiver *r)
 {
-	if (!r->keep_alive || r->wire->is_streaming || r->callback_len > 0 ||
-	    !http_again_wait(&r->again, r->reactor->http))
-		return false;
-	http_receiver_retire(r);
-	r->phase = HTTP_WAITING;
-	return true;
+	return !r->wire->is_streaming && r->callback_len == 0;
 }
 
 /* The wire has taken everything: the connection serves the next request, or ends. */
 static void part(struct http_receiver *r)
 {
-	if (wait_again(r))
+	struct http_server *http = r->reactor->http;
+
+	if (!r->keep_alive) {
+		http_server_end(http, &r->again.stream);
+	} else if (!repeats(r)) {
+		http_server_give_back(http, &r->again.stream, &r->again.peer);
+	} else if (http_again_wait(&r->again, http)) {
+		http_receiver_retire(r);
+		r->phase = HTTP_WAITING;
 		return;
-	if (r->keep_alive)
-		http_server_give_back(r->reactor->http, &r->again.stream, &r->again.peer);
-	else
-		http_server_end(r->reactor->http, &r->again.stream);
+	}
 	http_receiver_end(r);
 }
 

@@ -36,12 +36,12 @@ static void part(struct sender *s, bool is_well)
 
 	retire(s);
 	is_well = is_well && s->keep_alive && stream_queued(stream) == 0;
-	if (is_well && s->answer->repeats && http_again_wait(&s->again, http))
-		return;
-	if (is_well)
-		http_server_give_back(http, stream, &s->again.peer);
-	else if (stream_is_open(stream))
+	if (!is_well)
 		http_server_end(http, stream);
+	else if (!s->answer->repeats)
+		http_server_give_back(http, stream, &s->again.peer);
+	else if (http_again_wait(&s->again, http))
+		return;
 	drop(s);
 }
 

@@ -62,11 +62,21 @@ static void wait_on(struct http_again *a)
 		timer_start(loop_timers(server->loop), &a->timer, ms);
 }
 
+/* It is not asked again whether it repeats itself. */
+static void give_back(struct http_again *a, struct http_server *server)
+{
+	struct http_guess guess = { .misses = a->misses };
+
+	http_give_back(server, &a->stream, &a->peer, &guess);
+}
+
 bool http_again_wait(struct http_again *a, struct http_server *server)
 {
 	if (a->misses >= MISSES_MAX || server->draining || stream_is_tls(&a->stream) ||
-	    a->peer.family == AF_UNIX || stream_want(&a->stream, STREAM_READ) < 0)
+	    a->peer.family == AF_UNIX || stream_want(&a->stream, STREAM_READ) < 0) {
+		give_back(a, server);
 		return false;
+	}
 	a->server = server;
 	server->counters.connections++;
 	timer_init(&a->timer, on_idle);

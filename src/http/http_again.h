@@ -48,7 +48,8 @@ void http_again_init(struct http_again *a, struct http_detached *d, struct loop 
 bool http_again_is_worthwhile(const struct http_request *r);
 
 /* An answer has left whole. True: the owner is called, at the latest when the idle deadline has
- * passed. False: this connection does not qualify, give it back. */
+ * passed. False: this connection does not qualify; libmicrohttpd has it back, and the stream is
+ * empty. */
 bool http_again_wait(struct http_again *a, struct http_server *server);
 static inline bool http_again_is_waiting(const struct http_again *a)
 {
