@@ -327,12 +327,15 @@ const struct stream_events http_receiver_events = {
 static void say_not_found(struct http_receiver *r)
 {
 	static const char body[] = "There is no such session any more.\n";
-	char text[HTTP_HEAD_EXTRA + sizeof(body) + 64];
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA + sizeof(body)];
 	struct stream_piece piece = { text, 0, NULL };
+	struct http_head head;
 
 	if (!r->bare) {
-		piece.n = http_head_render(text, 404,
-		    BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
+		http_head_init(&head, 404);
+		http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+		http_head_add_lines(&head, (struct bytes){ r->text, r->lines_len });
+		piece.n = http_head_render(text, 404, (struct bytes){ head.text, head.len },
 		    (struct http_framing){ .length = sizeof(body) - 1 });
 		memcpy(text + piece.n, body, sizeof(body) - 1);
 		piece.n += sizeof(body) - 1;
