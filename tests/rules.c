@@ -50,9 +50,9 @@ enum {
 	STOP_MS = 10000,
 	ANSWER_MS = 5000,
 	RULE_SECONDS = 60,        /* after which a process is given up */
-	OCTETS_CODEC = 64 * 1024, /* above these, what is sent is not sent octet by octet */
-	OCTETS_WIRE = 1024,
-	PAUSES = 1 << 20, /* above this, not with pauses */
+	OCTETS_CODEC = 16 * 1024, /* more than these are not sent octet by octet */
+	OCTETS_WIRE = 400,
+	MUCH = 1 << 20, /* more is not read in one go anyway, and is sent whole */
 };
 
 static struct {
@@ -135,9 +135,16 @@ static void report(const struct task *t, const char *how, const char *wrong)
 
 static bool is_too_long(const struct task *t, const struct script *s, enum cut cut)
 {
-	if (cut == CUT_OCTETS)
+	switch (cut) {
+	case CUT_OCTETS:
 		return s->sent.n > (size_t)(is_wire(t) ? OCTETS_WIRE : OCTETS_CODEC);
-	return cut == CUT_BY_PAUSES && s->sent.n > PAUSES;
+	case CUT_AT_RANDOM:
+		return is_wire(t) && s->sent.n > MUCH;
+	case CUT_BY_PAUSES:
+		return s->sent.n > MUCH;
+	default:
+		return false;
+	}
 }
 
 static const char *judge_and_free(struct outcome *o, const struct script *s, bool in_order)

@@ -241,7 +241,7 @@ static unsigned char *words(struct script *s, size_t n)
 static void play_sizes(struct script *s, const struct rule *r)
 {
 	size_t n = (size_t)r->a;
-	int count = n > 20000 ? 4 : 12;
+	int count = n > 20000 ? 2 : 12;
 
 	for (int i = 0; i < count; i++) {
 		unsigned char *text = r->b ? script_noise(s, n) : words(s, n);
@@ -259,7 +259,7 @@ static void play_sizes_in_fragments(struct script *s, const struct rule *r)
 {
 	size_t n = (size_t)r->a;
 
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < (n > 20000 ? 2 : 6); i++) {
 		const unsigned char *text = words(s, n);
 		struct octets squeezed = script_squeeze(s, text, n, &plainly);
 

@@ -17,6 +17,9 @@ unsigned char *octets_room(struct octets *o, size_t n);
 void octets_add(struct octets *o, const void *p, size_t n);
 void octets_free(struct octets *o);
 
+/* XORs a masking key, from its beginning. TO may be P. */
+void octets_mask(unsigned char *to, const unsigned char *p, size_t n, const unsigned char key[4]);
+
 /* Well-formed UTF-8 (RFC 3629): no surrogates, nothing overlong or above U+10FFFF. */
 bool octets_are_utf8(const unsigned char *p, size_t n);
 

@@ -52,8 +52,7 @@ static const char *read_payload(struct reader *r, struct frame *f)
 		return "a frame that is cut";
 	f->p = r->p + r->at;
 	if (r->masked)
-		for (size_t i = 0; i < f->n; i++)
-			f->p[i] ^= key[i & 3];
+		octets_mask(f->p, f->p, f->n, key);
 	r->at += f->n;
 	return NULL;
 }

@@ -65,12 +65,8 @@ static void next_key(struct script *s, unsigned char key[4])
 static void put_masked(
     struct octets *o, const unsigned char *p, size_t n, const unsigned char key[4])
 {
-	unsigned char *to;
-
 	octets_add(o, key, 4);
-	to = octets_room(o, n);
-	for (size_t i = 0; i < n; i++)
-		to[i] = p[i] ^ key[i & 3];
+	octets_mask(octets_room(o, n), p, n, key);
 }
 
 void send_odd_frame(
@@ -264,14 +260,14 @@ unsigned char *script_text(struct script *s, size_t n)
 
 unsigned char *script_noise(struct script *s, size_t n)
 {
-	unsigned char *noise = script_room(s, n);
-	uint32_t x = 2463534242u;
+	unsigned char *noise = script_room(s, n + sizeof(uint64_t));
+	uint64_t x = 0x9e3779b97f4a7c15u;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i += sizeof(x)) {
 		x ^= x << 13;
-		x ^= x >> 17;
-		x ^= x << 5;
-		noise[i] = (unsigned char)(x >> 11);
+		x ^= x >> 7;
+		x ^= x << 17;
+		memcpy(noise + i, &x, sizeof(x));
 	}
 	return noise;
 }

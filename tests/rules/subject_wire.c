@@ -24,18 +24,16 @@ static void rest_a_moment(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 10000 }, NULL);
 }
 
-/* A server that fails the connection need not read all: what it said comes first. */
-static int send_all(struct conn *c, const struct octets *all, struct cutter *cutter, int64_t deadline)
+/* Whoever refuses or fails the connection need not read all: what he said comes first. */
+static void send_all(struct conn *c, const struct octets *all, struct cutter *cutter, int64_t deadline)
 {
-	int err = 0;
-
-	for (size_t at = 0, n; at < all->n && !err; at += n) {
+	for (size_t at = 0, n; at < all->n; at += n) {
 		n = cut_next(cutter, all->n - at);
-		err = conn_send(c, all->p + at, n, deadline);
+		if (conn_send(c, all->p + at, n, deadline) < 0)
+			return;
 		if (cutter->cut != CUT_NOT)
 			rest_a_moment();
 	}
-	return err;
 }
 
 /* --- the opening handshake ------------------------------------------------------ */
@@ -128,8 +126,11 @@ static const char *read_response(struct opened *w, const struct opening *o, int6
 	bool head = o->request.n > 5 && memcmp(o->request.p, "HEAD ", 5) == 0;
 	struct http_response r = { 0 };
 	const char *wrong = http_read_head(&r, &w->conn, head, deadline);
+	bool ended = wrong == http_closed || wrong == http_reset;
 
-	if (!wrong)
+	if (ended && !o->statuses[0]) /* whatever is no upgrade is right */
+		wrong = NULL;
+	else if (!wrong)
 		wrong = check_response(o, &r);
 	w->status = (unsigned)r.status;
 	w->extensions = join_extensions(&r);
@@ -146,8 +147,7 @@ const char *wire_open(struct opened *w, const struct address *to, const struct o
 	conn_init(&w->conn);
 	if (conn_open(&w->conn, to, deadline) < 0)
 		return "cannot connect";
-	if (send_all(&w->conn, &opening->request, &cutter, deadline) < 0)
-		return "cannot send the handshake";
+	send_all(&w->conn, &opening->request, &cutter, deadline);
 	return read_response(w, opening, deadline);
 }
 
