@@ -207,7 +207,8 @@ static const char *open_codec(const struct task *t, struct opened *w)
 {
 	const struct rule *r = t->rule;
 	bool opens = codec_open((enum side)t->subject, r->offer, r->answer, &w->extensions);
-	bool may_refuse = r->fitting && r->fitting->answer == DECLINED_OR_REFUSED;
+	bool may_refuse = r->fitting && (r->fitting->answer == DECLINED_OR_REFUSED ||
+	                                    r->fitting->answer == REFUSED);
 
 	w->status = opens ? 101 : 400;
 	return opens || may_refuse ? NULL : "it refuses the extensions";

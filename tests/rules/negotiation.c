@@ -36,6 +36,8 @@ const char *negotiation_check(
 		return fitting && fitting->answer == ACCEPTED ? "the offer is not accepted" : NULL;
 	if (!fitting)
 		return "an extension that nobody offered";
+	if (fitting->answer == REFUSED)
+		return "the client takes what it did not offer";
 	if (fitting->answer == DECLINED || fitting->answer == DECLINED_OR_REFUSED)
 		return "an offer that must be declined is accepted";
 	wrong = agreed_parse(agreed, extensions);
@@ -319,6 +321,49 @@ static void add_combinations(struct catalogue *c)
 	add_combination(c, 2, false);
 }
 
+/* --- answers that a client has to refuse --------------------------------------------------------- */
+
+static const struct fitting refused = { .answer = REFUSED };
+
+/* To an offer of permessage-deflate with client_max_window_bits. */
+static const struct bad_offer bad_answers[] = {
+	{ "of an unknown extension", "x-unknown" },
+	{ "of an unknown extension beside ours", PMD ", x-unknown" },
+	{ "of permessage-deflate twice", PMD ", " PMD },
+	{ "of permessage-deflate on two lines", PMD "\n" PMD },
+	{ "with an unknown parameter", PMD "; unknown" },
+	{ "with an unknown parameter with a value", PMD "; unknown=10" },
+	{ "with server_no_context_takeover twice",
+	    PMD "; server_no_context_takeover; server_no_context_takeover" },
+	{ "with client_max_window_bits twice",
+	    PMD "; client_max_window_bits=10; client_max_window_bits=10" },
+	{ "with server_no_context_takeover=1", PMD "; server_no_context_takeover=1" },
+	{ "with client_no_context_takeover=1", PMD "; client_no_context_takeover=1" },
+	{ "with client_max_window_bits without a value", PMD "; client_max_window_bits" },
+	{ "with server_max_window_bits without a value", PMD "; server_max_window_bits" },
+	{ "with server_max_window_bits=7", PMD "; server_max_window_bits=7" },
+	{ "with server_max_window_bits=16", PMD "; server_max_window_bits=16" },
+	{ "with server_max_window_bits=08", PMD "; server_max_window_bits=08" },
+	{ "with client_max_window_bits=7", PMD "; client_max_window_bits=7" },
+	{ "with client_max_window_bits=16", PMD "; client_max_window_bits=16" },
+	{ "with client_max_window_bits=010", PMD "; client_max_window_bits=010" },
+	{ "that is a semicolon", ";" },
+	{ "that ends with a semicolon", PMD ";" },
+	{ "with a quote that is not closed", PMD "; server_max_window_bits=\"10" },
+};
+
+static void add_bad_answers(struct catalogue *c)
+{
+	for (size_t i = 0; i < sizeof(bad_answers) / sizeof(bad_answers[0]); i++) {
+		struct rule *r =
+		    rule_add(c, play_echoes, "5.1 client refuses an answer %s", bad_answers[i].what);
+
+		r->on = ON_CLIENT;
+		r->answer = bad_answers[i].offer;
+		r->fitting = &refused;
+	}
+}
+
 /* --- long ones ------------------------------------------------------------------------------- */
 
 static void add_long(struct catalogue *c)
@@ -353,5 +398,6 @@ void add_negotiation_rules(struct catalogue *c)
 	add_good_windows(c);
 	add_bad_windows(c);
 	add_combinations(c);
+	add_bad_answers(c);
 	add_long(c);
 }

@@ -27,7 +27,8 @@ struct fitting {
 		ACCEPTED,
 		DECLINED,           /* the connection opens without an extension */
 		ACCEPTED_OR_NOT,    /* as the server likes */
-		DECLINED_OR_REFUSED /* what the offer is made of is no offer; 400 is right as well */
+		DECLINED_OR_REFUSED, /* what the offer is made of is no offer; 400 is right as well */
+		REFUSED /* by the client: what it is answered was not offered (section 5.1) */
 	} answer;
 	bool server_forgets;  /* server_no_context_takeover was asked for */
 	unsigned server_bits; /* server_max_window_bits; 0: not offered */
