@@ -92,7 +92,7 @@ static struct {
 	atomic_size_t next; /* task */
 	atomic_uint passed, failed, skipped, declined, compressed;
 	atomic_size_t current[MAX_JOBS]; /* task of each process, from 1; 0: none */
-} *shared;
+} * shared;
 
 /* --- one rule, one subject --------------------------------------------------------- */
 
@@ -157,8 +157,8 @@ static const char *judge_and_free(struct outcome *o, const struct script *s, boo
 	return wrong;
 }
 
-static void play(struct outcome *o, const struct task *t, struct opened *w, const struct script *s,
-    enum cut cut)
+static void play(
+    struct outcome *o, const struct task *t, struct opened *w, const struct script *s, enum cut cut)
 {
 	uint32_t seed = seed_of(t->rule->name);
 
@@ -429,7 +429,8 @@ static void start_server(int subject, char *const argv[])
 {
 	struct server *s = &servers[subject];
 
-	if (!argv[0] || server_start(s, argv, now_ms() + (int64_t)(START_MS * options.patience)) < 0) {
+	if (!argv[0] ||
+	    server_start(s, argv, now_ms() + (int64_t)(START_MS * options.patience)) < 0) {
 		printf("%s: the server did not start\n", subjects[subject].name);
 		server_log(s, true);
 		shared->failed++;
@@ -450,8 +451,8 @@ static void start_servers(void)
 	argv[n] = NULL;
 	start_server(WIRE, argv);
 	write_config();
-	start_server(WIRE_TAKEOVER,
-	    (char *[]){ argv[0], (char *)"--log-level", (char *)"warn", (char *)"-c", config_file, NULL });
+	start_server(WIRE_TAKEOVER, (char *[]){ argv[0], (char *)"--log-level", (char *)"warn",
+	                                (char *)"-c", config_file, NULL });
 	unlink(config_file);
 }
 
@@ -503,7 +504,8 @@ static void find_subjects(void)
 
 static void __attribute__((noreturn)) usage(FILE *to)
 {
-	fprintf(to, "usage: rules [--server CMD | --url URL] [--only TEXT] [-j N] [-p FACTOR] [-v]\n");
+	fprintf(
+	    to, "usage: rules [--server CMD | --url URL] [--only TEXT] [-j N] [-p FACTOR] [-v]\n");
 	exit(to == stdout ? 0 : 2);
 }
 
@@ -511,7 +513,8 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
 		{ "server", required_argument, NULL, 's' },
-		{ "only", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "only", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "j:p:vh", longs, NULL)) != -1) {
@@ -554,7 +557,8 @@ int main(int argc, char **argv)
 
 	parse_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		abort();
 	make_catalogue(&catalogue);

@@ -30,10 +30,10 @@ static void play_bad_code(struct script *s, const struct rule *r)
 
 static void add_codes(struct catalogue *c)
 {
-	static const long good[] = { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013,
-		1014, 3000, 3001, 3500, 3999, 4000, 4001, 4500, 4999 };
-	static const long bad[] = { 0, 1, 10, 255, 256, 999, 1004, 1005, 1006, 1015, 1016, 1017, 1100,
-		1999, 2000, 2999, 5000, 5001, 9999, 32768, 65535 };
+	static const long good[] = { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012,
+		1013, 1014, 3000, 3001, 3500, 3999, 4000, 4001, 4500, 4999 };
+	static const long bad[] = { 0, 1, 10, 255, 256, 999, 1004, 1005, 1006, 1015, 1016, 1017,
+		1100, 1999, 2000, 2999, 5000, 5001, 9999, 32768, 65535 };
 	static const char *const with[] = { "", " with a reason" };
 	static const char *const reasons[] = { "", "gr\u00fc\u00dfe" };
 	struct rule *r;
@@ -79,7 +79,8 @@ static void play_reason(struct script *s, const struct rule *r)
 
 static void play_bad_reason(struct script *s, const struct rule *r)
 {
-	unsigned char payload[32] = "\x03\xe8" "bad:";
+	unsigned char payload[32] = "\x03\xe8"
+	                            "bad:";
 
 	memcpy(payload + 6, r->data, r->n);
 	send_frame(s, FIN | CLOSE, payload, 6 + r->n);
@@ -207,10 +208,11 @@ static void play_behind_failure(struct script *s, const struct rule *r)
 static void add_behind(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(behinds) / sizeof(behinds[0]); i++) {
-		rule_add(c, play_behind_close, "5.5.1 behind a Close %s is ignored", behinds[i].name)
+		rule_add(
+		    c, play_behind_close, "5.5.1 behind a Close %s is ignored", behinds[i].name)
 		    ->data = &behinds[i];
-		rule_add(c, play_behind_failure, "7.1.7 behind a failure %s is ignored",
-		    behinds[i].name)
+		rule_add(
+		    c, play_behind_failure, "7.1.7 behind a failure %s is ignored", behinds[i].name)
 		    ->data = &behinds[i];
 	}
 }
@@ -262,12 +264,16 @@ static void play_failure_behind_messages(struct script *s, const struct rule *r)
 static void add_before(struct catalogue *c)
 {
 	rule_add(c, play_messages_before, "5.5.1 message before a Close is delivered")->a = 1;
-	rule_add(c, play_messages_before, "5.5.1 500 messages before a Close are delivered")->a = 500;
-	rule_add(c, play_large_before, "5.5.1 binary of 1 MiB before a Close is delivered")->a = 1 << 20;
+	rule_add(c, play_messages_before, "5.5.1 500 messages before a Close are delivered")->a =
+	    500;
+	rule_add(c, play_large_before, "5.5.1 binary of 1 MiB before a Close is delivered")->a =
+	    1 << 20;
 	rule_add(c, play_ping_before, "5.5.2 ping before a Close is answered");
 	rule_add(c, play_within_message, "5.4 Close within a message ends it");
-	rule_add(c, play_failure_behind_messages, "7.1.7 message before a failure is delivered")->a = 10;
-	rule_add(c, play_failure_behind_messages, "7.1.7 text of 1 MiB before a failure is delivered")
+	rule_add(c, play_failure_behind_messages, "7.1.7 message before a failure is delivered")
+	    ->a = 10;
+	rule_add(
+	    c, play_failure_behind_messages, "7.1.7 text of 1 MiB before a failure is delivered")
 	    ->a = 1 << 20;
 }
 
@@ -311,8 +317,8 @@ static void add_breaks(struct catalogue *c)
 
 	rule_add(c, play_nothing, "7.1.5 end of the connection at its beginning is not answered");
 	for (long i = 0; i < 5; i++)
-		rule_add(c, play_break, "7.1.5 end of the connection %s is not answered", where[i])->a =
-		    i;
+		rule_add(c, play_break, "7.1.5 end of the connection %s is not answered", where[i])
+		    ->a = i;
 }
 
 void add_closing_rules(struct catalogue *c)

@@ -14,7 +14,9 @@
 #define PMD "permessage-deflate"
 
 static const struct fitting accepted = { .answer = ACCEPTED, .client_bits = 15 };
-static const struct fitting accepted_forgetting = { .answer = ACCEPTED, .server_forgets = true, .client_bits = 15 };
+static const struct fitting accepted_forgetting = {
+	.answer = ACCEPTED, .server_forgets = true, .client_bits = 15
+};
 static const struct style plainly = { 0 };
 
 /* Each rule here has agreed on the extension. */
@@ -57,11 +59,12 @@ static const struct example examples[] = {
 	{ "7.2.3.6 an empty message", OCTETS("\x00"), "" },
 	{ "7.2.1 an empty block by fixed codes", OCTETS("\x02\x00"), "" },
 	{ "7.2.1 empty blocks before and behind",
-	    OCTETS("\x00\x00\x00\xff\xff\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x00"), "Hello" },
-	{ "7.2.1 two blocks with BFINAL",
-	    OCTETS("\xf3\x48\x05\x00\xcb\xc9\xc9\x07\x00\x00"), "Hello" },
-	{ "7.2.1 BFINAL before a block without it",
-	    OCTETS("\xf3\x48\x05\x00\xca\xc9\xc9\x07\x00"), "Hello" },
+	    OCTETS("\x00\x00\x00\xff\xff\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x00"),
+	    "Hello" },
+	{ "7.2.1 two blocks with BFINAL", OCTETS("\xf3\x48\x05\x00\xcb\xc9\xc9\x07\x00\x00"),
+	    "Hello" },
+	{ "7.2.1 BFINAL before a block without it", OCTETS("\xf3\x48\x05\x00\xca\xc9\xc9\x07\x00"),
+	    "Hello" },
 	{ "7.2.1 a stored block with BFINAL",
 	    OCTETS("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello" },
 };
@@ -105,12 +108,13 @@ static void add_examples(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
 		agree(rule_add(c, play_example, "%s", examples[i].name))->data = &examples[i];
-		agree_forgetting(rule_add(c, play_example, "%s, without takeover", examples[i].name))
+		agree_forgetting(
+		    rule_add(c, play_example, "%s, without takeover", examples[i].name))
 		    ->data = &examples[i];
 	}
 	agree(rule_add(c, play_reference, "7.2.3.2 reference to the message before"));
-	agree_forgetting(
-	    rule_add(c, play_reference, "7.1.1.2 reference to the message before that is forgotten"));
+	agree_forgetting(rule_add(
+	    c, play_reference, "7.1.1.2 reference to the message before that is forgotten"));
 }
 
 /* --- every style of compressing ----------------------------------------------------------- */
@@ -179,7 +183,8 @@ static const struct agreement {
 	{ "client_no_context_takeover", PMD "; client_no_context_takeover",
 	    PMD "; client_no_context_takeover", { .answer = ACCEPTED } },
 	{ "no takeover", PMD "; server_no_context_takeover; client_no_context_takeover",
-	    PMD "; server_no_context_takeover; client_no_context_takeover", { .answer = ACCEPTED, .server_forgets = true } },
+	    PMD "; server_no_context_takeover; client_no_context_takeover",
+	    { .answer = ACCEPTED, .server_forgets = true } },
 	{ "server window 8", PMD "; server_max_window_bits=8", PMD "; server_max_window_bits=8",
 	    { .answer = ACCEPTED_OR_NOT, .server_bits = 8 } },
 	{ "server window 9", PMD "; server_max_window_bits=9", PMD "; server_max_window_bits=9",
@@ -205,7 +210,8 @@ static const struct agreement {
 	        "server_max_window_bits=9; client_max_window_bits=9",
 	    { .answer = ACCEPTED, .server_forgets = true, .server_bits = 9, .client_bits = 9 } },
 	{ "windows 10 and 13", PMD "; server_max_window_bits=10; client_max_window_bits=13",
-	    PMD "; server_max_window_bits=10; client_max_window_bits=13", { .answer = ACCEPTED, .server_bits = 10, .client_bits = 13 } },
+	    PMD "; server_max_window_bits=10; client_max_window_bits=13",
+	    { .answer = ACCEPTED, .server_bits = 10, .client_bits = 13 } },
 };
 
 static struct rule *agree_on(struct rule *r, const struct agreement *a)
@@ -360,17 +366,17 @@ static void add_contexts(struct catalogue *c)
 	struct rule *r;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		agree(rule_add(c, play_far_reference,
-		          "7.2.1 noise of %ld octets again and again", sizes[i]))
+		agree(rule_add(c, play_far_reference, "7.2.1 noise of %ld octets again and again",
+		          sizes[i]))
 		    ->a = sizes[i];
-		agree_forgetting(rule_add(c, play_far_reference,
-		                     "7.2.1 noise of %ld octets again and again, without takeover",
-		                     sizes[i]))
+		agree_forgetting(
+		    rule_add(c, play_far_reference,
+		        "7.2.1 noise of %ld octets again and again, without takeover", sizes[i]))
 		    ->a = sizes[i];
 	}
 	agree(rule_add(c, play_context_beside, "7.2.1 context passes by what is not compressed"));
-	agree_forgetting(rule_add(
-	    c, play_context_beside, "7.2.1 no context passes by what is not compressed"));
+	agree_forgetting(
+	    rule_add(c, play_context_beside, "7.2.1 no context passes by what is not compressed"));
 	agree(rule_add(c, play_many_messages, "7.2.1 1000 messages in one context"));
 	agree_forgetting(rule_add(c, play_many_messages, "7.2.1 1000 messages, each by itself"));
 	for (size_t i = 0; i < sizeof(agreements) / sizeof(agreements[0]); i++) {
@@ -382,7 +388,8 @@ static void add_contexts(struct catalogue *c)
 	}
 }
 
-/* --- what is compressed, and what is not (section 6) ------------------------------------------- */
+/* --- what is compressed, and what is not (section 6) -------------------------------------------
+ */
 
 static void play_by_turns(struct script *s, const struct rule *r)
 {
@@ -445,7 +452,8 @@ static const struct misuse misuses[] = {
 	{ "all reserved bits on binary", 0, FIN | RSV1 | RSV2 | RSV3 | BINARY },
 	{ "RSV1 on the last fragment", TEXT, FIN | RSV1 | CONTINUATION },
 	{ "RSV1 on a fragment in the middle", TEXT, RSV1 | CONTINUATION },
-	{ "RSV1 on the last fragment of a compressed text", RSV1 | TEXT, FIN | RSV1 | CONTINUATION },
+	{ "RSV1 on the last fragment of a compressed text", RSV1 | TEXT,
+	    FIN | RSV1 | CONTINUATION },
 	{ "RSV1 in the middle of a compressed text", RSV1 | TEXT, RSV1 | CONTINUATION },
 	{ "RSV2 on the last fragment", RSV1 | TEXT, FIN | RSV2 | CONTINUATION },
 	{ "RSV1 on ping within a compressed text", RSV1 | TEXT, FIN | RSV1 | PING },
@@ -496,10 +504,11 @@ static void add_frames(struct catalogue *c)
 
 	agree(rule_add(c, play_by_turns, "6 compressed and other messages by turns"));
 	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++)
-		agree(rule_add(c, play_fragments, "6.1 fragments of %ld octets, pings between", each[i]))
+		agree(rule_add(
+		          c, play_fragments, "6.1 fragments of %ld octets, pings between", each[i]))
 		    ->a = each[i];
-	agree(rule_add(
-	    c, play_too_many_fragments, "10.4 1025 fragments of a compressed message fail with 1009"));
+	agree(rule_add(c, play_too_many_fragments,
+	    "10.4 1025 fragments of a compressed message fail with 1009"));
 	for (size_t i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++)
 		agree(rule_add(c, play_misuse, "6.1 %s fails with 1002", misuses[i].name))->data =
 		    &misuses[i];
@@ -507,14 +516,15 @@ static void add_frames(struct catalogue *c)
 	agree(rule_add(c, play_shrinks, "6 texts of 64 KiB that shrink come back compressed"));
 }
 
-/* --- what does not inflate ------------------------------------------------------------------------ */
+/* --- what does not inflate
+ * ------------------------------------------------------------------------ */
 
 static const struct example damages[] = {
 	{ "a block of a reserved type", OCTETS("\x06"), NULL },
-	{ "a block of a reserved type behind another", OCTETS("\xf2\x48\x05\x00\x00\x00\xff\xff\x07"),
-	    NULL },
-	{ "a stored block whose length is not confirmed", OCTETS("\x00\x05\x00\xfa\xfe\x48\x65\x6c\x6c\x6f\x00"),
-	    NULL },
+	{ "a block of a reserved type behind another",
+	    OCTETS("\xf2\x48\x05\x00\x00\x00\xff\xff\x07"), NULL },
+	{ "a stored block whose length is not confirmed",
+	    OCTETS("\x00\x05\x00\xfa\xfe\x48\x65\x6c\x6c\x6f\x00"), NULL },
 	{ "a stored block that is cut", OCTETS("\x00\x05\x00\xfa\xff\x48\x65\x6c"), NULL },
 	{ "a stored block's header that is cut", OCTETS("\x00\x05\x00"), NULL },
 	{ "a reference to an octet before the beginning", OCTETS("\x4a\x04\x42\x00\x00"), NULL },
@@ -523,9 +533,10 @@ static const struct example damages[] = {
 	{ "a reserved code for a length", OCTETS("\x4a\x1c\x03\x00\x00"), NULL },
 	{ "a reserved code for a distance", OCTETS("\x4a\x04\x3e\x00\x00"), NULL },
 	{ "too many codes for lengths", OCTETS("\xfc\x00\x00\x00\x00\x00\x00\x00\x00\x00"), NULL },
-	{ "too many codes for distances", OCTETS("\x04\x1f\x00\x00\x00\x00\x00\x00\x00\x00"), NULL },
-	{ "codes that are not a tree",
-	    OCTETS("\x04\xe0\x93\x24\x49\x92\x24\x49\x92\x00\x00\x00"), NULL },
+	{ "too many codes for distances", OCTETS("\x04\x1f\x00\x00\x00\x00\x00\x00\x00\x00"),
+	    NULL },
+	{ "codes that are not a tree", OCTETS("\x04\xe0\x93\x24\x49\x92\x24\x49\x92\x00\x00\x00"),
+	    NULL },
 	{ "a repetition of nothing", OCTETS("\x04\x00\x12\x00\x00\x00\x00\x00\x00\x00"), NULL },
 	{ "no code for the end of a block",
 	    OCTETS("\x04\xc0\x81\x00\x00\x00\x00\x00\x10\xfe\xab\x01\x00\x00\x00"), NULL },
@@ -595,19 +606,22 @@ static void play_no_octet(struct script *s, const struct rule *r)
 static void add_damages(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-		agree(rule_add(c, play_damage, "7.2.2 %s fails", damages[i].name))->data = &damages[i];
-		agree_forgetting(
-		    rule_add(c, play_damage_in_fragments, "7.2.2 %s in fragments fails", damages[i].name))
+		agree(rule_add(c, play_damage, "7.2.2 %s fails", damages[i].name))->data =
+		    &damages[i];
+		agree_forgetting(rule_add(c, play_damage_in_fragments,
+		                     "7.2.2 %s in fragments fails", damages[i].name))
 		    ->data = &damages[i];
 	}
 	for (long left = 1; left < 7; left++)
-		agree(rule_add(c, play_cut, "7.2.2 message of which %ld of 7 octets came fails", left))->a =
-		    left;
+		agree(rule_add(
+		          c, play_cut, "7.2.2 message of which %ld of 7 octets came fails", left))
+		    ->a = left;
 	agree(rule_add(c, play_tail, "7.2.1 message with its tail is right or fails"));
 	agree(rule_add(c, play_no_octet, "7.2.3.6 message of no octet is empty or fails"));
 }
 
-/* --- limits ------------------------------------------------------------------------------------------ */
+/* --- limits
+ * ------------------------------------------------------------------------------------------ */
 
 /* N zeros. Blocks that refer to nothing before them can be repeated. */
 static void squeeze_zeros(struct script *s, struct octets *out, size_t n)
@@ -637,8 +651,7 @@ static void play_bomb(struct script *s, const struct rule *r)
 	unsigned char *zeros;
 
 	squeeze_zeros(s, &squeezed, n);
-	send_in_fragments(
-	    s, RSV1 | TEXT, squeezed.p, squeezed.n, r->b ? (size_t)r->b : squeezed.n);
+	send_in_fragments(s, RSV1 | TEXT, squeezed.p, squeezed.n, r->b ? (size_t)r->b : squeezed.n);
 	octets_free(&squeezed);
 	if (n > MESSAGE_MAX) {
 		expect_failure(s, 1009);
@@ -677,10 +690,13 @@ static void add_bombs(struct catalogue *c)
 		long n, each;
 	} bombs[] = {
 		{ "8 message that inflates to 16 MiB comes back", MESSAGE_MAX, 0 },
-		{ "8 message that inflates to 16 MiB and an octet fails with 1009", MESSAGE_MAX + 1, 0 },
+		{ "8 message that inflates to 16 MiB and an octet fails with 1009", MESSAGE_MAX + 1,
+		    0 },
 		{ "8 message that inflates to 1 GiB fails with 1009", 1L << 30, 0 },
-		{ "8 message that inflates to 16 MiB, in fragments, comes back", MESSAGE_MAX, 1000 },
-		{ "8 message that inflates to 64 MiB, in fragments, fails with 1009", 64L << 20, 1000 },
+		{ "8 message that inflates to 16 MiB, in fragments, comes back", MESSAGE_MAX,
+		    1000 },
+		{ "8 message that inflates to 64 MiB, in fragments, fails with 1009", 64L << 20,
+		    1000 },
 	};
 
 	for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++) {
@@ -690,15 +706,18 @@ static void add_bombs(struct catalogue *c)
 		r->b = bombs[i].each;
 	}
 	agree(rule_add(c, play_noise_limit, "8 stored message of 16 MiB comes back"));
-	agree(rule_add(c, play_noise_limit, "8 stored message of 16 MiB and an octet fails with 1009"))
+	agree(rule_add(
+	          c, play_noise_limit, "8 stored message of 16 MiB and an octet fails with 1009"))
 	    ->a = 1;
-	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^63-1 octets fails with 1009"))->a =
-	    INT64_MAX;
-	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^32 octets fails with 1009"))->a =
-	    1L << 32;
+	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^63-1 octets fails with 1009"))
+	    ->a = INT64_MAX;
+	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^32 octets fails with 1009"))
+	    ->a = 1L << 32;
 }
 
-/* --- text ------------------------------------------------------------------------------------------------ */
+/* --- text
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void play_bad_text(struct script *s, const struct rule *r)
 {
@@ -731,8 +750,8 @@ static void add_texts(struct catalogue *c)
 		r->data = bad_sequences[i].octets;
 		r->n = bad_sequences[i].n;
 	}
-	struct rule *r = agree(rule_add(c, play_bad_text,
-	    "8.1 compressed text that ends within a code point fails with 1007"));
+	struct rule *r = agree(rule_add(
+	    c, play_bad_text, "8.1 compressed text that ends within a code point fails with 1007"));
 
 	r->data = "\xf0\x9f\x98";
 	r->n = 3;

@@ -79,8 +79,8 @@ static void add_for_all(struct catalogue *c)
 			r->a = lengths[i];
 			r->data = control;
 		}
-		rule_add(c, play_header_too_long,
-		    "5.5 %s of 126 octets fails before they come", control->name)
+		rule_add(c, play_header_too_long, "5.5 %s of 126 octets fails before they come",
+		    control->name)
 		    ->data = control;
 		for (long i = 0; i < 4; i++) {
 			r = rule_add(c, play_fragmented, "5.5 fragmented %s%s%s fails with 1002",
@@ -163,7 +163,8 @@ static void add_pings(struct catalogue *c)
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		rule_add(c, play_ping, "5.5.2 ping of %ld octets is answered with them", lengths[i])
 		    ->a = lengths[i];
-	rule_add(c, play_pings_of_every_length, "5.5.2 pings of 0 to 125 octets are answered in order");
+	rule_add(
+	    c, play_pings_of_every_length, "5.5.2 pings of 0 to 125 octets are answered in order");
 	rule_add(c, play_ping_of_any_octets, "5.5.2 ping may carry what is not UTF-8");
 	rule_add(c, play_many_pings, "5.5.3 10 pings at once are answered in order")->a = 10;
 	rule_add(c, play_many_pings, "5.5.3 1000 pings at once are answered in order")->a = 1000;

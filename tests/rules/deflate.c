@@ -106,7 +106,8 @@ void squeeze(
 		}
 	} while (at < n);
 	if (style->blocks == BLOCKS_FINAL)
-		octets_add(out, "", 1); /* section 7.2.3.4: an empty block that is not final, less its tail */
+		octets_add(out, "",
+		    1); /* section 7.2.3.4: an empty block that is not final, less its tail */
 	else if (!style->keeps_tail)
 		out->n -= sizeof(tail);
 	if (q->forgets)
@@ -153,7 +154,8 @@ static void go_on(struct inflater *i)
 
 /* zlib lets references reach through all that one call puts out, whatever the window: where that
  * is small, so is what a call may put out. */
-static const char *inflate_some(struct inflater *i, struct octets *out, const void *p, size_t n, size_t max)
+static const char *inflate_some(
+    struct inflater *i, struct octets *out, const void *p, size_t n, size_t max)
 {
 	unsigned char room[16384];
 	int status;
@@ -175,7 +177,8 @@ static const char *inflate_some(struct inflater *i, struct octets *out, const vo
 	return NULL;
 }
 
-const char *inflater_take(struct inflater *i, struct octets *out, const void *p, size_t n, size_t max)
+const char *inflater_take(
+    struct inflater *i, struct octets *out, const void *p, size_t n, size_t max)
 {
 	const char *wrong = inflate_some(i, out, p, n, max);
 

@@ -66,7 +66,8 @@ static void play_many(struct script *s, const struct rule *r)
 	const unsigned char *text = script_text(s, count * n);
 
 	for (size_t i = 0; i < count; i++) {
-		send_frame(s, (i == count - 1 ? FIN : 0) | (i ? CONTINUATION : TEXT), text + i * n, n);
+		send_frame(
+		    s, (i == count - 1 ? FIN : 0) | (i ? CONTINUATION : TEXT), text + i * n, n);
 		if (r->b < 0 && i < count - 1) {
 			send_frame(s, FIN | PING, "p", 1);
 			expect_pong(s, "p", 1);

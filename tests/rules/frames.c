@@ -57,8 +57,8 @@ static void add_opcodes(struct catalogue *c)
 
 	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
 		for (enum place place = ALONE; place <= UNFINISHED; place++) {
-			struct rule *r = rule_add(c, play_opcode, "5.2 reserved opcode %u %s",
-			    opcodes[i], places[place]);
+			struct rule *r = rule_add(
+			    c, play_opcode, "5.2 reserved opcode %u %s", opcodes[i], places[place]);
 
 			r->a = opcodes[i];
 			r->b = place;
@@ -143,8 +143,8 @@ static void add_top_bits(struct catalogue *c)
 		rule_add(c, play_top_bit, "5.2 %s: length with its top bit set fails at once",
 		    kinds[k].name)
 		    ->data = &kinds[k];
-		struct rule *r = rule_add(c, play_top_bit,
-		    "5.2 %s: length of 64 bits fails at once", kinds[k].name);
+		struct rule *r = rule_add(
+		    c, play_top_bit, "5.2 %s: length of 64 bits fails at once", kinds[k].name);
 
 		r->data = &kinds[k];
 		r->a = INT64_MAX;
@@ -220,8 +220,8 @@ static void add_keys(struct catalogue *c)
 	static const unsigned long keys[] = { 0, 0xffffffff, 0x80, 0x80000000, 0x04030201 };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		struct rule *r = rule_add(
-		    c, play_key, "5.3 masking key %08lx is one like any other", keys[i]);
+		struct rule *r =
+		    rule_add(c, play_key, "5.3 masking key %08lx is one like any other", keys[i]);
 
 		r->on = ON_SERVER | ON_WIRE;
 		r->a = (long)keys[i];
@@ -260,6 +260,7 @@ void add_frame_rules(struct catalogue *c)
 	add_top_bits(c);
 	add_wrong_masks(c);
 	add_keys(c);
-	rule_add(c, play_many, "5.4 messages that come together are echoed in their order")->a = 300;
+	rule_add(c, play_many, "5.4 messages that come together are echoed in their order")->a =
+	    300;
 	rule_add(c, play_every_octet, "5.6 binary may hold every octet");
 }

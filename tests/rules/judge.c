@@ -142,7 +142,8 @@ static const char *check_close(const struct hearing *h)
 	const struct script *s = h->script;
 
 	if (s->ending == BREAKS)
-		return h->closed ? say("got Close %u, where the connection just ended", h->code) : NULL;
+		return h->closed ? say("got Close %u, where the connection just ended", h->code)
+		                 : NULL;
 	if (!h->closed)
 		return s->ending == STAYS_OPEN ? "our Close is not answered" : "no Close came";
 	if (s->ending == STAYS_OPEN && h->code != 1000)

@@ -9,7 +9,6 @@
 /* NULL: all is well; else what differs, in words that live until the next call. `in_order`: pongs
  * come where their pings stood among the messages (a server that gathers messages need not).
  * *compressed: messages that came compressed. */
-const char *judge(
-    struct outcome *o, const struct script *s, bool in_order, unsigned *compressed);
+const char *judge(struct outcome *o, const struct script *s, bool in_order, unsigned *compressed);
 
 #endif

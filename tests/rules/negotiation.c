@@ -83,7 +83,8 @@ static const struct offer good_offers[] = {
 	    { .answer = ACCEPTED, .client_bits = 15 } },
 	{ "without blanks", PMD ";server_no_context_takeover;client_max_window_bits=10",
 	    { .answer = ACCEPTED, .server_forgets = true, .client_bits = 10 } },
-	{ "with many blanks", " \t" PMD " \t; \t server_no_context_takeover ; client_max_window_bits=10  ",
+	{ "with many blanks",
+	    " \t" PMD " \t; \t server_no_context_takeover ; client_max_window_bits=10  ",
 	    { .answer = ACCEPTED, .server_forgets = true, .client_bits = 10 } },
 	{ "with server_max_window_bits in quotes", PMD "; server_max_window_bits=\"10\"",
 	    { .answer = ACCEPTED, .server_bits = 10 } },
@@ -93,8 +94,8 @@ static const struct offer good_offers[] = {
 	{ "behind an unknown extension with parameters", "x-unknown; a; b=c; d=\"e\", " PMD,
 	    { .answer = ACCEPTED } },
 	{ "before an unknown extension", PMD ", x-unknown; a=b", { .answer = ACCEPTED } },
-	{ "behind an unknown extension with our parameter", "x-unknown; server_max_window_bits=7, " PMD,
-	    { .answer = ACCEPTED } },
+	{ "behind an unknown extension with our parameter",
+	    "x-unknown; server_max_window_bits=7, " PMD, { .answer = ACCEPTED } },
 	{ "on a line behind another extension", "x-unknown; a=b\n" PMD, { .answer = ACCEPTED } },
 	{ "on a line before another extension", PMD "\nx-unknown; a=b", { .answer = ACCEPTED } },
 	{ "among empty elements", ", ,," PMD ",,", { .answer = ACCEPTED } },
@@ -106,7 +107,8 @@ static const struct offer good_offers[] = {
 	    PMD "; server_max_window_bits=7, " PMD "; client_max_window_bits=12",
 	    { .answer = ACCEPTED, .client_bits = 12 } },
 	{ "whose first has a window of 16 bits",
-	    PMD "; client_max_window_bits=16; server_no_context_takeover, " PMD, { .answer = ACCEPTED } },
+	    PMD "; client_max_window_bits=16; server_no_context_takeover, " PMD,
+	    { .answer = ACCEPTED } },
 	{ "whose first has a parameter twice",
 	    PMD "; client_max_window_bits; client_max_window_bits, " PMD, { .answer = ACCEPTED } },
 	{ "whose first has a value where none may be",
@@ -226,7 +228,8 @@ static void add_bad(struct catalogue *c, const struct bad_offer *offers, size_t 
 
 /* --- windows ------------------------------------------------------------------------------ */
 
-static void add_offer(struct catalogue *c, const char *name, const char *offer, struct fitting fitting)
+static void add_offer(
+    struct catalogue *c, const char *name, const char *offer, struct fitting fitting)
 {
 	struct rule *r = rule_add(c, play_echoes, "%s", name);
 	struct fitting *copy = malloc(sizeof(*copy));
@@ -248,10 +251,12 @@ static void add_good_windows(struct catalogue *c)
 		snprintf(name, sizeof(name), "7.1.2.1 server_max_window_bits=%u is kept", bits);
 		snprintf(offer, sizeof(offer), PMD "; server_max_window_bits=%u", bits);
 		add_offer(c, name, offer,
-		    (struct fitting){ .answer = bits == 8 ? ACCEPTED_OR_NOT : ACCEPTED, .server_bits = bits });
+		    (struct fitting){
+		        .answer = bits == 8 ? ACCEPTED_OR_NOT : ACCEPTED, .server_bits = bits });
 		snprintf(name, sizeof(name), "7.1.2.2 client_max_window_bits=%u is accepted", bits);
 		snprintf(offer, sizeof(offer), PMD "; client_max_window_bits=%u", bits);
-		add_offer(c, name, offer, (struct fitting){ .answer = ACCEPTED, .client_bits = bits });
+		add_offer(
+		    c, name, offer, (struct fitting){ .answer = ACCEPTED, .client_bits = bits });
 	}
 }
 
@@ -301,9 +306,9 @@ static void add_combination(struct catalogue *c, unsigned chosen, bool backwards
 	}
 	fitting.server_bits = chosen & 4 ? 10 : 0;
 	fitting.client_bits = chosen & 8 ? 12 : chosen & 16 ? 15 : 0;
-	snprintf(name, sizeof(name), "7.1 combination %s%s%s%s%s%s",
-	    chosen & 1 ? "S" : "", chosen & 2 ? "C" : "", chosen & 4 ? "s10" : "",
-	    chosen & 8 ? "c12" : "", chosen & 16 ? "c" : "", backwards ? ", backwards" : "");
+	snprintf(name, sizeof(name), "7.1 combination %s%s%s%s%s%s", chosen & 1 ? "S" : "",
+	    chosen & 2 ? "C" : "", chosen & 4 ? "s10" : "", chosen & 8 ? "c12" : "",
+	    chosen & 16 ? "c" : "", backwards ? ", backwards" : "");
 	add_offer(c, name, offer, fitting);
 }
 
@@ -321,7 +326,8 @@ static void add_combinations(struct catalogue *c)
 	add_combination(c, 2, false);
 }
 
-/* --- answers that a client has to refuse --------------------------------------------------------- */
+/* --- answers that a client has to refuse ---------------------------------------------------------
+ */
 
 static const struct fitting refused = { .answer = REFUSED };
 
@@ -355,8 +361,8 @@ static const struct bad_offer bad_answers[] = {
 static void add_bad_answers(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(bad_answers) / sizeof(bad_answers[0]); i++) {
-		struct rule *r =
-		    rule_add(c, play_echoes, "5.1 client refuses an answer %s", bad_answers[i].what);
+		struct rule *r = rule_add(
+		    c, play_echoes, "5.1 client refuses an answer %s", bad_answers[i].what);
 
 		r->on = ON_CLIENT;
 		r->answer = bad_answers[i].offer;
@@ -374,12 +380,13 @@ static void add_long(struct catalogue *c)
 	for (int i = 0; i < 100; i++)
 		n += (size_t)sprintf(offer + n, "x-unknown-%d; a=%d, ", i, i);
 	sprintf(offer + n, "%s", PMD);
-	add_offer(c, "7.1 offer behind 100 others is accepted", offer, (struct fitting){ .answer = ACCEPTED });
+	add_offer(c, "7.1 offer behind 100 others is accepted", offer,
+	    (struct fitting){ .answer = ACCEPTED });
 	n = (size_t)sprintf(offer, "%s", PMD);
 	for (int i = 0; i < 200; i++)
 		n += (size_t)sprintf(offer + n, "; unknown%d=%d", i, i);
-	add_offer(
-	    c, "7.1 offer with 200 unknown parameters is declined", offer, (struct fitting){ .answer = DECLINED });
+	add_offer(c, "7.1 offer with 200 unknown parameters is declined", offer,
+	    (struct fitting){ .answer = DECLINED });
 	n = (size_t)sprintf(offer, "%s; server_max_window_bits=", PMD);
 	memset(offer + n, '1', 4000);
 	offer[n + 4000] = '\0';

@@ -16,9 +16,7 @@ struct frame {
 
 void reader_init(struct reader *r, struct octets *got, bool masked, struct inflater *inflater)
 {
-	*r = (struct reader){
-		.p = got->p, .n = got->n, .masked = masked, .inflater = inflater
-	};
+	*r = (struct reader){ .p = got->p, .n = got->n, .masked = masked, .inflater = inflater };
 }
 
 void reader_fini(struct reader *r)
@@ -67,7 +65,8 @@ static const char *read_frame(struct reader *r, struct frame *f)
 	f->first = r->p[r->at++];
 	n = r->p[r->at] & 0x7f;
 	if ((r->p[r->at++] & 0x80) != (r->masked ? 0x80 : 0))
-		return r->masked ? "a frame of a client without a mask" : "a frame of a server with a mask";
+		return r->masked ? "a frame of a client without a mask"
+		                 : "a frame of a server with a mask";
 	wrong = read_length(r, n == 127 ? 8 : n == 126 ? 2 : 0, &n);
 	if (wrong)
 		return wrong;

@@ -25,9 +25,10 @@ enum {
 struct fitting {
 	enum {
 		ACCEPTED,
-		DECLINED,           /* the connection opens without an extension */
-		ACCEPTED_OR_NOT,    /* as the server likes */
-		DECLINED_OR_REFUSED, /* what the offer is made of is no offer; 400 is right as well */
+		DECLINED,            /* the connection opens without an extension */
+		ACCEPTED_OR_NOT,     /* as the server likes */
+		DECLINED_OR_REFUSED, /* what the offer is made of is no offer; 400 is right as well
+		                      */
 		REFUSED /* by the client: what it is answered was not offered (section 5.1) */
 	} answer;
 	bool server_forgets;  /* server_no_context_takeover was asked for */
@@ -41,11 +42,11 @@ struct rule {
 	char name[120];
 	unsigned on; /* ON_ALL unless changed */
 	void (*play)(struct script *s, const struct rule *r);
-	const char *offer; /* Sec-WebSocket-Extensions, '\n' between lines; NULL: none */
+	const char *offer;  /* Sec-WebSocket-Extensions, '\n' between lines; NULL: none */
 	const char *answer; /* the same, as a server answers it to the codec as a client */
 	const struct fitting *fitting; /* NULL: nothing was offered, nothing may be answered */
 	void (*open)(struct opening *o, const struct rule *r); /* NULL: with `offer` */
-	long a, b;                                               /* for these */
+	long a, b;                                             /* for these */
 	const void *data;
 	size_t n;
 };
@@ -63,13 +64,13 @@ struct rule *rule_add(struct catalogue *c, play_fn *play, const char *name, ...)
 
 /* --- the families, one a file ------------------------------------------------- */
 
-void add_frame_rules(struct catalogue *c);       /* frames.c: headers, opcodes, reserved bits, masks */
-void add_size_rules(struct catalogue *c);        /* sizes.c */
-void add_control_rules(struct catalogue *c);     /* control.c: pings and pongs */
-void add_fragment_rules(struct catalogue *c);    /* fragments.c */
-void add_text_rules(struct catalogue *c);        /* text.c: UTF-8 */
-void add_closing_rules(struct catalogue *c);     /* closing.c */
-void add_opening_rules(struct catalogue *c);     /* opening.c */
+void add_frame_rules(struct catalogue *c);    /* frames.c: headers, opcodes, reserved bits, masks */
+void add_size_rules(struct catalogue *c);     /* sizes.c */
+void add_control_rules(struct catalogue *c);  /* control.c: pings and pongs */
+void add_fragment_rules(struct catalogue *c); /* fragments.c */
+void add_text_rules(struct catalogue *c);     /* text.c: UTF-8 */
+void add_closing_rules(struct catalogue *c);  /* closing.c */
+void add_opening_rules(struct catalogue *c);  /* opening.c */
 void add_negotiation_rules(struct catalogue *c); /* negotiation.c: offers of permessage-deflate */
 void add_compression_rules(struct catalogue *c); /* compression.c */
 

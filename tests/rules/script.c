@@ -49,8 +49,9 @@ static void put_length(struct octets *o, unsigned mask, uint64_t n, unsigned wid
 {
 	if (width == 0)
 		width = n > 65535 ? 8 : n > 125 ? 2 : 0;
-	*octets_room(o, 1) =
-	    (unsigned char)(mask | (width == 8 ? 127 : width == 2 ? 126 : (unsigned)n));
+	*octets_room(o, 1) = (unsigned char)(mask | (width == 8      ? 127
+	                                                : width == 2 ? 126
+	                                                             : (unsigned)n));
 	while (width-- > 0)
 		*octets_room(o, 1) = (unsigned char)(n >> 8 * width);
 }
@@ -126,8 +127,8 @@ static struct squeezer *squeezer_of(struct script *s)
 		abort();
 	if (!s->squeezer)
 		s->squeezer = s->masking
-		    ? squeezer_new(a->client_bits, a->client_no_context_takeover)
-		    : squeezer_new(a->server_bits, a->server_no_context_takeover);
+		                  ? squeezer_new(a->client_bits, a->client_no_context_takeover)
+		                  : squeezer_new(a->server_bits, a->server_no_context_takeover);
 	return s->squeezer;
 }
 

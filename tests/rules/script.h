@@ -44,7 +44,7 @@ struct squeezer;
 struct script {
 	bool masking;
 	const struct agreed *agreed; /* NULL: no extension */
-	struct squeezer *squeezer;     /* compresses what is sent; NULL without extension */
+	struct squeezer *squeezer;   /* compresses what is sent; NULL without extension */
 	struct octets sent;
 	struct octets payloads;
 	struct answer *answers;
@@ -89,8 +89,7 @@ struct style;
 void send_compressed(
     struct script *s, unsigned first, const void *p, size_t n, const struct style *style);
 /* The payload alone, to be sent by other means; as long as the script lives. */
-struct octets script_squeeze(
-    struct script *s, const void *p, size_t n, const struct style *style);
+struct octets script_squeeze(struct script *s, const void *p, size_t n, const struct style *style);
 
 /* --- expecting -------------------------------------------------------------- */
 

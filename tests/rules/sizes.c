@@ -50,8 +50,8 @@ static void add_sizes(struct catalogue *c)
 			r->b = type;
 			if (sizes[i] < 2)
 				continue;
-			r = rule_add(c, play_two_fragments, "5.4 %s of %ld octets in halves comes back",
-			    types[type], sizes[i]);
+			r = rule_add(c, play_two_fragments,
+			    "5.4 %s of %ld octets in halves comes back", types[type], sizes[i]);
 			r->a = sizes[i];
 			r->b = type;
 		}

@@ -39,7 +39,8 @@ enum side { AS_SERVER, AS_CLIENT };
 
 /* The extensions that the codec settles on: as a server it is OFFERED some ('\n' between lines), as
  * a client it is ANSWERED with some; NULL: none. Where context takeover is its own choice it
- * chooses it. False: it refuses. *extensions: what it answers or has accepted, or NULL; malloc'd. */
+ * chooses it. False: it refuses. *extensions: what it answers or has accepted, or NULL; malloc'd.
+ */
 bool codec_open(enum side side, const char *offered, const char *answered, char **extensions);
 void codec_play(
     struct outcome *o, const struct script *s, enum side side, enum cut cut, uint32_t seed);

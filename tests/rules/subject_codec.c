@@ -63,10 +63,8 @@ static size_t compress(struct ws_conn *c, const char *data, size_t n, char *room
 static void echo_back(struct ws_conn *c, enum ws_opcode type, char *data, size_t n, bool compressed)
 {
 	char header[WS_HEADER_MAX];
-	size_t header_len = ws_conn_data_header(c, header, type, data, n);
+	size_t header_len = ws_conn_data_header(c, header, compressed ? WS_RSV1 : 0, type, data, n);
 
-	if (compressed)
-		header[0] |= WS_RSV1;
 	on_write(c, header, header_len);
 	octets_add(&of(c)->outcome->got, data, n);
 }

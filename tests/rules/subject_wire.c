@@ -25,7 +25,8 @@ static void rest_a_moment(void)
 }
 
 /* Whoever refuses or fails the connection need not read all: what he said comes first. */
-static void send_all(struct conn *c, const struct octets *all, struct cutter *cutter, int64_t deadline)
+static void send_all(
+    struct conn *c, const struct octets *all, struct cutter *cutter, int64_t deadline)
 {
 	for (size_t at = 0, n; at < all->n; at += n) {
 		n = cut_next(cutter, all->n - at);

@@ -269,8 +269,8 @@ static void add_beginnings(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
 		const struct sequence *b = &beginnings[i];
-		struct rule *r =
-		    rule_add(c, play_ends_early, "8.1 text that ends with %s fails with 1007", b->name);
+		struct rule *r = rule_add(
+		    c, play_ends_early, "8.1 text that ends with %s fails with 1007", b->name);
 
 		r->data = b->octets;
 		r->n = b->n;
@@ -279,7 +279,8 @@ static void add_beginnings(struct catalogue *c)
 		r->data = b->octets;
 		r->n = b->n;
 		r->a = 1;
-		r = rule_add(c, play_may_go_on, "8.1 fragment that ends with %s may go on", b->name);
+		r = rule_add(
+		    c, play_may_go_on, "8.1 fragment that ends with %s may go on", b->name);
 		r->data = b->octets;
 		r->n = b->n;
 	}
