@@ -114,9 +114,9 @@ static uint32_t seed_of(const char *name)
 	return seed;
 }
 
-static int64_t deadline_from_now(void)
+static int patience(void)
 {
-	return now_ms() + (int64_t)(ANSWER_MS * options.patience);
+	return (int)(ANSWER_MS * options.patience);
 }
 
 static void report(const struct task *t, const char *how, const char *wrong)
@@ -163,7 +163,7 @@ static void play(
 	uint32_t seed = seed_of(t->rule->name);
 
 	if (is_wire(t))
-		wire_play(o, w, s, cut, seed, deadline_from_now());
+		wire_play(o, w, s, cut, seed, patience());
 	else
 		codec_play(o, s, (enum side)t->subject, cut, seed);
 }
@@ -227,7 +227,7 @@ static const char *open_wire(const struct task *t, struct opened *w, enum cut cu
 	if (r->fitting && r->fitting->answer == DECLINED_OR_REFUSED)
 		opening.statuses[1] = 400;
 	wrong = wire_open(w, &addresses[t->subject], &opening, r->open ? cut : CUT_NOT,
-	    seed_of(r->name), deadline_from_now());
+	    seed_of(r->name), patience());
 	opening_free(&opening);
 	return wrong;
 }
@@ -482,8 +482,8 @@ static bool ask_for_compression(int subject)
 	bool knows;
 
 	opening_default(&opening, "permessage-deflate; client_max_window_bits");
-	knows = !wire_open(&w, &addresses[subject], &opening, CUT_NOT, 0, deadline_from_now()) &&
-	        w.extensions;
+	knows =
+	    !wire_open(&w, &addresses[subject], &opening, CUT_NOT, 0, patience()) && w.extensions;
 	wire_close(&w);
 	opening_free(&opening);
 	return knows;

@@ -40,18 +40,19 @@ static void add_codes(struct catalogue *c)
 
 	for (int k = 0; k < 2; k++) {
 		for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-			r = rule_add(c, play_code, "7.4 Close %ld%s is answered", good[i], with[k]);
+			r = rule_add(
+			    c, play_code, "6455 7.4 Close %ld%s is answered", good[i], with[k]);
 			r->a = good[i];
 			r->data = reasons[k];
 		}
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-			r = rule_add(
-			    c, play_bad_code, "7.4 Close %ld%s fails with 1002", bad[i], with[k]);
+			r = rule_add(c, play_bad_code, "6455 7.4 Close %ld%s fails with 1002",
+			    bad[i], with[k]);
 			r->a = bad[i];
 			r->data = reasons[k];
 		}
 	}
-	r = rule_add(c, play_code, "5.5.1 Close without a code is answered by one without");
+	r = rule_add(c, play_code, "6455 5.5.1 Close without a code is answered by one without");
 	r->a = NO_STATUS;
 	r->data = "";
 }
@@ -94,20 +95,21 @@ static void add_payloads(struct catalogue *c)
 	struct rule *r;
 
 	for (size_t i = 0; i < sizeof(octets) / sizeof(octets[0]); i++)
-		rule_add(c, play_one_octet, "5.5.1 Close of one octet, %02lx, fails with 1002",
+		rule_add(c, play_one_octet, "6455 5.5.1 Close of one octet, %02lx, fails with 1002",
 		    octets[i])
 		    ->a = octets[i];
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		rule_add(c, play_reason, "5.5.1 Close with a reason of %ld octets is answered",
+		rule_add(c, play_reason, "6455 5.5.1 Close with a reason of %ld octets is answered",
 		    lengths[i])
 		    ->a = lengths[i];
 	for (size_t i = 0; i < bad_sequence_count; i++) {
-		r = rule_add(c, play_bad_reason, "8.1 Close whose reason has %s fails with 1007",
-		    bad_sequences[i].name);
+		r = rule_add(c, play_bad_reason,
+		    "6455 8.1 Close whose reason has %s fails with 1007", bad_sequences[i].name);
 		r->data = bad_sequences[i].octets;
 		r->n = bad_sequences[i].n;
 	}
-	r = rule_add(c, play_bad_reason, "8.1 Close whose reason is cut in a code point fails");
+	r = rule_add(
+	    c, play_bad_reason, "6455 8.1 Close whose reason is cut in a code point fails");
 	r->data = "\xe2\x82";
 	r->n = 2;
 }
@@ -208,11 +210,11 @@ static void play_behind_failure(struct script *s, const struct rule *r)
 static void add_behind(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(behinds) / sizeof(behinds[0]); i++) {
-		rule_add(
-		    c, play_behind_close, "5.5.1 behind a Close %s is ignored", behinds[i].name)
+		rule_add(c, play_behind_close, "6455 5.5.1 behind a Close %s is ignored",
+		    behinds[i].name)
 		    ->data = &behinds[i];
-		rule_add(
-		    c, play_behind_failure, "7.1.7 behind a failure %s is ignored", behinds[i].name)
+		rule_add(c, play_behind_failure, "6455 7.1.7 behind a failure %s is ignored",
+		    behinds[i].name)
 		    ->data = &behinds[i];
 	}
 }
@@ -263,17 +265,18 @@ static void play_failure_behind_messages(struct script *s, const struct rule *r)
 
 static void add_before(struct catalogue *c)
 {
-	rule_add(c, play_messages_before, "5.5.1 message before a Close is delivered")->a = 1;
-	rule_add(c, play_messages_before, "5.5.1 500 messages before a Close are delivered")->a =
-	    500;
-	rule_add(c, play_large_before, "5.5.1 binary of 1 MiB before a Close is delivered")->a =
-	    1 << 20;
-	rule_add(c, play_ping_before, "5.5.2 ping before a Close is answered");
-	rule_add(c, play_within_message, "5.4 Close within a message ends it");
-	rule_add(c, play_failure_behind_messages, "7.1.7 message before a failure is delivered")
-	    ->a = 10;
+	rule_add(c, play_messages_before, "6455 5.5.1 message before a Close is delivered")->a = 1;
+	rule_add(c, play_messages_before, "6455 5.5.1 500 messages before a Close are delivered")
+	    ->a = 500;
+	rule_add(c, play_large_before, "6455 5.5.1 binary of 1 MiB before a Close is delivered")
+	    ->a = 1 << 20;
+	rule_add(c, play_ping_before, "6455 5.5.2 ping before a Close is answered");
+	rule_add(c, play_within_message, "6455 5.4 Close within a message ends it");
 	rule_add(
-	    c, play_failure_behind_messages, "7.1.7 text of 1 MiB before a failure is delivered")
+	    c, play_failure_behind_messages, "6455 7.1.7 message before a failure is delivered")
+	    ->a = 10;
+	rule_add(c, play_failure_behind_messages,
+	    "6455 7.1.7 text of 1 MiB before a failure is delivered")
 	    ->a = 1 << 20;
 }
 
@@ -315,9 +318,11 @@ static void add_breaks(struct catalogue *c)
 	static const char *const where[] = { "behind a message", "in a header", "in a payload",
 		"between fragments", "in a Close" };
 
-	rule_add(c, play_nothing, "7.1.5 end of the connection at its beginning is not answered");
+	rule_add(
+	    c, play_nothing, "6455 7.1.5 end of the connection at its beginning is not answered");
 	for (long i = 0; i < 5; i++)
-		rule_add(c, play_break, "7.1.5 end of the connection %s is not answered", where[i])
+		rule_add(
+		    c, play_break, "6455 7.1.5 end of the connection %s is not answered", where[i])
 		    ->a = i;
 }
 

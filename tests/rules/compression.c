@@ -50,22 +50,22 @@ struct example {
 #define OCTETS(literal) literal, sizeof(literal) - 1
 
 static const struct example examples[] = {
-	{ "7.2.3.1 one block", OCTETS("\xf2\x48\xcd\xc9\xc9\x07\x00"), "Hello" },
-	{ "7.2.3.3 a block that is stored", OCTETS("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"),
+	{ "7692 7.2.3.1 one block", OCTETS("\xf2\x48\xcd\xc9\xc9\x07\x00"), "Hello" },
+	{ "7692 7.2.3.3 a block that is stored",
+	    OCTETS("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello" },
+	{ "7692 7.2.3.4 a block with BFINAL", OCTETS("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "Hello" },
+	{ "7692 7.2.3.5 two blocks", OCTETS("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
 	    "Hello" },
-	{ "7.2.3.4 a block with BFINAL", OCTETS("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "Hello" },
-	{ "7.2.3.5 two blocks", OCTETS("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
-	    "Hello" },
-	{ "7.2.3.6 an empty message", OCTETS("\x00"), "" },
-	{ "7.2.1 an empty block by fixed codes", OCTETS("\x02\x00"), "" },
-	{ "7.2.1 empty blocks before and behind",
+	{ "7692 7.2.3.6 an empty message", OCTETS("\x00"), "" },
+	{ "7692 7.2.1 an empty block by fixed codes", OCTETS("\x02\x00"), "" },
+	{ "7692 7.2.1 empty blocks before and behind",
 	    OCTETS("\x00\x00\x00\xff\xff\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff\x00"),
 	    "Hello" },
-	{ "7.2.1 two blocks with BFINAL", OCTETS("\xf3\x48\x05\x00\xcb\xc9\xc9\x07\x00\x00"),
+	{ "7692 7.2.1 two blocks with BFINAL", OCTETS("\xf3\x48\x05\x00\xcb\xc9\xc9\x07\x00\x00"),
 	    "Hello" },
-	{ "7.2.1 BFINAL before a block without it", OCTETS("\xf3\x48\x05\x00\xca\xc9\xc9\x07\x00"),
-	    "Hello" },
-	{ "7.2.1 a stored block with BFINAL",
+	{ "7692 7.2.1 BFINAL before a block without it",
+	    OCTETS("\xf3\x48\x05\x00\xca\xc9\xc9\x07\x00"), "Hello" },
+	{ "7692 7.2.1 a stored block with BFINAL",
 	    OCTETS("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello" },
 };
 
@@ -112,9 +112,9 @@ static void add_examples(struct catalogue *c)
 		    rule_add(c, play_example, "%s, without takeover", examples[i].name))
 		    ->data = &examples[i];
 	}
-	agree(rule_add(c, play_reference, "7.2.3.2 reference to the message before"));
+	agree(rule_add(c, play_reference, "7692 7.2.3.2 reference to the message before"));
 	agree_forgetting(rule_add(
-	    c, play_reference, "7.1.1.2 reference to the message before that is forgotten"));
+	    c, play_reference, "7692 7.1.1.2 reference to the message before that is forgotten"));
 }
 
 /* --- every style of compressing ----------------------------------------------------------- */
@@ -158,12 +158,13 @@ static void add_styles(struct catalogue *c)
 	for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++)
 		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
 			struct rule *r = agree(rule_add(
-			    c, play_style, "7.2.1 %s: %ld octets", styles[i].name, sizes[k]));
+			    c, play_style, "7692 7.2.1 %s: %ld octets", styles[i].name, sizes[k]));
 
 			r->data = &styles[i].style;
 			r->a = sizes[k];
-			r = agree_forgetting(rule_add(c, play_style,
-			    "7.2.1 %s: %ld octets, without takeover", styles[i].name, sizes[k]));
+			r = agree_forgetting(
+			    rule_add(c, play_style, "7692 7.2.1 %s: %ld octets, without takeover",
+			        styles[i].name, sizes[k]));
 			r->data = &styles[i].style;
 			r->a = sizes[k];
 		}
@@ -286,14 +287,15 @@ static void add_matrix(struct catalogue *c)
 			struct rule *r;
 
 			for (long type = 0; type < 2; type++) {
-				r = agree_on(rule_add(c, play_sizes, "7.1 %s: %s of %ld octets",
-				                 agreements[i].name, types[type], sizes[k]),
+				r = agree_on(
+				    rule_add(c, play_sizes, "7692 7.1 %s: %s of %ld octets",
+				        agreements[i].name, types[type], sizes[k]),
 				    &agreements[i]);
 				r->a = sizes[k];
 				r->b = type;
 			}
 			r = agree_on(rule_add(c, play_sizes_in_fragments,
-			                 "7.1 %s: text of %ld octets in fragments",
+			                 "7692 7.1 %s: text of %ld octets in fragments",
 			                 agreements[i].name, sizes[k]),
 			    &agreements[i]);
 			r->a = sizes[k];
@@ -366,24 +368,27 @@ static void add_contexts(struct catalogue *c)
 	struct rule *r;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		agree(rule_add(c, play_far_reference, "7.2.1 noise of %ld octets again and again",
-		          sizes[i]))
+		agree(rule_add(c, play_far_reference,
+		          "7692 7.2.1 noise of %ld octets again and again", sizes[i]))
 		    ->a = sizes[i];
 		agree_forgetting(
 		    rule_add(c, play_far_reference,
-		        "7.2.1 noise of %ld octets again and again, without takeover", sizes[i]))
+		        "7692 7.2.1 noise of %ld octets again and again, without takeover",
+		        sizes[i]))
 		    ->a = sizes[i];
 	}
-	agree(rule_add(c, play_context_beside, "7.2.1 context passes by what is not compressed"));
+	agree(rule_add(
+	    c, play_context_beside, "7692 7.2.1 context passes by what is not compressed"));
+	agree_forgetting(rule_add(
+	    c, play_context_beside, "7692 7.2.1 no context passes by what is not compressed"));
+	agree(rule_add(c, play_many_messages, "7692 7.2.1 1000 messages in one context"));
 	agree_forgetting(
-	    rule_add(c, play_context_beside, "7.2.1 no context passes by what is not compressed"));
-	agree(rule_add(c, play_many_messages, "7.2.1 1000 messages in one context"));
-	agree_forgetting(rule_add(c, play_many_messages, "7.2.1 1000 messages, each by itself"));
+	    rule_add(c, play_many_messages, "7692 7.2.1 1000 messages, each by itself"));
 	for (size_t i = 0; i < sizeof(agreements) / sizeof(agreements[0]); i++) {
 		if (!agreements[i].fitting.client_bits || agreements[i].fitting.client_bits > 11)
 			continue;
 		r = rule_add(c, play_beyond_window,
-		    "7.2.1 %s: reference beyond it is right or fails", agreements[i].name);
+		    "7692 7.2.1 %s: reference beyond it is right or fails", agreements[i].name);
 		agree_on(r, &agreements[i]);
 	}
 }
@@ -502,18 +507,18 @@ static void add_frames(struct catalogue *c)
 {
 	static const long each[] = { 1, 2, 3, 7, 100, 126, 65536 };
 
-	agree(rule_add(c, play_by_turns, "6 compressed and other messages by turns"));
+	agree(rule_add(c, play_by_turns, "7692 6 compressed and other messages by turns"));
 	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++)
-		agree(rule_add(
-		          c, play_fragments, "6.1 fragments of %ld octets, pings between", each[i]))
+		agree(rule_add(c, play_fragments, "7692 6.1 fragments of %ld octets, pings between",
+		          each[i]))
 		    ->a = each[i];
 	agree(rule_add(c, play_too_many_fragments,
-	    "10.4 1025 fragments of a compressed message fail with 1009"));
+	    "6455 10.4 1025 fragments of a compressed message fail with 1009"));
 	for (size_t i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++)
-		agree(rule_add(c, play_misuse, "6.1 %s fails with 1002", misuses[i].name))->data =
-		    &misuses[i];
-	agree(rule_add(c, play_control, "6 control frames are never compressed"));
-	agree(rule_add(c, play_shrinks, "6 texts of 64 KiB that shrink come back compressed"));
+		agree(rule_add(c, play_misuse, "7692 6.1 %s fails with 1002", misuses[i].name))
+		    ->data = &misuses[i];
+	agree(rule_add(c, play_control, "7692 6 control frames are never compressed"));
+	agree(rule_add(c, play_shrinks, "7692 6 texts of 64 KiB that shrink come back compressed"));
 }
 
 /* --- what does not inflate
@@ -606,18 +611,18 @@ static void play_no_octet(struct script *s, const struct rule *r)
 static void add_damages(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-		agree(rule_add(c, play_damage, "7.2.2 %s fails", damages[i].name))->data =
+		agree(rule_add(c, play_damage, "7692 7.2.2 %s fails", damages[i].name))->data =
 		    &damages[i];
 		agree_forgetting(rule_add(c, play_damage_in_fragments,
-		                     "7.2.2 %s in fragments fails", damages[i].name))
+		                     "7692 7.2.2 %s in fragments fails", damages[i].name))
 		    ->data = &damages[i];
 	}
 	for (long left = 1; left < 7; left++)
-		agree(rule_add(
-		          c, play_cut, "7.2.2 message of which %ld of 7 octets came fails", left))
+		agree(rule_add(c, play_cut,
+		          "7692 7.2.2 message of which %ld of 7 octets came fails", left))
 		    ->a = left;
-	agree(rule_add(c, play_tail, "7.2.1 message with its tail is right or fails"));
-	agree(rule_add(c, play_no_octet, "7.2.3.6 message of no octet is empty or fails"));
+	agree(rule_add(c, play_tail, "7692 7.2.1 message with its tail is right or fails"));
+	agree(rule_add(c, play_no_octet, "7692 7.2.3.6 message of no octet is empty or fails"));
 }
 
 /* --- limits
@@ -689,14 +694,14 @@ static void add_bombs(struct catalogue *c)
 		const char *name;
 		long n, each;
 	} bombs[] = {
-		{ "8 message that inflates to 16 MiB comes back", MESSAGE_MAX, 0 },
-		{ "8 message that inflates to 16 MiB and an octet fails with 1009", MESSAGE_MAX + 1,
-		    0 },
-		{ "8 message that inflates to 1 GiB fails with 1009", 1L << 30, 0 },
-		{ "8 message that inflates to 16 MiB, in fragments, comes back", MESSAGE_MAX,
+		{ "7692 8 message that inflates to 16 MiB comes back", MESSAGE_MAX, 0 },
+		{ "7692 8 message that inflates to 16 MiB and an octet fails with 1009",
+		    MESSAGE_MAX + 1, 0 },
+		{ "7692 8 message that inflates to 1 GiB fails with 1009", 1L << 30, 0 },
+		{ "7692 8 message that inflates to 16 MiB, in fragments, comes back", MESSAGE_MAX,
 		    1000 },
-		{ "8 message that inflates to 64 MiB, in fragments, fails with 1009", 64L << 20,
-		    1000 },
+		{ "7692 8 message that inflates to 64 MiB, in fragments, fails with 1009",
+		    64L << 20, 1000 },
 	};
 
 	for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++) {
@@ -705,13 +710,15 @@ static void add_bombs(struct catalogue *c)
 		r->a = bombs[i].n;
 		r->b = bombs[i].each;
 	}
-	agree(rule_add(c, play_noise_limit, "8 stored message of 16 MiB comes back"));
-	agree(rule_add(
-	          c, play_noise_limit, "8 stored message of 16 MiB and an octet fails with 1009"))
+	agree(rule_add(c, play_noise_limit, "7692 8 stored message of 16 MiB comes back"));
+	agree(rule_add(c, play_noise_limit,
+	          "7692 8 stored message of 16 MiB and an octet fails with 1009"))
 	    ->a = 1;
-	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^63-1 octets fails with 1009"))
+	agree(rule_add(
+	          c, play_announced, "6455 10.4 compressed frame of 2^63-1 octets fails with 1009"))
 	    ->a = INT64_MAX;
-	agree(rule_add(c, play_announced, "10.4 compressed frame of 2^32 octets fails with 1009"))
+	agree(rule_add(
+	          c, play_announced, "6455 10.4 compressed frame of 2^32 octets fails with 1009"))
 	    ->a = 1L << 32;
 }
 
@@ -745,19 +752,19 @@ static void add_texts(struct catalogue *c)
 {
 	for (size_t i = 0; i < bad_sequence_count; i++) {
 		struct rule *r = agree(rule_add(c, play_bad_text,
-		    "8.1 compressed text with %s fails with 1007", bad_sequences[i].name));
+		    "6455 8.1 compressed text with %s fails with 1007", bad_sequences[i].name));
 
 		r->data = bad_sequences[i].octets;
 		r->n = bad_sequences[i].n;
 	}
-	struct rule *r = agree(rule_add(
-	    c, play_bad_text, "8.1 compressed text that ends within a code point fails with 1007"));
+	struct rule *r = agree(rule_add(c, play_bad_text,
+	    "6455 8.1 compressed text that ends within a code point fails with 1007"));
 
 	r->data = "\xf0\x9f\x98";
 	r->n = 3;
 	for (long n = 1; n <= 4; n++)
 		agree(rule_add(c, play_text_cut,
-		          "8.1 compressed text in blocks and fragments of %ld octets", n))
+		          "6455 8.1 compressed text in blocks and fragments of %ld octets", n))
 		    ->a = n;
 }
 

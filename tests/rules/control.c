@@ -74,17 +74,18 @@ static void add_for_all(struct catalogue *c)
 		struct rule *r;
 
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-			r = rule_add(c, play_too_long, "5.5 %s of %ld octets fails with 1002",
+			r = rule_add(c, play_too_long, "6455 5.5 %s of %ld octets fails with 1002",
 			    control->name, lengths[i]);
 			r->a = lengths[i];
 			r->data = control;
 		}
-		rule_add(c, play_header_too_long, "5.5 %s of 126 octets fails before they come",
-		    control->name)
+		rule_add(c, play_header_too_long,
+		    "6455 5.5 %s of 126 octets fails before they come", control->name)
 		    ->data = control;
 		for (long i = 0; i < 4; i++) {
-			r = rule_add(c, play_fragmented, "5.5 fragmented %s%s%s fails with 1002",
-			    i & 1 ? "" : "empty ", control->name, within[i / 2]);
+			r = rule_add(c, play_fragmented,
+			    "6455 5.5 fragmented %s%s%s fails with 1002", i & 1 ? "" : "empty ",
+			    control->name, within[i / 2]);
 			r->a = i & 1 ? 2 : 0;
 			r->b = i / 2;
 			r->data = control;
@@ -161,18 +162,20 @@ static void add_pings(struct catalogue *c)
 	static const long lengths[] = { 0, 1, 2, 3, 4, 5, 16, 64, 124, 125 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		rule_add(c, play_ping, "5.5.2 ping of %ld octets is answered with them", lengths[i])
+		rule_add(
+		    c, play_ping, "6455 5.5.2 ping of %ld octets is answered with them", lengths[i])
 		    ->a = lengths[i];
-	rule_add(
-	    c, play_pings_of_every_length, "5.5.2 pings of 0 to 125 octets are answered in order");
-	rule_add(c, play_ping_of_any_octets, "5.5.2 ping may carry what is not UTF-8");
-	rule_add(c, play_many_pings, "5.5.3 10 pings at once are answered in order")->a = 10;
-	rule_add(c, play_many_pings, "5.5.3 1000 pings at once are answered in order")->a = 1000;
-	rule_add(c, play_same_pings, "5.5.2 equal pings are answered one by one")->a = 50;
-	rule_add(c, play_pings_and_messages, "5.5.2 pings between messages are answered");
+	rule_add(c, play_pings_of_every_length,
+	    "6455 5.5.2 pings of 0 to 125 octets are answered in order");
+	rule_add(c, play_ping_of_any_octets, "6455 5.5.2 ping may carry what is not UTF-8");
+	rule_add(c, play_many_pings, "6455 5.5.3 10 pings at once are answered in order")->a = 10;
+	rule_add(c, play_many_pings, "6455 5.5.3 1000 pings at once are answered in order")->a =
+	    1000;
+	rule_add(c, play_same_pings, "6455 5.5.2 equal pings are answered one by one")->a = 50;
+	rule_add(c, play_pings_and_messages, "6455 5.5.2 pings between messages are answered");
 	for (long n = 0; n <= 4; n += 4)
 		rule_add(c, play_unfinished_ping,
-		    "5.5.2 ping of which %ld of 5 octets came is not answered", n)
+		    "6455 5.5.2 ping of which %ld of 5 octets came is not answered", n)
 		    ->a = n;
 }
 
@@ -199,10 +202,10 @@ static void add_pongs(struct catalogue *c)
 	static const long lengths[] = { 0, 1, 124, 125 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		rule_add(c, play_pong, "5.5.3 pong of %ld octets that nobody asked for is ignored",
-		    lengths[i])
+		rule_add(c, play_pong,
+		    "6455 5.5.3 pong of %ld octets that nobody asked for is ignored", lengths[i])
 		    ->a = lengths[i];
-	rule_add(c, play_many_pongs, "5.5.3 200 pongs that nobody asked for are ignored");
+	rule_add(c, play_many_pongs, "6455 5.5.3 200 pongs that nobody asked for are ignored");
 }
 
 /* --- control frames within messages ------------------------------------------------------ */
@@ -240,9 +243,9 @@ static void play_between_octets(struct script *s, const struct rule *r)
 
 static void add_within(struct catalogue *c)
 {
-	rule_add(c, play_between, "5.4 pings and pongs between fragments of text")->a = 0;
-	rule_add(c, play_between, "5.4 pings and pongs between fragments of binary")->a = 1;
-	rule_add(c, play_between_octets, "5.4 pings behind every octet of a text");
+	rule_add(c, play_between, "6455 5.4 pings and pongs between fragments of text")->a = 0;
+	rule_add(c, play_between, "6455 5.4 pings and pongs between fragments of binary")->a = 1;
+	rule_add(c, play_between_octets, "6455 5.4 pings behind every octet of a text");
 }
 
 void add_control_rules(struct catalogue *c)

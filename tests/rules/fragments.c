@@ -49,7 +49,7 @@ static void add_splits(struct catalogue *c)
 
 	for (long type = 0; type < 2; type++)
 		for (size_t i = 0; i < sizeof(splits) / sizeof(splits[0]); i++) {
-			struct rule *r = rule_add(c, play_split, "5.4 %s of %s is one message",
+			struct rule *r = rule_add(c, play_split, "6455 5.4 %s of %s is one message",
 			    types[type], splits[i].name);
 
 			r->data = &splits[i];
@@ -110,15 +110,16 @@ static void add_many(struct catalogue *c)
 		const char *name;
 		long count, each;
 	} many[] = {
-		{ "5.4 10 fragments of 1000 octets", 10, 1000 },
-		{ "5.4 100 fragments of an octet", 100, 1 },
-		{ "5.4 16 fragments of 64 KiB", 16, 65536 },
-		{ "5.4 1023 fragments", 1023, 1 },
-		{ "10.4 1024 fragments, which is the limit", 1024, 1 },
-		{ "10.4 1024 fragments of 1 KiB", 1024, 1024 },
-		{ "10.4 1024 fragments with pings between them, which do not count", 1024, -1 },
-		{ "10.4 1025 fragments fail with 1009", 1025, 1 },
-		{ "10.4 1025 fragments with pings between them fail with 1009", 1025, -1 },
+		{ "6455 5.4 10 fragments of 1000 octets", 10, 1000 },
+		{ "6455 5.4 100 fragments of an octet", 100, 1 },
+		{ "6455 5.4 16 fragments of 64 KiB", 16, 65536 },
+		{ "6455 5.4 1023 fragments", 1023, 1 },
+		{ "6455 10.4 1024 fragments, which is the limit", 1024, 1 },
+		{ "6455 10.4 1024 fragments of 1 KiB", 1024, 1024 },
+		{ "6455 10.4 1024 fragments with pings between them, which do not count", 1024,
+		    -1 },
+		{ "6455 10.4 1025 fragments fail with 1009", 1025, 1 },
+		{ "6455 10.4 1025 fragments with pings between them fail with 1009", 1025, -1 },
 	};
 
 	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
@@ -127,9 +128,10 @@ static void add_many(struct catalogue *c)
 		r->a = many[i].count;
 		r->b = many[i].each;
 	}
-	rule_add(c, play_many_empty, "10.4 1024 empty fragments are an empty message")->a = 1023;
-	rule_add(c, play_many_empty, "10.4 1025 empty fragments fail with 1009")->a = 1025;
-	rule_add(c, play_again_and_again, "10.4 fragments are counted by message");
+	rule_add(c, play_many_empty, "6455 10.4 1024 empty fragments are an empty message")->a =
+	    1023;
+	rule_add(c, play_many_empty, "6455 10.4 1025 empty fragments fail with 1009")->a = 1025;
+	rule_add(c, play_again_and_again, "6455 10.4 fragments are counted by message");
 }
 
 /* --- wrong order ----------------------------------------------------------------------- */
@@ -201,32 +203,32 @@ static void add_orders(struct catalogue *c)
 	for (size_t i = 0; i < 2; i++) {
 		for (long full = 0; full < 2; full++) {
 			r = rule_add(c, play_continuation,
-			    "5.4 %scontinuation (%s) without a message fails with 1002",
+			    "6455 5.4 %scontinuation (%s) without a message fails with 1002",
 			    empty[full], lasts[i].name);
 			r->a = lasts[i].first;
 			r->b = full;
 			r = rule_add(c, play_continuation_behind_message,
-			    "5.4 continuation (%s) behind a message%s fails with 1002",
+			    "6455 5.4 continuation (%s) behind a message%s fails with 1002",
 			    lasts[i].name, full ? " in fragments" : "");
 			r->a = lasts[i].first;
 			r->b = full;
 		}
 		rule_add(c, play_continuation_behind_control,
-		    "5.4 continuation (%s) of a ping fails with 1002", lasts[i].name)
+		    "6455 5.4 continuation (%s) of a ping fails with 1002", lasts[i].name)
 		    ->a = lasts[i].first;
 	}
 	for (size_t i = 0; i < 2; i++)
 		for (size_t k = 0; k < 4; k++) {
 			for (size_t full = 0; full < 2; full++) {
 				r = rule_add(c, play_message_within,
-				    "5.4 %s%s within a %s fails with 1002", intruders[k].name,
+				    "6455 5.4 %s%s within a %s fails with 1002", intruders[k].name,
 				    full ? "" : ", empty,", firsts[i].name);
 				r->a = firsts[i].first;
 				r->b = intruders[k].first;
 				r->n = full;
 			}
 			r = rule_add(c, play_message_within_continued,
-			    "5.4 %s within a %s that was continued fails with 1002",
+			    "6455 5.4 %s within a %s that was continued fails with 1002",
 			    intruders[k].name, firsts[i].name);
 			r->a = firsts[i].first;
 			r->b = intruders[k].first;
@@ -258,6 +260,6 @@ void add_fragment_rules(struct catalogue *c)
 	add_splits(c);
 	add_many(c);
 	add_orders(c);
-	rule_add(c, play_whole_and_fragments, "5.4 whole messages and fragments by turns");
-	rule_add(c, play_unfinished, "5.4 message without its last fragment is not delivered");
+	rule_add(c, play_whole_and_fragments, "6455 5.4 whole messages and fragments by turns");
+	rule_add(c, play_unfinished, "6455 5.4 message without its last fragment is not delivered");
 }

@@ -57,8 +57,8 @@ static void add_opcodes(struct catalogue *c)
 
 	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
 		for (enum place place = ALONE; place <= UNFINISHED; place++) {
-			struct rule *r = rule_add(
-			    c, play_opcode, "5.2 reserved opcode %u %s", opcodes[i], places[place]);
+			struct rule *r = rule_add(c, play_opcode, "6455 5.2 reserved opcode %u %s",
+			    opcodes[i], places[place]);
 
 			r->a = opcodes[i];
 			r->b = place;
@@ -84,8 +84,8 @@ static void add_reserved(struct catalogue *c)
 
 	for (unsigned bits = 1; bits <= 7; bits++)
 		for (size_t k = 0; k < COUNT_OF_KINDS; k++) {
-			struct rule *r = rule_add(c, play_reserved, "5.2 %s on %s fails with 1002",
-			    names[bits - 1], kinds[k].name);
+			struct rule *r = rule_add(c, play_reserved,
+			    "6455 5.2 %s on %s fails with 1002", names[bits - 1], kinds[k].name);
 
 			r->a = bits << 4;
 			r->data = &kinds[k];
@@ -116,7 +116,7 @@ static void add_long_lengths(struct catalogue *c)
 	for (size_t k = 0; k < COUNT_OF_KINDS; k++)
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 			struct rule *r = rule_add(c, play_long_length,
-			    "5.2 %s: length %ld in %u octets fails with 1002", kinds[k].name,
+			    "6455 5.2 %s: length %ld in %u octets fails with 1002", kinds[k].name,
 			    lengths[i].n, lengths[i].width);
 
 			r->a = lengths[i].n;
@@ -140,11 +140,11 @@ static void play_top_bit(struct script *s, const struct rule *r)
 static void add_top_bits(struct catalogue *c)
 {
 	for (size_t k = 0; k < COUNT_OF_KINDS; k++) {
-		rule_add(c, play_top_bit, "5.2 %s: length with its top bit set fails at once",
+		rule_add(c, play_top_bit, "6455 5.2 %s: length with its top bit set fails at once",
 		    kinds[k].name)
 		    ->data = &kinds[k];
 		struct rule *r = rule_add(
-		    c, play_top_bit, "5.2 %s: length of 64 bits fails at once", kinds[k].name);
+		    c, play_top_bit, "6455 5.2 %s: length of 64 bits fails at once", kinds[k].name);
 
 		r->data = &kinds[k];
 		r->a = INT64_MAX;
@@ -172,15 +172,15 @@ static void add_wrong_masks(struct catalogue *c)
 		for (int i = 0; i < 2; i++) {
 			long n = i ? 0 : (long)strlen(kinds[k].payload);
 			struct rule *r = rule_add(c, play_wrong_mask,
-			    "5.1 %s from a client, %swithout a mask fails with 1002", kinds[k].name,
-			    empty[i]);
+			    "6455 5.1 %s from a client, %swithout a mask fails with 1002",
+			    kinds[k].name, empty[i]);
 
 			r->on = ON_SERVER | ON_WIRE;
 			r->data = &kinds[k];
 			r->a = n;
 			r = rule_add(c, play_wrong_mask,
-			    "5.1 %s from a server, %swith a mask fails with 1002", kinds[k].name,
-			    empty[i]);
+			    "6455 5.1 %s from a server, %swith a mask fails with 1002",
+			    kinds[k].name, empty[i]);
 			r->on = ON_CLIENT;
 			r->data = &kinds[k];
 			r->a = n;
@@ -220,14 +220,14 @@ static void add_keys(struct catalogue *c)
 	static const unsigned long keys[] = { 0, 0xffffffff, 0x80, 0x80000000, 0x04030201 };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		struct rule *r =
-		    rule_add(c, play_key, "5.3 masking key %08lx is one like any other", keys[i]);
+		struct rule *r = rule_add(
+		    c, play_key, "6455 5.3 masking key %08lx is one like any other", keys[i]);
 
 		r->on = ON_SERVER | ON_WIRE;
 		r->a = (long)keys[i];
 	}
-	rule_add(c, play_keys_in_fragments, "5.3 each fragment has a masking key of its own")->on =
-	    ON_SERVER | ON_WIRE;
+	rule_add(c, play_keys_in_fragments, "6455 5.3 each fragment has a masking key of its own")
+	    ->on = ON_SERVER | ON_WIRE;
 }
 
 /* --- many, and headers that never end ---------------------------------------------------- */
@@ -260,7 +260,7 @@ void add_frame_rules(struct catalogue *c)
 	add_top_bits(c);
 	add_wrong_masks(c);
 	add_keys(c);
-	rule_add(c, play_many, "5.4 messages that come together are echoed in their order")->a =
-	    300;
-	rule_add(c, play_every_octet, "5.6 binary may hold every octet");
+	rule_add(c, play_many, "6455 5.4 messages that come together are echoed in their order")
+	    ->a = 300;
+	rule_add(c, play_every_octet, "6455 5.6 binary may hold every octet");
 }

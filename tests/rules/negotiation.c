@@ -206,7 +206,7 @@ static void add_good(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(good_offers) / sizeof(good_offers[0]); i++) {
 		struct rule *r =
-		    rule_add(c, play_echoes, "7.1 offer %s is accepted", good_offers[i].what);
+		    rule_add(c, play_echoes, "7692 7.1 offer %s is accepted", good_offers[i].what);
 
 		r->on = ON_SERVER | ON_WIRE;
 		r->offer = good_offers[i].offer;
@@ -214,11 +214,11 @@ static void add_good(struct catalogue *c)
 	}
 }
 
-static void add_bad(struct catalogue *c, const struct bad_offer *offers, size_t n,
-    const struct fitting *fitting, const char *end, play_fn *play)
+static void add_bad(struct catalogue *c, const char *section, const struct bad_offer *offers,
+    size_t n, const struct fitting *fitting, const char *end, play_fn *play)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct rule *r = rule_add(c, play, "7.1 offer %s %s", offers[i].what, end);
+		struct rule *r = rule_add(c, play, "%s offer %s %s", section, offers[i].what, end);
 
 		r->on = ON_SERVER | ON_WIRE;
 		r->offer = offers[i].offer;
@@ -248,12 +248,14 @@ static void add_good_windows(struct catalogue *c)
 	char name[120], offer[120];
 
 	for (unsigned bits = 8; bits <= 15; bits++) {
-		snprintf(name, sizeof(name), "7.1.2.1 server_max_window_bits=%u is kept", bits);
+		snprintf(
+		    name, sizeof(name), "7692 7.1.2.1 server_max_window_bits=%u is kept", bits);
 		snprintf(offer, sizeof(offer), PMD "; server_max_window_bits=%u", bits);
 		add_offer(c, name, offer,
 		    (struct fitting){
 		        .answer = bits == 8 ? ACCEPTED_OR_NOT : ACCEPTED, .server_bits = bits });
-		snprintf(name, sizeof(name), "7.1.2.2 client_max_window_bits=%u is accepted", bits);
+		snprintf(
+		    name, sizeof(name), "7692 7.1.2.2 client_max_window_bits=%u is accepted", bits);
 		snprintf(offer, sizeof(offer), PMD "; client_max_window_bits=%u", bits);
 		add_offer(
 		    c, name, offer, (struct fitting){ .answer = ACCEPTED, .client_bits = bits });
@@ -273,8 +275,9 @@ static void add_bad_windows(struct catalogue *c)
 		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 			bool broken = !values[i][0] || strcmp(values[i], "\"\"") == 0;
 
-			snprintf(name, sizeof(name), "7.1.2.%d %s_max_window_bits=%s is declined",
-			    side + 1, sides[side], values[i]);
+			snprintf(name, sizeof(name),
+			    "7692 7.1.2.%d %s_max_window_bits=%s is declined", side + 1,
+			    sides[side], values[i]);
 			snprintf(offer, sizeof(offer), PMD "; %s_max_window_bits=%s", sides[side],
 			    values[i]);
 			add_offer(c, name, offer,
@@ -306,7 +309,7 @@ static void add_combination(struct catalogue *c, unsigned chosen, bool backwards
 	}
 	fitting.server_bits = chosen & 4 ? 10 : 0;
 	fitting.client_bits = chosen & 8 ? 12 : chosen & 16 ? 15 : 0;
-	snprintf(name, sizeof(name), "7.1 combination %s%s%s%s%s%s", chosen & 1 ? "S" : "",
+	snprintf(name, sizeof(name), "7692 7.1 combination %s%s%s%s%s%s", chosen & 1 ? "S" : "",
 	    chosen & 2 ? "C" : "", chosen & 4 ? "s10" : "", chosen & 8 ? "c12" : "",
 	    chosen & 16 ? "c" : "", backwards ? ", backwards" : "");
 	add_offer(c, name, offer, fitting);
@@ -362,7 +365,7 @@ static void add_bad_answers(struct catalogue *c)
 {
 	for (size_t i = 0; i < sizeof(bad_answers) / sizeof(bad_answers[0]); i++) {
 		struct rule *r = rule_add(
-		    c, play_echoes, "5.1 client refuses an answer %s", bad_answers[i].what);
+		    c, play_echoes, "7692 5.1 client refuses an answer %s", bad_answers[i].what);
 
 		r->on = ON_CLIENT;
 		r->answer = bad_answers[i].offer;
@@ -380,17 +383,17 @@ static void add_long(struct catalogue *c)
 	for (int i = 0; i < 100; i++)
 		n += (size_t)sprintf(offer + n, "x-unknown-%d; a=%d, ", i, i);
 	sprintf(offer + n, "%s", PMD);
-	add_offer(c, "7.1 offer behind 100 others is accepted", offer,
+	add_offer(c, "7692 7.1 offer behind 100 others is accepted", offer,
 	    (struct fitting){ .answer = ACCEPTED });
 	n = (size_t)sprintf(offer, "%s", PMD);
 	for (int i = 0; i < 200; i++)
 		n += (size_t)sprintf(offer + n, "; unknown%d=%d", i, i);
-	add_offer(c, "7.1 offer with 200 unknown parameters is declined", offer,
+	add_offer(c, "7692 7.1 offer with 200 unknown parameters is declined", offer,
 	    (struct fitting){ .answer = DECLINED });
 	n = (size_t)sprintf(offer, "%s; server_max_window_bits=", PMD);
 	memset(offer + n, '1', 4000);
 	offer[n + 4000] = '\0';
-	add_offer(c, "7.1 offer with a value of 4000 digits is declined", offer,
+	add_offer(c, "7692 7.1 offer with a value of 4000 digits is declined", offer,
 	    (struct fitting){ .answer = DECLINED });
 }
 
@@ -399,9 +402,11 @@ static void add_long(struct catalogue *c)
 void add_negotiation_rules(struct catalogue *c)
 {
 	add_good(c);
-	add_bad(c, TABLE(bad_offers), &declined, "is declined", play_echoes);
-	add_bad(c, TABLE(bad_offers), &declined, "is declined, and RSV1 fails", play_reserved_bit);
-	add_bad(c, TABLE(broken_offers), &declined_or_refused, "is no offer", play_echoes);
+	add_bad(c, "7692 7.1", TABLE(bad_offers), &declined, "is declined", play_echoes);
+	add_bad(c, "7692 7.1", TABLE(bad_offers), &declined, "is declined, and RSV1 fails",
+	    play_reserved_bit);
+	add_bad(
+	    c, "6455 9.1", TABLE(broken_offers), &declined_or_refused, "is no offer", play_echoes);
 	add_good_windows(c);
 	add_bad_windows(c);
 	add_combinations(c);

@@ -1,7 +1,7 @@
 /*
  * tests/rules/rule.h - the catalogue: every rule of RFC 6455 and RFC 7692 that can be
  * seen from outside, as a case of its own. Its name is a sentence that can be false,
- * and begins with the section.
+ * behind the number of the RFC and the section.
  *
  * A rule is a conversation (script.h), which `play` writes down for each role and each
  * connection anew; on the wire it may have an opening handshake of its own, and be over

@@ -43,15 +43,16 @@ static void add_sizes(struct catalogue *c)
 
 	for (long type = 0; type < 2; type++)
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-			struct rule *r = rule_add(
-			    c, play_size, "5.2 %s of %ld octets comes back", types[type], sizes[i]);
+			struct rule *r = rule_add(c, play_size,
+			    "6455 5.2 %s of %ld octets comes back", types[type], sizes[i]);
 
 			r->a = sizes[i];
 			r->b = type;
 			if (sizes[i] < 2)
 				continue;
 			r = rule_add(c, play_two_fragments,
-			    "5.4 %s of %ld octets in halves comes back", types[type], sizes[i]);
+			    "6455 5.4 %s of %ld octets in halves comes back", types[type],
+			    sizes[i]);
 			r->a = sizes[i];
 			r->b = type;
 		}
@@ -106,20 +107,21 @@ static void add_limits(struct catalogue *c)
 		{ 0x100000001, "2^32+1" }, { INT64_MAX, "2^63-1" } };
 
 	for (long type = 0; type < 2; type++) {
-		rule_add(c, play_limit, "10.4 %s of 16 MiB comes back", types[type])->b = type;
-		rule_add(c, play_limit_in_fragments, "10.4 %s of 16 MiB in fragments comes back",
-		    types[type])
+		rule_add(c, play_limit, "6455 10.4 %s of 16 MiB comes back", types[type])->b = type;
+		rule_add(c, play_limit_in_fragments,
+		    "6455 10.4 %s of 16 MiB in fragments comes back", types[type])
 		    ->b = type;
 		struct rule *r = rule_add(c, play_limit_in_fragments,
-		    "10.4 %s of 16 MiB and an octet in fragments fails with 1009", types[type]);
+		    "6455 10.4 %s of 16 MiB and an octet in fragments fails with 1009",
+		    types[type]);
 		r->a = 1;
 		r->b = type;
-		rule_add(c, play_sum_that_wraps, "10.4 %s: a sum of 2^63+1 octets fails with 1009",
-		    types[type])
+		rule_add(c, play_sum_that_wraps,
+		    "6455 10.4 %s: a sum of 2^63+1 octets fails with 1009", types[type])
 		    ->b = type;
 		for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
 			r = rule_add(c, play_announced,
-			    "10.4 %s: a header that announces %s fails with 1009", types[type],
+			    "6455 10.4 %s: a header that announces %s fails with 1009", types[type],
 			    announced[i].name);
 			r->a = announced[i].n;
 			r->b = type;

@@ -47,6 +47,8 @@ void codec_play(
 
 /* --- the wire ---------------------------------------------------------------- */
 
+/* PATIENCE: ms for which nothing may happen. */
+
 struct opened {
 	struct conn conn;
 	unsigned status;
@@ -56,9 +58,9 @@ struct opened {
 /* Performs an opening handshake. NULL, or what is wrong with the answer; lives until the next call.
  * Only with status 101 there is a WebSocket then. */
 const char *wire_open(struct opened *w, const struct address *to, const struct opening *opening,
-    enum cut cut, uint32_t seed, int64_t deadline);
+    enum cut cut, uint32_t seed, int patience);
 void wire_close(struct opened *w);
 void wire_play(struct outcome *o, struct opened *w, const struct script *s, enum cut cut,
-    uint32_t seed, int64_t deadline);
+    uint32_t seed, int patience);
 
 #endif

@@ -19,18 +19,21 @@
 #include "wire/text.h"
 #include "wire/websocket.h"
 
+enum { AT_ONCE = 1 << 18 }; /* what has to leave while one's patience lasts */
+
 static void rest_a_moment(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 10000 }, NULL);
 }
 
 /* Whoever refuses or fails the connection need not read all: what he said comes first. */
-static void send_all(
-    struct conn *c, const struct octets *all, struct cutter *cutter, int64_t deadline)
+static void send_all(struct conn *c, const struct octets *all, struct cutter *cutter, int patience)
 {
 	for (size_t at = 0, n; at < all->n; at += n) {
 		n = cut_next(cutter, all->n - at);
-		if (conn_send(c, all->p + at, n, deadline) < 0)
+		if (n > AT_ONCE)
+			n = AT_ONCE;
+		if (conn_send(c, all->p + at, n, now_ms() + patience) < 0)
 			return;
 		if (cutter->cut != CUT_NOT)
 			rest_a_moment();
@@ -122,11 +125,11 @@ static char *join_extensions(const struct http_response *r)
 	return (char *)o.p;
 }
 
-static const char *read_response(struct opened *w, const struct opening *o, int64_t deadline)
+static const char *read_response(struct opened *w, const struct opening *o, int patience)
 {
 	bool head = o->request.n > 5 && memcmp(o->request.p, "HEAD ", 5) == 0;
 	struct http_response r = { 0 };
-	const char *wrong = http_read_head(&r, &w->conn, head, deadline);
+	const char *wrong = http_read_head(&r, &w->conn, head, now_ms() + patience);
 	bool ended = wrong == http_closed || wrong == http_reset;
 
 	if (ended && !o->statuses[0]) /* whatever is no upgrade is right */
@@ -140,16 +143,16 @@ static const char *read_response(struct opened *w, const struct opening *o, int6
 }
 
 const char *wire_open(struct opened *w, const struct address *to, const struct opening *opening,
-    enum cut cut, uint32_t seed, int64_t deadline)
+    enum cut cut, uint32_t seed, int patience)
 {
 	struct cutter cutter = { .cut = cut, .seed = seed };
 
 	*w = (struct opened){ 0 };
 	conn_init(&w->conn);
-	if (conn_open(&w->conn, to, deadline) < 0)
+	if (conn_open(&w->conn, to, now_ms() + patience) < 0)
 		return "cannot connect";
-	send_all(&w->conn, &opening->request, &cutter, deadline);
-	return read_response(w, opening, deadline);
+	send_all(&w->conn, &opening->request, &cutter, patience);
+	return read_response(w, opening, patience);
 }
 
 void wire_close(struct opened *w)
@@ -162,17 +165,17 @@ void wire_close(struct opened *w)
 /* --- the conversation -------------------------------------------------------------- */
 
 void wire_play(struct outcome *o, struct opened *w, const struct script *s, enum cut cut,
-    uint32_t seed, int64_t deadline)
+    uint32_t seed, int patience)
 {
 	struct cutter cutter = { .cut = cut, .seed = seed };
 	struct conn *c = &w->conn;
 	int n;
 
 	*o = (struct outcome){ .end = STILL_OPEN };
-	send_all(c, &s->sent, &cutter, deadline);
+	send_all(c, &s->sent, &cutter, patience);
 	if (s->ending == BREAKS)
 		conn_shutdown(c);
-	while ((n = conn_fill(c, deadline)) > 0)
+	while ((n = conn_fill(c, now_ms() + patience)) > 0)
 		continue;
 	o->end = n == 0 ? ENDED : n == -ETIMEDOUT ? SILENT : RESET;
 	octets_add(&o->got, conn_bytes(c), c->len);

@@ -52,13 +52,13 @@ const struct sequence bad_sequences[] = {
 	{ "2 octets, the second ASCII", OCTETS("\xc3("), 1 },
 	{ "3 octets, the second ASCII", OCTETS("\xe2(\xa1"), 1 },
 	{ "3 octets, the third ASCII", OCTETS("\xe2\x82("), 2 },
-	{ "4 octets, the second ASCII", OCTETS("\xf0(\x8c\xbc"), 1 },
-	{ "4 octets, the third ASCII", OCTETS("\xf0\x90(\xbc"), 2 },
-	{ "4 octets, the fourth ASCII", OCTETS("\xf0\x90\x8c("), 3 },
+	{ "6455 4 octets, the second ASCII", OCTETS("\xf0(\x8c\xbc"), 1 },
+	{ "6455 4 octets, the third ASCII", OCTETS("\xf0\x90(\xbc"), 2 },
+	{ "6455 4 octets, the fourth ASCII", OCTETS("\xf0\x90\x8c("), 3 },
 	{ "2 octets, the second a beginning", OCTETS("\xc3\xc3\xa9"), 1 },
 	{ "3 octets, the second a beginning", OCTETS("\xe2\xe2\x82\xac"), 1 },
 	{ "3 octets, the third a beginning", OCTETS("\xe2\x82\xc3\xa9"), 2 },
-	{ "4 octets, the fourth a beginning", OCTETS("\xf0\x9f\x98\xf0\x9f\x98\x80"), 3 },
+	{ "6455 4 octets, the fourth a beginning", OCTETS("\xf0\x9f\x98\xf0\x9f\x98\x80"), 3 },
 	{ "NUL behind a beginning", OCTETS("\xc3\0"), 1 },
 };
 
@@ -137,12 +137,13 @@ static void add_code_points(struct catalogue *c)
 		0x1f600, 0x3ffff, 0x40000, 0xfffff, 0x100000, 0x10ffff };
 
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
-		rule_add(c, play_code_point, "8.1 U+%04lX, cut anywhere", points[i])->a = points[i];
+		rule_add(c, play_code_point, "6455 8.1 U+%04lX, cut anywhere", points[i])->a =
+		    points[i];
 	for (long plane = 1; plane <= 16; plane++)
-		rule_add(c, play_code_point, "8.1 noncharacter U+%lXFFFE, cut anywhere", plane)->a =
-		    plane << 16 | 0xfffe;
-	rule_add(c, play_all_code_points, "8.1 a text of all code points");
-	rule_add(c, play_all_code_points, "8.1 a text of all code points in fragments")->a = 1;
+		rule_add(c, play_code_point, "6455 8.1 noncharacter U+%lXFFFE, cut anywhere", plane)
+		    ->a = plane << 16 | 0xfffe;
+	rule_add(c, play_all_code_points, "6455 8.1 a text of all code points");
+	rule_add(c, play_all_code_points, "6455 8.1 a text of all code points in fragments")->a = 1;
 }
 
 /* --- what is not ------------------------------------------------------------------ */
@@ -196,32 +197,32 @@ static void play_bad_within_message(struct script *s, const struct rule *r)
 
 static void add_bad(struct catalogue *c, const struct sequence *bad)
 {
-	struct rule *r = rule_add(c, play_bad_alone, "8.1 %s fails with 1007", bad->name);
+	struct rule *r = rule_add(c, play_bad_alone, "6455 8.1 %s fails with 1007", bad->name);
 
 	r->data = bad->octets;
 	r->n = bad->n;
 	for (long at = 97; at <= 292; at += 39) {
-		r = rule_add(c, play_bad_inside, "8.1 %s as octet %ld of a text fails with 1007",
-		    bad->name, at);
+		r = rule_add(c, play_bad_inside,
+		    "6455 8.1 %s as octet %ld of a text fails with 1007", bad->name, at);
 		r->data = bad->octets;
 		r->n = bad->n;
 		r->a = at;
 	}
 	for (size_t cut = 1; cut < bad->n; cut++) {
 		r = rule_add(c, play_bad_cut,
-		    "8.1 %s in fragments of %zu and %zu octets fails with 1007", bad->name, cut,
-		    bad->n - cut);
+		    "6455 8.1 %s in fragments of %zu and %zu octets fails with 1007", bad->name,
+		    cut, bad->n - cut);
 		r->data = bad->octets;
 		r->n = bad->n;
 		r->a = (long)cut;
 	}
 	r = rule_add(
-	    c, play_bad_within_frame, "8.1 %s fails before its frame has ended", bad->name);
+	    c, play_bad_within_frame, "6455 8.1 %s fails before its frame has ended", bad->name);
 	r->data = bad->octets;
 	r->n = bad->n;
 	r->a = (long)bad->bad + 1;
-	r = rule_add(
-	    c, play_bad_within_message, "8.1 %s fails before its message has ended", bad->name);
+	r = rule_add(c, play_bad_within_message, "6455 8.1 %s fails before its message has ended",
+	    bad->name);
 	r->data = bad->octets;
 	r->n = bad->n;
 	r->a = (long)bad->bad + 1;
@@ -270,17 +271,18 @@ static void add_beginnings(struct catalogue *c)
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
 		const struct sequence *b = &beginnings[i];
 		struct rule *r = rule_add(
-		    c, play_ends_early, "8.1 text that ends with %s fails with 1007", b->name);
+		    c, play_ends_early, "6455 8.1 text that ends with %s fails with 1007", b->name);
 
 		r->data = b->octets;
 		r->n = b->n;
 		r = rule_add(c, play_ends_early,
-		    "8.1 text that ends with %s and an empty fragment fails with 1007", b->name);
+		    "6455 8.1 text that ends with %s and an empty fragment fails with 1007",
+		    b->name);
 		r->data = b->octets;
 		r->n = b->n;
 		r->a = 1;
 		r = rule_add(
-		    c, play_may_go_on, "8.1 fragment that ends with %s may go on", b->name);
+		    c, play_may_go_on, "6455 8.1 fragment that ends with %s may go on", b->name);
 		r->data = b->octets;
 		r->n = b->n;
 	}
@@ -306,6 +308,6 @@ void add_text_rules(struct catalogue *c)
 	for (size_t i = 0; i < bad_sequence_count; i++)
 		add_bad(c, &bad_sequences[i]);
 	add_beginnings(c);
-	rule_add(c, play_next_message, "8.1 each text is UTF-8 by itself");
-	rule_add(c, play_binary, "8.1 binary need not be UTF-8");
+	rule_add(c, play_next_message, "6455 8.1 each text is UTF-8 by itself");
+	rule_add(c, play_binary, "6455 8.1 binary need not be UTF-8");
 }
