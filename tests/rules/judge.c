@@ -165,6 +165,8 @@ static const char *check_end(const struct outcome *o, const struct script *s, bo
 		return "the connection was not closed in time";
 	case FAILED:
 		return failing ? NULL : "the codec says that it has failed";
+	case CLOSED:
+		return failing ? "the codec does not say that it has failed" : NULL;
 	case ENDED:
 		return NULL;
 	}

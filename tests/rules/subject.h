@@ -21,8 +21,9 @@ enum cut {
 
 enum end {
 	STILL_OPEN,
-	ENDED,  /* in order */
-	FAILED, /* the codec says so of itself */
+	ENDED,  /* in order, as far as can be seen from outside */
+	CLOSED, /* the codec says so of itself */
+	FAILED, /* the same */
 	RESET,
 	SILENT, /* still open when the deadline came */
 };

@@ -104,7 +104,7 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	if (of(c)->over)
 		of(c)->outcome->wrong = "it ends twice";
 	of(c)->over = true;
-	of(c)->outcome->end = failed ? FAILED : ENDED;
+	of(c)->outcome->end = failed ? FAILED : CLOSED;
 }
 
 static const struct ws_conn_ops ops = {
