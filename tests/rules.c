@@ -49,7 +49,7 @@ enum {
 	START_MS = 10000,
 	STOP_MS = 10000,
 	ANSWER_MS = 5000,
-	RULE_SECONDS = 60,        /* after which a process is given up */
+	RULE_SECONDS = 30,        /* after which a process is given up */
 	OCTETS_CODEC = 16 * 1024, /* more than these are not sent octet by octet */
 	OCTETS_WIRE = 400,
 	MUCH = 1 << 20, /* more is not read in one go anyway, and is sent whole */

@@ -65,6 +65,8 @@ static const struct example examples[] = {
 	    "Hello" },
 	{ "7692 7.2.1 BFINAL before a block without it",
 	    OCTETS("\xf3\x48\x05\x00\xca\xc9\xc9\x07\x00"), "Hello" },
+	{ "7692 7.2.1 reference to before a block with BFINAL",
+	    OCTETS("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00"), "HelloHello" },
 	{ "7692 7.2.1 a stored block with BFINAL",
 	    OCTETS("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello" },
 };
@@ -85,15 +87,17 @@ static void play_example(struct script *s, const struct rule *r)
 	expect_message(s, BINARY, e->means, strlen(e->means));
 }
 
-/* The second message says only: the same again. Where messages must not refer to another it means
- * nothing. */
+/* The second message says only: the same again; A: the first ends with BFINAL. Where messages must
+ * not refer to another it means nothing. */
 static void play_reference(struct script *s, const struct rule *r)
 {
 	bool forgets = s->masking ? s->agreed->client_no_context_takeover
 	                          : s->agreed->server_no_context_takeover;
 
-	(void)r;
-	send_frame(s, FIN | RSV1 | TEXT, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
+	if (r->a)
+		send_frame(s, FIN | RSV1 | TEXT, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00", 8);
+	else
+		send_frame(s, FIN | RSV1 | TEXT, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7);
 	expect_text(s, "Hello");
 	send_frame(s, FIN | RSV1 | TEXT, "\xf2\x00\x11\x00\x00", 5);
 	if (forgets) {
@@ -113,6 +117,9 @@ static void add_examples(struct catalogue *c)
 		    ->data = &examples[i];
 	}
 	agree(rule_add(c, play_reference, "7692 7.2.3.2 reference to the message before"));
+	agree(rule_add(c, play_reference,
+	          "7692 7.2.3.2 reference to the message before that ends with BFINAL"))
+	    ->a = 1;
 	agree_forgetting(rule_add(
 	    c, play_reference, "7692 7.1.1.2 reference to the message before that is forgotten"));
 }
