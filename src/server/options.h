@@ -90,6 +90,10 @@ struct endpoint_options {
 	uint64_t send_buffer_bytes;
 	uint64_t send_timeout_ms;
 	bool websocket_compression;
+	uint64_t websocket_compression_min_bytes;
+	uint64_t websocket_compression_level;
+	uint64_t websocket_window_bits;
+	bool websocket_context_takeover;
 	uint64_t websocket_ping_interval_ms; /* 0: off */
 	uint64_t websocket_pong_timeout_ms;
 	uint64_t websocket_max_fragments;

@@ -33,8 +33,7 @@ static struct bytes trim(struct bytes b)
 	return b;
 }
 
-/* The next line named `name` at or after *i, which moves behind it. */
-static bool next_line(
+bool ws_request_next(
     const struct ws_request *req, struct bytes name, size_t *i, struct bytes *value)
 {
 	while (*i < req->header_count) {
@@ -70,7 +69,7 @@ static bool list_has(const struct ws_request *req, struct bytes name, struct byt
 	struct bytes list, element;
 	size_t i = 0;
 
-	while (next_line(req, name, &i, &list))
+	while (ws_request_next(req, name, &i, &list))
 		while (next_element(&list, &element))
 			if (bytes_equal_nocase(element, token))
 				return true;
@@ -84,25 +83,26 @@ static int only_line(const struct ws_request *req, struct bytes name, struct byt
 	size_t i = 0;
 
 	*value = (struct bytes){ NULL, 0 };
-	if (!next_line(req, name, &i, value))
+	if (!ws_request_next(req, name, &i, value))
 		return 0;
-	return next_line(req, name, &i, &another) ? 2 : 1;
+	return ws_request_next(req, name, &i, &another) ? 2 : 1;
 }
 
 /* --- subprotocols ----------------------------------------------------------- */
 
-/* token of RFC 7230 section 3.2.6 */
-static bool is_token(struct bytes b)
+size_t ws_token_length(struct bytes b)
 {
-	for (size_t i = 0; i < b.n; i++) {
-		char c = b.p[i];
+	size_t n = 0;
+
+	for (; n < b.n; n++) {
+		char c = b.p[n];
 
 		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
 			continue;
 		if (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))
-			return false;
+			break;
 	}
-	return b.n > 0;
+	return n;
 }
 
 static bool subprotocols_are_well_formed(const struct ws_request *req)
@@ -110,9 +110,9 @@ static bool subprotocols_are_well_formed(const struct ws_request *req)
 	struct bytes list, element;
 	size_t i = 0;
 
-	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
 		while (next_element(&list, &element))
-			if (!is_token(element))
+			if (ws_token_length(element) < element.n)
 				return false;
 	return true;
 }
@@ -125,7 +125,7 @@ int ws_subprotocols(
 
 	if (!subprotocols_are_well_formed(req))
 		return -1;
-	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
 		while (next_element(&list, &element))
 			if (fn(element, arg))
 				return 1;
@@ -194,8 +194,8 @@ static struct ws_verdict check_version(const struct ws_request *req)
 	struct bytes first = { NULL, 0 }, other;
 	size_t i = 0;
 
-	next_line(req, BYTES("Sec-WebSocket-Version"), &i, &first);
-	while (next_line(req, BYTES("Sec-WebSocket-Version"), &i, &other))
+	ws_request_next(req, BYTES("Sec-WebSocket-Version"), &i, &first);
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Version"), &i, &other))
 		if (!bytes_equal(first, other))
 			return refuse(400, "Sec-WebSocket-Version headers contradict one another.");
 	if (!bytes_equal(first, BYTES("13")))

@@ -129,9 +129,11 @@ static const struct {
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
-	{ ENDPOINT(",\"websocket\":{\"compression\":true}"),
-	    "f.json: endpoints[0].websocket.compression: unknown key; allowed: ping_interval_ms, "
-	    "pong_timeout_ms, max_fragments, close_timeout_ms" },
+	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
+	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
+	    "pong_timeout_ms, max_fragments, compression, compression_min_bytes, "
+	    "compression_level, compression_window_bits, compression_context_takeover, "
+	    "close_timeout_ms" },
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
