@@ -484,7 +484,7 @@ static void calls_of(
 }
 
 /* "3.00: 1.00 epoll_wait, 1.00 recvfrom, 1.00 sendto" */
-static void count_calls(const struct workload *w, const char *command, char *said, size_t room)
+static void count_calls(const struct workload *w, const char *command, char said[2 * LINE])
 {
 	unsigned rounds = 10;
 	struct calls once, thrice;
@@ -504,7 +504,7 @@ static void count_calls(const struct workload *w, const char *command, char *sai
 		sum += n;
 		snprintf(each + len, sizeof(each) - len, "%s%.2f %s", len ? ", " : "", n, name);
 	}
-	snprintf(said, room, "%.2f: %s", sum, each);
+	snprintf(said, 2 * LINE, "%.2f: %s", sum, each);
 }
 
 /* --- results and their baseline -----------------------------------------------------------------
@@ -707,7 +707,7 @@ static bool is_wanted(const char *name, char *const *wanted)
 
 static void run_workloads(const char *command, char *const *wanted)
 {
-	char calls[LINE];
+	char calls[2 * LINE];
 
 	printf("| workload | what | instructions | system calls |\n|---|---|---:|---|\n");
 	for (size_t i = 0; i < WORKLOADS; i++) {
@@ -717,7 +717,7 @@ static void run_workloads(const char *command, char *const *wanted)
 			continue;
 		r = result(workloads[i].name);
 		r->n = instructions(&workloads[i], command);
-		count_calls(&workloads[i], command, calls, sizeof(calls));
+		count_calls(&workloads[i], command, calls);
 		printf("| %s | %s | %.0f | %s |\n", r->name, workloads[i].sentence, r->n, calls);
 		fflush(stdout);
 	}
