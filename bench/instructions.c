@@ -46,6 +46,9 @@ enum {
 	CALLS_MAX = 12,
 };
 
+static struct server server;
+
+/* The server goes, too. */
 static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 static void die(const char *format, ...)
 {
@@ -57,12 +60,13 @@ static void die(const char *format, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	puts("0 passed, 1 failed");
+	if (server.pid > 0)
+		kill(server.pid, SIGKILL);
 	exit(1);
 }
 
 /* --- lock-step ------------------------------------------------------------------------ */
 
-static struct server server;
 static struct conn first, second, receivers[RECEIVERS];
 static char text[TEXT + 1]; /* the message */
 
@@ -350,8 +354,10 @@ static void stop_server(void)
 	for_each_conn(conn_close);
 	if (!server_stop(&server, PATIENCE_MS, why)) {
 		server_log(&server, true);
+		server.pid = 0;
 		die("the server %s", why);
 	}
+	server.pid = 0;
 }
 
 static void run(const struct workload *w, unsigned rounds)
