@@ -55,11 +55,14 @@ struct transport_request {
 struct transport_accept {
 	struct session *session; /* CONNECTING, in this reactor */
 	char subprotocol[128];
+	bool held; /* the application decides later; `subprotocol` says nothing yet */
 };
 
 struct endpoint_ops {
 	/* Asks the application for a session. 0, or the HTTP status of the refusal. */
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
+	/* The subprotocol of a session that has been accepted, or NULL. */
+	const char *(*subprotocol)(const struct session *s);
 };
 
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.

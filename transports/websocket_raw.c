@@ -4,20 +4,12 @@
  */
 #include <errno.h>
 
+#include "base/text.h"
 #include "transports/ws_receiver.h"
 
 static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, size_t n)
 {
 	session_deliver(ws_receiver_session(r), data, n, type == WS_BINARY);
-}
-
-/* Lone surrogates, which only SockJS can carry, become U+FFFD: three octets each as well (RFC 6455
- * section 8.1). */
-static void replace_surrogates(char *p, size_t n)
-{
-	for (size_t i = 0; i + 2 < n; i++)
-		if ((unsigned char)p[i] == 0xed && (unsigned char)p[i + 1] >= 0xa0)
-			memcpy(p + i, "\xef\xbf\xbd", 3);
 }
 
 static int add_frame(struct buf *out, const struct message *m, const struct ws_deflate_how *how)
@@ -27,7 +19,7 @@ static int add_frame(struct buf *out, const struct message *m, const struct ws_d
 	if (ws_frame_begin(out, &mark) < 0 || buf_add(out, m->data, m->len) < 0)
 		return -ENOMEM;
 	if (m->has_surrogates)
-		replace_surrogates(buf_data(out) + mark + WS_HEADER_MAX, m->len);
+		text_replace_surrogates(buf_data(out) + mark + WS_HEADER_MAX, m->len);
 	return ws_frame_end(out, mark, m->binary ? WS_BINARY : WS_TEXT, how);
 }
 
@@ -42,7 +34,7 @@ static int add_plain_frame(struct buf *out, const struct message *m)
 	len = ws_frame_header(to, true, 0, m->binary ? WS_BINARY : WS_TEXT, m->len, NULL);
 	memcpy(to + len, m->data, m->len);
 	if (m->has_surrogates)
-		replace_surrogates(to + len, m->len);
+		text_replace_surrogates(to + len, m->len);
 	buf_commit(out, len + m->len);
 	return 0;
 }

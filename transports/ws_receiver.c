@@ -11,19 +11,29 @@
 #include "transports/ws_receiver.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http_detach.h"
 #include "http/http_upgrade.h"
 #include "session/sockjs_frame.h"
 #include "ws/ws_handshake.h"
 
-#define HEADERS_MAX 64 /* those a handshake is made of */
+#define HEADERS_MAX 64  /* those a handshake is made of */
+#define RETRY_AFTER "5" /* seconds */
 
 /* What few connections need, and not for long. */
 struct ws_extras {
 	struct buf rest;               /* read, and not taken because of a pause */
 	struct ws_deflate *compressor; /* with context takeover */
+	struct ws_pending *pending;    /* while the application has not decided */
+};
+
+/* The rest of an opening handshake that waits for the application. */
+struct ws_pending {
+	char accept[WS_ACCEPT_LEN + 1];
+	char extensions[WS_EXTENSIONS_MAX]; /* "": none */
 };
 
 struct ws_receiver {
@@ -79,6 +89,7 @@ static void receiver_free(struct deferred *d)
 	if (r->extras) {
 		buf_fini(&r->extras->rest);
 		ws_deflate_free(r->extras->compressor);
+		mem_free(r->extras->pending);
 		mem_free(r->extras);
 	}
 	mem_free(r);
@@ -208,10 +219,52 @@ static enum recv_status say_text(struct ws_receiver *r, const char *text)
 	return write_piece(r, (struct stream_piece){ frame, len + n, NULL });
 }
 
+static bool is_pending(const struct ws_receiver *r)
+{
+	return r->extras && r->extras->pending;
+}
+
+/* The 101 that has been waiting. */
+static enum recv_status say_101(struct ws_receiver *r)
+{
+	struct ws_pending *pending = r->extras->pending;
+	const char *subprotocol =
+	    r->base.session ? r->endpoint->ops->subprotocol(r->base.session) : NULL;
+	struct http_framing framing = { .keep_alive = true, .length = -1 };
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
+	struct http_head head;
+	size_t n;
+
+	http_head_init(&head, 101);
+	http_head_add(&head, "Connection", "Upgrade");
+	http_head_add(&head, "Upgrade", "websocket");
+	http_head_add(&head, "Sec-WebSocket-Accept", pending->accept);
+	if (subprotocol)
+		http_head_add(&head, "Sec-WebSocket-Protocol", subprotocol);
+	if (pending->extensions[0])
+		http_head_add(&head, "Sec-WebSocket-Extensions", pending->extensions);
+	n = http_head_render(text, 101, (struct bytes){ head.text, head.len }, framing);
+	mem_free(pending);
+	r->extras->pending = NULL;
+	return write_piece(r, (struct stream_piece){ text, n, NULL });
+}
+
+static void start_pings(struct ws_receiver *r)
+{
+	r->last_heard = loop_now(loop_of(r));
+	if (r->endpoint->ping_interval_ms)
+		timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->ping_interval_ms);
+}
+
 static enum recv_status receiver_open(struct receiver *base)
 {
 	struct ws_receiver *r = of(base);
 
+	if (is_pending(r)) {
+		start_pings(r);
+		if (say_101(r) == RECV_GONE)
+			return RECV_GONE;
+	}
 	return r->wire->open ? say_text(r, r->wire->open) : RECV_MORE;
 }
 
@@ -277,6 +330,9 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	size_t n = strlen(reason), mark;
 	char *to;
 
+	if (is_pending(r) && say_101(r) == RECV_GONE)
+		return;
+	out = transport_wire(r->reactor);
 	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 &&
 	    (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
 		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
@@ -293,6 +349,29 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	feed_rest(r);
 	if (!r->ended)
 		stream_want(&r->stream, STREAM_READ);
+}
+
+/* Instead of 101. A client that has to come back later is told when. */
+static void receiver_refuse(struct receiver *base, unsigned status, const char *reason)
+{
+	struct ws_receiver *r = of(base);
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2];
+	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
+	struct stream_piece pieces[2];
+	struct http_head head;
+	size_t n;
+
+	http_head_init(&head, status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	if (status == 503)
+		http_head_add(&head, "Retry-After", RETRY_AFTER);
+	n = http_head_render(text, status, (struct bytes){ head.text, head.len }, framing);
+	pieces[0] = (struct stream_piece){ text, n, NULL };
+	pieces[1] = (struct stream_piece){ body, (size_t)framing.length, NULL };
+	if (stream_write(&r->stream, pieces, 2) < 0)
+		end(r);
+	else
+		part(r);
 }
 
 static void receiver_abort(struct receiver *base)
@@ -332,6 +411,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
 	.close = receiver_close,
+	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
 	.pause = receiver_pause,
@@ -621,9 +701,7 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 	list_append(&r->reactor->receivers, &r->base.node);
 	stream_move(&r->stream, s, loop_of(r), &stream_events);
 	stream_want(&r->stream, STREAM_READ);
-	r->last_heard = loop_now(loop_of(r));
-	if (r->endpoint->ping_interval_ms)
-		timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->ping_interval_ms);
+	start_pings(r);
 	if (session_attach(session, &r->base) < 0) {
 		part(r);
 		return;
@@ -695,6 +773,43 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 	transport_refuse(t, 503, "Out of memory.");
 }
 
+/* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
+ * 4.1: first the answer). */
+static void refuse_followed(const struct transport_request *t, struct session *session)
+{
+	session_discard(session);
+	transport_refuse(t, 400, "Frames before the handshake is over.");
+}
+
+/* The application decides later: the connection leaves its request, and nothing is read from it
+ * until 101 is said. */
+static void wait_for_decision(const struct transport_request *t, const struct ws_verdict *v,
+    const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
+{
+	struct ws_receiver *r = receiver_new(t, wire, deflate);
+	struct ws_pending *pending = r && extras_get(r) ? mem_zalloc(sizeof(*pending)) : NULL;
+	struct http_detached d;
+
+	if (pending) {
+		r->extras->pending = pending;
+		memcpy(pending->accept, v->accept, sizeof(pending->accept));
+		if (deflate->agreed)
+			ws_deflate_response(deflate, pending->extensions);
+	}
+	if (!pending || http_detach_stream(t->http, &d) < 0) {
+		if (r)
+			end(r);
+		session_discard(session);
+		transport_refuse(t, 503, "Out of memory.");
+		return;
+	}
+	list_append(&r->reactor->receivers, &r->base.node);
+	stream_move(&r->stream, &d.stream, loop_of(r), &stream_events);
+	stream_want(&r->stream, STREAM_HANGUP);
+	if (session_attach(session, &r->base) < 0)
+		part(r);
+}
+
 void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *wire)
 {
 	struct transport_accept accepted = { 0 };
@@ -707,6 +822,10 @@ void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *
 	status = t->endpoint->ops->accept(t, &accepted);
 	if (status)
 		transport_refuse(t, status, "The session was refused.");
+	else if (accepted.held && http_is_followed(t->http))
+		refuse_followed(t, accepted.session);
+	else if (accepted.held)
+		wait_for_decision(t, &verdict, &deflate, wire, accepted.session);
 	else
 		upgrade(t, &verdict, &deflate, wire, &accepted);
 }

@@ -34,7 +34,10 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 	return 0;
 }
 
-static const struct endpoint_ops endpoint_ops = { .accept = session_accept };
+static const struct endpoint_ops endpoint_ops = {
+	.accept = endpoint_accept,
+	.subprotocol = endpoint_subprotocol,
+};
 
 static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 {

@@ -166,16 +166,16 @@ static int partial_grow(struct ws_conn *c, size_t n)
 
 /* --- sending ---------------------------------------------------------------- */
 
-size_t ws_conn_data_header(
-    struct ws_conn *c, char out[WS_HEADER_MAX], enum ws_opcode opcode, char *data, size_t n)
+size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], uint8_t rsv,
+    enum ws_opcode opcode, char *data, size_t n)
 {
 	uint8_t key[4];
 
 	if (c->role == WS_SERVER)
-		return ws_frame_header(out, true, 0, opcode, n, NULL);
+		return ws_frame_header(out, true, rsv, opcode, n, NULL);
 	random_bytes(key, sizeof(key));
 	ws_mask(data, n, key, 0);
-	return ws_frame_header(out, true, 0, opcode, n, key);
+	return ws_frame_header(out, true, rsv, opcode, n, key);
 }
 
 static void send_control(struct ws_conn *c, enum ws_opcode opcode, const void *data, size_t n)
@@ -186,7 +186,7 @@ static void send_control(struct ws_conn *c, enum ws_opcode opcode, const void *d
 
 	if (n > 0)
 		memcpy(payload, data, n);
-	header_len = ws_conn_data_header(c, header, opcode, payload, n);
+	header_len = ws_conn_data_header(c, header, 0, opcode, payload, n);
 	memcpy(payload - header_len, header, header_len);
 	c->ops->write(c, payload - header_len, header_len + n);
 }

@@ -114,7 +114,7 @@ void ws_conn_sent_for_many(struct ws_conn *c);
 
 /* For the client role: masks `data` in place with a fresh key and writes the header; as
  * ws_frame_header() otherwise. Returns the header's length. */
-size_t ws_conn_data_header(
-    struct ws_conn *c, char out[WS_HEADER_MAX], enum ws_opcode opcode, char *data, size_t n);
+size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], uint8_t rsv,
+    enum ws_opcode opcode, char *data, size_t n);
 
 #endif

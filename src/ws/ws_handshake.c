@@ -64,7 +64,7 @@ static bool next_element(struct bytes *list, struct bytes *element)
 	return false;
 }
 
-static bool list_has(const struct ws_request *req, struct bytes name, struct bytes token)
+bool ws_request_has(const struct ws_request *req, struct bytes name, struct bytes token)
 {
 	struct bytes list, element;
 	size_t i = 0;
@@ -76,8 +76,7 @@ static bool list_has(const struct ws_request *req, struct bytes name, struct byt
 	return false;
 }
 
-/* The value of a header that may stand only once. Lines found: 0, 1, or 2 for more. */
-static int only_line(const struct ws_request *req, struct bytes name, struct bytes *value)
+int ws_request_only(const struct ws_request *req, struct bytes name, struct bytes *value)
 {
 	struct bytes another;
 	size_t i = 0;
@@ -175,16 +174,16 @@ static struct ws_verdict check_http(const struct ws_request *req)
 
 	if (!req->http_1_1)
 		return refuse(400, "A WebSocket handshake needs HTTP/1.1.");
-	if (only_line(req, BYTES("Host"), &host) != 1 || host.n == 0)
+	if (ws_request_only(req, BYTES("Host"), &host) != 1 || host.n == 0)
 		return refuse(400, "Exactly one Host header is needed.");
 	return pass();
 }
 
 static struct ws_verdict check_upgrade(const struct ws_request *req)
 {
-	if (!list_has(req, BYTES("Upgrade"), BYTES("websocket")))
+	if (!ws_request_has(req, BYTES("Upgrade"), BYTES("websocket")))
 		return refuse(400, "Can \"Upgrade\" only to \"WebSocket\".");
-	if (!list_has(req, BYTES("Connection"), BYTES("upgrade")))
+	if (!ws_request_has(req, BYTES("Connection"), BYTES("upgrade")))
 		return refuse(400, "\"Connection\" must be \"Upgrade\".");
 	return pass();
 }
@@ -207,7 +206,7 @@ static struct ws_verdict check_key(const struct ws_request *req, struct bytes *k
 {
 	char nonce[KEY_LEN / 4 * 3];
 
-	if (only_line(req, BYTES("Sec-WebSocket-Key"), key) != 1)
+	if (ws_request_only(req, BYTES("Sec-WebSocket-Key"), key) != 1)
 		return refuse(400, "Exactly one Sec-WebSocket-Key header is needed.");
 	if (key->n != KEY_LEN || base64_decode(nonce, key->p, key->n) != NONCE_LEN)
 		return refuse(400, "Sec-WebSocket-Key must be 16 octets in base64.");

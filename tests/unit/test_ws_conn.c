@@ -649,8 +649,8 @@ START_TEST(a_client_masks_what_it_sends_with_fresh_keys)
 	put(FIN | WS_PING, "ping");
 	put(FIN | WS_TEXT, "x");
 	expect("write(pong ping)text(x)");
-	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header_a, WS_TEXT, a, 9), 6);
-	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header_b, WS_TEXT, b, 9), 6);
+	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header_a, 0, WS_TEXT, a, 9), 6);
+	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header_b, 0, WS_TEXT, b, 9), 6);
 	ck_assert_int_eq(ws_frame_parse(&f, header_a, 6), 6);
 	ck_assert_int_eq(ws_frame_parse(&g, header_b, 6), 6);
 	ck_assert(f.fin && f.masked && f.opcode == WS_TEXT && f.length == 9);
@@ -664,7 +664,7 @@ START_TEST(a_server_does_not_mask)
 {
 	char text[] = "text", header[WS_HEADER_MAX];
 
-	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header, WS_BINARY, text, 4), 2);
+	ck_assert_uint_eq(ws_conn_data_header(&w.conn, header, 0, WS_BINARY, text, 4), 2);
 	ck_assert_mem_eq(header, "\x82\x04", 2);
 	ck_assert_str_eq(text, "text");
 }
