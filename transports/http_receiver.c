@@ -320,7 +320,7 @@ static void on_hangup(struct stream *s, int err)
 
 static void on_blocked(struct stream *s)
 {
-	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
 
 	if (r->base.session)
 		session_blocked(r->base.session);
