@@ -43,7 +43,7 @@ struct transport {
 	void (*send)(struct session *s, unsigned messages); /* its next ones, in one go */
 	void (*close)(struct session *s);
 	/* For those over HTTP: */
-	const char *method; /* of a request to receive */
+	const char *method, *fields; /* of a request to receive */
 	const char *send_url;
 	void (*decode)(struct session *s, char *body, size_t len);
 	bool escapes; /* frames come inside JavaScript strings */

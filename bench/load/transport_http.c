@@ -82,6 +82,7 @@ static void ask_to_receive(struct session *s)
 	char *out = s->load->scratch;
 
 	out = put_head(s, out, t->method, t->url ? t->url : s->load->options.path);
+	out = put(out, t->fields ? t->fields : "");
 	out = put(out, strcmp(t->method, "POST") == 0 ? "Content-Length: 0\r\n\r\n" : "\r\n");
 	link_send(&s->down, s->load->scratch, (size_t)(out - s->load->scratch));
 }
@@ -178,6 +179,8 @@ static void on_answer(struct session *s)
 		fail("session %u: the server answers %u to what is sent", s->number,
 		    s->up_http.status);
 	s->is_busy = false;
+	if (s->up_http.closes)
+		link_close(&s->up);
 	if (s->load->workload->answered)
 		s->load->workload->answered(s);
 }
@@ -204,7 +207,7 @@ static void on_up_connected(struct link *l)
 	struct session *s = l->owner;
 
 	s->up_http = (struct http_reader){ 0 };
-	if (s->transport->decode)
+	if (s->is_open)
 		session_turn(s);
 	else
 		session_opened(s);
@@ -309,6 +312,7 @@ const struct transport transport_jsonp = {
 
 const struct transport transport_chunks = {
 	.name = "chunks",
+	.fields = "TE: chunked\r\n", /* by which nchan knows what is wanted */
 	.method = "GET",
 	.decode = decode_message,
 	OVER_HTTP,
