@@ -74,7 +74,7 @@ static _Noreturn void die(const char *what)
 	exit(1);
 }
 
-/* --- bytes ------------------------------------------------------------------------------ */
+/* --- bytes -------------------------------------------------------------------------- */
 
 static char *put(char *to, const void *data, size_t len)
 {
@@ -137,7 +137,7 @@ static void give_rest(int fd)
 	watch(fd, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-/* --- sessions and members ------------------------------------------------------------------ */
+/* --- sessions and members ----------------------------------------------------------- */
 
 static struct session **find(const char *id)
 {
@@ -206,7 +206,7 @@ static void end(int fd)
 	close(fd);
 }
 
-/* --- WebSocket ------------------------------------------------------------------------------- */
+/* --- WebSocket ---------------------------------------------------------------------- */
 
 typedef uint64_t wide __attribute__((vector_size(32)));
 
@@ -238,6 +238,7 @@ static size_t read_frame(struct frame *f, const char *data, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)data;
 	size_t head = 6;
+	uint32_t low;
 
 	if (len < head)
 		return 0;
@@ -249,7 +250,8 @@ static size_t read_frame(struct frame *f, const char *data, size_t len)
 	} else if (f->len == 127) {
 		if (len < 14)
 			return 0;
-		f->len = (size_t)ntohl(*(const uint32_t *)(data + 6));
+		memcpy(&low, data + 6, 4); /* of eight bytes */
+		f->len = ntohl(low);
 		head = 14;
 	}
 	if (len < head + f->len)
@@ -333,8 +335,7 @@ static size_t on_sockjs_ws(int fd, const char *data, size_t len)
 	return taken;
 }
 
-/* --- HTTP --------------------------------------------------------------------------------------
- */
+/* --- HTTP --------------------------------------------------------------------------- */
 
 static char *put_number(char *to, size_t n, unsigned base)
 {
@@ -493,7 +494,7 @@ static size_t on_http(int fd, const char *data, size_t len)
 }
 
 /* --- the loop
- * ------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------- */
 
 static size_t on_bytes(int fd, char *data, size_t len)
 {

@@ -45,7 +45,7 @@ static const char usage_text[] =
     "process and its children. With --count, start and end are at the first and the last "
     "message.\n";
 
-/* --- options -------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------ */
 
 enum {
 	OPT_CROWD = 256,
@@ -208,8 +208,7 @@ static void complete(struct options *o)
 		o->server_cpu = o->load_cpu = -1;
 }
 
-/* --- output ------------------------------------------------------------------------------------
- */
+/* --- output ------------------------------------------------------------------------- */
 
 static double us(uint64_t ns)
 {
@@ -225,34 +224,63 @@ static void print_latencies(const struct histogram *h)
 	    us(histogram_quantile(h, 0.999)), us(h->max));
 }
 
-static void print_result(const struct load *load)
+static void print_what(const struct options *o, double seconds)
 {
-	const struct options *o = &load->options;
-	const struct reading *a = &load->result.from, *b = &load->result.to;
-	double units = (double)(b->units - a->units), ns = (double)(b->when - a->when);
-	double server = (double)(b->server_cpu - a->server_cpu);
-
-	printf("{ ");
 	if (o->label)
 		printf("\"label\": \"%s\", ", o->label);
 	printf("\"workload\": \"%s\", \"transport\": \"%s\", \"connections\": %u, \"crowd\": %u, "
 	       "\"depth\": %u, \"size\": %zu, \"seconds\": %.3f",
 	    o->workload->name, o->transport->name, o->connections, o->crowd, o->depth, o->size,
-	    ns / 1e9);
-	if (load->result.memory_each)
+	    seconds);
+}
+
+/* What the server used can be told only of one whose process is known. */
+static void print_cost(const struct load *load, double units, double server_ns)
+{
+	const struct options *o = &load->options;
+
+	if (load->result.memory_each) {
 		printf(", \"bytes_each\": %lld", (long long)load->result.memory_each);
-	else
-		printf(", \"unit\": \"%s\", \"units\": %.0f, \"per_second\": %.0f, "
-		       "\"server_us\": %.4f",
-		    o->workload->unit, units, units * 1e9 / ns, server / units / 1000);
-	printf(", \"server_busy\": %.4f, \"load_busy\": %.4f, \"server_bytes\": %lld", server / ns,
-	    (double)(b->load_cpu - a->load_cpu) / ns, (long long)load->result.memory);
+		return;
+	}
+	printf(", \"unit\": \"%s\", \"units\": %.0f", o->workload->unit, units);
+	if (o->pid)
+		printf(", \"server_us\": %.4f", server_ns / units / 1000);
+}
+
+/* Who had the processors; `others_busy` is what disturbed. */
+static void print_shares(const struct load *load, double ns, double server_ns)
+{
+	const struct reading *a = &load->result.from, *b = &load->result.to;
+	double own = (double)(b->load_cpu - a->load_cpu);
+	double others = ((double)(b->busy - a->busy) - server_ns - own) / ns / 2;
+
+	printf(", \"load_busy\": %.4f", own / ns);
+	if (!load->options.pid)
+		return;
+	printf(", \"server_busy\": %.4f, \"server_bytes\": %lld", server_ns / ns,
+	    (long long)load->result.memory);
+	if (b->busy)
+		printf(", \"others_busy\": %.4f", others > 0 ? others : 0);
+}
+
+static void print_result(const struct load *load)
+{
+	const struct reading *a = &load->result.from, *b = &load->result.to;
+	double units = (double)(b->units - a->units), ns = (double)(b->when - a->when);
+	double server = (double)(b->server_cpu - a->server_cpu);
+
+	printf("{ ");
+	print_what(&load->options, ns / 1e9);
+	print_cost(load, units, server);
+	if (!load->result.memory_each)
+		printf(", \"per_second\": %.0f", units * 1e9 / ns);
+	print_shares(load, ns, server);
 	print_latencies(&load->latency);
 	puts(" }");
 }
 
-/* --- main ----------------------------------------------------------------------------------------
- */
+/* --- main --------------------------------------------------------------------------- */
 
 static void raise_descriptors(void)
 {

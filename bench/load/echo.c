@@ -6,7 +6,7 @@
 #include "load/message.h"
 #include "load/workloads.h"
 
-/* --- sending and receiving ---------------------------------------------------------------- */
+/* --- sending and receiving ---------------------------------------------------------- */
 
 static void on_turn(struct session *s)
 {
@@ -34,7 +34,7 @@ static void on_message(struct session *s, const char *data, size_t len)
 	s->received++;
 }
 
-/* --- the run -------------------------------------------------------------------------------- */
+/* --- the run ------------------------------------------------------------------------ */
 
 static bool is_done(struct load *load)
 {

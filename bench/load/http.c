@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- the head -------------------------------------------------------------------------- */
+/* --- the head ----------------------------------------------------------------------- */
 
 static bool is_named(const char *line, size_t len, const char *name)
 {
@@ -62,7 +62,7 @@ static enum http_event read_head(struct http_reader *r, const char *data, size_t
 	return HTTP_HEAD;
 }
 
-/* --- the body -------------------------------------------------------------------------- */
+/* --- the body ----------------------------------------------------------------------- */
 
 static enum http_event read_body(struct http_reader *r, const char *data, size_t len, size_t *used)
 {

@@ -12,7 +12,7 @@
 
 enum { AT_ONCE = 64, PATIENCE_S = 20, STEP_NS = 100000000 };
 
-/* --- beginning ------------------------------------------------------------------------- */
+/* --- beginning ---------------------------------------------------------------------- */
 
 /* What a request of sockjs-client brings along in a page of another origin. */
 static void compose_fields(struct load *load)
@@ -74,7 +74,7 @@ void load_close(struct load *load)
 	}
 }
 
-/* --- running ----------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------ */
 
 void load_run(struct load *load, double seconds)
 {
@@ -101,14 +101,17 @@ void load_run_until(struct load *load, bool (*done)(struct load *load), const ch
 	}
 }
 
-/* --- measuring ----------------------------------------------------------------------------- */
+/* --- measuring ---------------------------------------------------------------------- */
 
 static struct reading read_now(const struct load *load)
 {
+	const struct options *o = &load->options;
 	struct reading r = { .units = load->units };
 
+	if (o->server_cpu >= 0 && o->load_cpu >= 0 && o->server_cpu != o->load_cpu)
+		r.busy = usage_busy(o->server_cpu) + usage_busy(o->load_cpu);
 	r.when = loop_clock();
-	r.server_cpu = usage_processor(load->options.pid);
+	r.server_cpu = usage_processor(o->pid);
 	r.load_cpu = usage_own_processor();
 	return r;
 }

@@ -34,7 +34,7 @@ struct options {
 	const char *label; /* copied to the output */
 };
 
-/* --- sessions ------------------------------------------------------------------------------ */
+/* --- sessions ----------------------------------------------------------------------- */
 
 struct transport {
 	const char *name, *url;
@@ -89,11 +89,12 @@ void session_closed(struct session *s); /* fails, unless that was wanted */
 void session_message(struct session *s, const char *data, size_t len);
 void session_turn(struct session *s);
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------- */
 
 /* What is read at the two ends of a measurement. */
 struct reading {
 	int64_t when, server_cpu, load_cpu;
+	int64_t busy; /* both processors, whoever had them */
 	uint64_t units;
 };
 

@@ -36,7 +36,7 @@ void loop_init(struct loop *loop, const struct sockaddr_in *to)
 	loop->buffer = must(malloc(BUFFER_BYTES));
 }
 
-/* --- opening and closing --------------------------------------------------------------- */
+/* --- opening and closing ------------------------------------------------------------ */
 
 void link_init(struct link *l, struct loop *loop, const struct link_ops *ops, void *owner)
 {
@@ -99,7 +99,7 @@ void link_close(struct link *l)
 	forget(&l->unsent);
 }
 
-/* --- sending ------------------------------------------------------------------------------ */
+/* --- sending ------------------------------------------------------------------------ */
 
 static void keep(struct kept *k, const char *data, size_t len)
 {
@@ -148,7 +148,7 @@ static void on_writable(struct link *l)
 		watch(l, EPOLL_CTL_MOD, EPOLLIN);
 }
 
-/* --- receiving ------------------------------------------------------------------------------ */
+/* --- receiving ---------------------------------------------------------------------- */
 
 static void on_end(struct link *l)
 {

@@ -39,7 +39,7 @@ struct sockaddr_in server_parse_address(const char *text)
 	return a;
 }
 
-/* --- start ------------------------------------------------------------------------------- */
+/* --- start -------------------------------------------------------------------------- */
 
 static _Noreturn void become(char *const argv[], int out, int cpu)
 {
@@ -122,7 +122,7 @@ void server_start(struct server *s, char *const argv[], int cpu, const struct so
 		s->address = learn_address(s->out);
 }
 
-/* --- stop ---------------------------------------------------------------------------------- */
+/* --- stop --------------------------------------------------------------------------- */
 
 void server_stop(struct server *s)
 {

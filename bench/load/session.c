@@ -7,7 +7,7 @@
 #include "load/message.h"
 #include "load/transport.h"
 
-/* --- its life -------------------------------------------------------------------------- */
+/* --- its life ----------------------------------------------------------------------- */
 
 /* Eight characters, as sockjs-client would draw them, and different for each life. */
 static void name_session(struct session *s)
@@ -59,7 +59,7 @@ void session_turn(struct session *s)
 		s->load->workload->turn(s);
 }
 
-/* --- writing ----------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------ */
 
 char *put(char *out, const char *text)
 {
@@ -102,7 +102,7 @@ char *put_head(const struct session *s, char *out, const char *method, const cha
 	return put(out, s->load->fields);
 }
 
-/* --- SockJS -------------------------------------------------------------------------------- */
+/* --- SockJS ------------------------------------------------------------------------- */
 
 static void array_frame(struct session *s, const char *p, const char *end)
 {

@@ -14,7 +14,7 @@
 
 enum { HEAD_ROOM = 4096 };
 
-/* --- what bodies look like ---------------------------------------------------------------- */
+/* --- what bodies look like ---------------------------------------------------------- */
 
 /* `\"` becomes `"`, in place; nothing else is escaped in what we send. */
 static size_t unescape(char *text, size_t len)
@@ -74,7 +74,7 @@ static void decode_callback(struct session *s, char *body, size_t len)
 	decode_between(s, body, len, "cb(\"", "\");");
 }
 
-/* --- receiving ------------------------------------------------------------------------------ */
+/* --- receiving ---------------------------------------------------------------------- */
 
 static void ask_to_receive(struct session *s)
 {
@@ -146,7 +146,7 @@ static void on_down_ended(struct link *l)
 
 static const struct link_ops down_ops = { on_down_connected, on_down_bytes, on_down_ended };
 
-/* --- sending -------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------ */
 
 static char *put_messages(struct session *s, char *out, unsigned messages)
 {
@@ -233,7 +233,7 @@ static void send_over_http(struct session *s, unsigned messages)
 		send_messages(s, messages);
 }
 
-/* --- opening and closing ---------------------------------------------------------------------- */
+/* --- opening and closing ------------------------------------------------------------ */
 
 static void open_session(struct session *s)
 {

@@ -9,7 +9,7 @@
 #include "load/transport.h"
 #include "load/websocket.h"
 
-/* --- out ---------------------------------------------------------------------------------- */
+/* --- out ---------------------------------------------------------------------------- */
 
 static void send_control(struct session *s, unsigned opcode, const char *payload, size_t len)
 {
@@ -42,7 +42,7 @@ static void close_session(struct session *s)
 	send_control(s, WS_CLOSE, "\x03\xe8", 2);
 }
 
-/* --- in ------------------------------------------------------------------------------------ */
+/* --- in ----------------------------------------------------------------------------- */
 
 static void on_frame(struct session *s, const struct ws_frame *f)
 {
@@ -92,7 +92,7 @@ static size_t on_bytes(struct link *l, char *data, size_t len)
 	return taken;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------ */
 
 static void on_connected(struct link *l)
 {

@@ -9,13 +9,15 @@
 #include "load/usage.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "load/fail.h"
 
-/* --- descendants ----------------------------------------------------------------------- */
+/* --- descendants -------------------------------------------------------------------- */
 
 typedef int64_t usage_fn(pid_t pid);
 
@@ -36,7 +38,7 @@ static int64_t sum(pid_t pid, usage_fn *of)
 	return total;
 }
 
-/* --- one process --------------------------------------------------------------------------- */
+/* --- one process -------------------------------------------------------------------- */
 
 static int64_t processor_of(pid_t pid)
 {
@@ -64,7 +66,7 @@ static int64_t memory_of(pid_t pid)
 	return kb * 1024LL;
 }
 
-/* --- the public ones ------------------------------------------------------------------------- */
+/* --- the public ones ---------------------------------------------------------------- */
 
 int64_t usage_processor(pid_t pid)
 {
@@ -79,6 +81,24 @@ int64_t usage_own_processor(void)
 int64_t usage_memory(pid_t pid)
 {
 	return pid > 0 ? sum(pid, memory_of) : 0;
+}
+
+int64_t usage_busy(int cpu)
+{
+	long long user = 0, nice = 0, system = 0, idle, wait, irq = 0, softirq = 0, steal = 0;
+	char line[512], name[16];
+	bool found = false;
+	FILE *f = fopen("/proc/stat", "re");
+
+	snprintf(name, sizeof(name), "cpu%d ", cpu);
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, name, strlen(name)) == 0;
+	if (found)
+		sscanf(line, "%*s %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system,
+		    &idle, &wait, &irq, &softirq, &steal);
+	if (f)
+		fclose(f);
+	return (user + nice + system + irq + softirq + steal) * 1000000000LL / sysconf(_SC_CLK_TCK);
 }
 
 void usage_pin(pid_t pid, int cpu)

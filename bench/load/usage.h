@@ -16,6 +16,9 @@ int64_t usage_own_processor(void);
 /* Resident memory in bytes. */
 int64_t usage_memory(pid_t pid);
 
+/* Time in nanoseconds that a processor was not idle, whoever had it; to 10 ms. */
+int64_t usage_busy(int cpu);
+
 /* Pins a process and what it will start to one processor; a negative one means no pinning. */
 void usage_pin(pid_t pid, int cpu);
 

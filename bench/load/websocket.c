@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* --- in ---------------------------------------------------------------------------------- */
+/* --- in ----------------------------------------------------------------------------- */
 
 static size_t big_endian(const unsigned char *p, int n)
 {
@@ -37,7 +37,7 @@ long ws_read(struct ws_frame *frame, char *data, size_t len)
 	return len - head < frame->len ? 0 : (long)(head + frame->len);
 }
 
-/* --- out ------------------------------------------------------------------------------------ */
+/* --- out ---------------------------------------------------------------------------- */
 
 /* It need not be unpredictable here, only different each time. */
 static uint32_t next_mask(void)

@@ -32,7 +32,7 @@ struct client {
 static struct text *recent[RECENT];
 static size_t published;
 
-/* --- texts ---------------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------------------- */
 
 static struct text *append(struct text *t, const void *data, size_t len, size_t more)
 {
@@ -63,7 +63,7 @@ static int write_text(struct lws *wsi, struct text *t)
 	return lws_write(wsi, t->data + LWS_PRE, t->len, LWS_WRITE_TEXT) < (int)t->len ? -1 : 0;
 }
 
-/* --- clients ------------------------------------------------------------------------------ */
+/* --- clients ------------------------------------------------------------------------ */
 
 static void begin(struct lws *wsi, struct client *c)
 {
@@ -145,7 +145,7 @@ static int on_event(
 	return 0;
 }
 
-/* --- main ------------------------------------------------------------------------------------ */
+/* --- main --------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
