@@ -2,13 +2,13 @@
 /*
  * bench/run.mjs - runs the plan, and writes what came out; script/bench is how to call it.
  *
- *   run.mjs --build DIR [--out DIR] [--workloads LIST] [--peers LIST] [--rounds N] [--seconds S] [--quick] [--list]
+ *   run.mjs --build DIR [--out DIR] [--workloads LIST] [--peers LIST] [--rounds N] [--seconds S] [--quick] [--publish] [--list]
  *
  * Every measurement has a fresh server. In a round each workload comes once, its peers right after one another,
  * in an order that is drawn anew; so that what else the machine does falls on all alike.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -38,7 +38,7 @@ function readOptions() {
 	const { values } = parseArgs({
 		options: {
 			build: string, out: string, workloads: string, peers: string, rounds: string, seconds: string,
-			quick: { type: 'boolean' }, list: { type: 'boolean' },
+			quick: { type: 'boolean' }, publish: { type: 'boolean' }, list: { type: 'boolean' },
 		},
 	});
 	const usual = values.quick ? QUICK : FULL;
@@ -134,6 +134,24 @@ async function runRounds(plan, peers, options) {
 	return runs;
 }
 
+/* --- what is written ------------------------------------------------------------------------ */
+
+function write(result, dir) {
+	mkdirSync(dir, { recursive: true });
+	writeFileSync(join(dir, 'result.json'), `${JSON.stringify(result, null, '\t')}\n`);
+	writeFileSync(join(dir, 'table.md'), markdown(result));
+	writeFileSync(join(dir, 'plot.svg'), plot(result));
+}
+
+/* The tables between the two marks of the README, the plot beside it. */
+function publish(result) {
+	const readme = new URL('README.md', import.meta.url);
+	const text = readFileSync(readme, 'utf8');
+
+	writeFileSync(readme, text.replace(/(<!-- table: begin.*-->\n)[^]*(<!-- table: end -->)/, (_, begin, end) => `${begin}\n${markdown(result)}\n${end}`));
+	writeFileSync(new URL('plot.svg', import.meta.url), plot(result));
+}
+
 function machine() {
 	return { processor: cpus()[0].model.trim(), processors: cpus().length, kernel: release() };
 }
@@ -155,10 +173,9 @@ async function main() {
 		const runs = await runRounds(plan, peers, options);
 		const result = summarize({ plan, peers, runs, options, machine: machine(), start });
 
-		mkdirSync(options.out, { recursive: true });
-		writeFileSync(join(options.out, 'result.json'), `${JSON.stringify(result, null, '\t')}\n`);
-		writeFileSync(join(options.out, 'table.md'), markdown(result));
-		writeFileSync(join(options.out, 'plot.svg'), plot(result));
+		write(result, options.out);
+		if (options.publish)
+			publish(result);
 		process.stdout.write(markdown(result));
 		say(`${Math.round((Date.now() - start) / 1000)} s; ${join(options.out, 'result.json')}, table.md, plot.svg`);
 	} finally {

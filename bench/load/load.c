@@ -36,7 +36,8 @@ void load_init(struct load *load, const struct options *options)
 {
 	struct session *s;
 
-	*load = (struct load){ .options = *options, .workload = options->workload };
+	*load =
+	    (struct load){ .options = *options, .workload = options->workload, .at_once = AT_ONCE };
 	load->total = options->connections + options->crowd;
 	load->scratch = must(malloc(SCRATCH_BYTES));
 	load->sessions = must(calloc(load->total + 1, sizeof(*load->sessions)));
@@ -54,15 +55,20 @@ void load_init(struct load *load, const struct options *options)
 
 void load_open(struct load *load, unsigned n)
 {
-	unsigned begun = load->opened;
-	int64_t end = loop_clock() + PATIENCE_S * 1000000000LL;
+	unsigned begun = load->opened, before = begun;
+	int64_t last = loop_clock();
 
 	while (load->opened < n) {
-		while (begun < n && begun < load->opened + AT_ONCE)
+		while (begun < n && begun < load->opened + load->at_once)
 			session_open(&load->sessions[begun++]);
-		loop_turn(&load->loop, end);
-		if (loop_clock() > end)
-			fail("%u sessions of %u were opened in %d s", load->opened, n, PATIENCE_S);
+		loop_turn(&load->loop, loop_clock() + STEP_NS);
+		if (load->opened != before) {
+			before = load->opened;
+			last = loop_clock();
+		} else if (loop_clock() - last > PATIENCE_S * 1000000000LL) {
+			fail(
+			    "session %u of %u has not opened in %d s", load->opened, n, PATIENCE_S);
+		}
 	}
 }
 

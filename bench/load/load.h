@@ -110,6 +110,7 @@ struct load {
 	const struct workload *workload; /* of the moment */
 	struct session *sessions;        /* the active ones first, the crowd behind them */
 	unsigned total, opened;
+	unsigned at_once; /* so many are opened together */
 	bool is_measuring, is_stopping;
 	uint64_t units;
 	struct histogram latency;
@@ -122,7 +123,7 @@ enum { SCRATCH_BYTES = 4 << 20 };
 
 void load_init(struct load *load, const struct options *options);
 
-/* Opens those with the numbers from `load->opened` to N, a few at a time. */
+/* Opens those with the numbers from `load->opened` to N. */
 void load_open(struct load *load, unsigned n);
 
 /* Drops all connections, so that the server has nobody to say goodbye to. */
