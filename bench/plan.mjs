@@ -18,7 +18,7 @@ function fanout(id, title, receivers, transport, peers, limit, more) {
 }
 
 function idle(id, title, transport, peers, bytes, more) {
-	return { id, title, unit: 'bytes', peers, kind: 'idle', transport, load: ['-c', 15200, '-t', 0.5, '-w', 1], limit: { bytes }, once: true, ...more };
+	return { id, title, unit: 'bytes', peers, kind: 'idle', transport, load: ['-c', 10200, '-t', 0.5, '-w', 1], limit: { bytes }, once: true, ...more };
 }
 
 /* A row measured by the same server's figure in another row. */

@@ -2,14 +2,14 @@
  * bench/load/idle.c - sessions that are opened and left alone: what one costs.
  *
  * Memory is what the server has more than when it had the first few; that leaves out its
- * own. Few are opened at a time, because many at once need memory for being many at once. It is
- * user space only: what the kernel keeps for a connection is the same for all.
+ * own. They are opened one after another, because many at once need memory for being many at
+ * once. It is user space only: what the kernel keeps for a connection is the same for all.
  */
 #include "load/fail.h"
 #include "load/usage.h"
 #include "load/workloads.h"
 
-enum { WARM = 200, FEW = 4 };
+enum { WARM = 200 };
 
 static void on_message(struct session *s, const char *data, size_t len)
 {
@@ -22,7 +22,7 @@ static void run(struct load *load)
 
 	if (load->total <= WARM)
 		fail("more than %d sessions are wanted", WARM);
-	load->at_once = FEW;
+	load->at_once = 1;
 	load_open(load, WARM);
 	load_run(load, load->options.warmup);
 	before = usage_memory(load->options.pid);
