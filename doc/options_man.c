@@ -4,8 +4,8 @@
  *
  *	options_man FRAME
  *
- * Copies the frame to standard output; a line @SERVER@, @LISTENER@ or @ENDPOINT@
- * becomes the options of that scope, in mdoc.
+ * Copies the frame to standard output; a line @SERVER@, @LISTENER@, @ENDPOINT@ or
+ * @UPSTREAM@ becomes the options of that scope, in mdoc.
  */
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 		[OPTION_SERVER] = "@SERVER@\n",
 		[OPTION_LISTENER] = "@LISTENER@\n",
 		[OPTION_ENDPOINT] = "@ENDPOINT@\n",
+		[OPTION_UPSTREAM] = "@UPSTREAM@\n",
 	};
 	char line[1024];
 	FILE *frame = argc == 2 ? fopen(argv[1], "r") : NULL;
@@ -101,9 +102,9 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), frame)) {
 		size_t scope = 0;
 
-		while (scope < 3 && strcmp(line, marks[scope]) != 0)
+		while (scope < OPTION_SCOPES && strcmp(line, marks[scope]) != 0)
 			scope++;
-		if (scope < 3)
+		if (scope < OPTION_SCOPES)
 			put_scope((enum option_scope)scope);
 		else
 			fputs(line, stdout);

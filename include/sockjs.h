@@ -71,20 +71,27 @@ struct sockjs_message {
 /* An application. Every callback may be NULL. `app` is the pointer given to sockjs_server_add(). */
 struct sockjs_callbacks {
 	/* A client asks for a session: look at the request, choose a subprotocol, attach user data.
-	 * 0 accepts; an HTTP status from 400 to 599 refuses with that status. */
+	 * 0 accepts; an HTTP status from 400 to 599 refuses with that status; SOCKJS_LATER lets the
+	 * client wait for sockjs_accept() or sockjs_refuse(): connecting follows at once. */
 	int (*handshake)(struct sockjs_handshake *h, void *app);
+	/* The session for which handshake has said SOCKJS_LATER. It may end before it opens, since its
+	 * client may leave: then close is called without open. */
+	void (*connecting)(struct sockjs_session *s, void *app);
 	/* The session is open; messages may be sent. */
 	void (*open)(struct sockjs_session *s, void *app);
 	/* A message came. Messages of one session come in the order the client sent them. */
 	void (*message)(struct sockjs_session *s, const struct sockjs_message *m, void *app);
 	/* After sockjs_send() has said SOCKJS_FULL: there is room again. */
 	void (*writable)(struct sockjs_session *s, void *app);
-	/* The session is over, whoever ended it; called exactly once after open. `code` and
+	/* The session is over, whoever ended it; called exactly once after open or connecting. `code` and
 	 * `reason` are the client's, the application's own, or one of sockjs_close_code. */
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
 };
+
+/* What a handshake callback returns to decide later. */
+enum { SOCKJS_LATER = 1 };
 
 /* Codes the library itself closes with. An application may use 1000, 3000 to 4999, and those from
  * 1001 to 1014 that may stand in a Close frame (RFC 6455 section 7.4); any other becomes 1000. */
@@ -99,6 +106,9 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,
 	SOCKJS_CLOSE_INTERNAL_ERROR = 1011,
+	SOCKJS_CLOSE_RESTART = 1012,         /* an upstream went away */
+	SOCKJS_CLOSE_TRY_AGAIN_LATER = 1013, /* no upstream can be reached */
+	SOCKJS_CLOSE_BAD_GATEWAY = 1014,     /* an upstream broke the rules */
 	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
 	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
 	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
@@ -118,6 +128,9 @@ SOCKJS_API const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 /* The client's address, "192.0.2.1" or "2001:db8::1" ("unix" for a local socket); what a trusted
  * proxy says in X-Forwarded-For is believed (option trusted_proxies). */
 SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h);
+/* The host (and port) that the client asked for, from the Host header; X-Forwarded-Host of a trusted
+ * proxy counts. "" if there is none. */
+SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
 /* A request header by name (any case); NULL if absent or not in the option request_headers, which
@@ -130,6 +143,18 @@ SOCKJS_API const char *sockjs_handshake_subprotocol(const struct sockjs_handshak
 SOCKJS_API int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol);
 /* User data for the session to come; sockjs_user() returns it. */
 SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user);
+
+/* --- a session on hold: after SOCKJS_LATER, until one of these ------------- */
+
+/* Opens it: open follows, never from within this call. What an eager client has sent meanwhile waits
+ * for that (within max_body_bytes; its next requests are not answered before). `subprotocol` is NULL or one
+ * the client offered. 0; -EINVAL: it did not; -EALREADY: that is decided; -ENOMEM. */
+SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
+/* Ends it: a client on a bare WebSocket gets the HTTP status (400 to 599, any other becomes 500), a
+ * SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with that status or
+ * code. 0 or -EALREADY. */
+SOCKJS_API int sockjs_refuse(
+    struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 
 /* --- session ------------------------------------------------------------ */
 

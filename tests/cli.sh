@@ -152,11 +152,11 @@ says 'and file, line and column are named' "$err" "sockjsd: $tmp/sockjsd.json:3:
 
 config <<-'END'
 	{ "listen": ["127.0.0.1:0"],
-	  "endpoints": [ { "prefix": "/app", "application": "upstream" } ] }
+	  "endpoints": [ { "prefix": "/app", "application": "nonsense" } ] }
 END
 exits 'an unknown application is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
 says 'and those there are are listed' "$err" \
-	"sockjsd: $tmp/sockjsd.json: endpoints\[0].application: \"upstream\" is not an application; allowed: echo, *"
+	"sockjsd: $tmp/sockjsd.json: endpoints\[0].application: \"nonsense\" is not an application; allowed: echo, *"
 
 config <<-'END'
 	{ "listen": ["127.0.0.1:0"],

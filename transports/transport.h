@@ -25,6 +25,8 @@ struct transport_reactor {
 	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
 	struct sockjs_payload payload; /* for decoding */
+	struct ws_deflate
+	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
 };
 
 void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
@@ -33,6 +35,8 @@ void transport_reactor_fini(struct transport_reactor *r);
 void transport_reactor_abort(struct transport_reactor *r);
 /* The buffer for composing, empty; it is not kept beyond the call that asked for it. */
 struct buf *transport_wire(struct transport_reactor *r);
+/* What compresses for every WebSocket that does not need its own; NULL when memory is out. */
+struct ws_deflate *transport_deflate(struct transport_reactor *r);
 /* The one of this thread; what mail from other reactors is for. */
 struct transport_reactor *transport_reactor_current(void);
 void transport_reactor_set_current(struct transport_reactor *r);
@@ -51,11 +55,14 @@ struct transport_request {
 struct transport_accept {
 	struct session *session; /* CONNECTING, in this reactor */
 	char subprotocol[128];
+	bool held; /* the application decides later; `subprotocol` says nothing yet */
 };
 
 struct endpoint_ops {
 	/* Asks the application for a session. 0, or the HTTP status of the refusal. */
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
+	/* The subprotocol of a session that has been accepted, or NULL. */
+	const char *(*subprotocol)(const struct session *s);
 };
 
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.
@@ -71,6 +78,7 @@ struct endpoint {
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */
 	struct ws_conn_limits ws, ws_raw;
+	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
 };
 

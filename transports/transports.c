@@ -45,6 +45,7 @@ void transport_reactor_fini(struct transport_reactor *r)
 	session_reactor_fini(&r->sessions);
 	sockjs_payload_fini(&r->payload);
 	buf_fini(&r->wire);
+	ws_deflate_free(r->deflate);
 }
 
 void transport_reactor_abort(struct transport_reactor *r)
@@ -65,6 +66,13 @@ struct buf *transport_wire(struct transport_reactor *r)
 		buf_fini(&r->wire);
 	buf_clear(&r->wire);
 	return &r->wire;
+}
+
+struct ws_deflate *transport_deflate(struct transport_reactor *r)
+{
+	if (!r->deflate)
+		r->deflate = ws_deflate_new();
+	return r->deflate;
 }
 
 struct transport_reactor *transport_reactor_current(void)

@@ -32,14 +32,14 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 		session_deliver(ws_receiver_session(r), p->messages[i].p, p->messages[i].n, false);
 }
 
-static int outgoing(struct buf *out, struct message *const *messages, size_t count)
+static int outgoing(struct buf *out, struct message *const *messages, size_t count,
+    const struct ws_deflate_how *how)
 {
 	size_t mark;
 
 	if (ws_frame_begin(out, &mark) < 0 || sockjs_frame_array_add(out, messages, count) < 0)
 		return -ENOMEM;
-	ws_frame_end(out, mark, WS_TEXT);
-	return 0;
+	return ws_frame_end(out, mark, WS_TEXT, how);
 }
 
 static struct shared *encode(const struct message *m);
@@ -50,12 +50,13 @@ static const struct ws_wire wire = {
 	.open = SOCKJS_OPEN,
 	.heartbeat = SOCKJS_HEARTBEAT,
 	.form = MESSAGE_SOCKJS_WS,
+	.deflated = MESSAGE_SOCKJS_WS_DEFLATED,
 	.encode = encode,
 };
 
 static struct shared *encode(const struct message *m)
 {
-	return ws_wire_encode(&wire, m);
+	return ws_wire_encode(&wire, m, NULL);
 }
 
 static void serve(const struct transport_request *t)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "base/text.h"
 #include "transports/ws_receiver.h"
 
 static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, size_t n)
@@ -11,31 +12,44 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 	session_deliver(ws_receiver_session(r), data, n, type == WS_BINARY);
 }
 
-/* Lone surrogates, which only SockJS can carry, become U+FFFD: three octets each as well (RFC 6455
- * section 8.1). */
-static void replace_surrogates(char *p, size_t n)
+static int add_frame(struct buf *out, const struct message *m, const struct ws_deflate_how *how)
 {
-	for (size_t i = 0; i + 2 < n; i++)
-		if ((unsigned char)p[i] == 0xed && (unsigned char)p[i + 1] >= 0xa0)
-			memcpy(p + i, "\xef\xbf\xbd", 3);
+	size_t mark;
+
+	if (ws_frame_begin(out, &mark) < 0 || buf_add(out, m->data, m->len) < 0)
+		return -ENOMEM;
+	if (m->has_surrogates)
+		text_replace_surrogates(buf_data(out) + mark + WS_HEADER_MAX, m->len);
+	return ws_frame_end(out, mark, m->binary ? WS_BINARY : WS_TEXT, how);
 }
 
-static int outgoing(struct buf *out, struct message *const *messages, size_t count)
+/* As short messages, which are most, go: without a detour. */
+static int add_plain_frame(struct buf *out, const struct message *m)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct message *m = messages[i];
-		char *to = buf_reserve(out, WS_HEADER_MAX + m->len);
-		size_t len;
+	char *to = buf_reserve(out, WS_HEADER_MAX + m->len);
+	size_t len;
 
-		if (!to)
-			return -ENOMEM;
-		len = ws_frame_header(to, true, 0, m->binary ? WS_BINARY : WS_TEXT, m->len, NULL);
-		memcpy(to + len, m->data, m->len);
-		if (m->has_surrogates)
-			replace_surrogates(to + len, m->len);
-		buf_commit(out, len + m->len);
-	}
+	if (!to)
+		return -ENOMEM;
+	len = ws_frame_header(to, true, 0, m->binary ? WS_BINARY : WS_TEXT, m->len, NULL);
+	memcpy(to + len, m->data, m->len);
+	if (m->has_surrogates)
+		text_replace_surrogates(to + len, m->len);
+	buf_commit(out, len + m->len);
 	return 0;
+}
+
+static int outgoing(struct buf *out, struct message *const *messages, size_t count,
+    const struct ws_deflate_how *how)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < count && err == 0; i++) {
+		bool plain = !how || messages[i]->len < how->min_bytes;
+
+		err = plain ? add_plain_frame(out, messages[i]) : add_frame(out, messages[i], how);
+	}
+	return err;
 }
 
 static struct shared *encode(const struct message *m);
@@ -45,12 +59,13 @@ static const struct ws_wire wire = {
 	.incoming = incoming,
 	.outgoing = outgoing,
 	.form = MESSAGE_WS,
+	.deflated = MESSAGE_WS_DEFLATED,
 	.encode = encode,
 };
 
 static struct shared *encode(const struct message *m)
 {
-	return ws_wire_encode(&wire, m);
+	return ws_wire_encode(&wire, m, NULL);
 }
 
 static void serve(const struct transport_request *t)

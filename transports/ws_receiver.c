@@ -5,19 +5,36 @@
  * session knows it only while it is attached; after that it closes on its own.
  *
  * Frames are parsed in place in the loop's scratch buffer. Bytes are kept only when
- * the application pauses in the middle of a buffer.
+ * the application pauses in the middle of a buffer. A message for many is framed, and
+ * compressed, once for all receivers that agreed on the same.
  */
 #include "transports/ws_receiver.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http_detach.h"
 #include "http/http_upgrade.h"
 #include "session/sockjs_frame.h"
 #include "ws/ws_handshake.h"
 
-#define HEADERS_MAX 64 /* those a handshake is made of */
+#define HEADERS_MAX 64  /* those a handshake is made of */
+#define RETRY_AFTER "5" /* seconds */
+
+/* What few connections need, and not for long. */
+struct ws_extras {
+	struct buf rest;               /* read, and not taken because of a pause */
+	struct ws_deflate *compressor; /* with context takeover */
+	struct ws_pending *pending;    /* while the application has not decided */
+};
+
+/* The rest of an opening handshake that waits for the application. */
+struct ws_pending {
+	char accept[WS_ACCEPT_LEN + 1];
+	char extensions[WS_EXTENSIONS_MAX]; /* "": none */
+};
 
 struct ws_receiver {
 	struct receiver base;
@@ -28,7 +45,7 @@ struct ws_receiver {
 	const struct ws_wire *wire;
 	struct transport_reactor *reactor;
 	const struct endpoint *endpoint;
-	struct buf *rest; /* read, and not taken because of a pause; else NULL */
+	struct ws_extras *extras; /* NULL until needed */
 	uint64_t last_heard;
 	bool pinged;
 	bool choked;  /* not read, since it does not read what it is sent */
@@ -69,11 +86,20 @@ static void receiver_free(struct deferred *d)
 	struct ws_receiver *r = container_of(d, struct ws_receiver, deferred);
 
 	ws_conn_fini(&r->conn);
-	if (r->rest) {
-		buf_fini(r->rest);
-		mem_free(r->rest);
+	if (r->extras) {
+		buf_fini(&r->extras->rest);
+		ws_deflate_free(r->extras->compressor);
+		mem_free(r->extras->pending);
+		mem_free(r->extras);
 	}
 	mem_free(r);
+}
+
+static struct ws_extras *extras_get(struct ws_receiver *r)
+{
+	if (!r->extras)
+		r->extras = mem_zalloc(sizeof(*r->extras));
+	return r->extras;
 }
 
 static void end(struct ws_receiver *r)
@@ -116,12 +142,37 @@ int ws_frame_begin(struct buf *out, size_t *mark)
 	return 0;
 }
 
-void ws_frame_end(struct buf *out, size_t mark, enum ws_opcode opcode)
+/* Makes the payload behind the header's place smaller, if that can be: 1, 0 or -ENOMEM. */
+static int compress(struct buf *out, size_t mark, const struct ws_deflate_how *how)
 {
+	size_t n = buf_len(out) - mark - WS_HEADER_MAX;
+	char *room, *payload;
+	ssize_t len;
+
+	if (!how || n < how->min_bytes)
+		return 0;
+	room = buf_reserve(out, n + WS_DEFLATE_ROOM);
+	if (!room)
+		return -ENOMEM;
+	payload = buf_data(out) + mark + WS_HEADER_MAX;
+	len = ws_deflate(how, payload, n, room);
+	if (len <= 0)
+		return (int)len;
+	memcpy(payload, room, (size_t)len);
+	out->end -= n - (size_t)len;
+	return 1;
+}
+
+int ws_frame_end(
+    struct buf *out, size_t mark, enum ws_opcode opcode, const struct ws_deflate_how *how)
+{
+	int compressed = compress(out, mark, how);
 	size_t n = buf_len(out) - mark - WS_HEADER_MAX, len, unused;
 	char header[WS_HEADER_MAX], *at = buf_data(out) + mark;
 
-	len = ws_frame_header(header, true, 0, opcode, n, NULL);
+	if (compressed < 0)
+		return compressed;
+	len = ws_frame_header(header, true, compressed ? WS_RSV1 : 0, opcode, n, NULL);
 	unused = WS_HEADER_MAX - len;
 	if (mark == 0) {
 		out->start += unused;
@@ -131,15 +182,17 @@ void ws_frame_end(struct buf *out, size_t mark, enum ws_opcode opcode)
 		memmove(at + len, at + WS_HEADER_MAX, n);
 		out->end -= unused;
 	}
+	return 0;
 }
 
-struct shared *ws_wire_encode(const struct ws_wire *wire, const struct message *m)
+struct shared *ws_wire_encode(
+    const struct ws_wire *wire, const struct message *m, const struct ws_deflate_how *how)
 {
 	struct message *one = (struct message *)(uintptr_t)m; /* read only all the way down */
 	struct buf out = BUF_INIT;
 	struct shared *shared = NULL;
 
-	if (wire->outgoing(&out, &one, 1) == 0)
+	if (wire->outgoing(&out, &one, 1, how) == 0)
 		shared = shared_new(buf_len(&out));
 	if (shared)
 		memcpy(shared->data, buf_data(&out), buf_len(&out));
@@ -166,10 +219,52 @@ static enum recv_status say_text(struct ws_receiver *r, const char *text)
 	return write_piece(r, (struct stream_piece){ frame, len + n, NULL });
 }
 
+static bool is_pending(const struct ws_receiver *r)
+{
+	return r->extras && r->extras->pending;
+}
+
+/* The 101 that has been waiting. */
+static enum recv_status say_101(struct ws_receiver *r)
+{
+	struct ws_pending *pending = r->extras->pending;
+	const char *subprotocol =
+	    r->base.session ? r->endpoint->ops->subprotocol(r->base.session) : NULL;
+	struct http_framing framing = { .keep_alive = true, .length = -1 };
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
+	struct http_head head;
+	size_t n;
+
+	http_head_init(&head, 101);
+	http_head_add(&head, "Connection", "Upgrade");
+	http_head_add(&head, "Upgrade", "websocket");
+	http_head_add(&head, "Sec-WebSocket-Accept", pending->accept);
+	if (subprotocol)
+		http_head_add(&head, "Sec-WebSocket-Protocol", subprotocol);
+	if (pending->extensions[0])
+		http_head_add(&head, "Sec-WebSocket-Extensions", pending->extensions);
+	n = http_head_render(text, 101, (struct bytes){ head.text, head.len }, framing);
+	mem_free(pending);
+	r->extras->pending = NULL;
+	return write_piece(r, (struct stream_piece){ text, n, NULL });
+}
+
+static void start_pings(struct ws_receiver *r)
+{
+	r->last_heard = loop_now(loop_of(r));
+	if (r->endpoint->ping_interval_ms)
+		timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->ping_interval_ms);
+}
+
 static enum recv_status receiver_open(struct receiver *base)
 {
 	struct ws_receiver *r = of(base);
 
+	if (is_pending(r)) {
+		start_pings(r);
+		if (say_101(r) == RECV_GONE)
+			return RECV_GONE;
+	}
 	return r->wire->open ? say_text(r, r->wire->open) : RECV_MORE;
 }
 
@@ -180,20 +275,46 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
 }
 
+/* The frame of a message for many, made once for all who agreed on the same window; NULL when
+ * memory is out. */
+static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
+{
+	const struct ws_wire *wire = r->wire;
+	struct ws_deflate_how how;
+	enum message_form form;
+	struct shared *frame;
+
+	if (m->len < r->endpoint->deflate.min_bytes ||
+	    !ws_conn_deflates(&r->conn, &r->endpoint->deflate, true, &how))
+		return message_form(m, wire->form, wire->encode);
+	form = wire->deflated + how.window_bits - 8u;
+	frame = message_form_find(m, form);
+	if (!frame) {
+		frame = ws_wire_encode(wire, m, &how);
+		frame = frame ? message_form_keep(m, form, frame) : NULL;
+	}
+	if (frame && frame->data[0] & WS_RSV1)
+		ws_conn_sent_for_many(&r->conn);
+	return frame;
+}
+
 static enum recv_status receiver_messages(
     struct receiver *base, struct message *const *messages, size_t count)
 {
 	struct ws_receiver *r = of(base);
 	struct buf *out = transport_wire(r->reactor);
+	struct ws_deflate_how how;
 	struct shared *frame;
+	bool deflates;
 
 	if (count == 1 && messages[0]->cache) {
-		frame = message_form(messages[0], r->wire->form, r->wire->encode);
+		frame = frame_for_many(r, messages[0]);
 		if (frame)
 			return write_piece(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
-	if (r->wire->outgoing(out, messages, count) < 0) {
+	deflates = ws_conn_deflates(&r->conn, &r->endpoint->deflate, false, &how);
+	if (r->wire->outgoing(out, messages, count, deflates ? &how : NULL) < 0) {
 		end(r);
 		return RECV_GONE;
 	}
@@ -209,10 +330,13 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	size_t n = strlen(reason), mark;
 	char *to;
 
+	if (is_pending(r) && say_101(r) == RECV_GONE)
+		return;
+	out = transport_wire(r->reactor);
 	if (!r->wire->is_raw && ws_frame_begin(out, &mark) == 0 &&
 	    (to = buf_reserve(out, sockjs_frame_close_max(n))) != NULL) {
 		buf_commit(out, (size_t)(sockjs_frame_close(to, code, reason, n) - to));
-		ws_frame_end(out, mark, WS_TEXT);
+		ws_frame_end(out, mark, WS_TEXT, NULL);
 		write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
 	}
 	if (r->ended)
@@ -225,6 +349,29 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	feed_rest(r);
 	if (!r->ended)
 		stream_want(&r->stream, STREAM_READ);
+}
+
+/* Instead of 101. A client that has to come back later is told when. */
+static void receiver_refuse(struct receiver *base, unsigned status, const char *reason)
+{
+	struct ws_receiver *r = of(base);
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2];
+	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
+	struct stream_piece pieces[2];
+	struct http_head head;
+	size_t n;
+
+	http_head_init(&head, status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	if (status == 503)
+		http_head_add(&head, "Retry-After", RETRY_AFTER);
+	n = http_head_render(text, status, (struct bytes){ head.text, head.len }, framing);
+	pieces[0] = (struct stream_piece){ text, n, NULL };
+	pieces[1] = (struct stream_piece){ body, (size_t)framing.length, NULL };
+	if (stream_write(&r->stream, pieces, 2) < 0)
+		end(r);
+	else
+		part(r);
 }
 
 static void receiver_abort(struct receiver *base)
@@ -264,6 +411,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
 	.close = receiver_close,
+	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
 	.pause = receiver_pause,
@@ -321,11 +469,23 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	r->shut = true;
 }
 
+static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
+{
+	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
+
+	if (!own)
+		return transport_deflate(r->reactor);
+	if (extras_get(r) && !r->extras->compressor)
+		r->extras->compressor = ws_deflate_new();
+	return r->extras ? r->extras->compressor : NULL;
+}
+
 static const struct ws_conn_ops conn_ops = {
 	.message = on_message,
 	.write = on_write,
 	.pong = on_pong,
 	.close = on_close,
+	.deflate = on_deflate,
 };
 
 void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
@@ -342,9 +502,7 @@ void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
 /* Keeps what a pause left over; in front of nothing, for it is fed before more is read. */
 static void keep_rest(struct ws_receiver *r, const char *p, size_t n)
 {
-	if (!r->rest)
-		r->rest = mem_zalloc(sizeof(*r->rest));
-	if (!r->rest || buf_add(r->rest, p, n) < 0)
+	if (!extras_get(r) || buf_add(&r->extras->rest, p, n) < 0)
 		lost(r); /* out of memory: what was read cannot be kept */
 }
 
@@ -360,16 +518,21 @@ static void feed(struct ws_receiver *r, char *p, size_t n)
 		keep_rest(r, p + taken, n - (size_t)taken);
 }
 
+static bool has_rest(const struct ws_receiver *r)
+{
+	return r->extras && buf_len(&r->extras->rest) > 0;
+}
+
 static void feed_rest(struct ws_receiver *r)
 {
-	struct buf *rest = r->rest;
+	struct buf rest;
 
-	if (!rest)
+	if (!has_rest(r))
 		return;
-	r->rest = NULL;
-	feed(r, buf_data(rest), buf_len(rest));
-	buf_fini(rest);
-	mem_free(rest);
+	rest = r->extras->rest;
+	r->extras->rest = BUF_INIT;
+	feed(r, buf_data(&rest), buf_len(&rest));
+	buf_fini(&rest);
 }
 
 /* Who does not read gets nobody to read him. */
@@ -493,7 +656,8 @@ static void refuse_handshake(const struct transport_request *t, const struct ws_
 	http_respond(t->http, &head, (struct bytes){ body, n + 1 });
 }
 
-static bool check_handshake(const struct transport_request *t, struct ws_verdict *v)
+static bool check_handshake(
+    const struct transport_request *t, struct ws_verdict *v, struct ws_deflate_params *deflate)
 {
 	struct header_list list = { .count = 0 };
 	struct ws_request request = {
@@ -508,6 +672,11 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 	if (v->status == 101 && list.too_many) {
 		v->status = 400;
 		v->sentence = "Too many WebSocket headers.";
+	}
+	if (v->status == 101 &&
+	    ws_deflate_negotiate(&request, &t->endpoint->deflate, deflate) < 0) {
+		v->status = 400;
+		v->sentence = "Sec-WebSocket-Extensions is malformed.";
 	}
 	if (v->status == 101)
 		return true;
@@ -532,9 +701,7 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 	list_append(&r->reactor->receivers, &r->base.node);
 	stream_move(&r->stream, s, loop_of(r), &stream_events);
 	stream_want(&r->stream, STREAM_READ);
-	r->last_heard = loop_now(loop_of(r));
-	if (r->endpoint->ping_interval_ms)
-		timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->ping_interval_ms);
+	start_pings(r);
 	if (session_attach(session, &r->base) < 0) {
 		part(r);
 		return;
@@ -548,7 +715,7 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 			    early.n - at < LOOP_SCRATCH_BYTES ? early.n - at : LOOP_SCRATCH_BYTES;
 
 			memcpy(copy, early.p + at, n);
-			if (r->rest)
+			if (has_rest(r))
 				keep_rest(r, copy, n);
 			else
 				feed(r, copy, n);
@@ -556,8 +723,8 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 	}
 }
 
-static struct ws_receiver *receiver_new(
-    const struct transport_request *t, const struct ws_wire *wire)
+static struct ws_receiver *receiver_new(const struct transport_request *t,
+    const struct ws_wire *wire, const struct ws_deflate_params *deflate)
 {
 	struct ws_receiver *r = mem_zalloc(sizeof(*r));
 
@@ -572,20 +739,28 @@ static struct ws_receiver *receiver_new(
 	timer_init(&r->timer, on_timer);
 	ws_conn_init(
 	    &r->conn, WS_SERVER, &conn_ops, wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
+	if (deflate->agreed)
+		ws_conn_use_deflate(&r->conn, deflate);
 	r->reactor->sessions.counters.receivers++;
 	return r;
 }
 
 static void upgrade(const struct transport_request *t, const struct ws_verdict *v,
-    const struct ws_wire *wire, const struct transport_accept *accepted)
+    const struct ws_deflate_params *deflate, const struct ws_wire *wire,
+    const struct transport_accept *accepted)
 {
-	struct ws_receiver *r = receiver_new(t, wire);
+	struct ws_receiver *r = receiver_new(t, wire, deflate);
+	char extensions[WS_EXTENSIONS_MAX];
 	struct http_head head;
 
 	http_head_init(&head, 101);
 	http_head_add(&head, "Sec-WebSocket-Accept", v->accept);
 	if (accepted->subprotocol[0])
 		http_head_add(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
+	if (deflate->agreed) {
+		ws_deflate_response(deflate, extensions);
+		http_head_add(&head, "Sec-WebSocket-Extensions", extensions);
+	}
 	if (r)
 		r->base.session = accepted->session;
 	if (r && http_upgrade(t->http, "websocket", &head, on_upgraded, r) == 0)
@@ -598,17 +773,59 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 	transport_refuse(t, 503, "Out of memory.");
 }
 
+/* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
+ * 4.1: first the answer). */
+static void refuse_followed(const struct transport_request *t, struct session *session)
+{
+	session_discard(session);
+	transport_refuse(t, 400, "Frames before the handshake is over.");
+}
+
+/* The application decides later: the connection leaves its request, and nothing is read from it
+ * until 101 is said. */
+static void wait_for_decision(const struct transport_request *t, const struct ws_verdict *v,
+    const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
+{
+	struct ws_receiver *r = receiver_new(t, wire, deflate);
+	struct ws_pending *pending = r && extras_get(r) ? mem_zalloc(sizeof(*pending)) : NULL;
+	struct http_detached d;
+
+	if (pending) {
+		r->extras->pending = pending;
+		memcpy(pending->accept, v->accept, sizeof(pending->accept));
+		if (deflate->agreed)
+			ws_deflate_response(deflate, pending->extensions);
+	}
+	if (!pending || http_detach_stream(t->http, &d) < 0) {
+		if (r)
+			end(r);
+		session_discard(session);
+		transport_refuse(t, 503, "Out of memory.");
+		return;
+	}
+	list_append(&r->reactor->receivers, &r->base.node);
+	stream_move(&r->stream, &d.stream, loop_of(r), &stream_events);
+	stream_want(&r->stream, STREAM_HANGUP);
+	if (session_attach(session, &r->base) < 0)
+		part(r);
+}
+
 void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *wire)
 {
 	struct transport_accept accepted = { 0 };
+	struct ws_deflate_params deflate;
 	struct ws_verdict verdict;
 	unsigned status;
 
-	if (!check_handshake(t, &verdict))
+	if (!check_handshake(t, &verdict, &deflate))
 		return;
 	status = t->endpoint->ops->accept(t, &accepted);
 	if (status)
 		transport_refuse(t, status, "The session was refused.");
+	else if (accepted.held && http_is_followed(t->http))
+		refuse_followed(t, accepted.session);
+	else if (accepted.held)
+		wait_for_decision(t, &verdict, &deflate, wire, accepted.session);
 	else
-		upgrade(t, &verdict, wire, &accepted);
+		upgrade(t, &verdict, &deflate, wire, &accepted);
 }

@@ -13,12 +13,13 @@ struct ws_wire {
 	bool is_raw;
 	/* A message of the client. */
 	void (*incoming)(struct ws_receiver *r, enum ws_opcode type, char *data, size_t n);
-	/* Appends frames for these messages. */
-	int (*outgoing)(struct buf *out, struct message *const *messages, size_t count);
+	/* Appends frames for these messages, compressed where that pays; `how` NULL: never. */
+	int (*outgoing)(struct buf *out, struct message *const *messages, size_t count,
+	    const struct ws_deflate_how *how);
 	/* The frames of the other verbs as payload of a text message; NULL: the wire has none. */
 	const char *open, *heartbeat;
-	enum message_form form;
-	message_encode_fn encode;
+	enum message_form form, deflated; /* `deflated` is the first of eight */
+	message_encode_fn encode;         /* of `form` */
 };
 
 /* Serves a request for such a receiver: checks the handshake, asks for a session, upgrades. */
@@ -34,10 +35,12 @@ const struct endpoint *ws_receiver_endpoint(struct ws_receiver *r);
 void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason);
 
 /* Appends an unmasked frame around what is behind `mark`, where ws_frame_begin() left room for its
- * header. */
+ * header. The payload is compressed on the way if `how` is not NULL and it pays. 0 or -ENOMEM. */
 int ws_frame_begin(struct buf *out, size_t *mark);
-void ws_frame_end(struct buf *out, size_t mark, enum ws_opcode opcode);
+int ws_frame_end(
+    struct buf *out, size_t mark, enum ws_opcode opcode, const struct ws_deflate_how *how);
 /* What `outgoing` says of one message, as shared bytes. */
-struct shared *ws_wire_encode(const struct ws_wire *wire, const struct message *m);
+struct shared *ws_wire_encode(
+    const struct ws_wire *wire, const struct message *m, const struct ws_deflate_how *how);
 
 #endif

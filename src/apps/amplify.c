@@ -43,11 +43,12 @@ static void on_writable(struct sockjs_session *s, void *state)
 	sockjs_resume(s);
 }
 
-static int start(struct sockjs_server *server, void **state)
+static int start(struct sockjs_server *server, struct sockjs_options *options, void **state,
+    char *why, size_t why_size)
 {
 	size_t len = (size_t)1 << MAX_POWER;
 
-	(void)server;
+	(void)server, (void)options, (void)why, (void)why_size;
 	if (!(*state = malloc(len)))
 		return -ENOMEM;
 	memset(*state, 'x', len);

@@ -11,6 +11,7 @@ static const struct app *const table[] = {
 	&close_app,
 	&amplify_app,
 	&ticker_app,
+	&upstream_app,
 };
 
 const struct app *const *apps_table(size_t *count)

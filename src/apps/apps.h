@@ -1,12 +1,13 @@
 /*
  * apps/apps.h - the applications that live inside the daemon.
  *
- * Each is written against sockjs.h alone, as any user of the library would. A
- * configuration names one by "application".
+ * Each is written against sockjs.h alone, as any user of the library would (but for
+ * upstream, which also dials). A configuration names one by "application".
  */
 #ifndef APPS_APPS_H
 #define APPS_APPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sockjs.h"
@@ -15,14 +16,16 @@ struct app {
 	const char *name;
 	const char *sentence; /* what it does; used in the manual page */
 	const struct sockjs_callbacks *callbacks;
-	/* Makes what one endpoint needs, before the server runs: 0 or -errno. NULL: it needs
-	 * nothing. */
-	int (*start)(struct sockjs_server *server, void **state);
+	/* Makes what one endpoint needs, before the server runs; it may complete the endpoint's
+	 * options. 0, or -errno and a sentence in `why`. NULL: it needs nothing. */
+	int (*start)(struct sockjs_server *server, struct sockjs_options *options, void **state,
+	    char *why, size_t why_size);
 	/* Frees it, after the server has stopped. */
 	void (*stop)(void *state);
+	bool dials; /* it has the options "upstream.*" */
 };
 
-extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app;
+extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app;
 
 /* All of them; *count of them. */
 const struct app *const *apps_table(size_t *count);

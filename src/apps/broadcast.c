@@ -23,8 +23,10 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 		sockjs_group_send(state, m->data, m->len);
 }
 
-static int start(struct sockjs_server *server, void **state)
+static int start(struct sockjs_server *server, struct sockjs_options *options, void **state,
+    char *why, size_t why_size)
 {
+	(void)options, (void)why, (void)why_size;
 	*state = sockjs_group_new(server);
 	return *state ? 0 : -ENOMEM;
 }

@@ -54,19 +54,28 @@ void message_unref(struct message *m)
 	mem_free(m);
 }
 
+struct shared *message_form_find(const struct message *m, enum message_form form)
+{
+	return atomic_load_explicit(&m->cache->forms[form], memory_order_acquire);
+}
+
+struct shared *message_form_keep(struct message *m, enum message_form form, struct shared *mine)
+{
+	struct shared *have = NULL;
+
+	if (atomic_compare_exchange_strong_explicit(
+	        &m->cache->forms[form], &have, mine, memory_order_acq_rel, memory_order_acquire))
+		return mine;
+	shared_unref(mine); /* another thread was first */
+	return have;
+}
+
 struct shared *message_form(struct message *m, enum message_form form, message_encode_fn encode)
 {
-	_Atomic(struct shared *) *slot = &m->cache->forms[form];
-	struct shared *have = atomic_load_explicit(slot, memory_order_acquire), *mine;
+	struct shared *have = message_form_find(m, form), *mine;
 
 	if (have)
 		return have;
 	mine = encode(m);
-	if (!mine)
-		return NULL;
-	if (atomic_compare_exchange_strong_explicit(
-	        slot, &have, mine, memory_order_acq_rel, memory_order_acquire))
-		return mine;
-	shared_unref(mine); /* another thread was first */
-	return have;
+	return mine ? message_form_keep(m, form, mine) : NULL;
 }

@@ -22,7 +22,10 @@ enum message_form {
 	MESSAGE_XHR,         /* an HTTP chunk with a["..."]\n: transports/xhr_streaming */
 	MESSAGE_EVENTSOURCE, /* an HTTP chunk with one event: transports/eventsource */
 	MESSAGE_HTMLFILE,    /* an HTTP chunk with one script block: transports/htmlfile */
-	MESSAGE_FORMS
+	/* The first two compressed, one for each size of window, 8 to 15 bits (RFC 7692) */
+	MESSAGE_WS_DEFLATED,
+	MESSAGE_SOCKJS_WS_DEFLATED = MESSAGE_WS_DEFLATED + 8,
+	MESSAGE_FORMS = MESSAGE_SOCKJS_WS_DEFLATED + 8
 };
 
 struct message_cache; /* the encoded forms; only a message made for many has one */
@@ -31,7 +34,7 @@ struct message {
 	atomic_uint refs;
 	uint32_t len;
 	bool binary;
-	bool has_surrogates; /* set by who made it, before it is shared */
+	bool has_surrogates;         /* set by who made it, before it is shared */
 	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
 	char data[];
 };
@@ -55,5 +58,10 @@ typedef struct shared *(*message_encode_fn)(const struct message *m);
  * come first, one result is kept. Borrowed: lives as long as the message. NULL when memory is out.
  * Must not be called on a message without cache. */
 struct shared *message_form(struct message *m, enum message_form form, message_encode_fn encode);
+/* The same in two steps, for who needs more than the message to encode it. A form that is there, or
+ * NULL; and keeping `mine` (whose reference is the message's then) unless another thread was first.
+ * Both borrowed. */
+struct shared *message_form_find(const struct message *m, enum message_form form);
+struct shared *message_form_keep(struct message *m, enum message_form form, struct shared *mine);
 
 #endif

@@ -153,4 +153,16 @@ static inline bool text_is_surrogate(uint32_t cp)
 	return (cp & 0xfffff800) == 0xd800;
 }
 
+/* Lone surrogates, which a WebSocket cannot carry, become U+FFFD: three octets each as well. */
+static inline void text_replace_surrogates(char *p, size_t n)
+{
+	char *end = p + n;
+
+	while (end - p >= 3 && (p = memchr(p, '\xed', (size_t)(end - p) - 2)) != NULL) {
+		if ((unsigned char)p[1] >= 0xa0)
+			memcpy(p, "\xef\xbf\xbd", 3);
+		p++;
+	}
+}
+
 #endif

@@ -35,12 +35,17 @@ struct word {
 struct place {
 	const char *path;  /* "", or "endpoints[0]." */
 	const char *group; /* "", or "websocket." */
-	enum option_scope scope;
+	unsigned scopes;   /* 1 << OPTION_* */
 	struct sockjs_options *options;
 	const struct word *words; /* up to a NULL key */
 };
 
 static int read_members(struct reader *r, const struct place *p, json_t *object);
+
+static bool belongs(const struct option *opt, const struct place *p)
+{
+	return p->scopes >> opt->scope & 1;
+}
 
 /* --- errors ------------------------------------------------------------------------------- */
 
@@ -107,7 +112,7 @@ static void list_keys(const struct place *p, char *text, size_t size)
 		const char *key = table[i].key + skip;
 		size_t n;
 
-		if (table[i].scope != p->scope || !begins_with(table[i].key, p->group))
+		if (!belongs(&table[i], p) || !begins_with(table[i].key, p->group))
 			continue;
 		n = strcspn(key, ".");
 		if (n == last_len && strncmp(key, last, n) == 0)
@@ -163,6 +168,14 @@ static int set_text(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
+static int set_one(struct reader *r, const struct place *p, const struct option *opt, json_t *value)
+{
+	const char *item = json_string_value(value);
+	int err = options_set_list(p->options, opt, &item, 1);
+
+	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
+}
+
 static int set_option(
     struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
@@ -180,6 +193,8 @@ static int set_option(
 		return set_text(r, p, opt, NULL);
 	if (opt->type == OPTION_LIST && json_is_array(value))
 		return set_list(r, p, opt, value);
+	if (opt->or_one && json_is_string(value))
+		return set_one(r, p, opt, value);
 	if (opt->type == OPTION_BOOL && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
 	if ((opt->type == OPTION_STRING || opt->type == OPTION_MODE) && json_is_string(value))
@@ -199,7 +214,7 @@ static bool is_group(const struct place *p, const char *group)
 	const struct option *table = options_table(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (table[i].scope == p->scope && begins_with(table[i].key, group))
+		if (belongs(&table[i], p) && begins_with(table[i].key, group))
 			return true;
 	return false;
 }
@@ -214,7 +229,7 @@ static int read_option(struct reader *r, const struct place *p, const char *key,
 		return unknown_key(r, p, key);
 	snprintf(name, sizeof(name), "%s%s", p->group, key);
 	opt = options_find(name);
-	if (opt && opt->scope == p->scope)
+	if (opt && belongs(opt, p))
 		return set_option(r, p, opt, value);
 	snprintf(name, sizeof(name), "%s%s.", p->group, key);
 	if (!is_group(p, name))
@@ -249,8 +264,11 @@ static int read_members(struct reader *r, const struct place *p, json_t *object)
 
 static int check_together(struct reader *r, const struct place *p)
 {
-	int err = options_check(p->options, p->scope);
+	int err = 0;
 
+	for (int scope = 0; scope < OPTION_SCOPES && err == 0; scope++)
+		if (p->scopes >> scope & 1)
+			err = options_check(p->options, (enum option_scope)scope);
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
@@ -277,7 +295,7 @@ static int at(struct reader *r, int err, const char *path)
 static int read_listener_object(struct reader *r, const char *path, json_t *value)
 {
 	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
-	struct place p = { path, "", OPTION_LISTENER, NULL, words };
+	struct place p = { path, "", 1u << OPTION_LISTENER, NULL, words };
 	const char *address = required(r, path, value, "address");
 	char where[PATH_BYTES + 16];
 	int err;
@@ -355,7 +373,7 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
 		{ NULL, NULL } };
 	char path[PATH_BYTES];
-	struct place p = { path, "", OPTION_ENDPOINT, NULL, words };
+	struct place p = { path, "", 1u << OPTION_ENDPOINT, NULL, words };
 	const char *prefix, *application;
 	int err;
 
@@ -369,6 +387,8 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	if ((err = at(r, config_add_endpoint(r->c, prefix, application), path)) < 0)
 		return err;
 	p.options = &r->c->endpoints[r->c->endpoint_count - 1].options;
+	if (r->c->endpoints[r->c->endpoint_count - 1].app->dials)
+		p.scopes |= 1u << OPTION_UPSTREAM;
 	if ((err = read_members(r, &p, value)) < 0)
 		return err;
 	return check_together(r, &p);
@@ -448,7 +468,7 @@ static int read_root(struct reader *r, json_t *root)
 		{ "log_format", read_log_format },
 		{ NULL, NULL },
 	};
-	struct place p = { "", "", OPTION_SERVER, &r->c->options, words };
+	struct place p = { "", "", 1u << OPTION_SERVER, &r->c->options, words };
 	int err;
 
 	if (!json_is_object(root))

@@ -95,12 +95,15 @@ static enum exit_code bind_all(struct daemon *d)
 
 static enum exit_code add_endpoint(struct daemon *d, size_t i)
 {
-	const struct config_endpoint *e = &d->config.endpoints[i];
-	int err = e->app->start ? e->app->start(d->server, &d->states[i]) : 0;
+	struct config_endpoint *e = &d->config.endpoints[i];
+	char why[512] = "";
+	int err = 0;
 
+	if (e->app->start)
+		err = e->app->start(d->server, &e->options, &d->states[i], why, sizeof(why));
 	if (err < 0) {
-		complain(e->prefix, strerror(-err));
-		return EXIT_RUNNING;
+		complain(e->prefix, why[0] ? why : strerror(-err));
+		return exit_code_of(err);
 	}
 	err = sockjs_server_add(d->server, e->prefix, e->app->callbacks, d->states[i], &e->options);
 	if (err < 0) {

@@ -70,20 +70,19 @@ static json_t *option_value(const struct sockjs_options *o, const struct option 
  */
 static json_t *group_of(json_t *object, const char **key)
 {
-	const char *dot = strchr(*key, '.');
+	const char *dot;
 	char name[64];
-	json_t *group;
 
-	if (!dot)
-		return object;
-	snprintf(name, sizeof(name), "%.*s", (int)(dot - *key), *key);
-	*key = dot + 1;
-	if (!(group = json_object_get(object, name))) {
-		if (json_object_set_new(object, name, json_object()) < 0)
-			return NULL;
-		group = json_object_get(object, name);
+	while (object && (dot = strchr(*key, '.')) != NULL) {
+		json_t *outer = object;
+
+		snprintf(name, sizeof(name), "%.*s", (int)(dot - *key), *key);
+		*key = dot + 1;
+		object = json_object_get(outer, name);
+		if (!object && json_object_set_new(outer, name, json_object()) == 0)
+			object = json_object_get(outer, name);
 	}
-	return group;
+	return object;
 }
 
 static int add_options(json_t *object, const struct sockjs_options *o, enum option_scope scope)
@@ -121,7 +120,8 @@ static json_t *endpoint_object(const struct config_endpoint *e)
 
 	if (json_object_set_new(object, "prefix", json_string(e->prefix)) == 0 &&
 	    json_object_set_new(object, "application", json_string(e->app->name)) == 0 &&
-	    add_options(object, &e->options, OPTION_ENDPOINT) == 0)
+	    add_options(object, &e->options, OPTION_ENDPOINT) == 0 &&
+	    (!e->app->dials || add_options(object, &e->options, OPTION_UPSTREAM) == 0))
 		return object;
 	json_decref(object);
 	return NULL;

@@ -70,6 +70,11 @@ uint64_t http_surplus(const struct http_request *r)
 	return seen > known ? seen - known : 0;
 }
 
+bool http_is_followed(const struct http_request *r)
+{
+	return http_surplus(r) > 0;
+}
+
 /* --- leaving ------------------------------------------------------------ */
 
 int http_take(struct http_request *r, struct stream *out)

@@ -63,3 +63,17 @@ bool http_client_is_tls(const struct http_trust *trust, const struct http_reques
 		return bytes_equal_nocase(proto, BYTES("https"));
 	return http_request_is_tls(r);
 }
+
+struct bytes http_client_host(const struct http_trust *trust, const struct http_request *r)
+{
+	struct bytes host = http_request_find_header(r, "X-Forwarded-Host");
+	const char *comma = host.n ? memchr(host.p, ',', host.n) : NULL;
+
+	if (host.n == 0 || !is_trusted(trust, http_request_peer(r)))
+		return http_request_header(r, HTTP_HOST);
+	if (comma)
+		host.n = (size_t)(comma - host.p);
+	while (host.n && (host.p[host.n - 1] == ' ' || host.p[host.n - 1] == '\t'))
+		host.n--;
+	return host;
+}

@@ -16,5 +16,7 @@ struct http_trust {
 struct addr http_client_address(const struct http_trust *trust, const struct http_request *r);
 /* Whether the client speaks TLS, to us or, by its word (X-Forwarded-Proto), to a trusted proxy. */
 bool http_client_is_tls(const struct http_trust *trust, const struct http_request *r);
+/* The host it asked for: Host, or the first word of a trusted proxy's X-Forwarded-Host. */
+struct bytes http_client_host(const struct http_trust *trust, const struct http_request *r);
 
 #endif

@@ -101,7 +101,7 @@ void stream_close(struct stream *s);
 /* As stream_close(), but the peer gets a reset. */
 void stream_reset(struct stream *s);
 
-/* --- TLS: the server side of OpenSSL (stream_tls.c) ------------------------------------- */
+/* --- TLS: both sides of OpenSSL (stream_tls.c) ------------------------------------------ */
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */
@@ -115,6 +115,33 @@ void tls_context_free(struct tls_context *ctx);
  * `deadline` is the caller's affair. */
 int stream_tls_accept(
     struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
+
+/* As a client. All fields may be 0. */
+struct tls_client_options {
+	const char *ca_file;     /* whom to trust, PEM; NULL: the system's store */
+	const char *certificate; /* our own chain for servers that ask, PEM; NULL: none */
+	const char *key;         /* goes with it */
+	bool insecure;           /* takes any certificate for any name: for tests */
+};
+
+/* For connections as a client; errors as tls_context_new(). TLS 1.2 and later, ALPN http/1.1.
+ * Sessions are resumed with the host that the context was first used for, so there is best one
+ * context for each server. Shared by all threads, freed by tls_context_free(). */
+struct tls_context *tls_client_context_new(
+    const struct tls_client_options *options, char *why, size_t why_size);
+
+/* Makes a plain, connected stream speak TLS as a client. `host`, a name or an IP address, is whom the
+ * certificate must be for (subjectAltName alone counts, as in browsers), and is sent as SNI if it is
+ * a name. done() as for stream_tls_accept(), never from within this call; -EKEYREJECTED is a
+ * certificate that is not good, and stream_tls_why() says why. 0, or -ENOMEM or -EINVAL (this can be
+ * no host): then the stream is as it was. What is written before the handshake has ended follows it.
+ * With TLS 1.3 a server that does not like our certificate says so after the handshake: hangup. */
+int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *host,
+    void (*done)(struct stream *s, int err));
+/* Why TLS failed, for a log ("certificate has expired"), until the stream is closed; "" if it did
+ * not. */
+const char *stream_tls_why(const struct stream *s);
+
 static inline bool stream_is_tls(const struct stream *s)
 {
 	return s->tls != NULL;

@@ -1,6 +1,6 @@
 /*
- * net/stream_tls.c - the wire under TLS: the server side of OpenSSL; see
- * stream_private.h. The one file that includes OpenSSL's TLS header.
+ * net/stream_tls.c - the wire under TLS: OpenSSL as a server and as a client;
+ * see stream_private.h. The one file that includes OpenSSL's TLS header.
  *
  * OpenSSL reads and writes the descriptor itself, through a small BIO of ours
  * that never raises SIGPIPE. It reads ahead, so that a record costs one system
@@ -11,18 +11,24 @@
  * records written, and MESSAGES_MAX handshake messages (KeyUpdate, attempts at
  * renegotiation) in a row without a byte of data, which end the connection.
  *
+ * A client keeps the latest session (ticket) of its server in the context, so
+ * that only the first connection pays for certificates and signatures.
+ *
  * Owns: the SSL object of each stream, freed with it.
  */
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "net/addr.h"
 #include "net/stream_private.h"
 
 enum {
@@ -30,18 +36,28 @@ enum {
 	RECORDS_MAX = 16,         /* in one write */
 	READS_MAX = 8,            /* of the descriptor, in one call; each may bring a record */
 	MESSAGES_MAX = 128,
+	NAME_MAX_BYTES = 253, /* of a DNS name */
 };
 
 struct tls_context {
 	SSL_CTX *ssl_ctx;
+	atomic_uint refs; /* connections have one each: sessions arrive at any time */
+
+	/* a client's: what to resume with the host it was first used for; any thread's */
+	pthread_mutex_t lock;
+	char *host;
+	SSL_SESSION *session;
 };
 
 struct stream_tls {
 	SSL *ssl;
+	struct tls_context *ctx;
 	int fd;
+	bool resumable; /* its sessions are worth keeping in the context */
 	uint16_t reads_left;
 	uint16_t messages; /* of the handshake protocol, since the last data */
 	int error;         /* found behind bytes that had to be handed out first */
+	const char *why;   /* what went wrong last; static */
 	void (*done)(struct stream *s, int err); /* until the handshake has ended */
 };
 
@@ -161,13 +177,13 @@ static int complain(char *why, size_t why_size, const char *what, const char *fi
 	return -EINVAL;
 }
 
+static const unsigned char http11[] = "\x08http/1.1";
+
 /* A client that offers protocols, but not HTTP/1.1, is told so in the handshake; one that offers
  * none is taken to mean HTTP/1.1. */
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     const unsigned char *offered, unsigned offered_len, void *arg)
 {
-	static const unsigned char http11[] = "\x08http/1.1";
-
 	(void)ssl;
 	(void)arg;
 	if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http11,
@@ -189,27 +205,28 @@ static void count_message(
 		tls->messages++;
 }
 
-/* An end without close_notify reads as an end: HTTP and WebSocket carry their own lengths, and too
- * many clients leave that way to call it an error. */
-static int configure(SSL_CTX *ctx)
+/* Takes `session` (NULL: none) in place of the one that is there. */
+static void replace_session(struct tls_context *ctx, SSL_SESSION *session)
 {
-	static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
-	static const unsigned char id[] = "sockjs";
+	SSL_SESSION *old;
 
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
-	SSL_CTX_set_msg_callback(ctx, count_message);
-	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
-	    SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
-		return -ENOMEM;
-	return 0;
+	pthread_mutex_lock(&ctx->lock);
+	old = ctx->session;
+	ctx->session = session;
+	pthread_mutex_unlock(&ctx->lock);
+	SSL_SESSION_free(old);
+}
+
+/* Called for each ticket that arrives. The context has a copy, because OpenSSL marks the session of
+ * a connection that breaks, and connections may be those of several threads. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct stream_tls *tls = SSL_get_app_data(ssl);
+	SSL_SESSION *copy = tls->resumable ? SSL_SESSION_dup(session) : NULL;
+
+	if (copy)
+		replace_session(tls->ctx, copy);
+	return 0; /* the reference that came along is not kept */
 }
 
 /* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
@@ -222,9 +239,49 @@ static int no_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
+/* An end without close_notify reads as an end: HTTP and WebSocket carry their own lengths, and too
+ * many clients leave that way to call it an error. */
+static int configure(SSL_CTX *ctx)
+{
+	static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
+
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_msg_callback(ctx, count_message);
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, ciphers) != 1)
+		return -ENOMEM;
+	return 0;
+}
+
+static int configure_server(SSL_CTX *ctx)
+{
+	static const unsigned char id[] = "sockjs";
+
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
+	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+	if (SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
+		return -ENOMEM;
+	return configure(ctx);
+}
+
+/* Sessions are kept by us: OpenSSL's own cache is for servers. */
+static int configure_client(SSL_CTX *ctx)
+{
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, keep_session);
+	if (SSL_CTX_set_alpn_protos(ctx, http11, sizeof(http11) - 1) != 0)
+		return -ENOMEM;
+	return configure(ctx);
+}
+
 static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *why, size_t why_size)
 {
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		return complain(why, why_size, "cannot use the certificate", certificate);
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
@@ -234,31 +291,90 @@ static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *wh
 	return 0;
 }
 
-struct tls_context *tls_context_new(
-    const char *certificate, const char *key, char *why, size_t why_size)
+static struct tls_context *context_new(
+    const SSL_METHOD *method, int (*configure_role)(SSL_CTX *), char *why, size_t why_size)
 {
 	struct tls_context *ctx = mem_zalloc(sizeof(*ctx));
 
 	ERR_clear_error();
-	if (ctx)
-		ctx->ssl_ctx = SSL_CTX_new(TLS_server_method());
-	if (!ctx || !ctx->ssl_ctx || configure(ctx->ssl_ctx) < 0) {
-		snprintf(why, why_size, "no memory for TLS");
-		tls_context_free(ctx);
-		return NULL;
+	if (ctx) {
+		atomic_init(&ctx->refs, 1);
+		pthread_mutex_init(&ctx->lock, NULL);
+		ctx->ssl_ctx = SSL_CTX_new(method);
 	}
-	if (load(ctx->ssl_ctx, certificate, key, why, why_size) < 0) {
+	if (!ctx || !ctx->ssl_ctx || configure_role(ctx->ssl_ctx) < 0) {
+		snprintf(why, why_size, "no memory for TLS");
 		tls_context_free(ctx);
 		return NULL;
 	}
 	return ctx;
 }
 
+struct tls_context *tls_context_new(
+    const char *certificate, const char *key, char *why, size_t why_size)
+{
+	struct tls_context *ctx = context_new(TLS_server_method(), configure_server, why, why_size);
+
+	if (ctx && load(ctx->ssl_ctx, certificate, key, why, why_size) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static int trust(SSL_CTX *ctx, const char *ca_file, char *why, size_t why_size)
+{
+	if (ca_file && SSL_CTX_load_verify_file(ctx, ca_file) != 1)
+		return complain(why, why_size, "cannot use the certificates of", ca_file);
+	if (!ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
+		return complain(why, why_size, "cannot use the certificates of", "the system");
+	return 0;
+}
+
+static int set_up_client(
+    SSL_CTX *ctx, const struct tls_client_options *options, char *why, size_t why_size)
+{
+	int err = 0;
+
+	if (!options->certificate != !options->key) {
+		snprintf(why, why_size, "a certificate and its key go together");
+		return -EINVAL;
+	}
+	if (options->certificate)
+		err = load(ctx, options->certificate, options->key, why, why_size);
+	if (err == 0 && !options->insecure) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		err = trust(ctx, options->ca_file, why, why_size);
+	}
+	return err;
+}
+
+struct tls_context *tls_client_context_new(
+    const struct tls_client_options *options, char *why, size_t why_size)
+{
+	struct tls_context *ctx = context_new(TLS_client_method(), configure_client, why, why_size);
+
+	if (ctx && set_up_client(ctx->ssl_ctx, options, why, why_size) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static struct tls_context *context_ref(struct tls_context *ctx)
+{
+	atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+	return ctx;
+}
+
 void tls_context_free(struct tls_context *ctx)
 {
-	if (!ctx)
+	if (!ctx || atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) > 1)
 		return;
+	SSL_SESSION_free(ctx->session);
 	SSL_CTX_free(ctx->ssl_ctx);
+	pthread_mutex_destroy(&ctx->lock);
+	mem_free(ctx->host);
 	mem_free(ctx);
 }
 
@@ -269,6 +385,23 @@ static void begin(void)
 {
 	ERR_clear_error();
 	errno = 0;
+}
+
+/* Names what OpenSSL says has gone wrong. */
+static int failure(struct stream_tls *tls)
+{
+	unsigned long err = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(err);
+
+	if (ERR_GET_LIB(err) == ERR_LIB_SSL &&
+	    ERR_GET_REASON(err) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+		tls->why = X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
+		return -EKEYREJECTED;
+	}
+	if (ERR_GET_LIB(err) == ERR_LIB_SSL && ERR_GET_REASON(err) == SSL_R_WRONG_VERSION_NUMBER)
+		reason = "the peer does not speak TLS";
+	tls->why = reason ? reason : "the TLS protocol was broken";
+	return -EPROTO;
 }
 
 /* Turns the outcome of an OpenSSL call into -errno, or 0 for the orderly end. `crossed` is the flag
@@ -289,7 +422,7 @@ static int verdict(struct stream *s, int result, int needs_other, uint16_t cross
 	case SSL_ERROR_SYSCALL:
 		return saved ? -saved : -ECONNRESET;
 	default:
-		return -EPROTO;
+		return failure(s->tls);
 	}
 }
 
@@ -418,14 +551,20 @@ static int tls_shutdown(struct stream *s)
 	return shutdown(s->watch.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+static void tls_free(struct stream_tls *tls)
+{
+	SSL_free(tls->ssl);
+	tls_context_free(tls->ctx);
+	mem_free(tls);
+}
+
 static void tls_release(struct stream *s, bool politely)
 {
 	if (politely && !(s->flags & (STREAM_HANDSHAKE | STREAM_SHUT_DONE))) {
 		begin();
 		SSL_shutdown(s->tls->ssl); /* one attempt: whoever closes does not wait */
 	}
-	SSL_free(s->tls->ssl);
-	mem_free(s->tls);
+	tls_free(s->tls);
 	s->tls = NULL;
 	ERR_clear_error();
 }
@@ -437,51 +576,145 @@ const struct stream_ops stream_tls_ops = {
 	.release = tls_release,
 };
 
-/* --- the handshake ------------------------------------------------------ */
+/* --- the handshake begins ----------------------------------------------- */
 
-static int tls_new(struct stream *s, struct tls_context *ctx)
+static struct stream_tls *tls_new(int fd, struct tls_context *ctx)
 {
 	struct stream_tls *tls = mem_zalloc(sizeof(*tls));
 	BIO *bio;
 
 	if (!tls)
-		return -ENOMEM;
-	tls->fd = s->watch.fd;
+		return NULL;
+	tls->fd = fd;
+	tls->ctx = context_ref(ctx);
 	tls->ssl = SSL_new(ctx->ssl_ctx);
 	bio = tls->ssl ? bio_new(tls) : NULL;
 	if (!bio) {
-		SSL_free(tls->ssl);
-		mem_free(tls);
+		tls_free(tls);
 		ERR_clear_error();
-		return -ENOMEM;
+		return NULL;
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
-	SSL_set_accept_state(tls->ssl);
+	return tls;
+}
+
+/* `first` is the flag of what the handshake waits for first. */
+static int begin_handshake(struct stream *s, struct stream_tls *tls, uint16_t first,
+    void (*done)(struct stream *s, int err))
+{
+	int err;
+
+	tls->done = done;
 	s->tls = tls;
-	return 0;
+	s->flags |= STREAM_HANDSHAKE | first;
+	err = stream_rewatch(s);
+	if (err < 0) {
+		tls_release(s, false);
+		s->flags &= (uint16_t) ~(STREAM_HANDSHAKE | first);
+	}
+	return err;
 }
 
 int stream_tls_accept(
     struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err))
 {
-	int err = tls_new(s, ctx);
+	struct stream_tls *tls = tls_new(s->watch.fd, ctx);
 
-	if (err < 0)
-		return err;
-	s->tls->done = done;
-	s->flags |= STREAM_HANDSHAKE;
-	err = stream_rewatch(s);
-	if (err < 0) {
-		tls_release(s, false);
-		s->flags &= (uint16_t)~STREAM_HANDSHAKE;
-	}
-	return err;
+	if (!tls)
+		return -ENOMEM;
+	SSL_set_accept_state(tls->ssl);
+	return begin_handshake(s, tls, 0, done);
 }
+
+/* --- the handshake of a client ------------------------------------------ */
+
+static int expect_ip(SSL *ssl, const struct addr *ip)
+{
+	size_t n = ip->family == AF_INET ? 4 : 16;
+
+	return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), ip->ip, n) == 1 ? 0 : -ENOMEM;
+}
+
+/* The root's dot at the end of a name is for the resolver alone. */
+static int expect_name(SSL *ssl, const char *host)
+{
+	char name[NAME_MAX_BYTES + 1];
+	size_t n = strlen(host);
+
+	if (n > 0 && host[n - 1] == '.')
+		n--;
+	if (n == 0 || n > NAME_MAX_BYTES)
+		return -EINVAL;
+	memcpy(name, host, n);
+	name[n] = '\0';
+	SSL_set_hostflags(
+	    ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1 ? 0
+	                                                                                 : -ENOMEM;
+}
+
+/* Whom the certificate must be for. */
+static int expect(SSL *ssl, const char *host)
+{
+	struct addr ip;
+
+	if (addr_parse_ip(bytes_of(host), &ip) == 0)
+		return expect_ip(ssl, &ip);
+	return expect_name(ssl, host);
+}
+
+/* Offers the session of an earlier connection. Without one, or without memory, the handshake is
+ * only longer. */
+static void offer_session(struct stream_tls *tls, const char *host)
+{
+	struct tls_context *ctx = tls->ctx;
+	SSL_SESSION *copy = NULL;
+
+	pthread_mutex_lock(&ctx->lock);
+	if (!ctx->host)
+		ctx->host = mem_strdup(host);
+	tls->resumable = ctx->host && strcasecmp(ctx->host, host) == 0;
+	if (tls->resumable && ctx->session)
+		copy = SSL_SESSION_dup(ctx->session);
+	pthread_mutex_unlock(&ctx->lock);
+	if (copy)
+		SSL_set_session(tls->ssl, copy);
+	SSL_SESSION_free(copy);
+}
+
+/* A client speaks first: it waits for the wire to take bytes. */
+int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *host,
+    void (*done)(struct stream *s, int err))
+{
+	struct stream_tls *tls = tls_new(s->watch.fd, ctx);
+	int err;
+
+	if (!tls)
+		return -ENOMEM;
+	err = expect(tls->ssl, host);
+	if (err < 0) {
+		tls_free(tls);
+		ERR_clear_error();
+		return err;
+	}
+	SSL_set_connect_state(tls->ssl);
+	offer_session(tls, host);
+	return begin_handshake(s, tls, STREAM_READ_WANTS_WRITE, done);
+}
+
+const char *stream_tls_why(const struct stream *s)
+{
+	return s->tls && s->tls->why ? s->tls->why : "";
+}
+
+/* --- its steps and its end ---------------------------------------------- */
 
 static void handshake_failed(struct stream *s, int err)
 {
 	loop_unwatch(s->loop, &s->watch);
+	if (s->tls->resumable)
+		replace_session(s->tls->ctx, NULL); /* it may be to blame */
 	s->flags |= STREAM_FAILED | STREAM_GONE;
 	s->error = err;
 	s->tls->done(s, err);
@@ -504,7 +737,7 @@ void stream_tls_handshake(struct stream *s)
 	s->tls->reads_left = READS_MAX;
 	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
 	begin();
-	r = SSL_accept(s->tls->ssl);
+	r = SSL_do_handshake(s->tls->ssl);
 	if (r == 1) {
 		handshake_done(s);
 		return;
@@ -517,6 +750,8 @@ void stream_tls_handshake(struct stream *s)
 	} else if (err == 0) {
 		err = -ECONNRESET;
 	}
+	if (err == -ECONNRESET || err == -EPIPE)
+		s->tls->why = "the peer left in the middle of the handshake";
 	ERR_clear_error();
 	if (err < 0)
 		handshake_failed(s, err);

@@ -34,7 +34,10 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 	return 0;
 }
 
-static const struct endpoint_ops endpoint_ops = { .accept = session_accept };
+static const struct endpoint_ops endpoint_ops = {
+	.accept = endpoint_accept,
+	.subprotocol = endpoint_subprotocol,
+};
 
 static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 {
@@ -55,6 +58,13 @@ static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 	b->ws = (struct ws_conn_limits){ o->max_body_bytes, (unsigned)o->websocket_max_fragments };
 	b->ws_raw =
 	    (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
+	b->deflate = (struct ws_deflate_config){
+		.enabled = o->websocket_compression,
+		.context_takeover = o->websocket_context_takeover,
+		.window_bits = (uint8_t)o->websocket_window_bits,
+		.level = (uint8_t)o->websocket_compression_level,
+		.min_bytes = o->websocket_compression_min_bytes,
+	};
 	b->ping_interval_ms = (unsigned)o->websocket_ping_interval_ms;
 	b->pong_timeout_ms = (unsigned)o->websocket_pong_timeout_ms;
 	b->close_timeout_ms = (unsigned)o->websocket_close_timeout_ms;

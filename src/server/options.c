@@ -27,6 +27,8 @@ static void *field(struct sockjs_options *o, const struct option *opt)
 		base = (char *)&o->server;
 	else if (opt->scope == OPTION_LISTENER)
 		base = (char *)&o->listener;
+	else if (opt->scope == OPTION_UPSTREAM)
+		base = (char *)&o->upstream;
 	return base + opt->offset;
 }
 
@@ -412,11 +414,31 @@ static int check_endpoint(struct sockjs_options *o)
 	return 0;
 }
 
+static int check_upstream(struct sockjs_options *o)
+{
+	const struct upstream_options *u = &o->upstream;
+
+	if (u->url.count == 0)
+		return fail(o, -EINVAL, "upstream.url: missing; allowed: %s, or a list of them",
+		    options_find("upstream.url")->allowed);
+	if (!u->tls_certificate != !u->tls_key)
+		return fail(o, -EINVAL, "upstream.tls.%s: missing; certificate and key go together",
+		    u->tls_key ? "certificate" : "key");
+	if (u->retry_delay_max_ms < u->retry_delay_ms)
+		return fail(o, -EINVAL,
+		    "upstream.retry_delay_max_ms: %" PRIu64 " is less than retry_delay_ms (%" PRIu64
+		    ")",
+		    u->retry_delay_max_ms, u->retry_delay_ms);
+	return 0;
+}
+
 int options_check(struct sockjs_options *o, enum option_scope scope)
 {
 	o->error[0] = '\0';
 	if (scope == OPTION_LISTENER)
 		return check_listener(o);
+	if (scope == OPTION_UPSTREAM)
+		return check_upstream(o);
 	return scope == OPTION_ENDPOINT ? check_endpoint(o) : 0;
 }
 

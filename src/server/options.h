@@ -15,7 +15,13 @@
 #include "sockjs.h"
 
 /* Where an option belongs. */
-enum option_scope { OPTION_SERVER, OPTION_LISTENER, OPTION_ENDPOINT };
+enum option_scope {
+	OPTION_SERVER,
+	OPTION_LISTENER,
+	OPTION_ENDPOINT,
+	OPTION_UPSTREAM,
+	OPTION_SCOPES
+};
 
 enum option_type {
 	OPTION_BOOL,   /* bool */
@@ -35,6 +41,7 @@ struct option {
 	enum option_scope scope;
 	enum option_type type;
 	uint64_t min, max;         /* of a number; of a list: how many items */
+	bool or_one;               /* a list that may be one string in JSON, its only item */
 	const char *default_value; /* as text; NULL for null or an empty list */
 	size_t offset;             /* of the field in the structure of its scope */
 	const char
@@ -62,6 +69,8 @@ struct server_options {
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
+	uint64_t drain_delay_ms;
+	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;
 };
 
@@ -90,16 +99,42 @@ struct endpoint_options {
 	uint64_t send_buffer_bytes;
 	uint64_t send_timeout_ms;
 	bool websocket_compression;
+	uint64_t websocket_compression_min_bytes;
+	uint64_t websocket_compression_level;
+	uint64_t websocket_window_bits;
+	bool websocket_context_takeover;
 	uint64_t websocket_ping_interval_ms; /* 0: off */
 	uint64_t websocket_pong_timeout_ms;
 	uint64_t websocket_max_fragments;
 	uint64_t websocket_close_timeout_ms;
 };
 
+/* Of an endpoint with the application "upstream", and of the daemon alone. */
+struct upstream_options {
+	struct string_list url;
+	char *balance;
+	struct string_list forward_headers;
+	struct string_list subprotocols;
+	char *binary;
+	bool compression;
+	uint64_t connect_timeout_ms;
+	uint64_t close_timeout_ms;
+	uint64_t ping_interval_ms;
+	uint64_t pong_timeout_ms;
+	uint64_t send_buffer_bytes;
+	uint64_t retry_delay_ms;
+	uint64_t retry_delay_max_ms;
+	char *tls_ca;
+	bool tls_verify;
+	char *tls_certificate;
+	char *tls_key;
+};
+
 struct sockjs_options {
 	struct server_options server;
 	struct listener_options listener;
 	struct endpoint_options endpoint;
+	struct upstream_options upstream;
 	char error[512];
 };
 

@@ -104,6 +104,33 @@ static bool valid_origin(const char *s)
 	       (!port || valid_port(port + 1, default_port));
 }
 
+/* What upstream/target.c reads; here only what could go wrong in a file by hand. */
+static bool valid_upstream(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (*p <= ' ' || *p == 0x7f || *p == '#')
+			return false;
+	if (strncmp(s, "unix:/", 6) == 0)
+		return s[6] != '\0';
+	return (strncmp(s, "ws://", 5) == 0 && s[5] && s[5] != '/') ||
+	       (strncmp(s, "wss://", 6) == 0 && s[6] && s[6] != '/');
+}
+
+/* Not those by which the gateway itself speaks to a backend. */
+static bool valid_forwarded(const char *s)
+{
+	static const char *const own[] = { "host", "origin", "upgrade", "connection", "forwarded",
+		"content-length", "transfer-encoding", "x-sockjs-transport" };
+
+	if (!valid_token(s) || strncasecmp(s, "sec-websocket-", 14) == 0 ||
+	    strncasecmp(s, "x-forwarded-", 12) == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (strcasecmp(s, own[i]) == 0)
+			return false;
+	return true;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -121,6 +148,10 @@ static bool valid_origin(const char *s)
 #define ENDPOINT(k, t, lo, hi, def, f) \
 	.key = k, .scope = OPTION_ENDPOINT, .type = t, .min = lo, .max = hi, .default_value = def, \
 	.offset = offsetof(struct endpoint_options, f)
+
+#define UPSTREAM(k, t, lo, hi, def, f) \
+	.key = "upstream." k, .scope = OPTION_UPSTREAM, .type = t, .min = lo, .max = hi, \
+	.default_value = def, .offset = offsetof(struct upstream_options, f)
 
 static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
@@ -143,8 +174,14 @@ static const struct option table[] = {
 	  .sentence = "Time for the whole body of a request." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
+	{ SERVER("drain_delay_ms", OPTION_INT, 0, DAY_MS, "0", drain_delay_ms),
+	  .sentence = "Between the signal to stop, when /readyz, /info and new sessions get 503, and the "
+		      "first session that is closed." },
+	{ SERVER("drain_ms", OPTION_INT, 0, DAY_MS, "0", drain_ms),
+	  .sentence = "Time over which sessions are then closed, a few at a time and picked at random; 0: "
+		      "all at once." },
 	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
-	  .sentence = "How long an orderly stop waits for clients to take what was sent to them." },
+	  .sentence = "How long an orderly stop then waits for clients to take what was sent to them." },
 
 	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
@@ -208,9 +245,66 @@ static const struct option table[] = {
 	  .sentence = "Time for the answer to a ping." },
 	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "1024", websocket_max_fragments),
 	  .sentence = "Frames one WebSocket message may be cut into." },
+	{ ENDPOINT("websocket.compression", OPTION_BOOL, 0, 0, "true", websocket_compression),
+	  .sentence = "Whether to agree on permessage-deflate (RFC 7692) with clients that offer it." },
+	{ ENDPOINT("websocket.compression_min_bytes", OPTION_INT, 1, GIGABYTE, "1024",
+	      websocket_compression_min_bytes),
+	  .sentence = "Shorter messages are sent as they are." },
+	{ ENDPOINT("websocket.compression_level", OPTION_INT, 1, 9, "1", websocket_compression_level),
+	  .sentence = "From 1, quick, to 9, dense." },
+	{ ENDPOINT("websocket.compression_window_bits", OPTION_INT, 9, 15, "15", websocket_window_bits),
+	  .sentence = "A compressed message refers back by at most 2 to the power of this many octets." },
+	{ ENDPOINT("websocket.compression_context_takeover", OPTION_BOOL, 0, 0, "false",
+	      websocket_context_takeover),
+	  .sentence = "Messages may refer to those before: denser, but each connection has compressors of "
+		      "its own, of up to 300 KiB with 15 window bits." },
 	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
+
+	{ UPSTREAM("url", OPTION_LIST, 0, 64, NULL, url), .or_one = true,
+	  .valid = valid_upstream, .allowed = "ws://host[:port][/path], wss://..., or unix:/file[:/path]",
+	  .sentence = "The backends; one WebSocket is opened to one of them for each session." },
+	{ UPSTREAM("balance", OPTION_STRING, 0, 0, "round_robin", balance),
+	  .allowed = "round_robin least_connections hash",
+	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "
+		      "same one." },
+	{ UPSTREAM("forward_headers", OPTION_LIST, 0, 50, NULL, forward_headers),
+	  .valid = valid_forwarded, .allowed = "names of headers that are not the gateway's own (Host, Origin, "
+		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
+	  .sentence = "Headers of the client's request that the backend gets too, such as authorization "
+		      "or cookie." },
+	{ UPSTREAM("subprotocols", OPTION_LIST, 0, 50, NULL, subprotocols),
+	  .valid = valid_token, .allowed = TOKEN,
+	  .sentence = "Offered to the backend for clients that offer none themselves, as SockJS ones." },
+	{ UPSTREAM("binary", OPTION_STRING, 0, 0, "close", binary), .allowed = "close base64",
+	  .sentence = "What becomes of a backend's binary message for a SockJS client: the end of the "
+		      "session (1003), or text." },
+	{ UPSTREAM("compression", OPTION_BOOL, 0, 0, "false", compression),
+	  .sentence = "Whether to offer permessage-deflate to the backend." },
+	{ UPSTREAM("connect_timeout_ms", OPTION_INT, 10, DAY_MS, "5000", connect_timeout_ms),
+	  .sentence = "Time until a backend has accepted a session, whatever had to be tried." },
+	{ UPSTREAM("close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000", close_timeout_ms),
+	  .sentence = "Time for the backend's part of the closing handshake." },
+	{ UPSTREAM("ping_interval_ms", OPTION_INT, 0, DAY_MS, "25000", ping_interval_ms),
+	  .sentence = "A silent backend is pinged this often; 0: never." },
+	{ UPSTREAM("pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", pong_timeout_ms),
+	  .sentence = "Time for the answer to a ping." },
+	{ UPSTREAM("send_buffer_bytes", OPTION_INT, 1024, GIGABYTE, "131072", send_buffer_bytes),
+	  .sentence = "When half of this waits for a slow backend its client is slowed down." },
+	{ UPSTREAM("retry_delay_ms", OPTION_INT, 1, DAY_MS, "1000", retry_delay_ms),
+	  .sentence = "A backend that cannot be reached is left alone for so long, then for twice as long "
+		      "each time." },
+	{ UPSTREAM("retry_delay_max_ms", OPTION_INT, 1, DAY_MS, "30000", retry_delay_max_ms),
+	  .sentence = "But no longer than this." },
+	{ UPSTREAM("tls.ca", OPTION_STRING, 0, 0, NULL, tls_ca),
+	  .sentence = "PEM file of those whose certificates are believed; null: the system's." },
+	{ UPSTREAM("tls.verify", OPTION_BOOL, 0, 0, "true", tls_verify),
+	  .sentence = "Whether a wss backend must prove its name; false is for tests alone." },
+	{ UPSTREAM("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
+	  .sentence = "PEM file of our own certificate and its chain, for backends that ask for it." },
+	{ UPSTREAM("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),
+	  .sentence = "PEM file of its private key." },
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 #include "server/server_private.h"
 
 #define DRAIN_TICK_MS 20
+#define THIN_TICK_MS  50
 #define LIMIT_TICK_MS 100
 #define LAST_TURNS    4
 
@@ -126,28 +127,61 @@ static void stop_loop(struct reactor *r)
 	loop_stop(r->loop);
 }
 
-/* Closes what is open (again, for what came late) and looks whether anybody is still being served.
- */
-static void on_drain_timer(struct timer *t)
+/* Nobody is served any more but those who are here; all sessions close. */
+static void start_final_drain(struct reactor *r)
 {
-	struct reactor *r = container_of(t, struct reactor, drain_timer);
-	bool sessions_gone = session_reactor_drain(&r->base.sessions);
-
-	if ((sessions_gone && connections(r) == 0) || loop_now(r->loop) >= r->drain_deadline)
-		stop_loop(r);
-	else
-		timer_start(loop_timers(r->loop), t, DRAIN_TICK_MS);
-}
-
-static void start_drain(struct reactor *r)
-{
-	r->draining = true;
 	r->drain_deadline = loop_now(r->loop) + r->server->options.server.shutdown_timeout_ms;
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	close_listeners(r);
 	http_server_drain(r->base.http);
-	session_reactor_drain(&r->base.sessions);
-	timer_start(loop_timers(r->loop), &r->drain_timer, 1);
+}
+
+/* Closes what is open (again, for what came late) and looks whether anybody is still being served.
+ */
+static void drain_finally(struct reactor *r)
+{
+	bool sessions_gone;
+
+	if (r->drain_deadline == 0)
+		start_final_drain(r);
+	sessions_gone = session_reactor_drain(&r->base.sessions);
+	if ((sessions_gone && connections(r) == 0) || loop_now(r->loop) >= r->drain_deadline)
+		stop_loop(r);
+	else
+		timer_start(loop_timers(r->loop), &r->drain_timer, DRAIN_TICK_MS);
+}
+
+/* Sessions are closed in small batches, picked at random, so that their clients do not come back
+ * all at once wherever they go. */
+static void on_drain_timer(struct timer *t)
+{
+	struct reactor *r = container_of(t, struct reactor, drain_timer);
+	uint64_t now = loop_now(r->loop), left;
+
+	if (now >= r->thin_until) {
+		drain_finally(r);
+		return;
+	}
+	left = (r->thin_until - now) / THIN_TICK_MS + 1;
+	if (now >= r->thin_from)
+		session_reactor_thin_out(&r->base.sessions, UINT32_MAX / (uint32_t)left);
+	timer_start(loop_timers(r->loop), t, THIN_TICK_MS);
+}
+
+/* First of all newcomers go elsewhere: /readyz fails, /info and new sessions are answered with 503.
+ */
+static void start_drain(struct reactor *r)
+{
+	const struct server_options *o = &r->server->options.server;
+
+	r->draining = true;
+	r->base.sessions.draining = true;
+	r->thin_from = loop_now(r->loop) + o->drain_delay_ms;
+	r->thin_until = r->thin_from + o->drain_ms;
+	if (r->thin_until > loop_now(r->loop))
+		timer_start(loop_timers(r->loop), &r->drain_timer, 1);
+	else
+		drain_finally(r);
 }
 
 /* --- life --------------------------------------------------------------- */

@@ -103,7 +103,8 @@ struct reactor {
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer;
-	uint64_t drain_deadline;
+	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
+	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;
 };
 
@@ -120,6 +121,7 @@ struct reactor *reactor_current(void);
 struct session_extra {
 	struct sockjs_session *owner;
 	char *subprotocol;
+	char *offers; /* on hold: the subprotocols offered, each with its NUL, and one more */
 	char remote[ADDR_TEXT_MAX];
 	struct timer timer;
 	struct list memberships; /* of groups */
@@ -135,7 +137,9 @@ struct sockjs_session {
 };
 
 struct session_extra *session_extra(struct sockjs_session *s);
-unsigned session_accept(const struct transport_request *t, struct transport_accept *accepted);
+/* endpoint_ops */
+unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
+const char *endpoint_subprotocol(const struct session *s);
 void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
 /* A message from an application: NULL and *err when it is not text, or memory is out. */

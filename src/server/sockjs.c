@@ -79,6 +79,7 @@ static void on_free(struct session *base)
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
 		mem_free(s->extra->subprotocol);
+		mem_free(s->extra->offers);
 		mem_free(s->extra);
 	}
 	mem_free(s);
@@ -184,6 +185,14 @@ const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 {
 	return addr_print(&h->t->client, false, mutable(h)->remote);
+}
+
+const char *sockjs_handshake_host(const struct sockjs_handshake *h)
+{
+	struct bytes host = http_client_host(&h->endpoint->server->trust, h->t->http);
+	const char *text = host.p ? keep(mutable(h), host) : NULL;
+
+	return text ? text : "";
 }
 
 int sockjs_handshake_is_tls(const struct sockjs_handshake *h)
@@ -294,7 +303,7 @@ static unsigned ask_application(struct sockjs_handshake *h)
 
 	if (h->endpoint->callbacks.handshake)
 		status = h->endpoint->callbacks.handshake(h, h->endpoint->app);
-	if (status != 0 && (status < 400 || status > 599))
+	if (status != 0 && status != SOCKJS_LATER && (status < 400 || status > 599))
 		status = 500;
 	return (unsigned)status;
 }
@@ -315,8 +324,39 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
-/* endpoint_ops.accept */
-unsigned session_accept(const struct transport_request *t, struct transport_accept *accepted)
+/* The application decides later, and may want to choose then. */
+static int hold_session(struct sockjs_session *s, const struct sockjs_handshake *h)
+{
+	struct buf offers = BUF_INIT;
+	struct bytes offer;
+
+	for (size_t i = 0; (offer = find_offer(h, (struct offer){ .left = i })).p; i++)
+		if (buf_add(&offers, offer.p, offer.n) < 0 || buf_add(&offers, "", 1) < 0)
+			return -ENOMEM;
+	if (buf_add(&offers, "", 1) < 0 || !session_extra(s)) {
+		buf_fini(&offers);
+		return -ENOMEM;
+	}
+	s->extra->offers = buf_data(&offers); /* not consumed from: it is where it was allocated */
+	session_hold(&s->base);
+	return 0;
+}
+
+static unsigned begin_held(
+    struct sockjs_session *s, struct sockjs_handshake *h, struct transport_accept *accepted)
+{
+	begin_session(s, h);
+	session_hold(&s->base);
+	accepted->session = &s->base;
+	accepted->held = true;
+	if (hold_session(s, h) < 0)
+		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+	if (h->endpoint->callbacks.connecting)
+		h->endpoint->callbacks.connecting(s, h->endpoint->app);
+	return 0;
+}
+
+unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted)
 {
 	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
 	struct sockjs_handshake h = { .t = t, .endpoint = ep };
@@ -336,11 +376,47 @@ unsigned session_accept(const struct transport_request *t, struct transport_acce
 		begin_session(s, &h);
 		accepted->session = &s->base;
 		memcpy(accepted->subprotocol, h.subprotocol, sizeof(h.subprotocol));
+	} else if (status == SOCKJS_LATER) {
+		status = begin_held(s, &h, accepted);
 	} else {
 		mem_free(s);
 	}
 	handshake_fini(&h);
 	return status;
+}
+
+const char *endpoint_subprotocol(const struct session *s)
+{
+	return sockjs_subprotocol(container_of(s, struct sockjs_session, base));
+}
+
+static bool is_on_hold(const struct sockjs_session *s)
+{
+	return s->base.state == SESSION_CONNECTING && s->base.decision == SESSION_HELD;
+}
+
+static bool was_offered(const char *offers, const char *subprotocol)
+{
+	for (; *offers; offers += strlen(offers) + 1)
+		if (strcmp(offers, subprotocol) == 0)
+			return true;
+	return false;
+}
+
+int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
+{
+	if (!is_on_hold(s))
+		return -EALREADY;
+	if (subprotocol) {
+		if (!was_offered(s->extra->offers, subprotocol))
+			return -EINVAL;
+		mem_free(s->extra->subprotocol);
+		s->extra->subprotocol = mem_strdup(subprotocol);
+		if (!s->extra->subprotocol)
+			return -ENOMEM;
+	}
+	session_accept(&s->base);
+	return 0;
 }
 
 /* --- session ------------------------------------------------------------ */
@@ -403,21 +479,38 @@ static bool is_code(unsigned code)
 	       (code >= 3000 && code <= 4999);
 }
 
-void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)
+/* As much of a reason as fits and is UTF-8; NULL: none worth sending. */
+static const char *cut_reason(const char *reason, char out[124])
 {
-	char text[124];
 	size_t n = reason ? strlen(reason) : 0;
 
-	if (n >= sizeof(text)) {
-		n = sizeof(text) - 1;
+	if (n >= 124) {
+		n = 123;
 		while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
 			n--; /* not in the middle of a character */
 	}
 	if (n)
-		memcpy(text, reason, n);
-	text[n] = '\0';
-	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL,
-	    reason && utf8_is_valid(text, n) ? text : NULL);
+		memcpy(out, reason, n);
+	out[n] = '\0';
+	return reason && utf8_is_valid(out, n) ? out : NULL;
+}
+
+void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)
+{
+	char text[124];
+
+	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL, cut_reason(reason, text));
+}
+
+int sockjs_refuse(struct sockjs_session *s, unsigned status, unsigned code, const char *reason)
+{
+	char text[124];
+
+	if (!is_on_hold(s))
+		return -EALREADY;
+	session_refuse(&s->base, status >= 400 && status <= 599 ? status : 500,
+	    is_code(code) ? code : CLOSE_NORMAL, cut_reason(reason, text));
+	return 0;
 }
 
 void sockjs_pause(struct sockjs_session *s)

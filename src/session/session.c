@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
@@ -217,7 +218,8 @@ void session_close(struct session *s, unsigned code, const char *reason)
 
 void session_discard(struct session *s)
 {
-	s->ops->open(s);
+	if (s->decision == SESSION_WELCOME)
+		s->ops->open(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -275,6 +277,45 @@ static void open_session(struct session *s, struct receiver *r)
 	s->ops->open(s);
 }
 
+/* --- an application that has to think ------------------------------------ */
+
+void session_hold(struct session *s)
+{
+	s->decision = SESSION_HELD;
+	s->paused = s->stopped = true; /* so what comes waits, as for any who has paused */
+	session_publish(s);
+}
+
+void session_accept(struct session *s)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
+		return;
+	s->decision = SESSION_ACCEPTED;
+	session_mark_dirty(s);
+}
+
+void session_refuse(struct session *s, unsigned status, unsigned code, const char *reason)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
+		return;
+	s->decision = SESSION_REFUSED;
+	session_close(s, s->is_raw ? status : code, reason);
+}
+
+/* The application has accepted: in a turn of its own, since it must not be called from within its
+ * call. */
+static void open_accepted(struct session *s)
+{
+	if (s->state != SESSION_CONNECTING || s->decision != SESSION_ACCEPTED || !s->receiver)
+		return;
+	s->decision = SESSION_WELCOME;
+	s->paused = false; /* what it says in its open callback counts */
+	session_publish(s);
+	s->born = session_now(s);
+	open_session(s, s->receiver);
+	session_arm(s);
+}
+
 /* Nobody attends to it any more. */
 static int refuse_aborted(struct session *s, struct receiver *r)
 {
@@ -295,8 +336,12 @@ int session_attach(struct session *s, struct receiver *r)
 	}
 	s->receiver = r;
 	r->session = s;
-	if (s->state == SESSION_CONNECTING) {
+	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
+	} else if (s->state == SESSION_CONNECTING) {
+		session_publish(s);
+		session_mark_dirty(s); /* it may have been accepted before it came here */
+		return 0;
 	} else {
 		s->heard = true;
 		s->deadline = 0;
@@ -317,6 +362,7 @@ int session_attach(struct session *s, struct receiver *r)
 
 static void process(struct session *s)
 {
+	open_accepted(s);
 	if (s->stopped && !s->paused)
 		session_take_up(s);
 	session_flush(s);
@@ -329,6 +375,22 @@ static void process(struct session *s)
 
 /* --- the end of the server ---------------------------------------------- */
 
+static void send_away(struct session *s)
+{
+	if (s->state == SESSION_OPEN)
+		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
+}
+
+void session_reactor_thin_out(struct session_reactor *r, uint32_t chance)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &r->sessions)
+		if (random_u32() <= chance)
+			send_away(container_of(pos, struct session, node));
+}
+
 bool session_reactor_drain(struct session_reactor *r)
 {
 	struct list *pos, *next;
@@ -340,8 +402,7 @@ bool session_reactor_drain(struct session_reactor *r)
 
 		done = done && s->state == SESSION_CLOSED;
 		/* A WebSocket on its way through 101 is met next time */
-		if (s->state == SESSION_OPEN)
-			session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
+		send_away(s);
 	}
 	return done;
 }
@@ -354,7 +415,7 @@ void session_reactor_abort(struct session_reactor *r)
 	list_foreach_safe (pos, next, &r->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		if (s->state == SESSION_CONNECTING)
+		if (s->state == SESSION_CONNECTING && !s->receiver)
 			continue; /* whoever waits for its 101 discards or attaches it */
 		session_entry_remove(s->entry);
 		s->entry = NULL;

@@ -5,6 +5,9 @@
  *	CONNECTING --attach--> OPEN --session_close()--> CLOSING --flushed--> CLOSED --> freed
  *	                         \---interrupted, timed out, closed by the client--^
  *
+ * An application that cannot tell at once whether it wants a session holds it: then a
+ * receiver is attached and waits, without a word, for session_accept() or session_refuse().
+ *
  * A session belongs to one loop; all functions are called on its thread. A
  * message goes out in the flush stage of the turn in which it was sent: what became
  * ready for one session in one turn is one frame and one send. The application is
@@ -25,6 +28,9 @@
 #include "session/close_codes.h"
 #include "session/message_ring.h"
 #include "session/receiver.h"
+
+/* What the application of a CONNECTING session has said. */
+enum session_decision { SESSION_WELCOME, SESSION_HELD, SESSION_ACCEPTED, SESSION_REFUSED };
 
 enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
 
@@ -79,6 +85,8 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop);
 void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
+/* Closes each open session with this chance (of UINT32_MAX), as session_reactor_drain() does. */
+void session_reactor_thin_out(struct session_reactor *r, uint32_t chance);
 /* Closes every session as the server stops. Call it again until it says that none is left that an
  * application or a client waits for. */
 bool session_reactor_drain(struct session_reactor *r);
@@ -128,19 +136,28 @@ struct session {
 	bool heard;    /* the client has shown that it hears us */
 	bool is_raw;   /* no SockJS frames */
 	bool reported; /* the application knows of the close */
+	uint8_t decision; /* enum session_decision */
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
 void session_init(struct session *s, struct session_reactor *reactor,
     const struct session_limits *limits, const struct session_ops *ops, const char *transport,
     bool is_raw);
-/* A session that was never attached goes: the application sees open and close all the same, so that
- * what it set up in its handshake is undone. */
+/* A session that was never attached goes: the application sees open (unless it holds it) and close all
+ * the same, so that what it set up in its handshake is undone. */
 void session_discard(struct session *s);
 
 /* --- from the application ----------------------------------------------- */
 
 enum { SESSION_FULL = 1 };
+
+/* Before it is attached: not opened until session_accept(). What an eager client sends waits. */
+void session_hold(struct session *s);
+/* A session on hold opens, in the flush stage; nothing happens if it has ended meanwhile. */
+void session_accept(struct session *s);
+/* A session on hold ends unopened. A bare WebSocket is answered with this HTTP status; SockJS wires
+ * say code and reason. */
+void session_refuse(struct session *s, unsigned status, unsigned code, const char *reason);
 
 /* Takes a reference. 0; SESSION_FULL: accepted, but pause until writable; -EPIPE: not open;
  * -EMSGSIZE: could never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */

@@ -79,7 +79,7 @@ static void pass_on(struct session *s, const char *data, size_t n, bool binary)
 
 int session_deliver(struct session *s, const char *data, size_t n, bool binary)
 {
-	if (s->state != SESSION_OPEN)
+	if (s->state != SESSION_OPEN && (s->state != SESSION_CONNECTING || !s->decision))
 		return 0;
 	s->heard = true;
 	if (s->paused || s->in)
@@ -100,7 +100,7 @@ void session_pause(struct session *s)
 
 void session_resume(struct session *s)
 {
-	if (!s->paused)
+	if (!s->paused || s->decision != SESSION_WELCOME)
 		return;
 	s->paused = false;
 	session_publish(s);

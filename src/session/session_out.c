@@ -101,12 +101,17 @@ static void deliver_close(struct session *s)
 
 	session_forget_receiver(s);
 	session_become_closed(s);
-	r->ops->close(r, s->code, session_reason(s));
+	if (s->decision == SESSION_REFUSED && s->is_raw && r->ops->refuse)
+		r->ops->refuse(r, s->code, session_reason(s));
+	else
+		r->ops->close(r, s->code, session_reason(s));
 }
 
 /* Says what can be said now: messages first, then the close. */
 void session_flush(struct session *s)
 {
+	if (s->state == SESSION_CONNECTING)
+		return; /* o comes first */
 	while (s->receiver && !session_is_blocked(s)) {
 		if (s->out.count > 0) {
 			if (!send_batch(s))

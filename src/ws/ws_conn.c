@@ -11,7 +11,10 @@
  * ws_conn_feed() alone turns that into a Close frame. After a failure or a Close
  * c->partial is gone, so nobody looks at it on the way back.
  *
- * Owns: c->partial. Calls: ws_frame, utf8, mem, random. Never: I/O, time.
+ * A compressed message (RFC 7692) is inflated when it is whole, so that those who
+ * inflate can be shared; its frames go the same two paths until then.
+ *
+ * Owns: c->partial. Calls: ws_frame, ws_deflate, utf8, mem, random. Never: I/O, time.
  */
 #include "ws/ws_conn.h"
 
@@ -41,6 +44,7 @@ enum failure {
 	TOO_MANY_FRAGMENTS,
 	TOO_BIG,
 	BAD_TEXT,
+	BAD_DEFLATE,
 	CLOSE_TOO_SHORT,
 	BAD_CLOSE_CODE,
 	BAD_CLOSE_REASON,
@@ -63,6 +67,7 @@ static const struct {
 	[TOO_MANY_FRAGMENTS] = { WS_CLOSE_TOO_BIG, "message has too many fragments" },
 	[TOO_BIG] = { WS_CLOSE_TOO_BIG, "message is too big" },
 	[BAD_TEXT] = { WS_CLOSE_INVALID_DATA, "text is not UTF-8" },
+	[BAD_DEFLATE] = { WS_CLOSE_INVALID_DATA, "compressed message is damaged" },
 	[CLOSE_TOO_SHORT] = { WS_CLOSE_PROTOCOL_ERROR, "close frame of one octet" },
 	[BAD_CLOSE_CODE] = { WS_CLOSE_PROTOCOL_ERROR, "invalid close code" },
 	[BAD_CLOSE_REASON] = { WS_CLOSE_INVALID_DATA, "close reason is not UTF-8" },
@@ -80,6 +85,7 @@ struct ws_partial {
 
 	/* The message under way. Control frames, which may stand within it, leave this alone. */
 	uint8_t type; /* WS_TEXT or WS_BINARY; 0: no message has begun */
+	bool deflated;
 	utf8_state utf8;
 	unsigned fragments;
 	size_t size;
@@ -116,12 +122,21 @@ static bool message_has_begun(const struct ws_conn *c)
 	return c->partial && c->partial->type != 0;
 }
 
+/* The most octets that the frames of a message may carry. What is compressed may be somewhat larger
+ * than what it stands for. */
+static uint64_t payload_limit(const struct ws_conn *c, bool deflated)
+{
+	uint64_t limit = c->limits->max_message_bytes;
+
+	if (limit == 0)
+		return UINT64_MAX;
+	return deflated ? limit + limit / 8 + 1024 : limit;
+}
+
 /* The size up to which growing makes sense. The announced length bounds it and never raises it. */
 static uint64_t capacity_bound(const struct ws_conn *c, const struct ws_partial *m)
 {
-	if (m->frame.fin)
-		return m->size + m->left;
-	return c->limits->max_message_bytes ? c->limits->max_message_bytes : UINT64_MAX;
+	return m->frame.fin ? m->size + m->left : payload_limit(c, m->deflated);
 }
 
 /* Makes room for n octets that are here; doubles, so that a message costs O(size) altogether. */
@@ -151,16 +166,16 @@ static int partial_grow(struct ws_conn *c, size_t n)
 
 /* --- sending ---------------------------------------------------------------- */
 
-size_t ws_conn_data_header(
-    struct ws_conn *c, char out[WS_HEADER_MAX], enum ws_opcode opcode, char *data, size_t n)
+size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], uint8_t rsv,
+    enum ws_opcode opcode, char *data, size_t n)
 {
 	uint8_t key[4];
 
 	if (c->role == WS_SERVER)
-		return ws_frame_header(out, true, 0, opcode, n, NULL);
+		return ws_frame_header(out, true, rsv, opcode, n, NULL);
 	random_bytes(key, sizeof(key));
 	ws_mask(data, n, key, 0);
-	return ws_frame_header(out, true, 0, opcode, n, key);
+	return ws_frame_header(out, true, rsv, opcode, n, key);
 }
 
 static void send_control(struct ws_conn *c, enum ws_opcode opcode, const void *data, size_t n)
@@ -171,7 +186,7 @@ static void send_control(struct ws_conn *c, enum ws_opcode opcode, const void *d
 
 	if (n > 0)
 		memcpy(payload, data, n);
-	header_len = ws_conn_data_header(c, header, opcode, payload, n);
+	header_len = ws_conn_data_header(c, header, 0, opcode, payload, n);
 	memcpy(payload - header_len, header, header_len);
 	c->ops->write(c, payload - header_len, header_len + n);
 }
@@ -288,13 +303,11 @@ static bool is_control(const struct ws_frame *f)
 	return f->opcode & 0x8;
 }
 
-/* The reserved bits that mean something on this frame. The place of permessage-deflate: WS_RSV1 on
- * the first frame of a data message, once negotiated (RFC 7692 section 6). */
+/* The reserved bits that mean something on this frame: with permessage-deflate WS_RSV1, on the
+ * first frame of a message (RFC 7692 section 6.1). */
 static uint8_t rsv_in_use(const struct ws_conn *c, const struct ws_frame *f)
 {
-	(void)c;
-	(void)f;
-	return 0;
+	return c->deflate && (f->opcode == WS_TEXT || f->opcode == WS_BINARY) ? WS_RSV1 : 0;
 }
 
 static int check_any(const struct ws_conn *c, const struct ws_frame *f)
@@ -324,10 +337,11 @@ static int check_limits(const struct ws_conn *c, const struct ws_frame *f)
 	const struct ws_conn_limits *limits = c->limits;
 	unsigned fragments = c->partial ? c->partial->fragments : 0;
 	size_t size = c->partial ? c->partial->size : 0;
+	bool deflated = message_has_begun(c) ? c->partial->deflated : f->rsv & WS_RSV1;
 
 	if (limits->max_fragments && fragments >= limits->max_fragments)
 		return -TOO_MANY_FRAGMENTS;
-	if (limits->max_message_bytes && f->length > limits->max_message_bytes - size)
+	if (f->length > payload_limit(c, deflated) - size)
 		return -TOO_BIG;
 	return 0;
 }
@@ -352,6 +366,71 @@ static int check_frame(const struct ws_conn *c, const struct ws_frame *f)
 	return is_control(f) ? check_control(f) : check_data(c, f);
 }
 
+/* --- compressed messages ------------------------------------------------------ */
+
+/* of c->deflate */
+enum { AGREED = 1, PEER_TAKES_OVER = 2, WE_TAKE_OVER = 4 };
+
+static int deliver_inflated(struct ws_conn *c, uint8_t type, const char *p, size_t n)
+{
+	bool takes_over = c->deflate & PEER_TAKES_OVER;
+	struct ws_deflate *codec = c->ops->deflate(c, takes_over);
+	struct ws_inflated whole;
+	int err = codec ? ws_inflate(codec, takes_over, p, n, c->limits->max_message_bytes, &whole)
+	                : -ENOMEM;
+
+	if (err == -ENOMEM)
+		return -NO_MEMORY;
+	if (err < 0)
+		return err == -EMSGSIZE ? -TOO_BIG : -BAD_DEFLATE;
+	if (type == WS_TEXT && !utf8_is_valid(whole.p, whole.n))
+		err = -BAD_TEXT;
+	else
+		c->ops->message(c, type, whole.p, whole.n);
+	ws_inflated_done(codec, &whole);
+	return err;
+}
+
+void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params)
+{
+	bool server = c->role == WS_SERVER;
+	bool server_takes_over = !params->server_no_context_takeover,
+	     client_takes_over = !params->client_no_context_takeover;
+
+	c->deflate = AGREED;
+	if (server ? server_takes_over : client_takes_over)
+		c->deflate |= WE_TAKE_OVER;
+	if (server ? client_takes_over : server_takes_over)
+		c->deflate |= PEER_TAKES_OVER;
+	c->window_bits = server ? params->server_max_window_bits : params->client_max_window_bits;
+}
+
+bool ws_conn_deflates(struct ws_conn *c, const struct ws_deflate_config *config, bool for_many,
+    struct ws_deflate_how *how)
+{
+	bool takes_over = c->deflate & WE_TAKE_OVER && !for_many;
+
+	if (!c->deflate)
+		return false;
+	*how = (struct ws_deflate_how){
+		.codec = c->ops->deflate(c, takes_over),
+		.window_bits = c->window_bits,
+		.level = config->level,
+		.takes_over = takes_over,
+		.min_bytes = config->min_bytes,
+		.luck = for_many ? NULL : &c->luck,
+	};
+	return how->codec != NULL;
+}
+
+void ws_conn_sent_for_many(struct ws_conn *c)
+{
+	struct ws_deflate *own = c->deflate & WE_TAKE_OVER ? c->ops->deflate(c, true) : NULL;
+
+	if (own)
+		ws_deflate_forget(own);
+}
+
 /* --- frames that are cut, messages in fragments ------------------------------ */
 
 static int end_control(struct ws_conn *c)
@@ -369,13 +448,17 @@ static int end_control(struct ws_conn *c)
 static int end_message(struct ws_conn *c)
 {
 	struct ws_partial *m = c->partial;
+	int err = 0;
 
 	if (m->utf8 != UTF8_START)
 		return -BAD_TEXT;
 	c->partial = NULL; /* the op may close the connection */
-	c->ops->message(c, m->type, m->data, m->size);
+	if (m->deflated)
+		err = deliver_inflated(c, m->type, m->data, m->size);
+	else
+		c->ops->message(c, m->type, m->data, m->size);
 	mem_free(m);
-	return 0;
+	return err;
 }
 
 static int end_frame(struct ws_conn *c)
@@ -399,8 +482,10 @@ static int begin_payload(struct ws_conn *c, const struct ws_frame *f)
 	m->frame = *f;
 	m->left = f->length;
 	if (!is_control(f)) {
-		if (f->opcode != WS_CONTINUATION)
+		if (f->opcode != WS_CONTINUATION) {
 			m->type = f->opcode;
+			m->deflated = f->rsv & WS_RSV1;
+		}
 		m->fragments++;
 	}
 	return m->left == 0 ? end_frame(c) : 0;
@@ -412,7 +497,7 @@ static int keep_data(struct ws_conn *c, const char *p, size_t n)
 	struct ws_partial *m = c->partial;
 	int err;
 
-	if (m->type == WS_TEXT) {
+	if (m->type == WS_TEXT && !m->deflated) {
 		m->utf8 = utf8_check(m->utf8, p, n);
 		if (m->utf8 == UTF8_INVALID)
 			return -BAD_TEXT;
@@ -499,6 +584,8 @@ static int take_in_place(struct ws_conn *c, const struct ws_frame *f, char *p)
 		ws_mask(p, n, f->mask, 0);
 	if (is_control(f))
 		return on_control(c, f->opcode, p, n);
+	if (f->rsv & WS_RSV1)
+		return deliver_inflated(c, f->opcode, p, n);
 	if (f->opcode == WS_TEXT && !utf8_is_valid(p, n))
 		return -BAD_TEXT;
 	c->ops->message(c, f->opcode, p, n);

@@ -1,6 +1,7 @@
 /*
  * ws/ws_conn.h - one WebSocket connection after its opening handshake: frames
- * to messages, control frames, closing handshake (RFC 6455 sections 5 to 8).
+ * to messages, control frames, closing handshake (RFC 6455 sections 5 to 8),
+ * compressed messages (RFC 7692).
  *
  * Bytes in, bytes out, no I/O: the owner feeds what it read and gets messages,
  * and frames to write, through the ops. Both roles. An idle connection costs this
@@ -16,7 +17,9 @@
 #include <sys/types.h>
 
 #include "base/utf8.h"
+#include "ws/ws_deflate.h"
 #include "ws/ws_frame.h"
+#include "ws/ws_negotiation.h"
 
 enum ws_role { WS_SERVER, WS_CLIENT };
 
@@ -37,18 +40,22 @@ enum {
 struct ws_conn;
 
 struct ws_conn_ops {
-	/* A whole text (valid UTF-8) or binary message. `data` is the caller's until it returns, and
-	 * may be changed in place. */
+	/* A whole text (valid UTF-8) or binary message. `data` is the caller's until it returns,
+	 * and may be changed in place. */
 	void (*message)(struct ws_conn *c, enum ws_opcode type, char *data, size_t n);
 	/* Frame bytes to write now: a pong, a Close. */
 	void (*write)(struct ws_conn *c, const void *frame, size_t n);
 	/* A pong arrived. May be NULL. */
 	void (*pong)(struct ws_conn *c, const char *data, size_t n);
-	/* The end of messages, once: the peer's Close came (our answer is already written, unless we
-	 * had begun), or the connection failed (our Close is written; `failed`). The owner shuts down
-	 * writing, drains, and closes: the server first. code is WS_CLOSE_NO_STATUS for an empty
-	 * Close; reason is not NUL-terminated. */
+	/* The end of messages, once: the peer's Close came (our answer is already written, unless
+	 * we had begun), or the connection failed (our Close is written; `failed`). The owner shuts
+	 * down writing, drains, and closes: the server first. code is WS_CLOSE_NO_STATUS for an
+	 * empty Close; reason is not NUL-terminated. */
 	void (*close)(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed);
+	/* What inflates and deflates for this connection: what all of this thread share or, if
+	 * `own`, what is for this one alone; both stay until after ws_conn_fini(). NULL when memory
+	 * is out. Needed after ws_conn_use_deflate(). */
+	struct ws_deflate *(*deflate)(struct ws_conn *c, bool own);
 };
 
 struct ws_conn_limits {
@@ -64,11 +71,17 @@ struct ws_conn {
 	bool paused;
 	bool close_sent;
 	bool close_received; /* or failed: no more input is looked at */
+	uint8_t deflate;     /* what was agreed on; ws_conn.c */
+	uint8_t window_bits; /* for what we compress */
+	struct ws_deflate_luck luck;
 };
 
 void ws_conn_init(struct ws_conn *c, enum ws_role role, const struct ws_conn_ops *ops,
     const struct ws_conn_limits *limits);
 void ws_conn_fini(struct ws_conn *c);
+
+/* The opening handshake has agreed on permessage-deflate (params->agreed), before any byte. */
+void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params);
 
 /* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
  * consumed: all of them, or fewer if the connection is paused or an op pauses it; the owner keeps
@@ -91,9 +104,17 @@ void ws_conn_ping(struct ws_conn *c, const void *data, size_t n);
 /* Whether a code may stand in a Close frame (RFC 6455 section 7.4). */
 bool ws_close_code_is_valid(unsigned code);
 
+/* How to compress the next messages: with ws_deflate(), and WS_RSV1 on the frame of what it has
+ * made smaller. `for_many`: what comes out goes to others too, so that it stands for itself. False:
+ * not at all, since it was not agreed on or memory is out. */
+bool ws_conn_deflates(struct ws_conn *c, const struct ws_deflate_config *config, bool for_many,
+    struct ws_deflate_how *how);
+/* A message that was compressed for many was sent: what follows refers to nothing before it. */
+void ws_conn_sent_for_many(struct ws_conn *c);
+
 /* For the client role: masks `data` in place with a fresh key and writes the header; as
  * ws_frame_header() otherwise. Returns the header's length. */
-size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], enum ws_opcode opcode,
-    char *data, size_t n);
+size_t ws_conn_data_header(struct ws_conn *c, char out[WS_HEADER_MAX], uint8_t rsv,
+    enum ws_opcode opcode, char *data, size_t n);
 
 #endif

@@ -33,8 +33,7 @@ static struct bytes trim(struct bytes b)
 	return b;
 }
 
-/* The next line named `name` at or after *i, which moves behind it. */
-static bool next_line(
+bool ws_request_next(
     const struct ws_request *req, struct bytes name, size_t *i, struct bytes *value)
 {
 	while (*i < req->header_count) {
@@ -65,44 +64,44 @@ static bool next_element(struct bytes *list, struct bytes *element)
 	return false;
 }
 
-static bool list_has(const struct ws_request *req, struct bytes name, struct bytes token)
+bool ws_request_has(const struct ws_request *req, struct bytes name, struct bytes token)
 {
 	struct bytes list, element;
 	size_t i = 0;
 
-	while (next_line(req, name, &i, &list))
+	while (ws_request_next(req, name, &i, &list))
 		while (next_element(&list, &element))
 			if (bytes_equal_nocase(element, token))
 				return true;
 	return false;
 }
 
-/* The value of a header that may stand only once. Lines found: 0, 1, or 2 for more. */
-static int only_line(const struct ws_request *req, struct bytes name, struct bytes *value)
+int ws_request_only(const struct ws_request *req, struct bytes name, struct bytes *value)
 {
 	struct bytes another;
 	size_t i = 0;
 
 	*value = (struct bytes){ NULL, 0 };
-	if (!next_line(req, name, &i, value))
+	if (!ws_request_next(req, name, &i, value))
 		return 0;
-	return next_line(req, name, &i, &another) ? 2 : 1;
+	return ws_request_next(req, name, &i, &another) ? 2 : 1;
 }
 
 /* --- subprotocols ----------------------------------------------------------- */
 
-/* token of RFC 7230 section 3.2.6 */
-static bool is_token(struct bytes b)
+size_t ws_token_length(struct bytes b)
 {
-	for (size_t i = 0; i < b.n; i++) {
-		char c = b.p[i];
+	size_t n = 0;
+
+	for (; n < b.n; n++) {
+		char c = b.p[n];
 
 		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
 			continue;
 		if (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))
-			return false;
+			break;
 	}
-	return b.n > 0;
+	return n;
 }
 
 static bool subprotocols_are_well_formed(const struct ws_request *req)
@@ -110,9 +109,9 @@ static bool subprotocols_are_well_formed(const struct ws_request *req)
 	struct bytes list, element;
 	size_t i = 0;
 
-	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
 		while (next_element(&list, &element))
-			if (!is_token(element))
+			if (ws_token_length(element) < element.n)
 				return false;
 	return true;
 }
@@ -125,7 +124,7 @@ int ws_subprotocols(
 
 	if (!subprotocols_are_well_formed(req))
 		return -1;
-	while (next_line(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
 		while (next_element(&list, &element))
 			if (fn(element, arg))
 				return 1;
@@ -175,16 +174,16 @@ static struct ws_verdict check_http(const struct ws_request *req)
 
 	if (!req->http_1_1)
 		return refuse(400, "A WebSocket handshake needs HTTP/1.1.");
-	if (only_line(req, BYTES("Host"), &host) != 1 || host.n == 0)
+	if (ws_request_only(req, BYTES("Host"), &host) != 1 || host.n == 0)
 		return refuse(400, "Exactly one Host header is needed.");
 	return pass();
 }
 
 static struct ws_verdict check_upgrade(const struct ws_request *req)
 {
-	if (!list_has(req, BYTES("Upgrade"), BYTES("websocket")))
+	if (!ws_request_has(req, BYTES("Upgrade"), BYTES("websocket")))
 		return refuse(400, "Can \"Upgrade\" only to \"WebSocket\".");
-	if (!list_has(req, BYTES("Connection"), BYTES("upgrade")))
+	if (!ws_request_has(req, BYTES("Connection"), BYTES("upgrade")))
 		return refuse(400, "\"Connection\" must be \"Upgrade\".");
 	return pass();
 }
@@ -194,8 +193,8 @@ static struct ws_verdict check_version(const struct ws_request *req)
 	struct bytes first = { NULL, 0 }, other;
 	size_t i = 0;
 
-	next_line(req, BYTES("Sec-WebSocket-Version"), &i, &first);
-	while (next_line(req, BYTES("Sec-WebSocket-Version"), &i, &other))
+	ws_request_next(req, BYTES("Sec-WebSocket-Version"), &i, &first);
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Version"), &i, &other))
 		if (!bytes_equal(first, other))
 			return refuse(400, "Sec-WebSocket-Version headers contradict one another.");
 	if (!bytes_equal(first, BYTES("13")))
@@ -207,7 +206,7 @@ static struct ws_verdict check_key(const struct ws_request *req, struct bytes *k
 {
 	char nonce[KEY_LEN / 4 * 3];
 
-	if (only_line(req, BYTES("Sec-WebSocket-Key"), key) != 1)
+	if (ws_request_only(req, BYTES("Sec-WebSocket-Key"), key) != 1)
 		return refuse(400, "Exactly one Sec-WebSocket-Key header is needed.");
 	if (key->n != KEY_LEN || base64_decode(nonce, key->p, key->n) != NONCE_LEN)
 		return refuse(400, "Sec-WebSocket-Key must be 16 octets in base64.");

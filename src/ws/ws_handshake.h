@@ -26,9 +26,20 @@ struct ws_request {
 	size_t header_count;
 };
 
+/* The next line named `name` at or after *i, which moves behind it; its value without the blanks
+ * around it. False at the end. Begin with *i = 0. */
+bool ws_request_next(
+    const struct ws_request *req, struct bytes name, size_t *i, struct bytes *value);
+/* The value of a header that may stand only once. Lines found: 0, 1, or 2 for more. */
+int ws_request_only(const struct ws_request *req, struct bytes name, struct bytes *value);
+/* Whether `token` stands, in any case, in the comma-separated list of all lines named `name`. */
+bool ws_request_has(const struct ws_request *req, struct bytes name, struct bytes token);
+/* How many octets at the beginning of b are those of a token (RFC 9110 section 5.6.2). */
+size_t ws_token_length(struct bytes b);
+
 struct ws_verdict {
-	unsigned status; /* 101, or the refusal: 400, 405 (+ Allow: GET),
-			  * 426 (+ Sec-WebSocket-Version: 13), 500 (out of memory) */
+	unsigned status;      /* 101, or the refusal: 400, 405 (+ Allow: GET),
+	                       * 426 (+ Sec-WebSocket-Version: 13), 500 (out of memory) */
 	const char *sentence; /* what is wrong; NULL for 101 */
 	char accept[WS_ACCEPT_LEN + 1];
 };

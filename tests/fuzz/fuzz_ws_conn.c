@@ -15,10 +15,18 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
-enum { CLIENT = 1, SMALL = 2, FEW = 4, CLOSING = 8 }; /* bits of the settings */
+enum {
+	CLIENT = 1,
+	SMALL = 2,
+	FEW = 4,
+	CLOSING = 8,
+	DEFLATE = 16,
+	TAKEOVER = 32
+}; /* bits of the settings */
 
 struct run {
 	struct ws_conn conn;
+	struct ws_deflate *codec;
 	struct buf events;
 	uint32_t random;
 	bool pausing;
@@ -91,7 +99,17 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	r->closed = true;
 }
 
-static const struct ws_conn_ops ops = { on_message, on_write, on_pong, on_close };
+static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
+{
+	struct run *r = container_of(c, struct run, conn);
+
+	(void)own;
+	if (!r->codec)
+		r->codec = ws_deflate_new();
+	return r->codec;
+}
+
+static const struct ws_conn_ops ops = { on_message, on_write, on_pong, on_close, on_deflate };
 
 /* One read: a copy of just its size, and what a pause leaves of it is fed again. */
 static void feed(struct run *r, const uint8_t *p, size_t n)
@@ -116,6 +134,12 @@ static void feed(struct run *r, const uint8_t *p, size_t n)
 static void begin(struct run *r, unsigned settings, const struct ws_conn_limits *limits)
 {
 	ws_conn_init(&r->conn, settings & CLIENT ? WS_CLIENT : WS_SERVER, &ops, limits);
+	if (settings & DEFLATE) {
+		bool forget = !(settings & TAKEOVER);
+		struct ws_deflate_params params = { true, forget, forget, 15, 15, false, false };
+
+		ws_conn_use_deflate(&r->conn, &params);
+	}
 	if (settings & CLOSING)
 		ws_conn_close(&r->conn, 1001, "first", 5);
 	ws_conn_resume(&r->conn);
@@ -149,6 +173,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	     memcmp(buf_data(&whole.events), buf_data(&cut.events), buf_len(&cut.events)) == 0);
 	ws_conn_fini(&whole.conn);
 	ws_conn_fini(&cut.conn);
+	ws_deflate_free(whole.codec);
+	ws_deflate_free(cut.codec);
 	buf_fini(&whole.events);
 	buf_fini(&cut.events);
 	return 0;

@@ -113,25 +113,29 @@ static const struct {
 	/* keys */
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, shutdown_timeout_ms" },
+	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, shutdown_timeout_ms" },
+	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
 	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
-	    "shutdown_timeout_ms" },
+	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
-	{ ENDPOINT(",\"websocket\":{\"compression\":true}"),
-	    "f.json: endpoints[0].websocket.compression: unknown key; allowed: ping_interval_ms, "
-	    "pong_timeout_ms, max_fragments, close_timeout_ms" },
+	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
+	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
+	    "pong_timeout_ms, max_fragments, compression, compression_min_bytes, "
+	    "compression_level, compression_window_bits, compression_context_takeover, "
+	    "close_timeout_ms" },
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
@@ -188,9 +192,25 @@ static const struct {
 	/* endpoints */
 	{ "{\"endpoints\": [{\"application\": \"echo\"}]}", "f.json: endpoints[0].prefix: missing" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"nonsense\"}]}",
+	    "f.json: endpoints[0].application: \"nonsense\" is not an application; allowed: echo, "
+	    "broadcast, close, amplify, ticker, upstream" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
-	    "f.json: endpoints[0].application: \"upstream\" is not an application; allowed: echo, "
-	    "broadcast, close, amplify, ticker" },
+	    "f.json: endpoints[0].upstream.url: missing; allowed: ws://host[:port][/path], wss://..., or "
+	    "unix:/file[:/path], or a list of them" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"http://x\"}}]}",
+	    "f.json: endpoints[0].upstream.url[0]: \"http://x\" is not allowed; allowed: "
+	    "ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"tls\": {\"key\": \"k\"}}}]}",
+	    "f.json: endpoints[0].upstream.tls.certificate: missing; certificate and key go together" },
+	{ ENDPOINT(",\"upstream\":{\"url\":\"ws://x\"}"),
+	    "f.json: endpoints[0].upstream: unknown key; allowed: prefix, application, transports, "
+	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
+	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
+	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
+	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	{ "{\"endpoints\": [{\"prefix\": \"a\", \"application\": \"echo\"}]}",
 	    "f.json: endpoints[0].prefix: \"a\" is not allowed; allowed: a path such as /echo, without a "
 	    "slash at the end and without blanks and . ? # % \" < > \\" },
@@ -374,6 +394,7 @@ START_TEST(every_option_is_printed)
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_int_eq(config_demo(&c), 0);
+	ck_assert_int_eq(config_add_endpoint(&c, "/up", "upstream"), 0);
 	text = print(&c);
 	for (size_t i = 0; i < count; i++) {
 		const char *dot = strrchr(table[i].key, '.');
@@ -479,6 +500,19 @@ START_TEST(no_memory_while_printing_leaks_nothing)
 }
 END_TEST
 
+START_TEST(every_application_is_found_by_its_name)
+{
+	size_t count;
+	const struct app *const *table = apps_table(&count);
+
+	ck_assert_uint_eq(count, 6);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
+	ck_assert_ptr_null(app_find("nonsense"));
+	ck_assert_ptr_null(app_find(""));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -487,6 +521,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, every_application_is_found_by_its_name);
 	tcase_add_test(tc, the_least_configuration_is_valid_and_has_every_default);
 	tcase_add_test(tc, every_kind_of_value_reaches_its_field);
 	tcase_add_test(tc, options_of_one_endpoint_do_not_reach_another);

@@ -83,6 +83,7 @@ static unsigned count_in_story(const char *text)
 
 static struct {
 	int (*handshake)(struct sockjs_handshake *h);
+	void (*connecting)(struct sockjs_session *s);
 	void (*open)(struct sockjs_session *s);
 	void (*message)(struct sockjs_session *s, const char *text, size_t n);
 	void (*writable)(struct sockjs_session *s);
@@ -95,6 +96,16 @@ static int on_handshake(struct sockjs_handshake *h, void *app)
 {
 	ck_assert_str_eq(app, "app");
 	return react.handshake ? react.handshake(h) : 0;
+}
+
+static void on_connecting(struct sockjs_session *s, void *app)
+{
+	ck_assert_str_eq(app, "app");
+	sockjs_ref_free(last);
+	last = sockjs_session_ref(s);
+	tell("[connecting]");
+	if (react.connecting)
+		react.connecting(s);
 }
 
 static void on_open(struct sockjs_session *s, void *app)
@@ -143,6 +154,7 @@ static char app_arg[] = "app";
 
 static const struct sockjs_callbacks app = {
 	.handshake = on_handshake,
+	.connecting = on_connecting,
 	.open = on_open,
 	.message = on_message,
 	.writable = on_writable,
@@ -1230,6 +1242,346 @@ START_TEST(a_thread_that_cannot_be_started_is_an_error_and_nothing_more)
 }
 END_TEST
 
+/* --- an application that decides later --------------------------------------- */
+
+static int later(struct sockjs_handshake *h)
+{
+	(void)h;
+	return SOCKJS_LATER;
+}
+
+static void start_later(void)
+{
+	react.handshake = later;
+	start();
+}
+
+static void accept_it(struct sockjs_session *s, void *subprotocol)
+{
+	ck_assert_int_eq(sockjs_accept(s, subprotocol), 0);
+	ck_assert_int_eq(sockjs_accept(s, NULL), -EALREADY);
+	ck_assert_int_eq(sockjs_refuse(s, 403, 4403, "No"), -EALREADY);
+}
+
+static void refuse_it(struct sockjs_session *s, void *reason)
+{
+	ck_assert_int_eq(sockjs_refuse(s, 403, 4403, reason), 0);
+	ck_assert_int_eq(sockjs_accept(s, NULL), -EALREADY);
+}
+
+static void accept_at_once(struct sockjs_session *s)
+{
+	accept_it(s, NULL);
+}
+
+static void refuse_at_once(struct sockjs_session *s)
+{
+	char reason[] = "No entry";
+
+	refuse_it(s, reason);
+}
+
+START_TEST(a_web_socket_waits_for_its_101_until_it_is_accepted)
+{
+	static char two[] = "two";
+
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "Sec-WebSocket-Protocol: one, two\r\n");
+	hear("[connecting]");
+	raw_expect_silence(&a, 100);
+	in_reactor(accept_it, two);
+	raw_expect_next(&a, "HTTP/1.1 101 ");
+	raw_expect(&a, "Sec-WebSocket-Protocol: two\r\n\r\n");
+	hear("[open]");
+	raw_ws_text(&a, "hello");
+	hear("[message hello]");
+	raw_ws_close(&a, 1000, "bye");
+	hear("[close 1000 bye]");
+}
+END_TEST
+
+static void accept_what_was_not_offered(struct sockjs_session *s, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(sockjs_accept(s, "three"), -EINVAL);
+	ck_assert_int_eq(sockjs_accept(s, ""), -EINVAL);
+	ck_assert_int_eq(sockjs_accept(s, NULL), 0);
+}
+
+START_TEST(only_what_was_offered_can_be_chosen)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "Sec-WebSocket-Protocol: one, two\r\n");
+	hear("[connecting]");
+	in_reactor(accept_what_was_not_offered, NULL);
+	raw_expect(&a, "\r\n\r\n");
+	hear("[open]");
+}
+END_TEST
+
+START_TEST(a_web_socket_that_is_refused_later_gets_the_status)
+{
+	static char reason[] = "No entry";
+
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	in_reactor(refuse_it, reason);
+	raw_expect_next(&a, "HTTP/1.1 403 ");
+	raw_expect(&a, "\r\n\r\nNo entry\n");
+	raw_expect_end(&a);
+	hear("[close 403 No entry]");
+}
+END_TEST
+
+START_TEST(sockjs_wires_that_are_refused_later_get_code_and_reason)
+{
+	static const char *const transports[] = { "xhr", "xhr_streaming", "websocket" };
+	static char reason[] = "No entry";
+	char path[64];
+
+	start_later();
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "/app/0/s%d/%s", i, transports[i]);
+		raw_open(&a, gateway.port);
+		if (i < 2)
+			raw_post(&a, path, "");
+		else
+			raw_ws_ask(&a, path, "");
+		hear("[connecting]");
+		in_reactor(refuse_it, reason);
+		raw_expect(&a, "c[4403,\"No entry\"]");
+		hear("[close 4403 No entry]");
+		raw_close(&a);
+	}
+}
+END_TEST
+
+START_TEST(every_sockjs_wire_opens_when_it_is_accepted)
+{
+	static const struct {
+		const char *transport, *open;
+	} wires[] = {
+		{ "xhr", "\r\n\r\no\n" },
+		{ "jsonp?c=cb", "cb(\"o\")" },
+		{ "xhr_streaming", "\r\no\n\r\n" },
+		{ "eventsource", "data: o\r\n" },
+		{ "htmlfile?c=cb", "p(\"o\")" },
+		{ "websocket", "\x81\x01o" },
+	};
+	char path[64];
+
+	start_later();
+	for (int i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "/app/0/s%d/%s", i, wires[i].transport);
+		raw_open(&a, gateway.port);
+		if (i == 0 || i == 2)
+			raw_post(&a, path, "");
+		else if (i < 5)
+			raw_get(&a, path);
+		else
+			raw_ws_ask(&a, path, "");
+		hear("[connecting]");
+		ck_assert(!raw_wait(&a, wires[i].open, 50));
+		hear_nothing_more();
+		in_reactor(accept_it, NULL);
+		raw_expect(&a, wires[i].open);
+		hear("[open]");
+		raw_close(&a);
+		if (i > 1) /* a poll was over, and its session waits for the next */
+			hear("[close 1002 Connection interrupted]");
+	}
+}
+END_TEST
+
+START_TEST(a_decision_may_be_made_at_once)
+{
+	react.connecting = accept_at_once;
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_open(&a, "/app/websocket");
+	hear("[connecting][open]");
+	raw_open(&b, gateway.port);
+	raw_post(&b, "/app/0/x/xhr", "");
+	raw_expect(&b, "\r\n\r\no\n");
+	hear("[connecting][open]");
+	raw_close(&a);
+	hear("[close 1002 Connection interrupted]");
+	react.connecting = refuse_at_once;
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	raw_expect_next(&a, "HTTP/1.1 403 ");
+	hear("[connecting][close 403 No entry]");
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_before_the_decision_is_told)
+{
+	start_later();
+	for (int i = 0; i < 2; i++) {
+		raw_open(&a, gateway.port);
+		if (i == 0)
+			raw_ws_ask(&a, "/app/websocket", "");
+		else
+			raw_post(&a, "/app/0/x/xhr_streaming", "");
+		hear("[connecting]");
+		raw_close(&a);
+		hear("[close 1002 Connection interrupted]");
+	}
+}
+END_TEST
+
+START_TEST(what_an_eager_client_sends_waits_and_keeps_its_order)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_post(&a, "/app/0/x/xhr", "");
+	hear("[connecting]");
+	raw_open(&b, gateway.port);
+	raw_post(&b, "/app/0/x/xhr_send", "[\"one\",\"two\"]");
+	raw_expect_silence(&b, 100);
+	hear_nothing_more();
+	in_reactor(accept_it, NULL);
+	raw_expect(&a, "\r\n\r\no\n");
+	raw_expect_sent(&b);
+	hear("[open][message one][message two]");
+}
+END_TEST
+
+START_TEST(frames_before_the_101_wait_too)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	raw_ws_text(&a, "eager");
+	raw_expect_silence(&a, 100);
+	in_reactor(accept_it, NULL);
+	hear("[open][message eager]");
+}
+END_TEST
+
+START_TEST(a_stop_refuses_who_waits)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	raw_open(&b, gateway.port);
+	raw_post(&b, "/app/0/x/xhr_streaming", "");
+	hear("[connecting]");
+	sockjs_server_stop(gateway.server);
+	raw_expect_next(&a, "HTTP/1.1 503 ");
+	raw_expect(&b, "c[3000,\"Go away!\"]");
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(a_second_stop_drops_who_waits)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	sockjs_server_stop(gateway.server);
+	sockjs_server_stop(gateway.server);
+	gateway_wait(&gateway);
+	ck_assert_uint_eq(count_in_story("[close "), 1);
+}
+END_TEST
+
+START_TEST(a_session_on_hold_cannot_be_opened_by_a_second_receiver)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_post(&a, "/app/0/x/xhr", "");
+	hear("[connecting]");
+	raw_open(&b, gateway.port);
+	raw_post(&b, "/app/0/x/xhr", "");
+	raw_expect(&b, "c[2010,\"Another connection still open\"]");
+	in_reactor(accept_it, NULL);
+	raw_expect(&a, "\r\n\r\no\n");
+	hear("[open]");
+}
+END_TEST
+
+/* --- draining ----------------------------------------------------------------- */
+
+enum { CLIENTS = 40 };
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void start_draining_slowly(void)
+{
+	static const char *const options[] = { "threads", "1", "drain_delay_ms", "200", "drain_ms",
+		"1000", "shutdown_timeout_ms", "5000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &app, app_arg, usual);
+	gateway_start(&gateway);
+}
+
+START_TEST(newcomers_are_sent_elsewhere_before_anybody_is_closed)
+{
+	start_draining_slowly();
+	open_raw(&a);
+	sockjs_server_stop(gateway.server);
+	usleep(50000);
+	raw_open(&b, gateway.port);
+	raw_get(&b, "/app/info");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_expect(&b, "Retry-After: ");
+	raw_close(&b);
+	raw_open(&b, gateway.port);
+	raw_ws_ask(&b, "/app/websocket", "");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_ws_text(&a, "still served");
+	hear("[message still served]");
+	raw_ws_expect_close(&a, 1001, "Going away");
+	raw_ws_close(&a, 1001, "");
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(sessions_are_closed_a_few_at_a_time)
+{
+	static struct raw_client many[CLIENTS];
+	double began, first = 0, now = 0;
+
+	start_draining_slowly();
+	for (int i = 0; i < CLIENTS; i++)
+		open_raw(&many[i]);
+	sockjs_server_stop(gateway.server);
+	began = seconds();
+	for (int left = CLIENTS; left > 0;) {
+		for (int i = 0; i < CLIENTS; i++) {
+			if (many[i].fd < 0 || !raw_has(&many[i], 2))
+				continue;
+			raw_ws_expect_close(&many[i], 1001, "Going away");
+			raw_ws_close(&many[i], 1001, "");
+			raw_close(&many[i]);
+			many[i].fd = -1;
+			now = seconds() - began;
+			first = first > 0 ? first : now;
+			left--;
+		}
+		usleep(5000);
+	}
+	gateway_wait(&gateway);
+	ck_assert(first >= 0.15);
+	ck_assert(now - first >= 0.4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sockjs_api");
@@ -1248,6 +1600,20 @@ int main(void)
 	    tc, an_application_that_does_not_choose_gets_the_first_of_its_list_that_is_offered);
 	tcase_add_test(
 	    tc, an_accepted_handshake_is_followed_by_open_and_close_even_if_the_client_vanishes);
+	tcase_add_test(tc, a_web_socket_waits_for_its_101_until_it_is_accepted);
+	tcase_add_test(tc, only_what_was_offered_can_be_chosen);
+	tcase_add_test(tc, a_web_socket_that_is_refused_later_gets_the_status);
+	tcase_add_test(tc, sockjs_wires_that_are_refused_later_get_code_and_reason);
+	tcase_add_test(tc, every_sockjs_wire_opens_when_it_is_accepted);
+	tcase_add_test(tc, a_decision_may_be_made_at_once);
+	tcase_add_test(tc, a_client_that_leaves_before_the_decision_is_told);
+	tcase_add_test(tc, what_an_eager_client_sends_waits_and_keeps_its_order);
+	tcase_add_test(tc, frames_before_the_101_wait_too);
+	tcase_add_test(tc, a_stop_refuses_who_waits);
+	tcase_add_test(tc, a_second_stop_drops_who_waits);
+	tcase_add_test(tc, a_session_on_hold_cannot_be_opened_by_a_second_receiver);
+	tcase_add_test(tc, newcomers_are_sent_elsewhere_before_anybody_is_closed);
+	tcase_add_test(tc, sessions_are_closed_a_few_at_a_time);
 	tcase_add_test(tc, messages_go_both_ways_on_every_transport);
 	tcase_add_test(tc, what_cannot_be_sent_is_refused_and_does_no_harm);
 	tcase_add_test(tc, a_binary_message_is_told_as_one);

@@ -1,0 +1,32 @@
+/*
+ * apps/upstream.c - "upstream" in the list of applications; it lives in
+ * src/upstream/.
+ */
+#include "upstream/upstream.h"
+
+#include "apps/apps.h"
+
+static int start(struct sockjs_server *server, struct sockjs_options *options, void **state,
+    char *why, size_t why_size)
+{
+	struct upstream *u = NULL;
+	int err = upstream_new(&u, options, why, why_size);
+
+	(void)server;
+	*state = u;
+	return err;
+}
+
+static void stop(void *state)
+{
+	upstream_free(state);
+}
+
+const struct app upstream_app = {
+	.name = "upstream",
+	.sentence = "Opens a WebSocket to a backend for each session.",
+	.callbacks = &upstream_callbacks,
+	.start = start,
+	.stop = stop,
+	.dials = true,
+};

@@ -1,0 +1,452 @@
+/*
+ * upstream/link.c - an open link: messages both ways, back-pressure both ways, closing
+ * both ways; see link.h.
+ *
+ * What a turn has for one backend is one send. When the backend takes nothing the
+ * client is paused; when the client takes nothing the backend is not read.
+ */
+#include <errno.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "upstream/link_private.h"
+
+#define OUT_MAX  (256 * 1024)  /* then it is sent before the end of the turn */
+#define OUT_KEEP (1024 * 1024) /* a larger buffer is given back */
+
+/* --- a reactor's share ---------------------------------------------------------- */
+
+int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings)
+{
+	*part = (struct upstream_part){ .settings = settings, .loop = loop_current() };
+	list_init(&part->links);
+	part->known = mem_zalloc(settings->pool.count * sizeof(*part->known));
+	return part->known ? 0 : -ENOMEM;
+}
+
+void upstream_part_fini(struct upstream_part *part)
+{
+	while (!list_empty(&part->links))
+		link_end(container_of(list_first(&part->links), struct link, node));
+	resolver_free(part->resolver);
+	ws_deflate_free(part->deflate);
+	buf_fini(&part->out);
+	mem_free(part->known);
+}
+
+/* --- life ----------------------------------------------------------------------- */
+
+static void free_link(struct deferred *d)
+{
+	struct link *l = container_of(d, struct link, deferred);
+
+	link_opening_free(l);
+	ws_conn_fini(&l->conn);
+	ws_deflate_free(l->compressor);
+	if (l->rest)
+		buf_fini(l->rest);
+	mem_free(l->rest);
+	mem_free(l);
+}
+
+void link_end(struct link *l)
+{
+	if (l->ended)
+		return;
+	l->ended = true;
+	if (l->part->out_link == l)
+		l->part->out_link = NULL;
+	if (l->target)
+		pool_release(l->target);
+	list_remove(&l->node);
+	timer_stop(loop_timers(l->part->loop), &l->timer);
+	link_opening_stop(l);
+	stream_close(&l->stream);
+	loop_defer(l->part->loop, &l->deferred, free_link);
+}
+
+/* The session, if there still is one, ends with this; it will not call us again. */
+static void close_session(struct link *l, unsigned code, const char *reason)
+{
+	struct sockjs_session *s = l->session;
+
+	l->session = NULL;
+	if (!s)
+		return;
+	sockjs_set_user(s, NULL);
+	sockjs_close(s, code, reason);
+}
+
+/* The backend broke off. */
+static void lost(struct link *l, unsigned code, const char *reason)
+{
+	close_session(l, code, reason);
+	link_end(l);
+}
+
+/* --- to the backend --------------------------------------------------------------- */
+
+static void slow_client_down(struct link *l)
+{
+	if (l->client_paused || !l->session ||
+	    stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes / 2)
+		return;
+	l->client_paused = true;
+	sockjs_pause(l->session);
+}
+
+static void write_bytes(struct link *l, const char *p, size_t n)
+{
+	struct stream_piece piece = { p, n, NULL };
+
+	if (!l->ended && stream_write(&l->stream, &piece, 1) < 0)
+		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+}
+
+/* What was composed for a backend leaves. */
+static void flush(struct upstream_part *part)
+{
+	struct link *l = part->out_link;
+
+	part->out_link = NULL;
+	if (l) {
+		write_bytes(l, buf_data(&part->out), buf_len(&part->out));
+		slow_client_down(l);
+	}
+	buf_clear(&part->out);
+	if (part->out.cap > OUT_KEEP)
+		buf_fini(&part->out);
+}
+
+static void on_turn_end(struct deferred *d)
+{
+	flush(container_of(d, struct upstream_part, out_deferred));
+}
+
+/* The place where frames for this link are composed. */
+static struct buf *out_of(struct link *l)
+{
+	struct upstream_part *part = l->part;
+
+	if (part->out_link != l || buf_len(&part->out) > OUT_MAX)
+		flush(part);
+	part->out_link = l;
+	loop_defer(part->loop, &part->out_deferred, on_turn_end);
+	return &part->out;
+}
+
+/* A frame around n octets, compressed if that pays. 0 or -ENOMEM. */
+static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_t n)
+{
+	struct buf *out = out_of(l);
+	struct ws_deflate_how how;
+	char header[WS_HEADER_MAX], *to = buf_reserve(out, WS_HEADER_MAX + n + WS_DEFLATE_ROOM);
+	ssize_t len = 0;
+	size_t header_len;
+
+	if (!to)
+		return -ENOMEM;
+	/* Room for the longest header; what it does not need is closed up */
+	if (n >= l->part->settings->deflate.min_bytes &&
+	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how))
+		len = ws_deflate(&how, p, n, to + WS_HEADER_MAX);
+	if (len < 0)
+		return -ENOMEM;
+	if (len == 0 && n > 0)
+		memcpy(to + WS_HEADER_MAX, p, n);
+	if (opcode == WS_TEXT && len == 0)
+		text_replace_surrogates(to + WS_HEADER_MAX, n);
+	header_len = ws_conn_data_header(&l->conn, header, len > 0 ? WS_RSV1 : 0, opcode,
+	    to + WS_HEADER_MAX, len > 0 ? (size_t)len : n);
+	n = len > 0 ? (size_t)len : n;
+	memcpy(to, header, header_len);
+	memmove(to + header_len, to + WS_HEADER_MAX, n);
+	buf_commit(out, header_len + n);
+	return 0;
+}
+
+void link_send(struct link *l, const struct sockjs_message *m)
+{
+	if (l->ended || l->closing)
+		return;
+	if (add_frame(l, m->is_binary ? WS_BINARY : WS_TEXT, m->data, m->len) < 0)
+		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+}
+
+/* --- closing ------------------------------------------------------------------------ */
+
+/* Our Close, behind the messages; then the backend's is waited for. */
+static void send_close(struct link *l, unsigned code, const char *reason)
+{
+	struct timer_wheel *wheel = loop_timers(l->part->loop);
+
+	if (l->ended || l->closing)
+		return;
+	l->closing = true;
+	ws_conn_close(&l->conn, code, reason, strlen(reason));
+	if (l->ended)
+		return;
+	timer_start(wheel, &l->timer, l->part->settings->close_timeout_ms);
+	l->choked = true; /* its Close is waited for, whatever stands before it */
+	link_client_writable(l);
+}
+
+/* Both Close frames are out: the server closes first (RFC 6455 section 7.1.1). */
+static void part_ways(struct link *l)
+{
+	l->closing = true;
+	stream_shutdown(&l->stream);
+	timer_start(loop_timers(l->part->loop), &l->timer, l->part->settings->close_timeout_ms);
+	stream_want(&l->stream, STREAM_READ);
+}
+
+/* What a client's end means to a backend: a client that just went has gone away. */
+static unsigned code_for_backend(unsigned code)
+{
+	if (code == SOCKJS_CLOSE_INTERRUPTED)
+		return SOCKJS_CLOSE_GOING_AWAY;
+	return code == SOCKJS_CLOSE_GO_AWAY ? SOCKJS_CLOSE_GOING_AWAY : code;
+}
+
+void link_client_closed(struct link *l, unsigned code, const char *reason)
+{
+	l->session = NULL;
+	if (l->opening)
+		link_end(l);
+	else
+		send_close(l, code_for_backend(code), reason);
+}
+
+/* --- from the backend --------------------------------------------------------------- */
+
+/* As a SockJS client can have it. */
+static int send_base64(struct sockjs_session *s, const char *data, size_t n)
+{
+	char *text = mem_alloc(BASE64_LEN(n) + (n == 0));
+	int err = -ENOMEM;
+
+	if (text) {
+		base64_encode(text, data, n);
+		err = sockjs_send(s, text, BASE64_LEN(n));
+	}
+	mem_free(text);
+	return err;
+}
+
+static int send_binary(struct link *l, const char *data, size_t n)
+{
+	int err = sockjs_send_binary(l->session, data, n);
+
+	if (err != -ENOTSUP)
+		return err;
+	if (l->part->settings->binary == BINARY_BASE64)
+		return send_base64(l->session, data, n);
+	return err;
+}
+
+static void fail_both(struct link *l, unsigned code, const char *reason)
+{
+	close_session(l, code, reason);
+	send_close(l, code, reason);
+}
+
+static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_t n)
+{
+	struct link *l = container_of(c, struct link, conn);
+	int status;
+
+	if (!l->session)
+		return;
+	status = type == WS_TEXT ? sockjs_send(l->session, data, n) : send_binary(l, data, n);
+	if (status == SOCKJS_FULL) {
+		l->choked = true;
+		ws_conn_pause(c);
+	} else if (status == -ENOTSUP) {
+		fail_both(l, SOCKJS_CLOSE_UNSUPPORTED, "A binary message came for a SockJS client");
+	} else if (status == -EMSGSIZE) {
+		fail_both(l, SOCKJS_CLOSE_TOO_BIG, "Message too big");
+	} else if (status == -ENOMEM) {
+		fail_both(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+	} /* else the session is closing, and says so itself */
+}
+
+static void on_write(struct ws_conn *c, const void *frame, size_t n)
+{
+	struct link *l = container_of(c, struct link, conn);
+
+	if (l->part->out_link == l)
+		flush(l->part); /* messages before it go before it */
+	write_bytes(l, frame, n);
+}
+
+/* The backend's Close passes to the client; what it says without a code is a normal end. A
+ * connection that failed is a gateway's own kind of end (1014). */
+static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed)
+{
+	struct link *l = container_of(c, struct link, conn);
+	char text[WS_REASON_MAX + 1];
+
+	n = n < WS_REASON_MAX ? n : WS_REASON_MAX;
+	if (n)
+		memcpy(text, reason, n);
+	text[n] = '\0';
+	if (failed) {
+		log_warn("an upstream broke the rules", LOG_STR("upstream", l->target->url),
+		    LOG_STR("reason", text));
+		close_session(l, code == WS_CLOSE_TOO_BIG ? code : SOCKJS_CLOSE_BAD_GATEWAY, text);
+	} else {
+		close_session(l, code == WS_CLOSE_NO_STATUS ? WS_CLOSE_NORMAL : code, text);
+	}
+	l->shut = true;
+}
+
+static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
+{
+	struct link *l = container_of(c, struct link, conn);
+	struct ws_deflate **d = own ? &l->compressor : &l->part->deflate;
+
+	if (!*d)
+		*d = ws_deflate_new();
+	return *d;
+}
+
+static const struct ws_conn_ops conn_ops = {
+	.message = on_message,
+	.write = on_write,
+	.close = on_close,
+	.deflate = on_deflate,
+};
+
+/* --- the stream's events -------------------------------------------------------------- */
+
+static void keep_rest(struct link *l, const char *p, size_t n)
+{
+	if (!l->rest)
+		l->rest = mem_zalloc(sizeof(*l->rest));
+	if (!l->rest || buf_add(l->rest, p, n) < 0)
+		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+}
+
+static void feed(struct link *l, char *p, size_t n)
+{
+	ssize_t taken = ws_conn_feed(&l->conn, p, n);
+
+	if (l->ended)
+		return;
+	if (l->shut)
+		part_ways(l);
+	else if (taken >= 0 && (size_t)taken < n)
+		keep_rest(l, p + taken, n - (size_t)taken);
+	if (!l->ended && l->choked)
+		stream_want(&l->stream, 0);
+}
+
+static void on_readable(struct stream *s)
+{
+	struct link *l = container_of(s, struct link, stream);
+	char *scratch = loop_scratch(l->part->loop);
+	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		return;
+	}
+	l->last_heard = loop_now(l->part->loop);
+	l->pinged = false;
+	feed(l, scratch, (size_t)n);
+}
+
+static void on_writable(struct stream *s)
+{
+	struct link *l = container_of(s, struct link, stream);
+
+	if (!l->client_paused)
+		return;
+	l->client_paused = false;
+	if (l->session)
+		sockjs_resume(l->session);
+}
+
+static void on_hangup(struct stream *s, int err)
+{
+	(void)err;
+	lost(container_of(s, struct link, stream), SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+}
+
+static const struct stream_events stream_events = {
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
+};
+
+void link_client_writable(struct link *l)
+{
+	struct buf *rest = l->rest;
+
+	if (!l->choked || l->ended || l->opening)
+		return;
+	l->choked = false;
+	l->last_heard = loop_now(l->part->loop); /* its pongs may be among what was not read */
+	l->pinged = false;
+	ws_conn_resume(&l->conn);
+	l->rest = NULL;
+	if (rest) {
+		feed(l, buf_data(rest), buf_len(rest));
+		buf_fini(rest);
+		mem_free(rest);
+	}
+	if (!l->ended && !l->choked)
+		stream_want(&l->stream, STREAM_READ);
+}
+
+/* --- liveness (RFC 6455 section 5.5.2) -------------------------------------------------- */
+
+static void on_timer(struct timer *t)
+{
+	struct link *l = container_of(t, struct link, timer);
+	const struct upstream_settings *settings = l->part->settings;
+	struct timer_wheel *wheel = loop_timers(l->part->loop);
+	uint64_t silent = loop_now(l->part->loop) - l->last_heard;
+
+	if (l->closing) {
+		link_end(l); /* no Close came in time */
+	} else if (l->pinged && !l->choked) {
+		log_warn("an upstream answers no ping", LOG_STR("upstream", l->target->url));
+		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	} else if (silent >= settings->ping_interval_ms) {
+		if (!l->pinged && !l->choked) {
+			l->pinged = true;
+			ws_conn_ping(&l->conn, NULL, 0);
+		}
+		if (!l->ended)
+			timer_start(wheel, t, settings->pong_timeout_ms);
+	} else {
+		timer_start(wheel, t, settings->ping_interval_ms - silent);
+	}
+}
+
+/* --- the beginning ---------------------------------------------------------------------- */
+
+void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct bytes early)
+{
+	struct upstream_part *part = l->part;
+	char *copy = loop_scratch(part->loop);
+
+	ws_conn_init(&l->conn, WS_CLIENT, &conn_ops, &part->settings->limits);
+	if (outcome->deflate.agreed)
+		ws_conn_use_deflate(&l->conn, &outcome->deflate);
+	l->stream.on = &stream_events;
+	timer_init(&l->timer, on_timer);
+	l->last_heard = loop_now(part->loop);
+	if (part->settings->ping_interval_ms)
+		timer_start(loop_timers(part->loop), &l->timer, part->settings->ping_interval_ms);
+	stream_want(&l->stream, STREAM_READ);
+	if (early.n == 0)
+		return;
+	memmove(copy, early.p, early.n); /* it came by this buffer, and is fed from its beginning */
+	feed(l, copy, early.n);
+}

@@ -1,0 +1,88 @@
+/*
+ * upstream/link.h - one session's WebSocket to a backend: dialled by us, in the
+ * reactor of the session, with the codec in its client role.
+ *
+ *	resolve --> connect --> [TLS] --> handshake --> open --> closing
+ *
+ * A link outlives its session by as long as the closing handshake takes.
+ */
+#ifndef UPSTREAM_LINK_H
+#define UPSTREAM_LINK_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "net/dialer.h"
+#include "net/resolver.h"
+#include "sockjs.h"
+#include "upstream/pool.h"
+#include "ws/ws_client.h"
+#include "ws/ws_conn.h"
+
+struct link;
+
+enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
+
+/* What a configuration says; shared by all reactors, read-only but for the pool. */
+struct upstream_settings {
+	struct pool pool;
+	struct ws_conn_limits limits;
+	struct ws_deflate_config deflate;
+	enum binary_policy binary; /* what becomes of binary messages for SockJS clients */
+	size_t send_buffer_bytes;
+	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
+};
+
+/* The addresses of a target, as long as DNS lets us keep them. */
+struct known_addresses {
+	struct addr addrs[RESOLVER_ADDRS_MAX];
+	size_t count, next;
+	uint64_t until;
+};
+
+/* One reactor's share. */
+struct upstream_part {
+	struct upstream_settings *settings;
+	struct loop *loop;
+	struct resolver *resolver;
+	struct list links;
+	struct known_addresses *known; /* one for each target */
+	struct ws_deflate *deflate;
+	/* Frames for one backend, which leave together at the end of the turn */
+	struct buf out;
+	struct link *out_link;
+	struct deferred out_deferred;
+};
+
+int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings);
+/* Ends every link at once. What they deferred runs when the loop goes. */
+void upstream_part_fini(struct upstream_part *part);
+
+/* What is asked of a backend. Strings are copied into one text; see link_request_*(). */
+struct link_request {
+	struct buf headers;      /* name NUL value NUL ... */
+	struct buf subprotocols; /* token NUL ... */
+	char *origin;            /* or NULL */
+	char *query;             /* without '?'; "" if none */
+	uint64_t hash;           /* of who the client is */
+	bool offers;             /* the client itself offered the subprotocols */
+};
+
+struct link_request *link_request_new(void);
+void link_request_free(struct link_request *r);
+int link_request_header(struct link_request *r, const char *name, const char *value);
+int link_request_subprotocol(struct link_request *r, const char *token);
+
+/* A link for a session on hold; takes the request over, also on error. NULL when memory is out. The
+ * session is accepted or refused later, from the loop. */
+struct link *link_new(
+    struct upstream_part *part, struct sockjs_session *session, struct link_request *request);
+/* From the client: to the backend. */
+void link_send(struct link *l, const struct sockjs_message *m);
+/* There is room on the way to the client again. */
+void link_client_writable(struct link *l);
+/* The session is over; so is the link, soon. */
+void link_client_closed(struct link *l, unsigned code, const char *reason);
+
+#endif

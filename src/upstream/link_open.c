@@ -1,0 +1,526 @@
+/*
+ * upstream/link_open.c - a link in the making: which backend, its address, the connection,
+ * TLS, the handshake; see link.h.
+ *
+ * Whatever cannot be reached is followed by the next address and the next backend, until the
+ * time is over. The session is accepted when a backend has accepted, and is
+ * refused as the table says when all is in vain.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "upstream/link_private.h"
+
+enum {
+	HEADERS_MAX = 64,
+	KEEP_ADDRESSES_MIN_S = 1,
+	KEEP_ADDRESSES_MAX_S = 300,
+	KEEP_FOREVER_S = 3600, /* literals and the hosts file */
+};
+
+struct link_opening {
+	struct dial dial;
+	struct resolution resolution;
+	struct link *link;
+	struct ws_client *handshake;
+	struct link_request *request;
+	uint64_t begun;    /* with this target */
+	uint64_t deadline; /* of it all */
+	uint64_t tried;    /* a bit for each target */
+	size_t addresses;  /* of this target, still to be tried */
+	bool dialling, resolving;
+	bool timed_out;
+};
+
+/* --- refusals ------------------------------------------------------------------------ */
+
+/* What a client sees when a backend refuses, or none can be asked. */
+static const struct refusal {
+	unsigned answer; /* the backend's status */
+	unsigned status; /* for a bare WebSocket */
+	unsigned code;   /* for a SockJS client */
+	const char *reason;
+} refusals[] = {
+	{ 401, 401, 4401, "Unauthorized" }, { 403, 403, 4403, "Forbidden" },
+	{ 404, 404, 4404, "Not found" }, { 429, 429, 4429, "Too many requests" },
+	{ 503, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER, "Try again later" },
+	{ 0, 502, SOCKJS_CLOSE_BAD_GATEWAY, "Bad gateway" }, /* any other */
+};
+static const struct refusal unreachable = { 0, 502, SOCKJS_CLOSE_TRY_AGAIN_LATER,
+	"The application cannot be reached" };
+static const struct refusal too_late = { 0, 504, SOCKJS_CLOSE_TRY_AGAIN_LATER,
+	"The application did not answer in time" };
+static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
+	"The application is not available" };
+
+static void refuse(struct link *l, const struct refusal *r)
+{
+	struct sockjs_session *s = l->session;
+
+	l->session = NULL;
+	if (s) {
+		sockjs_set_user(s, NULL);
+		sockjs_refuse(s, r->status, r->code, r->reason);
+	}
+	link_end(l);
+}
+
+static const struct refusal *refusal_for(unsigned answer)
+{
+	const struct refusal *r = refusals;
+
+	while (r->answer && r->answer != answer)
+		r++;
+	return r;
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+struct link_request *link_request_new(void)
+{
+	return mem_zalloc(sizeof(struct link_request));
+}
+
+void link_request_free(struct link_request *r)
+{
+	if (!r)
+		return;
+	buf_fini(&r->headers);
+	buf_fini(&r->subprotocols);
+	mem_free(r->origin);
+	mem_free(r->query);
+	mem_free(r);
+}
+
+static int add_text(struct buf *to, const char *text)
+{
+	return buf_add(to, text, strlen(text) + 1);
+}
+
+int link_request_header(struct link_request *r, const char *name, const char *value)
+{
+	int err = add_text(&r->headers, name);
+
+	return err < 0 ? err : add_text(&r->headers, value);
+}
+
+int link_request_subprotocol(struct link_request *r, const char *token)
+{
+	return add_text(&r->subprotocols, token);
+}
+
+/* The next of the texts that stand in a buffer one behind the other. */
+static bool next_text(const struct buf *from, size_t *at, struct bytes *text)
+{
+	if (*at >= buf_len(from))
+		return false;
+	*text = bytes_of(buf_data(from) + *at);
+	*at += text->n + 1;
+	return true;
+}
+
+/* The resource of the target, with the client's query behind its own. */
+static int add_resource(struct buf *to, const struct target *t, const char *query)
+{
+	const char *between = strchr(t->resource, '?') ? "&" : "?";
+
+	return buf_printf(to, "%s%s%s", t->resource, *query ? between : "", query);
+}
+
+static int begin_handshake(struct link *l, struct buf *out)
+{
+	struct link_request *r = l->opening->request;
+	struct ws_request_header headers[HEADERS_MAX];
+	struct bytes subprotocols[WS_SUBPROTOCOLS_MAX];
+	struct ws_client_request req = {
+		.host = bytes_of(l->target->authority),
+		.origin = bytes_of(r->origin),
+		.headers = headers,
+		.subprotocols = subprotocols,
+		.deflate = &l->part->settings->deflate,
+	};
+	struct buf resource = BUF_INIT;
+	size_t at = 0;
+	int err = add_resource(&resource, l->target, r->query);
+
+	while (req.header_count < HEADERS_MAX &&
+	       next_text(&r->headers, &at, &headers[req.header_count].name)) {
+		next_text(&r->headers, &at, &headers[req.header_count].value);
+		req.header_count++;
+	}
+	at = 0;
+	while (req.subprotocol_count < WS_SUBPROTOCOLS_MAX &&
+	       next_text(&r->subprotocols, &at, &subprotocols[req.subprotocol_count]))
+		req.subprotocol_count++;
+	req.target = (struct bytes){ buf_data(&resource), buf_len(&resource) };
+	if (err == 0)
+		err = ws_client_begin(&l->opening->handshake, &req, out);
+	buf_fini(&resource);
+	return err;
+}
+
+/* --- the next one, and failures --------------------------------------------------------- */
+
+static void next_target(struct link *l);
+static void next_address(struct link *l);
+
+static uint64_t now_of(const struct link *l)
+{
+	return loop_now(l->part->loop);
+}
+
+static struct known_addresses *known_of(const struct link *l)
+{
+	return &l->part->known[l->target - l->part->settings->pool.targets];
+}
+
+static unsigned time_left(const struct link *l)
+{
+	uint64_t now = now_of(l);
+
+	return l->opening->deadline > now ? (unsigned)(l->opening->deadline - now) : 1;
+}
+
+/* This connection has come to nothing; it has not been a session of the backend's. */
+static void drop_connection(struct link *l)
+{
+	struct link_opening *o = l->opening;
+
+	ws_client_free(o->handshake);
+	o->handshake = NULL;
+	stream_close(&l->stream);
+	stream_init_empty(&l->stream);
+}
+
+/* This backend has come to nothing. */
+static void drop_target(struct link *l, const char *why)
+{
+	struct pool *pool = &l->part->settings->pool;
+
+	log_warn("an upstream cannot be reached", LOG_STR("upstream", l->target->url),
+	    LOG_STR("reason", why));
+	pool_failed(pool, l->target, l->opening->begun, now_of(l));
+	l->opening->tried |= pool_bit(pool, l->target);
+	pool_release(l->target);
+	l->target = NULL;
+}
+
+static void give_up(struct link *l)
+{
+	if (l->opening->tried == 0)
+		refuse(l, &all_rest);
+	else
+		refuse(l, l->opening->timed_out ? &too_late : &unreachable);
+}
+
+/* An address failed: the next of the same name, then the next backend. */
+static void address_failed(struct link *l, const char *why)
+{
+	if (l->opening->addresses > 0 && !l->target->file) {
+		next_address(l);
+		return;
+	}
+	known_of(l)->until = 0; /* perhaps it has moved */
+	drop_target(l, why);
+	next_target(l);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct link *l = container_of(t, struct link, timer);
+
+	link_opening_stop(l);
+	l->opening->timed_out = true;
+	if (l->target)
+		drop_target(l, "it did not answer in time");
+	give_up(l);
+}
+
+/* --- the handshake ---------------------------------------------------------------------- */
+
+static void fail_internally(struct link *l)
+{
+	static const struct refusal internal = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR,
+		"Out of memory" };
+
+	refuse(l, &internal);
+}
+
+/* The subprotocol is the client's affair only if it has asked for one. */
+static bool accept_session(struct link *l, const char *subprotocol)
+{
+	if (!l->opening->request->offers)
+		subprotocol = NULL;
+	return sockjs_accept(l->session, subprotocol) == 0;
+}
+
+static void handshake_done(struct link *l, struct bytes early)
+{
+	struct link_opening *o = l->opening;
+	struct ws_client *handshake = o->handshake;
+
+	pool_worked(l->target);
+	if (!accept_session(l, ws_client_outcome(handshake)->subprotocol)) {
+		fail_internally(l);
+		return;
+	}
+	o->handshake = NULL;
+	timer_stop(loop_timers(l->part->loop), &l->timer);
+	link_opening_free(l);
+	link_opened(l, ws_client_outcome(handshake), early);
+	ws_client_free(handshake);
+}
+
+static void handshake_refused(struct link *l, const struct ws_client_outcome *outcome)
+{
+	log_info("an upstream refuses a session", LOG_STR("upstream", l->target->url),
+	    LOG_INT("status", outcome->status));
+	if (outcome->status == 503) {
+		const struct pool *pool = &l->part->settings->pool;
+
+		drop_connection(l);
+		drop_target(l, "it answers 503");
+		if (pool->count > 1 && pool_wait(pool, now_of(l)) == 0)
+			next_target(l);
+		else
+			refuse(l, refusal_for(503));
+		return;
+	}
+	pool_worked(l->target);
+	refuse(l, refusal_for(outcome->status));
+}
+
+static void take_answer(struct link *l, char *p, size_t n)
+{
+	struct ws_client *handshake = l->opening->handshake;
+	const struct ws_client_outcome *outcome = ws_client_outcome(handshake);
+	size_t taken = ws_client_feed(handshake, p, n);
+
+	if (outcome->state == WS_CLIENT_OPEN) {
+		handshake_done(l, (struct bytes){ p + taken, n - taken });
+	} else if (outcome->state == WS_CLIENT_REFUSED) {
+		handshake_refused(l, outcome);
+	} else if (outcome->state == WS_CLIENT_FAILED) {
+		log_warn("an upstream answers no WebSocket handshake",
+		    LOG_STR("upstream", l->target->url), LOG_STR("reason", outcome->sentence));
+		refuse(l, refusal_for(0));
+	}
+}
+
+static void on_readable(struct stream *s)
+{
+	struct link *l = container_of(s, struct link, stream);
+	char *scratch = loop_scratch(l->part->loop);
+	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
+
+	if (n > 0)
+		take_answer(l, scratch, (size_t)n);
+	else if (n != -EAGAIN) {
+		drop_connection(l);
+		address_failed(l, "it hung up during the handshake");
+	}
+}
+
+static void on_hangup(struct stream *s, int err)
+{
+	struct link *l = container_of(s, struct link, stream);
+
+	drop_connection(l);
+	address_failed(l, err ? strerror(-err) : "it hung up during the handshake");
+}
+
+static const struct stream_events handshake_events = {
+	.readable = on_readable,
+	.hangup = on_hangup,
+};
+
+static void ask(struct link *l)
+{
+	struct buf request = BUF_INIT;
+	struct stream_piece piece;
+	int err = begin_handshake(l, &request);
+
+	l->stream.on = &handshake_events;
+	if (err == 0) {
+		piece = (struct stream_piece){ buf_data(&request), buf_len(&request), NULL };
+		stream_write(&l->stream, &piece, 1); /* if it fails a hang-up follows */
+		stream_want(&l->stream, STREAM_READ);
+	}
+	buf_fini(&request);
+	if (err < 0)
+		fail_internally(l);
+}
+
+/* --- connecting ------------------------------------------------------------------------- */
+
+static void on_tls(struct stream *s, int err)
+{
+	struct link *l = container_of(s, struct link, stream);
+	char why[128];
+
+	if (err == 0) {
+		ask(l);
+		return;
+	}
+	snprintf(why, sizeof(why), "%s", stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
+	drop_connection(l);
+	address_failed(l, why);
+}
+
+static void on_dialled(struct dial *d, struct stream *s, int err)
+{
+	struct link *l = container_of(d, struct link_opening, dial)->link;
+
+	l->opening->dialling = false;
+	if (err < 0) {
+		address_failed(l, strerror(-err));
+		return;
+	}
+	stream_move(&l->stream, s, l->part->loop, &handshake_events);
+	if (!l->target->is_tls)
+		ask(l);
+	else if (stream_tls_connect(&l->stream, l->target->tls, l->target->host, on_tls) < 0)
+		fail_internally(l);
+}
+
+/* Each address of a name begins a session in its turn. */
+static void next_address(struct link *l)
+{
+	struct link_opening *o = l->opening;
+	struct known_addresses *known = known_of(l);
+
+	o->addresses--;
+	o->dialling = true;
+	dial_start(&o->dial, l->part->loop, &known->addrs[known->next++ % known->count],
+	    time_left(l), on_dialled);
+}
+
+static void dial_first(struct link *l)
+{
+	l->opening->addresses = known_of(l)->count;
+	next_address(l);
+}
+
+static void on_resolved(
+    struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl_seconds)
+{
+	struct link *l = container_of(r, struct link_opening, resolution)->link;
+	struct known_addresses *known = known_of(l);
+	uint64_t keep = ttl_seconds ? ttl_seconds : KEEP_FOREVER_S;
+
+	l->opening->resolving = false;
+	if (err < 0) {
+		drop_target(l, resolution_why(r));
+		next_target(l);
+		return;
+	}
+	if (ttl_seconds > KEEP_ADDRESSES_MAX_S)
+		keep = KEEP_ADDRESSES_MAX_S;
+	memcpy(known->addrs, addrs, n * sizeof(*addrs));
+	known->count = n;
+	known->until = now_of(l) + keep * 1000;
+	dial_first(l);
+}
+
+static void next_target(struct link *l)
+{
+	struct link_opening *o = l->opening;
+	struct upstream_part *part = l->part;
+
+	l->target = pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
+	if (!l->target) {
+		give_up(l);
+		return;
+	}
+	o->begun = now_of(l);
+	if (l->target->file) {
+		o->dialling = true;
+		dial_start_unix(&o->dial, part->loop, l->target->file, time_left(l), on_dialled);
+	} else if (known_of(l)->until > now_of(l)) {
+		dial_first(l);
+	} else {
+		o->resolving = true;
+		resolver_start(
+		    part->resolver, &o->resolution, l->target->host, l->target->port, on_resolved);
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------- */
+
+void link_opening_stop(struct link *l)
+{
+	struct link_opening *o = l->opening;
+
+	if (!o)
+		return;
+	if (o->dialling)
+		dial_cancel(&o->dial);
+	if (o->resolving)
+		resolution_cancel(&o->resolution);
+	o->dialling = o->resolving = false;
+}
+
+void link_opening_free(struct link *l)
+{
+	struct link_opening *o = l->opening;
+
+	l->opening = NULL;
+	if (!o)
+		return;
+	ws_client_free(o->handshake);
+	link_request_free(o->request);
+	mem_free(o);
+}
+
+/* Not from within the callback that makes the session: the first target may be out of the question
+ * already. */
+static void on_start(struct timer *t)
+{
+	struct link *l = container_of(t, struct link, timer);
+	unsigned patience = l->part->settings->connect_timeout_ms;
+
+	timer_init(&l->timer, on_deadline);
+	timer_start(loop_timers(l->part->loop), &l->timer, patience);
+	l->opening->deadline = now_of(l) + patience;
+	next_target(l);
+}
+
+static struct link *link_alloc(struct link_request *request)
+{
+	struct link *l = mem_zalloc(sizeof(*l));
+	struct link_opening *o = mem_zalloc(sizeof(*o));
+
+	if (l && o) {
+		o->link = l;
+		o->request = request;
+		l->opening = o;
+		return l;
+	}
+	mem_free(l);
+	mem_free(o);
+	link_request_free(request);
+	return NULL;
+}
+
+struct link *link_new(
+    struct upstream_part *part, struct sockjs_session *session, struct link_request *request)
+{
+	struct link *l;
+
+	if (!part->resolver && resolver_new(&part->resolver, part->loop, NULL) < 0) {
+		link_request_free(request);
+		return NULL;
+	}
+	l = link_alloc(request);
+	if (!l)
+		return NULL;
+	l->part = part;
+	l->session = session;
+	stream_init_empty(&l->stream);
+	list_append(&part->links, &l->node);
+	timer_init(&l->timer, on_start);
+	timer_start(loop_timers(part->loop), &l->timer, 0);
+	return l;
+}

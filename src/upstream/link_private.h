@@ -1,0 +1,46 @@
+/*
+ * upstream/link_private.h - what link.c (an open link) and link_open.c (one in the making)
+ * share; for them alone.
+ */
+#ifndef UPSTREAM_LINK_PRIVATE_H
+#define UPSTREAM_LINK_PRIVATE_H
+
+#include "upstream/link.h"
+
+struct link_opening; /* link_open.c */
+
+struct link {
+	struct list node; /* part->links */
+	struct upstream_part *part;
+	struct target *target;          /* counted; NULL: none at the moment */
+	struct sockjs_session *session; /* NULL: it is over */
+	struct link_opening *opening;   /* NULL once open */
+	struct buf *rest;              /* read, and not taken since the client is slow; else NULL */
+	struct ws_deflate *compressor; /* of its own, with context takeover */
+	struct stream stream;
+	struct ws_conn conn;
+	struct timer timer;
+	struct deferred deferred;
+	uint64_t last_heard;
+	bool client_paused; /* since the backend does not take what it is sent */
+	bool choked;        /* the backend is not read, since the client does not read */
+	bool closing;       /* our Close is out */
+	bool pinged;
+	bool shut; /* the codec has seen the end */
+	bool ended;
+};
+
+/* What a client is told when a backend is not there any more. */
+#define UPSTREAM_WENT_AWAY "The application went away"
+
+/* link.c: the handshake is over, the stream is the link's; `early` are bytes behind it, at most
+ * LOOP_SCRATCH_BYTES. */
+void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct bytes early);
+/* Closes whatever there is; the memory goes at the end of the turn. */
+void link_end(struct link *l);
+
+/* link_open.c: nothing of it is called any more; its memory. Harmless without one. */
+void link_opening_stop(struct link *l);
+void link_opening_free(struct link *l);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * upstream/pool.h - which backend a new session goes to, and which is left alone for a
+ * while, judged by what became of real connections. Any thread, without locks.
+ */
+#ifndef UPSTREAM_POOL_H
+#define UPSTREAM_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "upstream/target.h"
+
+#define POOL_MAX 64 /* targets: as many as a set of bits has */
+
+enum pool_balance { POOL_ROUND_ROBIN, POOL_LEAST_CONNECTIONS, POOL_HASH };
+
+struct pool {
+	struct target *targets;
+	size_t count;
+	enum pool_balance balance;
+	unsigned rest_ms, rest_max_ms; /* after the first failure; at most, doubling */
+	atomic_uint turn;
+};
+
+/* A target for a session, counted as one connection until pool_release(). `tried` has a bit for
+ * each that this session has tried in vain. NULL: every other one rests. `hash` is of who the
+ * client is. A target whose rest is over is given to one session; the next waits for what becomes
+ * of it. */
+struct target *pool_pick(struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now);
+void pool_release(struct target *t);
+static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
+{
+	return UINT64_C(1) << (t - pool->targets);
+}
+
+/* It could not be reached, or would not have anybody (503): it rests, for twice as long each time,
+ * give or take a quarter. What was begun before it was last found so says nothing new. */
+void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+/* It has opened a connection. */
+void pool_worked(struct target *t);
+/* In how many milliseconds a target comes back; 0: one is there. */
+uint64_t pool_wait(const struct pool *pool, uint64_t now);
+
+#endif

@@ -1,0 +1,391 @@
+/*
+ * upstream/upstream.c - the application "upstream": in front of any WebSocket
+ * application, one connection to it for each session; see link.h.
+ *
+ * What is here: what a backend is told of a client, and the session's callbacks.
+ */
+#include "upstream/upstream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "server/options.h"
+#include "upstream/link.h"
+
+#define PARTS_MAX 1024 /* as many reactors as there can be */
+
+struct upstream {
+	struct upstream_settings settings;
+	struct sockjs_options options; /* a copy */
+	const struct string_list *forward_headers, *subprotocols;
+	pthread_mutex_t lock; /* for adding a part */
+	atomic_uint part_count;
+	struct upstream_part *parts[PARTS_MAX];
+};
+
+/* --- a reactor's share ------------------------------------------------------------------ */
+
+static struct upstream_part *find_part(struct upstream *u)
+{
+	struct loop *loop = loop_current();
+	unsigned n = atomic_load_explicit(&u->part_count, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++)
+		if (u->parts[i]->loop == loop)
+			return u->parts[i];
+	return NULL;
+}
+
+static struct upstream_part *add_part(struct upstream *u)
+{
+	struct upstream_part *part = mem_alloc(sizeof(*part));
+	unsigned n;
+
+	if (!part || upstream_part_init(part, &u->settings) < 0) {
+		mem_free(part);
+		return NULL;
+	}
+	pthread_mutex_lock(&u->lock);
+	n = atomic_load_explicit(&u->part_count, memory_order_relaxed);
+	u->parts[n] = part;
+	atomic_store_explicit(&u->part_count, n + 1, memory_order_release);
+	pthread_mutex_unlock(&u->lock);
+	return part;
+}
+
+/* --- what a backend is told ------------------------------------------------------------- */
+
+/* The parameters that sockjs-client itself adds to the query are not the application's: t against
+ * caches, c for the callback of jsonp and htmlfile. */
+static bool is_clients_own(const char *transport, const char *p, size_t n)
+{
+	if (n > 2 && p[0] == 'c' && p[1] == '=')
+		return strcmp(transport, "jsonp") == 0 || strcmp(transport, "htmlfile") == 0;
+	return n > 2 && p[0] == 't' && p[1] == '=' && strncmp(transport, "websocket", 9) != 0 &&
+	       strspn(p + 2, "0123456789") == n - 2;
+}
+
+static char *clean_query(const char *transport, const char *query)
+{
+	char *clean = mem_alloc(strlen(query) + 1), *to = clean;
+
+	if (!clean)
+		return NULL;
+	while (*query) {
+		size_t n = strcspn(query, "&");
+
+		if (n > 0 && !is_clients_own(transport, query, n)) {
+			if (to > clean)
+				*to++ = '&';
+			memcpy(to, query, n);
+			to += n;
+		}
+		query += n + (query[n] == '&');
+	}
+	*to = '\0';
+	return clean;
+}
+
+/* RFC 7239; an IPv6 address and a host with a port are quoted. */
+static int add_forwarded(
+    struct link_request *r, const char *remote, const char *proto, const char *host)
+{
+	struct buf value = BUF_INIT;
+	bool v6 = strchr(remote, ':'), known = strcmp(remote, "unix") != 0;
+	int err = buf_printf(&value, "for=%s%s%s;proto=%s",
+	    !known ? "unknown"
+	    : v6   ? "\"["
+	           : "",
+	    known ? remote : "", v6 ? "]\"" : "", proto);
+
+	if (err == 0 && *host && !strpbrk(host, "\"\\"))
+		err = buf_printf(&value, ";host=\"%s\"", host);
+	if (err == 0)
+		err = buf_add(&value, "", 1);
+	if (err == 0)
+		err = link_request_header(r, "Forwarded", buf_data(&value));
+	buf_fini(&value);
+	return err;
+}
+
+static int add_who(struct link_request *r, const struct sockjs_handshake *h)
+{
+	const char *remote = sockjs_handshake_remote(h), *host = sockjs_handshake_host(h),
+	           *proto = sockjs_handshake_is_tls(h) ? "https" : "http";
+	int err = link_request_header(r, "X-Forwarded-For", remote);
+
+	if (err == 0)
+		err = link_request_header(r, "X-Forwarded-Proto", proto);
+	if (err == 0 && *host)
+		err = link_request_header(r, "X-Forwarded-Host", host);
+	if (err == 0)
+		err = add_forwarded(r, remote, proto, host);
+	if (err == 0)
+		err = link_request_header(r, "X-Sockjs-Transport", sockjs_handshake_transport(h));
+	return err;
+}
+
+static int add_forwarded_headers(
+    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < u->forward_headers->count && err == 0; i++) {
+		const char *name = u->forward_headers->items[i],
+		           *value = sockjs_handshake_header(h, name);
+
+		if (value)
+			err = link_request_header(r, name, value);
+	}
+	return err;
+}
+
+static int add_subprotocols(
+    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	const char *token;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && (token = sockjs_handshake_subprotocol(h, i)); i++) {
+		err = link_request_subprotocol(r, token);
+		r->offers = true;
+	}
+	for (size_t i = 0; err == 0 && !r->offers && i < u->subprotocols->count; i++)
+		err = link_request_subprotocol(r, u->subprotocols->items[i]);
+	return err;
+}
+
+/* FNV-1a: the same client comes to the same backend. */
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct link_request *make_request(const struct upstream *u, const struct sockjs_handshake *h)
+{
+	struct link_request *r = link_request_new();
+	const char *origin = sockjs_handshake_origin(h);
+
+	if (!r)
+		return NULL;
+	r->hash = hash_of(sockjs_handshake_remote(h));
+	r->query = clean_query(sockjs_handshake_transport(h), sockjs_handshake_query(h));
+	r->origin = origin ? mem_strdup(origin) : NULL;
+	if (r->query && (!origin || r->origin) && add_who(r, h) == 0 &&
+	    add_forwarded_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0)
+		return r;
+	link_request_free(r);
+	return NULL;
+}
+
+/* --- the session's callbacks ------------------------------------------------------------ */
+
+static int on_handshake(struct sockjs_handshake *h, void *state)
+{
+	struct link_request *r = make_request(state, h);
+
+	if (!r)
+		return 503;
+	sockjs_handshake_set_user(h, r);
+	return SOCKJS_LATER;
+}
+
+static void on_connecting(struct sockjs_session *s, void *state)
+{
+	struct upstream *u = state;
+	struct upstream_part *part = find_part(u);
+	struct link_request *r = sockjs_user(s);
+	struct link *l;
+
+	if (!part)
+		part = add_part(u);
+	if (part)
+		l = link_new(part, s, r);
+	else
+		link_request_free(r), l = NULL;
+	sockjs_set_user(s, l);
+	if (!l)
+		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+}
+
+static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
+{
+	struct link *l = sockjs_user(s);
+
+	(void)state;
+	if (l)
+		link_send(l, m);
+}
+
+static void on_writable(struct sockjs_session *s, void *state)
+{
+	struct link *l = sockjs_user(s);
+
+	(void)state;
+	if (l)
+		link_client_writable(l);
+}
+
+static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *state)
+{
+	struct link *l = sockjs_user(s);
+
+	(void)state;
+	if (l)
+		link_client_closed(l, code, reason);
+}
+
+const struct sockjs_callbacks upstream_callbacks = {
+	.handshake = on_handshake,
+	.connecting = on_connecting,
+	.message = on_message,
+	.writable = on_writable,
+	.close = on_close,
+};
+
+/* --- life ------------------------------------------------------------------------------- */
+
+static enum pool_balance balance_of(const char *word)
+{
+	if (strcmp(word, "hash") == 0)
+		return POOL_HASH;
+	return strcmp(word, "least_connections") == 0 ? POOL_LEAST_CONNECTIONS : POOL_ROUND_ROBIN;
+}
+
+static void read_settings(struct upstream *u)
+{
+	const struct upstream_options *o = &u->options.upstream;
+	const struct endpoint_options *e = &u->options.endpoint;
+
+	u->forward_headers = &o->forward_headers;
+	u->subprotocols = &o->subprotocols;
+	u->settings = (struct upstream_settings){
+		.pool = { .balance = balance_of(o->balance),
+		    .rest_ms = (unsigned)o->retry_delay_ms,
+		    .rest_max_ms = (unsigned)o->retry_delay_max_ms },
+		/* The longest message that a session can be sent */
+		.limits = { e->send_buffer_bytes, (unsigned)e->websocket_max_fragments },
+		.deflate = { o->compression, e->websocket_context_takeover,
+		    (uint8_t)e->websocket_window_bits, (uint8_t)e->websocket_compression_level,
+		    e->websocket_compression_min_bytes },
+		.binary = strcmp(o->binary, "base64") == 0 ? BINARY_BASE64 : BINARY_CLOSE,
+		.send_buffer_bytes = o->send_buffer_bytes,
+		.connect_timeout_ms = (unsigned)o->connect_timeout_ms,
+		.close_timeout_ms = (unsigned)o->close_timeout_ms,
+		.ping_interval_ms = (unsigned)o->ping_interval_ms,
+		.pong_timeout_ms = (unsigned)o->pong_timeout_ms,
+	};
+}
+
+/* A context for each, since it remembers the session of one server. */
+static int add_tls(struct target *t, const struct upstream_options *o, char *why, size_t why_size)
+{
+	struct tls_client_options tls = {
+		.ca_file = o->tls_ca,
+		.certificate = o->tls_certificate,
+		.key = o->tls_key,
+		.insecure = !o->tls_verify,
+	};
+
+	if (!t->is_tls)
+		return 0;
+	t->tls = tls_client_context_new(&tls, why, why_size);
+	return t->tls ? 0 : -EINVAL;
+}
+
+static int add_targets(struct upstream *u, char *why, size_t why_size)
+{
+	const struct string_list *urls = &u->options.upstream.url;
+	struct pool *pool = &u->settings.pool;
+	int err = 0;
+
+	pool->targets = mem_zalloc(urls->count * sizeof(*pool->targets));
+	if (!pool->targets)
+		return -ENOMEM;
+	for (size_t i = 0; i < urls->count && err == 0; i++) {
+		err = target_init(&pool->targets[i], urls->items[i]);
+		if (err < 0)
+			return err;
+		pool->count++;
+		err = add_tls(&pool->targets[i], &u->options.upstream, why, why_size);
+	}
+	return err;
+}
+
+/* What is forwarded has to be seen. */
+static int show_headers(struct sockjs_options *options)
+{
+	const struct string_list *forward = &options->upstream.forward_headers,
+	                         *seen = &options->endpoint.request_headers;
+	const char **all = mem_alloc((forward->count + seen->count + 1) * sizeof(*all));
+	size_t n = 0;
+	int err;
+
+	if (!all)
+		return -ENOMEM;
+	for (; n < seen->count; n++)
+		all[n] = seen->items[n];
+	for (size_t i = 0; i < forward->count; i++) {
+		size_t j = 0;
+
+		while (j < seen->count && strcasecmp(seen->items[j], forward->items[i]) != 0)
+			j++;
+		if (j == seen->count)
+			all[n++] = forward->items[i];
+	}
+	err = options_set_list(options, options_find("request_headers"), all, n);
+	mem_free(all);
+	return err;
+}
+
+int upstream_new(struct upstream **out, struct sockjs_options *options, char *why, size_t why_size)
+{
+	struct upstream *u = mem_zalloc(sizeof(*u));
+	int err;
+
+	snprintf(why, why_size, "out of memory");
+	if (!u)
+		return -ENOMEM;
+	pthread_mutex_init(&u->lock, NULL);
+	err = show_headers(options);
+	if (err == 0)
+		err = options_copy(&u->options, options);
+	if (err == 0) {
+		read_settings(u);
+		err = add_targets(u, why, why_size);
+	}
+	if (err < 0) {
+		upstream_free(u);
+		return err;
+	}
+	*out = u;
+	return 0;
+}
+
+void upstream_free(struct upstream *u)
+{
+	unsigned n = u ? atomic_load(&u->part_count) : 0;
+	struct pool *pool;
+
+	if (!u)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		upstream_part_fini(u->parts[i]);
+	pool = &u->settings.pool;
+	for (size_t i = 0; i < pool->count; i++) {
+		tls_context_free(pool->targets[i].tls);
+		target_fini(&pool->targets[i]);
+	}
+	mem_free(pool->targets);
+	for (unsigned i = 0; i < n; i++)
+		mem_free(u->parts[i]);
+	options_fini(&u->options);
+	pthread_mutex_destroy(&u->lock);
+	mem_free(u);
+}

@@ -1,0 +1,22 @@
+/*
+ * upstream/upstream.h - the application "upstream": a gateway to any WebSocket
+ * application, in any language, that knows nothing of SockJS.
+ *
+ * For each session it opens one WebSocket to a backend. Messages map one to one.
+ */
+#ifndef UPSTREAM_UPSTREAM_H
+#define UPSTREAM_UPSTREAM_H
+
+#include "sockjs.h"
+
+extern const struct sockjs_callbacks upstream_callbacks;
+
+/* What one endpoint needs, from its options ("upstream.url" and so on; they are also completed: the
+ * headers to be forwarded become visible). 0; -EINVAL and a sentence in `why` if a URL, a
+ * certificate or a key is not good; -ENOMEM. */
+struct upstream;
+int upstream_new(struct upstream **out, struct sockjs_options *options, char *why, size_t why_size);
+/* After the server has stopped, before it is freed. NULL is fine. */
+void upstream_free(struct upstream *u);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * ws/ws_deflate.c - messages to DEFLATE and back; see ws_deflate.h.
+ *
+ * There is a compressor for each size of window, and a message that stands for
+ * itself gets the smallest that holds all of it: what a compressor costs before
+ * its first octet is proportional to its tables, which have to be cleared.
+ *
+ * Owns: zlib's streams, one spare block for what is inflated. Calls: zlib, mem.
+ */
+#include "ws/ws_deflate.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/mem.h"
+
+enum {
+	BITS_MIN = 9, /* zlib's smallest window for a raw stream */
+	BITS_MAX = 15,
+	TAIL = 4, /* 00 00 ff ff, the end of a flush, which is not sent */
+	FIRST_CAPACITY = 4096,
+	SPARE_MAX = 256 * 1024, /* a larger block goes back to the heap */
+	IN_BLOCK = 128,         /* of data_type: between two blocks, if set */
+};
+
+struct compressor {
+	z_stream z;
+	uint8_t level;
+};
+
+struct ws_deflate {
+	z_stream *inflater;
+	struct compressor *compressors[BITS_MAX - BITS_MIN + 1];
+	char *spare;
+	size_t spare_capacity;
+};
+
+/* --- life ------------------------------------------------------------------- */
+
+static voidpf z_alloc(voidpf opaque, uInt items, uInt size)
+{
+	(void)opaque;
+	return mem_realloc_array(NULL, items, size);
+}
+
+static void z_free(voidpf opaque, voidpf p)
+{
+	(void)opaque;
+	mem_free(p);
+}
+
+struct ws_deflate *ws_deflate_new(void)
+{
+	return mem_zalloc(sizeof(struct ws_deflate));
+}
+
+void ws_deflate_free(struct ws_deflate *d)
+{
+	if (!d)
+		return;
+	if (d->inflater)
+		inflateEnd(d->inflater);
+	mem_free(d->inflater);
+	for (size_t i = 0; i < sizeof(d->compressors) / sizeof(d->compressors[0]); i++) {
+		if (d->compressors[i])
+			deflateEnd(&d->compressors[i]->z);
+		mem_free(d->compressors[i]);
+	}
+	mem_free(d->spare);
+	mem_free(d);
+}
+
+/* --- what is inflated --------------------------------------------------------- */
+
+static int loan(struct ws_deflate *d, size_t n, struct ws_inflated *out)
+{
+	*out = (struct ws_inflated){ d->spare, 0, d->spare_capacity };
+	d->spare = NULL;
+	d->spare_capacity = 0;
+	if (out->p)
+		return 0;
+	out->capacity = n > FIRST_CAPACITY / 4 && n < SPARE_MAX / 4 ? 4 * n : FIRST_CAPACITY;
+	out->p = mem_alloc(out->capacity);
+	return out->p ? 0 : -ENOMEM;
+}
+
+void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out)
+{
+	if (!d->spare && out->capacity <= SPARE_MAX) {
+		d->spare = out->p;
+		d->spare_capacity = out->capacity;
+	} else {
+		mem_free(out->p);
+	}
+	*out = (struct ws_inflated){ 0 };
+}
+
+/* Makes room; one octet beyond the limit shows that there is more. */
+static int grow(struct ws_inflated *out, size_t limit)
+{
+	size_t capacity = 2 * out->capacity;
+	char *p;
+
+	if (limit && out->n > limit)
+		return -EMSGSIZE;
+	if (limit && capacity > limit)
+		capacity = limit + 1;
+	if (capacity > UINT_MAX)
+		return -EMSGSIZE;
+	if (capacity <= out->capacity)
+		return 0; /* the block was larger than the limit */
+	p = mem_realloc(out->p, capacity);
+	if (!p)
+		return -ENOMEM;
+	out->p = p;
+	out->capacity = capacity;
+	return 0;
+}
+
+/* --- inflating ---------------------------------------------------------------- */
+
+static int inflater_ready(struct ws_deflate *d, bool takes_over)
+{
+	z_stream *z = d->inflater;
+
+	if (z)
+		return takes_over || inflateReset(z) == Z_OK ? 0 : -EPROTO;
+	z = mem_zalloc(sizeof(*z));
+	if (!z)
+		return -ENOMEM;
+	z->zalloc = z_alloc;
+	z->zfree = z_free;
+	if (inflateInit2(z, -BITS_MAX) != Z_OK) {
+		mem_free(z);
+		return -ENOMEM;
+	}
+	d->inflater = z;
+	return 0;
+}
+
+/* One call of zlib: everything that can be read is, or the block is full. */
+static int inflate_step(z_stream *z, struct ws_inflated *out, size_t limit)
+{
+	size_t room = out->capacity - out->n;
+	int status;
+
+	if (limit && room > limit + 1 - out->n)
+		room = limit + 1 - out->n;
+	z->next_out = (unsigned char *)out->p + out->n;
+	z->avail_out = room < UINT_MAX ? (uInt)room : UINT_MAX;
+	status = inflate(z, Z_SYNC_FLUSH);
+	out->n += room - z->avail_out;
+	if (limit && out->n > limit)
+		return -EMSGSIZE;
+	/* A block marked as the last one (section 7.2.3.4) need not be: what follows begins a new
+	 * stream, in the same window. */
+	if (status == Z_STREAM_END)
+		status = inflateResetKeep(z);
+	if (status == Z_MEM_ERROR)
+		return -ENOMEM;
+	return status == Z_OK || status == Z_BUF_ERROR ? 0 : -EPROTO;
+}
+
+static int inflate_all(z_stream *z, const void *p, size_t n, size_t limit, struct ws_inflated *out)
+{
+	int err;
+
+	z->next_in = (unsigned char *)(uintptr_t)p;
+	z->avail_in = (uInt)n;
+	do {
+		err = out->n < out->capacity ? 0 : grow(out, limit);
+		if (err == 0)
+			err = inflate_step(z, out, limit);
+	} while (err == 0 && (z->avail_in > 0 || z->avail_out == 0));
+	return err;
+}
+
+int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
+    struct ws_inflated *out)
+{
+	static const unsigned char tail[TAIL] = { 0x00, 0x00, 0xff, 0xff };
+	int err = n <= UINT_MAX ? inflater_ready(d, takes_over) : -EMSGSIZE;
+
+	if (err < 0)
+		return err;
+	err = loan(d, n, out);
+	if (err < 0)
+		return err;
+	if (n > 0) { /* nothing at all is taken for an empty message, as others do */
+		err = inflate_all(d->inflater, p, n, limit, out);
+		if (err == 0)
+			err = inflate_all(d->inflater, tail, TAIL, limit, out);
+		if (err == 0 && !(d->inflater->data_type & IN_BLOCK))
+			err = -EPROTO;
+	}
+	if (err < 0)
+		ws_inflated_done(d, out);
+	return err;
+}
+
+/* --- deflating ---------------------------------------------------------------- */
+
+/* Tables in proportion to the window: 4 KiB for 9 bits, 256 KiB for 15, as zlib does by default. */
+static int memory_level(int bits)
+{
+	return bits - 7;
+}
+
+static struct compressor *compressor_new(int bits, int level)
+{
+	struct compressor *c = mem_zalloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->z.zalloc = z_alloc;
+	c->z.zfree = z_free;
+	c->level = (uint8_t)level;
+	if (deflateInit2(&c->z, level, Z_DEFLATED, -bits, memory_level(bits), Z_DEFAULT_STRATEGY) ==
+	    Z_OK)
+		return c;
+	mem_free(c);
+	return NULL;
+}
+
+/* Ready for the next message; NULL when memory is out. */
+static struct compressor *compressor_ready(const struct ws_deflate_how *how, int bits)
+{
+	struct compressor **slot = &how->codec->compressors[bits - BITS_MIN], *c = *slot;
+
+	if (!c) {
+		c = *slot = compressor_new(bits, how->level);
+	} else if (!how->takes_over) {
+		deflateReset(&c->z);
+		if (c->level != how->level)
+			deflateParams(&c->z, how->level, Z_DEFAULT_STRATEGY);
+		c->level = how->level;
+	}
+	return c;
+}
+
+/* The window for a message, or 0 if there is none. zlib has none of 8 bits, but what is no longer
+ * than that window cannot refer beyond it. */
+static int window_for(const struct ws_deflate_how *how, size_t n)
+{
+	int bits = BITS_MIN;
+
+	if (how->window_bits < BITS_MIN)
+		return n <= 256 && !how->takes_over ? BITS_MIN : 0;
+	if (how->takes_over)
+		return how->window_bits;
+	while (bits < how->window_bits && (size_t)1 << bits < n)
+		bits++;
+	return bits;
+}
+
+static bool is_worth_trying(const struct ws_deflate_how *how, size_t n)
+{
+	if (n < how->min_bytes || n == 0 || n > UINT_MAX - TAIL)
+		return false;
+	if (!how->luck || how->luck->skip == 0)
+		return true;
+	how->luck->skip--;
+	return false;
+}
+
+static void learn(struct ws_deflate_luck *luck, bool paid)
+{
+	if (!luck)
+		return;
+	luck->bad = paid ? 0 : luck->bad < 7 ? luck->bad + 1 : 7;
+	luck->skip = (uint8_t)((1u << luck->bad) - 1);
+}
+
+/* What came out without its tail; 0 if it is not less than what went in. */
+static size_t compress_all(z_stream *z, const char *p, size_t n, char *out)
+{
+	z->next_in = (unsigned char *)(uintptr_t)p;
+	z->avail_in = (uInt)n;
+	z->next_out = (unsigned char *)out;
+	z->avail_out = (uInt)n + TAIL;
+	if (deflate(z, Z_SYNC_FLUSH) == Z_OK && z->avail_in == 0 && z->avail_out > 0)
+		return n - z->avail_out;
+	deflateReset(z); /* the peer never sees what it was made to remember */
+	return 0;
+}
+
+ssize_t ws_deflate(const struct ws_deflate_how *how, const char *p, size_t n, char *out)
+{
+	int bits = is_worth_trying(how, n) ? window_for(how, n) : 0;
+	struct compressor *c;
+	size_t len;
+
+	if (bits == 0)
+		return 0;
+	c = compressor_ready(how, bits);
+	if (!c)
+		return -ENOMEM;
+	len = compress_all(&c->z, p, n, out);
+	learn(how->luck, len > 0);
+	return (ssize_t)len;
+}
+
+void ws_deflate_forget(struct ws_deflate *d)
+{
+	for (size_t i = 0; i < sizeof(d->compressors) / sizeof(d->compressors[0]); i++)
+		if (d->compressors[i])
+			deflateReset(&d->compressors[i]->z);
+}
