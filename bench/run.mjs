@@ -18,7 +18,7 @@ import { workloads } from './plan.mjs';
 import { plot } from './plot.mjs';
 import { markdown, summarize } from './report.mjs';
 
-const PATIENCE_MS = 90000;
+const PATIENCE_MS = 240000;
 const QUICK = { rounds: 3, seconds: 0.3 };
 const FULL = { rounds: 3, seconds: 1 };
 
@@ -54,15 +54,13 @@ function readOptions() {
 
 /* Those whose names are in a list of names, or of beginnings of names followed by `*`. */
 function choose(all, list, key, what) {
-	const names = list?.split(',');
-	const fits = (name) => names.some((n) => (n.endsWith('*') ? name.startsWith(n.slice(0, -1)) : name === n));
+	const fits = (one, name) => (name.endsWith('*') ? one[key].startsWith(name.slice(0, -1)) : one[key] === name);
+	const names = list?.split(',') ?? ['*'];
+	const unknown = names.find((name) => !all.some((one) => fits(one, name)));
 
-	if (!names)
-		return all;
-	const chosen = all.filter((one) => fits(one[key]));
-	if (!chosen.length)
-		fail(`no such ${what}: ${list}; there are: ${all.map((one) => one[key]).join(', ')}`);
-	return chosen;
+	if (unknown !== undefined)
+		fail(`no such ${what}: ${unknown}; there are: ${all.map((one) => one[key]).join(', ')}`);
+	return all.filter((one) => names.some((name) => fits(one, name)));
 }
 
 function choosePlan(options) {
@@ -99,7 +97,7 @@ async function measure(workload, peer, options) {
 
 		return JSON.parse(stdout);
 	} catch (e) {
-		const why = (e.stderr || e.message).trim().split('\n').pop();
+		const why = e.killed ? `not done in ${PATIENCE_MS / 1000} s` : (e.stderr || e.message).trim().split('\n').pop();
 
 		say(`${workload.id}, ${peer.name}: ${why}`);
 		return { failed: why };
