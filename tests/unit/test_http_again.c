@@ -83,7 +83,7 @@ static void on_hangup(struct stream *s, int err)
 	owned = false;
 }
 
-static const struct stream_events events = { on_readable, on_writable, on_hangup };
+static const struct stream_events events = { on_readable, on_writable, on_hangup, NULL };
 
 /* /again leaves, anything else is answered inside. */
 static void serve(struct http_request *r)
