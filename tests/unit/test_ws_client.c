@@ -967,6 +967,8 @@ int main(void)
 {
 	Suite *s = suite_create("ws_client");
 	TCase *asked = tcase_create("asked"), *answered = tcase_create("answered");
+	tcase_set_timeout(asked, 60);
+	tcase_set_timeout(answered, 60);
 	SRunner *sr = srunner_create(s);
 	int failed;
 
