@@ -28,8 +28,10 @@ struct http_receiver {
 	struct addr client;
 	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	struct buf *said;                         /* while HTTP_IN_REQUEST */
-	size_t framed;                            /* octets of frames said, for response_limit */
-	size_t left;                              /* of a finished response, when last looked at */
+	union {
+		size_t framed; /* octets of frames said, for response_limit */
+		size_t left;   /* once finished: those queued, when last looked at */
+	};
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent;
 	bool complete; /* the poll has its frame */

@@ -278,7 +278,7 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;
-	r->framed = r->left = 0;
+	r->framed = 0;
 	r->reactor->sessions.counters.receivers++;
 	http_receiver_begin(r, found.session);
 	return true;

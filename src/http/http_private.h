@@ -26,6 +26,14 @@
  * part of the ABI: who was built with 0.9.75 may run with 1.0. */
 #define HTTP_NO_THREAD_SAFETY (1u << 19)
 
+#define HTTP_READY 4
+
+/* A response without a body, kept for the next request that is answered so. */
+struct http_ready {
+	struct MHD_Response *response; /* NULL: none */
+	struct http_head head;
+};
+
 struct http_server {
 	struct loop *loop;
 	struct MHD_Daemon *mhd;
@@ -38,6 +46,8 @@ struct http_server {
 	struct list lingering;
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
 	struct http_memo_key memo_key;
+	struct http_ready ready_responses[HTTP_READY];
+	unsigned ready_next;
 	size_t looked_at;         /* octets of the request that is being looked at */
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
@@ -137,7 +147,9 @@ const char *http_request_read_trailer(struct http_request *r);
 int http_request_add_body(struct http_request *r, const char *p, size_t n);
 
 /* http_response.c */
-void http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
+/* Gives the lines of a head to a response, one by one; false when memory is out. */
+bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
+void http_response_forget_ready(struct http_server *server);
 
 /* http_detach.c */
 /* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown.

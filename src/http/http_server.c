@@ -504,6 +504,7 @@ void http_server_free(struct http_server *server)
 	loop_unwatch(server->loop, &server->watch);
 	loop_set_hook(server->loop, LOOP_STAGE_HTTP, NULL, NULL);
 	MHD_stop_daemon(server->mhd);
+	http_response_forget_ready(server);
 	http_linger_end_all(server);
 	mem_free(server);
 }
