@@ -496,8 +496,8 @@ static void find_subjects(void)
 		start_servers();
 	else
 		answers[WIRE] = options.url;
-	for (int i = WIRE; i < SUBJECTS; i++)
-		compresses[i] = answers[i] && ask_for_compression(i);
+	for (int i = WIRE; i < SUBJECTS; i++) /* of ours nobody asks whether it wants to */
+		compresses[i] = options.server || (answers[i] && ask_for_compression(i));
 }
 
 /* --- the command line ------------------------------------------------------------------------ */
