@@ -97,7 +97,7 @@ static void on_hangup(struct stream *s, int err)
 	stream_close(s);
 }
 
-static const struct stream_events events = { on_nothing, on_nothing, on_hangup };
+static const struct stream_events events = { on_nothing, on_nothing, on_hangup, NULL };
 
 static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 {
