@@ -121,9 +121,16 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 	http_receiver_end(r);
 }
 
+/* A poll that may come again leaves at once, or one that always finds a message would never. */
+static bool has_to_leave(const struct http_receiver *r, struct session *s)
+{
+	return r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX ||
+	       (http_receiver_repeats(r) && http_again_is_worthwhile(r->request->http));
+}
+
 static void attach_local(struct http_receiver *r, struct session *s)
 {
-	if (r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX)
+	if (has_to_leave(r, s))
 		attach_detached(r, s);
 	else
 		attach_in_request(r, s);
