@@ -125,7 +125,8 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 static bool has_to_leave(const struct http_receiver *r, struct session *s)
 {
 	return r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX ||
-	       (http_receiver_repeats(r) && http_again_is_worthwhile(r->request->http));
+	       (http_receiver_repeats(r) && session_is_open(s) &&
+	           http_again_is_worthwhile(r->request->http));
 }
 
 static void attach_local(struct http_receiver *r, struct session *s)
@@ -280,8 +281,8 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 	struct session_found found;
 
 	(void)body, (void)n;
-	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.session ||
-	    strcmp(found.transport, r->transport->name) != 0)
+	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.open ||
+	    !found.session || strcmp(found.transport, r->transport->name) != 0)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;
