@@ -38,6 +38,12 @@ struct http_receiver {
 	char text[];   /* the head's lines that vary, then the callback, then the session id */
 };
 
+/* A stream begins anew too seldom for its request to be remembered, and callbacks differ. */
+static inline bool http_receiver_repeats(const struct http_receiver *r)
+{
+	return !r->wire->is_streaming && r->callback_len == 0;
+}
+
 /* --- http_receiver.c ---------------------------------------------------- */
 
 extern const struct receiver_ops http_receiver_ops;

@@ -121,9 +121,17 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 	http_receiver_end(r);
 }
 
+/* A poll that may come again leaves at once, or one that always finds a message would never. */
+static bool has_to_leave(const struct http_receiver *r, struct session *s)
+{
+	return r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX ||
+	       (http_receiver_repeats(r) && session_is_open(s) &&
+	           http_again_is_worthwhile(r->request->http));
+}
+
 static void attach_local(struct http_receiver *r, struct session *s)
 {
-	if (r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX)
+	if (has_to_leave(r, s))
 		attach_detached(r, s);
 	else
 		attach_in_request(r, s);
@@ -273,8 +281,8 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 	struct session_found found;
 
 	(void)body, (void)n;
-	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.session ||
-	    strcmp(found.transport, r->transport->name) != 0)
+	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.open ||
+	    !found.session || strcmp(found.transport, r->transport->name) != 0)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;
