@@ -202,9 +202,10 @@ struct shared *ws_wire_encode(
 
 /* --- the verbs ---------------------------------------------------------- */
 
+/* A frame of the session's: it need not hurry before the end of the turn. */
 static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece piece)
 {
-	if (stream_write(&r->stream, &piece, 1) == 0)
+	if (stream_write_soon(&r->stream, &piece) == 0)
 		return RECV_MORE;
 	end(r);
 	return RECV_GONE;
@@ -582,10 +583,19 @@ static void on_hangup(struct stream *s, int err)
 	lost(container_of(s, struct ws_receiver, stream));
 }
 
+static void on_blocked(struct stream *s)
+{
+	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+
+	if (r->base.session)
+		session_blocked(r->base.session);
+}
+
 static const struct stream_events stream_events = {
 	.readable = on_readable,
 	.writable = on_writable,
 	.hangup = on_hangup,
+	.blocked = on_blocked,
 };
 
 /* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * net/loop.c - the reactor: waits, then runs the six stages of a turn; see
+ * net/loop.c - the reactor: waits, then runs the seven stages of a turn; see
  * loop.h for their order, which is a promise.
  *
  * Level-triggered epoll in large batches; epoll's data pointer is the watch.
@@ -344,6 +344,16 @@ void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, vo
 	loop->hooks[stage] = (struct hook){ fn, arg };
 }
 
+void *loop_hook_arg(const struct loop *loop, enum loop_stage stage)
+{
+	return loop->hooks[stage].arg;
+}
+
+bool loop_is_ahead(const struct loop *loop, enum loop_stage stage)
+{
+	return loop->reached < (int)stage;
+}
+
 void loop_again(struct loop *loop)
 {
 	loop->again = true;
@@ -363,7 +373,8 @@ void loop_post(struct loop *loop, struct mail *m, mail_fn fn)
 
 bool loop_has_mail(const struct loop *loop)
 {
-	return atomic_load_explicit(&((struct loop *)(uintptr_t)loop)->mailbox.head, memory_order_acquire) != NULL;
+	return atomic_load_explicit(
+	           &((struct loop *)(uintptr_t)loop)->mailbox.head, memory_order_acquire) != NULL;
 }
 
 /* --- what the turn offers ----------------------------------------------- */

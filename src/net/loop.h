@@ -3,7 +3,8 @@
  *
  * A turn runs in this order, and that is a promise others build on:
  *	1. I/O events          2. mail from other threads     3. timers
- *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. deferred calls
+ *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. LOOP_STAGE_SEND
+ *	7. deferred calls
  * Nothing is freed and no descriptor is closed inside a callback: an object
  * that ends calls loop_defer(), so that later events of the same batch still
  * find memory and no descriptor number is re-used under them; a descriptor is
@@ -55,7 +56,7 @@ struct mail {
 	mail_fn fn;
 };
 
-enum loop_stage { LOOP_STAGE_HTTP, LOOP_STAGE_FLUSH, LOOP_STAGES };
+enum loop_stage { LOOP_STAGE_HTTP, LOOP_STAGE_FLUSH, LOOP_STAGE_SEND, LOOP_STAGES };
 typedef void (*loop_hook_fn)(struct loop *loop, void *arg);
 
 int loop_new(struct loop **out);
@@ -96,6 +97,10 @@ void loop_defer(struct loop *loop, struct deferred *d, deferred_fn fn);
 
 /* The function that runs in this stage of each turn; one each. */
 void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, void *arg);
+/* Its argument; NULL if there is none. */
+void *loop_hook_arg(const struct loop *loop, enum loop_stage stage);
+/* Whether this stage is still to come in the present turn. */
+bool loop_is_ahead(const struct loop *loop, enum loop_stage stage);
 /* The next wait does not wait: there is work that no descriptor announces. */
 void loop_again(struct loop *loop);
 
@@ -106,8 +111,8 @@ void loop_want(struct loop *loop, enum loop_stage stage);
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
 
-/* Whether mail waits that this turn has not delivered: what comes by another way and must stand behind it
- * is posted, too. On the loop's own thread. */
+/* Whether mail waits that this turn has not delivered: what comes by another way and must stand
+ * behind it is posted, too. On the loop's own thread. */
 bool loop_has_mail(const struct loop *loop);
 
 /* A large buffer that belongs to the turn: any callback may read into it, nobody may keep it. */

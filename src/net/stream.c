@@ -127,6 +127,20 @@ static bool goes_on(const struct stream *s)
 	return stream_is_open(s) && !(s->flags & STREAM_FAILED);
 }
 
+/* What waits in the loop's batch comes before anything else. */
+static void send_batched(struct stream *s)
+{
+	if (s->flags & STREAM_BATCHED)
+		stream_batch_submit(s->loop);
+}
+
+static void say_blocked(struct stream *s)
+{
+	s->flags &= (uint16_t)~STREAM_BLOCKED;
+	if (s->queue && s->on->blocked)
+		s->on->blocked(s);
+}
+
 static int socket_error(const struct stream *s, uint32_t events)
 {
 	socklen_t len = sizeof(int);
@@ -212,6 +226,11 @@ static void on_event(struct watch *w, uint32_t events)
 		stream_tls_handshake(s);
 		return;
 	}
+	if (s->flags & STREAM_BLOCKED) {
+		say_blocked(s);
+		if (!goes_on(s))
+			return;
+	}
 	if (may_write(s, events)) {
 		on_writable(s);
 		if (!goes_on(s))
@@ -245,6 +264,7 @@ void stream_init(struct stream *s, struct loop *loop, int fd, const struct strea
 void stream_move(
     struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on)
 {
+	send_batched(from);
 	if (from->loop)
 		loop_unwatch(from->loop, &from->watch);
 	*to = *from;
@@ -253,7 +273,7 @@ void stream_move(
 	/* What the old owner was told, the new one was not. */
 	if (to->flags & STREAM_ENDED)
 		to->flags |= STREAM_MORE;
-	to->flags &= (uint16_t) ~(STREAM_GONE | STREAM_ENDED);
+	to->flags &= (uint16_t) ~(STREAM_GONE | STREAM_ENDED | STREAM_BLOCKED);
 	to->loop = loop;
 	to->on = on;
 	stream_init_empty(from);
@@ -270,6 +290,7 @@ static void stream_end(struct stream *s, bool politely)
 {
 	if (!stream_is_open(s))
 		return;
+	send_batched(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
 	if (s->loop) {
@@ -290,6 +311,7 @@ void stream_reset(struct stream *s)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
+	send_batched(s);
 	if (stream_is_open(s))
 		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	stream_end(s, false);
@@ -335,11 +357,21 @@ static int enqueue(struct stream *s, const struct stream_piece *pieces, unsigned
 	return err < 0 ? fail(s, err) : 0;
 }
 
+/* Queues what the wire did not take when it said `sent`. */
+static int enqueue_rest(
+    struct stream *s, const struct stream_piece *pieces, unsigned n, ssize_t sent)
+{
+	if (sent == -EAGAIN)
+		sent = 0;
+	return sent < 0 ? fail(s, (int)sent) : enqueue(s, pieces, n, (size_t)sent);
+}
+
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n)
 {
 	size_t total = total_of(pieces, n);
 	ssize_t sent = 0;
 
+	send_batched(s);
 	if (!goes_on(s) || (s->flags & STREAM_SHUT_ASKED))
 		return stream_is_open(s) && s->error ? s->error : -EPIPE;
 	if (total == 0)
@@ -348,18 +380,41 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 		sent = ops(s)->write(s, pieces, n);
 		if (sent == (ssize_t)total)
 			return 0;
-		if (sent == -EAGAIN)
-			sent = 0;
-		else if (sent < 0)
-			return fail(s, (int)sent);
 	}
-	return enqueue(s, pieces, n, (size_t)sent);
+	return enqueue_rest(s, pieces, n, sent);
+}
+
+static bool may_wait(const struct stream *s)
+{
+	const unsigned never =
+	    STREAM_FAILED | STREAM_SHUT_ASKED | STREAM_HANDSHAKE | STREAM_BATCHED;
+
+	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue && s->loop;
+}
+
+int stream_write_soon(struct stream *s, const struct stream_piece *piece)
+{
+	struct stream_batch *batch = may_wait(s) ? stream_batch_of(s->loop) : NULL;
+
+	if (batch && piece->n > 0 && stream_batch_add(batch, s, piece))
+		return 0;
+	return stream_write(s, piece, 1);
+}
+
+/* The owner hears from the loop that something was left, for it was told that all is well. */
+void stream_sent(struct stream *s, const struct stream_piece *piece, ssize_t sent)
+{
+	if (sent == (ssize_t)piece->n || !goes_on(s) || enqueue_rest(s, piece, 1, sent) < 0)
+		return;
+	s->flags |= STREAM_BLOCKED;
+	loop_poke(s->loop, &s->watch);
 }
 
 int stream_flush(struct stream *s)
 {
 	int err;
 
+	send_batched(s);
 	if (!goes_on(s))
 		return stream_is_open(s) && s->error ? s->error : -EPIPE;
 	if (!s->queue || (s->flags & STREAM_HANDSHAKE))
@@ -380,6 +435,7 @@ int stream_shutdown(struct stream *s)
 {
 	int err;
 
+	send_batched(s);
 	if (!goes_on(s))
 		return stream_is_open(s) && s->error ? s->error : -EPIPE;
 	if (s->flags & STREAM_SHUT_ASKED)

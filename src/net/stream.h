@@ -30,6 +30,8 @@ struct stream_events {
 	 * At most once, never from inside a stream_*() call, and nothing is called after it. The
 	 * owner closes the stream. */
 	void (*hangup)(struct stream *s, int err);
+	/* What stream_write_soon() took did not all go out, and waits in the queue. May be NULL. */
+	void (*blocked)(struct stream *s);
 };
 
 enum { STREAM_READ = 1, STREAM_HANGUP = 2 };
@@ -79,8 +81,14 @@ struct stream_piece {
  * otherwise. 0, or -errno when the wire broke or memory is out (the stream is useless then: hangup
  * follows in the next turn, unless the owner closes it first). */
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n);
-/* Sends what the wire takes of the queue now, without waiting for it to say so; for an owner that has just
- * made room at the other end. 0 also when some is left; -errno as stream_write(). `writable` is not called. */
+/* As stream_write() of one piece, but it may go out at LOOP_STAGE_SEND of this turn only, in one
+ * system call with those of other streams (if its bytes are shared and the loop has a batch). Until
+ * then stream_queued() takes it for sent. Afterwards, a wire that was full is told by `blocked`,
+ * one that broke by `hangup`. Whatever else is done with the stream comes after it. */
+int stream_write_soon(struct stream *s, const struct stream_piece *piece);
+/* Sends what the wire takes of the queue now, without waiting for it to say so; for an owner that
+ * has just made room at the other end. 0 also when some is left; -errno as stream_write().
+ * `writable` is not called. */
 int stream_flush(struct stream *s);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
@@ -101,7 +109,17 @@ void stream_close(struct stream *s);
 /* As stream_close(), but the peer gets a reset. */
 void stream_reset(struct stream *s);
 
-/* --- TLS: both sides of OpenSSL (stream_tls.c) ------------------------------------------ */
+/* --- sends in batches (stream_batch.c) -------------------------------------------------- */
+
+struct stream_batch;
+
+/* Gives the loop a batch for stream_write_soon(); it belongs to the loop's thread and is freed
+ * before the loop. 0, or -errno: there is no io_uring here; all goes well without. */
+int stream_batch_new(struct stream_batch **out, struct loop *loop);
+/* What is in it is sent. NULL is fine. */
+void stream_batch_free(struct stream_batch *batch);
+
+/* --- TLS: both sides of OpenSSL (tls_context.c, stream_tls.c) --------------------------- */
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */

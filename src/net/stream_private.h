@@ -17,6 +17,8 @@ enum stream_flags {
 	STREAM_READ_WANTS_WRITE = 1 << 6, /* TLS: it cannot read before the wire takes bytes */
 	STREAM_WRITE_WANTS_READ = 1 << 7, /* TLS: and the other way round */
 	STREAM_MORE = 1 << 8,             /* there may be more to read than the kernel knows of */
+	STREAM_BATCHED = 1 << 9,          /* a piece of it is in the loop's batch */
+	STREAM_BLOCKED = 1 << 10,         /* `blocked` is to be called */
 };
 
 /* The wire under a stream: stream_fd.c and stream_tls.c. Counts or 0, or -errno. */
@@ -30,6 +32,17 @@ struct stream_ops {
 };
 
 extern const struct stream_ops stream_fd_ops, stream_tls_ops;
+
+/* What became of a piece that was in the batch: how much the kernel took, or -errno. */
+void stream_sent(struct stream *s, const struct stream_piece *piece, ssize_t sent);
+
+/* The loop's batch, if what is put into it now still goes out in this turn; or NULL. */
+struct stream_batch *stream_batch_of(struct loop *loop);
+/* The stream is plain, has nothing queued and is not in it yet. False: it is not for the batch. */
+bool stream_batch_add(
+    struct stream_batch *batch, struct stream *s, const struct stream_piece *piece);
+/* Sends what the loop's batch holds. The owners of the streams are not called. */
+void stream_batch_submit(struct loop *loop);
 
 /* The next step of a TLS handshake. */
 void stream_tls_handshake(struct stream *s);

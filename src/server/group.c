@@ -13,13 +13,17 @@
 struct membership {
 	struct list node; /* session_extra.memberships */
 	struct sockjs_group *group;
-	struct sockjs_session *session;
 	size_t index; /* in its part */
 	struct group_part *part;
 };
 
+struct member {
+	struct sockjs_session *session; /* what a broadcast needs, without going to another place */
+	struct membership *membership;
+};
+
 struct group_part {
-	struct membership **members;
+	struct member *members;
 	size_t count, cap;
 	char apart[64]; /* reactors must not share a cache line here */
 };
@@ -87,11 +91,11 @@ static struct membership *find_membership(
 	return NULL;
 }
 
-static int part_add(struct group_part *part, struct membership *m)
+static int part_add(struct group_part *part, struct membership *m, struct sockjs_session *s)
 {
 	if (part->count == part->cap) {
 		size_t cap = part->cap ? part->cap * 2 : 8;
-		struct membership **members = mem_realloc(part->members, cap * sizeof(*members));
+		struct member *members = mem_realloc(part->members, cap * sizeof(*members));
 
 		if (!members)
 			return -ENOMEM;
@@ -100,7 +104,7 @@ static int part_add(struct group_part *part, struct membership *m)
 	}
 	m->index = part->count;
 	m->part = part;
-	part->members[part->count++] = m;
+	part->members[part->count++] = (struct member){ s, m };
 	return 0;
 }
 
@@ -118,12 +122,11 @@ int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
 	if (find_membership(extra, g))
 		return -EEXIST;
 	m = mem_zalloc(sizeof(*m));
-	if (!m || part_add(&g->parts[reactor_current()->index], m) < 0) {
+	if (!m || part_add(&g->parts[reactor_current()->index], m, s) < 0) {
 		mem_free(m);
 		return -ENOMEM;
 	}
 	m->group = g;
-	m->session = s;
 	list_append(&extra->memberships, &m->node);
 	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&g->size, 1, memory_order_relaxed);
@@ -133,10 +136,10 @@ int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
 static void leave(struct membership *m)
 {
 	struct group_part *part = m->part;
-	struct membership *last = part->members[--part->count];
+	struct member last = part->members[--part->count];
 
 	part->members[m->index] = last;
-	last->index = m->index;
+	last.membership->index = m->index;
 	list_remove(&m->node);
 	atomic_fetch_sub_explicit(&m->group->size, 1, memory_order_relaxed);
 	group_unref(m->group);
@@ -171,7 +174,7 @@ struct broadcast {
 static void send_to_part(struct group_part *part, struct message *m)
 {
 	for (size_t i = 0; i < part->count; i++)
-		send_accepted(part->members[i]->session, m);
+		send_accepted(part->members[i].session, m);
 }
 
 static void on_broadcast(struct mail *mail, struct loop *loop)

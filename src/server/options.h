@@ -69,6 +69,7 @@ struct server_options {
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
+	char *io_uring;                 /* "auto" or "off" */
 	uint64_t drain_delay_ms;
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;

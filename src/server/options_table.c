@@ -104,6 +104,11 @@ static bool valid_origin(const char *s)
 	       (!port || valid_port(port + 1, default_port));
 }
 
+static bool valid_auto(const char *s)
+{
+	return strcmp(s, "auto") == 0 || strcmp(s, "off") == 0;
+}
+
 /* What upstream/target.c reads; here only what could go wrong in a file by hand. */
 static bool valid_upstream(const char *s)
 {
@@ -174,6 +179,10 @@ static const struct option table[] = {
 	  .sentence = "Time for the whole body of a request." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
+	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
+	  .valid = valid_auto, .allowed = "auto, off",
+	  .sentence = "Sends to many clients go to the kernel together where it has io_uring; off: one "
+		      "by one." },
 	{ SERVER("drain_delay_ms", OPTION_INT, 0, DAY_MS, "0", drain_delay_ms),
 	  .sentence = "Between the signal to stop, when /readyz, /info and new sessions get 503, and the "
 		      "first session that is closed." },

@@ -97,6 +97,7 @@ struct reactor {
 	struct transport_reactor base;
 	struct sockjs_server *server;
 	struct loop *loop;
+	struct stream_batch *sends; /* NULL: every send is a call of its own */
 	unsigned index;
 	pthread_t thread;
 	bool has_thread;

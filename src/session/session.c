@@ -17,12 +17,15 @@
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
 #define SCRATCH_KEEP     (1 << 20) /* a larger scratch buffer is given back */
+#define FLUSH_MOST       512 /* sessions in one turn, some milliseconds; then I/O has its turn */
 
 /* --- the reactor's part ------------------------------------------------- */
 
 static void process(struct session *s);
 
-/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn. */
+/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
+ * great many, ahead of it: a broadcast to thousands must not keep everybody else waiting. At the
+ * very end nothing is put off, for the turns are numbered. */
 static void flush_dirty(struct loop *loop, void *arg)
 {
 	struct session_reactor *r = arg;
@@ -30,12 +33,14 @@ static void flush_dirty(struct loop *loop, void *arg)
 
 	list_init(&now);
 	list_splice(&now, &r->dirty);
-	while (!list_empty(&now)) {
+	for (unsigned n = 0; !list_empty(&now) && (n < FLUSH_MOST || r->aborted); n++) {
 		struct session *s = container_of(list_first(&now), struct session, dirty);
 
 		list_remove(&s->dirty);
 		process(s);
 	}
+	list_splice(&now, &r->dirty);
+	list_splice(&r->dirty, &now);
 	if (!list_empty(&r->dirty))
 		loop_again(loop);
 }

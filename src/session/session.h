@@ -9,9 +9,9 @@
  * receiver is attached and waits, without a word, for session_accept() or session_refuse().
  *
  * A session belongs to one loop; all functions are called on its thread. A
- * message goes out in the flush stage of the turn in which it was sent: what became
- * ready for one session in one turn is one frame and one send. The application is
- * told of a close in that stage too, never from within a call.
+ * message goes out in the flush stage of the turn in which it was sent (among a great many,
+ * of one of the next): what became ready for one session in one turn is one frame and one
+ * send. The application is told of a close in that stage too, never from within a call.
  */
 #ifndef SESSION_SESSION_H
 #define SESSION_SESSION_H
@@ -108,43 +108,45 @@ struct session_inbox {
 };
 
 struct session {
-	struct list node;  /* reactor->sessions */
+	/* What every message touches stands together */
 	struct list dirty; /* reactor->dirty, or on its own */
 	struct session_reactor *reactor;
 	const struct session_limits *limits;
-	const struct session_ops *ops;
-	const char *transport; /* name of the kind that opened it; fixed */
 	struct receiver *receiver;
-	struct session_entry *entry; /* in a table; NULL for WebSocket */
 	struct message_ring out;
-	struct session_inbox *in; /* NULL: nothing waits */
-	size_t out_bytes;         /* in `out`, with an allowance for each message */
-	struct timer timer;
-	uint64_t id; /* for logs and people; the SockJS session id is a secret */
+	size_t out_bytes; /* in `out`, with an allowance for each message */
 	uint64_t last_sent;
-	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
-	uint64_t born;
 	uint64_t blocked_since;
-	char *reason;           /* of the close, if not the table's */
 	uint32_t blocked_bytes; /* then, or as much as fits here */
 	uint16_t code;
-	uint8_t state; /* enum session_state */
-	uint8_t late;  /* late receivers answered */
-	bool full;     /* the application was told so, and waits for writable */
-	bool paused;   /* by the application */
-	bool stopped;  /* the wire is not read; lags behind `paused` on resume */
-	bool heard;    /* the client has shown that it hears us */
-	bool is_raw;   /* no SockJS frames */
-	bool reported; /* the application knows of the close */
+	uint8_t state;    /* enum session_state */
+	uint8_t late;     /* late receivers answered */
+	bool full;        /* the application was told so, and waits for writable */
+	bool paused;      /* by the application */
+	bool stopped;     /* the wire is not read; lags behind `paused` on resume */
+	bool heard;       /* the client has shown that it hears us */
+	bool is_raw;      /* no SockJS frames */
+	bool reported;    /* the application knows of the close */
 	uint8_t decision; /* enum session_decision */
+
+	struct list node; /* reactor->sessions */
+	const struct session_ops *ops;
+	const char *transport;       /* name of the kind that opened it; fixed */
+	struct session_entry *entry; /* in a table; NULL for WebSocket */
+	struct session_inbox *in;    /* NULL: nothing waits */
+	struct timer timer;
+	uint64_t id;       /* for logs and people; the SockJS session id is a secret */
+	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
+	uint64_t born;
+	char *reason; /* of the close, if not the table's */
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
 void session_init(struct session *s, struct session_reactor *reactor,
     const struct session_limits *limits, const struct session_ops *ops, const char *transport,
     bool is_raw);
-/* A session that was never attached goes: the application sees open (unless it holds it) and close all
- * the same, so that what it set up in its handshake is undone. */
+/* A session that was never attached goes: the application sees open (unless it holds it) and close
+ * all the same, so that what it set up in its handshake is undone. */
 void session_discard(struct session *s);
 
 /* --- from the application ----------------------------------------------- */
@@ -187,6 +189,8 @@ void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */
 void session_client_closed(
     struct session *s, struct receiver *r, unsigned code, const char *reason);
+/* The kernel has not taken all of what the receiver had said, and counted as taken. */
+void session_blocked(struct session *s);
 /* The receiver's queue is empty again. */
 void session_writable(struct session *s);
 /* A sign that the client hears us, other than a message or a second receiver. */

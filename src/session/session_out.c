@@ -141,6 +141,12 @@ void session_tell_writable(struct session *s)
 	s->ops->writable(s);
 }
 
+void session_blocked(struct session *s)
+{
+	if (s->receiver)
+		session_is_blocked(s);
+}
+
 void session_writable(struct session *s)
 {
 	s->blocked_since = 0;

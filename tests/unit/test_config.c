@@ -114,18 +114,18 @@ static const struct {
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
 	    "log_format, threads, www, client_library, trusted_proxies, limits, "
-	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
 	    "log_format, threads, www, client_library, trusted_proxies, limits, "
-	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
 	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
-	    "drain_delay_ms, drain_ms, shutdown_timeout_ms" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },

@@ -301,7 +301,7 @@ static void on_nothing(struct stream *s)
 	(void)s;
 }
 
-static const struct stream_events events = { on_nothing, on_nothing, on_hangup };
+static const struct stream_events events = { on_nothing, on_nothing, on_hangup, NULL };
 
 /* The application of a stream: watches for the client's end. */
 static struct stream streams[4];

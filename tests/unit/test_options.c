@@ -143,6 +143,8 @@ static const struct {
 	{ "session_cookie", "JSESSIONID" },
 	{ "request_headers", "User-Agent,X-Request-Id" },
 	{ "subprotocols", "v12.stomp,v11.stomp" },
+	{ "io_uring", "auto" },
+	{ "io_uring", "off" },
 };
 
 START_TEST(good_value_is_taken_and_given_back)
@@ -220,6 +222,8 @@ static const struct {
 	{ "trusted_proxies", "10.0.0.0/33", -EINVAL, "trusted_proxies[0]: \"10.0.0.0/33\" is not allowed; "
 						      "allowed: an IP address" },
 	{ "trusted_proxies", "proxy.example", -EINVAL, "trusted_proxies[0]:" },
+	{ "io_uring", "on", -EINVAL, "io_uring: \"on\" is not allowed; allowed: auto, off" },
+	{ "io_uring", NULL, -EINVAL, "io_uring: null is not allowed" },
 	{ "client_url", "sockjs.js", -EINVAL, "client_url: \"sockjs.js\" is not allowed; allowed: a path "
 					       "that begins with /, or an http:// or https:// URL" },
 	{ "client_url", "/a\"><script>", -EINVAL, "client_url:" },

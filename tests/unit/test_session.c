@@ -29,7 +29,7 @@ static struct addr peer;
 /* --- the application ---------------------------------------------------------------------------
  */
 
-static char told[16384];
+static char told[65536];
 static size_t told_len;
 
 /* What the application does when it is told something; NULL: nothing. */
@@ -222,6 +222,64 @@ static void deliver(struct session *s, const char *text)
 {
 	ck_assert_int_eq(session_deliver(s, text, strlen(text), false), 0);
 }
+
+/* --- a crowd: more than one turn flushes
+ * ----------------------------------------------------------
+ */
+
+#define CROWD 612
+#define TURN  512 /* of them in one turn */
+
+static struct session *crowd[CROWD];
+
+static struct fake_receiver *open_crowd(void)
+{
+	static struct fake_receiver receivers[CROWD];
+
+	for (int i = 0; i < CROWD; i++) {
+		crowd[i] = new_session();
+		fake_receiver_init(&receivers[i]);
+		open_by(crowd[i], &receivers[i]);
+	}
+	return receivers;
+}
+
+START_TEST(a_great_many_go_out_over_some_turns_and_nobody_is_overtaken)
+{
+	struct fake_receiver *r = open_crowd();
+
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_int_eq(send_text(crowd[i], "one"), 0);
+	fake_loop_turn(loop);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_uint_eq(r[i].frames, i < TURN ? 1 : 0);
+	for (int i = 0; i < TURN; i++)
+		ck_assert_int_eq(send_text(crowd[i], "two"), 0);
+	ck_assert_int_eq(loop_turn(loop, -1), 0); /* it does not wait: there is work */
+	for (int i = TURN; i < CROWD; i++)
+		ck_assert_uint_eq(r[i].frames, 1);
+	for (int i = 0; i < TURN; i++)
+		ck_assert_uint_eq(r[i].frames, i < TURN - (CROWD - TURN) ? 2 : 1);
+	ck_assert_int_eq(loop_turn(loop, -1), 0);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_uint_eq(r[i].frames, i < TURN ? 2 : 1);
+	fake_receiver_said(&r[TURN - 1], "a[one]a[two]");
+	fake_receiver_said(&r[TURN], "a[one]");
+}
+END_TEST
+
+START_TEST(when_all_is_aborted_all_go_in_one_turn)
+{
+	struct fake_receiver *r = open_crowd();
+
+	session_reactor_abort(&reactor);
+	fake_loop_turn(loop);
+	for (int i = 0; i < CROWD; i++)
+		ck_assert_uint_eq(r[i].aborts, 1);
+	ck_assert_uint_eq(reactor.counters.now, 0);
+	ck_assert(list_empty(&reactor.sessions));
+}
+END_TEST
 
 /* --- opening
  * ---------------------------------------------------------------------------------------- */
@@ -621,6 +679,22 @@ START_TEST(a_wire_that_takes_nothing_during_the_send_timeout_is_dropped)
 	fake_loop_pass(loop, 1);
 	ck_assert_uint_eq(r.aborts, 1);
 	app_was_told("[close 4500 The client reads too slowly]");
+}
+END_TEST
+
+START_TEST(a_wire_that_is_found_blocked_later_is_dropped_too)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	send_text(s, "one");
+	fake_loop_turn(loop);
+	r.queued = 3;
+	session_blocked(s);
+	fake_loop_pass(loop, 9999);
+	ck_assert_uint_eq(r.aborts, 0);
+	fake_loop_pass(loop, 1);
+	ck_assert_uint_eq(r.aborts, 1);
 }
 END_TEST
 
@@ -1494,6 +1568,8 @@ static Suite *session_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	suite_add_tcase(suite, tc);
+	tcase_add_test(tc, a_great_many_go_out_over_some_turns_and_nobody_is_overtaken);
+	tcase_add_test(tc, when_all_is_aborted_all_go_in_one_turn);
 	tcase_add_test(tc, the_first_receiver_opens_the_session);
 	tcase_add_test(tc, a_poll_opens_the_session_and_is_let_go);
 	tcase_add_test(tc, a_wire_that_breaks_while_it_opens_gives_open_and_then_close);
@@ -1518,6 +1594,7 @@ static Suite *session_suite(void)
 	tcase_add_test(tc, a_message_that_could_never_fit_is_refused_and_harms_nobody);
 	tcase_add_test(tc, nothing_is_said_to_a_receiver_whose_queue_is_not_empty);
 	tcase_add_test(tc, a_wire_that_takes_nothing_during_the_send_timeout_is_dropped);
+	tcase_add_test(tc, a_wire_that_is_found_blocked_later_is_dropped_too);
 	tcase_add_test(tc, a_wire_that_takes_something_now_and_then_is_not_dropped);
 	tcase_add_test(tc, the_send_timeout_begins_anew_when_the_queue_was_empty_in_between);
 	tcase_add_test(tc, a_send_timeout_of_zero_is_none);

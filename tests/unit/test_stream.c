@@ -59,7 +59,7 @@ static void on_hangup(struct stream *s, int err)
 		stream_close(s);
 }
 
-static const struct stream_events events = { on_readable, on_writable, on_hangup };
+static const struct stream_events events = { on_readable, on_writable, on_hangup, NULL };
 
 static struct end e;
 static int peer;
@@ -507,7 +507,7 @@ static void move_in_readable(struct stream *s)
 
 START_TEST(a_stream_may_move_inside_its_own_callback)
 {
-	static const struct stream_events moving = { move_in_readable, NULL, NULL };
+	static const struct stream_events moving = { .readable = move_in_readable };
 
 	e.s.on = &moving;
 	stream_want(&e.s, STREAM_READ);

@@ -124,7 +124,7 @@ static void on_hangup(struct stream *s, int err)
 	e.err = err;
 }
 
-static const struct stream_events events = { on_readable, on_writable, on_hangup };
+static const struct stream_events events = { on_readable, on_writable, on_hangup, NULL };
 
 static void on_done(struct stream *s, int err)
 {
