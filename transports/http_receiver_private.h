@@ -22,7 +22,6 @@ struct http_receiver {
 	struct http_again again; /* its timer is that of the finish */
 	const struct http_wire *wire;
 	const struct transport_request *request; /* while HTTP_IN_REQUEST */
-	const struct transport *transport;
 	struct endpoint *endpoint;
 	struct transport_reactor *reactor;
 	struct buf *said; /* while HTTP_IN_REQUEST */

@@ -33,7 +33,6 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	http_receiver_init(r);
 	r->wire = wire;
 	r->request = t;
-	r->transport = t->transport;
 	r->endpoint = t->endpoint;
 	r->reactor = t->reactor;
 	r->said = said;
@@ -172,7 +171,7 @@ static struct session *find_here(const struct handover *h)
 
 	if (!session_table_find(
 	        r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
-	    is_other_kind(r->transport, &found))
+	    is_other_kind(r->wire->transport, &found))
 		return NULL;
 	return found.session;
 }
@@ -295,7 +294,7 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 	if (r->has_address)
 		memcpy(&client, id.p + id.n, sizeof(client));
 	if (!session_table_find(r->endpoint->table, id, &client, &found) || !found.open ||
-	    !found.session || strcmp(found.transport, r->transport->name) != 0)
+	    !found.session || strcmp(found.transport, r->wire->transport->name) != 0)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;
