@@ -15,8 +15,6 @@
  *
  * Uses conn.c and server.c of the wire player, nothing of the code under test.
  */
-#include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -24,14 +22,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "soak/peer.h"
-#include "wire/server.h"
+#include "soak/subject.h"
 
 enum {
-	MAX_ARGS = 32,
 	TEXT_MAX = 20000,     /* of a message */
 	PATIENCE_MS = 20000,  /* for a session to do what it is there for */
 	END_MS = 8000,        /* for the server's part of an ending */
@@ -793,39 +789,6 @@ static void run_round(unsigned sessions, unsigned at_once, unsigned seconds)
  * -------------------------------------------------------------------------------------------------------
  */
 
-static unsigned descriptors_of(pid_t pid)
-{
-	char path[64];
-	unsigned n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		return 0;
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2;
-}
-
-/* In KB. */
-static long memory_of(pid_t pid)
-{
-	char line[256];
-	long kb = 0;
-	FILE *f;
-
-	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
-	f = fopen(line, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 /* Waits until the server has no more descriptors than at its start, and its closed sessions are
  * forgotten. */
 static void await_rest(pid_t pid, unsigned at_start)
@@ -834,44 +797,13 @@ static void await_rest(pid_t pid, unsigned at_start)
 	unsigned now = 0;
 
 	while (now_ms() - begun < QUIET_MS) {
-		now = descriptors_of(pid);
+		now = subject_descriptors(pid);
 		if (now <= at_start && now_ms() - begun > DISCONNECT_MS + 1000)
 			break;
 		usleep(50000);
 	}
 	check(now == at_start, "the server has as many descriptors as at its start: %u, %u",
 	    at_start, now);
-}
-
-static void check_log(const char *path)
-{
-	static const char *const bad[] = { "AddressSanitizer", "LeakSanitizer", "ThreadSanitizer",
-		"runtime error" };
-	char line[2048];
-	FILE *f = fopen(path, "re");
-	bool clean = f != NULL;
-
-	while (f && fgets(line, sizeof(line), f))
-		for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-			clean = clean && !strstr(line, bad[i]);
-	if (f)
-		fclose(f);
-	check(clean, "no sanitizer has anything to say");
-}
-
-static bool has_sanitizer(pid_t pid)
-{
-	char line[512];
-	bool found = false;
-	FILE *f;
-
-	snprintf(line, sizeof(line), "/proc/%d/maps", (int)pid);
-	f = fopen(line, "re");
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, "libasan") || strstr(line, "libtsan");
-	if (f)
-		fclose(f);
-	return found;
 }
 
 /* --- main
@@ -928,46 +860,18 @@ static struct settings parse(int argc, char **argv)
 	return set;
 }
 
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
-static bool start_server(struct server *s, char *command)
-{
-	char *argv[MAX_ARGS], *word;
-	size_t n = 0;
-
-	for (word = strtok(command, " "); word && n < MAX_ARGS - 1; word = strtok(NULL, " "))
-		argv[n++] = word;
-	argv[n] = NULL;
-	if (n == 0 || server_start(s, argv, now_ms() + 10000) < 0) {
-		fprintf(stderr, "soak: the server does not start\n");
-		server_log(s, true);
-		return false;
-	}
-	address.sin_family = AF_INET;
-	address.sin_port = htons((uint16_t)atoi(s->address[0].port));
-	return inet_pton(AF_INET, s->address[0].host, &address.sin_addr) == 1;
-}
-
 static void run(const struct settings *set, pid_t pid)
 {
-	unsigned descriptors = descriptors_of(pid);
+	unsigned descriptors = subject_descriptors(pid);
 	long first, second;
 
 	run_round(set->sessions / 2, set->at_once, set->seconds / 2);
 	await_rest(pid, descriptors);
-	first = memory_of(pid);
+	first = subject_memory(pid);
 	run_round(set->sessions / 2, set->at_once, set->seconds / 2);
 	await_rest(pid, descriptors);
-	second = memory_of(pid);
-	if (has_sanitizer(pid))
+	second = subject_memory(pid);
+	if (subject_has_sanitizer(pid))
 		printf("memory: %ld KB, then %ld KB (with a sanitizer)\n", first, second);
 	else
 		check(second <= first + set->rss_kb, "memory: %ld KB, then %ld KB", first, second);
@@ -982,18 +886,18 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
-	raise_limit();
+	subject_raise_limit();
 	state = seed;
 	setenv("MALLOC_MMAP_THRESHOLD_", "16384",
 	    0); /* so that glibc gives back what is free, and the */
 	setenv("MALLOC_TRIM_THRESHOLD_", "65536", 0); /* memory of the server tells what it holds */
-	if (!start_server(&server, set.server) || peers_init() < 0)
+	if (!subject_start(&server, set.server, &address) || peers_init() < 0)
 		return 2;
 	run(&set, server.pid);
 	peers_fini();
 	ended = server_stop(&server, 15000, why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
-	check_log(server.log);
+	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
 	server_log(&server, failed > 0);
 	printf("%u sessions, seed %llu\n%u passed, %u failed\n", started, (unsigned long long)seed,
 	    passed, failed);

@@ -32,28 +32,34 @@ static void receiver_free(struct deferred *d)
 	mem_free(container_of(d, struct http_receiver, deferred));
 }
 
-void http_receiver_end(struct http_receiver *r)
+void http_receiver_retire(struct http_receiver *r)
 {
-	r->phase = HTTP_FINISHED;
 	r->reactor->sessions.counters.receivers--;
 	list_remove(&r->base.node);
-	stream_close(&r->stream);
-	timer_stop(loop_timers(loop_of(r)), &r->timer);
+}
+
+void http_receiver_end(struct http_receiver *r)
+{
+	if (r->phase != HTTP_WAITING)
+		http_receiver_retire(r);
+	r->phase = HTTP_FINISHED;
+	stream_close(&r->again.stream);
+	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
 	loop_defer(loop_of(r), &r->deferred, receiver_free);
 }
 
 /* The rest of a response that nobody waits for any more. */
 static void on_finish_timer(struct timer *t)
 {
-	struct http_receiver *r = container_of(t, struct http_receiver, timer);
-	size_t left = stream_queued(&r->stream);
+	struct http_receiver *r = container_of(t, struct http_receiver, again.timer);
+	size_t left = stream_queued(&r->again.stream);
 
 	if (left < r->left) {
 		r->left = left;
 		timer_start(loop_timers(loop_of(r)), t, FINISH_MS);
 		return;
 	}
-	stream_reset(&r->stream);
+	stream_reset(&r->again.stream);
 	http_receiver_end(r);
 }
 
@@ -61,8 +67,8 @@ void http_receiver_init(struct http_receiver *r)
 {
 	r->base.ops = &http_receiver_ops;
 	list_init(&r->base.node);
-	stream_init_empty(&r->stream);
-	timer_init(&r->timer, on_finish_timer);
+	stream_init_empty(&r->again.stream);
+	timer_init(&r->again.timer, on_finish_timer);
 }
 
 /* --- saying ------------------------------------------------------------- */
@@ -79,10 +85,17 @@ static enum recv_status gone(struct http_receiver *r)
 /* The wire has taken everything: the connection serves the next request, or ends. */
 static void part(struct http_receiver *r)
 {
-	if (r->keep_alive)
-		http_server_give_back(r->reactor->http, &r->stream, &r->peer);
-	else
-		http_server_end(r->reactor->http, &r->stream);
+	struct http_server *http = r->reactor->http;
+
+	if (!r->keep_alive) {
+		http_server_end(http, &r->again.stream);
+	} else if (!http_receiver_repeats(r)) {
+		http_server_give_back(http, &r->again.stream, &r->again.peer);
+	} else if (http_again_wait(&r->again, http)) {
+		http_receiver_retire(r);
+		r->phase = HTTP_WAITING;
+		return;
+	}
 	http_receiver_end(r);
 }
 
@@ -91,18 +104,19 @@ static enum recv_status finish(struct http_receiver *r)
 {
 	bool attached = r->base.session != NULL;
 
-	if (stream_queued(&r->stream) == 0) {
+	if (stream_queued(&r->again.stream) == 0) {
 		part(r);
 		return RECV_DONE;
 	}
-	stream_want(&r->stream, STREAM_HANGUP);
+	stream_want(&r->again.stream, STREAM_HANGUP);
 	if (attached) { /* the session's send timeout applies */
 		r->phase = HTTP_LEAVING;
 		return RECV_MORE;
 	}
 	r->phase = HTTP_FINISHED;
-	r->left = stream_queued(&r->stream);
-	timer_start(loop_timers(loop_of(r)), &r->timer, FINISH_MS);
+	timer_init(&r->again.timer, on_finish_timer);
+	r->left = stream_queued(&r->again.stream);
+	timer_start(loop_timers(loop_of(r)), &r->again.timer, FINISH_MS);
 	return RECV_DONE;
 }
 
@@ -110,8 +124,8 @@ static enum recv_status finish(struct http_receiver *r)
 static enum recv_status write_out(
     struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
 {
-	if ((last ? stream_write(&r->stream, pieces, n) : stream_write_soon(&r->stream, pieces)) <
-	    0)
+	if ((last ? stream_write(&r->again.stream, pieces, n)
+	          : stream_write_soon(&r->again.stream, pieces)) < 0)
 		return gone(r);
 	return last ? finish(r) : RECV_MORE;
 }
@@ -239,13 +253,13 @@ static void receiver_abort(struct receiver *base)
 		r->complete = true;
 		return;
 	}
-	stream_reset(&r->stream);
+	stream_reset(&r->again.stream);
 	http_receiver_end(r);
 }
 
 static size_t receiver_buffered(const struct receiver *base)
 {
-	return stream_queued(&container_of(base, struct http_receiver, base)->stream);
+	return stream_queued(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
 const struct receiver_ops http_receiver_ops = {
@@ -261,12 +275,17 @@ const struct receiver_ops http_receiver_ops = {
 
 static void on_readable(struct stream *s)
 {
-	(void)s; /* never wanted: a request behind this one waits in the kernel */
+	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
+
+	if (r->phase == HTTP_WAITING)
+		http_again_readable(&r->again);
+	else
+		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the kernel */
 }
 
 static void on_writable(struct stream *s)
 {
-	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
 	struct session *session = r->base.session;
 
 	if (r->phase == HTTP_DETACHED) {
@@ -281,9 +300,13 @@ static void on_writable(struct stream *s)
 
 static void on_hangup(struct stream *s, int err)
 {
-	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
 
 	(void)err;
+	if (r->phase == HTTP_WAITING) {
+		http_again_hangup(&r->again);
+		return;
+	}
 	if (r->base.session)
 		session_receiver_gone(r->base.session, &r->base);
 	http_receiver_end(r);
@@ -291,7 +314,7 @@ static void on_hangup(struct stream *s, int err)
 
 static void on_blocked(struct stream *s)
 {
-	struct http_receiver *r = container_of(s, struct http_receiver, stream);
+	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
 
 	if (r->base.session)
 		session_blocked(r->base.session);
@@ -309,12 +332,15 @@ const struct stream_events http_receiver_events = {
 static void say_not_found(struct http_receiver *r)
 {
 	static const char body[] = "There is no such session any more.\n";
-	char text[HTTP_HEAD_EXTRA + sizeof(body) + 64];
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA + sizeof(body)];
 	struct stream_piece piece = { text, 0, NULL };
+	struct http_head head;
 
 	if (!r->bare) {
-		piece.n = http_head_render(text, 404,
-		    BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
+		http_head_init(&head, 404);
+		http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+		http_head_add_lines(&head, (struct bytes){ r->text, r->lines_len });
+		piece.n = http_head_render(text, 404, (struct bytes){ head.text, head.len },
 		    (struct http_framing){ .length = sizeof(body) - 1 });
 		memcpy(text + piece.n, body, sizeof(body) - 1);
 		piece.n += sizeof(body) - 1;
@@ -348,6 +374,7 @@ void http_receiver_begin(struct http_receiver *r, struct session *s)
 	}
 	if (r->phase == HTTP_DETACHED && r->wire->is_streaming && !r->head_sent)
 		begin_stream(r, s);
-	if (r->phase == HTTP_DETACHED)
-		stream_want(&r->stream, STREAM_HANGUP);
+	/* One that has waited goes on reading: asking epoll(7) for something else costs */
+	if (r->phase == HTTP_DETACHED && !(r->again.stream.want & STREAM_READ))
+		stream_want(&r->again.stream, STREAM_HANGUP);
 }

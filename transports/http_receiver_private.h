@@ -5,7 +5,7 @@
 #ifndef TRANSPORTS_HTTP_RECEIVER_PRIVATE_H
 #define TRANSPORTS_HTTP_RECEIVER_PRIVATE_H
 
-#include "http/http_detach.h"
+#include "http/http_again.h"
 #include "transports/http_receiver.h"
 
 enum http_phase {
@@ -13,28 +13,36 @@ enum http_phase {
 	HTTP_DETACHED,   /* frames go to the stream */
 	HTTP_LEAVING,    /* the last byte was said, the wire has not taken it yet; still attached */
 	HTTP_FINISHED,   /* likewise, but the session has let go */
+	HTTP_WAITING,    /* answered; the next poll may be the same again */
 };
 
 struct http_receiver {
 	struct receiver base;
 	struct deferred deferred;
-	struct stream stream;
-	struct timer timer; /* of the finish */
+	struct http_again again; /* its timer is that of the finish */
 	const struct http_wire *wire;
 	const struct transport_request *request; /* while HTTP_IN_REQUEST */
 	const struct transport *transport;
 	struct endpoint *endpoint;
 	struct transport_reactor *reactor;
-	struct addr peer;
-	uint16_t lines_len, callback_len; /* of `text` */
-	struct buf *said;                 /* while HTTP_IN_REQUEST */
-	size_t framed;                    /* octets of frames said, for response_limit */
-	size_t left;                      /* of a finished response, when last looked at */
+	struct addr client;
+	uint16_t lines_len, callback_len, id_len; /* of `text` */
+	struct buf *said;                         /* while HTTP_IN_REQUEST */
+	union {
+		size_t framed; /* octets of frames said, for response_limit */
+		size_t left;   /* once finished: those queued, when last looked at */
+	};
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent;
 	bool complete; /* the poll has its frame */
-	char text[];   /* the head's lines that vary, then the callback */
+	char text[];   /* the head's lines that vary, then the callback, then the session id */
 };
+
+/* A stream begins anew too seldom for its request to be remembered, and callbacks differ. */
+static inline bool http_receiver_repeats(const struct http_receiver *r)
+{
+	return !r->wire->is_streaming && r->callback_len == 0;
+}
 
 /* --- http_receiver.c ---------------------------------------------------- */
 
@@ -45,6 +53,12 @@ void http_receiver_init(struct http_receiver *r);
  * any more. */
 void http_receiver_begin(struct http_receiver *r, struct session *s);
 void http_receiver_end(struct http_receiver *r);
+/* It leaves those that count as receivers. */
+void http_receiver_retire(struct http_receiver *r);
+
+/* --- http_serve.c ------------------------------------------------------- */
+
+extern const struct http_again_ops http_receiver_again_ops;
 
 /* --- http_wire.c -------------------------------------------------------- */
 

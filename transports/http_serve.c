@@ -18,7 +18,8 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	struct http_receiver *r;
 
 	transport_head(t, &head, 200);
-	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n);
+	r = mem_alloc(
+	    offsetof(struct http_receiver, text) + head.len + callback.n + t->session_id.n);
 	if (!r)
 		return NULL;
 	memset(r, 0, offsetof(struct http_receiver, text));
@@ -34,9 +35,12 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->chunked = wire->is_streaming && r->is_1_1;
 	r->lines_len = (uint16_t)head.len;
 	r->callback_len = (uint16_t)callback.n;
+	r->id_len = (uint16_t)t->session_id.n;
+	r->client = t->client;
 	memcpy(r->text, head.text, head.len);
 	if (callback.n)
 		memcpy(r->text + head.len, callback.p, callback.n);
+	memcpy(r->text + head.len + callback.n, t->session_id.p, t->session_id.n);
 	r->reactor->sessions.counters.receivers++;
 	return r;
 }
@@ -61,10 +65,9 @@ static int detach(struct http_receiver *r, struct loop *loop)
 	}
 	r->request = NULL;
 	r->said = NULL;
-	r->peer = d.peer;
 	r->keep_alive = d.keep_alive && r->is_1_1;
 	r->bare = d.bare;
-	stream_move(&r->stream, &d.stream, loop, &http_receiver_events);
+	http_again_init(&r->again, &d, loop, &http_receiver_events, &http_receiver_again_ops);
 	return 0;
 }
 
@@ -92,7 +95,7 @@ static void wait_detached(struct http_receiver *r)
 	}
 	r->phase = HTTP_DETACHED;
 	list_append(&r->reactor->receivers, &r->base.node);
-	stream_want(&r->stream, STREAM_HANGUP);
+	stream_want(&r->again.stream, STREAM_HANGUP);
 }
 
 static void attach_in_request(struct http_receiver *r, struct session *s)
@@ -118,9 +121,17 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 	http_receiver_end(r);
 }
 
+/* A poll that may come again leaves at once, or one that always finds a message would never. */
+static bool has_to_leave(const struct http_receiver *r, struct session *s)
+{
+	return r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX ||
+	       (http_receiver_repeats(r) && session_is_open(s) &&
+	           http_again_is_worthwhile(r->request->http));
+}
+
 static void attach_local(struct http_receiver *r, struct session *s)
 {
-	if (r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX)
+	if (has_to_leave(r, s))
 		attach_detached(r, s);
 	else
 		attach_in_request(r, s);
@@ -163,12 +174,12 @@ static void on_handover(struct mail *mail, struct loop *loop)
 	struct transport_reactor *here = transport_reactor_current();
 
 	if (!here || !here->http) { /* the server has ended while it was on its way */
-		stream_close(&r->stream);
+		stream_close(&r->again.stream);
 		mem_free(r);
 		mem_free(h);
 		return;
 	}
-	stream_adopt(&r->stream, loop);
+	stream_adopt(&r->again.stream, loop);
 	r->reactor = here;
 	r->reactor->sessions.counters.receivers++;
 	http_receiver_begin(r, find_here(h));
@@ -259,6 +270,37 @@ void http_receiver_serve(
 	}
 	buf_fini(&said);
 }
+
+/* --- the same poll again ------------------------------------------------ */
+
+/* Of all that may have become of the session meanwhile only the usual is dealt with here. */
+static bool serve_again(struct http_again *a, char *body, size_t n)
+{
+	struct http_receiver *r = container_of(a, struct http_receiver, again);
+	struct bytes id = { r->text + r->lines_len + r->callback_len, r->id_len };
+	struct session_found found;
+
+	(void)body, (void)n;
+	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.open ||
+	    !found.session || strcmp(found.transport, r->transport->name) != 0)
+		return false;
+	http_again_take(a);
+	r->head_sent = r->complete = false;
+	r->framed = 0;
+	r->reactor->sessions.counters.receivers++;
+	http_receiver_begin(r, found.session);
+	return true;
+}
+
+static void on_again_gone(struct http_again *a)
+{
+	http_receiver_end(container_of(a, struct http_receiver, again));
+}
+
+const struct http_again_ops http_receiver_again_ops = {
+	.serve = serve_again,
+	.gone = on_again_gone,
+};
 
 /* --- callbacks of jsonp and htmlfile ------------------------------------ */
 

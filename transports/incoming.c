@@ -6,7 +6,7 @@
  * order, and the client waits for the answer before it sends more.
  *
  * When the application has paused, that answer is what slows the client down: the
- * request is detached, goes along with its messages, and is answered when they
+ * request is detached (sender.c), goes along with its messages, and is answered when they
  * have been taken.
  */
 #include "transports/incoming.h"
@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "http/http_detach.h"
+#include "transports/sender.h"
 
 #define MAX_MESSAGES 65536 /* in one body; each costs more than its bytes */
 
@@ -40,137 +40,13 @@ static const char *refusal(enum sockjs_payload_status status, unsigned *code)
 	return NULL;
 }
 
-static void make_head(
+void incoming_make_head(
     const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
 {
 	transport_head(t, head, answer->status);
 	/* Else Firefox takes a 204 for XML */
 	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_never_cache(head);
-}
-
-/* --- a sender that waits ------------------------------------------------ */
-
-struct sender {
-	struct session_waiter waiter;
-	struct deferred deferred;
-	struct stream stream;
-	struct transport_reactor *reactor;
-	struct addr peer;
-	const struct incoming_answer *answer;
-	bool keep_alive, bare, answered;
-	size_t lines_len;
-	char lines[]; /* of the head */
-};
-
-static void sender_free(struct deferred *d)
-{
-	mem_free(container_of(d, struct sender, deferred));
-}
-
-static void sender_end(struct sender *s)
-{
-	list_remove(&s->waiter.node);
-	s->reactor->sessions.counters.receivers--;
-	stream_close(&s->stream);
-	loop_defer(s->reactor->sessions.loop, &s->deferred, sender_free);
-}
-
-static void sender_say(struct sender *s, unsigned status, struct bytes lines, struct bytes body)
-{
-	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
-	struct stream_piece pieces[2] = { { head, 0, NULL }, { body.p, body.n, NULL } };
-	struct http_framing framing = { .keep_alive = s->keep_alive,
-		.length = status == 204 ? -1 : (long long)body.n };
-
-	if (!s->bare)
-		pieces[0].n = http_head_render(head, status, lines, framing);
-	s->answered = true;
-	if (stream_write(&s->stream, pieces, 2) == 0 && s->keep_alive &&
-	    stream_queued(&s->stream) == 0)
-		http_server_give_back(s->reactor->http, &s->stream, &s->peer);
-	else if (stream_is_open(&s->stream))
-		http_server_end(s->reactor->http, &s->stream);
-	sender_end(s);
-}
-
-static void on_taken(struct session_waiter *w, bool taken)
-{
-	struct sender *s = container_of(w, struct sender, waiter);
-
-	if (taken) {
-		sender_say(s, s->answer->status, (struct bytes){ s->lines, s->lines_len },
-		    s->answer->body);
-		return;
-	}
-	s->keep_alive = false;
-	sender_say(s, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
-	    BYTES("There is no such session any more.\n"));
-}
-
-static void sender_refuse(struct sender *s)
-{
-	s->keep_alive = false;
-	sender_say(s, 503, BYTES("Content-Type: text/plain; charset=UTF-8\r\nRetry-After: 1\r\n"),
-	    BYTES("The application is busy; come again.\n"));
-}
-
-static void on_event(struct stream *stream)
-{
-	(void)stream; /* nothing is read, and what is written is small */
-}
-
-static void on_hangup(struct stream *stream, int err)
-{
-	(void)err;
-	sender_end(container_of(stream, struct sender, stream));
-}
-
-static const struct stream_events sender_events = {
-	.readable = on_event,
-	.writable = on_event,
-	.hangup = on_hangup,
-};
-
-/* Takes the request out, to wait in `loop` or (NULL) to be sent to another one. NULL: it was
- * answered with a refusal. */
-static struct sender *sender_new(
-    const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
-{
-	struct http_head head;
-	struct http_detached d;
-	struct sender *s;
-
-	make_head(t, answer, &head);
-	s = mem_zalloc(sizeof(*s) + head.len);
-	if (!s || http_detach_poll(t->http, &head, &d) < 0) {
-		mem_free(s);
-		transport_refuse(t, 503, "Out of memory or descriptors.");
-		return NULL;
-	}
-	list_init(&s->waiter.node);
-	s->waiter.done = on_taken;
-	s->reactor = t->reactor;
-	s->peer = d.peer;
-	s->answer = answer;
-	s->keep_alive = d.keep_alive && http_request_is_1_1(t->http);
-	s->bare = d.bare;
-	s->lines_len = head.len;
-	memcpy(s->lines, head.text, head.len);
-	stream_move(&s->stream, &d.stream, loop, &sender_events);
-	return s;
-}
-
-/* Waits if the session is behind, else is answered at once. */
-static void sender_wait(struct sender *s, struct session *session)
-{
-	s->reactor->sessions.counters.receivers++;
-	if (session && session_is_behind(session)) {
-		stream_want(&s->stream, STREAM_HANGUP);
-		session_wait(session, &s->waiter);
-	} else {
-		on_taken(&s->waiter, session != NULL);
-	}
 }
 
 /* --- to another reactor ------------------------------------------------- */
@@ -211,17 +87,16 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 		d->sender->reactor = transport_reactor_current();
 		/* The server has stopped meanwhile */
 		if (!d->sender->reactor || !d->sender->reactor->http) {
-			stream_close(&d->sender->stream);
+			stream_close(&d->sender->again.stream);
 			mem_free(d->sender);
 			mem_free(d);
 			return;
 		}
-		stream_adopt(&d->sender->stream, loop);
+		stream_adopt(&d->sender->again.stream, loop);
 	}
 	if (room)
 		deliver_all(d, found.session);
 	if (d->sender && here && !room) {
-		d->sender->reactor->sessions.counters.receivers++;
 		sender_refuse(d->sender);
 	} else if (d->sender) {
 		sender_wait(d->sender, here ? found.session : NULL);
@@ -261,7 +136,7 @@ static void answer_now(const struct transport_request *t, const struct incoming_
 {
 	struct http_head head;
 
-	make_head(t, answer, &head);
+	incoming_make_head(t, answer, &head);
 	http_respond(t->http, &head, answer->body);
 }
 
@@ -288,6 +163,13 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 
 /* --- here --------------------------------------------------------------- */
 
+static void deliver_decoded(const struct sockjs_payload *p, struct session *session)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (session_deliver(session, p->messages[i].p, p->messages[i].n, false) < 0)
+			break;
+}
+
 static void deliver_local(const struct transport_request *t, struct session *session, size_t n,
     const struct incoming_answer *answer)
 {
@@ -298,10 +180,9 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 		transport_refuse(t, 503, "The application is busy; come again.");
 		return;
 	}
-	for (size_t i = 0; i < p->count; i++)
-		if (session_deliver(session, p->messages[i].p, p->messages[i].n, false) < 0)
-			break;
-	if (!session_is_behind(session)) {
+	deliver_decoded(p, session);
+	if (!session_is_behind(session) &&
+	    !(answer->repeats && http_again_is_worthwhile(t->http))) {
 		answer_now(t, answer);
 		return;
 	}
@@ -334,4 +215,22 @@ void incoming_serve(
 		deliver_local(t, found.session, n, answer);
 	else
 		deliver_remote(t, &found, answer);
+}
+
+bool incoming_serve_again(struct sender *s, char *text, size_t n)
+{
+	struct sockjs_payload *p = &s->reactor->payload;
+	struct session_found found;
+
+	if (n > s->endpoint->max_body_bytes ||
+	    sockjs_payload_decode(p, text, n, false, s->endpoint->max_message_bytes,
+	        MAX_MESSAGES) != SOCKJS_PAYLOAD_OK ||
+	    !session_table_find(s->endpoint->table, sender_session_id(s), &s->client, &found) ||
+	    !found.open || !found.session || loop_has_mail(found.owner) ||
+	    !session_has_room(found.session, n))
+		return false;
+	http_again_take(&s->again);
+	deliver_decoded(p, found.session);
+	sender_wait(s, found.session);
+	return true;
 }

@@ -11,6 +11,7 @@
 struct incoming_answer {
 	unsigned status;
 	struct bytes body;
+	bool repeats; /* such requests come in series, with one and the same head */
 };
 
 /* Decodes JSON text (in place), delivers its messages and answers: with success once the

@@ -70,7 +70,7 @@ static char *read_payload(const struct transport_request *t, size_t *n, bool *ba
 static void jsonp_send_serve(const struct transport_request *t)
 {
 	/* Konqueror cannot live with a 204 */
-	static const struct incoming_answer done = { 200, { "ok", 2 } };
+	static const struct incoming_answer done = { .status = 200, .body = { "ok", 2 } };
 	size_t n;
 	bool bad;
 	char *text = read_payload(t, &n, &bad);

@@ -43,7 +43,7 @@ const struct transport xhr_transport = {
 
 static void xhr_send_serve(const struct transport_request *t)
 {
-	static const struct incoming_answer done = { .status = 204 };
+	static const struct incoming_answer done = { .status = 204, .repeats = true };
 	size_t n;
 	char *text = http_request_body(t->http, &n);
 

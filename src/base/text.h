@@ -3,27 +3,20 @@
  * wide search for the next octet that is not plain, and one character of
  * message text.
  *
- * Most of a string is octets that mean themselves. text_plain() steps over
- * them 16 at a time (SSE2, which every x86-64 has) or 8 at a time (anything
- * else), and finds the same place either way. Nothing beyond the n octets given
- * is read. Inline, since the arguments of text_plain() that choose what stops
- * it must be constants to cost nothing.
+ * Most of a string is octets that mean themselves. They are stepped over, or
+ * copied, WIDE at a time (see wide.h). Nothing beyond the n octets given is
+ * read. Inline, since the arguments that choose what stops the search must be
+ * constants to cost nothing.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* The compiler alone would not inline these everywhere, and then the stops are no constants. */
-#define TEXT_INLINE static inline __attribute__((always_inline))
+#include "base/wide.h"
 
 /* What is not plain: control characters (< 0x20), the octets a, b and c, and, if `high`, everything
  * from 0x80 on. */
@@ -35,86 +28,80 @@ struct text_stops {
 /* Inside a JSON string: its end, an escape, and what has to be looked at as UTF-8. */
 #define TEXT_STRING_STOPS ((struct text_stops){ '"', '\\', '\\', true })
 
-TEXT_INLINE bool text_is_plain(char ch, struct text_stops s)
+/* The same where the text is known to be UTF-8. */
+#define TEXT_UTF8_STOPS ((struct text_stops){ '"', '\\', '\\', false })
+
+WIDE_INLINE bool text_is_plain(char ch, struct text_stops s)
 {
 	unsigned char c = (unsigned char)ch;
 
 	return c >= 0x20 && ch != s.a && ch != s.b && ch != s.c && !(s.high && c >= 0x80);
 }
 
-#define TEXT_ONES  0x0101010101010101u
-#define TEXT_HIGHS 0x8080808080808080u
-
-/* Marks (by 0x80) the octets of x that are under `limit` <= 0x80. A borrow can mark wrongly only an
- * octet behind one that is rightly marked, so the first mark holds. */
-static inline uint64_t text_word_under(uint64_t x, uint64_t limit)
+/* Marks what is not plain. */
+WIDE_INLINE wide text_hits(wide v, struct text_stops s)
 {
-	return (x - limit * TEXT_ONES) & ~x & TEXT_HIGHS;
+	wide hits = wide_is(v, (uint8_t)s.a);
+
+	if (s.b != s.a)
+		hits = wide_or(hits, wide_is(v, (uint8_t)s.b));
+	if (s.c != s.b && s.c != s.a)
+		hits = wide_or(hits, wide_is(v, (uint8_t)s.c));
+	return wide_or(hits, s.high ? wide_under_or_high(v, 0x20) : wide_under(v, 0x20));
 }
 
-static inline uint64_t text_word_is(uint64_t x, char c)
+WIDE_INLINE wide_mark text_marks(wide v, struct text_stops s)
 {
-	return text_word_under(x ^ ((unsigned char)c * TEXT_ONES), 1);
+	return wide_marks(text_hits(v, s));
 }
 
-TEXT_INLINE uint64_t text_word_stops(const char *p, struct text_stops s)
+/* Whether four blocks in a row are plain. */
+WIDE_INLINE bool text_is_plain4(wide a, wide b, wide c, wide d, struct text_stops s)
 {
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	x = le64toh(x); /* "first" has to mean "least significant" */
-	return text_word_under(x, 0x20) | text_word_is(x, s.a) | text_word_is(x, s.b) |
-	       text_word_is(x, s.c) | (s.high ? x & TEXT_HIGHS : 0);
+	return wide_marks(wide_or(wide_or(text_hits(a, s), text_hits(b, s)),
+	           wide_or(text_hits(c, s), text_hits(d, s)))) == 0;
 }
 
-/* How many of the n octets come before the first that is not plain. */
-TEXT_INLINE size_t text_plain_portable(const char *p, size_t n, struct text_stops s)
+/* The n <= WIDE octets at p and, behind them, zeros: control characters, where every search stops.
+ */
+WIDE_INLINE wide text_load_few(const char *p, size_t n)
 {
-	const char *start = p, *end = p + n;
-	uint64_t stops;
+	char few[16] = { 0 };
 
-	for (; end - p >= 8; p += 8) {
-		stops = text_word_stops(p, s);
-		if (stops)
-			return (size_t)(p - start) + (size_t)__builtin_ctzll(stops) / 8;
+	wide_copy_few(few, p, n);
+	return wide_load(few);
+}
+
+/* How many of n < WIDE octets come before the first that is not plain. */
+WIDE_INLINE size_t text_plain_few(const char *p, size_t n, struct text_stops s)
+{
+	return n ? wide_first(text_marks(text_load_few(p, n), s)) : 0;
+}
+
+/* The same of any number of octets. */
+WIDE_INLINE size_t text_plain(const char *p, size_t n, struct text_stops s)
+{
+	size_t at = 0, left;
+	wide_mark marks;
+
+	for (; at + 4 * WIDE <= n; at += 4 * WIDE)
+		if (!text_is_plain4(wide_load(p + at), wide_load(p + at + WIDE),
+		        wide_load(p + at + 2 * WIDE), wide_load(p + at + 3 * WIDE), s))
+			break;
+	for (; at + WIDE <= n; at += WIDE) {
+		marks = text_marks(wide_load(p + at), s);
+		if (marks)
+			return at + wide_first(marks);
 	}
-	while (p < end && text_is_plain(*p, s))
-		p++;
-	return (size_t)(p - start);
+	left = n - at;
+	if (n < WIDE)
+		return text_plain_few(p + at, left, s);
+	if (left == 0)
+		return n;
+	/* The last block overlaps the one before */
+	marks = wide_drop(text_marks(wide_load(p + n - WIDE), s), WIDE - left);
+	return marks ? at + wide_first(marks) : n;
 }
-
-#ifdef __SSE2__
-/* One bit for each octet that is not plain. */
-TEXT_INLINE unsigned text_block_stops(const char *p, struct text_stops s)
-{
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(s.a)),
-	                               _mm_cmpeq_epi8(v, _mm_set1_epi8(s.b))),
-	    _mm_cmpeq_epi8(v, _mm_set1_epi8(s.c)));
-
-	if (s.high) /* signed: 0x80 and above are under 0x20 too */
-		hit = _mm_or_si128(hit, _mm_cmpgt_epi8(_mm_set1_epi8(0x20), v));
-	else
-		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v));
-	return (unsigned)_mm_movemask_epi8(hit);
-}
-
-TEXT_INLINE size_t text_plain_sse2(const char *p, size_t n, struct text_stops s)
-{
-	const char *start = p, *blocks_end = p + (n & ~(size_t)15);
-	unsigned stops;
-
-	for (; p < blocks_end; p += 16) {
-		stops = text_block_stops(p, s);
-		if (stops)
-			return (size_t)(p - start) + (size_t)__builtin_ctz(stops);
-	}
-	return (size_t)(p - start) + text_plain_portable(p, n & 15, s);
-}
-#define text_plain text_plain_sse2
-#else
-#define text_plain text_plain_portable
-#endif
 
 static inline bool text_is_continuation(char c)
 {

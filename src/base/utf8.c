@@ -1,7 +1,9 @@
 /*
  * base/utf8.c - UTF-8 validation; see utf8.h.
  *
- * Runs of ASCII are skipped 32 bytes at a time. Everything else goes through an
+ * ASCII in front is skipped many octets at a time. What follows is judged by
+ * utf8_wide.c where the processor can, but for a sequence that is cut at either end: that
+ * one, and everything where it cannot, goes through an
  * automaton without branches: an octet has a class, a class has a row, and a
  * row is a word that holds, at the bit position that *is* the present state, the
  * six bits of the next state. "No such transition" is zero, and zero is the
@@ -9,7 +11,8 @@
  */
 #include "base/utf8.h"
 
-#include <string.h>
+#include "base/utf8_wide.h"
+#include "base/wide.h"
 
 /* What has been read so far, and so what may follow. Bit positions in a row. */
 enum {
@@ -74,22 +77,7 @@ static const uint8_t class_of[256] = {
 static const uint64_t strict_rows[CLASSES] = ROWS(AFTER_ED);
 static const uint64_t wide_rows[CLASSES] = ROWS(TAIL2); /* surrogates are like any other */
 
-enum { BLOCK = 32 };
-
-static inline uint64_t load(const uint8_t *p)
-{
-	uint64_t w;
-
-	memcpy(&w, p, sizeof(w));
-	return w;
-}
-
-static inline bool block_is_ascii(const uint8_t *p)
-{
-	uint64_t all = load(p) | load(p + 8) | load(p + 16) | load(p + 24);
-
-	return (all & 0x8080808080808080u) == 0;
-}
+/* --- octet by octet -------------------------------------------------------- */
 
 /* Only the low six bits of `s` count: a shift by a register looks at no others anyway. */
 static inline unsigned run_octets(const uint64_t *rows, unsigned state, const uint8_t *p, size_t n)
@@ -101,26 +89,120 @@ static inline unsigned run_octets(const uint64_t *rows, unsigned state, const ui
 	return s & 63;
 }
 
+/* --- ASCII ----------------------------------------------------------------- */
+
+enum { ASCII_BLOCK = 4 * WIDE, ASCII_LONG = 512 };
+
+static inline bool is_ascii(wide v)
+{
+	return wide_marks(v) == 0;
+}
+
+static inline bool block_is_ascii(const uint8_t *p)
+{
+	return is_ascii(wide_or(wide_or(wide_load(p), wide_load(p + WIDE)),
+	    wide_or(wide_load(p + 2 * WIDE), wide_load(p + 3 * WIDE))));
+}
+
+/* How many octets come before the first that is not ASCII; or somewhat fewer. */
+static inline size_t skip_ascii(const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+
+	for (; at + ASCII_BLOCK <= n && block_is_ascii(p + at); at += ASCII_BLOCK)
+		;
+	for (; at + WIDE <= n && is_ascii(wide_load(p + at)); at += WIDE)
+		;
+	/* The last one overlaps what has been seen already */
+	if (at < n && n - at < WIDE && n >= WIDE && is_ascii(wide_load(p + n - WIDE)))
+		return n;
+	return at;
+}
+
+/* --- runs of both ------------------------------------------------------------ */
+
 static unsigned run(const uint64_t *rows, unsigned state, const uint8_t *p, size_t n)
 {
-	for (; n >= BLOCK; p += BLOCK, n -= BLOCK) {
+	for (; n >= ASCII_BLOCK; p += ASCII_BLOCK, n -= ASCII_BLOCK) {
 		if (state == START && block_is_ascii(p))
 			continue;
-		state = run_octets(rows, state, p, BLOCK);
+		state = run_octets(rows, state, p, ASCII_BLOCK);
 		if (state == FAILED)
 			return FAILED;
 	}
 	return run_octets(rows, state, p, n);
 }
 
+#if UTF8_WIDE
+enum { WIDE_MIN = 12 }; /* fewer are faster octet by octet */
+
+/* How many octets at the end begin a sequence that needs more of them. */
+static inline size_t begun_at_end(const uint8_t *p, size_t n)
+{
+	if (p[n - 1] >= 0xc0)
+		return 1;
+	if (p[n - 2] >= 0xe0)
+		return 2;
+	return p[n - 3] >= 0xf0 ? 3 : 0;
+}
+
+/* From START over n >= WIDE_MIN octets. */
+static unsigned run_wide(const uint8_t *p, size_t n)
+{
+	size_t begun = begun_at_end(p, n);
+
+	n -= begun;
+	/* What is begun must not cut off another one */
+	if (begun > 0 && begun_at_end(p, n) > 0)
+		return FAILED;
+	if (!utf8_wide_is_valid(p, n))
+		return FAILED;
+	return run_octets(strict_rows, START, p + n, begun);
+}
+#endif
+
+/* Ends the sequence that `state` is in the middle of. The octets that took. */
+static size_t run_to_start(unsigned *state, const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+
+	for (; at < n && *state != START && *state != FAILED; at++)
+		*state = run_octets(strict_rows, *state, p + at, 1);
+	return at;
+}
+
+/* Not inlined, so that utf8_check() has nothing to save on its shortest way. */
+static __attribute__((noinline)) unsigned run_strict(unsigned state, const uint8_t *p, size_t n)
+{
+	size_t at = run_to_start(&state, p, n);
+
+	if (state != START || at == n)
+		return state;
+#if UTF8_WIDE
+	if (utf8_wide_works()) {
+		if (n - at >= ASCII_LONG)
+			at += utf8_wide_ascii(p + at, n - at);
+		if (n - at >= WIDE_MIN)
+			return run_wide(p + at, n - at);
+	}
+#endif
+	return run(strict_rows, START, p + at, n - at);
+}
+
 /* To a caller the start is zero, so that a zeroed struct begins rightly. */
 utf8_state utf8_check(utf8_state state, const void *p, size_t n)
 {
+	size_t at = 0;
 	unsigned end;
 
 	if (state == UTF8_INVALID)
 		return UTF8_INVALID;
-	end = run(strict_rows, state == UTF8_START ? START : state, p, n);
+	if (state == UTF8_START && n < ASCII_LONG) {
+		at = skip_ascii(p, n);
+		if (at == n)
+			return UTF8_START;
+	}
+	end = run_strict(state == UTF8_START ? START : state, (const uint8_t *)p + at, n - at);
 	if (end == FAILED)
 		return UTF8_INVALID;
 	return end == START ? UTF8_START : (utf8_state)end;

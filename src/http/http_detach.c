@@ -104,6 +104,7 @@ int http_detach_stream(struct http_request *r, struct http_detached *out)
 	out->peer = r->conn->peer;
 	out->keep_alive = http_request_keeps_alive(r) && http_surplus(r) == 0;
 	out->bare = false;
+	http_again_remember(r, out);
 	return http_take(r, &out->stream);
 }
 
@@ -117,7 +118,8 @@ int http_detach_poll(
 	return http_detach_stream(r, out);
 }
 
-void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer)
+void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
+    const struct http_guess *guess)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 	int fd;
@@ -126,6 +128,8 @@ void http_server_give_back(struct http_server *server, struct stream *s, const s
 		stream_close(s);
 		return;
 	}
+	if (guess)
+		conn->guess = *guess;
 	http_conn_wait_for_next(conn);
 	if (stream_is_tls(s) || peer->family == AF_UNIX) {
 		conn->is_tls = stream_is_tls(s);
@@ -143,6 +147,11 @@ void http_server_give_back(struct http_server *server, struct stream *s, const s
 	}
 	conn->base = tcp_read_so_far(fd);
 	http_conn_hand_over(conn, fd);
+}
+
+void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer)
+{
+	http_give_back(server, s, peer, NULL);
 }
 
 /* --- self-test ---------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #ifndef HTTP_DETACH_H
 #define HTTP_DETACH_H
 
+#include "http/http_memo.h"
 #include "http/http_server.h"
 
 struct http_detached {
@@ -19,6 +20,8 @@ struct http_detached {
 	struct addr peer;
 	bool keep_alive; /* after a complete response, http_server_give_back() is welcome */
 	bool bare;       /* write the body alone, without head and framing, then close */
+	uint8_t misses;  /* these two for http_again.h */
+	struct http_memo memo;
 };
 
 /* For a response of unknown length, or one that ends with the connection. `head` may be NULL. */

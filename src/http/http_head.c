@@ -4,7 +4,6 @@
 #include "http/http_head.h"
 
 #include <microhttpd.h>
-#include <stdio.h>
 #include <time.h>
 
 #define YEAR_SECONDS 31536000
@@ -93,23 +92,44 @@ static char *append(char *to, struct bytes b)
 	return to + b.n;
 }
 
+/* snprintf(3) would be a third of all the work for a short answer. */
+static char *append_number(char *to, unsigned long long n)
+{
+	char digits[20], *at = digits + sizeof(digits);
+
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return append(to, (struct bytes){ at, (size_t)(digits + sizeof(digits) - at) });
+}
+
+static char *append_status(char *to, unsigned status)
+{
+	if (status == 200)
+		return append(to, BYTES("HTTP/1.1 200 OK\r\n"));
+	if (status == 204)
+		return append(to, BYTES("HTTP/1.1 204 No Content\r\n"));
+	to = append_number(append(to, BYTES("HTTP/1.1 ")), status);
+	to = append(append(to, BYTES(" ")), bytes_of(http_reason(status)));
+	return append(to, BYTES("\r\n"));
+}
+
 size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing)
 {
-	char *to = out;
+	char *to = append_status(out, status);
 
-	if (status == 200)
-		to = append(to, BYTES("HTTP/1.1 200 OK\r\n"));
-	else
-		to += sprintf(to, "HTTP/1.1 %u %s\r\n", status, http_reason(status));
 	to = append(to, date_line());
 	if (lines.n)
 		to = append(to, lines);
 	if (!framing.keep_alive)
 		to = append(to, BYTES("Connection: close\r\n"));
-	if (framing.length >= 0)
-		to += sprintf(to, "Content-Length: %lld\r\n", framing.length);
-	else if (framing.chunked)
+	if (framing.length >= 0) {
+		to = append(to, BYTES("Content-Length: "));
+		to = append_number(to, (unsigned long long)framing.length);
+		to = append(to, BYTES("\r\n"));
+	} else if (framing.chunked) {
 		to = append(to, BYTES("Transfer-Encoding: chunked\r\n"));
+	}
 	to = append(to, BYTES("\r\n"));
 	return (size_t)(to - out);
 }

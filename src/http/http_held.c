@@ -128,5 +128,7 @@ int http_hold(struct http_request *r, const struct http_head *head, struct http_
 	out->peer = r->conn->peer;
 	out->keep_alive = false;
 	out->bare = true;
+	out->misses = 0;
+	out->memo = (struct http_memo){ 0 };
 	return 0;
 }

@@ -5,6 +5,8 @@
  *	http_request.c   a request's view, and the checks libmicrohttpd leaves out
  *	http_response.c  answers through libmicrohttpd
  *	http_detach.c    connections that leave; http_held.c those that cannot
+ *	http_again.c     and those that wait outside for the same request again
+ *	http_memo.c      how that is recognised
  *	http_relay.c     a socket pair before libmicrohttpd, for TLS and unix sockets
  *	http_linger.c    closing so that the last answer arrives
  */
@@ -24,6 +26,14 @@
  * part of the ABI: who was built with 0.9.75 may run with 1.0. */
 #define HTTP_NO_THREAD_SAFETY (1u << 19)
 
+#define HTTP_READY 4
+
+/* A response without a body, kept for the next request that is answered so. */
+struct http_ready {
+	struct MHD_Response *response; /* NULL: none */
+	struct http_head head;
+};
+
 struct http_server {
 	struct loop *loop;
 	struct MHD_Daemon *mhd;
@@ -34,11 +44,23 @@ struct http_server {
 	struct http_counters counters;
 	struct list conns;
 	struct list lingering;
+	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
+	struct http_memo_key memo_key;
+	struct http_ready ready_responses[HTTP_READY];
+	unsigned ready_next;
+	size_t looked_at;         /* octets of the request that is being looked at */
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
 	unsigned runs;            /* of libmicrohttpd */
 	unsigned error_run;       /* the last one in which it answered an error by itself */
 	bool draining;
+};
+
+/* What a request was taken for before libmicrohttpd read it. */
+struct http_guess {
+	struct http_memo memo; /* of no octets: for nothing */
+	struct http_shape shape;
+	uint8_t misses;
 };
 
 /* A connection while libmicrohttpd reads it, or is about to. */
@@ -57,8 +79,9 @@ struct http_conn {
 	int fd;            /* the descriptor libmicrohttpd has */
 	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
 	uint64_t consumed; /* bytes of complete requests since */
-	bool uncounted;    /* a chunked body: consumed is not exact any more */
-	bool taken;        /* detached or upgraded: the connection goes on without libmicrohttpd */
+	struct http_guess guess;
+	bool uncounted; /* a chunked body: consumed is not exact any more */
+	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool timed_out;
 	bool cut;       /* a deadline has shut the reading side down */
 	bool broke_off; /* in the middle of a request */
@@ -124,7 +147,9 @@ const char *http_request_read_trailer(struct http_request *r);
 int http_request_add_body(struct http_request *r, const char *p, size_t n);
 
 /* http_response.c */
-void http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
+/* Gives the lines of a head to a response, one by one; false when memory is out. */
+bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
+void http_response_forget_ready(struct http_server *server);
 
 /* http_detach.c */
 /* Bytes the client has sent beyond this request, as far as they have left the kernel; 1 if unknown.
@@ -134,6 +159,18 @@ uint64_t http_surplus(const struct http_request *r);
 bool http_has_said_nothing(int fd);
 /* Takes the stream of a request's connection out. */
 int http_take(struct http_request *r, struct stream *out);
+
+/* As http_server_give_back(), with what is known of the next request; `guess` may be NULL. */
+void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
+    const struct http_guess *guess);
+
+/* http_again.c */
+/* Looks at the requests that have come. */
+void http_again_run(struct http_server *server);
+void http_again_drain(struct http_server *server);
+void http_again_end_all(struct http_server *server);
+/* Fills in what is to be remembered of a request that leaves. */
+void http_again_remember(const struct http_request *r, struct http_detached *out);
 
 /* http_held.c */
 int http_hold(struct http_request *r, const struct http_head *head, struct http_detached *out);

@@ -114,16 +114,16 @@ static bool must_be_single(enum http_header h)
 	       h == HTTP_ORIGIN;
 }
 
-/* RFC 9110 section 5.6.2. */
+/* RFC 9110 section 5.6.2: tchar, a bit for each of the 128 characters of ASCII. */
 static bool is_token(struct bytes b)
 {
-	static const char others[] = "!#$%&'*+-.^_`|~";
+	/* controls; !#$%&'*+-. and digits; letters and ^_; `, letters and |~ */
+	static const uint32_t tchars[4] = { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff };
 
 	for (size_t i = 0; i < b.n; i++) {
 		unsigned char c = (unsigned char)b.p[i];
-		bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 
-		if (!alnum && (c == '\0' || !strchr(others, c)))
+		if (c >= 128 || !(tchars[c / 32] >> c % 32 & 1))
 			return false;
 	}
 	return b.n > 0;

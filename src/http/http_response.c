@@ -10,8 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* Gives the lines of a head to a response, one by one. */
-void http_response_add_lines(struct MHD_Response *response, const struct http_head *head)
+bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head)
 {
 	char copy[HTTP_HEAD_MAX];
 	char *at = copy, *end = copy + head->len;
@@ -22,28 +21,69 @@ void http_response_add_lines(struct MHD_Response *response, const struct http_he
 		char *eol = memchr(at, '\r', (size_t)(end - at));
 
 		*colon = *eol = '\0';
-		MHD_add_response_header(response, at, colon + 2);
+		if (MHD_add_response_header(response, at, colon + 2) != MHD_YES)
+			return false;
 		at = eol + 2;
 	}
+	return true;
 }
 
-/* Queues and, for a held request, lets libmicrohttpd go on. A response that cannot be made (out of
- * memory) ends the connection. */
-static void queue(
-    struct http_request *r, const struct http_head *head, struct MHD_Response *response)
+/* --- answers without a body: few, and the same again and again ---------------- */
+
+static bool is_head_of(const struct http_ready *ready, const struct http_head *head)
+{
+	return ready->response && ready->head.status == head->status &&
+	       ready->head.len == head->len && memcmp(ready->head.text, head->text, head->len) == 0;
+}
+
+/* With the lines of this head, or NULL when memory is out; `response` may be NULL. */
+static struct MHD_Response *with_lines(struct MHD_Response *response, const struct http_head *head)
+{
+	if (!response || http_response_add_lines(response, head))
+		return response;
+	MHD_destroy_response(response);
+	return NULL;
+}
+
+/* The one made of this head before, or a new one that is kept in place of the oldest. NULL: out of
+ * memory. */
+static struct MHD_Response *ready_response(struct http_server *server, const struct http_head *head)
+{
+	struct http_ready *place = &server->ready_responses[server->ready_next % HTTP_READY];
+
+	for (unsigned i = 0; i < HTTP_READY; i++)
+		if (is_head_of(&server->ready_responses[i], head))
+			return server->ready_responses[i].response;
+	if (place->response)
+		MHD_destroy_response(place->response);
+	place->response =
+	    with_lines(MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), head);
+	place->head.status = head->status;
+	place->head.len = head->len;
+	memcpy(place->head.text, head->text, head->len);
+	server->ready_next++;
+	return place->response;
+}
+
+void http_response_forget_ready(struct http_server *server)
+{
+	for (unsigned i = 0; i < HTTP_READY; i++)
+		if (server->ready_responses[i].response)
+			MHD_destroy_response(server->ready_responses[i].response);
+}
+
+/* --- queuing ------------------------------------------------------------ */
+
+/* Queues and, for a held request, lets libmicrohttpd go on. A response that could not be made (out
+ * of memory) ends the connection. */
+static void queue(struct http_request *r, unsigned status, struct MHD_Response *response)
 {
 	struct MHD_Connection *mhd = r->conn->mhd;
 	enum request_state was = r->state;
 
 	r->state = REQUEST_FAILED;
-	if (response) {
-		http_response_add_lines(response, head);
-		if (r->conn->server->draining)
-			MHD_add_response_header(response, "Connection", "close");
-		if (MHD_queue_response(mhd, head->status, response) == MHD_YES)
-			r->state = REQUEST_ANSWERED;
-		MHD_destroy_response(response);
-	}
+	if (response && MHD_queue_response(mhd, status, response) == MHD_YES)
+		r->state = REQUEST_ANSWERED;
 	if (r->state == REQUEST_FAILED)
 		shutdown(r->conn->fd, SHUT_RDWR);
 	if (was == REQUEST_HELD) {
@@ -53,11 +93,26 @@ static void queue(
 	}
 }
 
+/* The same with a response of its own, which is taken over. */
+static void queue_own(
+    struct http_request *r, const struct http_head *head, struct MHD_Response *response)
+{
+	response = with_lines(response, head);
+	if (response && r->conn->server->draining)
+		MHD_add_response_header(response, "Connection", "close");
+	queue(r, head->status, response);
+	if (response)
+		MHD_destroy_response(response);
+}
+
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body)
 {
-	queue(r, head,
-	    MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
-	        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
+	if (body.n == 0 && !r->conn->server->draining)
+		queue(r, head->status, ready_response(r->conn->server, head));
+	else
+		queue_own(r, head,
+		    MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
+		        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
 }
 
 void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n)
@@ -67,7 +122,7 @@ void http_respond_take(struct http_request *r, const struct http_head *head, cha
 
 	if (!response)
 		mem_free(body);
-	queue(r, head, response);
+	queue_own(r, head, response);
 }
 
 void http_respond_text(struct http_request *r, unsigned status, const char *sentence)

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
@@ -391,6 +392,7 @@ static void run_daemon(struct loop *loop, void *arg)
 	struct http_server *server = arg;
 	MHD_UNSIGNED_LONG_LONG wait;
 
+	http_again_run(server);
 	for (int i = 0; server->due && i < RUNS_PER_TURN; i++) {
 		server->due = false;
 		server->runs++;
@@ -418,16 +420,13 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 
 	/* clang-format off: one option a line; the logger first, so that it hears of the others */
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
-	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
-	    MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-	    MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+	    server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
-	    MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-	    MHD_OPTION_STRICT_FOR_CLIENT, is_strict_without_harm(),
-	    MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT,
+	    is_strict_without_harm(), MHD_OPTION_END);
 	/* clang-format on */
 }
 
@@ -445,6 +444,9 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	server->arg = arg;
 	list_init(&server->conns);
 	list_init(&server->lingering);
+	list_init(&server->waiting);
+	list_init(&server->ready);
+	random_bytes(&server->memo_key, sizeof(server->memo_key));
 	server->mhd = start_daemon(server);
 	if (!server->mhd) {
 		mem_free(server);
@@ -496,11 +498,13 @@ void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
+	http_again_end_all(server);
 	end_held(server);
 	end_unconnected(server);
 	loop_unwatch(server->loop, &server->watch);
 	loop_set_hook(server->loop, LOOP_STAGE_HTTP, NULL, NULL);
 	MHD_stop_daemon(server->mhd);
+	http_response_forget_ready(server);
 	http_linger_end_all(server);
 	mem_free(server);
 }
@@ -510,6 +514,7 @@ void http_server_drain(struct http_server *server)
 	struct list *pos;
 
 	server->draining = true;
+	http_again_drain(server);
 	list_foreach (pos, &server->conns) {
 		struct http_conn *conn = container_of(pos, struct http_conn, node);
 

@@ -35,10 +35,12 @@ struct http_handler {
 };
 
 struct http_counters {
-	uint64_t connections; /* now inside libmicrohttpd or on their way to or from it */
+	uint64_t connections; /* now inside libmicrohttpd, on their way to or from it, or waiting
+	                       * for their next request */
 	uint64_t requests;
 	uint64_t bad_requests; /* refused by this layer or by libmicrohttpd */
 	uint64_t detached;
+	uint64_t repeated;  /* requests recognised without libmicrohttpd */
 	uint64_t held;      /* now suspended: polls with a request behind them */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
 };

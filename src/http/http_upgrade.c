@@ -95,7 +95,10 @@ int http_upgrade(struct http_request *r, const char *protocol, const struct http
 
 	if (!response)
 		return -ENOMEM;
-	http_response_add_lines(response, head);
+	if (!http_response_add_lines(response, head)) {
+		MHD_destroy_response(response);
+		return -ENOMEM;
+	}
 	MHD_add_response_header(response, "Upgrade", protocol);
 	queued = MHD_queue_response(r->conn->mhd, 101, response);
 	MHD_destroy_response(response);

@@ -334,6 +334,9 @@ static int open_channel(const struct resolver *resolver, ares_channel *out)
 
 	if (o->conf)
 		given |= ARES_OPT_RESOLVCONF;
+#ifdef ARES_OPT_QUERY_CACHE
+	given |= ARES_OPT_QUERY_CACHE; /* of 0 seconds: what is cached, our callers cache */
+#endif
 	status = ares_init_options(out, &options, given);
 	if (status != ARES_SUCCESS)
 		return errno_of(resolver, status);

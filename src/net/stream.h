@@ -119,7 +119,7 @@ int stream_batch_new(struct stream_batch **out, struct loop *loop);
 /* What is in it is sent. NULL is fine. */
 void stream_batch_free(struct stream_batch *batch);
 
-/* --- TLS: both sides of OpenSSL (stream_tls.c) ------------------------------------------ */
+/* --- TLS: both sides of OpenSSL (tls_context.c, stream_tls.c) --------------------------- */
 
 /* One certificate chain and key (PEM files). On error NULL and a sentence in `why`, which names the
  * file and what OpenSSL says of it. TLS 1.2 and later. Shared by all threads. */

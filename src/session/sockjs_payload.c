@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define FEW      (sizeof(((struct sockjs_payload *)0)->few) / sizeof(struct bytes))
 #define KEEP_MAX 1024 /* a longer vector is given back at the next text */
@@ -23,6 +24,7 @@
 /* What is left of the text; p moves towards end. */
 struct cursor {
 	char *p, *end;
+	bool is_utf8; /* it has been looked at, from here to the end */
 };
 
 void sockjs_payload_init(struct sockjs_payload *p)
@@ -58,29 +60,46 @@ static int grow(struct sockjs_payload *p)
 
 /* --- strings ------------------------------------------------------------ */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* 0x10 and the value for a digit, 0 for anything else. */
+static const uint8_t hex_digit[256] = {
+	['0'] = 0x10,
+	0x11,
+	0x12,
+	0x13,
+	0x14,
+	0x15,
+	0x16,
+	0x17,
+	0x18,
+	0x19,
+	['A'] = 0x1a,
+	0x1b,
+	0x1c,
+	0x1d,
+	0x1e,
+	0x1f,
+	['a'] = 0x1a,
+	0x1b,
+	0x1c,
+	0x1d,
+	0x1e,
+	0x1f,
+};
 
 /* The XXXX of \uXXXX, or -1. */
-static int32_t hex4(const char *p, const char *end)
+static inline int32_t hex4(const char *p, const char *end)
 {
-	int32_t v = 0;
+	unsigned a, b, c, d;
 
 	if (end - p < 4)
 		return -1;
-	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(p[i]);
-
-		if (digit < 0)
-			return -1;
-		v = v << 4 | digit;
-	}
-	return v;
+	a = hex_digit[(uint8_t)p[0]];
+	b = hex_digit[(uint8_t)p[1]];
+	c = hex_digit[(uint8_t)p[2]];
+	d = hex_digit[(uint8_t)p[3]];
+	if (!(a & b & c & d & 0x10))
+		return -1;
+	return (int32_t)((a & 0xf) << 12 | (b & 0xf) << 8 | (c & 0xf) << 4 | (d & 0xf));
 }
 
 static char *put_char(char *to, uint32_t cp)
@@ -104,124 +123,165 @@ static char *put_char(char *to, uint32_t cp)
 	return to;
 }
 
-/* \uXXXX, the cursor behind the u. A high surrogate is joined with an escaped low one behind it;
+/* \uXXXX, *at behind the u. A high surrogate is joined with an escaped low one behind it;
  * alone, either stays what it is. */
-static char *decode_unicode(struct cursor *c, char *to)
+static inline char *decode_unicode(char **at, const char *end, char *to)
 {
-	int32_t unit = hex4(c->p, c->end), low;
+	char *p = *at;
+	int32_t unit = hex4(p, end), low;
 
 	if (unit < 0)
 		return NULL;
-	c->p += 4;
-	if ((unit & 0xfc00) == 0xd800 && c->end - c->p >= 6 && c->p[0] == '\\' && c->p[1] == 'u') {
-		low = hex4(c->p + 2, c->end);
+	p += 4;
+	if ((unit & 0xfc00) == 0xd800 && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
+		low = hex4(p + 2, end);
 		if (low >= 0 && (low & 0xfc00) == 0xdc00) {
-			c->p += 6;
+			p += 6;
 			unit = 0x10000 + ((unit & 0x3ff) << 10 | (low & 0x3ff));
 		}
 	}
+	*at = p;
 	return put_char(to, (uint32_t)unit);
 }
 
-/* An escape, the cursor on its backslash. The end of what was written, or NULL. */
-static char *decode_escape(struct cursor *c, char *to)
+/* What an octet behind a backslash stands for; 0: nothing so simple. */
+static const char simple_escape[256] = {
+	['"'] = '"',
+	['\\'] = '\\',
+	['/'] = '/',
+	['b'] = '\b',
+	['f'] = '\f',
+	['n'] = '\n',
+	['r'] = '\r',
+	['t'] = '\t',
+};
+
+/* An escape, *at on its backslash. The end of what was written, or NULL. */
+WIDE_INLINE char *decode_escape(char **at, const char *end, char *to)
 {
-	if (c->end - c->p < 2)
+	char *p = *at, simple;
+
+	if (end - p < 2)
 		return NULL;
-	c->p += 2;
-	switch (c->p[-1]) {
-	case '"':
-	case '\\':
-	case '/':
-		*to++ = c->p[-1];
+	simple = simple_escape[(uint8_t)p[1]];
+	*at = p + 2;
+	if (simple) {
+		*to++ = simple;
 		return to;
-	case 'b':
-		*to++ = '\b';
-		return to;
-	case 'f':
-		*to++ = '\f';
-		return to;
-	case 'n':
-		*to++ = '\n';
-		return to;
-	case 'r':
-		*to++ = '\r';
-		return to;
-	case 't':
-		*to++ = '\t';
-		return to;
-	case 'u':
-		return decode_unicode(c, to);
-	default:
-		return NULL;
 	}
+	return p[1] == 'u' ? decode_unicode(at, end, to) : NULL;
 }
 
-/* Characters beyond ASCII; they tend to come in runs. */
-static char *move_chars(struct cursor *c, char *to)
+/* Moves octets down to `to` <= *at, up to the first that is not plain. A block that is
+ * plain throughout is in its register before any of it is written. One that is not may be written
+ * whole if that ends before what is still to be read. */
+WIDE_INLINE char *move_plain(char **at, const char *end, char *to, struct text_stops stops)
 {
-	do {
-		uint32_t cp;
-		unsigned len = text_char(c->p, (size_t)(c->end - c->p), &cp);
+	char *p = *at;
+	wide_mark marks;
+	size_t n;
 
-		if (len == 0 || text_is_surrogate(cp))
-			return NULL;
-		for (unsigned i = 0; i < len; i++)
-			*to++ = *c->p++;
-	} while (c->p < c->end && (unsigned char)*c->p >= 0x80);
-	return to;
-}
+	for (; end - p >= WIDE; p += WIDE, to += WIDE) {
+		wide v = wide_load(p);
 
-/* Plain octets, to <= c->p. They are few at a time in a string full of escapes; there the
- * gap has soon become wide enough to move a block of fixed size, whatever the run, since what is
- * written too much lies in the gap. */
-static char *move_plain(struct cursor *c, char *to)
-{
-	size_t left = (size_t)(c->end - c->p), run = text_plain(c->p, left, TEXT_STRING_STOPS);
-
-	if (run <= 16 && left >= 16 && c->p - to >= 16)
-		memcpy(to, c->p, 16);
-	else
-		memmove(to, c->p, run);
-	c->p += run;
-	return to + run;
-}
-
-/* The rest of a string from the first octet that is not plain, moved down to `to` as it is decoded.
- * The end of the result, the cursor behind the closing quote; or NULL. */
-static char *decode_rest(struct cursor *c, char *to)
-{
-	while (to && c->p < c->end) {
-		if (*c->p == '"') {
-			c->p++;
-			return to;
+		marks = text_marks(v, stops);
+		if (marks) {
+			n = wide_first(marks);
+			if (p - to >= WIDE)
+				wide_store(to, v);
+			else
+				wide_copy_few(to, p, n);
+			*at = p + n;
+			return to + n;
 		}
-		if (*c->p == '\\')
-			to = decode_escape(c, to);
-		else if ((unsigned char)*c->p >= 0x80)
-			to = move_chars(c, to);
-		else if ((unsigned char)*c->p >= 0x20)
-			to = move_plain(c, to);
-		else
-			return NULL;
+		wide_store(to, v);
+	}
+	n = text_plain_few(p, (size_t)(end - p), stops);
+	wide_copy_few(to, p, n);
+	*at = p + n;
+	return to + n;
+}
+
+/* Behind an escape there is often another one soon: so many octets are moved singly before it is
+ * worth looking at a block. */
+enum { SOON = 6 };
+
+/* The rest of a string from an escape on, moved down to `to` as it is decoded. The end of the
+ * result, the cursor on what stopped it and is no escape. NULL: broken. */
+WIDE_INLINE char *decode_until(struct cursor *c, char *to, struct text_stops stops)
+{
+	char *p = c->p, *end = c->end;
+	int plain = 0;
+
+	while (to && p < end) {
+		if (*p == '\\') {
+			to = decode_escape(&p, end, to);
+			plain = 0;
+		} else if (!text_is_plain(*p, stops)) {
+			c->p = p;
+			return to;
+		} else if (plain++ < SOON) {
+			*to++ = *p++;
+		} else {
+			to = move_plain(&p, end, to, stops);
+		}
 	}
 	return NULL;
 }
 
-/* A string, the cursor behind its opening quote. */
-static bool decode_string(struct cursor *c, struct bytes *out)
+/* Whether the cursor is on an octet beyond ASCII that begins a character. The first of them makes
+ * sure that all of the text is UTF-8; from then on such octets are as plain as any. */
+static bool is_utf8(struct cursor *c)
 {
-	char *start = c->p, *stop;
+	if (c->p < c->end && (uint8_t)*c->p >= 0x80 && !c->is_utf8)
+		c->is_utf8 = utf8_is_valid(c->p, (size_t)(c->end - c->p));
+	return c->is_utf8;
+}
 
-	stop = start + text_plain(start, (size_t)(c->end - start), TEXT_STRING_STOPS);
-	c->p = stop;
-	if (stop < c->end && *stop == '"')
-		c->p++;
-	else
-		stop = decode_rest(c, stop);
-	if (!stop)
+static void skip_plain(struct cursor *c)
+{
+	c->p += text_plain(c->p, (size_t)(c->end - c->p), TEXT_UTF8_STOPS);
+}
+
+/* The rest of a string with escapes, from the first of them. */
+static char *decode_rest(struct cursor *c)
+{
+	char *to = c->p;
+
+	if (!c->is_utf8)
+		to = decode_until(c, to, TEXT_STRING_STOPS);
+	if (to && is_utf8(c))
+		to = decode_until(c, to, TEXT_UTF8_STOPS);
+	return to;
+}
+
+/* A string that is more than plain ASCII; the cursor may have moved on from `start`. */
+static __attribute__((noinline)) bool decode_hard(struct cursor *c, char *start, struct bytes *out)
+{
+	char *stop;
+
+	if (is_utf8(c))
+		skip_plain(c);
+	stop = c->p;
+	if (stop < c->end && *stop == '\\')
+		stop = decode_rest(c);
+	if (!stop || c->p == c->end || *c->p != '"')
 		return false;
+	c->p++;
 	*out = (struct bytes){ start, (size_t)(stop - start) };
+	return true;
+}
+
+/* A string, the cursor behind its opening quote. */
+static inline bool decode_string(struct cursor *c, struct bytes *out)
+{
+	char *start = c->p;
+
+	if (!c->is_utf8)
+		c->p += text_plain(start, (size_t)(c->end - start), TEXT_STRING_STOPS);
+	if (c->p == c->end || *c->p != '"')
+		return decode_hard(c, start, out);
+	*out = (struct bytes){ start, (size_t)(c->p++ - start) };
 	return true;
 }
 
@@ -449,7 +509,7 @@ static enum sockjs_payload_status decode(
 enum sockjs_payload_status sockjs_payload_decode(struct sockjs_payload *p, char *text, size_t n,
     bool allow_string, size_t max_message_bytes, size_t max_messages)
 {
-	struct cursor c = { text, text + n };
+	struct cursor c = { text, text + n, false };
 	struct limits max = { max_message_bytes, max_messages };
 	enum sockjs_payload_status status;
 

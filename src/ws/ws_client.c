@@ -406,8 +406,6 @@ size_t ws_client_feed(struct ws_client *c, const char *p, size_t n)
 	const char *wrong = NULL;
 	size_t all = 0, taken;
 
-	if (c->outcome.state != WS_CLIENT_WAITING)
-		return 0;
 	while (c->outcome.state == WS_CLIENT_WAITING && !wrong && all < n) {
 		wrong = ws_answer_feed(&c->answer, p + all, n - all, &taken);
 		all += taken;

@@ -7,6 +7,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/wide.h"
+
+#if defined(__x86_64__) && !defined(WIDE_PORTABLE)
+#include <immintrin.h>
+#endif
+
 enum { FIN = 0x80, RSV = 0x70, OPCODE = 0x0f, MASK = 0x80, LENGTH = 0x7f };
 
 /* The values of the seven bits of length that announce a longer one. */
@@ -83,39 +89,99 @@ size_t ws_frame_header(char out[WS_HEADER_MAX], bool fin, uint8_t rsv, enum ws_o
 }
 
 /* The key as the octets it meets from `offset` on, the first in the lowest bits. */
-static inline uint64_t turned_key(const uint8_t mask[4], size_t offset)
+static inline uint32_t turned_key(const uint8_t mask[4], size_t offset)
 {
 	unsigned turn = (unsigned)(offset & 3) * 8;
-	uint32_t half;
-	uint64_t key;
+	uint32_t key;
 
-	memcpy(&half, mask, sizeof(half));
-	key = le32toh(half) * UINT64_C(0x100000001);
-	return key >> turn | key << (-turn & 63);
+	memcpy(&key, mask, sizeof(key));
+	key = le32toh(key);
+	return key >> turn | key << (-turn & 31);
 }
 
-static inline void xor_word(uint8_t *p, uint64_t key)
+/* n < WIDE octets. What overlaps is read before any of it is written, and written twice alike. */
+static inline void mask_few(uint8_t *b, size_t n, uint32_t key)
 {
-	uint64_t w;
+	uint64_t key8 = key * UINT64_C(0x100000001), first, last;
+	size_t turn = (n & 3) * 8;
 
-	memcpy(&w, p, sizeof(w));
-	w ^= key;
-	memcpy(p, &w, sizeof(w));
+	if (n >= 8) { /* the last block meets the key where it is after n octets */
+		memcpy(&first, b, 8);
+		memcpy(&last, b + n - 8, 8);
+		first ^= htole64(key8);
+		last ^= htole64(key8 >> turn | key8 << (-turn & 63));
+		memcpy(b, &first, 8);
+		memcpy(b + n - 8, &last, 8);
+		return;
+	}
+	for (; n > 0; b++, n--, key8 >>= 8)
+		*b ^= (uint8_t)key8;
 }
 
+static inline void mask_block(uint8_t *b, wide key)
+{
+	wide_store(b, wide_xor(wide_load(b), key));
+}
+
+#if defined(__x86_64__) && !defined(WIDE_PORTABLE)
+enum { LONG = 256, LONG_BLOCK = 128 }; /* worth a call and a question */
+
+#define AVX2 __attribute__((target("avx2")))
+
+static inline AVX2 void mask_block_avx2(uint8_t *b, __m256i key)
+{
+	__m256i *p = (__m256i *)(void *)b;
+
+	_mm256_storeu_si256(p, _mm256_xor_si256(_mm256_loadu_si256(p), key));
+}
+
+/* As many whole LONG_BLOCKs as there are. */
+static AVX2 __attribute__((noinline)) void mask_avx2(uint8_t *b, size_t n, uint32_t key)
+{
+	__m256i key8 = _mm256_set1_epi32((int)key);
+
+	for (; n >= LONG_BLOCK; b += LONG_BLOCK, n -= LONG_BLOCK) {
+		mask_block_avx2(b, key8);
+		mask_block_avx2(b + 32, key8);
+		mask_block_avx2(b + 64, key8);
+		mask_block_avx2(b + 96, key8);
+	}
+}
+
+/* The number of octets it has masked. */
+static inline size_t mask_long(uint8_t *b, size_t n, uint32_t key)
+{
+	if (n < LONG || !__builtin_cpu_supports("avx2"))
+		return 0;
+	mask_avx2(b, n, key);
+	return n - n % LONG_BLOCK;
+}
+#else
+static inline size_t mask_long(uint8_t *b, size_t n, uint32_t key)
+{
+	(void)b, (void)n, (void)key;
+	return 0;
+}
+#endif
+
+/* Blocks are multiples of four octets: the key does not turn between them. */
 void ws_mask(void *p, size_t n, const uint8_t mask[4], size_t offset)
 {
+	uint32_t key = turned_key(mask, offset);
+	wide block_key = wide_splat4(htole32(key));
 	uint8_t *b = p;
-	uint64_t key = turned_key(mask, offset), word = htole64(key);
+	size_t done = mask_long(b, n, key);
 
-	for (; n >= 32; b += 32, n -= 32) { /* the compiler makes wide registers of these */
-		xor_word(b, word);
-		xor_word(b + 8, word);
-		xor_word(b + 16, word);
-		xor_word(b + 24, word);
+	b += done;
+	n -= done;
+	for (; n >= 4 * WIDE; b += 4 * WIDE, n -= 4 * WIDE) {
+		mask_block(b, block_key);
+		mask_block(b + WIDE, block_key);
+		mask_block(b + 2 * WIDE, block_key);
+		mask_block(b + 3 * WIDE, block_key);
 	}
-	for (; n >= 8; b += 8, n -= 8)
-		xor_word(b, word);
-	for (; n > 0; b++, n--, key >>= 8)
-		*b ^= (uint8_t)key;
+	for (; n >= WIDE; b += WIDE, n -= WIDE)
+		mask_block(b, block_key);
+	if (n > 0)
+		mask_few(b, n, key);
 }

@@ -3,9 +3,9 @@
  *
  * Input: one octet of settings (by which the bytes are cut into pieces, and
  * whether a relay stands before libmicrohttpd), then what a client sends. The handler
- * answers, detaches, holds, or upgrades, as the path's second octet says. What
- * a request shows must stand in the input; each request is answered once, in order;
- * and when the client has gone, nothing of it is left.
+ * answers, detaches, holds, waits for the same again, or upgrades, as the path's second octet says.
+ * What a request shows must stand in the input; each request is answered once, in order; and when
+ * the client has gone, nothing of it is left.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "http/http_detach.h"
+#include "http/http_again.h"
 #include "http/http_upgrade.h"
 
 enum { DIRECT = 0x80, HALF_CLOSE = 0x40 }; /* bits of the settings */
@@ -123,6 +123,68 @@ static void detach(struct http_request *r, bool is_poll)
 	stream_want(&polls[poll_n++], STREAM_HANGUP);
 }
 
+/* --- one connection that waits outside ---------------------------------------------------------
+ */
+
+static struct http_again again;
+static bool is_out;
+
+static void answer_outside(void)
+{
+	char text[200];
+	struct stream_piece piece = { text, 0, NULL };
+
+	piece.n = (size_t)snprintf(text, sizeof(text),
+	    "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n<answer %u>", answers++);
+	stream_write(&again.stream, &piece, 1);
+	is_out = http_again_wait(&again, server);
+}
+
+static bool on_again(struct http_again *a, char *body, size_t n)
+{
+	must(a == &again && is_out && n <= input_n);
+	must_be_input((struct bytes){ body, n });
+	memset(body, 'x', n);
+	http_again_take(a);
+	answer_outside();
+	return true;
+}
+
+static void on_again_gone(struct http_again *a)
+{
+	must(a == &again && is_out && !stream_is_open(&a->stream));
+	is_out = false;
+}
+
+static void on_again_readable(struct stream *s)
+{
+	(void)s;
+	http_again_readable(&again);
+}
+
+static void on_again_hangup(struct stream *s, int err)
+{
+	(void)s, (void)err;
+	http_again_hangup(&again);
+}
+
+static void take_out(struct http_request *r)
+{
+	static const struct stream_events on = { on_again_readable, on_nothing, on_again_hangup };
+	static const struct http_again_ops ops = { on_again, on_again_gone };
+	struct http_detached d;
+
+	if (is_out || http_detach_stream(r, &d) < 0) {
+		http_respond_text(r, 503, "no");
+		return;
+	}
+	http_again_init(&again, &d, loop, &on, &ops);
+	if (d.keep_alive)
+		answer_outside();
+	else
+		stream_close(&again.stream);
+}
+
 static void serve(struct http_request *r, void *arg)
 {
 	struct bytes path = http_request_path(r);
@@ -133,6 +195,9 @@ static void serve(struct http_request *r, void *arg)
 	look_at(r);
 	http_head_init(&head, 101);
 	switch (path.n > 1 ? path.p[1] : '\0') {
+	case 'a':
+		take_out(r);
+		break;
 	case 'p':
 		detach(r, true);
 		break;

@@ -5,6 +5,7 @@
 #include "soak/peer.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@ const char *const wire_names[WIRES] = {
 	"xhr",
 	"jsonp",
 };
+
+bool peers_are_narrow;
 
 static int epoll = -1;
 static struct peer *dead;
@@ -119,6 +122,14 @@ static void watch(struct peer *p)
 	p->watched = e.events;
 }
 
+static void narrow(int fd)
+{
+	int window = 4096, segment = 1000;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window));
+	setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+}
+
 struct peer *peer_new(const struct sockaddr_in *to, unsigned from, enum wire wire,
     const struct peer_events *on, void *owner)
 {
@@ -131,6 +142,8 @@ struct peer *peer_new(const struct sockaddr_in *to, unsigned from, enum wire wir
 		return NULL;
 	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK + from);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (peers_are_narrow)
+		narrow(fd);
 	if (bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0 ||
 	    (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 && errno != EINPROGRESS)) {
 		close(fd);

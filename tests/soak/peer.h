@@ -72,6 +72,10 @@ struct peer {
 	struct peer *next_dead;
 };
 
+/* Connections made while this is set have a small window and small segments, so that little of
+ * what they do not read fits into the kernel. */
+extern bool peers_are_narrow;
+
 int peers_init(void);
 void peers_fini(void);
 /* Waits for events, at most `ms`, and frees what has ended. */

@@ -309,6 +309,209 @@ START_TEST(a_callback_must_be_there_and_be_one)
 }
 END_TEST
 
+/* --- requests that come again ---------------------------------------------- */
+
+static uint64_t repeated(void)
+{
+	return http_server_counters(fake.reactor.http)->repeated;
+}
+
+enum { LEARNT = 2 + 1 }; /* recognised by open_repeating() */
+
+/* A session whose polls on `a` and messages on `b` are recognised from now on. */
+static void open_repeating(void)
+{
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\no\n");
+	fake_expect_told("[open]");
+	for (int i = 0; i < 4; i++) {
+		raw_post(&a, "/p/xhr", "");
+		raw_post(&b, "/p/xhr_send", "[\"in\"]");
+		fake_expect(&b, "HTTP/1.1 204 No Content\r\n");
+		fake_expect(&b, "\r\n\r\n");
+		fake_expect_told("[message in]");
+		fake_send(fake.last, "out");
+		fake_expect(&a, "\r\n\r\na[\"out\"]\n");
+	}
+	ck_assert_uint_eq(repeated(), LEARNT);
+	ck_assert_uint_eq(fake.reactor.sessions.counters.receivers, 0);
+}
+
+START_TEST(polls_and_messages_that_come_again_are_recognised)
+{
+	open_repeating();
+	for (unsigned i = 1; i < 20; i++) {
+		raw_post(&b, "/p/xhr_send", "[\"more\",\"than one\"]");
+		fake_expect_next(&b, "HTTP/1.1 204 No Content\r\n");
+		fake_expect(&b, "\r\n\r\n");
+		fake_expect_told("[message more][message than one]");
+		if (i & 1) /* waits for the poll */
+			fake_send(fake.last, "out");
+		raw_post(&a, "/p/xhr", "");
+		fake_turns(10);
+		if (!(i & 1)) /* or is waited for */
+			fake_send(fake.last, "out");
+		expect_head(&a, "Content-Length: 9");
+		fake_expect_next(&a, "a[\"out\"]\n");
+		ck_assert_uint_eq(repeated(), LEARNT + 2 * i);
+	}
+}
+END_TEST
+
+START_TEST(polls_that_always_find_a_message_are_recognised_too)
+{
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\no\n");
+	for (unsigned i = 0; i < 6; i++) {
+		fake_send(fake.last, "out");
+		raw_post(&a, "/p/xhr", "");
+		fake_expect(&a, "\r\n\r\na[\"out\"]\n");
+	}
+	ck_assert_uint_eq(repeated(), 4); /* the first leaves, the second is remembered */
+}
+END_TEST
+
+START_TEST(a_session_that_has_ended_says_so_as_ever)
+{
+	open_repeating();
+	session_close(fake.last, 4000, "done");
+	for (int i = 0; i < 1 + 16; i++) {
+		raw_post(&a, "/p/xhr", "");
+		fake_expect(&a, "\r\n\r\nc[4000,\"done\"]\n");
+	}
+	for (int i = 0; i < 5; i++) { /* on the same connection */
+		raw_post(&a, "/p/xhr", "");
+		fake_expect_next(&a, "HTTP/1.1 404 ");
+		fake_expect(&a, "There is no such session any more.\n");
+	}
+	raw_post(&b, "/p/xhr_send", "[\"x\"]");
+	fake_expect_next(&b, "HTTP/1.1 404 ");
+	ck_assert_uint_eq(repeated(), LEARNT);
+}
+END_TEST
+
+START_TEST(a_second_recognised_poll_is_told_2010)
+{
+	struct raw_client c;
+
+	open_repeating();
+	fake_connect(&c);
+	raw_post(&c, "/p/xhr", "");
+	fake_turns(10);
+	ck_assert_ptr_nonnull(fake.last->receiver);
+	raw_post(&a, "/p/xhr", "");
+	fake_expect(&a, "\r\n\r\nc[2010,\"Another connection still open\"]\n");
+	ck_assert_uint_eq(repeated(), LEARNT + 1);
+	fake_send(fake.last, "out");
+	fake_expect(&c, "\r\n\r\na[\"out\"]\n");
+	raw_close(&c);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_its_recognised_poll_ends_the_session)
+{
+	open_repeating();
+	raw_post(&a, "/p/xhr", "");
+	fake_turns(10);
+	ck_assert_uint_eq(repeated(), LEARNT + 1);
+	raw_close(&a);
+	fake_expect_told("[close 1002 Connection interrupted]");
+}
+END_TEST
+
+START_TEST(an_answer_to_a_recognised_poll_may_be_larger_than_the_wire)
+{
+	fake.base.limits.send_buffer_bytes = 1 << 24;
+	open_repeating();
+	for (int i = 0; i < 3; i++) {
+		static char text[6000001];
+
+		memset(text, 'x', sizeof(text) - 1);
+		fake_send(fake.last, text);
+		raw_post(&a, "/p/xhr", "");
+		fake_expect(&a, "\r\n\r\na[\"xxx");
+		fake_expect(&a, "x\"]\n");
+		fake_turns(3);
+		ck_assert_ptr_null(fake.last->receiver);
+	}
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_a_recognised_message_is_answered_as_ever)
+{
+	fake.base.max_message_bytes = 100;
+	open_repeating();
+	raw_post(&b, "/p/xhr_send", "[\"four\"");
+	fake_expect_next(&b, "HTTP/1.1 500 ");
+	fake_expect(&b, "Broken JSON encoding.\n");
+	raw_post(&b, "/p/xhr_send", "");
+	fake_expect_next(&b, "HTTP/1.1 500 ");
+	fake_expect(&b, "Payload expected.\n");
+	raw_post(&b, "/p/xhr_send",
+	    "[\"1234567890123456789012345678901234567890123456789012345678901234567890"
+	    "1234567890123456789012345678901\"]");
+	fake_expect_next(&b, "HTTP/1.1 413 ");
+	ck_assert_uint_eq(repeated(), LEARNT);
+	fake_expect_told("");
+}
+END_TEST
+
+START_TEST(a_recognised_body_above_the_limit_is_refused)
+{
+	open_repeating();
+	fake.base.max_body_bytes = 9;
+	raw_post(&b, "/p/xhr_send", "[\"12345\"]");
+	fake_expect_next(&b, "HTTP/1.1 204 ");
+	fake_expect(&b, "\r\n\r\n");
+	ck_assert_uint_eq(repeated(), LEARNT + 1);
+	raw_post(&b, "/p/xhr_send", "[\"123456\"]");
+	fake_turns(10);
+	ck_assert_uint_eq(repeated(), LEARNT + 1);
+}
+END_TEST
+
+START_TEST(a_recognised_sender_waits_for_a_paused_application_and_goes_on)
+{
+	open_repeating();
+	for (int i = 0; i < 3; i++) {
+		session_pause(fake.last);
+		raw_post(&b, "/p/xhr_send", "[\"one\"]");
+		fake_turns(10);
+		raw_post(&b, "/p/xhr_send", "[\"two\"]"); /* too early: behind it */
+		fake_turns(10);
+		raw_expect_silence(&b, 5);
+		ck_assert_uint_eq(fake.reactor.sessions.counters.receivers, 1);
+		session_resume(fake.last);
+		fake_expect_next(&b, "HTTP/1.1 204 ");
+		fake_expect(&b, "\r\n\r\nHTTP/1.1 204 ");
+		fake_expect(&b, "\r\n\r\n");
+		fake_expect_told("[message one][message two]");
+	}
+	ck_assert_uint_eq(repeated(), LEARNT + 6);
+	session_pause(fake.last);
+	raw_post(&b, "/p/xhr_send", "[\"one\"]");
+	fake_turns(10);
+	raw_close(&b);
+	fake_turns(10);
+	ck_assert_uint_eq(fake.reactor.sessions.counters.receivers, 0);
+	session_resume(fake.last);
+	fake_expect_told("[message one]");
+}
+END_TEST
+
+START_TEST(streams_and_callbacks_are_not_waited_for)
+{
+	for (int i = 0; i < 4; i++) {
+		raw_get(&a, "/j/jsonp?c=cb");
+		fake_turns(10);
+		if (i > 0)
+			fake_send(fake.last, "out");
+		fake_expect(&a, i ? "cb(\"a[\\\"out\\\"]\");\r\n" : "cb(\"o\");\r\n");
+	}
+	ck_assert_uint_eq(repeated(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http_receiver");
@@ -335,6 +538,16 @@ int main(void)
 	tcase_add_test(tc, the_answer_to_a_sender_waits_for_a_paused_application);
 	tcase_add_test(tc, a_sender_whose_session_closes_while_it_waits_is_told_so);
 	tcase_add_test(tc, a_callback_must_be_there_and_be_one);
+	tcase_add_test(tc, polls_and_messages_that_come_again_are_recognised);
+	tcase_add_test(tc, polls_that_always_find_a_message_are_recognised_too);
+	tcase_add_test(tc, a_session_that_has_ended_says_so_as_ever);
+	tcase_add_test(tc, a_second_recognised_poll_is_told_2010);
+	tcase_add_test(tc, a_client_that_leaves_its_recognised_poll_ends_the_session);
+	tcase_add_test(tc, an_answer_to_a_recognised_poll_may_be_larger_than_the_wire);
+	tcase_add_test(tc, what_is_wrong_with_a_recognised_message_is_answered_as_ever);
+	tcase_add_test(tc, a_recognised_body_above_the_limit_is_refused);
+	tcase_add_test(tc, a_recognised_sender_waits_for_a_paused_application_and_goes_on);
+	tcase_add_test(tc, streams_and_callbacks_are_not_waited_for);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

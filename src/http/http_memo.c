@@ -1,0 +1,203 @@
+/*
+ * http/http_memo.c - recognises a request whose head was read before; see http_memo.h.
+ */
+#include "http/http_memo.h"
+
+#include <endian.h>
+
+#define QUERY_MAX  128
+#define DIGITS_MAX 7
+
+/* --- SipHash-2-4-128 (Aumasson and Bernstein) ------------------------------- */
+
+struct sip {
+	uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotl(uint64_t x, unsigned by)
+{
+	return x << by | x >> (64 - by);
+}
+
+static inline void sip_rounds(struct sip *s, int n)
+{
+	while (n-- > 0) {
+		s->v0 += s->v1;
+		s->v2 += s->v3;
+		s->v1 = rotl(s->v1, 13) ^ s->v0;
+		s->v3 = rotl(s->v3, 16) ^ s->v2;
+		s->v0 = rotl(s->v0, 32);
+		s->v2 += s->v1;
+		s->v0 += s->v3;
+		s->v1 = rotl(s->v1, 17) ^ s->v2;
+		s->v3 = rotl(s->v3, 21) ^ s->v0;
+		s->v2 = rotl(s->v2, 32);
+	}
+}
+
+static inline void sip_word(struct sip *s, uint64_t word)
+{
+	s->v3 ^= word;
+	sip_rounds(s, 2);
+	s->v0 ^= word;
+}
+
+void http_memo_hash(const struct http_memo_key *key, struct bytes text, uint64_t hash[2])
+{
+	struct sip s = {
+		key->k0 ^ 0x736f6d6570736575,
+		key->k1 ^ 0x646f72616e646f6d ^ 0xee,
+		key->k0 ^ 0x6c7967656e657261,
+		key->k1 ^ 0x7465646279746573,
+	};
+	uint64_t word, last = (uint64_t)text.n << 56;
+	size_t i;
+
+	for (i = 0; i + 8 <= text.n; i += 8) {
+		memcpy(&word, text.p + i, 8);
+		sip_word(&s, le64toh(word));
+	}
+	for (unsigned shift = 0; i < text.n; i++, shift += 8)
+		last |= (uint64_t)(unsigned char)text.p[i] << shift;
+	sip_word(&s, last);
+	s.v2 ^= 0xee;
+	sip_rounds(&s, 4);
+	hash[0] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	s.v1 ^= 0xdd;
+	sip_rounds(&s, 4);
+	hash[1] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* --- gaps ---------------------------------------------------------------- */
+
+/* Nothing that could be taken for structure, nor an escape. */
+static bool is_query_char(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '=' ||
+	       c == '&' || c == '_' || c == '-' || c == '.' || c == '~';
+}
+
+static size_t query_run(struct bytes raw, size_t at)
+{
+	size_t n = 0;
+
+	while (at + n < raw.n && n < QUERY_MAX && is_query_char(raw.p[at + n]))
+		n++;
+	return n;
+}
+
+/* Reads 1*DIGIT; 0 if there is none, or too many. */
+static size_t digits_run(struct bytes raw, size_t at, uint32_t *value)
+{
+	size_t n = 0;
+
+	*value = 0;
+	for (; at + n < raw.n && raw.p[at + n] >= '0' && raw.p[at + n] <= '9'; n++) {
+		if (n == DIGITS_MAX)
+			return 0;
+		*value = *value * 10 + (uint32_t)(raw.p[at + n] - '0');
+	}
+	return n;
+}
+
+/* The head without its gaps. */
+static void hash_head(const struct http_memo_key *key, const char *raw,
+    const struct http_shape *shape, uint64_t hash[2])
+{
+	size_t query_end = (size_t)shape->query_at + shape->query_n,
+	       digits_at = shape->digits_at ? shape->digits_at : shape->head,
+	       digits_end = digits_at + shape->digits_n;
+	char text[HTTP_MEMO_MAX], *to = text;
+
+	to = mempcpy(to, raw, shape->query_at);
+	to = mempcpy(to, raw + query_end, digits_at - query_end);
+	to = mempcpy(to, raw + digits_end, shape->head - digits_end);
+	http_memo_hash(key, (struct bytes){ text, (size_t)(to - text) }, hash);
+}
+
+/* --- remembering --------------------------------------------------------- */
+
+/* Of "METHOD PATH?QUERY HTTP/1.1". */
+static bool find_query(struct bytes head, struct http_shape *shape)
+{
+	const char *eol = memchr(head.p, '\r', head.n);
+	const char *target = memchr(head.p, ' ', (size_t)(eol - head.p)), *end, *mark;
+
+	end = target ? memchr(target + 1, ' ', (size_t)(eol - target - 1)) : NULL;
+	if (!end)
+		return false;
+	mark = memchr(target, '?', (size_t)(end - target));
+	if (!mark)
+		return true;
+	shape->query_at = (uint16_t)(mark + 1 - head.p);
+	shape->query_n = (uint16_t)query_run(head, shape->query_at);
+	return head.p + shape->query_at + shape->query_n == end;
+}
+
+static bool find_digits(struct bytes head, struct http_shape *shape)
+{
+	static const struct bytes name = BYTES("Content-Length:");
+	const char *at = head.p, *end = head.p + head.n;
+	size_t n;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at)))) {
+		at++;
+		if ((size_t)(end - at) < name.n || strncasecmp(at, name.p, name.n) != 0)
+			continue;
+		at += name.n;
+		while (*at == ' ')
+			at++;
+		n = digits_run(head, (size_t)(at - head.p), &shape->body);
+		shape->digits_at = (uint16_t)(at - head.p);
+		shape->digits_n = (uint16_t)n;
+		return n > 0;
+	}
+	return true;
+}
+
+bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
+    struct http_shape *shape)
+{
+	const char *end = memmem(raw.p, raw.n, "\r\n\r\n", 4);
+	struct bytes head;
+
+	*m = (struct http_memo){ 0 };
+	*shape = (struct http_shape){ 0 };
+	if (!end || end - raw.p > HTTP_MEMO_MAX - 4)
+		return false;
+	head = (struct bytes){ raw.p, (size_t)(end - raw.p) + 4 };
+	shape->head = (uint32_t)head.n;
+	if (!find_query(head, shape) || !find_digits(head, shape) || head.n + shape->body != raw.n)
+		return false;
+	hash_head(key, raw.p, shape, m->hash);
+	m->octets = (uint16_t)(head.n - shape->query_n - shape->digits_n);
+	m->query = shape->query_at;
+	m->length = (uint16_t)(shape->digits_at ? shape->digits_at - shape->query_n : 0);
+	return true;
+}
+
+/* --- recognising --------------------------------------------------------- */
+
+bool http_memo_matches(const struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
+    struct bytes *body)
+{
+	struct http_shape shape = { .query_at = m->query };
+	uint64_t hash[2];
+
+	if (m->octets == 0)
+		return false;
+	if (m->query)
+		shape.query_n = (uint16_t)query_run(raw, m->query);
+	if (m->length) {
+		shape.digits_at = (uint16_t)(m->length + shape.query_n);
+		shape.digits_n = (uint16_t)digits_run(raw, shape.digits_at, &shape.body);
+		if (shape.digits_n == 0)
+			return false;
+	}
+	shape.head = (uint32_t)m->octets + shape.query_n + shape.digits_n;
+	if (raw.n != (size_t)shape.head + shape.body)
+		return false;
+	hash_head(key, raw.p, &shape, hash);
+	*body = (struct bytes){ raw.p + shape.head, shape.body };
+	return ((hash[0] ^ m->hash[0]) | (hash[1] ^ m->hash[1])) == 0;
+}

@@ -1,0 +1,275 @@
+/*
+ * net/tls_context.c - what TLS connections are made from: certificates, whom to
+ * trust, the settings of a server and of a client; see stream.h.
+ *
+ * A client keeps the latest session (ticket) of its server here, so that only the
+ * first connection pays for certificates and signatures. Everything else is not
+ * changed any more once it is shared by threads.
+ *
+ * The system's certificates are a directory, of which OpenSSL reads the file that it
+ * needs when it first needs it.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/tls_private.h"
+
+/* --- files -------------------------------------------------------------- */
+
+/* What OpenSSL says is wrong: the first reason it noted, which is nearest to the cause. */
+static const char *openssl_reason(char text[128])
+{
+	unsigned long err = ERR_peek_error();
+	const char *reason;
+
+	if (ERR_SYSTEM_ERROR(err))
+		return strerror(ERR_GET_REASON(err));
+	reason = ERR_reason_error_string(err);
+	if (reason)
+		return reason;
+	snprintf(text, 128, "OpenSSL error %lx", err);
+	return text;
+}
+
+static int complain(char *why, size_t why_size, const char *what, const char *file)
+{
+	char text[128];
+
+	snprintf(why, why_size, "%s %s: %s", what, file, openssl_reason(text));
+	ERR_clear_error();
+	return -EINVAL;
+}
+
+static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *why, size_t why_size)
+{
+	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+		return complain(why, why_size, "cannot use the certificate", certificate);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return complain(why, why_size, "cannot use the key", key);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return complain(why, why_size, "the certificate does not go with the key", key);
+	return 0;
+}
+
+static int trust(SSL_CTX *ctx, const char *ca_file, char *why, size_t why_size)
+{
+	if (ca_file && SSL_CTX_load_verify_file(ctx, ca_file) != 1)
+		return complain(why, why_size, "cannot use the certificates of", ca_file);
+	if (!ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
+		return complain(why, why_size, "cannot use the certificates of", "the system");
+	return 0;
+}
+
+/* --- sessions of a client ----------------------------------------------- */
+
+/* Takes `session` (NULL: none) in place of the one that is there. */
+static void replace_session(struct tls_context *ctx, SSL_SESSION *session)
+{
+	SSL_SESSION *old;
+
+	pthread_mutex_lock(&ctx->lock);
+	old = ctx->session;
+	ctx->session = session;
+	pthread_mutex_unlock(&ctx->lock);
+	SSL_SESSION_free(old);
+}
+
+/* Called for each ticket that arrives. The context has a copy, because OpenSSL marks the session of
+ * a connection that breaks, and connections may be those of several threads. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct stream_tls *tls = SSL_get_app_data(ssl);
+	SSL_SESSION *copy = tls->resumable ? SSL_SESSION_dup(session) : NULL;
+
+	if (copy)
+		replace_session(tls->ctx, copy);
+	return 0; /* the reference that came along is not kept */
+}
+
+bool tls_context_offer_session(struct tls_context *ctx, SSL *ssl, const char *host)
+{
+	SSL_SESSION *copy = NULL;
+	bool resumable;
+
+	pthread_mutex_lock(&ctx->lock);
+	if (!ctx->host)
+		ctx->host = mem_strdup(host);
+	resumable = ctx->host && strcasecmp(ctx->host, host) == 0;
+	if (resumable && ctx->session)
+		copy = SSL_SESSION_dup(ctx->session);
+	pthread_mutex_unlock(&ctx->lock);
+	if (copy)
+		SSL_set_session(ssl, copy);
+	SSL_SESSION_free(copy);
+	return resumable;
+}
+
+void tls_context_drop_session(struct tls_context *ctx)
+{
+	replace_session(ctx, NULL);
+}
+
+/* --- settings ----------------------------------------------------------- */
+
+static const unsigned char http11[] = "\x08http/1.1";
+
+/* A client that offers protocols, but not HTTP/1.1, is told so in the handshake; one that offers
+ * none is taken to mean HTTP/1.1. */
+static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *offered, unsigned offered_len, void *arg)
+{
+	(void)ssl;
+	(void)arg;
+	if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, http11,
+	        sizeof(http11) - 1, offered, offered_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Renegotiation and its like; see MESSAGES_MAX in stream_tls.c. */
+static void count_message(
+    int is_write, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	struct stream_tls *tls = SSL_get_app_data(ssl);
+
+	(void)version;
+	(void)p;
+	(void)n;
+	(void)arg;
+	if (!is_write && type == SSL3_RT_HANDSHAKE)
+		tls->messages++;
+}
+
+/* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* An end without close_notify reads as an end: HTTP and WebSocket carry their own lengths, and too
+ * many clients leave that way to call it an error. */
+static int configure(SSL_CTX *ctx)
+{
+	static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
+
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_msg_callback(ctx, count_message);
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, ciphers) != 1)
+		return -ENOMEM;
+	return 0;
+}
+
+static int configure_server(SSL_CTX *ctx)
+{
+	static const unsigned char id[] = "sockjs";
+
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
+	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+	if (SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
+		return -ENOMEM;
+	return configure(ctx);
+}
+
+/* Sessions are kept by us: OpenSSL's own cache is for servers. */
+static int configure_client(SSL_CTX *ctx)
+{
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, keep_session);
+	if (SSL_CTX_set_alpn_protos(ctx, http11, sizeof(http11) - 1) != 0)
+		return -ENOMEM;
+	return configure(ctx);
+}
+
+/* --- life --------------------------------------------------------------- */
+
+static struct tls_context *context_new(
+    const SSL_METHOD *method, int (*configure_role)(SSL_CTX *), char *why, size_t why_size)
+{
+	struct tls_context *ctx = mem_zalloc(sizeof(*ctx));
+
+	ERR_clear_error();
+	if (ctx) {
+		atomic_init(&ctx->refs, 1);
+		pthread_mutex_init(&ctx->lock, NULL);
+		ctx->ssl_ctx = SSL_CTX_new(method);
+	}
+	if (!ctx || !ctx->ssl_ctx || configure_role(ctx->ssl_ctx) < 0) {
+		snprintf(why, why_size, "no memory for TLS");
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+struct tls_context *tls_context_new(
+    const char *certificate, const char *key, char *why, size_t why_size)
+{
+	struct tls_context *ctx = context_new(TLS_server_method(), configure_server, why, why_size);
+
+	if (ctx && load(ctx->ssl_ctx, certificate, key, why, why_size) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static int set_up_client(
+    SSL_CTX *ctx, const struct tls_client_options *options, char *why, size_t why_size)
+{
+	int err = 0;
+
+	if (!options->certificate != !options->key) {
+		snprintf(why, why_size, "a certificate and its key go together");
+		return -EINVAL;
+	}
+	if (options->certificate)
+		err = load(ctx, options->certificate, options->key, why, why_size);
+	if (err == 0 && !options->insecure) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		err = trust(ctx, options->ca_file, why, why_size);
+	}
+	return err;
+}
+
+struct tls_context *tls_client_context_new(
+    const struct tls_client_options *options, char *why, size_t why_size)
+{
+	struct tls_context *ctx = context_new(TLS_client_method(), configure_client, why, why_size);
+
+	if (ctx && set_up_client(ctx->ssl_ctx, options, why, why_size) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *ctx)
+{
+	atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+	return ctx;
+}
+
+void tls_context_free(struct tls_context *ctx)
+{
+	if (!ctx || atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	SSL_SESSION_free(ctx->session);
+	SSL_CTX_free(ctx->ssl_ctx);
+	pthread_mutex_destroy(&ctx->lock);
+	mem_free(ctx->host);
+	mem_free(ctx);
+}

@@ -1,0 +1,173 @@
+/*
+ * transports/sender.c - a connection that has brought messages; see sender.h.
+ *
+ * Owns: the connection, until it is given back to libmicrohttpd or ended.
+ */
+#include "transports/sender.h"
+
+#include "base/mem.h"
+
+/* --- life --------------------------------------------------------------- */
+
+static void sender_free(struct deferred *d)
+{
+	mem_free(container_of(d, struct sender, deferred));
+}
+
+static void drop(struct sender *s)
+{
+	stream_close(&s->again.stream);
+	loop_defer(s->reactor->sessions.loop, &s->deferred, sender_free);
+}
+
+static void retire(struct sender *s)
+{
+	list_remove(&s->waiter.node);
+	s->reactor->sessions.counters.receivers--;
+}
+
+/* --- answers ------------------------------------------------------------ */
+
+/* The answer has been given to the stream. */
+static void part(struct sender *s, bool is_well)
+{
+	struct http_server *http = s->reactor->http;
+	struct stream *stream = &s->again.stream;
+
+	retire(s);
+	is_well = is_well && s->keep_alive && stream_queued(stream) == 0;
+	if (!is_well)
+		http_server_end(http, stream);
+	else if (!s->answer->repeats)
+		http_server_give_back(http, stream, &s->again.peer);
+	else if (http_again_wait(&s->again, http))
+		return;
+	drop(s);
+}
+
+static void say(struct sender *s, unsigned status, struct bytes lines, struct bytes body)
+{
+	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
+	struct stream_piece pieces[2] = { { head, 0, NULL }, { body.p, body.n, NULL } };
+	struct http_framing framing = { .keep_alive = s->keep_alive,
+		.length = status == 204 ? -1 : (long long)body.n };
+
+	if (!s->bare)
+		pieces[0].n = http_head_render(head, status, lines, framing);
+	part(s, stream_write(&s->again.stream, pieces, body.n ? 2 : 1) == 0);
+}
+
+static void on_taken(struct session_waiter *w, bool taken)
+{
+	struct sender *s = container_of(w, struct sender, waiter);
+
+	if (taken) {
+		say(s, s->answer->status, (struct bytes){ s->text, s->lines_len }, s->answer->body);
+		return;
+	}
+	s->keep_alive = false;
+	say(s, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
+	    BYTES("There is no such session any more.\n"));
+}
+
+void sender_refuse(struct sender *s)
+{
+	s->keep_alive = false;
+	s->reactor->sessions.counters.receivers++;
+	say(s, 503, BYTES("Content-Type: text/plain; charset=UTF-8\r\nRetry-After: 1\r\n"),
+	    BYTES("The application is busy; come again.\n"));
+}
+
+void sender_wait(struct sender *s, struct session *session)
+{
+	s->reactor->sessions.counters.receivers++;
+	if (session && session_is_behind(session)) {
+		if (!(s->again.stream.want & STREAM_READ))
+			stream_want(&s->again.stream, STREAM_HANGUP);
+		session_wait(session, &s->waiter);
+	} else {
+		on_taken(&s->waiter, session != NULL);
+	}
+}
+
+/* --- the stream's events ------------------------------------------------ */
+
+static void on_readable(struct stream *stream)
+{
+	struct sender *s = container_of(stream, struct sender, again.stream);
+
+	if (http_again_is_waiting(&s->again))
+		http_again_readable(&s->again);
+	else
+		stream_want(stream, STREAM_HANGUP); /* what is behind waits in the kernel */
+}
+
+static void on_writable(struct stream *stream)
+{
+	(void)stream; /* what is written is small */
+}
+
+static void on_hangup(struct stream *stream, int err)
+{
+	struct sender *s = container_of(stream, struct sender, again.stream);
+
+	(void)err;
+	if (http_again_is_waiting(&s->again)) {
+		http_again_hangup(&s->again);
+		return;
+	}
+	retire(s);
+	drop(s);
+}
+
+static const struct stream_events sender_events = {
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
+};
+
+/* --- the same request again --------------------------------------------- */
+
+static bool serve_again(struct http_again *a, char *body, size_t n)
+{
+	return incoming_serve_again(container_of(a, struct sender, again), body, n);
+}
+
+static void on_gone(struct http_again *a)
+{
+	drop(container_of(a, struct sender, again));
+}
+
+static const struct http_again_ops again_ops = { .serve = serve_again, .gone = on_gone };
+
+/* --- making one --------------------------------------------------------- */
+
+struct sender *sender_new(
+    const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
+{
+	struct http_head head;
+	struct http_detached d;
+	struct sender *s;
+
+	incoming_make_head(t, answer, &head);
+	s = mem_zalloc(sizeof(*s) + head.len + t->session_id.n);
+	if (!s || http_detach_poll(t->http, &head, &d) < 0) {
+		mem_free(s);
+		transport_refuse(t, 503, "Out of memory or descriptors.");
+		return NULL;
+	}
+	list_init(&s->waiter.node);
+	s->waiter.done = on_taken;
+	s->reactor = t->reactor;
+	s->endpoint = t->endpoint;
+	s->answer = answer;
+	s->client = t->client;
+	s->keep_alive = d.keep_alive && http_request_is_1_1(t->http);
+	s->bare = d.bare;
+	s->lines_len = (uint16_t)head.len;
+	s->id_len = (uint16_t)t->session_id.n;
+	memcpy(s->text, head.text, head.len);
+	memcpy(s->text + head.len, t->session_id.p, t->session_id.n);
+	http_again_init(&s->again, &d, loop, &sender_events, &again_ops);
+	return s;
+}

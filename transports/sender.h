@@ -1,0 +1,47 @@
+/*
+ * transports/sender.h - a connection that has brought messages, outside of
+ * libmicrohttpd: because a paused application has not taken them yet, or because the next
+ * ones will come with the same head (http/http_again.h).
+ */
+#ifndef TRANSPORTS_SENDER_H
+#define TRANSPORTS_SENDER_H
+
+#include "http/http_again.h"
+#include "transports/incoming.h"
+
+struct sender {
+	struct session_waiter waiter;
+	struct deferred deferred;
+	struct http_again again;
+	struct transport_reactor *reactor;
+	struct endpoint *endpoint;
+	const struct incoming_answer *answer;
+	struct addr client;
+	bool keep_alive, bare;
+	uint16_t lines_len, id_len;
+	char text[]; /* the lines of the head, then the session id */
+};
+
+/* Takes the request out, to wait in `loop` or (NULL) to be sent to another one. NULL: it was
+ * answered with a refusal. */
+struct sender *sender_new(
+    const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop);
+/* In its reactor: waits if the session is behind, else is answered at once. */
+void sender_wait(struct sender *s, struct session *session);
+/* There is no room for what it has brought. */
+void sender_refuse(struct sender *s);
+static inline struct bytes sender_session_id(const struct sender *s)
+{
+	return (struct bytes){ s->text + s->lines_len, s->id_len };
+}
+
+/* --- incoming.c --------------------------------------------------------- */
+
+/* The head of an answer. */
+void incoming_make_head(const struct transport_request *t, const struct incoming_answer *answer,
+    struct http_head *head);
+/* Messages of a repeated request. False: nothing was done, all that is out of the ordinary is for
+ * incoming_serve(). */
+bool incoming_serve_again(struct sender *s, char *text, size_t n);
+
+#endif
