@@ -93,12 +93,15 @@ const REFUSALS = [
 ];
 
 async function refuses({ url }, [habit, status, code]) {
-	const target = url(habit === 'never' ? '/quick' : '/app');
-	const ends = await Promise.all(KINDS.map(async (kind) => {
-		await sleep(KINDS.indexOf(kind) * 5); /* a backend that rests, rests for 1 ms */
-		return refused(target, kind, { query: `?do=${habit}` });
-	}));
+	const query = `?do=${habit}`;
+	let ends = [];
 
+	if (habit === 'never')
+		ends = await Promise.all(KINDS.map((kind) => refused(url('/quick'), kind, { query })));
+	for (const kind of habit === 'never' ? [] : KINDS) {
+		await sleep(5); /* a backend that rests, rests for 1 ms */
+		ends.push(await refused(url('/app'), kind, { query }));
+	}
 	ends.forEach((how, i) => {
 		const want = KINDS[i] === 'raw' ? { status } : { code };
 		const got = KINDS[i] === 'raw' ? { status: how.status } : { code: how.code };

@@ -70,7 +70,7 @@ async function pushRequests(line) {
 
 		if (answer === undefined)
 			return sent;
-		equal(answer.status, 204, 'status');
+		check([200, 204].includes(answer.status), `status ${answer.status}`);
 	}
 	throw new Error('the client is not slowed down');
 }
