@@ -131,16 +131,29 @@ function latencyTable(result) {
 	return table(['workload', ...names], result.rows.filter((row) => row.unit !== 'bytes').map((row) => [row.title, ...names.map((n) => text(row, n))]));
 }
 
+/* Above this, what else ran has changed the figures by more than what they are to show. */
+const DISTURBED = 0.1;
+
+function caution(result) {
+	return result.others_busy > DISTURBED ? ' **That is a disturbed run: its ratios are rough, its times too long.**' : '';
+}
+
+function failures(result) {
+	const lines = result.rows.flatMap((row) => Object.entries(row.peers).filter(([, peer]) => peer.failed).map(([name, peer]) => `* failed: ${row.title}, ${name}: ${peer.failed}\n`));
+
+	return lines.length ? `\n${lines.join('')}` : '';
+}
+
 export function markdown(result) {
 	const { machine } = result;
 
 	return `${result.date}, ${machine.processors} × ${machine.processor}, Linux ${machine.kernel}; ${result.rounds} rounds of ${result.seconds} s;
-other processes had ${Math.round(100 * result.others_busy)} % of the two processors.
+other processes had ${Math.round(100 * result.others_busy)} % of the two processors.${caution(result)}
 
 Processor time of the server in µs for each operation, medians; in brackets multiples of the floor. Idle sessions: bytes.
 
 ${costs(result)}
-
+${failures(result)}
 Latencies in ms: median / 99 % / 99.9 % / longest.
 
 ${latencyTable(result)}

@@ -16,6 +16,8 @@
 #define OUT_MAX  (256 * 1024)  /* then it is sent before the end of the turn */
 #define OUT_KEEP (1024 * 1024) /* a larger buffer is given back */
 
+#define ASK_AGAIN_MS 20 /* whether a client has room */
+
 /* --- a reactor's share ---------------------------------------------------------- */
 
 int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings)
@@ -28,8 +30,13 @@ int upstream_part_init(struct upstream_part *part, struct upstream_settings *set
 
 void upstream_part_fini(struct upstream_part *part)
 {
-	while (!list_empty(&part->links))
-		link_end(container_of(list_first(&part->links), struct link, node));
+	while (!list_empty(&part->links)) {
+		struct link *l = container_of(list_first(&part->links), struct link, node);
+
+		if (l->session)
+			sockjs_set_user(l->session, NULL); /* it may outlive the link */
+		link_end(l);
+	}
 	resolver_free(part->resolver);
 	ws_deflate_free(part->deflate);
 	buf_fini(&part->out);
@@ -125,22 +132,23 @@ static void on_turn_end(struct deferred *d)
 	flush(container_of(d, struct upstream_part, out_deferred));
 }
 
-/* The place where frames for this link are composed. */
-static struct buf *out_of(struct link *l)
+/* From now on frames for this link are composed; it may end by what was composed before. */
+static void compose_for(struct link *l)
 {
 	struct upstream_part *part = l->part;
 
 	if (part->out_link != l || buf_len(&part->out) > OUT_MAX)
 		flush(part);
+	if (l->ended)
+		return;
 	part->out_link = l;
 	loop_defer(part->loop, &part->out_deferred, on_turn_end);
-	return &part->out;
 }
 
 /* A frame around n octets, compressed if that pays. 0 or -ENOMEM. */
 static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_t n)
 {
-	struct buf *out = out_of(l);
+	struct buf *out = &l->part->out;
 	struct ws_deflate_how how;
 	char header[WS_HEADER_MAX], *to = buf_reserve(out, WS_HEADER_MAX + n + WS_DEFLATE_ROOM);
 	ssize_t len = 0;
@@ -171,7 +179,8 @@ void link_send(struct link *l, const struct sockjs_message *m)
 {
 	if (l->ended || l->closing)
 		return;
-	if (add_frame(l, m->is_binary ? WS_BINARY : WS_TEXT, m->data, m->len) < 0)
+	compose_for(l);
+	if (!l->ended && add_frame(l, m->is_binary ? WS_BINARY : WS_TEXT, m->data, m->len) < 0)
 		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
@@ -193,11 +202,11 @@ static void send_close(struct link *l, unsigned code, const char *reason)
 	link_client_writable(l);
 }
 
-/* Both Close frames are out: the server closes first (RFC 6455 section 7.1.1). */
+/* Both Close frames are out. The server closes the connection, and the wait after that (TIME_WAIT)
+ * is its own (RFC 6455 section 7.1.1); but it is not waited for without end. */
 static void part_ways(struct link *l)
 {
 	l->closing = true;
-	stream_shutdown(&l->stream);
 	timer_start(loop_timers(l->part->loop), &l->timer, l->part->settings->close_timeout_ms);
 	stream_want(&l->stream, STREAM_READ);
 }
@@ -222,14 +231,17 @@ void link_client_closed(struct link *l, unsigned code, const char *reason)
 /* --- from the backend --------------------------------------------------------------- */
 
 /* As a SockJS client can have it. */
-static int send_base64(struct sockjs_session *s, const char *data, size_t n)
+static int send_base64(struct link *l, const char *data, size_t n)
 {
-	char *text = mem_alloc(BASE64_LEN(n) + (n == 0));
+	char *text;
 	int err = -ENOMEM;
 
+	if (BASE64_LEN(n) > l->part->settings->limits.max_message_bytes)
+		return -EMSGSIZE;
+	text = mem_alloc(BASE64_LEN(n) + (n == 0));
 	if (text) {
 		base64_encode(text, data, n);
-		err = sockjs_send(s, text, BASE64_LEN(n));
+		err = sockjs_send(l->session, text, BASE64_LEN(n));
 	}
 	mem_free(text);
 	return err;
@@ -242,7 +254,7 @@ static int send_binary(struct link *l, const char *data, size_t n)
 	if (err != -ENOTSUP)
 		return err;
 	if (l->part->settings->binary == BINARY_BASE64)
-		return send_base64(l->session, data, n);
+		return send_base64(l, data, n);
 	return err;
 }
 
@@ -272,10 +284,19 @@ static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_
 	} /* else the session is closing, and says so itself */
 }
 
+static bool is_pong(const char *frame)
+{
+	return (frame[0] & 0xf) == WS_PONG;
+}
+
+/* A backend that pings and does not read gets no pong for each: the last ping is what has to be
+ * answered (RFC 6455 section 5.5.3). */
 static void on_write(struct ws_conn *c, const void *frame, size_t n)
 {
 	struct link *l = container_of(c, struct link, conn);
 
+	if (is_pong(frame) && stream_queued(&l->stream) > l->part->settings->send_buffer_bytes)
+		return;
 	if (l->part->out_link == l)
 		flush(l->part); /* messages before it go before it */
 	write_bytes(l, frame, n);
@@ -343,12 +364,28 @@ static void feed(struct link *l, char *p, size_t n)
 		stream_want(&l->stream, 0);
 }
 
+/* A message may be larger on the client's wire than it is, so that its buffer can be too full for a
+ * next one although nothing has been said of it. Then we have to ask. */
+static bool has_no_room(struct link *l)
+{
+	if (!l->session ||
+	    sockjs_buffered(l->session) <= l->part->settings->client_buffer_bytes / 2)
+		return false;
+	l->choked = true;
+	stream_want(&l->stream, 0);
+	sockjs_set_timer(l->session, ASK_AGAIN_MS);
+	return true;
+}
+
 static void on_readable(struct stream *s)
 {
 	struct link *l = container_of(s, struct link, stream);
 	char *scratch = loop_scratch(l->part->loop);
-	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
+	ssize_t n;
 
+	if (has_no_room(l))
+		return;
+	n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
@@ -357,7 +394,8 @@ static void on_readable(struct stream *s)
 	}
 	l->last_heard = loop_now(l->part->loop);
 	l->pinged = false;
-	feed(l, scratch, (size_t)n);
+	if (!l->shut) /* else it is drained until its end */
+		feed(l, scratch, (size_t)n);
 }
 
 static void on_writable(struct stream *s)
@@ -387,7 +425,7 @@ void link_client_writable(struct link *l)
 {
 	struct buf *rest = l->rest;
 
-	if (!l->choked || l->ended || l->opening)
+	if (!l->choked || l->ended || l->opening || has_no_room(l))
 		return;
 	l->choked = false;
 	l->last_heard = loop_now(l->part->loop); /* its pongs may be among what was not read */
@@ -434,7 +472,6 @@ static void on_timer(struct timer *t)
 void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct bytes early)
 {
 	struct upstream_part *part = l->part;
-	char *copy = loop_scratch(part->loop);
 
 	ws_conn_init(&l->conn, WS_CLIENT, &conn_ops, &part->settings->limits);
 	if (outcome->deflate.agreed)
@@ -444,9 +481,9 @@ void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct
 	l->last_heard = loop_now(part->loop);
 	if (part->settings->ping_interval_ms)
 		timer_start(loop_timers(part->loop), &l->timer, part->settings->ping_interval_ms);
-	stream_want(&l->stream, STREAM_READ);
-	if (early.n == 0)
-		return;
-	memmove(copy, early.p, early.n); /* it came by this buffer, and is fed from its beginning */
-	feed(l, copy, early.n);
+	/* Not a word to the client before its session is open */
+	l->choked = true;
+	stream_want(&l->stream, 0);
+	if (early.n)
+		keep_rest(l, early.p, early.n);
 }

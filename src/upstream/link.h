@@ -29,8 +29,9 @@ struct upstream_settings {
 	struct pool pool;
 	struct ws_conn_limits limits;
 	struct ws_deflate_config deflate;
-	enum binary_policy binary; /* what becomes of binary messages for SockJS clients */
-	size_t send_buffer_bytes;
+	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
+	size_t send_buffer_bytes;   /* to the backend */
+	size_t client_buffer_bytes; /* to the client */
 	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
 };
 
@@ -80,7 +81,7 @@ struct link *link_new(
     struct upstream_part *part, struct sockjs_session *session, struct link_request *request);
 /* From the client: to the backend. */
 void link_send(struct link *l, const struct sockjs_message *m);
-/* There is room on the way to the client again. */
+/* The session is open, or there is room on the way to the client again. */
 void link_client_writable(struct link *l);
 /* The session is over; so is the link, soon. */
 void link_client_closed(struct link *l, unsigned code, const char *reason);

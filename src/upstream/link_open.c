@@ -3,8 +3,8 @@
  * TLS, the handshake; see link.h.
  *
  * Whatever cannot be reached is followed by the next address and the next backend, until the
- * time is over. The session is accepted when a backend has accepted, and is
- * refused as the table says when all is in vain.
+ * time is over; as long as there is another one, each has half of what is left of it. The session
+ * is accepted when a backend has accepted, and is refused as the table says when all is in vain.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 enum {
 	HEADERS_MAX = 64,
 	KEEP_ADDRESSES_MIN_S = 1,
+	KEEP_STALE_S = 5,
 	KEEP_ADDRESSES_MAX_S = 300,
-	KEEP_FOREVER_S = 3600, /* literals and the hosts file */
 };
 
 struct link_opening {
@@ -26,12 +26,12 @@ struct link_opening {
 	struct link *link;
 	struct ws_client *handshake;
 	struct link_request *request;
-	uint64_t begun;    /* with this target */
-	uint64_t deadline; /* of it all */
-	uint64_t tried;    /* a bit for each target */
-	size_t addresses;  /* of this target, still to be tried */
+	const struct refusal *verdict; /* on the target tried last; NULL: there was none */
+	uint64_t begun;                /* with this target */
+	uint64_t deadline;             /* of it all */
+	uint64_t tried;                /* a bit for each target */
+	size_t addresses;              /* of this target, still to be tried */
 	bool dialling, resolving;
-	bool timed_out;
 };
 
 /* --- refusals ------------------------------------------------------------------------ */
@@ -52,6 +52,8 @@ static const struct refusal unreachable = { 0, 502, SOCKJS_CLOSE_TRY_AGAIN_LATER
 	"The application cannot be reached" };
 static const struct refusal too_late = { 0, 504, SOCKJS_CLOSE_TRY_AGAIN_LATER,
 	"The application did not answer in time" };
+static const struct refusal not_passed_on = { 0, 400, 4400, "Bad request" };
+static const struct refusal no_memory = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory" };
 static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
 	"The application is not available" };
 
@@ -194,37 +196,44 @@ static void drop_connection(struct link *l)
 	stream_init_empty(&l->stream);
 }
 
-/* This backend has come to nothing. */
-static void drop_target(struct link *l, const char *why)
+/* This backend has come to nothing: the next one. */
+static void drop_target(struct link *l, const char *why, const struct refusal *verdict)
 {
-	struct pool *pool = &l->part->settings->pool;
+	struct link_opening *o = l->opening;
 
 	log_warn("an upstream cannot be reached", LOG_STR("upstream", l->target->url),
 	    LOG_STR("reason", why));
-	pool_failed(pool, l->target, l->opening->begun, now_of(l));
-	l->opening->tried |= pool_bit(pool, l->target);
+	o->tried |= pool_bit(&l->part->settings->pool, l->target);
+	o->verdict = verdict;
 	pool_release(l->target);
 	l->target = NULL;
+	next_target(l);
 }
 
-static void give_up(struct link *l)
+/* It is to blame, and rests. */
+static void target_failed(struct link *l, const char *why, const struct refusal *verdict)
 {
-	if (l->opening->tried == 0)
-		refuse(l, &all_rest);
-	else
-		refuse(l, l->opening->timed_out ? &too_late : &unreachable);
+	pool_failed(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
+	drop_target(l, why, verdict);
 }
 
 /* An address failed: the next of the same name, then the next backend. */
-static void address_failed(struct link *l, const char *why)
+static void address_failed(struct link *l, const char *why, const struct refusal *verdict)
 {
-	if (l->opening->addresses > 0 && !l->target->file) {
+	if (l->opening->addresses > 0) {
 		next_address(l);
 		return;
 	}
 	known_of(l)->until = 0; /* perhaps it has moved */
-	drop_target(l, why);
-	next_target(l);
+	target_failed(l, why, verdict);
+}
+
+/* There is a server, and what it did to this request says little about what it does to others: a
+ * client that knows how to upset a backend must not take it away from everybody. */
+static void handshake_failed(struct link *l, const char *why, const struct refusal *verdict)
+{
+	drop_connection(l);
+	drop_target(l, why, verdict);
 }
 
 static void on_deadline(struct timer *t)
@@ -232,21 +241,26 @@ static void on_deadline(struct timer *t)
 	struct link *l = container_of(t, struct link, timer);
 
 	link_opening_stop(l);
-	l->opening->timed_out = true;
-	if (l->target)
-		drop_target(l, "it did not answer in time");
-	give_up(l);
+	drop_connection(l);
+	if (now_of(l) >= l->opening->deadline)
+		l->opening->addresses = 0;
+	address_failed(l, "it did not answer in time", &too_late);
+}
+
+/* For one address of one target. */
+static void start_patience(struct link *l)
+{
+	struct link_opening *o = l->opening;
+	const struct pool *pool = &l->part->settings->pool;
+	uint64_t tried = o->tried | pool_bit(pool, l->target);
+	unsigned left = time_left(l);
+
+	if (o->addresses > 0 || pool_has_more(pool, tried, now_of(l)))
+		left = (left + 1) / 2;
+	timer_start(loop_timers(l->part->loop), &l->timer, left);
 }
 
 /* --- the handshake ---------------------------------------------------------------------- */
-
-static void fail_internally(struct link *l)
-{
-	static const struct refusal internal = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR,
-		"Out of memory" };
-
-	refuse(l, &internal);
-}
 
 /* The subprotocol is the client's affair only if it has asked for one. */
 static bool accept_session(struct link *l, const char *subprotocol)
@@ -261,9 +275,9 @@ static void handshake_done(struct link *l, struct bytes early)
 	struct link_opening *o = l->opening;
 	struct ws_client *handshake = o->handshake;
 
-	pool_worked(l->target);
+	pool_worked(l->target, now_of(l));
 	if (!accept_session(l, ws_client_outcome(handshake)->subprotocol)) {
-		fail_internally(l);
+		refuse(l, &no_memory);
 		return;
 	}
 	o->handshake = NULL;
@@ -278,17 +292,11 @@ static void handshake_refused(struct link *l, const struct ws_client_outcome *ou
 	log_info("an upstream refuses a session", LOG_STR("upstream", l->target->url),
 	    LOG_INT("status", outcome->status));
 	if (outcome->status == 503) {
-		const struct pool *pool = &l->part->settings->pool;
-
 		drop_connection(l);
-		drop_target(l, "it answers 503");
-		if (pool->count > 1 && pool_wait(pool, now_of(l)) == 0)
-			next_target(l);
-		else
-			refuse(l, refusal_for(503));
+		target_failed(l, "it answers 503", refusal_for(503));
 		return;
 	}
-	pool_worked(l->target);
+	pool_worked(l->target, now_of(l));
 	refuse(l, refusal_for(outcome->status));
 }
 
@@ -303,9 +311,7 @@ static void take_answer(struct link *l, char *p, size_t n)
 	} else if (outcome->state == WS_CLIENT_REFUSED) {
 		handshake_refused(l, outcome);
 	} else if (outcome->state == WS_CLIENT_FAILED) {
-		log_warn("an upstream answers no WebSocket handshake",
-		    LOG_STR("upstream", l->target->url), LOG_STR("reason", outcome->sentence));
-		refuse(l, refusal_for(0));
+		handshake_failed(l, outcome->sentence, refusal_for(0));
 	}
 }
 
@@ -317,18 +323,15 @@ static void on_readable(struct stream *s)
 
 	if (n > 0)
 		take_answer(l, scratch, (size_t)n);
-	else if (n != -EAGAIN) {
-		drop_connection(l);
-		address_failed(l, "it hung up during the handshake");
-	}
+	else if (n != -EAGAIN)
+		handshake_failed(l, "it hung up during the handshake", &unreachable);
 }
 
 static void on_hangup(struct stream *s, int err)
 {
 	struct link *l = container_of(s, struct link, stream);
 
-	drop_connection(l);
-	address_failed(l, err ? strerror(-err) : "it hung up during the handshake");
+	handshake_failed(l, err ? strerror(-err) : "it hung up during the handshake", &unreachable);
 }
 
 static const struct stream_events handshake_events = {
@@ -350,7 +353,7 @@ static void ask(struct link *l)
 	}
 	buf_fini(&request);
 	if (err < 0)
-		fail_internally(l);
+		refuse(l, err == -EINVAL ? &not_passed_on : &no_memory);
 }
 
 /* --- connecting ------------------------------------------------------------------------- */
@@ -366,7 +369,14 @@ static void on_tls(struct stream *s, int err)
 	}
 	snprintf(why, sizeof(why), "%s", stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
 	drop_connection(l);
-	address_failed(l, why);
+	address_failed(l, why, &unreachable);
+}
+
+/* Descriptors, ports or memory are out here: no backend can help it. */
+static bool is_our_own(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM ||
+	       err == -EADDRNOTAVAIL;
 }
 
 static void on_dialled(struct dial *d, struct stream *s, int err)
@@ -375,14 +385,17 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 
 	l->opening->dialling = false;
 	if (err < 0) {
-		address_failed(l, strerror(-err));
+		if (is_our_own(err))
+			drop_target(l, strerror(-err), &all_rest);
+		else
+			address_failed(l, strerror(-err), &unreachable);
 		return;
 	}
 	stream_move(&l->stream, s, l->part->loop, &handshake_events);
 	if (!l->target->is_tls)
 		ask(l);
 	else if (stream_tls_connect(&l->stream, l->target->tls, l->target->host, on_tls) < 0)
-		fail_internally(l);
+		refuse(l, &no_memory);
 }
 
 /* Each address of a name begins a session in its turn. */
@@ -393,6 +406,7 @@ static void next_address(struct link *l)
 
 	o->addresses--;
 	o->dialling = true;
+	start_patience(l);
 	dial_start(&o->dial, l->part->loop, &known->addrs[known->next++ % known->count],
 	    time_left(l), on_dialled);
 }
@@ -403,24 +417,39 @@ static void dial_first(struct link *l)
 	next_address(l);
 }
 
+/* What says that it holds for no time holds for as long as it takes to use it; literals and the
+ * hosts file say so as well, and cost nothing to ask. */
+static uint64_t keep_seconds(unsigned ttl)
+{
+	if (ttl < KEEP_ADDRESSES_MIN_S)
+		return KEEP_ADDRESSES_MIN_S;
+	return ttl < KEEP_ADDRESSES_MAX_S ? ttl : KEEP_ADDRESSES_MAX_S;
+}
+
+/* Nobody can tell, which does not mean that it has moved: the addresses that it had. */
+static bool keep_stale(struct known_addresses *known, int err, uint64_t now)
+{
+	if (err == -ENOENT || err == -EINVAL || known->count == 0)
+		return false;
+	known->until = now + KEEP_STALE_S * 1000;
+	return true;
+}
+
 static void on_resolved(
     struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl_seconds)
 {
 	struct link *l = container_of(r, struct link_opening, resolution)->link;
 	struct known_addresses *known = known_of(l);
-	uint64_t keep = ttl_seconds ? ttl_seconds : KEEP_FOREVER_S;
 
 	l->opening->resolving = false;
-	if (err < 0) {
-		drop_target(l, resolution_why(r));
-		next_target(l);
+	if (err == 0) {
+		memcpy(known->addrs, addrs, n * sizeof(*addrs));
+		known->count = n;
+		known->until = now_of(l) + keep_seconds(ttl_seconds) * 1000;
+	} else if (!keep_stale(known, err, now_of(l))) {
+		target_failed(l, resolution_why(r), &unreachable);
 		return;
 	}
-	if (ttl_seconds > KEEP_ADDRESSES_MAX_S)
-		keep = KEEP_ADDRESSES_MAX_S;
-	memcpy(known->addrs, addrs, n * sizeof(*addrs));
-	known->count = n;
-	known->until = now_of(l) + keep * 1000;
 	dial_first(l);
 }
 
@@ -429,12 +458,16 @@ static void next_target(struct link *l)
 	struct link_opening *o = l->opening;
 	struct upstream_part *part = l->part;
 
-	l->target = pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
+	if (now_of(l) < o->deadline)
+		l->target =
+		    pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
 	if (!l->target) {
-		give_up(l);
+		refuse(l, o->verdict ? o->verdict : &all_rest);
 		return;
 	}
 	o->begun = now_of(l);
+	o->addresses = 0;
+	start_patience(l);
 	if (l->target->file) {
 		o->dialling = true;
 		dial_start_unix(&o->dial, part->loop, l->target->file, time_left(l), on_dialled);
@@ -482,7 +515,6 @@ static void on_start(struct timer *t)
 	unsigned patience = l->part->settings->connect_timeout_ms;
 
 	timer_init(&l->timer, on_deadline);
-	timer_start(loop_timers(l->part->loop), &l->timer, patience);
 	l->opening->deadline = now_of(l) + patience;
 	next_target(l);
 }

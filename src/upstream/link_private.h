@@ -23,8 +23,8 @@ struct link {
 	struct deferred deferred;
 	uint64_t last_heard;
 	bool client_paused; /* since the backend does not take what it is sent */
-	bool choked;        /* the backend is not read, since the client does not read */
-	bool closing;       /* our Close is out */
+	bool choked;  /* the backend is not read: the client does not read, or is not here yet */
+	bool closing; /* our Close is out */
 	bool pinged;
 	bool shut; /* the codec has seen the end */
 	bool ended;
@@ -33,8 +33,7 @@ struct link {
 /* What a client is told when a backend is not there any more. */
 #define UPSTREAM_WENT_AWAY "The application went away"
 
-/* link.c: the handshake is over, the stream is the link's; `early` are bytes behind it, at most
- * LOOP_SCRATCH_BYTES. */
+/* link.c: the handshake is over, the stream is the link's; `early` are bytes behind it. */
 void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct bytes early);
 /* Closes whatever there is; the memory goes at the end of the turn. */
 void link_end(struct link *l);

@@ -106,6 +106,14 @@ struct target *pool_pick(struct pool *pool, uint64_t tried, uint64_t hash, uint6
 	}
 }
 
+bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (is_open(pool, i, tried, now))
+			return true;
+	return false;
+}
+
 void pool_release(struct target *t)
 {
 	atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);
@@ -119,7 +127,8 @@ void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t n
 	unsigned failures;
 	uint32_t noise;
 
-	if (begun < atomic_load_explicit(&t->failed_at, memory_order_relaxed))
+	if (begun < atomic_load_explicit(&t->failed_at, memory_order_relaxed) ||
+	    begun < atomic_load_explicit(&t->worked_at, memory_order_relaxed))
 		return;
 	atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
 	failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
@@ -132,24 +141,11 @@ void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t n
 	atomic_store_explicit(&t->rests_until, now + rest, memory_order_relaxed);
 }
 
-void pool_worked(struct target *t)
+void pool_worked(struct target *t, uint64_t now)
 {
+	atomic_store_explicit(&t->worked_at, now, memory_order_relaxed);
 	if (rests_until(t) != 0)
 		atomic_store_explicit(&t->rests_until, 0, memory_order_relaxed);
-	atomic_store_explicit(&t->failures, 0, memory_order_relaxed);
-}
-
-uint64_t pool_wait(const struct pool *pool, uint64_t now)
-{
-	uint64_t soonest = UINT64_MAX;
-
-	for (size_t i = 0; i < pool->count; i++) {
-		uint64_t until = rests_until(&pool->targets[i]);
-
-		if (until <= now)
-			return 0;
-		if (until - now < soonest)
-			soonest = until - now;
-	}
-	return soonest;
+	if (atomic_load_explicit(&t->failures, memory_order_relaxed) != 0)
+		atomic_store_explicit(&t->failures, 0, memory_order_relaxed);
 }

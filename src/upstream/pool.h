@@ -35,12 +35,15 @@ static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
 	return UINT64_C(1) << (t - pool->targets);
 }
 
-/* It could not be reached, or would not have anybody (503): it rests, for twice as long each time,
- * give or take a quarter. What was begun before it was last found so says nothing new. */
+/* Whether there is another one, beside `tried`, for who does not want to wait for the one he has.
+ */
+bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now);
+
+/* It could not be reached, did not answer, or would not have anybody (503): it rests, for twice as
+ * long each time, give or take a quarter. What was begun before it was last found so, or before it
+ * last worked, says nothing new. */
 void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
 /* It has opened a connection. */
-void pool_worked(struct target *t);
-/* In how many milliseconds a target comes back; 0: one is there. */
-uint64_t pool_wait(const struct pool *pool, uint64_t now);
+void pool_worked(struct target *t, uint64_t now);
 
 #endif

@@ -32,11 +32,12 @@ static bool take_prefix(struct bytes *in, struct bytes prefix)
 	return true;
 }
 
-/* Nothing in it can end a request line or a header. */
+/* Visible ASCII: nothing in it can end a request line or a header. A fragment has no place in a
+ * WebSocket URL (RFC 6455 section 3). */
 static bool is_visible(struct bytes b)
 {
 	for (size_t i = 0; i < b.n; i++)
-		if (b.p[i] <= ' ' || b.p[i] == 0x7f || b.p[i] == '#')
+		if (b.p[i] <= ' ' || b.p[i] >= 0x7f || b.p[i] == '#')
 			return false;
 	return true;
 }
@@ -71,6 +72,8 @@ static bool read_authority(struct parts *parts)
 		if (!end)
 			return false;
 		parts->host = (struct bytes){ rest.p, (size_t)(end - rest.p) };
+		if (!memchr(parts->host.p, ':', parts->host.n))
+			return false; /* brackets are for IPv6 */
 		rest.n -= parts->host.n + 1;
 		rest.p = end + 1;
 	} else {

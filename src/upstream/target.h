@@ -27,6 +27,7 @@ struct target {
 	atomic_uint connections;          /* open, or being opened */
 	atomic_uint failures;             /* in a row */
 	atomic_uint_fast64_t failed_at;   /* last time */
+	atomic_uint_fast64_t worked_at;   /* likewise */
 	atomic_uint_fast64_t rests_until; /* no new connection before this time; 0: it does well */
 };
 

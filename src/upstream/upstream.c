@@ -14,7 +14,8 @@
 #include "server/options.h"
 #include "upstream/link.h"
 
-#define PARTS_MAX 1024 /* as many reactors as there can be */
+#define PARTS_MAX    1024 /* as many reactors as there can be */
+#define MESSAGE_COST 64   /* of one that waits, beside its bytes: sockjs_buffered() */
 
 struct upstream {
 	struct upstream_settings settings;
@@ -57,13 +58,16 @@ static struct upstream_part *add_part(struct upstream *u)
 
 /* --- what a backend is told ------------------------------------------------------------- */
 
-/* The parameters that sockjs-client itself adds to the query are not the application's: t against
- * caches, c for the callback of jsonp and htmlfile. */
+/* The parameter that sockjs-client itself adds is not the application's: c for the callback of
+ * jsonp and htmlfile, t (the time, against caches) where it uses XMLHttpRequest. It is the last
+ * one; what the page has called so comes before. */
 static bool is_clients_own(const char *transport, const char *p, size_t n)
 {
-	if (n > 2 && p[0] == 'c' && p[1] == '=')
-		return strcmp(transport, "jsonp") == 0 || strcmp(transport, "htmlfile") == 0;
-	return n > 2 && p[0] == 't' && p[1] == '=' && strncmp(transport, "websocket", 9) != 0 &&
+	if (p[n] != '\0' || n <= 2 || p[1] != '=')
+		return false;
+	if (strcmp(transport, "jsonp") == 0 || strcmp(transport, "htmlfile") == 0)
+		return p[0] == 'c';
+	return p[0] == 't' && strncmp(transport, "xhr", 3) == 0 &&
 	       strspn(p + 2, "0123456789") == n - 2;
 }
 
@@ -114,8 +118,10 @@ static int add_who(struct link_request *r, const struct sockjs_handshake *h)
 {
 	const char *remote = sockjs_handshake_remote(h), *host = sockjs_handshake_host(h),
 	           *proto = sockjs_handshake_is_tls(h) ? "https" : "http";
-	int err = link_request_header(r, "X-Forwarded-For", remote);
+	int err = 0;
 
+	if (strcmp(remote, "unix") != 0) /* that is no address */
+		err = link_request_header(r, "X-Forwarded-For", remote);
 	if (err == 0)
 		err = link_request_header(r, "X-Forwarded-Proto", proto);
 	if (err == 0 && *host)
@@ -157,6 +163,22 @@ static int add_subprotocols(
 	return err;
 }
 
+/* A token that stands twice, or more of them than a handshake has room for, is the client's fault.
+ */
+static bool offers_well(const struct sockjs_handshake *h)
+{
+	const char *a, *b;
+
+	for (size_t i = 0; (a = sockjs_handshake_subprotocol(h, i)) != NULL; i++) {
+		if (i == WS_SUBPROTOCOLS_MAX)
+			return false;
+		for (size_t j = 0; j < i && (b = sockjs_handshake_subprotocol(h, j)); j++)
+			if (strcmp(a, b) == 0)
+				return false;
+	}
+	return true;
+}
+
 /* FNV-1a: the same client comes to the same backend. */
 static uint64_t hash_of(const char *text)
 {
@@ -188,8 +210,11 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 
 static int on_handshake(struct sockjs_handshake *h, void *state)
 {
-	struct link_request *r = make_request(state, h);
+	struct link_request *r;
 
+	if (!offers_well(h))
+		return 400;
+	r = make_request(state, h);
 	if (!r)
 		return 503;
 	sockjs_handshake_set_user(h, r);
@@ -223,7 +248,8 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 		link_send(l, m);
 }
 
-static void on_writable(struct sockjs_session *s, void *state)
+/* The session is open, or has room again, or may have. */
+static void go_on_reading(struct sockjs_session *s, void *state)
 {
 	struct link *l = sockjs_user(s);
 
@@ -244,8 +270,10 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 const struct sockjs_callbacks upstream_callbacks = {
 	.handshake = on_handshake,
 	.connecting = on_connecting,
+	.open = go_on_reading,
 	.message = on_message,
-	.writable = on_writable,
+	.writable = go_on_reading,
+	.timer = go_on_reading,
 	.close = on_close,
 };
 
@@ -256,6 +284,15 @@ static enum pool_balance balance_of(const char *word)
 	if (strcmp(word, "hash") == 0)
 		return POOL_HASH;
 	return strcmp(word, "least_connections") == 0 ? POOL_LEAST_CONNECTIONS : POOL_ROUND_ROBIN;
+}
+
+/* A backend is read until half of its client's buffer is taken: so whatever it says has to fit into
+ * the other half. */
+static size_t longest_message(const struct endpoint_options *e)
+{
+	size_t half = e->send_buffer_bytes / 2;
+
+	return half > MESSAGE_COST ? half - MESSAGE_COST : 1;
 }
 
 static void read_settings(struct upstream *u)
@@ -269,13 +306,13 @@ static void read_settings(struct upstream *u)
 		.pool = { .balance = balance_of(o->balance),
 		    .rest_ms = (unsigned)o->retry_delay_ms,
 		    .rest_max_ms = (unsigned)o->retry_delay_max_ms },
-		/* The longest message that a session can be sent */
-		.limits = { e->send_buffer_bytes, (unsigned)e->websocket_max_fragments },
+		.limits = { longest_message(e), (unsigned)e->websocket_max_fragments },
 		.deflate = { o->compression, e->websocket_context_takeover,
 		    (uint8_t)e->websocket_window_bits, (uint8_t)e->websocket_compression_level,
 		    e->websocket_compression_min_bytes },
 		.binary = strcmp(o->binary, "base64") == 0 ? BINARY_BASE64 : BINARY_CLOSE,
 		.send_buffer_bytes = o->send_buffer_bytes,
+		.client_buffer_bytes = e->send_buffer_bytes,
 		.connect_timeout_ms = (unsigned)o->connect_timeout_ms,
 		.close_timeout_ms = (unsigned)o->close_timeout_ms,
 		.ping_interval_ms = (unsigned)o->ping_interval_ms,

@@ -985,11 +985,10 @@ int main(void)
 {
 	Suite *s = suite_create("ws_client");
 	TCase *asked = tcase_create("asked"), *answered = tcase_create("answered");
-	tcase_set_timeout(asked, 60);
-	tcase_set_timeout(answered, 60);
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(answered, 60);
 	tcase_add_test(asked, a_request_says_what_it_was_told_to);
 	tcase_add_test(asked, nothing_is_said_that_was_not_asked_for);
 	tcase_add_test(asked, each_key_is_a_fresh_one);

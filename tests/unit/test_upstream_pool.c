@@ -1,0 +1,312 @@
+/*
+ * tests/unit/test_upstream_pool.c - who gets a session, who is left alone, who comes back.
+ */
+#include "upstream/pool.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT = 4, REST = 1000, REST_MAX = 8000 };
+
+static struct target targets[POOL_MAX];
+static struct pool pool;
+static const uint64_t start = 100000;
+
+static void setup(void)
+{
+	memset(targets, 0, sizeof(targets));
+	memset(&pool, 0, sizeof(pool));
+	pool.targets = targets;
+	pool.count = COUNT;
+	pool.rest_ms = REST;
+	pool.rest_max_ms = REST_MAX;
+}
+
+static int pick(uint64_t tried, uint64_t hash, uint64_t now)
+{
+	struct target *t = pool_pick(&pool, tried, hash, now);
+
+	return t ? (int)(t - targets) : -1;
+}
+
+/* It fails, and this long it rests. */
+static uint64_t let_fail(struct target *t, uint64_t now)
+{
+	pool_failed(&pool, t, now, now);
+	return atomic_load(&t->rests_until) - now;
+}
+
+/* --- balance -------------------------------------------------------------------- */
+
+START_TEST(each_has_its_turn)
+{
+	for (int i = 0; i < 3 * COUNT; i++)
+		ck_assert_int_eq(pick(0, 0, start), i % COUNT);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_eq(atomic_load(&targets[i].connections), 3);
+}
+END_TEST
+
+START_TEST(what_was_tried_is_passed_over)
+{
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(pick(~UINT64_C(4), 0, start), 2);
+	ck_assert_int_eq(pick(~UINT64_C(0), 0, start), -1);
+	ck_assert(pool_has_more(&pool, 7, start));
+	ck_assert(!pool_has_more(&pool, 15, start));
+}
+END_TEST
+
+START_TEST(the_turn_may_wrap)
+{
+	unsigned seen[COUNT] = { 0 };
+
+	atomic_store(&pool.turn, 0u - 6);
+	for (int i = 0; i < 12; i++)
+		seen[pick(0, 0, start)]++;
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_eq(seen[i], 3);
+}
+END_TEST
+
+START_TEST(the_least_used_is_next)
+{
+	pool.balance = POOL_LEAST_CONNECTIONS;
+	for (int i = 0; i < 2 * COUNT; i++)
+		pick(0, 0, start);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_eq(atomic_load(&targets[i].connections), 2);
+	pool_release(&targets[2]);
+	pool_release(&targets[2]);
+	ck_assert_int_eq(pick(0, 0, start), 2);
+	ck_assert_int_eq(pick(0, 0, start), 2);
+	pool_release(&targets[1]);
+	ck_assert_int_eq(pick(0, 0, start), 1);
+}
+END_TEST
+
+START_TEST(a_hash_has_its_place_and_others_keep_theirs)
+{
+	int before[200], moved = 0;
+	unsigned seen[COUNT] = { 0 };
+
+	pool.balance = POOL_HASH;
+	for (int i = 0; i < 200; i++) {
+		before[i] = pick(0, (uint64_t)i * 7919, start);
+		ck_assert_int_eq(pick(0, (uint64_t)i * 7919, start), before[i]);
+		seen[before[i]]++;
+	}
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_ge(seen[i], 25);
+	let_fail(&targets[1], start);
+	for (int i = 0; i < 200; i++) {
+		int now = pick(0, (uint64_t)i * 7919, start);
+
+		ck_assert_int_ne(now, 1);
+		moved += now != before[i];
+	}
+	ck_assert_int_eq(moved, (int)seen[1]);
+}
+END_TEST
+
+START_TEST(there_may_be_64)
+{
+	pool.count = POOL_MAX;
+	for (int i = 0; i < POOL_MAX; i++)
+		ck_assert_int_eq(pick(0, 0, start), i);
+	ck_assert_int_eq(pick(~pool_bit(&pool, &targets[63]), 0, start), 63);
+}
+END_TEST
+
+/* --- health ----------------------------------------------------------------------- */
+
+START_TEST(who_failed_rests_longer_each_time)
+{
+	struct target *t = &targets[0];
+	uint64_t now = start, expected = REST;
+
+	for (int i = 0; i < 8; i++) {
+		uint64_t rest = let_fail(t, now);
+
+		ck_assert_uint_ge(rest, expected * 3 / 4);
+		ck_assert_uint_le(rest, expected * 5 / 4);
+		now += rest + 1;
+		expected = expected * 2 < REST_MAX ? expected * 2 : REST_MAX;
+	}
+}
+END_TEST
+
+START_TEST(the_rest_is_not_the_same_for_all)
+{
+	uint64_t first = let_fail(&targets[0], start), others = 0;
+
+	for (int i = 1; i < COUNT; i++)
+		others += let_fail(&targets[i], start) != first;
+	ck_assert_uint_gt(others, 0);
+}
+END_TEST
+
+START_TEST(one_goes_first_when_the_rest_is_over)
+{
+	uint64_t rest;
+
+	pool.count = 1;
+	rest = let_fail(&targets[0], start);
+	ck_assert_int_eq(pick(0, 0, start + rest - 1), -1);
+	ck_assert_int_eq(pick(0, 0, start + rest), 0);
+	ck_assert_int_eq(pick(0, 0, start + rest), -1);
+	pool_worked(&targets[0], start + rest + 5);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(pick(0, 0, start + rest + 5), 0);
+}
+END_TEST
+
+START_TEST(a_trial_that_is_never_heard_of_is_followed_by_another)
+{
+	uint64_t rest;
+
+	pool.count = 1;
+	rest = let_fail(&targets[0], start);
+	ck_assert_int_eq(pick(0, 0, start + rest), 0);
+	ck_assert_int_eq(pick(0, 0, start + rest + 60000), 0);
+}
+END_TEST
+
+START_TEST(a_success_forgets_all_failures)
+{
+	uint64_t now = start;
+
+	for (int i = 0; i < 5; i++)
+		now += let_fail(&targets[0], now) + 1;
+	pool_worked(&targets[0], now);
+	ck_assert_uint_le(let_fail(&targets[0], now + 1), REST * 5 / 4);
+}
+END_TEST
+
+/* A hundred sessions that were under way when it went are one failure, not a hundred. */
+START_TEST(what_was_begun_before_says_nothing_new)
+{
+	let_fail(&targets[0], start + 10);
+	for (int i = 0; i < 100; i++)
+		pool_failed(&pool, &targets[0], start + 9, start + 20);
+	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
+	ck_assert_uint_le(atomic_load(&targets[0].rests_until), start + 10 + REST * 5 / 4);
+}
+END_TEST
+
+/* One slow session does not speak against a target that has taken another meanwhile. */
+START_TEST(what_was_begun_before_it_last_worked_is_no_reproach)
+{
+	pool_worked(&targets[0], start + 5);
+	pool_failed(&pool, &targets[0], start, start + 5000);
+	ck_assert_uint_eq(atomic_load(&targets[0].rests_until), 0);
+	pool_failed(&pool, &targets[0], start + 6, start + 5000);
+	ck_assert_uint_gt(atomic_load(&targets[0].rests_until), start + 5000);
+}
+END_TEST
+
+START_TEST(all_may_rest)
+{
+	for (int i = 0; i < COUNT; i++)
+		let_fail(&targets[i], start);
+	for (int balance = POOL_ROUND_ROBIN; balance <= POOL_HASH; balance++) {
+		pool.balance = (enum pool_balance)balance;
+		ck_assert_int_eq(pick(0, 1, start), -1);
+	}
+	ck_assert(!pool_has_more(&pool, 0, start));
+}
+END_TEST
+
+/* --- threads ------------------------------------------------------------------------ */
+
+/* Comes and goes, fails and works, at random. */
+static void *use(void *arg)
+{
+	unsigned seed = (unsigned)(uintptr_t)arg;
+
+	for (uint64_t i = 0; i < 20000; i++) {
+		struct target *t = pool_pick(&pool, 0, (uint64_t)rand_r(&seed), start + i);
+
+		if (!t)
+			continue;
+		if (rand_r(&seed) % 8 == 0)
+			pool_failed(&pool, t, start + i, start + i);
+		else
+			pool_worked(t, start + i);
+		pool_release(t);
+	}
+	return NULL;
+}
+
+START_TEST(threads_lose_no_count)
+{
+	pthread_t threads[4];
+
+	pool.rest_ms = pool.rest_max_ms = 2;
+	pool.balance = (enum pool_balance)_i;
+	for (uintptr_t i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, use, (void *)(i + 1)), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_eq(atomic_load(&targets[i].connections), 0);
+	ck_assert_int_ge(pick(0, 0, start + 1000000), 0);
+}
+END_TEST
+
+/* Of all threads that see the rest end, one is let through. */
+static void *knock(void *arg)
+{
+	if (pool_pick(&pool, 0, 0, start + 2 * REST))
+		atomic_fetch_add((atomic_uint *)arg, 1);
+	return NULL;
+}
+
+START_TEST(one_of_many_threads_goes_first)
+{
+	pthread_t threads[8];
+	atomic_uint through = 0;
+
+	pool.count = 1;
+	let_fail(&targets[0], start);
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, knock, &through), 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(atomic_load(&through), 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("upstream_pool");
+	TCase *tc = tcase_create("pool");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, each_has_its_turn);
+	tcase_add_test(tc, what_was_tried_is_passed_over);
+	tcase_add_test(tc, the_turn_may_wrap);
+	tcase_add_test(tc, the_least_used_is_next);
+	tcase_add_test(tc, a_hash_has_its_place_and_others_keep_theirs);
+	tcase_add_test(tc, there_may_be_64);
+	tcase_add_test(tc, who_failed_rests_longer_each_time);
+	tcase_add_test(tc, the_rest_is_not_the_same_for_all);
+	tcase_add_test(tc, one_goes_first_when_the_rest_is_over);
+	tcase_add_test(tc, a_trial_that_is_never_heard_of_is_followed_by_another);
+	tcase_add_test(tc, a_success_forgets_all_failures);
+	tcase_add_test(tc, what_was_begun_before_says_nothing_new);
+	tcase_add_test(tc, what_was_begun_before_it_last_worked_is_no_reproach);
+	tcase_add_test(tc, all_may_rest);
+	tcase_add_loop_test(tc, threads_lose_no_count, POOL_ROUND_ROBIN, POOL_HASH + 1);
+	tcase_add_test(tc, one_of_many_threads_goes_first);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

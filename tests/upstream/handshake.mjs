@@ -1,0 +1,196 @@
+/*
+ * handshake.mjs - what a backend is told of a client, and what a client is told of a backend that does not
+ * want it.
+ */
+import { connect } from 'node:net';
+import { check, equal, withDeadline } from '../e2e/harness.mjs';
+import { KINDS, open, refused, start } from './clients.mjs';
+import { sleep } from './gateway.mjs';
+
+const NAMES = { raw: 'websocket_raw' };
+
+async function mirror(url, kind, options = {}) {
+	const line = await open(url, kind, { ...options, query: `?do=mirror${options.more ?? ''}` });
+	const told = JSON.parse(await line.next());
+
+	await line.close();
+	return { ...told, line };
+}
+
+async function tellsWho({ url, gateway }, kind) {
+	const port = new URL(gateway.url).port;
+	const { url: asked, headers } = await mirror(url('/app'), kind, { headers: { origin: 'http://page.example' } });
+
+	equal(asked, '/base?do=mirror', 'resource');
+	equal(headers.origin, 'http://page.example', 'Origin');
+	equal(headers['x-forwarded-for'], '127.0.0.1', 'X-Forwarded-For');
+	equal(headers['x-forwarded-proto'], 'http', 'X-Forwarded-Proto');
+	equal(headers['x-forwarded-host'], `127.0.0.1:${port}`, 'X-Forwarded-Host');
+	equal(headers.forwarded, `for=127.0.0.1;proto=http;host="127.0.0.1:${port}"`, 'Forwarded');
+	equal(headers['x-sockjs-transport'], NAMES[kind] ?? kind, 'X-Sockjs-Transport');
+}
+
+async function believesProxies({ url }) {
+	const { headers } = await mirror(url('/app'), 'xhr', { headers: {
+		'x-forwarded-for': '198.51.100.7, 2001:db8::5', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com' } });
+
+	equal(headers['x-forwarded-for'], '2001:db8::5', 'X-Forwarded-For');
+	equal(headers['x-forwarded-proto'], 'https', 'X-Forwarded-Proto');
+	equal(headers['x-forwarded-host'], 'www.example.com', 'X-Forwarded-Host');
+	equal(headers.forwarded, 'for="[2001:db8::5]";proto=https;host="www.example.com"', 'Forwarded');
+}
+
+const SECRETS = { authorization: 'Bearer x', cookie: 'a=b', 'x-other': 'no', 'x-sockjs-transport': 'forged', forwarded: 'for=forged' };
+
+async function forwardsHeaders({ url }) {
+	const none = (await mirror(url('/app'), 'raw', { headers: SECRETS })).headers;
+	const one = (await mirror(url('/allowed'), 'xhr_streaming', { headers: SECRETS })).headers;
+	const both = (await mirror(url('/headers'), 'raw', { headers: SECRETS })).headers;
+
+	for (const headers of [none, one, both]) {
+		equal(headers['x-other'], undefined, 'X-Other');
+		check(!JSON.stringify(headers).includes('forged'), 'a forged header came through');
+	}
+	equal([none.authorization, none.cookie], [undefined, undefined], 'where none is allowed');
+	equal([one.authorization, one.cookie], ['Bearer x', undefined], 'where one is');
+	equal([both.authorization, both.cookie], ['Bearer x', 'a=b'], 'where both are');
+}
+
+async function cleansQuery({ url }) {
+	const ask = async (kind, more) => (await mirror(url('/headers'), kind, { more })).url;
+
+	equal(await ask('raw', '&t=1234567890123&c=d'), '/own?a=b&do=mirror&t=1234567890123&c=d', 'raw');
+	equal(await ask('xhr', '&t=mine&c=d&t=1234567890123'), '/own?a=b&do=mirror&t=mine&c=d', 'xhr');
+	equal(await ask('xhr_streaming', '&t=5&x=1&t=1234567890123'), '/own?a=b&do=mirror&t=5&x=1', 'xhr_streaming');
+	equal(await ask('eventsource', '&t=17'), '/own?a=b&do=mirror&t=17', 'eventsource');
+	equal(await ask('jsonp', '&t=17'), '/own?a=b&do=mirror&t=17', 'jsonp, whose last is c');
+	equal(await ask('raw', '&a=%22%0d%0a&&b'), '/own?a=b&do=mirror&a=%22%0d%0a&b', 'escapes stay');
+}
+
+async function subprotocols({ url }) {
+	const chosen = await mirror(url('/app'), 'raw', { protocols: ['first', 'second'] });
+	const none = await mirror(url('/app'), 'raw', { more: '&none' });
+	const configured = await mirror(url('/headers'), 'xhr');
+
+	equal(chosen.headers['sec-websocket-protocol'].replace(/ /g, ''), 'first,second', 'offered');
+	equal(chosen.line.ws.protocol, 'second', 'what comes back');
+	equal(none.headers['sec-websocket-protocol'], undefined, 'offered without any');
+	equal([configured.headers['sec-websocket-protocol'], configured.protocol], ['only', 'only'], 'of the configuration');
+	const offers = await mirror(url('/headers'), 'raw', { protocols: ['second'] });
+	equal(offers.headers['sec-websocket-protocol'], 'second', 'the client comes before the configuration');
+	const bare = await mirror(url('/headers'), 'raw');
+	equal([bare.headers['sec-websocket-protocol'], bare.line.ws.protocol], ['only', ''], 'a client that offers none gets none');
+}
+
+/* status of a bare WebSocket, code of all the others */
+const REFUSALS = [
+	['refuse&n=400', 502, 1014], ['refuse&n=401', 401, 4401], ['refuse&n=403', 403, 4403], ['refuse&n=404', 404, 4404],
+	['refuse&n=410', 502, 1014], ['refuse&n=429', 429, 4429], ['refuse&n=500', 502, 1014], ['refuse&n=502', 502, 1014],
+	['refuse&n=503', 503, 1013], ['refuse&n=599', 502, 1014], ['redirect', 502, 1014], ['ok', 502, 1014],
+	['badAccept', 502, 1014], ['badExtension', 502, 1014], ['badSubprotocol', 502, 1014], ['garbage', 502, 1014],
+	['bigHead', 502, 1014], ['manyHeaders', 502, 1014],
+	['hangUpAtOnce', 502, 1013], ['resetAtOnce', 502, 1013], ['hangUpIn101', 502, 1013], ['never', 504, 1013],
+];
+
+async function refuses({ url }, [habit, status, code]) {
+	const query = `?do=${habit}`;
+	let ends = [];
+
+	if (habit === 'never')
+		ends = await Promise.all(KINDS.map((kind) => refused(url('/quick'), kind, { query })));
+	for (const kind of habit === 'never' ? [] : KINDS) {
+		await sleep(5); /* a backend that rests, rests for 1 ms */
+		ends.push(await refused(url('/app'), kind, { query }));
+	}
+	ends.forEach((how, i) => {
+		const want = KINDS[i] === 'raw' ? { status } : { code };
+		const got = KINDS[i] === 'raw' ? { status: how.status } : { code: how.code };
+		equal(got, want, KINDS[i]);
+		check(KINDS[i] === 'raw' || how.reason, `${KINDS[i]}: a reason is missing`);
+	});
+}
+
+/* A request by hand; the status line, or what else comes first. */
+function rawRequest(gateway, text) {
+	const { hostname, port } = new URL(gateway.url);
+	const answer = new Promise((resolve, reject) => {
+		const socket = connect(Number(port), hostname, () => socket.write(text));
+		let all = '';
+
+		socket.on('data', (chunk) => {
+			all += chunk.toString('latin1');
+			if (all.includes('\r\n')) {
+				resolve(all.split('\r\n')[0]);
+				socket.destroy();
+			}
+		});
+		socket.on('close', () => resolve(`closed after ${JSON.stringify(all)}`));
+		socket.on('error', reject);
+	});
+
+	return withDeadline(answer, 10000, 'an answer');
+}
+
+const WEBSOCKET = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+
+/* Nothing that a client says may become a line of ours; what cannot be said is the client's mistake. */
+async function oddRequests({ gateway, main }) {
+	for (const [what, target, headers] of [
+		['octets that are not ASCII in the query', '/app/websocket?do=mirror&x=\xe4\xf6', ''],
+		['a subprotocol offered twice', '/app/websocket?do=mirror', 'Sec-WebSocket-Protocol: a, b, a\r\n'],
+		['a hash in the query', '/app/websocket?do=mirror&x=#y', ''],
+		['an Origin with a blank', '/app/websocket?do=mirror', 'Origin: http://a b\r\n'],
+		['a host with quotes', '/app/websocket?do=mirror', 'X-Forwarded-Host: a"b\\c\r\n'],
+		['a host with control characters', '/app/websocket?do=mirror', 'X-Forwarded-Host: a\x01b\r\n'],
+	]) {
+		const line = await rawRequest(gateway, `GET ${target} HTTP/1.1\r\nHost: h\r\n${WEBSOCKET}${headers}\r\n`);
+
+		check(/^HTTP\/1.1 (101|400|403) /.test(line), `${what}: ${line}`);
+	}
+	check(!gateway.said(/Out of memory/i), 'memory is not what is missing');
+	check(main.asked > 0, 'none was asked');
+}
+
+/* What an eager client has sent waits for o, within bounds. */
+async function eagerClients({ url, main }) {
+	const line = start(url('/app'), 'xhr_streaming', { query: '?do=slow&n=600' });
+
+	await sleep(100);
+	const sent = line.post(['eager']);
+	equal(await withDeadline(Promise.race([sent, sleep(200).then(() => 'waits')]), 5000, 'a request'), 'waits', 'before o');
+	equal((await sent).status, 204, 'after it');
+	await line.opened;
+	equal(await line.next(), 'eager', 'echo');
+	await line.close();
+	const big = start(url('/small'), 'xhr', { query: '?do=slow&n=800' });
+
+	await sleep(100);
+	const first = big.post(['e'.repeat(25000), 'f'.repeat(25000)]);
+	await sleep(50);
+	const second = await big.post(['e'.repeat(50000)]);
+	equal([second.status, Boolean(second.retryAfter)], [503, true], 'beyond the bound');
+	equal((await first).status, 204, 'what was within it');
+	equal([(await big.next()).length, (await big.next()).length], [25000, 25000], 'its echo');
+	await big.close();
+	check(main.lines.size >= 0, '');
+}
+
+export async function testHandshake(world) {
+	const { suite } = world;
+
+	for (const kind of KINDS)
+		await suite.test(`who is there: ${kind}`, () => tellsWho(world, kind));
+	await suite.test('who is there: a trusted proxy is believed', () => believesProxies(world));
+	await suite.test('who is there: over TLS', async () => {
+		const { headers } = await mirror(`${world.gateway.urls[1]}/app`, 'raw');
+
+		equal(headers['x-forwarded-proto'], 'https', 'X-Forwarded-Proto');
+	});
+	await suite.test('headers: only those that are allowed', () => forwardsHeaders(world));
+	await suite.test("the query: without sockjs-client's own", () => cleansQuery(world));
+	await suite.test('subprotocols: offered, chosen, brought back', () => subprotocols(world));
+	for (const row of REFUSALS)
+		await suite.test(`refused (${row[0]}): ${row[1]} or ${row[2]}`, () => refuses(world, row));
+	await suite.test('requests that cannot be passed on', () => oddRequests(world));
+	await suite.test('eager clients wait, within bounds', () => eagerClients(world));
+}

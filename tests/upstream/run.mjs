@@ -1,0 +1,150 @@
+#!/usr/bin/env node
+/*
+ * run.mjs - the application "upstream": a real gateway between real clients, on every
+ * transport, and backends of all manners.
+ *
+ *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { check, equal, readArguments, Suite, WHOLE_MS } from '../e2e/harness.mjs';
+import { testBalance, testDown } from './balance.mjs';
+import { Backend } from './backend.mjs';
+import { testCrowd, testRestart } from './crowd.mjs';
+import { open, start } from './clients.mjs';
+import { Gateway, sleep } from './gateway.mjs';
+import { testHandshake } from './handshake.mjs';
+import { testHostile } from './hostile.mjs';
+import { testMessages } from './messages.mjs';
+import { testPressure } from './pressure.mjs';
+import { makeCertificates, testTls } from './tls.mjs';
+
+const args = readArguments(['server', 'threads', 'only']);
+const suite = new Suite(args.only);
+const folder = mkdtempSync(join(tmpdir(), 'upstream-'));
+const MIB = 1 << 20;
+
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/* What is shared by all groups of tests. */
+const world = {
+	suite,
+	folder,
+	gateway: new Gateway(args.server ?? './sockjsd', join(folder, 'sockjsd.json')),
+	main: new Backend(),
+	unix: new Backend(),
+	three: [new Backend({ name: '0' }), new Backend({ name: '1' }), new Backend({ name: '2' })],
+	certificates: makeCertificates(folder),
+	tls: {},
+};
+
+/* An endpoint in front of `url`; `upstream` and `more` are its options. */
+function endpoint(prefix, url, upstream = {}, more = {}) {
+	return { prefix, application: 'upstream', allowed_origins: ['*'], heartbeat_delay_ms: 5000, disconnect_delay_ms: 500,
+		upstream: { url, retry_delay_ms: 1, retry_delay_max_ms: 1, close_timeout_ms: 500, ...upstream }, ...more };
+}
+
+function endpoints() {
+	const { main, three, tls, certificates: c } = world;
+	const ours = `${main.url}/base`;
+	const all = three.map((b) => b.url);
+	const quick = { connect_timeout_ms: 500, ping_interval_ms: 300, pong_timeout_ms: 300 };
+	const small = { send_buffer_bytes: 65536, max_body_bytes: 65536, response_limit_bytes: 512 * MIB, websocket: { compression: false } };
+
+	return [
+		endpoint('/app', ours),
+		endpoint('/quick', ours, quick),
+		endpoint('/base64', ours, { binary: 'base64' }),
+		endpoint('/headers', `${main.url}/own?a=b`, { forward_headers: ['authorization', 'cookie'], subprotocols: ['only'] }),
+		endpoint('/allowed', ours, { forward_headers: ['authorization'] }),
+		endpoint('/deflate', ours, { compression: true }),
+		endpoint('/small', ours, { send_buffer_bytes: 32768 }, small),
+		endpoint('/stuck', ours, { send_buffer_bytes: 32768 }, { ...small, send_timeout_ms: 500 }),
+		endpoint('/big', ours, {}, { max_message_bytes: 8 * MIB, max_body_bytes: 8 * MIB, send_buffer_bytes: 16 * MIB }),
+		endpoint('/unix', `unix:${folder}/backend.sock:/path?x=y`),
+		endpoint('/nobody', `unix:${folder}/nobody.sock`),
+		endpoint('/name', `ws://localhost:${main.port}/`),
+		endpoint('/noname', 'ws://no-such-name.invalid/', { connect_timeout_ms: 3000 }),
+		endpoint('/round', all),
+		endpoint('/least', all, { balance: 'least_connections' }),
+		endpoint('/hash', all, { balance: 'hash' }),
+		endpoint('/eject', all, { retry_delay_ms: 200, retry_delay_max_ms: 400 }),
+		endpoint('/hung', [three[1].url, three[2].url], { retry_delay_ms: 30000, retry_delay_max_ms: 30000, connect_timeout_ms: 2000 }),
+		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
+		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		endpoint('/wss-address', tls.good.url, { tls: { ca: c.ca } }),
+		endpoint('/wss-unknown', tls.good.url),
+		endpoint('/wss-name', tls.wrongName.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		endpoint('/wss-expired', tls.expired.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		endpoint('/wss-anything', tls.expired.url, { tls: { verify: false } }),
+		endpoint('/wss-plain', main.url.replace('ws:', 'wss:'), quick),
+		endpoint('/ws-tls', tls.good.url.replace('wss:', 'ws:'), quick),
+	];
+}
+
+async function startAll() {
+	const { main, unix, three, certificates: c, tls } = world;
+
+	for (const [name, pair] of Object.entries({ good: c.good, wrongName: c.wrongName, expired: c.expired }))
+		tls[name] = new Backend({ tls: pair });
+	await Promise.all([main, ...three, ...Object.values(tls)].map((b) => b.start(0)));
+	await unix.start(`${folder}/backend.sock`);
+	await world.gateway.start({
+		threads: Number(args.threads ?? 1),
+		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', tls: { certificate: c.files.good.cert, key: c.files.good.key } }],
+		internal: { listen: '127.0.0.1:0' },
+		trusted_proxies: ['127.0.0.1'],
+		limits: { connections: 19000, idle_timeout_ms: 2000 },
+		shutdown_timeout_ms: 3000,
+		endpoints: endpoints(),
+	});
+	world.url = (prefix) => world.gateway.url + prefix;
+	await warmUp();
+	world.descriptors = world.gateway.descriptors();
+}
+
+/* What is made once, when it is first needed, is no leak: the resolver of each reactor, say. */
+async function warmUp() {
+	for (let i = 0; i < 8 * Number(args.threads ?? 1); i++) {
+		const line = await open(world.url('/name'), 'raw');
+
+		await line.close();
+	}
+	await world.gateway.metric('sockjs_sessions');
+	await sleep(200);
+}
+
+/* Each group leaves the gateway as it was. */
+async function group(name, body) {
+	await body(world);
+	await suite.step(`${name}: nothing is left of any session`, () => world.gateway.quiet(world.descriptors));
+}
+
+async function main() {
+	await startAll();
+	await group('messages', testMessages);
+	await group('handshake', testHandshake);
+	await group('hostile', testHostile);
+	await group('tls', testTls);
+	await group('balance', testBalance);
+	await group('down', testDown);
+	await group('pressure', testPressure);
+	await group('crowd', testCrowd);
+	await group('restart', testRestart);
+	await suite.step('the gateway is still there', async () => check(!world.gateway.died, 'it ended by itself'));
+}
+
+await suite.step('the tests run to their end', main, WHOLE_MS);
+await suite.step('the gateway stops when told to, among sessions in every state', async () => {
+	if (args.only)
+		return;
+	for (const kind of ['raw', 'websocket', 'xhr_streaming', 'xhr'])
+		for (const habit of ['echo', 'never', 'deaf', 'flood', 'neverReads'])
+			start(world.url('/app'), kind, { query: `?do=${habit}` });
+	await sleep(500);
+});
+await suite.step('the gateway ends without a leak', async () => {
+	equal(await world.gateway.stop(), 0, 'exit code');
+});
+suite.finish();
