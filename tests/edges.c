@@ -39,9 +39,11 @@ enum {
 	TEXT_MAX = 8192,
 	/* as in edges.json */
 	SEND_BUFFER = 16384,
-	/* What a session may cost besides, and the server; a sanitizer makes it twice that. */
+	/* What else a session may take, a reactor, and the process; a sanitizer makes it twice
+	   that. */
 	SESSION_KB = 4,
-	SLACK_KB = 20480,
+	REACTOR_KB = 8192,
+	PROCESS_KB = 16384,
 	CROWD_DEAF = 3000, /* of two reactors: it takes long, and is the same for both */
 };
 
@@ -334,7 +336,8 @@ static long allowed_kb(void)
 {
 	long each = SEND_BUFFER / 1024 + SESSION_KB;
 
-	return (SLACK_KB + (long)members * each) * (subject_has_sanitizer(server.pid) ? 2 : 1);
+	return (PROCESS_KB + (long)threads * REACTOR_KB + (long)members * each) *
+	       (subject_has_sanitizer(server.pid) ? 2 : 1);
 }
 
 static void set_deaf(bool deaf)

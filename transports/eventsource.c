@@ -20,6 +20,7 @@ static int wrap(struct buf *out, struct bytes callback, const char *frame, size_
 static struct shared *encode(const struct message *m);
 
 static const struct http_wire wire = {
+	.transport = &eventsource_transport,
 	.content_type = "text/event-stream",
 	.is_streaming = true,
 	.prelude = prelude,

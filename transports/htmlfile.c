@@ -51,6 +51,7 @@ static int wrap(struct buf *out, struct bytes callback, const char *frame, size_
 static struct shared *encode(const struct message *m);
 
 static const struct http_wire wire = {
+	.transport = &htmlfile_transport,
 	.content_type = "text/html; charset=UTF-8",
 	.more_headers = "X-Content-Type-Options: nosniff\r\n",
 	.is_streaming = true,

@@ -82,12 +82,6 @@ static enum recv_status gone(struct http_receiver *r)
 	return RECV_GONE;
 }
 
-/* A stream begins anew too seldom to be remembered, and callbacks differ. */
-static bool repeats(const struct http_receiver *r)
-{
-	return !r->wire->is_streaming && r->callback_len == 0;
-}
-
 /* The wire has taken everything: the connection serves the next request, or ends. */
 static void part(struct http_receiver *r)
 {
@@ -95,7 +89,7 @@ static void part(struct http_receiver *r)
 
 	if (!r->keep_alive) {
 		http_server_end(http, &r->again.stream);
-	} else if (!repeats(r)) {
+	} else if (!http_receiver_repeats(r)) {
 		http_server_give_back(http, &r->again.stream, &r->again.peer);
 	} else if (http_again_wait(&r->again, http)) {
 		http_receiver_retire(r);

@@ -17,6 +17,7 @@
 struct http_receiver;
 
 struct http_wire {
+	const struct transport *transport;
 	const char *content_type;
 	const char *more_headers; /* ready-made lines, or NULL */
 	bool is_streaming;

@@ -22,21 +22,28 @@ struct http_receiver {
 	struct http_again again; /* its timer is that of the finish */
 	const struct http_wire *wire;
 	const struct transport_request *request; /* while HTTP_IN_REQUEST */
-	const struct transport *transport;
 	struct endpoint *endpoint;
 	struct transport_reactor *reactor;
-	struct addr client;
-	uint16_t lines_len, callback_len, id_len; /* of `text` */
-	struct buf *said;                         /* while HTTP_IN_REQUEST */
+	struct buf *said; /* while HTTP_IN_REQUEST */
 	union {
 		size_t framed; /* octets of frames said, for response_limit */
 		size_t left;   /* once finished: those queued, when last looked at */
 	};
+	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	uint8_t phase;
 	bool is_1_1, chunked, keep_alive, bare, head_sent;
-	bool complete; /* the poll has its frame */
-	char text[];   /* the head's lines that vary, then the callback, then the session id */
+	bool complete;    /* the poll has its frame */
+	bool has_address; /* the client is another than the peer: there are proxies */
+	/* The head's lines that vary, then the callback; if it may come again also the session id,
+	 * and the client's address if it has one */
+	char text[];
 };
+
+/* A stream begins anew too seldom for its request to be remembered, and callbacks differ. */
+static inline bool http_receiver_repeats(const struct http_receiver *r)
+{
+	return !r->wire->is_streaming && r->callback_len == 0;
+}
 
 /* --- http_receiver.c ---------------------------------------------------- */
 

@@ -14,19 +14,25 @@
 static struct http_receiver *receiver_new(const struct transport_request *t,
     const struct http_wire *wire, struct bytes callback, struct buf *said)
 {
+	struct bytes id = { NULL, 0 };
+	bool has_address = false;
 	struct http_head head;
 	struct http_receiver *r;
+	char *to;
 
 	transport_head(t, &head, 200);
-	r = mem_alloc(
-	    offsetof(struct http_receiver, text) + head.len + callback.n + t->session_id.n);
+	if (!wire->is_streaming && callback.n == 0) {
+		id = t->session_id;
+		has_address = !addr_same_ip(&t->client, http_request_peer(t->http));
+	}
+	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n + id.n +
+	              (has_address ? sizeof(t->client) : 0));
 	if (!r)
 		return NULL;
 	memset(r, 0, offsetof(struct http_receiver, text));
 	http_receiver_init(r);
 	r->wire = wire;
 	r->request = t;
-	r->transport = t->transport;
 	r->endpoint = t->endpoint;
 	r->reactor = t->reactor;
 	r->said = said;
@@ -35,12 +41,15 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->chunked = wire->is_streaming && r->is_1_1;
 	r->lines_len = (uint16_t)head.len;
 	r->callback_len = (uint16_t)callback.n;
-	r->id_len = (uint16_t)t->session_id.n;
-	r->client = t->client;
-	memcpy(r->text, head.text, head.len);
+	r->id_len = (uint16_t)id.n;
+	r->has_address = has_address;
+	to = mempcpy(r->text, head.text, head.len);
 	if (callback.n)
-		memcpy(r->text + head.len, callback.p, callback.n);
-	memcpy(r->text + head.len + callback.n, t->session_id.p, t->session_id.n);
+		to = mempcpy(to, callback.p, callback.n);
+	if (id.n)
+		to = mempcpy(to, id.p, id.n);
+	if (has_address)
+		memcpy(to, &t->client, sizeof(t->client));
 	r->reactor->sessions.counters.receivers++;
 	return r;
 }
@@ -121,9 +130,17 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 	http_receiver_end(r);
 }
 
+/* A poll that may come again leaves at once, or one that always finds a message would never. */
+static bool has_to_leave(const struct http_receiver *r, struct session *s)
+{
+	return r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX ||
+	       (http_receiver_repeats(r) && session_is_open(s) &&
+	           http_again_is_worthwhile(r->request->http));
+}
+
 static void attach_local(struct http_receiver *r, struct session *s)
 {
-	if (r->wire->is_streaming || session_buffered(s) > IN_REQUEST_MAX)
+	if (has_to_leave(r, s))
 		attach_detached(r, s);
 	else
 		attach_in_request(r, s);
@@ -154,7 +171,7 @@ static struct session *find_here(const struct handover *h)
 
 	if (!session_table_find(
 	        r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
-	    is_other_kind(r->transport, &found))
+	    is_other_kind(r->wire->transport, &found))
 		return NULL;
 	return found.session;
 }
@@ -270,11 +287,14 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 {
 	struct http_receiver *r = container_of(a, struct http_receiver, again);
 	struct bytes id = { r->text + r->lines_len + r->callback_len, r->id_len };
+	struct addr client = a->peer;
 	struct session_found found;
 
 	(void)body, (void)n;
-	if (!session_table_find(r->endpoint->table, id, &r->client, &found) || !found.session ||
-	    strcmp(found.transport, r->transport->name) != 0)
+	if (r->has_address)
+		memcpy(&client, id.p + id.n, sizeof(client));
+	if (!session_table_find(r->endpoint->table, id, &client, &found) || !found.open ||
+	    !found.session || strcmp(found.transport, r->wire->transport->name) != 0)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;

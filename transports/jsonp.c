@@ -12,6 +12,7 @@ static int wrap(struct buf *out, struct bytes callback, const char *frame, size_
 }
 
 static const struct http_wire wire = {
+	.transport = &jsonp_transport,
 	.content_type = "application/javascript; charset=UTF-8",
 	.more_headers = "X-Content-Type-Options: nosniff\r\n", /* a script, and nothing else */
 	.wrap = wrap,

@@ -23,6 +23,7 @@ static int wrap(struct buf *out, struct bytes callback, const char *frame, size_
 }
 
 static const struct http_wire wire = {
+	.transport = &xhr_transport,
 	.content_type = "application/javascript; charset=UTF-8",
 	.wrap = wrap,
 };

@@ -27,6 +27,7 @@ static int wrap(struct buf *out, struct bytes callback, const char *frame, size_
 static struct shared *encode(const struct message *m);
 
 static const struct http_wire wire = {
+	.transport = &xhr_streaming_transport,
 	.content_type = "application/javascript; charset=UTF-8",
 	.is_streaming = true,
 	.prelude = prelude,

@@ -32,8 +32,8 @@ struct http_again_ops {
 struct http_again {
 	struct stream stream; /* the events are the owner's, also while it waits */
 	struct addr peer;
+	uint8_t misses; /* requests in a row that were not the one remembered */
 	struct http_memo memo;
-	uint8_t misses;     /* requests in a row that were not the one remembered */
 	struct timer timer; /* the owner's, while nothing is waited for */
 	struct list node;
 	struct http_server *server; /* NULL: nothing is waited for */

@@ -389,14 +389,14 @@ static bool may_wait(const struct stream *s)
 	const unsigned never =
 	    STREAM_FAILED | STREAM_SHUT_ASKED | STREAM_HANDSHAKE | STREAM_BATCHED;
 
-	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue && s->loop;
+	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue;
 }
 
 int stream_write_soon(struct stream *s, const struct stream_piece *piece)
 {
-	struct stream_batch *batch = may_wait(s) ? stream_batch_of(s->loop) : NULL;
+	struct stream_batch *batch = s->loop ? stream_batch_of(s->loop) : NULL;
 
-	if (batch && piece->n > 0 && stream_batch_add(batch, s, piece))
+	if (batch && piece->n > 0 && may_wait(s) && stream_batch_add(batch, s, piece))
 		return 0;
 	return stream_write(s, piece, 1);
 }

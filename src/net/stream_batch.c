@@ -94,7 +94,9 @@ void stream_batch_submit(struct loop *loop)
 
 struct stream_batch *stream_batch_of(struct loop *loop)
 {
-	return loop_is_ahead(loop, LOOP_STAGE_SEND) ? loop_hook_arg(loop, LOOP_STAGE_SEND) : NULL;
+	struct stream_batch *b = loop_hook_arg(loop, LOOP_STAGE_SEND);
+
+	return b && loop_is_ahead(loop, LOOP_STAGE_SEND) ? b : NULL;
 }
 
 /* Whether the batch can take a piece, now that what it held may have been sent. */

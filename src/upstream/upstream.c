@@ -163,6 +163,22 @@ static int add_subprotocols(
 	return err;
 }
 
+/* A token that stands twice, or more of them than a handshake has room for, is the client's fault.
+ */
+static bool offers_well(const struct sockjs_handshake *h)
+{
+	const char *a, *b;
+
+	for (size_t i = 0; (a = sockjs_handshake_subprotocol(h, i)) != NULL; i++) {
+		if (i == WS_SUBPROTOCOLS_MAX)
+			return false;
+		for (size_t j = 0; j < i && (b = sockjs_handshake_subprotocol(h, j)); j++)
+			if (strcmp(a, b) == 0)
+				return false;
+	}
+	return true;
+}
+
 /* FNV-1a: the same client comes to the same backend. */
 static uint64_t hash_of(const char *text)
 {
@@ -194,8 +210,11 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 
 static int on_handshake(struct sockjs_handshake *h, void *state)
 {
-	struct link_request *r = make_request(state, h);
+	struct link_request *r;
 
+	if (!offers_well(h))
+		return 400;
+	r = make_request(state, h);
 	if (!r)
 		return 503;
 	sockjs_handshake_set_user(h, r);

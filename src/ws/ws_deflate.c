@@ -240,15 +240,13 @@ static struct compressor *compressor_ready(const struct ws_deflate_how *how, int
 	return c;
 }
 
-/* The window for a message, or 0 if there is none. zlib has none of 8 bits, but what is no longer
- * than that window cannot refer beyond it. */
+/* zlib has no window of 8 bits, but with one of 9 it looks back by 512 - 262 octets at most, which
+ * is within the 256 of the other. */
 static int window_for(const struct ws_deflate_how *how, size_t n)
 {
 	int bits = BITS_MIN;
 
-	if (how->window_bits < BITS_MIN)
-		return n <= 256 && !how->takes_over ? BITS_MIN : 0;
-	if (how->takes_over)
+	if (how->takes_over && how->window_bits > BITS_MIN)
 		return how->window_bits;
 	while (bits < how->window_bits && (size_t)1 << bits < n)
 		bits++;
@@ -288,13 +286,12 @@ static size_t compress_all(z_stream *z, const char *p, size_t n, char *out)
 
 ssize_t ws_deflate(const struct ws_deflate_how *how, const char *p, size_t n, char *out)
 {
-	int bits = is_worth_trying(how, n) ? window_for(how, n) : 0;
 	struct compressor *c;
 	size_t len;
 
-	if (bits == 0)
+	if (!is_worth_trying(how, n))
 		return 0;
-	c = compressor_ready(how, bits);
+	c = compressor_ready(how, window_for(how, n));
 	if (!c)
 		return -ENOMEM;
 	len = compress_all(&c->z, p, n, out);

@@ -209,10 +209,8 @@ static void answer(const struct said *offer, const struct ws_deflate_config *con
 	params->server_max_window_bits = smaller(offered_server, config->window_bits);
 	params->says_server_bits =
 	    offer->flags & SERVER_BITS || params->server_max_window_bits < 15;
-	/* A window of 8 bits has to do without what came before: zlib has none */
-	params->server_no_context_takeover = offer->flags & SERVER_NO_CONTEXT ||
-	                                     !config->context_takeover ||
-	                                     params->server_max_window_bits == 8;
+	params->server_no_context_takeover =
+	    offer->flags & SERVER_NO_CONTEXT || !config->context_takeover;
 	params->client_no_context_takeover =
 	    offer->flags & CLIENT_NO_CONTEXT || !config->context_takeover;
 	params->client_max_window_bits = offered_client;
@@ -294,9 +292,8 @@ static void accept_answer(const struct said *said, const struct ws_deflate_confi
 	params->server_max_window_bits = said->server_bits ? said->server_bits : 15;
 	params->client_max_window_bits = smaller(client, config->window_bits);
 	/* Nobody is asked whether we forget */
-	params->client_no_context_takeover = said->flags & CLIENT_NO_CONTEXT ||
-	                                     !config->context_takeover ||
-	                                     params->client_max_window_bits == 8;
+	params->client_no_context_takeover =
+	    said->flags & CLIENT_NO_CONTEXT || !config->context_takeover;
 }
 
 int ws_deflate_accept(const struct ws_request *response, const struct ws_deflate_config *config,

@@ -595,6 +595,25 @@ START_TEST(what_is_written_behind_a_short_send_is_queued_behind_its_rest)
 }
 END_TEST
 
+static void all_in_and_soon_behind(void)
+{
+	all_in();
+	ck_assert_int_eq(write_soon(&wires[3].s, "soon behind"), 0);
+}
+
+START_TEST(what_is_written_soon_behind_a_short_send_does_not_overtake_its_rest)
+{
+	char expected[256];
+
+	fake_ring.odd = wires[3].s.watch.fd;
+	fake_ring.odd_result = 7;
+	flush_stage(all_in_and_soon_behind);
+	idle_turns(2);
+	snprintf(expected, sizeof(expected), "%ssoon behind", text);
+	ck_assert_str_eq(got(3), expected);
+}
+END_TEST
+
 START_TEST(a_broken_wire_is_heard_of_from_the_loop_and_once)
 {
 	close(wires[3].peer);
@@ -801,6 +820,7 @@ int main(void)
 	tcase_add_loop_test(
 	    tc, a_send_that_would_block_is_queued_whole_and_the_next_behind_it, 0, 2);
 	tcase_add_test(tc, what_is_written_behind_a_short_send_is_queued_behind_its_rest);
+	tcase_add_test(tc, what_is_written_soon_behind_a_short_send_does_not_overtake_its_rest);
 	tcase_add_test(tc, a_broken_wire_is_heard_of_from_the_loop_and_once);
 	tcase_add_test(tc, a_broken_wire_that_is_closed_meanwhile_says_nothing);
 	tcase_add_test(tc, a_blocked_stream_may_be_closed_by_who_hears_of_it);

@@ -125,10 +125,6 @@ START_TEST(every_window_is_kept)
 		ssize_t len = ws_deflate(&h, text, sizes[i], packed);
 		z_stream z = { 0 };
 
-		if (bits == 8 && sizes[i] > 256) {
-			ck_assert_int_eq(len, 0); /* goes uncompressed */
-			continue;
-		}
 		ck_assert_int_gt(len, 0);
 		inflates_to(false, packed, (size_t)len, text, sizes[i]);
 		ck_assert_int_eq(inflateInit2(&z, -bits), Z_OK);
@@ -144,7 +140,7 @@ START_TEST(no_distance_is_larger_than_the_window)
 {
 	uint8_t bits = (uint8_t)_i;
 	struct ws_deflate_how h = how(bits, false);
-	size_t n = bits == 8 ? 256 : 20000;
+	size_t n = 20000;
 	z_stream z = { 0 };
 	size_t got = 0;
 	ssize_t len;
@@ -153,12 +149,10 @@ START_TEST(no_distance_is_larger_than_the_window)
 	for (size_t i = 0; i < n; i++) /* repeats at a distance of 300, and of 3000 */
 		text[i] = i >= 3000             ? text[i - 3000]
 		          : i >= 300 && i < 600 ? text[i - 300]
-		                                : noise[i];
+		                                : "abcdefghijklmnop"[noise[i] & 15];
 	len = ws_deflate(&h, text, n, packed);
-	ck_assert_int_ge(len, 0);
+	ck_assert_int_gt(len, 0);
 	memcpy(packed + len, "\x00\x00\xff\xff", 4);
-	if (len == 0)
-		return;
 	ck_assert_int_eq(inflateInit2(&z, -bits), Z_OK);
 	z.next_in = (unsigned char *)packed;
 	z.avail_in = (uInt)len + 4;
