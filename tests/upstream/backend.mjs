@@ -51,7 +51,7 @@ function drained(socket) {
 		};
 
 		if (socket.destroyed)
-			resolve();
+			setImmediate(resolve); /* its owner has to hear of it, too */
 		else
 			socket.on('drain', done).on('close', done);
 	});
