@@ -459,8 +459,7 @@ static void next_target(struct link *l)
 	struct upstream_part *part = l->part;
 
 	if (now_of(l) < o->deadline)
-		l->target =
-		    pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
+		l->target = pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
 	if (!l->target) {
 		refuse(l, o->verdict ? o->verdict : &all_rest);
 		return;

@@ -177,6 +177,12 @@ const WIRES = {
 	jsonp: { method: 'GET', split: SPLIT.call, own: 'c=cb' },
 };
 
+/* An idle connection that the server has closed just as we took it from the pool: as a browser does, we
+ * ask again. */
+function isStale(request, error) {
+	return request.reusedSocket && error.code === 'ECONNRESET' && !request.res;
+}
+
 /* Each receiver on a connection of its own choice: the pool of the agent. */
 class Http extends Line {
 	#queue = [];
@@ -222,7 +228,7 @@ class Http extends Line {
 				response.on('end', () => { if (!this.end) setImmediate(() => this.end || this.receive()); });
 				response.on('error', () => this.isClosed({ broken: true }));
 			});
-		this.request.on('error', () => this.isClosed({ broken: true }));
+		this.request.on('error', (e) => (isStale(this.request, e) && !this.end ? this.receive(query) : this.isClosed({ broken: true })));
 		this.request.end();
 	}
 
@@ -263,7 +269,7 @@ class Http extends Line {
 				response.resume();
 				response.on('end', () => resolve({ status: response.statusCode, retryAfter: response.headers['retry-after'] }));
 			});
-			request.on('error', () => resolve({ status: 0 }));
+			request.on('error', (e) => resolve(isStale(request, e) ? this.post(messages) : { status: 0 }));
 			request.end(JSON.stringify(messages));
 		});
 	}

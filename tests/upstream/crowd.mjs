@@ -27,7 +27,7 @@ async function manyAtOnce({ url, gateway, main }) {
 
 	await until('the backend is alone', () => (main.lines.size === 0 ? null : `${main.lines.size}`));
 	const lines = await inTurns(MANY, (i) =>
-		open(url('/app'), i % 10 < 6 ? 'raw' : KINDS[i % 10 - 4 < 6 ? i % 10 - 4 : 1], { agent: i % 10 < 6 ? undefined : agent }));
+		open(url('/crowd'), i % 10 < 6 ? 'raw' : KINDS[i % 10 - 4 < 6 ? i % 10 - 4 : 1], { agent: i % 10 < 6 ? undefined : agent }));
 
 	equal(await gateway.metric('sockjs_sessions'), MANY, 'sessions');
 	equal(main.lines.size, MANY, 'connections to the backend');
@@ -49,7 +49,7 @@ async function diesAndReturns({ url, main, gateway }) {
 
 	const worker = async (i) => {
 		while (!stop) {
-			const line = start(url('/app'), KINDS[i % KINDS.length]);
+			const line = start(url('/crowd'), KINDS[i % KINDS.length]);
 			const how = await Promise.race([line.opened.then(() => null), line.closed]);
 			for (let n = 0; !how && !line.end && n < 500 && !stop; n++) {
 				line.send(`${n}`);

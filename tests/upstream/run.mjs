@@ -54,6 +54,8 @@ function endpoints() {
 
 	return [
 		endpoint('/app', ours),
+		/* Who is one of many is slow to come back for a next poll */
+		endpoint('/crowd', ours, {}, { disconnect_delay_ms: 3000 }),
 		endpoint('/quick', ours, quick),
 		endpoint('/base64', ours, { binary: 'base64' }),
 		endpoint('/headers', `${main.url}/own?a=b`, { forward_headers: ['authorization', 'cookie'], subprotocols: ['only'] }),
