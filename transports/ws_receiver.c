@@ -247,6 +247,10 @@ static enum recv_status say_101(struct ws_receiver *r)
 	n = http_head_render(text, 101, (struct bytes){ head.text, head.len }, framing);
 	mem_free(pending);
 	r->extras->pending = NULL;
+	if (!r->extras->compressor && !r->extras->rest.data) { /* most need none of it again */
+		mem_free(r->extras);
+		r->extras = NULL;
+	}
 	return write_piece(r, (struct stream_piece){ text, n, NULL });
 }
 

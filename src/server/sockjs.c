@@ -324,21 +324,24 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
-/* The application decides later, and may want to choose then. */
+/* The application decides later, and may want to choose then. Most clients offer nothing, and nothing
+ * is kept for them. */
 static int hold_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
 	struct buf offers = BUF_INIT;
 	struct bytes offer;
+	int err = 0;
 
-	for (size_t i = 0; (offer = find_offer(h, (struct offer){ .left = i })).p; i++)
+	if (!find_offer(h, (struct offer){ .left = 0 }).p)
+		return 0;
+	for (size_t i = 0; err == 0 && (offer = find_offer(h, (struct offer){ .left = i })).p; i++)
 		if (buf_add(&offers, offer.p, offer.n) < 0 || buf_add(&offers, "", 1) < 0)
-			return -ENOMEM;
-	if (buf_add(&offers, "", 1) < 0 || !session_extra(s)) {
+			err = -ENOMEM;
+	if (err < 0 || buf_add(&offers, "", 1) < 0 || !session_extra(s)) {
 		buf_fini(&offers);
 		return -ENOMEM;
 	}
 	s->extra->offers = buf_data(&offers); /* not consumed from: it is where it was allocated */
-	session_hold(&s->base);
 	return 0;
 }
 
@@ -408,7 +411,7 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 	if (!is_on_hold(s))
 		return -EALREADY;
 	if (subprotocol) {
-		if (!was_offered(s->extra->offers, subprotocol))
+		if (!s->extra || !s->extra->offers || !was_offered(s->extra->offers, subprotocol))
 			return -EINVAL;
 		mem_free(s->extra->subprotocol);
 		s->extra->subprotocol = mem_strdup(subprotocol);

@@ -371,9 +371,10 @@ static bool has_no_room(struct link *l)
 	if (!l->session ||
 	    sockjs_buffered(l->session) <= l->part->settings->client_buffer_bytes / 2)
 		return false;
+	if (sockjs_set_timer(l->session, ASK_AGAIN_MS) < 0)
+		return false; /* better read now than never again */
 	l->choked = true;
 	stream_want(&l->stream, 0);
-	sockjs_set_timer(l->session, ASK_AGAIN_MS);
 	return true;
 }
 
