@@ -66,6 +66,8 @@ async function pour(socket, piece, limit = Infinity) {
 		socket.poured = sent;
 		if (!socket.write(piece))
 			await drained(socket);
+		else
+			await new Promise(setImmediate);
 	}
 }
 
@@ -139,10 +141,13 @@ const GOOD = {
 	async flood(ws, { n }) {
 		const text = 'f'.repeat(n || 1000);
 
-		while (ws.readyState === 1) {
+		/* A wire that takes everything at once would never let anybody else have a turn */
+		for (let i = 1; ws.readyState === 1; i++) {
 			ws.send(text);
 			if (ws.bufferedAmount > 65536)
 				await drained(ws._socket);
+			else if (i % 64 === 0)
+				await new Promise(setImmediate);
 		}
 	},
 	silent() {},
