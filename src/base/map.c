@@ -9,10 +9,10 @@
 #include "base/map.h"
 
 #include <errno.h>
-#include <endian.h>
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/sip.h"
 
 #define SIZE_MIN 16
 
@@ -21,68 +21,14 @@
 #define GROW_STEP   4
 #define SHRINK_STEP 64
 
-/* --- SipHash-1-3 (Aumasson and Bernstein) ---------------------------------- */
-
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
-static inline uint64_t rotl(uint64_t x, unsigned by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static inline void sip_round(struct sip *s)
-{
-	s->v0 += s->v1;
-	s->v2 += s->v3;
-	s->v1 = rotl(s->v1, 13) ^ s->v0;
-	s->v3 = rotl(s->v3, 16) ^ s->v2;
-	s->v0 = rotl(s->v0, 32);
-	s->v2 += s->v1;
-	s->v0 += s->v3;
-	s->v1 = rotl(s->v1, 17) ^ s->v2;
-	s->v3 = rotl(s->v3, 21) ^ s->v0;
-	s->v2 = rotl(s->v2, 32);
-}
-
-static inline void sip_word(struct sip *s, uint64_t word)
-{
-	s->v3 ^= word;
-	sip_round(s);
-	s->v0 ^= word;
-}
-
-/* The last word: what is left of the input, and its length in the high octet. */
-static uint64_t sip_tail(const char *p, size_t n)
-{
-	uint64_t word = (uint64_t)n << 56;
-	const char *tail = p + (n & ~(size_t)7);
-
-	for (size_t i = 0; i < (n & 7); i++)
-		word |= (uint64_t)(unsigned char)tail[i] << 8 * i;
-	return word;
-}
-
 uint64_t map_hash(const struct map_seed *seed, struct bytes key)
 {
-	struct sip s = {
-		seed->k0 ^ 0x736f6d6570736575,
-		seed->k1 ^ 0x646f72616e646f6d,
-		seed->k0 ^ 0x6c7967656e657261,
-		seed->k1 ^ 0x7465646279746573,
-	};
-	uint64_t word;
+	struct sip s = sip_start(seed->k0, seed->k1);
 
-	for (size_t i = 0; i + 8 <= key.n; i += 8) {
-		memcpy(&word, key.p + i, 8);
-		sip_word(&s, le64toh(word));
-	}
-	sip_word(&s, sip_tail(key.p, key.n));
+	sip_message(&s, key, 1);
 	s.v2 ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		sip_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	sip_rounds(&s, 3);
+	return sip_fold(&s);
 }
 
 void map_seed_random(struct map_seed *seed)

@@ -3,69 +3,23 @@
  */
 #include "http/http_memo.h"
 
-#include <endian.h>
+#include "base/sip.h"
 
 #define QUERY_MAX  128
 #define DIGITS_MAX 7
 
-/* --- SipHash-2-4-128 (Aumasson and Bernstein) ------------------------------- */
-
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
-static inline uint64_t rotl(uint64_t x, unsigned by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static inline void sip_rounds(struct sip *s, int n)
-{
-	while (n-- > 0) {
-		s->v0 += s->v1;
-		s->v2 += s->v3;
-		s->v1 = rotl(s->v1, 13) ^ s->v0;
-		s->v3 = rotl(s->v3, 16) ^ s->v2;
-		s->v0 = rotl(s->v0, 32);
-		s->v2 += s->v1;
-		s->v0 += s->v3;
-		s->v1 = rotl(s->v1, 17) ^ s->v2;
-		s->v3 = rotl(s->v3, 21) ^ s->v0;
-		s->v2 = rotl(s->v2, 32);
-	}
-}
-
-static inline void sip_word(struct sip *s, uint64_t word)
-{
-	s->v3 ^= word;
-	sip_rounds(s, 2);
-	s->v0 ^= word;
-}
-
 void http_memo_hash(const struct http_memo_key *key, struct bytes text, uint64_t hash[2])
 {
-	struct sip s = {
-		key->k0 ^ 0x736f6d6570736575,
-		key->k1 ^ 0x646f72616e646f6d ^ 0xee,
-		key->k0 ^ 0x6c7967656e657261,
-		key->k1 ^ 0x7465646279746573,
-	};
-	uint64_t word, last = (uint64_t)text.n << 56;
-	size_t i;
+	struct sip s = sip_start(key->k0, key->k1);
 
-	for (i = 0; i + 8 <= text.n; i += 8) {
-		memcpy(&word, text.p + i, 8);
-		sip_word(&s, le64toh(word));
-	}
-	for (unsigned shift = 0; i < text.n; i++, shift += 8)
-		last |= (uint64_t)(unsigned char)text.p[i] << shift;
-	sip_word(&s, last);
+	s.v1 ^= 0xee;
+	sip_message(&s, text, 2);
 	s.v2 ^= 0xee;
 	sip_rounds(&s, 4);
-	hash[0] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	hash[0] = sip_fold(&s);
 	s.v1 ^= 0xdd;
 	sip_rounds(&s, 4);
-	hash[1] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	hash[1] = sip_fold(&s);
 }
 
 /* --- gaps ---------------------------------------------------------------- */
