@@ -1,21 +1,22 @@
 /*
- * bench/instructions.c - what a message costs in instructions and system calls.
+ * bench/instructions.c - what a message costs in instructions, allocations and system calls.
  *
  *	instructions --server "CMD" [--baseline FILE [--update]] [--codecs PROGRAM] [WORKLOAD]...
  *
  * Instructions in user space do not depend on what else the machine is doing, so a change of a few
  * per cent can be told, and told in continuous integration. Each workload is run twice against a
- *fresh server under callgrind, once with N messages and once with 3N: the difference, divided by
- *2N, is the cost of one. The same with strace counts system calls.
+ * fresh server under callgrind, once with N messages and once with 3N: the difference, divided by
+ * 2N, is the cost of one; the calls of malloc() and its kin are counted along. The same with strace
+ * counts system calls.
  *
  * For the difference to be the same each time the client goes in lock-step: it sends, waits for all
  * that comes back, and waits until the server sleeps before it goes on. So nothing is batched but
- *what is sent at once.
+ * what is sent at once.
  *
  * The baseline is a text file: what the numbers depend on, then a number for each
  * workload. More than TOLERANCE per cent above it is a failure. With another compiler, libc,
  * valgrind or library the numbers say less, and the tolerance is WIDE_TOLERANCE. --update writes
- *the file anew. Prints a table and "N passed, N failed".
+ * the file anew. Prints a table and "N passed, N failed".
  */
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +44,7 @@ enum {
 	RECEIVERS = 100,
 	PATIENCE_MS = 30000,
 	RESULTS_MAX = 200,
-	CALLS_MAX = 12,
+	NAMES_MAX = 100000, /* of functions, in a dump of callgrind's */
 };
 
 static struct server server;
@@ -65,7 +66,7 @@ static void die(const char *format, ...)
 	exit(1);
 }
 
-/* --- lock-step ------------------------------------------------------------------------ */
+/* --- lock-step --------------------------------------------------------------- */
 
 static struct conn first, second, receivers[RECEIVERS];
 static char text[TEXT + 1]; /* the message */
@@ -152,7 +153,7 @@ static void hear_until(struct conn *c, const char *what)
 	conn_consume(c, (size_t)at + n);
 }
 
-/* --- WebSocket -------------------------------------------------------------------------- */
+/* --- WebSocket --------------------------------------------------------------- */
 
 static char frame[16 + TEXT], frames[BATCH * sizeof(frame)], answer[16 + TEXT],
     answers[BATCH * sizeof(answer)];
@@ -235,7 +236,7 @@ static void one_broadcast(void)
 		hear(&receivers[i], answer, answer_len);
 }
 
-/* --- HTTP ----------------------------------------------------------------------------------- */
+/* --- HTTP -------------------------------------------------------------------- */
 
 /* The endpoint of the demo where a response may be long: none ends while we count. */
 #define LONG_ECHO "/disabled_websocket_echo"
@@ -297,7 +298,7 @@ static void one_polled(void)
 	hear(&first, body, strlen(body));
 }
 
-/* --- workloads ------------------------------------------------------------------------------ */
+/* --- workloads --------------------------------------------------------------- */
 
 struct workload {
 	const char *name, *sentence;
@@ -370,7 +371,9 @@ static void run(const struct workload *w, unsigned rounds)
 	}
 }
 
-/* --- instructions ----------------------------------------------------------------------------- */
+/* --- instructions and allocations -------------------------------------------- */
+
+#define ALLOCATIONS_SLACK 0.02 /* of what is done now and then: a timer, a table that grows */
 
 /* What callgrind says it has collected. */
 static double collected(const char *log)
@@ -390,30 +393,88 @@ static double collected(const char *log)
 	return (double)n;
 }
 
-static double instructions_of(const struct workload *w, const char *command, unsigned rounds)
+/* Functions have numbers in a dump, and a name where a number first stands: "cfn=(12) malloc". */
+static bool names_allocator(const char *line, bool is_allocator[NAMES_MAX], unsigned long *id)
 {
-	static const char *const callgrind[] = { "valgrind", "--tool=callgrind",
-		"--callgrind-out-file=/dev/null", NULL };
-	double n;
+	static const char *const names[] = { "malloc", "calloc", "realloc", "posix_memalign",
+		"aligned_alloc", "memalign" };
+	const char *at = strstr(line, "fn=(");
+	char *end;
 
+	if (!at || (at != line && at != line + 1))
+		return false;
+	*id = strtoul(at + 4, &end, 10);
+	if (*id >= NAMES_MAX)
+		die("callgrind has dumped more than %d names", NAMES_MAX);
+	for (size_t i = 0; end[1] == ' ' && i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(end + 2, names[i], strlen(names[i])) == 0 &&
+		    end[2 + strlen(names[i])] == '\n')
+			is_allocator[*id] = true;
+	return line[0] == 'c';
+}
+
+/* What its dump says of calls: who is called, "cfn=(12)", and in the next line "calls=COUNT ...".
+ */
+static double allocated(const char *dump)
+{
+	static bool is_allocator[NAMES_MAX];
+	unsigned long id, called = 0;
+	unsigned long long n = 0;
+	char line[4096];
+	FILE *f = fopen(dump, "re");
+
+	memset(is_allocator, 0, sizeof(is_allocator));
+	while (f && fgets(line, sizeof(line), f)) {
+		if (names_allocator(line, is_allocator, &id))
+			called = id;
+		else if (strncmp(line, "calls=", 6) == 0 && is_allocator[called])
+			n += strtoull(line + 6, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	if (n == 0)
+		die("callgrind has not counted an allocation");
+	return (double)n;
+}
+
+struct cost {
+	double instructions, allocations;
+};
+
+static struct cost cost_of_run(const struct workload *w, const char *command, unsigned rounds)
+{
+	char out[] = "/tmp/instructions-XXXXXX", option[64];
+	const char *const callgrind[] = { "valgrind", "--tool=callgrind", option, NULL };
+	int fd = mkstemp(out);
+	struct cost cost;
+
+	if (fd < 0)
+		die("mkstemp: %s", strerror(errno));
+	close(fd);
+	snprintf(option, sizeof(option), "--callgrind-out-file=%s", out);
 	start_server(callgrind, command);
 	run(w, rounds);
 	stop_server();
-	n = collected(server.log);
+	cost.instructions = collected(server.log);
+	cost.allocations = allocated(out);
 	server_log(&server, false);
-	return n;
+	unlink(out);
+	return cost;
 }
 
-static double instructions(const struct workload *w, const char *command)
+static struct cost cost_of_message(const struct workload *w, const char *command)
 {
-	double once = instructions_of(w, command, w->rounds),
-	       thrice = instructions_of(w, command, 3 * w->rounds);
+	struct cost once = cost_of_run(w, command, w->rounds),
+	            thrice = cost_of_run(w, command, 3 * w->rounds);
+	double messages = 2.0 * w->rounds * w->messages;
 
-	return (thrice - once) / (2.0 * w->rounds * w->messages);
+	return (struct cost){
+		(thrice.instructions - once.instructions) / messages,
+		(thrice.allocations - once.allocations) / messages,
+	};
 }
 
-/* --- system calls -------------------------------------------------------------------------------
- */
+/* --- system calls ------------------------------------------------------------ */
 
 struct calls {
 	struct call {
@@ -513,27 +574,27 @@ static void count_calls(const struct workload *w, const char *command, char said
 	snprintf(said, 2 * LINE, "%.2f: %s", sum, each);
 }
 
-/* --- results and their baseline -----------------------------------------------------------------
- */
+/* --- results and their baseline ---------------------------------------------- */
 
 struct result {
 	char name[48];
+	const char *what; /* is counted */
 	double n, before;
+	double slack; /* allowed above the baseline, beside the tolerance */
 };
 
 static struct result results[RESULTS_MAX];
 static size_t result_count;
 
-static struct result *result(const char *name)
+static void result(const char *name, const char *what, double n, double slack)
 {
 	struct result *r = &results[result_count];
 
 	if (result_count == RESULTS_MAX)
 		die("too many results");
+	*r = (struct result){ .what = what, .n = n, .before = -1, .slack = slack };
 	snprintf(r->name, sizeof(r->name), "%s", name);
-	r->n = r->before = -1;
 	result_count++;
-	return r;
 }
 
 static void first_line_of(const char *command, char *line, size_t room)
@@ -616,28 +677,26 @@ static unsigned compare(int tolerance)
 
 	for (size_t i = 0; i < result_count; i++) {
 		const struct result *r = &results[i];
-		double percent = r->before > 0 ? (r->n - r->before) * 100 / r->before : 0;
-		bool ok = r->before > 0 && percent <= tolerance;
+		double most = r->before * (100 + tolerance) / 100 + r->slack,
+		       least = r->before * (100 - tolerance) / 100 - r->slack;
+		bool ok = r->before >= 0 && r->n <= most;
 
 		failed += !ok;
-		if (r->before <= 0)
-			printf("FAILED %s: %.3f instructions, and no baseline; --update adds it\n",
-			    r->name, r->n);
+		if (r->before < 0)
+			printf("FAILED %s: %.3f %s, and no baseline; --update adds it\n", r->name,
+			    r->n, r->what);
 		else if (!ok)
-			printf(
-			    "FAILED %s: %.3f instructions, %.3f in the baseline: %+.1f %%, and %d "
-			    "%% are allowed\n",
-			    r->name, r->n, r->before, percent, tolerance);
-		else if (percent < -tolerance)
-			printf("ok     %s: %.3f instructions, %.3f in the baseline: %+.1f %%; "
-			       "--update keeps it so\n",
-			    r->name, r->n, r->before, percent);
+			printf("FAILED %s: %.3f %s, %.3f in the baseline, and up to %.3f is "
+			       "allowed\n",
+			    r->name, r->n, r->what, r->before, most);
+		else if (r->n < least)
+			printf("ok     %s: %.3f %s, %.3f in the baseline; --update keeps it so\n",
+			    r->name, r->n, r->what, r->before);
 	}
 	return failed;
 }
 
-/* --- codecs
- * --------------------------------------------------------------------------------------- */
+/* --- codecs ------------------------------------------------------------------ */
 
 /* A dump of callgrind: which codec, text and size, how many octets, and what they took. */
 static bool read_dump(const char *path)
@@ -661,7 +720,7 @@ static bool read_dump(const char *path)
 	}
 	fclose(f);
 	if (octets > 0)
-		result(name)->n = (double)total / (double)octets;
+		result(name, "instructions", (double)total / (double)octets, 0);
 	return true;
 }
 
@@ -698,8 +757,7 @@ static void print_codecs(size_t from)
 		printf("| %s | %.3f |\n", results[i].name, results[i].n);
 }
 
-/* --- main
- * ------------------------------------------------------------------------------------------- */
+/* --- main -------------------------------------------------------------------- */
 
 static bool is_wanted(const char *name, char *const *wanted)
 {
@@ -713,18 +771,23 @@ static bool is_wanted(const char *name, char *const *wanted)
 
 static void run_workloads(const char *command, char *const *wanted)
 {
-	char calls[2 * LINE];
+	char calls[2 * LINE], name[48];
 
-	printf("| workload | what | instructions | system calls |\n|---|---|---:|---|\n");
+	printf("| workload | what | instructions | allocations | system calls |\n"
+	       "|---|---|---:|---:|---|\n");
 	for (size_t i = 0; i < WORKLOADS; i++) {
-		struct result *r;
+		const struct workload *w = &workloads[i];
+		struct cost cost;
 
-		if (!is_wanted(workloads[i].name, wanted))
+		if (!is_wanted(w->name, wanted))
 			continue;
-		r = result(workloads[i].name);
-		r->n = instructions(&workloads[i], command);
-		count_calls(&workloads[i], command, calls);
-		printf("| %s | %s | %.0f | %s |\n", r->name, workloads[i].sentence, r->n, calls);
+		cost = cost_of_message(w, command);
+		result(w->name, "instructions", cost.instructions, 0);
+		snprintf(name, sizeof(name), "%s-allocations", w->name);
+		result(name, "allocations", cost.allocations, ALLOCATIONS_SLACK);
+		count_calls(w, command, calls);
+		printf("| %s | %s | %.0f | %.2f | %s |\n", w->name, w->sentence, cost.instructions,
+		    cost.allocations, calls);
 		fflush(stdout);
 	}
 }

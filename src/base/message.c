@@ -20,13 +20,13 @@ static void cache_free(struct message_cache *cache)
 	mem_free(cache);
 }
 
-struct message *message_new(const void *data, size_t n, bool binary, bool for_many)
+struct message *message_new_in(struct stash *stash, const void *data, size_t n, bool binary)
 {
 	struct message *m;
 
 	if (n > UINT32_MAX || n > SIZE_MAX - sizeof(*m))
 		return NULL;
-	m = mem_alloc(sizeof(*m) + n);
+	m = stash_alloc(stash, sizeof(*m) + n);
 	if (!m)
 		return NULL;
 	atomic_init(&m->refs, 1);
@@ -34,14 +34,22 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 	m->binary = binary;
 	m->has_surrogates = false;
 	m->cache = NULL;
+	m->stash = stash;
 	if (n)
 		memcpy(m->data, data, n);
-	if (for_many) {
-		m->cache = mem_zalloc(sizeof(*m->cache));
-		if (!m->cache) {
-			mem_free(m);
-			return NULL;
-		}
+	return m;
+}
+
+struct message *message_new(const void *data, size_t n, bool binary, bool for_many)
+{
+	struct message *m = message_new_in(NULL, data, n, binary);
+
+	if (!m || !for_many)
+		return m;
+	m->cache = mem_zalloc(sizeof(*m->cache));
+	if (!m->cache) {
+		message_unref(m);
+		return NULL;
 	}
 	return m;
 }
@@ -51,7 +59,7 @@ void message_unref(struct message *m)
 	if (!m || !shared_count_drop(&m->refs))
 		return;
 	cache_free(m->cache);
-	mem_free(m);
+	stash_free(m->stash, m, sizeof(*m) + m->len);
 }
 
 struct shared *message_form_find(const struct message *m, enum message_form form)

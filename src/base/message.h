@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/shared.h"
+#include "base/stash.h"
 
 /* The wire forms that are worth keeping; who encodes them is named behind. */
 enum message_form {
@@ -36,12 +37,16 @@ struct message {
 	bool binary;
 	bool has_surrogates;         /* set by who made it, before it is shared */
 	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
+	struct stash *stash;         /* which it is from; NULL: the heap */
 	char data[];
 };
 
 /* Copies n bytes. `for_many` gives it a cache of forms. One reference, owned by the caller; NULL
  * when memory is out or n is over UINT32_MAX. */
 struct message *message_new(const void *data, size_t n, bool binary, bool for_many);
+
+/* For one receiver, and never seen by another thread than the stash's. Otherwise the same. */
+struct message *message_new_in(struct stash *stash, const void *data, size_t n, bool binary);
 
 static inline struct message *message_ref(struct message *m)
 {

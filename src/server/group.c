@@ -211,10 +211,8 @@ int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
 
 	if (!g->server->started)
 		return 0; /* nobody can be in it */
-	m = message_from_app(text, len, false, true, &err);
-	if (!m)
+	if ((err = message_from_app(&m, text, len, true)) < 0)
 		return err;
-	err = 0;
 	for (unsigned i = 0; i < g->part_count && err == 0; i++) {
 		if (here && here->server == g->server && here->index == i)
 			send_to_part(&g->parts[i], m);

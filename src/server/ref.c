@@ -134,8 +134,7 @@ int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len)
 	under_way = atomic_load_explicit(&ref->under_way, memory_order_relaxed);
 	if (under_way > 0 && under_way + len + ORDER_COST > ref->limit)
 		return -ENOBUFS;
-	m = message_from_app(text, len, false, false, &err);
-	if (!m)
+	if ((err = message_from_app(&m, text, len, false)) < 0)
 		return err;
 	o = order_new(ref, ORDER_SEND);
 	if (!o) {

@@ -143,8 +143,8 @@ unsigned endpoint_accept(const struct transport_request *t, struct transport_acc
 const char *endpoint_subprotocol(const struct session *s);
 void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
-/* A message from an application: NULL and *err when it is not text, or memory is out. */
-struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err);
+/* A message from an application, on any thread. 0, -EILSEQ when it is not text, or -ENOMEM. */
+int message_from_app(struct message **out, const void *text, size_t n, bool for_many);
 /* Sends what another thread or a group was told is accepted: a session that cannot have it is
  * closed, for nothing may get lost in silence. */
 void send_accepted(struct sockjs_session *s, struct message *m);

@@ -324,8 +324,8 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
-/* The application decides later, and may want to choose then. Most clients offer nothing, and nothing
- * is kept for them. */
+/* The application decides later, and may want to choose then. Most clients offer nothing, and
+ * nothing is kept for them. */
 static int hold_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
 	struct buf offers = BUF_INIT;
@@ -424,31 +424,35 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 
 /* --- session ------------------------------------------------------------ */
 
-struct message *message_from_app(const void *data, size_t n, bool binary, bool for_many, int *err)
+int message_from_app(struct message **out, const void *text, size_t n, bool for_many)
 {
 	bool surrogates = false;
 	struct message *m;
 
-	*err = -EILSEQ;
-	if (!binary && !utf8_is_valid_wide(data, n, &surrogates))
-		return NULL;
-	*err = -ENOMEM;
-	m = message_new(data, n, binary, for_many);
-	if (m)
-		m->has_surrogates = surrogates;
-	return m;
+	if (!utf8_is_valid_wide(text, n, &surrogates))
+		return -EILSEQ;
+	m = message_new(text, n, false, for_many);
+	if (!m)
+		return -ENOMEM;
+	m->has_surrogates = surrogates;
+	*out = m;
+	return 0;
 }
 
 static int send_message(struct sockjs_session *s, const void *data, size_t n, bool binary)
 {
+	bool surrogates = false;
 	struct message *m;
 	int err;
 
 	if (!session_is_open(&s->base))
 		return -EPIPE;
-	m = message_from_app(data, n, binary, false, &err);
+	if (!binary && !utf8_is_valid_wide(data, n, &surrogates))
+		return -EILSEQ;
+	m = message_new_in(&s->base.reactor->stash, data, n, binary);
 	if (!m)
-		return err;
+		return -ENOMEM;
+	m->has_surrogates = surrogates;
 	err = session_send(&s->base, m);
 	message_unref(m);
 	return err;

@@ -5,51 +5,60 @@
 
 #include <errno.h>
 
-#include "base/mem.h"
+#define SLOTS_MIN 8
 
-int message_ring_push(struct message_ring *ring, struct message *m)
+static void free_slots(struct message_ring *ring, struct stash *stash)
 {
-	if (ring->count == ring->cap) {
-		uint32_t cap = ring->cap ? ring->cap * 2 : 4;
-		struct message **items = mem_alloc(cap * sizeof(*items));
+	if (ring->cap)
+		stash_free(stash, ring->items, ring->cap * sizeof(*ring->items));
+}
 
-		if (!items)
-			return -ENOMEM;
-		for (uint32_t i = 0; i < ring->count; i++)
-			items[i] = ring->items[(ring->head + i) & (ring->cap - 1)];
-		mem_free(ring->items);
-		ring->items = items;
-		ring->head = 0;
-		ring->cap = cap;
-	}
-	ring->items[(ring->head + ring->count++) & (ring->cap - 1)] = m;
+static int grow(struct message_ring *ring, struct stash *stash)
+{
+	uint32_t cap = ring->cap ? ring->cap * 2 : SLOTS_MIN;
+	struct message **items = stash_alloc(stash, cap * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < ring->count; i++)
+		items[i] = message_ring_at(ring, i);
+	free_slots(ring, stash);
+	*ring = (struct message_ring){ .items = items, .count = ring->count, .cap = cap };
 	return 0;
 }
 
-struct message *message_ring_at(const struct message_ring *ring, uint32_t i)
+int message_ring_push(struct message_ring *ring, struct stash *stash, struct message *m)
 {
-	return ring->items[(ring->head + i) & (ring->cap - 1)];
+	if (ring->cap == 0 && ring->count == 0)
+		ring->only = m;
+	else if (ring->count >= ring->cap && grow(ring, stash) < 0)
+		return -ENOMEM;
+	else
+		ring->items[(ring->head + ring->count) & (ring->cap - 1)] = m;
+	ring->count++;
+	return 0;
 }
 
 void message_ring_drop(struct message_ring *ring, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		message_unref(message_ring_at(ring, i));
-	ring->head = (ring->head + count) & (ring->cap - 1);
+	if (ring->cap)
+		ring->head = (ring->head + count) & (ring->cap - 1);
 	ring->count -= count;
 }
 
-void message_ring_fini(struct message_ring *ring)
+void message_ring_rest(struct message_ring *ring, struct stash *stash)
 {
-	if (ring->count)
-		message_ring_drop(ring, ring->count);
-	mem_free(ring->items);
+	if (ring->count > 0)
+		return;
+	free_slots(ring, stash);
 	*ring = (struct message_ring){ 0 };
 }
 
-/* An idle session keeps no more than a handful of slots. */
-void message_ring_rest(struct message_ring *ring)
+void message_ring_fini(struct message_ring *ring, struct stash *stash)
 {
-	if (ring->count == 0 && ring->cap > 4)
-		message_ring_fini(ring);
+	if (ring->count)
+		message_ring_drop(ring, ring->count);
+	message_ring_rest(ring, stash);
 }

@@ -1,8 +1,9 @@
 /*
  * session/message_ring.h - messages that wait, in order.
  *
- * A ring of references; it owns one of each message in it. An idle session keeps a
- * handful of slots at most.
+ * A ring of references; it owns one of each message in it. One message, the usual
+ * case, stands in the ring itself. The slots for more are from a stash, always the same, and go
+ * back there when nothing waits: an idle session keeps none.
  */
 #ifndef SESSION_MESSAGE_RING_H
 #define SESSION_MESSAGE_RING_H
@@ -10,21 +11,28 @@
 #include <stdint.h>
 
 #include "base/message.h"
+#include "base/stash.h"
 
 struct message_ring {
-	struct message **items;
-	uint32_t head, count, cap; /* cap is a power of two, or 0 */
+	union {
+		struct message *only;   /* cap is 0 */
+		struct message **items; /* cap is a power of two */
+	};
+	uint32_t head, count, cap;
 };
 
 /* Takes the caller's reference over; 0 or -ENOMEM (then it does not). */
-int message_ring_push(struct message_ring *ring, struct message *m);
+int message_ring_push(struct message_ring *ring, struct stash *stash, struct message *m);
 /* The i-th of those that wait; borrowed. */
-struct message *message_ring_at(const struct message_ring *ring, uint32_t i);
+static inline struct message *message_ring_at(const struct message_ring *ring, uint32_t i)
+{
+	return ring->cap ? ring->items[(ring->head + i) & (ring->cap - 1)] : ring->only;
+}
 /* Drops the first `count`. */
 void message_ring_drop(struct message_ring *ring, uint32_t count);
-/* Gives back what an idle session does not need. */
-void message_ring_rest(struct message_ring *ring);
+/* Gives the slots back if nothing waits. */
+void message_ring_rest(struct message_ring *ring, struct stash *stash);
 /* Drops all; empty and usable afterwards. */
-void message_ring_fini(struct message_ring *ring);
+void message_ring_fini(struct message_ring *ring, struct stash *stash);
 
 #endif

@@ -17,11 +17,22 @@
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
 #define SCRATCH_KEEP     (1 << 20) /* a larger scratch buffer is given back */
+#define CROWD            4   /* sessions from which on a batch of sends costs less than each send */
 #define FLUSH_MOST       512 /* sessions in one turn, some milliseconds; then I/O has its turn */
 
 /* --- the reactor's part ------------------------------------------------- */
 
 static void process(struct session *s);
+
+static bool has_many(const struct list *list)
+{
+	const struct list *at = list->next;
+
+	for (unsigned n = 0; at != list; at = at->next)
+		if (++n == CROWD)
+			return true;
+	return false;
+}
 
 /* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
  * great many, ahead of it: a broadcast to thousands must not keep everybody else waiting. At the
@@ -33,12 +44,14 @@ static void flush_dirty(struct loop *loop, void *arg)
 
 	list_init(&now);
 	list_splice(&now, &r->dirty);
+	r->is_crowd = has_many(&now);
 	for (unsigned n = 0; !list_empty(&now) && (n < FLUSH_MOST || r->aborted); n++) {
 		struct session *s = container_of(list_first(&now), struct session, dirty);
 
 		list_remove(&s->dirty);
 		process(s);
 	}
+	r->is_crowd = false;
 	list_splice(&now, &r->dirty);
 	list_splice(&r->dirty, &now);
 	if (!list_empty(&r->dirty))
@@ -58,6 +71,7 @@ void session_reactor_fini(struct session_reactor *r)
 {
 	loop_set_hook(r->loop, LOOP_STAGE_FLUSH, NULL, NULL);
 	buf_fini(&r->scratch);
+	stash_fini(&r->stash);
 }
 
 struct buf *session_scratch(struct session_reactor *r)
@@ -124,7 +138,7 @@ static void free_session(struct session *s)
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);
-	message_ring_fini(&s->out);
+	message_ring_fini(&s->out, &s->reactor->stash);
 	mem_free(s->reason);
 	s->ops->free(s);
 }
@@ -164,7 +178,7 @@ void session_become_closed(struct session *s)
 		return;
 	set_state(s, SESSION_CLOSED);
 	session_drop_inbox(s, false);
-	message_ring_fini(&s->out);
+	message_ring_fini(&s->out, &s->reactor->stash);
 	s->out_bytes = 0;
 	s->blocked_since = 0;
 	if (s->entry && s->deadline == 0)

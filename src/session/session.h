@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/message.h"
+#include "base/stash.h"
 #include "net/addr.h"
 #include "net/loop.h"
 #include "session/close_codes.h"
@@ -75,7 +76,9 @@ struct session_reactor {
 	struct list sessions;
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
+	struct stash stash; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
+	bool is_crowd; /* being flushed: the sends of many are worth a batch (net/stream_batch.c) */
 	bool draining; /* new sessions are refused by who creates them */
 	bool aborted;
 };

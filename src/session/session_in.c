@@ -45,7 +45,7 @@ void session_drop_inbox(struct session *s, bool taken)
 	if (!in)
 		return;
 	s->in = NULL;
-	message_ring_fini(&in->ring);
+	message_ring_fini(&in->ring, &s->reactor->stash);
 	while (!list_empty(&in->waiters)) {
 		struct session_waiter *w =
 		    container_of(list_first(&in->waiters), struct session_waiter, node);
@@ -58,10 +58,11 @@ void session_drop_inbox(struct session *s, bool taken)
 
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)
 {
-	struct message *m = message_new(data, n, binary, false);
+	struct stash *stash = &s->reactor->stash;
+	struct message *m = message_new_in(stash, data, n, binary);
 	struct session_inbox *in = m ? inbox_of(s) : NULL;
 
-	if (in && message_ring_push(&in->ring, m) == 0) {
+	if (in && message_ring_push(&in->ring, stash, m) == 0) {
 		in->bytes += n + MESSAGE_COST;
 		return 0;
 	}

@@ -27,7 +27,7 @@ int session_send(struct session *s, struct message *m)
 		session_close_slow(s);
 		return -ENOBUFS;
 	}
-	if (message_ring_push(&s->out, m) < 0)
+	if (message_ring_push(&s->out, &s->reactor->stash, m) < 0)
 		return -ENOMEM;
 	message_ref(m);
 	s->out_bytes += cost;
@@ -123,7 +123,7 @@ void session_flush(struct session *s)
 			break;
 		}
 	}
-	message_ring_rest(&s->out);
+	message_ring_rest(&s->out, &s->reactor->stash);
 }
 
 void session_say_the_rest(struct session *s)
