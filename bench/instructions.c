@@ -47,7 +47,7 @@ enum {
 	NAMES_MAX = 100000, /* of functions, in a dump of callgrind's */
 };
 
-static struct server server;
+static struct server server, backend; /* behind the server, where a workload asks for one */
 
 /* The server goes, too. */
 static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -63,6 +63,8 @@ static void die(const char *format, ...)
 	puts("0 passed, 1 failed");
 	if (server.pid > 0)
 		kill(server.pid, SIGKILL);
+	if (backend.pid > 0)
+		kill(backend.pid, SIGKILL);
 	exit(1);
 }
 
@@ -306,21 +308,80 @@ struct workload {
 	void (*round)(void);
 	unsigned messages; /* in a round */
 	unsigned rounds;   /* N, before the number of messages is taken three times */
+	bool is_proxied;   /* the server stands in front of another one, which answers */
 };
 
 static const struct workload workloads[] = {
-	{ "ws-echo", "raw WebSocket echo, 64 octets", open_raw, one_frame, 1, 200 },
-	{ "ws-echo-16", "the same, 16 in one write", open_raw, many_frames, BATCH, 32 },
-	{ "sockjs-echo", "SockJS-framed WebSocket echo", open_sockjs, one_frame, 1, 200 },
-	{ "xhr-stream", "echo by xhr_send and xhr_streaming", open_streaming, one_streamed, 1,
-	    400 },
-	{ "xhr-poll", "echo by xhr_send and xhr polling", open_polling, one_polled, 1, 80 },
-	{ "ws-fanout", "broadcast to 100 raw WebSockets, for each", open_broadcast, one_broadcast,
-	    RECEIVERS, 10 },
+	{
+	    .name = "ws-echo",
+	    .sentence = "raw WebSocket echo, 64 octets",
+	    .open = open_raw,
+	    .round = one_frame,
+	    .messages = 1,
+	    .rounds = 200,
+	},
+	{
+	    .name = "ws-echo-16",
+	    .sentence = "the same, 16 in one write",
+	    .open = open_raw,
+	    .round = many_frames,
+	    .messages = BATCH,
+	    .rounds = 32,
+	},
+	{
+	    .name = "sockjs-echo",
+	    .sentence = "SockJS-framed WebSocket echo",
+	    .open = open_sockjs,
+	    .round = one_frame,
+	    .messages = 1,
+	    .rounds = 200,
+	},
+	{
+	    .name = "xhr-stream",
+	    .sentence = "echo by xhr_send and xhr_streaming",
+	    .open = open_streaming,
+	    .round = one_streamed,
+	    .messages = 1,
+	    .rounds = 400,
+	},
+	{
+	    .name = "xhr-poll",
+	    .sentence = "echo by xhr_send and xhr polling",
+	    .open = open_polling,
+	    .round = one_polled,
+	    .messages = 1,
+	    .rounds = 80,
+	},
+	{
+	    .name = "ws-fanout",
+	    .sentence = "broadcast to 100 raw WebSockets, for each",
+	    .open = open_broadcast,
+	    .round = one_broadcast,
+	    .messages = RECEIVERS,
+	    .rounds = 10,
+	},
+	{
+	    .name = "upstream",
+	    .sentence = "raw WebSocket echo by a backend",
+	    .open = open_raw,
+	    .round = one_frame,
+	    .messages = 1,
+	    .rounds = 200,
+	    .is_proxied = true,
+	},
+	{
+	    .name = "upstream-16",
+	    .sentence = "the same, 16 in one write",
+	    .open = open_raw,
+	    .round = many_frames,
+	    .messages = BATCH,
+	    .rounds = 32,
+	    .is_proxied = true,
+	},
 };
 enum { WORKLOADS = sizeof(workloads) / sizeof(*workloads) };
 
-static void start_server(const char *const tool[], const char *command)
+static void start(struct server *s, const char *const tool[], const char *command)
 {
 	static char copy[4096];
 	char *argv[MAX_ARGS], *word;
@@ -334,10 +395,44 @@ static void start_server(const char *const tool[], const char *command)
 	for (word = strtok(copy, " "); word && n < MAX_ARGS - 1; word = strtok(NULL, " "))
 		argv[n++] = word;
 	argv[n] = NULL;
-	if (server_start(&server, argv, soon()) < 0) {
-		server_log(&server, true);
-		die("the server does not start under %s", tool[0]);
+	if (server_start(s, argv, soon()) < 0) {
+		server_log(s, true);
+		die("the server does not start: %s %s", tool[0] ? tool[0] : "", command);
 	}
+}
+
+/* The command of a server that stands before the backend: the program of COMMAND, with a
+ * configuration in FILE. */
+static void stand_before_backend(const char *command, char *file, char proxied[LINE])
+{
+	int fd = mkstemp(file);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f)
+		die("%s: %s", file, strerror(errno));
+	fprintf(f,
+	    "{ \"listen\": [\"127.0.0.1:0\"], \"threads\": 1, \"log_level\": \"warn\", "
+	    "\"endpoints\": "
+	    "[{ \"prefix\": \"/echo\", \"application\": \"upstream\", \"upstream\": { \"url\": "
+	    "\"ws://127.0.0.1:%s/echo/websocket\" } }] }\n",
+	    backend.address[0].port);
+	fclose(f);
+	snprintf(proxied, LINE, "%.*s -c %s", (int)strcspn(command, " "), command, file);
+}
+
+static void start_server(const struct workload *w, const char *const tool[], const char *command)
+{
+	static const char *const nothing[] = { NULL };
+	char file[] = "/tmp/instructions-XXXXXX", proxied[LINE];
+
+	if (!w->is_proxied) {
+		start(&server, tool, command);
+		return;
+	}
+	start(&backend, nothing, command);
+	stand_before_backend(command, file, proxied);
+	start(&server, tool, proxied);
+	unlink(file);
 }
 
 static void for_each_conn(void (*what)(struct conn *c))
@@ -348,17 +443,28 @@ static void for_each_conn(void (*what)(struct conn *c))
 		what(&receivers[i]);
 }
 
-static void stop_server(void)
+static void stop(struct server *s)
 {
 	char why[128];
 
-	for_each_conn(conn_close);
-	if (!server_stop(&server, PATIENCE_MS, why)) {
-		server_log(&server, true);
-		server.pid = 0;
+	if (s->pid <= 0)
+		return;
+	if (!server_stop(s, PATIENCE_MS, why)) {
+		server_log(s, true);
+		s->pid = 0;
 		die("the server %s", why);
 	}
-	server.pid = 0;
+	s->pid = 0;
+}
+
+static void stop_server(void)
+{
+	for_each_conn(conn_close);
+	stop(&server);
+	if (backend.pid > 0) {
+		stop(&backend);
+		server_log(&backend, false);
+	}
 }
 
 static void run(const struct workload *w, unsigned rounds)
@@ -452,7 +558,7 @@ static struct cost cost_of_run(const struct workload *w, const char *command, un
 		die("mkstemp: %s", strerror(errno));
 	close(fd);
 	snprintf(option, sizeof(option), "--callgrind-out-file=%s", out);
-	start_server(callgrind, command);
+	start_server(w, callgrind, command);
 	run(w, rounds);
 	stop_server();
 	cost.instructions = collected(server.log);
@@ -542,7 +648,7 @@ static void calls_of(
 	if (fd < 0)
 		die("mkstemp: %s", strerror(errno));
 	close(fd);
-	start_server(strace, command);
+	start_server(w, strace, command);
 	run(w, rounds);
 	stop_server();
 	await_summary(out, all);

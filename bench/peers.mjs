@@ -2,12 +2,13 @@
  * bench/peers.mjs - the servers, how each is started, and whether it is there.
  *
  * All get one thread on one processor. `options` are what bench/loadgen must know about a
- * peer; `missing` is the sentence why it cannot take part.
+ * peer; `missing` is the sentence why it cannot take part; `before` is the command of one that stands
+ * before a backend in some rows, and answers by itself in others.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -47,33 +48,64 @@ function freePort() {
 	});
 }
 
-/* nginx cannot choose a port by itself, and wants a folder. */
-async function nchan(folder) {
-	const module = NCHAN_MODULES.find(existsSync);
-	const dir = join(folder, 'nginx');
-	const config = join(dir, 'nginx.conf');
-	const port = await freePort();
-	const text = readFileSync(join(here, 'peers', 'nginx.conf'), 'utf8');
-	const nginx = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'].find(existsSync);
-	const peer = { name: 'nchan', what: `nginx ${versionOf(nginx ?? 'nginx', '-v')} with nchan`, command: [nginx ?? 'nginx', '-p', dir, '-e', 'stderr', '-c', config] };
+/* A copy in FOLDER of a configuration, with its @NAMES@ filled in; its path. */
+function fillIn(folder, file, values) {
+	const config = join(folder, basename(file));
+	const text = readFileSync(join(here, file), 'utf8');
 
-	peer.options = ['--connect', `127.0.0.1:${port}`, '--path', '/subscribe', '--publish', '/publish'];
-	peer.missing = !nginx ? 'there is no nginx' : !module ? 'nginx has no nchan module' : null;
-	if (peer.missing)
-		return peer;
-	mkdirSync(dir, { recursive: true });
-	writeFileSync(config, text.replaceAll('@PORT@', port).replaceAll('@DIR@', dir).replaceAll('@MODULES@', `load_module ${module};`));
-	return peer;
+	mkdirSync(folder, { recursive: true });
+	writeFileSync(config, text.replace(/@(\w+)@/g, (_, name) => values[name]));
+	return config;
 }
 
-/* In the order of the table's columns. BUILD is where `make bench` was run, FOLDER for what is temporary. */
-export async function findPeers(build, folder) {
+/* nginx cannot choose a port by itself, and wants a folder. */
+async function nginxPeer({ name, what, config, options, folder, missing, values }) {
+	const dir = join(folder, name);
+	const port = await freePort();
+	const nginx = ['/usr/sbin/nginx', '/usr/bin/nginx', '/usr/local/sbin/nginx'].find(existsSync);
+
+	return {
+		name, what: `nginx ${versionOf(nginx ?? 'nginx', '-v')}, ${what}`,
+		command: [nginx, '-p', dir, '-e', 'stderr', '-c', fillIn(dir, config, { ...values, PORT: port, DIR: dir })],
+		options: ['--connect', `127.0.0.1:${port}`, ...options],
+		missing: nginx ? missing : 'there is no nginx',
+	};
+}
+
+function nchan(folder) {
+	const module = NCHAN_MODULES.find(existsSync);
+
+	return nginxPeer({
+		name: 'nchan', what: 'with nchan', config: 'peers/nchan.conf', folder,
+		options: ['--path', '/subscribe', '--publish', '/publish'],
+		missing: module ? null : 'nginx has no nchan module', values: { MODULE: module },
+	});
+}
+
+function proxy(folder, backend) {
+	return nginxPeer({ name: 'nginx', what: 'proxy_pass', config: 'peers/proxy.conf', folder, options: [], missing: null, values: { BACKEND: backend } });
+}
+
+/* What stands behind those that are in front of something. */
+export function backendCommand(build) {
+	return [join(build, 'sockjsd'), '-t', '1', '-c', join(here, 'sockjsd.json')];
+}
+
+/* In the order of the table's columns. BUILD is where `make bench` was run, FOLDER for what is temporary, BACKEND the
+ * address of what backendCommand() has started. */
+export async function findPeers(build, folder, backend) {
+	const sockjsd = join(build, 'sockjsd');
+
 	return [
 		program('floor', 'bare epoll, no checks', join(build, 'bench/floor'), []),
-		program('sockjsd', `sockjsd ${versionOf(join(build, 'sockjsd'), '-V')}`, join(build, 'sockjsd'), ['-t', '1', '-c', join(here, 'sockjsd.json')]),
+		{
+			...program('sockjsd', `sockjsd ${versionOf(sockjsd, '-V')}`, sockjsd, ['-t', '1', '-c', join(here, 'sockjsd.json')]),
+			before: [sockjsd, '-t', '1', '-c', fillIn(folder, 'upstream.json', { BACKEND: backend })],
+		},
 		program('lws', `libwebsockets ${versionOf('pkg-config', '--modversion', 'libwebsockets')}`, join(build, 'bench/lws_echo'), []),
 		npmPeer('ws', 'ws', 'ws.mjs'),
 		npmPeer('sockjs-node', 'sockjs', 'sockjs.mjs'),
 		await nchan(folder),
+		await proxy(folder, backend),
 	];
 }

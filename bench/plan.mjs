@@ -2,28 +2,35 @@
  * bench/plan.mjs - what is measured, and where sockjsd must stand.
  *
  * A workload is a row of the table. `kind`, `transport` and the options `load` are what
- * bench/loadgen is told; `as` names another transport for a peer. A limit is a multiple of what the
- * peer `of` takes, or of what sockjsd itself takes in another row; or it is plain bytes.
+ * bench/loadgen is told; `as` names another transport for a peer. With `backend` the peers stand in front
+ * of another server, which echoes; the floor is then what the load gets from such a server directly.
+ *
+ * Each of the `limits` is a multiple of what the peer `of` takes, or of what sockjsd itself takes in another
+ * row; or of the latency that `of` adds to the floor's; or it is plain bytes.
  */
 const FLOOR = 'floor';
 const WS = ['floor', 'sockjsd', 'lws', 'ws'];
 const SOCKJS = ['floor', 'sockjsd', 'sockjs-node'];
 
 function echo(id, title, transport, peers, load, limit, more) {
-	return { id, title, unit: 'message', peers, kind: 'echo', transport, load, limit: limit && { ratio: limit, of: FLOOR }, ...more };
+	return { id, title, unit: 'message', peers, kind: 'echo', transport, load, limits: limit ? [{ ratio: limit, of: FLOOR }] : [], ...more };
 }
 
-function fanout(id, title, receivers, transport, peers, limit, more) {
-	return { id, title, unit: 'delivery', peers, kind: 'fanout', transport, load: ['-c', receivers], limit, ...more };
+function fanout(id, title, receivers, transport, peers, of, more) {
+	return { id, title, unit: 'delivery', peers, kind: 'fanout', transport, load: ['-c', receivers], limits: [{ ratio: 1, of }], ...more };
 }
 
 function idle(id, title, transport, peers, bytes, more) {
-	return { id, title, unit: 'bytes', peers, kind: 'idle', transport, load: ['-c', 10200, '-t', 0.5, '-w', 1], limit: { bytes }, once: true, ...more };
+	return { id, title, unit: 'bytes', peers, kind: 'idle', transport, load: ['-c', 10200, '-t', 0.5, '-w', 1], limits: [{ bytes }], once: true, ...more };
 }
 
 /* A row measured by the same server's figure in another row. */
 function among(id, title, transport, than) {
-	return { id, title, unit: 'message', peers: ['floor', 'sockjsd'], kind: 'echo', transport, load: ['--crowd', 15000], limit: { ratio: 1.2, row: than } };
+	return { id, title, unit: 'message', peers: ['floor', 'sockjsd'], kind: 'echo', transport, load: ['--crowd', 15000], limits: [{ ratio: 1.2, row: than }] };
+}
+
+function proxied(id, title, load, limits, more) {
+	return { id, title, unit: 'message', peers: ['floor', 'sockjsd', 'nginx'], backend: true, kind: 'echo', transport: 'ws', load, limits, ...more };
 }
 
 export const workloads = [
@@ -40,13 +47,16 @@ export const workloads = [
 	echo('polling', 'xhr polling echo, 100 sessions', 'xhr', SOCKJS, [], 1.5, { quick: true }),
 	{
 		id: 'post', title: 'POST → 204 (xhr_send), 100 sessions', unit: 'request', quick: true,
-		peers: [...SOCKJS, 'nchan'], kind: 'post', transport: 'xhr_streaming', as: { nchan: 'post' }, limit: { ratio: 1.35, of: FLOOR },
+		peers: [...SOCKJS, 'nchan'], kind: 'post', transport: 'xhr_streaming', as: { nchan: 'post' }, limits: [{ ratio: 1.35, of: FLOOR }],
 	},
-	fanout('fanout-ws-3000', 'Fan-out, 3,000 WebSockets', 3000, 'ws', ['floor', 'sockjsd', 'nchan'], { ratio: 1, of: FLOOR }),
-	fanout('fanout-ws', 'Fan-out, 5,000 WebSockets', 5000, 'ws', [...WS, 'nchan'], { ratio: 1, of: FLOOR }, { quick: true }),
-	fanout('fanout-http-3000', 'Fan-out, 3,000 HTTP streams', 3000, 'xhr_streaming', ['floor', 'sockjsd', 'nchan'], { ratio: 1, of: 'nchan' }, { as: { nchan: 'chunks' } }),
-	fanout('fanout-http', 'Fan-out, 5,000 HTTP streams', 5000, 'xhr_streaming', [...SOCKJS, 'nchan'], { ratio: 1, of: 'nchan' }, { as: { nchan: 'chunks' }, quick: true }),
-	{ id: 'churn', title: 'Open, echo, close a WebSocket', unit: 'session', peers: WS, kind: 'churn', transport: 'ws' },
+	fanout('fanout-ws-3000', 'Fan-out, 3,000 WebSockets', 3000, 'ws', ['floor', 'sockjsd', 'nchan'], FLOOR),
+	fanout('fanout-ws', 'Fan-out, 5,000 WebSockets', 5000, 'ws', [...WS, 'nchan'], FLOOR, { quick: true }),
+	fanout('fanout-http-3000', 'Fan-out, 3,000 HTTP streams', 3000, 'xhr_streaming', ['floor', 'sockjsd', 'nchan'], 'nchan', { as: { nchan: 'chunks' } }),
+	fanout('fanout-http', 'Fan-out, 5,000 HTTP streams', 5000, 'xhr_streaming', [...SOCKJS, 'nchan'], 'nchan', { as: { nchan: 'chunks' }, quick: true }),
+	{ id: 'churn', title: 'Open, echo, close a WebSocket', unit: 'session', peers: WS, kind: 'churn', transport: 'ws', limits: [] },
+	proxied('upstream', 'WebSocket in front of a backend, 100 connections', [], [{ ratio: 2.2, of: FLOOR }, { ratio: 1.1, of: 'nginx' }], { quick: true }),
+	proxied('upstream-deep', 'The same, 100 × 16 under way', ['-d', 16], [{ ratio: 3, of: FLOOR }]),
+	proxied('upstream-one', 'The same, a single connection', ['-c', 1], [{ added: 1.5, of: 'nginx' }]),
 	among('ws-crowd', 'WebSocket echo among 15,000 idle', 'ws', 'ws'),
 	among('streaming-crowd', 'xhr_streaming echo among 15,000 idle', 'xhr_streaming', 'streaming'),
 	idle('idle-ws', 'An idle WebSocket session', 'ws', [...WS, 'nchan'], 512),

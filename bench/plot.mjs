@@ -4,7 +4,7 @@
  * Processor time is drawn as a multiple of the floor, memory in bytes, both on logarithmic scales. Every
  * peer has a shape as well as a colour. Light or dark follows the reader's preference.
  */
-import { limitText, significant } from './report.mjs';
+import { limitsText, significant } from './report.mjs';
 
 const WIDTH = 1080;
 const LEFT = 316, RIGHT = 846; /* of the scale */
@@ -12,10 +12,10 @@ const ROW = 28, HEAD = 96, GAP = 78, FOOT = 44;
 
 const STYLE = `
 	svg { --page: #fff; --ink: #1b1f24; --quiet: #667079; --line: #e3e7eb; --band: #f6f8fa; --floor: #8a939c;
-	      --sockjsd: #0b62c4; --lws: #b77400; --ws: #1a7f4b; --sockjs-node: #c8402b; --nchan: #8a4bb8; }
+	      --sockjsd: #0b62c4; --lws: #b77400; --ws: #1a7f4b; --sockjs-node: #c8402b; --nchan: #8a4bb8; --nginx: #0e7c86; }
 	@media (prefers-color-scheme: dark) {
 		svg { --page: #0f1419; --ink: #e6eaee; --quiet: #97a1ab; --line: #2a323a; --band: #171d24; --floor: #7d8791;
-		      --sockjsd: #5aa9ff; --lws: #f0b03f; --ws: #4cc38a; --sockjs-node: #ff7e67; --nchan: #c795f0; }
+		      --sockjsd: #5aa9ff; --lws: #f0b03f; --ws: #4cc38a; --sockjs-node: #ff7e67; --nchan: #c795f0; --nginx: #45c4ce; }
 	}
 	text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
 	.title { font-size: 18px; font-weight: 600; }
@@ -44,6 +44,7 @@ const shapes = {
 	ws: (x, y) => `<rect x="${x - 4.5}" y="${y - 4.5}" width="9" height="9"/>`,
 	'sockjs-node': (x, y) => `<path d="M${x} ${y - 6}l6 10.5h-12z"/>`,
 	nchan: (x, y) => `<path d="M${x - 5} ${y - 5}l10 10m0-10l-10 10" stroke="var(--nchan)" stroke-width="2.6" fill="none"/>`,
+	nginx: (x, y) => `<path d="M${x - 6.5} ${y}h13m-6.5-6.5v13" stroke="var(--nginx)" stroke-width="2.6" fill="none"/>`,
 	floor: (x, y) => line(x, y - 7, x, y + 7, 'floor', 'stroke-width="3"'),
 };
 
@@ -84,8 +85,9 @@ function panel({ rows, top, ticks, tickText, place, value, ownText, wanted, capt
 				parts.push(mark(name, place(value(peer)), y, `${name}: ${significant(peer.cost)}`));
 		if (row.peers.sockjsd?.cost)
 			parts.push(text(RIGHT + 22, y + 4.5, ownText(row), { kind: 'value own' }));
-		if (row.verdict)
-			parts.push(text(WIDTH - 24, y + 4.5, `${row.verdict.kept ? '✓' : '✗'} ${limitText(row)}`, { anchor: 'end', kind: row.verdict.kept ? 'quiet' : 'missed' }));
+		const kept = row.limits.every((limit) => limit.kept);
+		if (row.limits.some((limit) => limit.kept !== null))
+			parts.push(text(WIDTH - 24, y + 4.5, `${kept ? '✓' : '✗'} ${limitsText(row)}`, { anchor: 'end', kind: kept ? 'quiet' : 'missed' }));
 	});
 	return parts.join('\n');
 }
@@ -117,7 +119,7 @@ function panels(result) {
 			rows: costs, top: y, place: scale(0.7, most), value: (peer) => peer.ratio,
 			ticks: [1, 1.5, 2, 3, 5, 10, 20, 50, 100].filter((n) => n < most), tickText: (n) => `${n}×`,
 			ownText: (row) => `${significant(row.peers.sockjsd.cost)} µs`,
-			wanted: ({ limit }) => (limit?.of === 'floor' ? limit.ratio : null),
+			wanted: ({ limits }) => limits.find((limit) => limit.of === 'floor')?.ratio,
 			caption: 'processor time of the server for each operation, as a multiple of the floor',
 		}));
 		y += costs.length * ROW + GAP;
@@ -127,7 +129,7 @@ function panels(result) {
 			rows: sizes, top: y, place: scale(32, Math.max(2048, largest(sizes, (peer) => peer.cost) * 1.2)), value: (peer) => peer.cost,
 			ticks: [32, 128, 512, 2048, 8192, 32768].filter((n) => n < largest(sizes, (peer) => peer.cost) * 1.2), tickText: (n) => (n < 1024 ? `${n} B` : `${n / 1024} KiB`),
 			ownText: (row) => `${Math.round(row.peers.sockjsd.cost)} B`,
-			wanted: ({ limit }) => limit?.bytes,
+			wanted: ({ limits }) => limits.find((limit) => limit.bytes)?.bytes,
 			caption: 'memory of the server for each session, user space',
 		}));
 		y += sizes.length * ROW;

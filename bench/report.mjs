@@ -45,17 +45,32 @@ function summarizePeer(runs, all) {
 	};
 }
 
-/* What the limit is of, by how much it was missed or kept; null where there is none, or nothing to compare. */
-function judge(workload, runs) {
-	const { limit } = workload;
-	const own = runs[workload.id].sockjsd;
-	const other = limit?.row ? runs[limit.row]?.sockjsd : runs[workload.id][limit?.of];
+/* What it takes longer than to ask directly, as a multiple of what another one takes longer. */
+function addedLatency(own, other, direct) {
+	const added = (runs, round) => runs[round]?.latency_us?.p50 - direct?.[round]?.latency_us?.p50;
 
-	if (!limit || !own || !(limit.bytes || other))
+	return median(own.map((_, round) => added(own, round) / added(other, round)));
+}
+
+/* What came out where there is a limit; null where there is nothing to compare. */
+function judge(limit, row, runs) {
+	const own = row.sockjsd;
+	const other = limit.row ? runs[limit.row]?.sockjsd : row[limit.of];
+
+	if (!own || !(limit.bytes || other))
 		return null;
-	const value = limit.bytes ? median(own.map(cost)) : ratio(own, other);
+	if (limit.bytes)
+		return median(own.map(cost));
+	return limit.added ? addedLatency(own, other, row.floor) : ratio(own, other);
+}
 
-	return value === null ? null : { value, kept: value <= (limit.bytes ?? limit.ratio) };
+/* The limits, with the value reached and whether they were kept where that can be said. */
+function judgeAll(workload, runs) {
+	return workload.limits.map((limit) => {
+		const value = judge(limit, runs[workload.id], runs);
+
+		return { ...limit, value, kept: value === null ? null : value <= (limit.bytes ?? limit.added ?? limit.ratio) };
+	});
 }
 
 export function summarize({ plan, peers, runs, options, machine, start }) {
@@ -64,12 +79,11 @@ export function summarize({ plan, peers, runs, options, machine, start }) {
 		machine,
 		rounds: options.rounds,
 		seconds: options.seconds,
-		/* share of the two processors that went to anybody else, on average; 0 is an undisturbed run */
-		others_busy: mean(Object.values(runs).flatMap((row) => Object.values(row).flat()).map((run) => run.others_busy)),
+		/* share of the two processors that went to anybody else, backends apart, on average; 0 is an undisturbed run */
+		others_busy: mean(plan.filter((w) => !w.backend).flatMap((w) => Object.values(runs[w.id]).flat()).map((run) => run.others_busy)),
 		peers: peers.map(({ name, what }) => ({ name, what })),
 		rows: plan.map((w) => ({
-			id: w.id, title: w.title, unit: w.unit, limit: w.limit ?? null,
-			verdict: judge(w, runs),
+			id: w.id, title: w.title, unit: w.unit, limits: judgeAll(w, runs),
 			peers: Object.fromEntries(peers.filter((p) => runs[w.id][p.name]).map((p) => [p.name, summarizePeer(runs[w.id][p.name], runs[w.id])])),
 		})),
 	};
@@ -96,18 +110,26 @@ function cell(row, name) {
 	return `${text}${compared}${peer.failed ? ' *' : ''}`;
 }
 
-export function limitText({ limit }) {
-	if (!limit)
-		return '';
+function limitText(limit) {
 	if (limit.bytes)
 		return `≤ ${limit.bytes} B`;
-	return limit.row ? `≤ ${limit.ratio} × alone` : limit.of === 'floor' ? `≤ ${limit.ratio}` : `≤ ${limit.of}`;
+	if (limit.added)
+		return `latency added ≤ ${limit.added} × ${limit.of}`;
+	if (limit.row)
+		return `≤ ${limit.ratio} × alone`;
+	if (limit.of === 'floor')
+		return `≤ ${limit.ratio}`;
+	return limit.ratio === 1 ? `≤ ${limit.of}` : `≤ ${limit.ratio} × ${limit.of}`;
 }
 
-function verdictText({ limit, verdict }) {
-	if (!verdict)
-		return '';
-	return `${verdict.kept ? 'yes' : '**no**'}, ${limit.bytes ? Math.round(verdict.value) : verdict.value.toFixed(2)}`;
+export function limitsText(row) {
+	return row.limits.map(limitText).join(', ');
+}
+
+function verdictText(limit) {
+	if (limit.kept === null)
+		return '–';
+	return `${limit.kept ? 'yes' : '**no**'}, ${limit.bytes ? Math.round(limit.value) : limit.value.toFixed(2)}`;
 }
 
 function table(head, rows) {
@@ -118,7 +140,7 @@ function costs(result) {
 	const names = result.peers.map((p) => p.name);
 
 	return table(['workload', ...names, 'wanted', 'reached'],
-		result.rows.map((row) => [row.title, ...names.map((name) => cell(row, name)), limitText(row), verdictText(row)]));
+		result.rows.map((row) => [row.title, ...names.map((name) => cell(row, name)), limitsText(row), row.limits.map(verdictText).join('; ')]));
 }
 
 function latencyTable(result) {
@@ -134,8 +156,10 @@ function latencyTable(result) {
 /* Above this, what else ran has changed the figures by more than what they are to show. */
 const DISTURBED = 0.1;
 
-function caution(result) {
-	return result.others_busy > DISTURBED ? ' **That is a disturbed run: its ratios are rough, its times too long.**' : '';
+function othersText({ others_busy: share }) {
+	if (share === null)
+		return 'what other processes did is not known.'; /* a backend was among them in every row */
+	return `other processes had ${Math.round(100 * share)} % of the two processors.${share > DISTURBED ? ' **That is a disturbed run: its ratios are rough, its times too long.**' : ''}`;
 }
 
 function failures(result) {
@@ -148,7 +172,7 @@ export function markdown(result) {
 	const { machine } = result;
 
 	return `${result.date}, ${machine.processors} × ${machine.processor}, Linux ${machine.kernel}; ${result.rounds} rounds of ${result.seconds} s;
-other processes had ${Math.round(100 * result.others_busy)} % of the two processors.${caution(result)}
+${othersText(result)}
 
 Processor time of the server in µs for each operation, medians; in brackets multiples of the floor. Idle sessions: bytes.
 

@@ -7,13 +7,14 @@
  * Every measurement has a fresh server. In a round each workload comes once, its peers right after one another,
  * in an order that is drawn anew; so that what else the machine does falls on all alike.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
 
-import { findPeers } from './peers.mjs';
+import { backendCommand, findPeers } from './peers.mjs';
 import { workloads } from './plan.mjs';
 import { plot } from './plot.mjs';
 import { markdown, summarize } from './report.mjs';
@@ -69,8 +70,8 @@ function choosePlan(options) {
 	return options.quick ? workloads.filter((w) => w.quick) : workloads;
 }
 
-function choosePeers(all, options) {
-	const present = choose(all, options.peers, 'name', 'peer').filter((peer) => {
+function choosePeers(all, plan, options) {
+	const present = choose(all, options.peers, 'name', 'peer').filter((peer) => plan.some((w) => w.peers.includes(peer.name))).filter((peer) => {
 		if (peer.missing)
 			say(`without ${peer.name}: ${peer.missing}`);
 		return !peer.missing;
@@ -87,7 +88,9 @@ function commandLine(workload, peer, options) {
 	const transport = workload.as?.[peer.name] ?? workload.transport;
 	const usual = ['-t', options.seconds, '-w', Math.min(0.4, options.seconds / 2)];
 
-	return [...usual, ...(peer.options ?? []), ...(workload.load ?? []), workload.kind, transport, '--', ...peer.command].map(String);
+	const command = (workload.backend && peer.before) || peer.command;
+
+	return [...usual, ...(peer.options ?? []), ...(workload.load ?? []), workload.kind, transport, '--', ...command].map(String);
 }
 
 /* What loadgen printed, or { failed: why }. */
@@ -102,6 +105,22 @@ async function measure(workload, peer, options) {
 		say(`${workload.id}, ${peer.name}: ${why}`);
 		return { failed: why };
 	}
+}
+
+/* --- what some peers stand in front of ------------------------------------------------------ */
+
+/* It shares the processor of the load, and says where it listens. */
+async function startBackend(build) {
+	const child = spawn('taskset', ['-c', '1', ...backendCommand(build)], { stdio: ['ignore', 'pipe', 'inherit'] });
+
+	child.on('error', () => {}); /* then there is no line either */
+	for await (const line of createInterface({ input: child.stdout })) {
+		const address = /listening on http:\/\/([^/ ]+)/.exec(line)?.[1];
+
+		if (address)
+			return { child, address };
+	}
+	return fail('the backend does not start');
 }
 
 /* --- the rounds ---------------------------------------------------------------------------- */
@@ -157,16 +176,18 @@ function machine() {
 async function main() {
 	const options = readOptions();
 	const folder = mkdtempSync(join(tmpdir(), 'sockjsd-bench-'));
+	let backend;
 
 	try {
-		const all = await findPeers(options.build, folder);
+		backend = await startBackend(options.build);
+		const all = await findPeers(options.build, folder, backend.address);
 		if (options.list) {
 			workloads.forEach((w) => console.log(`${w.id.padEnd(18)} ${w.title}: ${w.peers.join(', ')}`));
 			all.forEach((p) => console.log(`${p.name.padEnd(18)} ${p.missing ?? p.what}`));
 			return;
 		}
 		const plan = choosePlan(options);
-		const peers = choosePeers(all, options);
+		const peers = choosePeers(all, plan, options);
 		const start = Date.now();
 		const runs = await runRounds(plan, peers, options);
 		const result = summarize({ plan, peers, runs, options, machine: machine(), start });
@@ -177,6 +198,7 @@ async function main() {
 		process.stdout.write(markdown(result));
 		say(`${Math.round((Date.now() - start) / 1000)} s; ${join(options.out, 'result.json')}, table.md, plot.svg`);
 	} finally {
+		backend?.child.kill();
 		rmSync(folder, { recursive: true, force: true });
 	}
 }
