@@ -62,4 +62,5 @@ export const workloads = [
 	idle('idle-ws', 'An idle WebSocket session', 'ws', [...WS, 'nchan'], 512),
 	idle('idle-streaming', 'An idle xhr_streaming session', 'xhr_streaming', [...SOCKJS, 'nchan'], 819, { as: { nchan: 'chunks' } }),
 	idle('idle-polling', 'An idle polling session', 'xhr', SOCKJS, 819),
+	idle('idle-upstream', 'An idle WebSocket in front of a backend', 'ws', ['sockjsd', 'nginx'], 1024, { backend: true, load: ['-c', 5000, '-t', 0.5, '-w', 1] }),
 ];
