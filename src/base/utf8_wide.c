@@ -122,24 +122,9 @@ INLINE octets look_up(octets table, octets index)
 	return _mm256_shuffle_epi8(table, index);
 }
 
-INLINE octets both(octets a, octets b)
-{
-	return _mm256_and_si256(a, b);
-}
-
-INLINE octets either(octets a, octets b)
-{
-	return _mm256_or_si256(a, b);
-}
-
-INLINE octets differ(octets a, octets b)
-{
-	return _mm256_xor_si256(a, b);
-}
-
 INLINE octets high_half(octets v)
 {
-	return both(_mm256_srli_epi16(v, 4), splat(0x0f));
+	return _mm256_srli_epi16(v, 4) & splat(0x0f);
 }
 
 /* v - c, but not under 0. */
@@ -186,21 +171,6 @@ INLINE octets look_up(octets table, octets index)
 	return vqtbl1q_u8(table, index);
 }
 
-INLINE octets both(octets a, octets b)
-{
-	return vandq_u8(a, b);
-}
-
-INLINE octets either(octets a, octets b)
-{
-	return vorrq_u8(a, b);
-}
-
-INLINE octets differ(octets a, octets b)
-{
-	return veorq_u8(a, b);
-}
-
 INLINE octets high_half(octets v)
 {
 	return vshrq_n_u8(v, 4);
@@ -237,12 +207,12 @@ INLINE octets mistakes(const struct tables *t, const uint8_t *p)
 {
 	octets here = load(p), first = load(p - 1), pair, tail_due;
 
-	pair = both(both(look_up(t->first_high, high_half(first)),
-	                look_up(t->first_low, both(first, splat(0x0f)))),
-	    look_up(t->second_high, high_half(here)));
+	pair = look_up(t->first_high, high_half(first)) &
+	       look_up(t->first_low, first & splat(0x0f)) &
+	       look_up(t->second_high, high_half(here));
 	/* The top bit says so: E0 and above two before, F0 and above three before */
-	tail_due = either(minus(load(p - 2), 0xe0 - 0x80), minus(load(p - 3), 0xf0 - 0x80));
-	return differ(both(tail_due, splat(0x80)), pair);
+	tail_due = minus(load(p - 2), 0xe0 - 0x80) | minus(load(p - 3), 0xf0 - 0x80);
+	return (tail_due & splat(0x80)) ^ pair;
 }
 
 /* Up to two blocks, from a copy that has zeros around them. */
@@ -254,7 +224,7 @@ TARGET static bool is_valid_short(const struct tables *t, const uint8_t *p, size
 	memcpy(copy + BEFORE, p, n);
 	wrong = mistakes(t, copy + BEFORE);
 	if (n > BLOCK)
-		wrong = either(wrong, mistakes(t, copy + BEFORE + BLOCK));
+		wrong |= mistakes(t, copy + BEFORE + BLOCK);
 	return !any(wrong);
 }
 
@@ -269,8 +239,8 @@ TARGET bool utf8_wide_is_valid(const uint8_t *p, size_t n)
 	memcpy(copy + BEFORE, p, BLOCK);
 	wrong = mistakes(&t, copy + BEFORE);
 	for (size_t at = BLOCK; at + BLOCK < n; at += BLOCK)
-		wrong = either(wrong, mistakes(&t, p + at));
-	wrong = either(wrong, mistakes(&t, p + n - BLOCK));
+		wrong |= mistakes(&t, p + at);
+	wrong |= mistakes(&t, p + n - BLOCK);
 	return !any(wrong);
 }
 
@@ -279,8 +249,8 @@ TARGET size_t utf8_wide_ascii(const uint8_t *p, size_t n)
 	size_t at = 0;
 
 	for (; at + 4 * BLOCK <= n; at += 4 * BLOCK)
-		if (any_high(either(either(load(p + at), load(p + at + BLOCK)),
-		        either(load(p + at + 2 * BLOCK), load(p + at + 3 * BLOCK)))))
+		if (any_high(load(p + at) | load(p + at + BLOCK) | load(p + at + 2 * BLOCK) |
+		             load(p + at + 3 * BLOCK)))
 			break;
 	return at;
 }

@@ -46,21 +46,6 @@ WIDE_INLINE wide wide_splat4(uint32_t four)
 	return _mm_set1_epi32((int)four);
 }
 
-WIDE_INLINE wide wide_or(wide a, wide b)
-{
-	return _mm_or_si128(a, b);
-}
-
-WIDE_INLINE wide wide_and(wide a, wide b)
-{
-	return _mm_and_si128(a, b);
-}
-
-WIDE_INLINE wide wide_xor(wide a, wide b)
-{
-	return _mm_xor_si128(a, b);
-}
-
 WIDE_INLINE wide wide_is(wide v, uint8_t c)
 {
 	return _mm_cmpeq_epi8(v, _mm_set1_epi8((char)c));
@@ -114,21 +99,6 @@ WIDE_INLINE void wide_store(void *p, wide v)
 WIDE_INLINE wide wide_splat4(uint32_t four)
 {
 	return vreinterpretq_u8_u32(vdupq_n_u32(four));
-}
-
-WIDE_INLINE wide wide_or(wide a, wide b)
-{
-	return vorrq_u8(a, b);
-}
-
-WIDE_INLINE wide wide_and(wide a, wide b)
-{
-	return vandq_u8(a, b);
-}
-
-WIDE_INLINE wide wide_xor(wide a, wide b)
-{
-	return veorq_u8(a, b);
 }
 
 WIDE_INLINE wide wide_is(wide v, uint8_t c)
@@ -191,21 +161,6 @@ WIDE_INLINE wide wide_splat4(uint32_t four)
 	return (uint64_t)le32toh(four) << 32 | le32toh(four);
 }
 
-WIDE_INLINE wide wide_or(wide a, wide b)
-{
-	return a | b;
-}
-
-WIDE_INLINE wide wide_and(wide a, wide b)
-{
-	return a & b;
-}
-
-WIDE_INLINE wide wide_xor(wide a, wide b)
-{
-	return a ^ b;
-}
-
 /* Its low seven bits are at least c <= 0x80. No carry leaves an octet, so every mark is right. */
 WIDE_INLINE wide wide_low_from(wide v, uint8_t c)
 {
@@ -245,6 +200,22 @@ WIDE_INLINE size_t wide_first(wide_mark m)
 }
 
 #endif
+
+/* To the compiler each of the three is a value with operators. */
+WIDE_INLINE wide wide_or(wide a, wide b)
+{
+	return a | b;
+}
+
+WIDE_INLINE wide wide_and(wide a, wide b)
+{
+	return a & b;
+}
+
+WIDE_INLINE wide wide_xor(wide a, wide b)
+{
+	return a ^ b;
+}
 
 /* Without the marks of the first octets, fewer than WIDE; the others count from there. */
 WIDE_INLINE wide_mark wide_drop(wide_mark m, size_t octets)
