@@ -6,8 +6,6 @@
 #include "load/message.h"
 #include "load/workloads.h"
 
-/* --- sending and receiving ---------------------------------------------------------- */
-
 static void on_turn(struct session *s)
 {
 	struct load *load = s->load;
@@ -34,27 +32,9 @@ static void on_message(struct session *s, const char *data, size_t len)
 	s->received++;
 }
 
-/* --- the run ------------------------------------------------------------------------ */
-
-static bool is_done(struct load *load)
+static bool is_quiet(const struct session *s)
 {
-	for (unsigned i = 0; i < load->options.connections; i++) {
-		const struct session *s = &load->sessions[i];
-
-		if (s->received != s->sent || (load->options.count && s->sent < s->quota))
-			return false;
-	}
-	return true;
-}
-
-static void run(struct load *load)
-{
-	unsigned n = load->options.connections;
-
-	load_open(load, load->total);
-	for (unsigned i = 0; i < n; i++)
-		load->sessions[i].quota = load_share(load, i, n);
-	load_measure(load, is_done);
+	return s->received == s->sent;
 }
 
 const struct workload echo_workload = {
@@ -62,7 +42,8 @@ const struct workload echo_workload = {
 	.prefix = "/echo",
 	.transport = "ws",
 	.unit = "message",
-	.run = run,
+	.run = load_run_shares,
+	.is_quiet = is_quiet,
 	.message = on_message,
 	.turn = on_turn,
 };

@@ -156,3 +156,34 @@ void load_measure(struct load *load, bool (*is_done)(struct load *load))
 	load->is_stopping = true;
 	load_run_until(load, is_done, "waiting for the last messages");
 }
+
+/* --- shares ------------------------------------------------------------------------- */
+
+/* How many of all the messages session I of N may send. */
+static uint64_t share(const struct load *load, unsigned i, unsigned n)
+{
+	uint64_t count = load->options.count;
+
+	return count ? count / n + (i < count % n) : UINT64_MAX;
+}
+
+static bool are_shares_done(struct load *load)
+{
+	for (unsigned i = 0; i < load->options.connections; i++) {
+		const struct session *s = &load->sessions[i];
+
+		if (!load->workload->is_quiet(s) || (load->options.count && s->sent < s->quota))
+			return false;
+	}
+	return true;
+}
+
+void load_run_shares(struct load *load)
+{
+	unsigned n = load->options.connections;
+
+	load_open(load, load->total);
+	for (unsigned i = 0; i < n; i++)
+		load->sessions[i].quota = share(load, i, n);
+	load_measure(load, are_shares_done);
+}

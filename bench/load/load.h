@@ -70,6 +70,7 @@ struct workload {
 	const char *name, *prefix, *transport;
 	const char *unit; /* what is counted */
 	void (*run)(struct load *load);
+	bool (*is_quiet)(const struct session *s); /* nothing is under way; for load_run_shares() */
 	void (*message)(struct session *s, const char *data, size_t len);
 	void (*answered)(struct session *s); /* a request to send was; may be NULL */
 	void (*turn)(struct session *s);     /* something happened: time to send; may be NULL */
@@ -138,6 +139,10 @@ void load_end(struct load *load);
 
 /* Warms up, measures for the time asked for or until the messages asked for, ends. */
 void load_measure(struct load *load, bool (*is_done)(struct load *load));
+
+/* A workload's `run`: opens all, gives each of the active ones its share of the messages, and
+ * measures until all of them are quiet. */
+void load_run_shares(struct load *load);
 
 /* One thing done, which began at SINCE. */
 static inline void load_count(struct load *load, int64_t since)

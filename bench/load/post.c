@@ -24,25 +24,9 @@ static void on_answered(struct session *s)
 	load_count(s->load, s->sent_at[0]);
 }
 
-static bool is_done(struct load *load)
+static bool is_quiet(const struct session *s)
 {
-	for (unsigned i = 0; i < load->options.connections; i++) {
-		const struct session *s = &load->sessions[i];
-
-		if (s->is_busy || (load->options.count && s->sent < s->quota))
-			return false;
-	}
-	return true;
-}
-
-static void run(struct load *load)
-{
-	unsigned n = load->options.connections;
-
-	load_open(load, load->total);
-	for (unsigned i = 0; i < n; i++)
-		load->sessions[i].quota = load_share(load, i, n);
-	load_measure(load, is_done);
+	return !s->is_busy;
 }
 
 const struct workload post_workload = {
@@ -50,7 +34,8 @@ const struct workload post_workload = {
 	.prefix = "/ticker",
 	.transport = "xhr_streaming",
 	.unit = "request",
-	.run = run,
+	.run = load_run_shares,
+	.is_quiet = is_quiet,
 	.message = on_message,
 	.answered = on_answered,
 	.turn = on_turn,
