@@ -3,18 +3,17 @@
  *
  *	edges --server "CMD" [-n CONNECTIONS] [-v]
  *
- * The loop takes its events in batches, wakes up for batches, and defers what it frees to the end
- *of a turn: so what is to be tried is one event fewer than a batch, exactly one batch, one more,
- *and very many. For that the server is stopped (SIGSTOP) while everybody writes, or closes; when it
- *goes on, all of it is there at once. Then nothing may be lost or come out of order, nobody may
- *have to wait for others to fall silent, and what clients do not read may not take more memory than
- *allowed.
+ * The loop takes its events in batches, wakes up for batches, and defers what it frees to the
+ * end of a turn: so what is to be tried is one event fewer than a batch, exactly one batch, one
+ * more, and very many. For that the server is stopped (SIGSTOP) while everybody writes, or
+ * closes; when it goes on, all of it is there at once. Then nothing may be lost or come out of
+ * order, nobody may have to wait for others to fall silent, and what clients do not read may not
+ * take more memory than allowed.
  *
- * CMD is run with -t 1 and with -t 2; its endpoints are those of tests/edges.json. Prints "N
- *passed, N failed", where each scenario with each number of connections counts once.
+ * CMD is run with -t 1 and with -t 2; its endpoints are those of tests/edges.json. Prints
+ * "N passed, N failed", where each scenario with each number of connections counts once.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 
 #include "soak/peer.h"
 #include "soak/subject.h"
+#include "wire/arguments.h"
 
 enum {
 	CROWD = 10000,
@@ -309,8 +309,7 @@ static void some_are_greedy(void)
 		crowd[i].greedy = false;
 }
 
-/* --- broadcast -----------------------------------------------------------------------------------
- */
+/* --- broadcast -------------------------------------------------------------------- */
 
 static void two_speak_to_all(void)
 {
@@ -329,8 +328,7 @@ static void two_speak_to_all(void)
 	    got_total, due, wrong_total);
 }
 
-/* --- who does not read
- * ---------------------------------------------------------------------------- */
+/* --- who does not read ------------------------------------------------------------ */
 
 static long allowed_kb(void)
 {
@@ -429,8 +427,7 @@ static void most_are_deaf_to_a_speaker(unsigned messages)
 	    over_or_complete(messages), members, wrong_total, closed_count);
 }
 
-/* --- all of it
- * -------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------- */
 
 static void try_together(unsigned n, unsigned descriptors)
 {
@@ -499,27 +496,20 @@ static void keep_no_quarantine(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "server", required_argument, NULL, 's' },
-		{ 0 } };
+	static const char usage[] = "usage: edges --server \"CMD\" [-n CONNECTIONS] [-v]\n";
 	const char *command = NULL;
 	unsigned most = CROWD;
 	unsigned long limit;
-	int c;
+	const struct argument table[] = {
+		{ "server", .text = &command },
+		{ "n", .count = &most },
+		{ "v", .flag = &verbose },
+		{ NULL },
+	};
 
-	while ((c = getopt_long(argc, argv, "n:v", options, NULL)) != -1) {
-		if (c == 's')
-			command = optarg;
-		else if (c == 'n')
-			most = (unsigned)strtoul(optarg, NULL, 10);
-		else if (c == 'v')
-			verbose = true;
-		else
-			return 2;
-	}
-	if (!command || optind < argc || most < 2 * GREEDY || most > CROWD) {
-		fprintf(stderr, "usage: edges --server \"CMD\" [-n CONNECTIONS] [-v]\n");
-		return 2;
-	}
+	if (arguments_read(table, argc, argv, usage) < argc || !command || most < 2 * GREEDY ||
+	    most > CROWD)
+		arguments_refuse(usage);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	began = now_ms();

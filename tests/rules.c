@@ -25,7 +25,6 @@
  * reads strictly what comes back, deflate.c inflates it, judge.c compares. But for
  * subject_codec.c none uses the code under test.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,11 +40,11 @@
 #include "rules/opening.h"
 #include "rules/rule.h"
 #include "rules/subject.h"
+#include "wire/arguments.h"
 #include "wire/server.h"
 
 enum {
 	MAX_JOBS = 32,
-	MAX_ARGS = 64,
 	START_MS = 10000,
 	STOP_MS = 10000,
 	ANSWER_MS = 5000,
@@ -56,9 +55,8 @@ enum {
 };
 
 static struct {
-	const char *url, *only;
-	char *server;
-	int jobs;
+	const char *url, *server, *only;
+	unsigned jobs;
 	double patience;
 	bool verbose;
 } options = { .jobs = 8, .patience = 1 };
@@ -328,11 +326,11 @@ static void run_all(void)
 	pid_t pids[MAX_JOBS];
 
 	fflush(stdout);
-	for (int i = 0; i < options.jobs; i++)
-		pids[i] = start_process((size_t)i);
-	for (int i = 0; i < options.jobs; i++)
-		while (pids[i] > 0 && process_died((size_t)i, pids[i]))
-			pids[i] = start_process((size_t)i);
+	for (unsigned i = 0; i < options.jobs; i++)
+		pids[i] = start_process(i);
+	for (unsigned i = 0; i < options.jobs; i++)
+		while (pids[i] > 0 && process_died(i, pids[i]))
+			pids[i] = start_process(i);
 }
 
 /* --- the catalogue ---------------------------------------------------------------------- */
@@ -425,53 +423,36 @@ static void write_config(void)
 	}
 }
 
-static void start_server(int subject, char *const argv[])
+static void start_server(int subject, const struct command *c)
 {
 	struct server *s = &servers[subject];
 
-	if (!argv[0] ||
-	    server_start(s, argv, now_ms() + (int64_t)(START_MS * options.patience)) < 0) {
-		printf("%s: the server did not start\n", subjects[subject].name);
-		server_log(s, true);
-		shared->failed++;
-		return;
-	}
+	answers[subject] =
+	    server_begin(s, c, (int64_t)(START_MS * options.patience), subjects[subject].name);
+	shared->failed += !answers[subject];
 	addresses[subject] = s->address[0];
-	answers[subject] = true;
 }
 
 static void start_servers(void)
 {
-	char *argv[MAX_ARGS], *save = NULL;
-	int n = 0;
+	struct command c = { .count = 0 };
 
-	for (char *word = strtok_r(options.server, " ", &save); word && n < MAX_ARGS - 1;
-	     word = strtok_r(NULL, " ", &save))
-		argv[n++] = word;
-	argv[n] = NULL;
-	start_server(WIRE, argv);
+	command_add(&c, options.server);
+	start_server(WIRE, &c);
 	write_config();
-	start_server(WIRE_TAKEOVER, (char *[]){ argv[0], (char *)"--log-level", (char *)"warn",
-	                                (char *)"-c", config_file, NULL });
+	command_keep(&c, 1);
+	command_add(&c, "--log-level warn -c");
+	command_add(&c, config_file);
+	start_server(WIRE_TAKEOVER, &c);
 	unlink(config_file);
 }
 
 static void stop_servers(void)
 {
-	char why[128];
-
-	for (int i = 0; i < SUBJECTS; i++) {
-		bool well;
-
-		if (!servers[i].addresses)
-			continue;
-		well = server_stop(&servers[i], (int64_t)(STOP_MS * options.patience), why);
-		if (!well) {
-			printf("%s: the server %s\n", subjects[i].name, why);
-			shared->failed++;
-		}
-		server_log(&servers[i], !well);
-	}
+	for (int i = 0; i < SUBJECTS; i++)
+		if (servers[i].pid)
+			shared->failed += !server_end(
+			    &servers[i], (int64_t)(STOP_MS * options.patience), subjects[i].name);
 }
 
 /* Whether it knows permessage-deflate at all. */
@@ -502,41 +483,26 @@ static void find_subjects(void)
 
 /* --- the command line ------------------------------------------------------------------------ */
 
-static void __attribute__((noreturn)) usage(FILE *to)
-{
-	fprintf(
-	    to, "usage: rules [--server CMD | --url URL] [--only TEXT] [-j N] [-p FACTOR] [-v]\n");
-	exit(to == stdout ? 0 : 2);
-}
+static const char usage[] =
+    "usage: rules [--server CMD | --url URL] [--only TEXT] [-j N] [-p FACTOR] [-v]\n";
 
 static void parse_options(int argc, char **argv)
 {
-	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
-		{ "server", required_argument, NULL, 's' },
-		{ "only", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
-		{ 0 } };
-	int c;
+	static const struct argument table[] = {
+		{ "url", .text = &options.url },
+		{ "server", .text = &options.server },
+		{ "only", .text = &options.only },
+		{ "j", .count = &options.jobs },
+		{ "p", .factor = &options.patience },
+		{ "v", .flag = &options.verbose },
+		{ NULL },
+	};
 
-	while ((c = getopt_long(argc, argv, "j:p:vh", longs, NULL)) != -1) {
-		if (c == 'u')
-			options.url = optarg;
-		else if (c == 's')
-			options.server = optarg;
-		else if (c == 'o')
-			options.only = optarg;
-		else if (c == 'j')
-			options.jobs = atoi(optarg);
-		else if (c == 'p')
-			options.patience = atof(optarg);
-		else if (c == 'v')
-			options.verbose = true;
-		else
-			usage(c == 'h' ? stdout : stderr);
-	}
-	if (optind != argc || options.jobs < 1 || options.jobs > MAX_JOBS || options.patience <= 0)
-		usage(stderr);
+	if (arguments_read(table, argc, argv, usage) != argc || options.jobs < 1 ||
+	    options.jobs > MAX_JOBS)
+		arguments_refuse(usage);
 	if (options.url && address_parse(&addresses[WIRE], options.url) < 0)
-		usage(stderr);
+		arguments_refuse(usage);
 }
 
 static void tell(void)

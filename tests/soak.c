@@ -10,13 +10,12 @@
  * rounds. After each the server must come to rest: as many descriptors as at
  * its start; after the second no more memory than after the first, within what the
  * allocator's fragments make of it (--rss, 6144 KB; not asked of a build with a
- * sanitizer). Then it must end with status 0 on SIGTERM, without a word from a sanitizer. Prints "N
- *passed, N failed", where each session and each of these checks counts once.
+ * sanitizer). Then it must end with status 0 on SIGTERM, without a word from a sanitizer. Prints
+ * "N passed, N failed", where each session and each of these checks counts once.
  *
  * Uses conn.c and server.c of the wire player, nothing of the code under test.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 
 #include "soak/peer.h"
 #include "soak/subject.h"
+#include "wire/arguments.h"
 
 enum {
 	TEXT_MAX = 20000,     /* of a message */
@@ -148,8 +148,7 @@ static bool is_message(const char *text, size_t n, unsigned no, unsigned seq)
 	return message_text(expected, no, seq) == n && memcmp(expected, text, n) == 0;
 }
 
-/* --- the end of a session ------------------------------------------------------------------------
- */
+/* --- the end of a session --------------------------------------------------------- */
 
 static void session_over(struct session *s)
 {
@@ -227,8 +226,7 @@ static void leave(struct session *s)
 	}
 }
 
-/* --- requests
- * --------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------- */
 
 static const struct peer_events receiver_events, sender_events, second_events;
 
@@ -523,8 +521,7 @@ static void on_frame(struct peer *p, const char *text, size_t n)
 		leave(s);
 }
 
-/* --- events of the receiver
- * ----------------------------------------------------------------------------------- */
+/* --- events of the receiver ------------------------------------------------------- */
 
 static void on_receiver_response(struct peer *p, unsigned status, bool keeps_alive)
 {
@@ -589,8 +586,7 @@ static void on_receiver_ended(struct peer *p, int err)
 static const struct peer_events receiver_events = { on_frame, on_receiver_response, on_ws_close,
 	on_receiver_ended };
 
-/* --- events of the other connections
- * ---------------------------------------------------------------------------- */
+/* --- events of the other connections ---------------------------------------------- */
 
 static void on_send_answered(struct peer *p, unsigned status, bool keeps_alive)
 {
@@ -811,52 +807,29 @@ static void await_rest(pid_t pid, unsigned at_start)
  */
 
 struct settings {
-	char *server;
-	unsigned sessions, seconds, at_once;
-	long rss_kb;
+	const char *server;
+	unsigned sessions, seconds, at_once, rss_kb;
 };
-
-static void usage(void)
-{
-	fprintf(stderr, "usage: soak --server \"CMD\" [--sessions N] [--seconds N] [--at-once N] "
-	                "[--seed S] [--rss KB] [-v]\n");
-	exit(2);
-}
 
 static struct settings parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "server", required_argument, NULL, 'x' },
-		{ "sessions", required_argument, NULL, 'n' },
-		{ "seconds", required_argument, NULL, 't' },
-		{ "at-once", required_argument, NULL, 'a' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "rss", required_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const char usage[] =
+	    "usage: soak --server \"CMD\" [--sessions N] [--seconds N] [--at-once N] [--seed S] "
+	    "[--rss KB] [-v]\n";
 	struct settings set = { .sessions = 10000, .seconds = 40, .at_once = 1500, .rss_kb = 6144 };
-	int c;
+	const struct argument table[] = {
+		{ "server", .text = &set.server },
+		{ "sessions", .count = &set.sessions },
+		{ "seconds", .count = &set.seconds },
+		{ "at-once", .count = &set.at_once },
+		{ "seed", .number = &seed },
+		{ "rss", .count = &set.rss_kb },
+		{ "v", .flag = &verbose },
+		{ NULL },
+	};
 
-	while ((c = getopt_long(argc, argv, "n:s:v", options, NULL)) != -1) {
-		if (c == 'x')
-			set.server = optarg;
-		else if (c == 'n')
-			set.sessions = (unsigned)strtoul(optarg, NULL, 10);
-		else if (c == 't')
-			set.seconds = (unsigned)strtoul(optarg, NULL, 10);
-		else if (c == 'a')
-			set.at_once = (unsigned)strtoul(optarg, NULL, 10);
-		else if (c == 's')
-			seed = strtoull(optarg, NULL, 10);
-		else if (c == 'r')
-			set.rss_kb = strtol(optarg, NULL, 10);
-		else if (c == 'v')
-			verbose = true;
-		else
-			usage();
-	}
-	if (!set.server || optind < argc)
-		usage();
+	if (arguments_read(table, argc, argv, usage) < argc || !set.server)
+		arguments_refuse(usage);
 	return set;
 }
 
@@ -874,7 +847,8 @@ static void run(const struct settings *set, pid_t pid)
 	if (subject_has_sanitizer(pid))
 		printf("memory: %ld KB, then %ld KB (with a sanitizer)\n", first, second);
 	else
-		check(second <= first + set->rss_kb, "memory: %ld KB, then %ld KB", first, second);
+		check(second <= first + (long)set->rss_kb, "memory: %ld KB, then %ld KB", first,
+		    second);
 }
 
 int main(int argc, char **argv)

@@ -97,7 +97,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -108,17 +107,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "wire/arguments.h"
 #include "wire/play.h"
 #include "wire/script.h"
 #include "wire/server.h"
 #include "wire/text.h"
 
-enum { MAX_JOBS = 64, MAX_ARGS = 64, START_MS = 10000, STOP_MS = 10000 };
+enum { MAX_JOBS = 64, START_MS = 10000, STOP_MS = 10000 };
 
 static struct {
-	const char *url, *only;
-	char *server;
-	int jobs;
+	const char *url, *server, *only;
+	unsigned jobs;
 	double patience;
 	bool verbose, must_fail;
 	char folder[32];
@@ -132,14 +131,11 @@ struct job {
 };
 
 static struct job jobs[MAX_JOBS];
-static int running, passed, failed, skipped;
+static unsigned running, passed, failed, skipped;
 
-static void usage(FILE *to)
-{
-	fprintf(to, "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] "
-	            "[--must-fail] [-v] "
-	            "FILE.wire...\n");
-}
+static const char usage[] =
+    "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] [--must-fail] [-v] "
+    "FILE.wire...\n";
 
 static void __attribute__((noreturn)) bad_text(const char *what, const char *where)
 {
@@ -219,17 +215,6 @@ static void write_config(const char *path, const char *json)
 	scratch_reset();
 }
 
-static int split(char *command, char **argv, int n)
-{
-	char *word, *save = NULL;
-
-	for (word = strtok_r(command, " ", &save); word && n < MAX_ARGS - 4;
-	     word = strtok_r(NULL, " ", &save))
-		argv[n++] = word;
-	argv[n] = NULL;
-	return n;
-}
-
 static const char *group_name(const struct group *g)
 {
 	return g->kind == GROUP_SHARED ? options.server : g->where;
@@ -238,34 +223,25 @@ static const char *group_name(const struct group *g)
 static struct server *start_group(const struct group *g, int number)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	char *argv[MAX_ARGS], path[64], name[32];
-	char *command = strdup(options.server), *args = strdup(g->text);
-	int n = split(command, argv, 0), err;
+	struct command c = { .count = 0 };
+	char path[64], name[32];
 
-	if (!s || !n)
+	if (!s)
 		abort();
+	command_add(&c, options.server);
 	if (g->kind != GROUP_SHARED)
-		n = 1;
+		command_keep(&c, 1);
 	if (g->kind == GROUP_ARGS) {
-		n = split(args, argv, n);
-		argv[n++] = (char *)"-l";
-		argv[n++] = (char *)"127.0.0.1:0";
+		command_add(&c, g->text);
+		command_add(&c, "-l 127.0.0.1:0");
 	} else if (g->kind == GROUP_CONFIG) {
 		snprintf(name, sizeof(name), "config-%d.json", number);
 		path_of(path, name);
 		write_config(path, g->text);
-		argv[n++] = (char *)"-c";
-		argv[n++] = path;
+		command_add(&c, "-c");
+		command_add(&c, path);
 	}
-	argv[n] = NULL;
-	err = server_start(s, argv, now_ms() + (int64_t)(START_MS * options.patience));
-	if (err) {
-		printf("the server did not start (%s): %s\n", strerror(-err), group_name(g));
-		fflush(stdout);
-		failed++;
-	}
-	free(command);
-	free(args);
+	failed += !server_begin(s, &c, (int64_t)(START_MS * options.patience), group_name(g));
 	return s;
 }
 
@@ -301,26 +277,12 @@ static int start_servers(const struct script *script)
 
 static void stop_servers(const struct script *script)
 {
-	struct group *g;
-	struct server *s;
-	char why[128];
-	bool well;
+	for (const struct group *g = script->groups; g; g = g->next) {
+		struct server *s = g->server;
 
-	for (g = script->groups; g; g = g->next) {
-		s = g->server;
-		if (!s || !s->pid)
-			continue;
-		if (!s->addresses) { /* has been told about when it did not start */
-			server_stop(s, 0, why);
-			server_log(s, true);
-			continue;
-		}
-		well = server_stop(s, (int64_t)(STOP_MS * options.patience), why);
-		if (!well) {
-			printf("the server %s: %s\n", why, group_name(g));
-			failed++;
-		}
-		server_log(s, !well);
+		if (s && s->pid)
+			failed +=
+			    !server_end(s, (int64_t)(STOP_MS * options.patience), group_name(g));
 	}
 }
 
@@ -393,10 +355,11 @@ static void finish_job(struct job *j, int status)
 /* Servers are children too, so each job is asked after by its own id. */
 static void wait_for_a_job(void)
 {
-	int before = running, status, i;
+	unsigned before = running;
+	int status;
 
 	while (running == before) {
-		for (i = 0; i < options.jobs; i++)
+		for (unsigned i = 0; i < options.jobs; i++)
 			if (jobs[i].pid && waitpid(jobs[i].pid, &status, WNOHANG) > 0)
 				finish_job(&jobs[i], status);
 		if (running == before)
@@ -426,50 +389,33 @@ static void run_all(const struct script *script)
 		wait_for_a_job();
 }
 
-static void parse_options(int argc, char **argv)
+static int parse_options(int argc, char **argv)
 {
-	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
-		{ "server", required_argument, NULL, 's' },
-		{ "only", required_argument, NULL, 'o' }, { "must-fail", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
-	int c;
+	static const struct argument table[] = {
+		{ "url", .text = &options.url },
+		{ "server", .text = &options.server },
+		{ "only", .text = &options.only },
+		{ "must-fail", .flag = &options.must_fail },
+		{ "j", .count = &options.jobs },
+		{ "p", .factor = &options.patience },
+		{ "v", .flag = &options.verbose },
+		{ NULL },
+	};
+	int first = arguments_read(table, argc, argv, usage);
 
-	while ((c = getopt_long(argc, argv, "j:p:vh", longs, NULL)) != -1) {
-		if (c == 'u')
-			options.url = optarg;
-		else if (c == 's')
-			options.server = optarg;
-		else if (c == 'o')
-			options.only = optarg;
-		else if (c == 'j')
-			options.jobs = atoi(optarg);
-		else if (c == 'p')
-			options.patience = atof(optarg);
-		else if (c == 'f')
-			options.must_fail = true;
-		else if (c == 'v')
-			options.verbose = true;
-		else {
-			usage(c == 'h' ? stdout : stderr);
-			exit(c == 'h' ? 0 : 2);
-		}
-	}
-	if (optind == argc || options.jobs < 1 || options.jobs > MAX_JOBS ||
-	    options.patience <= 0) {
-		usage(stderr);
-		exit(2);
-	}
+	if (first == argc || options.jobs < 1 || options.jobs > MAX_JOBS)
+		arguments_refuse(usage);
+	return first;
 }
 
 int main(int argc, char **argv)
 {
 	static struct script script;
-	int i, servers;
+	int first = parse_options(argc, argv), servers;
 
-	parse_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	text_mistake = bad_text;
-	for (i = optind; i < argc; i++)
+	for (int i = first; i < argc; i++)
 		script_load(&script, argv[i]);
 	make_folder();
 	servers = start_servers(&script);
@@ -477,7 +423,7 @@ int main(int argc, char **argv)
 	stop_servers(&script);
 	remove_folder(servers);
 	if (skipped)
-		printf("%d skipped (no server for their group)\n", skipped);
-	printf("%d passed, %d failed\n", passed, failed);
+		printf("%u skipped (no server for their group)\n", skipped);
+	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

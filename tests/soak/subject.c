@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { MAX_ARGS = 32 };
+enum { START_MS = 10000 };
 
 unsigned long subject_raise_limit(void)
 {
@@ -26,18 +26,11 @@ unsigned long subject_raise_limit(void)
 
 bool subject_start(struct server *s, const char *command, struct sockaddr_in *address)
 {
-	char copy[4096], *argv[MAX_ARGS], *word;
-	size_t n = 0;
+	struct command c = { .count = 0 };
 
-	snprintf(copy, sizeof(copy), "%s", command);
-	for (word = strtok(copy, " "); word && n < MAX_ARGS - 1; word = strtok(NULL, " "))
-		argv[n++] = word;
-	argv[n] = NULL;
-	if (n == 0 || server_start(s, argv, now_ms() + 10000) < 0) {
-		fprintf(stderr, "the server does not start\n");
-		server_log(s, true);
+	command_add(&c, command);
+	if (!server_begin(s, &c, START_MS, NULL))
 		return false;
-	}
 	address->sin_family = AF_INET;
 	address->sin_port = htons((uint16_t)atoi(s->address[0].port));
 	return inet_pton(AF_INET, s->address[0].host, &address->sin_addr) == 1;

@@ -17,13 +17,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "wire/arguments.h"
 #include "wire/conn.h"
 #include "wire/server.h"
 #include "wire/text.h"
@@ -31,11 +31,13 @@
 enum {
 	BATCH = 100,
 	BUDGET_MS = 40000,
-	ANSWER_MS = 12000, /* header_timeout_ms and some: a NUL counts as an empty line before a request */
+	ANSWER_MS =
+	    12000, /* header_timeout_ms and some: a NUL counts as an empty line before a request */
 	END_MS = 300,
 	SMALL = 4096,
 	FEW = 20,
-	MAX_ARGS = 32
+	START_MS = 20000,
+	STOP_MS = 15000,
 };
 
 /* What an attack does once its bytes are out, and what it may expect then. */
@@ -602,84 +604,47 @@ static void attack_server(pid_t pid, size_t count)
 
 /* --- command line ---------------------------------------------------- */
 
-static void split(char *command, char **argv)
-{
-	char *word, *save = NULL;
-	int n = 0;
-
-	for (word = strtok_r(command, " ", &save); word && n < MAX_ARGS - 1;
-	     word = strtok_r(NULL, " ", &save))
-		argv[n++] = word;
-	argv[n] = NULL;
-}
-
-static void attack_child(char *command, size_t count)
+static void attack_child(const char *command, size_t count)
 {
 	static struct server server;
-	char *argv[MAX_ARGS], why[128];
-	bool well;
+	struct command c = { .count = 0 };
 
-	split(command, argv);
-	if (server_start(&server, argv, now_ms() + 20000) < 0) {
-		printf("the server did not start\n");
-		server_log(&server, true);
+	command_add(&c, command);
+	if (!server_begin(&server, &c, START_MS, NULL)) {
 		failed++;
 		return;
 	}
 	address = server.address[0];
 	attack_server(server.pid, count);
-	well = server_stop(&server, 15000, why);
-	if (!well) {
-		printf("the server %s\n", why);
-		failed++;
-	}
-	server_log(&server, !well);
-}
-
-static void usage(void)
-{
-	fprintf(stderr,
-	    "usage: hostile [--url URL [--pid PID] | --server CMD] [-n COUNT] [-s SEED] [-v]\n");
-	exit(2);
+	failed += !server_end(&server, STOP_MS, NULL);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = { { "url", required_argument, NULL, 'u' },
-		{ "server", required_argument, NULL, 'S' }, { "pid", required_argument, NULL, 'p' },
-		{ 0 } };
-	const char *url = "http://127.0.0.1:8081";
-	char *command = NULL;
-	size_t count = 10000, i;
-	pid_t pid = 0;
-	int c;
+	static const char usage[] =
+	    "usage: hostile [--url URL [--pid PID] | --server CMD] [-n COUNT] [-s SEED] [-v]\n";
+	const char *url = "http://127.0.0.1:8081", *command = NULL;
+	unsigned count = 10000, pid = 0;
+	const struct argument table[] = {
+		{ "url", .text = &url },
+		{ "server", .text = &command },
+		{ "pid", .count = &pid },
+		{ "n", .count = &count },
+		{ "s", .number = &state },
+		{ "v", .flag = &verbose },
+		{ NULL },
+	};
 
 	state = 1;
-	while ((c = getopt_long(argc, argv, "n:s:v", longs, NULL)) != -1) {
-		if (c == 'u')
-			url = optarg;
-		else if (c == 'S')
-			command = optarg;
-		else if (c == 'p')
-			pid = atoi(optarg);
-		else if (c == 'n')
-			count = strtoul(optarg, NULL, 10);
-		else if (c == 's')
-			state = strtoull(optarg, NULL, 10);
-		else if (c == 'v')
-			verbose = true;
-		else
-			usage();
-	}
-	if (optind < argc || address_parse(&address, url) < 0)
-		usage();
+	if (arguments_read(table, argc, argv, usage) < argc || address_parse(&address, url) < 0)
+		arguments_refuse(usage);
 	signal(SIGPIPE, SIG_IGN);
-	for (i = 0; i < BATCH; i++)
+	for (size_t i = 0; i < BATCH; i++)
 		conn_init(&attacks[i].conn);
 	if (command)
 		attack_child(command, count);
 	else
-		attack_server(pid, count);
+		attack_server((pid_t)pid, count);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOG_TAIL = 6000 };
+enum { LOG_TAIL = 6000, KILLED_MS = 5000 };
 
 static void become(char *const argv[], int out, int err)
 {
@@ -116,7 +116,7 @@ bool server_stop(struct server *s, int64_t grace, char *why)
 	}
 	if (slow) {
 		kill(s->pid, SIGKILL);
-		reap(s, now_ms() + 5000);
+		reap(s, now_ms() + KILLED_MS);
 		snprintf(why, 128, "still running %d ms after SIGTERM", (int)grace);
 	} else if (WIFSIGNALED(s->status)) {
 		snprintf(why, 128, "%s by signal %d", early ? "killed while serving" : "killed",
@@ -146,4 +146,63 @@ void server_log(struct server *s, bool show)
 	if (fd >= 0)
 		close(fd);
 	unlink(s->log);
+}
+
+/* --- for programs ------------------------------------------------------------------ */
+
+void command_add(struct command *c, const char *text)
+{
+	char *p = c->text + c->used, *save = NULL;
+	size_t n = strlen(text) + 1;
+
+	if (n > sizeof(c->text) - c->used)
+		abort();
+	memcpy(p, text, n);
+	c->used += n;
+	for (p = strtok_r(p, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+		if (c->count == COMMAND_WORDS)
+			abort();
+		c->words[c->count++] = p;
+	}
+}
+
+void command_keep(struct command *c, size_t n)
+{
+	while (c->count > n)
+		c->words[--c->count] = NULL;
+}
+
+static void say(const char *whom, const char *what)
+{
+	printf("%s%sthe server %s\n", whom ? whom : "", whom ? ": " : "", what);
+	fflush(stdout);
+}
+
+bool server_begin(struct server *s, const struct command *c, int64_t ms, const char *whom)
+{
+	int err = c->count ? server_start(s, c->words, now_ms() + ms) : -ENOENT;
+	char why[128], what[128];
+
+	if (err == 0)
+		return true;
+	snprintf(what, sizeof(what), "did not start: %s", strerror(-err));
+	say(whom, what);
+	if (!c->count)
+		return false;
+	if (s->pid > 0)
+		server_stop(s, 0, why);
+	server_log(s, true);
+	s->pid = 0;
+	return false;
+}
+
+bool server_end(struct server *s, int64_t ms, const char *whom)
+{
+	char why[128];
+	bool well = server_stop(s, ms, why);
+
+	if (!well)
+		say(whom, why);
+	server_log(s, !well);
+	return well;
 }
