@@ -145,8 +145,7 @@ static enum exit_code start(struct daemon *d)
 	return EXIT_STOPPED;
 }
 
-/* --- run and stop ------------------------------------------------------------------------------
- */
+/* --- run and stop ----------------------------------------------------------------- */
 
 static void say_ready(const struct daemon *d)
 {

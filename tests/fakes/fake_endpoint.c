@@ -28,8 +28,7 @@ static void note(const char *format, ...)
 	va_end(ap);
 }
 
-/* --- the application -----------------------------------------------------------------------------
- */
+/* --- the application -------------------------------------------------------------- */
 
 static void on_open(struct session *s)
 {
@@ -87,8 +86,7 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 
 static const struct endpoint_ops endpoint_ops = { .accept = on_accept };
 
-/* --- HTTP
- * ------------------------------------------------------------------------------------------- */
+/* --- HTTP ------------------------------------------------------------------------- */
 
 static size_t body_limit(struct http_request *r, void *arg)
 {
@@ -120,8 +118,7 @@ static const struct http_limits http_limits = { .header_bytes = 16384,
 	.idle_timeout_ms = 10000 };
 static const struct http_handler http_handler = { .body_limit = body_limit, .serve = serve };
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------- */
 
 static void fill_endpoint(struct endpoint *e)
 {
@@ -206,8 +203,7 @@ void fake_connect(struct raw_client *c)
 	fake_turns(2);
 }
 
-/* --- waiting
- * --------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------- */
 
 #define TURNS_MAX 800 /* of up to 10 ms */
 

@@ -65,8 +65,7 @@ void raw_reset(struct raw_client *c)
 	raw_close(c);
 }
 
-/* --- octets -------------------------------------------------------------------------------------
- */
+/* --- octets ----------------------------------------------------------------------- */
 
 void raw_write(struct raw_client *c, const void *p, size_t n)
 {
@@ -182,8 +181,7 @@ void raw_expect_silence(struct raw_client *c, int ms)
 	    c->len == 0 && !read_more(c, ms), "nothing expected, and this has come: %.300s", c->in);
 }
 
-/* --- HTTP
- * ------------------------------------------------------------------------------------------ */
+/* --- HTTP ------------------------------------------------------------------------- */
 
 void raw_get(struct raw_client *c, const char *path)
 {
@@ -209,8 +207,7 @@ void raw_expect_sent(struct raw_client *c)
 	raw_expect(c, "\r\n\r\n");
 }
 
-/* --- WebSocket
- * --------------------------------------------------------------------------------------- */
+/* --- WebSocket -------------------------------------------------------------------- */
 
 void raw_ws_ask(struct raw_client *c, const char *path, const char *more)
 {

@@ -123,8 +123,7 @@ static void detach(struct http_request *r, bool is_poll)
 	stream_want(&polls[poll_n++], STREAM_HANGUP);
 }
 
-/* --- one connection that waits outside ---------------------------------------------------------
- */
+/* --- one connection that waits outside -------------------------------------------- */
 
 static struct http_again again;
 static bool is_out;
@@ -216,8 +215,7 @@ static void serve(struct http_request *r, void *arg)
 	}
 }
 
-/* --- both ends ----------------------------------------------------------------------------------
- */
+/* --- both ends -------------------------------------------------------------------- */
 
 static void start(void)
 {

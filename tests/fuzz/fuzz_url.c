@@ -29,8 +29,7 @@ static void must_be_inside(struct bytes part, struct bytes whole)
 	must(!part.p || (part.p >= whole.p && part.p + part.n <= whole.p + whole.n));
 }
 
-/* --- escapes ------------------------------------------------------------------------------------
- */
+/* --- escapes ---------------------------------------------------------------------- */
 
 static int hex(char c)
 {
@@ -77,8 +76,7 @@ static void check_escapes(struct bytes raw, bool plus)
 	free(place);
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------------ */
+/* --- lists ------------------------------------------------------------------------ */
 
 /* The value in the first "name=value" of a list; cookies are trimmed. */
 static struct bytes find(struct bytes list, const char *name, char separator, bool is_cookie)
@@ -133,8 +131,7 @@ static void check_etags(const char *needle, struct bytes list)
 		must(matches);
 }
 
-/* --- origins
- * ------------------------------------------------------------------------------------------- */
+/* --- origins ---------------------------------------------------------------------- */
 
 static bool may_be_subdomain(struct bytes origin)
 {

@@ -400,8 +400,7 @@ static void add_contexts(struct catalogue *c)
 	}
 }
 
-/* --- what is compressed, and what is not (section 6) -------------------------------------------
- */
+/* --- what is compressed, and what is not (section 6) ------------------------------ */
 
 static void play_by_turns(struct script *s, const struct rule *r)
 {
@@ -528,8 +527,7 @@ static void add_frames(struct catalogue *c)
 	agree(rule_add(c, play_shrinks, "7692 6 texts of 64 KiB that shrink come back compressed"));
 }
 
-/* --- what does not inflate
- * ------------------------------------------------------------------------ */
+/* --- what does not inflate -------------------------------------------------------- */
 
 static const struct example damages[] = {
 	{ "a block of a reserved type", OCTETS("\x06"), NULL },
@@ -632,8 +630,7 @@ static void add_damages(struct catalogue *c)
 	agree(rule_add(c, play_no_octet, "7692 7.2.3.6 message of no octet is empty or fails"));
 }
 
-/* --- limits
- * ------------------------------------------------------------------------------------------ */
+/* --- limits ----------------------------------------------------------------------- */
 
 /* N zeros. Blocks that refer to nothing before them can be repeated. */
 static void squeeze_zeros(struct script *s, struct octets *out, size_t n)

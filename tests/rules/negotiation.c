@@ -329,8 +329,7 @@ static void add_combinations(struct catalogue *c)
 	add_combination(c, 2, false);
 }
 
-/* --- answers that a client has to refuse ---------------------------------------------------------
- */
+/* --- answers that a client has to refuse ------------------------------------------ */
 
 static const struct fitting refused = { .answer = REFUSED };
 

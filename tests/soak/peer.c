@@ -187,8 +187,7 @@ static void over(struct peer *p, int err)
 	p->on->ended(p, err);
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------- */
 
 static void flush(struct peer *p)
 {
@@ -260,8 +259,7 @@ void peer_write_ws(struct peer *p, unsigned opcode, const void *bytes, size_t n)
 	free(masked);
 }
 
-/* --- frames in a body --------------------------------------------------------------------------
- */
+/* --- frames in a body ------------------------------------------------------------- */
 
 /* Frames inside script text are JSON strings; what the soak sends needs no escapes but those of
  * quotes. */
@@ -341,8 +339,7 @@ static void read_body(struct peer *p)
 	}
 }
 
-/* --- HTTP ----------------------------------------------------------------------------------------
- */
+/* --- HTTP ------------------------------------------------------------------------- */
 
 static void end_of_response(struct peer *p)
 {
@@ -452,8 +449,7 @@ static bool http_step(struct peer *p)
 	}
 }
 
-/* --- WebSocket
- * -------------------------------------------------------------------------------------- */
+/* --- WebSocket -------------------------------------------------------------------- */
 
 static bool ws_step(struct peer *p)
 {
@@ -483,8 +479,7 @@ static bool ws_step(struct peer *p)
 	return true;
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------- */
 
 static void hear(struct peer *p)
 {

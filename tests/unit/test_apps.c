@@ -115,8 +115,7 @@ static void say(const struct app *app, void *state, const char *text, int is_bin
 	    &s, &(struct sockjs_message){ text, strlen(text), is_binary }, state);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------ */
 
 START_TEST(echo_answers_in_kind)
 {

@@ -450,8 +450,7 @@ START_TEST(a_bad_value_on_the_command_line_names_its_option)
 }
 END_TEST
 
-/* --- out of memory -----------------------------------------------------------------------------
- */
+/* --- out of memory ---------------------------------------------------------------- */
 
 START_TEST(no_memory_while_reading_leaks_nothing)
 {

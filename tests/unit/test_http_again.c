@@ -157,8 +157,7 @@ static int client_learnt(void)
 	return fd;
 }
 
-/* --- what is recognised -------------------------------------------------------------------------
- */
+/* --- what is recognised ----------------------------------------------------------- */
 
 START_TEST(the_same_request_does_not_reach_libmicrohttpd)
 {
@@ -236,8 +235,7 @@ START_TEST(what_the_owner_does_not_want_is_served_inside)
 }
 END_TEST
 
-/* --- pieces, and more than one -------------------------------------------------------------------
- */
+/* --- pieces, and more than one ---------------------------------------------------- */
 
 START_TEST(a_request_in_pieces_is_answered_once)
 {

@@ -233,8 +233,7 @@ START_TEST(only_a_trusted_proxy_may_say_who_the_client_is)
 }
 END_TEST
 
-/* --- rules
- * ---------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------ */
 
 START_TEST(a_rule_is_an_origin_and_nothing_more)
 {

@@ -180,8 +180,7 @@ START_TEST(a_refusal_closes_and_says_so)
 }
 END_TEST
 
-/* --- the view
- * ------------------------------------------------------------------------------------- */
+/* --- the view --------------------------------------------------------------------- */
 
 START_TEST(path_and_query_are_raw)
 {
@@ -302,8 +301,7 @@ START_TEST(a_connection_is_kept_as_version_and_header_say)
 }
 END_TEST
 
-/* --- URL pieces
- * --------------------------------------------------------------------------------------- */
+/* --- URL pieces ------------------------------------------------------------------- */
 
 static ssize_t decode(const char *raw, bool plus, char out[16])
 {

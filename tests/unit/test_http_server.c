@@ -26,8 +26,7 @@ static const struct http_counters *counters(void)
 	return http_server_counters(server);
 }
 
-/* --- short requests ----------------------------------------------------------------------------
- */
+/* --- short requests --------------------------------------------------------------- */
 
 START_TEST(a_connection_serves_many_requests)
 {
@@ -181,8 +180,7 @@ START_TEST(a_head_that_is_too_large_gets_one_answer)
 }
 END_TEST
 
-/* --- deadlines
- * ------------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------- */
 
 START_TEST(a_silent_client_is_sent_away_without_a_word)
 {
@@ -281,8 +279,7 @@ START_TEST(draining_ends_idle_connections_and_closes_after_answers)
 }
 END_TEST
 
-/* --- detaching
- * ---------------------------------------------------------------------------------------- */
+/* --- detaching -------------------------------------------------------------------- */
 
 static struct http_detached detached[4];
 static unsigned detached_n;
@@ -548,8 +545,7 @@ START_TEST(a_stream_with_something_behind_it_does_not_keep_its_connection)
 }
 END_TEST
 
-/* --- upgrades
- * ------------------------------------------------------------------------------------------- */
+/* --- upgrades --------------------------------------------------------------------- */
 
 static struct stream upgraded;
 static char early[65536];
@@ -647,8 +643,7 @@ START_TEST(an_upgrade_whose_client_has_gone_is_told_of_once)
 }
 END_TEST
 
-/* --- unix sockets: the relay
- * ----------------------------------------------------------------------------- */
+/* --- unix sockets: the relay ------------------------------------------------------ */
 
 START_TEST(a_unix_socket_is_served_like_any_other)
 {
@@ -743,8 +738,7 @@ START_TEST(an_upgrade_on_a_unix_socket_keeps_the_early_bytes)
 }
 END_TEST
 
-/* --- TLS: the relay behind a handshake
- * --------------------------------------------------------------------- */
+/* --- TLS: the relay behind a handshake -------------------------------------------- */
 
 static char cert_path[] = "/tmp/test_http_server.cert.XXXXXX";
 static char key_path[] = "/tmp/test_http_server.key.XXXXXX";
@@ -931,8 +925,7 @@ START_TEST(a_request_beyond_the_limit_is_refused_under_tls_too)
 }
 END_TEST
 
-/* --- without memory
- * -------------------------------------------------------------------------------------------- */
+/* --- without memory --------------------------------------------------------------- */
 
 /* Whatever fails, nothing crashes or leaks, and no more than one answer comes. */
 static void with_failures(
@@ -998,8 +991,7 @@ START_TEST(upgrades_without_memory)
 }
 END_TEST
 
-/* --- the library underneath
- * --------------------------------------------------------------------------------- */
+/* --- the library underneath ------------------------------------------------------- */
 
 START_TEST(the_installed_libmicrohttpd_lets_connections_go)
 {

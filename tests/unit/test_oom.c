@@ -27,8 +27,7 @@ static struct raw_client bystander;
 static struct sockjs_group *group;
 static atomic_uint handshakes, opened, closed;
 
-/* --- an application that uses everything and minds nothing
- * ------------------------------------------ */
+/* --- an application that uses everything and minds nothing ------------------------ */
 
 static int on_handshake(struct sockjs_handshake *h, void *arg)
 {
@@ -103,8 +102,7 @@ static const struct sockjs_callbacks app = {
 	.timer = on_timer,
 };
 
-/* --- the world
- * ------------------------------------------------------------------------------------------ */
+/* --- the world -------------------------------------------------------------------- */
 
 static const char *const server_options[] = { "threads", "1", "shutdown_timeout_ms", "1000", NULL };
 static const char *const endpoint_options[] = { "allowed_origins",
@@ -135,8 +133,7 @@ static void teardown(void)
 	gateway_fini(&gateway);
 }
 
-/* --- conversations: whether all went as it should
- * --------------------------------------------------------- */
+/* --- conversations: whether all went as it should --------------------------------- */
 
 static unsigned round_no; /* each has a session of its own: the last one's may still answer that it
                              has closed */

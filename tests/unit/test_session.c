@@ -26,8 +26,7 @@ static struct session_limits limits;
 static struct session_table *table;
 static struct addr peer;
 
-/* --- the application ---------------------------------------------------------------------------
- */
+/* --- the application -------------------------------------------------------------- */
 
 static char told[65536];
 static size_t told_len;
@@ -101,8 +100,7 @@ static const struct session_ops app = {
 		told[0] = '\0';                                                                    \
 	} while (0)
 
-/* --- the world -----------------------------------------------------------------------------------
- */
+/* --- the world -------------------------------------------------------------------- */
 
 static void setup(void)
 {
@@ -281,8 +279,7 @@ START_TEST(when_all_is_aborted_all_go_in_one_turn)
 }
 END_TEST
 
-/* --- opening
- * ---------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------- */
 
 START_TEST(the_first_receiver_opens_the_session)
 {
@@ -364,8 +361,7 @@ START_TEST(a_discarded_session_may_send_and_close_in_its_open_callback)
 }
 END_TEST
 
-/* --- sending
- * ------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------- */
 
 START_TEST(what_is_sent_in_one_turn_goes_out_as_one_frame_at_its_end)
 {
@@ -506,8 +502,7 @@ START_TEST(a_wire_that_breaks_while_a_message_is_said_ends_the_session)
 }
 END_TEST
 
-/* --- back-pressure
- * --------------------------------------------------------------------------------------- */
+/* --- back-pressure ---------------------------------------------------------------- */
 
 START_TEST(half_a_buffer_says_full_and_a_quarter_says_writable)
 {
@@ -751,8 +746,7 @@ START_TEST(a_send_timeout_of_zero_is_none)
 }
 END_TEST
 
-/* --- receiving
- * ---------------------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------- */
 
 START_TEST(messages_reach_the_application_at_once_and_in_order)
 {
@@ -1411,8 +1405,7 @@ START_TEST(a_closing_session_without_a_receiver_lets_the_loop_rest)
 }
 END_TEST
 
-/* --- the end of the server
- * --------------------------------------------------------------------------------------------- */
+/* --- the end of the server -------------------------------------------------------- */
 
 START_TEST(a_drained_reactor_closes_every_session_in_due_form)
 {

@@ -178,8 +178,7 @@ START_TEST(what_a_session_does_is_published)
 }
 END_TEST
 
-/* --- bound to a network --------------------------------------------------------------------------
- */
+/* --- bound to a network ----------------------------------------------------------- */
 
 START_TEST(a_bound_session_is_hidden_from_other_networks)
 {
@@ -197,8 +196,7 @@ START_TEST(a_bound_session_is_hidden_from_other_networks)
 }
 END_TEST
 
-/* --- from other threads
- * --------------------------------------------------------------------------- */
+/* --- from other threads ----------------------------------------------------------- */
 
 static void *look_from_afar(void *arg)
 {

@@ -16,8 +16,7 @@
 #include "fakes/raw_client.h"
 #include "sockjs.h"
 
-/* --- the story: what the application was told, in order -----------------------------------------
- */
+/* --- the story: what the application was told, in order --------------------------- */
 
 static struct {
 	pthread_mutex_t lock;
@@ -78,8 +77,7 @@ static unsigned count_in_story(const char *text)
 	return n;
 }
 
-/* --- the application
- * ------------------------------------------------------------------------------ */
+/* --- the application -------------------------------------------------------------- */
 
 static struct {
 	int (*handshake)(struct sockjs_handshake *h);
@@ -162,8 +160,7 @@ static const struct sockjs_callbacks app = {
 	.timer = on_timer,
 };
 
-/* --- the world
- * --------------------------------------------------------------------------------------- */
+/* --- the world -------------------------------------------------------------------- */
 
 static struct gateway gateway;
 static struct raw_client a, b;
@@ -242,8 +239,7 @@ static void in_reactor(void (*fn)(struct sockjs_session *s, void *arg), void *ar
 	ck_assert_int_eq(sockjs_ref_call(last, fn, arg), 0);
 }
 
-/* --- handshake
- * ----------------------------------------------------------------------------------------- */
+/* --- handshake -------------------------------------------------------------------- */
 
 static int refuse_with_403(struct sockjs_handshake *h)
 {
@@ -401,8 +397,7 @@ START_TEST(an_accepted_handshake_is_followed_by_open_and_close_even_if_the_clien
 }
 END_TEST
 
-/* --- messages
- * ---------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------- */
 
 static void echo(struct sockjs_session *s, const char *text, size_t n)
 {
@@ -502,8 +497,7 @@ START_TEST(a_binary_message_is_told_as_one)
 }
 END_TEST
 
-/* --- pause and resume
- * ----------------------------------------------------------------------------------------- */
+/* --- pause and resume ------------------------------------------------------------- */
 
 static void pause_on_stop(struct sockjs_session *s, const char *text, size_t n)
 {
@@ -578,8 +572,7 @@ START_TEST(a_paused_session_makes_an_xhr_send_wait_and_keeps_order)
 }
 END_TEST
 
-/* --- back-pressure
- * --------------------------------------------------------------------------------------------- */
+/* --- back-pressure ---------------------------------------------------------------- */
 
 enum { MANY = 4096 }; /* octets of each message of a flood */
 

@@ -19,8 +19,7 @@
 static struct gateway gateway;
 static struct sockjs_group *group;
 
-/* --- the application
- * ------------------------------------------------------------------------------ */
+/* --- the application -------------------------------------------------------------- */
 
 static atomic_uint opened, closed, joined;
 static atomic_bool echoes, joins, refers;
@@ -126,8 +125,7 @@ static void await(const atomic_uint *what, unsigned count)
 	ck_assert_uint_eq(*what, count);
 }
 
-/* --- one session, many connections
- * ---------------------------------------------------------------- */
+/* --- one session, many connections ------------------------------------------------ */
 
 enum { SENDERS = 6, ROUNDS = 60 };
 
@@ -217,8 +215,7 @@ START_TEST(a_session_is_polled_through_every_reactor)
 }
 END_TEST
 
-/* --- races for one id
- * ---------------------------------------------------------------------------------- */
+/* --- races for one id ------------------------------------------------------------- */
 
 enum { RIVALS = 8 };
 
@@ -292,8 +289,7 @@ START_TEST(opening_sending_and_closing_at_once_ends_well)
 }
 END_TEST
 
-/* --- groups and references
- * ---------------------------------------------------------------------------------- */
+/* --- groups and references -------------------------------------------------------- */
 
 enum { MEMBERS = 12, BROADCASTS = 200, SPEAKERS = 3 };
 

@@ -842,8 +842,7 @@ START_TEST(a_reason_is_cut_before_what_is_not_utf8)
 }
 END_TEST
 
-/* --- pause and resume --------------------------------------------------------------------------
- */
+/* --- pause and resume ------------------------------------------------------------- */
 
 /* Feeds like an owner that keeps what was not consumed; counts how often it was stopped. */
 static unsigned feed_with_pauses(void)
@@ -931,8 +930,7 @@ START_TEST(a_paused_connection_swallows_everything_after_its_close)
 }
 END_TEST
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------- */
 
 START_TEST(running_out_of_memory_anywhere_fails_with_1011)
 {
