@@ -361,9 +361,7 @@ static void talk(struct session *s)
 	}
 }
 
-/* --- deeds
- * ------------------------------------------------------------------------------------------------
- */
+/* --- deeds ------------------------------------------------------------------------ */
 
 static void tear(struct session *s)
 {
@@ -654,9 +652,7 @@ static const struct peer_events second_events = {
 	.frame = on_second_frame, .response = on_second_response, .ended = on_second_ended
 };
 
-/* --- time
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------- */
 
 /* What was put off is due. */
 static void wake_up(struct session *s)
@@ -702,9 +698,7 @@ static void look_at_all(void)
 	}
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- starting --------------------------------------------------------------------- */
 
 static enum deed choose_deed(void)
 {
@@ -781,9 +775,7 @@ static void run_round(unsigned sessions, unsigned at_once, unsigned seconds)
 	peers_turn(0);
 }
 
-/* --- the server
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------- */
 
 /* Waits until the server has no more descriptors than at its start, and its closed sessions are
  * forgotten. */
@@ -802,9 +794,7 @@ static void await_rest(pid_t pid, unsigned at_start)
 	    at_start, now);
 }
 
-/* --- main
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- main ------------------------------------------------------------------------- */
 
 struct settings {
 	const char *server;

@@ -171,9 +171,7 @@ static void check_origin(struct http_request *r, struct bytes origin)
 	must(memmem(head.text, head.len, "Vary: Origin\r\n", 14) != NULL);
 }
 
-/* --- paths
- * ------------------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------ */
 
 static void check_iframe(struct bytes path)
 {

@@ -313,9 +313,7 @@ START_TEST(a_request_that_expects_100_or_has_chunks_is_not_remembered)
 }
 END_TEST
 
-/* --- ends
- * -----------------------------------------------------------------------------------------
- */
+/* --- ends ------------------------------------------------------------------------- */
 
 START_TEST(an_idle_connection_ends_in_time)
 {

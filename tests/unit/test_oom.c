@@ -300,9 +300,7 @@ static bool talk_of_pages(struct raw_client *c)
 	return hear(c, "Welcome");
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------- */
 
 /* The server sleeps again, and whatever it put off is done. */
 static void let_it_rest(void)
@@ -367,9 +365,7 @@ OOM_TEST(without_memory_a_poll_fails_alone, talk_xhr)
 OOM_TEST(without_memory_a_jsonp_poll_fails_alone, talk_jsonp)
 OOM_TEST(without_memory_a_page_fails_alone, talk_of_pages)
 
-/* --- setting up
- * --------------------------------------------------------------------------------------------------
- */
+/* --- setting up ------------------------------------------------------------------- */
 
 static int set_up_and_run(void)
 {

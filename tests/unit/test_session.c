@@ -221,9 +221,7 @@ static void deliver(struct session *s, const char *text)
 	ck_assert_int_eq(session_deliver(s, text, strlen(text), false), 0);
 }
 
-/* --- a crowd: more than one turn flushes
- * ----------------------------------------------------------
- */
+/* --- a crowd: more than one turn flushes ------------------------------------------ */
 
 #define CROWD 612
 #define TURN  512 /* of them in one turn */
@@ -942,9 +940,7 @@ START_TEST(who_waits_for_an_application_that_closes_is_told_so_at_once)
 }
 END_TEST
 
-/* --- receivers
- * ------------------------------------------------------------------------------------------------
- */
+/* --- receivers -------------------------------------------------------------------- */
 
 START_TEST(a_second_receiver_is_turned_away_and_the_first_is_not_disturbed)
 {
@@ -1024,9 +1020,7 @@ START_TEST(a_client_that_closes_gets_what_was_accepted_for_it_before_that)
 }
 END_TEST
 
-/* --- closing
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- closing ---------------------------------------------------------------------- */
 
 START_TEST(waiting_messages_go_out_before_the_close_frame)
 {
@@ -1211,9 +1205,7 @@ START_TEST(a_closing_session_whose_client_never_comes_ends_after_the_disconnect_
 }
 END_TEST
 
-/* --- deadlines
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- deadlines -------------------------------------------------------------------- */
 
 START_TEST(a_session_without_a_receiver_lives_for_the_disconnect_delay)
 {
@@ -1490,9 +1482,7 @@ START_TEST(a_session_that_comes_through_101_after_the_abort_sees_open_and_close)
 }
 END_TEST
 
-/* --- memory
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------- */
 
 /* Everything a session can do, with whatever allocation failing; what was accepted must come out.
  */

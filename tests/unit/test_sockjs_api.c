@@ -679,9 +679,7 @@ START_TEST(a_full_buffer_closes_the_session_as_slow_on_every_wire)
 }
 END_TEST
 
-/* --- closing
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- closing ---------------------------------------------------------------------- */
 
 struct farewell {
 	unsigned code;
@@ -797,9 +795,7 @@ START_TEST(a_session_may_be_closed_while_it_opens)
 }
 END_TEST
 
-/* --- timer
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- timer ------------------------------------------------------------------------ */
 
 static void set_three_timers(struct sockjs_session *s)
 {
@@ -847,9 +843,7 @@ START_TEST(a_session_that_is_over_has_no_timer)
 }
 END_TEST
 
-/* --- from other threads
- * -----------------------------------------------------------------------------------------------
- */
+/* --- from other threads ----------------------------------------------------------- */
 
 static void tell_whether_over(struct sockjs_session *s, void *arg)
 {
@@ -971,9 +965,7 @@ START_TEST(references_may_outlive_the_server)
 }
 END_TEST
 
-/* --- groups
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------- */
 
 static struct sockjs_group *group;
 
@@ -1093,9 +1085,7 @@ START_TEST(a_member_that_does_not_read_is_closed_and_the_others_get_everything)
 }
 END_TEST
 
-/* --- the server
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------- */
 
 static void say_goodbye_and_stop(struct sockjs_session *s, void *arg)
 {

@@ -431,9 +431,7 @@ START_TEST(references_may_be_used_while_their_sessions_end)
 }
 END_TEST
 
-/* --- stop
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- stop ------------------------------------------------------------------------- */
 
 /* As raw_*, but the server may be gone at any moment. */
 static void *hammer(void *arg)
