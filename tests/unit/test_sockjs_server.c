@@ -1,0 +1,245 @@
+/*
+ * tests/unit/test_sockjs_server.c - what sockjs.h promises of a server: how it is built, runs,
+ * drains and stops.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sockjs_fixture.h"
+
+/* --- the server ------------------------------------------------------------------- */
+
+static void say_goodbye_and_stop(struct sockjs_session *s, void *arg)
+{
+	(void)arg;
+	say(s, "one more thing");
+	sockjs_server_stop(gateway.server);
+}
+
+START_TEST(a_stop_flushes_each_session_and_closes_it_in_due_form)
+{
+	struct raw_client c, d;
+
+	start();
+	open_stream(&a, "s");
+	open_raw(&b);
+	raw_open(&c, gateway.port);
+	raw_get(&c, "/app/0/e/eventsource");
+	raw_expect(&c, "data: o\r\n\r\n");
+	raw_open(&d, gateway.port);
+	raw_post(&d, "/app/0/p/xhr", "");
+	raw_expect(&d, "o\n");
+	hear("[open][open]");
+	raw_post(&d, "/app/0/p/xhr", "");
+	usleep(50000); /* it waits there */
+	in_reactor(say_goodbye_and_stop, NULL);
+	raw_expect(&a, "c[3000,\"Go away!\"]\n\r\n0\r\n\r\n");
+	raw_ws_expect_close(&b, 1001, "Going away");
+	raw_ws_close(&b, 1001, "");
+	raw_expect(&c, "data: c[3000,\"Go away!\"]\r\n\r\n");
+	raw_expect(&d, "a[\"one more thing\"]\n");
+	raw_close(&c);
+	raw_close(&d);
+	hear("[close 3000 Go away!][close 1001 Going away][close 3000 Go away!][close 3000 Go "
+	     "away!]");
+	sockjs_server_stop(gateway.server); /* else the last poll would be waited for */
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(a_stop_ends_by_itself_when_all_are_gone)
+{
+	start();
+	open_raw(&a);
+	open_stream(&b, "s");
+	sockjs_server_stop(gateway.server);
+	raw_expect(&b, "c[3000,\"Go away!\"]\n");
+	raw_ws_expect_close(&a, 1001, "Going away");
+	raw_ws_close(&a, 1001, "");
+	raw_expect_end(&a);
+	raw_close(&a);
+	raw_close(&b);
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(a_second_stop_is_at_once_whoever_has_not_answered)
+{
+	start();
+	open_raw(&a);
+	open_stream(&b, "s");
+	sockjs_server_stop(gateway.server);
+	raw_ws_expect_close(&a, 1001, "Going away"); /* and gets no answer */
+	sockjs_server_stop(gateway.server);
+	gateway_wait(&gateway);
+	raw_expect_end(&a);
+	ck_assert_uint_eq(count_in_story("[close "), 2);
+}
+END_TEST
+
+START_TEST(a_stop_before_the_run_is_not_forgotten)
+{
+	start_with(usual);
+	sockjs_server_stop(gateway.server);
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(a_server_runs_once_and_takes_nothing_while_it_runs)
+{
+	struct sockjs_server *s;
+
+	start();
+	open_raw(&a);
+	s = gateway.server;
+	ck_assert_int_eq(sockjs_server_add(s, "/late", &telling_app, NULL, NULL), -EBUSY);
+	ck_assert_int_eq(sockjs_server_listen(s, "127.0.0.1:0", NULL), -EBUSY);
+	ck_assert_int_eq(sockjs_server_run(s), -EBUSY);
+	ck_assert_str_ne(sockjs_server_error(s), "");
+}
+END_TEST
+
+START_TEST(a_prefix_has_a_form_and_is_taken_once)
+{
+	static const char *const bad[] = { "", "/", "app", "/app/", "//app", "/a.b", "/a?b", "/a#b",
+		"/a b", "/a%20", "/\xc3\xa4" };
+
+	gateway_init(&gateway, one_thread);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_int_eq(
+		    sockjs_server_add(gateway.server, bad[i], &telling_app, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(
+	    sockjs_server_add(gateway.server, "/a/b-c_d", &telling_app, NULL, NULL), 0);
+	ck_assert_int_eq(
+	    sockjs_server_add(gateway.server, "/a/b-c_d", &telling_app, NULL, NULL), -EEXIST);
+	ck_assert_ptr_null(sockjs_server_url(gateway.server, 0));
+}
+END_TEST
+
+START_TEST(an_application_without_callbacks_is_an_application)
+{
+	static const struct sockjs_callbacks none;
+
+	gateway_init(&gateway, one_thread);
+	gateway_add(&gateway, "/app", &none, NULL, usual);
+	gateway_start(&gateway);
+	raw_open(&a, gateway.port);
+	raw_ws_open(&a, "/app/websocket");
+	raw_ws_text(&a, "hello");
+	raw_ws_close(&a, 1000, "");
+	raw_ws_expect_close(&a, 1000, "");
+}
+END_TEST
+
+START_TEST(a_thread_that_cannot_be_started_is_an_error_and_nothing_more)
+{
+	static const char *const four[] = { "threads", "4", NULL };
+	pthread_attr_t usual_attr, huge;
+
+	gateway_init(&gateway, four);
+	ck_assert_int_eq(sockjs_server_listen(gateway.server, "127.0.0.1:0", NULL), 0);
+	ck_assert_int_eq(pthread_getattr_default_np(&usual_attr), 0);
+	pthread_attr_init(&huge);
+	if (pthread_attr_setstacksize(&huge, (size_t)1 << 46) == 0 &&
+	    pthread_setattr_default_np(&huge) == 0) {
+		ck_assert_int_lt(sockjs_server_run(gateway.server), 0);
+		ck_assert_ptr_nonnull(strstr(sockjs_server_error(gateway.server), "thread"));
+		pthread_setattr_default_np(&usual_attr);
+	}
+}
+END_TEST
+
+/* --- draining ----------------------------------------------------------------- */
+
+enum { CLIENTS = 40 };
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void start_draining_slowly(void)
+{
+	static const char *const options[] = { "threads", "1", "drain_delay_ms", "200", "drain_ms",
+		"1000", "shutdown_timeout_ms", "5000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &telling_app, app_arg, usual);
+	gateway_start(&gateway);
+}
+
+START_TEST(newcomers_are_sent_elsewhere_before_anybody_is_closed)
+{
+	start_draining_slowly();
+	open_raw(&a);
+	sockjs_server_stop(gateway.server);
+	usleep(50000);
+	raw_open(&b, gateway.port);
+	raw_get(&b, "/app/info");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_expect(&b, "Retry-After: ");
+	raw_close(&b);
+	raw_open(&b, gateway.port);
+	raw_ws_ask(&b, "/app/websocket", "");
+	raw_expect_next(&b, "HTTP/1.1 503 ");
+	raw_ws_text(&a, "still served");
+	hear("[message still served]");
+	raw_ws_expect_close(&a, 1001, "Going away");
+	raw_ws_close(&a, 1001, "");
+	gateway_wait(&gateway);
+}
+END_TEST
+
+START_TEST(sessions_are_closed_a_few_at_a_time)
+{
+	static struct raw_client many[CLIENTS];
+	double began, first = 0, now = 0;
+
+	start_draining_slowly();
+	for (int i = 0; i < CLIENTS; i++)
+		open_raw(&many[i]);
+	sockjs_server_stop(gateway.server);
+	began = seconds();
+	for (int left = CLIENTS; left > 0;) {
+		for (int i = 0; i < CLIENTS; i++) {
+			if (many[i].fd < 0 || !raw_has(&many[i], 2))
+				continue;
+			raw_ws_expect_close(&many[i], 1001, "Going away");
+			raw_ws_close(&many[i], 1001, "");
+			raw_close(&many[i]);
+			many[i].fd = -1;
+			now = seconds() - began;
+			first = first > 0 ? first : now;
+			left--;
+		}
+		usleep(5000);
+	}
+	gateway_wait(&gateway);
+	ck_assert(first >= 0.15);
+	ck_assert(now - first >= 0.4);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, a_stop_flushes_each_session_and_closes_it_in_due_form);
+	tcase_add_test(tc, a_stop_ends_by_itself_when_all_are_gone);
+	tcase_add_test(tc, a_second_stop_is_at_once_whoever_has_not_answered);
+	tcase_add_test(tc, a_stop_before_the_run_is_not_forgotten);
+	tcase_add_test(tc, a_server_runs_once_and_takes_nothing_while_it_runs);
+	tcase_add_test(tc, a_prefix_has_a_form_and_is_taken_once);
+	tcase_add_test(tc, an_application_without_callbacks_is_an_application);
+	tcase_add_test(tc, a_thread_that_cannot_be_started_is_an_error_and_nothing_more);
+	tcase_add_test(tc, newcomers_are_sent_elsewhere_before_anybody_is_closed);
+	tcase_add_test(tc, sessions_are_closed_a_few_at_a_time);
+}
+
+int main(void)
+{
+	return sockjs_tests_run("sockjs_server", add);
+}
