@@ -274,3 +274,32 @@ unsigned status_of(const char *request)
 	    request, response);
 	return (unsigned)atoi(response + 9);
 }
+
+const struct http_counters *counters(void)
+{
+	return http_server_counters(server);
+}
+
+/* --- programs ---------------------------------------------------------------------- */
+
+TCase *group(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	if (setup)
+		tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+int run_groups(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -9,6 +9,10 @@
 
 #include "http/http_server.h"
 
+/* Requests; `body` is "LENGTH\r\n\r\nOCTETS". */
+#define GET(target)        "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POST(target, body) "POST " target " HTTP/1.1\r\nHost: x\r\nContent-Length: " body
+
 /* What the tests may look at and change. */
 extern struct loop *loop;
 extern struct http_server *server;
@@ -41,8 +45,15 @@ void settle(void);
 /* Moves the clock on, and settles. */
 void pass_ms(unsigned ms);
 
+/* A group of tests, each between `setup` and `teardown` (NULL: nothing). */
+TCase *group(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void));
+/* Runs all groups; the program's exit status. */
+int run_groups(Suite *suite);
+
 /* How often `what` stands in `text`. */
 unsigned count_of(const char *text, const char *what);
+
+const struct http_counters *counters(void);
 
 /* A request by a new client with Connection: close; the whole response. */
 const char *ask(const char *request);

@@ -11,14 +11,6 @@
 #include "http/http_again.h"
 #include "http_fixture.h"
 
-#define GET(target)        "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
-#define POST(target, body) "POST " target " HTTP/1.1\r\nHost: x\r\nContent-Length: " body
-
-static const struct http_counters *counters(void)
-{
-	return http_server_counters(server);
-}
-
 /* --- an owner that answers "again: BODY" ----------------------------------------------------- */
 
 static struct http_again again; /* one connection at a time */

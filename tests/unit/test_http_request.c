@@ -10,45 +10,48 @@
 
 #include "http_fixture.h"
 
-#define GET(target)  "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
-#define WITH(header) "GET / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"
-#define POST(header) "POST / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"
+#define WITH(header)      "GET / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"
+#define POST_WITH(header) "POST / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"
 
 /* --- refusals --------------------------------------------------------------------------------- */
 
 START_TEST(two_lengths_are_refused)
 {
-	ck_assert_uint_eq(status_of(POST("Content-Length: 2\r\nContent-Length: 2") "ab"), 400);
-	ck_assert_uint_eq(status_of(POST("Content-Length: 2\r\nContent-Length: 3") "ab"), 400);
+	ck_assert_uint_eq(status_of(POST_WITH("Content-Length: 2\r\nContent-Length: 2") "ab"), 400);
+	ck_assert_uint_eq(status_of(POST_WITH("Content-Length: 2\r\nContent-Length: 3") "ab"), 400);
 	ck_assert_uint_eq(served, 0);
-	ck_assert_uint_eq(status_of(POST("Content-Length: 2") "ab"), 200);
+	ck_assert_uint_eq(status_of(POST_WITH("Content-Length: 2") "ab"), 200);
 }
 END_TEST
 
 START_TEST(a_length_with_chunks_is_refused)
 {
 	ck_assert_uint_eq(
-	    status_of(POST("Content-Length: 5\r\nTransfer-Encoding: chunked") "0\r\n\r\n"), 400);
+	    status_of(POST_WITH("Content-Length: 5\r\nTransfer-Encoding: chunked") "0\r\n\r\n"),
+	    400);
 	ck_assert_uint_eq(
-	    status_of(POST("Transfer-Encoding: chunked\r\nContent-Length: 5") "0\r\n\r\n"), 400);
+	    status_of(POST_WITH("Transfer-Encoding: chunked\r\nContent-Length: 5") "0\r\n\r\n"),
+	    400);
 	ck_assert_uint_eq(served, 0);
 }
 END_TEST
 
 START_TEST(an_unknown_transfer_encoding_is_refused)
 {
-	ck_assert_uint_eq(status_of(POST("Transfer-Encoding: gzip") "0\r\n\r\n"), 400);
-	ck_assert_uint_eq(status_of(POST("Transfer-Encoding: gzip, chunked") "0\r\n\r\n"), 400);
-	ck_assert_uint_eq(status_of(POST("Transfer-Encoding: xchunked") "0\r\n\r\n"), 400);
+	ck_assert_uint_eq(status_of(POST_WITH("Transfer-Encoding: gzip") "0\r\n\r\n"), 400);
 	ck_assert_uint_eq(
-	    status_of(POST("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked") "0\r\n\r\n"),
+	    status_of(POST_WITH("Transfer-Encoding: gzip, chunked") "0\r\n\r\n"), 400);
+	ck_assert_uint_eq(status_of(POST_WITH("Transfer-Encoding: xchunked") "0\r\n\r\n"), 400);
+	ck_assert_uint_eq(
+	    status_of(
+	        POST_WITH("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked") "0\r\n\r\n"),
 	    400);
 	ck_assert_uint_eq(
 	    status_of("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 	    400);
 	ck_assert_uint_eq(served, 0);
 	ck_assert_ptr_nonnull(
-	    strstr(ask(POST("Transfer-Encoding: chunked") "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
+	    strstr(ask(POST_WITH("Transfer-Encoding: chunked") "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
 	        "POST /? abc"));
 }
 END_TEST
@@ -63,7 +66,7 @@ START_TEST(a_length_that_is_no_number_is_refused)
 		unsigned status;
 
 		/* libmicrohttpd 0.9.75 answers these by itself, with the head twice */
-		snprintf(request, sizeof(request), POST("Content-Length: %s"), bad[i]);
+		snprintf(request, sizeof(request), POST_WITH("Content-Length: %s"), bad[i]);
 		status = (unsigned)atoi(ask(request) + 9);
 		if (strcmp(bad[i], "1 ") !=
 		    0) /* white space at the end of a value is not part of it */
@@ -102,7 +105,7 @@ START_TEST(a_folded_header_is_refused)
 }
 END_TEST
 
-#define CHUNKED POST("Transfer-Encoding: chunked") "1\r\na\r\n0\r\n"
+#define CHUNKED POST_WITH("Transfer-Encoding: chunked") "1\r\na\r\n0\r\n"
 
 START_TEST(a_trailer_does_not_change_the_head)
 {
@@ -171,8 +174,8 @@ END_TEST
 
 START_TEST(a_refusal_closes_and_says_so)
 {
-	const char *response = ask(
-	    POST("Content-Length: 2\r\nContent-Length: 3") "abGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	const char *response = ask(POST_WITH(
+	    "Content-Length: 2\r\nContent-Length: 3") "abGET / HTTP/1.1\r\nHost: x\r\n\r\n");
 
 	ck_assert_uint_eq(count_of(response, "HTTP/1.1 "), 1);
 	ck_assert_ptr_nonnull(strstr(response, "Connection: close\r\n"));

@@ -1,0 +1,155 @@
+/*
+ * tests/unit/http_takers.c - applications that take connections; see http_takers.h.
+ */
+#include "http_takers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "http_fixture.h"
+
+/* --- detached -------------------------------------------------------------------- */
+
+struct http_detached detached[TAKEN_MAX];
+unsigned detached_n;
+int detach_err;
+unsigned hangups;
+
+static void on_hangup(struct stream *s, int err)
+{
+	(void)err;
+	hangups++;
+	stream_close(s);
+}
+
+static void on_nothing(struct stream *s)
+{
+	(void)s;
+}
+
+static const struct stream_events events = { on_nothing, on_nothing, on_hangup, NULL };
+
+/* The application of a stream: watches for the client's end. */
+struct stream streams[TAKEN_MAX];
+
+static void take(struct http_detached *d)
+{
+	stream_move(&streams[detached_n], &d->stream, loop, &events);
+	stream_want(&streams[detached_n++], STREAM_HANGUP);
+}
+
+void detach_stream(struct http_request *r)
+{
+	struct http_detached *d = &detached[detached_n];
+
+	detach_err = http_detach_stream(r, d);
+	if (detach_err == 0)
+		take(d);
+}
+
+void detach_poll(struct http_request *r)
+{
+	struct http_detached *d = &detached[detached_n];
+	struct http_head head;
+
+	if (!bytes_equal(http_request_path(r), BYTES("/poll"))) {
+		http_respond_text(r, 200, "other");
+		return;
+	}
+	http_head_init(&head, 200);
+	http_head_add(&head, "X-Poll", "yes");
+	detach_err = http_detach_poll(r, &head, d);
+	if (detach_err == 0)
+		take(d);
+}
+
+void detach_setup(void)
+{
+	http_setup();
+	detached_n = hangups = 0;
+	detach_err = -1;
+	memset(detached, 0, sizeof(detached));
+	for (int i = 0; i < TAKEN_MAX; i++)
+		stream_init_empty(&streams[i]);
+}
+
+void detach_teardown(void)
+{
+	for (int i = 0; i < TAKEN_MAX; i++)
+		stream_close(&streams[i]);
+	ck_assert_int_eq(loop_turn(loop, 0), 0);
+	http_teardown();
+}
+
+void write_text(unsigned i, const char *text)
+{
+	struct stream_piece piece = { text, strlen(text), NULL };
+
+	ck_assert_int_eq(stream_write(&streams[i], &piece, 1), 0);
+}
+
+/* Answers a poll as its owner would. */
+void answer_poll(unsigned i, const char *body)
+{
+	char text[200];
+
+	if (detached[i].bare) {
+		write_text(i, body);
+		http_server_end(server, &streams[i]);
+		return;
+	}
+	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	    strlen(body), body);
+	write_text(i, text);
+	if (detached[i].keep_alive)
+		http_server_give_back(server, &streams[i], &detached[i].peer);
+	else
+		http_server_end(server, &streams[i]);
+}
+
+/* --- upgraded --------------------------------------------------------------------- */
+
+struct stream upgraded;
+char early[EARLY_MAX];
+unsigned upgrades, broken_upgrades;
+
+static void on_upgraded(struct stream *s, struct bytes bytes, void *arg)
+{
+	ck_assert_ptr_eq(arg, &upgraded);
+	if (!s) {
+		broken_upgrades++;
+		return;
+	}
+	upgrades++;
+	ck_assert_uint_lt(bytes.n, sizeof(early));
+	memcpy(early, bytes.p, bytes.n);
+	early[bytes.n] = '\0';
+	stream_move(&upgraded, s, loop, &events);
+	stream_want(&upgraded, STREAM_HANGUP);
+}
+
+void upgrade(struct http_request *r)
+{
+	struct http_head head;
+	int err;
+
+	http_head_init(&head, 101);
+	http_head_add(&head, "X-Accept", "yes");
+	err = http_upgrade(r, "test", &head, on_upgraded, &upgraded);
+	if (err < 0)
+		http_respond_text(r, 400, "no upgrade");
+}
+
+void upgrade_setup(void)
+{
+	detach_setup();
+	serving = upgrade;
+	upgrades = broken_upgrades = 0;
+	stream_init_empty(&upgraded);
+}
+
+void upgrade_teardown(void)
+{
+	stream_close(&upgraded);
+	detach_teardown();
+}

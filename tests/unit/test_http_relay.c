@@ -1,0 +1,317 @@
+/*
+ * tests/unit/test_http_relay.c - connections with a relay before libmicrohttpd: over a
+ * unix socket, and under TLS.
+ */
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http_fixture.h"
+#include "http_takers.h"
+
+/* --- unix sockets ---------------------------------------------------------------- */
+
+START_TEST(a_unix_socket_is_served_like_any_other)
+{
+	int fd = client_new_unix();
+
+	say(fd, GET("/1") GET("/2"));
+	hear(fd, "GET /2");
+	say(fd, POST("/3", "3\r\n\r\nabc"));
+	hear(fd, "POST /3? abc");
+	ck_assert_uint_eq(counters()->connections, 1);
+	close(fd);
+	settle();
+	ck_assert_uint_eq(counters()->connections, 0);
+}
+END_TEST
+
+START_TEST(a_large_body_and_answer_pass_a_unix_socket)
+{
+	static char much[900000];
+	int fd = client_new_unix();
+
+	memset(much, 'x', sizeof(much));
+	say(fd, POST("/", "900000\r\n\r\n"));
+	say_bytes(fd, much, sizeof(much));
+	say(fd, "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	ck_assert_uint_eq(strspn(strstr(hear_end(fd), "/? x") + 3, "x"), sizeof(much));
+	hear(fd, "GET /next");
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_poll_on_a_unix_socket_is_detached_and_given_back)
+{
+	int fd = client_new_unix();
+
+	serving = detach_poll;
+	say(fd, POST("/poll", "0\r\n\r\n"));
+	settle();
+	ck_assert_uint_eq(detached_n, 1);
+	ck_assert(!detached[0].bare && detached[0].keep_alive);
+	answer_poll(0, "frame");
+	hear(fd, "frame");
+	say(fd, POST("/poll", "0\r\n\r\n") GET("/other"));
+	settle();
+	ck_assert_uint_eq(detached_n, 2);
+	ck_assert(detached[1].bare);
+	answer_poll(1, "second");
+	hear(fd, "other\n");
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_held_poll_on_a_unix_socket_hears_of_the_end)
+{
+	int fd = client_new_unix();
+
+	serving = detach_poll;
+	say(fd, POST("/poll", "0\r\n\r\n") GET("/other"));
+	settle();
+	close(fd);
+	settle();
+	ck_assert_uint_eq(hangups, 1);
+	ck_assert_uint_eq(counters()->held, 0);
+	ck_assert_uint_eq(counters()->connections, 0);
+}
+END_TEST
+
+START_TEST(garbage_on_a_unix_socket_is_answered_with_400)
+{
+	int fd = client_new_unix();
+
+	say(fd, "garbage\r\n\r\n");
+	ck_assert_uint_eq(count_of(hear_end(fd), "HTTP/1.1 400"), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_upgrade_on_a_unix_socket_keeps_the_early_bytes)
+{
+	int fd = client_new_unix();
+
+	serving = upgrade;
+	upgrades = 0;
+	stream_init_empty(&upgraded);
+	say(fd, UPGRADE "early bytes");
+	hear(fd, "HTTP/1.1 101 ");
+	settle();
+	ck_assert_uint_eq(upgrades, 1);
+	ck_assert_str_eq(early, "early bytes");
+	stream_close(&upgraded);
+	close(fd);
+}
+END_TEST
+
+/* --- TLS: the relay behind a handshake -------------------------------------------- */
+
+static char cert_path[] = "/tmp/test_http_relay.cert.XXXXXX";
+static char key_path[] = "/tmp/test_http_relay.key.XXXXXX";
+static struct tls_context *context;
+static SSL_CTX *client_ctx;
+
+static void write_certificate(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509_NAME *name = X509_get_subject_name(x);
+	FILE *cert = fdopen(mkstemp(cert_path), "w"), *secret = fdopen(mkstemp(key_path), "w");
+
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), 0);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const void *)"localhost", -1, -1, 0);
+	X509_set_issuer_name(x, name);
+	X509_set_pubkey(x, key);
+	X509_sign(x, key, EVP_sha256());
+	PEM_write_X509(cert, x);
+	PEM_write_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL);
+	fclose(cert);
+	fclose(secret);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+static void tls_setup(void)
+{
+	char why[300];
+
+	strcpy(cert_path + strlen(cert_path) - 6, "XXXXXX");
+	strcpy(key_path + strlen(key_path) - 6, "XXXXXX");
+	write_certificate();
+	context = tls_context_new(cert_path, key_path, why, sizeof(why));
+	ck_assert_msg(context != NULL, "%s", why);
+	client_ctx = SSL_CTX_new(TLS_client_method());
+	upgrade_setup();
+	serving = NULL;
+}
+
+static void tls_teardown(void)
+{
+	upgrade_teardown();
+	SSL_CTX_free(client_ctx);
+	tls_context_free(context);
+	unlink(cert_path);
+	unlink(key_path);
+}
+
+static SSL *tls_client(int *fd)
+{
+	SSL *ssl = SSL_new(client_ctx);
+
+	*fd = client_new_tls(context);
+	SSL_set_fd(ssl, *fd);
+	SSL_set_connect_state(ssl);
+	for (int i = 0; i < 500 && SSL_do_handshake(ssl) != 1; i++)
+		ck_assert_int_eq(loop_turn(loop, 1), 0);
+	ck_assert(SSL_is_init_finished(ssl));
+	return ssl;
+}
+
+static void tls_say(SSL *ssl, const char *text)
+{
+	ck_assert_int_eq(SSL_write(ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+static const char *tls_hear(SSL *ssl, const char *what)
+{
+	static char text[100000];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < 1000 && !strstr(text, what); i++) {
+		int got = SSL_read(ssl, text + n, (int)(sizeof(text) - 1 - n));
+
+		if (got > 0)
+			n += (size_t)got;
+		else
+			ck_assert_int_eq(loop_turn(loop, 1), 0);
+		text[n] = '\0';
+	}
+	ck_assert_msg(strstr(text, what) != NULL, "not heard: \"%s\", but: \"%s\"", what, text);
+	return text;
+}
+
+static void tls_end(SSL *ssl, int fd)
+{
+	SSL_free(ssl);
+	close(fd);
+	settle();
+}
+
+static void tell_tls(struct http_request *r)
+{
+	http_respond_text(r, 200, http_request_is_tls(r) ? "is tls" : "is plain");
+}
+
+START_TEST(requests_pass_under_tls_and_pipelined_too)
+{
+	int fd;
+	SSL *ssl = tls_client(&fd);
+	const char *text;
+
+	tls_say(ssl, GET("/1") POST("/2", "2\r\n\r\nhi") GET("/3"));
+	text = tls_hear(ssl, "GET /3");
+	ck_assert_uint_eq(count_of(text, "HTTP/1.1 200"), 3);
+	ck_assert(strstr(text, "GET /1") < strstr(text, "POST /2? hi"));
+	serving = tell_tls;
+	tls_say(ssl, GET("/4"));
+	tls_hear(ssl, "is tls");
+	tls_end(ssl, fd);
+	ck_assert_uint_eq(counters()->connections, 0);
+}
+END_TEST
+
+START_TEST(a_poll_under_tls_is_detached_given_back_and_held)
+{
+	int fd;
+	SSL *ssl = tls_client(&fd);
+
+	serving = detach_poll;
+	tls_say(ssl, POST("/poll", "0\r\n\r\n"));
+	settle();
+	ck_assert_uint_eq(detached_n, 1);
+	ck_assert(!detached[0].bare && detached[0].keep_alive);
+	ck_assert(stream_is_tls(&streams[0]));
+	answer_poll(0, "frame");
+	tls_hear(ssl, "frame");
+	tls_say(ssl, POST("/poll", "0\r\n\r\n") GET("/other"));
+	settle();
+	ck_assert_uint_eq(detached_n, 2);
+	ck_assert(detached[1].bare);
+	answer_poll(1, "second");
+	tls_hear(ssl, "other\n");
+	tls_end(ssl, fd);
+}
+END_TEST
+
+START_TEST(an_upgrade_under_tls_keeps_the_early_bytes)
+{
+	int fd;
+	SSL *ssl = tls_client(&fd);
+
+	serving = upgrade;
+	tls_say(ssl, UPGRADE "early bytes");
+	tls_hear(ssl, "HTTP/1.1 101 ");
+	settle();
+	ck_assert_uint_eq(upgrades, 1);
+	ck_assert_str_eq(early, "early bytes");
+	ck_assert(stream_is_tls(&upgraded));
+	tls_end(ssl, fd);
+	ck_assert_uint_eq(hangups, 1);
+}
+END_TEST
+
+START_TEST(a_handshake_that_fails_or_never_ends_is_given_up)
+{
+	int fd = client_new_tls(context), silent = client_new_tls(context);
+
+	say(fd, GET("/"));
+	hear_end(fd);
+	ck_assert_uint_eq(counters()->connections, 1);
+	pass_ms(limits.header_timeout_ms + 10);
+	hear_end(silent);
+	ck_assert_uint_eq(counters()->connections, 0);
+	close(fd);
+	close(silent);
+}
+END_TEST
+
+START_TEST(a_request_beyond_the_limit_is_refused_under_tls_too)
+{
+	int fd;
+	SSL *ssl = tls_client(&fd);
+
+	body_limit = 3;
+	tls_say(ssl, POST("/", "10\r\n\r\n0123456789"));
+	ck_assert_uint_eq(count_of(tls_hear(ssl, "too large.\n"), "HTTP/1.1 413"), 1);
+	tls_end(ssl, fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("http_relay");
+	TCase *tc = group(suite, "unix", detach_setup, detach_teardown);
+
+	tcase_add_test(tc, a_unix_socket_is_served_like_any_other);
+	tcase_add_test(tc, a_large_body_and_answer_pass_a_unix_socket);
+	tcase_add_test(tc, a_poll_on_a_unix_socket_is_detached_and_given_back);
+	tcase_add_test(tc, a_held_poll_on_a_unix_socket_hears_of_the_end);
+	tcase_add_test(tc, garbage_on_a_unix_socket_is_answered_with_400);
+	tcase_add_test(tc, an_upgrade_on_a_unix_socket_keeps_the_early_bytes);
+	tc = group(suite, "tls", tls_setup, tls_teardown);
+	tcase_add_test(tc, requests_pass_under_tls_and_pipelined_too);
+	tcase_add_test(tc, a_poll_under_tls_is_detached_given_back_and_held);
+	tcase_add_test(tc, an_upgrade_under_tls_keeps_the_early_bytes);
+	tcase_add_test(tc, a_handshake_that_fails_or_never_ends_is_given_up);
+	tcase_add_test(tc, a_request_beyond_the_limit_is_refused_under_tls_too);
+	return run_groups(suite);
+}
