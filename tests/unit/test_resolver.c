@@ -1,320 +1,22 @@
 /*
- * tests/unit/test_resolver.c - the resolver, against a DNS server of our own on
- * loopback (UDP and TCP) that answers, says no, keeps silent or talks rubbish,
- * depending on the name it is asked for.
+ * tests/unit/test_resolver.c - the resolver, against a DNS server of our own.
  *
- * The server is served between turns of the loop: no threads. c-ares is given our
- * heap, so that its allocations can be made to fail, too: up to 1.18, because 1.34
- * itself leaks or crashes when its memory is out.
+ * c-ares is given our heap, so that its allocations can be made to fail, too: up to 1.18,
+ * because 1.34 itself leaks or crashes when its memory is out.
  */
 #include <ares.h>
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fakes/fake_dns.h"
 #include "net/resolver.h"
-
-enum { A = 1, CNAME = 5, AAAA = 28, NXDOMAIN = 3, SERVFAIL = 2, REFUSED = 5, TRUNCATED = 0x0200 };
-
-/* --- the DNS server ----------------------------------------------------- */
-
-static int udp = -1, tcp = -1, tcp_conn = -1;
-static char servers[32];
-static unsigned asked, asked_by_tcp;
-static bool held_back; /* what is asked stays in the socket */
-
-struct answer {
-	uint8_t p[4096];
-	size_t n;
-	unsigned records;
-	unsigned owner; /* of the records to come: where their name stands */
-};
-
-static void put16(struct answer *a, unsigned v)
-{
-	a->p[a->n++] = (uint8_t)(v >> 8);
-	a->p[a->n++] = (uint8_t)v;
-}
-
-static void put_record(struct answer *a, unsigned type, uint32_t ttl, const void *data, size_t n)
-{
-	put16(a, 0xc000 | a->owner);
-	put16(a, type);
-	put16(a, 1);
-	put16(a, ttl >> 16);
-	put16(a, ttl & 0xffff);
-	put16(a, (unsigned)n);
-	memcpy(a->p + a->n, data, n);
-	a->n += n;
-	a->records++;
-}
-
-static void put_a(struct answer *a, uint32_t ttl, const char *ip)
-{
-	uint8_t binary[4];
-
-	ck_assert_int_eq(inet_pton(AF_INET, ip, binary), 1);
-	put_record(a, A, ttl, binary, 4);
-}
-
-static void put_aaaa(struct answer *a, uint32_t ttl, const char *ip)
-{
-	uint8_t binary[16];
-
-	ck_assert_int_eq(inet_pton(AF_INET6, ip, binary), 1);
-	put_record(a, AAAA, ttl, binary, 16);
-}
-
-static void put_both(struct answer *a, unsigned type, uint32_t ttl)
-{
-	if (type == A)
-		put_a(a, ttl, "192.0.2.1");
-	else
-		put_aaaa(a, 2 * ttl, "2001:db8::1");
-}
-
-static void put_many(struct answer *a, unsigned type)
-{
-	char ip[20];
-
-	for (unsigned i = 1; type == A && i <= 40; i++) {
-		snprintf(ip, sizeof(ip), "127.0.0.%u", i);
-		put_a(a, 300, ip);
-	}
-}
-
-/* The name as text, and what follows it; false if this is no question. */
-static bool read_question(
-    const uint8_t *p, size_t n, char name[256], unsigned *type, size_t *question_end)
-{
-	size_t at = 12, out = 0;
-
-	while (at < n && p[at]) {
-		size_t len = p[at];
-
-		if (len > 63 || at + len + 1 >= n || out + len + 1 >= 256)
-			return false;
-		memcpy(name + out, p + at + 1, len);
-		out += len;
-		name[out++] = '.';
-		at += len + 1;
-	}
-	if (out == 0 || at + 5 > n)
-		return false;
-	name[out - 1] = '\0';
-	*type = (unsigned)(p[at + 1] << 8 | p[at + 2]);
-	*question_end = at + 5;
-	return true;
-}
-
-static bool is(const char *name, const char *other)
-{
-	return strcasecmp(name, other) == 0;
-}
-
-static unsigned fill(struct answer *a, const char *name, unsigned type, bool by_tcp)
-{
-	static const uint8_t to_v4[] = "\x02v4\x04test"; /* with the root's 0 */
-
-	if (is(name, "both.test"))
-		put_both(a, type, 300);
-	else if (is(name, "zero.test"))
-		put_both(a, type, 0);
-	else if (is(name, "v4.test") && type == A)
-		put_a(a, 120, "192.0.2.4");
-	else if (is(name, "v6.test") && type == AAAA)
-		put_aaaa(a, 60, "2001:db8::6");
-	else if (is(name, "half.test") && type == A)
-		put_a(a, 60, "192.0.2.5");
-	else if (is(name, "half.test"))
-		return SERVFAIL;
-	else if (is(name, "short.test") && type == A)
-		put_record(a, A, 60, "abc", 3);
-	else if (is(name, "large.test") && !by_tcp)
-		return TRUNCATED;
-	else if (is(name, "large.test"))
-		put_many(a, type);
-	else if (is(name, "none.test"))
-		return NXDOMAIN;
-	else if (is(name, "fails.test"))
-		return SERVFAIL;
-	else if (is(name, "refused.test"))
-		return REFUSED;
-	else if (is(name, "alias.test")) {
-		put_record(a, CNAME, 30, to_v4, sizeof(to_v4));
-		a->owner = (unsigned)(a->n - sizeof(to_v4));
-		if (type == A)
-			put_a(a, 120, "192.0.2.4");
-	}
-	return 0;
-}
-
-/* Breaks the answer in the ways of garbage0.test to garbage5.test. */
-static void spoil(struct answer *a, char how, size_t question_end)
-{
-	switch (how) {
-	case '0': /* cut in the middle of a record */
-		put_a(a, 60, "192.0.2.9");
-		a->n -= 7;
-		break;
-	case '1': /* a name that points at itself */
-		a->p[a->n] = 0xc0;
-		a->p[a->n + 1] = (uint8_t)a->n;
-		memset(a->p + a->n + 2, 0, 14);
-		a->n += 16;
-		a->records = 1;
-		break;
-	case '2': /* nothing but the header */
-		a->n = 12;
-		break;
-	case '3': /* records that are not there */
-		a->records = 65535;
-		break;
-	case '4': /* data longer than the packet */
-		put_a(a, 60, "192.0.2.9");
-		a->p[question_end + 10] = 0xff;
-		break;
-	default:
-		memset(a->p + 2, 0xff, 200);
-		a->n = 202;
-	}
-}
-
-/* False: there is no answer to this. */
-static bool answer(const uint8_t *p, size_t n, struct answer *a, bool by_tcp)
-{
-	char name[256];
-	unsigned type, flags;
-	size_t end;
-
-	asked++;
-	asked_by_tcp += by_tcp;
-	if (!read_question(p, n, name, &type, &end) || is(name, "silent.test"))
-		return false;
-	memcpy(a->p, p, end);
-	a->n = end;
-	a->records = 0;
-	a->owner = 12; /* the name of the question */
-	flags = fill(a, name, type, by_tcp);
-	if (strncmp(name, "garbage", 7) == 0)
-		spoil(a, name[7], end);
-	a->p[2] = (uint8_t)(0x81 | flags >> 8);
-	a->p[3] = (uint8_t)(0x80 | flags);
-	memset(a->p + 4, 0, 8);
-	a->p[5] = 1;
-	a->p[6] = (uint8_t)(a->records >> 8);
-	a->p[7] = (uint8_t)a->records;
-	if (is(name, "forged.test"))
-		a->p[0] ^= 0xff; /* somebody else's id */
-	return true;
-}
-
-static void serve_udp(void)
-{
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	uint8_t question[2048];
-	struct answer a;
-	ssize_t n;
-
-	while ((n = recvfrom(udp, question, sizeof(question), MSG_DONTWAIT, (void *)&from, &len)) >
-	       0) {
-		if (answer(question, (size_t)n, &a, false))
-			sendto(udp, a.p, a.n, 0, (void *)&from, len);
-		len = sizeof(from);
-	}
-}
-
-static void serve_tcp(void)
-{
-	uint8_t question[2048], *p = question;
-	struct answer a;
-	ssize_t n;
-
-	if (tcp_conn < 0)
-		tcp_conn = accept4(tcp, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (tcp_conn < 0)
-		return;
-	n = recv(tcp_conn, question, sizeof(question), 0);
-	for (; n > 2; n -= 2 + (p[0] << 8 | p[1]), p += 2 + (p[0] << 8 | p[1])) {
-		uint8_t length[2];
-
-		if (!answer(p + 2, (size_t)n - 2, &a, true))
-			continue;
-		length[0] = (uint8_t)(a.n >> 8);
-		length[1] = (uint8_t)a.n;
-		send(tcp_conn, length, 2, MSG_NOSIGNAL);
-		send(tcp_conn, a.p, a.n, MSG_NOSIGNAL);
-	}
-	if (n == 0) {
-		close(tcp_conn);
-		tcp_conn = -1;
-	}
-}
-
-static void serve(void)
-{
-	if (held_back)
-		return;
-	serve_udp();
-	serve_tcp();
-}
-
-static int bound(int type, uint16_t port, uint16_t *got)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t len = sizeof(in);
-	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (void *)&in, sizeof(in)) < 0) {
-		close(fd);
-		return -1;
-	}
-	getsockname(fd, (void *)&in, &len);
-	*got = ntohs(in.sin_port);
-	return fd;
-}
-
-/* The same port for both. */
-static void start_server(void)
-{
-	uint16_t port, same;
-
-	do {
-		udp = bound(SOCK_DGRAM, 0, &port);
-		tcp = bound(SOCK_STREAM, port, &same);
-		if (tcp < 0)
-			close(udp);
-	} while (tcp < 0);
-	ck_assert_int_eq(listen(tcp, 8), 0);
-	snprintf(servers, sizeof(servers), "127.0.0.1:%u", port);
-	asked = asked_by_tcp = 0;
-	held_back = false;
-}
-
-static void close_if_open(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void stop_server(void)
-{
-	close_if_open(&udp);
-	close_if_open(&tcp);
-	close_if_open(&tcp_conn);
-}
 
 /* --- the resolver ------------------------------------------------------- */
 
@@ -365,16 +67,16 @@ static int new_resolver(const char *at, unsigned timeout_ms, unsigned tries)
 
 static void setup(void)
 {
-	start_server();
+	fake_dns_start();
 	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(new_resolver(servers, 1000, 2), 0);
+	ck_assert_int_eq(new_resolver(fake_dns.address, 1000, 2), 0);
 }
 
 static void teardown(void)
 {
 	resolver_free(resolver);
 	loop_free(loop);
-	stop_server();
+	fake_dns_stop();
 }
 
 static void start(struct outcome *o, const char *host)
@@ -389,7 +91,7 @@ static void turns(int n)
 {
 	while (n-- > 0) {
 		ck_assert_int_eq(loop_turn(loop, 1), 0);
-		serve();
+		fake_dns_serve();
 	}
 }
 
@@ -434,7 +136,7 @@ START_TEST(a_name_has_addresses_of_both_families_and_the_least_ttl)
 	ck_assert(has(&o, "192.0.2.1:8080"));
 	ck_assert(has(&o, "[2001:db8::1]:8080"));
 	ck_assert_uint_eq(o.ttl, 300);
-	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(fake_dns.asked, 2);
 }
 END_TEST
 
@@ -490,7 +192,7 @@ START_TEST(a_literal_is_itself_and_nobody_is_asked)
 	ck_assert_uint_eq(o.n, 1);
 	ck_assert(has(&o, literals[_i][1]));
 	ck_assert_uint_eq(o.ttl, 0);
-	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(fake_dns.asked, 0);
 }
 END_TEST
 
@@ -501,7 +203,7 @@ START_TEST(localhost_comes_from_the_hosts_file)
 	ck_assert_int_eq(o.err, 0);
 	ck_assert(has(&o, "127.0.0.1:8080") || has(&o, "[::1]:8080"));
 	ck_assert_uint_eq(o.ttl, 0);
-	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(fake_dns.asked, 0);
 }
 END_TEST
 
@@ -510,7 +212,7 @@ START_TEST(a_truncated_answer_is_asked_for_again_by_tcp_and_bounded)
 	struct outcome o = resolve("large.test");
 
 	ck_assert_int_eq(o.err, 0);
-	ck_assert_uint_gt(asked_by_tcp, 0);
+	ck_assert_uint_gt(fake_dns.asked_by_tcp, 0);
 	ck_assert_uint_eq(o.n, RESOLVER_ADDRS_MAX);
 	ck_assert_uint_eq(o.ttl, 300);
 }
@@ -551,7 +253,7 @@ START_TEST(those_who_ask_for_one_name_share_the_question_and_not_the_port)
 		snprintf(expected, sizeof(expected), "192.0.2.4:%u", 1000 + i);
 		ck_assert_str_eq(addr_print(&o[i].addrs[0], true, text), expected);
 	}
-	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(fake_dns.asked, 2);
 }
 END_TEST
 
@@ -559,7 +261,7 @@ START_TEST(a_name_is_asked_for_again_once_it_was_answered)
 {
 	resolve("v4.test");
 	resolve("v4.test");
-	ck_assert_uint_eq(asked, 4);
+	ck_assert_uint_eq(fake_dns.asked, 4);
 }
 END_TEST
 
@@ -615,7 +317,7 @@ START_TEST(a_name_that_is_too_long_is_refused)
 	host[sizeof(host) - 1] = '\0';
 	o = resolve(host);
 	ck_assert_int_eq(o.err, -EINVAL);
-	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq(fake_dns.asked, 0);
 }
 END_TEST
 
@@ -627,7 +329,7 @@ START_TEST(rubbish_ends_in_an_error)
 	struct outcome o;
 
 	resolver_free(resolver);
-	ck_assert_int_eq(new_resolver(servers, 50, 2), 0);
+	ck_assert_int_eq(new_resolver(fake_dns.address, 50, 2), 0);
 	o = resolve(hosts[_i]);
 	ck_assert_int_lt(o.err, 0);
 }
@@ -639,11 +341,11 @@ START_TEST(silence_and_forged_answers_end_in_a_time_out)
 	struct outcome o;
 
 	resolver_free(resolver);
-	ck_assert_int_eq(new_resolver(servers, 50, 2), 0);
+	ck_assert_int_eq(new_resolver(fake_dns.address, 50, 2), 0);
 	o = resolve(_i ? "forged.test" : "silent.test");
 	ck_assert_msg(o.err == -ETIMEDOUT, "%d, %s", o.err, o.why);
 	ck_assert_uint_ge(clock_now() - begun, 100);
-	ck_assert_uint_ge(asked, 4);
+	ck_assert_uint_ge(fake_dns.asked, 4);
 }
 END_TEST
 
@@ -651,7 +353,7 @@ START_TEST(where_nobody_listens_the_question_is_refused)
 {
 	struct outcome o;
 
-	stop_server();
+	fake_dns_stop();
 	o = resolve("both.test");
 	ck_assert_msg(o.err == -ECONNREFUSED, "%d, %s", o.err, o.why);
 }
@@ -679,17 +381,17 @@ START_TEST(a_resolution_can_be_cancelled_in_each_phase)
 	struct outcome o;
 
 	for (int phase = 0; phase < 3; phase++) {
-		held_back = true;
+		fake_dns.held_back = true;
 		start(&o, hosts[_i]);
 		if (phase > 0)
 			turns(1);
 		if (o.done)
 			break;
+		fake_dns.held_back = false;
 		if (phase > 1)
-			serve_udp(); /* the answer waits in the socket */
+			fake_dns_serve(); /* the answer waits in the socket */
 		resolution_cancel(&o.r);
 		memset(&o.r, 0xee, sizeof(o.r)); /* its memory is the owner's again */
-		held_back = false;
 		turns(5);
 		ck_assert_uint_eq(o.done, 0);
 	}
@@ -718,15 +420,15 @@ START_TEST(a_question_that_nobody_waits_for_any_more_is_joined_by_the_next)
 {
 	struct outcome o[2];
 
-	held_back = true;
+	fake_dns.held_back = true;
 	start(&o[0], "both.test");
 	turns(1);
 	resolution_cancel(&o[0].r);
 	start(&o[1], "both.test");
-	held_back = false;
+	fake_dns.held_back = false;
 	wait_for(&o[1]);
 	ck_assert_uint_eq(o[1].n, 2);
-	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(fake_dns.asked, 2);
 }
 END_TEST
 
@@ -893,7 +595,7 @@ static bool survives_failure_of(unsigned long nth, const char *host)
 
 	resolver = NULL;
 	mem_fail_at(nth);
-	if (new_resolver(servers, 250, 3) == 0) {
+	if (new_resolver(fake_dns.address, 250, 3) == 0) {
 		start(&o, host);
 		wait_for(&o);
 	} else {
