@@ -1,0 +1,215 @@
+/*
+ * tests/unit/test_session_deadlines.c - what a session does when time passes.
+ */
+#include "session_fixture.h"
+
+START_TEST(a_session_without_a_receiver_lives_for_the_disconnect_delay)
+{
+	open_by_poll();
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted][free]");
+	ck_assert(!is_in_table());
+}
+END_TEST
+
+START_TEST(a_receiver_renews_the_disconnect_delay_and_a_message_does_not)
+{
+	struct session *s = open_by_poll();
+	static struct fake_receiver poll;
+
+	fake_loop_pass(loop, 4000);
+	fake_receiver_init_polling(&poll);
+	session_attach(s, &poll.base);
+	fake_loop_pass(loop, 20000); /* as long as it is attached nothing runs out */
+	send_text(s, "one");
+	fake_loop_turn(loop);
+	fake_receiver_said(&poll, "a[one]");
+	fake_loop_pass(loop, 4000);
+	deliver(s, "I send, but I do not listen");
+	app_was_told("[message I send, but I do not listen]");
+	fake_loop_pass(loop, 999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted][free]");
+}
+END_TEST
+
+START_TEST(a_heartbeat_breaks_a_silence_of_the_heartbeat_delay)
+{
+	static struct fake_receiver r;
+
+	open_stream(&r);
+	fake_loop_pass(loop, 24999);
+	fake_receiver_said(&r, "");
+	fake_loop_pass(loop, 1);
+	fake_receiver_said(&r, "h");
+	fake_loop_pass(loop, 24999);
+	fake_receiver_said(&r, "");
+	fake_loop_pass(loop, 1);
+	fake_receiver_said(&r, "h");
+}
+END_TEST
+
+START_TEST(a_message_puts_the_heartbeat_off)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	fake_loop_pass(loop, 20000);
+	send_text(s, "one");
+	fake_loop_turn(loop);
+	fake_receiver_said(&r, "a[one]");
+	fake_loop_pass(loop, 24999);
+	fake_receiver_said(&r, "");
+	fake_loop_pass(loop, 1);
+	fake_receiver_said(&r, "h");
+}
+END_TEST
+
+START_TEST(a_heartbeat_answers_a_poll)
+{
+	struct session *s = open_by_poll();
+	static struct fake_receiver poll;
+
+	fake_loop_pass(loop, 1000);
+	fake_receiver_init_polling(&poll);
+	session_attach(s, &poll.base);
+	fake_loop_pass(loop, 25000);
+	fake_receiver_said(&poll, "h");
+	ck_assert_ptr_null(poll.base.session);
+	fake_loop_pass(loop, 5000);
+	app_was_told("[close 1002 Connection interrupted][free]");
+}
+END_TEST
+
+START_TEST(no_heartbeat_is_queued_behind_what_the_wire_has_not_taken)
+{
+	static struct fake_receiver r;
+	struct session *s;
+
+	limits.send_timeout_ms = 0;
+	s = open_stream(&r);
+	r.clogged = true;
+	send_text(s, "one");
+	fake_loop_turn(loop);
+	fake_loop_pass(loop, 60000);
+	fake_receiver_said(&r, "a[one]");
+}
+END_TEST
+
+START_TEST(a_heartbeat_delay_of_zero_is_none)
+{
+	static struct fake_receiver r;
+
+	limits.heartbeat_delay_ms = 0;
+	open_stream(&r);
+	fake_loop_pass(loop, 3600 * 1000);
+	fake_receiver_said(&r, "");
+	app_was_told("");
+}
+END_TEST
+
+START_TEST(a_heartbeat_that_is_lost_ends_the_session)
+{
+	static struct fake_receiver r;
+
+	open_stream(&r);
+	r.broken = true;
+	fake_loop_pass(loop, 25000);
+	app_was_told("[close 1002 Connection interrupted]");
+}
+END_TEST
+
+START_TEST(a_client_that_never_shows_that_it_hears_us_is_closed_as_silent)
+{
+	static struct fake_receiver r;
+
+	limits.first_message_timeout_ms = 8000;
+	open_stream(&r);
+	fake_loop_pass(loop, 7999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	fake_loop_turn(loop);
+	app_was_told("[close 4501 The client never answered]");
+	fake_receiver_said(&r, "c[4501,The client never answered]");
+	ck_assert_uint_eq(reactor.counters.connect_failures, 1);
+}
+END_TEST
+
+START_TEST(a_message_or_a_pong_or_a_second_receiver_shows_that_the_client_hears_us)
+{
+	struct session *a, *b, *c;
+	static struct fake_receiver ra, rb, rc;
+
+	limits.first_message_timeout_ms = 3000;
+	fake_receiver_init(&ra);
+	fake_receiver_init(&rb);
+	fake_receiver_init_polling(&rc);
+	session_attach(a = new_session(), &ra.base);
+	session_attach(b = new_session(), &rb.base);
+	session_attach(c = new_session(), &rc.base);
+	deliver(a, "one");
+	session_heard(b);
+	fake_receiver_init(&rc);
+	session_attach(c, &rc.base);
+	fake_loop_pass(loop, 3000);
+	fake_loop_turn(loop);
+	app_was_told("[open][open][open][message one]");
+}
+END_TEST
+
+START_TEST(a_closing_session_lets_the_loop_rest)
+{
+	static struct fake_receiver r;
+	struct session *s;
+
+	limits.first_message_timeout_ms = 2000;
+	limits.heartbeat_delay_ms = 3000;
+	s = open_stream(&r);
+	r.clogged = true;
+	send_text(s, "one");
+	fake_loop_turn(loop);
+	session_close(s, 4000, "mine"); /* it waits for the wire */
+	for (int i = 0; i < 5; i++) {
+		fake_loop_pass(loop, 1100);
+		fake_loop_turn(loop);
+		ck_assert(!fake_loop_is_restless(loop));
+	}
+}
+END_TEST
+
+START_TEST(a_closing_session_without_a_receiver_lets_the_loop_rest)
+{
+	limits.first_message_timeout_ms = 2000;
+	open_by_poll();
+	fake_loop_pass(loop, 2000);
+	fake_loop_turn(loop);
+	app_was_told("[close 4501 The client never answered]");
+	fake_loop_pass(loop, 100);
+	fake_loop_turn(loop);
+	ck_assert(!fake_loop_is_restless(loop));
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, a_session_without_a_receiver_lives_for_the_disconnect_delay);
+	tcase_add_test(tc, a_receiver_renews_the_disconnect_delay_and_a_message_does_not);
+	tcase_add_test(tc, a_heartbeat_breaks_a_silence_of_the_heartbeat_delay);
+	tcase_add_test(tc, a_message_puts_the_heartbeat_off);
+	tcase_add_test(tc, a_heartbeat_answers_a_poll);
+	tcase_add_test(tc, no_heartbeat_is_queued_behind_what_the_wire_has_not_taken);
+	tcase_add_test(tc, a_heartbeat_delay_of_zero_is_none);
+	tcase_add_test(tc, a_heartbeat_that_is_lost_ends_the_session);
+	tcase_add_test(tc, a_client_that_never_shows_that_it_hears_us_is_closed_as_silent);
+	tcase_add_test(tc, a_message_or_a_pong_or_a_second_receiver_shows_that_the_client_hears_us);
+	tcase_add_test(tc, a_closing_session_lets_the_loop_rest);
+	tcase_add_test(tc, a_closing_session_without_a_receiver_lets_the_loop_rest);
+}
+
+int main(void)
+{
+	return session_tests_run("session_deadlines", add);
+}
