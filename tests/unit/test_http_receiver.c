@@ -211,9 +211,13 @@ START_TEST(a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_
 }
 END_TEST
 
-/* The first stream ends at once; the second one attaches to a session that has nothing to say. */
-static void begin_again_without_memory(unsigned long nth)
+/* The first stream ends at once; the second one attaches to a session that has nothing to say.
+ * Returns whether an allocation has failed: then the session has ended, or has no receiver and
+ * loses nothing. */
+static bool begin_again_without_memory(unsigned long nth)
 {
+	bool failed;
+
 	fake.base.response_limit_bytes = 2;
 	raw_post(&a, "/s/xhr_streaming", "");
 	fake_expect_told("[open]");
@@ -222,19 +226,34 @@ static void begin_again_without_memory(unsigned long nth)
 	buf_fini(&fake.reactor.wire); /* or it would be large enough already */
 	mem_fail_at(nth);
 	fake_turns(5);
+	failed = mem_failed();
 	mem_fail_at(0);
-	if (session_is_open(fake.last))
-		fake_send(fake.last, "still there?");
-	fake_turns(5);
+	if (!session_is_open(fake.last)) {
+		ck_assert(failed);
+		fake_expect_told("[close 1002 Connection interrupted]");
+		return true;
+	}
+	ck_assert_int_eq(fake.last->receiver == NULL, failed);
+	fake_send(fake.last, "still there?");
+	if (failed) {
+		raw_close(&b);
+		fake_connect(&b);
+		raw_post(&b, "/s/xhr_streaming", "");
+	}
+	fake_expect(&b, "a[\"still there?\"]\n");
+	return failed;
 }
 
 START_TEST(a_stream_that_cannot_begin_is_no_receiver)
 {
-	for (unsigned long nth = 1; nth < 30; nth++) {
-		begin_again_without_memory(nth);
+	unsigned long nth = 1;
+
+	for (; begin_again_without_memory(nth); nth++) {
+		ck_assert_uint_lt(nth, 30);
 		teardown();
 		setup();
 	}
+	ck_assert_uint_gt(nth, 2);
 }
 END_TEST
 

@@ -605,9 +605,10 @@ START_TEST(a_handshake_may_be_given_up_at_any_time)
 
 		begin(&h, &plain);
 		text = fill_in(&h, GOOD);
-		ws_client_feed(h.client, buf_data(&text), n);
+		ck_assert_uint_eq(ws_client_feed(h.client, buf_data(&text), n), n);
+		ck_assert_str_eq(describe(h.client), "waiting");
 		buf_fini(&text);
-		end(&h);
+		end(&h); /* the leak checker is the judge */
 	}
 	ws_client_free(NULL);
 }

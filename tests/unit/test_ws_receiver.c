@@ -223,12 +223,20 @@ START_TEST(a_wire_that_closes_alone_is_dropped_with_its_reactor)
 }
 END_TEST
 
+/* After some turns, by FIN or by RST. What comes before an RST is not always read. */
 START_TEST(a_client_that_vanishes_during_the_upgrade_leaves_open_and_close)
 {
+	unsigned turns = (unsigned)_i / 2;
+	bool by_reset = _i % 2;
+
 	raw_ws_ask(&a, "/x/raw", "");
-	raw_reset(&a);
+	fake_turns(turns);
+	if (by_reset)
+		raw_reset(&a);
+	else
+		raw_close(&a);
 	fake_turns(30);
-	if (strlen(fake.told) > 0) /* else its request was never read */
+	if (turns > 0 || !by_reset || fake.told[0])
 		fake_expect_told("[open][close 1002 Connection interrupted]");
 }
 END_TEST
@@ -272,7 +280,8 @@ int main(void)
 	tcase_add_test(tc, a_client_that_answers_pings_stays);
 	tcase_add_test(tc, a_client_that_does_not_answer_a_close_is_left_after_the_timeout);
 	tcase_add_test(tc, a_wire_that_closes_alone_is_dropped_with_its_reactor);
-	tcase_add_test(tc, a_client_that_vanishes_during_the_upgrade_leaves_open_and_close);
+	tcase_add_loop_test(
+	    tc, a_client_that_vanishes_during_the_upgrade_leaves_open_and_close, 0, 8);
 	tcase_add_test(tc, web_sockets_share_an_id_and_senders_do_not_find_them);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
