@@ -75,6 +75,16 @@ static void fake_close(struct receiver *base, unsigned code, const char *reason)
 	r->closes++;
 }
 
+static void fake_refuse(struct receiver *base, unsigned status, const char *reason)
+{
+	struct fake_receiver *r = of(base);
+
+	ck_assert_ptr_null(base->session);
+	ck_assert_uint_eq(r->len, 0); /* in place of o */
+	note(r, "%u %s", status, reason);
+	r->closes++;
+}
+
 static void fake_abort(struct receiver *base)
 {
 	ck_assert_ptr_null(base->session);
@@ -96,6 +106,7 @@ static const struct receiver_ops fake_ops = {
 	.messages = fake_messages,
 	.heartbeat = fake_heartbeat,
 	.close = fake_close,
+	.refuse = fake_refuse,
 	.abort = fake_abort,
 	.buffered = fake_buffered,
 	.pause = fake_pause,

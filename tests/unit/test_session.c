@@ -114,6 +114,28 @@ START_TEST(a_lost_receiver_ends_the_session_and_a_late_one_is_told_1002)
 }
 END_TEST
 
+START_TEST(a_receiver_that_is_done_late_leaves_the_session_its_disconnect_delay)
+{
+	static struct fake_receiver r, next;
+	struct session *s = open_stream(&r);
+
+	fake_loop_pass(loop, 20000);
+	session_receiver_done(s, &r.base);
+	ck_assert_ptr_null(r.base.session);
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	say_hello(s);
+	fake_receiver_init(&next);
+	ck_assert_int_eq(session_attach(s, &next.base), 0);
+	fake_receiver_said(&next, "a[hello]");
+	session_receiver_done(s, &next.base);
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted][free]");
+}
+END_TEST
+
 START_TEST(the_loss_of_a_receiver_that_was_turned_away_harms_nobody)
 {
 	static struct fake_receiver a, b;
@@ -122,6 +144,7 @@ START_TEST(the_loss_of_a_receiver_that_was_turned_away_harms_nobody)
 	fake_receiver_init(&b);
 	session_attach(s, &b.base);
 	session_receiver_gone(s, &b.base);
+	session_receiver_done(s, &b.base);
 	session_client_closed(s, &b.base, 1000, "");
 	fake_loop_turn(loop);
 	app_was_told("");
@@ -502,6 +525,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_discarded_session_may_send_and_close_in_its_open_callback);
 	tcase_add_test(tc, a_second_receiver_is_turned_away_and_the_first_is_not_disturbed);
 	tcase_add_test(tc, a_lost_receiver_ends_the_session_and_a_late_one_is_told_1002);
+	tcase_add_test(tc, a_receiver_that_is_done_late_leaves_the_session_its_disconnect_delay);
 	tcase_add_test(tc, the_loss_of_a_receiver_that_was_turned_away_harms_nobody);
 	tcase_add_test(tc, a_close_by_the_client_is_told_with_its_own_words);
 	tcase_add_test(tc, a_client_that_closes_gets_what_was_accepted_for_it_before_that);
