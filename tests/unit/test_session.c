@@ -391,6 +391,28 @@ START_TEST(a_drained_reactor_closes_every_session_in_due_form)
 }
 END_TEST
 
+START_TEST(a_reactor_that_thins_out_sends_away_as_many_as_chance_has_it)
+{
+	enum { MANY = 400 };
+	static struct fake_receiver r[MANY];
+	unsigned gone = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		fake_receiver_init(&r[i]);
+		session_attach(new_session(), &r[i].base);
+	}
+	session_reactor_thin_out(&reactor, UINT32_MAX / 2);
+	fake_loop_turn(loop);
+	for (int i = 0; i < MANY; i++)
+		gone += strcmp(r[i].said, "oc[3000,Go away!]") == 0;
+	ck_assert_uint_gt(gone, MANY / 4); /* farther off than once in 10^23 */
+	ck_assert_uint_lt(gone, MANY * 3 / 4);
+	session_reactor_thin_out(&reactor, UINT32_MAX);
+	fake_loop_turn(loop);
+	ck_assert(list_empty(&reactor.sessions));
+}
+END_TEST
+
 START_TEST(a_session_on_its_way_through_101_is_drained_once_it_has_opened)
 {
 	struct session *s = new_session();
@@ -542,6 +564,7 @@ static void add(TCase *tc)
 	tcase_add_test(
 	    tc, a_closing_session_whose_client_never_comes_ends_after_the_disconnect_delay);
 	tcase_add_test(tc, a_drained_reactor_closes_every_session_in_due_form);
+	tcase_add_test(tc, a_reactor_that_thins_out_sends_away_as_many_as_chance_has_it);
 	tcase_add_test(tc, a_session_on_its_way_through_101_is_drained_once_it_has_opened);
 	tcase_add_test(tc, an_aborted_reactor_ends_every_session_at_once_whatever_waits);
 	tcase_add_test(tc, an_aborted_reactor_ends_what_has_closed_and_waits_for_late_receivers);

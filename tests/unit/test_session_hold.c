@@ -160,6 +160,22 @@ START_TEST(it_may_be_refused_before_its_receiver_comes)
 }
 END_TEST
 
+START_TEST(a_refusal_that_nobody_comes_for_is_forgotten_after_the_disconnect_delay)
+{
+	struct session *s = new_session_in_table();
+
+	session_hold(s);
+	session_refuse(s, 403, 4403, "No entry");
+	fake_loop_turn(loop);
+	app_was_told("[close 4403 No entry]");
+	fake_loop_pass(loop, 4998);
+	ck_assert(is_in_table());
+	fake_loop_pass(loop, 5002); /* and as long again for those who come late */
+	app_was_told("[free]");
+	ck_assert(!is_in_table());
+}
+END_TEST
+
 START_TEST(the_first_decision_counts)
 {
 	struct session *s = hold(new_session_in_table());
@@ -253,6 +269,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_bare_web_socket_is_refused_with_a_status);
 	tcase_add_test(tc, a_bare_web_socket_that_was_let_in_is_closed_with_a_code);
 	tcase_add_test(tc, it_may_be_refused_before_its_receiver_comes);
+	tcase_add_test(tc, a_refusal_that_nobody_comes_for_is_forgotten_after_the_disconnect_delay);
 	tcase_add_test(tc, the_first_decision_counts);
 	tcase_add_test(tc, a_refusal_is_not_taken_back);
 	tcase_add_test(tc, a_second_receiver_is_turned_away_and_decides_nothing);
