@@ -30,7 +30,7 @@
 enum {
 	TEXT_MAX = 20000,     /* of a message */
 	PATIENCE_MS = 20000,  /* for a session to do what it is there for */
-	END_MS = 8000,        /* for the server's part of an ending */
+	END_MS = 30000,       /* for an ending; a slow client has a megabyte to read before */
 	QUIET_MS = 20000,     /* for the server to come to rest */
 	DISCONNECT_MS = 5000, /* the server's disconnect_delay_ms */
 	POWER = 15,           /* what is asked of amplify */
