@@ -66,7 +66,7 @@ void link_end(struct link *l)
 	if (l->part->out_link == l)
 		l->part->out_link = NULL;
 	if (l->target)
-		pool_release(l->target);
+		link_release_target(l);
 	list_remove(&l->node);
 	timer_stop(loop_timers(l->part->loop), &l->timer);
 	link_opening_stop(l);

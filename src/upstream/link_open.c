@@ -28,6 +28,7 @@ struct link_opening {
 	struct link_request *request;
 	const struct refusal *verdict; /* on the target tried last; NULL: there was none */
 	uint64_t begun;                /* with this target */
+	uint64_t trial;                /* of this target, if it is one: pool_pick() */
 	uint64_t deadline;             /* of it all */
 	uint64_t tried;                /* a bit for each target */
 	size_t addresses;              /* of this target, still to be tried */
@@ -205,7 +206,7 @@ static void drop_target(struct link *l, const char *why, const struct refusal *v
 	    LOG_STR("reason", why));
 	o->tried |= pool_bit(&l->part->settings->pool, l->target);
 	o->verdict = verdict;
-	pool_release(l->target);
+	link_release_target(l);
 	l->target = NULL;
 	next_target(l);
 }
@@ -292,8 +293,8 @@ static void handshake_refused(struct link *l, const struct ws_client_outcome *ou
 	log_info("an upstream refuses a session", LOG_STR("upstream", l->target->url),
 	    LOG_INT("status", outcome->status));
 	if (outcome->status == 503) {
-		drop_connection(l);
-		target_failed(l, "it answers 503", refusal_for(503));
+		pool_unavailable(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
+		handshake_failed(l, "it answers 503", refusal_for(503));
 		return;
 	}
 	pool_worked(l->target, now_of(l));
@@ -459,7 +460,8 @@ static void next_target(struct link *l)
 	struct upstream_part *part = l->part;
 
 	if (now_of(l) < o->deadline)
-		l->target = pool_pick(&part->settings->pool, o->tried, o->request->hash, now_of(l));
+		l->target = pool_pick(
+		    &part->settings->pool, o->tried, o->request->hash, now_of(l), &o->trial);
 	if (!l->target) {
 		refuse(l, o->verdict ? o->verdict : &all_rest);
 		return;
@@ -480,6 +482,13 @@ static void next_target(struct link *l)
 }
 
 /* --- life ------------------------------------------------------------------------------- */
+
+void link_release_target(struct link *l)
+{
+	if (l->opening)
+		pool_end_trial(l->target, l->opening->trial);
+	pool_release(l->target);
+}
 
 void link_opening_stop(struct link *l)
 {

@@ -41,5 +41,7 @@ void link_end(struct link *l);
 /* link_open.c: nothing of it is called any more; its memory. Harmless without one. */
 void link_opening_stop(struct link *l);
 void link_opening_free(struct link *l);
+/* The target is not ours any more, and if nothing was found out about it, others may try. */
+void link_release_target(struct link *l);
 
 #endif

@@ -8,6 +8,9 @@
 /* A trial keeps others away for so long, if nothing is heard of it. */
 #define TRIAL_MS 5000
 
+/* So many 503s in a row are about the backend, and not about who asked. */
+#define UNAVAILABLE_MAX 3
+
 static uint64_t rests_until(const struct target *t)
 {
 	return atomic_load_explicit(
@@ -78,17 +81,18 @@ static int pick_by_hash(struct pool *pool, uint64_t tried, uint64_t hash, uint64
 }
 
 /* A target that comes back from its rest is tried by one session first. */
-static bool claim(struct target *t, uint64_t now)
+static bool claim(struct target *t, uint64_t now, uint64_t *trial)
 {
 	uint_fast64_t until = rests_until(t);
 
+	*trial = until ? now + TRIAL_MS : 0;
 	if (until == 0)
 		return true;
-	return until <= now &&
-	       atomic_compare_exchange_strong(&t->rests_until, &until, now + TRIAL_MS);
+	return until <= now && atomic_compare_exchange_strong(&t->rests_until, &until, *trial);
 }
 
-struct target *pool_pick(struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now)
+struct target *pool_pick(
+    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial)
 {
 	for (;;) {
 		int i = pool->balance == POOL_HASH ? pick_by_hash(pool, tried, hash, now)
@@ -97,7 +101,7 @@ struct target *pool_pick(struct pool *pool, uint64_t tried, uint64_t hash, uint6
 
 		if (i < 0)
 			return NULL;
-		if (claim(&pool->targets[i], now)) {
+		if (claim(&pool->targets[i], now, trial)) {
 			atomic_fetch_add_explicit(
 			    &pool->targets[i].connections, 1, memory_order_relaxed);
 			return &pool->targets[i];
@@ -119,7 +123,24 @@ void pool_release(struct target *t)
 	atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);
 }
 
+/* What stands there is still ours only as long as nobody has found anything out. */
+void pool_end_trial(struct target *t, uint64_t trial)
+{
+	uint_fast64_t ours = trial;
+
+	if (trial)
+		atomic_compare_exchange_strong(&t->rests_until, &ours, trial - TRIAL_MS);
+}
+
 /* --- health --------------------------------------------------------------------- */
+
+static bool is_news(const struct target *target, uint64_t begun)
+{
+	struct target *t = (struct target *)(uintptr_t)target;
+
+	return begun >= atomic_load_explicit(&t->failed_at, memory_order_relaxed) &&
+	       begun >= atomic_load_explicit(&t->worked_at, memory_order_relaxed);
+}
 
 void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
 {
@@ -127,10 +148,10 @@ void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t n
 	unsigned failures;
 	uint32_t noise;
 
-	if (begun < atomic_load_explicit(&t->failed_at, memory_order_relaxed) ||
-	    begun < atomic_load_explicit(&t->worked_at, memory_order_relaxed))
+	if (!is_news(t, begun))
 		return;
 	atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
+	atomic_store_explicit(&t->unavailable, 0, memory_order_relaxed);
 	failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
 	while (failures-- > 0 && rest < pool->rest_max_ms)
 		rest *= 2;
@@ -141,6 +162,13 @@ void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t n
 	atomic_store_explicit(&t->rests_until, now + rest, memory_order_relaxed);
 }
 
+void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+{
+	if (is_news(t, begun) && atomic_fetch_add_explicit(&t->unavailable, 1,
+	                             memory_order_relaxed) >= UNAVAILABLE_MAX - 1)
+		pool_failed(pool, t, begun, now);
+}
+
 void pool_worked(struct target *t, uint64_t now)
 {
 	atomic_store_explicit(&t->worked_at, now, memory_order_relaxed);
@@ -148,4 +176,6 @@ void pool_worked(struct target *t, uint64_t now)
 		atomic_store_explicit(&t->rests_until, 0, memory_order_relaxed);
 	if (atomic_load_explicit(&t->failures, memory_order_relaxed) != 0)
 		atomic_store_explicit(&t->failures, 0, memory_order_relaxed);
+	if (atomic_load_explicit(&t->unavailable, memory_order_relaxed) != 0)
+		atomic_store_explicit(&t->unavailable, 0, memory_order_relaxed);
 }

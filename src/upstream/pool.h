@@ -26,10 +26,13 @@ struct pool {
 
 /* A target for a session, counted as one connection until pool_release(). `tried` has a bit for
  * each that this session has tried in vain. NULL: every other one rests. `hash` is of who the
- * client is. A target whose rest is over is given to one session; the next waits for what becomes
- * of it. */
-struct target *pool_pick(struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now);
+ * client is. A target whose rest is over is given to one session, whose `trial` it is (else 0); the
+ * next waits for what becomes of it. */
+struct target *pool_pick(
+    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial);
 void pool_release(struct target *t);
+/* The trial is over. If it has neither failed nor worked, the next session may try at once. */
+void pool_end_trial(struct target *t, uint64_t trial);
 static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
 {
 	return UINT64_C(1) << (t - pool->targets);
@@ -39,10 +42,13 @@ static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
  */
 bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now);
 
-/* It could not be reached, did not answer, or would not have anybody (503): it rests, for twice as
- * long each time, give or take a quarter. What was begun before it was last found so, or before it
- * last worked, says nothing new. */
+/* It could not be reached or did not answer: it rests, for twice as long each time, give or take a
+ * quarter. What was begun before it was last found so, or before it last worked, says nothing new.
+ */
 void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+/* It would not have this one (503). That may be the client's doing; when it has said so often
+ * enough in a row it counts as failed. */
+void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
 /* It has opened a connection. */
 void pool_worked(struct target *t, uint64_t now);
 

@@ -26,6 +26,7 @@ struct target {
 	/* Seen by all reactors */
 	atomic_uint connections;          /* open, or being opened */
 	atomic_uint failures;             /* in a row */
+	atomic_uint unavailable;          /* 503s in a row, since it last failed */
 	atomic_uint_fast64_t failed_at;   /* last time */
 	atomic_uint_fast64_t worked_at;   /* likewise */
 	atomic_uint_fast64_t rests_until; /* no new connection before this time; 0: it does well */

@@ -13,6 +13,7 @@ enum { COUNT = 4, REST = 1000, REST_MAX = 8000 };
 static struct target targets[POOL_MAX];
 static struct pool pool;
 static const uint64_t start = 100000;
+static uint64_t trial; /* of the last pick */
 
 static void setup(void)
 {
@@ -26,7 +27,7 @@ static void setup(void)
 
 static int pick(uint64_t tried, uint64_t hash, uint64_t now)
 {
-	struct target *t = pool_pick(&pool, tried, hash, now);
+	struct target *t = pool_pick(&pool, tried, hash, now, &trial);
 
 	return t ? (int)(t - targets) : -1;
 }
@@ -174,6 +175,123 @@ START_TEST(a_trial_that_is_never_heard_of_is_followed_by_another)
 }
 END_TEST
 
+/* The client has left before there was an answer. */
+START_TEST(a_trial_without_a_verdict_is_followed_by_another_at_once)
+{
+	uint64_t end, first;
+
+	pool.count = 1;
+	end = start + let_fail(&targets[0], start);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pick(0, 0, end), 0);
+		first = trial;
+		ck_assert_uint_ne(first, 0);
+		ck_assert_int_eq(pick(0, 0, end), -1);
+		pool_end_trial(&targets[0], first);
+	}
+	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
+}
+END_TEST
+
+START_TEST(what_is_no_trial_ends_without_a_trace)
+{
+	ck_assert_int_eq(pick(0, 0, start), 0);
+	ck_assert_uint_eq(trial, 0);
+	let_fail(&targets[0], start);
+	pool_end_trial(&targets[0], 0);
+	ck_assert_uint_gt(atomic_load(&targets[0].rests_until), start);
+}
+END_TEST
+
+/* What has been found out meanwhile, by this trial or by others, stands. */
+START_TEST(a_trial_with_a_verdict_gives_nothing_back)
+{
+	uint64_t end, first, rest;
+
+	pool.count = 1;
+	end = start + let_fail(&targets[0], start);
+	ck_assert_int_eq(pick(0, 0, end), 0);
+	first = trial;
+	if (_i == 0) {
+		rest = let_fail(&targets[0], end + 1);
+		pool_end_trial(&targets[0], first);
+		ck_assert_int_eq(pick(0, 0, end + rest), -1);
+	} else if (_i == 1) {
+		pool_worked(&targets[0], end + 1);
+		pool_end_trial(&targets[0], first);
+		ck_assert_uint_eq(atomic_load(&targets[0].rests_until), 0);
+	} else { /* it has taken too long, and the next has begun */
+		ck_assert_int_eq(pick(0, 0, end + 60000), 0);
+		pool_end_trial(&targets[0], first);
+		ck_assert_int_eq(pick(0, 0, end + 60000), -1);
+	}
+}
+END_TEST
+
+/* --- 503 -------------------------------------------------------------------------- */
+
+static bool rests(const struct target *t, uint64_t now)
+{
+	return atomic_load((atomic_uint_fast64_t *)(uintptr_t)&t->rests_until) > now;
+}
+
+START_TEST(the_third_503_in_a_row_counts)
+{
+	for (unsigned i = 0; i < 2; i++)
+		pool_unavailable(&pool, &targets[0], start + i, start + i);
+	ck_assert(!rests(&targets[0], start + 2));
+	pool_unavailable(&pool, &targets[0], start + 2, start + 2);
+	ck_assert(rests(&targets[0], start + 2));
+}
+END_TEST
+
+START_TEST(any_other_answer_ends_the_row)
+{
+	for (unsigned i = 0; i < 30; i++) {
+		uint64_t now = start + i;
+
+		if (i % 3 == 2)
+			pool_worked(&targets[0], now);
+		else
+			pool_unavailable(&pool, &targets[0], now, now);
+		ck_assert(!rests(&targets[0], now));
+	}
+}
+END_TEST
+
+/* Sessions that were begun before others were accepted, or before it was sent to rest. */
+START_TEST(late_503s_are_no_news)
+{
+	pool_worked(&targets[0], start + 5);
+	for (unsigned i = 0; i < 9; i++)
+		pool_unavailable(&pool, &targets[0], start, start + 6);
+	ck_assert(!rests(&targets[0], start + 6));
+	let_fail(&targets[1], start + 5);
+	for (unsigned i = 0; i < 9; i++)
+		pool_unavailable(&pool, &targets[1], start, start + 6);
+	ck_assert_uint_eq(atomic_load(&targets[1].failures), 1);
+}
+END_TEST
+
+/* One session cannot send it back to rest; three, one after the other, can. */
+START_TEST(a_503_in_a_trial_is_no_verdict_yet)
+{
+	uint64_t end;
+
+	pool.count = 1;
+	end = start + let_fail(&targets[0], start);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pick(0, 0, end), 0);
+		pool_unavailable(&pool, &targets[0], end, end);
+		pool_end_trial(&targets[0], trial);
+	}
+	ck_assert_int_eq(pick(0, 0, end), -1);
+	ck_assert_uint_eq(atomic_load(&targets[0].failures), 2);
+}
+END_TEST
+
+/* --- failures, one after the other ------------------------------------------------ */
+
 START_TEST(a_success_forgets_all_failures)
 {
 	uint64_t now = start;
@@ -227,14 +345,20 @@ static void *use(void *arg)
 	unsigned seed = (unsigned)(uintptr_t)arg;
 
 	for (uint64_t i = 0; i < 20000; i++) {
-		struct target *t = pool_pick(&pool, 0, (uint64_t)rand_r(&seed), start + i);
+		uint64_t own_trial;
+		struct target *t =
+		    pool_pick(&pool, 0, (uint64_t)rand_r(&seed), start + i, &own_trial);
+		int fate = rand_r(&seed) % 8;
 
 		if (!t)
 			continue;
-		if (rand_r(&seed) % 8 == 0)
+		if (fate == 0)
 			pool_failed(&pool, t, start + i, start + i);
-		else
+		else if (fate == 1)
+			pool_unavailable(&pool, t, start + i, start + i);
+		else if (fate > 2)
 			pool_worked(t, start + i);
+		pool_end_trial(t, own_trial);
 		pool_release(t);
 	}
 	return NULL;
@@ -259,7 +383,9 @@ END_TEST
 /* Of all threads that see the rest end, one is let through. */
 static void *knock(void *arg)
 {
-	if (pool_pick(&pool, 0, 0, start + 2 * REST))
+	uint64_t own_trial;
+
+	if (pool_pick(&pool, 0, 0, start + 2 * REST, &own_trial))
 		atomic_fetch_add((atomic_uint *)arg, 1);
 	return NULL;
 }
@@ -299,6 +425,13 @@ int main(void)
 	tcase_add_test(tc, the_rest_is_not_the_same_for_all);
 	tcase_add_test(tc, one_goes_first_when_the_rest_is_over);
 	tcase_add_test(tc, a_trial_that_is_never_heard_of_is_followed_by_another);
+	tcase_add_test(tc, a_trial_without_a_verdict_is_followed_by_another_at_once);
+	tcase_add_test(tc, what_is_no_trial_ends_without_a_trace);
+	tcase_add_loop_test(tc, a_trial_with_a_verdict_gives_nothing_back, 0, 3);
+	tcase_add_test(tc, the_third_503_in_a_row_counts);
+	tcase_add_test(tc, any_other_answer_ends_the_row);
+	tcase_add_test(tc, late_503s_are_no_news);
+	tcase_add_test(tc, a_503_in_a_trial_is_no_verdict_yet);
 	tcase_add_test(tc, a_success_forgets_all_failures);
 	tcase_add_test(tc, what_was_begun_before_says_nothing_new);
 	tcase_add_test(tc, what_was_begun_before_it_last_worked_is_no_reproach);

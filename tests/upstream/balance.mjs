@@ -5,6 +5,8 @@ import { check, equal } from '../e2e/harness.mjs';
 import { open, refused, start } from './clients.mjs';
 import { sleep, until } from './gateway.mjs';
 
+const UNAVAILABLE_MAX = 3; /* 503s in a row until a backend rests */
+
 async function openMany(url, n, options) {
 	const lines = [];
 
@@ -98,13 +100,55 @@ async function unavailable(world) {
 	const before = three[0].asked;
 	const lines = await openMany(url('/eject'), 6);
 	equal(three[0].lines.size, 0, 'connections at who is unavailable');
-	check(three[0].asked - before <= 2, `it was asked ${three[0].asked - before} times`);
+	check(three[0].asked - before <= UNAVAILABLE_MAX, `it was asked ${three[0].asked - before} times`);
 	Object.assign(three[1], { habit: 'refuse', number: 503 });
 	Object.assign(three[2], { habit: 'refuse', number: 503 });
 	equal((await refused(url('/eject'), 'raw')).status, 503, 'status when all are');
 	three.forEach((b) => { b.habit = undefined; });
 	await allAreBack(world, lines);
 	await closeAll(lines);
+	await nobody(world);
+}
+
+/* A 503 now and then is the affair of who got it: nobody else is kept away. */
+async function unavailableToSome(world) {
+	const { three, url } = world;
+
+	for (let i = 0; i < 4; i++) {
+		for (let j = 1; j < UNAVAILABLE_MAX; j++)
+			equal((await refused(url('/trial'), 'raw', { query: '?do=refuse&n=503' })).status, 503, 'status');
+		const asked = three[0].asked;
+		const line = await open(url('/trial'), 'raw');
+		equal(three[0].asked - asked, 1, 'times it was asked for who gets in');
+		await line.close();
+	}
+	await nobody(world);
+}
+
+/* The first session after a rest leaves without an answer: the next need not wait for one. */
+async function trialWithoutVerdict(world) {
+	const { three, url, gateway } = world;
+	const log = gateway.log.length;
+
+	await three[0].stop();
+	equal((await refused(url('/trial'), 'raw')).status, 502, 'status while it is gone');
+	await three[0].start();
+	equal((await refused(url('/trial'), 'raw')).status, 503, 'status while it rests');
+	three[0].habit = 'never';
+	const { asked } = three[0];
+	let trial;
+	await until('one is let through', async () => {
+		trial = start(url('/trial'), 'raw');
+		await Promise.race([trial.over(), until('it is asked', () => (three[0].asked > asked ? null : 'no'), 1000)]).catch(() => {});
+		return three[0].asked > asked ? null : 'it rests';
+	});
+	equal((await refused(url('/trial'), 'raw')).status, 503, 'status during the trial');
+	three[0].habit = undefined;
+	trial.ws.terminate();
+	const left = performance.now();
+	await until('the next is let through', () => open(url('/trial'), 'raw').then((line) => line.close().then(() => null), () => 'refused'), 2000);
+	check(performance.now() - left < 1000, `it took ${Math.round(performance.now() - left)} ms`);
+	equal(gateway.log.slice(log).filter((l) => /cannot be reached/.test(l)).length, 1, 'failures in the log');
 	await nobody(world);
 }
 
@@ -142,6 +186,8 @@ export async function testBalance(world) {
 	await suite.test('balance: hash', () => hashed(world));
 	await suite.test('health: one goes and comes back', () => ejectedAndBack(world));
 	await suite.test('health: 503 sends to the others', () => unavailable(world));
+	await suite.test('health: a 503 now and then keeps nobody away', () => unavailableToSome(world));
+	await suite.test('health: who leaves before an answer keeps nobody away', () => trialWithoutVerdict(world));
 	await suite.test('health: one client cannot spoil a backend for all', () => poison(world));
 	await suite.test('health: one that is hung does not take all the time', () => hung(world));
 }
