@@ -124,6 +124,9 @@ int http_hold(struct http_request *r, const struct http_head *head, struct http_
 	r->held = held;
 	r->state = REQUEST_HELD;
 	server->counters.held++;
+	/* It ended right behind its request, which nobody will say again */
+	if (r->conn->half_closed)
+		timer_start(loop_timers(server->loop), &r->conn->timer, 1);
 	stream_init(&out->stream, server->loop, pair[1], NULL);
 	out->peer = r->conn->peer;
 	out->keep_alive = false;

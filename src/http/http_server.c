@@ -56,6 +56,10 @@ static void on_deadline(struct timer *t)
 	struct http_conn *conn = container_of(t, struct http_conn, timer);
 	bool answering = conn->request && conn->request->state != REQUEST_READING;
 
+	if (conn->request && conn->request->state == REQUEST_HELD) {
+		http_held_hangup(conn->request->held);
+		return;
+	}
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
 		http_relay_abort(conn->relay);

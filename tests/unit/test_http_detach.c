@@ -149,6 +149,24 @@ START_TEST(the_owner_of_a_held_poll_hears_that_the_client_has_gone)
 }
 END_TEST
 
+/* Its end is here together with its request, before there is anything to hold. */
+START_TEST(the_owner_of_a_held_poll_hears_that_the_client_had_gone_before)
+{
+	int fd = _i ? client_new_unix() : client_new();
+
+	serving = detach_poll;
+	say(fd, POST("/poll", "0\r\n\r\n") GET("/other"));
+	shutdown(fd, SHUT_WR);
+	settle();
+	pass_ms(10);
+	ck_assert_uint_eq(counters()->held, 0);
+	ck_assert_uint_eq(hangups, 1);
+	close(fd);
+	settle();
+	ck_assert_uint_eq(counters()->connections, 0);
+}
+END_TEST
+
 START_TEST(a_server_that_ends_lets_go_of_held_polls)
 {
 	int fd = client_new(), other = client_new();
@@ -318,6 +336,8 @@ int main(void)
 	tcase_add_test(tc, after_chunks_a_poll_is_held_since_nobody_can_count);
 	tcase_add_test(tc, a_held_poll_whose_owner_says_nothing_is_answered_with_500);
 	tcase_add_test(tc, the_owner_of_a_held_poll_hears_that_the_client_has_gone);
+	tcase_add_loop_test(
+	    tc, the_owner_of_a_held_poll_hears_that_the_client_had_gone_before, 0, 2);
 	tcase_add_test(tc, a_server_that_ends_lets_go_of_held_polls);
 	tcase_add_test(tc, a_stream_with_something_behind_it_does_not_keep_its_connection);
 	tc = group(suite, "upgrade", upgrade_setup, upgrade_teardown);
