@@ -104,12 +104,13 @@ static void slow_client_down(struct link *l)
 	sockjs_pause(l->session);
 }
 
+/* If it fails a hang-up follows. Until then what has been read is taken: it may hold a Close. */
 static void write_bytes(struct link *l, const char *p, size_t n)
 {
 	struct stream_piece piece = { p, n, NULL };
 
-	if (!l->ended && stream_write(&l->stream, &piece, 1) < 0)
-		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	if (!l->ended)
+		stream_write(&l->stream, &piece, 1);
 }
 
 /* What was composed for a backend leaves. */
@@ -410,10 +411,21 @@ static void on_writable(struct stream *s)
 		sockjs_resume(l->session);
 }
 
+/* A backend that says its last words and a Close, and closes before it has read all, resets the
+ * connection: what we wrote meanwhile failed, but what it said is here. */
 static void on_hangup(struct stream *s, int err)
 {
+	struct link *l = container_of(s, struct link, stream);
+	char *scratch = loop_scratch(l->part->loop);
+	ssize_t n = 1;
+
 	(void)err;
-	lost(container_of(s, struct link, stream), SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	while (n > 0 && !l->ended && !l->shut && !l->choked && !has_no_room(l)) {
+		n = stream_read_rest(s, scratch, LOOP_SCRATCH_BYTES);
+		if (n > 0)
+			feed(l, scratch, (size_t)n);
+	}
+	lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 }
 
 static const struct stream_events stream_events = {

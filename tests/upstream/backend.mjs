@@ -254,6 +254,14 @@ const BAD = {
 		socket.write(closeFrame(4321, 'said it all'));
 		socket.end();
 	},
+	/* The same, but leaves unread what it was sent: the system resets the connection */
+	sayAndReset(req, socket, { n }) {
+		const words = Array.from({ length: n }, (_, i) => frame(0x81, String(i)));
+
+		accept(req, socket);
+		socket.pause();
+		setTimeout(() => socket.write(Buffer.concat([...words, closeFrame(4321, 'said it all')]), () => socket.destroy()), 100);
+	},
 	neverReads(req, socket) {
 		accept(req, socket);
 		socket.pause();

@@ -53,6 +53,15 @@ async function saysAllAndGoes(url, kind) {
 	equal(line.end, { code: 4321, reason: 'said it all' }, 'close');
 }
 
+/* While the client goes on talking. */
+async function saysAllAndResets(url, kind) {
+	const line = await open(url, kind, { query: '?do=sayAndReset&n=200' });
+	const talk = setInterval(() => line.send('blah'), 5);
+
+	equal((await line.rest().finally(() => clearInterval(talk))).length, 200, 'messages');
+	equal(line.end, { code: 4321, reason: 'said it all' }, 'close');
+}
+
 async function closesAre(url, kind, habit, expected) {
 	const line = await open(url, kind, { query: `?do=${habit}` });
 
@@ -107,6 +116,7 @@ export async function testMessages(world) {
 		await suite.test(`${kind}: ${MANY} to the client, in order`, () => countsDown(url('/app'), kind));
 		await suite.test(`${kind}: a backend that says something and closes at once`, () => saysGoodbye(url('/app'), kind));
 		await suite.test(`${kind}: a backend that says all and hangs up`, () => saysAllAndGoes(url('/app'), kind));
+		await suite.test(`${kind}: a backend that says all and resets`, () => saysAllAndResets(url('/app'), kind));
 		await suite.test(`${kind}: the backend's code and reason`, () =>
 			closesAre(url('/app'), kind, 'closeLater&n=4567', { code: 4567, reason: 'as asked' }));
 		await suite.test(`${kind}: a close without a code is 1000`, () =>
