@@ -13,6 +13,7 @@ import { testBalance, testDown } from './balance.mjs';
 import { Backend } from './backend.mjs';
 import { testCrowd, testRestart } from './crowd.mjs';
 import { open, start } from './clients.mjs';
+import { startExamples, testExamples } from './examples.mjs';
 import { Gateway, sleep } from './gateway.mjs';
 import { testHandshake } from './handshake.mjs';
 import { testHostile } from './hostile.mjs';
@@ -68,6 +69,7 @@ function endpoints() {
 		endpoint('/nobody', `unix:${folder}/nobody.sock`),
 		endpoint('/name', `ws://localhost:${main.port}/`),
 		endpoint('/noname', 'ws://no-such-name.invalid/', { connect_timeout_ms: 3000 }),
+		...Object.entries(world.chats).map(([name, chat]) => endpoint(`/chat-${name}`, chat.url)),
 		endpoint('/round', all),
 		endpoint('/least', all, { balance: 'least_connections' }),
 		endpoint('/hash', all, { balance: 'hash' }),
@@ -93,6 +95,7 @@ async function startAll() {
 		tls[name] = new Backend({ tls: pair });
 	await Promise.all([main, ...three, ...Object.values(tls)].map((b) => b.start(0)));
 	await unix.start(`${folder}/backend.sock`);
+	world.chats = await startExamples(folder);
 	await world.gateway.start({
 		threads: Number(args.threads ?? 1),
 		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', tls: { certificate: c.files.good.cert, key: c.files.good.key } }],
@@ -128,6 +131,7 @@ async function main() {
 	await startAll();
 	await group('messages', testMessages);
 	await group('handshake', testHandshake);
+	await group('examples', testExamples);
 	await group('hostile', testHostile);
 	await group('tls', testTls);
 	await group('balance', testBalance);
