@@ -219,6 +219,24 @@ static int check_tls_files(struct config *c, size_t i)
 	return check_file(c, key, l->tls_key);
 }
 
+static int check_upstream_files(struct config *c, size_t i)
+{
+	const struct upstream_options *u = &c->endpoints[i].options.upstream;
+	const struct {
+		const char *key, *path;
+	} files[] = { { "ca", u->tls_ca }, { "certificate", u->tls_certificate },
+		{ "key", u->tls_key } };
+	int err = 0;
+
+	for (size_t k = 0; k < sizeof(files) / sizeof(*files) && err == 0; k++) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "endpoints[%zu].upstream.tls.%s", i, files[k].key);
+		err = check_file(c, key, files[k].path);
+	}
+	return err;
+}
+
 int config_check(struct config *c)
 {
 	int err;
@@ -232,6 +250,9 @@ int config_check(struct config *c)
 		    "\"application\"");
 	for (size_t i = 0; i < c->listener_count; i++)
 		if ((err = check_tls_files(c, i)) < 0)
+			return err;
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if ((err = check_upstream_files(c, i)) < 0)
 			return err;
 	if ((err = check_file(c, "www", c->options.server.www)) < 0)
 		return err;

@@ -295,6 +295,21 @@ START_TEST(files_that_cannot_be_read_are_named)
 	ck_assert_int_eq(config_check(&c), -EINVAL);
 	ck_assert_str_eq(
 	    c.error, "listen[0].tls.key: cannot read \"/no/such/key\": No such file or directory");
+	sockjs_options_set(&c.listeners[0].options, "tls.key", NULL);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const keys[] = { "upstream.tls.ca", "upstream.tls.certificate",
+			"upstream.tls.key" };
+		char expected[200];
+
+		sockjs_options_set(&c.endpoints[0].options, keys[i], "/no/such/pem");
+		ck_assert_int_eq(config_check(&c), -EINVAL);
+		snprintf(expected, sizeof(expected),
+		    "endpoints[0].%s: cannot read \"/no/such/pem\": No such file or directory",
+		    keys[i]);
+		ck_assert_str_eq(c.error, expected);
+		sockjs_options_set(&c.endpoints[0].options, keys[i], NULL);
+	}
+	ck_assert_int_eq(config_check(&c), 0);
 	config_fini(&c);
 }
 END_TEST

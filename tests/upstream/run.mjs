@@ -5,7 +5,7 @@
  *
  *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, equal, readArguments, Suite, WHOLE_MS } from '../e2e/harness.mjs';
@@ -48,6 +48,7 @@ function endpoint(prefix, url, upstream = {}, more = {}) {
 
 function endpoints() {
 	const { main, three, tls, certificates: c } = world;
+	const pair = (name) => ({ certificate: c.files[name].cert, key: c.files[name].key });
 	const ours = `${main.url}/base`;
 	const all = three.map((b) => b.url);
 	const quick = { connect_timeout_ms: 500, ping_interval_ms: 300, pong_timeout_ms: 300 };
@@ -82,6 +83,12 @@ function endpoints() {
 		endpoint('/wss-unknown', tls.good.url),
 		endpoint('/wss-name', tls.wrongName.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
 		endpoint('/wss-expired', tls.expired.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		...['TLSv1.3', 'TLSv1.2'].flatMap((version) => [
+			endpoint(`/wss-mutual-${version.replace('.', '')}`, tls[version].url, { tls: { ca: c.ca, ...pair('client') } }),
+			endpoint(`/wss-mutual-${version.replace('.', '')}-none`, tls[version].url, { tls: { ca: c.ca } }),
+			endpoint(`/wss-mutual-${version.replace('.', '')}-stranger`, tls[version].url, { tls: { ca: c.ca, ...pair('stranger') } }),
+		]),
+		endpoint('/wss-offered', tls.good.url, { tls: { ca: c.ca, ...pair('client') } }),
 		endpoint('/wss-anything', tls.expired.url, { tls: { verify: false } }),
 		endpoint('/wss-plain', main.url.replace('ws:', 'wss:'), quick),
 		endpoint('/ws-tls', tls.good.url.replace('wss:', 'ws:'), quick),
@@ -93,6 +100,9 @@ async function startAll() {
 
 	for (const [name, pair] of Object.entries({ good: c.good, wrongName: c.wrongName, expired: c.expired }))
 		tls[name] = new Backend({ tls: pair });
+	for (const version of ['TLSv1.3', 'TLSv1.2'])
+		tls[version] = new Backend({ tls: { ...c.good, ca: readFileSync(c.ca), requestCert: true, rejectUnauthorized: true,
+			minVersion: version, maxVersion: version } });
 	await Promise.all([main, ...three, ...Object.values(tls)].map((b) => b.start(0)));
 	await unix.start(`${folder}/backend.sock`);
 	world.chats = await startExamples(folder);

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { check, equal } from '../e2e/harness.mjs';
 import { KINDS, open, refused } from './clients.mjs';
 
-/* An authority of our own; one good certificate, and two that are not. */
+/* An authority of our own; one good certificate, two that are not, one for a client, and one for a
+ * client of somebody else's authority. */
 export function makeCertificates(folder) {
 	const at = (name) => join(folder, name);
 	const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -21,6 +22,7 @@ export function makeCertificates(folder) {
 	for (const [name, san, dates] of [
 		['good', 'DNS:localhost,IP:127.0.0.1', []],
 		['wrongName', 'DNS:elsewhere.example', []],
+		['client', 'DNS:gateway.example', []],
 		['expired', 'DNS:localhost,IP:127.0.0.1', ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']],
 	]) {
 		const file = (end) => at(`${name}.${end}`);
@@ -32,6 +34,9 @@ export function makeCertificates(folder) {
 		made.files[name] = { cert: file('pem'), key: file('key') };
 		made[name] = { cert: readFileSync(file('pem')), key: readFileSync(file('key')) };
 	}
+	openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=stranger',
+		'-keyout', at('stranger.key'), '-out', at('stranger.pem'));
+	made.files.stranger = { cert: at('stranger.pem'), key: at('stranger.key') };
 	return made;
 }
 
@@ -60,6 +65,18 @@ export async function testTls({ suite, url, gateway }) {
 			equal((await refused(url(prefix), 'xhr')).code, 1013, 'code');
 			check(gateway.said(why), 'the log does not say why');
 		});
+	for (const version of ['TLSv1.3', 'TLSv1.2']) {
+		const prefix = `/wss-mutual-${version.replace('.', '')}`;
+
+		for (const kind of KINDS)
+			await suite.test(`wss, ${kind}, ${version}: a backend that wants to know us`, () => echoes(url(prefix), kind));
+		for (const [what, suffix] of [['no certificate', '-none'], ['a stranger\'s certificate', '-stranger']])
+			await suite.test(`wss, ${version}: ${what} where one is wanted is refused`, async () => {
+				equal((await refused(url(prefix + suffix), 'raw')).status, 502, 'status');
+				equal((await refused(url(prefix + suffix), 'xhr')).code, 1013, 'code');
+			});
+	}
+	await suite.test('wss: a certificate where none is wanted', () => echoes(url('/wss-offered'), 'raw'));
 	await suite.test('wss: no TLS at the other end', async () => {
 		const { status } = await refused(url('/wss-plain'), 'raw');
 
