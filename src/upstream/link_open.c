@@ -448,7 +448,10 @@ static void on_resolved(
 		known->count = n;
 		known->until = now_of(l) + keep_seconds(ttl_seconds) * 1000;
 	} else if (!keep_stale(known, err, now_of(l))) {
-		target_failed(l, resolution_why(r), &unreachable);
+		if (is_our_own(err))
+			drop_target(l, resolution_why(r), &all_rest);
+		else
+			target_failed(l, resolution_why(r), &unreachable);
 		return;
 	}
 	dial_first(l);

@@ -347,6 +347,9 @@ static int add_targets(struct upstream *u, char *why, size_t why_size)
 		return -ENOMEM;
 	for (size_t i = 0; i < urls->count && err == 0; i++) {
 		err = target_init(&pool->targets[i], urls->items[i]);
+		if (err == -EINVAL)
+			snprintf(why, why_size, "upstream.url[%zu]: \"%s\" is no URL of a backend",
+			    i, urls->items[i]);
 		if (err < 0)
 			return err;
 		pool->count++;
