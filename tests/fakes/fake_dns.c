@@ -78,6 +78,24 @@ static void put_many(struct answer *a, unsigned type)
 	}
 }
 
+/* No address: there is no such name. */
+static unsigned put_app(struct answer *a, unsigned type)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *ip = fake_dns.app.addresses[i];
+		bool is_v6 = ip && strchr(ip, ':');
+
+		known = known || ip;
+		if (ip && type == A && !is_v6)
+			put_a(a, fake_dns.app.ttl, ip);
+		else if (ip && type == AAAA && is_v6)
+			put_aaaa(a, fake_dns.app.ttl, ip);
+	}
+	return known ? 0 : NXDOMAIN;
+}
+
 /* The name as text, and what follows it; false if this is no question. */
 static bool read_question(
     const uint8_t *p, size_t n, char name[256], unsigned *type, size_t *question_end)
@@ -129,6 +147,8 @@ static unsigned fill(struct answer *a, const char *name, unsigned type, bool by_
 		return TRUNCATED;
 	else if (is(name, "large.test"))
 		put_many(a, type);
+	else if (is(name, "app.test"))
+		return put_app(a, type);
 	else if (is(name, "none.test"))
 		return NXDOMAIN;
 	else if (is(name, "fails.test"))
@@ -184,7 +204,8 @@ static bool answer(const uint8_t *p, size_t n, struct answer *a, bool by_tcp)
 
 	fake_dns.asked++;
 	fake_dns.asked_by_tcp += by_tcp;
-	if (!read_question(p, n, name, &type, &end) || is(name, "silent.test"))
+	if (!read_question(p, n, name, &type, &end) || is(name, "silent.test") ||
+	    (is(name, "app.test") && fake_dns.app.silent))
 		return false;
 	memcpy(a->p, p, end);
 	a->n = end;
@@ -286,6 +307,7 @@ void fake_dns_start(void)
 	snprintf(fake_dns.address, sizeof(fake_dns.address), "127.0.0.1:%u", port);
 	fake_dns.asked = fake_dns.asked_by_tcp = 0;
 	fake_dns.held_back = false;
+	memset(&fake_dns.app, 0, sizeof(fake_dns.app));
 }
 
 static void close_if_open(int *fd)

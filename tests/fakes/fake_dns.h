@@ -8,11 +8,18 @@
 #define FAKES_FAKE_DNS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct fake_dns {
 	char address[32];
 	unsigned asked, asked_by_tcp;
 	bool held_back; /* what is asked stays in the socket */
+	/* What app.test has, as the test likes: IPv4 or IPv6 addresses, or NULL */
+	struct {
+		const char *addresses[2];
+		uint32_t ttl;
+		bool silent;
+	} app;
 };
 
 extern struct fake_dns fake_dns; /* there is one */
