@@ -3,12 +3,11 @@
  * frames. It composes; http_receiver.c sends.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver_private.h"
 
-#define CHUNK_GAP 10 /* room for "xxxxxxxx\r\n" */
+#define CHUNK_GAP (2 * sizeof(size_t) + 2) /* room for a size in hexadecimal, and "\r\n" */
 
 static struct bytes lines_of(const struct http_receiver *r)
 {
@@ -64,25 +63,36 @@ static int chunk_begin(struct buf *out, size_t *mark)
 	return 0;
 }
 
+/* The length of a chunk and its line end, so that they end at `end`; where they begin. */
+static char *chunk_size(char *end, size_t n)
+{
+	char *at = end - 2;
+
+	memcpy(at, "\r\n", 2);
+	do {
+		*--at = "0123456789abcdef"[n & 15];
+		n >>= 4;
+	} while (n);
+	return at;
+}
+
 /* Writes the length, closes the gap and ends the chunk. */
 static int chunk_end(struct buf *out, size_t mark)
 {
 	size_t n = buf_len(out) - mark - CHUNK_GAP, unused;
-	char digits[CHUNK_GAP + 1], *at;
-	int len = snprintf(digits, sizeof(digits), "%zx\r\n", n);
+	char *gap, *size;
 
-	if (len < 0 || len > CHUNK_GAP || buf_add(out, "\r\n", 2) < 0)
+	if (buf_add(out, "\r\n", 2) < 0)
 		return -ENOMEM;
-	at = buf_data(out) + mark;
-	unused = CHUNK_GAP - (size_t)len;
+	gap = buf_data(out) + mark;
+	size = chunk_size(gap + CHUNK_GAP, n);
+	unused = (size_t)(size - gap);
 	if (mark == 0) {
 		out->start += unused; /* nothing stands before: begin later */
 	} else {
-		memmove(at, at + unused, CHUNK_GAP - unused + n + 2);
+		memmove(gap, size, CHUNK_GAP - unused + n + 2);
 		out->end -= unused;
-		unused = 0;
 	}
-	memcpy(at + unused, digits, (size_t)len);
 	return 0;
 }
 

@@ -47,12 +47,10 @@ static int enlarge(struct buf *b, size_t cap)
 	return 0;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_make_room(struct buf *b, size_t n)
 {
 	size_t used = buf_len(b), cap = b->cap;
 
-	if (b->cap - b->end >= n && b->data)
-		return b->data + b->end;
 	if (n > SIZE_MAX / 4 - used)
 		return NULL;
 	/* A quarter of the capacity must have been consumed before it is worth a move, or a full

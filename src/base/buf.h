@@ -22,9 +22,15 @@ struct buf {
 
 void buf_fini(struct buf *b);
 
+/* For buf_reserve(): when they do not fit behind what is there. */
+char *buf_make_room(struct buf *b, size_t n);
 /* Room for n more bytes: a pointer to write at, or NULL when memory is out. Call buf_commit()
  * with the number actually written. */
-char *buf_reserve(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+	return b->data && b->cap - b->end >= n ? b->data + b->end : buf_make_room(b, n);
+}
+
 /* p must not point into the buffer itself. */
 int buf_add(struct buf *b, const void *p, size_t n);
 int buf_add_str(struct buf *b, const char *s);

@@ -8,7 +8,10 @@
 
 #include "base/mem.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature /* clang's way to ask */
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
@@ -19,65 +22,83 @@ struct stash_block {
 	struct stash_block *next;
 };
 
-static size_t rounded_up(size_t size)
+/* A size, rounded up to one of those that there are. */
+struct size {
+	unsigned index;
+	size_t octets;
+};
+
+static struct size fine(size_t size)
 {
-	return size ? (size + STASH_STEP - 1) & ~(size_t)(STASH_STEP - 1) : STASH_STEP;
+	unsigned steps = size ? (unsigned)(size + 63) / 64 : 1;
+
+	return (struct size){ steps - 1, steps * 64u };
 }
 
-static struct stash_block **list_for(struct stash *stash, size_t rounded)
+/* With 1024 = 2^10 below: which power of two, and how many quarters of it more. */
+static struct size coarse(size_t size)
 {
-	return &stash->blocks[rounded / STASH_STEP - 1];
+	unsigned power = 63u - (unsigned)__builtin_clzll(size - 1),
+	         quarters = (unsigned)((size - 1) >> (power - 2)) - 3;
+
+	return (struct size){ STASH_FINE + (power - 10) * 4 + quarters - 1, ((size_t)4 + quarters)
+		                                                                << (power - 2) };
 }
 
-static struct stash_block *take(struct stash *stash, size_t rounded)
+static struct size size_for(size_t size)
 {
-	struct stash_block **list = list_for(stash, rounded), *block = *list;
+	return size <= 64 * STASH_FINE ? fine(size) : coarse(size);
+}
+
+static struct stash_block *take(struct stash *stash, struct size size)
+{
+	struct stash_block *block = stash->blocks[size.index];
 
 	if (block) {
-		ASAN_UNPOISON_MEMORY_REGION(block, rounded);
-		*list = block->next;
-		stash->kept -= rounded;
+		ASAN_UNPOISON_MEMORY_REGION(block, size.octets);
+		stash->blocks[size.index] = block->next;
+		stash->kept -= size.octets;
 	}
 	return block;
 }
 
 void *stash_alloc(struct stash *stash, size_t size)
 {
-	size_t rounded;
+	struct size rounded;
 	void *p;
 
 	if (!stash || size > STASH_LARGEST)
 		return mem_alloc(size);
-	rounded = rounded_up(size);
+	rounded = size_for(size);
 	p = take(stash, rounded);
-	return p ? p : mem_alloc(rounded);
+	return p ? p : mem_alloc(rounded.octets);
 }
 
 void stash_free(struct stash *stash, void *p, size_t size)
 {
-	size_t rounded;
-	struct stash_block *block = p, **list;
+	struct stash_block *block = p;
+	struct size rounded;
 
-	if (!p)
-		return;
-	rounded = rounded_up(size);
-	if (!stash || size > STASH_LARGEST || stash->kept + rounded > STASH_KEEPS) {
+	if (!stash || size > STASH_LARGEST) {
 		mem_free(p);
 		return;
 	}
-	list = list_for(stash, rounded);
-	block->next = *list;
-	*list = block;
-	stash->kept += rounded;
-	ASAN_POISON_MEMORY_REGION(block, rounded);
+	rounded = size_for(size);
+	if (!p || stash->kept + rounded.octets > STASH_KEEPS) {
+		mem_free(p);
+		return;
+	}
+	block->next = stash->blocks[rounded.index];
+	stash->blocks[rounded.index] = block;
+	stash->kept += rounded.octets;
+	ASAN_POISON_MEMORY_REGION(block, rounded.octets);
 }
 
 void stash_fini(struct stash *stash)
 {
-	for (size_t rounded = STASH_STEP; rounded <= STASH_LARGEST; rounded += STASH_STEP) {
-		struct stash_block *block;
+	struct stash_block *block;
 
-		while ((block = take(stash, rounded)))
+	for (size_t size = 1; size <= STASH_LARGEST; size = size_for(size).octets + 1)
+		while ((block = take(stash, size_for(size))))
 			mem_free(block);
-	}
 }

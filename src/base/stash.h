@@ -11,15 +11,20 @@
 
 #include <stddef.h>
 
-#define STASH_STEP    64        /* sizes are rounded up to multiples of it */
-#define STASH_LARGEST 1024      /* a block that is kept */
+#define STASH_LARGEST 65536     /* a block that is kept */
 #define STASH_KEEPS   (1 << 20) /* octets in all */
+
+enum {
+	STASH_FINE = 16,      /* sizes up to 1024, in steps of 64 */
+	STASH_COARSE = 6 * 4, /* beyond, four between a power of two and the next */
+	STASH_SIZES = STASH_FINE + STASH_COARSE,
+};
 
 struct stash_block;
 
 struct stash {
-	struct stash_block *blocks[STASH_LARGEST / STASH_STEP]; /* by size */
-	size_t kept;                                            /* octets */
+	struct stash_block *blocks[STASH_SIZES];
+	size_t kept; /* octets */
 };
 
 #define STASH_INIT ((struct stash){ 0 })

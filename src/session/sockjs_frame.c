@@ -22,9 +22,9 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
-#define GUESS_MAX 4096 /* up to here *_add() reserves the worst case at once */
-#define SLICE     4096 /* beyond, it writes at most so many octets at a time, */
-#define SLICE_MIN 128  /* and preferably no fewer than these */
+#define GUESS_MAX 65536 /* up to here *_add() reserves the worst case at once */
+#define SLICE     4096  /* beyond, it writes at most so many octets at a time, */
+#define SLICE_MIN 128   /* and preferably no fewer than these */
 
 /* --- running an alphabet ------------------------------------------------ */
 

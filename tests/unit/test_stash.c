@@ -61,6 +61,27 @@ START_TEST(sizes_are_kept_apart)
 }
 END_TEST
 
+START_TEST(every_size_has_room_and_none_wastes_much)
+{
+	size_t before = 0;
+
+	for (size_t size = 0; size <= STASH_LARGEST; size += size < 3000 ? 1 : 61) {
+		char *p = stash_alloc(&stash, size);
+		size_t kept;
+
+		memset(p, 1, size); /* ASan would tell */
+		stash_free(&stash, p, size);
+		kept = stash.kept;
+		ck_assert_uint_ge(kept, size);
+		ck_assert_uint_ge(kept, before);
+		ck_assert_uint_lt(kept, size <= 1024 ? size + 65 : size + size / 4);
+		before = kept;
+		stash_fini(&stash);
+		ck_assert_uint_eq(stash.kept, 0);
+	}
+}
+END_TEST
+
 START_TEST(large_blocks_are_the_heaps)
 {
 	void *p = stash_alloc(&stash, STASH_LARGEST + 1);
@@ -226,6 +247,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_block_that_came_back_is_given_again_without_the_heap);
 	tcase_add_test(tc, sizes_are_kept_apart);
+	tcase_add_test(tc, every_size_has_room_and_none_wastes_much);
 	tcase_add_test(tc, large_blocks_are_the_heaps);
 	tcase_add_test(tc, what_is_kept_is_bounded);
 	tcase_add_test(tc, without_a_stash_it_is_the_heap);
