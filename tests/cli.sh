@@ -128,6 +128,18 @@ says 'and it is named' "$err" "sockjsd: unexpected argument 'here'*"
 exits 'an option without its value is a usage error' 2 --demo -l
 says 'and it is named' "$err" "sockjsd: a value is missing after '-l'*"
 exits '--demo and -c exclude each other' 2 --demo -c x.json
+exits '--demo and --upstream exclude each other' 2 --demo --upstream ws://127.0.0.1:9000
+exits '--upstream and -c exclude each other' 2 --upstream ws://127.0.0.1:9000 -c x.json
+says 'and the file is named' "$err" "sockjsd: *not two of them: 'x.json'*"
+exits 'an --upstream that is no URL of a WebSocket is a usage error' 2 --upstream http://127.0.0.1:9000/
+says 'and it is named, with what is allowed' "$err" 'sockjsd: --upstream: upstream.url*: "http://127.0.0.1:9000/" *ws://*'
+exits '--upstream makes a configuration' 0 --upstream ws://127.0.0.1:9000/socket --print-config
+says 'with that backend' "$out" '*"prefix": "/app"*"application": "upstream"*"ws://127.0.0.1:9000/socket"*'
+exits '--allowed-origins is for all endpoints' 0 --upstream ws://127.0.0.1:9000 --print-config \
+	--allowed-origins http://localhost:3000,https://*.example.com
+says 'each of them' "$out" '*"allowed_origins": *"http://localhost:3000"*"https://\*.example.com"*'
+exits 'an origin that cannot be is a usage error' 2 --demo --allowed-origins localhost
+says 'and it is named' "$err" 'sockjsd: --allowed-origins: allowed_origins*"localhost"*'
 exits 'a bad log level is a usage error' 2 --demo --log-level loud
 says 'and what is allowed is said' "$err" '*debug, info, warn, error or silent*'
 exits 'a bad address is a usage error' 2 --demo -l nowhere

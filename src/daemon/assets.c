@@ -1,5 +1,5 @@
 /*
- * daemon/assets.c - looks for the demo's files: beside the executable (a build
+ * daemon/assets.c - looks for files to serve: beside the executable (a build
  * tree), where they are installed, in the current directory; see assets.h.
  */
 #include "daemon/assets.h"
@@ -41,10 +41,12 @@ static int try(struct config *c, const char *key, const char *dir, const char *f
 	return 1;
 }
 
-static int find_www(struct config *c, const char *own)
+static int find_www(struct config *c)
 {
+	char own[PATH_MAX];
 	int found;
 
+	own_directory(own);
 	if ((found = try(c, "www", own, "www")) != 0 ||
 	    (found = try(c, "www", PKGDATADIR, "www")) != 0 ||
 	    (found = try(c, "www", ".", "www")) != 0)
@@ -53,12 +55,13 @@ static int find_www(struct config *c, const char *own)
 	return 0;
 }
 
-static int find_library(struct config *c, const char *own)
+static int find_library(struct config *c)
 {
 	const char *key = "client_library", *www = c->options.server.www;
-	char beside[PATH_MAX];
+	char beside[PATH_MAX], own[PATH_MAX];
 	int found;
 
+	own_directory(own);
 	if (www && snprintf(beside, sizeof(beside), "%s/..", www) < (int)sizeof(beside) &&
 	    (found = try(c, key, beside, "node_modules/" LIBRARY)) != 0)
 		return found;
@@ -73,15 +76,16 @@ static int find_library(struct config *c, const char *own)
 	return 0;
 }
 
-int assets_find(struct config *c)
+int assets_find_pages(struct config *c)
 {
-	char own[PATH_MAX];
-	int err = 0;
+	int err = c->options.server.www ? 0 : find_www(c);
 
-	own_directory(own);
-	if (!c->options.server.www)
-		err = find_www(c, own);
-	if (err >= 0 && !c->options.server.client_library)
-		err = find_library(c, own);
+	return err < 0 ? err : 0;
+}
+
+int assets_find_library(struct config *c)
+{
+	int err = c->options.server.client_library ? 0 : find_library(c);
+
 	return err < 0 ? err : 0;
 }

@@ -25,11 +25,13 @@ struct argument {
 
 static const struct argument arguments[] = {
 	{ "-c", "--config", TEXT, FIELD(file) },
+	{ NULL, "--upstream", TEXT, FIELD(upstream) },
 	{ NULL, "--demo", FLAG, FIELD(demo) },
 	{ "-l", "--listen", ADDRESSES, FIELD(addresses) },
 	{ NULL, "--internal", TEXT, FIELD(internal) },
 	{ "-t", "--threads", TEXT, FIELD(threads) },
 	{ NULL, "--www", TEXT, FIELD(www) },
+	{ NULL, "--allowed-origins", TEXT, FIELD(allowed_origins) },
 	{ NULL, "--check-config", FLAG, FIELD(check_config) },
 	{ NULL, "--print-config", FLAG, FIELD(print_config) },
 	{ NULL, "--log-level", TEXT, FIELD(log_level) },
@@ -40,15 +42,19 @@ static const struct argument arguments[] = {
 
 static const char help[] =
     "Usage: sockjsd -c FILE [OPTION]...\n"
+    "       sockjsd --upstream URL [OPTION]...\n"
     "       sockjsd --demo [OPTION]...\n"
     "A gateway that gives browsers a two-way connection, by WebSocket or any SockJS transport.\n"
     "\n"
     "  -c, --config FILE     read the configuration, a JSON file; see sockjsd.conf(5)\n"
+    "      --upstream URL    pass every session at /app on to the WebSocket application at URL\n"
     "      --demo            serve the SockJS test services and their pages on 127.0.0.1:8081\n"
     "  -l, --listen ADDR     listen here instead of where the configuration says; may be repeated\n"
     "      --internal ADDR   listen here for /healthz, /readyz, /metrics\n"
     "  -t, --threads N       reactor threads; 0: one for each processor\n"
     "      --www DIR         serve the files of this directory at /\n"
+    "      --allowed-origins LIST\n"
+    "                        let pages connect that come from here, such as http://localhost:3000\n"
     "      --check-config    read and check the configuration, then exit\n"
     "      --print-config    print the whole configuration with every default, then exit\n"
     "      --log-level LEVEL debug, info, warn, error or silent\n"
@@ -56,12 +62,16 @@ static const char help[] =
     "  -V, --version         print the version\n"
     "  -h, --help            print this\n"
     "\n"
-    "ADDR is HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one.\n"
+    "ADDR is HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one. Without -l and a FILE it\n"
+    "is 127.0.0.1:8081.\n"
     "\n"
     "Examples:\n"
     "  sockjsd --demo                                    try it: http://127.0.0.1:8081/\n"
     "  sockjsd --demo -l 127.0.0.1:0 -l unix:/tmp/s.sock  on a free port and a local socket\n"
-    "  sockjsd --demo --print-config > sockjsd.json      a configuration to begin with\n"
+    "  sockjsd --upstream ws://127.0.0.1:9000/socket --allowed-origins http://localhost:3000\n"
+    "                                                    in front of an application of yours\n"
+    "  sockjsd --upstream ws://127.0.0.1:9000/socket --print-config > sockjsd.json\n"
+    "                                                    a configuration to begin with\n"
     "  sockjsd -c sockjsd.json --check-config            is it right?\n"
     "  sockjsd -c sockjsd.json                           run it\n"
     "\n"
@@ -158,10 +168,12 @@ bool cmdline_parse(struct cmdline *cmd, int argc, char **argv)
 			return false;
 	if (cmd->help || cmd->version)
 		return true;
-	if (cmd->file && cmd->demo)
-		return complain("either --demo or a configuration, not both: ", cmd->file);
-	if (!cmd->file && !cmd->demo) {
+	if (!!cmd->file + !!cmd->upstream + cmd->demo > 1)
+		return complain("a configuration, --upstream or --demo, not two of them: ",
+		    cmd->file ? cmd->file : cmd->upstream);
+	if (!cmd->file && !cmd->upstream && !cmd->demo) {
 		fputs("sockjsd: what to serve? 'sockjsd -c FILE' reads a configuration, "
+		      "'sockjsd --upstream URL' stands in front of an application, "
 		      "'sockjsd --demo' serves a demonstration; try 'sockjsd --help'\n",
 		    stderr);
 		return false;
@@ -201,13 +213,26 @@ static int apply_option(struct config *c, const char *argument, const char *key,
 	return err < 0 ? blame(c, err, argument, c->options.error) : 0;
 }
 
+static int apply_origins(const struct cmdline *cmd, struct config *c)
+{
+	for (size_t i = 0; cmd->allowed_origins && i < c->endpoint_count; i++) {
+		struct sockjs_options *o = &c->endpoints[i].options;
+		int err = sockjs_options_set(o, "allowed_origins", cmd->allowed_origins);
+
+		if (err < 0)
+			return blame(c, err, "--allowed-origins", o->error);
+	}
+	return 0;
+}
+
 int cmdline_apply(const struct cmdline *cmd, struct config *c)
 {
 	int err;
 
 	if ((err = apply_addresses(cmd, c)) < 0 ||
 	    (err = apply_option(c, "-t", "threads", cmd->threads)) < 0 ||
-	    (err = apply_option(c, "--www", "www", cmd->www)) < 0)
+	    (err = apply_option(c, "--www", "www", cmd->www)) < 0 ||
+	    (err = apply_origins(cmd, c)) < 0)
 		return err;
 	if (cmd->log_level)
 		c->log_level = (enum log_level)log_level_by_name(cmd->log_level);

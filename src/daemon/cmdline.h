@@ -20,11 +20,13 @@ enum exit_code {
 /* Strings point into argv; NULL where an option was not given. */
 struct cmdline {
 	const char *file;
+	const char *upstream;
 	const char *addresses[CMDLINE_MAX_ADDRESSES];
 	size_t address_count;
 	const char *internal;
 	const char *threads;
 	const char *www;
+	const char *allowed_origins;
 	const char *log_level;
 	const char *log_format;
 	bool demo, check_config, print_config;

@@ -1,6 +1,6 @@
 /*
  * daemon/config.h - what the daemon is told to do: one structure, from a JSON
- * file (config.c), from --demo (demo.c) and from the command line.
+ * file (config.c), from --demo or --upstream (presets.c) and from the command line.
  *
  * A configuration that was read is valid in every detail that can be checked
  * without touching the network. An error is one sentence that names the file,
@@ -50,6 +50,9 @@ int config_read_file(struct config *c, const char *path);
 int config_read_text(struct config *c, const char *name, const char *text, size_t len);
 /* The configuration of --demo; 0 or -ENOMEM. */
 int config_demo(struct config *c);
+/* That of --upstream: one endpoint, before the backend at `url`. 0, -EINVAL with a sentence, or
+ * -ENOMEM. */
+int config_upstream(struct config *c, const char *url);
 
 /* 0; -EINVAL with a sentence, -ENOMEM. */
 int config_add_listener(struct config *c, const char *address);

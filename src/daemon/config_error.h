@@ -1,6 +1,6 @@
 /*
  * daemon/config_error.h - how the parts of the configuration put their errors
- * into words; for config*.c and demo.c alone.
+ * into words; for config*.c and presets.c alone.
  */
 #ifndef DAEMON_CONFIG_ERROR_H
 #define DAEMON_CONFIG_ERROR_H

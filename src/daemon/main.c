@@ -33,20 +33,32 @@ static int complain(const char *what, const char *sentence)
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
+/* What the configuration is from, for messages. */
+static const char *source_of(const struct cmdline *cmd)
+{
+	return cmd->file ? cmd->file : cmd->upstream ? "--upstream" : "--demo";
+}
+
 static int read_config(struct config *c, const struct cmdline *cmd)
 {
-	int err = cmd->demo ? config_demo(c) : config_read_file(c, cmd->file);
+	int err;
 
-	if (err == 0)
-		err = cmdline_apply(cmd, c);
+	if (cmd->file)
+		err = config_read_file(c, cmd->file); /* what it says begins with the file's name */
+	else if (cmd->upstream)
+		err = config_upstream(c, cmd->upstream);
+	else
+		err = config_demo(c);
 	if (err < 0)
+		return complain(cmd->file ? "" : source_of(cmd), c->error);
+	if (cmdline_apply(cmd, c) < 0)
 		return complain("", c->error);
 	log_set_level(c->log_level);
 	log_set_format(c->log_format);
-	if (cmd->demo && assets_find(c) < 0)
+	if ((cmd->demo && assets_find_pages(c) < 0) || (!cmd->file && assets_find_library(c) < 0))
 		return complain("", "out of memory");
 	if (config_check(c) < 0)
-		return complain(cmd->demo ? "" : cmd->file, c->error);
+		return complain(source_of(cmd), c->error);
 	return 0;
 }
 
@@ -200,7 +212,7 @@ static enum exit_code obey(struct daemon *d, const struct cmdline *cmd)
 	if (cmd->print_config)
 		return print_config(&d->config);
 	if (cmd->check_config) {
-		printf("%s: the configuration is valid\n", cmd->demo ? "--demo" : cmd->file);
+		printf("%s: the configuration is valid\n", source_of(cmd));
 		return EXIT_STOPPED;
 	}
 	return serve(d);

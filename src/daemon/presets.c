@@ -1,6 +1,8 @@
 /*
- * daemon/demo.c - the configuration of --demo: the conventional SockJS test
- * services, generous and open to every origin. Not for production.
+ * daemon/presets.c - the configurations that need no file.
+ *
+ * --demo: the conventional SockJS test services, generous and open to every origin; not for
+ * production. --upstream: one backend, everything else at its default.
  */
 #include "daemon/config.h"
 
@@ -8,6 +10,9 @@
 #include <string.h>
 
 #include "daemon/config_error.h"
+
+#define PRESET_ADDRESS "127.0.0.1:8081"
+#define PRESET_PREFIX  "/app"
 
 struct setting {
 	const char *key, *value;
@@ -58,6 +63,8 @@ static int add_service(struct config *c, const struct service *s)
 	return set(c, o, &s->extra);
 }
 
+/* --- the two ----------------------------------------------------------------- */
+
 int config_demo(struct config *c)
 {
 	int err;
@@ -65,5 +72,16 @@ int config_demo(struct config *c)
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
 		if ((err = add_service(c, &services[i])) < 0)
 			return err;
-	return config_add_listener(c, "127.0.0.1:8081");
+	return config_add_listener(c, PRESET_ADDRESS);
+}
+
+int config_upstream(struct config *c, const char *url)
+{
+	const struct setting backend = { "upstream.url", url };
+	int err;
+
+	if ((err = config_add_endpoint(c, PRESET_PREFIX, "upstream")) < 0 ||
+	    (err = set(c, &c->endpoints[0].options, &backend)) < 0)
+		return err;
+	return config_add_listener(c, PRESET_ADDRESS);
 }
