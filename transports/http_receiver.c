@@ -125,7 +125,7 @@ static enum recv_status write_out(
     struct http_receiver *r, const struct stream_piece *pieces, unsigned n, bool last)
 {
 	if ((last ? stream_write(&r->again.stream, pieces, n)
-	          : transport_write(r->reactor, &r->again.stream, pieces)) < 0)
+	          : stream_write_soon(&r->again.stream, pieces)) < 0)
 		return gone(r);
 	return last ? finish(r) : RECV_MORE;
 }

@@ -45,6 +45,15 @@ static void part(struct sender *s, bool is_well)
 	drop(s);
 }
 
+/* The usual one may go out with those to others: so a client is not woken for it and once more for
+ * what the session says to the same request. */
+static int write_answer(struct sender *s, const struct stream_piece *pieces, unsigned n)
+{
+	if (n == 1 && s->keep_alive && s->answer->repeats)
+		return stream_write_soon(&s->again.stream, pieces);
+	return stream_write(&s->again.stream, pieces, n);
+}
+
 static void say(struct sender *s, unsigned status, struct bytes lines, struct bytes body)
 {
 	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
@@ -54,7 +63,7 @@ static void say(struct sender *s, unsigned status, struct bytes lines, struct by
 
 	if (!s->bare)
 		pieces[0].n = http_head_render(head, status, lines, framing);
-	part(s, stream_write(&s->again.stream, pieces, body.n ? 2 : 1) == 0);
+	part(s, write_answer(s, pieces, body.n ? 2 : 1) == 0);
 }
 
 static void on_taken(struct session_waiter *w, bool taken)

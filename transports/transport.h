@@ -35,10 +35,6 @@ void transport_reactor_fini(struct transport_reactor *r);
 void transport_reactor_abort(struct transport_reactor *r);
 /* The buffer for composing, empty; it is not kept beyond the call that asked for it. */
 struct buf *transport_wire(struct transport_reactor *r);
-/* Writes what a session says, as stream_write(): at once, or with those of a crowd of sessions that
- * have something to say in this turn. */
-int transport_write(
-    struct transport_reactor *r, struct stream *s, const struct stream_piece *piece);
 /* What compresses for every WebSocket that does not need its own; NULL when memory is out. */
 struct ws_deflate *transport_deflate(struct transport_reactor *r);
 /* The one of this thread; what mail from other reactors is for. */

@@ -68,11 +68,6 @@ struct buf *transport_wire(struct transport_reactor *r)
 	return &r->wire;
 }
 
-int transport_write(struct transport_reactor *r, struct stream *s, const struct stream_piece *piece)
-{
-	return r->sessions.is_crowd ? stream_write_soon(s, piece) : stream_write(s, piece, 1);
-}
-
 struct ws_deflate *transport_deflate(struct transport_reactor *r)
 {
 	if (!r->deflate)

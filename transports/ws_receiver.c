@@ -205,7 +205,7 @@ struct shared *ws_wire_encode(
 /* A frame of the session's: it need not hurry before the end of the turn. */
 static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece piece)
 {
-	if (transport_write(r->reactor, &r->stream, &piece) == 0)
+	if (stream_write_soon(&r->stream, &piece) == 0)
 		return RECV_MORE;
 	end(r);
 	return RECV_GONE;

@@ -24,6 +24,18 @@ static inline bool list_empty(const struct list *l)
 	return l->next == l;
 }
 
+/* Whether there are as many nodes; looks at no more of them. */
+static inline bool list_has(const struct list *l, unsigned count)
+{
+	const struct list *at = l->next;
+
+	while (count > 0 && at != l) {
+		at = at->next;
+		count--;
+	}
+	return count == 0;
+}
+
 static inline void list_append(struct list *head, struct list *node)
 {
 	node->prev = head->prev;
@@ -60,8 +72,8 @@ static inline struct list *list_first(const struct list *head)
 #define list_foreach(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* As list_foreach, but `pos` may be removed inside the loop. */
-#define list_foreach_safe(pos, tmp, head) \
-	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
+#define list_foreach_safe(pos, tmp, head)                                                          \
+	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head);                           \
 	     (pos) = (tmp), (tmp) = (pos)->next)
 
 #endif

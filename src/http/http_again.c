@@ -62,12 +62,15 @@ static void wait_on(struct http_again *a)
 		timer_start(loop_timers(server->loop), &a->timer, ms);
 }
 
-/* It is not asked again whether it repeats itself. */
+/* It is not asked again whether it repeats itself. Its answer may still be in a batch. */
 static void give_back(struct http_again *a, struct http_server *server)
 {
 	struct http_guess guess = { .misses = a->misses };
 
-	http_give_back(server, &a->stream, &a->peer, &guess);
+	if (stream_flush(&a->stream) < 0 || stream_queued(&a->stream) > 0)
+		http_server_end(server, &a->stream);
+	else
+		http_give_back(server, &a->stream, &a->peer, &guess);
 }
 
 bool http_again_wait(struct http_again *a, struct http_server *server)
@@ -155,11 +158,17 @@ static void look(struct http_again *a)
 void http_again_run(struct http_server *server)
 {
 	struct list now, *node;
+	bool many;
 
 	list_init(&now);
 	list_splice(&now, &server->ready);
+	many = list_has(&now, STREAM_BATCH_FEW);
+	if (many)
+		stream_batch_expect(server->loop, true);
 	while ((node = list_first(&now)))
 		look(container_of(node, struct http_again, node));
+	if (many)
+		stream_batch_expect(server->loop, false);
 }
 
 /* --- the server ends ------------------------------------------------------ */

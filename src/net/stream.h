@@ -85,7 +85,7 @@ struct stream_piece {
  * follows in the next turn, unless the owner closes it first). */
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n);
 /* As stream_write() of one piece, but it may go out at LOOP_STAGE_SEND of this turn only, in one
- * system call with those of other streams (if its bytes are shared and the loop has a batch). Until
+ * system call with those of other streams (if the loop has a batch and expects many). Until
  * then stream_queued() takes it for sent. Afterwards, a wire that was full is told by `blocked`,
  * one that broke by `hangup`. Whatever else is done with the stream comes after it. */
 int stream_write_soon(struct stream *s, const struct stream_piece *piece);
@@ -115,6 +115,11 @@ void stream_reset(struct stream *s);
 /* --- sends in batches (stream_batch.c) -------------------------------------------------- */
 
 struct stream_batch;
+
+#define STREAM_BATCH_FEW 4 /* so many writers in a turn are worth a batch, fewer are not */
+
+/* Many calls of stream_write_soon() are to come; or no more, or only a few: these write at once. */
+void stream_batch_expect(struct loop *loop, bool many);
 
 /* Gives the loop a batch for stream_write_soon(); it belongs to the loop's thread and is freed
  * before the loop. 0, or -errno: there is no io_uring here; all goes well without. */
@@ -151,12 +156,13 @@ struct tls_client_options {
 struct tls_context *tls_client_context_new(
     const struct tls_client_options *options, char *why, size_t why_size);
 
-/* Makes a plain, connected stream speak TLS as a client. `host`, a name or an IP address, is whom the
- * certificate must be for (subjectAltName alone counts, as in browsers), and is sent as SNI if it is
- * a name. done() as for stream_tls_accept(), never from within this call; -EKEYREJECTED is a
- * certificate that is not good, and stream_tls_why() says why. 0, or -ENOMEM or -EINVAL (this can be
- * no host): then the stream is as it was. What is written before the handshake has ended follows it.
- * With TLS 1.3 a server that does not like our certificate says so after the handshake: hangup. */
+/* Makes a plain, connected stream speak TLS as a client. `host`, a name or an IP address, is whom
+ * the certificate must be for (subjectAltName alone counts, as in browsers), and is sent as SNI if
+ * it is a name. done() as for stream_tls_accept(), never from within this call; -EKEYREJECTED is a
+ * certificate that is not good, and stream_tls_why() says why. 0, or -ENOMEM or -EINVAL (this can
+ * be no host): then the stream is as it was. What is written before the handshake has ended follows
+ * it. With TLS 1.3 a server that does not like our certificate says so after the handshake: hangup.
+ */
 int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *host,
     void (*done)(struct stream *s, int err));
 /* Why TLS failed, for a log ("certificate has expired"), until the stream is closed; "" if it did

@@ -19,7 +19,6 @@
 
 enum {
 	BATCH_MOST = 512, /* more gain nothing, and overflow the backlog of a loopback device */
-	BATCH_FEW = 4,    /* fewer are sent one by one: the ring costs more than it spares */
 	BATCH_BYTES = 64 * 1024, /* copies */
 	COPY_MOST = 4096,        /* of a piece; what is longer is sent at once */
 };
@@ -32,6 +31,7 @@ struct entry {
 struct stream_batch {
 	struct loop *loop;
 	struct send_ring *ring; /* NULL: the kernel has refused it meanwhile */
+	bool expects_many;      /* worth collecting */
 	unsigned n;
 	size_t copied; /* bytes */
 	struct entry entries[BATCH_MOST];
@@ -69,7 +69,7 @@ static void submit(struct stream_batch *b)
 {
 	int err = 0;
 
-	if (b->n >= BATCH_FEW)
+	if (b->n >= STREAM_BATCH_FEW)
 		err = send_ring_send(b->ring, b->sends, b->n);
 	for (unsigned i = 0; i < b->n; i++)
 		settle(b, i);
@@ -96,7 +96,15 @@ struct stream_batch *stream_batch_of(struct loop *loop)
 {
 	struct stream_batch *b = loop_hook_arg(loop, LOOP_STAGE_SEND);
 
-	return b && loop_is_ahead(loop, LOOP_STAGE_SEND) ? b : NULL;
+	return b && b->expects_many && loop_is_ahead(loop, LOOP_STAGE_SEND) ? b : NULL;
+}
+
+void stream_batch_expect(struct loop *loop, bool many)
+{
+	struct stream_batch *b = loop_hook_arg(loop, LOOP_STAGE_SEND);
+
+	if (b)
+		b->expects_many = many;
 }
 
 /* Whether the batch can take a piece, now that what it held may have been sent. */

@@ -13,26 +13,16 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "net/stream.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16        /* then 404, so that a client cannot spin on a dead id */
 #define SCRATCH_KEEP     (1 << 20) /* a larger scratch buffer is given back */
-#define CROWD            4   /* sessions from which on a batch of sends costs less than each send */
 #define FLUSH_MOST       512 /* sessions in one turn, some milliseconds; then I/O has its turn */
 
 /* --- the reactor's part ------------------------------------------------- */
 
 static void process(struct session *s);
-
-static bool has_many(const struct list *list)
-{
-	const struct list *at = list->next;
-
-	for (unsigned n = 0; at != list; at = at->next)
-		if (++n == CROWD)
-			return true;
-	return false;
-}
 
 /* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
  * great many, ahead of it: a broadcast to thousands must not keep everybody else waiting. At the
@@ -41,17 +31,21 @@ static void flush_dirty(struct loop *loop, void *arg)
 {
 	struct session_reactor *r = arg;
 	struct list now;
+	bool many;
 
 	list_init(&now);
 	list_splice(&now, &r->dirty);
-	r->is_crowd = has_many(&now);
+	many = list_has(&now, STREAM_BATCH_FEW);
+	if (many)
+		stream_batch_expect(loop, true);
 	for (unsigned n = 0; !list_empty(&now) && (n < FLUSH_MOST || r->aborted); n++) {
 		struct session *s = container_of(list_first(&now), struct session, dirty);
 
 		list_remove(&s->dirty);
 		process(s);
 	}
-	r->is_crowd = false;
+	if (many)
+		stream_batch_expect(loop, false);
 	list_splice(&now, &r->dirty);
 	list_splice(&r->dirty, &now);
 	if (!list_empty(&r->dirty))

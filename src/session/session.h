@@ -78,7 +78,6 @@ struct session_reactor {
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct stash stash; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
-	bool is_crowd; /* being flushed: the sends of many are worth a batch (net/stream_batch.c) */
 	bool draining; /* new sessions are refused by who creates them */
 	bool aborted;
 };

@@ -81,6 +81,7 @@ static void setup(void)
 	fake_ring_reset();
 	ck_assert_int_eq(loop_new(&loop), 0);
 	ck_assert_int_eq(stream_batch_new(&batch, loop), 0);
+	stream_batch_expect(loop, true);
 	memset(wires, 0, sizeof(wires));
 	for (int i = 0; i < WIRES; i++) {
 		ck_assert_int_eq(
@@ -171,6 +172,33 @@ static bool at_end(int i)
 }
 
 /* --- when it goes out ------------------------------------------------------------------- */
+
+static void few_at_once(void)
+{
+	const char *both;
+
+	stream_batch_expect(loop, false);
+	ck_assert_int_eq(write_shared(&wires[0].s), 0);
+	ck_assert_str_eq(got(0), text);
+	stream_batch_expect(loop, true);
+	ck_assert_int_eq(write_shared(&wires[1].s), 0);
+	ck_assert_str_eq(got(1), "");
+	stream_batch_expect(loop, false); /* one that waits already is not overtaken */
+	ck_assert_int_eq(write_soon(&wires[1].s, "!"), 0);
+	both = got(1);
+	ck_assert_uint_eq(strlen(both), TEXT_LEN + 1);
+	ck_assert_mem_eq(both, text, TEXT_LEN);
+	ck_assert_int_eq(both[TEXT_LEN], '!');
+}
+
+START_TEST(where_few_are_expected_they_write_at_once)
+{
+	flush_stage(few_at_once);
+	idle_turns(1);
+	ck_assert_str_eq(got(0), "");
+	ck_assert_str_eq(got(1), "");
+}
+END_TEST
 
 static void all_in_and_none_out(void)
 {
@@ -801,6 +829,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, where_few_are_expected_they_write_at_once);
 	tcase_add_test(tc, what_a_turn_has_to_send_goes_out_in_one_call_at_its_end);
 	tcase_add_test(tc, a_few_are_sent_without_the_ring);
 	tcase_add_test(tc, outside_of_a_turn_nothing_waits);
