@@ -63,6 +63,11 @@ struct http_guess {
 	uint8_t misses;
 };
 
+/* From 1.0 on libmicrohttpd is asked to be strict, for then it refuses what it would otherwise skip
+ * (a first header that begins with a blank, one without a name); before, that adds nothing to our
+ * own checks but refusals without our sentence. */
+bool http_library_is_strict(void);
+
 /* A connection while libmicrohttpd reads it, or is about to. */
 struct http_conn {
 	struct list node; /* server->conns */

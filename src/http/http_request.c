@@ -154,14 +154,16 @@ static bool is_in_place(const struct http_request *r, struct bytes b)
 	return b.p >= r->method_name && b.p + b.n <= r->method_name + r->header_bytes;
 }
 
-/* Between the last value and the end of the head stand two line ends. libmicrohttpd (to 0.9.75 at
- * least) takes a line that begins with a colon for the end of the head, and the lines behind it for
+/* Between the last value and the end of the head stand two line ends. A libmicrohttpd that is not
+ * strict takes a line that begins with a colon for the end of the head, and the lines behind it for
  * something else. */
 static bool ends_well(const struct http_request *r, const char *end)
 {
 	const char *at = end, *stop = r->method_name + r->header_bytes;
 	unsigned line_ends = 0;
 
+	if (http_library_is_strict())
+		return true;
 	for (; at < stop; at++) {
 		if (*at == '\0' || *at == '\r' || *at == '\n')
 			line_ends++;

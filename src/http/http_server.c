@@ -408,10 +408,7 @@ static void run_daemon(struct loop *loop, void *arg)
 		loop_again(loop);
 }
 
-/* From 1.0 on a strict libmicrohttpd refuses what it would otherwise skip (a first header that
- * begins with a blank); before, strictness adds nothing to our own checks but refusals without our
- * sentence. */
-static int is_strict_without_harm(void)
+bool http_library_is_strict(void)
 {
 	return MHD_get_version()[0] != '0';
 }
@@ -430,7 +427,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT,
-	    is_strict_without_harm(), MHD_OPTION_END);
+	    (int)http_library_is_strict(), MHD_OPTION_END);
 	/* clang-format on */
 }
 

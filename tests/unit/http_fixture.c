@@ -270,8 +270,9 @@ unsigned status_of(const char *request)
 {
 	const char *response = ask(request);
 
-	ck_assert_msg(count_of(response, "HTTP/1.1 ") == 1, "not one answer to \"%s\": \"%s\"",
-	    request, response);
+	ck_assert_msg(
+	    strncmp(response, "HTTP/1.1 ", 9) == 0 && count_of(response, "\nHTTP/1.1 ") == 0,
+	    "not one answer to \"%s\": \"%s\"", request, response);
 	return (unsigned)atoi(response + 9);
 }
 

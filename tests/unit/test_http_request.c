@@ -99,9 +99,18 @@ START_TEST(a_folded_header_is_refused)
 	ck_assert_uint_eq(served, 0);
 	ck_assert_uint_eq(status_of(WITH("A: b \t ")), 200);
 	ck_assert_uint_eq(status_of(WITH("A:")), 200);
-	ck_assert_uint_eq(status_of("GET / HTTP/1.1\nHost: x\n\n"), 200);
-	ck_assert_int_eq(
-	    strncmp(ask("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200", 12), 0);
+	ck_assert_uint_eq(status_of(WITH("A: b \t \r\nB: c ")), 200);
+}
+END_TEST
+
+/* RFC 9112 section 2.2; what libmicrohttpd lets pass beyond it depends on its version. */
+START_TEST(line_ends_are_as_the_standard_wants_them)
+{
+	unsigned bare = status_of("GET / HTTP/1.1\nHost: x\n\n");
+
+	ck_assert(bare == 200 || bare == 400);
+	ck_assert_uint_eq(status_of("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+	ck_assert_uint_eq(status_of("GET / HTTP/1.1\rHost: x\r\r"), 400);
 }
 END_TEST
 
@@ -396,6 +405,7 @@ int main(void)
 	tcase_add_test(wire, a_length_that_is_no_number_is_refused);
 	tcase_add_test(wire, a_malformed_header_name_is_refused);
 	tcase_add_test(wire, a_folded_header_is_refused);
+	tcase_add_test(wire, line_ends_are_as_the_standard_wants_them);
 	tcase_add_test(wire, a_trailer_does_not_change_the_head);
 	tcase_add_test(wire, a_control_character_in_a_value_is_refused);
 	tcase_add_test(wire, a_host_stands_once);
