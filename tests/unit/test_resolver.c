@@ -361,12 +361,11 @@ END_TEST
 
 START_TEST(a_loop_that_has_nothing_to_do_sleeps_while_a_server_is_silent)
 {
+	uint64_t begun = clock_now(); /* before, for the resolver's own timer may end the sleep */
 	struct outcome o;
-	uint64_t begun;
 
 	start(&o, "silent.test");
 	turns(3);
-	begun = clock_now();
 	ck_assert_int_eq(loop_turn(loop, 100), 0);
 	ck_assert_uint_ge(clock_now() - begun, 90);
 	resolution_cancel(&o.r);
