@@ -6,7 +6,7 @@
  */
 import { limitsText, significant } from './report.mjs';
 
-const WIDTH = 1080;
+const WIDTH = 1180;
 const LEFT = 316, RIGHT = 846; /* of the scale */
 const ROW = 28, HEAD = 96, GAP = 78, FOOT = 44;
 

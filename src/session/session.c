@@ -24,31 +24,42 @@
 
 static void process(struct session *s);
 
-/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
- * great many, ahead of it: a broadcast to thousands must not keep everybody else waiting. At the
- * very end nothing is put off, for the turns are numbered. */
-static void flush_dirty(struct loop *loop, void *arg)
+/* So many at most, or all at the very end, for the turns are numbered then. */
+static unsigned flush_some(struct session_reactor *r, struct list *from, unsigned most)
 {
-	struct session_reactor *r = arg;
-	struct list now;
-	bool many;
+	unsigned n = 0;
 
-	list_init(&now);
-	list_splice(&now, &r->dirty);
-	many = list_has(&now, STREAM_BATCH_FEW);
-	if (many)
-		stream_batch_expect(loop, true);
-	for (unsigned n = 0; !list_empty(&now) && (n < FLUSH_MOST || r->aborted); n++) {
-		struct session *s = container_of(list_first(&now), struct session, dirty);
+	for (; !list_empty(from) && (n < most || r->aborted); n++) {
+		struct session *s = container_of(list_first(from), struct session, dirty);
 
 		list_remove(&s->dirty);
 		process(s);
 	}
+	return n;
+}
+
+/* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
+ * great many. There who comes new need not stand behind them all: a broadcast to thousands must not
+ * keep everybody else waiting. */
+static void flush_dirty(struct loop *loop, void *arg)
+{
+	struct session_reactor *r = arg;
+	struct list now;
+	unsigned n;
+	bool many;
+
+	list_init(&now);
+	list_splice(&now, &r->dirty);
+	many = list_has(&now, STREAM_BATCH_FEW) || !list_empty(&r->late);
+	if (many)
+		stream_batch_expect(loop, true);
+	n = flush_some(r, &now, FLUSH_MOST / 2);
+	n += flush_some(r, &r->late, FLUSH_MOST - n);
+	flush_some(r, &now, FLUSH_MOST - n);
 	if (many)
 		stream_batch_expect(loop, false);
-	list_splice(&now, &r->dirty);
-	list_splice(&r->dirty, &now);
-	if (!list_empty(&r->dirty))
+	list_splice(&r->late, &now);
+	if (!list_empty(&r->dirty) || !list_empty(&r->late))
 		loop_again(loop);
 }
 
@@ -58,6 +69,7 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop)
 	r->loop = loop;
 	list_init(&r->sessions);
 	list_init(&r->dirty);
+	list_init(&r->late);
 	loop_set_hook(loop, LOOP_STAGE_FLUSH, flush_dirty, r);
 }
 

@@ -75,6 +75,7 @@ struct session_reactor {
 	struct loop *loop;
 	struct list sessions;
 	struct list dirty;  /* to be looked at in the flush stage */
+	struct list late;   /* likewise, left over from an earlier turn */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct stash stash; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
@@ -111,7 +112,7 @@ struct session_inbox {
 
 struct session {
 	/* What every message touches stands together */
-	struct list dirty; /* reactor->dirty, or on its own */
+	struct list dirty; /* reactor->dirty or ->late, or on its own */
 	struct session_reactor *reactor;
 	const struct session_limits *limits;
 	struct receiver *receiver;

@@ -394,16 +394,17 @@ END_TEST
 
 /* --- a crowd: more than one turn flushes ------------------------------------------ */
 
-#define CROWD 612
-#define TURN  512 /* of them in one turn */
+#define CROWD     612
+#define CROWD_MAX 1200
+#define TURN      512 /* of them in one turn */
 
-static struct session *crowd[CROWD];
+static struct session *crowd[CROWD_MAX];
 
-static struct fake_receiver *open_crowd(void)
+static struct fake_receiver *open_crowd(int n)
 {
-	static struct fake_receiver receivers[CROWD];
+	static struct fake_receiver receivers[CROWD_MAX];
 
-	for (int i = 0; i < CROWD; i++) {
+	for (int i = 0; i < n; i++) {
 		crowd[i] = new_session();
 		fake_receiver_init(&receivers[i]);
 		open_by(crowd[i], &receivers[i]);
@@ -413,7 +414,7 @@ static struct fake_receiver *open_crowd(void)
 
 START_TEST(a_great_many_go_out_over_some_turns_and_nobody_is_overtaken)
 {
-	struct fake_receiver *r = open_crowd();
+	struct fake_receiver *r = open_crowd(CROWD);
 
 	for (int i = 0; i < CROWD; i++)
 		ck_assert_int_eq(send_text(crowd[i], "one"), 0);
@@ -435,9 +436,29 @@ START_TEST(a_great_many_go_out_over_some_turns_and_nobody_is_overtaken)
 }
 END_TEST
 
+START_TEST(who_has_something_new_need_not_stand_behind_a_crowd)
+{
+	struct fake_receiver *r = open_crowd(CROWD_MAX);
+
+	for (int i = 1; i < CROWD_MAX; i++)
+		ck_assert_int_eq(send_text(crowd[i], "one"), 0);
+	fake_loop_turn(loop);
+	ck_assert_int_eq(send_text(crowd[0], "new"), 0);
+	fake_loop_turn(loop);
+	fake_receiver_said(&r[0], "a[new]");
+	ck_assert_uint_eq(r[CROWD_MAX - 1].frames, 0);
+	/* Nor does the crowd wait for ever, whatever comes new */
+	for (int i = 0; i < TURN; i++)
+		ck_assert_int_eq(send_text(crowd[i], "more"), 0);
+	fake_loop_turn(loop);
+	for (int i = 0; i < CROWD_MAX; i++)
+		ck_assert_uint_ge(r[i].frames, 1);
+}
+END_TEST
+
 START_TEST(when_all_is_aborted_all_go_in_one_turn)
 {
-	struct fake_receiver *r = open_crowd();
+	struct fake_receiver *r = open_crowd(CROWD);
 
 	session_reactor_abort(&reactor);
 	fake_loop_turn(loop);
@@ -474,6 +495,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, the_send_timeout_begins_anew_when_the_queue_was_empty_in_between);
 	tcase_add_test(tc, a_send_timeout_of_zero_is_none);
 	tcase_add_test(tc, a_great_many_go_out_over_some_turns_and_nobody_is_overtaken);
+	tcase_add_test(tc, who_has_something_new_need_not_stand_behind_a_crowd);
 	tcase_add_test(tc, when_all_is_aborted_all_go_in_one_turn);
 }
 
