@@ -38,27 +38,33 @@ static unsigned flush_some(struct session_reactor *r, struct list *from, unsigne
 	return n;
 }
 
+/* Who comes new need not stand behind all that an earlier turn has left: a broadcast to thousands
+ * must not keep everybody else waiting. */
+static void flush_crowd(struct session_reactor *r, struct list *now)
+{
+	unsigned n;
+
+	stream_batch_expect(r->loop, true);
+	n = flush_some(r, now, FLUSH_MOST / 2);
+	n += flush_some(r, &r->late, FLUSH_MOST - n);
+	flush_some(r, now, FLUSH_MOST - n);
+	stream_batch_expect(r->loop, false);
+	list_splice(&r->late, now);
+}
+
 /* LOOP_STAGE_FLUSH. What becomes dirty meanwhile waits for the next turn, and so does the rest of a
- * great many. There who comes new need not stand behind them all: a broadcast to thousands must not
- * keep everybody else waiting. */
+ * great many. */
 static void flush_dirty(struct loop *loop, void *arg)
 {
 	struct session_reactor *r = arg;
 	struct list now;
-	unsigned n;
-	bool many;
 
 	list_init(&now);
 	list_splice(&now, &r->dirty);
-	many = list_has(&now, STREAM_BATCH_FEW) || !list_empty(&r->late);
-	if (many)
-		stream_batch_expect(loop, true);
-	n = flush_some(r, &now, FLUSH_MOST / 2);
-	n += flush_some(r, &r->late, FLUSH_MOST - n);
-	flush_some(r, &now, FLUSH_MOST - n);
-	if (many)
-		stream_batch_expect(loop, false);
-	list_splice(&r->late, &now);
+	if (list_empty(&r->late) && !list_has(&now, STREAM_BATCH_FEW))
+		flush_some(r, &now, STREAM_BATCH_FEW);
+	else
+		flush_crowd(r, &now);
 	if (!list_empty(&r->dirty) || !list_empty(&r->late))
 		loop_again(loop);
 }
