@@ -53,6 +53,7 @@ struct http_server {
 	bool due;                 /* libmicrohttpd has something to do */
 	unsigned runs;            /* of libmicrohttpd */
 	unsigned error_run;       /* the last one in which it answered an error by itself */
+	bool overrun;             /* a head has just filled libmicrohttpd's buffer */
 	bool draining;
 };
 

@@ -25,6 +25,7 @@
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
 #define RUNS_PER_TURN       4
+#define OVERRUN_LOOKS       64
 
 void http_server_run_again(struct http_server *server)
 {
@@ -373,15 +374,15 @@ static void on_log(void *arg, const char *format, va_list ap)
 	struct http_server *server = arg;
 	char text[256];
 
+	vsnprintf(text, sizeof(text), format, ap);
 	/* It logs each error it answers by itself; there is no other way to learn of these answers.
 	 */
-	if (strncmp(format, "Error processing request", 24) == 0) {
+	if (strncmp(text, "Error processing request", 24) == 0) {
 		server->error_run = server->runs;
 		server->counters.bad_requests++;
 	}
-	if (log_threshold > LOG_DEBUG)
-		return;
-	vsnprintf(text, sizeof(text), format, ap);
+	if (strncmp(text, "No space left in the read buffer", 32) == 0)
+		server->overrun = true;
 	log_debug("libmicrohttpd", LOG_STR("text", text));
 }
 
@@ -389,6 +390,27 @@ static void on_daemon_ready(struct watch *w, uint32_t events)
 {
 	(void)events;
 	container_of(w, struct http_server, watch)->due = true;
+}
+
+/* libmicrohttpd 1.0 closes a connection that has sent too much before it looks like a request, but
+ * does not notice by itself, and its epoll is edge-triggered. Whoever is suspended and resumed is
+ * looked at anew, which does no harm to others. It does not say which one it was: most likely one
+ * of the newest; for any other there is the deadline. */
+static void look_at_the_overrun(struct http_server *server)
+{
+	struct list *at = server->conns.prev;
+
+	server->overrun = false;
+	for (unsigned n = 0; n < OVERRUN_LOOKS && at != &server->conns; n++, at = at->prev) {
+		struct http_conn *conn = container_of(at, struct http_conn, node);
+		struct http_request nothing = { .conn = conn };
+
+		if (!conn->mhd || conn->request ||
+		    http_surplus(&nothing) < server->limits->header_bytes / 2)
+			continue;
+		MHD_suspend_connection(conn->mhd);
+		MHD_resume_connection(conn->mhd);
+	}
 }
 
 static void run_daemon(struct loop *loop, void *arg)
@@ -401,6 +423,8 @@ static void run_daemon(struct loop *loop, void *arg)
 		server->due = false;
 		server->runs++;
 		MHD_run(server->mhd);
+		if (server->overrun)
+			look_at_the_overrun(server);
 		if (MHD_get_timeout(server->mhd, &wait) == MHD_YES && wait == 0)
 			server->due = true;
 	}

@@ -181,6 +181,23 @@ START_TEST(garbage_is_answered_with_400)
 }
 END_TEST
 
+/* Not only when the time for a head is over. */
+START_TEST(more_than_any_head_without_a_blank_is_answered)
+{
+	char flood[40000];
+	unsigned status;
+
+	memset(flood, 'X', sizeof(flood) - 1);
+	flood[sizeof(flood) - 1] = '\0';
+	status = status_of(flood);
+	ck_assert_msg(status == 400 || status == 414, "%u", status);
+	memcpy(flood, "FOO /", 5);
+	status = status_of(flood);
+	ck_assert_msg(status == 400 || status == 414, "%u", status);
+	ck_assert_uint_eq(served, 0);
+}
+END_TEST
+
 START_TEST(a_refusal_closes_and_says_so)
 {
 	const char *response = ask(POST_WITH(
@@ -413,6 +430,7 @@ int main(void)
 	tcase_add_test(wire, a_nul_in_the_path_is_refused);
 	tcase_add_test(wire, a_target_that_is_no_path_is_refused);
 	tcase_add_test(wire, garbage_is_answered_with_400);
+	tcase_add_test(wire, more_than_any_head_without_a_blank_is_answered);
 	tcase_add_test(wire, a_refusal_closes_and_says_so);
 	tcase_add_test(wire, path_and_query_are_raw);
 	tcase_add_test(wire, the_absolute_form_is_a_path_too);
