@@ -14,7 +14,7 @@
 /* --- an owner that answers "again: BODY" ----------------------------------------------------- */
 
 static struct http_again again; /* one connection at a time */
-static bool owned, refuses, holds;
+static bool owned, refuses, holds, hugely;
 static unsigned gone;
 
 static void answer(const char *body, size_t n)
@@ -29,6 +29,20 @@ static void answer(const char *body, size_t n)
 		owned = false;
 }
 
+/* More than a wire takes at once, to a connection that is not worth another look. */
+static char huge[8 << 20];
+
+static void answer_hugely(void)
+{
+	struct stream_piece piece = { huge, sizeof(huge), NULL };
+
+	ck_assert_int_eq(stream_write(&again.stream, &piece, 1), 0);
+	ck_assert_uint_gt(stream_queued(&again.stream), 0);
+	again.misses = UINT8_MAX;
+	ck_assert(!http_again_wait(&again, server));
+	owned = false;
+}
+
 static bool on_again(struct http_again *a, char *body, size_t n)
 {
 	ck_assert_ptr_eq(a, &again);
@@ -36,7 +50,9 @@ static bool on_again(struct http_again *a, char *body, size_t n)
 		return false;
 	http_again_take(a);
 	ck_assert(!http_again_is_waiting(a));
-	if (!holds)
+	if (hugely)
+		answer_hugely();
+	else if (!holds)
 		answer(body, n);
 	return true;
 }
@@ -109,7 +125,7 @@ static void setup(void)
 {
 	http_setup();
 	serving = serve;
-	owned = refuses = holds = false;
+	owned = refuses = holds = hugely = false;
 	gone = 0;
 	memset(&again, 0, sizeof(again));
 	stream_init_empty(&again.stream);
@@ -211,6 +227,27 @@ START_TEST(who_never_repeats_is_not_looked_at_for_ever)
 	ck_assert(!owned); /* given back for good */
 	ck_assert_uint_eq(served, 8);
 	ck_assert_uint_eq(gone, 4);
+	close(fd);
+}
+END_TEST
+
+START_TEST(an_answer_that_has_not_left_is_not_cut_off_by_giving_the_connection_back)
+{
+	int fd = client_learnt();
+	size_t got = 0;
+	ssize_t n = 1;
+	char chunk[65536];
+
+	hear_anew(fd);
+	hugely = true;
+	say(fd, POST("/again?t=2", "3\r\n\r\ntwo"));
+	for (int i = 0; i < 5000 && n != 0; i++) {
+		ck_assert_int_eq(loop_turn(loop, 0), 0);
+		while ((n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT)) > 0)
+			got += (size_t)n;
+	}
+	ck_assert_uint_eq(got, sizeof(huge));
+	ck_assert_int_eq(n, 0); /* and an end in order */
 	close(fd);
 }
 END_TEST
@@ -429,6 +466,8 @@ int main(void)
 	tcase_add_test(tc, another_request_is_libmicrohttpds_and_the_connection_goes_on);
 	tcase_add_test(tc, a_header_more_is_another_request);
 	tcase_add_test(tc, who_never_repeats_is_not_looked_at_for_ever);
+	tcase_add_test(
+	    tc, an_answer_that_has_not_left_is_not_cut_off_by_giving_the_connection_back);
 	tcase_add_test(tc, what_the_owner_does_not_want_is_served_inside);
 	tcase_add_test(tc, a_request_in_pieces_is_answered_once);
 	tcase_add_test(tc, pipelined_requests_are_all_answered_in_order);
