@@ -221,6 +221,31 @@ START_TEST(path_and_query_are_raw)
 }
 END_TEST
 
+/* libmicrohttpd must not take it apart: its pool holds some 250 parameters. */
+START_TEST(a_query_may_have_very_many_parameters)
+{
+	static char request[3000];
+	size_t n;
+
+	memset(request, '&', sizeof(request));
+	memcpy(request, "GET /a?", 7);
+	for (size_t first = 100; first <= 2000; first += 1900) {
+		int fd = client_new();
+
+		n = (size_t)snprintf(request + 2000, 1000, "x=1 HTTP/1.1\r\nHost: x\r\n\r\n") +
+		    2000;
+		for (int again = 0; again < 2; again++) {
+			say_bytes(fd, request, first);
+			settle();
+			say_bytes(fd, request + first, n - first);
+			ck_assert_ptr_nonnull(strstr(hear(fd, "&&x=1 "), "GET /a?&&&"));
+			hear_anew(fd);
+		}
+		close(fd);
+	}
+}
+END_TEST
+
 START_TEST(the_absolute_form_is_a_path_too)
 {
 	ck_assert_ptr_nonnull(strstr(ask(GET("http://x/a?b")), "GET /a?b "));
@@ -433,6 +458,7 @@ int main(void)
 	tcase_add_test(wire, more_than_any_head_without_a_blank_is_answered);
 	tcase_add_test(wire, a_refusal_closes_and_says_so);
 	tcase_add_test(wire, path_and_query_are_raw);
+	tcase_add_test(wire, a_query_may_have_very_many_parameters);
 	tcase_add_test(wire, the_absolute_form_is_a_path_too);
 	tcase_add_test(wire, a_cookie_is_found_by_its_whole_name);
 	tcase_add_test(wire, headers_are_found_by_name_in_any_case);

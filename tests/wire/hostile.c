@@ -212,8 +212,14 @@ static void make_frames(struct text *t)
 
 static void make_flood(struct text *t)
 {
-	size_t n = below(3);
+	size_t n = below(4);
 
+	if (n == 3) {
+		add(t, "GET /echo/info?");
+		add_times(t, "a&", below(6000));
+		add(t, " HTTP/1.1\r\nHost: x\r\n");
+		return;
+	}
 	make_get(t);
 	if (n == 0)
 		add_times(t, "a: b\r\n", below(5000));
