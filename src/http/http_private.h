@@ -3,6 +3,7 @@
  *
  *	http_server.c    the daemon in our loop; connections and their deadlines
  *	http_request.c   a request's view, and the checks libmicrohttpd leaves out
+ *	http_errors.c    what libmicrohttpd refuses by itself: one answer for each
  *	http_response.c  answers through libmicrohttpd
  *	http_detach.c    connections that leave; http_held.c those that cannot
  *	http_again.c     and those that wait outside for the same request again
@@ -43,6 +44,7 @@ struct http_server {
 	void *arg;
 	struct http_counters counters;
 	struct list conns;
+	struct list reading; /* struct http_request: the head is coming in */
 	struct list lingering;
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
 	struct http_memo_key memo_key;
@@ -56,6 +58,10 @@ struct http_server {
 	bool overrun;             /* a head has just filled libmicrohttpd's buffer */
 	bool draining;
 };
+
+/* What libmicrohttpd gets for a request beyond header_bytes: for records of 50 headers, and for the
+ * head of the response. */
+#define HTTP_POOL_EXTRA 6144
 
 /* What a request was taken for before libmicrohttpd read it. */
 struct http_guess {
@@ -88,6 +94,7 @@ struct http_conn {
 	struct http_guess guess;
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
+	bool refused;   /* libmicrohttpd, or we in its place, have answered with an error */
 	bool timed_out;
 	bool cut;       /* a deadline has shut the reading side down */
 	bool broke_off; /* in the middle of a request */
@@ -106,14 +113,17 @@ enum request_state {
 struct http_held;
 
 struct http_request {
+	struct list node; /* server->reading */
 	struct http_conn *conn;
 	enum request_state state;
 	enum http_method method;
 	const char *method_name;
 	bool is_1_1;
 	bool chunked;
-	bool head_read; /* the first call of the handler was made */
+	bool head_read;    /* the first call of the handler was made */
+	bool is_oversized; /* the head, or the trailer of a chunked body */
 	size_t header_bytes;
+	size_t pool_octets;  /* what libmicrohttpd keeps besides the text of the head */
 	size_t field_octets; /* in names and values of the head */
 	uint64_t body_received;
 	size_t body_limit;
@@ -140,6 +150,16 @@ void http_conn_wait_for_next(struct http_conn *conn);
 void http_conn_client_ended(struct http_conn *conn);
 /* For a connection libmicrohttpd does not know (yet). */
 void http_conn_end(struct http_conn *conn);
+
+/* http_errors.c */
+/* A line of libmicrohttpd's log. */
+void http_errors_heard(struct http_server *server, const char *text);
+void http_errors_look_at_the_overrun(struct http_server *server);
+/* A request ended before it was complete. */
+void http_errors_broke_off(struct http_conn *conn);
+/* Whether a connection that libmicrohttpd is closing still owes its client an answer. */
+bool http_conn_is_unanswered(const struct http_conn *conn);
+void http_conn_answer_the_unanswered(struct http_conn *conn);
 
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *conn, const char *target);

@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 
+#define FIELD_RECORD 64 /* of libmicrohttpd, for each header and each cookie */
+
 /* --- life --------------------------------------------------------------- */
 
 struct http_request *http_request_new(struct http_conn *conn, const char *target)
@@ -68,13 +70,16 @@ static bool has_control_or_space(struct bytes b)
 	return false;
 }
 
-static const char *read_target(struct http_request *r)
+/* `version` stands one octet behind the target, unless libmicrohttpd took a NUL for its end. */
+static const char *read_target(struct http_request *r, const char *version)
 {
 	struct bytes target = { r->target, r->target_len };
 	const char *mark;
 
 	if (has_control_or_space(target))
 		return "White space in the request target.";
+	if (r->method_name + strlen(r->method_name) + 1 + target.n + 1 != version)
+		return "The request line is malformed.";
 	target = strip_authority(target);
 	mark = memchr(target.p, '?', target.n);
 	r->path = target;
@@ -142,7 +147,7 @@ static bool is_field_value(struct bytes b)
 
 struct head_check {
 	struct http_request *r;
-	const char *end; /* of the last value in the bytes received */
+	const char *end; /* of what was read of the head; NULL: does not matter */
 	size_t octets;   /* in names and values */
 	const char *wrong;
 };
@@ -154,23 +159,23 @@ static bool is_in_place(const struct http_request *r, struct bytes b)
 	return b.p >= r->method_name && b.p + b.n <= r->method_name + r->header_bytes;
 }
 
-/* Between the last value and the end of the head stand two line ends. A libmicrohttpd that is not
- * strict takes a line that begins with a colon for the end of the head, and the lines behind it for
- * something else. */
-static bool ends_well(const struct http_request *r, const char *end)
+/* Between a value and the next name stands one line end, and between the last value and the end of
+ * the head two. Whatever else is there, libmicrohttpd has skipped, and another server would not: it
+ * takes a NUL for the end of a value; and if it is not strict, a line that begins with a colon for
+ * the end of the head, and the lines behind it for something else. */
+static bool is_line_end(const char *at, const char *stop, unsigned line_ends)
 {
-	const char *at = end, *stop = r->method_name + r->header_bytes;
-	unsigned line_ends = 0;
+	unsigned octets = 0;
 
 	if (http_library_is_strict())
 		return true;
 	for (; at < stop; at++) {
 		if (*at == '\0' || *at == '\r' || *at == '\n')
-			line_ends++;
+			octets++;
 		else if (*at != ' ' && *at != '\t')
 			return false;
 	}
-	return line_ends <= 4;
+	return octets <= 2 * line_ends;
 }
 
 static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const char *key,
@@ -186,8 +191,10 @@ static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const cha
 		check->wrong = "A header value has a control character.";
 	else if (!is_in_place(check->r, name) || (value && !is_in_place(check->r, v)))
 		check->wrong = "A header is folded.";
-	else if (value)
-		check->end = v.p + v.n;
+	else if (check->end && !is_line_end(check->end, name.p, 1))
+		check->wrong = "A header line is malformed.";
+	else if (check->end)
+		check->end = v.n ? v.p + v.n : name.p + name.n + 1;
 	check->octets += name.n + v.n;
 	return check->wrong ? MHD_NO : MHD_YES;
 }
@@ -201,6 +208,7 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 
 	if (check_field(arg, kind, key, key_size, value, value_size) != MHD_YES)
 		return MHD_NO;
+	r->pool_octets += FIELD_RECORD;
 	for (int h = 0; h < HTTP_HEADERS; h++) {
 		if (!bytes_equal_nocase(name, header_names[h]))
 			continue;
@@ -213,6 +221,28 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 		break;
 	}
 	return MHD_YES;
+}
+
+/* libmicrohttpd takes one of the Cookie headers apart, in a copy. */
+static size_t pool_of_cookies(struct bytes cookies)
+{
+	size_t n = cookies.n + FIELD_RECORD;
+
+	for (size_t i = 0; i < cookies.n; i++)
+		if (cookies.p[i] == ';' || cookies.p[i] == ',')
+			n += FIELD_RECORD;
+	return n;
+}
+
+/* Whether the head is as long as it may be at most, and leaves room for a response: without that
+ * libmicrohttpd would close without a word, after the request has been served. */
+static bool fits(const struct http_request *r)
+{
+	size_t limit = r->conn->server->limits->header_bytes;
+
+	return r->header_bytes <= limit &&
+	       r->header_bytes + r->pool_octets + HTTP_HEAD_MAX + HTTP_HEAD_EXTRA <=
+	           limit + HTTP_POOL_EXTRA;
 }
 
 static const char *check_framing(struct http_request *r)
@@ -248,7 +278,7 @@ static enum http_method method_of(const char *name)
 
 const char *http_request_read_head(struct http_request *r, const char *method, const char *version)
 {
-	struct head_check check = { r, version + strlen(version), 0, NULL };
+	struct head_check check = { .r = r, .end = version + strlen(version) };
 	const char *wrong;
 
 	r->method_name = method;
@@ -257,7 +287,7 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	r->header_bytes =
 	    MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
 	        ->header_size;
-	wrong = read_target(r);
+	wrong = read_target(r, version);
 	if (wrong)
 		return wrong;
 	if (!is_token(bytes_of(method)))
@@ -266,19 +296,35 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	if (check.wrong)
 		return check.wrong;
 	r->field_octets = check.octets;
-	if (!ends_well(r, check.end))
-		return "A header has no name.";
+	if (!is_line_end(check.end, method + r->header_bytes, 2))
+		return "A header line is malformed.";
 	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
 		return "The Host header is missing.";
+	r->pool_octets += pool_of_cookies(r->headers[HTTP_COOKIE]);
+	r->is_oversized = !fits(r);
 	return check_framing(r);
+}
+
+static enum MHD_Result weigh_field(void *arg, enum MHD_ValueKind kind, const char *key,
+    size_t key_size, const char *value, size_t value_size)
+{
+	struct http_request *r = arg;
+
+	(void)kind, (void)key, (void)value;
+	r->pool_octets += FIELD_RECORD + key_size + value_size;
+	return MHD_YES;
 }
 
 const char *http_request_read_trailer(struct http_request *r)
 {
-	struct head_check check = { r, NULL, 0, NULL };
+	struct head_check check = { .r = r };
 
 	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, check_field, &check);
-	return check.octets == r->field_octets ? check.wrong : "A trailer is folded.";
+	if (check.octets != r->field_octets)
+		return "A trailer is folded.";
+	MHD_get_connection_values_n(r->conn->mhd, MHD_FOOTER_KIND, weigh_field, r);
+	r->is_oversized = !fits(r);
+	return check.wrong;
 }
 
 /* --- the view ----------------------------------------------------------- */

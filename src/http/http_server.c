@@ -25,7 +25,6 @@
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
 #define RUNS_PER_TURN       4
-#define OVERRUN_LOOKS       64
 
 void http_server_run_again(struct http_server *server)
 {
@@ -68,8 +67,13 @@ static void on_deadline(struct timer *t)
 		return;
 	}
 	/* First it may still answer; if that does not end the connection, or it is a client that
-	 * does not take its response, then both ways. */
+	 * does not take its response, then both ways. Should libmicrohttpd overlook even that
+	 * (0.9.75 does once a connection's pool is full), its own timeout of a second is left. */
 	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
+	if (conn->cut) {
+		MHD_set_connection_option(conn->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+		http_server_run_again(conn->server);
+	}
 	conn->cut = true;
 	timer_start(loop_timers(conn->server->loop), t, CUT_AGAIN_MS);
 }
@@ -183,11 +187,12 @@ static void request_ended(struct http_request *r)
 	struct http_conn *conn = r->conn;
 
 	conn->request = NULL;
+	list_remove(&r->node);
 	conn->consumed += r->header_bytes + r->body_received;
 	if (r->chunked)
 		conn->uncounted = true;
 	if (r->state == REQUEST_READING)
-		conn->broke_off = true;
+		http_errors_broke_off(conn);
 	if (r->state == REQUEST_HELD)
 		http_held_end(r->held);
 	if (r->upgraded)
@@ -209,46 +214,6 @@ static void on_completed(
 		request_ended(r);
 }
 
-/* libmicrohttpd closes some connections without a word (garbage instead of a request line). Whoever
- * sent something gets an answer. */
-static void answer_the_unanswered(struct http_conn *conn)
-{
-	unsigned status = conn->timed_out ? 408 : 400;
-	const char *sentence = conn->timed_out   ? "The request did not come in time."
-	                       : conn->broke_off ? "The request is incomplete."
-	                                         : "This is not an HTTP request.";
-	char text[HTTP_LAST_WORDS_MAX];
-	size_t n;
-
-	conn->server->counters.bad_requests++;
-	if (!conn->relay) {
-		http_last_words(conn->server, conn->fd, status, sentence);
-		return;
-	}
-	n = http_render_last_words(text, status, sentence);
-	if (send(conn->fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_debug("no last words", LOG_ERR(errno));
-}
-
-/* Whether libmicrohttpd has just answered an error: it closes one or two runs later. */
-static bool has_answered(const struct http_conn *conn)
-{
-	if (conn->relay)
-		return http_relay_sent(conn->relay) > 0 && conn->consumed == 0;
-	if (conn->consumed == 0 && conn->base == 0)
-		return !http_has_said_nothing(conn->fd);
-	return conn->server->error_run != 0 && conn->server->runs - conn->server->error_run <= 2;
-}
-
-static bool is_unanswered(const struct http_conn *conn)
-{
-	struct http_request nothing = { .conn = (struct http_conn *)(uintptr_t)conn };
-
-	if (conn->taken || has_answered(conn))
-		return false;
-	return conn->broke_off || (!conn->uncounted && http_surplus(&nothing) > 0);
-}
-
 static void on_connection(
     void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
 {
@@ -264,11 +229,13 @@ static void on_connection(
 	}
 	if (!conn)
 		return;
-	if (conn->request) /* it never came to on_completed(): libmicrohttpd gave up */
+	if (conn->request) { /* it never came to on_completed(): libmicrohttpd gave up */
 		request_ended(conn->request);
-	if (is_unanswered(conn))
-		answer_the_unanswered(conn);
-	else if (!conn->relay && !conn->taken)
+		conn->refused = false;
+	}
+	if (http_conn_is_unanswered(conn))
+		http_conn_answer_the_unanswered(conn);
+	else if (!conn->relay && !conn->taken && !conn->refused)
 		http_linger_if_unread(server, conn->fd);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);
@@ -298,6 +265,8 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
 
 	(void)arg;
 	conn->request = http_request_new(conn, target);
+	if (conn->request)
+		list_append(&conn->server->reading, &conn->request->node);
 	hide_query(target);
 	return conn->request;
 }
@@ -307,6 +276,15 @@ static enum MHD_Result verdict(const struct http_request *r)
 	return r->state == REQUEST_TAKEN || r->state == REQUEST_FAILED ? MHD_NO : MHD_YES;
 }
 
+/* `wrong` is a sentence, or NULL if it is too large. */
+static void refuse_head(struct http_request *r, const char *wrong)
+{
+	if (wrong)
+		http_refuse(r, 400, wrong);
+	else
+		http_refuse(r, 431, "The head of the request is too large.");
+}
+
 static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
 {
 	struct http_server *server = r->conn->server;
@@ -314,10 +292,12 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
 	const char *wrong;
 
 	server->counters.requests++;
+	list_remove(&r->node);
+	list_init(&r->node);
 	set_deadline(r->conn, server->limits->body_timeout_ms);
 	wrong = http_request_read_head(r, method, version);
-	if (wrong) {
-		http_refuse(r, 400, wrong);
+	if (wrong || r->is_oversized) {
+		refuse_head(r, wrong);
 		return verdict(r);
 	}
 	r->body_limit = server->handler->body_limit(r, server->arg);
@@ -347,8 +327,8 @@ static enum MHD_Result complete(struct http_request *r)
 	if (r->state != REQUEST_READING)
 		return verdict(r);
 	wrong = r->chunked ? http_request_read_trailer(r) : NULL;
-	if (wrong) {
-		http_refuse(r, 400, wrong);
+	if (wrong || r->is_oversized) {
+		refuse_head(r, wrong);
 		return verdict(r);
 	}
 	http_conn_wait_for_response(r->conn);
@@ -394,14 +374,7 @@ static void on_log(void *arg, const char *format, va_list ap)
 	char text[256];
 
 	vsnprintf(text, sizeof(text), format, ap);
-	/* It logs each error it answers by itself; there is no other way to learn of these answers.
-	 */
-	if (strncmp(text, "Error processing request", 24) == 0) {
-		server->error_run = server->runs;
-		server->counters.bad_requests++;
-	}
-	if (strncmp(text, "No space left in the read buffer", 32) == 0)
-		server->overrun = true;
+	http_errors_heard(server, text);
 	log_debug("libmicrohttpd", LOG_STR("text", text));
 }
 
@@ -409,27 +382,6 @@ static void on_daemon_ready(struct watch *w, uint32_t events)
 {
 	(void)events;
 	container_of(w, struct http_server, watch)->due = true;
-}
-
-/* libmicrohttpd 1.0 closes a connection that has sent too much before it looks like a request, but
- * does not notice by itself, and its epoll is edge-triggered. Whoever is suspended and resumed is
- * looked at anew, which does no harm to others. It does not say which one it was: most likely one
- * of the newest; for any other there is the deadline. */
-static void look_at_the_overrun(struct http_server *server)
-{
-	struct list *at = server->conns.prev;
-
-	server->overrun = false;
-	for (unsigned n = 0; n < OVERRUN_LOOKS && at != &server->conns; n++, at = at->prev) {
-		struct http_conn *conn = container_of(at, struct http_conn, node);
-		struct http_request nothing = { .conn = conn };
-
-		if (!conn->mhd || conn->request ||
-		    http_surplus(&nothing) < server->limits->header_bytes / 2)
-			continue;
-		MHD_suspend_connection(conn->mhd);
-		MHD_resume_connection(conn->mhd);
-	}
 }
 
 static void run_daemon(struct loop *loop, void *arg)
@@ -443,7 +395,7 @@ static void run_daemon(struct loop *loop, void *arg)
 		server->runs++;
 		MHD_run(server->mhd);
 		if (server->overrun)
-			look_at_the_overrun(server);
+			http_errors_look_at_the_overrun(server);
 		if (MHD_get_timeout(server->mhd, &wait) == MHD_YES && wait == 0)
 			server->due = true;
 	}
@@ -467,7 +419,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
 	    server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
 	    on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes + HTTP_POOL_EXTRA,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT,
 	    (int)http_library_is_strict(), MHD_OPTION_END);
@@ -487,6 +439,7 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	server->handler = handler;
 	server->arg = arg;
 	list_init(&server->conns);
+	list_init(&server->reading);
 	list_init(&server->lingering);
 	list_init(&server->waiting);
 	list_init(&server->ready);

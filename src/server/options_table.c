@@ -172,7 +172,7 @@ static const struct option table[] = {
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
 	  .sentence = "Connections open at a time; further clients wait to be accepted." },
 	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
-	  .sentence = "Memory for the head of one request; a longer head is answered with 431." },
+	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
 	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
 	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),

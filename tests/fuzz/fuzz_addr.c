@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "net/addr.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,9 +17,8 @@ static void check_ip(struct bytes text)
 
 	if (addr_parse_ip(text, &a) < 0)
 		return;
-	if (addr_parse_ip(bytes_of(addr_print(&a, false, printed)), &b) < 0 ||
-	    !addr_same_ip(&a, &b))
-		abort();
+	must(addr_parse_ip(bytes_of(addr_print(&a, false, printed)), &b) == 0);
+	must(addr_same_ip(&a, &b));
 }
 
 static void check_cidr(struct bytes text)
@@ -27,8 +27,7 @@ static void check_cidr(struct bytes text)
 
 	if (cidr_parse(text, &c) < 0)
 		return;
-	if (!cidr_contains(&c, &c.base) || c.prefix > 128)
-		abort();
+	must(cidr_contains(&c, &c.base) && c.prefix <= 128);
 }
 
 /* Names are left out: they would be looked up. */
@@ -47,8 +46,7 @@ static void check_listen(struct bytes text)
 		return;
 	if (copy[0] != '[' && copy[0] != 'u' && copy[0] != '*' && copy[0] != ':')
 		return;
-	if (listen_addr_parse(copy, &l, &why) < 0 && !why)
-		abort();
+	must(listen_addr_parse(copy, &l, &why) == 0 || why);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "daemon/config.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,12 +21,6 @@ int getaddrinfo(
 {
 	(void)node, (void)service, (void)hints, (void)res;
 	return EAI_NONAME;
-}
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
 }
 
 static void print(const struct config *c, struct buf *out)

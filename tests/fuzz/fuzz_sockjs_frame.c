@@ -11,16 +11,11 @@
 
 #include "session/sockjs_frame.h"
 #include "session/sockjs_payload.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 #define MESSAGES_MAX 32
-
-#define require(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 static size_t split(struct message **messages, const char *p, size_t n)
 {
@@ -48,20 +43,20 @@ static void require_readable(const char *frame, size_t n, size_t count)
 	char *copy = malloc(n), *again = malloc(n), *to = again;
 
 	for (size_t i = 0; i < n; i++)
-		require((unsigned char)frame[i] >= 0x20);
+		must((unsigned char)frame[i] >= 0x20);
 	memcpy(copy, frame, n);
 	sockjs_payload_init(&p);
-	require(sockjs_payload_decode(&p, copy + 1, n - 1, false, 0, 0) == SOCKJS_PAYLOAD_OK);
-	require(p.count == count);
+	must(sockjs_payload_decode(&p, copy + 1, n - 1, false, 0, 0) == SOCKJS_PAYLOAD_OK);
+	must(p.count == count);
 	*to++ = 'a';
 	for (size_t i = 0; i < count; i++) {
 		*to++ = i ? ',' : '[';
-		require(
-		    sockjs_frame_quote_len(p.messages[i].p, p.messages[i].n) < (size_t)(again + n - to));
+		must(sockjs_frame_quote_len(p.messages[i].p, p.messages[i].n) <
+		     (size_t)(again + n - to));
 		to = sockjs_frame_quote(to, p.messages[i].p, p.messages[i].n);
 	}
 	*to++ = ']';
-	require(to == again + n && memcmp(frame, again, n) == 0);
+	must(to == again + n && memcmp(frame, again, n) == 0);
 	sockjs_payload_fini(&p);
 	free(again);
 	free(copy);
@@ -73,9 +68,9 @@ static void require_string(char *string, size_t n, const char *frame, size_t fra
 	struct sockjs_payload p;
 
 	sockjs_payload_init(&p);
-	require(sockjs_payload_decode(&p, string, n, true, 0, 0) == SOCKJS_PAYLOAD_OK);
-	require(p.count == 1);
-	require(bytes_equal(p.messages[0], (struct bytes){ frame, frame_len }));
+	must(sockjs_payload_decode(&p, string, n, true, 0, 0) == SOCKJS_PAYLOAD_OK);
+	must(p.count == 1);
+	must(bytes_equal(p.messages[0], (struct bytes){ frame, frame_len }));
 	sockjs_payload_fini(&p);
 }
 
@@ -85,11 +80,11 @@ static void check_script(const char *frame, size_t n)
 	size_t len = sockjs_frame_script_len(frame, n), string_len;
 	char *out = malloc(len), *string;
 
-	require(len <= sockjs_frame_script_max(n));
-	require(sockjs_frame_script(out, frame, n) == out + len);
+	must(len <= sockjs_frame_script_max(n));
+	must(sockjs_frame_script(out, frame, n) == out + len);
 	string = out + sizeof(head) - 1;
 	string_len = len - (sizeof(head) - 1) - (sizeof(tail) - 1);
-	require(memchr(string, '<', string_len) == NULL);
+	must(memchr(string, '<', string_len) == NULL);
 	require_string(string, string_len, frame, n);
 	free(out);
 }
@@ -100,8 +95,8 @@ static void check_jsonp(const char *frame, size_t n)
 	size_t len = sockjs_frame_jsonp_len(1, frame, n);
 	char *out = malloc(len);
 
-	require(len <= sockjs_frame_jsonp_max(1, n));
-	require(sockjs_frame_jsonp(out, "f", 1, frame, n) == out + len);
+	must(len <= sockjs_frame_jsonp_max(1, n));
+	must(sockjs_frame_jsonp(out, "f", 1, frame, n) == out + len);
 	require_string(
 	    out + sizeof(head) - 1, len - (sizeof(head) - 1) - (sizeof(tail) - 1), frame, n);
 	free(out);
@@ -112,17 +107,17 @@ static void check_event(const char *frame, size_t n)
 	size_t len = sockjs_frame_event_len(frame, n), at = sizeof("data: ") - 1;
 	char *out = malloc(len);
 
-	require(len <= sockjs_frame_event_max(n));
-	require(sockjs_frame_event(out, frame, n) == out + len);
+	must(len <= sockjs_frame_event_max(n));
+	must(sockjs_frame_event(out, frame, n) == out + len);
 	for (size_t i = 0; i < n; i++) {
-		require(out[at] == frame[i]); /* our frames have nothing else to escape */
+		must(out[at] == frame[i]); /* our frames have nothing else to escape */
 		if (out[at] == '%') {
-			require(memcmp(out + at, "%25", 3) == 0);
+			must(memcmp(out + at, "%25", 3) == 0);
 			at += 2;
 		}
 		at++;
 	}
-	require(len - at == 4 && memcmp(out + at, "\r\n\r\n", 4) == 0);
+	must(len - at == 4 && memcmp(out + at, "\r\n\r\n", 4) == 0);
 	free(out);
 }
 
@@ -133,8 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	size_t len = sockjs_frame_array_len(messages, count);
 	char *frame = malloc(len);
 
-	require(len <= sockjs_frame_array_max(messages, count));
-	require(sockjs_frame_array(frame, messages, count) == frame + len);
+	must(len <= sockjs_frame_array_max(messages, count));
+	must(sockjs_frame_array(frame, messages, count) == frame + len);
 	require_readable(frame, len, count);
 	check_script(frame, len);
 	check_jsonp(frame, len);

@@ -12,14 +12,9 @@
 
 #include "session/sockjs_frame.h"
 #include "session/sockjs_payload.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-#define require(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 struct flags {
 	bool allow_string;
@@ -50,8 +45,8 @@ static bool any_surrogates(const struct sockjs_payload *p)
 
 static void require_same(const struct sockjs_payload *p, size_t i, const json_t *s)
 {
-	require(json_is_string(s));
-	require(bytes_equal(
+	must(json_is_string(s));
+	must(bytes_equal(
 	    p->messages[i], (struct bytes){ json_string_value(s), json_string_length(s) }));
 }
 
@@ -61,20 +56,20 @@ static void compare(const struct sockjs_payload *p, enum sockjs_payload_status s
     bool allow_string)
 {
 	if (status == SOCKJS_PAYLOAD_OK && !root) {
-		require(any_surrogates(p));
+		must(any_surrogates(p));
 	} else if (status == SOCKJS_PAYLOAD_OK && json_is_string(root)) {
-		require(allow_string && p->count == 1);
+		must(allow_string && p->count == 1);
 		require_same(p, 0, root);
 	} else if (status == SOCKJS_PAYLOAD_OK) {
-		require(json_array_size(root) == p->count);
+		must(json_array_size(root) == p->count);
 		for (size_t i = 0; i < p->count; i++)
 			require_same(p, i, json_array_get(root, i));
 	} else if (status == SOCKJS_PAYLOAD_NOT_ARRAY) {
-		require(!json_is_array(root) && !(allow_string && json_is_string(root)));
+		must(!json_is_array(root) && !(allow_string && json_is_string(root)));
 	} else if (status == SOCKJS_PAYLOAD_NOT_STRING) {
-		require(!root || json_is_array(root));
+		must(!root || json_is_array(root));
 	} else if (status == SOCKJS_PAYLOAD_BROKEN && root) {
-		require(json_is_array(root) || json_is_object(root)); /* too deep for us */
+		must(json_is_array(root) || json_is_object(root)); /* too deep for us */
 	}
 }
 
@@ -85,11 +80,11 @@ static void require_round_trip(struct bytes m)
 	char *text = malloc(len);
 	struct sockjs_payload p;
 
-	require(len <= sockjs_frame_quote_max(m.n));
-	require(sockjs_frame_quote(text, m.p, m.n) == text + len);
+	must(len <= sockjs_frame_quote_max(m.n));
+	must(sockjs_frame_quote(text, m.p, m.n) == text + len);
 	sockjs_payload_init(&p);
-	require(sockjs_payload_decode(&p, text, len, true, 0, 1) == SOCKJS_PAYLOAD_OK);
-	require(p.count == 1 && bytes_equal(p.messages[0], m));
+	must(sockjs_payload_decode(&p, text, len, true, 0, 1) == SOCKJS_PAYLOAD_OK);
+	must(p.count == 1 && bytes_equal(p.messages[0], m));
 	sockjs_payload_fini(&p);
 	free(text);
 }
@@ -99,10 +94,10 @@ static void require_limits(
     const struct sockjs_payload *p, enum sockjs_payload_status status, const struct flags *f)
 {
 	if (status != SOCKJS_PAYLOAD_OK)
-		require(p->count == 0);
-	require(!f->max_messages || p->count <= f->max_messages);
+		must(p->count == 0);
+	must(!f->max_messages || p->count <= f->max_messages);
 	for (size_t i = 0; i < p->count; i++)
-		require(!f->max_bytes || p->messages[i].n <= f->max_bytes);
+		must(!f->max_bytes || p->messages[i].n <= f->max_bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -129,12 +124,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(text, data, n);
 	status = decode(&p, text, n, &free_flags);
 	require_limits(&p, status, &free_flags);
-	require(status != SOCKJS_PAYLOAD_TOO_BIG && status != SOCKJS_PAYLOAD_NO_MEMORY);
+	must(status != SOCKJS_PAYLOAD_TOO_BIG && status != SOCKJS_PAYLOAD_NO_MEMORY);
 	root = json_loadb((const char *)data, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
 	if (!memchr(data, '\0', n)) /* which ends the text for jansson; for us it breaks it */
 		compare(&p, status, root, free_flags.allow_string);
 	else
-		require(status == SOCKJS_PAYLOAD_BROKEN);
+		must(status == SOCKJS_PAYLOAD_BROKEN);
 	for (size_t i = 0; i < p.count; i++)
 		require_round_trip(p.messages[i]);
 

@@ -7,25 +7,20 @@
 #include <string.h>
 
 #include "upstream/target.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void check_visible(const char *text)
 {
 	for (; *text; text++)
-		require(*text > ' ' && *text < 0x7f && *text != '#');
+		must(*text > ' ' && *text < 0x7f && *text != '#');
 }
 
 static void check_tcp(const struct target *t)
 {
-	require(t->host && *t->host && t->port && !strpbrk(t->host, "/?@[]%\\"));
-	require(!strpbrk(t->authority, "/?@\\") && strstr(t->authority, t->host));
+	must(t->host && *t->host && t->port && !strpbrk(t->host, "/?@[]%\\"));
+	must(!strpbrk(t->authority, "/?@\\") && strstr(t->authority, t->host));
 	check_visible(t->authority);
 }
 
@@ -40,16 +35,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(url, data, size);
 	url[size] = '\0';
 	if (target_init(&t, url) == 0) {
-		require(target_is_url(url) && strcmp(t.url, url) == 0);
-		require(t.resource[0] == '/');
+		must(target_is_url(url) && strcmp(t.url, url) == 0);
+		must(t.resource[0] == '/');
 		check_visible(t.resource);
 		if (t.file)
-			require(t.file[0] == '/' && !t.host && strlen(t.file) < 108);
+			must(t.file[0] == '/' && !t.host && strlen(t.file) < 108);
 		else
 			check_tcp(&t);
 		target_fini(&t);
 	} else {
-		require(!target_is_url(url) && !t.url);
+		must(!target_is_url(url) && !t.url);
 	}
 	free(url);
 	return 0;

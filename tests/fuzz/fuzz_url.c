@@ -15,14 +15,9 @@
 #include "http/http_private.h"
 #include "http/http_static.h"
 #include "server/server_private.h"
+#include "tests/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void must_be_inside(struct bytes part, struct bytes whole)
 {
@@ -194,7 +189,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (!newline || memchr(p, '\0', (size_t)(newline - p)))
 		return 0;
 	r = calloc(1, sizeof(*r));
-	needle = mem_strndup((const char *)p, (size_t)(newline - p)); /* strndup() may look further */
+	needle =
+	    mem_strndup((const char *)p, (size_t)(newline - p)); /* strndup() may look further */
 	must(r && needle);
 	r->conn = &conn;
 	text = (struct bytes){ (const char *)newline + 1, n - (size_t)(newline - p) - 1 };

@@ -3,15 +3,10 @@
  * obvious; cut anywhere, it must say the same.
  */
 #include "base/utf8.h"
+#include "tests/fuzz/must.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* The octets of the sequence at p, 0 if it is none. */
 static size_t sequence(const uint8_t *p, size_t n, bool wide)

@@ -8,6 +8,7 @@
  * one a line: what is let through has to be, line by line, what was asked for.
  */
 #include "ws/ws_client.h"
+#include "tests/fuzz/must.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,12 +21,6 @@ enum { FIELDS_MAX = 16 };
 static const struct ws_deflate_config deflate = {
 	.enabled = true, .context_takeover = true, .window_bits = 15
 };
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* Takes the next line of a text, without what ends it. */
 static bool next_line(struct bytes *text, const char *ends, struct bytes *line)

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "tests/fuzz/must.h"
 
 enum {
 	CLIENT = 1,
@@ -32,12 +33,6 @@ struct run {
 	bool pausing;
 	bool closed;
 };
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static uint32_t next_random(struct run *r)
 {

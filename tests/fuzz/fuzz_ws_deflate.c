@@ -11,14 +11,9 @@
 #include <string.h>
 
 #include "ws/ws_negotiation.h"
+#include "tests/fuzz/must.h"
 
 enum { LIMIT = 10000, TAKEOVER = 8 };
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void there_and_back(
     const struct ws_deflate_how *how, struct ws_deflate *reader, const char *p, size_t n)

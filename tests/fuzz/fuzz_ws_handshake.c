@@ -6,6 +6,7 @@
  * Input: one octet of settings, then lines "name: value\n".
  */
 #include "ws/ws_handshake.h"
+#include "tests/fuzz/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,6 @@ struct request {
 	struct ws_request req;
 	struct ws_request_header headers[2 * HEADERS_MAX];
 };
-
-static void must(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static struct ws_request_header read_line(const char *p, size_t n)
 {

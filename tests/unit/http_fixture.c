@@ -252,12 +252,12 @@ unsigned count_of(const char *text, const char *what)
 
 /* --- whole requests --------------------------------------------------------------- */
 
-const char *ask(const char *request)
+static const char *ask_bytes(const char *request, size_t n)
 {
 	static char response[70000];
 	int fd = client_new();
 
-	say(fd, request);
+	say_bytes(fd, request, n);
 	shutdown(fd, SHUT_WR);
 	settle();
 	pass_ms(1500); /* the end that came with the request is looked for */
@@ -266,14 +266,24 @@ const char *ask(const char *request)
 	return response;
 }
 
-unsigned status_of(const char *request)
+const char *ask(const char *request)
 {
-	const char *response = ask(request);
+	return ask_bytes(request, strlen(request));
+}
+
+unsigned status_of_bytes(const char *request, size_t n)
+{
+	const char *response = ask_bytes(request, n);
 
 	ck_assert_msg(
 	    strncmp(response, "HTTP/1.1 ", 9) == 0 && count_of(response, "\nHTTP/1.1 ") == 0,
 	    "not one answer to \"%s\": \"%s\"", request, response);
 	return (unsigned)atoi(response + 9);
+}
+
+unsigned status_of(const char *request)
+{
+	return status_of_bytes(request, strlen(request));
 }
 
 const struct http_counters *counters(void)

@@ -59,5 +59,6 @@ const struct http_counters *counters(void);
 const char *ask(const char *request);
 /* The same, its status. */
 unsigned status_of(const char *request);
+unsigned status_of_bytes(const char *request, size_t n);
 
 #endif

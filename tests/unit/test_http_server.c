@@ -143,6 +143,24 @@ START_TEST(a_client_that_never_ends_is_not_lingered_for_ever)
 }
 END_TEST
 
+/* libmicrohttpd says that it has refused, not whom. */
+START_TEST(a_refusal_is_not_taken_for_another_ones_answer)
+{
+	int bad = client_new(), half = client_new();
+
+	say(half, POST("/", "10\r\n\r\n"));
+	settle();
+	say(bad, POST("/", "abc\r\n\r\n"));
+	shutdown(half, SHUT_WR);
+	hear(bad, "HTTP/1.1 400");
+	hear(half, "HTTP/1.1 400");
+	ck_assert_uint_eq(count_of(hear_end(bad), "HTTP/1.1 "), 1);
+	ck_assert_uint_eq(count_of(hear_end(half), "HTTP/1.1 "), 1);
+	close(bad);
+	close(half);
+}
+END_TEST
+
 START_TEST(a_head_that_is_too_large_gets_one_answer)
 {
 	static char head[30000];
@@ -275,6 +293,7 @@ int main(void)
 	tcase_add_test(tc, a_body_that_is_too_large_is_refused_while_it_comes);
 	tcase_add_test(tc, chunks_beyond_the_limit_are_refused);
 	tcase_add_test(tc, a_client_that_never_ends_is_not_lingered_for_ever);
+	tcase_add_test(tc, a_refusal_is_not_taken_for_another_ones_answer);
 	tcase_add_test(tc, a_head_that_is_too_large_gets_one_answer);
 	tcase_add_test(tc, a_silent_client_is_sent_away_without_a_word);
 	tcase_add_test(tc, half_a_head_is_answered_with_408_in_time);
