@@ -31,8 +31,8 @@ int http_detach_stream(struct http_request *r, struct http_detached *out);
 int http_detach_poll(
     struct http_request *r, const struct http_head *head, struct http_detached *out);
 
-/* Whether the client has sent something behind this request already, which would be lost with it; true
- * also if that is not known (a chunked body). */
+/* Whether the client has sent something behind this request already, which would be lost with it;
+ * true also if that is not known (a chunked body). */
 bool http_is_followed(const struct http_request *r);
 
 /* Whether the installed libmicrohttpd keeps a detached descriptor alive. 0, or -errno and a
