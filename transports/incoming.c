@@ -3,11 +3,12 @@
  *
  * They are decoded in the reactor that got them. If the session lives in another
  * one they go there as mail, and the request is answered at once: mail keeps its
- * order, and the client waits for the answer before it sends more.
+ * order, and the client waits for the answer before it sends more. A connection that
+ * brings more than one request is detached (sender.c), goes along with its messages, and
+ * stays: from then on it is in the reactor of its session.
  *
- * When the application has paused, that answer is what slows the client down: the
- * request is detached (sender.c), goes along with its messages, and is answered when they
- * have been taken.
+ * When the application has paused, the answer is what slows the client down: the
+ * request goes along too, and is answered when its messages have been taken.
  */
 #include "transports/incoming.h"
 
@@ -143,13 +144,14 @@ static void answer_now(const struct transport_request *t, const struct incoming_
 static void deliver_remote(const struct transport_request *t, const struct session_found *found,
     const struct incoming_answer *answer)
 {
+	bool goes_along = found->paused || (answer->repeats && http_again_is_worthwhile(t->http));
 	struct delivery *d = delivery_new(t);
 
 	if (!d) {
 		transport_refuse(t, 503, "Out of memory.");
 		return;
 	}
-	if (found->paused) {
+	if (goes_along) {
 		d->sender = sender_new(t, answer, NULL);
 		if (!d->sender) {
 			mem_free(d);

@@ -6,7 +6,8 @@
  *
  * Frames are parsed in place in the loop's scratch buffer. Bytes are kept only when
  * the application pauses in the middle of a buffer. A message for many is framed, and
- * compressed, once for all receivers that agreed on the same.
+ * compressed, once for all receivers that agreed on the same; one that is long goes out
+ * from where it is.
  */
 #include "transports/ws_receiver.h"
 
@@ -22,6 +23,9 @@
 
 #define HEADERS_MAX 64  /* those a handshake is made of */
 #define RETRY_AFTER "5" /* seconds */
+
+#define AS_THEY_ARE_BYTES 4096 /* a message that is not worth copying */
+#define AS_THEY_ARE_MOST  16
 
 /* What few connections need, and not for long. */
 struct ws_extras {
@@ -303,6 +307,39 @@ static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
 	return frame;
 }
 
+/* Whether these are a few long ones that the wire carries as they are. */
+static bool may_go_as_they_are(
+    const struct ws_wire *wire, struct message *const *messages, size_t count)
+{
+	if (!wire->is_raw || count > AS_THEY_ARE_MOST)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (messages[i]->len < AS_THEY_ARE_BYTES || messages[i]->has_surrogates)
+			return false;
+	return true;
+}
+
+/* Each behind its header, without a copy. */
+static enum recv_status write_as_they_are(
+    struct ws_receiver *r, struct message *const *messages, size_t count)
+{
+	struct stream_piece pieces[2 * AS_THEY_ARE_MOST];
+	char headers[AS_THEY_ARE_MOST][WS_HEADER_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct message *m = messages[i];
+		size_t n = ws_frame_header(
+		    headers[i], true, 0, m->binary ? WS_BINARY : WS_TEXT, m->len, NULL);
+
+		pieces[2 * i] = (struct stream_piece){ headers[i], n, NULL };
+		pieces[2 * i + 1] = (struct stream_piece){ m->data, m->len, NULL };
+	}
+	if (stream_write(&r->stream, pieces, (unsigned)(2 * count)) == 0)
+		return RECV_MORE;
+	end(r);
+	return RECV_GONE;
+}
+
 static enum recv_status receiver_messages(
     struct receiver *base, struct message *const *messages, size_t count)
 {
@@ -319,6 +356,8 @@ static enum recv_status receiver_messages(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	deflates = ws_conn_deflates(&r->conn, &r->endpoint->deflate, false, &how);
+	if (!deflates && may_go_as_they_are(r->wire, messages, count))
+		return write_as_they_are(r, messages, count);
 	if (r->wire->outgoing(out, messages, count, deflates ? &how : NULL) < 0) {
 		end(r);
 		return RECV_GONE;
@@ -565,6 +604,8 @@ static void on_readable(struct stream *s)
 	r->last_heard = loop_now(loop_of(r));
 	r->pinged = false;
 	feed(r, scratch, (size_t)n);
+	if (r->base.session)
+		session_hurry(r->base.session);
 	choke_if_blocked(r);
 }
 

@@ -187,6 +187,9 @@ void session_receiver_gone(struct session *s, struct receiver *r);
 /* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
  * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
+/* The client has said something, and the application has been told. A long answer goes out at once,
+ * while it is in the processor's cache and before others need memory for theirs. */
+void session_hurry(struct session *s);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */

@@ -8,6 +8,7 @@
 
 #define BATCH_MESSAGES 256    /* in one frame */
 #define BATCH_BYTES    131072 /* likewise, unless one message is larger */
+#define HURRY_BYTES    8192   /* worth a send of their own */
 
 size_t session_buffered(const struct session *s)
 {
@@ -124,6 +125,12 @@ void session_flush(struct session *s)
 		}
 	}
 	message_ring_rest(&s->out, &s->reactor->stash);
+}
+
+void session_hurry(struct session *s)
+{
+	if (s->out_bytes >= HURRY_BYTES && s->state == SESSION_OPEN)
+		session_flush(s);
 }
 
 void session_say_the_rest(struct session *s)

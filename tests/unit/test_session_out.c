@@ -113,6 +113,44 @@ START_TEST(an_answer_to_a_message_goes_out_in_the_same_turn)
 }
 END_TEST
 
+START_TEST(a_long_answer_need_not_wait_for_the_end_of_the_turn)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	limits.send_buffer_bytes = 1 << 20;
+	send_text(s, "short");
+	session_hurry(s);
+	ck_assert_uint_eq(r.frames, 0);
+	send_cost(s, 9000);
+	session_hurry(s);
+	ck_assert_uint_eq(r.frames, 1);
+	ck_assert_uint_eq(session_buffered(s), 0);
+	send_text(s, "short");
+	session_hurry(s);
+	ck_assert_uint_eq(r.frames, 1);
+	fake_loop_turn(loop);
+	ck_assert_uint_eq(r.frames, 2);
+	ck_assert_uint_eq(reactor.counters.messages_out, 3);
+}
+END_TEST
+
+START_TEST(of_a_wire_that_breaks_in_a_hurry_the_application_hears_at_the_end_of_the_turn)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	limits.send_buffer_bytes = 1 << 20;
+	r.broken = true;
+	send_cost(s, 9000);
+	session_hurry(s);
+	ck_assert_ptr_null(r.base.session);
+	app_was_told("");
+	fake_loop_turn(loop);
+	app_was_told("[close 1002 Connection interrupted]");
+}
+END_TEST
+
 static void sending_fails(struct session *s)
 {
 	ck_assert_int_eq(send_text(s, "too late"), -EPIPE);
@@ -478,6 +516,9 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_waiting_poll_is_answered_by_the_first_message);
 	tcase_add_test(tc, a_message_sent_in_the_open_callback_follows_the_o);
 	tcase_add_test(tc, an_answer_to_a_message_goes_out_in_the_same_turn);
+	tcase_add_test(tc, a_long_answer_need_not_wait_for_the_end_of_the_turn);
+	tcase_add_test(
+	    tc, of_a_wire_that_breaks_in_a_hurry_the_application_hears_at_the_end_of_the_turn);
 	tcase_add_test(tc, nothing_can_be_sent_after_close_nor_in_the_close_callback);
 	tcase_add_test(tc, a_wire_that_breaks_while_a_message_is_said_ends_the_session);
 	tcase_add_test(tc, half_a_buffer_says_full_and_a_quarter_says_writable);

@@ -72,6 +72,55 @@ START_TEST(raw_messages_are_frames_and_nothing_else_is_said)
 }
 END_TEST
 
+/* 5,000 octets behind their header. */
+static char *long_frame(char out[5005], char letter)
+{
+	memcpy(out, "\x81\x7e\x13\x88", 4);
+	memset(out + 4, letter, 5000);
+	out[5004] = '\0';
+	return out;
+}
+
+START_TEST(long_raw_messages_are_frames_too)
+{
+	char one[5005], two[5005];
+	char *a_frame = long_frame(one, 'a'), *b_frame = long_frame(two, 'b');
+
+	open_raw();
+	fake_send(fake.last, a_frame + 4);
+	fake_send(fake.last, b_frame + 4);
+	fake_expect_next(&a, a_frame);
+	fake_expect_next(&a, b_frame);
+	fake_send(fake.last, b_frame + 4); /* with a short one in the same turn */
+	fake_send(fake.last, "c");
+	fake_send(fake.last, a_frame + 4);
+	fake_expect_next(&a, b_frame);
+	fake_expect_next(&a, "\x81\x01"
+	                     "c");
+	fake_expect_next(&a, a_frame);
+	for (int i = 0; i < 12; i++)
+		fake_send(fake.last, a_frame + 4);
+	for (int i = 0; i < 12; i++)
+		fake_expect_next(&a, a_frame);
+}
+END_TEST
+
+START_TEST(surrogates_do_not_leave_in_long_messages_either)
+{
+	char frame[5005], *text = long_frame(frame, 'a') + 4;
+	struct message *m;
+
+	open_raw();
+	memcpy(text + 4000, "\xed\xa0\x80", 3);
+	m = message_new(text, 5000, false, false);
+	m->has_surrogates = true;
+	session_send(fake.last, m);
+	message_unref(m);
+	memcpy(text + 4000, "\xef\xbf\xbd", 3);
+	fake_expect_next(&a, frame);
+}
+END_TEST
+
 START_TEST(a_broadcast_is_encoded_once_and_surrogates_do_not_leave)
 {
 	struct message *m = message_new("x\xed\xa0\x80y", 5, false, true);
@@ -268,6 +317,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, sockjs_frames_are_text_messages);
 	tcase_add_test(tc, raw_messages_are_frames_and_nothing_else_is_said);
+	tcase_add_test(tc, long_raw_messages_are_frames_too);
+	tcase_add_test(tc, surrogates_do_not_leave_in_long_messages_either);
 	tcase_add_test(tc, a_broadcast_is_encoded_once_and_surrogates_do_not_leave);
 	tcase_add_test(tc, broken_json_ends_the_connection_as_invalid_data);
 	tcase_add_test(tc, a_binary_message_is_nothing_for_sockjs);
