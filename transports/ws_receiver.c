@@ -604,8 +604,6 @@ static void on_readable(struct stream *s)
 	r->last_heard = loop_now(loop_of(r));
 	r->pinged = false;
 	feed(r, scratch, (size_t)n);
-	if (r->base.session)
-		session_hurry(r->base.session);
 	choke_if_blocked(r);
 }
 

@@ -34,6 +34,7 @@ struct loop {
 
 	int epoll;
 	bool again;
+	bool hurry;  /* in stage 1 */
 	int reached; /* the last stage with a hook that this turn has begun; -1: none yet */
 	uint64_t now;
 	struct timer_wheel *timers;
@@ -125,7 +126,7 @@ static int wait_for_events(struct loop *loop, int timeout_ms)
 	else if (n < 0)
 		n = 0;
 	mailbox_awake(&loop->mailbox);
-	loop->again = false;
+	loop->again = loop->hurry = false;
 	loop->reached = -1;
 	loop->now = clock_now();
 	timer_wheel_set_now(loop->timers, loop->now);
@@ -135,6 +136,23 @@ static int wait_for_events(struct loop *loop, int timeout_ms)
 static bool is_poked(const struct watch *w)
 {
 	return w->poked.next && !list_empty(&w->poked);
+}
+
+static void run_hooks(struct loop *loop, enum loop_stage first)
+{
+	for (int i = first; i < LOOP_STAGES; i++) {
+		loop->reached = i;
+		if (loop->hooks[i].fn)
+			loop->hooks[i].fn(loop, loop->hooks[i].arg);
+	}
+}
+
+/* Between two events, where nothing is under way. What ends now is freed with the rest. */
+static void flush_early(struct loop *loop)
+{
+	loop->hurry = false;
+	run_hooks(loop, LOOP_STAGE_FLUSH);
+	loop->reached = -1;
 }
 
 /* Pokes from before this turn are called after the batch, unless an event or an unwatch has taken
@@ -153,6 +171,8 @@ static void run_io(struct loop *loop, int n)
 		if (is_poked(w))
 			list_remove(&w->poked);
 		w->fn(w, loop->batch[i].events);
+		if (loop->hurry)
+			flush_early(loop);
 	}
 	while ((node = list_first(&poked))) {
 		list_remove(node);
@@ -168,15 +188,6 @@ static void run_mail(struct loop *loop)
 	for (m = mailbox_take(&loop->mailbox); m; m = next) {
 		next = m->next;
 		m->fn(m, loop);
-	}
-}
-
-static void run_hooks(struct loop *loop)
-{
-	for (int i = 0; i < LOOP_STAGES; i++) {
-		loop->reached = i;
-		if (loop->hooks[i].fn)
-			loop->hooks[i].fn(loop, loop->hooks[i].arg);
 	}
 }
 
@@ -214,7 +225,7 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	run_io(loop, n);
 	run_mail(loop);
 	timer_wheel_advance(loop->timers, loop->now);
-	run_hooks(loop);
+	run_hooks(loop, LOOP_STAGE_HTTP);
 	run_deferred(loop);
 	close_descriptors(loop);
 	return 0;
@@ -347,6 +358,11 @@ void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, vo
 void *loop_hook_arg(const struct loop *loop, enum loop_stage stage)
 {
 	return loop->hooks[stage].arg;
+}
+
+void loop_hurry(struct loop *loop)
+{
+	loop->hurry = true;
 }
 
 bool loop_is_ahead(const struct loop *loop, enum loop_stage stage)

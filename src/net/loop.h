@@ -5,6 +5,7 @@
  *	1. I/O events          2. mail from other threads     3. timers
  *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. LOOP_STAGE_SEND
  *	7. deferred calls
+ * (5 and 6 also between two events of 1 when there is much for them: loop_hurry().)
  * Nothing is freed and no descriptor is closed inside a callback: an object
  * that ends calls loop_defer(), so that later events of the same batch still
  * find memory and no descriptor number is re-used under them; a descriptor is
@@ -103,6 +104,11 @@ void *loop_hook_arg(const struct loop *loop, enum loop_stage stage);
 bool loop_is_ahead(const struct loop *loop, enum loop_stage stage);
 /* The next wait does not wait: there is work that no descriptor announces. */
 void loop_again(struct loop *loop);
+
+/* So much has been made for LOOP_STAGE_FLUSH and LOOP_STAGE_SEND that they should have it while it is
+ * in the processor's cache: if this is stage 1, they run before its next event, and again in their
+ * turn. */
+void loop_hurry(struct loop *loop);
 
 /* There is work for this stage: if its time in this turn is past, the next wait does not wait. */
 void loop_want(struct loop *loop, enum loop_stage stage);

@@ -59,6 +59,7 @@ static void flush_dirty(struct loop *loop, void *arg)
 	struct session_reactor *r = arg;
 	struct list now;
 
+	r->copied = 0;
 	list_init(&now);
 	list_splice(&now, &r->dirty);
 	if (list_empty(&r->late) && !list_has(&now, STREAM_BATCH_FEW))

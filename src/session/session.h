@@ -76,6 +76,7 @@ struct session_reactor {
 	struct list sessions;
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct list late;   /* likewise, left over from an earlier turn */
+	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct stash stash; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
@@ -187,9 +188,6 @@ void session_receiver_gone(struct session *s, struct receiver *r);
 /* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
  * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
-/* The client has said something, and the application has been told. A long answer goes out at once,
- * while it is in the processor's cache and before others need memory for theirs. */
-void session_hurry(struct session *s);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */

@@ -8,7 +8,7 @@
 
 #define BATCH_MESSAGES 256    /* in one frame */
 #define BATCH_BYTES    131072 /* likewise, unless one message is larger */
-#define HURRY_BYTES    8192   /* worth a send of their own */
+#define TURN_BYTES     131072 /* copied for all sessions in one turn, before it goes on to send them */
 
 size_t session_buffered(const struct session *s)
 {
@@ -33,6 +33,8 @@ int session_send(struct session *s, struct message *m)
 	message_ref(m);
 	s->out_bytes += cost;
 	session_mark_dirty(s);
+	if (!m->cache && (s->reactor->copied += m->len) > TURN_BYTES)
+		loop_hurry(s->reactor->loop);
 	if (waiting > limit / 2)
 		s->full = true;
 	return s->full ? SESSION_FULL : 0;
@@ -125,12 +127,6 @@ void session_flush(struct session *s)
 		}
 	}
 	message_ring_rest(&s->out, &s->reactor->stash);
-}
-
-void session_hurry(struct session *s)
-{
-	if (s->out_bytes >= HURRY_BYTES && s->state == SESSION_OPEN)
-		session_flush(s);
 }
 
 void session_say_the_rest(struct session *s)

@@ -147,6 +147,36 @@ START_TEST(the_stages_of_a_turn_run_in_the_promised_order)
 }
 END_TEST
 
+static void hurry(struct source *s)
+{
+	loop_defer(loop, &deferred[0], note_deferred);
+	loop_hurry(loop);
+	quieten(s);
+}
+
+START_TEST(in_a_hurry_what_was_made_goes_out_before_the_next_event)
+{
+	char http = 'h', flush = 'f', send = 's';
+	struct source one, two;
+
+	loop_set_hook(loop, LOOP_STAGE_HTTP, note_hook, &http);
+	loop_set_hook(loop, LOOP_STAGE_FLUSH, note_hook, &flush);
+	loop_set_hook(loop, LOOP_STAGE_SEND, note_hook, &send);
+	source_init(&one, 'e');
+	source_init(&two, 'e');
+	one.then = hurry;
+	two.then = quieten;
+	ck_assert_int_eq(loop_watch(loop, &one.watch, EPOLLIN), 0);
+	ck_assert_int_eq(loop_watch(loop, &two.watch, EPOLLIN), 0);
+	turn();
+	ck_assert_str_eq(trace, "efsehfsX");
+	turn();
+	ck_assert_str_eq(trace, "efsehfsXhfs"); /* it is over with the turn */
+	source_fini(&one);
+	source_fini(&two);
+}
+END_TEST
+
 START_TEST(deferred_calls_run_in_order_and_an_object_queued_twice_runs_once)
 {
 	loop_defer(loop, &deferred[2], note_deferred);
@@ -563,6 +593,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_stages_of_a_turn_run_in_the_promised_order);
+	tcase_add_test(tc, in_a_hurry_what_was_made_goes_out_before_the_next_event);
 	tcase_add_test(tc, deferred_calls_run_in_order_and_an_object_queued_twice_runs_once);
 	tcase_add_test(tc, what_a_deferred_call_defers_runs_in_the_next_turn_which_does_not_wait);
 	tcase_add_test(tc, again_makes_one_wait_not_wait);
