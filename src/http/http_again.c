@@ -11,7 +11,8 @@
 
 #include "http/http_private.h"
 
-#define MISSES_MAX 4 /* then it is no connection that repeats itself */
+#define MISSES_MAX 4     /* then it is no connection that repeats itself */
+#define COPY_MOST  16384 /* of a body that has to be copied before it may be changed */
 
 static struct loop *loop_of(const struct http_again *a)
 {
@@ -70,13 +71,20 @@ static void give_back(struct http_again *a, struct http_server *server)
 	if (stream_flush(&a->stream) < 0 || stream_queued(&a->stream) > 0)
 		http_server_end(server, &a->stream);
 	else
-		http_give_back(server, &a->stream, &a->peer, &guess);
+		http_give_back(server, &a->stream, &a->peer, &guess, (struct bytes){ 0 });
+}
+
+/* It was nothing. */
+static void wait_more(struct http_again *a)
+{
+	list_remove(&a->node);
+	wait_on(a);
 }
 
 bool http_again_wait(struct http_again *a, struct http_server *server)
 {
-	if (a->misses >= MISSES_MAX || server->draining || stream_is_tls(&a->stream) ||
-	    a->peer.family == AF_UNIX || stream_want(&a->stream, STREAM_READ) < 0) {
+	if (a->misses >= MISSES_MAX || server->draining ||
+	    stream_want(&a->stream, STREAM_READ) < 0) {
 		give_back(a, server);
 		return false;
 	}
@@ -102,23 +110,31 @@ void http_again_hangup(struct http_again *a)
 
 /* --- the next request ----------------------------------------------------- */
 
+/* Takes what was looked at out of the kernel; it is there, for we have just seen it. TCP can drop
+ * it without a copy, a unix socket cannot. */
+static void consume(struct http_again *a, size_t n)
+{
+	int drop = a->peer.family == AF_UNIX ? 0 : MSG_TRUNC;
+
+	if (recv(a->stream.watch.fd, loop_scratch(loop_of(a)), n, drop | MSG_DONTWAIT) !=
+	    (ssize_t)n)
+		shutdown(a->stream.watch.fd, SHUT_RDWR);
+}
+
 void http_again_take(struct http_again *a)
 {
 	struct http_server *server = a->server;
-	size_t n = server->looked_at;
 
-	/* Nothing is copied; and they are there, for we have just seen them */
-	if (recv(a->stream.watch.fd, loop_scratch(server->loop), n, MSG_TRUNC | MSG_DONTWAIT) !=
-	    (ssize_t)n)
-		shutdown(a->stream.watch.fd, SHUT_RDWR);
+	if (!stream_is_tls(&a->stream))
+		consume(a, server->looked_at);
 	a->misses = 0;
 	server->counters.requests++;
 	server->counters.repeated++;
 	stop_waiting(a);
 }
 
-/* libmicrohttpd reads what was only looked at. If it comes to the same view of it, the request may
- * be remembered. */
+/* libmicrohttpd reads what was only looked at, or gets what was taken from under TLS. If it comes
+ * to the same view of it, the request may be remembered. */
 static void pass_on(struct http_again *a, struct bytes raw)
 {
 	struct http_server *server = a->server;
@@ -127,32 +143,71 @@ static void pass_on(struct http_again *a, struct bytes raw)
 	if (guess.misses < MISSES_MAX)
 		http_memo_make(&guess.memo, &server->memo_key, raw, &guess.shape);
 	stop_waiting(a);
-	http_give_back(server, &a->stream, &a->peer, &guess);
+	http_give_back(server, &a->stream, &a->peer, &guess,
+	    stream_is_tls(&a->stream) ? raw : (struct bytes){ 0 });
 	a->ops->gone(a);
+}
+
+/* Whether it is what was expected, and has been served. TCP keeps the octets that were looked at,
+ * so the body may be changed where it is. */
+static bool serve(struct http_again *a, struct bytes raw)
+{
+	struct http_server *server = a->server;
+	char copy[COPY_MOST];
+	struct bytes body;
+
+	server->looked_at = raw.n;
+	if (server->draining || raw.n >= LOOP_SCRATCH_BYTES ||
+	    !http_memo_matches(&a->memo, &server->memo_key, raw, &body))
+		return false;
+	if (!stream_is_tls(&a->stream) && a->peer.family != AF_UNIX)
+		return a->ops->serve(a, (char *)(uintptr_t)body.p, body.n);
+	if (body.n > sizeof(copy))
+		return false;
+	memcpy(copy, body.p, body.n);
+	return a->ops->serve(a, copy, body.n);
+}
+
+/* Under TLS nothing can be looked at without being taken; head and body may be two records. */
+static void look_under_tls(struct http_again *a)
+{
+	char *scratch = loop_scratch(loop_of(a));
+	struct bytes raw = { scratch, 0 };
+	ssize_t n;
+
+	while ((n = stream_read(&a->stream, scratch + raw.n, LOOP_SCRATCH_BYTES - raw.n)) > 0) {
+		raw.n += (size_t)n;
+		if (serve(a, raw))
+			return;
+		if (raw.n == LOOP_SCRATCH_BYTES)
+			break;
+	}
+	if (raw.n > 0)
+		pass_on(a, raw);
+	else if (n == -EAGAIN)
+		wait_more(a);
+	else
+		end(a);
 }
 
 static void look(struct http_again *a)
 {
-	struct http_server *server = a->server;
-	char *scratch = loop_scratch(server->loop);
-	ssize_t n = recv(a->stream.watch.fd, scratch, LOOP_SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
-	struct bytes raw = { scratch, n > 0 ? (size_t)n : 0 }, body;
+	char *scratch = loop_scratch(loop_of(a));
+	struct bytes raw = { scratch, 0 };
+	ssize_t n;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		list_remove(&a->node);
-		wait_on(a);
+	if (stream_is_tls(&a->stream)) {
+		look_under_tls(a);
 		return;
 	}
-	if (n <= 0) {
+	n = recv(a->stream.watch.fd, scratch, LOOP_SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	raw.n = n > 0 ? (size_t)n : 0;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		wait_more(a);
+	else if (n <= 0)
 		end(a);
-		return;
-	}
-	server->looked_at = raw.n;
-	if (!server->draining && raw.n < LOOP_SCRATCH_BYTES &&
-	    http_memo_matches(&a->memo, &server->memo_key, raw, &body) &&
-	    a->ops->serve(a, scratch + (body.p - scratch), body.n))
-		return;
-	pass_on(a, raw);
+	else if (!serve(a, raw))
+		pass_on(a, raw);
 }
 
 void http_again_run(struct http_server *server)
@@ -225,7 +280,7 @@ bool http_again_is_worthwhile(const struct http_request *r)
 {
 	const struct http_conn *conn = r->conn;
 
-	return r->is_1_1 && !conn->relay && conn->guess.misses < MISSES_MAX &&
+	return r->is_1_1 && conn->guess.misses < MISSES_MAX &&
 	       (conn->consumed > 0 || is_confirmed(&conn->guess, r)) &&
 	       http_request_keeps_alive(r) && http_surplus(r) == 0;
 }

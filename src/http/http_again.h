@@ -7,7 +7,8 @@
  * system calls. So an answered connection stays with its owner, which knows what the head
  * means, and the next request is looked at before it is read (MSG_PEEK). If its head is
  * the one remembered (http_memo.h) and the request is all there, it is the owner's. Anything else
- * stays in the socket for libmicrohttpd, which gets the connection back.
+ * stays in the socket for libmicrohttpd, which gets the connection back; under TLS, where nothing
+ * can be looked at without being read, it gets what was read, too.
  *
  * What depends on more than the head (is there such a session, is its body sound)
  * is asked each time anew, by the owner.
@@ -21,7 +22,7 @@ struct http_again;
 
 /* Called in LOOP_STAGE_HTTP, as all requests are. */
 struct http_again_ops {
-	/* The head has come again, with this body (in loop_scratch(); it may be changed). The
+	/* The head has come again, with this body (it may be changed, and not be kept). The
 	 * owner calls http_again_take() and answers, or says false and libmicrohttpd will. */
 	bool (*serve)(struct http_again *a, char *body, size_t n);
 	/* The connection is not the owner's any more. */

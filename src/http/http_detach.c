@@ -119,7 +119,7 @@ int http_detach_poll(
 }
 
 void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const struct http_guess *guess)
+    const struct http_guess *guess, struct bytes early)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 	int fd;
@@ -133,7 +133,7 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 	http_conn_wait_for_next(conn);
 	if (stream_is_tls(s) || peer->family == AF_UNIX) {
 		conn->is_tls = stream_is_tls(s);
-		if (http_relay_give_back(conn, s) < 0)
+		if (http_relay_give_back(conn, s, early) < 0)
 			http_conn_end(conn);
 		return;
 	}
@@ -151,7 +151,7 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer)
 {
-	http_give_back(server, s, peer, NULL);
+	http_give_back(server, s, peer, NULL, (struct bytes){ 0 });
 }
 
 /* --- self-test ---------------------------------------------------------- */

@@ -186,9 +186,10 @@ bool http_has_said_nothing(int fd);
 /* Takes the stream of a request's connection out. */
 int http_take(struct http_request *r, struct stream *out);
 
-/* As http_server_give_back(), with what is known of the next request; `guess` may be NULL. */
+/* As http_server_give_back(), with what is known of the next request (NULL: nothing), and what has
+ * been read of it already, which is possible with TLS only. */
 void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const struct http_guess *guess);
+    const struct http_guess *guess, struct bytes early);
 
 /* http_again.c */
 /* Looks at the requests that have come. */
@@ -208,8 +209,9 @@ void http_held_end(struct http_held *held);
 /* http_relay.c */
 /* Puts a pair between a new connection and libmicrohttpd, after the TLS handshake if any. */
 int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
-/* The same for a connection that comes back; `s` is empty afterwards (and closed on error). */
-int http_relay_give_back(struct http_conn *conn, struct stream *s);
+/* The same for a connection that comes back, of which `early` has been read already; `s` is empty
+ * afterwards (and closed on error). */
+int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes early);
 uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay

@@ -263,9 +263,10 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls)
 	return err;
 }
 
-int http_relay_give_back(struct http_conn *conn, struct stream *s)
+int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes early)
 {
 	struct http_relay *relay = relay_new(conn);
+	struct stream_piece piece = { early.p, early.n, NULL };
 	int err;
 
 	if (!relay) {
@@ -277,8 +278,14 @@ int http_relay_give_back(struct http_conn *conn, struct stream *s)
 	if (err < 0) {
 		conn->relay = NULL;
 		http_relay_abort(relay);
+		return err;
 	}
-	return err;
+	if (relay->ended || early.n == 0)
+		return 0;
+	relay->received += early.n;
+	if (stream_write(&relay->inner, &piece, 1) < 0)
+		shutdown(relay->inner.watch.fd, SHUT_RDWR); /* libmicrohttpd sees an end */
+	return 0;
 }
 
 uint64_t http_relay_received(const struct http_relay *relay)

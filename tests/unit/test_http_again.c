@@ -10,11 +10,14 @@
 
 #include "http/http_again.h"
 #include "http_fixture.h"
+#include "tls_fixture.h"
 
 /* --- an owner that answers "again: BODY" ----------------------------------------------------- */
 
 static struct http_again again; /* one connection at a time */
+static bool over_unix;          /* else over TCP */
 static bool owned, refuses, holds, hugely;
+static size_t body_n; /* of the last request to /again */
 static unsigned gone;
 
 static void answer(const char *body, size_t n)
@@ -53,7 +56,8 @@ static bool on_again(struct http_again *a, char *body, size_t n)
 	if (hugely)
 		answer_hugely();
 	else if (!holds)
-		answer(body, n);
+		answer(body, n < 100 ? n : 100);
+	body_n = n;
 	return true;
 }
 
@@ -106,6 +110,8 @@ static void serve(struct http_request *r)
 		return;
 	}
 	at = http_request_body(r, &n);
+	body_n = n;
+	n = n < sizeof(body) ? n : sizeof(body);
 	memcpy(body, at ? at : "", n);
 	http_head_init(&head, 200);
 	ck_assert_int_eq(http_detach_poll(r, &head, &d), 0);
@@ -132,6 +138,12 @@ static void setup(void)
 	timer_init(&again.timer, NULL);
 }
 
+static void setup_unix(void)
+{
+	over_unix = true;
+	setup();
+}
+
 static void teardown(void)
 {
 	if (owned && !http_again_is_waiting(&again))
@@ -152,10 +164,15 @@ static void round_of(int fd, const char *request, const char *reply)
 	ck_assert_uint_eq(count_of(text, "HTTP/1.1 "), 1);
 }
 
+static int new_client(void)
+{
+	return over_unix ? client_new_unix() : client_new();
+}
+
 /* A connection whose request is remembered. */
 static int client_learnt(void)
 {
-	int fd = client_new();
+	int fd = new_client();
 
 	round_of(fd, POST("/again?t=0", "3\r\n\r\none"), "again: one");
 	round_of(fd, POST("/again?t=1", "3\r\n\r\ntwo"), "again: two");
@@ -215,7 +232,7 @@ END_TEST
 
 START_TEST(who_never_repeats_is_not_looked_at_for_ever)
 {
-	int fd = client_new();
+	int fd = new_client();
 
 	for (unsigned i = 0; i < 8; i++) {
 		char request[200];
@@ -327,7 +344,7 @@ END_TEST
 
 START_TEST(a_request_that_expects_100_or_has_chunks_is_not_remembered)
 {
-	int fd = client_new();
+	int fd = new_client();
 
 	for (unsigned i = 0; i < 3; i++) {
 		hear_anew(fd);
@@ -440,28 +457,124 @@ START_TEST(a_server_that_ends_lets_go_of_those_that_wait)
 }
 END_TEST
 
-START_TEST(a_unix_socket_does_not_wait_outside)
-{
-	int fd = client_new_unix();
+/* --- under TLS --------------------------------------------------------------------- */
 
-	for (unsigned i = 0; i < 3; i++)
-		round_of(fd, POST("/again?t=0", "3\r\n\r\none"), "again: one");
-	ck_assert_uint_eq(served, 3);
-	ck_assert(!owned);
-	close(fd);
+static void setup_tls(void)
+{
+	tls_up();
+	setup();
+}
+
+static void teardown_tls(void)
+{
+	teardown();
+	tls_down();
+}
+
+static void tls_round_of(SSL *ssl, const char *request, const char *reply)
+{
+	tls_say(ssl, request);
+	ck_assert_uint_eq(count_of(tls_hear(ssl, reply), "HTTP/1.1 "), 1);
+	settle();
+}
+
+static SSL *tls_client_learnt(int *fd)
+{
+	SSL *ssl = tls_client(fd);
+
+	tls_round_of(ssl, POST("/again?t=0", "3\r\n\r\none"), "again: one");
+	tls_round_of(ssl, POST("/again?t=1", "3\r\n\r\ntwo"), "again: two");
+	ck_assert_uint_eq(served, 2);
+	ck_assert(http_again_is_waiting(&again));
+	return ssl;
+}
+
+START_TEST(under_tls_the_same_request_does_not_reach_libmicrohttpd)
+{
+	int fd;
+	SSL *ssl = tls_client_learnt(&fd);
+
+	for (unsigned i = 1; i <= 20; i++) {
+		tls_round_of(ssl, POST("/again?t=2000", "5\r\n\r\nthree"), "again: three");
+		ck_assert_uint_eq(counters()->repeated, i);
+	}
+	ck_assert_uint_eq(served, 2);
+	ck_assert_uint_eq(counters()->connections, 1);
+	tls_end(ssl, fd);
+	ck_assert_uint_eq(counters()->connections, 0);
 }
 END_TEST
 
-int main(void)
+START_TEST(under_tls_head_and_body_may_be_two_records)
 {
-	Suite *suite = suite_create("http_again");
-	TCase *tc = tcase_create("again");
-	SRunner *runner;
-	int failed;
+	int fd;
+	SSL *ssl = tls_client_learnt(&fd);
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tls_say(ssl, POST("/again?t=3", "5\r\n\r\n"));
+	tls_round_of(ssl, "three", "again: three");
+	ck_assert_uint_eq(counters()->repeated, 1);
+	tls_end(ssl, fd);
+}
+END_TEST
+
+START_TEST(under_tls_libmicrohttpd_gets_what_has_been_read)
+{
+	int fd;
+	SSL *ssl = tls_client_learnt(&fd);
+
+	tls_round_of(ssl, GET("/other"), "inside");
+	ck_assert(!owned);
+	tls_round_of(ssl, POST("/again?t=1", "3\r\n\r\none"), "again: one");
+	tls_round_of(ssl, POST("/again?t=1", "3\r\n\r\ntwo"), "again: two");
+	refuses = true;
+	tls_round_of(ssl, POST("/again?t=1", "5\r\n\r\nthree"), "again: three");
+	refuses = false;
+	ck_assert_uint_eq(counters()->repeated, 0);
+	tls_say(ssl, POST("/again?t=1", "3\r\n\r\nsix") GET("/other") GET("/other"));
+	ck_assert_uint_eq(count_of(tls_hear(ssl, "inside\nHTTP/1.1 200"), "HTTP/1.1 "), 3);
+	tls_end(ssl, fd);
+}
+END_TEST
+
+START_TEST(under_tls_a_request_in_pieces_is_answered_once)
+{
+	int fd;
+	SSL *ssl = tls_client_learnt(&fd);
+
+	tls_say(ssl, "POST /again?t=1 HTTP/1.1\r\nHo");
+	settle();
+	tls_say(ssl, "st: x\r\nContent-Length: 3\r\n\r\nt");
+	settle();
+	tls_round_of(ssl, "wo", "again: two");
+	tls_round_of(ssl, POST("/again?t=1", "3\r\n\r\nsix"), "again: six");
+	tls_end(ssl, fd);
+}
+END_TEST
+
+START_TEST(under_tls_a_long_body_is_not_cut)
+{
+	static char request[40000];
+	int fd, head;
+	SSL *ssl = tls_client_learnt(&fd);
+
+	for (unsigned n = 16383; n <= 30000; n += 6808) {
+		head = snprintf(request, sizeof(request),
+		    "POST /again?t=1 HTTP/1.1\r\nHost: x\r\nContent-Length: %u\r\n\r\n", n);
+		memset(request + head, 'b', n);
+		request[(unsigned)head + n] = '\0';
+		tls_round_of(ssl, request, "again: bbb");
+		ck_assert_uint_eq(body_n, n);
+	}
+	tls_end(ssl, fd);
+}
+END_TEST
+
+static TCase *tests(const char *name, void (*before)(void))
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_add_checked_fixture(tc, before, teardown);
 	tcase_set_timeout(tc, 60);
-	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, the_same_request_does_not_reach_libmicrohttpd);
 	tcase_add_test(tc, another_request_is_libmicrohttpds_and_the_connection_goes_on);
 	tcase_add_test(tc, a_header_more_is_another_request);
@@ -480,7 +593,32 @@ int main(void)
 	tcase_add_test(tc, draining_ends_the_wait_but_not_a_request);
 	tcase_add_test(tc, draining_ends_who_only_waits);
 	tcase_add_test(tc, a_server_that_ends_lets_go_of_those_that_wait);
-	tcase_add_test(tc, a_unix_socket_does_not_wait_outside);
+	return tc;
+}
+
+static TCase *tls_tests(void)
+{
+	TCase *tc = tcase_create("tls");
+
+	tcase_add_checked_fixture(tc, setup_tls, teardown_tls);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, under_tls_the_same_request_does_not_reach_libmicrohttpd);
+	tcase_add_test(tc, under_tls_head_and_body_may_be_two_records);
+	tcase_add_test(tc, under_tls_libmicrohttpd_gets_what_has_been_read);
+	tcase_add_test(tc, under_tls_a_request_in_pieces_is_answered_once);
+	tcase_add_test(tc, under_tls_a_long_body_is_not_cut);
+	return tc;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("http_again");
+	SRunner *runner;
+	int failed;
+
+	suite_add_tcase(suite, tests("tcp", setup));
+	suite_add_tcase(suite, tests("unix", setup_unix));
+	suite_add_tcase(suite, tls_tests());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

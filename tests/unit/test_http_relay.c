@@ -2,10 +2,7 @@
  * tests/unit/test_http_relay.c - connections with a relay before libmicrohttpd: over a
  * unix socket, and under TLS.
  */
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +10,7 @@
 
 #include "http_fixture.h"
 #include "http_takers.h"
+#include "tls_fixture.h"
 
 /* --- unix sockets ---------------------------------------------------------------- */
 
@@ -111,44 +109,9 @@ END_TEST
 
 /* --- TLS: the relay behind a handshake -------------------------------------------- */
 
-static char cert_path[] = "/tmp/test_http_relay.cert.XXXXXX";
-static char key_path[] = "/tmp/test_http_relay.key.XXXXXX";
-static struct tls_context *context;
-static SSL_CTX *client_ctx;
-
-static void write_certificate(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	FILE *cert = fdopen(mkstemp(cert_path), "w"), *secret = fdopen(mkstemp(key_path), "w");
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), 0);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const void *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_set_pubkey(x, key);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_X509(cert, x);
-	PEM_write_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL);
-	fclose(cert);
-	fclose(secret);
-	X509_free(x);
-	EVP_PKEY_free(key);
-}
-
 static void tls_setup(void)
 {
-	char why[300];
-
-	strcpy(cert_path + strlen(cert_path) - 6, "XXXXXX");
-	strcpy(key_path + strlen(key_path) - 6, "XXXXXX");
-	write_certificate();
-	context = tls_context_new(cert_path, key_path, why, sizeof(why));
-	ck_assert_msg(context != NULL, "%s", why);
-	client_ctx = SSL_CTX_new(TLS_client_method());
+	tls_up();
 	upgrade_setup();
 	serving = NULL;
 }
@@ -156,54 +119,7 @@ static void tls_setup(void)
 static void tls_teardown(void)
 {
 	upgrade_teardown();
-	SSL_CTX_free(client_ctx);
-	tls_context_free(context);
-	unlink(cert_path);
-	unlink(key_path);
-}
-
-static SSL *tls_client(int *fd)
-{
-	SSL *ssl = SSL_new(client_ctx);
-
-	*fd = client_new_tls(context);
-	SSL_set_fd(ssl, *fd);
-	SSL_set_connect_state(ssl);
-	for (int i = 0; i < 500 && SSL_do_handshake(ssl) != 1; i++)
-		ck_assert_int_eq(loop_turn(loop, 1), 0);
-	ck_assert(SSL_is_init_finished(ssl));
-	return ssl;
-}
-
-static void tls_say(SSL *ssl, const char *text)
-{
-	ck_assert_int_eq(SSL_write(ssl, text, (int)strlen(text)), (int)strlen(text));
-}
-
-static const char *tls_hear(SSL *ssl, const char *what)
-{
-	static char text[100000];
-	size_t n = 0;
-
-	text[0] = '\0';
-	for (int i = 0; i < 1000 && !strstr(text, what); i++) {
-		int got = SSL_read(ssl, text + n, (int)(sizeof(text) - 1 - n));
-
-		if (got > 0)
-			n += (size_t)got;
-		else
-			ck_assert_int_eq(loop_turn(loop, 1), 0);
-		text[n] = '\0';
-	}
-	ck_assert_msg(strstr(text, what) != NULL, "not heard: \"%s\", but: \"%s\"", what, text);
-	return text;
-}
-
-static void tls_end(SSL *ssl, int fd)
-{
-	SSL_free(ssl);
-	close(fd);
-	settle();
+	tls_down();
 }
 
 static void tell_tls(struct http_request *r)
@@ -271,7 +187,7 @@ END_TEST
 
 START_TEST(a_handshake_that_fails_or_never_ends_is_given_up)
 {
-	int fd = client_new_tls(context), silent = client_new_tls(context);
+	int fd = client_new_tls(tls_server_context), silent = client_new_tls(tls_server_context);
 
 	say(fd, GET("/"));
 	hear_end(fd);
