@@ -97,9 +97,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +105,7 @@
 #include <unistd.h>
 
 #include "wire/arguments.h"
+#include "wire/certificate.h"
 #include "wire/play.h"
 #include "wire/script.h"
 #include "wire/server.h"
@@ -150,31 +148,6 @@ static void path_of(char out[64], const char *name)
 	snprintf(out, 64, "%s/%s", options.folder, name);
 }
 
-/* A key and a certificate for localhost that it signs itself. */
-static void make_certificate(const char *certificate, const char *key)
-{
-	EVP_PKEY *pkey = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	FILE *f;
-
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-	X509_set_pubkey(x, pkey);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-	    (const unsigned char *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(x));
-	X509_sign(x, pkey, EVP_sha256());
-	f = fopen(certificate, "we");
-	if (!f || !PEM_write_X509(f, x) || fclose(f))
-		bad_text("cannot write", certificate);
-	f = fopen(key, "we");
-	if (!f || !PEM_write_PrivateKey(f, pkey, NULL, NULL, 0, NULL, NULL) || fclose(f))
-		bad_text("cannot write", key);
-	X509_free(x);
-	EVP_PKEY_free(pkey);
-}
-
 static void make_folder(void)
 {
 	char certificate[64], key[64];
@@ -184,7 +157,8 @@ static void make_folder(void)
 		bad_text("cannot make a folder", strerror(errno));
 	path_of(certificate, "certificate.pem");
 	path_of(key, "key.pem");
-	make_certificate(certificate, key);
+	if (!certificate_write(certificate, key))
+		bad_text("cannot write", certificate);
 	var_set("tmp", options.folder);
 	var_set("certificate", certificate);
 	var_set("key", key);

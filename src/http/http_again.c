@@ -63,15 +63,15 @@ static void wait_on(struct http_again *a)
 		timer_start(loop_timers(server->loop), &a->timer, ms);
 }
 
-/* It is not asked again whether it repeats itself. Its answer may still be in a batch. */
-static void give_back(struct http_again *a, struct http_server *server)
+/* Its answer may still be in a batch, or in the queue if a send came short; libmicrohttpd knows
+ * nothing of that. A client that has not taken it by now hears it, and the end. */
+static void give_back(struct http_again *a, struct http_server *server,
+    const struct http_guess *guess, struct bytes early)
 {
-	struct http_guess guess = { .misses = a->misses };
-
 	if (stream_flush(&a->stream) < 0 || stream_queued(&a->stream) > 0)
 		http_server_end(server, &a->stream);
 	else
-		http_give_back(server, &a->stream, &a->peer, &guess, (struct bytes){ 0 });
+		http_give_back(server, &a->stream, &a->peer, guess, early);
 }
 
 /* It was nothing. */
@@ -83,9 +83,12 @@ static void wait_more(struct http_again *a)
 
 bool http_again_wait(struct http_again *a, struct http_server *server)
 {
+	/* It is not asked again whether it repeats itself. */
+	const struct http_guess guess = { .misses = a->misses };
+
 	if (a->misses >= MISSES_MAX || server->draining ||
 	    stream_want(&a->stream, STREAM_READ) < 0) {
-		give_back(a, server);
+		give_back(a, server, &guess, (struct bytes){ 0 });
 		return false;
 	}
 	a->server = server;
@@ -143,8 +146,7 @@ static void pass_on(struct http_again *a, struct bytes raw)
 	if (guess.misses < MISSES_MAX)
 		http_memo_make(&guess.memo, &server->memo_key, raw, &guess.shape);
 	stop_waiting(a);
-	http_give_back(server, &a->stream, &a->peer, &guess,
-	    stream_is_tls(&a->stream) ? raw : (struct bytes){ 0 });
+	give_back(a, server, &guess, stream_is_tls(&a->stream) ? raw : (struct bytes){ 0 });
 	a->ops->gone(a);
 }
 

@@ -24,6 +24,7 @@ static void say_last_words(struct http_conn *conn, unsigned status, const char *
 	size_t n;
 
 	if (!conn->relay) {
+		conn->lingers = true;
 		http_last_words(conn->server, conn->fd, status, sentence);
 		return;
 	}

@@ -27,7 +27,8 @@ struct http_linger {
 	struct timer timer;
 	struct http_server *server;
 	size_t dropped;
-	size_t queued; /* when last looked at */
+	bool client_ended; /* and may still be reading */
+	size_t queued;     /* when last looked at */
 	uint64_t born;
 };
 
@@ -54,12 +55,18 @@ static void on_readable(struct stream *s)
 		return;
 	if (n > 0 && (l->dropped += (size_t)n) <= LINGER_MAX_BYTES)
 		return;
-	linger_end(l);
+	l->client_ended = n == 0;
+	if (!l->client_ended || stream_queued(s) == 0)
+		linger_end(l);
 }
 
+/* stream_shutdown() was asked for before, and has followed the queue. */
 static void on_writable(struct stream *s)
 {
-	(void)s; /* stream_shutdown() has been asked for already and follows the queue */
+	struct http_linger *l = container_of(s, struct http_linger, stream);
+
+	if (l->client_ended)
+		linger_end(l);
 }
 
 static void on_hangup(struct stream *s, int err)

@@ -95,6 +95,7 @@ struct http_conn {
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool refused;   /* libmicrohttpd, or we in its place, have answered with an error */
+	bool lingers;   /* that was we: a copy of the descriptor sees to the rest */
 	bool timed_out;
 	bool cut;       /* a deadline has shut the reading side down */
 	bool broke_off; /* in the middle of a request */

@@ -45,6 +45,15 @@ void http_relay_abort(struct http_relay *relay)
 	loop_defer(relay->server->loop, &relay->deferred, relay_free);
 }
 
+/* What to be told of a side that is not read for now. A client's end comes behind what it has sent,
+ * and is read like that; only a held request has to hear of it at once. */
+static unsigned want_unread(const struct http_relay *relay, const struct stream *side)
+{
+	const struct http_request *r = relay->conn ? relay->conn->request : NULL;
+
+	return side == &relay->outer && !(r && r->state == REQUEST_HELD) ? 0 : STREAM_HANGUP;
+}
+
 /* Copies what `from` has to `to`; false when `from` has ended or broken. */
 static bool pump(struct http_relay *relay, struct stream *from, struct stream *to)
 {
@@ -64,7 +73,7 @@ static bool pump(struct http_relay *relay, struct stream *from, struct stream *t
 	if (stream_write(to, &piece, 1) < 0)
 		return false;
 	if (stream_queued(to) > QUEUE_MAX)
-		stream_want(from, STREAM_HANGUP);
+		stream_want(from, want_unread(relay, from));
 	return true;
 }
 

@@ -235,7 +235,7 @@ static void on_connection(
 	}
 	if (http_conn_is_unanswered(conn))
 		http_conn_answer_the_unanswered(conn);
-	else if (!conn->relay && !conn->taken && !conn->refused)
+	else if (!conn->relay && !conn->taken && !conn->lingers)
 		http_linger_if_unread(server, conn->fd);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);

@@ -29,13 +29,20 @@ static bool has_to_write(const struct stream *s)
 	return s->queue || (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
 }
 
+/* Whoever says goodbye under TLS may leave the TCP stream open, until we say it too; and a goodbye
+ * is a record among others. So they are looked at as long as no bytes are among them. */
+static bool awaits_goodbye(const struct stream *s)
+{
+	return s->tls && s->want == STREAM_HANGUP && !(s->flags & (STREAM_UNREAD | STREAM_ENDED));
+}
+
 static uint32_t interest(const struct stream *s)
 {
 	uint32_t events = 0;
 
 	if (s->flags & STREAM_HANDSHAKE)
 		return s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
-	if ((s->want & STREAM_READ) && !(s->flags & STREAM_ENDED))
+	if (((s->want & STREAM_READ) && !(s->flags & STREAM_ENDED)) || awaits_goodbye(s))
 		events |= s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
 	if (s->want == STREAM_HANGUP)
 		events |= EPOLLRDHUP;
@@ -85,7 +92,7 @@ static void say_hangup(struct stream *s, int err)
 /* Calls readable soon if bytes may wait where the kernel cannot see them. */
 static void poke_if_more(struct stream *s)
 {
-	if ((s->flags & STREAM_MORE) && (s->want & STREAM_READ) && s->loop)
+	if ((s->flags & STREAM_MORE) && ((s->want & STREAM_READ) || awaits_goodbye(s)) && s->loop)
 		loop_poke(s->loop, &s->watch);
 }
 
@@ -199,19 +206,36 @@ static void on_readable(struct stream *s)
 		stream_settle(s);
 }
 
+/* True: it was said. */
+static bool on_goodbye(struct stream *s)
+{
+	int found = stream_tls_peek(s);
+
+	if (found <= 0 && found != -EAGAIN) {
+		say_hangup(s, found);
+		return true;
+	}
+	if (found > 0)
+		s->flags |= STREAM_UNREAD;
+	return false;
+}
+
 static bool may_write(const struct stream *s, uint32_t events)
 {
 	return has_to_write(s) &&
 	       (events & (s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT));
 }
 
-static bool may_read(const struct stream *s, uint32_t events)
+static bool has_come(const struct stream *s, uint32_t events)
 {
 	uint32_t awaited = s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
 
-	if (!(s->want & STREAM_READ) || (s->flags & STREAM_ENDED))
-		return false;
 	return (events & (awaited | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) || (s->flags & STREAM_MORE);
+}
+
+static bool may_read(const struct stream *s, uint32_t events)
+{
+	return (s->want & STREAM_READ) && !(s->flags & STREAM_ENDED) && has_come(s, events);
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -236,12 +260,14 @@ static void on_event(struct watch *w, uint32_t events)
 		if (!goes_on(s))
 			return;
 	}
+	if (awaits_goodbye(s) && has_come(s, events) && on_goodbye(s))
+		return;
 	if (may_read(s, events))
 		on_readable(s);
 	else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		say_hangup(s, socket_error(s, events));
-	else if (s->flags & STREAM_ENDED)
-		stream_settle(s); /* the end was read outside of `readable` */
+	else if (s->tls || (s->flags & STREAM_ENDED))
+		stream_settle(s); /* a record was looked at, or the end read elsewhere */
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -325,7 +351,7 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 
 	if (!goes_on(s))
 		return stream_is_open(s) ? s->error : -EBADF;
-	s->flags &= (uint16_t)~STREAM_MORE;
+	s->flags &= (uint16_t) ~(STREAM_MORE | STREAM_UNREAD);
 	got = ops(s)->read(s, p, n);
 	if (got > 0)
 		return got;

@@ -61,7 +61,8 @@ static inline bool stream_is_open(const struct stream *s)
 /* What to be told of: STREAM_READ calls readable (and hangup on a broken wire; an orderly end is
  * readable and stream_read() says 0; hangup follows when both directions have ended). STREAM_HANGUP
  * without STREAM_READ calls hangup as soon as the peer ends or resets, without reading what it
- * sent. With nothing wanted, a stream that has been watched before still hears of a broken wire. */
+ * sent (under TLS, as soon as it says goodbye before any bytes, too). With nothing wanted, a stream
+ * that has been watched before still hears of a broken wire. */
 int stream_want(struct stream *s, unsigned want);
 
 /* Up to n bytes; 0 at the orderly end; -EAGAIN; another error is followed by hangup in the next

@@ -19,6 +19,7 @@ enum stream_flags {
 	STREAM_MORE = 1 << 8,             /* there may be more to read than the kernel knows of */
 	STREAM_BATCHED = 1 << 9,          /* a piece of it is in the loop's batch */
 	STREAM_BLOCKED = 1 << 10,         /* `blocked` is to be called */
+	STREAM_UNREAD = 1 << 11,          /* TLS: bytes are known to wait, before any goodbye */
 };
 
 /* The wire under a stream: stream_fd.c and stream_tls.c. Counts or 0, or -errno. */
@@ -44,6 +45,9 @@ bool stream_batch_add(
 /* Sends what the loop's batch holds. The owners of the streams are not called. */
 void stream_batch_submit(struct loop *loop);
 
+/* Whether anything has come, without taking it: 1 for bytes, 0 for the orderly end, -EAGAIN for
+ * neither; -errno. */
+int stream_tls_peek(struct stream *s);
 /* The next step of a TLS handshake. */
 void stream_tls_handshake(struct stream *s);
 /* Watches what the state of the stream asks for. */

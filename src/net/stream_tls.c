@@ -219,6 +219,27 @@ static ssize_t tls_read(struct stream *s, void *p, size_t n)
 	return (ssize_t)got;
 }
 
+int stream_tls_peek(struct stream *s)
+{
+	char byte;
+	int r, err;
+
+	if (s->tls->error)
+		return s->tls->error;
+	s->tls->reads_left = READS_MAX;
+	s->flags &= (uint16_t) ~(STREAM_READ_WANTS_WRITE | STREAM_MORE);
+	begin();
+	r = SSL_peek(s->tls->ssl, &byte, 1);
+	if (r > 0) {
+		s->flags |= STREAM_MORE;
+		return 1;
+	}
+	err = verdict(s, r, SSL_ERROR_WANT_WRITE, STREAM_READ_WANTS_WRITE);
+	if (err == -EAGAIN && s->tls->reads_left == 0)
+		s->flags |= STREAM_MORE;
+	return err;
+}
+
 /* The bytes of the next record: in the first piece (behind `skip`) if that has enough, else
  * gathered in `space`. The length depends only on how many bytes follow, so a record that OpenSSL
  * has to be offered again is never offered shorter, even when the bytes have moved into the queue

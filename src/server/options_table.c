@@ -170,7 +170,7 @@ static const struct option table[] = {
 	  .valid = valid_cidr, .allowed = "an IP address, a network such as 10.0.0.0/8, or unix",
 	  .sentence = "Peers whose X-Forwarded-For and X-Forwarded-Proto are believed." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
-	  .sentence = "Connections open at a time; further clients wait to be accepted." },
+	  .sentence = "Connections open at a time, shared out evenly among the threads; further clients wait." },
 	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
 	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),

@@ -42,11 +42,22 @@ static uint64_t connections(const struct reactor *r)
 	return http->connections + http->lingering + r->base.sessions.counters.receivers;
 }
 
+/* Its share: together they have as many as the option says, but each at least one, for the kernel
+ * does not ask who has room when it picks a listener. */
 static uint64_t connection_limit(const struct reactor *r)
 {
-	uint64_t limit = r->server->options.server.limit_connections / r->server->reactor_count;
+	uint64_t all = r->server->options.server.limit_connections, n = r->server->reactor_count,
+	         share = all / n + (r->index < all % n);
 
-	return limit ? limit : 1;
+	return share ? share : 1;
+}
+
+/* The internal listener is in one reactor alone. */
+static void pause_listeners(struct reactor *r)
+{
+	for (size_t i = 0; i < r->listener_count; i++)
+		if (r->listeners[i].listener)
+			listener_pause(r->listeners[i].listener);
 }
 
 static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
@@ -60,8 +71,7 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 		return;
 	log_warn(
 	    "limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
-	for (size_t i = 0; i < r->listener_count; i++)
-		listener_pause(r->listeners[i].listener);
+	pause_listeners(r);
 	timer_start(loop_timers(r->loop), &r->limit_timer, LIMIT_TICK_MS);
 }
 

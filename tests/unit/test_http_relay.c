@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http_fixture.h"
@@ -41,6 +42,66 @@ START_TEST(a_large_body_and_answer_pass_a_unix_socket)
 	ck_assert_uint_eq(strspn(strstr(hear_end(fd), "/? x") + 3, "x"), sizeof(much));
 	hear(fd, "GET /next");
 	close(fd);
+}
+END_TEST
+
+/* The relay may have more in its queue then than it wants to read. */
+START_TEST(a_body_with_the_end_of_its_client_right_behind_it_is_read_to_the_end)
+{
+	static char much[65536];
+	int fd = client_new_unix();
+	const unsigned pieces = 20 + 7 * (unsigned)_i;
+	char head[100];
+
+	memset(much, 'x', sizeof(much));
+	body_limit = 64 << 20;
+	snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+	    pieces * sizeof(much));
+	say(fd, head);
+	for (unsigned i = 0; i < pieces; i++)
+		say_bytes(fd, much, sizeof(much));
+	shutdown(fd, SHUT_WR);
+	settle();
+	pass_ms(1500);
+	ck_assert_uint_eq(count_of(hear_end(fd), "HTTP/1.1 200"), 1);
+	close(fd);
+}
+END_TEST
+
+static void answer_with_much(struct http_request *r)
+{
+	static char much[3 << 20];
+	struct http_head head;
+
+	memset(much, 'y', sizeof(much));
+	http_head_init(&head, 200);
+	http_respond(r, &head, (struct bytes){ much, sizeof(much) });
+}
+
+START_TEST(a_client_that_has_ended_and_reads_slowly_hears_all_of_its_answer)
+{
+	int fd = client_new_unix();
+	char some[20000], *body;
+	size_t all = 0;
+	ssize_t n;
+
+	serving = answer_with_much;
+	say(fd, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	settle();
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < 2000; i++) {
+		settle();
+		n = recv(fd, some, sizeof(some), 0);
+		if (n == 0)
+			break;
+		body = all == 0 && n > 0 ? memmem(some, (size_t)n, "\r\n\r\n", 4) : NULL;
+		all += n > 0 ? (size_t)(some + n - (body ? body + 4 : some)) : 0;
+	}
+	ck_assert_int_eq(n, 0);
+	ck_assert_uint_eq(all, 3 << 20);
+	close(fd);
+	settle();
+	ck_assert_uint_eq(counters()->lingering, 0);
 }
 END_TEST
 
@@ -219,6 +280,9 @@ int main(void)
 
 	tcase_add_test(tc, a_unix_socket_is_served_like_any_other);
 	tcase_add_test(tc, a_large_body_and_answer_pass_a_unix_socket);
+	tcase_add_loop_test(
+	    tc, a_body_with_the_end_of_its_client_right_behind_it_is_read_to_the_end, 0, 8);
+	tcase_add_test(tc, a_client_that_has_ended_and_reads_slowly_hears_all_of_its_answer);
 	tcase_add_test(tc, a_poll_on_a_unix_socket_is_detached_and_given_back);
 	tcase_add_test(tc, a_held_poll_on_a_unix_socket_hears_of_the_end);
 	tcase_add_test(tc, garbage_on_a_unix_socket_is_answered_with_400);

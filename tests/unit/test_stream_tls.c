@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -513,6 +514,50 @@ START_TEST(a_watcher_for_hangup_hears_of_the_end_without_reading)
 }
 END_TEST
 
+/* In a record of its own (1), or in one go with bytes that were read (0). */
+START_TEST(a_watcher_for_hangup_hears_of_a_goodbye_although_the_tcp_stream_stays)
+{
+	ck_assert_int_eq(handshake(), 1);
+	e.read_size = 5;
+	client_write("12345", 5);
+	if (_i == 0)
+		SSL_shutdown(client);
+	client_send(SIZE_MAX);
+	turns(1);
+	ck_assert_uint_eq(e.got_n, 5);
+	ck_assert_int_eq(e.last_read, 5);
+	stream_want(&e.s, STREAM_HANGUP);
+	if (_i == 1)
+		SSL_shutdown(client);
+	client_send(SIZE_MAX);
+	turns(3);
+	ck_assert_uint_eq(e.hangup, 1);
+	ck_assert_int_eq(e.err, 0);
+}
+END_TEST
+
+START_TEST(bytes_come_upon_while_a_goodbye_was_awaited_are_read_later_and_do_not_spin)
+{
+	unsigned turned = 0;
+
+	ck_assert_int_eq(handshake(), 1);
+	stream_want(&e.s, STREAM_HANGUP);
+	client_write("unread", 6);
+	SSL_shutdown(client);
+	client_send(SIZE_MAX);
+	turns(4);
+	ck_assert_uint_eq(e.hangup, 0);
+	for (uint64_t began = clock_now(); clock_now() - began < 60; turned++)
+		ck_assert_int_eq(loop_turn(loop, 20), 0);
+	ck_assert_uint_lt(turned, 10);
+	stream_want(&e.s, STREAM_READ);
+	turns(4);
+	ck_assert_uint_eq(e.got_n, 6);
+	ck_assert_mem_eq(e.got, "unread", 6);
+	ck_assert_int_eq(e.last_read, 0);
+}
+END_TEST
+
 static void update_keys(unsigned times, int type)
 {
 	while (times-- > 0) {
@@ -859,6 +904,10 @@ static void add_reading_and_writing(TCase *tc)
 	tcase_add_loop_test(tc, an_end_reads_as_zero_with_or_without_a_goodbye, 0, 2);
 	tcase_add_test(tc, junk_behind_a_good_record_yields_the_record_then_the_error);
 	tcase_add_test(tc, a_watcher_for_hangup_hears_of_the_end_without_reading);
+	tcase_add_loop_test(
+	    tc, a_watcher_for_hangup_hears_of_a_goodbye_although_the_tcp_stream_stays, 0, 2);
+	tcase_add_test(
+	    tc, bytes_come_upon_while_a_goodbye_was_awaited_are_read_later_and_do_not_spin);
 	tcase_add_test(tc, a_flood_of_key_updates_without_data_ends_the_connection);
 	tcase_add_test(tc, key_updates_with_data_between_them_may_go_on_for_ever);
 	tcase_add_test(tc, what_one_call_reads_is_bounded_and_the_rest_follows);

@@ -1,7 +1,8 @@
 /*
  * tests/wire/hostile.c - ten thousand broken requests of every kind.
  *
- *	hostile [--url URL [--pid PID] | --server "CMD"] [-n COUNT] [-s SEED] [-v]
+ *	hostile [--url URL [--pid PID] | --server "CMD" [--tls COUNT] [--unix COUNT]]
+ *	        [-n COUNT] [-s SEED] [-v]
  *
  * Sends, from a seeded generator, mutated requests, floods and oversized
  * heads, broken chunks, handshakes and frames; whole, in small pieces by
@@ -11,9 +12,11 @@
  * time; those that half-closed must have been ended soon; at the end the
  * server's descriptors must be back where they began, within the body timeout.
  * Prints "N passed, N failed", where each attack and each of these checks
- * counts once; the seed repeats a run.
+ * counts once; the seed repeats a run. With --tls and --unix the same is tried
+ * again on a server of the same program (the first word of CMD) that listens
+ * under TLS and on a unix socket, where clients reach libmicrohttpd by a relay.
  *
- * Uses conn.c and server.c of the player, nothing of the code under test.
+ * Uses conn.c, server.c and certificate.c of the player, nothing of the code under test.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,9 +24,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "wire/arguments.h"
+#include "wire/certificate.h"
 #include "wire/conn.h"
 #include "wire/server.h"
 #include "wire/text.h"
@@ -34,6 +39,7 @@ enum {
 	ANSWER_MS =
 	    12000, /* header_timeout_ms and some: a NUL counts as an empty line before a request */
 	END_MS = 300,
+	SLOW_MS = 1000, /* is worth a line with -v */
 	SMALL = 4096,
 	FEW = 20,
 	START_MS = 20000,
@@ -60,6 +66,7 @@ struct attack {
 
 static struct attack attacks[BATCH];
 static struct address address;
+static const char *door = ""; /* how it is reached, for what is said */
 static uint64_t state;
 static unsigned passed, failed, resets, halves, late;
 static bool verbose;
@@ -250,8 +257,8 @@ static void make_oversized(struct text *t)
 	}
 }
 
-/* Never a NUL first: libmicrohttpd 0.9.75 takes that for an empty line, and the answer, a 408, comes
- * with the deadline for a head. */
+/* Never a NUL first: libmicrohttpd 0.9.75 takes that for an empty line, and the answer, a 408,
+ * comes with the deadline for a head. */
 static void make_garbage(struct text *t)
 {
 	char first = (char)(1 + below(255));
@@ -369,10 +376,20 @@ static void send_piece(struct attack *a)
 		a->sent += n;
 }
 
+/* Under TLS with a goodbye or without. A goodbye alone, behind bytes that nobody reads for now, is
+ * not an end that the server could see. */
+static void half_close(struct attack *a)
+{
+	if (!address.tls || below(2))
+		conn_shutdown(&a->conn);
+	if (a->conn.fd >= 0)
+		shutdown(a->conn.fd, SHUT_WR);
+}
+
 static void finish_sending(struct attack *a)
 {
 	if (a->ending == END_HALF_CLOSE)
-		conn_shutdown(&a->conn);
+		half_close(a);
 	else if (a->ending == END_RESET)
 		conn_abort(&a->conn);
 	else if (a->ending == END_CLOSE)
@@ -412,7 +429,7 @@ static bool is_answer(const struct conn *c)
 static void report(const struct attack *a, const char *what)
 {
 	failed++;
-	printf("%s: %s: %s", a->kind, what, text_show(a->bytes.p, a->bytes.n));
+	printf("%s%s: %s: %s", door, a->kind, what, text_show(a->bytes.p, a->bytes.n));
 	if (a->conn.len)
 		printf(" got %s", text_show(conn_bytes(&a->conn), a->conn.len));
 	putchar('\n');
@@ -421,10 +438,14 @@ static void report(const struct attack *a, const char *what)
 /* What a connection that stays was due: an answer. */
 static const char *verdict(struct attack *a, int64_t deadline)
 {
+	int64_t began = now_ms();
 	int n = 1;
 
 	while (n > 0 && !is_answer(&a->conn))
 		n = conn_fill(&a->conn, deadline);
+	if (verbose && now_ms() - began > SLOW_MS)
+		printf("%s%s: answered after %d ms: %s\n", door, a->kind, (int)(now_ms() - began),
+		    text_show(a->bytes.p, a->bytes.n));
 	resets += n < 0 && n != -ETIMEDOUT;
 	if (n == -ETIMEDOUT)
 		return "no answer in time";
@@ -452,7 +473,7 @@ static void judge_end(struct attack *a, int64_t deadline)
 		return;
 	late++;
 	if (verbose)
-		printf("%s: half-closed, and not ended in time: %s\n", a->kind,
+		printf("%s%s: half-closed, and not ended in time: %s\n", door, a->kind,
 		    text_show(a->bytes.p, a->bytes.n));
 }
 
@@ -521,7 +542,7 @@ static bool run_batch(size_t n)
 		return true;
 	}
 	failed++;
-	printf("the server does not answer /echo/info after a batch\n");
+	printf("%sthe server does not answer /echo/info after a batch\n", door);
 	return false;
 }
 
@@ -565,14 +586,18 @@ static void check_descriptors(pid_t pid, int before)
 	int64_t deadline = now_ms() + 35000; /* those left in a body have its timeout, 30 s */
 	int after;
 
+	int64_t began = now_ms();
+
 	while ((after = descriptors(pid)) > before && now_ms() < deadline)
 		usleep(50000);
+	if (verbose && now_ms() - began > SLOW_MS)
+		printf("%sdescriptors came back after %d ms\n", door, (int)(now_ms() - began));
 	if (after >= 0 && after <= before) {
 		passed++;
 		return;
 	}
 	failed++;
-	printf("%d descriptors before, %d after\n", before, after);
+	printf("%s%d descriptors before, %d after\n", door, before, after);
 }
 
 static void attack_server(pid_t pid, size_t count)
@@ -581,8 +606,9 @@ static void attack_server(pid_t pid, size_t count)
 	long memory;
 	int64_t began = now_ms();
 
+	late = halves = resets = 0;
 	if (!server_answers()) {
-		printf("the server does not answer /echo/info\n");
+		printf("%sthe server does not answer /echo/info\n", door);
 		failed++;
 		return;
 	}
@@ -593,7 +619,7 @@ static void attack_server(pid_t pid, size_t count)
 		n = count < BATCH ? count : BATCH;
 		if (now_ms() - began > BUDGET_MS) {
 			failed++;
-			printf("out of time with %zu attacks to go\n", count);
+			printf("%sout of time with %zu attacks to go\n", door, count);
 			break;
 		}
 		if (!run_batch(n))
@@ -601,15 +627,15 @@ static void attack_server(pid_t pid, size_t count)
 	}
 	if (late) {
 		failed++;
-		printf("%u of %u half-closed connections were not ended within %d ms\n", late,
-		    halves, END_MS);
+		printf("%s%u of %u half-closed connections were not ended within %d ms\n", door,
+		    late, halves, END_MS);
 	} else {
 		passed++;
 	}
 	if (pid)
 		check_descriptors(pid, before);
 	if (verbose)
-		printf("%.1f s, %u resets, memory %ld -> %ld KiB\n",
+		printf("%s%.1f s, %u resets, memory %ld -> %ld KiB\n", door,
 		    (double)(now_ms() - began) / 1000, resets, memory, pid ? resident_kb(pid) : 0);
 }
 
@@ -630,16 +656,104 @@ static void attack_child(const char *command, size_t count)
 	failed += !server_end(&server, STOP_MS, NULL);
 }
 
+/* --- the doors behind which there is a relay --------------------------------------- */
+
+static struct {
+	char folder[32], certificate[64], key[64], socket[64], config[64];
+} files;
+
+static void name_file(char out[64], const char *name)
+{
+	snprintf(out, 64, "%s/%s", files.folder, name);
+}
+
+/* The services that the attacks know, under TLS and on a unix socket. */
+static bool write_config(void)
+{
+	FILE *f = fopen(files.config, "we");
+
+	if (!f)
+		return false;
+	fprintf(f,
+	    "{ \"listen\": [ { \"address\": \"127.0.0.1:0\",\n"
+	    "    \"tls\": { \"certificate\": \"%s\", \"key\": \"%s\" } }, \"unix:%s\" ],\n"
+	    "  \"endpoints\": [\n"
+	    "    { \"prefix\": \"/echo\", \"application\": \"echo\", \"allowed_origins\": "
+	    "[\"*\"],\n"
+	    "      \"response_limit_bytes\": 4096 },\n"
+	    "    { \"prefix\": \"/close\", \"application\": \"close\", \"allowed_origins\": "
+	    "[\"*\"] } ] }\n",
+	    files.certificate, files.key, files.socket);
+	return !fclose(f);
+}
+
+static bool make_files(void)
+{
+	snprintf(files.folder, sizeof(files.folder), "/tmp/hostile-XXXXXX");
+	if (!mkdtemp(files.folder))
+		return false;
+	name_file(files.certificate, "certificate.pem");
+	name_file(files.key, "key.pem");
+	name_file(files.socket, "socket");
+	name_file(files.config, "config.json");
+	return certificate_write(files.certificate, files.key) && write_config();
+}
+
+static void remove_files(void)
+{
+	unlink(files.certificate);
+	unlink(files.key);
+	unlink(files.socket);
+	unlink(files.config);
+	rmdir(files.folder);
+}
+
+static void attack_doors(const char *command, size_t tls, size_t local)
+{
+	static struct server server;
+	struct command c = { .count = 0 };
+
+	command_add(&c, command);
+	command_keep(&c, 1);
+	command_add(&c, "--log-level warn -c");
+	command_add(&c, files.config);
+	if (!server_begin(&server, &c, START_MS, "under TLS")) {
+		failed++;
+		return;
+	}
+	address = server.address[0];
+	door = "under TLS: ";
+	attack_server(server.pid, tls);
+	address = server.address[1];
+	door = "on a unix socket: ";
+	attack_server(server.pid, local);
+	failed += !server_end(&server, STOP_MS, "under TLS");
+}
+
+static void attack_relays(const char *command, size_t tls, size_t local)
+{
+	if (make_files()) {
+		attack_doors(command, tls, local);
+	} else {
+		failed++;
+		printf("cannot write to %s\n", files.folder);
+	}
+	remove_files();
+}
+
 int main(int argc, char **argv)
 {
 	static const char usage[] =
-	    "usage: hostile [--url URL [--pid PID] | --server CMD] [-n COUNT] [-s SEED] [-v]\n";
+	    "usage: hostile [--url URL [--pid PID] | --server CMD [--tls COUNT] [--unix COUNT]] "
+	    "[-n COUNT] [-s SEED] [-v]\n";
 	const char *url = "http://127.0.0.1:8081", *command = NULL;
-	unsigned count = 10000, pid = 0;
+	unsigned count = 10000, pid = 0, tls = 0, local = 0;
 	const struct argument table[] = {
 		{ "url", .text = &url },
 		{ "server", .text = &command },
 		{ "pid", .count = &pid },
+		{ "tls", .count = &tls },
+		{ "unix", .count = &local },
 		{ "n", .count = &count },
 		{ "s", .number = &state },
 		{ "v", .flag = &verbose },
@@ -656,6 +770,8 @@ int main(int argc, char **argv)
 		attack_child(command, count);
 	else
 		attack_server((pid_t)pid, count);
+	if (command && (tls || local))
+		attack_relays(command, tls, local);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }
