@@ -277,6 +277,26 @@ says '/metrics counts over all reactors' "$(ask GET /metrics)" '*200 OK*sockjs_s
 stop
 
 config <<-END
+	{ "listen": [ "127.0.0.1:0" ], "internal": { "listen": "127.0.0.1:0" }, "threads": 1,
+	  "limits": { "connections": 2 },
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+start -c "$tmp/sockjsd.json" --log-level warn
+open_connection
+exec 4>&3
+open_connection
+exec 5>&3
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	grep -q 'limits.connections is reached' "$tmp/err" && break
+	sleep 0.1
+done
+says 'a full server says so' "$(<"$tmp/err")" '*limits.connections is reached*'
+port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
+says 'and still answers its operators' "$(ask GET /healthz)" '*200 OK*ok*'
+exec 3>&- 4>&- 5>&-
+stop
+
+config <<-END
 	{ "listen": [ { "address": "unix:$tmp/sock", "mode": "0600" } ],
 	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
 END

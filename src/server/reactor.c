@@ -52,11 +52,11 @@ static uint64_t connection_limit(const struct reactor *r)
 	return share ? share : 1;
 }
 
-/* The internal listener is in one reactor alone. */
+/* Operators may come at any time. (And the internal listener is in one reactor alone.) */
 static void pause_listeners(struct reactor *r)
 {
 	for (size_t i = 0; i < r->listener_count; i++)
-		if (r->listeners[i].listener)
+		if (r->listeners[i].listener && !r->listeners[i].from->is_internal)
 			listener_pause(r->listeners[i].listener);
 }
 
