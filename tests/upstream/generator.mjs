@@ -141,11 +141,11 @@ function leaveLater(c, line) {
 	return true;
 }
 
-/* A client that stays hears all that was said, and only that. */
+/* A client that stays hears all that was said, and only that; unless every backend rests, or was too slow. */
 function checkWords(kind, plan, heard, end) {
 	const words = promised(plan);
 
-	if (!words)
+	if (!words || [503, 504].includes(end.status) || end.code === 1013)
 		return false;
 	equal(end.code, words.code, `code by ${kind}`);
 	equal(heard, words.messages, `messages by ${kind}`);
@@ -273,10 +273,14 @@ export async function testGenerator(world) {
 			return;
 		}
 		healthy.begin(url('/app'));
-		await many(world, 0, SESSIONS / 5, seen);
-		const before = gateway.rss();
-		await many(world, SESSIONS / 5, SESSIONS, seen);
-		await healthy.end();
+		let before;
+		try {
+			await many(world, 0, SESSIONS / 5, seen);
+			before = gateway.rss();
+			await many(world, SESSIONS / 5, SESSIONS, seen);
+		} finally {
+			await healthy.end();
+		}
 		check(healthy.echoes > 100, `only ${healthy.echoes} echoes of the healthy backend`);
 		checkVariety(seen);
 		check(!gateway.died, 'the gateway has died');
