@@ -83,6 +83,7 @@ function endpoints() {
 		endpoint('/eject', all, { retry_delay_ms: 200, retry_delay_max_ms: 400 }),
 		endpoint('/trial', three[0].url, { retry_delay_ms: 300, retry_delay_max_ms: 300 }),
 		endpoint('/hung', [three[1].url, three[2].url], { retry_delay_ms: 30000, retry_delay_max_ms: 30000, connect_timeout_ms: 2000 }),
+		endpoint('/down-long', 'ws://127.0.0.1:1/', { retry_delay_ms: 40000, retry_delay_max_ms: 40000 }),
 		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
 		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
 		endpoint('/wss-address', tls.good.url, { tls: { ca: c.ca } }),
