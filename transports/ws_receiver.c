@@ -20,8 +20,8 @@
 #include "session/sockjs_frame.h"
 #include "ws/ws_handshake.h"
 
-#define HEADERS_MAX 64  /* those a handshake is made of */
-#define RETRY_AFTER 5   /* seconds, if nobody knows better */
+#define HEADERS_MAX 64 /* those a handshake is made of */
+#define RETRY_AFTER 5  /* seconds, if nobody knows better */
 
 /* What few connections need, and not for long. */
 struct ws_extras {

@@ -142,6 +142,18 @@ void tls_context_free(struct tls_context *ctx);
 int stream_tls_accept(
     struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
 
+/* Which of a context's files cannot be used, and why ("it is encrypted"). */
+struct tls_trouble {
+	enum tls_file { TLS_CERTIFICATE, TLS_KEY, TLS_CA } file;
+	char why[128];
+};
+
+/* Whether a context could be made of these, of either side, without making one: for checking a
+ * configuration. Each may be NULL; certificate and key count together. 0; -EINVAL; -ENOMEM, with
+ * `trouble->why` alone. */
+int tls_check_files(
+    const char *certificate, const char *key, const char *ca_file, struct tls_trouble *trouble);
+
 /* As a client. All fields may be 0. */
 struct tls_client_options {
 	const char *ca_file;     /* whom to trust, PEM; NULL: the system's store */

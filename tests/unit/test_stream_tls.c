@@ -842,10 +842,10 @@ START_TEST(a_file_that_cannot_be_used_is_named_with_the_reason)
 {
 	refused("/nonexistent/cert.pem", key_path, "/nonexistent/cert.pem", "No such file");
 	refused(cert_path, "/nonexistent/key.pem", "/nonexistent/key.pem", "No such file");
-	refused(junk_path, key_path, junk_path, "start line");
-	refused(cert_path, junk_path, junk_path, "");
-	refused(cert_path, other_key_path, other_key_path, "mismatch");
-	refused(key_path, key_path, key_path, "start line");
+	refused(junk_path, key_path, junk_path, "no certificate in PEM");
+	refused(cert_path, junk_path, junk_path, "no private key in PEM");
+	refused(cert_path, other_key_path, other_key_path, "not go with the certificate");
+	refused(key_path, key_path, key_path, "no certificate in PEM");
 }
 END_TEST
 

@@ -202,7 +202,11 @@ class Healthy {
 			const word = `beside ${this.echoes}`;
 
 			line.send(word);
-			equal(await withDeadline(line.next(), ECHO_MS, `an echo by ${kind} of the healthy backend`), word, 'echo');
+			const heard = await withDeadline(line.next(), ECHO_MS, `an echo by ${kind} of the healthy backend`).catch((e) => {
+				e.message += ` (${line.sendStatus ? `xhr_send: ${line.sendStatus}` : ''} after ${line.heard}, end ${JSON.stringify(line.end)})`;
+				throw e;
+			});
+			equal(heard, word, 'echo');
 			this.echoes++;
 			await sleep(20);
 		}
