@@ -68,8 +68,8 @@ int stream_want(struct stream *s, unsigned want);
  * turn, so the owner may leave it to that. If it fills the whole buffer there may be more,
  * and readable is called again (for TLS too, where the kernel does not know of it). */
 ssize_t stream_read(struct stream *s, void *p, size_t n);
-/* Within `hangup`: what a plain wire brought before it broke, or could not be written to any more.
- * 0 or -errno when there is nothing. */
+/* Within `hangup` or after it: what the wire brought before it broke, or could not be written to any
+ * more. 0 or -errno when there is nothing. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n);
 
 struct stream_piece {

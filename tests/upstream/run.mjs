@@ -86,6 +86,7 @@ function endpoints() {
 		endpoint('/down-long', 'ws://127.0.0.1:1/', { retry_delay_ms: 40000, retry_delay_max_ms: 40000 }),
 		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
 		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		endpoint('/wss-small', tls.good.url, { send_buffer_bytes: 32768, tls: { ca: c.ca } }, small),
 		endpoint('/wss-address', tls.good.url, { tls: { ca: c.ca } }),
 		endpoint('/wss-unknown', tls.good.url),
 		endpoint('/wss-name', tls.wrongName.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
