@@ -50,11 +50,9 @@ function planFor(request) {
 function serve(socket, plain) {
 	let text = '';
 
+	plain.setNoDelay(); /* or a reset takes back what was written */
 	socket.on('error', () => {});
-	if (!plain.mine) {
-		plain.mine = true;
-		plain.on('error', () => {});
-	}
+	plain.on('error', () => {});
 	const hear = (piece) => {
 		text += piece.toString('latin1');
 		if (!text.includes('\r\n\r\n'))
@@ -142,8 +140,8 @@ function leaveLater(c, line) {
 }
 
 /* A client that stays hears all that was said, and only that; unless every backend rests, or was too slow. */
-function checkWords(kind, plan, heard, end) {
-	const words = promised(plan);
+function checkWords(kind, plan, isTls, heard, end) {
+	const words = promised(plan, isTls);
 
 	if (!words || [503, 504].includes(end.status) || end.code === 1013)
 		return false;
@@ -178,7 +176,7 @@ async function patient(url, c, number, seen) {
 
 	if (!leaves)
 		checkEnd(kind, end, line.error);
-	if (!goes && checkWords(kind, planOf(number), line.messages, end))
+	if (!goes && checkWords(kind, planOf(number), /-tls$/.test(url), line.messages, end))
 		seen.exact++;
 	return end.status ?? (leaves ? 'left' : end.code);
 }

@@ -247,12 +247,15 @@ function payload(bytes) {
 	return bytes.subarray(bytes[1] < 126 ? 2 : 4).toString();
 }
 
-/* What a client must hear, word for word, of a backend that does nothing wrong and says Close; null for others. */
-export function promised(plan) {
+/* What a client must hear, word for word, of a backend that does nothing wrong and says Close; null for others.
+ * A reset, or an end that answers a pong with one, overtakes what has not left: behind TLS, what Node has yet to
+ * encrypt; of many pieces, those beyond TCP's first window of ten. */
+export function promised(plan, isTls) {
 	const c = new Chance(plan.rest);
 	const tame = plan.names.every((name) => ['text', 'unicode', 'ping', 'pong'].includes(name));
+	const leaves = plan.pieces > 5 ? [] : isTls ? ['close'] : ['close', 'closeAndReset'];
 
-	if (plan.answer || !tame || !plan.reads || !['close', 'closeAndWait'].includes(plan.end))
+	if (plan.answer || !tame || !plan.reads || !['closeAndWait', ...leaves].includes(plan.end))
 		return null;
 	const frames = plan.names.map((name) => FRAMES[name](c));
 	return { messages: frames.filter((f) => f[0] === 0x81).map(payload), code: 4000 + c.below(999) };
