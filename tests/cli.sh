@@ -337,5 +337,73 @@ END
 exits 'a missing certificate is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
 says 'and its key is named' "$err" "*listen\[0].tls.certificate: cannot read \"$tmp/no.pem\": No such file*"
 
+# What start would find, --check-config finds; listeners and upstreams alike.
+make_pair() { # NAME
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+		-keyout "$tmp/$1.key" -out "$tmp/$1.pem" 2>/dev/null
+}
+
+checks_files() { # CODE TLS: as a listener's and as an upstream's
+	config <<-END
+		{ "listen": [ { "address": "127.0.0.1:0", "tls": { $2 } } ],
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	exits "listen.tls with $2" "$1" -c "$tmp/sockjsd.json" --check-config
+	listens=$err
+	config <<-END
+		{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/app", "application": "upstream",
+		  "upstream": { "url": "wss://127.0.0.1:9", "tls": { $2 } } } ] }
+	END
+	exits "upstream.tls with $2" "$1" -c "$tmp/sockjsd.json" --check-config
+}
+
+names_file() { # KEY FILE REASON
+	says "a listener's $1 and $2 are named" "$listens" "*listen\[0].tls.$1: cannot use \"$tmp/$2\": $3*"
+	says "an upstream's $1 and $2 are named" "$err" "*endpoints\[0].upstream.tls.$1: cannot use \"$tmp/$2\": $3*"
+}
+
+pair() { printf '"certificate": "%s", "key": "%s"' "$tmp/$1" "$tmp/$2"; }
+
+if command -v openssl >/dev/null && make_pair one && make_pair two; then
+	openssl pkey -in "$tmp/one.key" -aes128 -passout pass:secret -out "$tmp/secret.key"
+	openssl genrsa -out "$tmp/rsa.key" 2048 2>/dev/null
+	head -n 3 "$tmp/one.pem" >"$tmp/half.pem"
+
+	checks_files 0 "$(pair one.pem one.key)"
+	checks_files 2 "$(pair bad.pem one.key)"
+	names_file certificate bad.pem 'no certificate in PEM'
+	checks_files 2 "$(pair half.pem one.key)"
+	names_file certificate half.pem '?'
+	checks_files 2 "$(pair one.pem bad.pem)"
+	names_file key bad.pem 'no private key in PEM'
+	checks_files 2 "$(pair one.pem two.key)"
+	names_file key two.key 'it does not go with the certificate'
+	checks_files 2 "$(pair one.pem rsa.key)"
+	names_file key rsa.key 'it does not go with the certificate'
+	checks_files 2 "$(pair one.pem secret.key)"
+	names_file key secret.key 'it is encrypted'
+
+	mkfifo "$tmp/pipe"
+	(timeout 5 cat "$tmp/one.key" >"$tmp/pipe") &
+	writer=$!
+	checks_files 0 "$(pair one.pem pipe)"
+	says 'a pipe is not read by --check-config' "$(timeout 5 cat "$tmp/pipe")" "$(cat "$tmp/one.key")"
+	wait "$writer"
+
+	for file in bad.pem one.key; do
+		config <<-END
+			{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/app", "application": "upstream",
+			  "upstream": { "url": "wss://127.0.0.1:9", "tls": { "ca": "$tmp/$file" } } } ] }
+		END
+		exits 'a bad ca is a configuration error' 2 -c "$tmp/sockjsd.json" --check-config
+		says 'and is named' "$err" "*endpoints\[0].upstream.tls.ca: cannot use \"$tmp/$file\": no certificate in PEM*"
+	done
+	config <<-END
+		{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/app", "application": "upstream",
+		  "upstream": { "url": "wss://127.0.0.1:9", "tls": { "ca": "$tmp/one.pem" } } } ] }
+	END
+	exits 'a good ca is right' 0 -c "$tmp/sockjsd.json" --check-config
+fi
+
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -21,8 +21,8 @@
 #include "session/sockjs_frame.h"
 #include "ws/ws_handshake.h"
 
-#define HEADERS_MAX 64  /* those a handshake is made of */
-#define RETRY_AFTER "5" /* seconds */
+#define HEADERS_MAX 64 /* those a handshake is made of */
+#define RETRY_AFTER 5  /* seconds, if nobody knows better */
 
 #define AS_THEY_ARE_BYTES 4096 /* a message that is not worth copying */
 #define AS_THEY_ARE_MOST  16
@@ -396,10 +396,11 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 }
 
 /* Instead of 101. A client that has to come back later is told when. */
-static void receiver_refuse(struct receiver *base, unsigned status, const char *reason)
+static void receiver_refuse(
+    struct receiver *base, unsigned status, unsigned retry_after, const char *reason)
 {
 	struct ws_receiver *r = of(base);
-	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2];
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2], seconds[16];
 	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
 	struct stream_piece pieces[2];
 	struct http_head head;
@@ -407,8 +408,9 @@ static void receiver_refuse(struct receiver *base, unsigned status, const char *
 
 	http_head_init(&head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	snprintf(seconds, sizeof(seconds), "%u", retry_after ? retry_after : RETRY_AFTER);
 	if (status == 503)
-		http_head_add(&head, "Retry-After", RETRY_AFTER);
+		http_head_add(&head, "Retry-After", seconds);
 	n = http_head_render(text, status, (struct bytes){ head.text, head.len }, framing);
 	pieces[0] = (struct stream_piece){ text, n, NULL };
 	pieces[1] = (struct stream_piece){ body, (size_t)framing.length, NULL };

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "daemon/config_error.h"
 #include "net/addr.h"
+#include "net/stream.h"
 
 int config_fail(struct config *c, int err, const char *fmt, ...)
 {
@@ -206,35 +208,63 @@ static int check_file(struct config *c, const char *key, const char *path)
 	return 0;
 }
 
-static int check_tls_files(struct config *c, size_t i)
+/* A pipe can be read but once, by who starts. */
+static bool may_be_read_twice(const char *path)
+{
+	struct stat st;
+
+	return !path || (stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)));
+}
+
+/* Files of TLS, listeners' and upstreams' alike. `where` is the path of the options they are in;
+ * indexed by enum tls_file. */
+static int check_tls_files(struct config *c, const char *where, const char *const files[3])
+{
+	static const char *const names[] = {
+		[TLS_CERTIFICATE] = "certificate",
+		[TLS_KEY] = "key",
+		[TLS_CA] = "ca",
+	};
+	struct tls_trouble trouble;
+	bool twice = true;
+	int err = 0;
+
+	for (size_t k = 0; k < sizeof(names) / sizeof(*names) && err == 0; k++) {
+		char key[72];
+
+		snprintf(key, sizeof(key), "%s.tls.%s", where, names[k]);
+		err = check_file(c, key, files[k]);
+		twice = twice && may_be_read_twice(files[k]);
+	}
+	if (err == 0 && twice && (files[TLS_CERTIFICATE] || files[TLS_CA])) {
+		err = tls_check_files(
+		    files[TLS_CERTIFICATE], files[TLS_KEY], files[TLS_CA], &trouble);
+		if (err == -EINVAL)
+			config_fail(c, err, "%s.tls.%s: cannot use \"%.*s\": %s", where,
+			    names[trouble.file], CONFIG_SHOWN, files[trouble.file], trouble.why);
+		else if (err < 0)
+			config_no_memory(c);
+	}
+	return err;
+}
+
+static int check_listener_files(struct config *c, size_t i)
 {
 	const struct listener_options *l = &c->listeners[i].options.listener;
-	char key[64];
-	int err;
+	char where[48];
 
-	snprintf(key, sizeof(key), "listen[%zu].tls.certificate", i);
-	if ((err = check_file(c, key, l->tls_certificate)) < 0)
-		return err;
-	snprintf(key, sizeof(key), "listen[%zu].tls.key", i);
-	return check_file(c, key, l->tls_key);
+	snprintf(where, sizeof(where), "listen[%zu]", i);
+	return check_tls_files(c, where, (const char *[]){ l->tls_certificate, l->tls_key, NULL });
 }
 
 static int check_upstream_files(struct config *c, size_t i)
 {
 	const struct upstream_options *u = &c->endpoints[i].options.upstream;
-	const struct {
-		const char *key, *path;
-	} files[] = { { "ca", u->tls_ca }, { "certificate", u->tls_certificate },
-		{ "key", u->tls_key } };
-	int err = 0;
+	char where[48];
 
-	for (size_t k = 0; k < sizeof(files) / sizeof(*files) && err == 0; k++) {
-		char key[64];
-
-		snprintf(key, sizeof(key), "endpoints[%zu].upstream.tls.%s", i, files[k].key);
-		err = check_file(c, key, files[k].path);
-	}
-	return err;
+	snprintf(where, sizeof(where), "endpoints[%zu].upstream", i);
+	return check_tls_files(
+	    c, where, (const char *[]){ u->tls_certificate, u->tls_key, u->tls_ca });
 }
 
 int config_check(struct config *c)
@@ -249,7 +279,7 @@ int config_check(struct config *c)
 		    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
 		    "\"application\"");
 	for (size_t i = 0; i < c->listener_count; i++)
-		if ((err = check_tls_files(c, i)) < 0)
+		if ((err = check_listener_files(c, i)) < 0)
 			return err;
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		if ((err = check_upstream_files(c, i)) < 0)

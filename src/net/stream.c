@@ -364,12 +364,13 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	return got;
 }
 
-/* TLS has lost its footing once anything has failed. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n)
 {
 	if (!stream_is_open(s))
 		return -EBADF;
-	return s->tls ? s->error : ops(s)->read(s, p, n);
+	if (s->flags & STREAM_HANDSHAKE)
+		return s->error;
+	return ops(s)->read(s, p, n);
 }
 
 static size_t total_of(const struct stream_piece *pieces, unsigned n)

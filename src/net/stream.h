@@ -69,8 +69,8 @@ int stream_want(struct stream *s, unsigned want);
  * turn, so the owner may leave it to that. If it fills the whole buffer there may be more,
  * and readable is called again (for TLS too, where the kernel does not know of it). */
 ssize_t stream_read(struct stream *s, void *p, size_t n);
-/* Within `hangup`: what a plain wire brought before it broke, or could not be written to any more.
- * 0 or -errno when there is nothing. */
+/* Within `hangup` or after it: what the wire brought before it broke, or could not be written to any
+ * more. 0 or -errno when there is nothing. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n);
 
 struct stream_piece {
@@ -142,6 +142,18 @@ void tls_context_free(struct tls_context *ctx);
  * `deadline` is the caller's affair. */
 int stream_tls_accept(
     struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
+
+/* Which of a context's files cannot be used, and why ("it is encrypted"). */
+struct tls_trouble {
+	enum tls_file { TLS_CERTIFICATE, TLS_KEY, TLS_CA } file;
+	char why[128];
+};
+
+/* Whether a context could be made of these, of either side, without making one: for checking a
+ * configuration. Each may be NULL; certificate and key count together. 0; -EINVAL; -ENOMEM, with
+ * `trouble->why` alone. */
+int tls_check_files(
+    const char *certificate, const char *key, const char *ca_file, struct tls_trouble *trouble);
 
 /* As a client. All fields may be 0. */
 struct tls_client_options {

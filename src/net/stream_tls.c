@@ -73,12 +73,16 @@ static int bio_read(BIO *bio, char *p, int n)
 	return got;
 }
 
+/* After a failed write OpenSSL may not be asked for anything more. So to it such a wire is full;
+ * what it is, verdict() knows. */
 static int bio_write(BIO *bio, const char *p, int n)
 {
-	const struct stream_tls *tls = BIO_get_data(bio);
+	struct stream_tls *tls = BIO_get_data(bio);
 	int sent = bio_result(bio, send(tls->fd, p, (size_t)n, MSG_NOSIGNAL));
 
-	if (sent < 0 && BIO_should_retry(bio))
+	if (sent < 0 && !BIO_should_retry(bio))
+		tls->write_error = -errno;
+	if (sent < 0)
 		BIO_set_retry_write(bio);
 	return sent;
 }
@@ -157,6 +161,8 @@ static int verdict(struct stream *s, int result, int needs_other, uint16_t cross
 	int saved = errno;
 	int err = SSL_get_error(s->tls->ssl, result);
 
+	if (err == SSL_ERROR_WANT_WRITE && s->tls->write_error)
+		return s->tls->write_error;
 	if (err == needs_other)
 		s->flags |= crossed;
 	switch (err) {
@@ -166,9 +172,9 @@ static int verdict(struct stream *s, int result, int needs_other, uint16_t cross
 	case SSL_ERROR_ZERO_RETURN:
 		return 0;
 	case SSL_ERROR_SYSCALL:
-		return saved ? -saved : -ECONNRESET;
+		return s->tls->error = saved ? -saved : -ECONNRESET;
 	default:
-		return failure(s->tls);
+		return s->tls->error = failure(s->tls);
 	}
 }
 

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,48 +20,85 @@
 
 /* --- files -------------------------------------------------------------- */
 
-/* What OpenSSL says is wrong: the first reason it noted, which is nearest to the cause. */
-static const char *openssl_reason(char text[128])
+/* OpenSSL has many words for a file without what is looked for: "unsupported" among them. */
+static bool is_nothing_found(unsigned long err)
 {
-	unsigned long err = ERR_peek_error();
-	const char *reason;
-
-	if (ERR_SYSTEM_ERROR(err))
-		return strerror(ERR_GET_REASON(err));
-	reason = ERR_reason_error_string(err);
-	if (reason)
-		return reason;
-	snprintf(text, 128, "OpenSSL error %lx", err);
-	return text;
+#ifdef ERR_LIB_OSSL_DECODER
+	if (ERR_GET_LIB(err) == ERR_LIB_OSSL_DECODER)
+		return true;
+#endif
+	if (ERR_GET_LIB(err) == ERR_LIB_X509)
+		return ERR_GET_REASON(err) == X509_R_NO_CERTIFICATE_OR_CRL_FOUND;
+	return ERR_GET_LIB(err) == ERR_LIB_PEM && ERR_GET_REASON(err) == PEM_R_NO_START_LINE;
 }
 
-static int complain(char *why, size_t why_size, const char *what, const char *file)
+/* Notes what OpenSSL says is wrong: the first reason it has, which is nearest to the cause. */
+static int blame(struct tls_trouble *trouble, enum tls_file file)
 {
-	char text[128];
+	unsigned long err = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(err);
+	char text[32];
 
-	snprintf(why, why_size, "%s %s: %s", what, file, openssl_reason(text));
+	snprintf(text, sizeof(text), "OpenSSL error %lx", err);
+	if (ERR_SYSTEM_ERROR(err))
+		reason = strerror(ERR_GET_REASON(err));
+	else if (is_nothing_found(err))
+		reason = file == TLS_KEY ? "no private key in PEM" : "no certificate in PEM";
+	trouble->file = file;
+	snprintf(trouble->why, sizeof(trouble->why), "%s", reason ? reason : text);
 	ERR_clear_error();
 	return -EINVAL;
 }
 
-static int load(SSL_CTX *ctx, const char *certificate, const char *key, char *why, size_t why_size)
+static int blame_key(struct tls_trouble *trouble, const char *why)
 {
-	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
-		return complain(why, why_size, "cannot use the certificate", certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return complain(why, why_size, "cannot use the key", key);
-	if (SSL_CTX_check_private_key(ctx) != 1)
-		return complain(why, why_size, "the certificate does not go with the key", key);
-	return 0;
+	trouble->file = TLS_KEY;
+	snprintf(trouble->why, sizeof(trouble->why), "%s", why);
+	ERR_clear_error();
+	return -EINVAL;
 }
 
-static int trust(SSL_CTX *ctx, const char *ca_file, char *why, size_t why_size)
+/* Keys of another kind than the certificate's are taken, and found out by the last question. */
+static int load(SSL_CTX *ctx, const char *certificate, const char *key, struct tls_trouble *trouble)
 {
-	if (ca_file && SSL_CTX_load_verify_file(ctx, ca_file) != 1)
-		return complain(why, why_size, "cannot use the certificates of", ca_file);
-	if (!ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
-		return complain(why, why_size, "cannot use the certificates of", "the system");
-	return 0;
+	static const char mismatch[] = "it does not go with the certificate";
+	bool is_encrypted = false;
+	int ok;
+
+	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+		return blame(trouble, TLS_CERTIFICATE);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &is_encrypted);
+	ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (is_encrypted)
+		return blame_key(trouble, "it is encrypted");
+	if (ok != 1 && ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
+		return blame_key(trouble, mismatch);
+	if (ok != 1)
+		return blame(trouble, TLS_KEY);
+	return SSL_CTX_check_private_key(ctx) == 1 ? 0 : blame_key(trouble, mismatch);
+}
+
+static int trust(SSL_CTX *ctx, const char *ca_file, struct tls_trouble *trouble)
+{
+	int ok = ca_file ? SSL_CTX_load_verify_file(ctx, ca_file)
+	                 : SSL_CTX_set_default_verify_paths(ctx);
+
+	return ok == 1 ? 0 : blame(trouble, TLS_CA);
+}
+
+/* In one sentence; `file` is that of the trouble. */
+static int complain(char *why, size_t why_size, const struct tls_trouble *trouble, const char *file)
+{
+	static const char *const words[] = {
+		[TLS_CERTIFICATE] = "certificate",
+		[TLS_KEY] = "key",
+		[TLS_CA] = "certificates of",
+	};
+
+	snprintf(
+	    why, why_size, "cannot use the %s %s: %s", words[trouble->file], file, trouble->why);
+	return -EINVAL;
 }
 
 /* --- sessions of a client ----------------------------------------------- */
@@ -143,13 +181,15 @@ static void count_message(
 		tls->messages++;
 }
 
-/* An encrypted key would have OpenSSL ask for its passphrase on the terminal. */
+/* An encrypted key would have OpenSSL ask for its passphrase on the terminal. `arg`: whether it has
+ * asked. */
 static int no_passphrase(char *buf, int size, int writing, void *arg)
 {
 	(void)buf;
 	(void)size;
 	(void)writing;
-	(void)arg;
+	if (arg)
+		*(bool *)arg = true;
 	return -1;
 }
 
@@ -219,8 +259,10 @@ struct tls_context *tls_context_new(
     const char *certificate, const char *key, char *why, size_t why_size)
 {
 	struct tls_context *ctx = context_new(TLS_server_method(), configure_server, why, why_size);
+	struct tls_trouble trouble;
 
-	if (ctx && load(ctx->ssl_ctx, certificate, key, why, why_size) < 0) {
+	if (ctx && load(ctx->ssl_ctx, certificate, key, &trouble) < 0) {
+		complain(why, why_size, &trouble, trouble.file == TLS_KEY ? key : certificate);
 		tls_context_free(ctx);
 		return NULL;
 	}
@@ -230,6 +272,7 @@ struct tls_context *tls_context_new(
 static int set_up_client(
     SSL_CTX *ctx, const struct tls_client_options *options, char *why, size_t why_size)
 {
+	struct tls_trouble trouble;
 	int err = 0;
 
 	if (!options->certificate != !options->key) {
@@ -237,11 +280,34 @@ static int set_up_client(
 		return -EINVAL;
 	}
 	if (options->certificate)
-		err = load(ctx, options->certificate, options->key, why, why_size);
+		err = load(ctx, options->certificate, options->key, &trouble);
 	if (err == 0 && !options->insecure) {
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-		err = trust(ctx, options->ca_file, why, why_size);
+		err = trust(ctx, options->ca_file, &trouble);
 	}
+	if (err == 0)
+		return 0;
+	return complain(why, why_size, &trouble,
+	    trouble.file == TLS_KEY           ? options->key
+	    : trouble.file == TLS_CERTIFICATE ? options->certificate
+	    : options->ca_file                ? options->ca_file
+	                                      : "the system");
+}
+
+int tls_check_files(
+    const char *certificate, const char *key, const char *ca_file, struct tls_trouble *trouble)
+{
+	struct tls_context *ctx =
+	    context_new(TLS_client_method(), configure_client, trouble->why, sizeof(trouble->why));
+	int err = 0;
+
+	if (!ctx)
+		return -ENOMEM;
+	if (certificate && key)
+		err = load(ctx->ssl_ctx, certificate, key, trouble);
+	if (err == 0 && ca_file)
+		err = trust(ctx->ssl_ctx, ca_file, trouble);
+	tls_context_free(ctx);
 	return err;
 }
 

@@ -28,7 +28,9 @@ struct stream_tls {
 	bool resumable; /* its sessions are worth keeping in the context */
 	uint16_t reads_left;
 	uint16_t messages; /* of the handshake protocol, since the last data */
-	int error;         /* found behind bytes that had to be handed out first */
+	int error;         /* of reading, for good; it may stand behind bytes still handed out */
+	int write_error;   /* the wire takes nothing any more: OpenSSL is not told, for it would not
+	                    * read then either what has come before */
 	const char *why;   /* what went wrong last; static */
 	void (*done)(struct stream *s, int err); /* until the handshake has ended */
 };

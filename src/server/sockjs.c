@@ -520,6 +520,12 @@ int sockjs_refuse(struct sockjs_session *s, unsigned status, unsigned code, cons
 	return 0;
 }
 
+void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds)
+{
+	if (is_on_hold(s))
+		s->base.retry_after = seconds;
+}
+
 void sockjs_pause(struct sockjs_session *s)
 {
 	session_pause(&s->base);

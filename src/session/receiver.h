@@ -33,9 +33,10 @@ struct receiver_ops {
 	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the
 	 * wire well. */
 	void (*close)(struct receiver *r, unsigned code, const char *reason);
-	/* The last thing said instead of open, by a bare WebSocket: an HTTP status; for others
-	 * NULL. */
-	void (*refuse)(struct receiver *r, unsigned status, const char *reason);
+	/* The last thing said instead of open, by a bare WebSocket: an HTTP status, and how
+	 * many seconds it is to wait (0: as usual); for others NULL. */
+	void (*refuse)(
+	    struct receiver *r, unsigned status, unsigned retry_after, const char *reason);
 	/* The session gives the wire up: drop it, say nothing. */
 	void (*abort)(struct receiver *r);
 	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver

@@ -121,7 +121,10 @@ struct session {
 	size_t out_bytes; /* in `out`, with an allowance for each message */
 	uint64_t last_sent;
 	uint64_t blocked_since;
-	uint32_t blocked_bytes; /* then, or as much as fits here */
+	union {
+		uint32_t blocked_bytes; /* then, or as much as fits here */
+		uint32_t retry_after;   /* on hold, where nothing is said: seconds; 0: as usual */
+	};
 	uint16_t code;
 	uint8_t state;    /* enum session_state */
 	uint8_t late;     /* late receivers answered */

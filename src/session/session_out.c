@@ -105,7 +105,7 @@ static void deliver_close(struct session *s)
 	session_forget_receiver(s);
 	session_become_closed(s);
 	if (s->decision == SESSION_REFUSED && s->is_raw && r->ops->refuse)
-		r->ops->refuse(r, s->code, session_reason(s));
+		r->ops->refuse(r, s->code, s->retry_after, session_reason(s));
 	else
 		r->ops->close(r, s->code, session_reason(s));
 }

@@ -178,7 +178,7 @@ static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_
 
 void link_send(struct link *l, const struct sockjs_message *m)
 {
-	if (l->ended || l->closing)
+	if (l->ended || l->closing || l->broken)
 		return;
 	compose_for(l);
 	if (!l->ended && add_frame(l, m->is_binary ? WS_BINARY : WS_TEXT, m->data, m->len) < 0)
@@ -195,6 +195,8 @@ static void send_close(struct link *l, unsigned code, const char *reason)
 	if (l->ended || l->closing)
 		return;
 	l->closing = true;
+	if (l->broken)
+		return; /* nobody would hear it; who reads the rest ends the link */
 	ws_conn_close(&l->conn, code, reason, strlen(reason));
 	if (l->ended)
 		return;
@@ -223,7 +225,7 @@ static unsigned code_for_backend(unsigned code)
 void link_client_closed(struct link *l, unsigned code, const char *reason)
 {
 	l->session = NULL;
-	if (l->opening)
+	if (l->opening || l->broken)
 		link_end(l);
 	else
 		send_close(l, code_for_backend(code), reason);
@@ -400,10 +402,8 @@ static void on_readable(struct stream *s)
 		feed(l, scratch, (size_t)n);
 }
 
-static void on_writable(struct stream *s)
+static void let_client_speak(struct link *l)
 {
-	struct link *l = container_of(s, struct link, stream);
-
 	if (!l->client_paused)
 		return;
 	l->client_paused = false;
@@ -411,21 +411,38 @@ static void on_writable(struct stream *s)
 		sockjs_resume(l->session);
 }
 
+static void on_writable(struct stream *s)
+{
+	let_client_speak(container_of(s, struct link, stream));
+}
+
+/* What a broken connection has brought, as far as the client has room for it; the kernel keeps the
+ * rest until then. Then the end. */
+static void read_rest(struct link *l)
+{
+	char *scratch = loop_scratch(l->part->loop);
+	ssize_t n = 1;
+
+	while (n > 0 && !l->ended && !l->shut && !l->closing && !l->choked && !has_no_room(l)) {
+		n = stream_read_rest(&l->stream, scratch, LOOP_SCRATCH_BYTES);
+		if (n > 0)
+			feed(l, scratch, (size_t)n);
+	}
+	if (l->choked && l->session)
+		let_client_speak(l); /* it may do so before it reads; nobody hears it any more */
+	else
+		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+}
+
 /* A backend that says its last words and a Close, and closes before it has read all, resets the
  * connection: what we wrote meanwhile failed, but what it said is here. */
 static void on_hangup(struct stream *s, int err)
 {
 	struct link *l = container_of(s, struct link, stream);
-	char *scratch = loop_scratch(l->part->loop);
-	ssize_t n = 1;
 
 	(void)err;
-	while (n > 0 && !l->ended && !l->shut && !l->choked && !has_no_room(l)) {
-		n = stream_read_rest(s, scratch, LOOP_SCRATCH_BYTES);
-		if (n > 0)
-			feed(l, scratch, (size_t)n);
-	}
-	lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	l->broken = true;
+	read_rest(l);
 }
 
 static const struct stream_events stream_events = {
@@ -450,7 +467,11 @@ void link_client_writable(struct link *l)
 		buf_fini(rest);
 		mem_free(rest);
 	}
-	if (!l->ended && !l->choked)
+	if (l->ended || l->choked)
+		return;
+	if (l->broken)
+		read_rest(l);
+	else
 		stream_want(&l->stream, STREAM_READ);
 }
 

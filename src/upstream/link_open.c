@@ -58,6 +58,14 @@ static const struct refusal no_memory = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR, "
 static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
 	"The application is not available" };
 
+/* Rounded up: who comes as told finds a backend that may be tried. */
+static unsigned retry_after(const struct link *l)
+{
+	uint64_t ms = pool_rests_for(&l->part->settings->pool, loop_now(l->part->loop));
+
+	return (unsigned)((ms + 999) / 1000);
+}
+
 static void refuse(struct link *l, const struct refusal *r)
 {
 	struct sockjs_session *s = l->session;
@@ -65,6 +73,7 @@ static void refuse(struct link *l, const struct refusal *r)
 	l->session = NULL;
 	if (s) {
 		sockjs_set_user(s, NULL);
+		sockjs_set_retry_after(s, retry_after(l));
 		sockjs_refuse(s, r->status, r->code, r->reason);
 	}
 	link_end(l);

@@ -27,6 +27,7 @@ struct link {
 	bool closing; /* our Close is out */
 	bool pinged;
 	bool shut; /* the codec has seen the end */
+	bool broken; /* the connection is lost; what it brought waits for the client to have room */
 	bool ended;
 };
 

@@ -118,6 +118,20 @@ bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now)
 	return false;
 }
 
+uint64_t pool_rests_for(const struct pool *pool, uint64_t now)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		uint64_t until = rests_until(&pool->targets[i]);
+
+		if (until <= now)
+			return 0;
+		first = until < first ? until : first;
+	}
+	return pool->count > 0 ? first - now : 0;
+}
+
 void pool_release(struct target *t)
 {
 	atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);

@@ -42,6 +42,9 @@ static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
  */
 bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now);
 
+/* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows. */
+uint64_t pool_rests_for(const struct pool *pool, uint64_t now);
+
 /* It could not be reached or did not answer: it rests, for twice as long each time, give or take a
  * quarter. What was begun before it was last found so, or before it last worked, says nothing new.
  */

@@ -141,9 +141,9 @@ export class Suite {
 	}
 
 	/* Runs one test, if it is among those asked for. */
-	async test(name, body) {
+	async test(name, body, ms) {
 		if (!this.#only || this.#only.test(name))
-			await this.step(name, body);
+			await this.step(name, body, ms);
 	}
 
 	/* Runs what later tests rest on; a failure is told and counted, and the next one runs. */

@@ -133,6 +133,17 @@ START_TEST(a_bare_web_socket_is_refused_with_a_status)
 }
 END_TEST
 
+START_TEST(a_bare_web_socket_is_told_how_long_to_wait)
+{
+	struct session *s = hold(new_raw_session());
+
+	s->retry_after = 17;
+	session_refuse(s, 503, 1013, "Later");
+	fake_loop_turn(loop);
+	fake_receiver_said(&r, "503 Later [17 s]");
+}
+END_TEST
+
 START_TEST(a_bare_web_socket_that_was_let_in_is_closed_with_a_code)
 {
 	struct session *s = hold(new_raw_session());
@@ -267,6 +278,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, an_application_may_pause_as_it_opens);
 	tcase_add_test(tc, a_sockjs_wire_is_refused_with_code_and_reason);
 	tcase_add_test(tc, a_bare_web_socket_is_refused_with_a_status);
+	tcase_add_test(tc, a_bare_web_socket_is_told_how_long_to_wait);
 	tcase_add_test(tc, a_bare_web_socket_that_was_let_in_is_closed_with_a_code);
 	tcase_add_test(tc, it_may_be_refused_before_its_receiver_comes);
 	tcase_add_test(tc, a_refusal_that_nobody_comes_for_is_forgotten_after_the_disconnect_delay);

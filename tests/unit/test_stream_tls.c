@@ -847,6 +847,66 @@ START_TEST(a_tls_stream_moves_with_what_openssl_holds)
 }
 END_TEST
 
+/* What came before the end, whoever noticed that first. */
+static void assert_rest(size_t n)
+{
+	size_t got = 0;
+	ssize_t part;
+
+	ck_assert_uint_eq(e.hangup, 1);
+	while ((part = stream_read_rest(&e.s, e.got, sizeof(e.got))) > 0)
+		got += (size_t)part;
+	ck_assert_uint_eq(got, n);
+	ck_assert_int_le(stream_read_rest(&e.s, e.got, sizeof(e.got)), 0);
+}
+
+START_TEST(what_came_before_a_write_failed_can_still_be_read)
+{
+	static const char words[50000];
+	int versions[] = { TLS1_3_VERSION, TLS1_2_VERSION };
+
+	SSL_set_max_proto_version(client, versions[_i]);
+	ck_assert_int_eq(handshake(), 1);
+	client_write(words, sizeof(words));
+	client_send(SIZE_MAX);
+	close(peer);
+	peer = -1;
+	ck_assert_int_eq(write_text("nobody hears this"), -EPIPE);
+	ck_assert_int_eq(write_text("nor this"), -EPIPE);
+	turns(2);
+	ck_assert_uint_eq(e.readable, 0);
+	assert_rest(sizeof(words));
+}
+END_TEST
+
+START_TEST(what_came_while_nothing_was_wanted_can_still_be_read)
+{
+	static const char words[50000];
+
+	ck_assert_int_eq(handshake(), 1);
+	ck_assert_int_eq(stream_want(&e.s, 0), 0);
+	client_write(words, sizeof(words));
+	client_send(SIZE_MAX);
+	close(peer);
+	peer = -1;
+	turns(2);
+	assert_rest(sizeof(words));
+}
+END_TEST
+
+START_TEST(a_wire_whose_reading_failed_has_no_rest)
+{
+	ck_assert_int_eq(handshake(), 1);
+	ck_assert_int_eq(send(peer, "this is no record", 17, MSG_NOSIGNAL), 17);
+	client_write("lost", 4);
+	client_send(SIZE_MAX);
+	turns(3);
+	ck_assert_int_eq(e.last_read, -EPROTO);
+	ck_assert_int_eq(e.hangup, 1);
+	ck_assert_int_eq(stream_read_rest(&e.s, e.got, sizeof(e.got)), -EPROTO);
+}
+END_TEST
+
 START_TEST(the_context_may_go_before_its_connections)
 {
 	ck_assert_int_eq(handshake(), 1);
@@ -887,10 +947,10 @@ START_TEST(a_file_that_cannot_be_used_is_named_with_the_reason)
 {
 	refused("/nonexistent/cert.pem", key_path, "/nonexistent/cert.pem", "No such file");
 	refused(cert_path, "/nonexistent/key.pem", "/nonexistent/key.pem", "No such file");
-	refused(junk_path, key_path, junk_path, "start line");
-	refused(cert_path, junk_path, junk_path, "");
-	refused(cert_path, other_key_path, other_key_path, "mismatch");
-	refused(key_path, key_path, key_path, "start line");
+	refused(junk_path, key_path, junk_path, "no certificate in PEM");
+	refused(cert_path, junk_path, junk_path, "no private key in PEM");
+	refused(cert_path, other_key_path, other_key_path, "not go with the certificate");
+	refused(key_path, key_path, key_path, "no certificate in PEM");
 }
 END_TEST
 
@@ -942,6 +1002,9 @@ int main(void)
 	tcase_add_test(tc, what_is_written_before_the_handshake_has_ended_follows_it);
 	add_reading_and_writing(tc);
 	tcase_add_test(tc, a_tls_stream_moves_with_what_openssl_holds);
+	tcase_add_loop_test(tc, what_came_before_a_write_failed_can_still_be_read, 0, 2);
+	tcase_add_test(tc, what_came_while_nothing_was_wanted_can_still_be_read);
+	tcase_add_test(tc, a_wire_whose_reading_failed_has_no_rest);
 	tcase_add_test(tc, the_context_may_go_before_its_connections);
 	tcase_add_test(tc, no_memory_no_context_and_no_handshake);
 	tcase_add_test(tc, a_file_that_cannot_be_used_is_named_with_the_reason);

@@ -749,7 +749,7 @@ START_TEST(a_file_that_cannot_be_used_is_named_with_the_reason)
 	options = (struct tls_client_options){ .certificate = cert_path[CLIENT] };
 	refused(options, "go together", "");
 	options.key = key_path[GOOD];
-	refused(options, key_path[GOOD], "mismatch");
+	refused(options, key_path[GOOD], "not go with the certificate");
 	options = (struct tls_client_options){ .key = key_path[GOOD] };
 	refused(options, "go together", "");
 }

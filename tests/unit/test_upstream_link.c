@@ -26,7 +26,7 @@
 struct sockjs_session {
 	struct link *link; /* NULL: it will not call us, nor we it */
 	enum session_state { WAITS, ACCEPTED, OPEN, REFUSED, CLOSED } state;
-	unsigned status, code;
+	unsigned status, code, retry_after;
 	char heard[32];
 };
 
@@ -51,6 +51,12 @@ int sockjs_refuse(struct sockjs_session *s, unsigned status, unsigned code, cons
 	s->status = status;
 	s->code = code;
 	return 0;
+}
+
+void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds)
+{
+	ck_assert_int_eq(s->state, WAITS);
+	s->retry_after = seconds;
 }
 
 void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)

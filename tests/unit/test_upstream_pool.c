@@ -337,6 +337,36 @@ START_TEST(all_may_rest)
 }
 END_TEST
 
+START_TEST(a_rest_of_all_ends_with_the_shortest)
+{
+	uint64_t shortest = UINT64_MAX;
+
+	for (int i = 0; i < COUNT; i++) {
+		uint64_t rest;
+
+		ck_assert_uint_eq(pool_rests_for(&pool, start), 0);
+		rest = let_fail(&targets[i], start);
+		shortest = rest < shortest ? rest : shortest;
+	}
+	ck_assert_uint_eq(pool_rests_for(&pool, start), shortest);
+	ck_assert_uint_eq(pool_rests_for(&pool, start + shortest - 1), 1);
+	ck_assert_uint_eq(pool_rests_for(&pool, start + shortest), 0);
+}
+END_TEST
+
+START_TEST(one_that_is_on_trial_may_be_tried_when_that_is_over)
+{
+	uint64_t rest;
+
+	pool.count = 1;
+	rest = let_fail(&targets[0], start);
+	ck_assert_int_eq(pick(0, 0, start + rest), 0);
+	ck_assert_uint_gt(pool_rests_for(&pool, start + rest), 0);
+	pool_end_trial(&targets[0], trial);
+	ck_assert_uint_eq(pool_rests_for(&pool, start + rest), 0);
+}
+END_TEST
+
 /* --- threads ------------------------------------------------------------------------ */
 
 /* Comes and goes, fails and works, at random. */
@@ -436,6 +466,8 @@ int main(void)
 	tcase_add_test(tc, what_was_begun_before_says_nothing_new);
 	tcase_add_test(tc, what_was_begun_before_it_last_worked_is_no_reproach);
 	tcase_add_test(tc, all_may_rest);
+	tcase_add_test(tc, a_rest_of_all_ends_with_the_shortest);
+	tcase_add_test(tc, one_that_is_on_trial_may_be_tried_when_that_is_over);
 	tcase_add_loop_test(tc, threads_lose_no_count, POOL_ROUND_ROBIN, POOL_HASH + 1);
 	tcase_add_test(tc, one_of_many_threads_goes_first);
 	srunner_run_all(runner, CK_NORMAL);

@@ -262,6 +262,12 @@ const BAD = {
 		socket.pause();
 		setTimeout(() => socket.write(Buffer.concat([...words, closeFrame(4321, 'said it all')]), () => socket.destroy()), 100);
 	},
+	/* More than the client takes at once, its Close, and a reset; `n` messages of 1000 octets */
+	pourAndReset(req, socket, { n, server }) {
+		accept(req, socket);
+		socket.write(Buffer.concat([...Array.from({ length: n }, (_, i) => frame(0x81, `${i} ${'p'.repeat(1000)}`)), closeFrame(4321, 'said it all')]));
+		setTimeout(() => server.plainOf(socket).resetAndDestroy(), 150);
+	},
 	neverReads(req, socket) {
 		accept(req, socket);
 		socket.pause();
@@ -285,6 +291,7 @@ export class Backend {
 	accepted = 0; /* connections */
 	#server = null;
 	#tls;
+	#plain = new Map(); /* by port, the connection under TLS that last had it */
 	port = 0;
 
 	constructor({ tls, name } = {}) {
@@ -308,6 +315,8 @@ export class Backend {
 				this.onconnection(socket);
 		});
 		server.on('tlsClientError', () => {});
+		if (this.#tls)
+			server.on('connection', (socket) => this.#plain.set(socket.remotePort, socket));
 		server.on('upgrade', (req, socket) => this.#serve(req, socket));
 		await new Promise((resolve, reject) => {
 			server.on('error', reject);
@@ -327,6 +336,11 @@ export class Backend {
 			(socket.resetAndDestroy ? socket.resetAndDestroy() : socket.destroy());
 		if (server)
 			await new Promise((resolve) => { server.close(resolve); });
+	}
+
+	/* What is under a connection: it alone can be reset. */
+	plainOf(socket) {
+		return this.#tls ? this.#plain.get(socket.remotePort) : socket;
 	}
 
 	get url() {

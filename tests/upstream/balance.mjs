@@ -212,6 +212,37 @@ export async function testDown({ suite, url, gateway }) {
 		equal((await line.over()).status, 503, 'status');
 		check(Number(line.retryAfter) > 0, `Retry-After: ${line.retryAfter}`);
 	});
+	await suite.test('down: Retry-After is the rest that is left, rounded up', async () => {
+		const told = async () => {
+			const line = start(url('/down-long'), 'raw');
+
+			equal((await line.over()).status, 503, 'status');
+			return Number(line.retryAfter);
+		};
+
+		equal((await refused(url('/down-long'), 'raw')).status, 502, 'the first');
+		const first = await told();
+		check(first >= 30 && first <= 50, `Retry-After: ${first} of a rest of 40 s, give or take a quarter`);
+		await sleep(1100);
+		const later = await told();
+		check(later < first && later >= first - 10, `Retry-After: ${later} after ${first}`);
+	});
+	await suite.test('down: Retry-After is at least 1', async () => {
+		await until('it rests', async () => {
+			const line = start(url('/down'), 'raw');
+			const { status } = await line.over();
+
+			if (status === 503)
+				check(['1', '2'].includes(line.retryAfter), `Retry-After: ${line.retryAfter} of a rest of 1 s`);
+			return status === 503 ? null : String(status);
+		});
+	});
+	await suite.test('down: Retry-After is 5 where nobody rests', async () => {
+		const line = start(url('/app'), 'raw', { query: '?do=refuse&n=503' });
+
+		equal((await line.over()).status, 503, 'status');
+		equal(line.retryAfter, '5', 'Retry-After');
+	});
 	await suite.test('down: it is tried again after its rest', async () => {
 		await until('a 502 again', async () => ((await refused(url('/down'), 'raw')).status === 502 ? null : '503'), 4000);
 		check(gateway.said(/cannot be reached/), 'the log says so');

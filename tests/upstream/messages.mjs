@@ -3,7 +3,7 @@
  */
 import { check, equal } from '../e2e/harness.mjs';
 import { KINDS, open, refused, start } from './clients.mjs';
-import { until } from './gateway.mjs';
+import { sleep, until } from './gateway.mjs';
 
 const MANY = 3000;
 const TEXTS = ['', 'x', 'Grüße, 世界 🚂', 'a "quoted" \\ line\r\nand \u0000 controls \u001f\u007f', '\u2028\u2029</script>', 'k'.repeat(60000)];
@@ -60,6 +60,24 @@ async function saysAllAndResets(url, kind) {
 
 	equal((await line.rest().finally(() => clearInterval(talk))).length, 200, 'messages');
 	equal(line.end, { code: 4321, reason: 'said it all' }, 'close');
+}
+
+/* The client is away while its backend says more than waits for it here, and is reset. */
+export async function resetBehindSlowClient({ url }, prefix) {
+	const base = `${url(prefix)}/000/slow${process.pid}`;
+	const poll = async (query = '') => (await fetch(`${base}/xhr${query}`, { method: 'POST' })).text();
+	const heard = [];
+	let text = await poll('?do=pourAndReset&n=90');
+
+	equal(text, 'o\n', 'open');
+	await sleep(300);
+	while (!text.startsWith('c')) {
+		text = await poll();
+		if (text.startsWith('a'))
+			heard.push(...JSON.parse(text.slice(1)).map((m) => parseInt(m, 10)));
+	}
+	equal(heard, Array.from({ length: 90 }, (_, i) => i), 'messages');
+	equal(text, 'c[4321,"said it all"]\n', 'close');
 }
 
 async function closesAre(url, kind, habit, expected) {
@@ -127,6 +145,8 @@ export async function testMessages(world) {
 			closesAre(url('/app'), kind, 'reset', { code: 1012, reason: 'The application went away' }));
 		await suite.test(`${kind}: a client that vanishes is 1001`, () => clientVanishes(world, kind));
 	}
+	await suite.test('a backend that is reset while its client is away: what it said comes, then its close', () =>
+		resetBehindSlowClient(world, '/small'));
 	for (const kind of ['raw', 'websocket']) {
 		await suite.test(`${kind}: the client's code and reason`, () => clientCloses(world, kind, 3456, 3456));
 		await suite.test(`${kind}: the client closes without a code`, () => clientCloses(world, kind, 0, 1005));

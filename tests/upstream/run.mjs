@@ -15,6 +15,7 @@ import { testCrowd, testRestart } from './crowd.mjs';
 import { open, start } from './clients.mjs';
 import { startExamples, testExamples } from './examples.mjs';
 import { Gateway, sleep } from './gateway.mjs';
+import { MadeUp, testGenerator } from './generator.mjs';
 import { testHandshake } from './handshake.mjs';
 import { testHostile } from './hostile.mjs';
 import { testMessages } from './messages.mjs';
@@ -38,6 +39,7 @@ const world = {
 	three: [new Backend({ name: '0' }), new Backend({ name: '1' }), new Backend({ name: '2' })],
 	certificates: makeCertificates(folder),
 	tls: {},
+	madeUp: new MadeUp(),
 };
 
 /* An endpoint in front of `url`; `upstream` and `more` are its options. */
@@ -61,6 +63,10 @@ function endpoints() {
 		endpoint('/quick', ours, quick),
 		endpoint('/base64', ours, { binary: 'base64' }),
 		endpoint('/headers', `${main.url}/own?a=b`, { forward_headers: ['authorization', 'cookie'], subprotocols: ['only'] }),
+		...[['/made-up', world.madeUp], ['/made-up-tls', world.madeUpTls]].map(([prefix, b]) => endpoint(prefix, b.urls,
+			{ compression: true, tls: { verify: false }, connect_timeout_ms: 2000, ping_interval_ms: 200, pong_timeout_ms: 200, close_timeout_ms: 200,
+				send_buffer_bytes: 32768 },
+			{ ...small, websocket: {}, send_timeout_ms: 1000, disconnect_delay_ms: 300 })),
 		endpoint('/allowed', ours, { forward_headers: ['authorization'] }),
 		endpoint('/deflate', ours, { compression: true }),
 		endpoint('/small', ours, { send_buffer_bytes: 32768 }, small),
@@ -77,8 +83,10 @@ function endpoints() {
 		endpoint('/eject', all, { retry_delay_ms: 200, retry_delay_max_ms: 400 }),
 		endpoint('/trial', three[0].url, { retry_delay_ms: 300, retry_delay_max_ms: 300 }),
 		endpoint('/hung', [three[1].url, three[2].url], { retry_delay_ms: 30000, retry_delay_max_ms: 30000, connect_timeout_ms: 2000 }),
+		endpoint('/down-long', 'ws://127.0.0.1:1/', { retry_delay_ms: 40000, retry_delay_max_ms: 40000 }),
 		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
 		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
+		endpoint('/wss-small', tls.good.url, { send_buffer_bytes: 32768, tls: { ca: c.ca } }, small),
 		endpoint('/wss-address', tls.good.url, { tls: { ca: c.ca } }),
 		endpoint('/wss-unknown', tls.good.url),
 		endpoint('/wss-name', tls.wrongName.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
@@ -104,6 +112,9 @@ async function startAll() {
 		tls[version] = new Backend({ tls: { ...c.good, ca: readFileSync(c.ca), requestCert: true, rejectUnauthorized: true,
 			minVersion: version, maxVersion: version } });
 	await Promise.all([main, ...three, ...Object.values(tls)].map((b) => b.start(0)));
+	world.madeUpTls = new MadeUp(c.good);
+	await world.madeUp.start();
+	await world.madeUpTls.start();
 	await unix.start(`${folder}/backend.sock`);
 	world.chats = await startExamples(folder);
 	await world.gateway.start({
@@ -143,6 +154,7 @@ async function main() {
 	await group('handshake', testHandshake);
 	await group('examples', testExamples);
 	await group('hostile', testHostile);
+	await group('generator', testGenerator);
 	await group('tls', testTls);
 	await group('balance', testBalance);
 	await group('down', testDown);

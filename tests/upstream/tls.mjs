@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, equal } from '../e2e/harness.mjs';
 import { KINDS, open, refused } from './clients.mjs';
+import { resetBehindSlowClient } from './messages.mjs';
 
 /* An authority of our own; one good certificate, two that are not, one for a client, and one for a
  * client of somebody else's authority. */
@@ -50,9 +51,12 @@ async function echoes(url, kind) {
 	await line.close();
 }
 
-export async function testTls({ suite, url, gateway }) {
+export async function testTls(world) {
+	const { suite, url, gateway } = world;
+
 	for (const kind of KINDS)
 		await suite.test(`wss, ${kind}: a good certificate`, () => echoes(url('/wss'), kind));
+	await suite.test('wss: a backend that is reset while its client is away', () => resetBehindSlowClient(world, '/wss-small'));
 	await suite.test('wss: by address', () => echoes(url('/wss-address'), 'raw'));
 	await suite.test('wss: anything goes where that is configured', () => echoes(url('/wss-anything'), 'raw'));
 	for (const [what, prefix, why] of [
