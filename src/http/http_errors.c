@@ -81,7 +81,8 @@ bool http_conn_is_unanswered(const struct http_conn *conn)
 
 /* --- its own answers ---------------------------------------------------- */
 
-/* The request whose head is complete and has not been shown to us. */
+/* The request whose head is complete and has not been shown to us; a refusal before it may still be
+ * on its way out. */
 static struct http_request *refused_request(struct http_server *server)
 {
 	struct list *at = server->reading.prev;
@@ -89,7 +90,8 @@ static struct http_request *refused_request(struct http_server *server)
 	for (unsigned n = 0; n < LOOKS && at != &server->reading; n++, at = at->prev) {
 		struct http_request *r = container_of(at, struct http_request, node);
 
-		if (MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+		if (!r->conn->refused &&
+		    MHD_get_connection_info(r->conn->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
 			return r;
 	}
 	return NULL;
@@ -104,7 +106,7 @@ static void on_refusal(struct http_server *server, unsigned status)
 
 	server->error_run = server->runs;
 	server->counters.bad_requests++;
-	if (!r || r->conn->refused)
+	if (!r)
 		return;
 	r->conn->refused = true;
 	say_last_words(r->conn, status,
