@@ -39,6 +39,7 @@ export const workloads = [
 	echo('ws-deep', 'WebSocket echo, 100 × 16 under way', 'ws', WS, ['-d', 16], 1.25, { quick: true }),
 	echo('ws-1000-deep', 'WebSocket echo, 1,000 × 16 under way', 'ws', WS, ['-c', 1000, '-d', 16], 1.25),
 	echo('ws-16k', 'WebSocket echo of 16 KiB', 'ws', WS, ['-s', 16384], null),
+	echo('ws-1000-16k', 'WebSocket echo of 16 KiB, 1,000 connections', 'ws', WS, ['-c', 1000, '-s', 16384], null),
 	echo('sockjs', 'SockJS websocket echo, 100 connections', 'websocket', SOCKJS, [], 1.08, { quick: true }),
 	echo('sockjs-deep', 'SockJS websocket echo, 100 × 16', 'websocket', SOCKJS, ['-d', 16], 1.5),
 	echo('streaming', 'xhr_streaming echo, 100 sessions', 'xhr_streaming', SOCKJS, [], 1.35, { quick: true }),
