@@ -84,8 +84,9 @@ struct http_conn {
 	struct http_relay *relay;   /* NULL: libmicrohttpd has the true descriptor */
 	struct http_request *request;
 	struct timer timer; /* the one deadline that applies now */
-	struct watch watch; /* of the descriptor libmicrohttpd has, for the client's end alone */
-	bool half_closed;   /* the client has ended */
+	struct watch
+	    watch; /* of the descriptor: for the first bytes, then for the client's end alone */
+	bool half_closed; /* the client has ended */
 	struct addr peer;
 	const void *door;
 	int fd;            /* the descriptor libmicrohttpd has */

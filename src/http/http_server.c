@@ -50,6 +50,16 @@ void http_conn_end(struct http_conn *conn)
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
 
+/* One that libmicrohttpd does not know yet. */
+static void end_unread(struct http_conn *conn)
+{
+	if (conn->relay)
+		http_relay_abort(conn->relay);
+	else
+		loop_close(conn->server->loop, conn->fd);
+	http_conn_end(conn);
+}
+
 /* A deadline: libmicrohttpd is made to see the end of input, and closes. */
 static void on_deadline(struct timer *t)
 {
@@ -62,8 +72,7 @@ static void on_deadline(struct timer *t)
 	}
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
-		http_relay_abort(conn->relay);
-		http_conn_end(conn);
+		end_unread(conn);
 		return;
 	}
 	/* First it may still answer; if that does not end the connection, or it is a client that
@@ -121,11 +130,17 @@ static void on_client_end(struct watch *w, uint32_t events)
 /* The relay watches its own end; without memory for a watch the idle deadline has to do. */
 static void watch_client(struct http_conn *conn)
 {
+	struct loop *loop = conn->server->loop;
+
 	if (conn->relay)
 		return;
-	conn->watch.fd = conn->fd;
 	conn->watch.fn = on_client_end;
-	loop_watch(conn->server->loop, &conn->watch, EPOLLRDHUP);
+	if (conn->watch.events) {
+		loop_watch_change(loop, &conn->watch, EPOLLRDHUP);
+		return;
+	}
+	conn->watch.fd = conn->fd;
+	loop_watch(loop, &conn->watch, EPOLLRDHUP);
 }
 
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer)
@@ -165,6 +180,24 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	return -ENOMEM;
 }
 
+static void on_first_bytes(struct watch *w, uint32_t events)
+{
+	struct http_conn *conn = container_of(w, struct http_conn, watch);
+
+	(void)events;
+	http_conn_hand_over(conn, conn->fd);
+}
+
+/* A client that is silent (browsers connect in advance) costs libmicrohttpd nothing, and one that
+ * is not is read, and often leaves again, before it is put into libmicrohttpd's epoll. */
+static void wait_for_first_bytes(struct http_conn *conn, int fd)
+{
+	conn->fd = conn->watch.fd = fd;
+	conn->watch.fn = on_first_bytes;
+	if (loop_watch(conn->server->loop, &conn->watch, EPOLLIN) < 0)
+		end_unread(conn);
+}
+
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
     struct tls_context *tls, const void *door)
 {
@@ -177,7 +210,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 	conn->is_tls = tls != NULL;
 	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
-		http_conn_hand_over(conn, fd);
+		wait_for_first_bytes(conn, fd);
 	else if (http_relay_accept(conn, fd, tls) < 0)
 		http_conn_end(conn);
 }
@@ -484,10 +517,8 @@ static void end_unconnected(struct http_server *server)
 	list_foreach_safe (pos, next, &server->conns) {
 		struct http_conn *conn = container_of(pos, struct http_conn, node);
 
-		if (conn->mhd)
-			continue;
-		http_relay_abort(conn->relay);
-		http_conn_end(conn);
+		if (!conn->mhd)
+			end_unread(conn);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/http_private.h"
 #include "http_fixture.h"
 
 /* --- short requests --------------------------------------------------------------- */
@@ -180,6 +181,12 @@ START_TEST(a_head_that_is_too_large_gets_one_answer)
 }
 END_TEST
 
+static unsigned connections_inside(void)
+{
+	return MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+	    ->num_connections;
+}
+
 /* --- deadlines -------------------------------------------------------------------- */
 
 START_TEST(a_silent_client_is_sent_away_without_a_word)
@@ -189,6 +196,38 @@ START_TEST(a_silent_client_is_sent_away_without_a_word)
 	pass_ms(limits.header_timeout_ms - 10);
 	ck_assert_uint_eq(counters()->connections, 1);
 	pass_ms(20);
+	ck_assert_str_eq(hear_end(fd), "");
+	ck_assert_uint_eq(counters()->connections, 0);
+	close(fd);
+}
+END_TEST
+
+/* Browsers connect in advance. */
+START_TEST(a_silent_client_is_not_libmicrohttpds_yet)
+{
+	int fd = client_new();
+
+	settle();
+	ck_assert_uint_eq(counters()->connections, 1);
+	ck_assert_uint_eq(connections_inside(), 0);
+	say(fd, "G");
+	settle();
+	ck_assert_uint_eq(connections_inside(), 1);
+	say(fd, "ET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear(fd, "GET /");
+	ck_assert_uint_eq(counters()->connections, 1);
+	close(fd);
+	settle();
+	ck_assert_uint_eq(counters()->connections, 0);
+}
+END_TEST
+
+START_TEST(a_client_that_ends_without_a_word_gets_none)
+{
+	int fd = client_new();
+
+	shutdown(fd, SHUT_WR);
+	pass_ms(200);
 	ck_assert_str_eq(hear_end(fd), "");
 	ck_assert_uint_eq(counters()->connections, 0);
 	close(fd);
@@ -296,6 +335,8 @@ int main(void)
 	tcase_add_test(tc, a_refusal_is_not_taken_for_another_ones_answer);
 	tcase_add_test(tc, a_head_that_is_too_large_gets_one_answer);
 	tcase_add_test(tc, a_silent_client_is_sent_away_without_a_word);
+	tcase_add_test(tc, a_silent_client_is_not_libmicrohttpds_yet);
+	tcase_add_test(tc, a_client_that_ends_without_a_word_gets_none);
 	tcase_add_test(tc, half_a_head_is_answered_with_408_in_time);
 	tcase_add_test(tc, half_a_body_ends_in_time);
 	tcase_add_test(tc, an_idle_connection_ends_in_time_without_a_word);
