@@ -155,8 +155,8 @@ SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
  * code. 0 or -EALREADY. */
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
-/* Before sockjs_refuse() with status 503: how many seconds its Retry-After says. 0, as without this
- * call: 5. Does nothing to a session that is not on hold. */
+/* Before sockjs_refuse() with status 503: how many seconds its Retry-After (RFC 9110 section 10.2.3)
+ * says. 0, as without this call: 5. Does nothing to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
 
 /* --- session ------------------------------------------------------------ */
