@@ -105,7 +105,7 @@
 #include <unistd.h>
 
 #include "wire/arguments.h"
-#include "wire/certificate.h"
+#include "certificate.h"
 #include "wire/play.h"
 #include "wire/script.h"
 #include "wire/server.h"

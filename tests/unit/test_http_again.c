@@ -569,12 +569,8 @@ START_TEST(under_tls_a_long_body_is_not_cut)
 }
 END_TEST
 
-static TCase *tests(const char *name, void (*before)(void))
+static void add_tests(TCase *tc)
 {
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, before, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, the_same_request_does_not_reach_libmicrohttpd);
 	tcase_add_test(tc, another_request_is_libmicrohttpds_and_the_connection_goes_on);
 	tcase_add_test(tc, a_header_more_is_another_request);
@@ -593,35 +589,23 @@ static TCase *tests(const char *name, void (*before)(void))
 	tcase_add_test(tc, draining_ends_the_wait_but_not_a_request);
 	tcase_add_test(tc, draining_ends_who_only_waits);
 	tcase_add_test(tc, a_server_that_ends_lets_go_of_those_that_wait);
-	return tc;
 }
 
-static TCase *tls_tests(void)
+static void add_tls_tests(TCase *tc)
 {
-	TCase *tc = tcase_create("tls");
-
-	tcase_add_checked_fixture(tc, setup_tls, teardown_tls);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, under_tls_the_same_request_does_not_reach_libmicrohttpd);
 	tcase_add_test(tc, under_tls_head_and_body_may_be_two_records);
 	tcase_add_test(tc, under_tls_libmicrohttpd_gets_what_has_been_read);
 	tcase_add_test(tc, under_tls_a_request_in_pieces_is_answered_once);
 	tcase_add_test(tc, under_tls_a_long_body_is_not_cut);
-	return tc;
 }
 
 int main(void)
 {
 	Suite *suite = suite_create("http_again");
-	SRunner *runner;
-	int failed;
 
-	suite_add_tcase(suite, tests("tcp", setup));
-	suite_add_tcase(suite, tests("unix", setup_unix));
-	suite_add_tcase(suite, tls_tests());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	add_tests(group(suite, "tcp", setup, teardown));
+	add_tests(group(suite, "unix", setup_unix, teardown));
+	add_tls_tests(group(suite, "tls", setup_tls, teardown_tls));
+	return run_groups(suite);
 }

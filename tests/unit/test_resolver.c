@@ -361,13 +361,17 @@ END_TEST
 
 START_TEST(a_loop_that_has_nothing_to_do_sleeps_while_a_server_is_silent)
 {
-	uint64_t begun = clock_now(); /* before, for the resolver's own timer may end the sleep */
 	struct outcome o;
+	uint64_t end;
+	unsigned n;
 
 	start(&o, "silent.test");
 	turns(3);
-	ck_assert_int_eq(loop_turn(loop, 100), 0);
-	ck_assert_uint_ge(clock_now() - begun, 90);
+	end = clock_now() + 200;
+	for (n = 0; clock_now() < end; n++)
+		ck_assert_int_eq(loop_turn(loop, 100), 0);
+	ck_assert_uint_lt(
+	    n, 50); /* the resolver's own timers may end some; not to sleep is 10,000s */
 	resolution_cancel(&o.r);
 }
 END_TEST
@@ -571,7 +575,6 @@ END_TEST
 /* The second allocation is what watches the socket; c-ares has a heap of its own here. */
 START_TEST(a_socket_that_cannot_be_watched_fails_the_question_at_once)
 {
-	uint64_t begun = clock_now();
 	struct outcome o;
 
 	ares_library_init_mem(ARES_LIB_INIT_ALL, malloc, free, realloc);
@@ -580,8 +583,7 @@ START_TEST(a_socket_that_cannot_be_watched_fails_the_question_at_once)
 	wait_for(&o);
 	ck_assert(mem_failed());
 	mem_fail_at(0);
-	ck_assert_int_eq(o.err, -ENOMEM);
-	ck_assert_uint_lt(clock_now() - begun, 900); /* no time-out of 1000 */
+	ck_assert_int_eq(o.err, -ENOMEM); /* and not -ETIMEDOUT, later */
 	ck_assert_uint_eq(resolve("both.test").n, 2);
 }
 END_TEST

@@ -6,10 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +17,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "net/stream.h"
+#include "tests/certificate.h"
 
 /* --- certificates ------------------------------------------------------- */
 
@@ -33,45 +31,18 @@ static FILE *temporary(char *path)
 	return fdopen(mkstemp(path), "w");
 }
 
-static EVP_PKEY *new_key(char *path)
+/* Before any test. */
+static bool write_files(void)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	FILE *f = temporary(path);
-
-	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	fclose(f);
-	return key;
-}
-
-static void new_certificate(EVP_PKEY *key, char *path)
-{
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	FILE *f = temporary(path);
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), 0);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const void *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_set_pubkey(x, key);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_X509(f, x);
-	fclose(f);
-	X509_free(x);
-}
-
-static void write_files(void)
-{
-	EVP_PKEY *key = new_key(key_path);
 	FILE *junk = temporary(junk_path);
 
-	new_certificate(key, cert_path);
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(new_key(other_key_path));
+	fclose(temporary(cert_path));
+	fclose(temporary(key_path));
+	fclose(temporary(other_key_path));
 	fputs("this is no certificate\n", junk);
 	fclose(junk);
+	return certificate_write(cert_path, key_path) &&
+	       certificate_write("/dev/null", other_key_path);
 }
 
 static void remove_files(void)
@@ -1009,7 +980,8 @@ int main(void)
 	tcase_add_test(tc, no_memory_no_context_and_no_handshake);
 	tcase_add_test(tc, a_file_that_cannot_be_used_is_named_with_the_reason);
 	suite_add_tcase(suite, tc);
-	write_files();
+	if (!write_files())
+		return EXIT_FAILURE;
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

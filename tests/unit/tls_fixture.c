@@ -1,14 +1,12 @@
 /*
  * tests/unit/tls_fixture.c - clients of an HTTP server under TLS; see tls_fixture.h.
  */
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "http_fixture.h"
+#include "tests/certificate.h"
 #include "tls_fixture.h"
 
 static char cert_path[] = "/tmp/test_http.cert.XXXXXX";
@@ -16,36 +14,15 @@ static char key_path[] = "/tmp/test_http.key.XXXXXX";
 struct tls_context *tls_server_context;
 static SSL_CTX *client_ctx;
 
-static void write_certificate(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	FILE *cert = fdopen(mkstemp(cert_path), "w"), *secret = fdopen(mkstemp(key_path), "w");
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), 0);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const void *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_set_pubkey(x, key);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_X509(cert, x);
-	PEM_write_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL);
-	fclose(cert);
-	fclose(secret);
-	X509_free(x);
-	EVP_PKEY_free(key);
-}
-
 void tls_up(void)
 {
 	char why[300];
 
 	strcpy(cert_path + strlen(cert_path) - 6, "XXXXXX");
 	strcpy(key_path + strlen(key_path) - 6, "XXXXXX");
-	write_certificate();
+	close(mkstemp(cert_path));
+	close(mkstemp(key_path));
+	ck_assert(certificate_write(cert_path, key_path));
 	tls_server_context = tls_context_new(cert_path, key_path, why, sizeof(why));
 	ck_assert_msg(tls_server_context != NULL, "%s", why);
 	client_ctx = SSL_CTX_new(TLS_client_method());

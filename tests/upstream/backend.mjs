@@ -34,7 +34,7 @@ export function frame(first, payload = Buffer.alloc(0)) {
 	return Buffer.concat([head, body]);
 }
 
-function closeFrame(code, reason = '') {
+export function closeFrame(code, reason = '') {
 	const body = Buffer.alloc(2 + Buffer.byteLength(reason));
 
 	body.writeUInt16BE(code, 0);

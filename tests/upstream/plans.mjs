@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
-import { frame } from './backend.mjs';
+import { closeFrame, frame } from './backend.mjs';
 import { sleep } from './gateway.mjs';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -167,14 +167,6 @@ function text(c, n) {
 	return Buffer.from(Array.from({ length: n }, () => c.of(['a', 'Z', '"', '\\', '\n', '\x00', ' '])).join(''));
 }
 
-function close(code, reason = '') {
-	const body = Buffer.alloc(2 + Buffer.byteLength(reason));
-
-	body.writeUInt16BE(code, 0);
-	body.write(reason, 2);
-	return frame(0x88, body);
-}
-
 /* As permessage-deflate wants it: without the 00 00 ff ff at the end. */
 function deflated(payload) {
 	return deflateRawSync(payload, { finishFlush: 2 }).subarray(0, -4);
@@ -197,7 +189,7 @@ const FRAMES = {
 	reserved: (c) => frame(0x81 | c.of([0x10, 0x20, 0x40, 0x70]), text(c, 5)),
 	masked: (c) => Buffer.concat([Buffer.from([0x81, 0x85]), c.octets(9)]),
 	length: (c) => Buffer.from(c.of(LENGTHS), 'hex'),
-	close: (c) => close(c.of(CODES), c.of(['', 'a reason', 'r'.repeat(123)])),
+	close: (c) => closeFrame(c.of(CODES), c.of(['', 'a reason', 'r'.repeat(123)])),
 	badClose: (c) => c.of([frame(0x88, '\x03'), frame(0x88, Buffer.from([3, 232, 255])), frame(0x88, 'c'.repeat(126)), frame(0x08, '')]),
 	deflated: (c) => frame(0xc1, deflated(text(c, c.of([0, 50, 3000])))),
 	bomb: (c) => frame(0xc1, deflated(Buffer.alloc(c.of([40000, 3000000]), 'z'))),
@@ -237,7 +229,7 @@ function compose(plan, request) {
 	const more = plan.asDeflate && /permessage-deflate/.test(request) ? [`Sec-WebSocket-Extensions: ${AGREED}`] : [];
 	const answer = plan.answer ? ANSWERS[plan.answer](c, key) : head(good(key, more));
 	const frames = plan.names.map((name) => FRAMES[name](c));
-	const goodbye = plan.end.startsWith('close') ? [close(4000 + c.below(999), 'goodbye')] : [];
+	const goodbye = plan.end.startsWith('close') ? [closeFrame(4000 + c.below(999), 'goodbye')] : [];
 
 	return { c, wire: Buffer.concat([answer, ...frames, ...goodbye]) };
 }

@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include "wire/arguments.h"
-#include "wire/certificate.h"
+#include "certificate.h"
 #include "wire/conn.h"
 #include "wire/server.h"
 #include "wire/text.h"

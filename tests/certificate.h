@@ -1,5 +1,5 @@
 /*
- * tests/wire/certificate.h - what a server needs to speak TLS; see certificate.c.
+ * tests/certificate.h - what a server needs to speak TLS; see certificate.c.
  */
 #ifndef WIRE_CERTIFICATE_H
 #define WIRE_CERTIFICATE_H

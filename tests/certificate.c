@@ -1,8 +1,8 @@
 /*
- * tests/wire/certificate.c - a new certificate for each run of the tests, so that none is kept that
+ * tests/certificate.c - a new certificate for each run of the tests, so that none is kept that
  * could expire. Uses OpenSSL, and nothing of the code under test.
  */
-#include "wire/certificate.h"
+#include "certificate.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
