@@ -119,7 +119,7 @@ static struct delivery *delivery_new(const struct transport_request *t)
 		return NULL;
 	d->table = t->endpoint->table;
 	d->sender = NULL;
-	d->client = t->client;
+	d->client = t->client.address;
 	d->id_len = t->session_id.n;
 	d->count = p->count;
 	d->bytes = bytes;
@@ -206,7 +206,7 @@ void incoming_serve(
 	    &code);
 	if (sentence)
 		transport_refuse(t, code, sentence);
-	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client, &found) ||
+	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client.address, &found) ||
 	         !found.open)
 		transport_refuse(t, 404, "There is no such session.");
 	else if (p->count == 0)

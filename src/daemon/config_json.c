@@ -195,7 +195,7 @@ static int set_option(
 		return set_list(r, p, opt, value);
 	if (opt->or_one && json_is_string(value))
 		return set_one(r, p, opt, value);
-	if (opt->type == OPTION_BOOL && json_is_boolean(value))
+	if ((opt->type == OPTION_BOOL || opt->or_bool) && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
 	if ((opt->type == OPTION_STRING || opt->type == OPTION_MODE) && json_is_string(value))
 		return set_text(r, p, opt, json_string_value(value));
@@ -351,21 +351,12 @@ static int read_internal_listen(struct reader *r, const char *path, json_t *valu
 
 static int read_internal(struct reader *r, const char *path, json_t *value)
 {
-	const char *key;
-	json_t *member;
-	int err;
+	static const struct word words[] = { { "listen", read_internal_listen }, { NULL, NULL } };
+	struct place p = { path, "internal.", 1u << OPTION_SERVER, &r->c->options, words };
 
 	if (!json_is_object(value))
 		return wrong_type(r, path, "internal", value, "an object");
-	json_object_foreach (value, key, member) {
-		if (strcmp(key, "listen") != 0)
-			return config_fail(r->c, -EINVAL,
-			    "%s: internal.%.*s: unknown key; allowed: listen", r->name,
-			    CONFIG_SHOWN, key);
-		if ((err = read_internal_listen(r, path, member)) < 0)
-			return err;
-	}
-	return 0;
+	return read_members(r, &p, value);
 }
 
 static int read_endpoint(struct reader *r, size_t i, json_t *value)

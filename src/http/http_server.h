@@ -21,6 +21,7 @@
 
 struct http_limits {
 	size_t header_bytes;
+	size_t more_bytes; /* longest http_head.more of any response */
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
 	unsigned body_timeout_ms;   /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
@@ -32,6 +33,9 @@ struct http_handler {
 	size_t (*body_limit)(struct http_request *r, void *arg);
 	/* The request is complete: answer it. */
 	void (*serve)(struct http_request *r, void *arg);
+	/* It is refused before it came to that: adds what lets the page behind it see the refusal.
+	 * May be NULL. */
+	void (*refusal)(struct http_request *r, struct http_head *head, void *arg);
 };
 
 struct http_counters {
@@ -69,6 +73,8 @@ void http_server_end(struct http_server *server, struct stream *s);
 void http_server_drain(struct http_server *server);
 
 /* --- answers ------------------------------------------------------------ */
+
+/* None of them cuts a head: one that has not room for its lines is answered with 500 instead. */
 
 /* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);

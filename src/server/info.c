@@ -66,17 +66,25 @@ static void answer_draining(struct http_request *r, struct http_head *head)
 	http_respond(r, head, BYTES("The server is about to stop.\n"));
 }
 
-void info_serve(struct server_endpoint *ep, struct http_request *r, bool draining)
+static void refuse_method(struct http_request *r, struct http_head *head)
+{
+	head->status = 405;
+	http_head_add(head, "Allow", "OPTIONS, GET, HEAD");
+	http_respond(r, head, (struct bytes){ 0 });
+}
+
+void info_serve(struct server_endpoint *ep, const struct http_client *client,
+    struct http_request *r, bool draining)
 {
 	enum http_method method = http_request_method(r);
 	struct http_head head;
 
 	http_head_init(&head, 200);
-	http_origin_add_headers(&ep->base.origins, r, &head);
+	http_origin_add_headers(&ep->base.origins, client, r, &head);
 	if (method == HTTP_OPTIONS)
 		endpoint_answer_options(r, "OPTIONS, GET", &head);
 	else if ((method & (HTTP_GET | HTTP_HEAD)) == 0)
-		endpoint_refuse_method(r, "OPTIONS, GET, HEAD");
+		refuse_method(r, &head);
 	else if (draining)
 		answer_draining(r, &head);
 	else

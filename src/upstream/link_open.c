@@ -273,21 +273,24 @@ static void start_patience(struct link *l)
 /* --- the handshake ---------------------------------------------------------------------- */
 
 /* The subprotocol is the client's affair only if it has asked for one. */
-static bool accept_session(struct link *l, const char *subprotocol)
+static int accept_session(struct link *l, const char *subprotocol)
 {
 	if (!l->opening->request->offers)
 		subprotocol = NULL;
-	return sockjs_accept(l->session, subprotocol) == 0;
+	return sockjs_accept(l->session, subprotocol);
 }
 
 static void handshake_done(struct link *l, struct bytes early)
 {
 	struct link_opening *o = l->opening;
 	struct ws_client *handshake = o->handshake;
+	int err;
 
 	pool_worked(l->target, now_of(l));
-	if (!accept_session(l, ws_client_outcome(handshake)->subprotocol)) {
-		refuse(l, &no_memory);
+	err = accept_session(l, ws_client_outcome(handshake)->subprotocol);
+	if (err < 0) {
+		/* It has chosen one that is too long for a response of ours, or memory is out */
+		refuse(l, err == -EMSGSIZE ? refusal_for(0) : &no_memory);
 		return;
 	}
 	o->handshake = NULL;
