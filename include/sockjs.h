@@ -74,8 +74,8 @@ struct sockjs_callbacks {
 	 * 0 accepts; an HTTP status from 400 to 599 refuses with that status; SOCKJS_LATER lets the
 	 * client wait for sockjs_accept() or sockjs_refuse(): connecting follows at once. */
 	int (*handshake)(struct sockjs_handshake *h, void *app);
-	/* The session for which handshake has said SOCKJS_LATER. It may end before it opens, since its
-	 * client may leave: then close is called without open. */
+	/* The session for which handshake has said SOCKJS_LATER. It may end before it opens, since
+	 * its client may leave: then close is called without open. */
 	void (*connecting)(struct sockjs_session *s, void *app);
 	/* The session is open; messages may be sent. */
 	void (*open)(struct sockjs_session *s, void *app);
@@ -83,8 +83,9 @@ struct sockjs_callbacks {
 	void (*message)(struct sockjs_session *s, const struct sockjs_message *m, void *app);
 	/* After sockjs_send() has said SOCKJS_FULL: there is room again. */
 	void (*writable)(struct sockjs_session *s, void *app);
-	/* The session is over, whoever ended it; called exactly once after open or connecting. `code` and
-	 * `reason` are the client's, the application's own, or one of sockjs_close_code. */
+	/* The session is over, whoever ended it; called exactly once after open or connecting.
+	 * `code` and `reason` are the client's, the application's own, or one of sockjs_close_code.
+	 */
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
@@ -101,7 +102,7 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_INTERRUPTED = 1002, /* the connection broke, or the client did not come back in
 	                                  * time; also a breach of protocol */
 	SOCKJS_CLOSE_UNSUPPORTED = 1003,
-	SOCKJS_CLOSE_NO_STATUS = 1005,   /* the client closed its WebSocket without a code */
+	SOCKJS_CLOSE_NO_STATUS = 1005, /* the client closed its WebSocket without a code */
 	SOCKJS_CLOSE_INVALID_DATA = 1007,
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,
@@ -109,10 +110,10 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_RESTART = 1012,         /* an upstream went away */
 	SOCKJS_CLOSE_TRY_AGAIN_LATER = 1013, /* no upstream can be reached */
 	SOCKJS_CLOSE_BAD_GATEWAY = 1014,     /* an upstream broke the rules */
-	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
-	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
-	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
-	SOCKJS_CLOSE_SILENT = 4501,      /* the client never answered (first_message_timeout_ms) */
+	SOCKJS_CLOSE_BUSY = 2010, /* another connection is still open (applications never see it) */
+	SOCKJS_CLOSE_GO_AWAY = 3000, /* "Go away!": the server stops (SockJS) */
+	SOCKJS_CLOSE_SLOW = 4500,    /* the client reads too slowly: send buffer or time exceeded */
+	SOCKJS_CLOSE_SILENT = 4501,  /* the client never answered (first_message_timeout_ms) */
 };
 
 /* --- handshake: valid only inside the handshake callback ---------------- */
@@ -126,7 +127,8 @@ SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
 /* The Origin header, or NULL. It has been checked against allowed_origins. */
 SOCKJS_API const char *sockjs_handshake_origin(const struct sockjs_handshake *h);
 /* The client's address, "192.0.2.1" or "2001:db8::1" ("unix" for a local socket); what a trusted
- * proxy says in X-Forwarded-For or Forwarded is believed (options trusted_proxies, proxy_headers). */
+ * proxy says in X-Forwarded-For or Forwarded is believed (options trusted_proxies, proxy_headers).
+ */
 SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h);
 /* The host (and port) that the client asked for, from the Host header, or by the word of a trusted
  * proxy; that by which its page's origin was found to be our own, or not. "" if there is none. */
@@ -134,32 +136,33 @@ SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
 /* A request header by name (any case); NULL if absent or not in the option request_headers, which
- * is the list of those an application may see. Cookie only if listed there. Several lines of one name
- * are one value, with ", " between them ("; " for Cookie). */
+ * is the list of those an application may see. Cookie only if listed there. Several lines of one
+ * name are one value, with ", " between them ("; " for Cookie). */
 SOCKJS_API const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name);
-/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any, and
- * at most 64. */
+/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any,
+ * and at most 64. */
 SOCKJS_API const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i);
-/* Chooses one of them: 0; -EINVAL if the client did not offer it; -EMSGSIZE if it has more than 2048
- * octets, for which a response has no room. */
+/* Chooses one of them: 0; -EINVAL if the client did not offer it; -EMSGSIZE if it has more than
+ * 2048 octets, for which a response has no room. */
 SOCKJS_API int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol);
 /* User data for the session to come; sockjs_user() returns it. */
 SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user);
 
 /* --- a session on hold: after SOCKJS_LATER, until one of these ------------- */
 
-/* Opens it: open follows, never from within this call. What an eager client has sent meanwhile waits
- * for that (within max_body_bytes; its next requests are not answered before). `subprotocol` is NULL or one
- * the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as sockjs_handshake_select(); -EALREADY: that
- * is decided; -ENOMEM. */
+/* Opens it: open follows, never from within this call. What an eager client has sent meanwhile
+ * waits for that (within max_body_bytes; its next requests are not answered before). `subprotocol`
+ * is NULL or one the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as
+ * sockjs_handshake_select(); -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends it: a client on a bare WebSocket gets the HTTP status (400 to 599, any other becomes 500), a
  * SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with that status or
  * code. 0 or -EALREADY. */
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
-/* Before sockjs_refuse() with status 503: how many seconds its Retry-After (RFC 9110 section 10.2.3)
- * says. 0, as without this call: 5. Does nothing to a session that is not on hold. */
+/* Before sockjs_refuse() with status 503: how many seconds its Retry-After (RFC 9110
+ * section 10.2.3) says. 0, as without this call: 5. Does nothing to a session that is not on hold.
+ */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
 
 /* --- session ------------------------------------------------------------ */

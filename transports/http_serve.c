@@ -240,8 +240,8 @@ static struct session *make_session(const struct transport_request *t, int *err)
 		transport_refuse(t, status, "The session was refused.");
 		return NULL;
 	}
-	*err =
-	    session_table_insert(t->endpoint->table, t->session_id, accepted.session, &t->client.address);
+	*err = session_table_insert(
+	    t->endpoint->table, t->session_id, accepted.session, &t->client.address);
 	if (*err == 0)
 		return accepted.session;
 	session_discard(accepted.session);
@@ -269,8 +269,8 @@ void http_receiver_serve(
 		serve_existing(r, t, &found);
 	} else if ((s = make_session(t, &err)) != NULL) {
 		attach_local(r, s);
-	} else if (err == -EEXIST &&
-	           session_table_find(t->endpoint->table, t->session_id, &t->client.address, &found)) {
+	} else if (err == -EEXIST && session_table_find(t->endpoint->table, t->session_id,
+	                                 &t->client.address, &found)) {
 		serve_existing(r, t, &found);
 	} else {
 		if (err == -EEXIST) /* bound to another client, or gone again */

@@ -206,7 +206,8 @@ void incoming_serve(
 	    &code);
 	if (sentence)
 		transport_refuse(t, code, sentence);
-	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client.address, &found) ||
+	else if (!session_table_find(
+	             t->endpoint->table, t->session_id, &t->client.address, &found) ||
 	         !found.open)
 		transport_refuse(t, 404, "There is no such session.");
 	else if (p->count == 0)

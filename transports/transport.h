@@ -55,11 +55,12 @@ struct transport_request {
 	const struct ws_subprotocols *offers;
 };
 
-#define SUBPROTOCOL_MAX 2048 /* octets of one that is chosen, so that any response has room for it */
+#define SUBPROTOCOL_MAX                                                                            \
+	2048 /* octets of one that is chosen, so that any response has room for it */
 
 struct transport_accept {
-	struct session *session;   /* CONNECTING, in this reactor */
-	struct bytes subprotocol;  /* one of the request's; empty: none */
+	struct session *session;  /* CONNECTING, in this reactor */
+	struct bytes subprotocol; /* one of the request's; empty: none */
 	bool held; /* the application decides later; `subprotocol` says nothing yet */
 };
 
@@ -72,8 +73,8 @@ struct endpoint_ops {
 
 /* An attribute of the session cookie. */
 enum cookie_rule {
-	COOKIE_AUTO, /* Secure if the client has come by TLS; then SameSite=None if pages of others may
-	              * connect */
+	COOKIE_AUTO, /* Secure if the client has come by TLS; then SameSite=None if pages of others
+	              * may connect */
 	COOKIE_YES,  /* these two for Secure */
 	COOKIE_NO,
 	COOKIE_LAX, /* and these for SameSite */

@@ -97,6 +97,14 @@ static bool begins_with(const char *s, const char *start)
 	return strncmp(s, start, strlen(start)) == 0;
 }
 
+static bool is_word(const struct word *words, const char *key, size_t n)
+{
+	for (; words && words->key; words++)
+		if (strlen(words->key) == n && strncmp(words->key, key, n) == 0)
+			return true;
+	return false;
+}
+
 /* Adds what may stand in this object: words, options, and each group of options once. */
 static void list_keys(const struct place *p, char *text, size_t size)
 {
@@ -115,7 +123,7 @@ static void list_keys(const struct place *p, char *text, size_t size)
 		if (!belongs(&table[i], p) || !begins_with(table[i].key, p->group))
 			continue;
 		n = strcspn(key, ".");
-		if (n == last_len && strncmp(key, last, n) == 0)
+		if ((n == last_len && strncmp(key, last, n) == 0) || is_word(p->words, key, n))
 			continue;
 		last = key;
 		last_len = n;

@@ -26,13 +26,13 @@ static bool read_node(struct bytes text, struct addr *out)
 	if (addr_parse_ip(text, out) == 0)
 		return true;
 	colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
-	return colon &&
-	       addr_parse_ip((struct bytes){ text.p, (size_t)(colon - text.p) }, out) == 0;
+	return colon && addr_parse_ip((struct bytes){ text.p, (size_t)(colon - text.p) }, out) == 0;
 }
 
 /* --- what a proxy says of the request ------------------------------------------------- */
 
-/* A WebSocket's scheme is that of its handshake (Traefik says wss); what is neither says nothing. */
+/* A WebSocket's scheme is that of its handshake (Traefik says wss); what is neither says nothing.
+ */
 static void believe_scheme(struct http_client *client, struct bytes proto)
 {
 	if (bytes_equal_nocase(proto, BYTES("https")) || bytes_equal_nocase(proto, BYTES("wss")))

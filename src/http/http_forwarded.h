@@ -51,9 +51,9 @@ struct http_forwarded {
 	struct bytes host, proto;
 };
 
-/* Reads a list of *count elements, of which the last HTTP_HOPS_MAX are kept: the i-th, from 0, is at
- * [i % HTTP_HOPS_MAX]. False if it is malformed: a quote without its end, a parameter that stands
- * twice, something that is no parameter. */
+/* Reads a list of *count elements, of which the last HTTP_HOPS_MAX are kept: the i-th, from 0, is
+ * at [i % HTTP_HOPS_MAX]. False if it is malformed: a quote without its end, a parameter that
+ * stands twice, something that is no parameter. */
 bool http_forwarded_parse(
     struct bytes list, struct http_forwarded elements[HTTP_HOPS_MAX], size_t *count);
 

@@ -20,16 +20,16 @@
 
 struct http_head {
 	unsigned status;
-	bool is_cut; /* a line did not fit: it must not be sent */
-	struct bytes more; /* ready-made lines that live as long as the server; through libmicrohttpd
-	                    * only, and up to http_limits.more_bytes */
+	bool is_cut;       /* a line did not fit: it must not be sent */
+	struct bytes more; /* ready-made lines that live as long as the server; through
+	                    * libmicrohttpd only, and up to http_limits.more_bytes */
 	size_t len;
 	char text[HTTP_HEAD_MAX]; /* "Name: value\r\n"...; no status line, no empty line */
 };
 
 void http_head_init(struct http_head *head, unsigned status);
-/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. If it
- * does not fit the head is cut, and whoever would send it refuses instead. */
+/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. If
+ * it does not fit the head is cut, and whoever would send it refuses instead. */
 void http_head_add(struct http_head *head, const char *name, const char *value);
 void http_head_add_bytes(struct http_head *head, const char *name, struct bytes value);
 /* Adds ready-made lines. */
@@ -38,8 +38,8 @@ void http_head_add_lines(struct http_head *head, struct bytes lines);
 /* The caching rules of the SockJS protocol. */
 void http_head_never_cache(struct http_head *head);
 void http_head_cache_for_a_year(struct http_head *head);
-/* The same in words, for those that look for them; but whoever keeps it asks each time whether it is
- * still good (RFC 9111 section 5.2.2.4), so it needs an ETag. */
+/* The same in words, for those that look for them; but whoever keeps it asks each time whether it
+ * is still good (RFC 9111 section 5.2.2.4), so it needs an ETag. */
 void http_head_cache_but_ask(struct http_head *head);
 
 /* Status line, Date and Connection, then `lines`, then Content-Length (if `length` is not negative)

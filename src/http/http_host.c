@@ -7,18 +7,16 @@
 
 #include "net/addr.h"
 
-/* Brackets stay, for they tell an IPv6 address from a name and a port. */
+/* An IPv6 address stands in brackets, so what follows the last colon is a port if it is a number.
+ */
 static struct bytes without_port(struct bytes host)
 {
-	const char *colon = host.n ? memrchr(host.p, ':', host.n) : NULL;
+	size_t n = host.n;
 
-	if (host.n && host.p[0] == '[') {
-		const char *end = memchr(host.p, ']', host.n);
-
-		host.n = end ? (size_t)(end + 1 - host.p) : host.n;
-	} else if (colon) {
-		host.n = (size_t)(colon - host.p);
-	}
+	while (n > 0 && isdigit((unsigned char)host.p[n - 1]))
+		n--;
+	if (n > 0 && host.p[n - 1] == ':')
+		host.n = n - 1;
 	return host;
 }
 
@@ -41,8 +39,8 @@ static bool matches(struct bytes rule, struct bytes name, const struct addr *ip)
 	if (ip)
 		return addr_parse_ip(rule, &allowed) == 0 && addr_same_ip(&allowed, ip);
 	if (rule.n > 2 && rule.p[0] == '*')
-		return name.n > rule.n - 1 && strncasecmp(name.p + name.n - (rule.n - 1),
-		                                  rule.p + 1, rule.n - 1) == 0;
+		return name.n > rule.n - 1 &&
+		       strncasecmp(name.p + name.n - (rule.n - 1), rule.p + 1, rule.n - 1) == 0;
 	return bytes_equal_nocase(rule, name);
 }
 

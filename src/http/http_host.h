@@ -20,8 +20,8 @@ struct http_hosts {
 	size_t count;
 };
 
-/* A port does not count, nor case, nor a dot at the end. An empty host is allowed: no browser leaves
- * it out. */
+/* A port does not count, nor case, nor a dot at the end. An empty host is allowed: no browser
+ * leaves it out. */
 bool http_host_is_allowed(const struct http_hosts *hosts, struct bytes host);
 
 /* Whether a text may stand in the list. */

@@ -34,9 +34,9 @@ enum http_origin_evidence {
 	/* Allowed, unless the browser says by Sec-Fetch-Site that another site has asked: then the
 	 * origin of its Referer counts. */
 	HTTP_ORIGIN_UNLESS_FOREIGN,
-	/* Refused, unless Sec-Fetch-Site is same-origin or the Referer is allowed. For answers that a
-	 * script or frame element can read: it sends no Origin, and to plain http browsers send no
-	 * Sec-Fetch-Site. */
+	/* Refused, unless Sec-Fetch-Site is same-origin or the Referer is allowed. For answers that
+	 * a script or frame element can read: it sends no Origin, and to plain http browsers send
+	 * no Sec-Fetch-Site. */
 	HTTP_ORIGIN_IF_SHOWN,
 };
 
@@ -44,8 +44,8 @@ enum http_origin_verdict http_origin_check(const struct http_origins *o,
     const struct http_client *client, const struct http_request *r,
     enum http_origin_evidence evidence);
 
-/* Access-Control-Allow-Origin and -Credentials, and Vary: whether the page behind the request sees the
- * answer. Credentials are allowed only to a named origin. */
+/* Access-Control-Allow-Origin and -Credentials, and Vary: whether the page behind the request sees
+ * the answer. Credentials are allowed only to a named origin. */
 void http_origin_add_allowance(const struct http_origins *o, const struct http_client *client,
     const struct http_request *r, struct http_head *head);
 /* The same, and Access-Control-Allow-Headers. */

@@ -132,8 +132,8 @@ static enum http_header known_header(struct bytes name)
 {
 	unsigned h = 0;
 
-	while (h < HTTP_HEADERS && (name.n != fields[h].name.n ||
-	                               strncasecmp(name.p, fields[h].name.p, name.n) != 0))
+	while (h < HTTP_HEADERS &&
+	       (name.n != fields[h].name.n || strncasecmp(name.p, fields[h].name.p, name.n) != 0))
 		h++;
 	return (enum http_header)h;
 }
@@ -169,6 +169,7 @@ struct head_check {
 	const char *end; /* of what was read of the head; NULL: does not matter */
 	size_t octets;   /* in names and values */
 	uint32_t again;  /* a bit for each known header that came on several lines */
+	size_t cookies;  /* what the largest line of cookies costs libmicrohttpd */
 	const char *wrong;
 };
 
@@ -219,6 +220,17 @@ static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const cha
 	return check->wrong ? MHD_NO : MHD_YES;
 }
 
+/* libmicrohttpd takes one of the Cookie headers apart, in a copy. */
+static size_t pool_of_cookies(struct bytes cookies)
+{
+	size_t n = cookies.n + FIELD_RECORD;
+
+	for (size_t i = 0; i < cookies.n; i++)
+		if (cookies.p[i] == ';' || cookies.p[i] == ',')
+			n += FIELD_RECORD;
+	return n;
+}
+
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
     size_t key_size, const char *value, size_t value_size)
 {
@@ -233,6 +245,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 	h = known_header(name);
 	if (h == HTTP_HEADERS)
 		return MHD_YES;
+	if (h == HTTP_COOKIE && check->cookies < pool_of_cookies(v))
+		check->cookies = pool_of_cookies(v);
 	if (!r->headers[h].p) {
 		r->headers[h] = v;
 	} else if (fields[h].kind == FIELD_SINGLE) {
@@ -256,6 +270,8 @@ static enum MHD_Result on_line(void *arg, enum MHD_ValueKind kind, const char *k
     const char *value, size_t value_size)
 {
 	struct joining *j = arg;
+	struct bytes line =
+	    field_trim((struct bytes){ value ? value : "", value ? value_size : 0 });
 	/* Those that HTTP/2 has cut apart are joined as RFC 9113 section 8.2.3 says */
 	bool is_cookie = bytes_equal_nocase(j->name, fields[HTTP_COOKIE].name);
 
@@ -263,7 +279,7 @@ static enum MHD_Result on_line(void *arg, enum MHD_ValueKind kind, const char *k
 	if (!bytes_equal_nocase((struct bytes){ key, key_size }, j->name))
 		return MHD_YES;
 	if ((j->lines > 0 && buf_add(j->out, is_cookie ? "; " : ", ", 2) < 0) ||
-	    buf_add(j->out, value ? value : "", value ? value_size : 0) < 0) {
+	    buf_add(j->out, line.p, line.n) < 0) {
 		j->lines = -ENOMEM;
 		return MHD_NO;
 	}
@@ -293,25 +309,14 @@ static void join_known(struct http_request *r, uint32_t again)
 		if (!(again >> h & 1))
 			continue;
 		r->no_memory = join(r, fields[h].name, &r->joined) < 0;
-		r->headers[h] = (struct bytes){ buf_data(&r->joined) + before,
-			buf_len(&r->joined) - before };
+		r->headers[h] =
+		    (struct bytes){ buf_data(&r->joined) + before, buf_len(&r->joined) - before };
 	}
 }
 
 int http_request_join_header(const struct http_request *r, const char *name, struct buf *out)
 {
 	return join(r, bytes_of(name), out);
-}
-
-/* libmicrohttpd takes one of the Cookie headers apart, in a copy. */
-static size_t pool_of_cookies(struct bytes cookies)
-{
-	size_t n = cookies.n + FIELD_RECORD;
-
-	for (size_t i = 0; i < cookies.n; i++)
-		if (cookies.p[i] == ';' || cookies.p[i] == ',')
-			n += FIELD_RECORD;
-	return n;
 }
 
 /* Whether the head is as long as it may be at most, and leaves room for a response: without that
@@ -381,7 +386,7 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
 		return "The Host header is missing.";
 	join_known(r, check.again);
-	r->pool_octets += pool_of_cookies(r->headers[HTTP_COOKIE]);
+	r->pool_octets += check.cookies ? check.cookies : pool_of_cookies((struct bytes){ 0 });
 	r->is_oversized = !fits(r);
 	return check_framing(r);
 }

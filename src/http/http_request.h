@@ -61,8 +61,8 @@ const void *http_request_door(const struct http_request *r);
 /* Where the connection comes from; a proxy's address if there is one. */
 const struct addr *http_request_peer(const struct http_request *r);
 
-/* The value of a known header, of all its lines if it is a list (RFC 9110 section 5.3); .p is NULL if
- * absent. */
+/* The value of a known header, of all its lines if it is a list (RFC 9110 section 5.3); .p is NULL
+ * if absent. */
 struct bytes http_request_header(const struct http_request *r, enum http_header h);
 /* Appends the value of any header, by name in any case, all its lines joined. How many lines there
  * were, or -ENOMEM. */

@@ -214,7 +214,8 @@ static void not_found(struct http_request *r)
 	http_respond_text(r, 404, "There is nothing here.");
 }
 
-/* A refusal by an endpoint carries what lets the page behind the request see it, if its origin may. */
+/* A refusal by an endpoint carries what lets the page behind the request see it, if its origin may.
+ */
 static void refuse(const struct visit *v, unsigned status, const char *sentence)
 {
 	struct http_head head;

@@ -407,7 +407,8 @@ static int check_ancestors(struct sockjs_options *o)
 	if (n <= ALLOWED_ORIGINS_MAX)
 		return 0;
 	return fail(o, -EINVAL,
-	    "allowed_origins: %zu octets in all are too many for the Content-Security-Policy of the "
+	    "allowed_origins: %zu octets in all are too many for the Content-Security-Policy of "
+	    "the "
 	    "iframe page; allowed: %d (scheme://*.domain stands for many)",
 	    n, ALLOWED_ORIGINS_MAX);
 }

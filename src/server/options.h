@@ -68,8 +68,8 @@ struct server_options {
 	char *proxy_headers; /* "auto", "x_forwarded" or "forwarded" */
 	struct string_list allowed_hosts;
 	struct string_list internal_allowed_hosts; /* internal.allowed_hosts */
-	uint64_t limit_connections;  /* limits.connections */
-	uint64_t limit_header_bytes; /* limits.header_bytes */
+	uint64_t limit_connections;                /* limits.connections */
+	uint64_t limit_header_bytes;               /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */

@@ -18,8 +18,8 @@
 #include "ws/ws_handshake.h"
 #include "ws/ws_negotiation.h"
 
-#define WS_INTERIM_MAX      8 /* 1xx answers before the final one */
-#define WS_PHRASE_MAX       63
+#define WS_INTERIM_MAX 8 /* 1xx answers before the final one */
+#define WS_PHRASE_MAX  63
 
 struct ws_client_request {
 	struct bytes host; /* as it is to stand in the header: with the port, if not the default */

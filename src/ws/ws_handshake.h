@@ -54,8 +54,8 @@ struct ws_verdict {
 
 /* Order of checks: method (405), HTTP version and Host (400), Upgrade and Connection tokens (400),
  * version (426; also when missing or empty, but 400 if it stands twice with different values), key
- * (400), subprotocol list (400, also for more than there is room for). Token lists may be spread over
- * lines, in any case, with empty elements. */
+ * (400), subprotocol list (400, also for more than there is room for). Token lists may be spread
+ * over lines, in any case, with empty elements. */
 struct ws_verdict ws_handshake_check(
     const struct ws_request *req, struct ws_subprotocols *subprotocols);
 

@@ -113,20 +113,23 @@ static const struct {
 	/* keys */
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
 	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
-	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "log_level, log_format, threads, www, client_library, trusted_proxies, "
+	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
-	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
+	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, allowed_hosts" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
@@ -139,7 +142,7 @@ static const struct {
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
+	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
 	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	/* types */
@@ -151,6 +154,17 @@ static const struct {
 	{ "{\"limits\": 1}", "f.json: limits: 1 is not an object" },
 	{ "{\"internal\": \"127.0.0.1:1\"}", "f.json: internal: \"127.0.0.1:1\" is not an object" },
 	{ "{\"internal\": {\"listen\": 1}}", "f.json: internal.listen: 1 is not an address or null" },
+	{ "{\"internal\": {\"allowed_hosts\": [\"a:80\"]}}",
+	    "f.json: internal.allowed_hosts[0]: \"a:80\" is not allowed; allowed: a host name, "
+	    "*.domain, an IP address, each without a port, or \"*\" for any" },
+	{ ENDPOINT(",\"session_cookie_secure\":1"),
+	    "f.json: endpoints[0].session_cookie_secure: 1 is not a string; allowed: auto true false" },
+	{ ENDPOINT(",\"session_cookie_secure\":false,\"session_cookie_same_site\":\"none\""),
+	    "f.json: endpoints[0].session_cookie_same_site: \"none\" needs session_cookie_secure; "
+	    "without it browsers refuse the cookie" },
+	{ ENDPOINT(",\"base_url\":\"/app\""),
+	    "f.json: endpoints[0].base_url: \"/app\" is not allowed; allowed: an http:// or https:// URL "
+	    "without a query, or null" },
 	{ "{\"user\": \"\"}", "f.json: user: \"\" is not a name or null" },
 	{ "{\"listen\": \"127.0.0.1:0\"}", "f.json: listen: \"127.0.0.1:0\" is not a list of addresses" },
 	{ "{\"listen\": [1]}", "f.json: listen[0]: 1 is not an address or an object with \"address\"" },
@@ -208,7 +222,7 @@ static const struct {
 	{ ENDPOINT(",\"upstream\":{\"url\":\"ws://x\"}"),
 	    "f.json: endpoints[0].upstream: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
+	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
 	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	{ "{\"endpoints\": [{\"prefix\": \"a\", \"application\": \"echo\"}]}",
