@@ -8,6 +8,7 @@
  */
 import { call, elsewhere, launch, openPage, transports } from './browser.mjs';
 import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
+import { testOrigins } from './origins.mjs';
 import { testPages } from './pages.mjs';
 
 const ECHO_KINDS = ['plain', 'unicode', '100 KiB', '1,000 ordered'];
@@ -186,6 +187,8 @@ async function main() {
 		await testForeignOrigin(browser);
 		await testChoices(browser);
 		await testPages(browser, server, suite, args.screenshots);
+		if (server.restartable)
+			await testOrigins(browser, args.server.split(' ')[0], suite);
 		if (server.restartable && /SIG|^$/.test(args.only ?? '')) {
 			await testRestart(browser, 'SIGTERM');
 			await testRestart(browser, 'SIGKILL');
