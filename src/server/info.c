@@ -10,15 +10,25 @@
 
 /* A string option is checked when it is set: it holds nothing that JSON would have to escape but
  * these. */
-static int add_string(struct buf *out, const char *text)
+static int add_string(struct buf *out, struct bytes text)
 {
 	if (buf_add(out, "\"", 1) < 0)
 		return -1;
-	for (; *text; text++)
-		if ((*text == '"' || *text == '\\' ? buf_add(out, "\\", 1) : 0) < 0 ||
-		    buf_add(out, text, 1) < 0)
+	for (size_t i = 0; i < text.n; i++)
+		if ((text.p[i] == '"' || text.p[i] == '\\' ? buf_add(out, "\\", 1) : 0) < 0 ||
+		    buf_add(out, text.p + i, 1) < 0)
 			return -1;
 	return buf_add(out, "\"", 1);
+}
+
+/* Clients put "/SERVER/SESSION/..." behind it. */
+static struct bytes without_slash(const char *url)
+{
+	struct bytes b = bytes_of(url);
+
+	while (b.n > 0 && b.p[b.n - 1] == '/')
+		b.n--;
+	return b;
 }
 
 static int compose(const struct server_endpoint *ep, struct buf *out)
@@ -31,14 +41,15 @@ static int compose(const struct server_endpoint *ep, struct buf *out)
 	    ep->base.session_cookie ? "true" : "false", random_u32());
 
 	for (size_t i = 0; i < list->count && err == 0; i++)
-		if ((i ? buf_add(out, ",", 1) : 0) < 0 || add_string(out, list->items[i]) < 0)
+		if ((i ? buf_add(out, ",", 1) : 0) < 0 ||
+		    add_string(out, bytes_of(list->items[i])) < 0)
 			err = -1;
 	if (err == 0)
 		err = buf_add(out, "]", 1);
 	if (err == 0 && ep->options.base_url)
 		err = buf_add_str(out, ",\"base_url\":") < 0
 		          ? -1
-		          : add_string(out, ep->options.base_url);
+		          : add_string(out, without_slash(ep->options.base_url));
 	return err == 0 ? buf_add(out, "}", 1) : err;
 }
 
