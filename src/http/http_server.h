@@ -21,10 +21,10 @@
 
 struct http_limits {
 	size_t header_bytes;
-	size_t more_bytes;          /* longest http_head.more of any response */
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
 	unsigned body_timeout_ms;   /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
+	size_t more_bytes;          /* longest http_head.more of any response */
 };
 
 /* Above us: who answers. */
