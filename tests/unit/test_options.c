@@ -397,6 +397,25 @@ START_TEST(every_origin_and_some_origin_do_not_go_together)
 }
 END_TEST
 
+/* The iframe page names them all in one line. */
+START_TEST(allowed_origins_are_no_longer_than_a_response_has_room_for)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	static char list[10000];
+
+	for (int i = 0; i < 200; i++) /* of 42 octets */
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+		    "%shttps://a-customer-with-number-%03d.example", i ? "," : "", i);
+	ck_assert_int_eq(sockjs_options_set(o, "allowed_origins", list), 0);
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "allowed_origins: "));
+	list[180 * 43 - 1] = '\0';
+	ck_assert_int_eq(sockjs_options_set(o, "allowed_origins", list), 0);
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), 0);
+	sockjs_options_free(o);
+}
+END_TEST
+
 START_TEST(a_certificate_and_its_key_come_together)
 {
 	struct sockjs_options *o = sockjs_options_new();
@@ -500,6 +519,7 @@ int main(void)
 	tcase_add_test(tc, a_copy_is_equal_and_its_own);
 	tcase_add_test(tc, a_message_must_fit_into_a_body);
 	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
+	tcase_add_test(tc, allowed_origins_are_no_longer_than_a_response_has_room_for);
 	tcase_add_test(tc, a_certificate_and_its_key_come_together);
 	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_copy_leaks_nothing);
