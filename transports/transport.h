@@ -8,6 +8,7 @@
 #ifndef TRANSPORTS_TRANSPORT_H
 #define TRANSPORTS_TRANSPORT_H
 
+#include "base/pace.h"
 #include "http/http_origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
@@ -24,6 +25,7 @@ struct transport_reactor {
 	struct http_server *http;      /* NULL when it has ended */
 	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
+	struct buf pongs;              /* of the WebSocket that is being read */
 	struct sockjs_payload payload; /* for decoding */
 	struct ws_deflate
 	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
@@ -80,6 +82,8 @@ struct endpoint {
 	struct ws_conn_limits ws, ws_raw;
 	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
+	struct pace pace;            /* of a WebSocket message that is under way */
+	unsigned max_frame_messages; /* SockJS messages in one WebSocket frame */
 };
 
 struct transport {

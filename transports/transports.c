@@ -45,6 +45,7 @@ void transport_reactor_fini(struct transport_reactor *r)
 	session_reactor_fini(&r->sessions);
 	sockjs_payload_fini(&r->payload);
 	buf_fini(&r->wire);
+	buf_fini(&r->pongs);
 	ws_deflate_free(r->deflate);
 }
 

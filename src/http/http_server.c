@@ -60,6 +60,22 @@ static void end_unread(struct http_conn *conn)
 	http_conn_end(conn);
 }
 
+/* A body that is still under way, and has been fast enough so far. */
+static bool may_go_on(struct http_conn *conn)
+{
+	const struct http_request *r = conn->request;
+	struct loop *loop = conn->server->loop;
+	uint64_t until;
+
+	if (!r || r->state != REQUEST_READING || !r->head_read || conn->half_closed)
+		return false;
+	until = r->body_begun + pace_ms(&conn->server->limits->body, r->body_received);
+	if (until <= loop_now(loop))
+		return false;
+	timer_start(loop_timers(loop), &conn->timer, until - loop_now(loop));
+	return true;
+}
+
 /* A deadline: libmicrohttpd is made to see the end of input, and closes. */
 static void on_deadline(struct timer *t)
 {
@@ -70,6 +86,8 @@ static void on_deadline(struct timer *t)
 		http_held_hangup(conn->request->held);
 		return;
 	}
+	if (!conn->cut && may_go_on(conn))
+		return;
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
 		end_unread(conn);
@@ -327,7 +345,8 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
 	server->counters.requests++;
 	list_remove(&r->node);
 	list_init(&r->node);
-	set_deadline(r->conn, server->limits->body_timeout_ms);
+	r->body_begun = loop_now(server->loop);
+	set_deadline(r->conn, server->limits->body.grace_ms);
 	wrong = http_request_read_head(r, method, version);
 	if (wrong || r->is_oversized) {
 		refuse_head(r, wrong);

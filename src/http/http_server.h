@@ -17,12 +17,13 @@
 #include "http/http_head.h"
 #include "http/http_request.h"
 #include "net/loop.h"
+#include "base/pace.h"
 #include "net/stream.h"
 
 struct http_limits {
 	size_t header_bytes;
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
-	unsigned body_timeout_ms;   /* from the end of the head to the end of the body */
+	struct pace body;           /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
 };
 

@@ -39,7 +39,17 @@ static const struct endpoint_ops endpoint_ops = {
 	.subprotocol = endpoint_subprotocol,
 };
 
-static void fill_base(struct endpoint *b, const struct endpoint_options *o)
+static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t max_message_bytes)
+{
+	return (struct ws_conn_limits){
+		.max_message_bytes = max_message_bytes,
+		.max_fragments = (unsigned)o->websocket_max_fragments,
+		.max_inflation = (unsigned)o->websocket_max_inflation,
+	};
+}
+
+static void fill_base(
+    struct endpoint *b, const struct endpoint_options *o, const struct server_options *server)
 {
 	b->ops = &endpoint_ops;
 	b->limits = (struct session_limits){
@@ -55,9 +65,11 @@ static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 	b->max_message_bytes = o->max_message_bytes;
 	b->max_body_bytes = o->max_body_bytes;
 	b->session_cookie = o->session_cookie;
-	b->ws = (struct ws_conn_limits){ o->max_body_bytes, (unsigned)o->websocket_max_fragments };
-	b->ws_raw =
-	    (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
+	b->ws = ws_limits(o, o->max_body_bytes);
+	b->ws_raw = ws_limits(o, o->max_message_bytes);
+	b->max_frame_messages = (unsigned)o->websocket_max_messages;
+	b->pace = (struct pace){ .grace_ms = (unsigned)server->limit_body_timeout_ms,
+		.bytes_per_second = (unsigned)server->limit_min_rate };
 	b->deflate = (struct ws_deflate_config){
 		.enabled = o->websocket_compression,
 		.context_takeover = o->websocket_context_takeover,
@@ -81,7 +93,7 @@ struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *p
 	ep->callbacks = *callbacks;
 	ep->app = app;
 	ep->options = options->endpoint;
-	fill_base(&ep->base, &ep->options);
+	fill_base(&ep->base, &ep->options, &server->options.server);
 	ep->prefix = mem_strdup(prefix);
 	ep->base.table = session_table_new();
 	if (!ep->prefix || !ep->base.table ||

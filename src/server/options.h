@@ -68,6 +68,8 @@ struct server_options {
 	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
+	uint64_t limit_min_rate; /* limits.min_bytes_per_second */
+	uint64_t limit_memory;   /* limits.memory_bytes; 0: none */
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
 	char *io_uring;                 /* "auto" or "off" */
 	uint64_t drain_delay_ms;
@@ -107,6 +109,8 @@ struct endpoint_options {
 	uint64_t websocket_ping_interval_ms; /* 0: off */
 	uint64_t websocket_pong_timeout_ms;
 	uint64_t websocket_max_fragments;
+	uint64_t websocket_max_messages;
+	uint64_t websocket_max_inflation; /* 0: no limit */
 	uint64_t websocket_close_timeout_ms;
 };
 

@@ -176,7 +176,11 @@ static const struct option table[] = {
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
 	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
 	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),
-	  .sentence = "Time for the whole body of a request." },
+	  .sentence = "Time for the whole body of a request, or a whole message by WebSocket; what has come "
+		      "by then may go on at limits.min_bytes_per_second." },
+	{ SERVER("limits.min_bytes_per_second", OPTION_INT, 1, GIGABYTE, "1000", limit_min_rate),
+	  .sentence = "How fast a body or a message that is under way has to come after "
+		      "limits.body_timeout_ms: a second more for as many octets as this." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
@@ -252,8 +256,13 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000",
 	      websocket_pong_timeout_ms),
 	  .sentence = "Time for the answer to a ping." },
-	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "1024", websocket_max_fragments),
+	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "131072", websocket_max_fragments),
 	  .sentence = "Frames one WebSocket message may be cut into." },
+	{ ENDPOINT("websocket.max_messages", OPTION_INT, 1, 1048576, "1024", websocket_max_messages),
+	  .sentence = "SockJS messages that one WebSocket message may carry." },
+	{ ENDPOINT("websocket.max_inflation", OPTION_INT, 0, 1000000, "0", websocket_max_inflation),
+	  .sentence = "How many times longer than what was sent a compressed message may become, beyond "
+		      "65536 octets; DEFLATE can do 1032; 0: as it likes." },
 	{ ENDPOINT("websocket.compression", OPTION_BOOL, 0, 0, "true", websocket_compression),
 	  .sentence = "Whether to agree on permessage-deflate (RFC 7692) with clients that offer it." },
 	{ ENDPOINT("websocket.compression_min_bytes", OPTION_INT, 1, GIGABYTE, "1024",

@@ -78,7 +78,7 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 	server->http_limits = (struct http_limits){
 		.header_bytes = o->limit_header_bytes,
 		.header_timeout_ms = (unsigned)o->limit_header_timeout_ms,
-		.body_timeout_ms = (unsigned)o->limit_body_timeout_ms,
+		.body = { (unsigned)o->limit_body_timeout_ms, (unsigned)o->limit_min_rate },
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
 	};
 	server->http_handler =

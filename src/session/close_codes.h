@@ -22,7 +22,9 @@
 	X(BUSY, 2010, "Another connection still open", "busy")                                     \
 	X(GO_AWAY, 3000, "Go away!", "go_away")                                                    \
 	X(SLOW, 4500, "The client reads too slowly", "slow")                                       \
-	X(SILENT, 4501, "The client never answered", "silent")
+	X(SILENT, 4501, "The client never answered", "silent")                                     \
+	X(LATE, 4502, "The client sends too slowly", "late")                                       \
+	X(TOO_MUCH_HELD, 4503, "Too much is held for this client", "too_much_held")
 
 enum close_code {
 #define X(name, code, reason, counter) CLOSE_##name = code,

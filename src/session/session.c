@@ -24,16 +24,22 @@
 
 static void process(struct session *s);
 
-/* So many at most, or all at the very end, for the turns are numbered then. */
-static unsigned flush_some(struct session_reactor *r, struct list *from, unsigned most)
+/* So many at most, and as many as there is time for, but one in any case; or all at the very end,
+ * for the turns are numbered then. */
+static unsigned flush_some(
+    struct session_reactor *r, struct list *from, unsigned most, int64_t least_left)
 {
+	const struct budget *budget = loop_budget(r->loop);
 	unsigned n = 0;
 
-	for (; !list_empty(from) && (n < most || r->aborted); n++) {
+	while (!list_empty(from)) {
 		struct session *s = container_of(list_first(from), struct session, dirty);
 
+		if (!r->aborted && (n >= most || (n > 0 && budget->left <= least_left)))
+			break;
 		list_remove(&s->dirty);
 		process(s);
+		n++;
 	}
 	return n;
 }
@@ -42,12 +48,14 @@ static unsigned flush_some(struct session_reactor *r, struct list *from, unsigne
  * must not keep everybody else waiting. */
 static void flush_crowd(struct session_reactor *r, struct list *now)
 {
+	int64_t half = loop_budget(r->loop)->left / 2;
 	unsigned n;
 
 	stream_batch_expect(r->loop, true);
-	n = flush_some(r, now, FLUSH_MOST / 2);
-	n += flush_some(r, &r->late, FLUSH_MOST - n);
-	flush_some(r, now, FLUSH_MOST - n);
+	n = flush_some(r, now, FLUSH_MOST / 2, half);
+	n += flush_some(r, &r->late, FLUSH_MOST - n, 0);
+	if (n < FLUSH_MOST && !budget_is_spent(loop_budget(r->loop)))
+		flush_some(r, now, FLUSH_MOST - n, 0);
 	stream_batch_expect(r->loop, false);
 	list_splice(&r->late, now);
 }
@@ -63,7 +71,7 @@ static void flush_dirty(struct loop *loop, void *arg)
 	list_init(&now);
 	list_splice(&now, &r->dirty);
 	if (list_empty(&r->late) && !list_has(&now, STREAM_BATCH_FEW))
-		flush_some(r, &now, STREAM_BATCH_FEW);
+		flush_some(r, &now, STREAM_BATCH_FEW, INT64_MIN);
 	else
 		flush_crowd(r, &now);
 	if (!list_empty(&r->dirty) || !list_empty(&r->late))
@@ -114,7 +122,8 @@ uint64_t session_now(const struct session *s)
 void session_publish(const struct session *s)
 {
 	if (s->entry)
-		session_entry_publish(s->entry, session_is_open(s), s->receiver != NULL, s->paused);
+		session_entry_publish(
+		    s->entry, session_is_open(s), s->receiver != NULL, s->stopped);
 }
 
 static void set_state(struct session *s, enum session_state state)
@@ -342,7 +351,6 @@ static void open_accepted(struct session *s)
 		return;
 	s->decision = SESSION_WELCOME;
 	s->paused = false; /* what it says in its open callback counts */
-	session_publish(s);
 	s->born = session_now(s);
 	open_session(s, s->receiver);
 	session_arm(s);
@@ -384,7 +392,7 @@ int session_attach(struct session *s, struct receiver *r)
 			/* There may be room now; not said from within this call */
 			session_mark_dirty(s);
 	}
-	if (s->paused && s->receiver && r->ops->pause)
+	if (s->stopped && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
 	session_arm(s);
 	return 0;

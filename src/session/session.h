@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/list.h"
 #include "base/message.h"
 #include "base/stash.h"
@@ -130,7 +131,8 @@ struct session {
 	uint8_t late;     /* late receivers answered */
 	bool full;        /* the application was told so, and waits for writable */
 	bool paused;      /* by the application */
-	bool stopped;     /* the wire is not read; lags behind `paused` on resume */
+	bool stopped;     /* the wire is not read, and what comes waits: the application has paused, or
+	                   * has not yet taken all that waited */
 	bool heard;       /* the client has shown that it hears us */
 	bool is_raw;      /* no SockJS frames */
 	bool reported;    /* the application knows of the close */
@@ -207,10 +209,14 @@ void session_heard(struct session *s);
  * waits (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be
  * lost). */
 int session_deliver(struct session *s, const char *data, size_t n, bool binary);
-/* Whether n more octets may be delivered to a paused session. */
-bool session_has_room(const struct session *s, size_t n);
-/* Whether messages wait for a paused application. Then their sender had better wait too: this is
- * how a client without a socket is slowed down. */
+/* Texts that came together. When the budget is spent on the way, the others wait as for a paused
+ * application, and are delivered in the next turns. As session_deliver(). */
+int session_deliver_all(struct session *s, const struct bytes *texts, size_t count);
+/* Whether these may be delivered now. If others wait there has to be room for these, too; where
+ * none does, any that came together may, or they never could. */
+bool session_has_room(const struct session *s, const struct bytes *texts, size_t count);
+/* Whether messages wait for the application. Then their sender had better wait too: this is how a
+ * client without a socket is slowed down. */
 bool session_is_behind(const struct session *s);
 /* Only if it is. */
 void session_wait(struct session *s, struct session_waiter *w);

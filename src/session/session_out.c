@@ -69,6 +69,7 @@ static bool send_batch(struct session *s)
 		batch[n] = message_ring_at(&s->out, n);
 		bytes += batch[n++]->len;
 	}
+	budget_spend(loop_budget(s->reactor->loop), COST_SEND + cost_of_octets(bytes));
 	status = r->ops->messages(r, batch, n);
 	s->reactor->counters.messages_out += n;
 	s->reactor->counters.bytes_out += bytes;
@@ -110,7 +111,8 @@ static void deliver_close(struct session *s)
 		r->ops->close(r, s->code, session_reason(s));
 }
 
-/* Says what can be said now: messages first, then the close. */
+/* Says what can be said now: messages first, then the close. What there is no time for is said in
+ * the next turns. */
 void session_flush(struct session *s)
 {
 	if (s->state == SESSION_CONNECTING)
@@ -119,6 +121,10 @@ void session_flush(struct session *s)
 		if (s->out.count > 0) {
 			if (!send_batch(s))
 				break;
+			if (s->out.count > 0 && budget_is_spent(loop_budget(s->reactor->loop))) {
+				session_mark_dirty(s);
+				break;
+			}
 		} else if (s->state == SESSION_CLOSING) {
 			deliver_close(s);
 			return;

@@ -8,6 +8,7 @@
 #include "session/session_table.h"
 
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
+#define INBOX_COST   80 /* likewise, of a client's: a block of its own and its slot */
 
 /* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
  * fine) */

@@ -115,7 +115,7 @@ static void feed(struct run *r, const uint8_t *p, size_t n)
 
 		must(copy != NULL);
 		memcpy(copy, p, n);
-		used = ws_conn_feed(&r->conn, copy, n);
+		used = ws_conn_feed(&r->conn, copy, n, NULL);
 		must(used >= 0 && (size_t)used <= n);
 		must((size_t)used == n || r->conn.paused);
 		must(memcmp(copy + used, p + used, n - (size_t)used) == 0);

@@ -82,7 +82,7 @@ void http_setup(void)
 	clock_set(now = START);
 	limits = (struct http_limits){ .header_bytes = 16384,
 		.header_timeout_ms = 10000,
-		.body_timeout_ms = 30000,
+		.body = { 30000, 1000 },
 		.idle_timeout_ms = 20000 };
 	body_limit = 1 << 20;
 	serving = NULL;

@@ -121,7 +121,8 @@ static const struct {
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
-	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
+	    "header_timeout_ms, body_timeout_ms, "
+	    "min_bytes_per_second, idle_timeout_ms" },
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
@@ -133,7 +134,7 @@ static const struct {
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
 	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
 	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
-	    "pong_timeout_ms, max_fragments, compression, compression_min_bytes, "
+	    "pong_timeout_ms, max_fragments, max_messages, max_inflation, compression, compression_min_bytes, "
 	    "compression_level, compression_window_bits, compression_context_takeover, "
 	    "close_timeout_ms" },
 	{ ENDPOINT(",\"heartbeat\":1"),

@@ -73,7 +73,7 @@ START_TEST(what_comes_meanwhile_waits_for_open_and_is_bounded)
 	deliver(s, "one");
 	deliver(s, "two");
 	ck_assert(session_is_behind(s));
-	ck_assert(!session_has_room(s, limits.receive_buffer_bytes));
+	ck_assert(!session_has_room(s, &(struct bytes){ "", limits.receive_buffer_bytes }, 1));
 	session_resume(s); /* it is not the application that has paused */
 	fake_loop_turn(loop);
 	app_was_told("");
