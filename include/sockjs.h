@@ -113,6 +113,8 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
 	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
 	SOCKJS_CLOSE_SILENT = 4501,      /* the client never answered (first_message_timeout_ms) */
+	SOCKJS_CLOSE_LATE = 4502,        /* a message came too slowly (limits.min_bytes_per_second) */
+	SOCKJS_CLOSE_TOO_MUCH_HELD = 4503, /* all clients hold too much, this one most (limits.memory_bytes) */
 };
 
 /* --- handshake: valid only inside the handshake callback ---------------- */

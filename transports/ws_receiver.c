@@ -302,6 +302,7 @@ static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
 	form = wire->deflated + how.window_bits - 8u;
 	frame = message_form_find(m, form);
 	if (!frame) {
+		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(m->len));
 		frame = ws_wire_encode(wire, m, &how);
 		frame = frame ? message_form_keep(m, form, frame) : NULL;
 	}
@@ -343,6 +344,18 @@ static enum recv_status write_as_they_are(
 	return RECV_GONE;
 }
 
+/* Of what is compressed for this client alone. */
+static void spend_for_deflating(
+    struct ws_receiver *r, struct message *const *messages, size_t count)
+{
+	size_t octets = 0;
+
+	for (size_t i = 0; i < count; i++)
+		octets += messages[i]->len;
+	if (octets >= r->endpoint->deflate.min_bytes)
+		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(octets));
+}
+
 static enum recv_status receiver_messages(
     struct receiver *base, struct message *const *messages, size_t count)
 {
@@ -359,6 +372,8 @@ static enum recv_status receiver_messages(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	deflates = ws_conn_deflates(&r->conn, &r->endpoint->deflate, false, &how);
+	if (deflates)
+		spend_for_deflating(r, messages, count);
 	if (!deflates && may_go_as_they_are(r->wire, messages, count))
 		return write_as_they_are(r, messages, count);
 	if (r->wire->outgoing(out, messages, count, deflates ? &how : NULL) < 0) {
@@ -434,6 +449,13 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct ws_receiver, base)->stream);
 }
 
+static size_t receiver_unfinished(const struct receiver *base)
+{
+	const struct ws_receiver *r = container_of(base, struct ws_receiver, base);
+
+	return ws_conn_held(&r->conn) + (r->extras ? r->extras->rest.cap : 0);
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -460,6 +482,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
+	.unfinished = receiver_unfinished,
 	.pause = receiver_pause,
 };
 

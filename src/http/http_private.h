@@ -6,6 +6,7 @@
  *	http_errors.c    what libmicrohttpd refuses by itself: one answer for each
  *	http_response.c  answers through libmicrohttpd
  *	http_detach.c    connections that leave; http_held.c those that cannot
+ *	http_postpone.c  those with so much in them that they have to wait for a turn
  *	http_again.c     and those that wait outside for the same request again
  *	http_memo.c      how that is recognised
  *	http_relay.c     a socket pair before libmicrohttpd, for TLS and unix sockets
@@ -46,6 +47,7 @@ struct http_server {
 	struct list conns;
 	struct list reading; /* struct http_request: the head is coming in */
 	struct list lingering;
+	struct list postponed; /* struct http_request: to be served in one of the next turns */
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
 	struct http_memo_key memo_key;
 	struct http_ready ready_responses[HTTP_READY];
@@ -54,6 +56,7 @@ struct http_server {
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
 	unsigned runs;            /* of libmicrohttpd */
+	unsigned large_run;       /* the last one in which a large request was served */
 	unsigned error_run;       /* the last one in which it answered an error by itself */
 	bool overrun;             /* a head has just filled libmicrohttpd's buffer */
 	bool draining;
@@ -108,6 +111,7 @@ enum request_state {
 	REQUEST_ANSWERED,  /* libmicrohttpd has a response */
 	REQUEST_TAKEN,     /* the connection has left */
 	REQUEST_HELD,      /* suspended */
+	REQUEST_POSTPONED, /* suspended, complete, and not yet served */
 	REQUEST_UPGRADING, /* 101 queued */
 	REQUEST_FAILED,    /* no response could be made: the connection ends */
 };
@@ -115,7 +119,7 @@ enum request_state {
 struct http_held;
 
 struct http_request {
-	struct list node; /* server->reading */
+	struct list node; /* server->reading, or ->postponed */
 	struct http_conn *conn;
 	enum request_state state;
 	enum http_method method;
@@ -123,6 +127,7 @@ struct http_request {
 	bool is_1_1;
 	bool chunked;
 	bool head_read;    /* the first call of the handler was made */
+	bool has_waited;   /* was postponed */
 	bool is_oversized; /* the head, or the trailer of a chunked body */
 	size_t header_bytes;
 	size_t pool_octets;  /* what libmicrohttpd keeps besides the text of the head */
@@ -173,6 +178,14 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 const char *http_request_read_trailer(struct http_request *r);
 /* Appends body bytes; 0, -E2BIG or -ENOMEM. */
 int http_request_add_body(struct http_request *r, const char *p, size_t n);
+
+/* http_postpone.c */
+/* Of a request that is complete: true if it is to wait for a later turn; then it is suspended. */
+bool http_postpone(struct http_request *r);
+/* The one that has waited longest goes on in the next run of libmicrohttpd, if there is time. */
+void http_postponed_take_up(struct http_server *server);
+/* The server ends: all fail. */
+void http_postponed_end(struct http_server *server);
 
 /* http_response.c */
 /* Gives the lines of a head to a response, one by one; false when memory is out. */

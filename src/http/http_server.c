@@ -384,6 +384,8 @@ static enum MHD_Result complete(struct http_request *r)
 		return verdict(r);
 	}
 	http_conn_wait_for_response(r->conn);
+	if (http_postpone(r))
+		return MHD_YES;
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");
@@ -442,7 +444,10 @@ static void run_daemon(struct loop *loop, void *arg)
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	http_again_run(server);
-	for (int i = 0; server->due && i < RUNS_PER_TURN; i++) {
+	for (int i = 0; i < RUNS_PER_TURN; i++) {
+		http_postponed_take_up(server);
+		if (!server->due)
+			break;
 		server->due = false;
 		server->runs++;
 		MHD_run(server->mhd);
@@ -493,6 +498,7 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	list_init(&server->conns);
 	list_init(&server->reading);
 	list_init(&server->lingering);
+	list_init(&server->postponed);
 	list_init(&server->waiting);
 	list_init(&server->ready);
 	random_bytes(&server->memo_key, sizeof(server->memo_key));
@@ -525,6 +531,7 @@ static void end_held(struct http_server *server)
 		if (conn->request && conn->request->state == REQUEST_HELD)
 			http_held_hangup(conn->request->held);
 	}
+	http_postponed_end(server);
 	for (int i = 0; i < RUNS_PER_TURN; i++)
 		MHD_run(server->mhd);
 }
@@ -567,6 +574,28 @@ void http_server_drain(struct http_server *server)
 
 		if (!conn->request)
 			set_deadline(conn, 1);
+	}
+}
+
+static bool is_coming_in(const struct http_request *r)
+{
+	return r && (r->state == REQUEST_READING || r->state == REQUEST_POSTPONED);
+}
+
+void http_server_each_body(
+    struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &server->conns) {
+		struct http_conn *conn = container_of(pos, struct http_conn, node);
+
+		if (conn->mhd && is_coming_in(conn->request) &&
+		    fn(conn->request->body.cap, arg)) {
+			buf_fini(&conn->request->body);
+			conn->request->body_limit = 0; /* what still comes is not kept */
+			shutdown(conn->fd, SHUT_RDWR);
+		}
 	}
 }
 

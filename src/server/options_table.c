@@ -181,6 +181,9 @@ static const struct option table[] = {
 	{ SERVER("limits.min_bytes_per_second", OPTION_INT, 1, GIGABYTE, "1000", limit_min_rate),
 	  .sentence = "How fast a body or a message that is under way has to come after "
 		      "limits.body_timeout_ms: a second more for as many octets as this." },
+	{ SERVER("limits.memory_bytes", OPTION_INT, 0, UINT64_MAX / 2, "1073741824", limit_memory),
+	  .sentence = "What all clients together may make the server hold in buffers; beyond, the sessions "
+		      "and requests that hold most end; 0: no limit." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),

@@ -229,6 +229,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	    http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
 	if (err == 0)
 		err = add_listeners(r);
+	if (err == 0)
+		memory_watch(r);
 	if (err < 0) {
 		reactor_free(r);
 		return err;
@@ -260,6 +262,7 @@ static void finish(struct reactor *r)
 	pthread_barrier_wait(&r->server->finished);
 	timer_stop(loop_timers(r->loop), &r->drain_timer);
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
+	timer_stop(loop_timers(r->loop), &r->memory_timer);
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;

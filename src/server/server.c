@@ -3,6 +3,7 @@
  * (include/sockjs.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,6 +103,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 		mem_free(server);
 		return NULL;
 	}
+	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	fill_http(server, &server->options.server);
 	if (read_trust(&server->trust, &server->options.server.trusted_proxies) < 0 ||
 	    open_files(server, &server->options.server) < 0) {
@@ -144,6 +146,8 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server->endpoints);
 	http_static_free(server->files);
 	mem_free(server->trust.proxies);
+	if (server->statm >= 0)
+		close(server->statm);
 	options_fini(&server->options);
 	mem_free(server);
 }

@@ -4,6 +4,7 @@
  *	sockjs.c     include/sockjs.h: sessions and handshakes, as applications see them
  *	server.c     the server: endpoints, addresses, start and stop
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
+ *	memory.c     what all clients together may make us hold
  *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
  *	internal.c   health and counters, on an address of their own
  *	group.c      one message to many; ref.c sessions from other threads
@@ -34,6 +35,7 @@ struct sockjs_server {
 	size_t listener_count;
 	struct reactor **reactors;
 	unsigned reactor_count;
+	int statm; /* /proc/self/statm: how large we are; -1: there is none */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
@@ -103,7 +105,8 @@ struct reactor {
 	bool has_thread;
 	struct reactor_listener *listeners;
 	size_t listener_count;
-	struct timer drain_timer, limit_timer;
+	struct timer drain_timer, limit_timer, memory_timer;
+	atomic_size_t held; /* by its clients, when it was last added up; others read it */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;
@@ -115,6 +118,9 @@ void reactor_free(struct reactor *r);
 void reactor_run(struct reactor *r);
 /* The one of this thread, or NULL. */
 struct reactor *reactor_current(void);
+
+/* Looks after limits.memory_bytes from now on. */
+void memory_watch(struct reactor *r);
 
 /* --- sessions ----------------------------------------------------------- */
 

@@ -238,10 +238,10 @@ void session_abort_receiver(struct session *s)
 		r->ops->abort(r);
 }
 
-void session_close_slow(struct session *s)
+void session_cut(struct session *s, unsigned code)
 {
 	session_abort_receiver(s);
-	session_end_now(s, CLOSE_SLOW, NULL);
+	session_end_now(s, code, NULL);
 }
 
 void session_close(struct session *s, unsigned code, const char *reason)

@@ -174,9 +174,13 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
  * -EMSGSIZE: could never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
 int session_send(struct session *s, struct message *m);
 void session_close(struct session *s, unsigned code, const char *reason);
+/* Ends it at once, whatever waits, and its wire with it: the client is to blame. */
+void session_cut(struct session *s, unsigned code);
 void session_pause(struct session *s);
 void session_resume(struct session *s);
 size_t session_buffered(const struct session *s);
+/* Octets that it holds in memory for its client, both ways. */
+size_t session_held(const struct session *s);
 static inline bool session_is_open(const struct session *s)
 {
 	return s->state == SESSION_CONNECTING || s->state == SESSION_OPEN;

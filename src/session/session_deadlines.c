@@ -53,7 +53,7 @@ static void check_progress(struct session *s, uint64_t now)
 		s->blocked_since = now;
 		return;
 	}
-	session_close_slow(s);
+	session_cut(s, CLOSE_SLOW);
 }
 
 static void check_silence(struct session *s, uint64_t now)

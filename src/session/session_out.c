@@ -15,6 +15,14 @@ size_t session_buffered(const struct session *s)
 	return s->out_bytes + (s->receiver ? s->receiver->ops->buffered(s->receiver) : 0);
 }
 
+size_t session_held(const struct session *s)
+{
+	const struct receiver *r = s->receiver;
+
+	return session_buffered(s) + (s->in ? s->in->bytes : 0) +
+	       (r && r->ops->unfinished ? r->ops->unfinished(r) : 0);
+}
+
 int session_send(struct session *s, struct message *m)
 {
 	size_t cost = m->len + MESSAGE_COST, waiting, limit = s->limits->send_buffer_bytes;
@@ -25,7 +33,7 @@ int session_send(struct session *s, struct message *m)
 		return -EMSGSIZE;
 	waiting = session_buffered(s) + cost;
 	if (waiting > limit) {
-		session_close_slow(s);
+		session_cut(s, CLOSE_SLOW);
 		return -ENOBUFS;
 	}
 	if (message_ring_push(&s->out, &s->reactor->stash, m) < 0)

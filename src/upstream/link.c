@@ -160,8 +160,10 @@ static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_
 		return -ENOMEM;
 	/* Room for the longest header; what it does not need is closed up */
 	if (n >= l->part->settings->deflate.min_bytes &&
-	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how))
+	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how)) {
+		budget_spend(loop_budget(l->part->loop), cost_of_deflating(n));
 		len = ws_deflate(&how, p, n, to + WS_HEADER_MAX);
+	}
 	if (len < 0)
 		return -ENOMEM;
 	if (len == 0 && n > 0)

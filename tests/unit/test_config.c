@@ -122,7 +122,7 @@ static const struct {
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
 	    "header_timeout_ms, body_timeout_ms, "
-	    "min_bytes_per_second, idle_timeout_ms" },
+	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
