@@ -138,7 +138,7 @@ static int connect_tcp(struct tls_context *tls)
 	accepted = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(accepted, 0);
 	addr = addr_from_sockaddr((struct sockaddr *)&peer);
-	http_server_add(server, accepted, &addr, tls, NULL);
+	http_server_add(server, accepted, &addr, tls, NULL, NULL);
 	return keep(fd);
 }
 
@@ -159,7 +159,7 @@ int client_new_unix(void)
 
 	ck_assert_int_eq(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	http_server_add(server, pair[1], &addr, NULL, NULL);
+	http_server_add(server, pair[1], &addr, NULL, NULL, NULL);
 	return keep(pair[0]);
 }
 
