@@ -111,6 +111,27 @@ static struct http_request *refused_request(struct http_server *server)
 	return NULL;
 }
 
+/* Whose head it was that we were not shown, for the log: the one connection in the midst of a head
+ * that has sent so much. NULL if there are several, or none. */
+static const struct http_conn *suspect(const struct http_server *server, uint64_t least)
+{
+	const struct http_conn *found = NULL;
+	struct list *at = server->conns.prev;
+
+	for (unsigned n = 0; n < LOOKS && at != &server->conns; n++, at = at->prev) {
+		struct http_conn *conn = container_of(at, struct http_conn, node);
+		struct http_request nothing = { .conn = conn };
+
+		if (!conn->mhd || (conn->request && conn->request->head_read) ||
+		    http_surplus(&nothing) < least)
+			continue;
+		if (found)
+			return NULL;
+		found = conn;
+	}
+	return found;
+}
+
 /* When libmicrohttpd 0.9.75 dislikes a head as a whole (a Content-Length that is no number, more
  * cookies than fit), it forgets that it has answered and sends the head of its answer twice. Ours
  * is there before; behind it the connection is shut, and its own is lost. */
@@ -122,7 +143,9 @@ static void on_refusal(struct http_server *server, unsigned status)
 	                                       : "The request is malformed.";
 
 	server->error_run = server->runs;
-	count_refusal(server, r ? r->conn : NULL, status, sentence);
+	count_refusal(server,
+	    r ? r->conn : suspect(server, status == 431 ? server->limits->header_bytes / 2 : 1),
+	    status, sentence);
 	if (!r)
 		return;
 	r->conn->refused = true;

@@ -430,6 +430,14 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
+/* Most of what it says is about one connection: what we say better (http_refusals.h), or nothing at
+ * all, and with the path of the request, in which the secret id of a session may stand. */
+static bool is_about_itself(const char *text)
+{
+	return strstr(text, "epoll") || strstr(text, "Failed to allocate") ||
+	       strstr(text, "Fatal error");
+}
+
 static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 static void on_log(void *arg, const char *format, va_list ap)
 {
@@ -438,7 +446,8 @@ static void on_log(void *arg, const char *format, va_list ap)
 
 	vsnprintf(text, sizeof(text), format, ap);
 	http_errors_heard(server, text);
-	log_debug("libmicrohttpd", LOG_STR("text", text));
+	if (is_about_itself(text))
+		log_warn_limited("libmicrohttpd", LOG_STR("text", text));
 }
 
 static void on_daemon_ready(struct watch *w, uint32_t events)
