@@ -201,7 +201,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
 
 /* Every limit that has ever left something out. They last as long as the program. */
 static struct log_limit *_Atomic limits;
-static void (*suppressed_hook)(void);
+static _Atomic log_hook_fn suppressed_hook;
 
 static void list_limit(struct log_limit *limit)
 {
@@ -224,13 +224,16 @@ static bool has_room(struct log_limit *limit)
 
 static void leave_out(struct log_limit *limit, enum log_level level, const char *message)
 {
+	log_hook_fn hook;
+
 	atomic_store(&limit->level, (int)level);
 	atomic_store(&limit->message, message);
 	if (atomic_fetch_add(&limit->suppressed, 1) > 0)
 		return;
 	list_limit(limit);
-	if (suppressed_hook)
-		suppressed_hook();
+	hook = atomic_load(&suppressed_hook);
+	if (hook)
+		hook();
 }
 
 static void write_with_count(enum log_level level, const char *message,
@@ -283,9 +286,9 @@ bool log_tell_suppressed(bool all)
 	return done;
 }
 
-void log_set_suppressed_hook(void (*fn)(void))
+void log_set_suppressed_hook(log_hook_fn fn)
 {
-	suppressed_hook = fn;
+	atomic_store(&suppressed_hook, fn);
 }
 
 /* --- names -------------------------------------------------------------- */

@@ -98,8 +98,9 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
  * still has to wait. */
 bool log_tell_suppressed(bool all);
 /* Called when a line was left out where none was before: somebody should call log_tell_suppressed()
- * in a second or two. To be set before there are several threads. */
-void log_set_suppressed_hook(void (*fn)(void));
+ * in a second or two, in the thread of the line. */
+typedef void (*log_hook_fn)(void);
+void log_set_suppressed_hook(log_hook_fn fn);
 
 #define log_limited_at(level, message, ...)                                                        \
 	do {                                                                                       \

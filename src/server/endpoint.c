@@ -247,8 +247,13 @@ static void refuse_origin(struct http_request *r, const struct server_endpoint *
 
 void endpoint_refuse_method(struct http_request *r, const char *allow)
 {
+	const struct reactor *reactor = http_server_arg(http_request_server(r));
+	struct addr client = http_client_address(&reactor->server->trust, r);
 	struct http_head head;
 
+	http_refused(http_request_server(r), HTTP_REFUSED_METHOD, &client,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", 405),
+	        LOG_BYTES("method", http_request_method_name(r)), LOG_STR("allowed", allow)));
 	http_head_init(&head, 405);
 	http_head_add(&head, "Allow", allow);
 	http_respond(r, &head, (struct bytes){ 0 });
@@ -278,9 +283,6 @@ static void refuse_transport_method(const struct transport_request *t)
 {
 	bool post = t->transport->methods == HTTP_POST, cors = t->transport->is_cors;
 
-	transport_refused(t, HTTP_REFUSED_METHOD,
-	    HTTP_REFUSED_FIELDS(
-	        LOG_INT("status", 405), LOG_BYTES("method", http_request_method_name(t->http))));
 	endpoint_refuse_method(
 	    t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
 }
