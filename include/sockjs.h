@@ -88,6 +88,9 @@ struct sockjs_callbacks {
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
+	/* Whether it could take a session now: 0 makes /readyz of the internal address answer 503, if the
+	 * option internal.ready_needs_backends says so. On one of the server's threads; not to wait. */
+	int (*ready)(void *app);
 };
 
 /* What a handshake callback returns to decide later. */

@@ -56,6 +56,13 @@ static enum sockjs_payload_status decode(
 	    &r->payload, text, n, false, e->max_message_bytes, max_messages(e));
 }
 
+static enum http_refusal refusal_of(unsigned code)
+{
+	return code == 413   ? HTTP_REFUSED_MESSAGE_TOO_LARGE
+	       : code == 503 ? HTTP_REFUSED_NO_MEMORY
+	                     : HTTP_REFUSED_PAYLOAD;
+}
+
 void incoming_make_head(
     const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
 {
@@ -158,7 +165,7 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 	struct delivery *d = delivery_new(t);
 
 	if (!d) {
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
 	if (goes_along) {
@@ -182,7 +189,7 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 	struct sender *s;
 
 	if (!session_has_room(session, p->messages, p->count)) {
-		transport_refuse(t, 503, "The application is busy; come again.");
+		transport_refuse(t, HTTP_REFUSED_BUSY, 503, "The application is busy; come again.");
 		return;
 	}
 	session_deliver_all(session, p->messages, p->count);
@@ -206,10 +213,10 @@ void incoming_serve(
 
 	sentence = refusal(decode(t->reactor, t->endpoint, text, n), &code);
 	if (sentence)
-		transport_refuse(t, code, sentence);
+		transport_refuse(t, refusal_of(code), code, sentence);
 	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client, &found) ||
 	         !found.open)
-		transport_refuse(t, 404, "There is no such session.");
+		transport_refuse(t, HTTP_REFUSED_NO_SESSION, 404, "There is no such session.");
 	else if (p->count == 0)
 		answer_now(t, answer);
 	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was

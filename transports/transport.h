@@ -57,11 +57,13 @@ struct transport_request {
 struct transport_accept {
 	struct session *session; /* CONNECTING, in this reactor */
 	char subprotocol[128];
-	bool held; /* the application decides later; `subprotocol` says nothing yet */
+	bool held;            /* the application decides later; `subprotocol` says nothing yet */
+	unsigned retry_after; /* of a refusal, in seconds; 0: nothing to be said of it */
 };
 
 struct endpoint_ops {
-	/* Asks the application for a session. 0, or the HTTP status of the refusal. */
+	/* Asks the application for a session. 0, or the HTTP status of the refusal, which has
+	 * been counted then: transport_answer_refusal(). */
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 	/* The subprotocol of a session that has been accepted, or NULL. */
 	const char *(*subprotocol)(const struct session *s);
@@ -107,7 +109,14 @@ const struct transport *transport_find(struct bytes name);
 
 /* A head with what every answer of a session URL carries: cookie, and CORS where it applies. */
 void transport_head(const struct transport_request *t, struct http_head *head, unsigned status);
-/* One sentence and a newline as text/plain, never cached. */
-void transport_refuse(const struct transport_request *t, unsigned status, const char *sentence);
+/* One sentence and a newline as text/plain, never cached; counted, and said in the log. */
+void transport_refuse(const struct transport_request *t, enum http_refusal why, unsigned status,
+    const char *sentence);
+/* The answer alone; `retry_after` in seconds, 0: not said. */
+void transport_answer_refusal(
+    const struct transport_request *t, unsigned status, unsigned retry_after, const char *sentence);
+/* The log and the counter alone, with more to say. */
+void transport_refused(
+    const struct transport_request *t, enum http_refusal why, const struct log_field *fields);
 
 #endif

@@ -837,6 +837,8 @@ static void refuse_handshake(const struct transport_request *t, const struct ws_
 	char body[256];
 	size_t n = strlen(v->sentence);
 
+	transport_refused(t, HTTP_REFUSED_HANDSHAKE,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", v->status), LOG_STR("answer", v->sentence)));
 	n = n < sizeof(body) - 1 ? n : sizeof(body) - 1;
 	memcpy(body, v->sentence, n);
 	body[n] = '\n';
@@ -952,7 +954,7 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 		end(r);
 	}
 	session_discard(accepted->session);
-	transport_refuse(t, 503, "Out of memory.");
+	transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 }
 
 /* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
@@ -960,7 +962,7 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 static void refuse_followed(const struct transport_request *t, struct session *session)
 {
 	session_discard(session);
-	transport_refuse(t, 400, "Frames before the handshake is over.");
+	transport_refuse(t, HTTP_REFUSED_HANDSHAKE, 400, "Frames before the handshake is over.");
 }
 
 /* The application decides later: the connection leaves its request, and nothing is read from it
@@ -982,7 +984,7 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
 		if (r)
 			end(r);
 		session_discard(session);
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
 	list_append(&r->reactor->receivers, &r->base.node);
@@ -1003,7 +1005,8 @@ void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *
 		return;
 	status = t->endpoint->ops->accept(t, &accepted);
 	if (status)
-		transport_refuse(t, status, "The session was refused.");
+		transport_answer_refusal(
+		    t, status, accepted.retry_after, "The session was refused.");
 	else if (accepted.held && http_is_followed(t->http))
 		refuse_followed(t, accepted.session);
 	else if (accepted.held)

@@ -97,6 +97,14 @@ static bool begins_with(const char *s, const char *start)
 	return strncmp(s, start, strlen(start)) == 0;
 }
 
+static bool is_word(const struct place *p, const char *key, size_t n)
+{
+	for (const struct word *w = p->words; w && w->key; w++)
+		if (strlen(w->key) == n && strncmp(w->key, key, n) == 0)
+			return true;
+	return false;
+}
+
 /* Adds what may stand in this object: words, options, and each group of options once. */
 static void list_keys(const struct place *p, char *text, size_t size)
 {
@@ -115,7 +123,7 @@ static void list_keys(const struct place *p, char *text, size_t size)
 		if (!belongs(&table[i], p) || !begins_with(table[i].key, p->group))
 			continue;
 		n = strcspn(key, ".");
-		if (n == last_len && strncmp(key, last, n) == 0)
+		if ((n == last_len && strncmp(key, last, n) == 0) || is_word(p, key, n))
 			continue;
 		last = key;
 		last_len = n;
@@ -351,21 +359,12 @@ static int read_internal_listen(struct reader *r, const char *path, json_t *valu
 
 static int read_internal(struct reader *r, const char *path, json_t *value)
 {
-	const char *key;
-	json_t *member;
-	int err;
+	static const struct word words[] = { { "listen", read_internal_listen }, { NULL, NULL } };
+	struct place p = { path, "internal.", 1u << OPTION_SERVER, &r->c->options, words };
 
 	if (!json_is_object(value))
 		return wrong_type(r, path, "internal", value, "an object");
-	json_object_foreach (value, key, member) {
-		if (strcmp(key, "listen") != 0)
-			return config_fail(r->c, -EINVAL,
-			    "%s: internal.%.*s: unknown key; allowed: listen", r->name,
-			    CONFIG_SHOWN, key);
-		if ((err = read_internal_listen(r, path, member)) < 0)
-			return err;
-	}
-	return 0;
+	return read_members(r, &p, value);
 }
 
 static int read_endpoint(struct reader *r, size_t i, json_t *value)

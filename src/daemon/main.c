@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "daemon/assets.h"
 #include "daemon/cmdline.h"
@@ -159,26 +160,53 @@ static enum exit_code start(struct daemon *d)
 
 /* --- run and stop ----------------------------------------------------------------- */
 
-static void say_ready(const struct daemon *d)
+/* Once for whoever started it, once for whoever reads the log later. */
+static void say_addresses(const struct daemon *d)
 {
 	const char *url;
 
-	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++)
+	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++) {
 		printf("listening on %s\n", url);
-	if ((url = server_internal_url(d->server)) != NULL)
+		log_info("listening", LOG_STR("url", url));
+	}
+	if ((url = server_internal_url(d->server)) != NULL) {
 		printf("internal on %s\n", url);
+		log_info("internal address", LOG_STR("url", url));
+	}
 	fflush(stdout);
+}
+
+static void say_ready(const struct daemon *d)
+{
+	const struct server_options *o = &d->config.options.server;
+
+	log_info("started", LOG_STR("version", sockjs_version()),
+	    LOG_INT("threads", server_reactors(d->server)),
+	    LOG_INT("endpoints", d->config.endpoint_count),
+	    LOG_INT("connections", o->limit_connections),
+	    LOG_INT("connections_per_address", o->limit_connections_per_address),
+	    LOG_INT("sessions_per_address", o->limit_sessions_per_address),
+	    LOG_INT("header_bytes", o->limit_header_bytes),
+	    LOG_INT("descriptors", privs_descriptors()));
+	say_addresses(d);
 	notify("READY=1");
+}
+
+static uint64_t longest_stop_ms(const struct server_options *o)
+{
+	return o->drain_delay_ms + o->drain_ms + o->shutdown_timeout_ms;
 }
 
 static enum exit_code run(struct daemon *d)
 {
+	uint64_t begun = clock_now();
 	int err;
 
-	signals_watch(d->server, d->config.log_format);
+	signals_watch(d->server, longest_stop_ms(&d->config.options.server));
 	say_ready(d);
 	err = sockjs_server_run(d->server);
 	signals_forget();
+	log_info("stopped", LOG_INT("uptime_s", (clock_now() - begun) / 1000));
 	if (err < 0)
 		complain("cannot run", sockjs_server_error(d->server));
 	return err < 0 ? EXIT_RUNNING : EXIT_STOPPED;
@@ -197,8 +225,10 @@ static void stop(struct daemon *d)
 
 static enum exit_code serve(struct daemon *d)
 {
-	enum exit_code code = start(d);
+	enum exit_code code;
 
+	signals_begin();
+	code = start(d);
 	if (code == EXIT_STOPPED)
 		code = run(d);
 	stop(d);

@@ -36,6 +36,14 @@ void privs_raise_descriptors(const struct config *c)
 		    LOG_INT("connections", c->options.server.limit_connections));
 }
 
+uint64_t privs_descriptors(void)
+{
+	struct rlimit limit = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
+}
+
 static int find_user(struct config *c, uid_t *uid, gid_t *gid)
 {
 	struct passwd *pw;

@@ -12,4 +12,7 @@ void privs_raise_descriptors(const struct config *c);
  * neither is set. 0 or -errno with a sentence in c->error. */
 int privs_drop(struct config *c);
 
+/* How many descriptors there may be now. */
+uint64_t privs_descriptors(void);
+
 #endif

@@ -77,3 +77,8 @@ struct bytes http_client_host(const struct http_trust *trust, const struct http_
 		host.n--;
 	return host;
 }
+
+bool http_trusts(const struct http_trust *trust, const struct addr *a)
+{
+	return is_trusted(trust, a);
+}

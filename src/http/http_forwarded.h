@@ -18,5 +18,7 @@ struct addr http_client_address(const struct http_trust *trust, const struct htt
 bool http_client_is_tls(const struct http_trust *trust, const struct http_request *r);
 /* The host it asked for: Host, or the first word of a trusted proxy's X-Forwarded-Host. */
 struct bytes http_client_host(const struct http_trust *trust, const struct http_request *r);
+/* Whether this is the address of a trusted proxy, who speaks for many. */
+bool http_trusts(const struct http_trust *trust, const struct addr *a);
 
 #endif

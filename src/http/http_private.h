@@ -92,9 +92,10 @@ struct http_conn {
 	bool half_closed; /* the client has ended */
 	struct addr peer;
 	const void *door;
-	int fd;            /* the descriptor libmicrohttpd has */
-	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
-	uint64_t consumed; /* bytes of complete requests since */
+	struct quota_row *visitor; /* as long as it is not with a stream */
+	int fd;                    /* the descriptor libmicrohttpd has */
+	uint64_t base;             /* bytes the kernel had received before libmicrohttpd got it */
+	uint64_t consumed;         /* bytes of complete requests since */
 	struct http_guess guess;
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
@@ -167,6 +168,10 @@ void http_errors_broke_off(struct http_conn *conn);
 /* Whether a connection that libmicrohttpd is closing still owes its client an answer. */
 bool http_conn_is_unanswered(const struct http_conn *conn);
 void http_conn_answer_the_unanswered(struct http_conn *conn);
+
+/* http_response.c */
+/* Why a request with this status was refused by this layer. */
+enum http_refusal http_refusal_of(unsigned status);
 
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *conn, const char *target);
@@ -241,11 +246,11 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
-/* libmicrohttpd is about to close `fd`: if input is unread, the close is made a lingering one on a
- * dup. */
-void http_linger_if_unread(struct http_server *server, int fd);
-/* Sends a last response on a dup of `fd` and lingers. */
-void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);
+/* libmicrohttpd is about to close the descriptor: if input is unread, the close is made a lingering
+ * one on a dup. */
+void http_linger_if_unread(struct http_conn *conn);
+/* Sends a last response on a dup of the descriptor and lingers. */
+void http_last_words(struct http_conn *conn, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);
 /* A whole text/plain response with Connection: close. Its length. */
 #define HTTP_LAST_WORDS_MAX 512

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http_forwarded.h"
 
 bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head)
 {
@@ -136,6 +137,41 @@ void http_respond_text(struct http_request *r, unsigned status, const char *sent
 	http_respond(r, &head, (struct bytes){ body, (size_t)n });
 }
 
+enum http_refusal http_refusal_of(unsigned status)
+{
+	switch (status) {
+	case 408:
+		return HTTP_REFUSED_TIMEOUT;
+	case 413:
+		return HTTP_REFUSED_BODY_TOO_LARGE;
+	case 431:
+		return HTTP_REFUSED_HEAD_TOO_LARGE;
+	case 503:
+		return HTTP_REFUSED_NO_MEMORY;
+	default:
+		return HTTP_REFUSED_BAD_REQUEST;
+	}
+}
+
+static struct log_field limit_of(const struct http_request *r, unsigned status)
+{
+	if (status == 431)
+		return LOG_INT("limit", r->conn->server->limits->header_bytes);
+	return status == 413 ? LOG_INT("limit", r->body_limit) : (struct log_field){ 0 };
+}
+
+static void count_refusal(struct http_request *r, unsigned status, const char *sentence)
+{
+	struct http_server *server = r->conn->server;
+	const struct http_trust *trust = server->limits->trust;
+	struct addr client = trust ? http_client_address(trust, r) : r->conn->peer;
+
+	server->counters.bad_requests++;
+	http_refused(server, http_refusal_of(status), &client,
+	    HTTP_REFUSED_FIELDS(
+	        LOG_INT("status", status), LOG_STR("answer", sentence), limit_of(r, status)));
+}
+
 void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 {
 	struct http_server *server = r->conn->server;
@@ -143,7 +179,7 @@ void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 	char text[HTTP_LAST_WORDS_MAX];
 	struct stream_piece piece = { text, 0, NULL };
 
-	server->counters.bad_requests++;
+	count_refusal(r, status, sentence);
 	if (http_take(r, &s) < 0) {
 		http_respond_text(r, status, sentence);
 		return;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "net/visitors.h"
 
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
@@ -46,6 +47,8 @@ void http_conn_end(struct http_conn *conn)
 	timer_stop(loop_timers(server->loop), &conn->timer);
 	loop_unwatch(server->loop, &conn->watch);
 	list_remove(&conn->node);
+	quota_release(conn->visitor, VISITOR_CONNECTION);
+	conn->visitor = NULL;
 	server->counters.connections--;
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
@@ -90,6 +93,10 @@ static void on_deadline(struct timer *t)
 		return;
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
+		if (conn->is_tls)
+			http_refused(conn->server, HTTP_REFUSED_TLS, &conn->peer,
+			    HTTP_REFUSED_FIELDS(LOG_STR("why", "it took too long"),
+			        LOG_INT("limit_ms", conn->server->limits->header_timeout_ms)));
 		end_unread(conn);
 		return;
 	}
@@ -217,14 +224,16 @@ static void wait_for_first_bytes(struct http_conn *conn, int fd)
 }
 
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
-    struct tls_context *tls, const void *door)
+    struct tls_context *tls, const void *door, struct quota_row *visitor)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 
 	if (!conn) {
 		close(fd);
+		quota_release(visitor, VISITOR_CONNECTION);
 		return;
 	}
+	conn->visitor = visitor;
 	conn->is_tls = tls != NULL;
 	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
@@ -287,7 +296,7 @@ static void on_connection(
 	if (http_conn_is_unanswered(conn))
 		http_conn_answer_the_unanswered(conn);
 	else if (!conn->relay && !conn->taken && !conn->lingers)
-		http_linger_if_unread(server, conn->fd);
+		http_linger_if_unread(conn);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);
 	http_conn_end(conn);
@@ -421,6 +430,14 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
+/* Most of what it says is about one connection: what we say better (http_refusals.h), or nothing at
+ * all, and with the path of the request, in which the secret id of a session may stand. */
+static bool is_about_itself(const char *text)
+{
+	return strstr(text, "epoll") || strstr(text, "Failed to allocate") ||
+	       strstr(text, "Fatal error");
+}
+
 static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 static void on_log(void *arg, const char *format, va_list ap)
 {
@@ -429,7 +446,8 @@ static void on_log(void *arg, const char *format, va_list ap)
 
 	vsnprintf(text, sizeof(text), format, ap);
 	http_errors_heard(server, text);
-	log_debug("libmicrohttpd", LOG_STR("text", text));
+	if (is_about_itself(text))
+		log_warn_limited("libmicrohttpd", LOG_STR("text", text));
 }
 
 static void on_daemon_ready(struct watch *w, uint32_t events)

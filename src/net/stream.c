@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "net/stream_private.h"
+#include "net/visitors.h"
 
 static const struct stream_ops *ops(const struct stream *s)
 {
@@ -338,6 +339,8 @@ static void stream_end(struct stream *s, bool politely)
 	send_batched(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
+	quota_release(s->visitor, VISITOR_CONNECTION);
+	s->visitor = NULL;
 	if (s->loop) {
 		loop_unwatch(s->loop, &s->watch);
 		loop_close(s->loop, s->watch.fd);

@@ -22,6 +22,7 @@ struct stream;
 struct stream_queue;
 struct stream_tls;
 struct tls_context;
+struct quota_row;
 
 struct stream_events {
 	void (*readable)(struct stream *s);
@@ -47,6 +48,7 @@ struct stream {
 	const struct stream_events *on;
 	struct stream_tls *tls;     /* NULL when plain */
 	struct stream_queue *queue; /* NULL: nothing waits */
+	struct quota_row *visitor; /* whose connection it is, as long as it lasts; NULL: nobody's */
 };
 
 /* Takes a connected, non-blocking descriptor over. Watches nothing until stream_want(). */

@@ -13,10 +13,12 @@
  */
 #include <errno.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "server/server_private.h"
 
 #define ID_MAX         256   /* octets of a session id */
+#define ALLOWED_SHOWN  512   /* octets of the list of origins in a line of the log */
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
 /* --- making one --------------------------------------------------------- */
@@ -195,10 +197,63 @@ static void not_found(struct http_request *r)
 	http_respond_text(r, 404, "There is nothing here.");
 }
 
+/* --- what is refused, in the log ---------------------------------------- */
+
+void endpoint_refused(const struct server_endpoint *ep, struct http_request *r,
+    enum http_refusal why, unsigned status)
+{
+	struct addr client = http_client_address(&ep->server->trust, r);
+
+	http_refused(http_request_server(r), why, &client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", ep->prefix), LOG_INT("status", status),
+	        LOG_BYTES("method", http_request_method_name(r))));
+}
+
+/* What a page may be: of the origin the client has reached us by, or listed. Without memory, less
+ * of it is said. */
+static void list_allowed(const struct server_endpoint *ep, struct http_request *r, struct buf *out)
+{
+	const struct string_list *allowed = &ep->options.allowed_origins;
+	struct bytes host = http_request_header(r, HTTP_HOST);
+	int err = buf_printf(out, "%s://%.*s (its own)",
+	    http_client_is_tls(&ep->server->trust, r) ? "https" : "http", (int)host.n,
+	    host.n ? host.p : "");
+
+	for (size_t i = 0; i < allowed->count && buf_len(out) < ALLOWED_SHOWN && err == 0; i++)
+		err = buf_printf(out, ", %s", allowed->items[i]);
+}
+
+static void origin_refused(const struct server_endpoint *ep, struct http_request *r)
+{
+	struct addr client = http_client_address(&ep->server->trust, r);
+	struct buf allowed = BUF_INIT;
+
+	list_allowed(ep, r, &allowed);
+	http_refused(http_request_server(r), HTTP_REFUSED_ORIGIN, &client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", ep->prefix), LOG_INT("status", 403),
+	        LOG_BYTES("origin", http_request_header(r, HTTP_ORIGIN)),
+	        LOG_BYTES("referer", http_request_find_header(r, "Referer")),
+	        LOG_BYTES("host", http_request_header(r, HTTP_HOST)),
+	        LOG_BYTES("allowed", ((struct bytes){ allowed.data ? buf_data(&allowed) : "",
+	                                 buf_len(&allowed) }))));
+	buf_fini(&allowed);
+}
+
+static void refuse_origin(struct http_request *r, const struct server_endpoint *ep)
+{
+	origin_refused(ep, r);
+	http_respond_text(r, 403, "This origin is not allowed here.");
+}
+
 void endpoint_refuse_method(struct http_request *r, const char *allow)
 {
+	const struct reactor *reactor = http_server_arg(http_request_server(r));
+	struct addr client = http_client_address(&reactor->server->trust, r);
 	struct http_head head;
 
+	http_refused(http_request_server(r), HTTP_REFUSED_METHOD, &client,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", 405),
+	        LOG_BYTES("method", http_request_method_name(r)), LOG_STR("allowed", allow)));
 	http_head_init(&head, 405);
 	http_head_add(&head, "Allow", allow);
 	http_respond(r, &head, (struct bytes){ 0 });
@@ -246,7 +301,7 @@ static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
 	enum http_method method = http_request_method(r);
 
 	if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
-		http_respond_text(r, 403, "This origin is not allowed here.");
+		refuse_origin(r, ep);
 	else if (method == HTTP_OPTIONS && transport->is_cors)
 		answer_transport_options(&t);
 	else if ((method & transport->methods) == 0)
@@ -283,6 +338,7 @@ static void serve_session(
 
 	if (rest.n > 0 || !transport || !is_offered(ep, transport) || n == 0 ||
 	    decode_id(server, server_id) == 0) {
+		endpoint_refused(ep, r, HTTP_REFUSED_NOT_FOUND, 404);
 		not_found(r);
 		return;
 	}
@@ -311,7 +367,7 @@ static void serve_endpoint(
 		greet(r);
 	else if (bytes_equal(rest, BYTES("/info")))
 		if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
-			http_respond_text(r, 403, "This origin is not allowed here.");
+			refuse_origin(r, ep);
 		else
 			info_serve(ep, r, reactor->draining);
 	else if (iframe_is_path(rest))

@@ -57,8 +57,10 @@ static void answer(struct server_endpoint *ep, struct http_request *r, struct ht
 }
 
 /* Newcomers are to look elsewhere. */
-static void answer_draining(struct http_request *r, struct http_head *head)
+static void answer_draining(
+    const struct server_endpoint *ep, struct http_request *r, struct http_head *head)
 {
+	endpoint_refused(ep, r, HTTP_REFUSED_DRAINING, 503);
 	head->status = 503;
 	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_add(head, "Retry-After", "1");
@@ -78,7 +80,7 @@ void info_serve(struct server_endpoint *ep, struct http_request *r, bool drainin
 	else if ((method & (HTTP_GET | HTTP_HEAD)) == 0)
 		endpoint_refuse_method(r, "OPTIONS, GET, HEAD");
 	else if (draining)
-		answer_draining(r, &head);
+		answer_draining(ep, r, &head);
 	else
 		answer(ep, r, &head);
 }

@@ -129,7 +129,7 @@ static void free_some(struct reactor *r, const struct tally *tally, size_t wante
 		s.least = class ? (size_t)1 << class : 1;
 		shed(r, &s);
 	}
-	log_warn("limits.memory_bytes is reached; those who held most were ended",
+	log_warn_limited("limits.memory_bytes is reached; those who held most were ended",
 	    LOG_INT("reactor", r->index), LOG_INT("held", tally->total),
 	    LOG_INT("ended", s.victims));
 }

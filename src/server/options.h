@@ -64,7 +64,11 @@ struct server_options {
 	char *www;            /* directory of static pages, or NULL */
 	char *client_library; /* file served as /sockjs.min.js (overrides www), or NULL */
 	struct string_list trusted_proxies;
-	uint64_t limit_connections;  /* limits.connections */
+	uint64_t limit_connections;             /* limits.connections */
+	uint64_t limit_connections_per_address; /* 0: no limit; so are the next three */
+	uint64_t limit_connection_rate_per_address;
+	uint64_t limit_sessions_per_address;
+	uint64_t limit_handshake_rate_per_address;
 	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
@@ -75,6 +79,7 @@ struct server_options {
 	uint64_t drain_delay_ms;
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;
+	bool ready_needs_backends; /* internal.ready_needs_backends */
 };
 
 struct listener_options {
@@ -98,7 +103,9 @@ struct endpoint_options {
 	uint64_t first_message_timeout_ms; /* 0: off */
 	uint64_t max_message_bytes;
 	uint64_t max_body_bytes;
-	uint64_t max_sessions; /* 0: no limit */
+	uint64_t max_sessions;            /* 0: no limit */
+	uint64_t max_messages_per_second; /* of one session; 0: no limit */
+	uint64_t max_bytes_per_second;
 	uint64_t send_buffer_bytes;
 	uint64_t send_timeout_ms;
 	bool websocket_compression;

@@ -171,6 +171,21 @@ static const struct option table[] = {
 	  .sentence = "Peers whose X-Forwarded-For and X-Forwarded-Proto are believed." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
 	  .sentence = "Connections open at a time, shared out evenly among the threads; further clients wait." },
+	{ SERVER("limits.connections_per_address", OPTION_INT, 0, 10000000, "0",
+	      limit_connections_per_address),
+	  .sentence = "Connections that one address (of IPv6: one /64) may have open; further ones are "
+		      "closed, with 429 where it can be said; 0: no limit. Those of trusted proxies and of "
+		      "unix sockets do not count." },
+	{ SERVER("limits.connection_rate_per_address", OPTION_INT, 0, 1000000, "0",
+	      limit_connection_rate_per_address),
+	  .sentence = "Connections that one address may open in a second; likewise." },
+	{ SERVER("limits.sessions_per_address", OPTION_INT, 0, 10000000, "0",
+	      limit_sessions_per_address),
+	  .sentence = "Sessions that one client's address (behind trusted proxies: the one they forward) may "
+		      "have open at all endpoints; further ones are answered with 429; 0: no limit." },
+	{ SERVER("limits.handshake_rate_per_address", OPTION_INT, 0, 1000000, "0",
+	      limit_handshake_rate_per_address),
+	  .sentence = "Sessions that one client's address may ask for in a second; likewise." },
 	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
 	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
@@ -198,6 +213,10 @@ static const struct option table[] = {
 		      "all at once." },
 	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
 	  .sentence = "How long an orderly stop then waits for clients to take what was sent to them." },
+
+	{ SERVER("internal.ready_needs_backends", OPTION_BOOL, 0, 0, "false", ready_needs_backends),
+	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
+		      "far as the last attempts have shown." },
 
 	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
@@ -248,6 +267,11 @@ static const struct option table[] = {
 		      "max_message_bytes." },
 	{ ENDPOINT("max_sessions", OPTION_INT, 0, 10000000, "0", max_sessions),
 	  .sentence = "Sessions open at a time; further clients are answered with 503; 0: no limit." },
+	{ ENDPOINT("max_messages_per_second", OPTION_INT, 0, 10000000, "0", max_messages_per_second),
+	  .sentence = "Messages a client may send in one session; who sends more is read more slowly, and "
+		      "nothing is lost; 0: no limit." },
+	{ ENDPOINT("max_bytes_per_second", OPTION_INT, 0, GIGABYTE, "0", max_bytes_per_second),
+	  .sentence = "Octets of these; likewise." },
 	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 1, GIGABYTE, "524288", send_buffer_bytes),
 	  .sentence = "What may wait for one slow client before its session is closed; also the "
 		      "longest message an application can send." },

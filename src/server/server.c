@@ -74,6 +74,25 @@ static unsigned count_cores(void)
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
+/* None at all if nothing is limited. */
+static int make_visitors(struct sockjs_server *server, const struct server_options *o)
+{
+	struct quota kinds[VISITOR_KINDS] = {
+		[VISITOR_CONNECTION] = { o->limit_connections_per_address,
+		    o->limit_connection_rate_per_address },
+		[VISITOR_SESSION] = { o->limit_sessions_per_address,
+		    o->limit_handshake_rate_per_address },
+	};
+	bool limited = false;
+
+	for (int i = 0; i < VISITOR_KINDS; i++)
+		limited = limited || kinds[i].most || kinds[i].per_second;
+	if (!limited)
+		return 0;
+	server->visitors = quotas_new(kinds, VISITOR_KINDS);
+	return server->visitors ? 0 : -ENOMEM;
+}
+
 static void fill_http(struct sockjs_server *server, const struct server_options *o)
 {
 	server->http_limits = (struct http_limits){
@@ -81,6 +100,7 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 		.header_timeout_ms = (unsigned)o->limit_header_timeout_ms,
 		.body = { (unsigned)o->limit_body_timeout_ms, (unsigned)o->limit_min_rate },
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
+		.trust = &server->trust,
 	};
 	server->http_handler =
 	    (struct http_handler){ .body_limit = endpoint_body_limit, .serve = endpoint_serve };
@@ -106,6 +126,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	fill_http(server, &server->options.server);
 	if (read_trust(&server->trust, &server->options.server.trusted_proxies) < 0 ||
+	    make_visitors(server, &server->options.server) < 0 ||
 	    open_files(server, &server->options.server) < 0) {
 		sockjs_server_free(server);
 		return NULL;
@@ -148,6 +169,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server->trust.proxies);
 	if (server->statm >= 0)
 		close(server->statm);
+	quotas_free(server->visitors);
 	options_fini(&server->options);
 	mem_free(server);
 }
@@ -431,9 +453,41 @@ int sockjs_server_run(struct sockjs_server *server)
 	else
 		reactor_run(server->reactors[0]);
 	join_threads(server);
+	log_tell_suppressed(true);
 	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);
 	return err;
+}
+
+uint64_t server_sessions(const struct sockjs_server *server)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
+	return n;
+}
+
+unsigned long long server_session_count(const struct sockjs_server *server)
+{
+	return server_sessions(server);
+}
+
+unsigned server_reactors(const struct sockjs_server *server)
+{
+	return server->reactor_count;
+}
+
+void server_on_wake(struct sockjs_server *server, void (*fn)(void *arg), void *arg)
+{
+	server->on_wake = fn;
+	server->wake_arg = arg;
+}
+
+void server_wake(struct sockjs_server *server)
+{
+	if (server->started)
+		loop_stop(server->reactors[0]->loop);
 }
 
 void sockjs_server_stop(struct sockjs_server *server)

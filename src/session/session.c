@@ -149,8 +149,7 @@ void session_init(struct session *s, struct session_reactor *reactor,
 	timer_init(&s->timer, session_on_timer);
 	list_init(&s->dirty);
 	list_append(&reactor->sessions, &s->node);
-	reactor->counters.now++;
-	reactor->counters.opened++;
+	reactor->counters.connecting++;
 }
 
 static void free_session(struct session *s)
@@ -179,16 +178,37 @@ const char *session_reason(const struct session *s)
 	return s->reason ? s->reason : close_reason(s->code);
 }
 
+static void count_opening(struct session *s)
+{
+	s->opened = true;
+	s->reactor->counters.connecting--;
+	s->reactor->counters.now++;
+	s->reactor->counters.opened++;
+}
+
+/* What a client was never told of was no session to him, and nothing can have failed with it. */
+static void count_close(const struct session *s)
+{
+	struct session_counters *c = &s->reactor->counters;
+
+	if (!s->opened) {
+		c->connecting--;
+		c->unopened++;
+		return;
+	}
+	c->now--;
+	c->closed[close_code_row(s->code)]++;
+	if (s->lost && !s->heard)
+		c->connect_failures++;
+}
+
 /* The application hears of it in the flush stage. */
 static void report_close(struct session *s)
 {
 	if (s->reported)
 		return;
 	s->reported = true;
-	s->reactor->counters.now--;
-	s->reactor->counters.closed[close_code_row(s->code)]++;
-	if (!s->heard)
-		s->reactor->counters.connect_failures++;
+	count_close(s);
 	s->ops->close(s, s->code, session_reason(s));
 }
 
@@ -224,8 +244,10 @@ void session_end_now(struct session *s, unsigned code, const char *reason)
 {
 	if (s->state == SESSION_CLOSED)
 		return;
-	if (s->state != SESSION_CLOSING)
+	if (s->state != SESSION_CLOSING) {
+		s->lost = code == CLOSE_INTERRUPTED || code == CLOSE_SLOW;
 		set_reason(s, code, reason);
+	}
 	session_become_closed(s);
 }
 
@@ -315,6 +337,7 @@ static void open_session(struct session *s, struct receiver *r)
 		session_discard(s);
 		return;
 	}
+	count_opening(s);
 	s->ops->open(s);
 }
 
@@ -323,7 +346,8 @@ static void open_session(struct session *s, struct receiver *r)
 void session_hold(struct session *s)
 {
 	s->decision = SESSION_HELD;
-	s->paused = s->stopped = true; /* so what comes waits, as for any who has paused */
+	s->paused = SESSION_PAUSED_BY_APP; /* so what comes waits, as for any who has paused */
+	s->stopped = true;
 	session_publish(s);
 }
 
@@ -350,7 +374,7 @@ static void open_accepted(struct session *s)
 	if (s->state != SESSION_CONNECTING || s->decision != SESSION_ACCEPTED || !s->receiver)
 		return;
 	s->decision = SESSION_WELCOME;
-	s->paused = false; /* what it says in its open callback counts */
+	s->paused = 0; /* what it says in its open callback counts */
 	s->born = session_now(s);
 	open_session(s, s->receiver);
 	session_arm(s);

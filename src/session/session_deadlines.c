@@ -62,6 +62,7 @@ static void check_silence(struct session *s, uint64_t now)
 	    now >= s->born + s->limits->first_message_timeout_ms) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
+		s->lost = true;
 		session_close(s, CLOSE_SILENT, NULL);
 	}
 }

@@ -123,21 +123,45 @@ int session_deliver_all(struct session *s, const struct bytes *texts, size_t cou
 	return err;
 }
 
-void session_pause(struct session *s)
+static void stop_input(struct session *s, uint8_t by)
 {
+	bool was_stopped = s->paused;
+
+	s->paused |= by;
+	if (!was_stopped)
+		stop_wire(s);
+}
+
+static void start_input(struct session *s, uint8_t by)
+{
+	if (!(s->paused & by))
+		return;
+	s->paused &= (uint8_t)~by;
 	if (s->paused)
 		return;
-	s->paused = true;
-	stop_wire(s);
+	session_publish(s);
+	session_mark_dirty(s); /* not from within a callback of the application */
+}
+
+void session_pause(struct session *s)
+{
+	stop_input(s, SESSION_PAUSED_BY_APP);
 }
 
 void session_resume(struct session *s)
 {
-	if (!s->paused || s->decision != SESSION_WELCOME)
-		return;
-	s->paused = false;
-	session_publish(s);
-	session_mark_dirty(s); /* not from within a callback of the application */
+	if (s->decision == SESSION_WELCOME)
+		start_input(s, SESSION_PAUSED_BY_APP);
+}
+
+void session_hold_back(struct session *s)
+{
+	stop_input(s, SESSION_PAUSED_BY_RATE);
+}
+
+void session_let_go_on(struct session *s)
+{
+	start_input(s, SESSION_PAUSED_BY_RATE);
 }
 
 static void take_first(struct session *s)

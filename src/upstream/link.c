@@ -328,7 +328,7 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 		memcpy(text, reason, n);
 	text[n] = '\0';
 	if (failed) {
-		log_warn("an upstream broke the rules", LOG_STR("upstream", l->target->url),
+		log_warn_limited("an upstream broke the rules", LOG_STR("upstream", l->target->url),
 		    LOG_STR("reason", text));
 		close_session(l, code == WS_CLOSE_TOO_BIG ? code : SOCKJS_CLOSE_BAD_GATEWAY, text);
 	} else {
@@ -538,7 +538,8 @@ static void on_timer(struct timer *t)
 	if (l->closing) {
 		link_end(l); /* no Close came in time */
 	} else if (l->pinged && !l->choked && !is_behind(l)) {
-		log_warn("an upstream answers no ping", LOG_STR("upstream", l->target->url));
+		log_warn_limited(
+		    "an upstream answers no ping", LOG_STR("upstream", l->target->url));
 		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 	} else if (silent >= settings->ping_interval_ms) {
 		if (!l->pinged && !l->choked) {

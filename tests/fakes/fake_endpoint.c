@@ -201,7 +201,7 @@ void fake_connect(struct raw_client *c)
 	fd = accept4(fake.listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	peer = addr_from_sockaddr((struct sockaddr *)&sa);
-	http_server_add(fake.reactor.http, fd, &peer, NULL, NULL);
+	http_server_add(fake.reactor.http, fd, &peer, NULL, NULL, NULL);
 	fake_turns(2);
 }
 

@@ -127,7 +127,7 @@ static const struct {
 	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
 	    "log_level, log_format, threads, www, client_library, trusted_proxies, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
-	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen" },
+	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, ready_needs_backends" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",

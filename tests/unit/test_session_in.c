@@ -55,6 +55,58 @@ START_TEST(a_paused_application_gets_nothing_until_it_resumes_and_then_all_in_or
 }
 END_TEST
 
+START_TEST(input_held_back_waits_until_both_let_it_go_on)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	session_hold_back(s);
+	ck_assert_int_eq(r.paused, 1);
+	session_pause(s);
+	deliver(s, "one");
+	session_resume(s); /* the application cannot undo what is not its own */
+	fake_loop_turn(loop);
+	app_was_told("");
+	session_pause(s);
+	session_let_go_on(s);
+	fake_loop_turn(loop);
+	app_was_told("");
+	ck_assert_int_eq(r.paused, 1);
+	session_resume(s);
+	fake_loop_turn(loop);
+	app_was_told("[message one]");
+	ck_assert_int_eq(r.paused, 0);
+}
+END_TEST
+
+static void hold_back(struct session *s)
+{
+	session_hold_back(s);
+}
+
+START_TEST(each_message_that_waits_may_hold_back_the_next)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	react.message = hold_back;
+	deliver(s, "one");
+	deliver(s, "two");
+	deliver(s, "three");
+	app_was_told("[message one]");
+	session_let_go_on(s);
+	fake_loop_turn(loop);
+	app_was_told("[message two]");
+	session_let_go_on(s);
+	fake_loop_turn(loop);
+	app_was_told("[message three]");
+	ck_assert_int_eq(r.paused, 1);
+	session_let_go_on(s);
+	fake_loop_turn(loop);
+	ck_assert_int_eq(r.paused, 0);
+}
+END_TEST
+
 static void pause_again(struct session *s)
 {
 	session_pause(s);
@@ -295,6 +347,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, messages_to_a_session_that_closes_are_dropped);
 	tcase_add_test(
 	    tc, a_paused_application_gets_nothing_until_it_resumes_and_then_all_in_order);
+	tcase_add_test(tc, input_held_back_waits_until_both_let_it_go_on);
+	tcase_add_test(tc, each_message_that_waits_may_hold_back_the_next);
 	tcase_add_test(tc, an_application_that_pauses_in_each_message_gets_them_one_by_one);
 	tcase_add_test(tc, a_session_closed_while_messages_wait_delivers_none_of_them);
 	tcase_add_test(tc, pause_and_resume_in_one_turn_leave_the_wire_running);

@@ -225,8 +225,26 @@ START_TEST(sessions_are_closed_a_few_at_a_time)
 }
 END_TEST
 
+START_TEST(with_no_session_left_a_slow_drain_is_over)
+{
+	static const char *const options[] = { "threads", "2", "drain_ms", "3600000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &telling_app, app_arg, usual);
+	gateway_start(&gateway);
+	open_raw(&a);
+	sockjs_server_stop(gateway.server);
+	usleep(200000);
+	raw_ws_text(&a, "still served");
+	hear("[message still served]");
+	raw_ws_close(&a, 1000, "");
+	gateway_wait(&gateway);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, with_no_session_left_a_slow_drain_is_over);
 	tcase_add_test(tc, a_stop_flushes_each_session_and_closes_it_in_due_form);
 	tcase_add_test(tc, a_stop_ends_by_itself_when_all_are_gone);
 	tcase_add_test(tc, a_second_stop_is_at_once_whoever_has_not_answered);
