@@ -196,8 +196,11 @@ static int apply_addresses(const struct cmdline *cmd, struct config *c)
 {
 	int err;
 
-	if (cmd->address_count > 0)
+	if (cmd->address_count > 0) {
 		config_clear_listeners(c);
+		c->listeners_given = true;
+	}
+	c->internal_given = cmd->internal != NULL;
 	for (size_t i = 0; i < cmd->address_count; i++)
 		if ((err = config_add_listener(c, cmd->addresses[i])) < 0)
 			return blame(c, err, "-l", c->error);

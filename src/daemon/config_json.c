@@ -11,19 +11,23 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/config_error.h"
+#include "daemon/config_hint.h"
 
 #define MAX_FILE_BYTES (16u << 20)
 #define PATH_BYTES     160
 
 struct reader {
 	struct config *c;
-	const char *name; /* of the file */
+	const char *name;      /* of the file */
+	const char *directory; /* that file names are relative to; NULL: the current one */
 };
 
 struct word {
@@ -126,8 +130,11 @@ static void list_keys(const struct place *p, char *text, size_t size)
 
 static int unknown_key(struct reader *r, const struct place *p, const char *key)
 {
-	char keys[800];
+	char keys[1500], hint[160];
 
+	if (config_hint(p->path, p->group, key, hint, sizeof(hint)))
+		return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key here; %s", r->name,
+		    p->path, p->group, CONFIG_SHOWN, key, hint);
 	list_keys(p, keys, sizeof(keys));
 	return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key; allowed: %s", r->name,
 	    p->path, p->group, CONFIG_SHOWN, key, keys);
@@ -168,6 +175,24 @@ static int set_text(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
+/* The name of a file, from where the configuration stands: the daemon may be started anywhere. */
+static int set_file(
+    struct reader *r, const struct place *p, const struct option *opt, const char *name)
+{
+	size_t n = r->directory ? strlen(r->directory) : 0;
+	char *path;
+	int err;
+
+	if (n == 0 || *name == '/' || *name == '\0')
+		return set_text(r, p, opt, name);
+	if (!(path = mem_alloc(n + strlen(name) + 2)))
+		return config_no_memory(r->c);
+	sprintf(path, "%s/%s", r->directory, name);
+	err = set_text(r, p, opt, path);
+	mem_free(path);
+	return err;
+}
+
 static int set_one(struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
 	const char *item = json_string_value(value);
@@ -197,6 +222,8 @@ static int set_option(
 		return set_one(r, p, opt, value);
 	if (opt->type == OPTION_BOOL && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
+	if (options_is_file(opt) && json_is_string(value))
+		return set_file(r, p, opt, json_string_value(value));
 	if ((opt->type == OPTION_STRING || opt->type == OPTION_MODE) && json_is_string(value))
 		return set_text(r, p, opt, json_string_value(value));
 	if (opt->type == OPTION_INT && json_is_integer(value)) {
@@ -356,7 +383,8 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 	int err;
 
 	if (!json_is_object(value))
-		return wrong_type(r, path, "internal", value, "an object");
+		return wrong_type(
+		    r, path, "internal", value, "an object; allowed: {\"listen\": ADDRESS}");
 	json_object_foreach (value, key, member) {
 		if (strcmp(key, "listen") != 0)
 			return config_fail(r->c, -EINVAL,
@@ -480,21 +508,45 @@ static int read_root(struct reader *r, json_t *root)
 
 /* --- text and file ---------------------------------------------------------------------------- */
 
-int config_read_text(struct config *c, const char *name, const char *text, size_t len)
+/* What jansson says in words of its own library, in ours. */
+static const char *json_complaint(const json_error_t *error)
 {
-	struct reader r = { c, name };
+	switch (json_error_code(error)) {
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return "a NUL character (\\u0000) is not allowed";
+	case json_error_stack_overflow:
+		return "objects and lists are nested too deeply";
+	case json_error_premature_end_of_input:
+		return "the file ends too early";
+	case json_error_invalid_utf8:
+		return "this is not UTF-8";
+	default:
+		return error->text;
+	}
+}
+
+static int read_json(struct reader *r, const char *text, size_t len)
+{
 	json_error_t error;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	int err;
 
 	if (!root && error.text[0] == '\0')
-		return config_no_memory(c);
+		return config_no_memory(r->c);
 	if (!root)
-		return config_fail(
-		    c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);
-	err = read_root(&r, root);
+		return config_fail(r->c, -EINVAL, "%s:%d:%d: %s", r->name, error.line, error.column,
+		    json_complaint(&error));
+	err = read_root(r, root);
 	json_decref(root);
 	return err;
+}
+
+int config_read_text(struct config *c, const char *name, const char *text, size_t len)
+{
+	struct reader r = { c, name, NULL };
+
+	return read_json(&r, text, len);
 }
 
 static int read_all(struct config *c, const char *path, int fd, struct buf *text)
@@ -516,17 +568,39 @@ static int read_all(struct config *c, const char *path, int fd, struct buf *text
 	return 0;
 }
 
+/* The directory of the file, as an absolute path, so that what is printed means the same elsewhere. A
+ * pipe stands nowhere: NULL, as when memory is out. */
+static char *directory_of(int fd, const char *path)
+{
+	struct stat st;
+	char *real, *slash;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	real = realpath(path, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (slash)
+		*slash = '\0';
+	return real;
+}
+
 int config_read_file(struct config *c, const char *path)
 {
 	struct buf text = BUF_INIT;
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	char *directory;
 
 	if (fd < 0)
 		return config_fail(c, -errno, "%s: %s", path, strerror(errno));
+	directory = directory_of(fd, path);
 	err = read_all(c, path, fd, &text);
 	close(fd);
-	if (err == 0)
-		err = config_read_text(c, path, text.data ? buf_data(&text) : "", buf_len(&text));
+	if (err == 0) {
+		struct reader r = { c, path, directory };
+
+		err = read_json(&r, text.data ? buf_data(&text) : "", buf_len(&text));
+	}
 	buf_fini(&text);
+	free(directory);
 	return err;
 }

@@ -13,7 +13,7 @@
 
 const char *sockjs_version(void)
 {
-	return PACKAGE_VERSION;
+	return SOCKJS_VERSION;
 }
 
 /* --- the session's callbacks -------------------------------------------- */
