@@ -2,8 +2,6 @@
  * daemon/assets.c - looks for files to serve: beside the executable (a build
  * tree), where they are installed, in the current directory; see assets.h.
  */
-#include "config.h"
-
 #include "daemon/assets.h"
 
 #include <errno.h>
@@ -14,7 +12,7 @@
 
 #define LIBRARY "sockjs-client/dist/sockjs.min.js"
 /* From the program, wherever the whole was moved to. */
-#define INSTALLED "../share/" PACKAGE
+#define INSTALLED "../share/sockjsd"
 
 /* The directory of the running program; "." if the kernel does not say. */
 static void own_directory(char dir[PATH_MAX])

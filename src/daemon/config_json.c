@@ -517,8 +517,6 @@ static const char *json_complaint(const json_error_t *error)
 		return "a NUL character (\\u0000) is not allowed";
 	case json_error_stack_overflow:
 		return "objects and lists are nested too deeply";
-	case json_error_premature_end_of_input:
-		return "the file ends too early";
 	case json_error_invalid_utf8:
 		return "this is not UTF-8";
 	default:

@@ -111,7 +111,6 @@ static const struct {
 	    "f.json:1:16: a NUL character (\\u0000) is not allowed" },
 	{ "{\"w\\u0000\": 1}", "f.json:1:10: a NUL character (\\u0000) is not allowed" },
 	{ "{\"www\": \"\xff\"}", "f.json:1:9: this is not UTF-8" },
-	{ "{\"www\": \"", "f.json:1:9: the file ends too early" },
 	{ "{\"threads\": 99999999999999999999}", "f.json:1:32: too big integer near '99999999999999999999'" },
 	{ "[]", "f.json: a list is not an object" },
 	/* keys */
@@ -378,7 +377,7 @@ END_TEST
 START_TEST(a_url_that_is_none_is_refused)
 {
 	static const char *const urls[] = { "ws://h:99999/", "ws://h:", "ws://[::1", "wss://a@b/",
-		"unix:/f:x", "ws://h/\xc3\xa4" };
+		"unix:/f:x", "ws://h_h%/" };
 	char text[300], sentence[200];
 
 	for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {

@@ -134,12 +134,13 @@ START_TEST(endpoint_options_of_the_server_are_the_defaults_of_its_endpoints)
 	gateway_start(&gateway);
 	for (int i = 0; i < 4; i++) {
 		char text[200];
-		bool own = i >= 2, b = i & 1;
+		bool own = i >= 2, from_b = i & 1;
 
-		snprintf(text, sizeof(text), ask, own ? "own" : "plain", b ? "b" : "a");
+		snprintf(text, sizeof(text), ask, own ? "own" : "plain",
+		    from_b ? "b" : "a");
 		raw_open(&a, gateway.port);
 		raw_write(&a, text, strlen(text));
-		raw_expect_next(&a, own == b ? "HTTP/1.1 200 " : "HTTP/1.1 403 ");
+		raw_expect_next(&a, own == from_b ? "HTTP/1.1 200 " : "HTTP/1.1 403 ");
 		raw_close(&a);
 	}
 }
