@@ -80,12 +80,18 @@ ask() {
 # --- installing -------------------------------------------------------------------------------
 
 printf 'a client of SockJS\n' >"$tmp/client.js"
+target() { # TARGET VARIABLE=VALUE...
+	local name=$1
+	shift
+	"$make" -s "$name" prefix="$prefix" sysconfdir="$tmp/etc" "$@"
+}
+
 holds 'it can be installed without the client' install CLIENTS=/no/such/file
 says 'and one line says how to get it' "$(cat "$tmp/said")" \
 	"*curl -o $prefix/share/sockjsd/sockjs.min.js https://*"
 holds 'the sample is right without the client' "$prefix/bin/sockjsd" -c "$tmp/etc/sockjsd.json" --check-config
 rm -f "$tmp/etc/sockjsd.json"
-holds 'it can be installed with the client' install CLIENTS="/no/such/file $tmp/client.js"
+holds 'it can be installed with the client' target install-configuration CLIENTS="/no/such/file $tmp/client.js"
 holds 'the client is there' cmp "$tmp/client.js" "$prefix/share/sockjsd/sockjs.min.js"
 holds 'the pages are there' test -f "$prefix/share/sockjsd/www/index.html"
 holds 'sockjsd is where everybody has his PATH' test -x "$prefix/bin/sockjsd"
@@ -95,7 +101,7 @@ holds 'which is right' "$prefix/bin/sockjsd" -c "$tmp/etc/sockjsd.json" --check-
 holds 'and a complete one that is right too' \
 	"$prefix/bin/sockjsd" -c "$prefix/share/doc/sockjsd/sockjsd.json" --check-config
 printf '{ "mine": true }\n' >"$tmp/etc/sockjsd.json"
-install CLIENTS="$tmp/client.js" >/dev/null 2>&1
+target install-configuration CLIENTS="$tmp/client.js" >/dev/null 2>&1
 says 'a configuration that is there stays as it is' "$(cat "$tmp/etc/sockjsd.json")" '{ "mine": true }'
 
 "$make" -s packaging/sockjsd.service bindir="$prefix/bin" sysconfdir="$tmp/etc" -W Makefile >/dev/null 2>&1
@@ -257,7 +263,7 @@ says 'uninstalling leaves nothing but the configuration' \
 tarball() { # UMASK EPOCH: its sum
 	(
 		umask "$1"
-		SOURCE_DATE_EPOCH=$2 "$make" -s dist distdir="$tmp/dist/sockjsd-0" >"$tmp/said" 2>&1 &&
+		SOURCE_DATE_EPOCH=$2 XZ_OPT=-0 "$make" -s dist distdir="$tmp/dist/sockjsd-0" >"$tmp/said" 2>&1 &&
 			sha256sum <"$tmp/dist/sockjsd-0.tar.xz"
 	)
 	rm -rf "$tmp/dist"

@@ -55,7 +55,7 @@ static const char help[] =
     "      --www DIR         serve the files of this directory at /\n"
     "      --allowed-origins LIST\n"
     "                        let pages connect that come from here, such as http://localhost:3000\n"
-    "      --check-config    read and check the configuration, then exit\n"
+    "      --check-config    check whether the configuration can be run, then exit\n"
     "      --print-config    print the whole configuration with every default, then exit\n"
     "      --log-level LEVEL debug, info, warn, error or silent\n"
     "      --log-format FMT  text or json\n"
@@ -76,7 +76,8 @@ static const char help[] =
     "  sockjsd -c sockjsd.json                           run it\n"
     "\n"
     "SIGTERM and SIGINT stop in order, a second one at once. Exit status: 0 stopped as asked,\n"
-    "1 failed while running, 2 the command line or the configuration is wrong.\n";
+    "1 failed to start or while running, and the next time may be better, 2 the command line or the\n"
+    "configuration is wrong.\n";
 
 void cmdline_print_help(void)
 {

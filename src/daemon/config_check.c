@@ -188,19 +188,62 @@ static int check_listener(struct config *c, size_t i)
 	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
 }
 
+struct place {
+	char key[CONFIG_WHERE];
+	const char *text;
+	struct listen_addr addr;
+};
+
 /* What a name stands for, and whether one could listen there; a port that is taken is not asked for,
  * since it may be taken by who runs with this very configuration. */
-static int try_address(struct config *c, const char *key, const char *address)
+static int try_place(struct config *c, struct place *p)
 {
-	struct listen_addr addr;
 	const char *sentence = "";
 	char why[160];
-	int err = listen_addr_parse(address, &addr, &sentence);
+	int err = listen_addr_parse(p->text, &p->addr, &sentence);
 
-	if (err == 0 && (err = listen_addr_try(&addr, why, sizeof(why))) == 0)
+	if (err == 0 && (err = listen_addr_try(&p->addr, why, sizeof(why))) == 0)
 		return 0;
-	return config_blame(c, err == -EINVAL ? err : -EAGAIN, key, "\"%.*s\": %s", CONFIG_SHOWN_FILE,
-	    address, *sentence ? sentence : why);
+	return config_blame(c, err == -EINVAL ? err : -EAGAIN, p->key, "\"%.*s\": %s",
+	    CONFIG_SHOWN_FILE, p->text, *sentence ? sentence : why);
+}
+
+static int try_places(struct config *c, struct place *places, size_t count)
+{
+	int err;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((err = try_place(c, &places[i])) < 0)
+			return err;
+		for (size_t j = 0; j < i; j++)
+			if (listen_addr_overlaps(&places[i].addr, &places[j].addr))
+				return config_blame(c, -EINVAL, places[i].key,
+				    "\"%.*s\" is taken by %s, \"%.*s\"", CONFIG_SHOWN,
+				    places[i].text, places[j].key, CONFIG_SHOWN, places[j].text);
+	}
+	return 0;
+}
+
+int config_try(struct config *c)
+{
+	size_t count = c->listener_count;
+	struct place *places = mem_zalloc((count + 1) * sizeof(*places));
+	int err;
+
+	if (!places)
+		return config_no_memory(c);
+	for (size_t i = 0; i < count; i++) {
+		config_listener_path(c, i, places[i].key);
+		places[i].text = c->listeners[i].address;
+	}
+	if (c->internal) {
+		snprintf(places[count].key, CONFIG_WHERE, "%s",
+		    c->internal_given ? "--internal" : "internal.listen");
+		places[count++].text = c->internal;
+	}
+	err = try_places(c, places, count);
+	mem_free(places);
+	return err;
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
@@ -230,19 +273,4 @@ int config_check(struct config *c)
 	if (err == 0)
 		err = check_www(c);
 	return err < 0 ? err : check_client_library(c);
-}
-
-int config_try(struct config *c)
-{
-	char key[CONFIG_WHERE];
-	int err = 0;
-
-	for (size_t i = 0; i < c->listener_count && err == 0; i++) {
-		config_listener_path(c, i, key);
-		err = try_address(c, key, c->listeners[i].address);
-	}
-	if (err == 0 && c->internal)
-		err = try_address(
-		    c, c->internal_given ? "--internal" : "internal.listen", c->internal);
-	return err;
 }

@@ -241,10 +241,9 @@ static enum exit_code serve(struct daemon *d)
 
 static enum exit_code check(struct config *c)
 {
-	int err;
+	int err = config_try(c);
 
-	privs_raise_descriptors(c); /* warns if there are too few */
-	if ((err = config_try(c)) < 0) {
+	if (err < 0) {
 		complain("", c->error);
 		return exit_code_of(err);
 	}

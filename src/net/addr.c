@@ -329,3 +329,27 @@ int listen_addr_check(const char *text, const char **why)
 
 	return parse_place(text, false, &unused, why);
 }
+
+static bool is_any(const struct addr *a)
+{
+	static const uint8_t zeros[16];
+
+	return memcmp(a->ip, zeros, ip_bits(a->family) / 8) == 0;
+}
+
+static bool takes(const struct listen_addr *at, const struct addr *whole, const struct addr *part)
+{
+	bool all = is_any(whole);
+
+	return addr_same_ip(whole, part) || (all && (at->dual_stack || whole->family == part->family));
+}
+
+bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b)
+{
+	struct addr x = addr_from_sockaddr((const void *)&a->sa),
+	            y = addr_from_sockaddr((const void *)&b->sa);
+
+	if (x.family == AF_UNIX || y.family == AF_UNIX || x.port != y.port || x.port == 0)
+		return false;
+	return takes(a, &x, &y) || takes(b, &y, &x);
+}

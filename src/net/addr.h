@@ -58,5 +58,7 @@ struct listen_addr {
 int listen_addr_parse(const char *text, struct listen_addr *out, const char **why);
 /* Its form alone: no name is looked up. */
 int listen_addr_check(const char *text, const char **why);
+/* Whether one cannot listen at both, since they share addresses and a port. */
+bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b);
 
 #endif
