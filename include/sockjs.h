@@ -67,7 +67,7 @@ struct sockjs_ref;
 	(SOCKJS_VERSION_MAJOR * 10000 + SOCKJS_VERSION_MINOR * 100 + SOCKJS_VERSION_PATCH)
 #define SOCKJS_TEXT_(a, b, c) #a "." #b "." #c
 #define SOCKJS_TEXT(a, b, c)  SOCKJS_TEXT_(a, b, c)
-#define SOCKJS_VERSION SOCKJS_TEXT(SOCKJS_VERSION_MAJOR, SOCKJS_VERSION_MINOR, SOCKJS_VERSION_PATCH)
+#define SOCKJS_VERSION        SOCKJS_TEXT(SOCKJS_VERSION_MAJOR, SOCKJS_VERSION_MINOR, SOCKJS_VERSION_PATCH)
 
 /* The version of the library that runs, "0.1.0". */
 SOCKJS_API const char *sockjs_version(void);
@@ -163,12 +163,13 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
 /* --- a session on hold: after SOCKJS_LATER, until one of these ------------- */
 
 /* Opens a session on hold: open follows, never from within this call. What an eager client has sent
- * meanwhile waits for that (within max_body_bytes; its next requests are not answered before). `subprotocol` is NULL or one
- * the client offered. 0; -EINVAL: it did not; -EALREADY: that is decided; -ENOMEM. */
+ * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
+ * `subprotocol` is NULL or one the client offered. 0; -EINVAL: it did not; -EALREADY: that is
+ * decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
-/* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other becomes 500), a
- * SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with that status or
- * code. 0 or -EALREADY. */
+/* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
+ * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with
+ * that status or code. 0 or -EALREADY. */
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 /* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
@@ -187,9 +188,9 @@ SOCKJS_API int sockjs_send(struct sockjs_session *s, const void *text, size_t le
 /* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as
  * sockjs_send(). */
 SOCKJS_API int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len);
-/* Closes the session after what was accepted for sending. The client sees code and reason (at most 123 octets)
- * as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first call counts.
- * The close callback follows, never from within this call. */
+/* Closes the session after what was accepted for sending. The client sees code and reason (at most
+ * 123 octets) as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first
+ * call counts. The close callback follows, never from within this call. */
 SOCKJS_API void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason);
 /* Stops message callbacks until sockjs_resume(): the client is slowed down, nothing is lost. */
 SOCKJS_API void sockjs_pause(struct sockjs_session *s);
@@ -259,9 +260,9 @@ SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
 /* Makes a set of options. Options are named values; sockjsd.conf(5) lists all with unit, range and
  * default, and says whether they are a server's, an address's (a listener's) or an endpoint's. What
  * sockjs_server_new() is given holds for the server and is the default of all its addresses and
- * endpoints; sockjs_server_listen() takes those of an address alone, sockjs_server_add() those of an
- * endpoint alone. A set is read, not kept, and may be used for several calls of one kind. NULL when
- * memory is out. */
+ * endpoints; sockjs_server_listen() takes those of an address alone, sockjs_server_add() those of
+ * an endpoint alone. A set is read, not kept, and may be used for several calls of one kind. NULL
+ * when memory is out. */
 SOCKJS_API struct sockjs_options *sockjs_options_new(void);
 /* Frees a set. */
 SOCKJS_API void sockjs_options_free(struct sockjs_options *o);
@@ -276,23 +277,25 @@ SOCKJS_API const char *sockjs_options_error(const struct sockjs_options *o);
 /* --- server ------------------------------------------------------------- */
 
 /* Makes a server that does nothing yet. `o` may be NULL; its own options are threads, limits.*,
- * trusted_proxies, www, ..., those of endpoints and addresses are defaults for all of them. NULL when
- * memory is out. */
+ * trusted_proxies, www, ..., those of endpoints and addresses are defaults for all of them. NULL
+ * when memory is out. */
 SOCKJS_API struct sockjs_server *sockjs_server_new(const struct sockjs_options *o);
 /* Frees a server that does not run. */
 SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 
 /* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#';
- * "" is not allowed). `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone, and
- * goes before what sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a server or
- * an address; -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a sentence. */
+ * "" is not allowed). `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone,
+ * and goes before what sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a
+ * server or an address; -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a
+ * sentence. */
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
-/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be NULL;
- * it has options of an address alone: tls.certificate, tls.key, mode. May be called several times. 0;
- * -EINVAL: not an address, an option of something else, or one that means nothing there (mode without
- * a unix socket); -EBUSY: running; or what the kernel says. sockjs_server_error() has a sentence. */
+/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
+ * NULL; it has options of an address alone: tls.certificate, tls.key, mode. May be called several
+ * times. 0; -EINVAL: not an address, an option of something else, or one that means nothing there
+ * (mode without a unix socket); -EBUSY: running; or what the kernel says. sockjs_server_error() has
+ * a sentence. */
 SOCKJS_API int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o);
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "unix:/path"; NULL after the

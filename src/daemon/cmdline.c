@@ -76,7 +76,7 @@ static const char help[] =
     "  sockjsd -c sockjsd.json                           run it\n"
     "\n"
     "SIGTERM and SIGINT stop in order, a second one at once. Exit status: 0 stopped as asked,\n"
-    "1 failed to start or while running, and the next time may be better, 2 the command line or the\n"
+    "1 failed to start or while running, the next time may be better, 2 the command line or the\n"
     "configuration is wrong.\n";
 
 void cmdline_print_help(void)

@@ -2,8 +2,9 @@
  * daemon/config_check.c - whether a configuration that could be read can be run: files, users,
  * backends, addresses; see config.h.
  *
- * Whatever starting would refuse is refused here, with its key. What is wrong stays wrong (-EINVAL);
- * what another day may bring is -EAGAIN: a name that is not known yet, a directory to be mounted.
+ * Whatever starting would refuse is refused here, with its key. What is wrong stays wrong
+ * (-EINVAL); what another day may bring is -EAGAIN: a name that is not known yet, a directory to be
+ * mounted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -154,8 +155,9 @@ static int check_urls(struct config *c, const char *where, const struct string_l
 static int check_upstream(struct config *c, size_t i)
 {
 	const struct upstream_options *u = &c->endpoints[i].options.upstream;
-	const char *files[] = { [TLS_CERTIFICATE] = u->tls_certificate, [TLS_KEY] = u->tls_key,
-		[TLS_CA] = u->tls_ca };
+	const char *files[] = {
+		[TLS_CERTIFICATE] = u->tls_certificate, [TLS_KEY] = u->tls_key, [TLS_CA] = u->tls_ca
+	};
 	char where[CONFIG_WHERE];
 	int err;
 
@@ -182,8 +184,8 @@ static int check_listener(struct config *c, size_t i)
 	config_listener_path(c, i, where);
 	if (o->mode && !is_unix_address(l->address)) {
 		snprintf(key, sizeof(key), "%s.mode", where);
-		return config_blame(c, -EINVAL, key, "means nothing for \"%.*s\"; it is for unix:PATH",
-		    CONFIG_SHOWN, l->address);
+		return config_blame(c, -EINVAL, key,
+		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
 	}
 	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
 }
@@ -194,8 +196,8 @@ struct place {
 	struct listen_addr addr;
 };
 
-/* What a name stands for, and whether one could listen there; a port that is taken is not asked for,
- * since it may be taken by who runs with this very configuration. */
+/* What a name stands for, and whether one could listen there; a port that is taken is not asked
+ * for, since it may be taken by who runs with this very configuration. */
 static int try_place(struct config *c, struct place *p)
 {
 	const char *sentence = "";

@@ -12,8 +12,8 @@
 enum {
 	CONFIG_SHOWN = 80,       /* octets of a wrong value that an error repeats */
 	CONFIG_SHOWN_FILE = 300, /* of a file's name, whose end tells most */
-	CONFIG_WHERE = 48,       /* for the path of an object, "endpoints[0].upstream", with its NUL */
-	CONFIG_KEY = 80,         /* for that of a key in it */
+	CONFIG_WHERE = 48, /* for the path of an object, "endpoints[0].upstream", with its NUL */
+	CONFIG_KEY = 80,   /* for that of a key in it */
 };
 
 /* Writes the sentence and returns `err`. */

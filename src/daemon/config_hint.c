@@ -41,8 +41,8 @@ static const struct {
 	{ "application", OPTION_ENDPOINT, "application" },
 };
 
-/* How far a key is from being this option: 0 it is its name, 1 it begins its path, 2 it ends it. -1: it
- * has nothing to do with it. */
+/* How far a key is from being this option: 0 it is its name, 1 it begins its path, 2 it ends it.
+ * -1: it has nothing to do with it. */
 static int distance(const char *option, const char *key)
 {
 	size_t n = strlen(option), m = strlen(key);

@@ -566,8 +566,8 @@ static int read_all(struct config *c, const char *path, int fd, struct buf *text
 	return 0;
 }
 
-/* The directory of the file, as an absolute path, so that what is printed means the same elsewhere. A
- * pipe stands nowhere: NULL, as when memory is out. */
+/* The directory of the file, as an absolute path, so that what is printed means the same elsewhere.
+ * A pipe stands nowhere: NULL, as when memory is out. */
 static char *directory_of(int fd, const char *path)
 {
 	struct stat st;

@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "daemon/config_error.h"
 
-/* Of each reactor: epoll (its own and libmicrohttpd's), mailbox, ring; and of the process: logs, pages,
- * names to be resolved. */
+/* Of each reactor: epoll (its own and libmicrohttpd's), mailbox, ring; and of the process: logs,
+ * pages, names to be resolved. */
 enum { FOR_A_REACTOR = 8, FOR_THE_PROCESS = 64 };
 
 /* --- descriptors ------------------------------------------------------------------------------ */
@@ -162,7 +162,8 @@ int privs_borrow(struct config *c)
 	err = c->user ? initgroups(c->user, gid) : setgroups(1, &gid);
 	if (err == 0 && setegid(gid) == 0 && seteuid(uid) == 0)
 		return 0;
-	err = config_fail(c, -errno, "cannot try the rights of user and group: %s", strerror(errno));
+	err =
+	    config_fail(c, -errno, "cannot try the rights of user and group: %s", strerror(errno));
 	privs_return();
 	return err;
 }

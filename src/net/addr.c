@@ -310,8 +310,8 @@ static int parse_place(const char *text, bool names, struct listen_addr *out, co
 		*why = "the port must be a number from 0 to 65535";
 		return -EINVAL;
 	} else {
-		err = parse_host((struct bytes){ text, (size_t)(colon - text) }, port, names,
-		    &parsed, why);
+		err = parse_host(
+		    (struct bytes){ text, (size_t)(colon - text) }, port, names, &parsed, why);
 	}
 	if (err == 0)
 		*out = parsed;
@@ -341,7 +341,8 @@ static bool takes(const struct listen_addr *at, const struct addr *whole, const 
 {
 	bool all = is_any(whole);
 
-	return addr_same_ip(whole, part) || (all && (at->dual_stack || whole->family == part->family));
+	return addr_same_ip(whole, part) ||
+	       (all && (at->dual_stack || whole->family == part->family));
 }
 
 bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b)

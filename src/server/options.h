@@ -158,11 +158,12 @@ int options_init(struct sockjs_options *o);
 void options_fini(struct sockjs_options *o);
 /* A deep copy, for who keeps them; 0 or -ENOMEM. */
 int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
-/* Sets in `to` what was set in `from` and is of this scope; the rest of `to` stays. 0 or -ENOMEM. */
+/* Sets in `to` what was set in `from` and is of this scope; the rest of `to` stays. 0 or -ENOMEM.
+ */
 int options_overlay(
     struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope);
-/* The first option that was set and is of none of these scopes (1 << OPTION_*); NULL if all are. Who
- * takes a set over refuses what would be ignored. */
+/* The first option that was set and is of none of these scopes (1 << OPTION_*); NULL if all are.
+ * Who takes a set over refuses what would be ignored. */
 const struct option *options_stray(const struct sockjs_options *o, unsigned scopes);
 /* Those of this scope are somebody's who has taken them: they are no longer stray. */
 void options_taken(struct sockjs_options *o, enum option_scope scope);

@@ -205,9 +205,9 @@ START_TEST(places_that_share_an_address_and_a_port_overlap)
 	static const char *const pairs[][2] = { { ":80", "*:80" }, { ":80", "127.0.0.1:80" },
 		{ "127.0.0.1:80", "*:80" }, { "[::1]:80", ":80" }, { "0.0.0.0:80", "127.0.0.1:80" },
 		{ "[::]:80", "[::1]:80" }, { "127.0.0.1:80", "127.0.0.1:80" } };
-	static const char *const apart[][2] = { { ":80", ":81" }, { "127.0.0.1:80", "127.0.0.2:80" },
-		{ "0.0.0.0:80", "[::]:80" }, { ":0", ":0" }, { "unix:/a", "unix:/a" },
-		{ "unix:/a", ":80" } };
+	static const char *const apart[][2] = { { ":80", ":81" },
+		{ "127.0.0.1:80", "127.0.0.2:80" }, { "0.0.0.0:80", "[::]:80" }, { ":0", ":0" },
+		{ "unix:/a", "unix:/a" }, { "unix:/a", ":80" } };
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
 		struct listen_addr x = listen_at(pairs[i][0]), y = listen_at(pairs[i][1]);

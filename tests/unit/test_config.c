@@ -350,7 +350,8 @@ static const struct {
 	const char *text, *sentence;
 	int err;
 } unfit[] = {
-	{ "{\"www\":\"/etc/passwd\",", "www: cannot read \"/etc/passwd\": Not a directory", -EINVAL },
+	{ "{\"www\":\"/etc/passwd\",", "www: cannot read \"/etc/passwd\": Not a directory",
+	    -EINVAL },
 	{ "{\"client_library\":\"/etc\",", "client_library: cannot read \"/etc\": Is a directory",
 	    -EINVAL },
 	{ "{\"user\":\"no-such-user\",", "user: \"no-such-user\" is not known here", -EINVAL },
@@ -463,7 +464,8 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	char dir[] = "/tmp/test_config.XXXXXX", path[64], wanted[64];
 	static const char text[] =
 	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
-	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../k.pem\"}}],\"endpoints\":[]}";
+	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
+	    "k.pem\"}}],\"endpoints\":[]}";
 	FILE *f;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));

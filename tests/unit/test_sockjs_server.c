@@ -125,8 +125,10 @@ START_TEST(endpoint_options_of_the_server_are_the_defaults_of_its_endpoints)
 {
 	static const char *const of_the_server[] = { "threads", "1", "allowed_origins",
 		"https://a.example", "max_sessions", "7", NULL };
-	static const char *const of_the_endpoint[] = { "allowed_origins", "https://b.example", NULL };
-	static const char ask[] = "GET /%s/info HTTP/1.1\r\nHost: x\r\nOrigin: https://%s.example\r\n\r\n";
+	static const char *const of_the_endpoint[] = { "allowed_origins", "https://b.example",
+		NULL };
+	static const char ask[] =
+	    "GET /%s/info HTTP/1.1\r\nHost: x\r\nOrigin: https://%s.example\r\n\r\n";
 
 	gateway_init(&gateway, of_the_server);
 	gateway_add(&gateway, "/plain", &telling_app, NULL, NULL);
@@ -136,8 +138,7 @@ START_TEST(endpoint_options_of_the_server_are_the_defaults_of_its_endpoints)
 		char text[200];
 		bool own = i >= 2, from_b = i & 1;
 
-		snprintf(text, sizeof(text), ask, own ? "own" : "plain",
-		    from_b ? "b" : "a");
+		snprintf(text, sizeof(text), ask, own ? "own" : "plain", from_b ? "b" : "a");
 		raw_open(&a, gateway.port);
 		raw_write(&a, text, strlen(text));
 		raw_expect_next(&a, own == from_b ? "HTTP/1.1 200 " : "HTTP/1.1 403 ");
@@ -234,9 +235,8 @@ START_TEST(the_header_and_the_library_say_one_version)
 	    SOCKJS_VERSION_PATCH);
 	ck_assert_str_eq(sockjs_version(), text);
 	ck_assert_str_eq(SOCKJS_VERSION, text);
-	ck_assert_int_eq(SOCKJS_VERSION_NUMBER, SOCKJS_VERSION_MAJOR * 10000 +
-	                                            SOCKJS_VERSION_MINOR * 100 +
-	                                            SOCKJS_VERSION_PATCH);
+	ck_assert_int_eq(SOCKJS_VERSION_NUMBER,
+	    SOCKJS_VERSION_MAJOR * 10000 + SOCKJS_VERSION_MINOR * 100 + SOCKJS_VERSION_PATCH);
 }
 END_TEST
 
