@@ -566,38 +566,41 @@ static int read_all(struct config *c, const char *path, int fd, struct buf *text
 	return 0;
 }
 
-/* The directory of the file, as an absolute path, so that what is printed means the same elsewhere.
- * A pipe stands nowhere: NULL, as when memory is out. */
-static char *directory_of(int fd, const char *path)
+/* The directory that the file was named in, as an absolute path, so that what is printed means the same
+ * elsewhere. A pipe stands nowhere: NULL. */
+static int directory_of(struct config *c, int fd, const char *path, char **out)
 {
+	const char *slash = strrchr(path, '/');
 	struct stat st;
-	char *real, *slash;
+	char *dir;
 
+	*out = NULL;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return NULL;
-	real = realpath(path, NULL);
-	slash = real ? strrchr(real, '/') : NULL;
-	if (slash)
-		*slash = '\0';
-	return real;
+		return 0;
+	dir = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+	if (!dir)
+		return config_no_memory(c);
+	*out = realpath(dir, NULL);
+	mem_free(dir);
+	return *out ? 0 : config_fail(c, -errno, "%s: %s", path, strerror(errno));
 }
 
 int config_read_file(struct config *c, const char *path)
 {
 	struct buf text = BUF_INIT;
+	struct reader r = { c, path, NULL };
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
-	char *directory;
+	char *directory = NULL;
 
 	if (fd < 0)
 		return config_fail(c, -errno, "%s: %s", path, strerror(errno));
-	directory = directory_of(fd, path);
-	err = read_all(c, path, fd, &text);
+	err = directory_of(c, fd, path, &directory);
+	r.directory = directory;
+	if (err == 0)
+		err = read_all(c, path, fd, &text);
 	close(fd);
-	if (err == 0) {
-		struct reader r = { c, path, directory };
-
+	if (err == 0)
 		err = read_json(&r, text.data ? buf_data(&text) : "", buf_len(&text));
-	}
 	buf_fini(&text);
 	free(directory);
 	return err;
