@@ -114,7 +114,7 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_INTERRUPTED = 1002, /* the connection broke, or the client did not come back in
 	                                  * time; also a breach of protocol */
 	SOCKJS_CLOSE_UNSUPPORTED = 1003,
-	SOCKJS_CLOSE_NO_STATUS = 1005,   /* the client closed its WebSocket without a code */
+	SOCKJS_CLOSE_NO_STATUS = 1005, /* the client closed its WebSocket without a code */
 	SOCKJS_CLOSE_INVALID_DATA = 1007,
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,

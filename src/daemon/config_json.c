@@ -319,18 +319,27 @@ static int at(struct reader *r, int err, const char *path)
 	return err < 0 ? refuse(r, err, path, r->c->error) : 0;
 }
 
+/* A socket's file is found from where the configuration stands, as every other. */
+static const char *place_of(const struct reader *r, const char *address, char text[PATH_BYTES])
+{
+	if (!r->directory || strncmp(address, "unix:", 5) != 0 || address[5] == '/' || !address[5])
+		return address;
+	snprintf(text, PATH_BYTES, "unix:%s/%s", r->directory, address + 5);
+	return text;
+}
+
 static int read_listener_object(struct reader *r, const char *path, json_t *value)
 {
 	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
 	struct place p = { path, "", 1u << OPTION_LISTENER, NULL, words };
 	const char *address = required(r, path, value, "address");
-	char where[PATH_BYTES + 16];
+	char where[PATH_BYTES + 16], text[PATH_BYTES];
 	int err;
 
 	if (!address)
 		return -EINVAL;
 	snprintf(where, sizeof(where), "%saddress: ", path);
-	if ((err = at(r, config_add_listener(r->c, address), where)) < 0)
+	if ((err = at(r, config_add_listener(r->c, place_of(r, address, text)), where)) < 0)
 		return err;
 	p.options = &r->c->listeners[r->c->listener_count - 1].options;
 	if ((err = read_members(r, &p, value)) < 0)
@@ -340,11 +349,13 @@ static int read_listener_object(struct reader *r, const char *path, json_t *valu
 
 static int read_listener(struct reader *r, size_t i, json_t *value)
 {
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], text[PATH_BYTES];
 
 	if (json_is_string(value)) {
+		const char *address = place_of(r, json_string_value(value), text);
+
 		snprintf(path, sizeof(path), "listen[%zu]: ", i);
-		return at(r, config_add_listener(r->c, json_string_value(value)), path);
+		return at(r, config_add_listener(r->c, address), path);
 	}
 	snprintf(path, sizeof(path), "listen[%zu]", i);
 	if (!json_is_object(value))
@@ -369,11 +380,14 @@ static int read_listen(struct reader *r, const char *path, json_t *value)
 
 static int read_internal_listen(struct reader *r, const char *path, json_t *value)
 {
+	char text[PATH_BYTES];
+
 	if (json_is_null(value))
 		return 0;
 	if (!json_is_string(value))
 		return wrong_type(r, path, "internal.listen", value, "an address or null");
-	return at(r, config_set_internal(r->c, json_string_value(value)), "internal.listen: ");
+	return at(r, config_set_internal(r->c, place_of(r, json_string_value(value), text)),
+	    "internal.listen: ");
 }
 
 static int read_internal(struct reader *r, const char *path, json_t *value)
@@ -566,8 +580,8 @@ static int read_all(struct config *c, const char *path, int fd, struct buf *text
 	return 0;
 }
 
-/* The directory that the file was named in, as an absolute path, so that what is printed means the same
- * elsewhere. A pipe stands nowhere: NULL. */
+/* The directory that the file was named in, as an absolute path, so that what is printed means the
+ * same elsewhere. A pipe stands nowhere: NULL. */
 static int directory_of(struct config *c, int fd, const char *path, char **out)
 {
 	const char *slash = strrchr(path, '/');

@@ -2,8 +2,6 @@
  * server/sockjs.c - handshakes and sessions as applications see them
  * (include/sockjs.h).
  */
-#include "config.h"
-
 #include <errno.h>
 
 #include "base/log.h"

@@ -465,7 +465,8 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	static const char text[] =
 	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
 	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
-	    "k.pem\"}}],\"endpoints\":[]}";
+	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":[]"
+	    "}";
 	FILE *f;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -480,6 +481,10 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	ck_assert_str_eq(c.options.server.client_library, "/abs/s.js");
 	snprintf(wanted, sizeof(wanted), "%s/../k.pem", dir);
 	ck_assert_str_eq(c.listeners[0].options.listener.tls_key, wanted);
+	snprintf(wanted, sizeof(wanted), "unix:%s/s.sock", dir);
+	ck_assert_str_eq(c.listeners[1].address, wanted);
+	snprintf(wanted, sizeof(wanted), "unix:%s/i.sock", dir);
+	ck_assert_str_eq(c.internal, wanted);
 	config_fini(&c);
 	unlink(path);
 	rmdir(dir);
