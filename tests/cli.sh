@@ -59,7 +59,8 @@ holds() { # NAME COMMAND...
 # start ARG...: runs sockjsd until stop; leaves $pid, $port (of the first address)
 start() {
 	: >"$tmp/out" # or the loop might find what an earlier server said
-	"$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	: >"$tmp/err"
+	"$sockjsd" "$@" >"$tmp/out" 2>>"$tmp/err" </dev/null &
 	pid=$!
 	for _ in $(seq $((600 * patience))); do
 		grep -q '^listening on' "$tmp/out" && break
@@ -186,6 +187,62 @@ says 'and it says what is missing' "$err" "sockjsd: $tmp/sockjsd.json: listen: m
 exits 'unless the command line names one' 0 -c "$tmp/sockjsd.json" -l 127.0.0.1:0 --check-config
 says 'and a valid one is called so' "$out" "$tmp/sockjsd.json: the configuration is valid"
 
+# --- what --check-config tries ----------------------------------------------------
+
+# checks NAME CODE PATTERN: the configuration on standard input
+checks() {
+	config
+	exits "$1" "$2" -c "$tmp/sockjsd.json" --check-config
+	says "$1: the sentence" "$err" "sockjsd: $tmp/sockjsd.json$3"
+}
+
+with_listen() { # VALUE
+	printf '{ "listen": [ %s ], "endpoints": [ { "prefix": "/app", "application": "echo" } ] }\n' "$1"
+}
+
+with() { # MEMBERS of the top level
+	printf '{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/app", "application": "echo" } ], %s }\n' "$1"
+}
+
+checks 'a host name that is not known may be known later' 1 ': listen\[0]: "no-such-host.invalid:80": no address *' \
+	< <(with_listen '"no-such-host.invalid:80"')
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'an address that is not here may be here later' 1 ': listen\[0]: "192.0.2.1:80": cannot listen: *' \
+	< <(with_listen '"192.0.2.1:80"')
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'the directory of a socket may be made later' 1 ": listen\\[0]: \"unix:$tmp/no/s\": the directory of the socket: No such *" \
+	< <(with_listen "\"unix:$tmp/no/s\"")
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'the internal address is tried too' 1 ': internal.listen: "192.0.2.1:80": cannot listen: *' \
+	< <(with '"internal": { "listen": "192.0.2.1:80" }')
+checks 'a mode of a port means nothing' 2 ': listen\[0].mode: means nothing for "127.0.0.1:0"; it is for unix:PATH' \
+	< <(with_listen '{ "address": "127.0.0.1:0", "mode": "0600" }')
+checks 'a port cannot be had twice' 2 ': listen\[1]: ":8099" is taken by listen\[0], "127.0.0.1:8099"' \
+	< <(with_listen '"127.0.0.1:8099", ":8099"')
+checks 'a user must be known' 2 ': user: "no-such-user" is not known here' < <(with '"user": "no-such-user"')
+checks 'a group must be known' 2 ': group: "no-such-group" is not known here' < <(with '"group": "no-such-group"')
+checks 'www must be a directory' 2 ': www: cannot read "/etc/passwd": Not a directory' < <(with '"www": "/etc/passwd"')
+checks 'the client library must be a file' 2 ': client_library: cannot read "/etc": Is a directory' \
+	< <(with '"client_library": "/etc"')
+checks 'a key of an endpoint does not stand at the top' 2 \
+	': heartbeat_delay_ms: unknown key here; it belongs into an endpoint: endpoints\[].heartbeat_delay_ms' \
+	< <(with '"heartbeat_delay_ms": 1000')
+checks 'no library is quoted' 2 ':1:*: a NUL character (\\u0000) is not allowed' < <(with '"www": "\u0000"')
+if [ "$(id -u)" = 0 ]; then
+	mkdir -m 700 "$tmp/private"
+	checks 'www must be readable by the user' 2 ": www: cannot read \"$tmp/private\": Permission denied" \
+		< <(with "\"user\": \"nobody\", \"www\": \"$tmp/private\"")
+	echo >"$tmp/private/s.js"
+	checks 'so must be the client library' 2 ": client_library: cannot read \"$tmp/private/s.js\": Permission denied" \
+		< <(with "\"user\": \"nobody\", \"client_library\": \"$tmp/private/s.js\"")
+	rm -r "$tmp/private"
+fi
+
+mkdir "$tmp/pages"
+with '"www": "pages"' | config
+exits 'names of files are relative to the configuration' 0 -c "$tmp/sockjsd.json" --print-config
+says 'and printed so that they mean the same elsewhere' "$out" "*\"www\": \"$tmp/pages\"*"
+
 run --demo --print-config --www / --log-format json
 printf '%s\n' "$out" >"$tmp/printed.json"
 exits 'what --print-config prints is a configuration' 0 -c "$tmp/printed.json" --print-config
@@ -197,7 +254,14 @@ exits 'and it passes the check' 0 -c "$tmp/printed.json" --check-config
 start --demo -l 127.0.0.1:0 --log-level warn
 holds 'a port of its own is chosen and told' [ -n "$port" ]
 exits 'a port that is taken is a failure' 1 --demo -l "127.0.0.1:$port"
-says 'and the address is named' "$err" "*sockjsd: 127.0.0.1:$port: *"
+says 'and the address is named, once' "$err" "*sockjsd: 127.0.0.1:$port: cannot listen: Address already in use"
+config <<-END
+	{ "listen": [ "127.0.0.1:$port" ], "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+exits 'one of a file likewise' 1 -c "$tmp/sockjsd.json"
+says 'with file and key' "$err" \
+	"*sockjsd: $tmp/sockjsd.json: listen\[0]: 127.0.0.1:$port: cannot listen: Address already in use"
+exits 'but for the check, which may be of who listens there' 0 -c "$tmp/sockjsd.json" --check-config
 open_connection
 request GET /echo
 answer=
@@ -216,6 +280,20 @@ holds 'nor do signals that mean nothing to it' alive
 stop
 says 'SIGTERM ends it as asked' "$code" 0
 says 'and SIGHUP was answered in the log, with a time' "$(<"$tmp/err")" '*[0-9]T[0-9][0-9]:*Z warn  SIGHUP ignored*'
+
+printf 'my own library\n' >"$tmp/pages/sockjs.min.js"
+start --demo -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"
+open_connection
+request GET /sockjs.min.js
+holds 'a client library in --www is served, whatever else there is' await 'my own library'
+exec 3>&-
+stop
+start --upstream ws://127.0.0.1:9 -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"
+open_connection
+request GET /sockjs.min.js
+holds 'with --upstream too' await 'my own library'
+exec 3>&-
+stop
 
 start --demo -l 127.0.0.1:0 --log-level silent
 kill -INT "$pid"

@@ -54,6 +54,13 @@ struct option {
 /* All of them, scope by scope; *count of them. */
 const struct option *options_table(size_t *count);
 const struct option *options_find(const char *key);
+/* Whether its value is the name of a file. */
+bool options_is_file(const struct option *opt);
+/* Whether an endpoint may have this prefix; what is allowed in words. */
+bool options_is_prefix(const char *prefix);
+#define OPTIONS_PREFIX                                                                             \
+	"a path such as /echo in ASCII, without a slash at the end and without blanks and "        \
+	". ? # % ; \" < > \\"
 /* The unit of a number as its key tells, "milliseconds" or "bytes"; "" if it is a count. */
 const char *options_unit(const struct option *opt);
 /* Whether null is a value of it. */
@@ -142,11 +149,14 @@ struct upstream_options {
 	char *tls_key;
 };
 
+#define OPTIONS_MAX 160 /* rows of the table, at most */
+
 struct sockjs_options {
 	struct server_options server;
 	struct listener_options listener;
 	struct endpoint_options endpoint;
 	struct upstream_options upstream;
+	bool is_set[OPTIONS_MAX]; /* by row of the table: given, not just the default */
 	char error[512];
 };
 
@@ -155,6 +165,15 @@ int options_init(struct sockjs_options *o);
 void options_fini(struct sockjs_options *o);
 /* A deep copy, for who keeps them; 0 or -ENOMEM. */
 int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
+/* Sets in `to` what was set in `from` and is of this scope; the rest of `to` stays. 0 or -ENOMEM.
+ */
+int options_overlay(
+    struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope);
+/* The first option that was set and is of none of these scopes (1 << OPTION_*); NULL if all are.
+ * Who takes a set over refuses what would be ignored. */
+const struct option *options_stray(const struct sockjs_options *o, unsigned scopes);
+/* Those of this scope are somebody's who has taken them: they are no longer stray. */
+void options_taken(struct sockjs_options *o, enum option_scope scope);
 /* As sockjs_options_set(), by the row of the table; a NULL value is null. */
 int options_set(struct sockjs_options *o, const struct option *opt, const char *value);
 /* The same for a list whose items are apart already. The error names the item by its number. */

@@ -35,11 +35,19 @@ static bool valid_cidr(const char *s)
 	return cidr_parse((struct bytes){ s, strlen(s) }, &cidr) == 0;
 }
 
+/* Whether the text begins with this scheme and something like a host. */
+static bool has_host(const char *s, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return strncmp(s, scheme, n) == 0 && s[n] && !strchr("/?#:", s[n]);
+}
+
 /* It is written into pages and JSON: a path or an http URL without anything that could end a
  * string. */
 static bool valid_url(const char *s)
 {
-	if (s[0] != '/' && strncmp(s, "http://", 7) != 0 && strncmp(s, "https://", 8) != 0)
+	if (s[0] != '/' && !has_host(s, "http://") && !has_host(s, "https://"))
 		return false;
 	for (; *s; s++)
 		if (*s <= ' ' || *s == 0x7f || strchr("\"'<>\\`", *s))
@@ -132,6 +140,18 @@ static bool valid_forwarded(const char *s)
 		return false;
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (strcasecmp(s, own[i]) == 0)
+			return false;
+	return true;
+}
+
+bool options_is_prefix(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n < 2 || n > 255 || s[0] != '/' || s[n - 1] == '/' || strstr(s, "//"))
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s == 0x7f || strchr(".?#%;\"<>\\", *s))
 			return false;
 	return true;
 }
@@ -272,7 +292,7 @@ static const struct option table[] = {
 		      "nothing is lost; 0: no limit." },
 	{ ENDPOINT("max_bytes_per_second", OPTION_INT, 0, GIGABYTE, "0", max_bytes_per_second),
 	  .sentence = "Octets of these; likewise." },
-	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 1, GIGABYTE, "524288", send_buffer_bytes),
+	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 256, GIGABYTE, "524288", send_buffer_bytes),
 	  .sentence = "What may wait for one slow client before its session is closed; also the "
 		      "longest message an application can send." },
 	{ ENDPOINT("send_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", send_timeout_ms),
@@ -352,6 +372,7 @@ static const struct option table[] = {
 	  .sentence = "PEM file of its private key." },
 };
 /* clang-format on */
+_Static_assert(sizeof(table) / sizeof(*table) <= OPTIONS_MAX, "struct sockjs_options has no room");
 
 const struct option *options_table(size_t *count)
 {
@@ -381,6 +402,11 @@ const char *options_unit(const struct option *opt)
 	return ends_with(opt->key, "_bytes") ? "bytes" : "";
 }
 
+bool options_is_file(const struct option *opt)
+{
+	return opt->type == OPTION_STRING && !opt->allowed;
+}
+
 bool options_nullable(const struct option *opt)
 {
 	return !opt->default_value && (opt->type == OPTION_STRING || opt->type == OPTION_MODE);
@@ -401,7 +427,7 @@ int options_describe(const struct option *opt, char *text, size_t size)
 		    opt->max, null);
 	case OPTION_STRING:
 		return snprintf(
-		    text, size, "%s%s", opt->allowed ? opt->allowed : "a file name", null);
+		    text, size, "%s%s", options_is_file(opt) ? "a file name" : opt->allowed, null);
 	case OPTION_LIST:
 		break;
 	}

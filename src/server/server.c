@@ -174,19 +174,44 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server);
 }
 
-/* --- endpoints ---------------------------------------------------------- */
+/* --- options ------------------------------------------------------------ */
 
-static bool is_prefix(const char *prefix)
+static int refuse_stray(
+    struct sockjs_server *server, const struct option *stray, enum option_scope scope)
 {
-	size_t n = strlen(prefix);
+	static const char *const takers[] = {
+		[OPTION_SERVER] = "sockjs_server_new()",
+		[OPTION_LISTENER] = "sockjs_server_new() or sockjs_server_listen()",
+		[OPTION_ENDPOINT] = "sockjs_server_new() or sockjs_server_add()",
+		[OPTION_UPSTREAM] = "sockjsd alone",
+	};
 
-	if (n < 2 || n > 256 || prefix[0] != '/' || prefix[n - 1] == '/' || strstr(prefix, "//"))
-		return false;
-	for (const char *p = prefix; *p; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr(".?#%;", *p))
-			return false;
-	return true;
+	return server_fail(server, -EINVAL, "%s: not an option of %s; it is one for %s", stray->key,
+	    scope == OPTION_LISTENER ? "an address" : "an endpoint", takers[stray->scope]);
 }
+
+/* What one endpoint or address goes by: what the server was given for all, and over it `o`. */
+static int merge_options(struct sockjs_server *server, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope)
+{
+	const struct option *stray = o ? options_stray(o, 1u << scope) : NULL;
+	int err;
+
+	if (stray)
+		return refuse_stray(server, stray, scope);
+	if (options_copy(out, &server->options) < 0)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = o ? options_overlay(out, o, scope) : 0;
+	if (err < 0)
+		server_fail(server, err, "out of memory");
+	else if ((err = options_check(out, scope)) < 0)
+		server_fail(server, err, "%s", out->error);
+	if (err < 0)
+		options_fini(out);
+	return err;
+}
+
+/* --- endpoints ---------------------------------------------------------- */
 
 /* Makes room for one more pointer. */
 static int grow(void *array, size_t count)
@@ -202,40 +227,39 @@ static int grow(void *array, size_t count)
 	return 0;
 }
 
+/* Whether an endpoint may come here; its prefix is free then. */
+static int check_place(struct sockjs_server *server, const char *prefix)
+{
+	if (server->started)
+		return server_fail(
+		    server, -EBUSY, "endpoints cannot be added to a server that runs");
+	if (!options_is_prefix(prefix))
+		return server_fail(server, -EINVAL, "\"%.80s\" is not a prefix; allowed: %s",
+		    prefix, OPTIONS_PREFIX);
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
+			return server_fail(
+			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
+	return 0;
+}
+
 int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o)
 {
 	struct sockjs_options *own;
 	struct server_endpoint *ep;
+	int err = check_place(server, prefix);
 
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "endpoints cannot be added to a server that runs");
-	if (!is_prefix(prefix))
-		return server_fail(server, -EINVAL,
-		    "\"%s\" is not a prefix: it begins with a slash, does not end with one, and "
-		    "has none of . ? # %% ;",
-		    prefix);
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
-			return server_fail(
-			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
-	own = sockjs_options_new();
-	if (own && o) {
-		options_fini(own);
-		if (options_copy(own, o) < 0) {
-			mem_free(own);
-			own = NULL;
-		}
-	}
+	if (err < 0)
+		return err;
+	own = mem_alloc(sizeof(*own));
 	if (!own || grow(&server->endpoints, server->endpoint_count) < 0) {
-		sockjs_options_free(own);
+		mem_free(own);
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
-	if (options_check(own, OPTION_ENDPOINT) < 0) {
-		int err = server_fail(server, -EINVAL, "%s", own->error);
-
-		sockjs_options_free(own);
+	err = merge_options(server, own, o, OPTION_ENDPOINT);
+	if (err < 0) {
+		mem_free(own);
 		return err;
 	}
 	ep = endpoint_new(server, prefix, callbacks, app, own);
@@ -249,15 +273,14 @@ int sockjs_server_add(struct sockjs_server *server, const char *prefix,
 
 /* --- addresses ---------------------------------------------------------- */
 
+/* That the two go together has been checked. */
 static int make_tls(
     struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
 {
 	char why[400];
 
-	if (!o->tls_certificate && !o->tls_key)
+	if (!o->tls_certificate)
 		return 0;
-	if (!o->tls_certificate || !o->tls_key)
-		return server_fail(server, -EINVAL, "tls.certificate and tls.key go together");
 	l->tls = tls_context_new(o->tls_certificate, o->tls_key, why, sizeof(why));
 	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
 }
@@ -299,18 +322,14 @@ static void print_url(struct server_listener *l, const char *address)
 	    addr_print(&a, true, text));
 }
 
-static int listen_at(struct sockjs_server *server, const char *address,
+static int open_listener(struct sockjs_server *server, const char *address,
     const struct listener_options *lo, bool is_internal)
 {
 	struct server_listener *l;
 	struct listen_addr addr;
 	const char *sentence = "";
-	int err;
+	int err = listen_addr_parse(address, &addr, &sentence);
 
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "addresses cannot be added to a server that runs");
-	err = listen_addr_parse(address, &addr, &sentence);
 	if (err < 0)
 		return server_fail(server, err, "%s", sentence);
 	l = mem_zalloc(sizeof(*l));
@@ -331,12 +350,43 @@ static int listen_at(struct sockjs_server *server, const char *address,
 	return 0;
 }
 
+/* Every sentence about an address begins with it. */
+static int listen_at(struct sockjs_server *server, const char *address,
+    const struct listener_options *lo, bool is_internal)
+{
+	char why[sizeof(server->error)];
+	int err;
+
+	if (server->started)
+		return server_fail(
+		    server, -EBUSY, "addresses cannot be added to a server that runs");
+	err = open_listener(server, address, lo, is_internal);
+	if (err == 0)
+		return 0;
+	snprintf(why, sizeof(why), "%s", server->error);
+	return server_fail(server, err, "%.150s: %s", address, why);
+}
+
+static bool is_unix_address(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0;
+}
+
 int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o)
 {
-	static const struct listener_options plain;
+	struct sockjs_options own;
+	int err;
 
-	return listen_at(server, address, o ? &o->listener : &plain, false);
+	if (o && o->listener.mode && !is_unix_address(address))
+		return server_fail(server, -EINVAL,
+		    "%.150s: mode: means nothing here; it is for unix:PATH", address);
+	err = merge_options(server, &own, o, OPTION_LISTENER);
+	if (err < 0)
+		return err;
+	err = listen_at(server, address, &own.listener, false);
+	options_fini(&own);
+	return err;
 }
 
 int server_listen_internal(struct sockjs_server *server, const char *address)
@@ -439,6 +489,9 @@ int sockjs_server_run(struct sockjs_server *server)
 
 	if (server->started)
 		return server_fail(server, -EBUSY, "a server runs once");
+	if (server->listener_count == 0)
+		return server_fail(server, -EINVAL,
+		    "there is no address to listen on: call sockjs_server_listen() first");
 	err = prepare(server);
 	if (err < 0) {
 		free_reactors(server);

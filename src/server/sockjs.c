@@ -2,8 +2,6 @@
  * server/sockjs.c - handshakes and sessions as applications see them
  * (include/sockjs.h).
  */
-#include "config.h"
-
 #include <errno.h>
 
 #include "base/log.h"
@@ -13,7 +11,7 @@
 
 const char *sockjs_version(void)
 {
-	return PACKAGE_VERSION;
+	return SOCKJS_VERSION;
 }
 
 /* --- the session's callbacks -------------------------------------------- */

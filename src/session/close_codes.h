@@ -16,9 +16,9 @@
 	X(POLICY, 1008, "Policy violation", "policy")                                              \
 	X(TOO_BIG, 1009, "Message too big", "too_big")                                             \
 	X(INTERNAL_ERROR, 1011, "Internal error", "internal_error")                                \
-	X(RESTART, 1012, "Service restart", "restart")                                            \
-	X(TRY_AGAIN_LATER, 1013, "Try again later", "try_again_later")                            \
-	X(BAD_GATEWAY, 1014, "Bad gateway", "bad_gateway")                                        \
+	X(RESTART, 1012, "Service restart", "restart")                                             \
+	X(TRY_AGAIN_LATER, 1013, "Try again later", "try_again_later")                             \
+	X(BAD_GATEWAY, 1014, "Bad gateway", "bad_gateway")                                         \
 	X(BUSY, 2010, "Another connection still open", "busy")                                     \
 	X(GO_AWAY, 3000, "Go away!", "go_away")                                                    \
 	X(SLOW, 4500, "The client reads too slowly", "slow")                                       \

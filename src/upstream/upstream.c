@@ -406,6 +406,7 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 	if (err == 0)
 		err = options_copy(&u->options, options);
 	if (err == 0) {
+		options_taken(options, OPTION_UPSTREAM);
 		read_settings(u);
 		err = add_targets(u, why, why_size);
 	}
