@@ -178,6 +178,7 @@ int main(int argc, char **argv)
 	if (!options || !(chat.server = sockjs_server_new(NULL)))
 		return 1;
 	sockjs_options_set(options, "max_message_bytes", "4096");
+	sockjs_options_set(options, "allowed_origins", "*"); /* of any page: better name yours */
 	if (sockjs_server_add(chat.server, "/chat", &callbacks, NULL, options) < 0 ||
 	    sockjs_server_listen(chat.server, argc > 1 ? argv[1] : "127.0.0.1:8081", NULL) < 0) {
 		fprintf(stderr, "%s\n", sockjs_server_error(chat.server));

@@ -33,10 +33,14 @@ static void on_writable(struct sockjs_session *s, void *app)
 int main(int argc, char **argv)
 {
 	struct sockjs_callbacks echo = { .message = on_message, .writable = on_writable };
+	struct sockjs_options *options = sockjs_options_new();
 	int err;
 
-	if (!(server = sockjs_server_new(NULL)))
+	/* Any page may connect; a service on the Internet names those that may. */
+	if (!options || sockjs_options_set(options, "allowed_origins", "*") < 0 ||
+	    !(server = sockjs_server_new(options)))
 		return 1;
+	sockjs_options_free(options);
 	if (sockjs_server_add(server, "/echo", &echo, NULL, NULL) < 0 ||
 	    sockjs_server_listen(server, argc > 1 ? argv[1] : "127.0.0.1:8081", NULL) < 0) {
 		fprintf(stderr, "%s\n", sockjs_server_error(server));

@@ -13,8 +13,11 @@
  *	}
  *
  *	struct sockjs_callbacks echo = { .message = on_message };
- *	struct sockjs_server *server = sockjs_server_new(NULL);
+ *	struct sockjs_options *options = sockjs_options_new();
+ *	struct sockjs_server *server;
  *
+ *	sockjs_options_set(options, "allowed_origins", "https://example.com");
+ *	server = sockjs_server_new(options);
  *	sockjs_server_add(server, "/echo", &echo, NULL, NULL);
  *	sockjs_server_listen(server, "127.0.0.1:8081", NULL);
  *	return sockjs_server_run(server);
@@ -56,7 +59,17 @@ struct sockjs_options;
 struct sockjs_group;
 struct sockjs_ref;
 
-/* The version of the library, "0.1.0". */
+/* The version of this header; the build takes it from here. SOCKJS_VERSION_NUMBER is for #if. */
+#define SOCKJS_VERSION_MAJOR 0
+#define SOCKJS_VERSION_MINOR 1
+#define SOCKJS_VERSION_PATCH 0
+#define SOCKJS_VERSION_NUMBER                                                                      \
+	(SOCKJS_VERSION_MAJOR * 10000 + SOCKJS_VERSION_MINOR * 100 + SOCKJS_VERSION_PATCH)
+#define SOCKJS_TEXT_(a, b, c) #a "." #b "." #c
+#define SOCKJS_TEXT(a, b, c)  SOCKJS_TEXT_(a, b, c)
+#define SOCKJS_VERSION        SOCKJS_TEXT(SOCKJS_VERSION_MAJOR, SOCKJS_VERSION_MINOR, SOCKJS_VERSION_PATCH)
+
+/* The version of the library that runs, "0.1.0". */
 SOCKJS_API const char *sockjs_version(void);
 
 /* --- the application ---------------------------------------------------- */
@@ -89,6 +102,9 @@ struct sockjs_callbacks {
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
+	/* Whether it could take a session now: 0 makes /readyz of the internal address answer 503, if the
+	 * option internal.ready_needs_backends says so. On one of the server's threads; not to wait. */
+	int (*ready)(void *app);
 };
 
 /* What a handshake callback returns to decide later. */
@@ -110,15 +126,18 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_RESTART = 1012,         /* an upstream went away */
 	SOCKJS_CLOSE_TRY_AGAIN_LATER = 1013, /* no upstream can be reached */
 	SOCKJS_CLOSE_BAD_GATEWAY = 1014,     /* an upstream broke the rules */
-	SOCKJS_CLOSE_BUSY = 2010, /* another connection is still open (applications never see it) */
-	SOCKJS_CLOSE_GO_AWAY = 3000, /* "Go away!": the server stops (SockJS) */
-	SOCKJS_CLOSE_SLOW = 4500,    /* the client reads too slowly: send buffer or time exceeded */
-	SOCKJS_CLOSE_SILENT = 4501,  /* the client never answered (first_message_timeout_ms) */
+	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
+	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
+	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
+	SOCKJS_CLOSE_SILENT = 4501,      /* the client never answered (first_message_timeout_ms) */
+	SOCKJS_CLOSE_LATE = 4502,        /* a message came too slowly (limits.min_bytes_per_second) */
+	SOCKJS_CLOSE_TOO_MUCH_HELD = 4503, /* all clients hold too much, this one most (limits.memory_bytes) */
 };
 
 /* --- handshake: valid only inside the handshake callback ---------------- */
 
-/* "websocket", "websocket_raw", "xhr_streaming", "eventsource", "htmlfile", "xhr", "jsonp". */
+/* The transport by which the client comes: "websocket", "websocket_raw", "xhr_streaming",
+ * "eventsource", "htmlfile", "xhr", "jsonp". */
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
@@ -150,19 +169,18 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
 
 /* --- a session on hold: after SOCKJS_LATER, until one of these ------------- */
 
-/* Opens it: open follows, never from within this call. What an eager client has sent meanwhile
- * waits for that (within max_body_bytes; its next requests are not answered before). `subprotocol`
- * is NULL or one the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as
+/* Opens a session on hold: open follows, never from within this call. What an eager client has sent
+ * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
+ * `subprotocol` is NULL or one the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as
  * sockjs_handshake_select(); -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
-/* Ends it: a client on a bare WebSocket gets the HTTP status (400 to 599, any other becomes 500), a
- * SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with that status or
- * code. 0 or -EALREADY. */
+/* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
+ * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with
+ * that status or code. 0 or -EALREADY. */
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
-/* Before sockjs_refuse() with status 503: how many seconds its Retry-After (RFC 9110
- * section 10.2.3) says. 0, as without this call: 5. Does nothing to a session that is not on hold.
- */
+/* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
+ * status 503. 0, as without this call: 5. Does nothing to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
 
 /* --- session ------------------------------------------------------------ */
@@ -177,18 +195,19 @@ SOCKJS_API int sockjs_send(struct sockjs_session *s, const void *text, size_t le
 /* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as
  * sockjs_send(). */
 SOCKJS_API int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len);
-/* Closes after what was accepted for sending. The client sees code and reason (at most 123 octets)
- * as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first call counts.
- * The close callback follows, never from within this call. */
+/* Closes the session after what was accepted for sending. The client sees code and reason (at most
+ * 123 octets) as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first
+ * call counts. The close callback follows, never from within this call. */
 SOCKJS_API void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason);
-/* No message callbacks until sockjs_resume(): the client is slowed down, nothing is lost. */
+/* Stops message callbacks until sockjs_resume(): the client is slowed down, nothing is lost. */
 SOCKJS_API void sockjs_pause(struct sockjs_session *s);
+/* Lets message callbacks go on after sockjs_pause(). */
 SOCKJS_API void sockjs_resume(struct sockjs_session *s);
 /* Calls the timer callback once in `ms` milliseconds; 0 cancels. One timer per session. 0 or
  * -ENOMEM. */
 SOCKJS_API int sockjs_set_timer(struct sockjs_session *s, unsigned ms);
 
-/* User data: yours; never touched by the library. */
+/* The user data of a session: yours, never touched by the library. */
 SOCKJS_API void *sockjs_user(const struct sockjs_session *s);
 SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
 /* A number for logs and administration, unique in the process. Not the SockJS session id, which is
@@ -210,12 +229,15 @@ SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
  * memory is out. Taken in the session's reactor; used and dropped anywhere, before the server is
  * freed (dropped also after that). It does not keep the session open. */
 SOCKJS_API struct sockjs_ref *sockjs_session_ref(struct sockjs_session *s);
+/* Drops a reference; NULL is fine. */
 SOCKJS_API void sockjs_ref_free(struct sockjs_ref *ref);
 /* Hands a text message to the session's reactor. 0: handed over, in order with other calls of this
  * thread (if the session closes first it is dropped); -EPIPE: the session is over; -EILSEQ;
  * -EMSGSIZE; -ENOMEM; -ENOBUFS: too much is under way to this session already (send_buffer_bytes);
  * try later. */
 SOCKJS_API int sockjs_ref_send(struct sockjs_ref *ref, const void *text, size_t len);
+/* Closes the session as sockjs_close() does, in order with this thread's other calls. 0, -EPIPE or
+ * -ENOMEM. */
 SOCKJS_API int sockjs_ref_close(struct sockjs_ref *ref, unsigned code, const char *reason);
 /* Runs fn(session, arg) in the session's reactor, or fn(NULL, arg) there if the session is over. */
 SOCKJS_API int sockjs_ref_call(
@@ -223,14 +245,14 @@ SOCKJS_API int sockjs_ref_call(
 
 /* --- groups: one message to many ---------------------------------------- */
 
-/* A group of sessions of one server, whatever their reactors and endpoints. */
+/* Makes a group of sessions of one server, whatever their reactors and endpoints. */
 SOCKJS_API struct sockjs_group *sockjs_group_new(struct sockjs_server *server);
-/* The group goes when its last member has left; nothing more can be sent. Any thread. */
+/* Frees a group when its last member has left; nothing more can be sent. Any thread. */
 SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
-/* In the session's reactor. A session may be in any number of groups, once in each (-EEXIST), of
- * its own server
- * (-EINVAL); it leaves by itself when it closes. */
+/* Makes a session a member, in its own reactor. It may be in any number of groups, once in each
+ * (-EEXIST), of its own server (-EINVAL); it leaves by itself when it closes. */
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
+/* Ends a membership, in the session's own reactor. 0 or -ENOENT. */
 SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s);
 /* Sends a text message to every member: encoded once per wire form, in order with this thread's
  * other sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as
@@ -242,34 +264,45 @@ SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
 
 /* --- options ------------------------------------------------------------ */
 
-/* Options are named values; sockjsd.conf(5) lists all with unit, range and default. A set of
- * options may be used for several calls; it is read, not kept. */
+/* Makes a set of options. Options are named values; sockjsd.conf(5) lists all with unit, range and
+ * default, and says whether they are a server's, an address's (a listener's) or an endpoint's. What
+ * sockjs_server_new() is given holds for the server and is the default of all its addresses and
+ * endpoints; sockjs_server_listen() takes those of an address alone, sockjs_server_add() those of
+ * an endpoint alone. A set is read, not kept, and may be used for several calls of one kind. NULL
+ * when memory is out. */
 SOCKJS_API struct sockjs_options *sockjs_options_new(void);
+/* Frees a set. */
 SOCKJS_API void sockjs_options_free(struct sockjs_options *o);
-/* Sets one, e.g. ("heartbeat_delay_ms", "10000"), ("websocket.ping_interval_ms", "25000"),
+/* Sets an option, e.g. ("heartbeat_delay_ms", "10000"), ("websocket.ping_interval_ms", "25000"),
  * ("allowed_origins", "https://a.example,https://b.example"), ("bind_address", "true"). 0; -ENOENT:
  * no such option; -EINVAL: not a value for it; -ERANGE: out of range; -ENOMEM.
- * sockjs_options_error() has a sentence. */
+ * sockjs_options_error() has a sentence. A NULL value is null, where sockjsd.conf(5) allows it. */
 SOCKJS_API int sockjs_options_set(struct sockjs_options *o, const char *key, const char *value);
+/* Why the last sockjs_options_set() failed, as a sentence. */
 SOCKJS_API const char *sockjs_options_error(const struct sockjs_options *o);
 
 /* --- server ------------------------------------------------------------- */
 
-/* A server that does nothing yet. `o` may be NULL: threads, limits.*, trusted_proxies, www, ...
- * NULL when memory is out. */
+/* Makes a server that does nothing yet. `o` may be NULL; its own options are threads, limits.*,
+ * trusted_proxies, www, ..., those of endpoints and addresses are defaults for all of them. NULL
+ * when memory is out. */
 SOCKJS_API struct sockjs_server *sockjs_server_new(const struct sockjs_options *o);
 /* Frees a server that does not run. */
 SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 
 /* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#';
- * "" is not allowed). `callbacks` is copied. 0; -EINVAL: bad prefix; -EEXIST: taken; -EBUSY:
- * running; -ENOMEM. */
+ * "" is not allowed). `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone,
+ * and goes before what sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a
+ * server or an address; -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a
+ * sentence. */
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
-/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. Options:
- * tls.certificate, tls.key, mode. May be called several times. 0 or -errno; sockjs_server_error()
- * has a sentence. */
+/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
+ * NULL; it has options of an address alone: tls.certificate, tls.key, mode. May be called several
+ * times. 0; -EINVAL: not an address, an option of something else, or one that means nothing there
+ * (mode without a unix socket); -EBUSY: running; or what the kernel says. sockjs_server_error() has
+ * a sentence. */
 SOCKJS_API int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o);
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "unix:/path"; NULL after the
@@ -279,7 +312,8 @@ SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, siz
 SOCKJS_API const char *sockjs_server_error(const struct sockjs_server *server);
 
 /* Runs the reactors: one in this thread, the others in threads of their own. Returns 0 after an
- * orderly stop, or -errno when it could not start. */
+ * orderly stop, or -errno when it could not start (-EINVAL: no address to listen on);
+ * sockjs_server_error() has a sentence then. */
 SOCKJS_API int sockjs_server_run(struct sockjs_server *server);
 /* Stops in order: no new sessions, buffered messages flushed, each session closed with 1001 or
  * c[3000,"Go away!"], then sockjs_server_run() returns, at the latest after shutdown_timeout_ms. A

@@ -59,7 +59,8 @@ holds() { # NAME COMMAND...
 # start ARG...: runs sockjsd until stop; leaves $pid, $port (of the first address)
 start() {
 	: >"$tmp/out" # or the loop might find what an earlier server said
-	"$sockjsd" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null &
+	: >"$tmp/err"
+	"$sockjsd" "$@" >"$tmp/out" 2>>"$tmp/err" </dev/null &
 	pid=$!
 	for _ in $(seq $((600 * patience))); do
 		grep -q '^listening on' "$tmp/out" && break
@@ -186,6 +187,62 @@ says 'and it says what is missing' "$err" "sockjsd: $tmp/sockjsd.json: listen: m
 exits 'unless the command line names one' 0 -c "$tmp/sockjsd.json" -l 127.0.0.1:0 --check-config
 says 'and a valid one is called so' "$out" "$tmp/sockjsd.json: the configuration is valid"
 
+# --- what --check-config tries ----------------------------------------------------
+
+# checks NAME CODE PATTERN: the configuration on standard input
+checks() {
+	config
+	exits "$1" "$2" -c "$tmp/sockjsd.json" --check-config
+	says "$1: the sentence" "$err" "sockjsd: $tmp/sockjsd.json$3"
+}
+
+with_listen() { # VALUE
+	printf '{ "listen": [ %s ], "endpoints": [ { "prefix": "/app", "application": "echo" } ] }\n' "$1"
+}
+
+with() { # MEMBERS of the top level
+	printf '{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/app", "application": "echo" } ], %s }\n' "$1"
+}
+
+checks 'a host name that is not known may be known later' 1 ': listen\[0]: "no-such-host.invalid:80": no address *' \
+	< <(with_listen '"no-such-host.invalid:80"')
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'an address that is not here may be here later' 1 ': listen\[0]: "192.0.2.1:80": cannot listen: *' \
+	< <(with_listen '"192.0.2.1:80"')
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'the directory of a socket may be made later' 1 ": listen\\[0]: \"unix:$tmp/no/s\": the directory of the socket: No such *" \
+	< <(with_listen "\"unix:$tmp/no/s\"")
+exits 'and starting fails likewise' 1 -c "$tmp/sockjsd.json"
+checks 'the internal address is tried too' 1 ': internal.listen: "192.0.2.1:80": cannot listen: *' \
+	< <(with '"internal": { "listen": "192.0.2.1:80" }')
+checks 'a mode of a port means nothing' 2 ': listen\[0].mode: means nothing for "127.0.0.1:0"; it is for unix:PATH' \
+	< <(with_listen '{ "address": "127.0.0.1:0", "mode": "0600" }')
+checks 'a port cannot be had twice' 2 ': listen\[1]: ":8099" is taken by listen\[0], "127.0.0.1:8099"' \
+	< <(with_listen '"127.0.0.1:8099", ":8099"')
+checks 'a user must be known' 2 ': user: "no-such-user" is not known here' < <(with '"user": "no-such-user"')
+checks 'a group must be known' 2 ': group: "no-such-group" is not known here' < <(with '"group": "no-such-group"')
+checks 'www must be a directory' 2 ': www: cannot read "/etc/passwd": Not a directory' < <(with '"www": "/etc/passwd"')
+checks 'the client library must be a file' 2 ': client_library: cannot read "/etc": Is a directory' \
+	< <(with '"client_library": "/etc"')
+checks 'a key of an endpoint does not stand at the top' 2 \
+	': heartbeat_delay_ms: unknown key here; it belongs into an endpoint: endpoints\[].heartbeat_delay_ms' \
+	< <(with '"heartbeat_delay_ms": 1000')
+checks 'no library is quoted' 2 ':1:*: a NUL character (\\u0000) is not allowed' < <(with '"www": "\u0000"')
+if [ "$(id -u)" = 0 ]; then
+	mkdir -m 700 "$tmp/private"
+	checks 'www must be readable by the user' 2 ": www: cannot read \"$tmp/private\": Permission denied" \
+		< <(with "\"user\": \"nobody\", \"www\": \"$tmp/private\"")
+	echo >"$tmp/private/s.js"
+	checks 'so must be the client library' 2 ": client_library: cannot read \"$tmp/private/s.js\": Permission denied" \
+		< <(with "\"user\": \"nobody\", \"client_library\": \"$tmp/private/s.js\"")
+	rm -r "$tmp/private"
+fi
+
+mkdir "$tmp/pages"
+with '"www": "pages"' | config
+exits 'names of files are relative to the configuration' 0 -c "$tmp/sockjsd.json" --print-config
+says 'and printed so that they mean the same elsewhere' "$out" "*\"www\": \"$tmp/pages\"*"
+
 run --demo --print-config --www / --log-format json
 printf '%s\n' "$out" >"$tmp/printed.json"
 exits 'what --print-config prints is a configuration' 0 -c "$tmp/printed.json" --print-config
@@ -197,7 +254,14 @@ exits 'and it passes the check' 0 -c "$tmp/printed.json" --check-config
 start --demo -l 127.0.0.1:0 --log-level warn
 holds 'a port of its own is chosen and told' [ -n "$port" ]
 exits 'a port that is taken is a failure' 1 --demo -l "127.0.0.1:$port"
-says 'and the address is named' "$err" "*sockjsd: 127.0.0.1:$port: *"
+says 'and the address is named, once' "$err" "*sockjsd: 127.0.0.1:$port: cannot listen: Address already in use"
+config <<-END
+	{ "listen": [ "127.0.0.1:$port" ], "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+exits 'one of a file likewise' 1 -c "$tmp/sockjsd.json"
+says 'with file and key' "$err" \
+	"*sockjsd: $tmp/sockjsd.json: listen\[0]: 127.0.0.1:$port: cannot listen: Address already in use"
+exits 'but for the check, which may be of who listens there' 0 -c "$tmp/sockjsd.json" --check-config
 open_connection
 request GET /echo
 answer=
@@ -207,9 +271,29 @@ exec 3>&-
 kill -HUP "$pid"
 sleep 0.2
 holds 'SIGHUP does not end it' alive
+kill -USR1 "$pid"
+kill -USR2 "$pid"
+kill -ALRM "$pid"
+kill -PIPE "$pid"
+sleep 0.2
+holds 'nor do signals that mean nothing to it' alive
 stop
 says 'SIGTERM ends it as asked' "$code" 0
-says 'and SIGHUP was answered in the log' "$(<"$tmp/err")" '*SIGHUP ignored*'
+says 'and SIGHUP was answered in the log, with a time' "$(<"$tmp/err")" '*[0-9]T[0-9][0-9]:*Z warn  SIGHUP ignored*'
+
+printf 'my own library\n' >"$tmp/pages/sockjs.min.js"
+start --demo -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"
+open_connection
+request GET /sockjs.min.js
+holds 'a client library in --www is served, whatever else there is' await 'my own library'
+exec 3>&-
+stop
+start --upstream ws://127.0.0.1:9 -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"
+open_connection
+request GET /sockjs.min.js
+holds 'with --upstream too' await 'my own library'
+exec 3>&-
+stop
 
 start --demo -l 127.0.0.1:0 --log-level silent
 kill -INT "$pid"
@@ -310,6 +394,90 @@ start -c "$tmp/sockjsd.json" --log-level silent
 says 'a unix socket has the mode asked for' "$(stat -c %a "$tmp/sock")" 600
 stop
 
+# What an operator reads: who started, why it stops, who was turned away and what would have done.
+config <<-END
+	{ "listen": [ "127.0.0.1:0" ], "internal": { "listen": "127.0.0.1:0" }, "threads": 1,
+	  "drain_ms": 3600000, "limits": { "connections": 77 },
+	  "endpoints": [ { "prefix": "/app", "application": "echo", "max_sessions": 1,
+	                   "allowed_origins": [ "https://a.example" ] } ] }
+END
+start -c "$tmp/sockjsd.json"
+says 'the start is in the log' "$(<"$tmp/err")" '*info  started version="[0-9.]*" threads=1 *connections=77 *'
+says 'with its addresses' "$(<"$tmp/err")" "*info  listening url=\"http://127.0.0.1:$port\"*"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+	open_connection
+	printf 'GET /app/info HTTP/1.1\r\nHost: here\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n' >&3
+	answer >"$tmp/answer"
+done
+says 'a page of another origin is refused' "$(<"$tmp/answer")" '*403 Forbidden*'
+says 'and the log says who, what and what would do' "$(<"$tmp/err")" \
+	'*info  refused: a page of another origin reason="origin" client="127.0.0.1" *origin="http://evil.example" *host="here" allowed="http://here (its own), https://a.example" option="allowed_origins"*'
+ask POST /app/000/one/xhr >"$tmp/answer"
+says 'a full endpoint refuses' "$(ask POST /app/000/two/xhr)" '*503 *Retry-After: 1*'
+says 'and says what is full' "$(<"$tmp/err")" '*reason="max_sessions" client="127.0.0.1" *status=503 limit=1 option="max_sessions"*'
+says 'a session that is not there' "$(ask POST /app/000/secret-of-mine/xhr_send)" '*500*'
+public=$port
+port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
+metrics=$(ask GET /metrics)
+says 'refusals are counted by reason' "$metrics" '*sockjs_refusals_total{reason="origin"} 15*'
+says 'each by its own' "$metrics" '*sockjs_refusals_total{reason="max_sessions"} 1*'
+says 'and what was refused was not opened' "$metrics" '*sockjs_sessions_opened_total 1*sockjs_connect_failures_total 0*'
+port=$public
+kill -TERM "$pid"
+ended 12
+says 'with no session left it ends at once, whatever drain_ms is' "$code" 0
+says 'the log says why' "$(<"$tmp/err")" '*info  stopping signal="SIGTERM" sessions=[01]*info  stopped uptime_s=*'
+says 'but not whose session it was' "$(<"$tmp/err")" '!(*secret-of-mine*)'
+exec 3>&-
+
+# A service manager that writes down what it hears.
+if command -v python3 >/dev/null; then
+	python3 - "$tmp/notify" >"$tmp/heard" <<-'END' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		s.settimeout(60)
+		while True:
+		    text = s.recv(1000).decode()
+		    print(text, flush=True)
+		    if 'STOPPING' in text:
+		        break
+	END
+	manager=$!
+	for _ in $(seq 100); do [ -S "$tmp/notify" ] || sleep 0.1; done
+	NOTIFY_SOCKET=$tmp/notify start -c "$tmp/sockjsd.json" --log-level silent
+	stop
+	wait "$manager"
+	says 'the service manager hears of a long drain' "$(<"$tmp/heard")" \
+		$'READY=1\nSTOPPING=1\nEXTEND_TIMEOUT_USEC=3615000000'
+fi
+
+# A backend that nobody listens for: /readyz tells, if it is asked to.
+for wanted in true false; do
+	config <<-END
+		{ "listen": [ "127.0.0.1:0" ], "threads": 1,
+		  "internal": { "listen": "127.0.0.1:0", "ready_needs_backends": $wanted },
+		  "endpoints": [ { "prefix": "/app", "application": "upstream", "upstream": { "url": "unix:$tmp/nobody" } } ] }
+	END
+	start -c "$tmp/sockjsd.json" --log-level error
+	public=$port
+	port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
+	says '/readyz is well before anything was tried' "$(ask GET /readyz)" '*200 OK*ready*'
+	internal=$port port=$public
+	ask POST /app/000/nobody/xhr >"$tmp/answer"
+	port=$internal
+	if [ "$wanted" = true ]; then
+		says '/readyz names the endpoint that has no backend' "$(ask GET /readyz)" '*503 *not ready: /app*'
+	else
+		says '/readyz does not ask for backends by default' "$(ask GET /readyz)" '*200 OK*ready*'
+	fi
+	metrics=$(ask GET /metrics)
+	says 'a dead backend is no connect failure, and opens nothing' "$metrics" \
+		'*sockjs_sessions_opened_total 0*sockjs_sessions_unopened_total 1*sockjs_connect_failures_total 0*'
+	says 'but a refusal' "$metrics" '*sockjs_refusals_total{reason="application"} 1*'
+	stop
+done
+
 if [ "$(id -u)" = 0 ]; then
 	config <<-END
 		{ "listen": [ "127.0.0.1:0" ], "user": "nobody",
@@ -388,6 +556,28 @@ if command -v openssl >/dev/null && make_pair one && make_pair two; then
 	names_file key rsa.key 'it does not go with the certificate'
 	checks_files 2 "$(pair one.pem secret.key)"
 	names_file key secret.key 'it is encrypted'
+
+	config <<-END
+		{ "listen": [ { "address": "127.0.0.1:0", "tls": { $(pair one.pem one.key) } } ], "threads": 1,
+		  "limits": { "connections_per_address": 1 },
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	start -c "$tmp/sockjsd.json"
+	open_connection
+	exec 4>&3
+	open_connection
+	says 'one connection too many is closed before its TLS handshake' "$(answer | wc -c)" 0
+	says 'and said in the log' "$(<"$tmp/err")" '*reason="connections_per_address" client="127.0.0.1" limit=1 *'
+	request GET /app 2>/dev/null
+	printf 'GET / HTTP/1.1\r\n\r\n' >&4
+	exec 3>&- 4>&-
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		grep -q 'reason="tls"' "$tmp/err" && break
+		sleep 0.3
+	done
+	says 'a TLS handshake that fails is in the log' "$(<"$tmp/err")" \
+		'*info  refused: a TLS handshake failed reason="tls" client="127.0.0.1" why="http request"*'
+	stop
 
 	mkfifo "$tmp/pipe"
 	(timeout 5 cat "$tmp/one.key" >"$tmp/pipe") &

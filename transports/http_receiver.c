@@ -329,6 +329,18 @@ const struct stream_events http_receiver_events = {
 
 /* --- attaching ---------------------------------------------------------- */
 
+static void count_not_found(const struct http_receiver *r)
+{
+	struct addr client = r->again.peer;
+
+	if (r->has_address)
+		memcpy(
+		    &client, r->text + r->lines_len + r->callback_len + r->id_len, sizeof(client));
+	http_refused(r->reactor->http, HTTP_REFUSED_NO_SESSION, &client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", r->endpoint->prefix),
+	        LOG_STR("transport", r->wire->transport->name), LOG_INT("status", 404)));
+}
+
 static void say_not_found(struct http_receiver *r)
 {
 	static const char body[] = "There is no such session any more.\n";
@@ -336,6 +348,7 @@ static void say_not_found(struct http_receiver *r)
 	struct stream_piece piece = { text, 0, NULL };
 	struct http_head head;
 
+	count_not_found(r);
 	if (!r->bare) {
 		http_head_init(&head, 404);
 		http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");

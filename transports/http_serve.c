@@ -69,7 +69,8 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		err = http_detach_poll(r->request->http, &head, &d);
 	}
 	if (err < 0) {
-		transport_refuse(r->request, 503, "Out of memory or descriptors.");
+		transport_refuse(
+		    r->request, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return err;
 	}
 	r->request = NULL;
@@ -112,7 +113,8 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 	struct http_head head;
 
 	if (session_attach(s, &r->base) < 0) {
-		transport_refuse(r->request, 404, "There is no such session any more.");
+		transport_refuse(
+		    r->request, HTTP_REFUSED_NO_SESSION, 404, "There is no such session any more.");
 		http_receiver_end(r);
 		return;
 	}
@@ -121,7 +123,8 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 		return;
 	}
 	if (buf_len(r->said) == 0) {
-		transport_refuse(r->request, 503, "The session has ended.");
+		transport_refuse(
+		    r->request, HTTP_REFUSED_NO_SESSION, 503, "The session has ended.");
 	} else {
 		http_wire_make_head(r, &head);
 		http_respond(
@@ -201,7 +204,7 @@ static void hand_over(
 	struct handover *h = mem_alloc(sizeof(*h) + t->session_id.n);
 
 	if (!h)
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 	if (!h || detach(r, NULL) < 0) {
 		mem_free(h);
 		http_receiver_end(r);
@@ -221,7 +224,8 @@ static void serve_existing(
     struct http_receiver *r, const struct transport_request *t, const struct session_found *found)
 {
 	if (is_other_kind(t->transport, found)) {
-		transport_refuse(t, 404, "This session was opened by another transport.");
+		transport_refuse(t, HTTP_REFUSED_NO_SESSION, 404,
+		    "This session was opened by another transport.");
 		http_receiver_end(r);
 	} else if (found->session) {
 		attach_local(r, found->session);
@@ -237,7 +241,8 @@ static struct session *make_session(const struct transport_request *t, int *err)
 	unsigned status = t->endpoint->ops->accept(t, &accepted);
 
 	if (status) {
-		transport_refuse(t, status, "The session was refused.");
+		transport_answer_refusal(
+		    t, status, accepted.retry_after, "The session was refused.");
 		return NULL;
 	}
 	*err = session_table_insert(
@@ -246,7 +251,7 @@ static struct session *make_session(const struct transport_request *t, int *err)
 		return accepted.session;
 	session_discard(accepted.session);
 	if (*err != -EEXIST)
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 	return NULL;
 }
 
@@ -260,7 +265,7 @@ void http_receiver_serve(
 	int err = 0;
 
 	if (!r) {
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
 	/* Two requests may open one session at the same time on two reactors: the second one finds
@@ -274,7 +279,8 @@ void http_receiver_serve(
 		serve_existing(r, t, &found);
 	} else {
 		if (err == -EEXIST) /* bound to another client, or gone again */
-			transport_refuse(t, 404, "There is no such session.");
+			transport_refuse(
+			    t, HTTP_REFUSED_NO_SESSION, 404, "There is no such session.");
 		http_receiver_end(r);
 	}
 	buf_fini(&said);
@@ -337,12 +343,12 @@ size_t http_receiver_callback(const struct transport_request *t, char out[CALLBA
 	if (!raw.p)
 		raw = http_parameter(query, "callback");
 	if (raw.n == 0) {
-		transport_refuse(t, 500, "\"callback\" parameter required");
+		transport_refuse(t, HTTP_REFUSED_CALLBACK, 500, "\"callback\" parameter required");
 		return 0;
 	}
 	n = http_percent_decode(raw, true, out, CALLBACK_MAX);
 	if (n <= 0 || !is_callback(out, (size_t)n)) {
-		transport_refuse(t, 500, "invalid \"callback\" parameter");
+		transport_refuse(t, HTTP_REFUSED_CALLBACK, 500, "invalid \"callback\" parameter");
 		return 0;
 	}
 	return (size_t)n;

@@ -17,7 +17,14 @@
 #include "base/mem.h"
 #include "transports/sender.h"
 
-#define MAX_MESSAGES 65536 /* in one body; each costs more than its bytes */
+#define MESSAGE_OCTETS 64    /* what each message of a body counts for at least */
+#define GOES_ALONG     16384 /* what costs more is answered when it has found room */
+
+/* Of a body. sockjs-client sends together all that it has, so that there may be many. */
+static size_t max_messages(const struct endpoint *e)
+{
+	return e->max_body_bytes / MESSAGE_OCTETS + 1;
+}
 
 static const char *refusal(enum sockjs_payload_status status, unsigned *code)
 {
@@ -41,6 +48,21 @@ static const char *refusal(enum sockjs_payload_status status, unsigned *code)
 	return NULL;
 }
 
+static enum sockjs_payload_status decode(
+    struct transport_reactor *r, const struct endpoint *e, char *text, size_t n)
+{
+	budget_spend(loop_budget(r->sessions.loop), cost_of_json(n));
+	return sockjs_payload_decode(
+	    &r->payload, text, n, false, e->max_message_bytes, max_messages(e));
+}
+
+static enum http_refusal refusal_of(unsigned code)
+{
+	return code == 413   ? HTTP_REFUSED_MESSAGE_TOO_LARGE
+	       : code == 503 ? HTTP_REFUSED_NO_MEMORY
+	                     : HTTP_REFUSED_PAYLOAD;
+}
+
 void incoming_make_head(
     const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
 {
@@ -57,32 +79,18 @@ struct delivery {
 	struct session_table *table;
 	struct sender *sender; /* NULL: it has its answer already */
 	struct addr client;
-	size_t id_len, count, bytes;
-	char data[]; /* id, then for each message its length (size_t, unaligned) and bytes */
+	size_t id_len, count;
+	struct bytes texts[]; /* within what follows them: the id, then the messages */
 };
-
-static void deliver_all(const struct delivery *d, struct session *session)
-{
-	const char *at = d->data + d->id_len;
-
-	for (size_t i = 0; i < d->count; i++) {
-		size_t n;
-
-		memcpy(&n, at, sizeof(n));
-		if (session_deliver(session, at + sizeof(n), n, false) < 0)
-			return;
-		at += sizeof(n) + n;
-	}
-}
 
 static void on_delivery(struct mail *mail, struct loop *loop)
 {
 	struct delivery *d = container_of(mail, struct delivery, mail);
 	struct session_found found;
-	bool here = session_table_find(
-	                d->table, (struct bytes){ d->data, d->id_len }, &d->client, &found) &&
+	const struct bytes id = { (const char *)&d->texts[d->count], d->id_len };
+	bool here = session_table_find(d->table, id, &d->client, &found) &&
 	            found.session; /* else it closed meanwhile, and nobody is there to hear */
-	bool room = here && (!d->sender || session_has_room(found.session, d->bytes));
+	bool room = here && (!d->sender || session_has_room(found.session, d->texts, d->count));
 
 	if (d->sender) {
 		d->sender->reactor = transport_reactor_current();
@@ -96,13 +104,23 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 		stream_adopt(&d->sender->again.stream, loop);
 	}
 	if (room)
-		deliver_all(d, found.session);
+		session_deliver_all(found.session, d->texts, d->count);
 	if (d->sender && here && !room) {
 		sender_refuse(d->sender);
 	} else if (d->sender) {
 		sender_wait(d->sender, here ? found.session : NULL);
 	}
 	mem_free(d);
+}
+
+/* The length of what came is no sign of what it costs: messages may be empty. */
+static size_t cost_of(const struct sockjs_payload *p)
+{
+	size_t cost = p->count * MESSAGE_OCTETS;
+
+	for (size_t i = 0; i < p->count; i++)
+		cost += p->messages[i].n;
+	return cost;
 }
 
 static struct delivery *delivery_new(const struct transport_request *t)
@@ -113,8 +131,8 @@ static struct delivery *delivery_new(const struct transport_request *t)
 	char *at;
 
 	for (size_t i = 0; i < p->count; i++)
-		bytes += sizeof(size_t) + p->messages[i].n;
-	d = mem_alloc(sizeof(*d) + t->session_id.n + bytes);
+		bytes += p->messages[i].n;
+	d = mem_alloc(sizeof(*d) + p->count * sizeof(*d->texts) + t->session_id.n + bytes);
 	if (!d)
 		return NULL;
 	d->table = t->endpoint->table;
@@ -122,13 +140,11 @@ static struct delivery *delivery_new(const struct transport_request *t)
 	d->client = t->client.address;
 	d->id_len = t->session_id.n;
 	d->count = p->count;
-	d->bytes = bytes;
-	memcpy(d->data, t->session_id.p, t->session_id.n);
-	at = d->data + d->id_len;
+	at = mempcpy(&d->texts[p->count], t->session_id.p, t->session_id.n);
 	for (size_t i = 0; i < p->count; i++) {
-		memcpy(at, &p->messages[i].n, sizeof(size_t));
-		memcpy(at + sizeof(size_t), p->messages[i].p, p->messages[i].n);
-		at += sizeof(size_t) + p->messages[i].n;
+		d->texts[i] = (struct bytes){ at, p->messages[i].n };
+		if (p->messages[i].n)
+			at = mempcpy(at, p->messages[i].p, p->messages[i].n);
 	}
 	return d;
 }
@@ -144,11 +160,12 @@ static void answer_now(const struct transport_request *t, const struct incoming_
 static void deliver_remote(const struct transport_request *t, const struct session_found *found,
     const struct incoming_answer *answer)
 {
-	bool goes_along = found->paused || (answer->repeats && http_again_is_worthwhile(t->http));
+	bool goes_along = found->paused || cost_of(&t->reactor->payload) > GOES_ALONG ||
+	                  (answer->repeats && http_again_is_worthwhile(t->http));
 	struct delivery *d = delivery_new(t);
 
 	if (!d) {
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
 	if (goes_along) {
@@ -165,24 +182,17 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 
 /* --- here --------------------------------------------------------------- */
 
-static void deliver_decoded(const struct sockjs_payload *p, struct session *session)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (session_deliver(session, p->messages[i].p, p->messages[i].n, false) < 0)
-			break;
-}
-
-static void deliver_local(const struct transport_request *t, struct session *session, size_t n,
+static void deliver_local(const struct transport_request *t, struct session *session,
     const struct incoming_answer *answer)
 {
 	const struct sockjs_payload *p = &t->reactor->payload;
 	struct sender *s;
 
-	if (!session_has_room(session, n)) {
-		transport_refuse(t, 503, "The application is busy; come again.");
+	if (!session_has_room(session, p->messages, p->count)) {
+		transport_refuse(t, HTTP_REFUSED_BUSY, 503, "The application is busy; come again.");
 		return;
 	}
-	deliver_decoded(p, session);
+	session_deliver_all(session, p->messages, p->count);
 	if (!session_is_behind(session) &&
 	    !(answer->repeats && http_again_is_worthwhile(t->http))) {
 		answer_now(t, answer);
@@ -201,21 +211,19 @@ void incoming_serve(
 	const char *sentence;
 	unsigned code;
 
-	sentence = refusal(
-	    sockjs_payload_decode(p, text, n, false, t->endpoint->max_message_bytes, MAX_MESSAGES),
-	    &code);
+	sentence = refusal(decode(t->reactor, t->endpoint, text, n), &code);
 	if (sentence)
-		transport_refuse(t, code, sentence);
+		transport_refuse(t, refusal_of(code), code, sentence);
 	else if (!session_table_find(
 	             t->endpoint->table, t->session_id, &t->client.address, &found) ||
 	         !found.open)
-		transport_refuse(t, 404, "There is no such session.");
+		transport_refuse(t, HTTP_REFUSED_NO_SESSION, 404, "There is no such session.");
 	else if (p->count == 0)
 		answer_now(t, answer);
 	/* HTTP comes after the mail in a turn: what another reactor has acknowledged meanwhile was
 	 * sent earlier. */
 	else if (found.session && !loop_has_mail(found.owner))
-		deliver_local(t, found.session, n, answer);
+		deliver_local(t, found.session, answer);
 	else
 		deliver_remote(t, &found, answer);
 }
@@ -226,14 +234,13 @@ bool incoming_serve_again(struct sender *s, char *text, size_t n)
 	struct session_found found;
 
 	if (n > s->endpoint->max_body_bytes ||
-	    sockjs_payload_decode(p, text, n, false, s->endpoint->max_message_bytes,
-	        MAX_MESSAGES) != SOCKJS_PAYLOAD_OK ||
+	    decode(s->reactor, s->endpoint, text, n) != SOCKJS_PAYLOAD_OK ||
 	    !session_table_find(s->endpoint->table, sender_session_id(s), &s->client, &found) ||
 	    !found.open || !found.session || loop_has_mail(found.owner) ||
-	    !session_has_room(found.session, n))
+	    !session_has_room(found.session, p->messages, p->count))
 		return false;
 	http_again_take(&s->again);
-	deliver_decoded(p, found.session);
+	session_deliver_all(found.session, p->messages, p->count);
 	sender_wait(s, found.session);
 	return true;
 }

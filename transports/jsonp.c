@@ -78,7 +78,7 @@ static void jsonp_send_serve(const struct transport_request *t)
 	char *text = read_payload(t, &n, &bad);
 
 	if (bad)
-		transport_refuse(t, 500, "Broken JSON encoding.");
+		transport_refuse(t, HTTP_REFUSED_PAYLOAD, 500, "Broken JSON encoding.");
 	else
 		incoming_serve(t, text, n, &done);
 }

@@ -72,6 +72,13 @@ static struct bytes lines_of(const struct sender *s)
 	return (struct bytes){ s->text, s->lines_len };
 }
 
+static void count_refusal(struct sender *s, enum http_refusal why, unsigned status)
+{
+	http_refused(s->reactor->http, why, &s->client,
+	    HTTP_REFUSED_FIELDS(
+	        LOG_STR("endpoint", s->endpoint->prefix), LOG_INT("status", status)));
+}
+
 static void on_taken(struct session_waiter *w, bool taken)
 {
 	struct sender *s = container_of(w, struct sender, waiter);
@@ -81,6 +88,7 @@ static void on_taken(struct session_waiter *w, bool taken)
 		return;
 	}
 	s->keep_alive = false;
+	count_refusal(s, HTTP_REFUSED_NO_SESSION, 404);
 	say(s, 404, lines_of(s), BYTES("There is no such session any more.\n"));
 }
 
@@ -93,6 +101,7 @@ void sender_refuse(struct sender *s)
 	http_head_add(&head, "Retry-After", "1");
 	s->keep_alive = false;
 	s->reactor->sessions.counters.receivers++;
+	count_refusal(s, HTTP_REFUSED_BUSY, 503);
 	say(s, 503, (struct bytes){ head.text, head.len },
 	    BYTES("The application is busy; come again.\n"));
 }
@@ -172,7 +181,7 @@ struct sender *sender_new(
 	s = mem_zalloc(sizeof(*s) + head.len + t->session_id.n);
 	if (!s || http_detach_poll(t->http, &head, &d) < 0) {
 		mem_free(s);
-		transport_refuse(t, 503, "Out of memory or descriptors.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return NULL;
 	}
 	list_init(&s->waiter.node);

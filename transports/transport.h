@@ -8,6 +8,7 @@
 #ifndef TRANSPORTS_TRANSPORT_H
 #define TRANSPORTS_TRANSPORT_H
 
+#include "base/pace.h"
 #include "http/http_origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
@@ -24,6 +25,7 @@ struct transport_reactor {
 	struct http_server *http;      /* NULL when it has ended */
 	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
+	struct buf pongs;              /* of the WebSocket that is being read */
 	struct sockjs_payload payload; /* for decoding */
 	struct ws_deflate
 	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
@@ -61,11 +63,13 @@ struct transport_request {
 struct transport_accept {
 	struct session *session;  /* CONNECTING, in this reactor */
 	struct bytes subprotocol; /* one of the request's; empty: none */
-	bool held; /* the application decides later; `subprotocol` says nothing yet */
+	bool held;            /* the application decides later; `subprotocol` says nothing yet */
+	unsigned retry_after; /* of a refusal, in seconds; 0: nothing to be said of it */
 };
 
 struct endpoint_ops {
-	/* Asks the application for a session. 0, or the HTTP status of the refusal. */
+	/* Asks the application for a session. 0, or the HTTP status of the refusal, which has
+	 * been counted then: transport_answer_refusal(). */
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 	/* The subprotocol of a session that has been accepted, or NULL. */
 	const char *(*subprotocol)(const struct session *s);
@@ -98,6 +102,8 @@ struct endpoint {
 	struct ws_conn_limits ws, ws_raw;
 	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
+	struct pace pace;            /* of a WebSocket message that is under way */
+	unsigned max_frame_messages; /* SockJS messages in one WebSocket frame */
 };
 
 struct transport {
@@ -125,7 +131,14 @@ const struct transport *transport_find(struct bytes name);
 bool transport_can_answer(const struct transport_request *t);
 /* A head with what every answer of a session URL carries: cookie, and CORS where it applies. */
 void transport_head(const struct transport_request *t, struct http_head *head, unsigned status);
-/* One sentence and a newline as text/plain, never cached. */
-void transport_refuse(const struct transport_request *t, unsigned status, const char *sentence);
+/* One sentence and a newline as text/plain, never cached; counted, and said in the log. */
+void transport_refuse(const struct transport_request *t, enum http_refusal why, unsigned status,
+    const char *sentence);
+/* The answer alone; `retry_after` in seconds, 0: not said. */
+void transport_answer_refusal(
+    const struct transport_request *t, unsigned status, unsigned retry_after, const char *sentence);
+/* The log and the counter alone, with more to say. */
+void transport_refused(
+    const struct transport_request *t, enum http_refusal why, const struct log_field *fields);
 
 #endif

@@ -45,6 +45,7 @@ void transport_reactor_fini(struct transport_reactor *r)
 	session_reactor_fini(&r->sessions);
 	sockjs_payload_fini(&r->payload);
 	buf_fini(&r->wire);
+	buf_fini(&r->pongs);
 	ws_deflate_free(r->deflate);
 }
 
@@ -146,16 +147,38 @@ void transport_head(const struct transport_request *t, struct http_head *head, u
 	add_session_cookie(t, head);
 }
 
-void transport_refuse(const struct transport_request *t, unsigned status, const char *sentence)
+void transport_answer_refusal(
+    const struct transport_request *t, unsigned status, unsigned retry_after, const char *sentence)
 {
 	struct http_head head;
-	char body[256];
+	char body[256], seconds[16];
 	int n = snprintf(body, sizeof(body), "%s\n", sentence);
 
 	transport_head(t, &head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_never_cache(&head);
-	if (status == 503)
-		http_head_add(&head, "Retry-After", "1");
+	snprintf(seconds, sizeof(seconds), "%u", retry_after);
+	if (retry_after)
+		http_head_add(&head, "Retry-After", seconds);
 	http_respond(t->http, &head, (struct bytes){ body, (size_t)n });
+}
+
+/* Not the id of the session: that is a secret of its client. */
+void transport_refused(
+    const struct transport_request *t, enum http_refusal why, const struct log_field *fields)
+{
+	struct log_field told[8] = { LOG_STR("endpoint", t->endpoint->prefix),
+		LOG_STR("transport", t->transport->name) };
+
+	for (unsigned n = 2; n < 7 && fields->key; n++)
+		told[n] = *fields++;
+	http_refused(t->reactor->http, why, &t->client.address, told);
+}
+
+void transport_refuse(
+    const struct transport_request *t, enum http_refusal why, unsigned status, const char *sentence)
+{
+	transport_refused(
+	    t, why, HTTP_REFUSED_FIELDS(LOG_INT("status", status), LOG_STR("answer", sentence)));
+	transport_answer_refusal(t, status, status == 503, sentence);
 }

@@ -7,11 +7,10 @@
 #include "session/sockjs_frame.h"
 #include "transports/ws_receiver.h"
 
-#define MAX_MESSAGES 65536 /* in one frame */
-
 static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, size_t n)
 {
 	struct sockjs_payload *p = &ws_receiver_reactor(r)->payload;
+	const struct endpoint *endpoint = ws_receiver_endpoint(r);
 	enum sockjs_payload_status status;
 
 	if (type != WS_TEXT) {
@@ -20,16 +19,17 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 	}
 	if (n == 0)
 		return;
+	budget_spend(loop_budget(ws_receiver_reactor(r)->sessions.loop), cost_of_json(n));
 	status = sockjs_payload_decode(
-	    p, data, n, true, ws_receiver_endpoint(r)->max_message_bytes, MAX_MESSAGES);
+	    p, data, n, true, endpoint->max_message_bytes, endpoint->max_frame_messages);
 	if (status == SOCKJS_PAYLOAD_TOO_BIG)
 		ws_receiver_fail(r, WS_CLOSE_TOO_BIG, "Message too big");
 	else if (status == SOCKJS_PAYLOAD_NO_MEMORY)
 		ws_receiver_fail(r, WS_CLOSE_INTERNAL_ERROR, "Out of memory");
 	else if (status != SOCKJS_PAYLOAD_OK)
 		ws_receiver_fail(r, WS_CLOSE_INVALID_DATA, "Broken JSON encoding.");
-	for (size_t i = 0; i < p->count && ws_receiver_session(r); i++)
-		session_deliver(ws_receiver_session(r), p->messages[i].p, p->messages[i].n, false);
+	if (ws_receiver_session(r))
+		session_deliver_all(ws_receiver_session(r), p->messages, p->count);
 }
 
 static int outgoing(struct buf *out, struct message *const *messages, size_t count,

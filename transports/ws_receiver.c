@@ -5,7 +5,8 @@
  * session knows it only while it is attached; after that it closes on its own.
  *
  * Frames are parsed in place in the loop's scratch buffer. Bytes are kept only when
- * the application pauses in the middle of a buffer. A message for many is framed, and
+ * the application pauses in the middle of a buffer, or when there is more to do with them than one
+ * turn has time for: then the next turns go on with them before more is read. A message for many is framed, and
  * compressed, once for all receivers that agreed on the same; one that is long goes out
  * from where it is.
  */
@@ -24,12 +25,14 @@
 #define HEADERS_MAX 64 /* those a handshake is made of */
 #define RETRY_AFTER 5  /* seconds, if nobody knows better */
 
+#define READ_BUSY 8192 /* octets at a time, while others wait */
+
 #define AS_THEY_ARE_BYTES 4096 /* a message that is not worth copying */
 #define AS_THEY_ARE_MOST  16
 
 /* What few connections need, and not for long. */
 struct ws_extras {
-	struct buf rest;               /* read, and not taken because of a pause */
+	struct buf rest;               /* read, and not yet taken */
 	struct ws_deflate *compressor; /* with context takeover */
 	struct ws_pending *pending;    /* while the application has not decided */
 };
@@ -299,6 +302,7 @@ static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
 	form = wire->deflated + how.window_bits - 8u;
 	frame = message_form_find(m, form);
 	if (!frame) {
+		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(m->len));
 		frame = ws_wire_encode(wire, m, &how);
 		frame = frame ? message_form_keep(m, form, frame) : NULL;
 	}
@@ -340,6 +344,18 @@ static enum recv_status write_as_they_are(
 	return RECV_GONE;
 }
 
+/* Of what is compressed for this client alone. */
+static void spend_for_deflating(
+    struct ws_receiver *r, struct message *const *messages, size_t count)
+{
+	size_t octets = 0;
+
+	for (size_t i = 0; i < count; i++)
+		octets += messages[i]->len;
+	if (octets >= r->endpoint->deflate.min_bytes)
+		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(octets));
+}
+
 static enum recv_status receiver_messages(
     struct receiver *base, struct message *const *messages, size_t count)
 {
@@ -356,6 +372,8 @@ static enum recv_status receiver_messages(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
 	deflates = ws_conn_deflates(&r->conn, &r->endpoint->deflate, false, &how);
+	if (deflates)
+		spend_for_deflating(r, messages, count);
 	if (!deflates && may_go_as_they_are(r->wire, messages, count))
 		return write_as_they_are(r, messages, count);
 	if (r->wire->outgoing(out, messages, count, deflates ? &how : NULL) < 0) {
@@ -365,7 +383,7 @@ static enum recv_status receiver_messages(
 	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
 }
 
-static void feed_rest(struct ws_receiver *r);
+static void read_on(struct ws_receiver *r);
 
 static void receiver_close(struct receiver *base, unsigned code, const char *reason)
 {
@@ -390,9 +408,7 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
 	/* Whatever the application paused: the client's Close is waited for */
 	ws_conn_resume(&r->conn);
-	feed_rest(r);
-	if (!r->ended)
-		stream_want(&r->stream, STREAM_READ);
+	read_on(r);
 }
 
 /* Instead of 101. A client that has to come back later is told when. */
@@ -433,6 +449,13 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct ws_receiver, base)->stream);
 }
 
+static size_t receiver_unfinished(const struct receiver *base)
+{
+	const struct ws_receiver *r = container_of(base, struct ws_receiver, base);
+
+	return ws_conn_held(&r->conn) + (r->extras ? r->extras->rest.cap : 0);
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -447,9 +470,8 @@ static void receiver_pause(struct receiver *base, bool paused)
 	ws_conn_resume(&r->conn);
 	r->last_heard = loop_now(loop_of(r)); /* its pongs may be among what was not read */
 	r->pinged = false;
-	feed_rest(r);
-	if (!r->ended && !r->conn.paused && !r->choked)
-		stream_want(&r->stream, STREAM_READ);
+	if (!r->choked)
+		read_on(r);
 }
 
 static const struct receiver_ops ws_receiver_ops = {
@@ -460,6 +482,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
+	.unfinished = receiver_unfinished,
 	.pause = receiver_pause,
 };
 
@@ -473,20 +496,48 @@ static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_
 		r->wire->incoming(r, type, data, n);
 }
 
+/* The pongs of one reading, in one send. */
+static void say_pongs(struct ws_receiver *r)
+{
+	struct buf *pongs = &r->reactor->pongs;
+	struct stream_piece piece = { buf_data(pongs), buf_len(pongs), NULL };
+	struct loop *loop = loop_of(r);
+
+	if (piece.n == 0)
+		return;
+	if (!r->ended) {
+		budget_spend(loop_budget(loop), COST_SEND);
+		stream_batch_expect(loop, true); /* others may be at it, too */
+		if (stream_write_soon(&r->stream, &piece) < 0)
+			ws_conn_pause(&r->conn); /* a hang-up follows */
+		stream_batch_expect(loop, false);
+	}
+	buf_clear(pongs);
+}
+
+/* While closing everything is read for the sake of a Close: who pings and does not read gets no
+ * pongs. */
+static void keep_pong(struct ws_receiver *r, const void *frame, size_t n)
+{
+	if (!r->closing || stream_queued(&r->stream) == 0)
+		buf_add(&r->reactor->pongs, frame, n); /* without memory there is no answer */
+}
+
 static void on_write(struct ws_conn *c, const void *frame, size_t n)
 {
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	struct stream_piece piece = { frame, n, NULL };
+	uint8_t opcode = *(const uint8_t *)frame & 0x0f;
 
-	/* While closing everything is read for the sake of a Close: who pings and does not read
-	 * gets no pongs. */
-	if (r->closing && (*(const uint8_t *)frame & 0x0f) == WS_PONG &&
-	    stream_queued(&r->stream) > 0)
+	if (opcode == WS_PONG) {
+		keep_pong(r, frame, n);
 		return;
+	}
 	/* The answer to a Close is the last frame: what the messages before it have called forth
 	 * goes first. */
-	if ((*(const uint8_t *)frame & 0x0f) == WS_CLOSE && r->base.session)
+	if (opcode == WS_CLOSE && r->base.session)
 		session_say_the_rest(r->base.session);
+	say_pongs(r);
 	if (r->ended || stream_write(&r->stream, &piece, 1) < 0)
 		ws_conn_pause(c); /* a hang-up follows */
 }
@@ -543,25 +594,43 @@ void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
 	timer_start(loop_timers(loop_of(r)), &r->timer, r->endpoint->close_timeout_ms);
 }
 
+/* --- a message that does not end ----------------------------------------- */
+
+/* How long the message under way may still take; UINT64_MAX: there is none, or it is we who do not
+ * read. */
+static uint64_t time_left(struct ws_receiver *r)
+{
+	uint64_t now = loop_now(loop_of(r)), since, octets, until;
+
+	if (r->conn.paused || r->choked || !ws_conn_unfinished(&r->conn, now, &since, &octets))
+		return UINT64_MAX;
+	until = since + pace_ms(&r->endpoint->pace, octets);
+	return until > now ? until - now : 0;
+}
+
+/* The timer fires early enough to see whether it goes on. */
+static void watch_unfinished(struct ws_receiver *r)
+{
+	uint64_t left = time_left(r), now = loop_now(loop_of(r));
+
+	if (left == UINT64_MAX || r->closing ||
+	    (timer_is_active(&r->timer) && r->timer.deadline <= now + left))
+		return;
+	timer_start(loop_timers(loop_of(r)), &r->timer, left ? left : 1);
+}
+
+static void fail_late(struct ws_receiver *r)
+{
+	ws_receiver_fail(r, CLOSE_LATE, close_reason(CLOSE_LATE));
+}
+
 /* --- the stream's events ------------------------------------------------ */
 
-/* Keeps what a pause left over; in front of nothing, for it is fed before more is read. */
+/* In front of nothing, for it is fed before more is read. */
 static void keep_rest(struct ws_receiver *r, const char *p, size_t n)
 {
 	if (!extras_get(r) || buf_add(&r->extras->rest, p, n) < 0)
 		lost(r); /* out of memory: what was read cannot be kept */
-}
-
-static void feed(struct ws_receiver *r, char *p, size_t n)
-{
-	ssize_t taken = ws_conn_feed(&r->conn, p, n);
-
-	if (r->ended)
-		return;
-	if (r->shut)
-		part(r);
-	else if (taken >= 0 && (size_t)taken < n)
-		keep_rest(r, p + taken, n - (size_t)taken);
 }
 
 static bool has_rest(const struct ws_receiver *r)
@@ -569,16 +638,47 @@ static bool has_rest(const struct ws_receiver *r)
 	return r->extras && buf_len(&r->extras->rest) > 0;
 }
 
+/* Whether there is something to do before more may be read. */
+static bool is_behind(const struct ws_receiver *r)
+{
+	return has_rest(r) || ws_conn_is_behind(&r->conn);
+}
+
+/* As much of it as there is time for; how much that was. */
+static size_t feed(struct ws_receiver *r, char *p, size_t n)
+{
+	ssize_t taken = ws_conn_feed(&r->conn, p, n, loop_budget(loop_of(r)));
+
+	say_pongs(r);
+	if (!r->ended && r->shut)
+		part(r);
+	return taken < 0 ? n : (size_t)taken;
+}
+
 static void feed_rest(struct ws_receiver *r)
 {
-	struct buf rest;
+	struct buf *rest = has_rest(r) ? &r->extras->rest : NULL;
+	size_t taken = feed(r, rest ? buf_data(rest) : NULL, rest ? buf_len(rest) : 0);
 
-	if (!has_rest(r))
+	if (!rest)
 		return;
-	rest = r->extras->rest;
-	r->extras->rest = BUF_INIT;
-	feed(r, buf_data(&rest), buf_len(&rest));
-	buf_fini(&rest);
+	buf_consume(rest, taken);
+	if (buf_len(rest) == 0)
+		buf_fini(rest);
+}
+
+static void read_on(struct ws_receiver *r)
+{
+	if (is_behind(r))
+		stream_read_later(&r->stream, false);
+	stream_want(&r->stream, STREAM_READ);
+}
+
+/* What is kept in memory for a message is to be done with before others are begun. */
+static void read_later(struct ws_receiver *r)
+{
+	if (!r->conn.paused && is_behind(r))
+		stream_read_later(&r->stream, ws_conn_is_behind(&r->conn));
 }
 
 /* Who does not read gets nobody to read him. */
@@ -591,11 +691,18 @@ static void choke_if_blocked(struct ws_receiver *r)
 	stream_want(&r->stream, 0);
 }
 
-static void on_readable(struct stream *s)
+/* Where others wait, little is read at a time: who sends much that means much work keeps it in the
+ * kernel's buffers, not in ours. */
+static size_t read_size(struct ws_receiver *r)
 {
-	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+	return loop_is_busy(loop_of(r)) ? READ_BUSY : LOOP_SCRATCH_BYTES;
+}
+
+static void read_more(struct ws_receiver *r)
+{
 	char *scratch = loop_scratch(loop_of(r));
-	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
+	ssize_t n = stream_read(&r->stream, scratch, read_size(r));
+	size_t taken;
 
 	if (n == -EAGAIN)
 		return;
@@ -605,8 +712,25 @@ static void on_readable(struct stream *s)
 	}
 	r->last_heard = loop_now(loop_of(r));
 	r->pinged = false;
-	feed(r, scratch, (size_t)n);
+	taken = feed(r, scratch, (size_t)n);
+	if (!r->ended && taken < (size_t)n)
+		keep_rest(r, scratch + taken, (size_t)n - taken);
+}
+
+static void on_readable(struct stream *s)
+{
+	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
+
+	if (is_behind(r))
+		feed_rest(r);
+	else
+		read_more(r);
+	if (r->ended)
+		return;
+	if (r->conn.partial)
+		watch_unfinished(r);
 	choke_if_blocked(r);
+	read_later(r);
 }
 
 static void on_writable(struct stream *s)
@@ -616,7 +740,7 @@ static void on_writable(struct stream *s)
 	if (r->choked) {
 		r->choked = false;
 		if (!r->conn.paused)
-			stream_want(s, STREAM_READ);
+			read_on(r);
 	}
 	if (r->base.session)
 		session_writable(r->base.session);
@@ -645,16 +769,13 @@ static const struct stream_events stream_events = {
 
 /* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */
 
-static void on_timer(struct timer *t)
+static void check_liveness(struct ws_receiver *r)
 {
-	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
 	struct timer_wheel *wheel = loop_timers(loop_of(r));
 	uint64_t silent = loop_now(loop_of(r)) - r->last_heard,
 	         interval = r->endpoint->ping_interval_ms;
 
-	if (r->closing) {
-		part(r); /* no Close came in time */
-	} else if (r->pinged && !r->conn.paused && stream_queued(&r->stream) == 0) {
+	if (r->pinged && !r->conn.paused && !is_behind(r) && stream_queued(&r->stream) == 0) {
 		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
 		stream_reset(&r->stream);
 		lost(r);
@@ -664,10 +785,27 @@ static void on_timer(struct timer *t)
 			r->pinged = true;
 			ws_conn_ping(&r->conn, NULL, 0);
 		}
-		timer_start(wheel, t, r->endpoint->pong_timeout_ms);
+		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
 	} else {
-		timer_start(wheel, t, interval - silent);
+		timer_start(wheel, &r->timer, interval - silent);
 	}
+}
+
+static void on_timer(struct timer *t)
+{
+	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
+
+	if (r->closing) {
+		part(r); /* no Close came in time */
+		return;
+	}
+	if (time_left(r) == 0) {
+		fail_late(r);
+		return;
+	}
+	if (r->endpoint->ping_interval_ms)
+		check_liveness(r);
+	watch_unfinished(r);
 }
 
 /* --- the opening handshake ---------------------------------------------- */
@@ -700,6 +838,8 @@ static void refuse_handshake(const struct transport_request *t, const struct ws_
 	char body[256];
 	size_t n = strlen(v->sentence);
 
+	transport_refused(t, HTTP_REFUSED_HANDSHAKE,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", v->status), LOG_STR("answer", v->sentence)));
 	n = n < sizeof(body) - 1 ? n : sizeof(body) - 1;
 	memcpy(body, v->sentence, n);
 	body[n] = '\n';
@@ -762,21 +902,10 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 		part(r);
 		return;
 	}
-	if (early.n && !r->ended) {
-		/* Early bytes are fed like any other, in pieces that fit */
-		char *copy = loop_scratch(loop_of(r));
-
-		for (size_t at = 0; at < early.n && !r->ended; at += LOOP_SCRATCH_BYTES) {
-			size_t n =
-			    early.n - at < LOOP_SCRATCH_BYTES ? early.n - at : LOOP_SCRATCH_BYTES;
-
-			memcpy(copy, early.p + at, n);
-			if (has_rest(r))
-				keep_rest(r, copy, n);
-			else
-				feed(r, copy, n);
-		}
-	}
+	if (early.n && !r->ended)
+		keep_rest(r, early.p, early.n);
+	if (early.n && !r->ended && !r->conn.paused)
+		read_on(r);
 }
 
 static struct ws_receiver *receiver_new(const struct transport_request *t,
@@ -826,7 +955,7 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 		end(r);
 	}
 	session_discard(accepted->session);
-	transport_refuse(t, 503, "Out of memory.");
+	transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 }
 
 /* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
@@ -834,7 +963,7 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 static void refuse_followed(const struct transport_request *t, struct session *session)
 {
 	session_discard(session);
-	transport_refuse(t, 400, "Frames before the handshake is over.");
+	transport_refuse(t, HTTP_REFUSED_HANDSHAKE, 400, "Frames before the handshake is over.");
 }
 
 /* The application decides later: the connection leaves its request, and nothing is read from it
@@ -856,7 +985,7 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
 		if (r)
 			end(r);
 		session_discard(session);
-		transport_refuse(t, 503, "Out of memory.");
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
 	list_append(&r->reactor->receivers, &r->base.node);
@@ -880,7 +1009,8 @@ void ws_receiver_serve(const struct transport_request *request, const struct ws_
 		return;
 	status = t->endpoint->ops->accept(t, &accepted);
 	if (status)
-		transport_refuse(t, status, "The session was refused.");
+		transport_answer_refusal(
+		    t, status, accepted.retry_after, "The session was refused.");
 	else if (accepted.held && http_is_followed(t->http))
 		refuse_followed(t, accepted.session);
 	else if (accepted.held)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 uint64_t clock_now(void);
+/* The same clock in nanoseconds. */
+uint64_t clock_ns(void);
 
 /* For tests: from now on clock_now() returns `ms`; 0 gives the real clock back. */
 void clock_set(uint64_t ms);

@@ -12,12 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 /* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
  * whole. */
 #define LINE_MAX_BYTES   4096
 #define STRING_MAX_BYTES 1024 /* of a value, escaped */
+#define FIELDS_MAX       16   /* of a limited line */
 
 atomic_int log_threshold = LOG_INFO;
 static atomic_int format = LOG_TEXT;
@@ -194,6 +196,102 @@ void log_write(enum log_level level, const char *message, const struct log_field
 	}
 	errno = saved;
 }
+
+/* --- limits ------------------------------------------------------------- */
+
+/* Every limit that has ever left something out. They last as long as the program. */
+static struct log_limit *_Atomic limits;
+static _Atomic log_hook_fn suppressed_hook;
+
+static void list_limit(struct log_limit *limit)
+{
+	if (atomic_flag_test_and_set(&limit->listed))
+		return;
+	limit->next = atomic_load(&limits);
+	while (!atomic_compare_exchange_weak(&limits, &limit->next, limit))
+		;
+}
+
+/* Whether there is room in this second for one more line. */
+static bool has_room(struct log_limit *limit)
+{
+	uint_fast64_t now = clock_now() / 1000, second = atomic_load(&limit->second);
+
+	if (second != now && atomic_compare_exchange_strong(&limit->second, &second, now))
+		atomic_store(&limit->lines, 0);
+	return atomic_fetch_add(&limit->lines, 1) < LOG_LIMIT_LINES;
+}
+
+static void leave_out(struct log_limit *limit, enum log_level level, const char *message)
+{
+	log_hook_fn hook;
+
+	atomic_store(&limit->level, (int)level);
+	atomic_store(&limit->message, message);
+	if (atomic_fetch_add(&limit->suppressed, 1) > 0)
+		return;
+	list_limit(limit);
+	hook = atomic_load(&suppressed_hook);
+	if (hook)
+		hook();
+}
+
+static void write_with_count(enum log_level level, const char *message,
+    const struct log_field *fields, uint_fast64_t suppressed)
+{
+	struct log_field all[FIELDS_MAX + 2] = { 0 };
+	unsigned n = 0;
+
+	for (; n < FIELDS_MAX && fields[n].key; n++)
+		all[n] = fields[n];
+	all[n] = LOG_INT("suppressed", suppressed);
+	log_write(level, message, all);
+}
+
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *message,
+    const struct log_field *fields)
+{
+	uint_fast64_t suppressed;
+
+	if ((int)level < log_get_threshold())
+		return;
+	if (!has_room(limit)) {
+		leave_out(limit, level, message);
+		return;
+	}
+	suppressed = atomic_exchange(&limit->suppressed, 0);
+	if (suppressed)
+		write_with_count(level, message, fields, suppressed);
+	else
+		log_write(level, message, fields);
+}
+
+bool log_tell_suppressed(bool all)
+{
+	static const struct log_field none;
+	uint_fast64_t now = clock_now() / 1000;
+	bool done = true;
+
+	for (struct log_limit *l = atomic_load(&limits); l; l = l->next) {
+		uint_fast64_t suppressed = 0;
+
+		if (all || atomic_load(&l->second) != now)
+			suppressed = atomic_exchange(&l->suppressed, 0);
+		else
+			done = done && atomic_load(&l->suppressed) == 0;
+		if (suppressed)
+			write_with_count((enum log_level)atomic_load(&l->level),
+			    atomic_load(&l->message), &none, suppressed);
+	}
+	return done;
+}
+
+void log_set_suppressed_hook(log_hook_fn fn)
+{
+	atomic_store(&suppressed_hook, fn);
+}
+
+/* --- names -------------------------------------------------------------- */
 
 struct log_field log_errno_field(int err)
 {

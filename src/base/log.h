@@ -19,6 +19,7 @@
 #define BASE_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -74,6 +75,44 @@ static inline int log_get_threshold(void)
 	} while (0)
 #define log_event(level, message, ...)                                                             \
 	log_write(level, message, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
+
+/* Lines that strangers can cause, as often as they like: LOG_LIMIT_LINES a second from each place
+ * in the code, then silence. What was left out is counted, and told as suppressed=N by the next
+ * line from there, or by a line of its own (log_tell_suppressed()). */
+#define LOG_LIMIT_LINES 10
+
+struct log_limit {
+	atomic_uint_fast64_t second; /* the one that `lines` are of */
+	atomic_uint_fast64_t suppressed;
+	atomic_uint lines;
+	atomic_flag listed;
+	atomic_int level;            /* of the last one left out, */
+	const char *_Atomic message; /* which is a literal */
+	struct log_limit *next;
+};
+
+/* As log_write(), within a limit that lasts as long as the program (zeroed at first). */
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *message,
+    const struct log_field *fields);
+/* Says what was left out wherever the second is over, or (`all`) everywhere. False: some of it
+ * still has to wait. */
+bool log_tell_suppressed(bool all);
+/* Called when a line was left out where none was before: somebody should call log_tell_suppressed()
+ * in a second or two, in the thread of the line. */
+typedef void (*log_hook_fn)(void);
+void log_set_suppressed_hook(log_hook_fn fn);
+
+#define log_limited_at(level, message, ...)                                                        \
+	do {                                                                                       \
+		static struct log_limit limit_;                                                    \
+                                                                                                   \
+		if (__builtin_expect((int)(level) >= log_get_threshold(), 0))                      \
+			log_write_limited(&limit_, level, message,                                 \
+			    (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });        \
+	} while (0)
+
+#define log_info_limited(...) log_limited_at(LOG_INFO, __VA_ARGS__)
+#define log_warn_limited(...) log_limited_at(LOG_WARN, __VA_ARGS__)
 
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define LIBRARY "sockjs-client/dist/sockjs.min.js"
+/* From the program, wherever the whole was moved to. */
+#define INSTALLED "../share/sockjsd"
 
 /* The directory of the running program; "." if the kernel does not say. */
 static void own_directory(char dir[PATH_MAX])
@@ -48,11 +50,21 @@ static int find_www(struct config *c)
 
 	own_directory(own);
 	if ((found = try(c, "www", own, "www")) != 0 ||
+	    (found = try(c, "www", own, INSTALLED "/www")) != 0 ||
 	    (found = try(c, "www", PKGDATADIR, "www")) != 0 ||
 	    (found = try(c, "www", ".", "www")) != 0)
 		return found;
 	log_warn("no pages found: name their directory by --www");
 	return 0;
+}
+
+/* Whoever names a directory with a library in it wants that one. */
+static bool www_has_library(const char *www)
+{
+	char path[PATH_MAX];
+	int n = www ? snprintf(path, sizeof(path), "%s/sockjs.min.js", www) : -1;
+
+	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
 }
 
 static int find_library(struct config *c)
@@ -61,18 +73,21 @@ static int find_library(struct config *c)
 	char beside[PATH_MAX], own[PATH_MAX];
 	int found;
 
+	if (www_has_library(www))
+		return 0;
 	own_directory(own);
 	if (www && snprintf(beside, sizeof(beside), "%s/..", www) < (int)sizeof(beside) &&
 	    (found = try(c, key, beside, "node_modules/" LIBRARY)) != 0)
 		return found;
 	if ((found = try(c, key, own, "node_modules/" LIBRARY)) != 0 ||
 	    (found = try(c, key, ".", "node_modules/" LIBRARY)) != 0 ||
+	    (found = try(c, key, own, INSTALLED "/sockjs.min.js")) != 0 ||
 	    (found = try(c, key, PKGDATADIR, "sockjs.min.js")) != 0 ||
 	    (found = try(c, key, "/usr/share/nodejs", LIBRARY)) != 0)
 		return found;
 	log_warn(
 	    "no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
-	    "script/bootstrap installs it");
+	    "curl -O https://cdn.jsdelivr.net/npm/" LIBRARY " brings it");
 	return 0;
 }
 

@@ -55,7 +55,7 @@ static const char help[] =
     "      --www DIR         serve the files of this directory at /\n"
     "      --allowed-origins LIST\n"
     "                        let pages connect that come from here, such as http://localhost:3000\n"
-    "      --check-config    read and check the configuration, then exit\n"
+    "      --check-config    check whether the configuration can be run, then exit\n"
     "      --print-config    print the whole configuration with every default, then exit\n"
     "      --log-level LEVEL debug, info, warn, error or silent\n"
     "      --log-format FMT  text or json\n"
@@ -76,7 +76,8 @@ static const char help[] =
     "  sockjsd -c sockjsd.json                           run it\n"
     "\n"
     "SIGTERM and SIGINT stop in order, a second one at once. Exit status: 0 stopped as asked,\n"
-    "1 failed while running, 2 the command line or the configuration is wrong.\n";
+    "1 failed to start or while running, the next time may be better, 2 the command line or the\n"
+    "configuration is wrong.\n";
 
 void cmdline_print_help(void)
 {
@@ -196,8 +197,11 @@ static int apply_addresses(const struct cmdline *cmd, struct config *c)
 {
 	int err;
 
-	if (cmd->address_count > 0)
+	if (cmd->address_count > 0) {
 		config_clear_listeners(c);
+		c->listeners_given = true;
+	}
+	c->internal_given = cmd->internal != NULL;
 	for (size_t i = 0; i < cmd->address_count; i++)
 		if ((err = config_add_listener(c, cmd->addresses[i])) < 0)
 			return blame(c, err, "-l", c->error);

@@ -1,19 +1,16 @@
 /*
- * daemon/config.c - the structure itself: grow it, check it, free it; see
- * config.h. Reading JSON is config_json.c, writing it print_config.c.
+ * daemon/config.c - the structure itself: grow it, free it, put its errors into words; see
+ * config.h. Reading JSON is config_json.c, checking config_check.c, writing print_config.c.
  */
 #include "daemon/config.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "daemon/config_error.h"
 #include "net/addr.h"
-#include "net/stream.h"
 
 int config_fail(struct config *c, int err, const char *fmt, ...)
 {
@@ -23,6 +20,27 @@ int config_fail(struct config *c, int err, const char *fmt, ...)
 	vsnprintf(c->error, sizeof(c->error), fmt, ap);
 	va_end(ap);
 	return err;
+}
+
+int config_blame(struct config *c, int err, const char *key, const char *fmt, ...)
+{
+	char sentence[sizeof(c->error)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	if (!c->source || *key == '-')
+		return config_fail(c, err, "%s: %s", key, sentence);
+	return config_fail(c, err, "%s: %s: %s", c->source, key, sentence);
+}
+
+void config_listener_path(const struct config *c, size_t i, char path[CONFIG_WHERE])
+{
+	if (c->listeners_given)
+		snprintf(path, CONFIG_WHERE, "-l");
+	else
+		snprintf(path, CONFIG_WHERE, "listen[%zu]", i);
 }
 
 int config_no_memory(struct config *c)
@@ -71,12 +89,12 @@ void config_fini(struct config *c)
 	c->internal = c->user = c->group = NULL;
 }
 
+/* Its form: a name is looked up by who listens, for another day it may be known. */
 static int check_address(struct config *c, const char *address)
 {
-	struct listen_addr parsed;
 	const char *why = "";
 
-	if (listen_addr_parse(address, &parsed, &why) < 0)
+	if (listen_addr_check(address, &why) < 0)
 		return config_fail(
 		    c, -EINVAL, "\"%.*s\" is not an address: %s", CONFIG_SHOWN, address, why);
 	return 0;
@@ -133,27 +151,11 @@ int config_set_internal(struct config *c, const char *address)
 	return 0;
 }
 
-/* sockjs_server_add() has the last word; here it is said with the key's path. */
-static bool valid_prefix(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n < 2 || n > 255 || s[0] != '/' || s[n - 1] == '/' || strstr(s, "//"))
-		return false;
-	for (; *s; s++)
-		if (*s <= ' ' || *s == 0x7f || strchr(".?#%\"<>\\", *s))
-			return false;
-	return true;
-}
-
 static int check_prefix(struct config *c, const char *prefix)
 {
-	if (!valid_prefix(prefix))
-		return config_fail(c, -EINVAL,
-		    "prefix: \"%.*s\" is not allowed; allowed: a path such as /echo, without a "
-		    "slash at "
-		    "the end and without blanks and . ? # %% \" < > \\",
-		    CONFIG_SHOWN, prefix);
+	if (!options_is_prefix(prefix))
+		return config_fail(c, -EINVAL, "prefix: \"%.*s\" is not allowed; allowed: %s",
+		    CONFIG_SHOWN, prefix, OPTIONS_PREFIX);
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		if (strcmp(c->endpoints[i].prefix, prefix) == 0)
 			return config_fail(c, -EINVAL,
@@ -198,93 +200,4 @@ int config_add_endpoint(struct config *c, const char *prefix, const char *applic
 	}
 	c->endpoint_count++;
 	return 0;
-}
-
-static int check_file(struct config *c, const char *key, const char *path)
-{
-	if (path && access(path, R_OK) < 0)
-		return config_fail(c, -EINVAL, "%s: cannot read \"%.*s\": %s", key, CONFIG_SHOWN,
-		    path, strerror(errno));
-	return 0;
-}
-
-/* A pipe can be read but once, by who starts. */
-static bool may_be_read_twice(const char *path)
-{
-	struct stat st;
-
-	return !path || (stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)));
-}
-
-/* Files of TLS, listeners' and upstreams' alike. `where` is the path of the options they are in;
- * indexed by enum tls_file. */
-static int check_tls_files(struct config *c, const char *where, const char *const files[3])
-{
-	static const char *const names[] = {
-		[TLS_CERTIFICATE] = "certificate",
-		[TLS_KEY] = "key",
-		[TLS_CA] = "ca",
-	};
-	struct tls_trouble trouble;
-	bool twice = true;
-	int err = 0;
-
-	for (size_t k = 0; k < sizeof(names) / sizeof(*names) && err == 0; k++) {
-		char key[72];
-
-		snprintf(key, sizeof(key), "%s.tls.%s", where, names[k]);
-		err = check_file(c, key, files[k]);
-		twice = twice && may_be_read_twice(files[k]);
-	}
-	if (err == 0 && twice && (files[TLS_CERTIFICATE] || files[TLS_CA])) {
-		err = tls_check_files(
-		    files[TLS_CERTIFICATE], files[TLS_KEY], files[TLS_CA], &trouble);
-		if (err == -EINVAL)
-			config_fail(c, err, "%s.tls.%s: cannot use \"%.*s\": %s", where,
-			    names[trouble.file], CONFIG_SHOWN, files[trouble.file], trouble.why);
-		else if (err < 0)
-			config_no_memory(c);
-	}
-	return err;
-}
-
-static int check_listener_files(struct config *c, size_t i)
-{
-	const struct listener_options *l = &c->listeners[i].options.listener;
-	char where[48];
-
-	snprintf(where, sizeof(where), "listen[%zu]", i);
-	return check_tls_files(c, where, (const char *[]){ l->tls_certificate, l->tls_key, NULL });
-}
-
-static int check_upstream_files(struct config *c, size_t i)
-{
-	const struct upstream_options *u = &c->endpoints[i].options.upstream;
-	char where[48];
-
-	snprintf(where, sizeof(where), "endpoints[%zu].upstream", i);
-	return check_tls_files(
-	    c, where, (const char *[]){ u->tls_certificate, u->tls_key, u->tls_ca });
-}
-
-int config_check(struct config *c)
-{
-	int err;
-
-	if (c->listener_count == 0)
-		return config_fail(c, -EINVAL,
-		    "listen: missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
-	if (c->endpoint_count == 0)
-		return config_fail(c, -EINVAL,
-		    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
-		    "\"application\"");
-	for (size_t i = 0; i < c->listener_count; i++)
-		if ((err = check_listener_files(c, i)) < 0)
-			return err;
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		if ((err = check_upstream_files(c, i)) < 0)
-			return err;
-	if ((err = check_file(c, "www", c->options.server.www)) < 0)
-		return err;
-	return check_file(c, "client_library", c->options.server.client_library);
 }

@@ -1,6 +1,6 @@
 /*
  * daemon/config.h - what the daemon is told to do: one structure, from a JSON
- * file (config.c), from --demo or --upstream (presets.c) and from the command line.
+ * file (config_json.c), from --demo or --upstream (presets.c) and from the command line.
  *
  * A configuration that was read is valid in every detail that can be checked
  * without touching the network. An error is one sentence that names the file,
@@ -29,9 +29,12 @@ struct config_endpoint {
 
 struct config {
 	struct sockjs_options options; /* of the server */
+	const char *source; /* "sockjsd.json", "--demo"; for errors; NULL: unnamed. Not owned */
 	struct config_listener *listeners;
 	size_t listener_count;
+	bool listeners_given; /* by the command line, in place of a file's */
 	char *internal; /* address of the internal listener, or NULL */
+	bool internal_given;
 	struct config_endpoint *endpoints;
 	size_t endpoint_count;
 	char *user, *group; /* to become after binding, or NULL */
@@ -59,8 +62,11 @@ int config_add_listener(struct config *c, const char *address);
 int config_add_endpoint(struct config *c, const char *prefix, const char *application);
 int config_set_internal(struct config *c, const char *address);
 void config_clear_listeners(struct config *c);
-/* Whether it can be run: what must be there is, files can be read. 0 or -EINVAL with a sentence. */
+/* Whether it can be run: what must be there is, files can be read by who will read them. 0; with a
+ * sentence -EINVAL if it is wrong, -EAGAIN if that may pass by itself; -ENOMEM. */
 int config_check(struct config *c);
+/* What only running would show, tried without running: where to listen. As config_check(). */
+int config_try(struct config *c);
 
 /* Writes all of it as JSON that config_read_file() takes back; 0 or -ENOMEM. */
 struct buf;

@@ -11,19 +11,23 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/config_error.h"
+#include "daemon/config_hint.h"
 
 #define MAX_FILE_BYTES (16u << 20)
 #define PATH_BYTES     160
 
 struct reader {
 	struct config *c;
-	const char *name; /* of the file */
+	const char *name;      /* of the file */
+	const char *directory; /* that file names are relative to; NULL: the current one */
 };
 
 struct word {
@@ -97,10 +101,10 @@ static bool begins_with(const char *s, const char *start)
 	return strncmp(s, start, strlen(start)) == 0;
 }
 
-static bool is_word(const struct word *words, const char *key, size_t n)
+static bool is_word(const struct place *p, const char *key, size_t n)
 {
-	for (; words && words->key; words++)
-		if (strlen(words->key) == n && strncmp(words->key, key, n) == 0)
+	for (const struct word *w = p->words; w && w->key; w++)
+		if (strlen(w->key) == n && strncmp(w->key, key, n) == 0)
 			return true;
 	return false;
 }
@@ -123,7 +127,7 @@ static void list_keys(const struct place *p, char *text, size_t size)
 		if (!belongs(&table[i], p) || !begins_with(table[i].key, p->group))
 			continue;
 		n = strcspn(key, ".");
-		if ((n == last_len && strncmp(key, last, n) == 0) || is_word(p->words, key, n))
+		if ((n == last_len && strncmp(key, last, n) == 0) || is_word(p, key, n))
 			continue;
 		last = key;
 		last_len = n;
@@ -134,8 +138,11 @@ static void list_keys(const struct place *p, char *text, size_t size)
 
 static int unknown_key(struct reader *r, const struct place *p, const char *key)
 {
-	char keys[800];
+	char keys[1500], hint[160];
 
+	if (config_hint(p->path, p->group, key, hint, sizeof(hint)))
+		return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key here; %s", r->name,
+		    p->path, p->group, CONFIG_SHOWN, key, hint);
 	list_keys(p, keys, sizeof(keys));
 	return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key; allowed: %s", r->name,
 	    p->path, p->group, CONFIG_SHOWN, key, keys);
@@ -176,6 +183,24 @@ static int set_text(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
+/* The name of a file, from where the configuration stands: the daemon may be started anywhere. */
+static int set_file(
+    struct reader *r, const struct place *p, const struct option *opt, const char *name)
+{
+	size_t n = r->directory ? strlen(r->directory) : 0;
+	char *path;
+	int err;
+
+	if (n == 0 || *name == '/' || *name == '\0')
+		return set_text(r, p, opt, name);
+	if (!(path = mem_alloc(n + strlen(name) + 2)))
+		return config_no_memory(r->c);
+	sprintf(path, "%s/%s", r->directory, name);
+	err = set_text(r, p, opt, path);
+	mem_free(path);
+	return err;
+}
+
 static int set_one(struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
 	const char *item = json_string_value(value);
@@ -205,6 +230,8 @@ static int set_option(
 		return set_one(r, p, opt, value);
 	if ((opt->type == OPTION_BOOL || opt->or_bool) && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
+	if (options_is_file(opt) && json_is_string(value))
+		return set_file(r, p, opt, json_string_value(value));
 	if ((opt->type == OPTION_STRING || opt->type == OPTION_MODE) && json_is_string(value))
 		return set_text(r, p, opt, json_string_value(value));
 	if (opt->type == OPTION_INT && json_is_integer(value)) {
@@ -300,18 +327,27 @@ static int at(struct reader *r, int err, const char *path)
 	return err < 0 ? refuse(r, err, path, r->c->error) : 0;
 }
 
+/* A socket's file is found from where the configuration stands, as every other. */
+static const char *place_of(const struct reader *r, const char *address, char text[PATH_BYTES])
+{
+	if (!r->directory || strncmp(address, "unix:", 5) != 0 || address[5] == '/' || !address[5])
+		return address;
+	snprintf(text, PATH_BYTES, "unix:%s/%s", r->directory, address + 5);
+	return text;
+}
+
 static int read_listener_object(struct reader *r, const char *path, json_t *value)
 {
 	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
 	struct place p = { path, "", 1u << OPTION_LISTENER, NULL, words };
 	const char *address = required(r, path, value, "address");
-	char where[PATH_BYTES + 16];
+	char where[PATH_BYTES + 16], text[PATH_BYTES];
 	int err;
 
 	if (!address)
 		return -EINVAL;
 	snprintf(where, sizeof(where), "%saddress: ", path);
-	if ((err = at(r, config_add_listener(r->c, address), where)) < 0)
+	if ((err = at(r, config_add_listener(r->c, place_of(r, address, text)), where)) < 0)
 		return err;
 	p.options = &r->c->listeners[r->c->listener_count - 1].options;
 	if ((err = read_members(r, &p, value)) < 0)
@@ -321,11 +357,13 @@ static int read_listener_object(struct reader *r, const char *path, json_t *valu
 
 static int read_listener(struct reader *r, size_t i, json_t *value)
 {
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], text[PATH_BYTES];
 
 	if (json_is_string(value)) {
+		const char *address = place_of(r, json_string_value(value), text);
+
 		snprintf(path, sizeof(path), "listen[%zu]: ", i);
-		return at(r, config_add_listener(r->c, json_string_value(value)), path);
+		return at(r, config_add_listener(r->c, address), path);
 	}
 	snprintf(path, sizeof(path), "listen[%zu]", i);
 	if (!json_is_object(value))
@@ -350,11 +388,14 @@ static int read_listen(struct reader *r, const char *path, json_t *value)
 
 static int read_internal_listen(struct reader *r, const char *path, json_t *value)
 {
+	char text[PATH_BYTES];
+
 	if (json_is_null(value))
 		return 0;
 	if (!json_is_string(value))
 		return wrong_type(r, path, "internal.listen", value, "an address or null");
-	return at(r, config_set_internal(r->c, json_string_value(value)), "internal.listen: ");
+	return at(r, config_set_internal(r->c, place_of(r, json_string_value(value), text)),
+	    "internal.listen: ");
 }
 
 static int read_internal(struct reader *r, const char *path, json_t *value)
@@ -363,7 +404,8 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 	struct place p = { path, "internal.", 1u << OPTION_SERVER, &r->c->options, words };
 
 	if (!json_is_object(value))
-		return wrong_type(r, path, "internal", value, "an object");
+		return wrong_type(
+		    r, path, "internal", value, "an object; allowed: {\"listen\": ADDRESS}");
 	return read_members(r, &p, value);
 }
 
@@ -479,21 +521,43 @@ static int read_root(struct reader *r, json_t *root)
 
 /* --- text and file ---------------------------------------------------------------------------- */
 
-int config_read_text(struct config *c, const char *name, const char *text, size_t len)
+/* What jansson says in words of its own library, in ours. */
+static const char *json_complaint(const json_error_t *error)
 {
-	struct reader r = { c, name };
+	switch (json_error_code(error)) {
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return "a NUL character (\\u0000) is not allowed";
+	case json_error_stack_overflow:
+		return "objects and lists are nested too deeply";
+	case json_error_invalid_utf8:
+		return "this is not UTF-8";
+	default:
+		return error->text;
+	}
+}
+
+static int read_json(struct reader *r, const char *text, size_t len)
+{
 	json_error_t error;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	int err;
 
 	if (!root && error.text[0] == '\0')
-		return config_no_memory(c);
+		return config_no_memory(r->c);
 	if (!root)
-		return config_fail(
-		    c, -EINVAL, "%s:%d:%d: %s", name, error.line, error.column, error.text);
-	err = read_root(&r, root);
+		return config_fail(r->c, -EINVAL, "%s:%d:%d: %s", r->name, error.line, error.column,
+		    json_complaint(&error));
+	err = read_root(r, root);
 	json_decref(root);
 	return err;
+}
+
+int config_read_text(struct config *c, const char *name, const char *text, size_t len)
+{
+	struct reader r = { c, name, NULL };
+
+	return read_json(&r, text, len);
 }
 
 static int read_all(struct config *c, const char *path, int fd, struct buf *text)
@@ -515,17 +579,42 @@ static int read_all(struct config *c, const char *path, int fd, struct buf *text
 	return 0;
 }
 
+/* The directory that the file was named in, as an absolute path, so that what is printed means the
+ * same elsewhere. A pipe stands nowhere: NULL. */
+static int directory_of(struct config *c, int fd, const char *path, char **out)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	char *dir;
+
+	*out = NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	dir = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+	if (!dir)
+		return config_no_memory(c);
+	*out = realpath(dir, NULL);
+	mem_free(dir);
+	return *out ? 0 : config_fail(c, -errno, "%s: %s", path, strerror(errno));
+}
+
 int config_read_file(struct config *c, const char *path)
 {
 	struct buf text = BUF_INIT;
+	struct reader r = { c, path, NULL };
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	char *directory = NULL;
 
 	if (fd < 0)
 		return config_fail(c, -errno, "%s: %s", path, strerror(errno));
-	err = read_all(c, path, fd, &text);
+	err = directory_of(c, fd, path, &directory);
+	r.directory = directory;
+	if (err == 0)
+		err = read_all(c, path, fd, &text);
 	close(fd);
 	if (err == 0)
-		err = config_read_text(c, path, text.data ? buf_data(&text) : "", buf_len(&text));
+		err = read_json(&r, text.data ? buf_data(&text) : "", buf_len(&text));
 	buf_fini(&text);
+	free(directory);
 	return err;
 }

@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "daemon/assets.h"
 #include "daemon/cmdline.h"
 #include "daemon/config.h"
+#include "daemon/config_error.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
 #include "daemon/signals.h"
@@ -39,27 +41,44 @@ static const char *source_of(const struct cmdline *cmd)
 	return cmd->file ? cmd->file : cmd->upstream ? "--upstream" : "--demo";
 }
 
+/* 0, or the error whose sentence is in c->error. */
+static int load(struct config *c, const struct cmdline *cmd)
+{
+	if (cmd->file)
+		return config_read_file(c, cmd->file);
+	return cmd->upstream ? config_upstream(c, cmd->upstream) : config_demo(c);
+}
+
+/* What nobody has named is looked for. */
+static int find_assets(struct config *c, const struct cmdline *cmd)
+{
+	int err = cmd->demo ? assets_find_pages(c) : 0;
+
+	if (err == 0 && !cmd->file)
+		err = assets_find_library(c);
+	return err < 0 ? config_no_memory(c) : 0;
+}
+
 static int read_config(struct config *c, const struct cmdline *cmd)
 {
-	int err;
+	int err = load(c, cmd);
 
-	if (cmd->file)
-		err = config_read_file(c, cmd->file); /* what it says begins with the file's name */
-	else if (cmd->upstream)
-		err = config_upstream(c, cmd->upstream);
-	else
-		err = config_demo(c);
+	if (err < 0) {
+		/* what is said of a file begins with its name */
+		complain(cmd->file ? "" : source_of(cmd), c->error);
+		return err;
+	}
+	c->source = source_of(cmd);
+	if ((err = cmdline_apply(cmd, c)) == 0) {
+		log_set_level(c->log_level);
+		log_set_format(c->log_format);
+		err = find_assets(c, cmd);
+	}
+	if (err == 0)
+		err = config_check(c);
 	if (err < 0)
-		return complain(cmd->file ? "" : source_of(cmd), c->error);
-	if (cmdline_apply(cmd, c) < 0)
-		return complain("", c->error);
-	log_set_level(c->log_level);
-	log_set_format(c->log_format);
-	if ((cmd->demo && assets_find_pages(c) < 0) || (!cmd->file && assets_find_library(c) < 0))
-		return complain("", "out of memory");
-	if (config_check(c) < 0)
-		return complain(source_of(cmd), c->error);
-	return 0;
+		complain("", c->error);
+	return err;
 }
 
 static int print_config(const struct config *c)
@@ -70,56 +89,72 @@ static int print_config(const struct config *c)
 	if (err == 0)
 		fwrite(buf_data(&text), 1, buf_len(&text), stdout);
 	buf_fini(&text);
-	return err == 0 && fflush(stdout) == 0 ? EXIT_STOPPED : EXIT_RUNNING;
+	if (err == 0 && fflush(stdout) == 0)
+		return EXIT_STOPPED;
+	complain("cannot print the configuration", strerror(err < 0 ? -err : errno));
+	return EXIT_RUNNING;
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-/* A wrong value is the configuration's fault; a port that is taken may be free at the next try. */
+/* A wrong value is the configuration's fault; a port that is taken may be free at the next try, a
+ * name may be known and a directory be there. */
 static enum exit_code exit_code_of(int err)
 {
-	return err == -EINVAL || err == -ENOENT || err == -EEXIST ? EXIT_USAGE : EXIT_RUNNING;
+	return err == -EAGAIN || err == -ENOMEM ? EXIT_RUNNING : EXIT_USAGE;
+}
+
+/* Of what the kernel says little is written in the configuration. `key`: NULL for an address of the
+ * command line, with which the sentence begins anyway. */
+static enum exit_code cannot_listen(struct daemon *d, const char *key, int err)
+{
+	const char *sentence = sockjs_server_error(d->server);
+
+	if (key) {
+		config_blame(&d->config, err, key, "%s", sentence);
+		sentence = d->config.error;
+	}
+	complain("", sentence);
+	return err == -EINVAL ? EXIT_USAGE : EXIT_RUNNING;
 }
 
 static enum exit_code bind_all(struct daemon *d)
 {
 	const struct config *c = &d->config;
+	char key[CONFIG_WHERE];
+	int err;
 
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		int err = sockjs_server_listen(d->server, l->address, &l->options);
 
-		if (err < 0) {
-			complain(l->address, sockjs_server_error(d->server));
-			return exit_code_of(err);
-		}
+		err = sockjs_server_listen(d->server, l->address, &l->options);
+		config_listener_path(c, i, key);
+		if (err < 0)
+			return cannot_listen(d, c->listeners_given ? NULL : key, err);
 	}
-	if (c->internal) {
-		int err = server_listen_internal(d->server, c->internal);
-
-		if (err < 0) {
-			complain(c->internal, sockjs_server_error(d->server));
-			return exit_code_of(err);
-		}
-	}
-	return EXIT_STOPPED;
+	err = c->internal ? server_listen_internal(d->server, c->internal) : 0;
+	return err < 0 ? cannot_listen(d, c->internal_given ? NULL : "internal.listen", err)
+	               : EXIT_STOPPED;
 }
 
 static enum exit_code add_endpoint(struct daemon *d, size_t i)
 {
 	struct config_endpoint *e = &d->config.endpoints[i];
-	char why[512] = "";
+	char why[512] = "", key[CONFIG_WHERE];
 	int err = 0;
 
+	snprintf(key, sizeof(key), "endpoints[%zu]", i);
 	if (e->app->start)
 		err = e->app->start(d->server, &e->options, &d->states[i], why, sizeof(why));
 	if (err < 0) {
-		complain(e->prefix, why[0] ? why : strerror(-err));
+		config_blame(&d->config, err, key, "%s", why[0] ? why : strerror(-err));
+		complain("", d->config.error);
 		return exit_code_of(err);
 	}
 	err = sockjs_server_add(d->server, e->prefix, e->app->callbacks, d->states[i], &e->options);
 	if (err < 0) {
-		complain(e->prefix, sockjs_server_error(d->server));
+		config_blame(&d->config, err, key, "%s", sockjs_server_error(d->server));
+		complain("", d->config.error);
 		return exit_code_of(err);
 	}
 	return EXIT_STOPPED;
@@ -152,33 +187,60 @@ static enum exit_code start(struct daemon *d)
 		log_warn("cannot reach the service manager at $NOTIFY_SOCKET");
 	if (privs_drop(&d->config) < 0) {
 		complain("", d->config.error);
-		return EXIT_USAGE;
+		return EXIT_RUNNING;
 	}
 	return EXIT_STOPPED;
 }
 
 /* --- run and stop ----------------------------------------------------------------- */
 
-static void say_ready(const struct daemon *d)
+/* Once for whoever started it, once for whoever reads the log later. */
+static void say_addresses(const struct daemon *d)
 {
 	const char *url;
 
-	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++)
+	for (size_t i = 0; (url = sockjs_server_url(d->server, i)) != NULL; i++) {
 		printf("listening on %s\n", url);
-	if ((url = server_internal_url(d->server)) != NULL)
+		log_info("listening", LOG_STR("url", url));
+	}
+	if ((url = server_internal_url(d->server)) != NULL) {
 		printf("internal on %s\n", url);
+		log_info("internal address", LOG_STR("url", url));
+	}
 	fflush(stdout);
+}
+
+static void say_ready(const struct daemon *d)
+{
+	const struct server_options *o = &d->config.options.server;
+
+	log_info("started", LOG_STR("version", sockjs_version()),
+	    LOG_INT("threads", server_reactors(d->server)),
+	    LOG_INT("endpoints", d->config.endpoint_count),
+	    LOG_INT("connections", o->limit_connections),
+	    LOG_INT("connections_per_address", o->limit_connections_per_address),
+	    LOG_INT("sessions_per_address", o->limit_sessions_per_address),
+	    LOG_INT("header_bytes", o->limit_header_bytes),
+	    LOG_INT("descriptors", privs_descriptors()));
+	say_addresses(d);
 	notify("READY=1");
+}
+
+static uint64_t longest_stop_ms(const struct server_options *o)
+{
+	return o->drain_delay_ms + o->drain_ms + o->shutdown_timeout_ms;
 }
 
 static enum exit_code run(struct daemon *d)
 {
+	uint64_t begun = clock_now();
 	int err;
 
-	signals_watch(d->server, d->config.log_format);
+	signals_watch(d->server, longest_stop_ms(&d->config.options.server));
 	say_ready(d);
 	err = sockjs_server_run(d->server);
 	signals_forget();
+	log_info("stopped", LOG_INT("uptime_s", (clock_now() - begun) / 1000));
 	if (err < 0)
 		complain("cannot run", sockjs_server_error(d->server));
 	return err < 0 ? EXIT_RUNNING : EXIT_STOPPED;
@@ -197,25 +259,37 @@ static void stop(struct daemon *d)
 
 static enum exit_code serve(struct daemon *d)
 {
-	enum exit_code code = start(d);
+	enum exit_code code;
 
+	signals_begin();
+	code = start(d);
 	if (code == EXIT_STOPPED)
 		code = run(d);
 	stop(d);
 	return code;
 }
 
+static enum exit_code check(struct config *c)
+{
+	int err = config_try(c);
+
+	if (err < 0) {
+		complain("", c->error);
+		return exit_code_of(err);
+	}
+	printf("%s: the configuration is valid\n", c->source);
+	return EXIT_STOPPED;
+}
+
 static enum exit_code obey(struct daemon *d, const struct cmdline *cmd)
 {
-	if (read_config(&d->config, cmd) < 0)
-		return EXIT_USAGE;
+	int err = read_config(&d->config, cmd);
+
+	if (err < 0)
+		return exit_code_of(err);
 	if (cmd->print_config)
 		return print_config(&d->config);
-	if (cmd->check_config) {
-		printf("%s: the configuration is valid\n", source_of(cmd));
-		return EXIT_STOPPED;
-	}
-	return serve(d);
+	return cmd->check_config ? check(&d->config) : serve(d);
 }
 
 int main(int argc, char **argv)

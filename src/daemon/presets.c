@@ -72,6 +72,7 @@ int config_demo(struct config *c)
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
 		if ((err = add_service(c, &services[i])) < 0)
 			return err;
+	c->listeners_given = true;
 	return config_add_listener(c, PRESET_ADDRESS);
 }
 
@@ -83,5 +84,6 @@ int config_upstream(struct config *c, const char *url)
 	if ((err = config_add_endpoint(c, PRESET_PREFIX, "upstream")) < 0 ||
 	    (err = set(c, &c->endpoints[0].options, &backend)) < 0)
 		return err;
+	c->listeners_given = true;
 	return config_add_listener(c, PRESET_ADDRESS);
 }

@@ -1,45 +1,88 @@
 /*
  * daemon/signals.c - handlers that do no more than a handler may; see signals.h.
  *
- * sockjs_server_stop() and notify() are safe in a handler. The logger is not, so
- * the one line a handler has to say is written as it stands.
+ * sockjs_server_stop(), server_wake() and notify() are safe in a handler. The logger is not, so a
+ * handler leaves a note, and the thread of sockjs_server_run() reads it aloud (server_on_wake()).
  */
 #include "daemon/signals.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stddef.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdio.h>
 
+#include "base/log.h"
 #include "daemon/notify.h"
+#include "server/internal.h"
 
-#define NO_RELOAD "SIGHUP ignored: this version cannot reload; restart to read the configuration"
+#define MARGIN_MS 5000 /* for the service manager, beyond the time that a stop may take */
+
+/* Those that mean something, or that people send to services. */
+static const struct known_signal {
+	int signo;
+	const char *name;
+	bool stops;
+} known[] = {
+	{ SIGTERM, "SIGTERM", true },
+	{ SIGINT, "SIGINT", true },
+	{ SIGHUP, "SIGHUP", false },
+	{ SIGUSR1, "SIGUSR1", false },
+	{ SIGUSR2, "SIGUSR2", false },
+};
+
+enum { KNOWN = sizeof(known) / sizeof(*known) };
 
 static struct sockjs_server *volatile watched;
-static const char *volatile no_reload_line;
+static volatile sig_atomic_t came[KNOWN];
+static volatile uint64_t sessions_then; /* at the first signal to stop */
+static unsigned stops;                  /* those that the log has told */
+static char stopping[80];               /* what the service manager hears */
 
-static void on_stop(int signo)
+static void on_signal(int signo)
 {
 	struct sockjs_server *server = watched;
+	size_t i = 0;
 
-	(void)signo;
-	notify("STOPPING=1");
-	if (server)
-		sockjs_server_stop(server);
+	while (i < KNOWN - 1 && known[i].signo != signo)
+		i++;
+	came[i] = 1;
+	if (known[i].stops)
+		notify(stopping);
+	if (!server)
+		return;
+	if (!known[i].stops) {
+		server_wake(server);
+		return;
+	}
+	sessions_then = server_session_count(server);
+	sockjs_server_stop(server);
 }
 
-static void on_reload(int signo)
+static void tell_stop(const struct known_signal *s)
 {
-	int saved = errno;
-	ssize_t ignored;
+	if (stops++ == 0)
+		log_info(
+		    "stopping", LOG_STR("signal", s->name), LOG_INT("sessions", sessions_then));
+	else
+		log_warn("stopping at once", LOG_STR("signal", s->name));
+}
 
-	(void)signo;
-	if (log_threshold > LOG_WARN)
-		return;
-	ignored = write(STDERR_FILENO, no_reload_line, strlen(no_reload_line));
-	(void)ignored;
-	errno = saved;
+/* In the thread of sockjs_server_run(). */
+static void on_wake(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (!came[i])
+			continue;
+		came[i] = 0;
+		if (known[i].stops)
+			tell_stop(&known[i]);
+		else if (known[i].signo == SIGHUP)
+			log_warn("SIGHUP ignored: this version cannot reload; restart to read the "
+			         "configuration");
+		else
+			log_info("ignored", LOG_STR("signal", known[i].name));
+	}
 }
 
 static void handle(int signo, void (*handler)(int))
@@ -50,15 +93,27 @@ static void handle(int signo, void (*handler)(int))
 	sigaction(signo, &sa, NULL);
 }
 
-void signals_watch(struct sockjs_server *server, enum log_format format)
+/* Their default is the end of the process, and nobody has asked for any of them. SIGTERM and SIGINT
+ * end a start as they always do. */
+void signals_begin(void)
 {
-	no_reload_line = format == LOG_JSON ? "{\"level\":\"warn\",\"message\":\"" NO_RELOAD "\"}\n"
-	                                    : "warn  " NO_RELOAD "\n";
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGIO,
+		SIGPWR };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		handle(ignored[i], SIG_IGN);
+	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
+		handle(signo, SIG_IGN);
+}
+
+void signals_watch(struct sockjs_server *server, uint64_t stop_ms)
+{
+	snprintf(stopping, sizeof(stopping), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+	    (stop_ms + MARGIN_MS) * 1000);
+	server_on_wake(server, on_wake, NULL);
 	watched = server;
-	handle(SIGPIPE, SIG_IGN);
-	handle(SIGTERM, on_stop);
-	handle(SIGINT, on_stop);
-	handle(SIGHUP, on_reload);
+	for (size_t i = 0; i < KNOWN; i++)
+		handle(known[i].signo, on_signal);
 }
 
 void signals_forget(void)

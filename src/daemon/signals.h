@@ -1,15 +1,20 @@
 /*
- * daemon/signals.h - SIGTERM and SIGINT stop the server, SIGHUP asks for a reload.
+ * daemon/signals.h - signals: SIGTERM and SIGINT stop the server in order, a second
+ * one at once; SIGHUP will reload. What else a service might be sent is ignored.
  */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
 
-#include "base/log.h"
+#include <stdint.h>
+
 #include "sockjs.h"
 
-/* From now on signals act on this server. `format` is that of the log. */
-void signals_watch(struct sockjs_server *server, enum log_format format);
-/* The server is about to be freed: signals have nothing left to stop. */
+/* From the beginning of the start on: nothing ends the process by accident. */
+void signals_begin(void);
+/* From now on signals reach this server, which runs in the calling thread; what there is to log is
+ * logged there. `stop_ms` is how long an orderly stop may take, for the service manager. */
+void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
+/* The server is about to be freed. */
 void signals_forget(void);
 
 #endif

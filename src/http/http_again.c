@@ -13,6 +13,7 @@
 
 #define MISSES_MAX 4     /* then it is no connection that repeats itself */
 #define COPY_MOST  16384 /* of a body that has to be copied before it may be changed */
+#define LOOKS_MOST 4     /* at a request that comes in pieces; it is compared anew each time */
 
 static struct loop *loop_of(const struct http_again *a)
 {
@@ -175,14 +176,15 @@ static void look_under_tls(struct http_again *a)
 {
 	char *scratch = loop_scratch(loop_of(a));
 	struct bytes raw = { scratch, 0 };
-	ssize_t n;
+	ssize_t n = -EAGAIN;
 
-	while ((n = stream_read(&a->stream, scratch + raw.n, LOOP_SCRATCH_BYTES - raw.n)) > 0) {
+	for (unsigned i = 0; i < LOOKS_MOST && raw.n < LOOP_SCRATCH_BYTES; i++) {
+		n = stream_read(&a->stream, scratch + raw.n, LOOP_SCRATCH_BYTES - raw.n);
+		if (n <= 0)
+			break;
 		raw.n += (size_t)n;
 		if (serve(a, raw))
 			return;
-		if (raw.n == LOOP_SCRATCH_BYTES)
-			break;
 	}
 	if (raw.n > 0)
 		pass_on(a, raw);
@@ -222,10 +224,17 @@ void http_again_run(struct http_server *server)
 	many = list_has(&now, STREAM_BATCH_FEW);
 	if (many)
 		stream_batch_expect(server->loop, true);
-	while ((node = list_first(&now)))
+	while ((node = list_first(&now)) && !budget_is_spent(loop_budget(server->loop))) {
+		budget_spend(loop_budget(server->loop), COST_EVENT + COST_SEND);
 		look(container_of(node, struct http_again, node));
+	}
 	if (many)
 		stream_batch_expect(server->loop, false);
+	if (list_empty(&now))
+		return;
+	list_splice(&now, &server->ready); /* in the next turn, and before who comes then */
+	list_splice(&server->ready, &now);
+	loop_want(server->loop, LOOP_STAGE_HTTP);
 }
 
 /* --- the server ends ------------------------------------------------------ */

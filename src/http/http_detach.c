@@ -90,6 +90,8 @@ int http_take(struct http_request *r, struct stream *out)
 		if (fd < 0)
 			return -errno;
 		stream_init(out, conn->server->loop, fd, NULL);
+		out->visitor = conn->visitor;
+		conn->visitor = NULL;
 	}
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
 	loop_unwatch(conn->server->loop, &conn->watch);
@@ -140,6 +142,8 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 	/* The stream closes its descriptor at the end of the turn; libmicrohttpd gets a copy now.
 	 */
 	fd = fcntl(s->watch.fd, F_DUPFD_CLOEXEC, 3);
+	conn->visitor = s->visitor;
+	s->visitor = NULL;
 	stream_close(s);
 	if (fd < 0) {
 		http_conn_end(conn);

@@ -25,7 +25,7 @@ static void say_last_words(struct http_conn *conn, unsigned status, const char *
 
 	if (!conn->relay) {
 		conn->lingers = true;
-		http_last_words(conn->server, conn->fd, status, sentence);
+		http_last_words(conn, status, sentence);
 		return;
 	}
 	n = http_render_last_words(text, status, sentence);
@@ -34,16 +34,30 @@ static void say_last_words(struct http_conn *conn, unsigned status, const char *
 	shutdown(conn->fd, SHUT_WR);
 }
 
+/* The proxy, if there is one: what it says of its client cannot be trusted to be whole. */
+static void count_refusal(
+    struct http_server *server, const struct http_conn *conn, unsigned status, const char *sentence)
+{
+	server->counters.bad_requests++;
+	http_refused(server, http_refusal_of(status), conn ? &conn->peer : NULL,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", status), LOG_STR("answer", sentence)));
+}
+
+static void refuse(struct http_conn *conn, unsigned status, const char *sentence)
+{
+	count_refusal(conn->server, conn, status, sentence);
+	say_last_words(conn, status, sentence);
+}
+
 /* Some connections are closed without a word (garbage instead of a request line). */
 void http_conn_answer_the_unanswered(struct http_conn *conn)
 {
-	conn->server->counters.bad_requests++;
 	if (conn->timed_out)
-		say_last_words(conn, 408, "The request did not come in time.");
+		refuse(conn, 408, "The request did not come in time.");
 	else if (conn->broke_off)
-		say_last_words(conn, 400, "The request is incomplete.");
+		refuse(conn, 400, "The request is incomplete.");
 	else
-		say_last_words(conn, 400, "This is not an HTTP request.");
+		refuse(conn, 400, "This is not an HTTP request.");
 }
 
 /* A response is not one of ours, then, for the request was still being read. One that has waited
@@ -97,22 +111,45 @@ static struct http_request *refused_request(struct http_server *server)
 	return NULL;
 }
 
+/* Whose head it was that we were not shown, for the log: the one connection in the midst of a head
+ * that has sent so much. NULL if there are several, or none. */
+static const struct http_conn *suspect(const struct http_server *server, uint64_t least)
+{
+	const struct http_conn *found = NULL;
+	struct list *at = server->conns.prev;
+
+	for (unsigned n = 0; n < LOOKS && at != &server->conns; n++, at = at->prev) {
+		struct http_conn *conn = container_of(at, struct http_conn, node);
+		struct http_request nothing = { .conn = conn };
+
+		if (!conn->mhd || (conn->request && conn->request->head_read) ||
+		    http_surplus(&nothing) < least)
+			continue;
+		if (found)
+			return NULL;
+		found = conn;
+	}
+	return found;
+}
+
 /* When libmicrohttpd 0.9.75 dislikes a head as a whole (a Content-Length that is no number, more
  * cookies than fit), it forgets that it has answered and sends the head of its answer twice. Ours
  * is there before; behind it the connection is shut, and its own is lost. */
 static void on_refusal(struct http_server *server, unsigned status)
 {
 	struct http_request *r = refused_request(server);
+	const char *sentence = status == 431   ? "The head of the request is too large."
+	                       : status == 413 ? "The request body is too large."
+	                                       : "The request is malformed.";
 
 	server->error_run = server->runs;
-	server->counters.bad_requests++;
+	count_refusal(server,
+	    r ? r->conn : suspect(server, status == 431 ? server->limits->header_bytes / 2 : 1),
+	    status, sentence);
 	if (!r)
 		return;
 	r->conn->refused = true;
-	say_last_words(r->conn, status,
-	    status == 431   ? "The head of the request is too large."
-	    : status == 413 ? "The request body is too large."
-	                    : "The request is malformed.");
+	say_last_words(r->conn, status, sentence);
 }
 
 /* Version 1.0 closes a connection that has sent too much before it looks like a request, but does

@@ -132,3 +132,16 @@ const char *http_client_read(
 	return goes_by_forwarded(trust, r) ? read_forwarded(trust, r, client)
 	                                   : read_x_forwarded(trust, r, client);
 }
+
+bool http_trusts(const struct http_trust *trust, const struct addr *a)
+{
+	return is_trusted(trust, a);
+}
+
+struct addr http_client_address(const struct http_trust *trust, const struct http_request *r)
+{
+	struct http_client client;
+
+	http_client_read(trust, r, &client);
+	return client.address;
+}

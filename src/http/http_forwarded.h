@@ -43,6 +43,11 @@ struct http_client {
 const char *http_client_read(
     const struct http_trust *trust, const struct http_request *r, struct http_client *client);
 
+/* The address alone, for the log; as far as it can be read. */
+struct addr http_client_address(const struct http_trust *trust, const struct http_request *r);
+/* Whether this is the address of a trusted proxy, who speaks for many. */
+bool http_trusts(const struct http_trust *trust, const struct addr *a);
+
 /* --- http_forwarded_field.c: the header Forwarded ------------------------------------- */
 
 /* What one proxy has said; empty if it did not. Without quotes. */

@@ -19,6 +19,7 @@
 #define LINGER_MS        2000
 #define FLUSH_MS         30000 /* for what is queued, as long as some of it leaves every LINGER_MS */
 #define LINGER_MAX_BYTES (64u << 20)
+#define TURNED_AWAY_MOST 256 /* lingering, for a newcomer who is turned away to linger too */
 
 struct http_linger {
 	struct list node;
@@ -131,34 +132,61 @@ size_t http_render_last_words(char out[HTTP_LAST_WORDS_MAX], unsigned status, co
 	return n + (size_t)snprintf(out + n, HTTP_LAST_WORDS_MAX - n, "%s\n", sentence);
 }
 
-static bool dup_stream(struct http_server *server, int fd, struct stream *s)
-{
-	static const struct stream_events none;
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+static const struct stream_events no_events;
 
-	if (copy >= 0)
-		stream_init(s, server->loop, copy, &none);
-	return copy >= 0;
+static bool dup_stream(struct http_conn *conn, struct stream *s)
+{
+	int copy = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return false;
+	stream_init(s, conn->server->loop, copy, &no_events);
+	s->visitor = conn->visitor;
+	conn->visitor = NULL;
+	return true;
 }
 
-void http_linger_if_unread(struct http_server *server, int fd)
+void http_linger_if_unread(struct http_conn *conn)
 {
 	struct stream s;
 	int unread = 0;
 
-	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 && dup_stream(server, fd, &s))
-		http_server_end(server, &s);
+	if (ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0 && dup_stream(conn, &s))
+		http_server_end(conn->server, &s);
 }
 
-void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence)
+static void say_and_linger(struct http_server *server, struct stream *s, const char *text, size_t n)
+{
+	struct stream_piece piece = { text, n, NULL };
+
+	stream_write(s, &piece, 1);
+	http_server_end(server, s);
+}
+
+void http_last_words(struct http_conn *conn, unsigned status, const char *sentence)
 {
 	char text[HTTP_LAST_WORDS_MAX];
-	struct stream_piece piece = { text, 0, NULL };
 	struct stream s;
 
-	if (!dup_stream(server, fd, &s))
+	if (dup_stream(conn, &s))
+		say_and_linger(
+		    conn->server, &s, text, http_render_last_words(text, status, sentence));
+}
+
+void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls)
+{
+	static const char answer[] = "HTTP/1.1 429 Too Many Requests\r\n"
+	                             "Content-Type: text/plain; charset=UTF-8\r\n"
+	                             "Retry-After: 1\r\n"
+	                             "Connection: close\r\n"
+	                             "Content-Length: 34\r\n\r\n"
+	                             "Too many connections; come later.\n";
+	struct stream s;
+
+	if (tls || server->counters.lingering >= TURNED_AWAY_MOST) {
+		close(fd);
 		return;
-	piece.n = http_render_last_words(text, status, sentence);
-	stream_write(&s, &piece, 1);
-	http_server_end(server, &s);
+	}
+	stream_init(&s, server->loop, fd, &no_events);
+	say_and_linger(server, &s, answer, sizeof(answer) - 1);
 }

@@ -6,6 +6,7 @@
  *	http_errors.c    what libmicrohttpd refuses by itself: one answer for each
  *	http_response.c  answers through libmicrohttpd
  *	http_detach.c    connections that leave; http_held.c those that cannot
+ *	http_postpone.c  those with so much in them that they have to wait for a turn
  *	http_again.c     and those that wait outside for the same request again
  *	http_memo.c      how that is recognised
  *	http_relay.c     a socket pair before libmicrohttpd, for TLS and unix sockets
@@ -46,6 +47,7 @@ struct http_server {
 	struct list conns;
 	struct list reading; /* struct http_request: the head is coming in */
 	struct list lingering;
+	struct list postponed; /* struct http_request: to be served in one of the next turns */
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
 	struct http_memo_key memo_key;
 	struct http_ready ready_responses[HTTP_READY];
@@ -54,6 +56,7 @@ struct http_server {
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
 	unsigned runs;            /* of libmicrohttpd */
+	unsigned large_run;       /* the last one in which a large request was served */
 	unsigned error_run;       /* the last one in which it answered an error by itself */
 	bool overrun;             /* a head has just filled libmicrohttpd's buffer */
 	bool draining;
@@ -89,9 +92,10 @@ struct http_conn {
 	bool half_closed; /* the client has ended */
 	struct addr peer;
 	const void *door;
-	int fd;            /* the descriptor libmicrohttpd has */
-	uint64_t base;     /* bytes the kernel had received before libmicrohttpd got it */
-	uint64_t consumed; /* bytes of complete requests since */
+	struct quota_row *visitor; /* as long as it is not with a stream */
+	int fd;                    /* the descriptor libmicrohttpd has */
+	uint64_t base;             /* bytes the kernel had received before libmicrohttpd got it */
+	uint64_t consumed;         /* bytes of complete requests since */
 	struct http_guess guess;
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
@@ -108,6 +112,7 @@ enum request_state {
 	REQUEST_ANSWERED,  /* libmicrohttpd has a response */
 	REQUEST_TAKEN,     /* the connection has left */
 	REQUEST_HELD,      /* suspended */
+	REQUEST_POSTPONED, /* suspended, complete, and not yet served */
 	REQUEST_UPGRADING, /* 101 queued */
 	REQUEST_FAILED,    /* no response could be made: the connection ends */
 };
@@ -115,7 +120,7 @@ enum request_state {
 struct http_held;
 
 struct http_request {
-	struct list node; /* server->reading */
+	struct list node; /* server->reading, or ->postponed */
 	struct http_conn *conn;
 	enum request_state state;
 	enum http_method method;
@@ -124,12 +129,13 @@ struct http_request {
 	bool chunked;
 	bool head_read;    /* the first call of the handler was made */
 	bool is_sound;     /* and found nothing wrong with the head */
+	bool has_waited;   /* was postponed */
 	bool is_oversized; /* the head, or the trailer of a chunked body */
 	bool no_memory;    /* for joining lines */
 	size_t header_bytes;
 	size_t pool_octets;  /* what libmicrohttpd keeps besides the text of the head */
 	size_t field_octets; /* in names and values of the head */
-	uint64_t body_received;
+	uint64_t body_received, body_begun;
 	size_t body_limit;
 	struct bytes path, query;
 	struct bytes headers[HTTP_HEADERS];
@@ -166,6 +172,10 @@ void http_errors_broke_off(struct http_conn *conn);
 bool http_conn_is_unanswered(const struct http_conn *conn);
 void http_conn_answer_the_unanswered(struct http_conn *conn);
 
+/* http_response.c */
+/* Why a request with this status was refused by this layer. */
+enum http_refusal http_refusal_of(unsigned status);
+
 /* http_request.c */
 struct http_request *http_request_new(struct http_conn *conn, const char *target);
 void http_request_free(struct http_request *r);
@@ -176,6 +186,14 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 const char *http_request_read_trailer(struct http_request *r);
 /* Appends body bytes; 0, -E2BIG or -ENOMEM. */
 int http_request_add_body(struct http_request *r, const char *p, size_t n);
+
+/* http_postpone.c */
+/* Of a request that is complete: true if it is to wait for a later turn; then it is suspended. */
+bool http_postpone(struct http_request *r);
+/* The one that has waited longest goes on in the next run of libmicrohttpd, if there is time. */
+void http_postponed_take_up(struct http_server *server);
+/* The server ends: all fail. */
+void http_postponed_end(struct http_server *server);
 
 /* http_response.c */
 /* Gives the lines of a head to a response, one by one; false when memory is out. */
@@ -231,11 +249,11 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
-/* libmicrohttpd is about to close `fd`: if input is unread, the close is made a lingering one on a
- * dup. */
-void http_linger_if_unread(struct http_server *server, int fd);
-/* Sends a last response on a dup of `fd` and lingers. */
-void http_last_words(struct http_server *server, int fd, unsigned status, const char *sentence);
+/* libmicrohttpd is about to close the descriptor: if input is unread, the close is made a lingering
+ * one on a dup. */
+void http_linger_if_unread(struct http_conn *conn);
+/* Sends a last response on a dup of the descriptor and lingers. */
+void http_last_words(struct http_conn *conn, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);
 /* A whole text/plain response with Connection: close. Its length. */
 #define HTTP_LAST_WORDS_MAX 512

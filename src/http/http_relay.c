@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "http/http_private.h"
 
@@ -235,7 +234,8 @@ static void on_tls_done(struct stream *s, int err)
 		err = connect_inner(relay);
 	if (err == 0)
 		return;
-	log_debug("TLS handshake failed", LOG_ERR(err));
+	http_refused(conn->server, HTTP_REFUSED_TLS, &conn->peer,
+	    HTTP_REFUSED_FIELDS(LOG_STR("why", stream_tls_why(s)), LOG_ERR(err)));
 	http_relay_abort(relay);
 	http_conn_end(conn);
 }
@@ -263,6 +263,8 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls)
 		return -ENOMEM;
 	}
 	stream_init(&relay->outer, conn->server->loop, fd, &outer_events);
+	relay->outer.visitor = conn->visitor;
+	conn->visitor = NULL;
 	conn->relay = relay;
 	err = tls ? stream_tls_accept(&relay->outer, tls, on_tls_done) : connect_inner(relay);
 	if (err < 0) {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/http_forwarded.h"
 
 /* Lines in a copy, which is taken apart. */
 static bool add_lines(struct MHD_Response *response, char *at, size_t n)
@@ -178,6 +179,41 @@ static void make_refusal(struct http_request *r, unsigned status, struct http_he
 		server->handler->refusal(r, head, server->arg);
 }
 
+enum http_refusal http_refusal_of(unsigned status)
+{
+	switch (status) {
+	case 408:
+		return HTTP_REFUSED_TIMEOUT;
+	case 413:
+		return HTTP_REFUSED_BODY_TOO_LARGE;
+	case 431:
+		return HTTP_REFUSED_HEAD_TOO_LARGE;
+	case 503:
+		return HTTP_REFUSED_NO_MEMORY;
+	default:
+		return HTTP_REFUSED_BAD_REQUEST;
+	}
+}
+
+static struct log_field limit_of(const struct http_request *r, unsigned status)
+{
+	if (status == 431)
+		return LOG_INT("limit", r->conn->server->limits->header_bytes);
+	return status == 413 ? LOG_INT("limit", r->body_limit) : (struct log_field){ 0 };
+}
+
+static void count_refusal(struct http_request *r, unsigned status, const char *sentence)
+{
+	struct http_server *server = r->conn->server;
+	const struct http_trust *trust = server->limits->trust;
+	struct addr client = trust ? http_client_address(trust, r) : r->conn->peer;
+
+	server->counters.bad_requests++;
+	http_refused(server, http_refusal_of(status), &client,
+	    HTTP_REFUSED_FIELDS(
+	        LOG_INT("status", status), LOG_STR("answer", sentence), limit_of(r, status)));
+}
+
 void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 {
 	struct http_server *server = r->conn->server;
@@ -187,7 +223,7 @@ void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 	int n = snprintf(body, sizeof(body), "%s\n", sentence);
 	struct stream_piece pieces[2] = { { text, 0, NULL }, { body, (size_t)n, NULL } };
 
-	server->counters.bad_requests++;
+	count_refusal(r, status, sentence);
 	make_refusal(r, status, &head);
 	if (http_take(r, &s) < 0) {
 		http_respond(r, &head, (struct bytes){ body, (size_t)n });

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "net/visitors.h"
 
 #define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
 #define CUT_AGAIN_MS        100
@@ -46,6 +47,8 @@ void http_conn_end(struct http_conn *conn)
 	timer_stop(loop_timers(server->loop), &conn->timer);
 	loop_unwatch(server->loop, &conn->watch);
 	list_remove(&conn->node);
+	quota_release(conn->visitor, VISITOR_CONNECTION);
+	conn->visitor = NULL;
 	server->counters.connections--;
 	loop_defer(server->loop, &conn->deferred, conn_free);
 }
@@ -60,6 +63,22 @@ static void end_unread(struct http_conn *conn)
 	http_conn_end(conn);
 }
 
+/* A body that is still under way, and has been fast enough so far. */
+static bool may_go_on(struct http_conn *conn)
+{
+	const struct http_request *r = conn->request;
+	struct loop *loop = conn->server->loop;
+	uint64_t until;
+
+	if (!r || r->state != REQUEST_READING || !r->head_read || conn->half_closed)
+		return false;
+	until = r->body_begun + pace_ms(&conn->server->limits->body, r->body_received);
+	if (until <= loop_now(loop))
+		return false;
+	timer_start(loop_timers(loop), &conn->timer, until - loop_now(loop));
+	return true;
+}
+
 /* A deadline: libmicrohttpd is made to see the end of input, and closes. */
 static void on_deadline(struct timer *t)
 {
@@ -70,8 +89,14 @@ static void on_deadline(struct timer *t)
 		http_held_hangup(conn->request->held);
 		return;
 	}
+	if (!conn->cut && may_go_on(conn))
+		return;
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
+		if (conn->is_tls)
+			http_refused(conn->server, HTTP_REFUSED_TLS, &conn->peer,
+			    HTTP_REFUSED_FIELDS(LOG_STR("why", "it took too long"),
+			        LOG_INT("limit_ms", conn->server->limits->header_timeout_ms)));
 		end_unread(conn);
 		return;
 	}
@@ -199,14 +224,16 @@ static void wait_for_first_bytes(struct http_conn *conn, int fd)
 }
 
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
-    struct tls_context *tls, const void *door)
+    struct tls_context *tls, const void *door, struct quota_row *visitor)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 
 	if (!conn) {
 		close(fd);
+		quota_release(visitor, VISITOR_CONNECTION);
 		return;
 	}
+	conn->visitor = visitor;
 	conn->is_tls = tls != NULL;
 	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
@@ -269,7 +296,7 @@ static void on_connection(
 	if (http_conn_is_unanswered(conn))
 		http_conn_answer_the_unanswered(conn);
 	else if (!conn->relay && !conn->taken && !conn->lingers)
-		http_linger_if_unread(server, conn->fd);
+		http_linger_if_unread(conn);
 	if (conn->relay && !conn->taken)
 		http_relay_finish(conn->relay);
 	http_conn_end(conn);
@@ -330,7 +357,8 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
 	server->counters.requests++;
 	list_remove(&r->node);
 	list_init(&r->node);
-	set_deadline(r->conn, server->limits->body_timeout_ms);
+	r->body_begun = loop_now(server->loop);
+	set_deadline(r->conn, server->limits->body.grace_ms);
 	if (refuses_head(r, http_request_read_head(r, method, version)))
 		return verdict(r);
 	r->body_limit = server->handler->body_limit(r, server->arg);
@@ -361,6 +389,8 @@ static enum MHD_Result complete(struct http_request *r)
 	if (refuses_head(r, r->chunked ? http_request_read_trailer(r) : NULL))
 		return verdict(r);
 	http_conn_wait_for_response(r->conn);
+	if (http_postpone(r))
+		return MHD_YES;
 	server->handler->serve(r, server->arg);
 	if (r->state == REQUEST_READING)
 		http_respond_text(r, 500, "No answer was found for this request.");
@@ -396,6 +426,14 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
+/* Most of what it says is about one connection: what we say better (http_refusals.h), or nothing at
+ * all, and with the path of the request, in which the secret id of a session may stand. */
+static bool is_about_itself(const char *text)
+{
+	return strstr(text, "epoll") || strstr(text, "Failed to allocate") ||
+	       strstr(text, "Fatal error");
+}
+
 static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 static void on_log(void *arg, const char *format, va_list ap)
 {
@@ -404,7 +442,8 @@ static void on_log(void *arg, const char *format, va_list ap)
 
 	vsnprintf(text, sizeof(text), format, ap);
 	http_errors_heard(server, text);
-	log_debug("libmicrohttpd", LOG_STR("text", text));
+	if (is_about_itself(text))
+		log_warn_limited("libmicrohttpd", LOG_STR("text", text));
 }
 
 static void on_daemon_ready(struct watch *w, uint32_t events)
@@ -419,7 +458,10 @@ static void run_daemon(struct loop *loop, void *arg)
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	http_again_run(server);
-	for (int i = 0; server->due && i < RUNS_PER_TURN; i++) {
+	for (int i = 0; i < RUNS_PER_TURN; i++) {
+		http_postponed_take_up(server);
+		if (!server->due)
+			break;
 		server->due = false;
 		server->runs++;
 		MHD_run(server->mhd);
@@ -471,6 +513,7 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	list_init(&server->conns);
 	list_init(&server->reading);
 	list_init(&server->lingering);
+	list_init(&server->postponed);
 	list_init(&server->waiting);
 	list_init(&server->ready);
 	random_bytes(&server->memo_key, sizeof(server->memo_key));
@@ -503,6 +546,7 @@ static void end_held(struct http_server *server)
 		if (conn->request && conn->request->state == REQUEST_HELD)
 			http_held_hangup(conn->request->held);
 	}
+	http_postponed_end(server);
 	for (int i = 0; i < RUNS_PER_TURN; i++)
 		MHD_run(server->mhd);
 }
@@ -545,6 +589,28 @@ void http_server_drain(struct http_server *server)
 
 		if (!conn->request)
 			set_deadline(conn, 1);
+	}
+}
+
+static bool is_coming_in(const struct http_request *r)
+{
+	return r && (r->state == REQUEST_READING || r->state == REQUEST_POSTPONED);
+}
+
+void http_server_each_body(
+    struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &server->conns) {
+		struct http_conn *conn = container_of(pos, struct http_conn, node);
+
+		if (conn->mhd && is_coming_in(conn->request) &&
+		    fn(conn->request->body.cap, arg)) {
+			buf_fini(&conn->request->body);
+			conn->request->body_limit = 0; /* what still comes is not kept */
+			shutdown(conn->fd, SHUT_RDWR);
+		}
 	}
 }
 

@@ -15,16 +15,21 @@
 #include <stdint.h>
 
 #include "http/http_head.h"
+#include "http/http_refusals.h"
 #include "http/http_request.h"
 #include "net/loop.h"
+#include "base/pace.h"
 #include "net/stream.h"
+
+struct http_trust;
 
 struct http_limits {
 	size_t header_bytes;
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
-	unsigned body_timeout_ms;   /* from the end of the head to the end of the body */
+	struct pace body;           /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
 	size_t more_bytes;          /* longest http_head.more of any response */
+	const struct http_trust *trust; /* whom to believe who a client is, for the log; or NULL */
 };
 
 /* Above us: who answers. */
@@ -47,6 +52,7 @@ struct http_counters {
 	uint64_t repeated;  /* requests recognised without libmicrohttpd */
 	uint64_t held;      /* now suspended: polls with a request behind them */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
+	uint64_t refused[HTTP_REFUSAL_ROWS];
 };
 
 /* `limits` and `handler` must outlive the server. 0 or -errno. */
@@ -59,16 +65,23 @@ void *http_server_arg(const struct http_server *server);
 const struct http_counters *http_server_counters(const struct http_server *server);
 
 /* Takes over an accepted connection. With `tls` the handshake comes first. `door` is for the
- * handler: where the connection came in (http_request_door()). The descriptor is closed on error.
- */
+ * handler: where the connection came in (http_request_door()). `visitor` is whose it is
+ * (net/visitors.h), released when it ends; NULL: nobody's. The descriptor is closed on error. */
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
-    struct tls_context *tls, const void *door);
+    struct tls_context *tls, const void *door, struct quota_row *visitor);
+/* Closes an accepted connection instead, with a 429 if HTTP is spoken at once: not under TLS, whose
+ * handshake is what costs, and not if there are many such already. */
+void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls);
 /* Takes back a connection whose long response has ended completely: the next request may come. `s`
  * is empty afterwards. */
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
 /* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
  * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);
+/* Calls fn with the length of each body that is coming in, or waits to be served; those for which it
+ * says true end, with their connections. */
+void http_server_each_body(
+    struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg);
 /* From now on every response says Connection: close, and idle connections are closed. */
 void http_server_drain(struct http_server *server);
 

@@ -57,6 +57,8 @@ static int take_upgraded(struct http_request *r, int fd, struct upgraded *u)
 	/* Libmicrohttpd has just turned it off */
 	setsockopt(copy, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	stream_init(&u->stream, conn->server->loop, copy, NULL);
+	u->stream.visitor = conn->visitor;
+	conn->visitor = NULL;
 	return 0;
 }
 

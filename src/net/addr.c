@@ -240,6 +240,8 @@ static int parse_unix(struct bytes path, struct listen_addr *out, const char **w
 	return 0;
 }
 
+#define HOST_NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+
 static int resolve(const char *host, int port, struct listen_addr *out, const char **why)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
@@ -257,11 +259,17 @@ static int resolve(const char *host, int port, struct listen_addr *out, const ch
 	return 0;
 }
 
-static int parse_host(struct bytes host, int port, struct listen_addr *out, const char **why)
+/* `names`: whether a host name is looked up; else its form will do. */
+static int parse_host(
+    struct bytes host, int port, bool names, struct listen_addr *out, const char **why)
 {
 	struct addr a = { .family = AF_INET6 };
 	char name[256];
 
+	if (memmem(host.p, host.n, "://", 3)) {
+		*why = "an address to listen at is no URL: HOST:PORT, [IPv6]:PORT or unix:PATH";
+		return -EINVAL;
+	}
 	if (host.n > 0 && host.p[0] != '[' && memchr(host.p, ':', host.n)) {
 		*why = "an IPv6 address must be put in brackets: [::1]:8080";
 		return -EINVAL;
@@ -280,10 +288,14 @@ static int parse_host(struct bytes host, int port, struct listen_addr *out, cons
 		*why = "the host name is too long";
 		return -EINVAL;
 	}
-	return resolve(name, port, out, why);
+	if (name[strspn(name, HOST_NAME)] != '\0') {
+		*why = "a host name has letters, digits, dots and hyphens";
+		return -EINVAL;
+	}
+	return names ? resolve(name, port, out, why) : 0;
 }
 
-int listen_addr_parse(const char *text, struct listen_addr *out, const char **why)
+static int parse_place(const char *text, bool names, struct listen_addr *out, const char **why)
 {
 	struct listen_addr parsed = { 0 };
 	const char *colon = strrchr(text, ':');
@@ -298,10 +310,47 @@ int listen_addr_parse(const char *text, struct listen_addr *out, const char **wh
 		*why = "the port must be a number from 0 to 65535";
 		return -EINVAL;
 	} else {
-		err =
-		    parse_host((struct bytes){ text, (size_t)(colon - text) }, port, &parsed, why);
+		err = parse_host(
+		    (struct bytes){ text, (size_t)(colon - text) }, port, names, &parsed, why);
 	}
 	if (err == 0)
 		*out = parsed;
 	return err;
+}
+
+int listen_addr_parse(const char *text, struct listen_addr *out, const char **why)
+{
+	return parse_place(text, true, out, why);
+}
+
+int listen_addr_check(const char *text, const char **why)
+{
+	struct listen_addr unused;
+
+	return parse_place(text, false, &unused, why);
+}
+
+static bool is_any(const struct addr *a)
+{
+	static const uint8_t zeros[16];
+
+	return memcmp(a->ip, zeros, ip_bits(a->family) / 8) == 0;
+}
+
+static bool takes(const struct listen_addr *at, const struct addr *whole, const struct addr *part)
+{
+	bool all = is_any(whole);
+
+	return addr_same_ip(whole, part) ||
+	       (all && (at->dual_stack || whole->family == part->family));
+}
+
+bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b)
+{
+	struct addr x = addr_from_sockaddr((const void *)&a->sa),
+	            y = addr_from_sockaddr((const void *)&b->sa);
+
+	if (x.family == AF_UNIX || y.family == AF_UNIX || x.port != y.port || x.port == 0)
+		return false;
+	return takes(a, &x, &y) || takes(b, &y, &x);
 }

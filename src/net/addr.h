@@ -56,5 +56,9 @@ struct listen_addr {
  * [::]:80 and 0.0.0.0:80 can stand side by side), unix:PATH. On error -EINVAL (or -ENOENT for an
  * unknown host) and *why is a sentence that says what is allowed. */
 int listen_addr_parse(const char *text, struct listen_addr *out, const char **why);
+/* Its form alone: no name is looked up. */
+int listen_addr_check(const char *text, const char **why);
+/* Whether one cannot listen at both, since they share addresses and a port. */
+bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b);
 
 #endif

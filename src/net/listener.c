@@ -31,13 +31,6 @@ enum {
 
 /* --- sockets ------------------------------------------------------------ */
 
-static int complain(int err, char *why, size_t why_size, const char *what)
-{
-	if (why_size > 0)
-		snprintf(why, why_size, "%s: %s", what, strerror(-err));
-	return err;
-}
-
 static int set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -159,25 +152,10 @@ static int open_unix(struct listen_socket *ls, unsigned mode)
 	return listen(ls->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-static void describe(const struct listen_addr *addr, char *text, size_t size)
-{
-	const struct sockaddr_un *un = (const void *)&addr->sa;
-	struct addr a = addr_from_sockaddr((const void *)&addr->sa);
-	char ip[ADDR_TEXT_MAX];
-
-	if (addr->sa.ss_family == AF_UNIX)
-		snprintf(text, size, "cannot listen at unix:%s", un->sun_path);
-	else if (addr->dual_stack)
-		snprintf(text, size, "cannot listen at *:%u", a.port);
-	else
-		snprintf(text, size, "cannot listen at %s", addr_print(&a, true, ip));
-}
-
 int listen_socket_open(struct listen_socket *out, const struct listen_addr *addr, unsigned mode,
     char *why, size_t why_size)
 {
 	struct listen_socket ls = { .fd = -1, .addr = *addr };
-	char what[sizeof(struct sockaddr_un) + 32];
 	int err;
 
 	ls.is_unix = addr->sa.ss_family == AF_UNIX;
@@ -185,8 +163,9 @@ int listen_socket_open(struct listen_socket *out, const struct listen_addr *addr
 	if (err < 0) {
 		if (ls.fd >= 0)
 			close(ls.fd);
-		describe(addr, what, sizeof(what));
-		return complain(err, why, why_size, what);
+		if (why_size > 0)
+			snprintf(why, why_size, "cannot listen: %s", strerror(-err));
+		return err;
 	}
 	*out = ls;
 	return 0;
@@ -236,6 +215,60 @@ void listen_socket_close(struct listen_socket *ls, bool unlink_path)
 		unlink(un->sun_path);
 	close(ls->fd);
 	ls->fd = -1;
+}
+
+/* --- trying ------------------------------------------------------------- */
+
+static int complain(int err, char *why, size_t why_size, const char *what)
+{
+	snprintf(why, why_size, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+static int try_unix(const struct listen_addr *addr, char *why, size_t why_size)
+{
+	struct sockaddr_un un;
+	struct stat st;
+	char *slash;
+
+	memcpy(&un, &addr->sa, sizeof(un));
+	if (lstat(un.sun_path, &st) == 0) {
+		if (S_ISSOCK(st.st_mode))
+			return 0;
+		snprintf(why, why_size, "this is something else than a socket");
+		return -EINVAL;
+	}
+	slash = strrchr(un.sun_path, '/');
+	if (slash)
+		slash[slash == un.sun_path] = '\0';
+	if (slash && stat(un.sun_path, &st) < 0)
+		return complain(-errno, why, why_size, "the directory of the socket");
+	return 0;
+}
+
+/* With a port of its own: the one that was asked for may be taken by who runs already. */
+static int try_tcp(const struct listen_addr *addr, char *why, size_t why_size)
+{
+	struct addr any_port = addr_from_sockaddr((const void *)&addr->sa);
+	struct listen_addr here = { 0 };
+	int fd = new_socket(addr->sa.ss_family), err = fd < 0 ? fd : 0;
+
+	if (fd == -EAFNOSUPPORT && addr->dual_stack)
+		return 0; /* it will be all of IPv4 */
+	any_port.port = 0;
+	here.len = addr_to_sockaddr(&any_port, &here.sa);
+	if (fd >= 0) {
+		if (bind(fd, (const void *)&here.sa, here.len) < 0)
+			err = -errno;
+		close(fd);
+	}
+	return err < 0 ? complain(err, why, why_size, "cannot listen") : 0;
+}
+
+int listen_addr_try(const struct listen_addr *addr, char *why, size_t why_size)
+{
+	return addr->sa.ss_family == AF_UNIX ? try_unix(addr, why, why_size)
+	                                     : try_tcp(addr, why, why_size);
 }
 
 /* --- accepting ---------------------------------------------------------- */

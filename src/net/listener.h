@@ -22,9 +22,14 @@ struct listen_socket {
 /* Binds and listens; fails with -EADDRINUSE if anything else listens there, be it our own second
  * process. For unix: a stale socket file is removed if nobody answers on it; with a `mode` other
  * than 0 the file is born with it (the umask of the process is borrowed for a moment, so no other
- * thread should be creating files). On error -errno and a sentence in `why`. */
+ * thread should be creating files). On error -errno and a sentence in `why`, to be put behind the
+ * address. */
 int listen_socket_open(struct listen_socket *ls, const struct listen_addr *addr, unsigned mode,
     char *why, size_t why_size);
+/* Whether the address is one of this machine's, and a unix socket could be made; nothing listens,
+ * and no port is asked for. 0; -EINVAL: something else stands where the socket should be; another
+ * -errno may pass; with a sentence. */
+int listen_addr_try(const struct listen_addr *addr, char *why, size_t why_size);
 /* The socket for one more reactor: for TCP a new one bound to the same port, for unix a dup. */
 int listen_socket_share(const struct listen_socket *ls, struct listen_socket *out);
 /* Unlinks the path of a unix socket if `unlink_path`. */

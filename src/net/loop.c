@@ -4,7 +4,8 @@
  *
  * Level-triggered epoll in large batches; epoll's data pointer is the watch.
  * An unwatched watch has no events asked for, which is how the rest of a batch
- * knows to skip it: its memory lives to the end of the turn.
+ * knows to skip it: its memory lives to the end of the turn. When a turn ends in the middle
+ * of a batch the next one goes on there, and a watch that ends is taken out.
  *
  * Owns: the epoll descriptor, the mailbox, the timer wheel, and descriptors
  * that wait to be closed.
@@ -21,6 +22,18 @@
 #include "net/mailbox.h"
 
 #define BATCH_EVENTS 512
+
+/* Budgets, in nanoseconds. */
+enum {
+	INPUT_BUDGET = 4000000, /* of each of the stages 1, 2 and 4 */
+	FLUSH_BUDGET = 3000000,
+	POKE_LEAST = 500000, /* for those who are ready, however many events there were */
+	POKE_SLICE = 1000000,
+	/* One event: while nobody has done much yet, and else */
+	FIRST_SLICE = 1000000,
+	LATER_SLICE = 50000,
+	CLOCK_STEP = 100000, /* after so much work the clock is asked what it really was */
+};
 
 struct hook {
 	loop_hook_fn fn;
@@ -39,13 +52,21 @@ struct loop {
 	uint64_t now;
 	struct timer_wheel *timers;
 	struct watch mail_watch;
-	struct list poked; /* watches to be called in the next turn */
+	bool busy;         /* some were ready before this turn */
+	struct list poked; /* watches to be called without an event */
+	struct list first; /* and those to be called before these */
+	struct budget slice; /* of whoever is being called */
+	struct budget stage; /* of the stage */
+	int64_t ask_at;      /* when so much of it is left the clock is asked */
+	uint64_t stage_end;  /* by the clock, once it was asked; 0: not yet */
 	struct hook hooks[LOOP_STAGES];
 	struct deferred *deferred, **deferred_tail;
 
 	int *closing; /* descriptors to be closed at the end of the turn */
 	unsigned closing_n, closing_cap;
 
+	struct mail *mail; /* taken from the mailbox, and not yet delivered */
+	unsigned batch_at, batch_n; /* the events that are still to come */
 	struct epoll_event batch[BATCH_EVENTS];
 	char scratch[LOOP_SCRATCH_BYTES];
 };
@@ -90,6 +111,7 @@ int loop_new(struct loop **out)
 	loop->deferred_tail = &loop->deferred;
 	atomic_init(&loop->stop, false);
 	list_init(&loop->poked);
+	list_init(&loop->first);
 	if ((err = loop_open(loop)) < 0) {
 		loop_free(loop);
 		return err;
@@ -100,13 +122,18 @@ int loop_new(struct loop **out)
 
 /* --- the stages of a turn ----------------------------------------------- */
 
+static bool loop_is_poked(const struct loop *loop)
+{
+	return !list_empty(&loop->poked) || !list_empty(&loop->first);
+}
+
 /* Timers are measured from the time of the turn that ends here, so they may be late by its length;
  * that is cheaper than asking the clock twice. */
 static int wait_ms(struct loop *loop, int timeout_ms)
 {
 	int timer_ms;
 
-	if (loop->again || loop->deferred || !list_empty(&loop->poked))
+	if (loop->again || loop->deferred || loop->mail || loop_is_poked(loop))
 		return 0;
 	timer_ms = timer_wheel_timeout(loop->timers, loop->now);
 	if (timer_ms >= 0 && (timeout_ms < 0 || timer_ms < timeout_ms))
@@ -116,21 +143,72 @@ static int wait_ms(struct loop *loop, int timeout_ms)
 	return timeout_ms;
 }
 
-/* The number of events in the batch, or -errno. A signal is a turn without events. */
+/* The next batch, unless the last one is not done with. A signal is a turn without events. */
 static int wait_for_events(struct loop *loop, int timeout_ms)
 {
-	int n = epoll_wait(loop->epoll, loop->batch, BATCH_EVENTS, wait_ms(loop, timeout_ms));
+	int n;
 
-	if (n < 0 && errno != EINTR)
-		n = -errno;
-	else if (n < 0)
-		n = 0;
+	if (loop->batch_at < loop->batch_n)
+		return 0;
+	loop->batch_at = loop->batch_n = 0;
+	n = epoll_wait(loop->epoll, loop->batch, BATCH_EVENTS, wait_ms(loop, timeout_ms));
 	mailbox_awake(&loop->mailbox);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	loop->batch_n = (unsigned)n;
+	return 0;
+}
+
+static void begin_turn(struct loop *loop)
+{
 	loop->again = loop->hurry = false;
 	loop->reached = -1;
 	loop->now = clock_now();
 	timer_wheel_set_now(loop->timers, loop->now);
-	return n;
+}
+
+/* --- what a stage may do ------------------------------------------------ */
+
+static void begin_stage(struct loop *loop, int64_t budget)
+{
+	loop->stage.left = budget;
+	loop->ask_at = budget - CLOCK_STEP;
+	loop->stage_end = 0;
+}
+
+/* What was done so far may have taken longer than was thought. */
+static void ask_the_clock(struct loop *loop)
+{
+	uint64_t now = clock_ns();
+	int64_t left;
+
+	if (loop->stage_end == 0)
+		loop->stage_end = now + (uint64_t)loop->stage.left;
+	left = (int64_t)(loop->stage_end - now);
+	if (left < loop->stage.left)
+		loop->stage.left = left;
+	loop->ask_at = loop->stage.left - CLOCK_STEP;
+}
+
+static bool stage_is_over(struct loop *loop)
+{
+	if (loop->stage.left > 0 && loop->stage.left < loop->ask_at)
+		ask_the_clock(loop);
+	return budget_is_spent(&loop->stage);
+}
+
+/* What was left of a slice is the stage's again. */
+static void settle_slice(struct loop *loop, int64_t slice)
+{
+	budget_spend(&loop->stage, (uint64_t)(slice - loop->slice.left));
+}
+
+static void call_watch(struct loop *loop, struct watch *w, uint32_t events, int64_t slice)
+{
+	loop->slice.left = slice;
+	w->fn(w, events);
+	budget_spend(&loop->slice, COST_EVENT);
+	settle_slice(loop, slice);
 }
 
 static bool is_poked(const struct watch *w)
@@ -140,8 +218,15 @@ static bool is_poked(const struct watch *w)
 
 static void run_hooks(struct loop *loop, enum loop_stage first)
 {
+	static const int64_t budgets[LOOP_STAGES] = {
+		[LOOP_STAGE_HTTP] = INPUT_BUDGET,
+		[LOOP_STAGE_FLUSH] = FLUSH_BUDGET,
+		[LOOP_STAGE_SEND] = FLUSH_BUDGET,
+	};
+
 	for (int i = first; i < LOOP_STAGES; i++) {
 		loop->reached = i;
+		loop->slice.left = budgets[i];
 		if (loop->hooks[i].fn)
 			loop->hooks[i].fn(loop, loop->hooks[i].arg);
 	}
@@ -155,39 +240,89 @@ static void flush_early(struct loop *loop)
 	loop->reached = -1;
 }
 
-/* Pokes from before this turn are called after the batch, unless an event or an unwatch has taken
- * them off the list by then; pokes from within this stage are for the next turn. */
-static void run_io(struct loop *loop, int n)
+/* Nobody has to wait for long, and nobody knows yet who has much to do: the first may take more
+ * than those behind him. */
+static int64_t first_slice(const struct loop *loop)
 {
-	struct list poked, *node;
-	struct watch *w;
+	bool busy = loop_is_busy(loop) || loop->stage.left < INPUT_BUDGET - FIRST_SLICE;
 
-	list_init(&poked);
-	list_splice(&poked, &loop->poked);
-	for (int i = 0; i < n; i++) {
-		w = loop->batch[i].data.ptr;
-		if (!w->events)
+	return busy ? LATER_SLICE : FIRST_SLICE;
+}
+
+static void run_batch(struct loop *loop)
+{
+	while (loop->batch_at < loop->batch_n && !stage_is_over(loop)) {
+		struct epoll_event *event = &loop->batch[loop->batch_at++];
+		struct watch *w = event->data.ptr;
+
+		if (!w || !w->events)
 			continue;
 		if (is_poked(w))
 			list_remove(&w->poked);
-		w->fn(w, loop->batch[i].events);
+		call_watch(loop, w, event->events, first_slice(loop));
 		if (loop->hurry)
 			flush_early(loop);
 	}
-	while ((node = list_first(&poked))) {
+}
+
+/* Pokes from within this stage are for the next turn, and so are those for which there is no time,
+ * before them. */
+static void run_poked(struct loop *loop, struct list *poked)
+{
+	struct list *node;
+
+	if (loop->stage.left < POKE_LEAST)
+		begin_stage(loop, POKE_LEAST);
+	while ((node = list_first(poked)) && !stage_is_over(loop)) {
+		struct watch *w = container_of(node, struct watch, poked);
+
 		list_remove(node);
-		w = container_of(node, struct watch, poked);
-		w->fn(w, 0);
+		call_watch(loop, w, 0, POKE_SLICE);
 	}
+	list_splice(poked, &loop->poked);
+	list_splice(&loop->poked, poked);
+}
+
+/* Those who were poked before this turn are called after the batch, unless an event or an unwatch
+ * has taken them off the list by then. */
+static void run_io(struct loop *loop)
+{
+	struct list poked;
+
+	list_init(&poked);
+	begin_stage(loop, INPUT_BUDGET);
+	list_splice(&poked, &loop->first);
+	list_splice(&poked, &loop->poked);
+	loop->busy = !list_empty(&poked);
+	run_batch(loop);
+	if (!list_empty(&poked))
+		run_poked(loop, &poked);
+}
+
+/* What another turn has left comes first. */
+static struct mail *take_mail(struct loop *loop)
+{
+	struct mail **end = &loop->mail;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = mailbox_take(&loop->mailbox);
+	return loop->mail;
 }
 
 static void run_mail(struct loop *loop)
 {
-	struct mail *m, *next;
+	struct mail *m;
 
-	for (m = mailbox_take(&loop->mailbox); m; m = next) {
-		next = m->next;
+	if (!take_mail(loop))
+		return;
+	begin_stage(loop, INPUT_BUDGET);
+	while ((m = loop->mail) && !stage_is_over(loop)) {
+		loop->mail = m->next;
+		loop->slice.left = LATER_SLICE;
 		m->fn(m, loop);
+		budget_spend(&loop->slice, COST_MAIL);
+		settle_slice(loop, LATER_SLICE);
 	}
 }
 
@@ -216,13 +351,14 @@ static void close_descriptors(struct loop *loop)
 
 int loop_turn(struct loop *loop, int timeout_ms)
 {
-	int n;
+	int err;
 
 	current = loop;
-	n = wait_for_events(loop, timeout_ms);
-	if (n < 0)
-		return n;
-	run_io(loop, n);
+	err = wait_for_events(loop, timeout_ms);
+	if (err < 0)
+		return err;
+	begin_turn(loop);
+	run_io(loop);
 	run_mail(loop);
 	timer_wheel_advance(loop->timers, loop->now);
 	run_hooks(loop, LOOP_STAGE_HTTP);
@@ -257,7 +393,7 @@ void loop_free(struct loop *loop)
 		do {
 			run_mail(loop);
 			run_deferred(loop);
-		} while (loop->deferred || !mailbox_may_sleep(&loop->mailbox));
+		} while (loop->deferred || loop->mail || !mailbox_may_sleep(&loop->mailbox));
 		close_descriptors(loop);
 		mailbox_fini(&loop->mailbox);
 	}
@@ -303,6 +439,14 @@ int loop_watch_change(struct loop *loop, struct watch *w, uint32_t events)
 	return 0;
 }
 
+/* Its memory may be gone when the next turn goes on with this batch. */
+static void take_out_of_batch(struct loop *loop, const struct watch *w)
+{
+	for (unsigned i = loop->batch_at; i < loop->batch_n; i++)
+		if (loop->batch[i].data.ptr == w)
+			loop->batch[i].data.ptr = NULL;
+}
+
 void loop_unwatch(struct loop *loop, struct watch *w)
 {
 	if (is_poked(w))
@@ -310,6 +454,7 @@ void loop_unwatch(struct loop *loop, struct watch *w)
 	if (!w->events)
 		return;
 	w->events = 0;
+	take_out_of_batch(loop, w);
 	control(loop, EPOLL_CTL_DEL, w, 0);
 }
 
@@ -318,6 +463,23 @@ void loop_poke(struct loop *loop, struct watch *w)
 	if (is_poked(w))
 		return;
 	list_append(&loop->poked, &w->poked);
+}
+
+void loop_poke_first(struct loop *loop, struct watch *w)
+{
+	if (is_poked(w))
+		list_remove(&w->poked);
+	list_append(&loop->first, &w->poked);
+}
+
+struct budget *loop_budget(struct loop *loop)
+{
+	return &loop->slice;
+}
+
+bool loop_is_busy(const struct loop *loop)
+{
+	return loop->busy || loop_is_poked(loop);
 }
 
 /* If the list cannot grow, closing at once is the lesser evil: the number may come back within this
@@ -389,8 +551,9 @@ void loop_post(struct loop *loop, struct mail *m, mail_fn fn)
 
 bool loop_has_mail(const struct loop *loop)
 {
-	return atomic_load_explicit(
-	           &((struct loop *)(uintptr_t)loop)->mailbox.head, memory_order_acquire) != NULL;
+	return loop->mail ||
+	       atomic_load_explicit(&((struct loop *)(uintptr_t)loop)->mailbox.head,
+	           memory_order_acquire) != NULL;
 }
 
 /* --- what the turn offers ----------------------------------------------- */

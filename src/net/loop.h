@@ -6,6 +6,11 @@
  *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. LOOP_STAGE_SEND
  *	7. deferred calls
  * (5 and 6 also between two events of 1 when there is much for them: loop_hurry().)
+ * A turn takes some 10 ms at most, however much there is to do. Stages 1, 2 and 5 have a budget
+ * each, and what is beyond it is for the next turn, in the same order. Whoever is called in them
+ * says what his work costs (loop_budget()), stops when that is spent, and asks to be called again
+ * (loop_poke(), the loop's list of those who are ready). Who has little to do never waits behind
+ * those who have much: they are called after all events, as far as the budget goes.
  * Nothing is freed and no descriptor is closed inside a callback: an object
  * that ends calls loop_defer(), so that later events of the same batch still
  * find memory and no descriptor number is re-used under them; a descriptor is
@@ -21,6 +26,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "base/budget.h"
 #include "base/list.h"
 #include "net/timer.h"
 
@@ -86,9 +92,12 @@ int loop_watch_change(struct loop *loop, struct watch *w, uint32_t events);
 /* Stops; w->fn is not called any more, not even for events of the current batch. Harmless when
  * not watched. A watch may not be used for another descriptor within the same turn. */
 void loop_unwatch(struct loop *loop, struct watch *w);
-/* Calls w->fn in stage 1 of the next turn even if the descriptor has nothing to say (the watch need
- * not be watched). An event before that takes its place, loop_unwatch() takes it back. */
+/* Calls w->fn in stage 1 of the next turn, or of one soon after it if many are ready, even if the
+ * descriptor has nothing to say (the watch need not be watched). An event before that takes its
+ * place, loop_unwatch() takes it back. */
 void loop_poke(struct loop *loop, struct watch *w);
+/* The same, before all others: for who is in the middle of something that holds memory. */
+void loop_poke_first(struct loop *loop, struct watch *w);
 /* Closes a descriptor, not watched any more, at the very end of this turn. */
 void loop_close(struct loop *loop, int fd);
 
@@ -110,6 +119,13 @@ void loop_again(struct loop *loop);
  * turn. */
 void loop_hurry(struct loop *loop);
 
+/* What whoever is being called may still do now; he takes from it what his work costs. Less while
+ * others wait for their turn. Outside of a turn it means nothing. */
+struct budget *loop_budget(struct loop *loop);
+/* Whether some could not do in their turn all that they had to do: whoever begins something had
+ * better begin with little. */
+bool loop_is_busy(const struct loop *loop);
+
 /* There is work for this stage: if its time in this turn is past, the next wait does not wait. */
 void loop_want(struct loop *loop, enum loop_stage stage);
 
@@ -117,7 +133,7 @@ void loop_want(struct loop *loop, enum loop_stage stage);
  * Wakes the loop by eventfd if it sleeps, once per batch. Never fails, never blocks. */
 void loop_post(struct loop *loop, struct mail *m, mail_fn fn);
 
-/* Whether mail waits that this turn has not delivered: what comes by another way and must stand
+/* Whether mail waits that has not been delivered: what comes by another way and must stand
  * behind it is posted, too. On the loop's own thread. */
 bool loop_has_mail(const struct loop *loop);
 

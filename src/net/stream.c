@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "net/stream_private.h"
+#include "net/visitors.h"
 
 static const struct stream_ops *ops(const struct stream *s)
 {
@@ -36,13 +37,18 @@ static bool awaits_goodbye(const struct stream *s)
 	return s->tls && s->want == STREAM_HANGUP && !(s->flags & (STREAM_UNREAD | STREAM_ENDED));
 }
 
+static bool wants_input(const struct stream *s)
+{
+	return (s->want & STREAM_READ) && !(s->flags & (STREAM_ENDED | STREAM_LATER));
+}
+
 static uint32_t interest(const struct stream *s)
 {
 	uint32_t events = 0;
 
 	if (s->flags & STREAM_HANDSHAKE)
 		return s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
-	if (((s->want & STREAM_READ) && !(s->flags & STREAM_ENDED)) || awaits_goodbye(s))
+	if (wants_input(s) || awaits_goodbye(s))
 		events |= s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
 	if (s->want == STREAM_HANGUP)
 		events |= EPOLLRDHUP;
@@ -206,6 +212,16 @@ static void on_readable(struct stream *s)
 		stream_settle(s);
 }
 
+/* The owner has his next slice of time. */
+static void on_later(struct stream *s)
+{
+	s->flags &= (uint16_t)~STREAM_LATER;
+	if (s->want & STREAM_READ)
+		s->on->readable(s);
+	if (goes_on(s) && !(s->flags & STREAM_LATER))
+		stream_settle(s);
+}
+
 /* True: it was said. */
 static bool on_goodbye(struct stream *s)
 {
@@ -235,7 +251,7 @@ static bool has_come(const struct stream *s, uint32_t events)
 
 static bool may_read(const struct stream *s, uint32_t events)
 {
-	return (s->want & STREAM_READ) && !(s->flags & STREAM_ENDED) && has_come(s, events);
+	return wants_input(s) && has_come(s, events);
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -259,6 +275,10 @@ static void on_event(struct watch *w, uint32_t events)
 		on_writable(s);
 		if (!goes_on(s))
 			return;
+	}
+	if (s->flags & STREAM_LATER) {
+		on_later(s); /* a broken wire, too: first what it has brought */
+		return;
 	}
 	if (awaits_goodbye(s) && has_come(s, events) && on_goodbye(s))
 		return;
@@ -299,7 +319,7 @@ void stream_move(
 	/* What the old owner was told, the new one was not. */
 	if (to->flags & STREAM_ENDED)
 		to->flags |= STREAM_MORE;
-	to->flags &= (uint16_t) ~(STREAM_GONE | STREAM_ENDED | STREAM_BLOCKED);
+	to->flags &= (uint16_t) ~(STREAM_GONE | STREAM_ENDED | STREAM_BLOCKED | STREAM_LATER);
 	to->loop = loop;
 	to->on = on;
 	stream_init_empty(from);
@@ -319,6 +339,8 @@ static void stream_end(struct stream *s, bool politely)
 	send_batched(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
+	quota_release(s->visitor, VISITOR_CONNECTION);
+	s->visitor = NULL;
 	if (s->loop) {
 		loop_unwatch(s->loop, &s->watch);
 		loop_close(s->loop, s->watch.fd);
@@ -362,6 +384,18 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	else if (s->flags & STREAM_READ_WANTS_WRITE)
 		stream_settle(s);
 	return got;
+}
+
+void stream_read_later(struct stream *s, bool first)
+{
+	if (!goes_on(s) || !s->loop)
+		return;
+	s->flags |= STREAM_LATER;
+	stream_settle(s);
+	if (first)
+		loop_poke_first(s->loop, &s->watch);
+	else
+		loop_poke(s->loop, &s->watch);
 }
 
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n)

@@ -22,6 +22,7 @@ struct stream;
 struct stream_queue;
 struct stream_tls;
 struct tls_context;
+struct quota_row;
 
 struct stream_events {
 	void (*readable)(struct stream *s);
@@ -47,6 +48,7 @@ struct stream {
 	const struct stream_events *on;
 	struct stream_tls *tls;     /* NULL when plain */
 	struct stream_queue *queue; /* NULL: nothing waits */
+	struct quota_row *visitor; /* whose connection it is, as long as it lasts; NULL: nobody's */
 };
 
 /* Takes a connected, non-blocking descriptor over. Watches nothing until stream_want(). */
@@ -69,6 +71,10 @@ int stream_want(struct stream *s, unsigned want);
  * turn, so the owner may leave it to that. If it fills the whole buffer there may be more,
  * and readable is called again (for TLS too, where the kernel does not know of it). */
 ssize_t stream_read(struct stream *s, void *p, size_t n);
+/* The owner has more to do with what was read than his budget allows (loop_budget()): `readable` is
+ * called again when the loop has time for it, whatever the wire says, and the kernel is not asked for
+ * more meanwhile. `first`: before others who wait like this. Not without STREAM_READ. */
+void stream_read_later(struct stream *s, bool first);
 /* Within `hangup` or after it: what the wire brought before it broke, or could not be written to any
  * more. 0 or -errno when there is nothing. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n);

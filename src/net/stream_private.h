@@ -20,6 +20,7 @@ enum stream_flags {
 	STREAM_BATCHED = 1 << 9,          /* a piece of it is in the loop's batch */
 	STREAM_BLOCKED = 1 << 10,         /* `blocked` is to be called */
 	STREAM_UNREAD = 1 << 11,          /* TLS: bytes are known to wait, before any goodbye */
+	STREAM_LATER = 1 << 12,           /* the owner goes on with what he has before he reads */
 };
 
 /* The wire under a stream: stream_fd.c and stream_tls.c. Counts or 0, or -errno. */

@@ -491,6 +491,7 @@ void stream_tls_handshake(struct stream *s)
 
 	s->tls->reads_left = READS_MAX;
 	s->flags &= (uint16_t)~STREAM_READ_WANTS_WRITE;
+	budget_spend(loop_budget(s->loop), COST_TLS_STEP);
 	begin();
 	r = SSL_do_handshake(s->tls->ssl);
 	if (r == 1) {

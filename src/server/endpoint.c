@@ -14,10 +14,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "server/server_private.h"
 
 #define ID_MAX         256   /* octets of a session id */
+#define ALLOWED_SHOWN  512   /* octets of the list of origins in a line of the log */
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
 /* --- making one --------------------------------------------------------- */
@@ -58,7 +60,17 @@ static enum cookie_rule cookie_rule(const char *word)
 	return (enum cookie_rule)i;
 }
 
-static void fill_base(struct endpoint *b, const struct endpoint_options *o)
+static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t max_message_bytes)
+{
+	return (struct ws_conn_limits){
+		.max_message_bytes = max_message_bytes,
+		.max_fragments = (unsigned)o->websocket_max_fragments,
+		.max_inflation = (unsigned)o->websocket_max_inflation,
+	};
+}
+
+static void fill_base(
+    struct endpoint *b, const struct endpoint_options *o, const struct server_options *server)
 {
 	b->ops = &endpoint_ops;
 	b->limits = (struct session_limits){
@@ -76,9 +88,11 @@ static void fill_base(struct endpoint *b, const struct endpoint_options *o)
 	b->session_cookie = o->session_cookie;
 	b->cookie_secure = cookie_rule(o->session_cookie_secure);
 	b->cookie_same_site = cookie_rule(o->session_cookie_same_site);
-	b->ws = (struct ws_conn_limits){ o->max_body_bytes, (unsigned)o->websocket_max_fragments };
-	b->ws_raw =
-	    (struct ws_conn_limits){ o->max_message_bytes, (unsigned)o->websocket_max_fragments };
+	b->ws = ws_limits(o, o->max_body_bytes);
+	b->ws_raw = ws_limits(o, o->max_message_bytes);
+	b->max_frame_messages = (unsigned)o->websocket_max_messages;
+	b->pace = (struct pace){ .grace_ms = (unsigned)server->limit_body_timeout_ms,
+		.bytes_per_second = (unsigned)server->limit_min_rate };
 	b->deflate = (struct ws_deflate_config){
 		.enabled = o->websocket_compression,
 		.context_takeover = o->websocket_context_takeover,
@@ -102,7 +116,7 @@ struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *p
 	ep->callbacks = *callbacks;
 	ep->app = app;
 	ep->options = options->endpoint;
-	fill_base(&ep->base, &ep->options);
+	fill_base(&ep->base, &ep->options, &server->options.server);
 	ep->prefix = mem_strdup(prefix);
 	ep->base.table = session_table_new();
 	if (!ep->prefix || !ep->base.table ||
@@ -214,6 +228,46 @@ static void not_found(struct http_request *r)
 	http_respond_text(r, 404, "There is nothing here.");
 }
 
+/* --- what is refused, in the log ---------------------------------------- */
+
+void endpoint_refused(const struct server_endpoint *ep, struct http_request *r,
+    enum http_refusal why, unsigned status)
+{
+	struct addr client = http_client_address(&ep->server->trust, r);
+
+	http_refused(http_request_server(r), why, &client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", ep->prefix), LOG_INT("status", status),
+	        LOG_BYTES("method", http_request_method_name(r))));
+}
+
+/* What a page may be: of the origin the client has reached us by, or listed. Without memory, less
+ * of it is said. */
+static void list_allowed(const struct visit *v, struct buf *out)
+{
+	const struct string_list *allowed = &v->endpoint->options.allowed_origins;
+	struct bytes host = v->client.host;
+	int err = buf_printf(out, "%s://%.*s (its own)", v->client.is_tls ? "https" : "http",
+	    (int)host.n, host.n ? host.p : "");
+
+	for (size_t i = 0; i < allowed->count && buf_len(out) < ALLOWED_SHOWN && err == 0; i++)
+		err = buf_printf(out, ", %s", allowed->items[i]);
+}
+
+static void origin_refused(const struct visit *v)
+{
+	struct buf allowed = BUF_INIT;
+
+	list_allowed(v, &allowed);
+	http_refused(http_request_server(v->http), HTTP_REFUSED_ORIGIN, &v->client.address,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", v->endpoint->prefix), LOG_INT("status", 403),
+	        LOG_BYTES("origin", http_request_header(v->http, HTTP_ORIGIN)),
+	        LOG_BYTES("referer", http_request_header(v->http, HTTP_REFERER)),
+	        LOG_BYTES("host", v->client.host),
+	        LOG_BYTES("allowed", ((struct bytes){ allowed.data ? buf_data(&allowed) : "",
+	                                 buf_len(&allowed) }))));
+	buf_fini(&allowed);
+}
+
 /* A refusal by an endpoint carries what lets the page behind the request see it, if its origin may.
  */
 static void refuse(const struct visit *v, unsigned status, const char *sentence)
@@ -231,12 +285,22 @@ static void refuse(const struct visit *v, unsigned status, const char *sentence)
 /* Where every request of a page that may not connect ends. */
 static void refuse_origin(const struct visit *v)
 {
+	origin_refused(v);
 	http_respond_text(v->http, 403, "This origin is not allowed here.");
+}
+
+/* What it wants repeated does not fit into an answer. */
+static void refuse_long_header(const struct visit *v)
+{
+	endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_HEAD_TOO_LARGE, 431);
+	refuse(v, 431, "A header is too long to be answered.");
 }
 
 /* Where every request for a host that is not ours ends. */
 static void refuse_host(const struct visit *v)
 {
+	http_refused(http_request_server(v->http), HTTP_REFUSED_HOST, &v->client.address,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", 421), LOG_BYTES("host", v->client.host)));
 	http_respond_text(v->http, 421, "This host is not served here.");
 }
 
@@ -260,8 +324,13 @@ static void say_method(struct http_request *r, struct http_head *head, const cha
 
 void endpoint_refuse_method(struct http_request *r, const char *allow)
 {
+	const struct reactor *reactor = http_server_arg(http_request_server(r));
+	struct addr client = http_client_address(&reactor->server->trust, r);
 	struct http_head head;
 
+	http_refused(http_request_server(r), HTTP_REFUSED_METHOD, &client,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", 405),
+	        LOG_BYTES("method", http_request_method_name(r)), LOG_STR("allowed", allow)));
 	http_head_init(&head, 405);
 	say_method(r, &head, allow);
 }
@@ -270,6 +339,7 @@ static void refuse_method(const struct visit *v, const char *allow)
 {
 	struct http_head head;
 
+	endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_METHOD, 405);
 	http_head_init(&head, 405);
 	http_origin_add_allowance(&v->endpoint->base.origins, &v->client, v->http, &head);
 	say_method(v->http, &head, allow);
@@ -322,7 +392,7 @@ static void serve_transport(
 	    HTTP_ORIGIN_REFUSED)
 		refuse_origin(v);
 	else if (!transport_can_answer(&t))
-		http_respond_text(v->http, 431, "A header is too long to be answered.");
+		refuse_long_header(v);
 	else if (method == HTTP_OPTIONS && transport->is_cors)
 		answer_transport_options(&t);
 	else if ((method & transport->methods) == 0)
@@ -358,6 +428,7 @@ static void serve_session(const struct visit *v)
 
 	if (rest.n > 0 || !transport || !is_offered(v->endpoint, transport) || n == 0 ||
 	    decode_id(server, server_id) == 0) {
+		endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_NOT_FOUND, 404);
 		refuse(v, 404, "There is nothing here.");
 		return;
 	}
@@ -388,7 +459,7 @@ static void serve_info(const struct visit *v)
 		refuse_origin(v);
 	else if (http_request_header(v->http, HTTP_ACCESS_CONTROL_REQUEST_HEADERS).n >
 	         HTTP_ECHO_MAX)
-		http_respond_text(v->http, 431, "A header is too long to be answered.");
+		refuse_long_header(v);
 	else
 		info_serve(ep, &v->client, v->http, v->reactor->draining);
 }
@@ -443,6 +514,8 @@ void endpoint_serve(struct http_request *r, void *arg)
 	const char *wrong = http_client_read(&server->trust, r, &v.client);
 
 	if (wrong) {
+		http_refused(http_request_server(r), HTTP_REFUSED_BAD_REQUEST, &v.client.address,
+		    HTTP_REFUSED_FIELDS(LOG_INT("status", 400), LOG_STR("answer", wrong)));
 		http_respond_text(r, 400, wrong);
 		return;
 	}

@@ -68,8 +68,10 @@ static void answer(struct server_endpoint *ep, struct http_request *r, struct ht
 }
 
 /* Newcomers are to look elsewhere. */
-static void answer_draining(struct http_request *r, struct http_head *head)
+static void answer_draining(
+    const struct server_endpoint *ep, struct http_request *r, struct http_head *head)
 {
+	endpoint_refused(ep, r, HTTP_REFUSED_DRAINING, 503);
 	head->status = 503;
 	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_add(head, "Retry-After", "1");
@@ -77,8 +79,10 @@ static void answer_draining(struct http_request *r, struct http_head *head)
 	http_respond(r, head, BYTES("The server is about to stop.\n"));
 }
 
-static void refuse_method(struct http_request *r, struct http_head *head)
+static void refuse_method(
+    const struct server_endpoint *ep, struct http_request *r, struct http_head *head)
 {
+	endpoint_refused(ep, r, HTTP_REFUSED_METHOD, 405);
 	head->status = 405;
 	http_head_add(head, "Allow", "OPTIONS, GET, HEAD");
 	http_respond(r, head, (struct bytes){ 0 });
@@ -95,9 +99,9 @@ void info_serve(struct server_endpoint *ep, const struct http_client *client,
 	if (method == HTTP_OPTIONS)
 		endpoint_answer_options(r, "OPTIONS, GET", &head);
 	else if ((method & (HTTP_GET | HTTP_HEAD)) == 0)
-		refuse_method(r, &head);
+		refuse_method(ep, r, &head);
 	else if (draining)
-		answer_draining(r, &head);
+		answer_draining(ep, r, &head);
 	else
 		answer(ep, r, &head);
 }

@@ -16,9 +16,16 @@
 /* X(name, type, help, expression of one reactor `r`) */
 #define METRICS(X)                                                                                 \
 	X(sockjs_sessions, "gauge", "Sessions open now.", r->base.sessions.counters.now)           \
+	X(sockjs_sessions_connecting, "gauge",                                                     \
+	    "Sessions that wait for their application or their 101, now.",                         \
+	    r->base.sessions.counters.connecting)                                                  \
 	X(sockjs_sessions_opened_total, "counter", "Sessions opened.",                             \
 	    r->base.sessions.counters.opened)                                                      \
-	X(sockjs_connect_failures_total, "counter", "Sessions whose client never answered.",       \
+	X(sockjs_sessions_unopened_total, "counter",                                               \
+	    "Sessions that ended before they opened: refused, or left by their client.",           \
+	    r->base.sessions.counters.unopened)                                                    \
+	X(sockjs_connect_failures_total, "counter",                                                \
+	    "Sessions that opened and were lost without a sign that their client heard of it.",    \
 	    r->base.sessions.counters.connect_failures)                                            \
 	X(sockjs_receivers, "gauge", "Connections that carry a session now.",                      \
 	    r->base.sessions.counters.receivers)                                                   \
@@ -56,6 +63,7 @@ struct gathering {
 	unsigned next;
 	uint64_t values[ROWS];
 	uint64_t closed[CLOSE_CODE_ROWS];
+	uint64_t refused[HTTP_REFUSAL_ROWS];
 };
 
 static void add_up(struct gathering *g, const struct reactor *r)
@@ -65,6 +73,34 @@ static void add_up(struct gathering *g, const struct reactor *r)
 #undef X
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		g->closed[i] += r->base.sessions.counters.closed[i];
+	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
+		g->refused[i] += http_server_counters(r->base.http)->refused[i];
+}
+
+/* A counter with a row for each reason. */
+static int add_reason(struct buf *out, const char *name, const char *reason, uint64_t value)
+{
+	return buf_printf(out, "%s{reason=\"%s\"} %llu\n", name, reason, (unsigned long long)value);
+}
+
+static int add_reasons(const struct gathering *g, struct buf *out)
+{
+	int err = buf_add_str(out,
+	    "# HELP sockjs_sessions_closed_total Sessions closed that had been open, by reason.\n"
+	    "# TYPE sockjs_sessions_closed_total counter\n");
+
+	for (unsigned i = 0; i < CLOSE_CODE_ROWS && err == 0; i++)
+		err = add_reason(
+		    out, "sockjs_sessions_closed_total", close_code_counter_name(i), g->closed[i]);
+	if (err == 0)
+		err = buf_add_str(out,
+		    "# HELP sockjs_refusals_total Connections, requests and sessions refused, by "
+		    "reason.\n"
+		    "# TYPE sockjs_refusals_total counter\n");
+	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS && err == 0; i++)
+		err = add_reason(out, "sockjs_refusals_total",
+		    http_refusal_label((enum http_refusal)i), g->refused[i]);
+	return err;
 }
 
 static int compose(const struct gathering *g, struct buf *out)
@@ -78,14 +114,7 @@ static int compose(const struct gathering *g, struct buf *out)
 	                (unsigned long long)g->values[ROW_##name]);
 	METRICS(X)
 #undef X
-	err = err ? err
-	          : buf_add_str(out,
-	                "# HELP sockjs_sessions_closed_total Sessions closed, by reason.\n"
-	                "# TYPE sockjs_sessions_closed_total counter\n");
-	for (unsigned i = 0; i < CLOSE_CODE_ROWS && err == 0; i++)
-		err = buf_printf(out, "sockjs_sessions_closed_total{reason=\"%s\"} %llu\n",
-		    close_code_counter_name(i), (unsigned long long)g->closed[i]);
-	return err;
+	return err ? err : add_reasons(g, out);
 }
 
 static void answer(struct gathering *g)
@@ -165,6 +194,35 @@ static void gather(struct reactor *reactor, struct http_request *r)
 	loop_post(reactor->loop, &g->mail, on_gathering);
 }
 
+/* The endpoint whose application cannot take sessions now; NULL: all can. */
+static const struct server_endpoint *find_unready(const struct sockjs_server *server)
+{
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		const struct server_endpoint *ep = server->endpoints[i];
+
+		if (ep->callbacks.ready && !ep->callbacks.ready(ep->app))
+			return ep;
+	}
+	return NULL;
+}
+
+static void serve_readyz(struct reactor *reactor, struct http_request *r)
+{
+	const struct sockjs_server *server = reactor->server;
+	const struct server_endpoint *unready =
+	    server->options.server.ready_needs_backends ? find_unready(server) : NULL;
+	char sentence[300];
+
+	if (reactor->draining) {
+		http_respond_text(r, 503, "draining");
+	} else if (unready) {
+		snprintf(sentence, sizeof(sentence), "not ready: %s", unready->prefix);
+		http_respond_text(r, 503, sentence);
+	} else {
+		http_respond_text(r, 200, "ready");
+	}
+}
+
 void internal_serve(struct reactor *reactor, struct http_request *r)
 {
 	struct bytes path = http_request_path(r);
@@ -174,8 +232,7 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 	else if (bytes_equal(path, BYTES("/healthz")))
 		http_respond_text(r, 200, "ok");
 	else if (bytes_equal(path, BYTES("/readyz")))
-		http_respond_text(
-		    r, reactor->draining ? 503 : 200, reactor->draining ? "draining" : "ready");
+		serve_readyz(reactor, r);
 	else if (bytes_equal(path, BYTES("/metrics")) && http_request_method(r) == HTTP_GET)
 		gather(reactor, r);
 	else

@@ -8,9 +8,20 @@
 struct sockjs_server;
 
 /* Binds the internal address: /healthz (200 while the process works), /readyz (503 as soon as it
- * drains), /metrics (Prometheus text). As sockjs_server_listen(). */
+ * drains, or, with internal.ready_needs_backends, while an application is not ready), /metrics
+ * (Prometheus text). As sockjs_server_listen(). */
 int server_listen_internal(struct sockjs_server *server, const char *address);
 /* Its URL, or NULL if there is none. */
 const char *server_internal_url(const struct sockjs_server *server);
+
+/* `fn` is called in the thread of sockjs_server_run() after each server_wake() and
+ * sockjs_server_stop(), and once as it starts: there a signal handler's affairs can be seen to. To
+ * be set before the server runs. */
+void server_on_wake(struct sockjs_server *server, void (*fn)(void *arg), void *arg);
+/* From any thread or a signal handler. */
+void server_wake(struct sockjs_server *server);
+/* For the log: reactors it has (or will have), and sessions that applications know of. */
+unsigned server_reactors(const struct sockjs_server *server);
+unsigned long long server_session_count(const struct sockjs_server *server);
 
 #endif

@@ -79,6 +79,18 @@ static void field_free(struct sockjs_options *o, const struct option *opt)
 	}
 }
 
+static bool *mark(struct sockjs_options *o, const struct option *opt)
+{
+	size_t count;
+
+	return &o->is_set[opt - options_table(&count)];
+}
+
+static bool is_marked(const struct sockjs_options *o, const struct option *opt)
+{
+	return *mark((struct sockjs_options *)(uintptr_t)o, opt);
+}
+
 /* The row after `opt`, NULL after the last; the first for NULL. */
 static const struct option *next_option(const struct option *opt)
 {
@@ -228,6 +240,7 @@ int options_set_list(
 		return out_of_memory(o);
 	list_free(field(o, opt));
 	*(struct string_list *)field(o, opt) = list;
+	*mark(o, opt) = true;
 	return 0;
 }
 
@@ -286,8 +299,13 @@ int options_set(struct sockjs_options *o, const struct option *opt, const char *
 		[OPTION_MODE] = set_mode,
 	};
 
+	int err;
+
 	o->error[0] = '\0';
-	return value ? setters[opt->type](o, opt, value) : set_null(o, opt);
+	err = value ? setters[opt->type](o, opt, value) : set_null(o, opt);
+	if (err == 0)
+		*mark(o, opt) = true;
+	return err;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -338,6 +356,7 @@ int options_init(struct sockjs_options *o)
 			return -ENOMEM;
 		}
 	}
+	memset(o->is_set, 0, sizeof(o->is_set));
 	return 0;
 }
 
@@ -382,7 +401,43 @@ int options_copy(struct sockjs_options *to, const struct sockjs_options *from)
 			return -ENOMEM;
 		}
 	}
+	memcpy(to->is_set, from->is_set, sizeof(to->is_set));
 	return 0;
+}
+
+int options_overlay(
+    struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope)
+{
+	const struct option *opt;
+
+	table_foreach (opt) {
+		if (opt->scope != scope || !is_marked(from, opt))
+			continue;
+		field_free(to, opt);
+		if (dup_field(to, from, opt) < 0)
+			return -ENOMEM;
+		*mark(to, opt) = true;
+	}
+	return 0;
+}
+
+const struct option *options_stray(const struct sockjs_options *o, unsigned scopes)
+{
+	const struct option *opt;
+
+	table_foreach (opt)
+		if (is_marked(o, opt) && !(scopes >> opt->scope & 1))
+			return opt;
+	return NULL;
+}
+
+void options_taken(struct sockjs_options *o, enum option_scope scope)
+{
+	const struct option *opt;
+
+	table_foreach (opt)
+		if (opt->scope == scope)
+			*mark(o, opt) = false;
 }
 
 static int check_listener(struct sockjs_options *o)

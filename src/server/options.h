@@ -55,6 +55,13 @@ struct option {
 /* All of them, scope by scope; *count of them. */
 const struct option *options_table(size_t *count);
 const struct option *options_find(const char *key);
+/* Whether its value is the name of a file. */
+bool options_is_file(const struct option *opt);
+/* Whether an endpoint may have this prefix; what is allowed in words. */
+bool options_is_prefix(const char *prefix);
+#define OPTIONS_PREFIX                                                                             \
+	"a path such as /echo in ASCII, without a slash at the end and without blanks and "        \
+	". ? # % ; \" < > \\"
 /* The unit of a number as its key tells, "milliseconds" or "bytes"; "" if it is a count. */
 const char *options_unit(const struct option *opt);
 /* Whether null is a value of it. */
@@ -68,15 +75,22 @@ struct server_options {
 	char *proxy_headers; /* "auto", "x_forwarded" or "forwarded" */
 	struct string_list allowed_hosts;
 	struct string_list internal_allowed_hosts; /* internal.allowed_hosts */
-	uint64_t limit_connections;                /* limits.connections */
-	uint64_t limit_header_bytes;               /* limits.header_bytes */
+	uint64_t limit_connections;             /* limits.connections */
+	uint64_t limit_connections_per_address; /* 0: no limit; so are the next three */
+	uint64_t limit_connection_rate_per_address;
+	uint64_t limit_sessions_per_address;
+	uint64_t limit_handshake_rate_per_address;
+	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
+	uint64_t limit_min_rate; /* limits.min_bytes_per_second */
+	uint64_t limit_memory;   /* limits.memory_bytes; 0: none */
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
 	char *io_uring;                 /* "auto" or "off" */
 	uint64_t drain_delay_ms;
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;
+	bool ready_needs_backends; /* internal.ready_needs_backends */
 };
 
 struct listener_options {
@@ -102,7 +116,9 @@ struct endpoint_options {
 	uint64_t first_message_timeout_ms; /* 0: off */
 	uint64_t max_message_bytes;
 	uint64_t max_body_bytes;
-	uint64_t max_sessions; /* 0: no limit */
+	uint64_t max_sessions;            /* 0: no limit */
+	uint64_t max_messages_per_second; /* of one session; 0: no limit */
+	uint64_t max_bytes_per_second;
 	uint64_t send_buffer_bytes;
 	uint64_t send_timeout_ms;
 	bool websocket_compression;
@@ -113,6 +129,8 @@ struct endpoint_options {
 	uint64_t websocket_ping_interval_ms; /* 0: off */
 	uint64_t websocket_pong_timeout_ms;
 	uint64_t websocket_max_fragments;
+	uint64_t websocket_max_messages;
+	uint64_t websocket_max_inflation; /* 0: no limit */
 	uint64_t websocket_close_timeout_ms;
 };
 
@@ -137,11 +155,14 @@ struct upstream_options {
 	char *tls_key;
 };
 
+#define OPTIONS_MAX 160 /* rows of the table, at most */
+
 struct sockjs_options {
 	struct server_options server;
 	struct listener_options listener;
 	struct endpoint_options endpoint;
 	struct upstream_options upstream;
+	bool is_set[OPTIONS_MAX]; /* by row of the table: given, not just the default */
 	char error[512];
 };
 
@@ -150,6 +171,15 @@ int options_init(struct sockjs_options *o);
 void options_fini(struct sockjs_options *o);
 /* A deep copy, for who keeps them; 0 or -ENOMEM. */
 int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
+/* Sets in `to` what was set in `from` and is of this scope; the rest of `to` stays. 0 or -ENOMEM.
+ */
+int options_overlay(
+    struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope);
+/* The first option that was set and is of none of these scopes (1 << OPTION_*); NULL if all are.
+ * Who takes a set over refuses what would be ignored. */
+const struct option *options_stray(const struct sockjs_options *o, unsigned scopes);
+/* Those of this scope are somebody's who has taken them: they are no longer stray. */
+void options_taken(struct sockjs_options *o, enum option_scope scope);
 /* As sockjs_options_set(), by the row of the table; a NULL value is null. */
 int options_set(struct sockjs_options *o, const struct option *opt, const char *value);
 /* The same for a list whose items are apart already. The error names the item by its number. */

@@ -52,11 +52,19 @@ static bool valid_cidr(const char *s)
 	return cidr_parse((struct bytes){ s, strlen(s) }, &cidr) == 0;
 }
 
+/* Whether the text begins with this scheme and something like a host. */
+static bool has_host(const char *s, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return strncmp(s, scheme, n) == 0 && s[n] && !strchr("/?#:", s[n]);
+}
+
 /* It is written into pages and JSON: a path or an http URL without anything that could end a
  * string. */
 static bool valid_url(const char *s)
 {
-	if (s[0] != '/' && strncmp(s, "http://", 7) != 0 && strncmp(s, "https://", 8) != 0)
+	if (s[0] != '/' && !has_host(s, "http://") && !has_host(s, "https://"))
 		return false;
 	for (; *s; s++)
 		if (*s <= ' ' || *s == 0x7f || strchr("\"'<>\\`", *s))
@@ -163,6 +171,18 @@ static bool valid_forwarded(const char *s)
 	return true;
 }
 
+bool options_is_prefix(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n < 2 || n > 255 || s[0] != '/' || s[n - 1] == '/' || strstr(s, "//"))
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s == 0x7f || strchr(".?#%;\"<>\\", *s))
+			return false;
+	return true;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -213,12 +233,34 @@ static const struct option table[] = {
 		      "address." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
 	  .sentence = "Connections open at a time, shared out evenly among the threads; further clients wait." },
+	{ SERVER("limits.connections_per_address", OPTION_INT, 0, 10000000, "0",
+	      limit_connections_per_address),
+	  .sentence = "Connections that one address (of IPv6: one /64) may have open; further ones are "
+		      "closed, with 429 where it can be said; 0: no limit. Those of trusted proxies and of "
+		      "unix sockets do not count." },
+	{ SERVER("limits.connection_rate_per_address", OPTION_INT, 0, 1000000, "0",
+	      limit_connection_rate_per_address),
+	  .sentence = "Connections that one address may open in a second; likewise." },
+	{ SERVER("limits.sessions_per_address", OPTION_INT, 0, 10000000, "0",
+	      limit_sessions_per_address),
+	  .sentence = "Sessions that one client's address (behind trusted proxies: the one they forward) may "
+		      "have open at all endpoints; further ones are answered with 429; 0: no limit." },
+	{ SERVER("limits.handshake_rate_per_address", OPTION_INT, 0, 1000000, "0",
+	      limit_handshake_rate_per_address),
+	  .sentence = "Sessions that one client's address may ask for in a second; likewise." },
 	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
 	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
 	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
 	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),
-	  .sentence = "Time for the whole body of a request." },
+	  .sentence = "Time for the whole body of a request, or a whole message by WebSocket; what has come "
+		      "by then may go on at limits.min_bytes_per_second." },
+	{ SERVER("limits.min_bytes_per_second", OPTION_INT, 1, GIGABYTE, "1000", limit_min_rate),
+	  .sentence = "How fast a body or a message that is under way has to come after "
+		      "limits.body_timeout_ms: a second more for as many octets as this." },
+	{ SERVER("limits.memory_bytes", OPTION_INT, 0, UINT64_MAX / 2, "1073741824", limit_memory),
+	  .sentence = "What all clients together may make the server hold in buffers; beyond, the sessions "
+		      "and requests that hold most end; 0: no limit." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
@@ -233,6 +275,10 @@ static const struct option table[] = {
 		      "all at once." },
 	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
 	  .sentence = "How long an orderly stop then waits for clients to take what was sent to them." },
+
+	{ SERVER("internal.ready_needs_backends", OPTION_BOOL, 0, 0, "false", ready_needs_backends),
+	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
+		      "far as the last attempts have shown." },
 
 	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
@@ -291,7 +337,12 @@ static const struct option table[] = {
 		      "max_message_bytes." },
 	{ ENDPOINT("max_sessions", OPTION_INT, 0, 10000000, "0", max_sessions),
 	  .sentence = "Sessions open at a time; further clients are answered with 503; 0: no limit." },
-	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 1, GIGABYTE, "524288", send_buffer_bytes),
+	{ ENDPOINT("max_messages_per_second", OPTION_INT, 0, 10000000, "0", max_messages_per_second),
+	  .sentence = "Messages a client may send in one session; who sends more is read more slowly, and "
+		      "nothing is lost; 0: no limit." },
+	{ ENDPOINT("max_bytes_per_second", OPTION_INT, 0, GIGABYTE, "0", max_bytes_per_second),
+	  .sentence = "Octets of these; likewise." },
+	{ ENDPOINT("send_buffer_bytes", OPTION_INT, 256, GIGABYTE, "524288", send_buffer_bytes),
 	  .sentence = "What may wait for one slow client before its session is closed; also the "
 		      "longest message an application can send." },
 	{ ENDPOINT("send_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", send_timeout_ms),
@@ -302,8 +353,13 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000",
 	      websocket_pong_timeout_ms),
 	  .sentence = "Time for the answer to a ping." },
-	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "1024", websocket_max_fragments),
+	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "131072", websocket_max_fragments),
 	  .sentence = "Frames one WebSocket message may be cut into." },
+	{ ENDPOINT("websocket.max_messages", OPTION_INT, 1, 1048576, "1024", websocket_max_messages),
+	  .sentence = "SockJS messages that one WebSocket message may carry." },
+	{ ENDPOINT("websocket.max_inflation", OPTION_INT, 0, 1000000, "0", websocket_max_inflation),
+	  .sentence = "How many times longer than what was sent a compressed message may become, beyond "
+		      "65536 octets; DEFLATE can do 1032; 0: as it likes." },
 	{ ENDPOINT("websocket.compression", OPTION_BOOL, 0, 0, "true", websocket_compression),
 	  .sentence = "Whether to agree on permessage-deflate (RFC 7692) with clients that offer it." },
 	{ ENDPOINT("websocket.compression_min_bytes", OPTION_INT, 1, GIGABYTE, "1024",
@@ -366,6 +422,7 @@ static const struct option table[] = {
 	  .sentence = "PEM file of its private key." },
 };
 /* clang-format on */
+_Static_assert(sizeof(table) / sizeof(*table) <= OPTIONS_MAX, "struct sockjs_options has no room");
 
 const struct option *options_table(size_t *count)
 {
@@ -395,6 +452,11 @@ const char *options_unit(const struct option *opt)
 	return ends_with(opt->key, "_bytes") ? "bytes" : "";
 }
 
+bool options_is_file(const struct option *opt)
+{
+	return opt->type == OPTION_STRING && !opt->allowed;
+}
+
 bool options_nullable(const struct option *opt)
 {
 	return !opt->default_value && (opt->type == OPTION_STRING || opt->type == OPTION_MODE);
@@ -415,7 +477,7 @@ int options_describe(const struct option *opt, char *text, size_t size)
 		    opt->max, null);
 	case OPTION_STRING:
 		return snprintf(
-		    text, size, "%s%s", opt->allowed ? opt->allowed : "a file name", null);
+		    text, size, "%s%s", options_is_file(opt) ? "a file name" : opt->allowed, null);
 	case OPTION_LIST:
 		break;
 	}

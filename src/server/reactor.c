@@ -16,6 +16,7 @@
 #define DRAIN_TICK_MS 20
 #define THIN_TICK_MS  50
 #define LIMIT_TICK_MS 100
+#define LOG_TICK_MS   1000
 #define LAST_TURNS    4
 
 struct reactor_listener {
@@ -60,17 +61,55 @@ static void pause_listeners(struct reactor *r)
 			listener_pause(r->listeners[i].listener);
 }
 
+static void turn_away(struct reactor *r, const struct reactor_listener *rl, int fd,
+    const struct addr *peer, enum http_refusal why, uint64_t limit)
+{
+	http_refused(r->base.http, why, peer, HTTP_REFUSED_FIELDS(LOG_INT("limit", limit)));
+	http_server_turn_away(r->base.http, fd, rl->from->tls);
+}
+
+/* Whether there is a place for one more connection of this address. A proxy speaks for many, and
+ * operators are not limited. */
+static bool admit(struct reactor *r, const struct reactor_listener *rl, int fd,
+    const struct addr *peer, struct quota_row **visitor)
+{
+	const struct sockjs_server *server = r->server;
+	const struct server_options *o = &server->options.server;
+
+	*visitor = NULL;
+	if (!server->visitors || rl->from->is_internal || http_trusts(&server->trust, peer))
+		return true;
+	switch (visitor_enter(server->visitors, peer, VISITOR_CONNECTION, visitor)) {
+	case QUOTA_TOO_MANY:
+		turn_away(r, rl, fd, peer, HTTP_REFUSED_CONNECTIONS_PER_ADDRESS,
+		    o->limit_connections_per_address);
+		return false;
+	case QUOTA_TOO_FAST:
+		turn_away(r, rl, fd, peer, HTTP_REFUSED_CONNECTION_RATE,
+		    o->limit_connection_rate_per_address);
+		return false;
+	case QUOTA_NO_MEMORY:
+		turn_away(r, rl, fd, peer, HTTP_REFUSED_NO_MEMORY, 0);
+		return false;
+	case QUOTA_GRANTED:
+		break;
+	}
+	return true;
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
 {
 	struct reactor_listener *rl = arg;
 	struct reactor *r = rl->reactor;
+	struct quota_row *visitor;
 
 	(void)l;
-	http_server_add(r->base.http, fd, peer, rl->from->tls, rl->from);
+	if (admit(r, rl, fd, peer, &visitor))
+		http_server_add(r->base.http, fd, peer, rl->from->tls, rl->from, visitor);
 	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
 		return;
-	log_warn(
-	    "limits.connections is reached; new connections wait", LOG_INT("reactor", r->index));
+	log_warn_limited("limits.connections is reached; new connections wait",
+	    LOG_INT("reactor", r->index), LOG_INT("limit", connection_limit(r)));
 	pause_listeners(r);
 	timer_start(loop_timers(r->loop), &r->limit_timer, LIMIT_TICK_MS);
 }
@@ -168,7 +207,10 @@ static void on_drain_timer(struct timer *t)
 	struct reactor *r = container_of(t, struct reactor, drain_timer);
 	uint64_t now = loop_now(r->loop), left;
 
-	if (now >= r->thin_until) {
+	/* With nobody to be sent away there is nothing to be slow about. The delay before is for
+	 * those who send newcomers. */
+	if (now >= r->thin_until || (now >= r->thin_from && server_sessions(r->server) == 0)) {
+		r->thin_until = 0;
 		drain_finally(r);
 		return;
 	}
@@ -192,6 +234,23 @@ static void start_drain(struct reactor *r)
 		timer_start(loop_timers(r->loop), &r->drain_timer, 1);
 	else
 		drain_finally(r);
+}
+
+/* --- the log ------------------------------------------------------------- */
+
+/* In the thread that has just left out a line: in a second it says how many there were. */
+static void on_line_left_out(void)
+{
+	if (current && !timer_is_active(&current->log_timer))
+		timer_start(loop_timers(current->loop), &current->log_timer, LOG_TICK_MS);
+}
+
+static void on_log_timer(struct timer *t)
+{
+	struct reactor *r = container_of(t, struct reactor, log_timer);
+
+	if (!log_tell_suppressed(false))
+		timer_start(loop_timers(r->loop), t, LOG_TICK_MS);
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -218,6 +277,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	r->index = index;
 	timer_init(&r->drain_timer, on_drain_timer);
 	timer_init(&r->limit_timer, on_limit_timer);
+	timer_init(&r->log_timer, on_log_timer);
+	log_set_suppressed_hook(on_line_left_out);
 	err = loop_new(&r->loop);
 	if (err < 0) {
 		mem_free(r);
@@ -229,6 +290,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	    http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
 	if (err == 0)
 		err = add_listeners(r);
+	if (err == 0)
+		memory_watch(r);
 	if (err < 0) {
 		reactor_free(r);
 		return err;
@@ -260,6 +323,8 @@ static void finish(struct reactor *r)
 	pthread_barrier_wait(&r->server->finished);
 	timer_stop(loop_timers(r->loop), &r->drain_timer);
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
+	timer_stop(loop_timers(r->loop), &r->memory_timer);
+	timer_stop(loop_timers(r->loop), &r->log_timer);
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
@@ -275,6 +340,8 @@ void reactor_run(struct reactor *r)
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 
+		if (r->index == 0 && r->server->on_wake)
+			r->server->on_wake(r->server->wake_arg);
 		if (stops >= 2)
 			break;
 		if (stops == 1 && !r->draining)

@@ -3,6 +3,7 @@
  * (include/sockjs.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,13 +102,33 @@ static unsigned count_cores(void)
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
+/* None at all if nothing is limited. */
+static int make_visitors(struct sockjs_server *server, const struct server_options *o)
+{
+	struct quota kinds[VISITOR_KINDS] = {
+		[VISITOR_CONNECTION] = { o->limit_connections_per_address,
+		    o->limit_connection_rate_per_address },
+		[VISITOR_SESSION] = { o->limit_sessions_per_address,
+		    o->limit_handshake_rate_per_address },
+	};
+	bool limited = false;
+
+	for (int i = 0; i < VISITOR_KINDS; i++)
+		limited = limited || kinds[i].most || kinds[i].per_second;
+	if (!limited)
+		return 0;
+	server->visitors = quotas_new(kinds, VISITOR_KINDS);
+	return server->visitors ? 0 : -ENOMEM;
+}
+
 static void fill_http(struct sockjs_server *server, const struct server_options *o)
 {
 	server->http_limits = (struct http_limits){
 		.header_bytes = o->limit_header_bytes,
 		.header_timeout_ms = (unsigned)o->limit_header_timeout_ms,
-		.body_timeout_ms = (unsigned)o->limit_body_timeout_ms,
+		.body = { (unsigned)o->limit_body_timeout_ms, (unsigned)o->limit_min_rate },
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
+		.trust = &server->trust,
 	};
 	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit,
 		.serve = endpoint_serve,
@@ -131,8 +152,10 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 		mem_free(server);
 		return NULL;
 	}
+	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	fill_http(server, &server->options.server);
 	if (read_policy(server, &server->options.server) < 0 ||
+	    make_visitors(server, &server->options.server) < 0 ||
 	    open_files(server, &server->options.server) < 0) {
 		sockjs_server_free(server);
 		return NULL;
@@ -175,23 +198,51 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server->trust.proxies);
 	mem_free(server->hosts.allowed);
 	mem_free(server->internal_hosts.allowed);
+	if (server->statm >= 0)
+		close(server->statm);
+	quotas_free(server->visitors);
 	options_fini(&server->options);
 	mem_free(server);
 }
 
-/* --- endpoints ---------------------------------------------------------- */
+/* --- options ------------------------------------------------------------ */
 
-static bool is_prefix(const char *prefix)
+static int refuse_stray(
+    struct sockjs_server *server, const struct option *stray, enum option_scope scope)
 {
-	size_t n = strlen(prefix);
+	static const char *const takers[] = {
+		[OPTION_SERVER] = "sockjs_server_new()",
+		[OPTION_LISTENER] = "sockjs_server_new() or sockjs_server_listen()",
+		[OPTION_ENDPOINT] = "sockjs_server_new() or sockjs_server_add()",
+		[OPTION_UPSTREAM] = "sockjsd alone",
+	};
 
-	if (n < 2 || n > 256 || prefix[0] != '/' || prefix[n - 1] == '/' || strstr(prefix, "//"))
-		return false;
-	for (const char *p = prefix; *p; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr(".?#%;", *p))
-			return false;
-	return true;
+	return server_fail(server, -EINVAL, "%s: not an option of %s; it is one for %s", stray->key,
+	    scope == OPTION_LISTENER ? "an address" : "an endpoint", takers[stray->scope]);
 }
+
+/* What one endpoint or address goes by: what the server was given for all, and over it `o`. */
+static int merge_options(struct sockjs_server *server, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope)
+{
+	const struct option *stray = o ? options_stray(o, 1u << scope) : NULL;
+	int err;
+
+	if (stray)
+		return refuse_stray(server, stray, scope);
+	if (options_copy(out, &server->options) < 0)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = o ? options_overlay(out, o, scope) : 0;
+	if (err < 0)
+		server_fail(server, err, "out of memory");
+	else if ((err = options_check(out, scope)) < 0)
+		server_fail(server, err, "%s", out->error);
+	if (err < 0)
+		options_fini(out);
+	return err;
+}
+
+/* --- endpoints ---------------------------------------------------------- */
 
 /* Makes room for one more pointer. */
 static int grow(void *array, size_t count)
@@ -207,40 +258,39 @@ static int grow(void *array, size_t count)
 	return 0;
 }
 
+/* Whether an endpoint may come here; its prefix is free then. */
+static int check_place(struct sockjs_server *server, const char *prefix)
+{
+	if (server->started)
+		return server_fail(
+		    server, -EBUSY, "endpoints cannot be added to a server that runs");
+	if (!options_is_prefix(prefix))
+		return server_fail(server, -EINVAL, "\"%.80s\" is not a prefix; allowed: %s",
+		    prefix, OPTIONS_PREFIX);
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
+			return server_fail(
+			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
+	return 0;
+}
+
 int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o)
 {
 	struct sockjs_options *own;
 	struct server_endpoint *ep;
+	int err = check_place(server, prefix);
 
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "endpoints cannot be added to a server that runs");
-	if (!is_prefix(prefix))
-		return server_fail(server, -EINVAL,
-		    "\"%s\" is not a prefix: it begins with a slash, does not end with one, and "
-		    "has none of . ? # %% ;",
-		    prefix);
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
-			return server_fail(
-			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
-	own = sockjs_options_new();
-	if (own && o) {
-		options_fini(own);
-		if (options_copy(own, o) < 0) {
-			mem_free(own);
-			own = NULL;
-		}
-	}
+	if (err < 0)
+		return err;
+	own = mem_alloc(sizeof(*own));
 	if (!own || grow(&server->endpoints, server->endpoint_count) < 0) {
-		sockjs_options_free(own);
+		mem_free(own);
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
-	if (options_check(own, OPTION_ENDPOINT) < 0) {
-		int err = server_fail(server, -EINVAL, "%s", own->error);
-
-		sockjs_options_free(own);
+	err = merge_options(server, own, o, OPTION_ENDPOINT);
+	if (err < 0) {
+		mem_free(own);
 		return err;
 	}
 	ep = endpoint_new(server, prefix, callbacks, app, own);
@@ -256,15 +306,14 @@ int sockjs_server_add(struct sockjs_server *server, const char *prefix,
 
 /* --- addresses ---------------------------------------------------------- */
 
+/* That the two go together has been checked. */
 static int make_tls(
     struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
 {
 	char why[400];
 
-	if (!o->tls_certificate && !o->tls_key)
+	if (!o->tls_certificate)
 		return 0;
-	if (!o->tls_certificate || !o->tls_key)
-		return server_fail(server, -EINVAL, "tls.certificate and tls.key go together");
 	l->tls = tls_context_new(o->tls_certificate, o->tls_key, why, sizeof(why));
 	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
 }
@@ -306,18 +355,14 @@ static void print_url(struct server_listener *l, const char *address)
 	    addr_print(&a, true, text));
 }
 
-static int listen_at(struct sockjs_server *server, const char *address,
+static int open_listener(struct sockjs_server *server, const char *address,
     const struct listener_options *lo, bool is_internal)
 {
 	struct server_listener *l;
 	struct listen_addr addr;
 	const char *sentence = "";
-	int err;
+	int err = listen_addr_parse(address, &addr, &sentence);
 
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "addresses cannot be added to a server that runs");
-	err = listen_addr_parse(address, &addr, &sentence);
 	if (err < 0)
 		return server_fail(server, err, "%s", sentence);
 	l = mem_zalloc(sizeof(*l));
@@ -338,12 +383,43 @@ static int listen_at(struct sockjs_server *server, const char *address,
 	return 0;
 }
 
+/* Every sentence about an address begins with it. */
+static int listen_at(struct sockjs_server *server, const char *address,
+    const struct listener_options *lo, bool is_internal)
+{
+	char why[sizeof(server->error)];
+	int err;
+
+	if (server->started)
+		return server_fail(
+		    server, -EBUSY, "addresses cannot be added to a server that runs");
+	err = open_listener(server, address, lo, is_internal);
+	if (err == 0)
+		return 0;
+	snprintf(why, sizeof(why), "%s", server->error);
+	return server_fail(server, err, "%.150s: %s", address, why);
+}
+
+static bool is_unix_address(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0;
+}
+
 int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o)
 {
-	static const struct listener_options plain;
+	struct sockjs_options own;
+	int err;
 
-	return listen_at(server, address, o ? &o->listener : &plain, false);
+	if (o && o->listener.mode && !is_unix_address(address))
+		return server_fail(server, -EINVAL,
+		    "%.150s: mode: means nothing here; it is for unix:PATH", address);
+	err = merge_options(server, &own, o, OPTION_LISTENER);
+	if (err < 0)
+		return err;
+	err = listen_at(server, address, &own.listener, false);
+	options_fini(&own);
+	return err;
 }
 
 int server_listen_internal(struct sockjs_server *server, const char *address)
@@ -446,6 +522,9 @@ int sockjs_server_run(struct sockjs_server *server)
 
 	if (server->started)
 		return server_fail(server, -EBUSY, "a server runs once");
+	if (server->listener_count == 0)
+		return server_fail(server, -EINVAL,
+		    "there is no address to listen on: call sockjs_server_listen() first");
 	err = prepare(server);
 	if (err < 0) {
 		free_reactors(server);
@@ -460,9 +539,41 @@ int sockjs_server_run(struct sockjs_server *server)
 	else
 		reactor_run(server->reactors[0]);
 	join_threads(server);
+	log_tell_suppressed(true);
 	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);
 	return err;
+}
+
+uint64_t server_sessions(const struct sockjs_server *server)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
+	return n;
+}
+
+unsigned long long server_session_count(const struct sockjs_server *server)
+{
+	return server_sessions(server);
+}
+
+unsigned server_reactors(const struct sockjs_server *server)
+{
+	return server->reactor_count;
+}
+
+void server_on_wake(struct sockjs_server *server, void (*fn)(void *arg), void *arg)
+{
+	server->on_wake = fn;
+	server->wake_arg = arg;
+}
+
+void server_wake(struct sockjs_server *server)
+{
+	if (server->started)
+		loop_stop(server->reactors[0]->loop);
 }
 
 void sockjs_server_stop(struct sockjs_server *server)

@@ -4,8 +4,10 @@
  *	sockjs.c     include/sockjs.h: sessions and handshakes, as applications see them
  *	server.c     the server: endpoints, addresses, start and stop
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
+ *	memory.c     what all clients together may make us hold
  *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
  *	internal.c   health and counters, on an address of their own
+ *	meter.c      a client that sends faster than it may is read more slowly
  *	group.c      one message to many; ref.c sessions from other threads
  */
 #ifndef SERVER_PRIVATE_H
@@ -13,10 +15,12 @@
 
 #include <pthread.h>
 
+#include "base/bucket.h"
 #include "http/http_forwarded.h"
 #include "http/http_host.h"
 #include "http/http_static.h"
 #include "net/listener.h"
+#include "net/visitors.h"
 #include "server/options.h"
 #include "transports/transport.h"
 
@@ -29,6 +33,7 @@ struct sockjs_server {
 	struct http_handler http_handler;
 	struct http_trust trust;
 	struct http_hosts hosts, internal_hosts;
+	struct quotas *visitors;
 	struct http_static *files; /* NULL: none */
 	struct server_endpoint **endpoints;
 	size_t endpoint_count;
@@ -36,11 +41,14 @@ struct sockjs_server {
 	size_t listener_count;
 	struct reactor **reactors;
 	unsigned reactor_count;
+	int statm; /* /proc/self/statm: how large we are; -1: there is none */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
 	atomic_bool started;
-	atomic_uint stops; /* calls of sockjs_server_stop() */
+	atomic_uint stops;          /* calls of sockjs_server_stop() */
+	void (*on_wake)(void *arg); /* server_on_wake() */
+	void *wake_arg;
 	char error[512];
 };
 
@@ -83,6 +91,9 @@ void info_serve(struct server_endpoint *ep, const struct http_client *client,
 int iframe_prepare(struct server_endpoint *ep);
 bool iframe_is_path(struct bytes rest);
 void iframe_serve(struct server_endpoint *ep, struct http_request *r);
+/* Counts what an endpoint refuses, and says it in the log. */
+void endpoint_refused(const struct server_endpoint *ep, struct http_request *r,
+    enum http_refusal why, unsigned status);
 /* 405 with what would do; no body, no Content-Type. */
 void endpoint_refuse_method(struct http_request *r, const char *allow);
 /* The answer to a preflight: cacheable for a year. */
@@ -109,7 +120,9 @@ struct reactor {
 	bool has_thread;
 	struct reactor_listener *listeners;
 	size_t listener_count;
-	struct timer drain_timer, limit_timer;
+	struct timer drain_timer, limit_timer, memory_timer;
+	atomic_size_t held; /* by its clients, when it was last added up; others read it */
+	struct timer log_timer; /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;
@@ -122,11 +135,23 @@ void reactor_run(struct reactor *r);
 /* The one of this thread, or NULL. */
 struct reactor *reactor_current(void);
 
+/* Looks after limits.memory_bytes from now on. */
+void memory_watch(struct reactor *r);
+
 /* --- sessions ----------------------------------------------------------- */
+
+/* What a client has sent of late, where that is limited. */
+struct session_meter {
+	struct sockjs_session *owner;
+	struct bucket messages, bytes;
+	struct timer timer; /* until it may go on */
+};
 
 /* What few sessions need, and then for long. */
 struct session_extra {
 	struct sockjs_session *owner;
+	struct session_meter *meter; /* NULL: no limit */
+	struct quota_row *visitor;   /* likewise; until the session has ended */
 	char *subprotocol;
 	char *offers; /* on hold: the subprotocols offered, each with its NUL, and one more */
 	char remote[ADDR_TEXT_MAX];
@@ -144,6 +169,15 @@ struct sockjs_session {
 };
 
 struct session_extra *session_extra(struct sockjs_session *s);
+/* meter.c: what is received is limited for this endpoint; makes its meter. 0 or -ENOMEM. */
+bool meter_is_wanted(const struct server_endpoint *ep);
+int meter_start(struct sockjs_session *s);
+/* A message of so many octets was taken. */
+void meter_charge(struct sockjs_session *s, size_t n);
+/* The session has ended. NULL is fine. */
+void meter_stop(struct session_extra *extra);
+/* Sessions that applications know of, in all reactors. Any thread. */
+uint64_t server_sessions(const struct sockjs_server *server);
 /* endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);

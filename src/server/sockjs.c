@@ -2,8 +2,6 @@
  * server/sockjs.c - handshakes and sessions as applications see them
  * (include/sockjs.h).
  */
-#include "config.h"
-
 #include <errno.h>
 
 #include "base/log.h"
@@ -14,7 +12,7 @@
 
 const char *sockjs_version(void)
 {
-	return PACKAGE_VERSION;
+	return SOCKJS_VERSION;
 }
 
 /* --- the session's callbacks -------------------------------------------- */
@@ -45,6 +43,12 @@ static void on_message(struct session *base, const char *data, size_t n, bool bi
 		s->endpoint->callbacks.message(s, &m, s->endpoint->app);
 }
 
+static void on_metered_message(struct session *base, const char *data, size_t n, bool binary)
+{
+	on_message(base, data, n, binary);
+	meter_charge(of(base), n);
+}
+
 static void on_writable(struct session *base)
 {
 	struct sockjs_session *s = of(base);
@@ -60,7 +64,10 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
 	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
+	meter_stop(s->extra);
 	if (s->extra) {
+		quota_release(s->extra->visitor, VISITOR_SESSION);
+		s->extra->visitor = NULL;
 		timer_stop(loop_timers(base->reactor->loop), &s->extra->timer);
 		group_leave_all(s->extra);
 		ref_session_closed(s->extra->ref);
@@ -89,6 +96,14 @@ static void on_free(struct session *base)
 static const struct session_ops session_ops = {
 	.open = on_open,
 	.message = on_message,
+	.writable = on_writable,
+	.close = on_close,
+	.free = on_free,
+};
+
+static const struct session_ops metered_session_ops = {
+	.open = on_open,
+	.message = on_metered_message,
 	.writable = on_writable,
 	.close = on_close,
 	.free = on_free,
@@ -284,7 +299,8 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
 		s->extra->subprotocol = mem_strndup(h->subprotocol.p, h->subprotocol.n);
-	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits, &session_ops,
+	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
+	    s->extra && s->extra->meter ? &metered_session_ops : &session_ops,
 	    h->t->transport->name, is_raw);
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
@@ -324,20 +340,87 @@ static unsigned begin_held(
 	return 0;
 }
 
+/* Counts and says a refusal; its status. */
+static unsigned refuse(const struct transport_request *t, struct transport_accept *accepted,
+    enum http_refusal why, unsigned status, uint64_t limit)
+{
+	accepted->retry_after = status == 503 || status == 429;
+	transport_refused(t, why,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", status),
+	        limit ? LOG_INT("limit", limit) : (struct log_field){ 0 }));
+	return status;
+}
+
+/* What does not depend on the application; 0 or the status of a refusal. */
+static unsigned admit(const struct transport_request *t, struct transport_accept *accepted,
+    struct quota_row **visitor)
+{
+	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
+	const struct server_options *o = &ep->server->options.server;
+	uint64_t most = ep->options.max_sessions;
+
+	*visitor = NULL;
+	if (t->reactor->sessions.draining)
+		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
+	if (most && atomic_load(&ep->sessions) >= most)
+		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
+	if (!ep->server->visitors || http_trusts(&ep->server->trust, &t->client.address))
+		return 0;
+	switch (visitor_enter(ep->server->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
+	case QUOTA_GRANTED:
+		return 0;
+	case QUOTA_TOO_MANY:
+		return refuse(t, accepted, HTTP_REFUSED_SESSIONS_PER_ADDRESS, 429,
+		    o->limit_sessions_per_address);
+	case QUOTA_TOO_FAST:
+		return refuse(t, accepted, HTTP_REFUSED_HANDSHAKE_RATE, 429,
+		    o->limit_handshake_rate_per_address);
+	case QUOTA_NO_MEMORY:
+		break;
+	}
+	return refuse(t, accepted, HTTP_REFUSED_NO_MEMORY, 503, 0);
+}
+
+/* Not yet known to anybody. */
+static void session_drop(struct sockjs_session *s)
+{
+	meter_stop(s->extra);
+	mem_free(s->extra);
+	mem_free(s);
+}
+
+static struct sockjs_session *session_new(struct server_endpoint *ep, struct quota_row *visitor)
+{
+	struct sockjs_session *s = mem_zalloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	if ((visitor && !session_extra(s)) || (meter_is_wanted(ep) && meter_start(s) < 0)) {
+		session_drop(s);
+		return NULL;
+	}
+	if (visitor)
+		s->extra->visitor = visitor;
+	return s;
+}
+
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted)
 {
 	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
 	struct sockjs_handshake h = { .t = t, .endpoint = ep };
+	struct quota_row *visitor;
 	struct sockjs_session *s;
 	unsigned status;
 
-	if (t->reactor->sessions.draining ||
-	    (ep->options.max_sessions && atomic_load(&ep->sessions) >= ep->options.max_sessions))
-		return 503;
+	status = admit(t, accepted, &visitor);
+	if (status)
+		return status;
 	/* Before the application is asked: its answer must not get lost */
-	s = mem_zalloc(sizeof(*s));
-	if (!s)
-		return 503;
+	s = session_new(ep, visitor);
+	if (!s) {
+		quota_release(visitor, VISITOR_SESSION);
+		return refuse(t, accepted, HTTP_REFUSED_NO_MEMORY, 503, 0);
+	}
 	status = ask_application(&h);
 	if (status == 0) {
 		select_by_list(&h);
@@ -347,7 +430,9 @@ unsigned endpoint_accept(const struct transport_request *t, struct transport_acc
 	} else if (status == SOCKJS_LATER) {
 		status = begin_held(s, &h, accepted);
 	} else {
-		mem_free(s);
+		refuse(t, accepted, HTTP_REFUSED_APPLICATION, status, 0);
+		quota_release(visitor, VISITOR_SESSION);
+		session_drop(s);
 	}
 	handshake_fini(&h);
 	return status;
@@ -476,12 +561,27 @@ void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason)
 	session_close(&s->base, is_code(code) ? code : CLOSE_NORMAL, cut_reason(reason, text));
 }
 
+/* In the reactor of the session, as all its affairs are. */
+static void count_refusal(
+    const struct sockjs_session *s, unsigned status, unsigned code, const char *reason)
+{
+	struct transport_reactor *reactor = transport_reactor_current();
+
+	if (!reactor || !reactor->http)
+		return;
+	http_refused(reactor->http, HTTP_REFUSED_APPLICATION, &s->client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", s->endpoint->prefix),
+	        LOG_STR("transport", s->base.transport), LOG_INT("status", status),
+	        LOG_INT("code", code), LOG_STR("answer", reason)));
+}
+
 int sockjs_refuse(struct sockjs_session *s, unsigned status, unsigned code, const char *reason)
 {
 	char text[124];
 
 	if (!is_on_hold(s))
 		return -EALREADY;
+	count_refusal(s, status, code, reason);
 	session_refuse(&s->base, status >= 400 && status <= 599 ? status : 500,
 	    is_code(code) ? code : CLOSE_NORMAL, cut_reason(reason, text));
 	return 0;

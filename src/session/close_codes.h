@@ -16,13 +16,15 @@
 	X(POLICY, 1008, "Policy violation", "policy")                                              \
 	X(TOO_BIG, 1009, "Message too big", "too_big")                                             \
 	X(INTERNAL_ERROR, 1011, "Internal error", "internal_error")                                \
-	X(RESTART, 1012, "Service restart", "restart")                                            \
-	X(TRY_AGAIN_LATER, 1013, "Try again later", "try_again_later")                            \
-	X(BAD_GATEWAY, 1014, "Bad gateway", "bad_gateway")                                        \
+	X(RESTART, 1012, "Service restart", "restart")                                             \
+	X(TRY_AGAIN_LATER, 1013, "Try again later", "try_again_later")                             \
+	X(BAD_GATEWAY, 1014, "Bad gateway", "bad_gateway")                                         \
 	X(BUSY, 2010, "Another connection still open", "busy")                                     \
 	X(GO_AWAY, 3000, "Go away!", "go_away")                                                    \
 	X(SLOW, 4500, "The client reads too slowly", "slow")                                       \
-	X(SILENT, 4501, "The client never answered", "silent")
+	X(SILENT, 4501, "The client never answered", "silent")                                     \
+	X(LATE, 4502, "The client sends too slowly", "late")                                       \
+	X(TOO_MUCH_HELD, 4503, "Too much is held for this client", "too_much_held")
 
 enum close_code {
 #define X(name, code, reason, counter) CLOSE_##name = code,

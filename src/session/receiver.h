@@ -42,6 +42,9 @@ struct receiver_ops {
 	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver
 	 * calls session_writable(). */
 	size_t (*buffered)(const struct receiver *r);
+	/* Octets of memory it holds for what the client has not sent whole, or has sent and nobody
+	 * has taken yet; NULL if the wire brings no messages. */
+	size_t (*unfinished)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */
 	void (*pause)(struct receiver *r, bool paused);
 };

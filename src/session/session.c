@@ -24,16 +24,22 @@
 
 static void process(struct session *s);
 
-/* So many at most, or all at the very end, for the turns are numbered then. */
-static unsigned flush_some(struct session_reactor *r, struct list *from, unsigned most)
+/* So many at most, and as many as there is time for, but one in any case; or all at the very end,
+ * for the turns are numbered then. */
+static unsigned flush_some(
+    struct session_reactor *r, struct list *from, unsigned most, int64_t least_left)
 {
+	const struct budget *budget = loop_budget(r->loop);
 	unsigned n = 0;
 
-	for (; !list_empty(from) && (n < most || r->aborted); n++) {
+	while (!list_empty(from)) {
 		struct session *s = container_of(list_first(from), struct session, dirty);
 
+		if (!r->aborted && (n >= most || (n > 0 && budget->left <= least_left)))
+			break;
 		list_remove(&s->dirty);
 		process(s);
+		n++;
 	}
 	return n;
 }
@@ -42,12 +48,14 @@ static unsigned flush_some(struct session_reactor *r, struct list *from, unsigne
  * must not keep everybody else waiting. */
 static void flush_crowd(struct session_reactor *r, struct list *now)
 {
+	int64_t half = loop_budget(r->loop)->left / 2;
 	unsigned n;
 
 	stream_batch_expect(r->loop, true);
-	n = flush_some(r, now, FLUSH_MOST / 2);
-	n += flush_some(r, &r->late, FLUSH_MOST - n);
-	flush_some(r, now, FLUSH_MOST - n);
+	n = flush_some(r, now, FLUSH_MOST / 2, half);
+	n += flush_some(r, &r->late, FLUSH_MOST - n, 0);
+	if (n < FLUSH_MOST && !budget_is_spent(loop_budget(r->loop)))
+		flush_some(r, now, FLUSH_MOST - n, 0);
 	stream_batch_expect(r->loop, false);
 	list_splice(&r->late, now);
 }
@@ -63,7 +71,7 @@ static void flush_dirty(struct loop *loop, void *arg)
 	list_init(&now);
 	list_splice(&now, &r->dirty);
 	if (list_empty(&r->late) && !list_has(&now, STREAM_BATCH_FEW))
-		flush_some(r, &now, STREAM_BATCH_FEW);
+		flush_some(r, &now, STREAM_BATCH_FEW, INT64_MIN);
 	else
 		flush_crowd(r, &now);
 	if (!list_empty(&r->dirty) || !list_empty(&r->late))
@@ -114,7 +122,8 @@ uint64_t session_now(const struct session *s)
 void session_publish(const struct session *s)
 {
 	if (s->entry)
-		session_entry_publish(s->entry, session_is_open(s), s->receiver != NULL, s->paused);
+		session_entry_publish(
+		    s->entry, session_is_open(s), s->receiver != NULL, s->stopped);
 }
 
 static void set_state(struct session *s, enum session_state state)
@@ -140,8 +149,7 @@ void session_init(struct session *s, struct session_reactor *reactor,
 	timer_init(&s->timer, session_on_timer);
 	list_init(&s->dirty);
 	list_append(&reactor->sessions, &s->node);
-	reactor->counters.now++;
-	reactor->counters.opened++;
+	reactor->counters.connecting++;
 }
 
 static void free_session(struct session *s)
@@ -170,16 +178,37 @@ const char *session_reason(const struct session *s)
 	return s->reason ? s->reason : close_reason(s->code);
 }
 
+static void count_opening(struct session *s)
+{
+	s->opened = true;
+	s->reactor->counters.connecting--;
+	s->reactor->counters.now++;
+	s->reactor->counters.opened++;
+}
+
+/* What a client was never told of was no session to him, and nothing can have failed with it. */
+static void count_close(const struct session *s)
+{
+	struct session_counters *c = &s->reactor->counters;
+
+	if (!s->opened) {
+		c->connecting--;
+		c->unopened++;
+		return;
+	}
+	c->now--;
+	c->closed[close_code_row(s->code)]++;
+	if (s->lost && !s->heard)
+		c->connect_failures++;
+}
+
 /* The application hears of it in the flush stage. */
 static void report_close(struct session *s)
 {
 	if (s->reported)
 		return;
 	s->reported = true;
-	s->reactor->counters.now--;
-	s->reactor->counters.closed[close_code_row(s->code)]++;
-	if (!s->heard)
-		s->reactor->counters.connect_failures++;
+	count_close(s);
 	s->ops->close(s, s->code, session_reason(s));
 }
 
@@ -215,8 +244,10 @@ void session_end_now(struct session *s, unsigned code, const char *reason)
 {
 	if (s->state == SESSION_CLOSED)
 		return;
-	if (s->state != SESSION_CLOSING)
+	if (s->state != SESSION_CLOSING) {
+		s->lost = code == CLOSE_INTERRUPTED || code == CLOSE_SLOW;
 		set_reason(s, code, reason);
+	}
 	session_become_closed(s);
 }
 
@@ -229,10 +260,10 @@ void session_abort_receiver(struct session *s)
 		r->ops->abort(r);
 }
 
-void session_close_slow(struct session *s)
+void session_cut(struct session *s, unsigned code)
 {
 	session_abort_receiver(s);
-	session_end_now(s, CLOSE_SLOW, NULL);
+	session_end_now(s, code, NULL);
 }
 
 void session_close(struct session *s, unsigned code, const char *reason)
@@ -306,6 +337,7 @@ static void open_session(struct session *s, struct receiver *r)
 		session_discard(s);
 		return;
 	}
+	count_opening(s);
 	s->ops->open(s);
 }
 
@@ -314,7 +346,8 @@ static void open_session(struct session *s, struct receiver *r)
 void session_hold(struct session *s)
 {
 	s->decision = SESSION_HELD;
-	s->paused = s->stopped = true; /* so what comes waits, as for any who has paused */
+	s->paused = SESSION_PAUSED_BY_APP; /* so what comes waits, as for any who has paused */
+	s->stopped = true;
 	session_publish(s);
 }
 
@@ -341,8 +374,7 @@ static void open_accepted(struct session *s)
 	if (s->state != SESSION_CONNECTING || s->decision != SESSION_ACCEPTED || !s->receiver)
 		return;
 	s->decision = SESSION_WELCOME;
-	s->paused = false; /* what it says in its open callback counts */
-	session_publish(s);
+	s->paused = 0; /* what it says in its open callback counts */
 	s->born = session_now(s);
 	open_session(s, s->receiver);
 	session_arm(s);
@@ -384,7 +416,7 @@ int session_attach(struct session *s, struct receiver *r)
 			/* There may be room now; not said from within this call */
 			session_mark_dirty(s);
 	}
-	if (s->paused && s->receiver && r->ops->pause)
+	if (s->stopped && s->receiver && r->ops->pause)
 		r->ops->pause(r, true);
 	session_arm(s);
 	return 0;

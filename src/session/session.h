@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/list.h"
 #include "base/message.h"
 #include "base/stash.h"
@@ -32,6 +33,9 @@
 
 /* What the application of a CONNECTING session has said. */
 enum session_decision { SESSION_WELCOME, SESSION_HELD, SESSION_ACCEPTED, SESSION_REFUSED };
+
+/* Who has stopped a session's input. */
+enum { SESSION_PAUSED_BY_APP = 1, SESSION_PAUSED_BY_RATE = 2 };
 
 enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
 
@@ -61,13 +65,15 @@ struct session_limits {
  * policy of the endpoint, here.) */
 
 struct session_counters {
-	uint64_t now;       /* sessions an application may be talking to */
-	uint64_t receivers; /* attached, or ending their wire */
+	uint64_t now;        /* sessions open */
+	uint64_t connecting; /* those that are not open yet: on hold, or on their way through 101 */
+	uint64_t receivers;  /* attached, or ending their wire */
 	uint64_t opened;
-	uint64_t closed[CLOSE_CODE_ROWS];
+	uint64_t closed[CLOSE_CODE_ROWS]; /* of those that were open */
+	uint64_t unopened; /* ended before they opened: refused, or their client left */
 	uint64_t messages_in, bytes_in;
 	uint64_t messages_out, bytes_out;
-	uint64_t connect_failures; /* closed without a sign that the client ever heard us */
+	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
 };
 
 /* What the sessions of one loop share. */
@@ -129,11 +135,14 @@ struct session {
 	uint8_t state;    /* enum session_state */
 	uint8_t late;     /* late receivers answered */
 	bool full;        /* the application was told so, and waits for writable */
-	bool paused;      /* by the application */
-	bool stopped;     /* the wire is not read; lags behind `paused` on resume */
+	uint8_t paused;   /* by whom: SESSION_PAUSED_* */
+	bool stopped;     /* the wire is not read, and what comes waits: the application has paused, or
+	                   * has not yet taken all that waited */
 	bool heard;       /* the client has shown that it hears us */
 	bool is_raw;      /* no SockJS frames */
-	bool reported;    /* the application knows of the close */
+	bool reported : 1; /* the application knows of the close */
+	bool opened : 1;   /* its client was told so */
+	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
 	uint8_t decision; /* enum session_decision */
 
 	struct list node; /* reactor->sessions */
@@ -172,9 +181,17 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
  * -EMSGSIZE: could never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
 int session_send(struct session *s, struct message *m);
 void session_close(struct session *s, unsigned code, const char *reason);
+/* Ends it at once, whatever waits, and its wire with it: the client is to blame. */
+void session_cut(struct session *s, unsigned code);
 void session_pause(struct session *s);
 void session_resume(struct session *s);
+/* The same beside what the application wants, for a client that sends too fast: its input waits
+ * until both let it go on. */
+void session_hold_back(struct session *s);
+void session_let_go_on(struct session *s);
 size_t session_buffered(const struct session *s);
+/* Octets that it holds in memory for its client, both ways. */
+size_t session_held(const struct session *s);
 static inline bool session_is_open(const struct session *s)
 {
 	return s->state == SESSION_CONNECTING || s->state == SESSION_OPEN;
@@ -207,10 +224,14 @@ void session_heard(struct session *s);
  * waits (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be
  * lost). */
 int session_deliver(struct session *s, const char *data, size_t n, bool binary);
-/* Whether n more octets may be delivered to a paused session. */
-bool session_has_room(const struct session *s, size_t n);
-/* Whether messages wait for a paused application. Then their sender had better wait too: this is
- * how a client without a socket is slowed down. */
+/* Texts that came together. When the budget is spent on the way, the others wait as for a paused
+ * application, and are delivered in the next turns. As session_deliver(). */
+int session_deliver_all(struct session *s, const struct bytes *texts, size_t count);
+/* Whether these may be delivered now. If others wait there has to be room for these, too; where
+ * none does, any that came together may, or they never could. */
+bool session_has_room(const struct session *s, const struct bytes *texts, size_t count);
+/* Whether messages wait for the application. Then their sender had better wait too: this is how a
+ * client without a socket is slowed down. */
 bool session_is_behind(const struct session *s);
 /* Only if it is. */
 void session_wait(struct session *s, struct session_waiter *w);

@@ -53,7 +53,7 @@ static void check_progress(struct session *s, uint64_t now)
 		s->blocked_since = now;
 		return;
 	}
-	session_close_slow(s);
+	session_cut(s, CLOSE_SLOW);
 }
 
 static void check_silence(struct session *s, uint64_t now)
@@ -62,6 +62,7 @@ static void check_silence(struct session *s, uint64_t now)
 	    now >= s->born + s->limits->first_message_timeout_ms) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
+		s->lost = true;
 		session_close(s, CLOSE_SILENT, NULL);
 	}
 }

@@ -1,20 +1,30 @@
 /*
  * session/session_in.c - from the client: messages are delivered at once, or wait,
- * and make their sender wait, while the application has paused.
+ * and make their sender wait, while the application has paused or has got enough for one
+ * turn.
  */
 #include <errno.h>
 
 #include "base/mem.h"
 #include "session/session_private.h"
 
+#define TAKE_UP_MOST 256 /* of what waited, in one turn */
+
 void session_heard(struct session *s)
 {
 	s->heard = true;
 }
 
-bool session_has_room(const struct session *s, size_t n)
+bool session_has_room(const struct session *s, const struct bytes *texts, size_t count)
 {
-	return (s->in ? s->in->bytes : 0) + n <= s->limits->receive_buffer_bytes;
+	size_t cost;
+
+	if (!s->in)
+		return true;
+	cost = s->in->bytes;
+	for (size_t i = 0; i < count; i++)
+		cost += texts[i].n + INBOX_COST;
+	return cost <= s->limits->receive_buffer_bytes;
 }
 
 bool session_is_behind(const struct session *s)
@@ -63,7 +73,7 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 	struct session_inbox *in = m ? inbox_of(s) : NULL;
 
 	if (in && message_ring_push(&in->ring, stash, m) == 0) {
-		in->bytes += n + MESSAGE_COST;
+		in->bytes += n + INBOX_COST;
 		return 0;
 	}
 	message_unref(m);
@@ -73,6 +83,7 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 
 static void pass_on(struct session *s, const char *data, size_t n, bool binary)
 {
+	budget_spend(loop_budget(s->reactor->loop), COST_MESSAGE + cost_of_octets(n));
 	s->reactor->counters.messages_in++;
 	s->reactor->counters.bytes_in += n;
 	s->ops->message(s, data, n, binary);
@@ -83,47 +94,105 @@ int session_deliver(struct session *s, const char *data, size_t n, bool binary)
 	if (s->state != SESSION_OPEN && (s->state != SESSION_CONNECTING || !s->decision))
 		return 0;
 	s->heard = true;
-	if (s->paused || s->in)
+	if (s->stopped)
 		return keep_for_later(s, data, n, binary);
 	pass_on(s, data, n, binary);
 	return 0;
 }
 
-void session_pause(struct session *s)
+static void stop_wire(struct session *s)
 {
-	if (s->paused)
-		return;
-	s->paused = s->stopped = true;
+	s->stopped = true;
 	session_publish(s);
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, true);
 }
 
-void session_resume(struct session *s)
+int session_deliver_all(struct session *s, const struct bytes *texts, size_t count)
 {
-	if (!s->paused || s->decision != SESSION_WELCOME)
+	const struct budget *budget = loop_budget(s->reactor->loop);
+	int err = 0;
+
+	for (size_t i = 0; i < count && err == 0; i++) {
+		if (i > 0 && budget_is_spent(budget) && !s->stopped && session_is_open(s)) {
+			stop_wire(s);
+			session_mark_dirty(s);
+		}
+		err = session_deliver(s, texts[i].p, texts[i].n, false);
+	}
+	return err;
+}
+
+static void stop_input(struct session *s, uint8_t by)
+{
+	bool was_stopped = s->paused;
+
+	s->paused |= by;
+	if (!was_stopped)
+		stop_wire(s);
+}
+
+static void start_input(struct session *s, uint8_t by)
+{
+	if (!(s->paused & by))
 		return;
-	s->paused = false;
+	s->paused &= (uint8_t)~by;
+	if (s->paused)
+		return;
 	session_publish(s);
 	session_mark_dirty(s); /* not from within a callback of the application */
 }
 
-/* The application goes on: what waited first, then the wire. */
+void session_pause(struct session *s)
+{
+	stop_input(s, SESSION_PAUSED_BY_APP);
+}
+
+void session_resume(struct session *s)
+{
+	if (s->decision == SESSION_WELCOME)
+		start_input(s, SESSION_PAUSED_BY_APP);
+}
+
+void session_hold_back(struct session *s)
+{
+	stop_input(s, SESSION_PAUSED_BY_RATE);
+}
+
+void session_let_go_on(struct session *s)
+{
+	start_input(s, SESSION_PAUSED_BY_RATE);
+}
+
+static void take_first(struct session *s)
+{
+	struct message *m = message_ref(message_ring_at(&s->in->ring, 0));
+
+	message_ring_drop(&s->in->ring, 1);
+	s->in->bytes -= m->len + INBOX_COST;
+	pass_on(s, m->data, m->len, m->binary);
+	message_unref(m);
+}
+
+/* The application goes on: what waited first, as far as there is time for it, then the wire. */
 void session_take_up(struct session *s)
 {
-	while (s->in && s->in->ring.count > 0 && !s->paused && s->state == SESSION_OPEN) {
-		struct message *m = message_ref(message_ring_at(&s->in->ring, 0));
+	const struct budget *budget = loop_budget(s->reactor->loop);
+	unsigned taken = 0;
 
-		message_ring_drop(&s->in->ring, 1);
-		s->in->bytes -= m->len + MESSAGE_COST;
-		pass_on(s, m->data, m->len, m->binary);
-		message_unref(m);
+	while (s->in && s->in->ring.count > 0 && !s->paused && s->state == SESSION_OPEN) {
+		if (taken++ >= TAKE_UP_MOST || (taken > 1 && budget_is_spent(budget))) {
+			session_mark_dirty(s);
+			return;
+		}
+		take_first(s);
 	}
 	if (s->in && s->in->ring.count == 0)
 		session_drop_inbox(s, true);
 	if (s->paused)
 		return;
 	s->stopped = false;
+	session_publish(s);
 	if (s->receiver && s->receiver->ops->pause)
 		s->receiver->ops->pause(s->receiver, false);
 }

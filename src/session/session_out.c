@@ -15,6 +15,14 @@ size_t session_buffered(const struct session *s)
 	return s->out_bytes + (s->receiver ? s->receiver->ops->buffered(s->receiver) : 0);
 }
 
+size_t session_held(const struct session *s)
+{
+	const struct receiver *r = s->receiver;
+
+	return session_buffered(s) + (s->in ? s->in->bytes : 0) +
+	       (r && r->ops->unfinished ? r->ops->unfinished(r) : 0);
+}
+
 int session_send(struct session *s, struct message *m)
 {
 	size_t cost = m->len + MESSAGE_COST, waiting, limit = s->limits->send_buffer_bytes;
@@ -25,7 +33,7 @@ int session_send(struct session *s, struct message *m)
 		return -EMSGSIZE;
 	waiting = session_buffered(s) + cost;
 	if (waiting > limit) {
-		session_close_slow(s);
+		session_cut(s, CLOSE_SLOW);
 		return -ENOBUFS;
 	}
 	if (message_ring_push(&s->out, &s->reactor->stash, m) < 0)
@@ -69,6 +77,7 @@ static bool send_batch(struct session *s)
 		batch[n] = message_ring_at(&s->out, n);
 		bytes += batch[n++]->len;
 	}
+	budget_spend(loop_budget(s->reactor->loop), COST_SEND + cost_of_octets(bytes));
 	status = r->ops->messages(r, batch, n);
 	s->reactor->counters.messages_out += n;
 	s->reactor->counters.bytes_out += bytes;
@@ -110,7 +119,8 @@ static void deliver_close(struct session *s)
 		r->ops->close(r, s->code, session_reason(s));
 }
 
-/* Says what can be said now: messages first, then the close. */
+/* Says what can be said now: messages first, then the close. What there is no time for is said in
+ * the next turns. */
 void session_flush(struct session *s)
 {
 	if (s->state == SESSION_CONNECTING)
@@ -119,6 +129,10 @@ void session_flush(struct session *s)
 		if (s->out.count > 0) {
 			if (!send_batch(s))
 				break;
+			if (s->out.count > 0 && budget_is_spent(loop_budget(s->reactor->loop))) {
+				session_mark_dirty(s);
+				break;
+			}
 		} else if (s->state == SESSION_CLOSING) {
 			deliver_close(s);
 			return;

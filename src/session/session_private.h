@@ -8,6 +8,7 @@
 #include "session/session_table.h"
 
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
+#define INBOX_COST   80 /* likewise, of a client's: a block of its own and its slot */
 
 /* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
  * fine) */
@@ -25,7 +26,6 @@ void session_end_now(struct session *s, unsigned code, const char *reason);
 /* The wire is not there any more, for better or worse. */
 void session_forget_receiver(struct session *s);
 void session_abort_receiver(struct session *s);
-void session_close_slow(struct session *s);
 /* Over: nothing more is delivered or sent. */
 void session_become_closed(struct session *s);
 const char *session_reason(const struct session *s);

@@ -40,6 +40,7 @@ void upstream_part_fini(struct upstream_part *part)
 	resolver_free(part->resolver);
 	ws_deflate_free(part->deflate);
 	buf_fini(&part->out);
+	buf_fini(&part->pongs);
 	mem_free(part->known);
 }
 
@@ -159,8 +160,10 @@ static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_
 		return -ENOMEM;
 	/* Room for the longest header; what it does not need is closed up */
 	if (n >= l->part->settings->deflate.min_bytes &&
-	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how))
+	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how)) {
+		budget_spend(loop_budget(l->part->loop), cost_of_deflating(n));
 		len = ws_deflate(&how, p, n, to + WS_HEADER_MAX);
+	}
 	if (len < 0)
 		return -ENOMEM;
 	if (len == 0 && n > 0)
@@ -287,21 +290,29 @@ static void on_message(struct ws_conn *c, enum ws_opcode type, char *data, size_
 	} /* else the session is closing, and says so itself */
 }
 
-static bool is_pong(const char *frame)
+/* Those of one reading go together. A backend that pings and does not read gets no pong for each:
+ * the last ping is what has to be answered (RFC 6455 section 5.5.3). */
+static void say_pongs(struct link *l)
 {
-	return (frame[0] & 0xf) == WS_PONG;
+	struct buf *pongs = &l->part->pongs;
+
+	if (buf_len(pongs) > 0 &&
+	    stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes)
+		write_bytes(l, buf_data(pongs), buf_len(pongs));
+	buf_clear(pongs);
 }
 
-/* A backend that pings and does not read gets no pong for each: the last ping is what has to be
- * answered (RFC 6455 section 5.5.3). */
 static void on_write(struct ws_conn *c, const void *frame, size_t n)
 {
 	struct link *l = container_of(c, struct link, conn);
 
-	if (is_pong(frame) && stream_queued(&l->stream) > l->part->settings->send_buffer_bytes)
+	if ((*(const uint8_t *)frame & 0x0f) == WS_PONG) {
+		buf_add(&l->part->pongs, frame, n); /* without memory there is no answer */
 		return;
+	}
 	if (l->part->out_link == l)
 		flush(l->part); /* messages before it go before it */
+	say_pongs(l);
 	write_bytes(l, frame, n);
 }
 
@@ -317,7 +328,7 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 		memcpy(text, reason, n);
 	text[n] = '\0';
 	if (failed) {
-		log_warn("an upstream broke the rules", LOG_STR("upstream", l->target->url),
+		log_warn_limited("an upstream broke the rules", LOG_STR("upstream", l->target->url),
 		    LOG_STR("reason", text));
 		close_session(l, code == WS_CLOSE_TOO_BIG ? code : SOCKJS_CLOSE_BAD_GATEWAY, text);
 	} else {
@@ -353,18 +364,55 @@ static void keep_rest(struct link *l, const char *p, size_t n)
 		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
-static void feed(struct link *l, char *p, size_t n)
+/* Whether there is something to do before more may be read. */
+static bool is_behind(const struct link *l)
 {
-	ssize_t taken = ws_conn_feed(&l->conn, p, n);
+	return l->rest || ws_conn_is_behind(&l->conn);
+}
 
+/* As much of it as there is time for; how much that was. */
+static size_t feed(struct link *l, char *p, size_t n)
+{
+	ssize_t taken = ws_conn_feed(&l->conn, p, n, loop_budget(l->part->loop));
+
+	say_pongs(l);
+	if (!l->ended && l->shut)
+		part_ways(l);
+	return taken < 0 ? n : (size_t)taken;
+}
+
+static void feed_rest(struct link *l)
+{
+	struct buf *rest = l->rest;
+	size_t taken = feed(l, rest ? buf_data(rest) : NULL, rest ? buf_len(rest) : 0);
+
+	if (!rest)
+		return;
+	buf_consume(rest, taken);
+	if (buf_len(rest) > 0)
+		return;
+	l->rest = NULL;
+	buf_fini(rest);
+	mem_free(rest);
+}
+
+static void feed_new(struct link *l, char *p, size_t n)
+{
+	size_t taken = feed(l, p, n);
+
+	if (!l->ended && taken < n)
+		keep_rest(l, p + taken, n - taken);
+}
+
+/* What is next after some of it was taken. */
+static void read_on(struct link *l)
+{
 	if (l->ended)
 		return;
-	if (l->shut)
-		part_ways(l);
-	else if (taken >= 0 && (size_t)taken < n)
-		keep_rest(l, p + taken, n - (size_t)taken);
-	if (!l->ended && l->choked)
+	if (l->choked)
 		stream_want(&l->stream, 0);
+	else if (is_behind(l))
+		stream_read_later(&l->stream, ws_conn_is_behind(&l->conn));
 }
 
 /* A message may be larger on the client's wire than it is, so that its buffer can be too full for a
@@ -389,6 +437,11 @@ static void on_readable(struct stream *s)
 
 	if (has_no_room(l))
 		return;
+	if (is_behind(l)) {
+		feed_rest(l);
+		read_on(l);
+		return;
+	}
 	n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
 	if (n == -EAGAIN)
 		return;
@@ -398,8 +451,10 @@ static void on_readable(struct stream *s)
 	}
 	l->last_heard = loop_now(l->part->loop);
 	l->pinged = false;
-	if (!l->shut) /* else it is drained until its end */
-		feed(l, scratch, (size_t)n);
+	if (l->shut)
+		return; /* it is drained until its end */
+	feed_new(l, scratch, (size_t)n);
+	read_on(l);
 }
 
 static void let_client_speak(struct link *l)
@@ -424,9 +479,13 @@ static void read_rest(struct link *l)
 	ssize_t n = 1;
 
 	while (n > 0 && !l->ended && !l->shut && !l->closing && !l->choked && !has_no_room(l)) {
+		if (is_behind(l)) {
+			feed_rest(l);
+			continue;
+		}
 		n = stream_read_rest(&l->stream, scratch, LOOP_SCRATCH_BYTES);
 		if (n > 0)
-			feed(l, scratch, (size_t)n);
+			feed_new(l, scratch, (size_t)n);
 	}
 	if (l->choked && l->session)
 		let_client_speak(l); /* it may do so before it reads; nobody hears it any more */
@@ -453,26 +512,18 @@ static const struct stream_events stream_events = {
 
 void link_client_writable(struct link *l)
 {
-	struct buf *rest = l->rest;
-
 	if (!l->choked || l->ended || l->opening || has_no_room(l))
 		return;
 	l->choked = false;
 	l->last_heard = loop_now(l->part->loop); /* its pongs may be among what was not read */
 	l->pinged = false;
 	ws_conn_resume(&l->conn);
-	l->rest = NULL;
-	if (rest) {
-		feed(l, buf_data(rest), buf_len(rest));
-		buf_fini(rest);
-		mem_free(rest);
-	}
-	if (l->ended || l->choked)
-		return;
-	if (l->broken)
+	if (l->broken) {
 		read_rest(l);
-	else
-		stream_want(&l->stream, STREAM_READ);
+		return;
+	}
+	read_on(l);
+	stream_want(&l->stream, STREAM_READ);
 }
 
 /* --- liveness (RFC 6455 section 5.5.2) -------------------------------------------------- */
@@ -486,8 +537,9 @@ static void on_timer(struct timer *t)
 
 	if (l->closing) {
 		link_end(l); /* no Close came in time */
-	} else if (l->pinged && !l->choked) {
-		log_warn("an upstream answers no ping", LOG_STR("upstream", l->target->url));
+	} else if (l->pinged && !l->choked && !is_behind(l)) {
+		log_warn_limited(
+		    "an upstream answers no ping", LOG_STR("upstream", l->target->url));
 		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 	} else if (silent >= settings->ping_interval_ms) {
 		if (!l->pinged && !l->choked) {

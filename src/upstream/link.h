@@ -54,6 +54,7 @@ struct upstream_part {
 	struct buf out;
 	struct link *out_link;
 	struct deferred out_deferred;
+	struct buf pongs; /* for the backend that is being read */
 };
 
 int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings);

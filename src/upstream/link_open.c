@@ -211,7 +211,7 @@ static void drop_target(struct link *l, const char *why, const struct refusal *v
 {
 	struct link_opening *o = l->opening;
 
-	log_warn("an upstream cannot be reached", LOG_STR("upstream", l->target->url),
+	log_warn_limited("an upstream cannot be reached", LOG_STR("upstream", l->target->url),
 	    LOG_STR("reason", why));
 	o->tried |= pool_bit(&l->part->settings->pool, l->target);
 	o->verdict = verdict;
@@ -302,7 +302,7 @@ static void handshake_done(struct link *l, struct bytes early)
 
 static void handshake_refused(struct link *l, const struct ws_client_outcome *outcome)
 {
-	log_info("an upstream refuses a session", LOG_STR("upstream", l->target->url),
+	log_info_limited("an upstream refuses a session", LOG_STR("upstream", l->target->url),
 	    LOG_INT("status", outcome->status));
 	if (outcome->status == 503) {
 		pool_unavailable(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));

@@ -11,6 +11,8 @@
 /* So many 503s in a row are about the backend, and not about who asked. */
 #define UNAVAILABLE_MAX 3
 
+#define DOWN_MS 10000 /* pool_is_down() */
+
 static uint64_t rests_until(const struct target *t)
 {
 	return atomic_load_explicit(
@@ -192,4 +194,20 @@ void pool_worked(struct target *t, uint64_t now)
 		atomic_store_explicit(&t->failures, 0, memory_order_relaxed);
 	if (atomic_load_explicit(&t->unavailable, memory_order_relaxed) != 0)
 		atomic_store_explicit(&t->unavailable, 0, memory_order_relaxed);
+}
+
+/* A target that was found down is taken for that while it rests, and for so long at least. Then it
+ * has to be given a chance, or a balancer that has taken us out would never let us find out. */
+bool pool_is_down(const struct pool *pool, uint64_t now)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		struct target *t = &pool->targets[i];
+		uint64_t rest = rests_until(t);
+
+		if (rest == 0 ||
+		    (rest <= now &&
+		        now >= atomic_load_explicit(&t->failed_at, memory_order_relaxed) + DOWN_MS))
+			return false;
+	}
+	return pool->count > 0;
 }

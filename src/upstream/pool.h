@@ -55,4 +55,8 @@ void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint6
 /* It has opened a connection. */
 void pool_worked(struct target *t, uint64_t now);
 
+/* Whether every target has failed when it was last tried, and that is not long ago: who asks nobody
+ * for longer than that does not know. */
+bool pool_is_down(const struct pool *pool, uint64_t now);
+
 #endif

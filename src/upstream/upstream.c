@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "server/options.h"
 #include "upstream/link.h"
@@ -264,6 +265,13 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 		link_client_closed(l, code, reason);
 }
 
+static int is_ready(void *state)
+{
+	struct upstream *u = state;
+
+	return !pool_is_down(&u->settings.pool, clock_now());
+}
+
 const struct sockjs_callbacks upstream_callbacks = {
 	.handshake = on_handshake,
 	.connecting = on_connecting,
@@ -272,6 +280,7 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.writable = go_on_reading,
 	.timer = go_on_reading,
 	.close = on_close,
+	.ready = is_ready,
 };
 
 /* --- life ------------------------------------------------------------------------------- */
@@ -394,6 +403,7 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 	if (err == 0)
 		err = options_copy(&u->options, options);
 	if (err == 0) {
+		options_taken(options, OPTION_UPSTREAM);
 		read_settings(u);
 		err = add_targets(u, why, why_size);
 	}

@@ -12,7 +12,9 @@
  * c->partial is gone, so nobody looks at it on the way back.
  *
  * A compressed message (RFC 7692) is inflated when it is whole, so that those who
- * inflate can be shared; its frames go the same two paths until then.
+ * inflate can be shared; its frames go the same two paths until then. It is inflated in steps, as far
+ * as the budget of a call goes; until it is delivered it waits in c->partial, and so does any other
+ * that is too long for what is left of the budget.
  *
  * Owns: c->partial. Calls: ws_frame, ws_deflate, utf8, mem, random. Never: I/O, time.
  */
@@ -26,6 +28,9 @@
 
 /* The most a control frame may carry (RFC 6455 section 5.5). */
 enum { CONTROL_MAX = 125 };
+
+/* The least that an inflater is set to work for. */
+enum { INFLATE_LEAST = 4096 };
 
 /* The first step of growth; a message shorter than this is allocated as it is cut. */
 enum { FIRST_CAPACITY = 512 };
@@ -43,6 +48,7 @@ enum failure {
 	MESSAGE_UNFINISHED,
 	TOO_MANY_FRAGMENTS,
 	TOO_BIG,
+	INFLATES_TOO_MUCH,
 	BAD_TEXT,
 	BAD_DEFLATE,
 	CLOSE_TOO_SHORT,
@@ -66,6 +72,7 @@ static const struct {
 	[MESSAGE_UNFINISHED] = { WS_CLOSE_PROTOCOL_ERROR, "message begun within another" },
 	[TOO_MANY_FRAGMENTS] = { WS_CLOSE_TOO_BIG, "message has too many fragments" },
 	[TOO_BIG] = { WS_CLOSE_TOO_BIG, "message is too big" },
+	[INFLATES_TOO_MUCH] = { WS_CLOSE_TOO_BIG, "message was compressed too much" },
 	[BAD_TEXT] = { WS_CLOSE_INVALID_DATA, "text is not UTF-8" },
 	[BAD_DEFLATE] = { WS_CLOSE_INVALID_DATA, "compressed message is damaged" },
 	[CLOSE_TOO_SHORT] = { WS_CLOSE_PROTOCOL_ERROR, "close frame of one octet" },
@@ -86,14 +93,29 @@ struct ws_partial {
 	/* The message under way. Control frames, which may stand within it, leave this alone. */
 	uint8_t type; /* WS_TEXT or WS_BINARY; 0: no message has begun */
 	bool deflated;
+	bool whole; /* all its frames are here, and it is to be delivered */
 	utf8_state utf8;
 	unsigned fragments;
+	uint64_t since; /* 0: nobody has asked yet */
+	struct ws_inflated inflated;
 	size_t size;
 	size_t capacity;
 
 	char control[CONTROL_MAX]; /* payload of a control frame under way */
 	char data[];               /* `capacity` octets, of which the message has `size` */
 };
+
+/* One call of ws_conn_feed(). */
+struct feed {
+	struct budget *budget;
+	bool fresh; /* nothing was done in it yet */
+	unsigned pings;
+	uint8_t last_ping_len;
+	char last_ping[CONTROL_MAX]; /* of those beyond WS_PINGS_ANSWERED */
+};
+
+/* of c->deflate */
+enum { AGREED = 1, PEER_TAKES_OVER = 2, WE_TAKE_OVER = 4 };
 
 /* --- what is kept ----------------------------------------------------------- */
 
@@ -104,9 +126,17 @@ static struct ws_partial *partial_get(struct ws_conn *c)
 	return c->partial;
 }
 
+static void partial_free(struct ws_conn *c, struct ws_partial *m)
+{
+	if (m && m->inflated.p)
+		ws_inflated_done(
+		    c->ops->deflate(c, c->deflate & PEER_TAKES_OVER), &m->inflated);
+	mem_free(m);
+}
+
 static void partial_drop(struct ws_conn *c)
 {
-	mem_free(c->partial);
+	partial_free(c, c->partial);
 	c->partial = NULL;
 }
 
@@ -260,10 +290,30 @@ static void fail(struct ws_conn *c, enum failure why)
 
 /* --- control frames --------------------------------------------------------- */
 
-static int on_close(struct ws_conn *c, const char *p, size_t n)
+/* At most so many pongs in a call; then the last ping speaks for all. */
+static void on_ping(struct ws_conn *c, struct feed *in, const char *p, size_t n)
+{
+	if (in->pings++ < WS_PINGS_ANSWERED) {
+		send_control(c, WS_PONG, p, n); /* also while closing: section 5.5.2 */
+		return;
+	}
+	if (n > 0)
+		memcpy(in->last_ping, p, n);
+	in->last_ping_len = (uint8_t)n;
+}
+
+static void answer_last_ping(struct ws_conn *c, struct feed *in)
+{
+	if (in->pings > WS_PINGS_ANSWERED)
+		send_control(c, WS_PONG, in->last_ping, in->last_ping_len);
+	in->pings = 0;
+}
+
+static int on_close(struct ws_conn *c, struct feed *in, const char *p, size_t n)
 {
 	unsigned code;
 
+	answer_last_ping(c, in);
 	if (n == 0) {
 		ws_conn_close(c, WS_CLOSE_NO_STATUS, NULL, 0);
 		end_input(c, WS_CLOSE_NO_STATUS, "", 0, false);
@@ -281,13 +331,14 @@ static int on_close(struct ws_conn *c, const char *p, size_t n)
 	return 0;
 }
 
-static int on_control(struct ws_conn *c, uint8_t opcode, const char *p, size_t n)
+static int on_control(
+    struct ws_conn *c, struct feed *in, uint8_t opcode, const char *p, size_t n)
 {
 	switch (opcode) {
 	case WS_CLOSE:
-		return on_close(c, p, n);
+		return on_close(c, in, p, n);
 	case WS_PING:
-		send_control(c, WS_PONG, p, n); /* also while closing: section 5.5.2 */
+		on_ping(c, in, p, n);
 		return 0;
 	default:
 		if (c->ops->pong)
@@ -368,27 +419,68 @@ static int check_frame(const struct ws_conn *c, const struct ws_frame *f)
 
 /* --- compressed messages ------------------------------------------------------ */
 
-/* of c->deflate */
-enum { AGREED = 1, PEER_TAKES_OVER = 2, WE_TAKE_OVER = 4 };
+/* What n octets may become, and what it means if there is more. */
+static size_t inflation_limit(const struct ws_conn *c, size_t n, enum failure *why)
+{
+	size_t limit = c->limits->max_message_bytes, factor = c->limits->max_inflation, most;
 
-static int deliver_inflated(struct ws_conn *c, uint8_t type, const char *p, size_t n)
+	*why = TOO_BIG;
+	if (factor == 0)
+		return limit;
+	most = n < SIZE_MAX / factor ? n * factor : SIZE_MAX;
+	if (most < WS_INFLATES_FREELY)
+		most = WS_INFLATES_FREELY;
+	if (limit && limit <= most)
+		return limit;
+	*why = INFLATES_TOO_MUCH;
+	return most;
+}
+
+static int failure_of(int err, enum failure too_long)
+{
+	if (err == -ENOMEM)
+		return -NO_MEMORY;
+	return err == -EMSGSIZE ? -(int)too_long : -BAD_DEFLATE;
+}
+
+/* 0: it is whole; WS_INFLATE_MORE; or a failure. */
+static int inflate_within_budget(
+    struct ws_conn *c, struct feed *in, const char *p, size_t n, struct ws_inflated *out)
 {
 	bool takes_over = c->deflate & PEER_TAKES_OVER;
 	struct ws_deflate *codec = c->ops->deflate(c, takes_over);
-	struct ws_inflated whole;
-	int err = codec ? ws_inflate(codec, takes_over, p, n, c->limits->max_message_bytes, &whole)
-	                : -ENOMEM;
+	int64_t left = in->budget->left / (int64_t)cost_of_inflating(1);
+	size_t most = left > INFLATE_LEAST ? (size_t)left : INFLATE_LEAST, before = out->n;
+	enum failure too_long;
+	size_t limit = inflation_limit(c, n, &too_long);
+	int err = codec ? ws_inflate(codec, takes_over, p, n, limit, most, out) : -ENOMEM;
 
-	if (err == -ENOMEM)
-		return -NO_MEMORY;
 	if (err < 0)
-		return err == -EMSGSIZE ? -TOO_BIG : -BAD_DEFLATE;
-	if (type == WS_TEXT && !utf8_is_valid(whole.p, whole.n))
+		return failure_of(err, too_long);
+	budget_spend(in->budget, cost_of_inflating(out->n - before));
+	return err;
+}
+
+/* Hands an inflated message over and gives its memory back. */
+static int deliver_inflated(struct ws_conn *c, struct feed *in, uint8_t type, struct ws_inflated *out)
+{
+	struct ws_deflate *codec = c->ops->deflate(c, c->deflate & PEER_TAKES_OVER);
+	int err = 0;
+
+	budget_spend(in->budget, cost_of_octets(out->n));
+	if (type == WS_TEXT && !utf8_is_valid(out->p, out->n))
 		err = -BAD_TEXT;
 	else
-		c->ops->message(c, type, whole.p, whole.n);
-	ws_inflated_done(codec, &whole);
+		c->ops->message(c, (enum ws_opcode)type, out->p, out->n);
+	ws_inflated_done(codec, out);
 	return err;
+}
+
+/* Whether a message may be delivered in this call. A long one had better come first in it: nobody
+ * can stop an application in its midst. */
+static bool may_deliver(const struct feed *in, size_t n)
+{
+	return in->fresh || cost_of_json(n) <= (uint64_t)(in->budget->left > 0 ? in->budget->left : 0);
 }
 
 void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params)
@@ -433,7 +525,7 @@ void ws_conn_sent_for_many(struct ws_conn *c)
 
 /* --- frames that are cut, messages in fragments ------------------------------ */
 
-static int end_control(struct ws_conn *c)
+static int end_control(struct ws_conn *c, struct feed *in)
 {
 	struct ws_partial *m = c->partial;
 	uint8_t opcode = m->frame.opcode;
@@ -442,37 +534,91 @@ static int end_control(struct ws_conn *c)
 
 	memcpy(payload, m->control, n);
 	partial_drop_unless_message(c);
-	return on_control(c, opcode, payload, n);
+	return on_control(c, in, opcode, payload, n);
+}
+
+bool ws_conn_is_behind(const struct ws_conn *c)
+{
+	return c->partial && c->partial->whole;
 }
 
 static int end_message(struct ws_conn *c)
 {
+	if (c->partial->utf8 != UTF8_START)
+		return -BAD_TEXT;
+	c->partial->whole = true;
+	return 0;
+}
+
+/* A message that is here is inflated, and delivered, as far as the budget goes. */
+static int go_on_with_whole(struct ws_conn *c, struct feed *in)
+{
 	struct ws_partial *m = c->partial;
 	int err = 0;
 
-	if (m->utf8 != UTF8_START)
-		return -BAD_TEXT;
+	if (m->deflated && !m->inflated.is_whole) {
+		err = inflate_within_budget(c, in, m->data, m->size, &m->inflated);
+		if (err != 0)
+			return err < 0 ? err : 0;
+		in->fresh = false;
+	}
+	if (!may_deliver(in, m->deflated ? m->inflated.n : m->size)) {
+		in->budget->left = 0; /* what is left is not enough */
+		return 0;
+	}
 	c->partial = NULL; /* the op may close the connection */
 	if (m->deflated)
-		err = deliver_inflated(c, m->type, m->data, m->size);
+		err = deliver_inflated(c, in, m->type, &m->inflated);
 	else
-		c->ops->message(c, m->type, m->data, m->size);
-	mem_free(m);
+		c->ops->message(c, (enum ws_opcode)m->type, m->data, m->size);
+	partial_free(c, m);
 	return err;
 }
 
-static int end_frame(struct ws_conn *c)
+/* A compressed message that was whole in the caller's buffer, and could not be inflated in this
+ * call: it waits as one that came in pieces. */
+static int keep_inflating(struct ws_conn *c, uint8_t type, const char *p, size_t n,
+    const struct ws_inflated *inflated)
+{
+	struct ws_partial *m = mem_zalloc(sizeof(*m) + n);
+
+	if (!m)
+		return -NO_MEMORY;
+	m->type = type;
+	m->deflated = m->whole = true;
+	m->size = m->capacity = n;
+	m->inflated = *inflated;
+	memcpy(m->data, p, n);
+	c->partial = m;
+	return 0;
+}
+
+static int inflate_in_place(struct ws_conn *c, struct feed *in, uint8_t type, char *p, size_t n)
+{
+	struct ws_inflated out = { 0 };
+	int err = inflate_within_budget(c, in, p, n, &out);
+
+	if (err == 0 && may_deliver(in, out.n))
+		return deliver_inflated(c, in, type, &out);
+	if (err >= 0)
+		err = keep_inflating(c, type, p, n, &out);
+	if (err < 0 && out.p)
+		ws_inflated_done(c->ops->deflate(c, c->deflate & PEER_TAKES_OVER), &out);
+	return err;
+}
+
+static int end_frame(struct ws_conn *c, struct feed *in)
 {
 	struct ws_partial *m = c->partial;
 
 	m->in_payload = false;
 	if (is_control(&m->frame))
-		return end_control(c);
+		return end_control(c, in);
 	return m->frame.fin ? end_message(c) : 0;
 }
 
 /* The header is whole and allowed; its payload is not here, or belongs to a longer message. */
-static int begin_payload(struct ws_conn *c, const struct ws_frame *f)
+static int begin_payload(struct ws_conn *c, struct feed *in, const struct ws_frame *f)
 {
 	struct ws_partial *m = partial_get(c);
 
@@ -488,7 +634,7 @@ static int begin_payload(struct ws_conn *c, const struct ws_frame *f)
 		}
 		m->fragments++;
 	}
-	return m->left == 0 ? end_frame(c) : 0;
+	return m->left == 0 ? end_frame(c, in) : 0;
 }
 
 /* UTF-8 is checked as it comes, so that a bad octet fails the connection at once. */
@@ -511,13 +657,14 @@ static int keep_data(struct ws_conn *c, const char *p, size_t n)
 	return 0;
 }
 
-static ssize_t take_payload(struct ws_conn *c, char *p, size_t n)
+static ssize_t take_payload(struct ws_conn *c, struct feed *in, char *p, size_t n)
 {
 	struct ws_partial *m = c->partial;
 	size_t here = m->left < n ? (size_t)m->left : n;
 	size_t offset = (size_t)(m->frame.length - m->left);
 	int err = 0;
 
+	budget_spend(in->budget, cost_of_octets(here));
 	if (m->frame.masked)
 		ws_mask(p, here, m->frame.mask, offset);
 	if (is_control(&m->frame))
@@ -528,7 +675,7 @@ static ssize_t take_payload(struct ws_conn *c, char *p, size_t n)
 		return err;
 	c->partial->left -= here;
 	if (c->partial->left == 0)
-		err = end_frame(c);
+		err = end_frame(c, in);
 	return err < 0 ? err : (ssize_t)here;
 }
 
@@ -575,17 +722,18 @@ static ssize_t take_header(struct ws_conn *c, struct ws_frame *f, const char *p,
 }
 
 /* A control frame, or a message in one frame, whole in the caller's buffer: no copy. */
-static int take_in_place(struct ws_conn *c, const struct ws_frame *f, char *p)
+static int take_in_place(struct ws_conn *c, struct feed *in, const struct ws_frame *f, char *p)
 {
 	size_t n = (size_t)f->length;
 
 	partial_drop_unless_message(c);
+	budget_spend(in->budget, cost_of_octets(n));
 	if (f->masked)
 		ws_mask(p, n, f->mask, 0);
 	if (is_control(f))
-		return on_control(c, f->opcode, p, n);
+		return on_control(c, in, f->opcode, p, n);
 	if (f->rsv & WS_RSV1)
-		return deliver_inflated(c, f->opcode, p, n);
+		return inflate_in_place(c, in, f->opcode, p, n);
 	if (f->opcode == WS_TEXT && !utf8_is_valid(p, n))
 		return -BAD_TEXT;
 	c->ops->message(c, f->opcode, p, n);
@@ -597,7 +745,7 @@ static bool stands_alone(const struct ws_frame *f)
 	return is_control(f) || (f->fin && f->opcode != WS_CONTINUATION);
 }
 
-static ssize_t take_frame(struct ws_conn *c, char *p, size_t n)
+static ssize_t take_frame(struct ws_conn *c, struct feed *in, char *p, size_t n)
 {
 	struct ws_frame f;
 	ssize_t header = take_header(c, &f, p, n);
@@ -607,33 +755,72 @@ static ssize_t take_frame(struct ws_conn *c, char *p, size_t n)
 		return header;
 	if (header == 0)
 		return (ssize_t)n;
+	budget_spend(in->budget, COST_FRAME);
 	err = check_frame(c, &f);
 	if (err < 0)
 		return err;
 	if (f.length <= n - (size_t)header && stands_alone(&f)) {
-		err = take_in_place(c, &f, p + header);
+		err = take_in_place(c, in, &f, p + header);
 		return err < 0 ? err : header + (ssize_t)f.length;
 	}
-	err = begin_payload(c, &f);
+	err = begin_payload(c, in, &f);
 	return err < 0 ? err : header;
 }
 
-ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n)
+/* One step: how many octets it took, or a failure. */
+static ssize_t take_step(struct ws_conn *c, struct feed *in, char *p, size_t n)
 {
+	if (ws_conn_is_behind(c))
+		return go_on_with_whole(c, in);
+	if (c->partial && c->partial->in_payload)
+		return take_payload(c, in, p, n);
+	return take_frame(c, in, p, n);
+}
+
+ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget)
+{
+	struct budget unlimited = { INT64_MAX };
+	struct feed in;
 	size_t done = 0;
 
-	while (done < n && !c->paused && !c->close_received) {
-		bool in_payload = c->partial && c->partial->in_payload;
-		ssize_t r = in_payload ? take_payload(c, p + done, n - done)
-		                       : take_frame(c, p + done, n - done);
+	in.budget = budget ? budget : &unlimited;
+	in.fresh = true;
+	in.pings = 0;
+	while ((done < n || ws_conn_is_behind(c)) && !c->paused && !c->close_received &&
+	       (in.fresh || !budget_is_spent(in.budget))) {
+		ssize_t r = take_step(c, &in, p + done, n - done);
 
 		if (r < 0) {
 			fail(c, (enum failure)(-r));
 			return r == -NO_MEMORY ? -ENOMEM : (ssize_t)n;
 		}
 		done += (size_t)r;
+		in.fresh = false;
 	}
+	answer_last_ping(c, &in);
 	return c->close_received ? (ssize_t)n : (ssize_t)done;
+}
+
+/* --- what is under way -------------------------------------------------------- */
+
+bool ws_conn_unfinished(struct ws_conn *c, uint64_t now, uint64_t *since, uint64_t *octets)
+{
+	struct ws_partial *m = c->partial;
+
+	if (!m || m->whole)
+		return false;
+	if (m->since == 0)
+		m->since = now;
+	*since = m->since;
+	*octets = m->size;
+	return true;
+}
+
+size_t ws_conn_held(const struct ws_conn *c)
+{
+	const struct ws_partial *m = c->partial;
+
+	return m ? sizeof(*m) + m->capacity + m->inflated.capacity : 0;
 }
 
 /* --- life ------------------------------------------------------------------- */
@@ -657,4 +844,6 @@ void ws_conn_pause(struct ws_conn *c)
 void ws_conn_resume(struct ws_conn *c)
 {
 	c->paused = false;
+	if (c->partial)
+		c->partial->since = 0; /* the peer is not to blame for the pause */
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/budget.h"
 #include "base/utf8.h"
 #include "ws/ws_deflate.h"
 #include "ws/ws_frame.h"
@@ -61,7 +62,13 @@ struct ws_conn_ops {
 struct ws_conn_limits {
 	size_t max_message_bytes; /* 0: no limit */
 	unsigned max_fragments;   /* frames of one message; 0: no limit. 1009 if exceeded, both */
+	/* A compressed message may be so many times as long as what came of it, if it is longer than
+	 * WS_INFLATES_FREELY; 0: no limit. 1009, too */
+	unsigned max_inflation;
 };
+
+/* Up to here nobody asks how much a message was compressed. */
+#define WS_INFLATES_FREELY 65536
 
 struct ws_conn {
 	const struct ws_conn_ops *ops;
@@ -84,11 +91,27 @@ void ws_conn_fini(struct ws_conn *c);
 void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params);
 
 /* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
- * consumed: all of them, or fewer if the connection is paused or an op pauses it; the owner keeps
- * the rest, which is untouched, and feeds it after ws_conn_resume(). After the close op everything
- * is swallowed. -ENOMEM fails the connection with 1011 first. Ops may call ws_conn_close(),
- * _ping(), _pause() and _resume(), and must not call ws_conn_feed() or _fini(). */
-ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n);
+ * consumed: all of them, or fewer if the connection is paused, or an op pauses it, or the budget is
+ * spent; the owner keeps the rest, which is untouched, and feeds it after ws_conn_resume(), or when
+ * there is time again. After the close op everything is swallowed. -ENOMEM fails the connection with
+ * 1011 first. Ops may call ws_conn_close(), _ping(), _pause() and _resume(), and must not call
+ * ws_conn_feed() or _fini().
+ *
+ * What it costs is taken from the budget (NULL: there is no end to it), and so should the ops do; a
+ * step is done even if nothing is left of it. Of more than WS_PINGS_ANSWERED pings in one call only the
+ * last is answered besides (RFC 6455 section 5.5.3). */
+ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget);
+
+#define WS_PINGS_ANSWERED 32
+
+/* Whether it has work to do although all bytes were taken: a message that is here, and not yet
+ * inflated or delivered. Feed it again, with no bytes if there are none. */
+bool ws_conn_is_behind(const struct ws_conn *c);
+/* Since when a message has been under way (in the owner's time; the first call after its beginning
+ * sets it to `now`), and how many octets of it are here. False: none is. */
+bool ws_conn_unfinished(struct ws_conn *c, uint64_t now, uint64_t *since, uint64_t *octets);
+/* Octets of memory that it holds for a message under way. */
+size_t ws_conn_held(const struct ws_conn *c);
 
 void ws_conn_pause(struct ws_conn *c);
 void ws_conn_resume(struct ws_conn *c);

@@ -5,7 +5,10 @@
  * itself gets the smallest that holds all of it: what a compressor costs before
  * its first octet is proportional to its tables, which have to be cleared.
  *
- * Owns: zlib's streams, one spare block for what is inflated. Calls: zlib, mem.
+ * A message is inflated in steps, as its owner has time, with an inflater that is out on loan
+ * meanwhile; another message needs another one.
+ *
+ * Owns: zlib's streams, one spare inflater, one spare block for what is inflated. Calls: zlib, mem.
  */
 #include "ws/ws_deflate.h"
 
@@ -31,7 +34,7 @@ struct compressor {
 };
 
 struct ws_deflate {
-	z_stream *inflater;
+	z_stream *inflater; /* NULL: none yet, or on loan */
 	struct compressor *compressors[BITS_MAX - BITS_MIN + 1];
 	char *spare;
 	size_t spare_capacity;
@@ -51,6 +54,13 @@ static void z_free(voidpf opaque, voidpf p)
 	mem_free(p);
 }
 
+static void inflater_free(z_stream *z)
+{
+	if (z)
+		inflateEnd(z);
+	mem_free(z);
+}
+
 struct ws_deflate *ws_deflate_new(void)
 {
 	return mem_zalloc(sizeof(struct ws_deflate));
@@ -60,9 +70,7 @@ void ws_deflate_free(struct ws_deflate *d)
 {
 	if (!d)
 		return;
-	if (d->inflater)
-		inflateEnd(d->inflater);
-	mem_free(d->inflater);
+	inflater_free(d->inflater);
 	for (size_t i = 0; i < sizeof(d->compressors) / sizeof(d->compressors[0]); i++) {
 		if (d->compressors[i])
 			deflateEnd(&d->compressors[i]->z);
@@ -74,9 +82,10 @@ void ws_deflate_free(struct ws_deflate *d)
 
 /* --- what is inflated --------------------------------------------------------- */
 
-static int loan(struct ws_deflate *d, size_t n, struct ws_inflated *out)
+static int loan_block(struct ws_deflate *d, size_t n, struct ws_inflated *out)
 {
-	*out = (struct ws_inflated){ d->spare, 0, d->spare_capacity };
+	out->p = d->spare;
+	out->capacity = d->spare_capacity;
 	d->spare = NULL;
 	d->spare_capacity = 0;
 	if (out->p)
@@ -86,8 +95,18 @@ static int loan(struct ws_deflate *d, size_t n, struct ws_inflated *out)
 	return out->p ? 0 : -ENOMEM;
 }
 
+static void return_inflater(struct ws_deflate *d, struct ws_inflated *out)
+{
+	if (!d->inflater)
+		d->inflater = out->z;
+	else if (d->inflater != out->z)
+		inflater_free(out->z);
+	out->z = NULL;
+}
+
 void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out)
 {
+	return_inflater(d, out);
 	if (!d->spare && out->capacity <= SPARE_MAX) {
 		d->spare = out->p;
 		d->spare_capacity = out->capacity;
@@ -121,33 +140,48 @@ static int grow(struct ws_inflated *out, size_t limit)
 
 /* --- inflating ---------------------------------------------------------------- */
 
-static int inflater_ready(struct ws_deflate *d, bool takes_over)
+static z_stream *inflater_new(void)
 {
-	z_stream *z = d->inflater;
+	z_stream *z = mem_zalloc(sizeof(*z));
 
-	if (z)
-		return takes_over || inflateReset(z) == Z_OK ? 0 : -EPROTO;
-	z = mem_zalloc(sizeof(*z));
 	if (!z)
-		return -ENOMEM;
+		return NULL;
 	z->zalloc = z_alloc;
 	z->zfree = z_free;
-	if (inflateInit2(z, -BITS_MAX) != Z_OK) {
-		mem_free(z);
-		return -ENOMEM;
-	}
-	d->inflater = z;
-	return 0;
+	if (inflateInit2(z, -BITS_MAX) == Z_OK)
+		return z;
+	mem_free(z);
+	return NULL;
 }
 
-/* One call of zlib: everything that can be read is, or the block is full. */
-static int inflate_step(z_stream *z, struct ws_inflated *out, size_t limit)
+/* One that takes over stays with its codec, which is for this connection alone. */
+static int loan_inflater(struct ws_deflate *d, bool takes_over, struct ws_inflated *out)
+{
+	out->z = d->inflater ? d->inflater : inflater_new();
+	if (!out->z)
+		return -ENOMEM;
+	d->inflater = takes_over ? out->z : NULL;
+	return takes_over || inflateReset(out->z) == Z_OK ? 0 : -EPROTO;
+}
+
+static int begin_inflating(
+    struct ws_deflate *d, bool takes_over, size_t n, struct ws_inflated *out)
+{
+	int err = n <= UINT_MAX ? loan_block(d, n, out) : -EMSGSIZE;
+
+	return err < 0 ? err : loan_inflater(d, takes_over, out);
+}
+
+/* One call of zlib: everything that can be read is, or the room is used up. */
+static int inflate_step(z_stream *z, struct ws_inflated *out, size_t limit, size_t most)
 {
 	size_t room = out->capacity - out->n;
 	int status;
 
 	if (limit && room > limit + 1 - out->n)
 		room = limit + 1 - out->n;
+	if (room > most)
+		room = most;
 	z->next_out = (unsigned char *)out->p + out->n;
 	z->avail_out = room < UINT_MAX ? (uInt)room : UINT_MAX;
 	status = inflate(z, Z_SYNC_FLUSH);
@@ -163,40 +197,64 @@ static int inflate_step(z_stream *z, struct ws_inflated *out, size_t limit)
 	return status == Z_OK || status == Z_BUF_ERROR ? 0 : -EPROTO;
 }
 
-static int inflate_all(z_stream *z, const void *p, size_t n, size_t limit, struct ws_inflated *out)
+/* Inflates p[at, n), until *most is used up: then WS_INFLATE_MORE. */
+static int inflate_from(struct ws_inflated *out, const char *p, size_t at, size_t n, size_t limit,
+    size_t *most)
 {
+	z_stream *z = out->z;
 	int err;
 
-	z->next_in = (unsigned char *)(uintptr_t)p;
-	z->avail_in = (uInt)n;
+	z->next_in = (unsigned char *)(uintptr_t)(p + at);
+	z->avail_in = (uInt)(n - at);
 	do {
+		size_t before;
+
+		if (*most == 0)
+			return WS_INFLATE_MORE;
 		err = out->n < out->capacity ? 0 : grow(out, limit);
-		if (err == 0)
-			err = inflate_step(z, out, limit);
+		if (err < 0)
+			return err;
+		before = out->n;
+		err = inflate_step(z, out, limit, *most);
+		out->taken += n - at - z->avail_in;
+		at = n - z->avail_in;
+		*most -= out->n - before;
 	} while (err == 0 && (z->avail_in > 0 || z->avail_out == 0));
 	return err;
 }
 
-int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
-    struct ws_inflated *out)
+static int inflate_some(
+    struct ws_inflated *out, const char *p, size_t n, size_t limit, size_t most)
 {
-	static const unsigned char tail[TAIL] = { 0x00, 0x00, 0xff, 0xff };
-	int err = n <= UINT_MAX ? inflater_ready(d, takes_over) : -EMSGSIZE;
+	static const char tail[TAIL] = { '\x00', '\x00', '\xff', '\xff' };
+	int err = 0;
 
-	if (err < 0)
-		return err;
-	err = loan(d, n, out);
-	if (err < 0)
-		return err;
-	if (n > 0) { /* nothing at all is taken for an empty message, as others do */
-		err = inflate_all(d->inflater, p, n, limit, out);
-		if (err == 0)
-			err = inflate_all(d->inflater, tail, TAIL, limit, out);
-		if (err == 0 && !(d->inflater->data_type & IN_BLOCK))
-			err = -EPROTO;
-	}
-	if (err < 0)
+	if (n == 0)
+		return 0; /* nothing at all is taken for an empty message, as others do */
+	if (out->taken < n)
+		err = inflate_from(out, p, out->taken, n, limit, &most);
+	if (err == 0)
+		err = inflate_from(out, tail, out->taken - n, TAIL, limit, &most);
+	if (err == 0 && !(out->z->data_type & IN_BLOCK))
+		err = -EPROTO;
+	return err;
+}
+
+int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
+    size_t most, struct ws_inflated *out)
+{
+	int err = out->p ? 0 : begin_inflating(d, takes_over, n, out);
+
+	if (out->is_whole)
+		return 0;
+	if (err == 0)
+		err = inflate_some(out, p, n, limit, most);
+	if (err < 0) {
 		ws_inflated_done(d, out);
+	} else if (err == 0) {
+		return_inflater(d, out);
+		out->is_whole = true;
+	}
 	return err;
 }
 

@@ -23,20 +23,29 @@ void ws_deflate_free(struct ws_deflate *d); /* NULL is fine */
 
 /* --- inflating ---------------------------------------------------------- */
 
-/* A message made whole; the codec's memory, on loan until ws_inflated_done(). Several loans of one
- * codec may be out at a time. */
+/* A message on its way to being whole. What it holds is the codec's, on loan until
+ * ws_inflated_done(); several loans of one codec may be out at a time. Zeroed before the first
+ * call. */
 struct ws_inflated {
 	char *p;
 	size_t n;
 	size_t capacity;
+	struct z_stream_s *z; /* who is at work on it; NULL before and after */
+	size_t taken;         /* octets of the payload, and of what stands for its tail */
+	bool is_whole;
 };
 
+enum { WS_INFLATE_MORE = 1 };
+
 /* Inflates the payload of one message (all its frames, without the 00 00 ff ff that its sender has
- * taken off). `takes_over`: it may refer to the messages before. Memory grows with what comes
- * out, never beyond `limit` octets (0: no limit). 0, -EMSGSIZE: more would come out; -EPROTO: this
- * is not DEFLATE, or ends within a block; -ENOMEM. On an error nothing is on loan. */
+ * taken off), or goes on with it: about `most` octets come out in this call. `takes_over`: it may
+ * refer to the messages before. Memory grows with what comes out, never beyond `limit` octets (0:
+ * no limit). 0: it is whole; WS_INFLATE_MORE: call again with the same payload, which may lie
+ * elsewhere by then; -EMSGSIZE: more would come out; -EPROTO: this is not DEFLATE, or ends within a
+ * block; -ENOMEM. On an error nothing is on loan. */
 int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
-    struct ws_inflated *out);
+    size_t most, struct ws_inflated *out);
+/* At any time; harmless when nothing is on loan. */
 void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out);
 
 /* --- deflating ---------------------------------------------------------- */

@@ -114,7 +114,7 @@ static void serve(struct http_request *r, void *arg)
 
 static const struct http_limits http_limits = { .header_bytes = 16384,
 	.header_timeout_ms = 10000,
-	.body_timeout_ms = 10000,
+	.body = { 10000, 1000 },
 	.idle_timeout_ms = 10000 };
 static const struct http_handler http_handler = { .body_limit = body_limit, .serve = serve };
 
@@ -135,7 +135,9 @@ static void fill_endpoint(struct endpoint *e)
 	e->response_limit_bytes = 4096;
 	e->max_message_bytes = 65536;
 	e->max_body_bytes = 65536;
-	e->ws = e->ws_raw = (struct ws_conn_limits){ 65536, 16 };
+	e->ws = e->ws_raw = (struct ws_conn_limits){ 65536, 16, 0 };
+	e->max_frame_messages = 1024;
+	e->pace = (struct pace){ 30000, 1000 };
 	e->close_timeout_ms = 60000;
 }
 
@@ -199,7 +201,7 @@ void fake_connect(struct raw_client *c)
 	fd = accept4(fake.listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	peer = addr_from_sockaddr((struct sockaddr *)&sa);
-	http_server_add(fake.reactor.http, fd, &peer, NULL, NULL);
+	http_server_add(fake.reactor.http, fd, &peer, NULL, NULL, NULL);
 	fake_turns(2);
 }
 

@@ -282,7 +282,7 @@ static int connect_client(bool direct)
 	int pair[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-	http_server_add(server, pair[1], &peer, NULL, NULL);
+	http_server_add(server, pair[1], &peer, NULL, NULL, NULL);
 	return pair[0];
 }
 

@@ -19,12 +19,12 @@ static void there_and_back(
     const struct ws_deflate_how *how, struct ws_deflate *reader, const char *p, size_t n)
 {
 	char *out = malloc(n + WS_DEFLATE_ROOM);
-	struct ws_inflated back;
+	struct ws_inflated back = { 0 };
 	ssize_t len = ws_deflate(how, p, n, out);
 
 	must(len >= 0 && (len == 0 || (size_t)len < n));
 	if (len > 0) {
-		must(ws_inflate(reader, how->takes_over, out, (size_t)len, n, &back) == 0);
+		must(ws_inflate(reader, how->takes_over, out, (size_t)len, n, SIZE_MAX, &back) == 0);
 		must(back.n == n && memcmp(back.p, p, n) == 0);
 		ws_inflated_done(reader, &back);
 	}
@@ -33,9 +33,9 @@ static void there_and_back(
 
 static void inflate_anything(struct ws_deflate *reader, const char *p, size_t n)
 {
-	struct ws_inflated out;
+	struct ws_inflated out = { 0 };
 
-	if (ws_inflate(reader, false, p, n, LIMIT, &out) < 0)
+	if (ws_inflate(reader, false, p, n, LIMIT, SIZE_MAX, &out) < 0)
 		return;
 	must(out.n <= LIMIT);
 	ws_inflated_done(reader, &out);

@@ -183,7 +183,7 @@ static ssize_t feed(struct subject *t, const unsigned char *p, size_t n)
 	if (!copy)
 		abort();
 	memcpy(copy, p, n);
-	taken = ws_conn_feed(&t->conn, copy, n);
+	taken = ws_conn_feed(&t->conn, copy, n, NULL);
 	free(copy);
 	if (taken < 0 || (size_t)taken > n || ((size_t)taken < n && !t->conn.paused))
 		return -1;

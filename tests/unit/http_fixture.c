@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/visitors.h"
 
 #define FDS   1024
 #define START 1000000
@@ -75,14 +76,27 @@ static const struct http_handler handler = { .body_limit = on_body_limit, .serve
 
 /* --- setting up ----------------------------------------------------------------------------- */
 
+/* Every connection is counted, so that each test shows that none is forgotten. */
+static struct quotas *visitors;
+
+static struct quota_row *visitor(void)
+{
+	struct quota_row *row;
+
+	quota_take(visitors, BYTES("client"), VISITOR_CONNECTION, &row);
+	return row;
+}
+
 void http_setup(void)
 {
 	socklen_t len = sizeof(here);
 
+	visitors = quotas_new(&(struct quota){ .most = 1000000 }, 1);
+	ck_assert_ptr_nonnull(visitors);
 	clock_set(now = START);
 	limits = (struct http_limits){ .header_bytes = 16384,
 		.header_timeout_ms = 10000,
-		.body_timeout_ms = 30000,
+		.body = { 30000, 1000 },
 		.idle_timeout_ms = 20000 };
 	body_limit = 1 << 20;
 	serving = NULL;
@@ -109,6 +123,8 @@ void http_teardown(void)
 {
 	http_server_free(server);
 	loop_free(loop);
+	ck_assert_uint_eq(quotas_count(visitors), 0);
+	quotas_free(visitors);
 	close(listening);
 	for (int fd = 0; fd < FDS; fd++)
 		forget(fd);
@@ -138,7 +154,7 @@ static int connect_tcp(struct tls_context *tls)
 	accepted = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(accepted, 0);
 	addr = addr_from_sockaddr((struct sockaddr *)&peer);
-	http_server_add(server, accepted, &addr, tls, NULL);
+	http_server_add(server, accepted, &addr, tls, NULL, visitor());
 	return keep(fd);
 }
 
@@ -159,7 +175,7 @@ int client_new_unix(void)
 
 	ck_assert_int_eq(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	http_server_add(server, pair[1], &addr, NULL, NULL);
+	http_server_add(server, pair[1], &addr, NULL, NULL, visitor());
 	return keep(pair[0]);
 }
 

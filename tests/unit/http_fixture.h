@@ -23,7 +23,7 @@ extern void (*serving)(struct http_request *r);
 extern unsigned served;
 
 void http_setup(void);
-/* Frees it all, and checks that no connection is left. */
+/* Frees it all, and checks that no connection is left, nor counted for its visitor. */
 void http_teardown(void);
 
 /* A connection over TCP that the server has got. */

@@ -106,6 +106,7 @@ static void teardown(void)
 	fake_loop_turn(loop);
 	ck_assert(list_empty(&reactor.sessions));
 	ck_assert_uint_eq(reactor.counters.now, 0);
+	ck_assert_uint_eq(reactor.counters.connecting, 0);
 	session_reactor_fini(&reactor);
 	session_table_free(table);
 	fake_loop_free(loop);

@@ -200,6 +200,39 @@ static void check_listen(const char *text, const char *want, bool dual_stack)
 	ck_assert_int_eq(l.dual_stack, dual_stack);
 }
 
+START_TEST(places_that_share_an_address_and_a_port_overlap)
+{
+	static const char *const pairs[][2] = { { ":80", "*:80" }, { ":80", "127.0.0.1:80" },
+		{ "127.0.0.1:80", "*:80" }, { "[::1]:80", ":80" }, { "0.0.0.0:80", "127.0.0.1:80" },
+		{ "[::]:80", "[::1]:80" }, { "127.0.0.1:80", "127.0.0.1:80" } };
+	static const char *const apart[][2] = { { ":80", ":81" },
+		{ "127.0.0.1:80", "127.0.0.2:80" }, { "0.0.0.0:80", "[::]:80" }, { ":0", ":0" },
+		{ "unix:/a", "unix:/a" }, { "unix:/a", ":80" } };
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		struct listen_addr x = listen_at(pairs[i][0]), y = listen_at(pairs[i][1]);
+
+		ck_assert_msg(listen_addr_overlaps(&x, &y), "%s %s", pairs[i][0], pairs[i][1]);
+	}
+	for (size_t i = 0; i < sizeof(apart) / sizeof(*apart); i++) {
+		struct listen_addr x = listen_at(apart[i][0]), y = listen_at(apart[i][1]);
+
+		ck_assert_msg(!listen_addr_overlaps(&x, &y), "%s %s", apart[i][0], apart[i][1]);
+	}
+}
+END_TEST
+
+START_TEST(the_form_of_a_name_is_checked_without_asking_for_it)
+{
+	const char *why = "";
+
+	ck_assert_int_eq(listen_addr_check("no-such-host.invalid:80", &why), 0);
+	ck_assert_int_eq(listen_addr_check("no such host:80", &why), -EINVAL);
+	ck_assert_str_eq(why, "a host name has letters, digits, dots and hyphens");
+	ck_assert_int_eq(listen_addr_check("http://h:80", &why), -EINVAL);
+}
+END_TEST
+
 START_TEST(places_to_listen_at_are_host_and_port)
 {
 	check_listen("127.0.0.1:8080", "127.0.0.1:8080", false);
@@ -269,6 +302,8 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tc, places_that_share_an_address_and_a_port_overlap);
+	tcase_add_test(tc, the_form_of_a_name_is_checked_without_asking_for_it);
 	tcase_add_test(tc, addresses_print_as_they_are_written);
 	tcase_add_test(tc, brackets_are_for_ipv6_alone);
 	tcase_add_test(tc, an_ipv4_mapped_address_becomes_ipv4);

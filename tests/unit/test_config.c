@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "daemon/cmdline.h"
 #include "daemon/config.h"
+#include "daemon/privs.h"
 
 /* A configuration that lacks nothing, with `more` at the end of its only endpoint. */
 #define ENDPOINT(more)                                                                             \
@@ -107,7 +108,9 @@ static const struct {
 	{ "{\"threads\": 1, \"threads\": 2}", "f.json:1:24: duplicate object key near '\"threads\"'" },
 	{ "{\"threads\": 1} x", "f.json:1:16: end of file expected near 'x'" },
 	{ "{\"www\": \"\\u0000\"}",
-	    "f.json:1:16: \\u0000 is not allowed without JSON_ALLOW_NUL near '\"\\u0000\"'" },
+	    "f.json:1:16: a NUL character (\\u0000) is not allowed" },
+	{ "{\"w\\u0000\": 1}", "f.json:1:10: a NUL character (\\u0000) is not allowed" },
+	{ "{\"www\": \"\xff\"}", "f.json:1:9: this is not UTF-8" },
 	{ "{\"threads\": 99999999999999999999}", "f.json:1:32: too big integer near '99999999999999999999'" },
 	{ "[]", "f.json: a list is not an object" },
 	/* keys */
@@ -122,28 +125,49 @@ static const struct {
 	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
-	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
-	    "header_timeout_ms, body_timeout_ms, idle_timeout_ms" },
+	    "f.json: limits.header_byte: unknown key; allowed: connections, "
+	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
+	    "handshake_rate_per_address, header_bytes, header_timeout_ms, body_timeout_ms, "
+	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
+	/* keys in the wrong place */
 	{ "{\"limits.connections\": 1}",
-	    "f.json: limits.connections: unknown key; allowed: listen, internal, endpoints, user, group, "
-	    "log_level, log_format, threads, www, client_library, trusted_proxies, "
-	    "proxy_headers, allowed_hosts, limits, "
-	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
-	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, allowed_hosts" },
+	    "f.json: limits.connections: unknown key here; a dot stands for an object: \"limits\": { "
+	    "\"connections\": ... }" },
+	{ "{\"heartbeat_delay_ms\": 1000}",
+	    "f.json: heartbeat_delay_ms: unknown key here; it belongs into an endpoint: "
+	    "endpoints[].heartbeat_delay_ms" },
+	{ "{\"websocket\": {}}",
+	    "f.json: websocket: unknown key here; it belongs into an endpoint: endpoints[].websocket" },
+	{ "{\"max_fragments\": 1}",
+	    "f.json: max_fragments: unknown key here; it belongs into an endpoint: "
+	    "endpoints[].websocket.max_fragments" },
+	{ "{\"connections\": 1}",
+	    "f.json: connections: unknown key here; it belongs to the top level: limits.connections" },
+	{ "{\"address\": \"127.0.0.1:0\"}",
+	    "f.json: address: unknown key here; it belongs into an object of listen: listen[].address" },
+	{ ENDPOINT(",\"threads\":1"),
+	    "f.json: endpoints[0].threads: unknown key here; it belongs to the top level: threads" },
+	{ ENDPOINT(",\"listen\":[]"),
+	    "f.json: endpoints[0].listen: unknown key here; it belongs to the top level: listen" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
+	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
+	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
+	    "allowed_hosts, ready_needs_backends" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
 	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
 	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
-	    "pong_timeout_ms, max_fragments, compression, compression_min_bytes, "
+	    "pong_timeout_ms, max_fragments, max_messages, max_inflation, compression, compression_min_bytes, "
 	    "compression_level, compression_window_bits, compression_context_takeover, "
 	    "close_timeout_ms" },
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
-	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
+	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, "
+	    "disconnect_delay_ms, response_limit_bytes, first_message_timeout_ms, max_message_bytes, "
+	    "max_body_bytes, max_sessions, max_messages_per_second, max_bytes_per_second, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	/* types */
 	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
@@ -152,7 +176,8 @@ static const struct {
 	{ "{\"threads\": {}}", "f.json: threads: an object is not a whole number; allowed: 0 to 1024" },
 	{ "{\"www\": 1}", "f.json: www: 1 is not a string; allowed: a file name, or null" },
 	{ "{\"limits\": 1}", "f.json: limits: 1 is not an object" },
-	{ "{\"internal\": \"127.0.0.1:1\"}", "f.json: internal: \"127.0.0.1:1\" is not an object" },
+	{ "{\"internal\": \"127.0.0.1:1\"}",
+	    "f.json: internal: \"127.0.0.1:1\" is not an object; allowed: {\"listen\": ADDRESS}" },
 	{ "{\"internal\": {\"listen\": 1}}", "f.json: internal.listen: 1 is not an address or null" },
 	{ "{\"internal\": {\"allowed_hosts\": [\"a:80\"]}}",
 	    "f.json: internal.allowed_hosts[0]: \"a:80\" is not allowed; allowed: a host name, "
@@ -220,14 +245,20 @@ static const struct {
 	  "{\"url\": \"ws://x\", \"tls\": {\"key\": \"k\"}}}]}",
 	    "f.json: endpoints[0].upstream.tls.certificate: missing; certificate and key go together" },
 	{ ENDPOINT(",\"upstream\":{\"url\":\"ws://x\"}"),
-	    "f.json: endpoints[0].upstream: unknown key; allowed: prefix, application, transports, "
-	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
-	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
-	    "send_buffer_bytes, send_timeout_ms, websocket" },
+	    "f.json: endpoints[0].upstream: unknown key here; it belongs into an endpoint whose "
+	    "application is \"upstream\": endpoints[].upstream" },
 	{ "{\"endpoints\": [{\"prefix\": \"a\", \"application\": \"echo\"}]}",
-	    "f.json: endpoints[0].prefix: \"a\" is not allowed; allowed: a path such as /echo, without a "
-	    "slash at the end and without blanks and . ? # % \" < > \\" },
+	    "f.json: endpoints[0].prefix: \"a\" is not allowed; allowed: a path such as /echo in ASCII, "
+	    "without a slash at the end and without blanks and . ? # % ; \" < > \\" },
+	{ "{\"listen\": [\"http://127.0.0.1:80\"]}",
+	    "f.json: listen[0]: \"http://127.0.0.1:80\" is not an address: an address to listen at is no "
+	    "URL: HOST:PORT, [IPv6]:PORT or unix:PATH" },
+	{ ENDPOINT(",\"send_buffer_bytes\":64"),
+	    "f.json: endpoints[0].send_buffer_bytes: 64 is out of range; allowed: 256 to 1073741824 "
+	    "bytes" },
+	{ ENDPOINT(",\"base_url\":\"http://\""),
+	    "f.json: endpoints[0].base_url: \"http://\" is not allowed; allowed: an http:// or "
+	    "https:// URL without a query, or null" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"echo\"},"
 	  "{\"prefix\": \"/a\", \"application\": \"close\"}]}",
 	    "f.json: endpoints[1].prefix: \"/a\" is taken by endpoints[0]" },
@@ -255,6 +286,8 @@ static const char *const bad_prefixes[] = {
 	"/a%20b",
 	"/a\"b",
 	"/a<b",
+	"/a;b",
+	"/\xc3\xa4",
 };
 
 START_TEST(bad_prefix_is_refused)
@@ -328,6 +361,152 @@ START_TEST(files_that_cannot_be_read_are_named)
 }
 END_TEST
 
+/* What starting would refuse: the sentence, and whether another day may be better. */
+static const struct {
+	const char *text, *sentence;
+	int err;
+} unfit[] = {
+	{ "{\"www\":\"/etc/passwd\",", "www: cannot read \"/etc/passwd\": Not a directory",
+	    -EINVAL },
+	{ "{\"client_library\":\"/etc\",", "client_library: cannot read \"/etc\": Is a directory",
+	    -EINVAL },
+	{ "{\"user\":\"no-such-user\",", "user: \"no-such-user\" is not known here", -EINVAL },
+	{ "{\"group\":\"no-such-group\",", "group: \"no-such-group\" is not known here", -EINVAL },
+};
+
+START_TEST(what_could_not_be_run_is_refused_with_this_sentence)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "%s%s", unfit[_i].text, ENDPOINT("") + 1);
+	ck_assert_msg(read_text(text) == 0, "%s", c.error);
+	ck_assert_int_eq(config_check(&c), unfit[_i].err);
+	ck_assert_str_eq(c.error, unfit[_i].sentence);
+	config_fini(&c);
+}
+END_TEST
+
+/* An endpoint with a backend. */
+#define BACKEND(upstream)                                                                          \
+	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/"                             \
+	"a\",\"application\":\"upstream\",\"upstream\":{" upstream "}}]}"
+
+START_TEST(a_url_that_is_none_is_refused)
+{
+	static const char *const urls[] = { "ws://h:99999/", "ws://h:", "ws://[::1", "wss://a@b/",
+		"unix:/f:x", "ws://h_h%/" };
+	char text[300], sentence[200];
+
+	for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {
+		snprintf(text, sizeof(text), BACKEND("\"url\":[\"ws://good/\",\"%s\"]"), urls[i]);
+		ck_assert_msg(read_text(text) == 0, "%s", c.error);
+		ck_assert_int_eq(config_check(&c), -EINVAL);
+		snprintf(sentence, sizeof(sentence),
+		    "endpoints[0].upstream.url[1]: \"%s\" is not the URL of a backend; allowed: ",
+		    urls[i]);
+		ck_assert_msg(strncmp(c.error, sentence, strlen(sentence)) == 0, "%s", c.error);
+		config_fini(&c);
+	}
+}
+END_TEST
+
+START_TEST(what_means_nothing_is_refused)
+{
+	ck_assert_int_eq(read_text("{\"listen\":[\"unix:/tmp/s\",{\"address\":\"127.0.0.1:0\","
+	                           "\"mode\":\"0600\"}],\"endpoints\":[{\"prefix\":\"/a\","
+	                           "\"application\":\"echo\"}]}"),
+	    0);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(
+	    c.error, "listen[1].mode: means nothing for \"127.0.0.1:0\"; it is for unix:PATH");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(an_error_names_the_source_before_the_key)
+{
+	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
+	c.source = "f.json";
+	sockjs_options_set(&c.options, "www", "/no/such/dir");
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(
+	    c.error, "f.json: www: cannot read \"/no/such/dir\": No such file or directory");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_name_that_is_not_known_today_may_be_tomorrow)
+{
+	ck_assert_msg(read_text("{\"listen\":[\"no-such-host.invalid:80\"],\"endpoints\":["
+	                        "{\"prefix\":\"/a\",\"application\":\"echo\"}]}") == 0,
+	    "%s", c.error);
+	ck_assert_int_eq(config_check(&c), 0);
+	ck_assert_int_eq(config_try(&c), -EAGAIN);
+	ck_assert_str_eq(c.error, "listen[0]: \"no-such-host.invalid:80\": no address is known for "
+	                          "this host name");
+	config_fini(&c);
+}
+END_TEST
+
+/* Descriptors for one client more. */
+static uint64_t descriptors_for_one(const char *text)
+{
+	uint64_t few, many;
+
+	ck_assert_msg(read_text(text) == 0, "%s", c.error);
+	sockjs_options_set(&c.options, "limits.connections", "1000");
+	few = privs_descriptors_needed(&c);
+	sockjs_options_set(&c.options, "limits.connections", "1001");
+	many = privs_descriptors_needed(&c);
+	config_fini(&c);
+	return many - few;
+}
+
+START_TEST(descriptors_are_counted_as_they_are_used)
+{
+	static const char tls[] =
+	    "{\"listen\":[{\"address\":\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c\",\"key\":"
+	    "\"k\"}}],\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
+
+	ck_assert_uint_eq(descriptors_for_one(ENDPOINT("")), 1);
+	ck_assert_uint_eq(descriptors_for_one(tls), 3);
+	ck_assert_uint_eq(descriptors_for_one(BACKEND("\"url\":\"ws://h\"")), 2);
+}
+END_TEST
+
+/* Made in a directory of its own, and read from another. */
+START_TEST(names_of_files_are_relative_to_the_configuration)
+{
+	char dir[] = "/tmp/test_config.XXXXXX", path[64], wanted[64];
+	static const char text[] =
+	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
+	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
+	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":[]"
+	    "}";
+	FILE *f;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/f.json", dir);
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	fputs(text, f);
+	fclose(f);
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_msg(config_read_file(&c, path) == 0, "%s", c.error);
+	snprintf(wanted, sizeof(wanted), "%s/pages", dir);
+	ck_assert_str_eq(c.options.server.www, wanted);
+	ck_assert_str_eq(c.options.server.client_library, "/abs/s.js");
+	snprintf(wanted, sizeof(wanted), "%s/../k.pem", dir);
+	ck_assert_str_eq(c.listeners[0].options.listener.tls_key, wanted);
+	snprintf(wanted, sizeof(wanted), "unix:%s/s.sock", dir);
+	ck_assert_str_eq(c.listeners[1].address, wanted);
+	snprintf(wanted, sizeof(wanted), "unix:%s/i.sock", dir);
+	ck_assert_str_eq(c.internal, wanted);
+	config_fini(&c);
+	unlink(path);
+	rmdir(dir);
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_read_is_named)
 {
 	ck_assert_int_eq(config_init(&c), 0);
@@ -346,7 +525,7 @@ START_TEST(deep_nesting_is_refused)
 	memset(text, '[', 20000);
 	text[20000] = '\0';
 	ck_assert_int_eq(read_text(text), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(c.error, "maximum parsing depth reached"));
+	ck_assert_ptr_nonnull(strstr(c.error, "objects and lists are nested too deeply"));
 	config_fini(&c);
 }
 END_TEST
@@ -561,6 +740,14 @@ int main(void)
 	    sizeof(bad_addresses) / sizeof(*bad_addresses));
 	tcase_add_test(tc, a_configuration_without_listeners_or_endpoints_cannot_run);
 	tcase_add_test(tc, files_that_cannot_be_read_are_named);
+	tcase_add_loop_test(tc, what_could_not_be_run_is_refused_with_this_sentence, 0,
+	    sizeof(unfit) / sizeof(*unfit));
+	tcase_add_test(tc, a_url_that_is_none_is_refused);
+	tcase_add_test(tc, what_means_nothing_is_refused);
+	tcase_add_test(tc, an_error_names_the_source_before_the_key);
+	tcase_add_test(tc, a_name_that_is_not_known_today_may_be_tomorrow);
+	tcase_add_test(tc, descriptors_are_counted_as_they_are_used);
+	tcase_add_test(tc, names_of_files_are_relative_to_the_configuration);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
 	tcase_add_test(tc, deep_nesting_is_refused);
 	tcase_add_test(tc, the_demo_has_the_seven_services);

@@ -255,7 +255,7 @@ START_TEST(half_a_body_ends_in_time)
 
 	say(fd, POST("/", "10\r\n\r\nabc"));
 	settle();
-	pass_ms(limits.body_timeout_ms - 10);
+	pass_ms(limits.body.grace_ms - 10);
 	ck_assert_uint_eq(counters()->connections, 1);
 	pass_ms(20);
 	hear_end(fd);

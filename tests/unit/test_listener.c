@@ -135,8 +135,7 @@ START_TEST(a_port_that_is_taken_is_refused_even_to_ourselves)
 	start("127.0.0.1:0");
 	snprintf(text, sizeof(text), "127.0.0.1:%u", port_of(&ls));
 	ck_assert_int_eq(open_at(text, &second), -EADDRINUSE);
-	ck_assert_ptr_nonnull(strstr(why, text));
-	ck_assert_ptr_nonnull(strstr(why, "already in use"));
+	ck_assert_str_eq(why, "cannot listen: Address already in use");
 	ck_assert_int_eq(second.fd, -1); /* untouched */
 	ck_assert_int_eq(listen_socket_share(&ls, &second), 0);
 	ck_assert_int_eq(open_at(text, &(struct listen_socket){ 0 }), -EADDRINUSE);
@@ -371,7 +370,7 @@ START_TEST(a_unix_socket_in_use_or_another_file_is_left_alone)
 	else
 		close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	ck_assert_int_eq(open_at(unix_text, &second), -EADDRINUSE);
-	ck_assert_ptr_nonnull(strstr(why, path));
+	ck_assert_str_eq(why, "cannot listen: Address already in use");
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_eq(S_ISSOCK(st.st_mode), _i == 0);
 }
@@ -404,12 +403,12 @@ START_TEST(a_shared_unix_socket_serves_two_loops)
 }
 END_TEST
 
-START_TEST(an_address_that_is_not_ours_is_refused_with_its_name)
+START_TEST(an_address_that_is_not_ours_is_refused_with_the_reason)
 {
 	ck_assert_int_eq(open_at("192.0.2.1:80", &ls), -EADDRNOTAVAIL);
-	ck_assert_ptr_nonnull(strstr(why, "192.0.2.1:80"));
+	ck_assert_str_eq(why, "cannot listen: Cannot assign requested address");
 	ck_assert_int_eq(open_at("unix:/nonexistent/dir/s", &ls), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(why, "/nonexistent/dir/s"));
+	ck_assert_str_eq(why, "cannot listen: No such file or directory");
 	ls.fd = -1;
 }
 END_TEST
@@ -448,7 +447,7 @@ int main(void)
 	tcase_add_test(tc, a_stale_unix_socket_is_replaced);
 	tcase_add_loop_test(tc, a_unix_socket_in_use_or_another_file_is_left_alone, 0, 2);
 	tcase_add_test(tc, a_shared_unix_socket_serves_two_loops);
-	tcase_add_test(tc, an_address_that_is_not_ours_is_refused_with_its_name);
+	tcase_add_test(tc, an_address_that_is_not_ours_is_refused_with_the_reason);
 	tcase_add_test(tc, no_memory_no_listener);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -5,9 +5,12 @@
 
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 static char last[8192];
 static enum log_level last_level;
@@ -204,6 +207,111 @@ START_TEST(levels_and_formats_have_names)
 }
 END_TEST
 
+/* --- limits --------------------------------------------------------------- */
+
+static unsigned hooked;
+
+static void count_hook(void)
+{
+	hooked++;
+}
+
+static void say_often(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		log_info_limited("a stranger knocks", LOG_INT("i", i));
+}
+
+START_TEST(what_strangers_cause_is_said_ten_times_a_second)
+{
+	clock_set(50000);
+	say_often(1000);
+	ck_assert_int_eq(lines, LOG_LIMIT_LINES);
+	assert_text("info  a stranger knocks i=9");
+	clock_set(51000);
+	say_often(1);
+	ck_assert_int_eq(lines, LOG_LIMIT_LINES + 1);
+	assert_text("info  a stranger knocks i=0 suppressed=990");
+	say_often(1);
+	assert_text("info  a stranger knocks i=0");
+	log_tell_suppressed(true);
+	clock_set(0);
+}
+END_TEST
+
+START_TEST(what_was_left_out_is_told_even_if_nothing_follows)
+{
+	hooked = 0;
+	log_set_suppressed_hook(count_hook);
+	clock_set(60000);
+	say_often(15);
+	ck_assert_uint_eq(hooked, 1);
+	ck_assert(!log_tell_suppressed(false)); /* the second is not over */
+	ck_assert_int_eq(lines, LOG_LIMIT_LINES);
+	clock_set(61000);
+	ck_assert(log_tell_suppressed(false));
+	assert_text("info  a stranger knocks suppressed=5");
+	ck_assert(log_tell_suppressed(true));
+	ck_assert_int_eq(lines, LOG_LIMIT_LINES + 1);
+	log_set_suppressed_hook(NULL);
+	clock_set(0);
+}
+END_TEST
+
+START_TEST(places_in_the_code_have_limits_of_their_own)
+{
+	clock_set(70000);
+	say_often(100);
+	log_info_limited("another one");
+	assert_text("info  another one");
+	log_tell_suppressed(true);
+	clock_set(0);
+}
+END_TEST
+
+START_TEST(a_limited_line_below_the_level_is_not_counted)
+{
+	log_set_level(LOG_WARN);
+	say_often(100);
+	log_set_level(LOG_INFO);
+	ck_assert(log_tell_suppressed(true));
+	ck_assert_int_eq(lines, 0);
+}
+END_TEST
+
+static void *knock(void *arg)
+{
+	(void)arg;
+	say_often(1000);
+	return NULL;
+}
+
+static long long told;
+
+static void add_up(enum log_level level, const char *line, void *arg)
+{
+	const char *at = strstr(line, "suppressed=");
+
+	(void)level, (void)arg;
+	__atomic_fetch_add(
+	    &told, (strstr(line, " i=") ? 1 : 0) + (at ? atoll(at + 11) : 0), __ATOMIC_RELAXED);
+}
+
+START_TEST(every_line_is_either_said_or_counted_whichever_the_thread)
+{
+	pthread_t threads[4];
+
+	told = 0;
+	log_set_sink(add_up, NULL);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, knock, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	log_tell_suppressed(true);
+	ck_assert_int_eq(told, 4000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("log");
@@ -224,6 +332,11 @@ int main(void)
 	tcase_add_test(tc, fields_without_room_are_left_out_whole);
 	tcase_add_test(tc, without_a_sink_a_line_is_one_write_to_standard_error);
 	tcase_add_test(tc, levels_and_formats_have_names);
+	tcase_add_test(tc, what_strangers_cause_is_said_ten_times_a_second);
+	tcase_add_test(tc, what_was_left_out_is_told_even_if_nothing_follows);
+	tcase_add_test(tc, places_in_the_code_have_limits_of_their_own);
+	tcase_add_test(tc, a_limited_line_below_the_level_is_not_counted);
+	tcase_add_test(tc, every_line_is_either_said_or_counted_whichever_the_thread);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -104,10 +104,12 @@ static const struct sockjs_callbacks app = {
 
 /* --- the world -------------------------------------------------------------------- */
 
-static const char *const server_options[] = { "threads", "1", "shutdown_timeout_ms", "1000", NULL };
+static const char *const server_options[] = { "threads", "1", "shutdown_timeout_ms", "1000",
+	"limits.connections_per_address", "1000", "limits.sessions_per_address", "1000", NULL };
 static const char *const endpoint_options[] = { "allowed_origins",
 	"https://a.example,https://b.example", "request_headers", "x-seen", "disconnect_delay_ms",
-	"200", "session_cookie", "JSESSIONID", "subprotocols", "v2", NULL };
+	"200", "session_cookie", "JSESSIONID", "subprotocols", "v2", "max_messages_per_second",
+	"1000000", NULL };
 
 static void setup(void)
 {

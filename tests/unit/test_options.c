@@ -371,6 +371,43 @@ START_TEST(a_copy_is_equal_and_its_own)
 }
 END_TEST
 
+START_TEST(what_was_set_goes_over_what_was_there_and_nothing_else)
+{
+	struct sockjs_options all, one;
+
+	ck_assert_int_eq(options_init(&all), 0);
+	ck_assert_int_eq(options_init(&one), 0);
+	sockjs_options_set(&all, "allowed_origins", "https://a.example");
+	sockjs_options_set(&all, "session_cookie", "A");
+	sockjs_options_set(&all, "max_sessions", "7");
+	sockjs_options_set(&one, "max_sessions", "0"); /* the default, but said */
+	sockjs_options_set(&one, "session_cookie", NULL);
+	sockjs_options_set(&one, "threads", "3");
+	ck_assert_int_eq(options_overlay(&all, &one, OPTION_ENDPOINT), 0);
+	ck_assert_str_eq(got(&all, "allowed_origins"), "https://a.example");
+	ck_assert_ptr_null(got(&all, "session_cookie"));
+	ck_assert_str_eq(got(&all, "max_sessions"), "0");
+	ck_assert_str_eq(got(&all, "threads"), "0");
+	options_fini(&all);
+	options_fini(&one);
+}
+END_TEST
+
+START_TEST(an_option_that_nobody_asked_for_is_stray)
+{
+	struct sockjs_options o;
+
+	ck_assert_int_eq(options_init(&o), 0);
+	ck_assert_ptr_null(options_stray(&o, 0));
+	sockjs_options_set(&o, "upstream.url", "ws://h");
+	ck_assert_str_eq(options_stray(&o, 1u << OPTION_ENDPOINT)->key, "upstream.url");
+	ck_assert_ptr_null(options_stray(&o, 1u << OPTION_UPSTREAM));
+	options_taken(&o, OPTION_UPSTREAM);
+	ck_assert_ptr_null(options_stray(&o, 0));
+	options_fini(&o);
+}
+END_TEST
+
 START_TEST(a_message_must_fit_into_a_body)
 {
 	struct sockjs_options *o = sockjs_options_new();
@@ -517,6 +554,8 @@ int main(void)
 	tcase_add_test(tc, an_endless_value_neither_overflows_nor_fills_the_message);
 	tcase_add_test(tc, a_text_that_does_not_fit_is_cut_and_measured);
 	tcase_add_test(tc, a_copy_is_equal_and_its_own);
+	tcase_add_test(tc, what_was_set_goes_over_what_was_there_and_nothing_else);
+	tcase_add_test(tc, an_option_that_nobody_asked_for_is_stray);
 	tcase_add_test(tc, a_message_must_fit_into_a_body);
 	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
 	tcase_add_test(tc, allowed_origins_are_no_longer_than_a_response_has_room_for);

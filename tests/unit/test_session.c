@@ -17,8 +17,11 @@ START_TEST(the_first_receiver_opens_the_session)
 	static struct fake_receiver r;
 
 	ck_assert_int_eq(s->state, SESSION_CONNECTING);
+	ck_assert_uint_eq(reactor.counters.connecting, 1);
+	ck_assert_uint_eq(reactor.counters.opened, 0);
 	fake_receiver_init(&r);
 	open_by(s, &r);
+	ck_assert_uint_eq(reactor.counters.connecting, 0);
 	ck_assert_int_eq(s->state, SESSION_OPEN);
 	ck_assert_ptr_eq(r.base.session, s);
 	ck_assert_uint_eq(reactor.counters.now, 1);
@@ -49,7 +52,39 @@ START_TEST(a_wire_that_breaks_while_it_opens_gives_open_and_then_close)
 	app_was_told("[open]");
 	fake_loop_turn(loop);
 	app_was_told("[close 1002 Connection interrupted][free]");
+	ck_assert_uint_eq(reactor.counters.opened, 0); /* nobody was told */
+	ck_assert_uint_eq(reactor.counters.unopened, 1);
+	ck_assert_uint_eq(reactor.counters.connect_failures, 0);
+	ck_assert_uint_eq(reactor.counters.closed[CLOSE_ROW_INTERRUPTED], 0);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_before_it_was_heard_is_a_connect_failure)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	session_receiver_gone(s, &r.base);
+	fake_loop_turn(loop);
+	app_was_told("[close 1002 Connection interrupted]");
 	ck_assert_uint_eq(reactor.counters.connect_failures, 1);
+	ck_assert_uint_eq(reactor.counters.closed[CLOSE_ROW_INTERRUPTED], 1);
+}
+END_TEST
+
+/* A backend that dies, for one. */
+START_TEST(what_the_application_closes_is_no_connect_failure)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	session_close(s, CLOSE_INTERRUPTED, NULL);
+	fake_loop_turn(loop);
+	ck_assert_uint_eq(reactor.counters.connect_failures, 0);
+	ck_assert_uint_eq(reactor.counters.opened, 1);
+	ck_assert_uint_eq(reactor.counters.closed[CLOSE_ROW_INTERRUPTED], 1);
+	fake_loop_pass(loop, 5000);
+	told_len = 0;
 }
 END_TEST
 
@@ -543,6 +578,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, the_first_receiver_opens_the_session);
 	tcase_add_test(tc, a_poll_opens_the_session_and_is_let_go);
 	tcase_add_test(tc, a_wire_that_breaks_while_it_opens_gives_open_and_then_close);
+	tcase_add_test(tc, a_client_that_leaves_before_it_was_heard_is_a_connect_failure);
+	tcase_add_test(tc, what_the_application_closes_is_no_connect_failure);
 	tcase_add_test(tc, a_session_that_is_discarded_sees_open_and_close_once_each);
 	tcase_add_test(tc, a_discarded_session_may_send_and_close_in_its_open_callback);
 	tcase_add_test(tc, a_second_receiver_is_turned_away_and_the_first_is_not_disturbed);

@@ -73,7 +73,7 @@ START_TEST(what_comes_meanwhile_waits_for_open_and_is_bounded)
 	deliver(s, "one");
 	deliver(s, "two");
 	ck_assert(session_is_behind(s));
-	ck_assert(!session_has_room(s, limits.receive_buffer_bytes));
+	ck_assert(!session_has_room(s, &(struct bytes){ "", limits.receive_buffer_bytes }, 1));
 	session_resume(s); /* it is not the application that has paused */
 	fake_loop_turn(loop);
 	app_was_told("");
@@ -269,8 +269,26 @@ START_TEST(a_drained_reactor_refuses_who_waits)
 }
 END_TEST
 
+/* Nobody has refused to hear us: nothing was said. */
+START_TEST(what_is_refused_was_neither_opened_nor_a_connect_failure)
+{
+	struct session *s = hold(new_raw_session());
+
+	ck_assert_uint_eq(reactor.counters.connecting, 1);
+	ck_assert_uint_eq(reactor.counters.now, 0);
+	session_refuse(s, 502, 1014, "Bad gateway");
+	fake_loop_turn(loop);
+	ck_assert_uint_eq(reactor.counters.opened, 0);
+	ck_assert_uint_eq(reactor.counters.unopened, 1);
+	ck_assert_uint_eq(reactor.counters.connecting, 0);
+	ck_assert_uint_eq(reactor.counters.connect_failures, 0);
+	told_len = 0;
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, what_is_refused_was_neither_opened_nor_a_connect_failure);
 	tcase_add_test(tc, it_opens_in_the_flush_after_it_was_accepted);
 	tcase_add_test(tc, it_may_be_accepted_before_its_receiver_comes);
 	tcase_add_test(tc, what_comes_meanwhile_waits_for_open_and_is_bounded);

@@ -3,6 +3,7 @@
  * drains and stops.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,6 +119,127 @@ START_TEST(a_prefix_has_a_form_and_is_taken_once)
 }
 END_TEST
 
+/* --- options ---------------------------------------------------------------------- */
+
+START_TEST(endpoint_options_of_the_server_are_the_defaults_of_its_endpoints)
+{
+	static const char *const of_the_server[] = { "threads", "1", "allowed_origins",
+		"https://a.example", "max_sessions", "7", NULL };
+	static const char *const of_the_endpoint[] = { "allowed_origins", "https://b.example",
+		NULL };
+	static const char ask[] =
+	    "GET /%s/info HTTP/1.1\r\nHost: x\r\nOrigin: https://%s.example\r\n\r\n";
+
+	gateway_init(&gateway, of_the_server);
+	gateway_add(&gateway, "/plain", &telling_app, NULL, NULL);
+	gateway_add(&gateway, "/own", &telling_app, NULL, of_the_endpoint);
+	gateway_start(&gateway);
+	for (int i = 0; i < 4; i++) {
+		char text[200];
+		bool own = i >= 2, from_b = i & 1;
+
+		snprintf(text, sizeof(text), ask, own ? "own" : "plain", from_b ? "b" : "a");
+		raw_open(&a, gateway.port);
+		raw_write(&a, text, strlen(text));
+		raw_expect_next(&a, own == from_b ? "HTTP/1.1 200 " : "HTTP/1.1 403 ");
+		raw_close(&a);
+	}
+}
+END_TEST
+
+static int add_with(const char *key, const char *value)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	int err;
+
+	ck_assert_int_eq(sockjs_options_set(o, key, value), 0);
+	err = sockjs_server_add(gateway.server, "/with", &telling_app, NULL, o);
+	sockjs_options_free(o);
+	return err;
+}
+
+START_TEST(options_of_something_else_are_refused_by_an_endpoint)
+{
+	gateway_init(&gateway, one_thread);
+	ck_assert_int_eq(add_with("threads", "2"), -EINVAL);
+	ck_assert_str_eq(sockjs_server_error(gateway.server),
+	    "threads: not an option of an endpoint; it is one for sockjs_server_new()");
+	ck_assert_int_eq(add_with("www", NULL), -EINVAL);
+	ck_assert_int_eq(add_with("mode", "0600"), -EINVAL);
+	ck_assert_int_eq(add_with("upstream.url", "ws://127.0.0.1:9"), -EINVAL);
+	ck_assert_int_eq(add_with("heartbeat_delay_ms", "1000"), 0);
+}
+END_TEST
+
+static int listen_with(const char *address, const char *key, const char *value)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	int err;
+
+	ck_assert_int_eq(sockjs_options_set(o, key, value), 0);
+	err = sockjs_server_listen(gateway.server, address, o);
+	sockjs_options_free(o);
+	return err;
+}
+
+START_TEST(options_of_something_else_are_refused_by_an_address)
+{
+	gateway_init(&gateway, one_thread);
+	ck_assert_int_eq(listen_with("127.0.0.1:0", "threads", "2"), -EINVAL);
+	ck_assert_int_eq(listen_with("127.0.0.1:0", "max_sessions", "2"), -EINVAL);
+	ck_assert_str_eq(sockjs_server_error(gateway.server),
+	    "max_sessions: not an option of an address; it is one for sockjs_server_new() or "
+	    "sockjs_server_add()");
+	ck_assert_int_eq(listen_with("127.0.0.1:0", "mode", "0600"), -EINVAL);
+	ck_assert_str_eq(sockjs_server_error(gateway.server),
+	    "127.0.0.1:0: mode: means nothing here; it is for unix:PATH");
+	ck_assert_int_eq(listen_with("127.0.0.1:0", "tls.key", "k.pem"), -EINVAL);
+	ck_assert_ptr_null(sockjs_server_url(gateway.server, 0));
+}
+END_TEST
+
+START_TEST(an_error_about_an_address_names_it_once)
+{
+	char expected[100];
+
+	gateway_init(&gateway, one_thread);
+	gateway_add(&gateway, "/app", &telling_app, NULL, NULL);
+	gateway_start(&gateway);
+	snprintf(expected, sizeof(expected), "127.0.0.1:%u", gateway.port);
+	{
+		struct sockjs_server *other = sockjs_server_new(NULL);
+
+		ck_assert_int_eq(sockjs_server_listen(other, expected, NULL), -EADDRINUSE);
+		strcat(expected, ": cannot listen: Address already in use");
+		ck_assert_str_eq(sockjs_server_error(other), expected);
+		sockjs_server_free(other);
+	}
+}
+END_TEST
+
+START_TEST(a_server_without_an_address_does_not_run)
+{
+	gateway_init(&gateway, one_thread);
+	gateway_add(&gateway, "/app", &telling_app, NULL, NULL);
+	ck_assert_int_eq(sockjs_server_run(gateway.server), -EINVAL);
+	ck_assert_str_eq(sockjs_server_error(gateway.server),
+	    "there is no address to listen on: call sockjs_server_listen() first");
+}
+END_TEST
+
+START_TEST(the_header_and_the_library_say_one_version)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%d.%d.%d", SOCKJS_VERSION_MAJOR, SOCKJS_VERSION_MINOR,
+	    SOCKJS_VERSION_PATCH);
+	ck_assert_str_eq(sockjs_version(), text);
+	ck_assert_str_eq(SOCKJS_VERSION, text);
+	ck_assert_int_eq(SOCKJS_VERSION_NUMBER,
+	    SOCKJS_VERSION_MAJOR * 10000 + SOCKJS_VERSION_MINOR * 100 + SOCKJS_VERSION_PATCH);
+}
+END_TEST
+
 START_TEST(an_application_without_callbacks_is_an_application)
 {
 	static const struct sockjs_callbacks none;
@@ -225,14 +347,38 @@ START_TEST(sessions_are_closed_a_few_at_a_time)
 }
 END_TEST
 
+START_TEST(with_no_session_left_a_slow_drain_is_over)
+{
+	static const char *const options[] = { "threads", "2", "drain_ms", "3600000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &telling_app, app_arg, usual);
+	gateway_start(&gateway);
+	open_raw(&a);
+	sockjs_server_stop(gateway.server);
+	usleep(200000);
+	raw_ws_text(&a, "still served");
+	hear("[message still served]");
+	raw_ws_close(&a, 1000, "");
+	gateway_wait(&gateway);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
+	tcase_add_test(tc, with_no_session_left_a_slow_drain_is_over);
 	tcase_add_test(tc, a_stop_flushes_each_session_and_closes_it_in_due_form);
 	tcase_add_test(tc, a_stop_ends_by_itself_when_all_are_gone);
 	tcase_add_test(tc, a_second_stop_is_at_once_whoever_has_not_answered);
 	tcase_add_test(tc, a_stop_before_the_run_is_not_forgotten);
 	tcase_add_test(tc, a_server_runs_once_and_takes_nothing_while_it_runs);
 	tcase_add_test(tc, a_prefix_has_a_form_and_is_taken_once);
+	tcase_add_test(tc, endpoint_options_of_the_server_are_the_defaults_of_its_endpoints);
+	tcase_add_test(tc, options_of_something_else_are_refused_by_an_endpoint);
+	tcase_add_test(tc, options_of_something_else_are_refused_by_an_address);
+	tcase_add_test(tc, an_error_about_an_address_names_it_once);
+	tcase_add_test(tc, a_server_without_an_address_does_not_run);
+	tcase_add_test(tc, the_header_and_the_library_say_one_version);
 	tcase_add_test(tc, an_application_without_callbacks_is_an_application);
 	tcase_add_test(tc, a_thread_that_cannot_be_started_is_an_error_and_nothing_more);
 	tcase_add_test(tc, newcomers_are_sent_elsewhere_before_anybody_is_closed);

@@ -39,6 +39,34 @@ static uint64_t let_fail(struct target *t, uint64_t now)
 	return atomic_load(&t->rests_until) - now;
 }
 
+/* --- for /readyz ----------------------------------------------------------------- */
+
+START_TEST(a_pool_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough)
+{
+	ck_assert(!pool_is_down(&pool, start)); /* nobody knows */
+	for (int i = 0; i < COUNT; i++) {
+		ck_assert(!pool_is_down(&pool, start));
+		let_fail(&targets[i], start);
+	}
+	ck_assert(pool_is_down(&pool, start));
+	pool_worked(&targets[2], start + 1);
+	ck_assert(!pool_is_down(&pool, start + 1));
+}
+END_TEST
+
+/* Else it would never be tried again where the balancer before us believes it. */
+START_TEST(a_pool_that_was_down_is_given_a_chance_after_a_while)
+{
+	for (int i = 0; i < COUNT; i++)
+		let_fail(&targets[i], start);
+	ck_assert(pool_is_down(&pool, start + 9999)); /* though all rests are over */
+	ck_assert(!pool_is_down(&pool, start + 10000));
+	for (int i = 0; i < COUNT; i++)
+		let_fail(&targets[i], start + 10000);
+	ck_assert(pool_is_down(&pool, start + 10001));
+}
+END_TEST
+
 /* --- balance -------------------------------------------------------------------- */
 
 START_TEST(each_has_its_turn)
@@ -445,6 +473,8 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, a_pool_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough);
+	tcase_add_test(tc, a_pool_that_was_down_is_given_a_chance_after_a_while);
 	tcase_add_test(tc, each_has_its_turn);
 	tcase_add_test(tc, what_was_tried_is_passed_over);
 	tcase_add_test(tc, the_turn_may_wrap);

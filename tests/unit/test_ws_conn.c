@@ -83,7 +83,7 @@ START_TEST(a_message_of_any_length_arrives_at_once_and_in_pieces)
 		for (size_t i = 0; i < w.n; i += piece) {
 			size_t here = piece < w.n - i ? piece : w.n - i;
 
-			ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, here), (ssize_t)here);
+			ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, here, NULL), (ssize_t)here);
 		}
 		ck_assert_uint_eq(w.delivered, n);
 		ck_assert_uint_eq(strncmp(w.said, n <= 200 ? "text(xxx" : "text[", 5), 0);
@@ -95,15 +95,15 @@ END_TEST
 START_TEST(nothing_is_kept_between_messages)
 {
 	put(FIN | WS_TEXT, "whole");
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 3), 3);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 3, NULL), 3);
 	ck_assert_ptr_nonnull(w.conn.partial);
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 3, w.n - 3), (ssize_t)w.n - 3);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 3, w.n - 3, NULL), (ssize_t)w.n - 3);
 	ck_assert_ptr_null(w.conn.partial);
 	w.n = 0;
 	put(FIN | WS_PING, "cut");
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 8), 8);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 8, NULL), 8);
 	ck_assert_ptr_nonnull(w.conn.partial);
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 8, w.n - 8), (ssize_t)w.n - 8);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 8, w.n - 8, NULL), (ssize_t)w.n - 8);
 	ck_assert_ptr_null(w.conn.partial);
 	ck_assert_str_eq(w.said, "text(whole)write(pong cut)");
 }
@@ -353,9 +353,9 @@ START_TEST(bad_text_fails_at_the_very_octet_within_an_unfinished_frame)
 
 	put_n(FIN | WS_TEXT, text, 15);
 	for (size_t i = 0; i < 6 + 12; i++)
-		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1, NULL), 1);
 	ck_assert_str_eq(w.said, "");
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 18, 1), 1);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 18, 1, NULL), 1);
 	ck_assert_str_eq(w.said, BAD_TEXT);
 }
 END_TEST
@@ -642,14 +642,14 @@ static unsigned feed_with_pauses(void)
 	size_t at = 0;
 
 	while (at < w.n) {
-		ssize_t r = ws_conn_feed(&w.conn, w.wire + at, w.n - at);
+		ssize_t r = ws_conn_feed(&w.conn, w.wire + at, w.n - at, NULL);
 
 		ck_assert_int_ge(r, 0);
 		at += (size_t)r;
 		if (w.conn.paused) {
 			stops++;
 			if (at < w.n && !w.conn.close_received)
-				ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + at, w.n - at), 0);
+				ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + at, w.n - at, NULL), 0);
 			ws_conn_resume(&w.conn);
 		}
 	}
@@ -665,12 +665,12 @@ START_TEST(pausing_in_a_message_stops_right_behind_its_frame)
 	first = w.n;
 	put(FIN | WS_TEXT, "two");
 	w.pause_on_message = true;
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, w.n), (ssize_t)first);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, w.n, NULL), (ssize_t)first);
 	ck_assert_str_eq(w.said, "text(one)");
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + first, w.n - first), 0);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + first, w.n - first, NULL), 0);
 	ws_conn_resume(&w.conn);
 	ck_assert_int_eq(
-	    ws_conn_feed(&w.conn, w.wire + first, w.n - first), (ssize_t)(w.n - first));
+	    ws_conn_feed(&w.conn, w.wire + first, w.n - first, NULL), (ssize_t)(w.n - first));
 	ck_assert_str_eq(w.said, "text(one)text(two)");
 }
 END_TEST
@@ -701,11 +701,11 @@ END_TEST
 START_TEST(a_pause_from_outside_holds_within_a_frame)
 {
 	put(FIN | WS_TEXT, "cut in two");
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 9), 9);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, 9, NULL), 9);
 	ws_conn_pause(&w.conn);
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 9, w.n - 9), 0);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 9, w.n - 9, NULL), 0);
 	ws_conn_resume(&w.conn);
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 9, w.n - 9), (ssize_t)w.n - 9);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + 9, w.n - 9, NULL), (ssize_t)w.n - 9);
 	ck_assert_str_eq(w.said, "text(cut in two)");
 }
 END_TEST
@@ -740,7 +740,7 @@ START_TEST(running_out_of_memory_anywhere_fails_with_1011)
 		mem_fail_at(++nth);
 		r = 0;
 		for (size_t i = 0; i < w.n && r >= 0; i += 7)
-			r = ws_conn_feed(&w.conn, w.wire + i, w.n - i < 7 ? w.n - i : 7);
+			r = ws_conn_feed(&w.conn, w.wire + i, w.n - i < 7 ? w.n - i : 7, NULL);
 		mem_fail_at(0);
 		if (!mem_failed() && r > 0 && strstr(w.said, "text[6100]text()"))
 			break;
@@ -765,7 +765,7 @@ START_TEST(a_message_that_trickles_in_is_moved_a_few_times_only)
 	put_n(FIN | WS_BINARY, body, sizeof(body));
 	mem_fail_at(12); /* one for the start, then doubling from 512 */
 	for (size_t i = 0; i < w.n; i++)
-		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1, NULL), 1);
 	mem_fail_at(0);
 	ck_assert_str_eq(w.said, "binary[100000]");
 }
@@ -778,14 +778,14 @@ START_TEST(a_cut_message_takes_no_more_memory_than_it_can_need)
 	memset(body, 'x', sizeof(body));
 	put_n(FIN | WS_BINARY, body, sizeof(body));
 	for (size_t i = 0; i < w.n - 1; i++)
-		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1, NULL), 1);
 	ck_assert_uint_lt(malloc_usable_size(w.conn.partial), sizeof(body) + 512);
 	w.n = 0;
 	begin(WS_SERVER);
 	w.limits.max_message_bytes = 600; /* in fragments, the limit is the bound */
 	put_n(WS_BINARY, body, 590);
 	for (size_t i = 0; i < w.n; i++)
-		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1), 1);
+		ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, 1, NULL), 1);
 	ck_assert_uint_lt(malloc_usable_size(w.conn.partial), 600 + 400);
 }
 END_TEST
@@ -801,7 +801,7 @@ START_TEST(a_connection_may_end_in_the_middle_of_anything)
 
 		memcpy(copy, w.wire, n);
 		ws_conn_init(&c, WS_SERVER, &ops, &w.limits);
-		ck_assert_int_eq(ws_conn_feed(&c, copy, n), (ssize_t)n);
+		ck_assert_int_eq(ws_conn_feed(&c, copy, n, NULL), (ssize_t)n);
 		ws_conn_fini(&c);
 		ck_assert_ptr_null(c.partial);
 	}

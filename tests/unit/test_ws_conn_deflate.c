@@ -252,7 +252,7 @@ START_TEST(running_out_of_memory_while_inflating_fails_with_1011)
 		agree(false);
 		put_n(COMPRESSED | WS_TEXT, HELLO, 7);
 		mem_fail_at(nth);
-		ws_conn_feed(&w.conn, w.wire, w.n);
+		ws_conn_feed(&w.conn, w.wire, w.n, NULL);
 		if (!mem_failed())
 			break;
 		mem_fail_at(0);

@@ -69,9 +69,9 @@ static void zlib_reads(z_stream *z, size_t len, const char *p, size_t n)
 
 static void inflates_to(bool takes_over, const char *p, size_t n, const char *want, size_t len)
 {
-	struct ws_inflated out;
+	struct ws_inflated out = { 0 };
 
-	ck_assert_int_eq(ws_inflate(codec, takes_over, p, n, len, &out), 0);
+	ck_assert_int_eq(ws_inflate(codec, takes_over, p, n, len, SIZE_MAX, &out), 0);
 	ck_assert_uint_eq(out.n, len);
 	if (len)
 		ck_assert_mem_eq(out.p, want, len);
@@ -80,8 +80,8 @@ static void inflates_to(bool takes_over, const char *p, size_t n, const char *wa
 
 static int inflate_error(const char *p, size_t n, size_t limit)
 {
-	struct ws_inflated out;
-	int err = ws_inflate(codec, false, p, n, limit, &out);
+	struct ws_inflated out = { 0 };
+	int err = ws_inflate(codec, false, p, n, limit, SIZE_MAX, &out);
 
 	if (err == 0)
 		ws_inflated_done(codec, &out);
@@ -252,14 +252,14 @@ START_TEST(a_bomb_is_cut_off)
 {
 	static char zeros[BIG];
 	size_t len = deflated(15, zeros, BIG);
-	struct ws_inflated out;
+	struct ws_inflated out = { 0 };
 
 	ck_assert_uint_lt(len, 1000);
 	ck_assert_int_eq(inflate_error(packed, len, BIG - 1), -EMSGSIZE);
 	ck_assert_int_eq(inflate_error(packed, len, 1), -EMSGSIZE);
 	ck_assert_int_eq(inflate_error(packed, len, 4095), -EMSGSIZE);
 	ck_assert_int_eq(inflate_error(packed, len, 4096), -EMSGSIZE);
-	ck_assert_int_eq(ws_inflate(codec, false, packed, len, BIG, &out), 0);
+	ck_assert_int_eq(ws_inflate(codec, false, packed, len, BIG, SIZE_MAX, &out), 0);
 	ck_assert_uint_le(out.capacity, BIG + 1);
 	ws_inflated_done(codec, &out);
 }
@@ -295,10 +295,10 @@ END_TEST
 
 START_TEST(several_loans_at_a_time)
 {
-	struct ws_inflated a, b;
+	struct ws_inflated a = { 0 }, b = { 0 };
 
-	ck_assert_int_eq(ws_inflate(codec, false, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, 9, &a), 0);
-	ck_assert_int_eq(ws_inflate(codec, false, "\x00", 1, 9, &b), 0);
+	ck_assert_int_eq(ws_inflate(codec, false, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, 9, SIZE_MAX, &a), 0);
+	ck_assert_int_eq(ws_inflate(codec, false, "\x00", 1, 9, SIZE_MAX, &b), 0);
 	ck_assert_ptr_ne(a.p, b.p);
 	ck_assert_mem_eq(a.p, "Hello", 5);
 	ws_inflated_done(codec, &a);

@@ -154,7 +154,7 @@ void put_raw(const void *p, size_t n)
 
 void feed_all(void)
 {
-	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, w.n), (ssize_t)w.n);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire, w.n, NULL), (ssize_t)w.n);
 	w.n = 0;
 }
 
@@ -163,7 +163,7 @@ void feed_copy(const char *p, size_t n)
 	char *copy = malloc(n + (n == 0));
 
 	memcpy(copy, p, n);
-	ck_assert_int_eq(ws_conn_feed(&w.conn, copy, n), (ssize_t)n);
+	ck_assert_int_eq(ws_conn_feed(&w.conn, copy, n, NULL), (ssize_t)n);
 	free(copy);
 }
 

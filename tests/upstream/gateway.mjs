@@ -120,7 +120,7 @@ export class Gateway {
 	/* Waits until nothing is left of any session: neither session nor descriptor. */
 	async quiet(before, ms = 12000) {
 		await until('everything is as it was', async () => {
-			const sessions = await this.metric('sockjs_sessions');
+			const sessions = (await this.metric('sockjs_sessions')) + (await this.metric('sockjs_sessions_connecting'));
 			const fds = this.descriptors();
 
 			return sessions > 0 || fds > before ? `${sessions} sessions, ${fds} descriptors instead of ${before}` : null;

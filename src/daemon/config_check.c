@@ -1,0 +1,278 @@
+/*
+ * daemon/config_check.c - whether a configuration that could be read can be run: files, users,
+ * backends, addresses; see config.h.
+ *
+ * Whatever starting would refuse is refused here, with its key. What is wrong stays wrong
+ * (-EINVAL); what another day may bring is -EAGAIN: a name that is not known yet, a directory to be
+ * mounted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "daemon/config.h"
+#include "daemon/config_error.h"
+#include "daemon/privs.h"
+#include "net/addr.h"
+#include "net/listener.h"
+#include "net/stream.h"
+#include "upstream/target.h"
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static int cannot_read(struct config *c, const char *key, const char *path, const char *why)
+{
+	return config_blame(
+	    c, -EINVAL, key, "cannot read \"%.*s\": %s", CONFIG_SHOWN_FILE, path, why);
+}
+
+static int check_file(struct config *c, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (!path)
+		return 0;
+	if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+		return cannot_read(c, key, path, strerror(errno));
+	return S_ISDIR(st.st_mode) ? cannot_read(c, key, path, strerror(EISDIR)) : 0;
+}
+
+/* It is opened by who starts, and the files in it by whom he becomes. */
+static int check_www(struct config *c)
+{
+	const char *www = c->options.server.www;
+	int fd, err = 0;
+
+	if (!www)
+		return 0;
+	fd = open(www, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return cannot_read(c, "www", www, strerror(errno));
+	if ((err = privs_borrow(c)) == 0) {
+		if (faccessat(fd, ".", X_OK, AT_EACCESS) < 0)
+			err = cannot_read(c, "www", www, strerror(errno));
+		privs_return();
+	}
+	close(fd);
+	return err;
+}
+
+/* It is opened for each request. */
+static int check_client_library(struct config *c)
+{
+	const char *path = c->options.server.client_library;
+	int err = check_file(c, "client_library", path);
+
+	if (!path || err < 0 || (err = privs_borrow(c)) < 0)
+		return err;
+	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+		err = cannot_read(c, "client_library", path, strerror(errno));
+	privs_return();
+	return err;
+}
+
+/* A pipe can be read but once, by who starts. */
+static bool may_be_read_twice(const char *path)
+{
+	struct stat st;
+
+	return !path || (stat(path, &st) == 0 && S_ISREG(st.st_mode));
+}
+
+/* Files of TLS, listeners' and upstreams' alike. `where` is the path of the options they are in;
+ * indexed by enum tls_file. */
+static int check_tls_files(struct config *c, const char *where, const char *const files[3])
+{
+	static const char *const names[] = {
+		[TLS_CERTIFICATE] = "certificate",
+		[TLS_KEY] = "key",
+		[TLS_CA] = "ca",
+	};
+	struct tls_trouble trouble;
+	char key[CONFIG_KEY];
+	bool twice = true;
+	int err = 0;
+
+	for (size_t k = 0; k < sizeof(names) / sizeof(*names) && err == 0; k++) {
+		snprintf(key, sizeof(key), "%s.tls.%s", where, names[k]);
+		err = check_file(c, key, files[k]);
+		twice = twice && may_be_read_twice(files[k]);
+	}
+	if (err < 0 || !twice || (!files[TLS_CERTIFICATE] && !files[TLS_CA]))
+		return err;
+	err = tls_check_files(files[TLS_CERTIFICATE], files[TLS_KEY], files[TLS_CA], &trouble);
+	if (err == 0)
+		return 0;
+	if (err != -EINVAL)
+		return config_no_memory(c);
+	snprintf(key, sizeof(key), "%s.tls.%s", where, names[trouble.file]);
+	return config_blame(c, err, key, "cannot use \"%.*s\": %s", CONFIG_SHOWN_FILE,
+	    files[trouble.file], trouble.why);
+}
+
+/* --- endpoints -------------------------------------------------------------------------------- */
+
+static bool is_tls_url(const char *url)
+{
+	return strncmp(url, "wss:", 4) == 0;
+}
+
+/* Who wrote it believes that his backends are reached by TLS. */
+static int check_tls_means_something(struct config *c, const char *where, size_t i)
+{
+	const struct upstream_options *u = &c->endpoints[i].options.upstream;
+	const char *name = u->tls_ca ? "ca" : u->tls_certificate ? "certificate" : NULL;
+	char key[CONFIG_KEY];
+
+	for (size_t k = 0; k < u->url.count; k++)
+		if (is_tls_url(u->url.items[k]))
+			return 0;
+	if (!name || u->url.count == 0)
+		return 0;
+	snprintf(key, sizeof(key), "%s.tls.%s", where, name);
+	return config_blame(c, -EINVAL, key, "means nothing here; it is for wss:// URLs");
+}
+
+static int check_urls(struct config *c, const char *where, const struct string_list *urls)
+{
+	char key[CONFIG_KEY];
+
+	for (size_t k = 0; k < urls->count; k++) {
+		if (target_is_url(urls->items[k]))
+			continue;
+		snprintf(key, sizeof(key), "%s.url[%zu]", where, k);
+		return config_blame(c, -EINVAL, key,
+		    "\"%.*s\" is not the URL of a backend; allowed: %s", CONFIG_SHOWN,
+		    urls->items[k], options_find("upstream.url")->allowed);
+	}
+	return 0;
+}
+
+static int check_upstream(struct config *c, size_t i)
+{
+	const struct upstream_options *u = &c->endpoints[i].options.upstream;
+	const char *files[] = {
+		[TLS_CERTIFICATE] = u->tls_certificate, [TLS_KEY] = u->tls_key, [TLS_CA] = u->tls_ca
+	};
+	char where[CONFIG_WHERE];
+	int err;
+
+	snprintf(where, sizeof(where), "endpoints[%zu].upstream", i);
+	if ((err = check_urls(c, where, &u->url)) < 0 ||
+	    (err = check_tls_files(c, where, files)) < 0)
+		return err;
+	return check_tls_means_something(c, where, i);
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static bool is_unix_address(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0;
+}
+
+static int check_listener(struct config *c, size_t i)
+{
+	const struct config_listener *l = &c->listeners[i];
+	const struct listener_options *o = &l->options.listener;
+	char where[CONFIG_WHERE], key[CONFIG_KEY];
+
+	config_listener_path(c, i, where);
+	if (o->mode && !is_unix_address(l->address)) {
+		snprintf(key, sizeof(key), "%s.mode", where);
+		return config_blame(c, -EINVAL, key,
+		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
+	}
+	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
+}
+
+struct place {
+	char key[CONFIG_WHERE];
+	const char *text;
+	struct listen_addr addr;
+};
+
+/* What a name stands for, and whether one could listen there; a port that is taken is not asked
+ * for, since it may be taken by who runs with this very configuration. */
+static int try_place(struct config *c, struct place *p)
+{
+	const char *sentence = "";
+	char why[160];
+	int err = listen_addr_parse(p->text, &p->addr, &sentence);
+
+	if (err == 0 && (err = listen_addr_try(&p->addr, why, sizeof(why))) == 0)
+		return 0;
+	return config_blame(c, err == -EINVAL ? err : -EAGAIN, p->key, "\"%.*s\": %s",
+	    CONFIG_SHOWN_FILE, p->text, *sentence ? sentence : why);
+}
+
+static int try_places(struct config *c, struct place *places, size_t count)
+{
+	int err;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((err = try_place(c, &places[i])) < 0)
+			return err;
+		for (size_t j = 0; j < i; j++)
+			if (listen_addr_overlaps(&places[i].addr, &places[j].addr))
+				return config_blame(c, -EINVAL, places[i].key,
+				    "\"%.*s\" is taken by %s, \"%.*s\"", CONFIG_SHOWN,
+				    places[i].text, places[j].key, CONFIG_SHOWN, places[j].text);
+	}
+	return 0;
+}
+
+int config_try(struct config *c)
+{
+	size_t count = c->listener_count;
+	struct place *places = mem_zalloc((count + 1) * sizeof(*places));
+	int err;
+
+	if (!places)
+		return config_no_memory(c);
+	for (size_t i = 0; i < count; i++) {
+		config_listener_path(c, i, places[i].key);
+		places[i].text = c->listeners[i].address;
+	}
+	if (c->internal) {
+		snprintf(places[count].key, CONFIG_WHERE, "%s",
+		    c->internal_given ? "--internal" : "internal.listen");
+		places[count++].text = c->internal;
+	}
+	err = try_places(c, places, count);
+	mem_free(places);
+	return err;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static int check_there_is_something(struct config *c)
+{
+	if (c->listener_count == 0)
+		return config_blame(c, -EINVAL, "listen",
+		    "missing; allowed: a list of addresses such as \"127.0.0.1:8081\"");
+	if (c->endpoint_count == 0)
+		return config_blame(c, -EINVAL, "endpoints",
+		    "missing; allowed: a list of objects, each with \"prefix\" and "
+		    "\"application\"");
+	return 0;
+}
+
+int config_check(struct config *c)
+{
+	int err = check_there_is_something(c);
+
+	for (size_t i = 0; i < c->listener_count && err == 0; i++)
+		err = check_listener(c, i);
+	for (size_t i = 0; i < c->endpoint_count && err == 0; i++)
+		err = check_upstream(c, i);
+	if (err == 0)
+		err = privs_check(c);
+	if (err == 0)
+		err = check_www(c);
+	return err < 0 ? err : check_client_library(c);
+}

@@ -1,0 +1,105 @@
+/*
+ * daemon/config_hint.c - where a key belongs; see config_hint.h.
+ *
+ * The table of options knows most of them; the few words of the daemon's own stand here.
+ */
+#include "daemon/config_hint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/options.h"
+
+static const char *const scopes[] = {
+	[OPTION_SERVER] = "",
+	[OPTION_LISTENER] = "listen[].",
+	[OPTION_ENDPOINT] = "endpoints[].",
+	[OPTION_UPSTREAM] = "endpoints[].",
+};
+
+static const char *const belongs[] = {
+	[OPTION_SERVER] = "to the top level",
+	[OPTION_LISTENER] = "into an object of listen",
+	[OPTION_ENDPOINT] = "into an endpoint",
+	[OPTION_UPSTREAM] = "into an endpoint whose application is \"upstream\"",
+};
+
+static const struct {
+	const char *key;
+	enum option_scope scope;
+	const char *path;
+} words[] = {
+	{ "listen", OPTION_SERVER, "listen" },
+	{ "internal", OPTION_SERVER, "internal.listen" },
+	{ "endpoints", OPTION_SERVER, "endpoints" },
+	{ "user", OPTION_SERVER, "user" },
+	{ "group", OPTION_SERVER, "group" },
+	{ "log_level", OPTION_SERVER, "log_level" },
+	{ "log_format", OPTION_SERVER, "log_format" },
+	{ "address", OPTION_LISTENER, "address" },
+	{ "prefix", OPTION_ENDPOINT, "prefix" },
+	{ "application", OPTION_ENDPOINT, "application" },
+};
+
+/* How far a key is from being this option: 0 it is its name, 1 it begins its path, 2 it ends it.
+ * -1: it has nothing to do with it. */
+static int distance(const char *option, const char *key)
+{
+	size_t n = strlen(option), m = strlen(key);
+
+	if (strcmp(option, key) == 0)
+		return 0;
+	if (n > m && strncmp(option, key, m) == 0 && option[m] == '.')
+		return 1;
+	return n > m && strcmp(option + n - m, key) == 0 && option[n - m - 1] == '.' ? 2 : -1;
+}
+
+/* The nearest of all; its distance in *nearest. */
+static const struct option *find_option(const char *key, int *nearest)
+{
+	size_t count;
+	const struct option *table = options_table(&count), *found = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		int d = distance(table[i].key, key);
+
+		if (d >= 0 && (!found || d < *nearest)) {
+			found = &table[i];
+			*nearest = d;
+		}
+	}
+	return found;
+}
+
+static bool say(char *hint, size_t size, enum option_scope scope, const char *path, size_t n)
+{
+	snprintf(hint, size, "it belongs %s: %s%.*s", belongs[scope], scopes[scope], (int)n, path);
+	return true;
+}
+
+/* As the manual writes it, "limits.connections"; in JSON that is an object in an object. */
+static bool say_nested(char *hint, size_t size, const char *key)
+{
+	int group = (int)strcspn(key, ".");
+
+	snprintf(hint, size, "a dot stands for an object: \"%.*s\": { \"%s\": ... }", group, key,
+	    key + group + 1);
+	return true;
+}
+
+bool config_hint(const char *path, const char *group, const char *key, char *hint, size_t size)
+{
+	const struct option *opt;
+	int d = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].key, key) == 0)
+			return say(
+			    hint, size, words[i].scope, words[i].path, strlen(words[i].path));
+	if (*key == '\0' || strlen(key) > 60 || !(opt = find_option(key, &d)))
+		return false;
+	if (d == 0 && strchr(key, '.') && *group == '\0' &&
+	    strncmp(path, scopes[opt->scope], strcspn(path, "[")) == 0)
+		return say_nested(hint, size, key);
+	return say(hint, size, opt->scope, opt->key, d == 1 ? strlen(key) : strlen(opt->key));
+}

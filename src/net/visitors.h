@@ -1,0 +1,22 @@
+/*
+ * net/visitors.h - connections and sessions of one address, counted for all reactors in one table
+ * (base/quotas.h).
+ *
+ * An IPv4 address is one visitor; of IPv6 a whole /64 is, for that is what one customer gets. A
+ * unix socket is nobody, and so is an unknown address. Whether an address is that of a proxy,
+ * who stands for many, is for the caller to know.
+ */
+#ifndef NET_VISITORS_H
+#define NET_VISITORS_H
+
+#include "base/quotas.h"
+#include "net/addr.h"
+
+/* What a visitor may have. */
+enum visitor_kind { VISITOR_CONNECTION, VISITOR_SESSION, VISITOR_KINDS };
+
+/* As quota_take(), by address. `q` may be NULL: no limits. */
+enum quota_verdict visitor_enter(
+    struct quotas *q, const struct addr *who, enum visitor_kind kind, struct quota_row **row);
+
+#endif

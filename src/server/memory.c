@@ -1,0 +1,177 @@
+/*
+ * server/memory.c - limits.memory_bytes: what all clients together may make us hold.
+ *
+ * Each client is bounded, but most hold nothing at all, and the sum of what all might hold is more
+ * than any machine has. So every half second the size of the process is looked at, which costs a
+ * system call. Only when that is beyond the limit is added up what clients hold: messages that
+ * wait for them or for the application, messages and bodies that are unfinished, what the kernel has
+ * not taken. If it is too much, those who hold most end (4503), the largest first, until an eighth of
+ * the limit is free again. Each reactor ends its own, in proportion to what it holds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/server_private.h"
+
+#define LOOK_MS      500
+#define SIZE_CLASSES 64 /* powers of two */
+
+/* What is held, by how much each holds of it. */
+struct tally {
+	size_t total;
+	size_t by_class[SIZE_CLASSES];
+};
+
+static unsigned size_class(size_t n)
+{
+	return n ? SIZE_CLASSES - 1 - (unsigned)__builtin_clzll(n) : 0;
+}
+
+/* --- looking ------------------------------------------------------------ */
+
+/* Resident octets; SIZE_MAX if nobody tells. */
+static size_t process_size(int statm)
+{
+	char text[64];
+	ssize_t n = statm >= 0 ? pread(statm, text, sizeof(text) - 1, 0) : -1;
+	unsigned long pages;
+
+	if (n <= 0)
+		return SIZE_MAX;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %lu", &pages) != 1)
+		return SIZE_MAX;
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* --- adding up ------------------------------------------------------------ */
+
+static void count(struct tally *tally, size_t held)
+{
+	tally->total += held;
+	tally->by_class[size_class(held)] += held;
+}
+
+static bool count_body(size_t held, void *arg)
+{
+	count(arg, held);
+	return false;
+}
+
+/* A wire that its session has left, and that still has something to say. */
+static size_t orphan_held(const struct receiver *receiver)
+{
+	return receiver->session ? 0 : receiver->ops->buffered(receiver);
+}
+
+static void add_up(struct reactor *r, struct tally *tally)
+{
+	struct list *pos;
+
+	list_foreach (pos, &r->base.sessions.sessions)
+		count(tally, session_held(container_of(pos, struct session, node)));
+	list_foreach (pos, &r->base.receivers)
+		count(tally, orphan_held(container_of(pos, struct receiver, node)));
+	http_server_each_body(r->base.http, count_body, tally);
+}
+
+/* --- ending ---------------------------------------------------------------- */
+
+struct shedding {
+	size_t least;    /* who holds less stays */
+	size_t wanted;   /* octets still to be freed */
+	unsigned victims;
+};
+
+static bool sheds(struct shedding *s, size_t held)
+{
+	if (s->wanted == 0 || held < s->least)
+		return false;
+	s->wanted -= held < s->wanted ? held : s->wanted;
+	s->victims++;
+	return true;
+}
+
+static bool shed_body(size_t held, void *arg)
+{
+	return sheds(arg, held);
+}
+
+static void shed(struct reactor *r, struct shedding *s)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &r->base.sessions.sessions) {
+		struct session *session = container_of(pos, struct session, node);
+
+		if (sheds(s, session_held(session)))
+			session_cut(session, CLOSE_TOO_MUCH_HELD);
+	}
+	list_foreach_safe (pos, next, &r->base.receivers) {
+		struct receiver *receiver = container_of(pos, struct receiver, node);
+
+		if (sheds(s, orphan_held(receiver)))
+			receiver->ops->abort(receiver);
+	}
+	http_server_each_body(r->base.http, shed_body, s);
+}
+
+/* The largest go first; among those of one class, as they come. */
+static void free_some(struct reactor *r, const struct tally *tally, size_t wanted)
+{
+	struct shedding s = { .wanted = wanted };
+
+	for (int class = SIZE_CLASSES - 1; class >= 0 && s.wanted > 0; class--) {
+		if (tally->by_class[class] == 0)
+			continue;
+		s.least = class ? (size_t)1 << class : 1;
+		shed(r, &s);
+	}
+	log_warn_limited("limits.memory_bytes is reached; those who held most were ended",
+	    LOG_INT("reactor", r->index), LOG_INT("held", tally->total),
+	    LOG_INT("ended", s.victims));
+}
+
+/* --- each half second --------------------------------------------------------- */
+
+static size_t held_by_all(const struct sockjs_server *server)
+{
+	size_t total = 0;
+
+	for (unsigned i = 0; i < server->reactor_count; i++)
+		total += atomic_load_explicit(&server->reactors[i]->held, memory_order_relaxed);
+	return total;
+}
+
+static void look(struct reactor *r, size_t limit)
+{
+	struct tally tally = { 0 };
+	size_t all, excess;
+
+	if (process_size(r->server->statm) <= limit)
+		return;
+	add_up(r, &tally);
+	atomic_store_explicit(&r->held, tally.total, memory_order_relaxed);
+	all = held_by_all(r->server);
+	if (all <= limit)
+		return;
+	excess = all - (limit - limit / 8);
+	free_some(r, &tally, (size_t)((double)excess * (double)tally.total / (double)all));
+}
+
+static void on_memory_timer(struct timer *t)
+{
+	struct reactor *r = container_of(t, struct reactor, memory_timer);
+
+	look(r, r->server->options.server.limit_memory);
+	timer_start(loop_timers(r->loop), t, LOOK_MS);
+}
+
+void memory_watch(struct reactor *r)
+{
+	timer_init(&r->memory_timer, on_memory_timer);
+	if (r->server->options.server.limit_memory)
+		timer_start(loop_timers(r->loop), &r->memory_timer, LOOK_MS);
+}
