@@ -562,7 +562,6 @@ if command -v openssl >/dev/null && make_pair one && make_pair two; then
 	open_connection
 	says 'one connection too many is closed before its TLS handshake' "$(answer | wc -c)" 0
 	says 'and said in the log' "$(<"$tmp/err")" '*reason="connections_per_address" client="127.0.0.1" limit=1 *'
-	request GET /app 2>/dev/null
 	printf 'GET / HTTP/1.1\r\n\r\n' >&4
 	exec 3>&- 4>&-
 	for _ in 1 2 3 4 5 6 7 8 9 10; do

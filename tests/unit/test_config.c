@@ -123,7 +123,9 @@ static const struct {
 	    "log_format, threads, www, client_library, trusted_proxies, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
-	    "f.json: limits.header_byte: unknown key; allowed: connections, header_bytes, "
+	    "f.json: limits.header_byte: unknown key; allowed: connections, "
+	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
+	    "handshake_rate_per_address, header_bytes, "
 	    "header_timeout_ms, body_timeout_ms, "
 	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
 	/* keys in the wrong place */
@@ -164,6 +166,7 @@ static const struct {
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
 	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
 	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
+	    "max_messages_per_second, max_bytes_per_second, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	/* types */
 	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
