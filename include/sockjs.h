@@ -209,7 +209,8 @@ SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
 /* A number for logs and administration, unique in the process. Not the SockJS session id, which is
  * a secret of the client. */
 SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);
-/* For information only; as sockjs_handshake_transport(). */
+/* What carries the session now, or did last, in the words of sockjs_handshake_transport(): a
+ * session may go on by another HTTP transport than the one that opened it. For information only. */
 SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 /* The subprotocol chosen, or NULL. */
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);

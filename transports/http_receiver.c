@@ -13,7 +13,7 @@
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver_private.h"
 
-#define FINISH_MS 30000 /* the rest of a response may take nothing for so long */
+#define FINISH_MS 30000 /* a client may take nothing of the rest of a response for so long */
 
 static struct http_receiver *of(struct receiver *base)
 {
@@ -52,10 +52,10 @@ void http_receiver_end(struct http_receiver *r)
 static void on_finish_timer(struct timer *t)
 {
 	struct http_receiver *r = container_of(t, struct http_receiver, again.timer);
-	size_t left = stream_queued(&r->again.stream);
+	uint64_t progress = stream_progress(&r->again.stream);
 
-	if (left < r->left) {
-		r->left = left;
+	if ((int64_t)(progress - r->progress) > 0) {
+		r->progress = progress;
 		timer_start(loop_timers(loop_of(r)), t, FINISH_MS);
 		return;
 	}
@@ -115,7 +115,7 @@ static enum recv_status finish(struct http_receiver *r)
 	}
 	r->phase = HTTP_FINISHED;
 	timer_init(&r->again.timer, on_finish_timer);
-	r->left = stream_queued(&r->again.stream);
+	r->progress = stream_progress(&r->again.stream);
 	timer_start(loop_timers(loop_of(r)), &r->again.timer, FINISH_MS);
 	return RECV_DONE;
 }
@@ -231,6 +231,16 @@ static enum recv_status receiver_messages(
 	return say(r, (struct bytes){ buf_data(frame), buf_len(frame) }, false);
 }
 
+/* A stream ends, and who is there comes back; a poll does so anyway. */
+static enum recv_status receiver_ask(struct receiver *base)
+{
+	struct http_receiver *r = of(base);
+
+	if (!r->wire->is_streaming || r->phase != HTTP_DETACHED)
+		return RECV_MORE;
+	return say_in_stream(r, (struct bytes){ 0 }, true);
+}
+
 static void receiver_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct http_receiver *r = of(base);
@@ -262,13 +272,26 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+static uint64_t receiver_progress(const struct receiver *base)
+{
+	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
+static const char *receiver_transport(const struct receiver *base)
+{
+	return container_of(base, struct http_receiver, base)->wire->transport->name;
+}
+
 const struct receiver_ops http_receiver_ops = {
 	.open = receiver_open,
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
+	.ask = receiver_ask,
 	.close = receiver_close,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
+	.progress = receiver_progress,
+	.transport = receiver_transport,
 };
 
 /* --- the stream's events ------------------------------------------------ */

@@ -26,8 +26,8 @@ struct http_receiver {
 	struct transport_reactor *reactor;
 	struct buf *said; /* while HTTP_IN_REQUEST */
 	union {
-		size_t framed; /* octets of frames said, for response_limit */
-		size_t left;   /* once finished: those queued, when last looked at */
+		size_t framed;     /* octets of frames said, for response_limit */
+		uint64_t progress; /* once finished: of its stream, when last looked at */
 	};
 	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	uint8_t phase;

@@ -279,7 +279,8 @@ static const struct option table[] = {
 	  .sentence = "A streaming response ends after this much, so that browsers free its memory." },
 	{ ENDPOINT("first_message_timeout_ms", OPTION_INT, 0, DAY_MS, "60000", first_message_timeout_ms),
 	  .sentence = "A session whose client has sent nothing, not even an answer to a ping, for this "
-		      "long since it opened is closed; 0: never." },
+		      "long since it opened is closed; 0: never. After half of it the client is asked: "
+		      "a WebSocket is pinged, and a stream ends once, so that its client comes back." },
 	{ ENDPOINT("max_message_bytes", OPTION_INT, 1, GIGABYTE, "65536", max_message_bytes),
 	  .sentence = "Longest message a client may send." },
 	{ ENDPOINT("max_body_bytes", OPTION_INT, 1, GIGABYTE, "1048576", max_body_bytes),

@@ -122,8 +122,7 @@ uint64_t session_now(const struct session *s)
 void session_publish(const struct session *s)
 {
 	if (s->entry)
-		session_entry_publish(
-		    s->entry, session_is_open(s), s->receiver != NULL, s->stopped);
+		session_entry_publish(s->entry, session_is_open(s), s->stopped);
 }
 
 static void set_state(struct session *s, enum session_state state)
@@ -236,7 +235,6 @@ void session_forget_receiver(struct session *s)
 		s->receiver->session = NULL;
 	s->receiver = NULL;
 	s->blocked_since = 0;
-	session_publish(s);
 }
 
 /* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
@@ -400,17 +398,17 @@ int session_attach(struct session *s, struct receiver *r)
 	}
 	s->receiver = r;
 	r->session = s;
+	if (r->ops->transport)
+		s->transport = r->ops->transport(r);
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {
-		session_publish(s);
 		session_mark_dirty(s); /* it may have been accepted before it came here */
 		return 0;
 	} else {
 		s->heard = true;
 		s->deadline = 0;
 		s->last_sent = session_now(s);
-		session_publish(s);
 		session_flush(s);
 		if (s->full)
 			/* There may be room now; not said from within this call */

@@ -13,6 +13,14 @@ static void consider(uint64_t *nearest, uint64_t deadline)
 		*nearest = deadline;
 }
 
+/* Half of it, then the client is asked; it has the other half to answer. */
+static uint64_t time_to_be_heard(const struct session *s)
+{
+	uint64_t all = s->limits->first_message_timeout_ms;
+
+	return s->asked ? all : all / 2;
+}
+
 static uint64_t nearest_deadline(const struct session *s)
 {
 	const struct session_limits *l = s->limits;
@@ -25,7 +33,7 @@ static uint64_t nearest_deadline(const struct session *s)
 	if (s->receiver && l->heartbeat_delay_ms)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
 	if (!s->heard && l->first_message_timeout_ms)
-		consider(&nearest, s->born + l->first_message_timeout_ms);
+		consider(&nearest, s->born + time_to_be_heard(s));
 	return nearest;
 }
 
@@ -40,26 +48,54 @@ void session_arm(struct session *s)
 	timer_start(wheel, &s->timer, nearest > now ? nearest - now : 0);
 }
 
+/* Slow is not dead: what the client has acknowledged counts, for what waits here does not become
+ * less before the kernel has room for it again. */
 static void check_progress(struct session *s, uint64_t now)
 {
-	size_t waiting;
+	uint32_t progress;
 
 	if (!s->receiver || !s->blocked_since || !s->limits->send_timeout_ms ||
 	    now < s->blocked_since + s->limits->send_timeout_ms)
 		return;
-	waiting = s->receiver->ops->buffered(s->receiver);
-	if (waiting < s->blocked_bytes) {
-		s->blocked_bytes = session_at_most_u32(waiting);
+	progress = (uint32_t)s->receiver->ops->progress(s->receiver);
+	if ((int32_t)(progress - s->blocked_at) > 0) {
+		s->blocked_at = progress;
 		s->blocked_since = now;
 		return;
 	}
 	session_cut(s, CLOSE_SLOW);
 }
 
+/* That it acknowledges what we say is no sign: so does a proxy that holds a stream back. */
+static void ask(struct session *s)
+{
+	enum recv_status status = RECV_MORE;
+
+	s->asked = true;
+	if (s->receiver && s->receiver->ops->ask)
+		status = s->receiver->ops->ask(s->receiver);
+	if (status != RECV_MORE)
+		session_went_on(s, status);
+}
+
+/* A wire that is not read, because the application has paused, brings no sign either. */
+static bool is_deaf(const struct session *s)
+{
+	return s->stopped && s->receiver && s->receiver->ops->pause;
+}
+
 static void check_silence(struct session *s, uint64_t now)
 {
-	if (!s->heard && s->state == SESSION_OPEN && s->limits->first_message_timeout_ms &&
-	    now >= s->born + s->limits->first_message_timeout_ms) {
+	if (s->heard || s->state != SESSION_OPEN || !s->limits->first_message_timeout_ms ||
+	    now < s->born + time_to_be_heard(s))
+		return;
+	if (is_deaf(s)) {
+		s->born = now;
+		return;
+	}
+	if (!s->asked)
+		ask(s);
+	if (s->state == SESSION_OPEN && now >= s->born + time_to_be_heard(s)) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
 		s->lost = true;

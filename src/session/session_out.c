@@ -86,22 +86,17 @@ static bool send_batch(struct session *s)
 	return session_went_on(s, status);
 }
 
-uint32_t session_at_most_u32(size_t n)
-{
-	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
 bool session_is_blocked(struct session *s)
 {
-	size_t waiting = s->receiver->ops->buffered(s->receiver);
+	const struct receiver *r = s->receiver;
 
-	if (waiting == 0) {
+	if (r->ops->buffered(r) == 0) {
 		s->blocked_since = 0;
 		return false;
 	}
 	if (s->blocked_since == 0) {
 		s->blocked_since = session_now(s);
-		s->blocked_bytes = session_at_most_u32(waiting);
+		s->blocked_at = (uint32_t)r->ops->progress(r);
 		session_arm(s);
 	}
 	return true;

@@ -12,7 +12,7 @@
 
 /* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
  * fine) */
-void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused);
+void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
 
 /* session.c */
@@ -37,7 +37,6 @@ void session_flush(struct session *s);
 bool session_went_on(struct session *s, enum recv_status status);
 bool session_is_blocked(struct session *s);
 void session_tell_writable(struct session *s);
-uint32_t session_at_most_u32(size_t n);
 
 /* session_in.c */
 /* The application goes on: what waited first, then the wire. */

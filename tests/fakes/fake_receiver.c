@@ -65,6 +65,14 @@ static enum recv_status fake_messages(
 	return outcome(r);
 }
 
+static enum recv_status fake_ask(struct receiver *base)
+{
+	struct fake_receiver *r = of(base);
+
+	r->asked++;
+	return r->ends_when_asked ? RECV_DONE : outcome(r);
+}
+
 static void fake_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct fake_receiver *r = of(base);
@@ -99,19 +107,34 @@ static size_t fake_buffered(const struct receiver *base)
 	return container_of(base, const struct fake_receiver, base)->queued;
 }
 
+static uint64_t fake_progress(const struct receiver *base)
+{
+	const struct fake_receiver *r = container_of(base, const struct fake_receiver, base);
+
+	return r->acknowledged - r->queued;
+}
+
 static void fake_pause(struct receiver *base, bool paused)
 {
 	of(base)->paused = paused;
+}
+
+static const char *fake_transport(const struct receiver *base)
+{
+	return container_of(base, const struct fake_receiver, base)->transport;
 }
 
 static const struct receiver_ops fake_ops = {
 	.open = fake_open,
 	.messages = fake_messages,
 	.heartbeat = fake_heartbeat,
+	.ask = fake_ask,
 	.close = fake_close,
 	.refuse = fake_refuse,
 	.abort = fake_abort,
 	.buffered = fake_buffered,
+	.progress = fake_progress,
+	.transport = fake_transport,
 	.pause = fake_pause,
 };
 
@@ -120,12 +143,14 @@ void fake_receiver_init(struct fake_receiver *r)
 	memset(r, 0, sizeof(*r));
 	r->base.ops = &fake_ops;
 	r->paused = -1;
+	r->transport = "xhr_streaming";
 }
 
 void fake_receiver_init_polling(struct fake_receiver *r)
 {
 	fake_receiver_init(r);
 	r->polling = true;
+	r->transport = "xhr";
 }
 
 void fake_receiver_drain(struct fake_receiver *r, size_t left)

@@ -138,6 +138,80 @@ START_TEST(a_client_that_never_shows_that_it_hears_us_is_closed_as_silent)
 }
 END_TEST
 
+START_TEST(a_client_that_was_never_heard_is_asked_once_when_half_of_its_time_is_over)
+{
+	static struct fake_receiver r;
+
+	limits.first_message_timeout_ms = 8000;
+	open_stream(&r);
+	fake_loop_pass(loop, 3999);
+	ck_assert_uint_eq(r.asked, 0);
+	fake_loop_pass(loop, 1);
+	ck_assert_uint_eq(r.asked, 1);
+	fake_loop_pass(loop, 3999);
+	ck_assert_uint_eq(r.asked, 1);
+	fake_receiver_said(&r, "");
+	session_heard(r.base.session);
+	fake_loop_pass(loop, 1);
+	app_was_told("");
+}
+END_TEST
+
+START_TEST(a_client_that_comes_back_when_its_stream_has_ended_only_to_ask_it_has_been_heard)
+{
+	static struct fake_receiver r, again;
+	struct session *s;
+
+	limits.first_message_timeout_ms = 8000;
+	s = open_stream(&r);
+	r.ends_when_asked = true;
+	fake_loop_pass(loop, 4000);
+	ck_assert_ptr_null(r.base.session);
+	send_text(s, "kept");
+	fake_receiver_init(&again);
+	session_attach(s, &again.base);
+	fake_receiver_said(&again, "a[kept]");
+	fake_loop_pass(loop, 20000);
+	ck_assert_uint_eq(again.asked, 0);
+	app_was_told("");
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_come_back_is_a_connect_failure_after_the_disconnect_delay)
+{
+	static struct fake_receiver r;
+
+	limits.first_message_timeout_ms = 20000;
+	open_stream(&r);
+	r.ends_when_asked = true;
+	fake_loop_pass(loop, 10000);
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	fake_loop_turn(loop);
+	app_was_told("[close 1002 Connection interrupted][free]");
+	ck_assert_uint_eq(reactor.counters.connect_failures, 1);
+}
+END_TEST
+
+START_TEST(a_client_whom_a_paused_application_does_not_read_is_not_called_silent)
+{
+	static struct fake_receiver r;
+	struct session *s;
+
+	limits.first_message_timeout_ms = 8000;
+	s = open_stream(&r);
+	session_pause(s);
+	fake_loop_pass(loop, 60000);
+	app_was_told("");
+	session_resume(s);
+	fake_loop_turn(loop);
+	fake_loop_pass(loop, 12000);
+	fake_loop_turn(loop);
+	app_was_told("[close 4501 The client never answered]");
+}
+END_TEST
+
 START_TEST(a_message_or_a_pong_or_a_second_receiver_shows_that_the_client_hears_us)
 {
 	struct session *a, *b, *c;
@@ -204,6 +278,13 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_heartbeat_delay_of_zero_is_none);
 	tcase_add_test(tc, a_heartbeat_that_is_lost_ends_the_session);
 	tcase_add_test(tc, a_client_that_never_shows_that_it_hears_us_is_closed_as_silent);
+	tcase_add_test(
+	    tc, a_client_that_was_never_heard_is_asked_once_when_half_of_its_time_is_over);
+	tcase_add_test(
+	    tc, a_client_that_comes_back_when_its_stream_has_ended_only_to_ask_it_has_been_heard);
+	tcase_add_test(
+	    tc, a_client_that_does_not_come_back_is_a_connect_failure_after_the_disconnect_delay);
+	tcase_add_test(tc, a_client_whom_a_paused_application_does_not_read_is_not_called_silent);
 	tcase_add_test(tc, a_message_or_a_pong_or_a_second_receiver_shows_that_the_client_hears_us);
 	tcase_add_test(tc, a_closing_session_lets_the_loop_rest);
 	tcase_add_test(tc, a_closing_session_without_a_receiver_lets_the_loop_rest);
