@@ -13,7 +13,10 @@
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver_private.h"
 
-#define FINISH_MS 30000 /* a client may take nothing of the rest of a response for so long */
+#define ARRIVING_BYTES                                                                             \
+	16384 /* so much takes a slow line a second, and fits no sooner into a delay */
+#define ARRIVING_LOOK_MS 500
+#define FINISH_MS        30000 /* a client may take nothing of the rest of a response for so long */
 
 static struct http_receiver *of(struct receiver *base)
 {
@@ -87,6 +90,7 @@ static void part(struct http_receiver *r)
 {
 	struct http_server *http = r->reactor->http;
 
+	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
 	if (!r->keep_alive) {
 		http_server_end(http, &r->again.stream);
 	} else if (!http_receiver_repeats(r)) {
@@ -99,11 +103,51 @@ static void part(struct http_receiver *r)
 	http_receiver_end(r);
 }
 
+/* Whether the client has a lot to take yet. One that is told little need not be asked. */
+static bool is_arriving(const struct http_receiver *r)
+{
+	return r->framed > ARRIVING_BYTES && stream_unacked(&r->again.stream) > ARRIVING_BYTES;
+}
+
+/* It has taken all, or it says something new, or nobody wants to know any more. */
+static void arrived(struct http_receiver *r)
+{
+	if (r->base.session)
+		session_receiver_arrived(r->base.session, &r->base);
+	part(r);
+}
+
+static void on_arriving_timer(struct timer *t)
+{
+	struct http_receiver *r = container_of(t, struct http_receiver, again.timer);
+
+	if (!r->base.session || stream_unacked(&r->again.stream) == 0)
+		arrived(r);
+	else
+		timer_start(loop_timers(loop_of(r)), t, ARRIVING_LOOK_MS);
+}
+
+/* The connection is kept until then; a client that begins anew on it is heard, and one that reads
+ * until the end has it behind what it reads. */
+static void wait_for_arrival(struct http_receiver *r)
+{
+	r->phase = HTTP_ARRIVING;
+	if (!r->keep_alive)
+		stream_shutdown(&r->again.stream);
+	stream_want(&r->again.stream, STREAM_READ);
+	timer_init(&r->again.timer, on_arriving_timer);
+	timer_start(loop_timers(loop_of(r)), &r->again.timer, ARRIVING_LOOK_MS);
+}
+
 /* Everything was said. */
 static enum recv_status finish(struct http_receiver *r)
 {
 	bool attached = r->base.session != NULL;
 
+	if (stream_queued(&r->again.stream) == 0 && attached && is_arriving(r)) {
+		wait_for_arrival(r);
+		return RECV_ARRIVING;
+	}
 	if (stream_queued(&r->again.stream) == 0) {
 		part(r);
 		return RECV_DONE;
@@ -302,6 +346,8 @@ static void on_readable(struct stream *s)
 
 	if (r->phase == HTTP_WAITING)
 		http_again_readable(&r->again);
+	else if (r->phase == HTTP_ARRIVING)
+		arrived(r);
 	else
 		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the kernel */
 }
@@ -314,6 +360,11 @@ static void on_writable(struct stream *s)
 	if (r->phase == HTTP_DETACHED) {
 		if (session)
 			session_writable(session);
+		return;
+	}
+	if (session && is_arriving(r)) {
+		wait_for_arrival(r);
+		session_receiver_arriving(session, &r->base);
 		return;
 	}
 	if (session)
@@ -394,6 +445,9 @@ static void begin_stream(struct http_receiver *r, struct session *s)
 		break;
 	case RECV_DONE:
 		session_receiver_done(s, &r->base);
+		break;
+	case RECV_ARRIVING:
+		session_receiver_arriving(s, &r->base);
 		break;
 	case RECV_MORE:
 		break;

@@ -22,7 +22,10 @@ enum recv_status {
 	RECV_MORE, /* said; keep me (also if that was all, but the wire has not taken it yet: then
 	            * session_receiver_done() follows) */
 	RECV_DONE, /* said, and that was all I can say: I am detached, forget me */
-	RECV_GONE, /* the wire broke: I am detached, what was said is lost */
+	RECV_ARRIVING, /* likewise, but the client has a lot to take yet: until I say that all has
+	                * arrived, ask for my progress before you think that it does not come back
+	                */
+	RECV_GONE,     /* the wire broke: I am detached, what was said is lost */
 };
 
 struct receiver_ops {

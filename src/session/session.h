@@ -209,6 +209,11 @@ void session_receiver_gone(struct session *s, struct receiver *r);
 /* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
  * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
+/* Likewise, as with RECV_ARRIVING: the wire has taken it all, the client has not. It may be told that
+ * it has, unless another receiver was attached or the session has ended (r->session is NULL then).
+ */
+void session_receiver_arriving(struct session *s, struct receiver *r);
+void session_receiver_arrived(struct session *s, struct receiver *r);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */

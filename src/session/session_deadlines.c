@@ -48,22 +48,25 @@ void session_arm(struct session *s)
 	timer_start(wheel, &s->timer, nearest > now ? nearest - now : 0);
 }
 
+static bool has_progressed(struct session *s, const struct receiver *r)
+{
+	uint32_t progress = (uint32_t)r->ops->progress(r), before = s->blocked_at;
+
+	s->blocked_at = progress;
+	return (int32_t)(progress - before) > 0;
+}
+
 /* Slow is not dead: what the client has acknowledged counts, for what waits here does not become
  * less before the kernel has room for it again. */
 static void check_progress(struct session *s, uint64_t now)
 {
-	uint32_t progress;
-
 	if (!s->receiver || !s->blocked_since || !s->limits->send_timeout_ms ||
 	    now < s->blocked_since + s->limits->send_timeout_ms)
 		return;
-	progress = (uint32_t)s->receiver->ops->progress(s->receiver);
-	if ((int32_t)(progress - s->blocked_at) > 0) {
-		s->blocked_at = progress;
+	if (has_progressed(s, s->receiver))
 		s->blocked_since = now;
-		return;
-	}
-	session_cut(s, CLOSE_SLOW);
+	else
+		session_cut(s, CLOSE_SLOW);
 }
 
 /* That it acknowledges what we say is no sign: so does a proxy that holds a stream back. */
@@ -114,13 +117,24 @@ static void check_heartbeat(struct session *s, uint64_t now)
 	}
 }
 
+/* Whether the client cannot come back yet, for it has to read first what was said to it. */
+static bool is_still_arriving(struct session *s)
+{
+	struct receiver *r = session_arriving(s);
+
+	return r && has_progressed(s, r);
+}
+
 /* The client did not come back, or nobody asks any more why the session has ended. */
 static void check_deadline(struct session *s, uint64_t now)
 {
 	if (s->deadline == 0 || now < s->deadline)
 		return;
-	session_entry_remove(s->entry);
-	s->entry = NULL;
+	if (is_still_arriving(s)) {
+		s->deadline = now + session_patience(s);
+		return;
+	}
+	session_leave_table(s);
 	if (s->receiver)
 		session_abort_receiver(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);

@@ -51,16 +51,17 @@ int session_send(struct session *s, struct message *m)
 /* Whether the session may go on after what a receiver said of its work. */
 bool session_went_on(struct session *s, enum recv_status status)
 {
+	struct receiver *r;
+
 	s->last_sent = session_now(s);
 	if (status == RECV_MORE)
 		return true;
+	r = s->receiver;
 	session_forget_receiver(s);
-	if (status == RECV_GONE) {
+	if (status == RECV_GONE)
 		session_end_now(s, CLOSE_INTERRUPTED, NULL);
-	} else if (s->state != SESSION_CLOSED) {
-		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
-		session_arm(s);
-	}
+	else
+		session_await_next(s, r, status == RECV_ARRIVING);
 	return false;
 }
 

@@ -29,6 +29,7 @@ struct session_entry {
 	struct shard *shard;
 	struct session *session;
 	struct loop *owner;
+	struct receiver *arriving; /* touched by the owner alone */
 	struct addr peer;
 	bool bound;
 	atomic_bool open, paused;
@@ -129,6 +130,11 @@ void session_entry_publish(struct session_entry *e, bool open, bool paused)
 {
 	atomic_store_explicit(&e->open, open, memory_order_relaxed);
 	atomic_store_explicit(&e->paused, paused, memory_order_relaxed);
+}
+
+struct receiver **session_entry_arriving(struct session_entry *e)
+{
+	return &e->arriving;
 }
 
 void session_entry_remove(struct session_entry *e)

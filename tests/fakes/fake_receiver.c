@@ -31,7 +31,9 @@ static void note(struct fake_receiver *r, const char *format, ...)
 static enum recv_status outcome(const struct fake_receiver *r)
 {
 	ck_assert_uint_eq(r->aborts + r->closes, 0); /* nothing is said after the end */
-	return r->broken ? RECV_GONE : r->polling ? RECV_DONE : RECV_MORE;
+	if (r->broken)
+		return RECV_GONE;
+	return !r->polling ? RECV_MORE : r->arriving ? RECV_ARRIVING : RECV_DONE;
 }
 
 static enum recv_status fake_open(struct receiver *base)

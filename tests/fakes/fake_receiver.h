@@ -13,9 +13,10 @@ struct fake_receiver {
 	const char *transport;
 	char said[8192];
 	size_t len;
-	bool polling; /* one frame, and it is done */
-	bool broken;  /* whatever is said is lost */
-	bool clogged; /* messages stay in `queued` until fake_receiver_drain() */
+	bool polling;  /* one frame, and it is done */
+	bool broken;   /* whatever is said is lost */
+	bool arriving; /* polling: its client has not taken it yet */
+	bool clogged;  /* messages stay in `queued` until fake_receiver_drain() */
 	size_t queued;
 	uint64_t acknowledged; /* by the client, of what the kernel has taken before */
 	unsigned frames;       /* of messages */

@@ -36,6 +36,97 @@ START_TEST(a_receiver_renews_the_disconnect_delay_and_a_message_does_not)
 }
 END_TEST
 
+/* A session whose client reads what a poll was answered. */
+static struct session *answer_slowly(struct fake_receiver *poll)
+{
+	struct session *s = open_by_poll();
+
+	fake_receiver_init_polling(poll);
+	poll->arriving = true;
+	session_attach(s, &poll->base);
+	send_text(s, "long");
+	fake_loop_turn(loop);
+	fake_receiver_said(poll, "a[long]");
+	ck_assert_ptr_null(s->receiver);
+	return s;
+}
+
+START_TEST(a_client_that_still_takes_its_answer_need_not_come_back_before)
+{
+	static struct fake_receiver poll, next;
+	struct session *s = answer_slowly(&poll);
+
+	for (unsigned i = 0; i < 10; i++) {
+		poll.acknowledged++;
+		fake_loop_pass(loop, 9999);
+		app_was_told("");
+	}
+	session_receiver_arrived(s, &poll.base);
+	ck_assert_ptr_null(poll.base.session);
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	fake_receiver_init(&next);
+	session_attach(s, &next.base);
+	fake_loop_pass(loop, 20000);
+	app_was_told("");
+}
+END_TEST
+
+START_TEST(a_client_that_takes_no_more_of_its_answer_does_not_come_back)
+{
+	static struct fake_receiver poll;
+
+	answer_slowly(&poll);
+	fake_loop_pass(loop, 9999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted][free]");
+	ck_assert_ptr_null(poll.base.session);
+}
+END_TEST
+
+START_TEST(a_client_that_has_taken_its_answer_has_the_disconnect_delay)
+{
+	static struct fake_receiver poll;
+	struct session *s = answer_slowly(&poll);
+
+	fake_loop_pass(loop, 1000);
+	session_receiver_arrived(s, &poll.base);
+	fake_loop_pass(loop, 4999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted][free]");
+}
+END_TEST
+
+START_TEST(an_answer_that_breaks_when_its_client_is_back_harms_nobody)
+{
+	static struct fake_receiver poll, next;
+	struct session *s = answer_slowly(&poll);
+
+	fake_receiver_init(&next);
+	session_attach(s, &next.base);
+	ck_assert_ptr_null(poll.base.session);
+	session_receiver_gone(s, &poll.base);
+	fake_loop_turn(loop);
+	app_was_told("");
+	session_receiver_gone(s, &next.base);
+	fake_loop_turn(loop);
+	app_was_told("[close 1002 Connection interrupted]");
+}
+END_TEST
+
+START_TEST(an_answer_that_breaks_while_it_arrives_ends_the_session)
+{
+	static struct fake_receiver poll;
+	struct session *s = answer_slowly(&poll);
+
+	session_receiver_gone(s, &poll.base);
+	fake_loop_turn(loop);
+	app_was_told("[close 1002 Connection interrupted]");
+}
+END_TEST
+
 START_TEST(a_heartbeat_breaks_a_silence_of_the_heartbeat_delay)
 {
 	static struct fake_receiver r;
@@ -271,6 +362,11 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, a_session_without_a_receiver_lives_for_the_disconnect_delay);
 	tcase_add_test(tc, a_receiver_renews_the_disconnect_delay_and_a_message_does_not);
+	tcase_add_test(tc, a_client_that_still_takes_its_answer_need_not_come_back_before);
+	tcase_add_test(tc, a_client_that_takes_no_more_of_its_answer_does_not_come_back);
+	tcase_add_test(tc, a_client_that_has_taken_its_answer_has_the_disconnect_delay);
+	tcase_add_test(tc, an_answer_that_breaks_when_its_client_is_back_harms_nobody);
+	tcase_add_test(tc, an_answer_that_breaks_while_it_arrives_ends_the_session);
 	tcase_add_test(tc, a_heartbeat_breaks_a_silence_of_the_heartbeat_delay);
 	tcase_add_test(tc, a_message_puts_the_heartbeat_off);
 	tcase_add_test(tc, a_heartbeat_answers_a_poll);
