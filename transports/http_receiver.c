@@ -316,6 +316,11 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+static size_t receiver_unacked(const struct receiver *base)
+{
+	return stream_unacked(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
 static uint64_t receiver_progress(const struct receiver *base)
 {
 	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
@@ -335,6 +340,7 @@ const struct receiver_ops http_receiver_ops = {
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
 	.progress = receiver_progress,
+	.unacked = receiver_unacked,
 	.transport = receiver_transport,
 };
 

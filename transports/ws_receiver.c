@@ -465,6 +465,11 @@ static size_t receiver_unfinished(const struct receiver *base)
 	return ws_conn_held(&r->conn) + (r->extras ? r->extras->rest.cap : 0);
 }
 
+static size_t receiver_unacked(const struct receiver *base)
+{
+	return stream_unacked(&container_of(base, struct ws_receiver, base)->stream);
+}
+
 static uint64_t receiver_progress(const struct receiver *base)
 {
 	return stream_progress(&container_of(base, struct ws_receiver, base)->stream);
@@ -505,6 +510,7 @@ static const struct receiver_ops ws_receiver_ops = {
 	.buffered = receiver_buffered,
 	.unfinished = receiver_unfinished,
 	.progress = receiver_progress,
+	.unacked = receiver_unacked,
 	.pause = receiver_pause,
 };
 

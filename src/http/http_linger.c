@@ -102,10 +102,12 @@ static void on_timer(struct timer *t)
 {
 	struct http_linger *l = container_of(t, struct http_linger, timer);
 
-	if (is_arriving(l))
+	if (is_arriving(l)) {
 		timer_start(loop_timers(l->server->loop), t, LINGER_MS);
-	else
-		linger_end(l);
+		return;
+	}
+	socket_give_up(l->stream.watch.fd);
+	linger_end(l);
 }
 
 void http_server_end(struct http_server *server, struct stream *s)

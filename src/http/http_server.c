@@ -119,6 +119,7 @@ static void on_deadline(struct timer *t)
 	/* First it may still answer; if that does not end the connection, or it is a client that
 	 * does not take its response, then both ways. Should libmicrohttpd overlook even that
 	 * (0.9.75 does once a connection's pool is full), its own timeout of a second is left. */
+	socket_give_up(conn->fd);
 	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
 	if (conn->cut) {
 		MHD_set_connection_option(conn->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);

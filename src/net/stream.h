@@ -116,6 +116,9 @@ size_t stream_unacked(const struct stream *s);
 uint64_t stream_progress(const struct stream *s);
 /* stream_acked() of a socket that is no stream. */
 uint64_t socket_acked(int fd);
+/* It is about to be closed, and its peer takes nothing: the kernel need not try for ever to deliver
+ * what it has. */
+void socket_give_up(int fd);
 
 /* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
  * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`

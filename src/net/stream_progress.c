@@ -15,6 +15,8 @@
 
 #include "net/stream.h"
 
+#define GIVE_UP_MS 30000
+
 #define ENDS_AT(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
 
 /* What the kernel has, and the peer's has not. */
@@ -34,6 +36,14 @@ uint64_t socket_acked(int fd)
 	    len >= ENDS_AT(struct tcp_info, tcpi_bytes_acked))
 		return info.tcpi_bytes_acked;
 	return (uint64_t)INT64_MAX - unacked(fd);
+}
+
+void socket_give_up(int fd)
+{
+	const unsigned ms = GIVE_UP_MS;
+
+	setsockopt(
+	    fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms)); /* in vain if it is not TCP */
 }
 
 uint64_t stream_acked(const struct stream *s)

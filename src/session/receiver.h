@@ -55,6 +55,8 @@ struct receiver_ops {
 	/* Rises as the client takes what was said (stream_progress()): one that is slow still does,
 	 * one that is gone does not. Asked when the wire becomes full, and at its deadline. */
 	uint64_t (*progress)(const struct receiver *r);
+	/* Octets said that its client has not acknowledged, whoever has them. */
+	size_t (*unacked)(const struct receiver *r);
 	/* The transport that it is of, as its URL says; NULL: of one that does not change. */
 	const char *(*transport)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */

@@ -282,6 +282,7 @@ void session_forget_receiver(struct session *s)
 		s->receiver->session = NULL;
 	s->receiver = NULL;
 	s->blocked_since = 0;
+	s->doubted = false;
 }
 
 /* Ends at once, whatever waits; `code` is what the application and late receivers are told. */

@@ -128,7 +128,7 @@ struct session {
 	uint64_t last_sent;
 	uint64_t blocked_since;
 	union {
-		uint32_t blocked_at;  /* its receiver's progress then; modulo 2^32 */
+		uint32_t blocked_at;  /* its receiver's progress then, or at a look; modulo 2^32 */
 		uint32_t retry_after; /* on hold, where nothing is said: seconds; 0: as usual */
 	};
 	uint16_t code;
@@ -140,11 +140,13 @@ struct session {
 	                   * has not yet taken all that waited */
 	bool heard;       /* the client has shown that it hears us */
 	bool asked;       /* it was asked to */
-	bool is_raw;      /* no SockJS frames */
+	bool is_raw : 1;   /* no SockJS frames */
 	bool reported : 1; /* the application knows of the close */
 	bool opened : 1;   /* its client was told so */
 	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
-	uint8_t decision; /* enum session_decision */
+	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
+	uint8_t looks;     /* number of the last look; modulo 2^8 */
+	uint8_t decision;  /* enum session_decision */
 
 	struct list node; /* reactor->sessions */
 	const struct session_ops *ops;
@@ -209,8 +211,9 @@ void session_receiver_gone(struct session *s, struct receiver *r);
 /* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
  * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
-/* Likewise, as with RECV_ARRIVING: the wire has taken it all, the client has not. It may be told that
- * it has, unless another receiver was attached or the session has ended (r->session is NULL then).
+/* Likewise, as with RECV_ARRIVING: the wire has taken it all, the client has not. It may be told
+ * that it has, unless another receiver was attached or the session has ended (r->session is NULL
+ * then).
  */
 void session_receiver_arriving(struct session *s, struct receiver *r);
 void session_receiver_arrived(struct session *s, struct receiver *r);

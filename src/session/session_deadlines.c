@@ -7,6 +7,10 @@
 #include "base/log.h"
 #include "session/session_private.h"
 
+/* A client that vanished without a word is noticed after once or twice so long, if it was sent
+ * anything. */
+#define LOOK_MS 30000
+
 static void consider(uint64_t *nearest, uint64_t deadline)
 {
 	if (*nearest == 0 || deadline < *nearest)
@@ -21,6 +25,14 @@ static uint64_t time_to_be_heard(const struct session *s)
 	return s->asked ? all : all / 2;
 }
 
+/* Looks are at fixed times, which need not be kept. */
+static uint64_t next_look(const struct session *s)
+{
+	uint64_t now = session_now(s);
+
+	return now + LOOK_MS - (now - s->born) % LOOK_MS;
+}
+
 static uint64_t nearest_deadline(const struct session *s)
 {
 	const struct session_limits *l = s->limits;
@@ -32,6 +44,8 @@ static uint64_t nearest_deadline(const struct session *s)
 		return nearest; /* what nobody looks at when it fires would fire for ever */
 	if (s->receiver && l->heartbeat_delay_ms)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
+	if (s->receiver)
+		consider(&nearest, next_look(s));
 	if (!s->heard && l->first_message_timeout_ms)
 		consider(&nearest, s->born + time_to_be_heard(s));
 	return nearest;
@@ -69,6 +83,33 @@ static void check_progress(struct session *s, uint64_t now)
 		session_cut(s, CLOSE_SLOW);
 }
 
+static void vanished(struct session *s)
+{
+	log_debug("a client vanished: it acknowledges nothing", LOG_INT("session", s->id),
+	    LOG_STR("transport", s->transport));
+	session_abort_receiver(s);
+	session_end_now(s, CLOSE_INTERRUPTED, NULL);
+}
+
+/* Few octets that wait for no room here, but for their acknowledgement. */
+static void look(struct session *s, uint64_t now)
+{
+	const struct receiver *r = s->receiver;
+	uint8_t number = (uint8_t)((now - s->born) / LOOK_MS);
+
+	if (!r || s->state != SESSION_OPEN || number == s->looks)
+		return;
+	s->looks = number;
+	if (s->blocked_since || r->ops->unacked(r) == 0) {
+		s->doubted = false;
+	} else if (!s->doubted) {
+		s->doubted = true;
+		s->blocked_at = (uint32_t)r->ops->progress(r);
+	} else if (!has_progressed(s, r)) {
+		vanished(s);
+	}
+}
+
 /* That it acknowledges what we say is no sign: so does a proxy that holds a stream back. */
 static void ask(struct session *s)
 {
@@ -94,6 +135,7 @@ static void check_silence(struct session *s, uint64_t now)
 		return;
 	if (is_deaf(s)) {
 		s->born = now;
+		s->doubted = false;
 		return;
 	}
 	if (!s->asked)
@@ -148,6 +190,7 @@ void session_on_timer(struct timer *t)
 	uint64_t now = session_now(s);
 
 	check_progress(s, now);
+	look(s, now);
 	check_silence(s, now);
 	check_heartbeat(s, now);
 	check_deadline(s, now);

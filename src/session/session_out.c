@@ -98,6 +98,7 @@ bool session_is_blocked(struct session *s)
 	if (s->blocked_since == 0) {
 		s->blocked_since = session_now(s);
 		s->blocked_at = (uint32_t)r->ops->progress(r);
+		s->doubted = false;
 		session_arm(s);
 	}
 	return true;

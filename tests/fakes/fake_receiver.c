@@ -121,6 +121,13 @@ static void fake_pause(struct receiver *base, bool paused)
 	of(base)->paused = paused;
 }
 
+static size_t fake_unacked(const struct receiver *base)
+{
+	const struct fake_receiver *r = container_of(base, const struct fake_receiver, base);
+
+	return r->queued + r->unacked;
+}
+
 static const char *fake_transport(const struct receiver *base)
 {
 	return container_of(base, const struct fake_receiver, base)->transport;
@@ -136,6 +143,7 @@ static const struct receiver_ops fake_ops = {
 	.abort = fake_abort,
 	.buffered = fake_buffered,
 	.progress = fake_progress,
+	.unacked = fake_unacked,
 	.transport = fake_transport,
 	.pause = fake_pause,
 };

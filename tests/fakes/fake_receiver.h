@@ -18,6 +18,7 @@ struct fake_receiver {
 	bool arriving; /* polling: its client has not taken it yet */
 	bool clogged;  /* messages stay in `queued` until fake_receiver_drain() */
 	size_t queued;
+	size_t unacked;        /* of what the kernel has taken */
 	uint64_t acknowledged; /* by the client, of what the kernel has taken before */
 	unsigned frames;       /* of messages */
 	unsigned closes, aborts, asked;

@@ -213,6 +213,41 @@ START_TEST(a_heartbeat_that_is_lost_ends_the_session)
 }
 END_TEST
 
+START_TEST(a_client_that_acknowledges_nothing_any_more_has_vanished)
+{
+	static struct fake_receiver r;
+
+	open_stream(&r);
+	fake_loop_pass(loop, 29000);
+	r.unacked = 1;
+	fake_loop_pass(loop, 1000);
+	app_was_told("");
+	fake_loop_pass(loop, 29999);
+	app_was_told("");
+	fake_loop_pass(loop, 1);
+	app_was_told("[close 1002 Connection interrupted]");
+	ck_assert_uint_eq(r.aborts, 1);
+}
+END_TEST
+
+START_TEST(a_client_that_acknowledges_slowly_has_not_vanished)
+{
+	static struct fake_receiver r;
+
+	open_stream(&r);
+	r.unacked = 100000;
+	for (unsigned i = 0; i < 100; i++) {
+		fake_loop_pass(loop, 10000);
+		r.unacked--;
+		r.acknowledged += i % 3 == 0;
+	}
+	r.unacked = 0;
+	fake_loop_pass(loop, 100000);
+	app_was_told("");
+	ck_assert_uint_eq(r.aborts, 0);
+}
+END_TEST
+
 START_TEST(a_client_that_never_shows_that_it_hears_us_is_closed_as_silent)
 {
 	static struct fake_receiver r;
@@ -373,6 +408,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, no_heartbeat_is_queued_behind_what_the_wire_has_not_taken);
 	tcase_add_test(tc, a_heartbeat_delay_of_zero_is_none);
 	tcase_add_test(tc, a_heartbeat_that_is_lost_ends_the_session);
+	tcase_add_test(tc, a_client_that_acknowledges_nothing_any_more_has_vanished);
+	tcase_add_test(tc, a_client_that_acknowledges_slowly_has_not_vanished);
 	tcase_add_test(tc, a_client_that_never_shows_that_it_hears_us_is_closed_as_silent);
 	tcase_add_test(
 	    tc, a_client_that_was_never_heard_is_asked_once_when_half_of_its_time_is_over);
