@@ -54,6 +54,8 @@
  *	connect | close | reset | shutdown
  *	                      new connection; close; close by RST; half-close
  *	deadline MS           patience of this client (default 3000)
+ *	slow RATE             it reads so many octets a second, through a small buffer;
+ *	                      before it connects
  *
  * Sending. Consecutive '>' lines are one request, sent in one piece before the
  * next other line. Host is added; Content-Length too, to POST or with a body.
