@@ -209,7 +209,8 @@ SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
 /* A number for logs and administration, unique in the process. Not the SockJS session id, which is
  * a secret of the client. */
 SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);
-/* For information only; as sockjs_handshake_transport(). */
+/* What carries the session now, or did last, in the words of sockjs_handshake_transport(): a
+ * session may go on by another HTTP transport than the one that opened it. For information only. */
 SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 /* The subprotocol chosen, or NULL. */
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
@@ -250,10 +251,12 @@ SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
 /* Ends a membership, in the session's own reactor. 0 or -ENOENT. */
 SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s);
-/* Sends a text message to every member: encoded once per wire form, in order with this thread's
- * other sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as
- * is one whose send buffer is smaller than the message (SOCKJS_CLOSE_TOO_BIG); the others do not
- * wait for it. 0, -EILSEQ or -ENOMEM. */
+/* Sends a text message to every member, encoded once per wire form. All members get the messages of
+ * a group in one order, whoever sends them, and those of one thread in the order in which it has
+ * sent them; what sockjs_send() sends to a member is not in that order, and may come to it first.
+ * Member is who is one when the message comes to its reactor. Any thread. A member that is too slow
+ * is closed (SOCKJS_CLOSE_SLOW), as is one whose send buffer is smaller than the message
+ * (SOCKJS_CLOSE_TOO_BIG); the others do not wait for it. 0, -EILSEQ or -ENOMEM. */
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
 /* Members at this moment. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);

@@ -54,11 +54,13 @@ struct ws_receiver {
 	const struct endpoint *endpoint;
 	struct ws_extras *extras; /* NULL until needed */
 	uint64_t last_heard;
-	bool pinged;
-	bool choked;  /* not read, since it does not read what it is sent */
-	bool closing; /* the session has let go; the closing handshake is under way */
-	bool shut;    /* the codec has seen the end */
-	bool ended;
+	uint32_t progress; /* of the stream, when a ping was last looked after; modulo 2^32 */
+	bool pinged : 1;
+	bool ping_waits : 1; /* behind what the client had not acknowledged yet */
+	bool choked : 1;     /* not read, since it does not read what it is sent */
+	bool closing : 1;    /* the session has let go; the closing handshake is under way */
+	bool shut : 1;       /* the codec has seen the end */
+	bool ended : 1;
 };
 
 static struct ws_receiver *of(struct receiver *base)
@@ -287,6 +289,13 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
 }
 
+/* By a ping, though there may be no others; its answer is not waited for. */
+static enum recv_status receiver_ask(struct receiver *base)
+{
+	ws_conn_ping(&of(base)->conn, NULL, 0);
+	return RECV_MORE;
+}
+
 /* The frame of a message for many, made once for all who agreed on the same window; NULL when
  * memory is out. */
 static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
@@ -456,6 +465,23 @@ static size_t receiver_unfinished(const struct receiver *base)
 	return ws_conn_held(&r->conn) + (r->extras ? r->extras->rest.cap : 0);
 }
 
+static size_t receiver_unacked(const struct receiver *base)
+{
+	return stream_unacked(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+static uint64_t receiver_progress(const struct receiver *base)
+{
+	return stream_progress(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+/* It was heard, or may have been: its pongs may be among what was not read for a while. */
+static void not_silent(struct ws_receiver *r)
+{
+	r->last_heard = loop_now(loop_of(r));
+	r->pinged = false;
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -468,8 +494,7 @@ static void receiver_pause(struct receiver *base, bool paused)
 		return;
 	}
 	ws_conn_resume(&r->conn);
-	r->last_heard = loop_now(loop_of(r)); /* its pongs may be among what was not read */
-	r->pinged = false;
+	not_silent(r);
 	if (!r->choked)
 		read_on(r);
 }
@@ -478,11 +503,14 @@ static const struct receiver_ops ws_receiver_ops = {
 	.open = receiver_open,
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
+	.ask = receiver_ask,
 	.close = receiver_close,
 	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
 	.unfinished = receiver_unfinished,
+	.progress = receiver_progress,
+	.unacked = receiver_unacked,
 	.pause = receiver_pause,
 };
 
@@ -710,8 +738,7 @@ static void read_more(struct ws_receiver *r)
 		lost(r);
 		return;
 	}
-	r->last_heard = loop_now(loop_of(r));
-	r->pinged = false;
+	not_silent(r);
 	taken = feed(r, scratch, (size_t)n);
 	if (!r->ended && taken < (size_t)n)
 		keep_rest(r, scratch + taken, (size_t)n - taken);
@@ -739,6 +766,7 @@ static void on_writable(struct stream *s)
 
 	if (r->choked) {
 		r->choked = false;
+		not_silent(r);
 		if (!r->conn.paused)
 			read_on(r);
 	}
@@ -769,22 +797,44 @@ static const struct stream_events stream_events = {
 
 /* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */
 
+/* Behind what the kernel has not even taken it would prove nothing. */
+static void ping(struct ws_receiver *r)
+{
+	if (r->pinged || stream_queued(&r->stream) > 0)
+		return;
+	r->pinged = true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = (uint32_t)stream_progress(&r->stream);
+	ws_conn_ping(&r->conn, NULL, 0);
+}
+
+/* Whether there was time to answer. A client on a slow line has to read first what stands before
+ * the ping: as long as it does, it is alive, and then it has its time. */
+static bool is_unanswered(struct ws_receiver *r)
+{
+	uint32_t progress, before = r->progress;
+
+	if (!r->pinged || r->conn.paused || is_behind(r) || stream_queued(&r->stream) > 0)
+		return false;
+	if (!r->ping_waits)
+		return true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = progress = (uint32_t)stream_progress(&r->stream);
+	return (int32_t)(progress - before) <= 0;
+}
+
 static void check_liveness(struct ws_receiver *r)
 {
 	struct timer_wheel *wheel = loop_timers(loop_of(r));
 	uint64_t silent = loop_now(loop_of(r)) - r->last_heard,
 	         interval = r->endpoint->ping_interval_ms;
 
-	if (r->pinged && !r->conn.paused && !is_behind(r) && stream_queued(&r->stream) == 0) {
+	if (is_unanswered(r)) {
 		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
 		stream_reset(&r->stream);
 		lost(r);
 	} else if (silent >= interval) {
-		/* Behind a backlog it would prove nothing */
-		if (!r->pinged && stream_queued(&r->stream) == 0) {
-			r->pinged = true;
-			ws_conn_ping(&r->conn, NULL, 0);
-		}
+		ping(r);
 		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
 	} else {
 		timer_start(wheel, &r->timer, interval - silent);

@@ -96,11 +96,13 @@ struct http_conn {
 	int fd;                    /* the descriptor libmicrohttpd has */
 	uint64_t base;             /* bytes the kernel had received before libmicrohttpd got it */
 	uint64_t consumed;         /* bytes of complete requests since */
+	uint64_t response_taken; /* by the client, all in all, when last looked at; 0: not yet */
 	struct http_guess guess;
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool refused;   /* libmicrohttpd, or we in its place, have answered with an error */
 	bool lingers;   /* that was we: a copy of the descriptor sees to the rest */
+	bool responds;  /* the request is whole, and its answer has its time */
 	bool timed_out;
 	bool cut;       /* a deadline has shut the reading side down */
 	bool broke_off; /* in the middle of a request */
@@ -234,6 +236,8 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
 int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes early);
 uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
+/* What its client takes of that: stream_progress(). */
+uint64_t http_relay_progress(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay
  * ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);

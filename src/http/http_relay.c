@@ -299,6 +299,11 @@ int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes 
 	return 0;
 }
 
+uint64_t http_relay_progress(const struct http_relay *relay)
+{
+	return stream_progress(&relay->outer);
+}
+
 uint64_t http_relay_received(const struct http_relay *relay)
 {
 	return relay->received;

@@ -23,9 +23,10 @@
 #include "base/random.h"
 #include "net/visitors.h"
 
-#define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
-#define CUT_AGAIN_MS        100
-#define RUNS_PER_TURN       4
+#define RESPONSE_LOOK_MS 30000 /* how often it is looked whether a client takes its response */
+#define RESPONSE_LEAST   30000 /* octets that it has to take meanwhile */
+#define CUT_AGAIN_MS     100
+#define RUNS_PER_TURN    4
 
 void http_server_run_again(struct http_server *server)
 {
@@ -79,6 +80,17 @@ static bool may_go_on(struct http_conn *conn)
 	return true;
 }
 
+/* Whether a client takes its response, slow as it may be. The first look only takes note, so that
+ * an answer that leaves in time costs nothing. */
+static bool takes_response(struct http_conn *conn)
+{
+	uint64_t taken = conn->relay ? http_relay_progress(conn->relay) : socket_acked(conn->fd),
+	         before = conn->response_taken;
+
+	conn->response_taken = taken;
+	return before == 0 || (int64_t)(taken - before) >= RESPONSE_LEAST;
+}
+
 /* A deadline: libmicrohttpd is made to see the end of input, and closes. */
 static void on_deadline(struct timer *t)
 {
@@ -91,6 +103,10 @@ static void on_deadline(struct timer *t)
 	}
 	if (!conn->cut && may_go_on(conn))
 		return;
+	if (answering && conn->responds && !conn->cut && takes_response(conn)) {
+		timer_start(loop_timers(conn->server->loop), t, RESPONSE_LOOK_MS);
+		return;
+	}
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
 		if (conn->is_tls)
@@ -103,6 +119,7 @@ static void on_deadline(struct timer *t)
 	/* First it may still answer; if that does not end the connection, or it is a client that
 	 * does not take its response, then both ways. Should libmicrohttpd overlook even that
 	 * (0.9.75 does once a connection's pool is full), its own timeout of a second is left. */
+	socket_give_up(conn->fd);
 	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
 	if (conn->cut) {
 		MHD_set_connection_option(conn->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
@@ -125,12 +142,15 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 
 void http_conn_wait_for_response(struct http_conn *conn)
 {
-	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_TIMEOUT_MS);
+	conn->responds = true;
+	conn->response_taken = 0;
+	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_LOOK_MS);
 }
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
+	conn->responds = false;
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 

@@ -279,7 +279,8 @@ static const struct option table[] = {
 	  .sentence = "A streaming response ends after this much, so that browsers free its memory." },
 	{ ENDPOINT("first_message_timeout_ms", OPTION_INT, 0, DAY_MS, "60000", first_message_timeout_ms),
 	  .sentence = "A session whose client has sent nothing, not even an answer to a ping, for this "
-		      "long since it opened is closed; 0: never." },
+		      "long since it opened is closed; 0: never. After half of it the client is asked: "
+		      "a WebSocket is pinged, and a stream ends once, so that its client comes back." },
 	{ ENDPOINT("max_message_bytes", OPTION_INT, 1, GIGABYTE, "65536", max_message_bytes),
 	  .sentence = "Longest message a client may send." },
 	{ ENDPOINT("max_body_bytes", OPTION_INT, 1, GIGABYTE, "1048576", max_body_bytes),
@@ -296,13 +297,14 @@ static const struct option table[] = {
 	  .sentence = "What may wait for one slow client before its session is closed; also the "
 		      "longest message an application can send." },
 	{ ENDPOINT("send_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", send_timeout_ms),
-	  .sentence = "How long a connection may take none of what waits for it." },
+	  .sentence = "How long a client may take none of what waits for it. One that reads slowly is not cut "
+		      "off, as long as it acknowledges anything." },
 	{ ENDPOINT("websocket.ping_interval_ms", OPTION_INT, 0, DAY_MS, "25000",
 	      websocket_ping_interval_ms),
 	  .sentence = "A silent WebSocket is pinged this often; 0: never." },
 	{ ENDPOINT("websocket.pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000",
 	      websocket_pong_timeout_ms),
-	  .sentence = "Time for the answer to a ping." },
+	  .sentence = "Time for the answer to a ping, once what stood before it has arrived." },
 	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "131072", websocket_max_fragments),
 	  .sentence = "Frames one WebSocket message may be cut into." },
 	{ ENDPOINT("websocket.max_messages", OPTION_INT, 1, 1048576, "1024", websocket_max_messages),

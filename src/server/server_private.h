@@ -44,6 +44,7 @@ struct sockjs_server {
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
 	atomic_bool started;
+	atomic_uint groups; /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
