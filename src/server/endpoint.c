@@ -422,6 +422,19 @@ static void serve_endpoint(
 		serve_session(ep, reactor, r, rest);
 }
 
+/* What the pages say of themselves, unless their directory has such a file of its own. */
+static bool serve_version(const struct sockjs_server *server, struct http_request *r)
+{
+	if (!server->options.server.www ||
+	    !bytes_equal(http_request_path(r), BYTES("/version.txt")))
+		return false;
+	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD))
+		http_respond_text(r, 200, sockjs_version());
+	else
+		endpoint_refuse_method(r, "GET, HEAD");
+	return true;
+}
+
 void endpoint_serve(struct http_request *r, void *arg)
 {
 	struct reactor *reactor = arg;
@@ -436,6 +449,7 @@ void endpoint_serve(struct http_request *r, void *arg)
 		serve_endpoint(ep, reactor, r, rest);
 	else if (path.p[0] == '*' && http_request_method(r) == HTTP_OPTIONS)
 		http_respond_text(r, 200, "OK");
-	else if (!server->files || !http_static_serve(server->files, r))
+	else if (!(server->files && http_static_serve(server->files, r)) &&
+	         !serve_version(server, r))
 		not_found(r);
 }
