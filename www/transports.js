@@ -18,7 +18,7 @@ export const transports = [
 	{ name: 'iframe-xhr-polling', line: 'xp', label: 'iframe-xhr-polling', note: 'from a frame', framed: true },
 	{ name: 'jsonp-polling', line: 'jp', label: 'jsonp-polling', note: 'by script tags' },
 	{ name: 'raw-websocket', line: 'raw', label: 'raw websocket', note: 'at …/websocket', raw: '/websocket' },
-	{ name: 'raw-prefix', line: 'raw', label: 'raw at the prefix', note: 'as with Spring', raw: '' },
+	{ name: 'raw-prefix', line: 'raw', label: 'raw at prefix', note: 'as with Spring', raw: '' },
 ];
 
 /*

@@ -12,6 +12,7 @@ import { transports } from './browser.mjs';
 import { check, equal } from './harness.mjs';
 
 const WAIT_MS = 15000;
+const PICTURES_MS = 200000;
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1440, height: 900 };
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
@@ -361,5 +362,5 @@ export async function testPages(browser, server, suite, screenshots) {
 		await suite.test('live page: a server that is not there is no cut', () => neverThere(browser, server));
 	}
 	if (screenshots)
-		await suite.test(`screenshots are in ${screenshots}`, () => pictures(browser, url, screenshots));
+		await suite.test(`screenshots are in ${screenshots}`, () => pictures(browser, url, screenshots), PICTURES_MS);
 }
