@@ -15,11 +15,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "http/http_static.h"
 #include "http_fixture.h"
 #include "tls_fixture.h"
 
-#define LONG  1000000            /* octets of a file that is sent in pieces */
+#define LONG  200000             /* octets of a file that is sent in pieces */
 #define HUGE  (50 * 1024 * 1024) /* of one that nobody wants to keep in memory */
 #define CROWD 200
 #define END   "<end>"
@@ -266,7 +267,7 @@ static const char *long_body_of(const char *response)
 	const char *body = strstr(response, "\r\n\r\n");
 
 	ck_assert_uint_eq(strncmp(response, "HTTP/1.1 200 ", 13), 0);
-	ck_assert_ptr_nonnull(strstr(response, "Content-Length: 1000000\r\n"));
+	ck_assert_ptr_nonnull(strstr(response, "Content-Length: 200000\r\n"));
 	ck_assert_ptr_nonnull(strstr(response, "Content-Type: text/plain; charset=UTF-8\r\n"));
 	ck_assert_ptr_nonnull(body);
 	return body + 4;
@@ -314,7 +315,7 @@ START_TEST(who_wants_no_more_gets_a_long_file_and_the_end)
 	fd = client_new();
 	say(fd, "HEAD /long.txt HTTP/1.1\r\nHost: x\r\n\r\n" GET("/a.js"));
 	heard = hear(fd, "\r\n\r\na();");
-	ck_assert_ptr_nonnull(strstr(heard, "Content-Length: 1000000\r\n"));
+	ck_assert_ptr_nonnull(strstr(heard, "Content-Length: 200000\r\n"));
 	ck_assert_uint_lt(strlen(heard), 1000);
 	close(fd);
 }
@@ -453,6 +454,35 @@ START_TEST(a_file_that_becomes_shorter_breaks_off)
 }
 END_TEST
 
+/* Whatever cannot be had while it is begun: an answer, or the end, and nothing left. */
+START_TEST(without_memory_a_long_file_fails_alone)
+{
+	bool failed = true;
+	unsigned long nth;
+
+	write_long_file();
+	for (nth = 1; failed && nth < 30; nth++) {
+		int fd = client_new();
+		const char *heard;
+
+		settle();
+		mem_fail_at(nth);
+		say(fd, "GET /long.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		settle();
+		failed = mem_failed();
+		mem_fail_at(0);
+		heard = hear_end(fd);
+		if (!failed)
+			check_long_body(long_body_of(heard));
+		close(fd);
+		settle();
+		ck_assert_uint_eq(counters()->connections, 0);
+	}
+	ck_assert_uint_gt(nth, 3);
+	ck_assert(!failed);
+}
+END_TEST
+
 START_TEST(a_server_may_end_while_files_are_on_their_way)
 {
 	int fd = client_new(), another = client_new();
@@ -587,6 +617,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_crowd_of_slow_readers_costs_no_memory_and_one_descriptor, 0, 2);
 	tcase_add_test(tc, slow_is_not_dead_and_who_takes_nothing_is_sent_away);
 	tcase_add_test(tc, a_file_that_becomes_shorter_breaks_off);
+	tcase_add_test(tc, without_memory_a_long_file_fails_alone);
 	tcase_add_test(tc, a_server_may_end_while_files_are_on_their_way);
 	suite_add_tcase(suite, tc);
 	tcase_add_test(etag, a_list_of_etags_is_read_by_the_rules);
