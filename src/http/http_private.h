@@ -48,7 +48,7 @@ struct http_server {
 	struct list conns;
 	struct list reading; /* struct http_request: the head is coming in */
 	struct list lingering;
-	struct list postponed; /* struct http_request: to be served in one of the next turns */
+	struct list postponed;      /* struct http_request: to be served in one of the next turns */
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
 	struct list files;          /* struct http_file: those that are being sent */
 	struct list readers;        /* struct file_reader: of these, and their wire is full */

@@ -637,8 +637,7 @@ void http_server_each_body(
 	list_foreach_safe (pos, next, &server->conns) {
 		struct http_conn *conn = container_of(pos, struct http_conn, node);
 
-		if (conn->mhd && is_coming_in(conn->request) &&
-		    fn(conn->request->body.cap, arg)) {
+		if (conn->mhd && is_coming_in(conn->request) && fn(conn->request->body.cap, arg)) {
 			buf_fini(&conn->request->body);
 			conn->request->body_limit = 0; /* what still comes is not kept */
 			shutdown(conn->fd, SHUT_RDWR);
