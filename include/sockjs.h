@@ -290,10 +290,10 @@ SOCKJS_API struct sockjs_server *sockjs_server_new(const struct sockjs_options *
 SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 
 /* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#';
- * "" is not allowed). `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone,
- * and goes before what sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a
- * server or an address; -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a
- * sentence. */
+ * "" is not allowed). A bare WebSocket is at the prefix itself, and at "/echo/websocket".
+ * `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone, and goes before what
+ * sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a server or an address;
+ * -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a sentence. */
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 

@@ -225,22 +225,46 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	return -ENOMEM;
 }
 
+/* Drops empty lines; whether a request may have begun behind them, or the client has ended. */
+static bool has_begun(struct http_conn *conn)
+{
+	char some[64];
+	ssize_t n = recv(conn->fd, some, sizeof(some), MSG_PEEK | MSG_DONTWAIT);
+	size_t empty = n > 0 ? http_empty_lines(some, (size_t)n) : 0;
+
+	if (n < 0)
+		return errno != EAGAIN && errno != EINTR;
+	if (empty > 0 && recv(conn->fd, some, empty, MSG_DONTWAIT) == (ssize_t)empty)
+		conn->base += empty;
+	return n == 0 || empty < (size_t)n;
+}
+
 static void on_first_bytes(struct watch *w, uint32_t events)
 {
 	struct http_conn *conn = container_of(w, struct http_conn, watch);
 
 	(void)events;
-	http_conn_hand_over(conn, conn->fd);
+	if (has_begun(conn))
+		http_conn_hand_over(conn, conn->fd);
 }
 
 /* A client that is silent (browsers connect in advance) costs libmicrohttpd nothing, and one that
  * is not is read, and often leaves again, before it is put into libmicrohttpd's epoll. */
-static void wait_for_first_bytes(struct http_conn *conn, int fd)
+static void watch_for_first_bytes(struct http_conn *conn, int fd)
 {
 	conn->fd = conn->watch.fd = fd;
 	conn->watch.fn = on_first_bytes;
 	if (loop_watch(conn->server->loop, &conn->watch, EPOLLIN) < 0)
 		end_unread(conn);
+}
+
+void http_conn_wait_for_first_bytes(struct http_conn *conn, int fd)
+{
+	conn->fd = fd;
+	if (has_begun(conn))
+		http_conn_hand_over(conn, fd);
+	else
+		watch_for_first_bytes(conn, fd);
 }
 
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
@@ -257,7 +281,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 	conn->is_tls = tls != NULL;
 	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
-		wait_for_first_bytes(conn, fd);
+		watch_for_first_bytes(conn, fd);
 	else if (http_relay_accept(conn, fd, tls) < 0)
 		http_conn_end(conn);
 }
@@ -482,6 +506,7 @@ static void run_daemon(struct loop *loop, void *arg)
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	http_again_run(server);
+	http_file_run(server);
 	for (int i = 0; i < RUNS_PER_TURN; i++) {
 		http_postponed_take_up(server);
 		if (!server->due)
@@ -539,6 +564,9 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	list_init(&server->postponed);
 	list_init(&server->waiting);
 	list_init(&server->ready);
+	list_init(&server->files);
+	list_init(&server->readers);
+	list_init(&server->free_readers);
 	random_bytes(&server->memo_key, sizeof(server->memo_key));
 	server->mhd = start_daemon(server);
 	if (!server->mhd) {
@@ -591,6 +619,7 @@ void http_server_free(struct http_server *server)
 	if (!server)
 		return;
 	http_again_end_all(server);
+	http_file_end_all(server);
 	end_held(server);
 	end_unconnected(server);
 	loop_unwatch(server->loop, &server->watch);
@@ -628,8 +657,7 @@ void http_server_each_body(
 	list_foreach_safe (pos, next, &server->conns) {
 		struct http_conn *conn = container_of(pos, struct http_conn, node);
 
-		if (conn->mhd && is_coming_in(conn->request) &&
-		    fn(conn->request->body.cap, arg)) {
+		if (conn->mhd && is_coming_in(conn->request) && fn(conn->request->body.cap, arg)) {
 			buf_fini(&conn->request->body);
 			conn->request->body_limit = 0; /* what still comes is not kept */
 			shutdown(conn->fd, SHUT_RDWR);

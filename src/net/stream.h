@@ -205,6 +205,10 @@ int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *ho
  * not. */
 const char *stream_tls_why(const struct stream *s);
 
+/* Whether the peer began with plain text, as a client of HTTP does that does not know that TLS is
+ * spoken here; until the stream is closed. */
+bool stream_tls_met_text(const struct stream *s);
+
 static inline bool stream_is_tls(const struct stream *s)
 {
 	return s->tls != NULL;

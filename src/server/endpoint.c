@@ -2,7 +2,7 @@
  * server/endpoint.c - an endpoint: prefix, application, options; and the way from a
  * URL to what answers it.
  *
- *	/prefix  /prefix/                        greeting
+ *	/prefix  /prefix/                        greeting; for a WebSocket, as /prefix/websocket
  *	/prefix/info                             info.c
  *	/prefix/iframe*.html                     iframe.c
  *	/prefix/websocket                        raw WebSocket
@@ -287,6 +287,36 @@ static void refuse_transport_method(const struct transport_request *t)
 	    t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
 }
 
+static bool is_coding(struct bytes element)
+{
+	return !bytes_equal_nocase(element, BYTES("identity"));
+}
+
+/* Whether there is a body to be read, and it is gzip or the like (RFC 9110 section 8.4). */
+static bool has_coded_body(const struct transport_request *t)
+{
+	size_t n = 0;
+
+	if (t->transport->has_body)
+		http_request_body(t->http, &n);
+	return n > 0 && http_request_has_element(t->http, "Content-Encoding", is_coding);
+}
+
+static void refuse_coding(const struct transport_request *t)
+{
+	struct http_head head;
+
+	transport_head(t, &head, 415);
+	http_head_add(&head, "Accept-Encoding", "identity");
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_never_cache(&head);
+	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", t->endpoint->prefix),
+	        LOG_STR("why", "Content-Encoding")));
+	http_respond(
+	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
+}
+
 static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
     struct http_request *r, const struct transport *transport, struct bytes session_id)
 {
@@ -306,6 +336,8 @@ static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
 		answer_transport_options(&t);
 	else if ((method & transport->methods) == 0)
 		refuse_transport_method(&t);
+	else if (has_coded_body(&t))
+		refuse_coding(&t);
 	else
 		transport->serve(&t);
 }
@@ -360,10 +392,27 @@ static void greet(struct http_request *r)
 	http_respond(r, &head, BYTES("Welcome to SockJS!\n"));
 }
 
+static bool is_websocket(struct bytes element)
+{
+	return bytes_equal_nocase(element, BYTES("websocket"));
+}
+
+/* An Upgrade in HTTP/1.0 is to be ignored (RFC 9110 section 7.8). */
+static bool is_for_websocket(const struct http_request *r)
+{
+	return http_request_method(r) == HTTP_GET && http_request_is_1_1(r) &&
+	       http_request_has_element(r, "Upgrade", is_websocket);
+}
+
 static void serve_endpoint(
     struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
 {
-	if (rest.n == 0 || bytes_equal(rest, BYTES("/")))
+	bool is_prefix = rest.n == 0 || bytes_equal(rest, BYTES("/")),
+	     raw = endpoint_offers(ep, "websocket_raw");
+
+	if (raw && (bytes_equal(rest, BYTES("/websocket")) || (is_prefix && is_for_websocket(r))))
+		serve_transport(ep, reactor, r, &websocket_raw_transport, (struct bytes){ 0 });
+	else if (is_prefix)
 		greet(r);
 	else if (bytes_equal(rest, BYTES("/info")))
 		if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
@@ -372,10 +421,21 @@ static void serve_endpoint(
 			info_serve(ep, r, reactor->draining);
 	else if (iframe_is_path(rest))
 		iframe_serve(ep, r);
-	else if (bytes_equal(rest, BYTES("/websocket")) && endpoint_offers(ep, "websocket_raw"))
-		serve_transport(ep, reactor, r, &websocket_raw_transport, (struct bytes){ 0 });
 	else
 		serve_session(ep, reactor, r, rest);
+}
+
+/* What the pages say of themselves, unless their directory has such a file of its own. */
+static bool serve_version(const struct sockjs_server *server, struct http_request *r)
+{
+	if (!server->options.server.www ||
+	    !bytes_equal(http_request_path(r), BYTES("/version.txt")))
+		return false;
+	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD))
+		http_respond_text(r, 200, sockjs_version());
+	else
+		endpoint_refuse_method(r, "GET, HEAD");
+	return true;
 }
 
 void endpoint_serve(struct http_request *r, void *arg)
@@ -392,6 +452,7 @@ void endpoint_serve(struct http_request *r, void *arg)
 		serve_endpoint(ep, reactor, r, rest);
 	else if (path.p[0] == '*' && http_request_method(r) == HTTP_OPTIONS)
 		http_respond_text(r, 200, "OK");
-	else if (!server->files || !http_static_serve(server->files, r))
+	else if (!(server->files && http_static_serve(server->files, r)) &&
+	         !serve_version(server, r))
 		not_found(r);
 }

@@ -182,7 +182,9 @@ static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
 	  .sentence = "Reactors, each a thread of its own; 0 is one for each processor." },
 	{ SERVER("www", OPTION_STRING, 0, 0, NULL, www),
-	  .sentence = "Directory whose files are served at /; null serves none." },
+	  .sentence = "Directory whose files are served at /, but hidden ones and those that symbolic "
+		      "links lead to outside it; with it, /version.txt tells the version of the "
+		      "server. null serves none." },
 	{ SERVER("client_library", OPTION_STRING, 0, 0, NULL, client_library),
 	  .sentence = "File served as /sockjs.min.js, the browser's half of SockJS; null leaves it to "
 		      "www." },
