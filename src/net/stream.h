@@ -103,6 +103,20 @@ int stream_flush(struct stream *s);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
 
+/* --- what the peer has taken (stream_progress.c); each is a system call: for deadlines --- */
+
+/* Octets that the peer's kernel has acknowledged since the connection began (TCP), or that it has
+ * taken (unix); for watching whether it makes progress. (On a unix socket nothing counts them:
+ * there it is a number that rises as they are taken, and falls as more are written.) */
+uint64_t stream_acked(const struct stream *s);
+/* Octets written and not acknowledged, queued or with the kernel. */
+size_t stream_unacked(const struct stream *s);
+/* Rises as the kernel takes what is queued, or the peer what the kernel has; falls as more is
+ * queued. Compare two of them, for the sign of their difference. */
+uint64_t stream_progress(const struct stream *s);
+/* stream_acked() of a socket that is no stream. */
+uint64_t socket_acked(int fd);
+
 /* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
  * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`
  * is empty afterwards. Wants nothing until stream_want(). */
