@@ -176,8 +176,15 @@ SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 /* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
- * status 503. 0, as without this call: 5. Does nothing to a session that is not on hold. */
+ * status 503 or 429. 0, as without this call: 5 with 503, and no such header with 429. Does nothing
+ * to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
+/* Adds a header, such as Set-Cookie, to the answer that a bare WebSocket on hold will get, be it 101
+ * or the refusal. May be called again, for the same name too. 0; -ENOTSUP: another transport, whose
+ * answer may have begun; -EINVAL: no name or no value of a header, or one of those that the library
+ * writes itself (Connection, Content-*, Retry-After, Sec-WebSocket-*...); -ENOBUFS: more than 8 KiB
+ * in all; -EALREADY: that is decided; -ENOMEM. */
+SOCKJS_API int sockjs_add_header(struct sockjs_session *s, const char *name, const char *value);
 
 /* --- session ------------------------------------------------------------ */
 

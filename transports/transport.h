@@ -67,6 +67,8 @@ struct endpoint_ops {
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 	/* The subprotocol of a session that has been accepted, or NULL. */
 	const char *(*subprotocol)(const struct session *s);
+	/* Header lines that the application has for the answer to a bare WebSocket. */
+	struct bytes (*headers)(const struct session *s);
 };
 
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.

@@ -39,6 +39,7 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 static const struct endpoint_ops endpoint_ops = {
 	.accept = endpoint_accept,
 	.subprotocol = endpoint_subprotocol,
+	.headers = endpoint_headers,
 };
 
 static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t max_message_bytes)
