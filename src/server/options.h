@@ -132,10 +132,13 @@ struct endpoint_options {
 struct upstream_options {
 	struct string_list url;
 	char *balance;
+	char *host;   /* "client", "own", or what stands in the Host header */
+	char *origin; /* likewise */
 	struct string_list forward_headers;
 	struct string_list subprotocols;
 	char *binary;
 	bool compression;
+	uint64_t open_after_ms; /* 0: never */
 	uint64_t connect_timeout_ms;
 	uint64_t close_timeout_ms;
 	uint64_t ping_interval_ms;

@@ -129,6 +129,21 @@ static bool valid_upstream(const char *s)
 	       (strncmp(s, "wss://", 6) == 0 && s[6] && s[6] != '/');
 }
 
+/* host[:port], as it stands in a Host header; brackets and colons are for IPv6. "client" and "own"
+ * look like one, and have a meaning of their own. */
+static bool valid_host(const char *s)
+{
+	return only_of(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+}
+
+/* One origin, and no pattern for many. */
+static bool valid_one_origin(const char *s)
+{
+	if (strcmp(s, "client") == 0 || strcmp(s, "own") == 0)
+		return true;
+	return valid_origin(s) && !strchr(s, '*');
+}
+
 /* Not those by which the gateway itself speaks to a backend. */
 static bool valid_forwarded(const char *s)
 {
@@ -334,6 +349,15 @@ static const struct option table[] = {
 	  .allowed = "round_robin least_connections hash",
 	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "
 		      "same one." },
+	{ UPSTREAM("host", OPTION_STRING, 0, 0, "client", host),
+	  .valid = valid_host, .allowed = "client, own, or host[:port]",
+	  .sentence = "The Host header that a backend gets: what the client asked for, what stands in the "
+		      "backend's URL, or a fixed one." },
+	{ UPSTREAM("origin", OPTION_STRING, 0, 0, "client", origin),
+	  .valid = valid_one_origin, .allowed = "client, own, or scheme://host[:port]",
+	  .sentence = "The Origin header that a backend gets: the client's; own, which agrees with the Host "
+		      "header, for applications that compare the two behind a gateway that has another "
+		      "name than the page; or a fixed one." },
 	{ UPSTREAM("forward_headers", OPTION_LIST, 0, 50, NULL, forward_headers),
 	  .valid = valid_forwarded, .allowed = "names of headers that are not the gateway's own (Host, Origin, "
 		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
@@ -347,6 +371,9 @@ static const struct option table[] = {
 		      "session (1003), or text." },
 	{ UPSTREAM("compression", OPTION_BOOL, 0, 0, "false", compression),
 	  .sentence = "Whether to offer permessage-deflate to the backend." },
+	{ UPSTREAM("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
+	  .sentence = "A SockJS session is opened after this time, if no backend has answered yet; 0: never "
+		      "before one has." },
 	{ UPSTREAM("connect_timeout_ms", OPTION_INT, 10, DAY_MS, "5000", connect_timeout_ms),
 	  .sentence = "Time until a backend has accepted a session, whatever had to be tried." },
 	{ UPSTREAM("close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000", close_timeout_ms),
