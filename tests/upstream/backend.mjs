@@ -174,6 +174,9 @@ const BAD = {
 		await new Promise((resolve) => { setTimeout(resolve, n); });
 		server.welcome(req, socket, 'echo', {});
 	},
+	refuseLater(req, socket, { n }) {
+		setTimeout(() => BAD.refuse(req, socket, { n }), 600);
+	},
 	/* The 101 in pieces of one octet, with 100s before it, and the first frame right behind */
 	async drip(req, socket) {
 		const wire = [];
