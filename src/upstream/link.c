@@ -188,6 +188,19 @@ void link_send(struct link *l, const struct sockjs_message *m)
 		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
+/* --- what the backend has taken ------------------------------------------------------- */
+
+/* Whether something of what was written has been taken since this was last asked. */
+static bool has_moved(struct link *l)
+{
+	uint64_t acked = stream_acked(&l->stream);
+	bool moved = l->moved || acked > l->acked;
+
+	l->acked = acked;
+	l->moved = false;
+	return moved;
+}
+
 /* --- closing ------------------------------------------------------------------------ */
 
 /* Our Close, behind the messages; then the backend's is waited for. */
@@ -203,6 +216,7 @@ static void send_close(struct link *l, unsigned code, const char *reason)
 	ws_conn_close(&l->conn, code, reason, strlen(reason));
 	if (l->ended)
 		return;
+	has_moved(l); /* from here on */
 	timer_start(wheel, &l->timer, l->part->settings->close_timeout_ms);
 	l->choked = true; /* its Close is waited for, whatever stands before it */
 	link_client_writable(l);
@@ -552,22 +566,6 @@ void link_client_writable(struct link *l)
  * here can see; that may take as long again.
  */
 
-/* Whether something of what was written has been taken since this was last asked. */
-static bool has_moved(struct link *l)
-{
-	uint64_t acked = stream_acked(&l->stream);
-	bool moved = l->moved || acked > l->acked;
-
-	l->acked = acked;
-	l->moved = false;
-	return moved;
-}
-
-static bool is_in_line(struct link *l)
-{
-	return stream_unacked(&l->stream) > 0;
-}
-
 static void wait_for(struct link *l, uint64_t ms)
 {
 	timer_start(loop_timers(l->part->loop), &l->timer, ms);
@@ -579,7 +577,7 @@ static void wait_for_pong(struct link *l, uint64_t waited)
 	const struct upstream_settings *settings = l->part->settings;
 	unsigned timeout = settings->pong_timeout_ms;
 
-	if (l->in_line)
+	if (l->line_end)
 		wait_for(l, (uint64_t)settings->ping_interval_ms + timeout);
 	else
 		wait_for(l, waited > timeout ? waited : timeout);
@@ -587,19 +585,25 @@ static void wait_for_pong(struct link *l, uint64_t waited)
 
 static void ping(struct link *l)
 {
-	l->in_line = is_in_line(l);
+	bool is_behind = stream_unacked(&l->stream) > 0;
+
 	has_moved(l); /* from here on */
 	l->pinged = true;
 	l->pinged_at = loop_now(l->part->loop);
 	ws_conn_ping(&l->conn, NULL, 0);
-	if (!l->ended)
-		wait_for_pong(l, 0);
+	if (l->ended)
+		return;
+	l->line_end = is_behind ? l->acked + stream_unacked(&l->stream) : 0;
+	wait_for_pong(l, 0);
 }
 
+/* What was written behind the ping proves nothing: a system takes it for an application that
+ * hangs, too. */
 static void pong_is_due(struct link *l)
 {
-	if (l->in_line && has_moved(l)) {
-		l->in_line = is_in_line(l);
+	if (l->line_end && has_moved(l)) {
+		if (l->acked >= l->line_end || stream_unacked(&l->stream) == 0)
+			l->line_end = 0;
 		wait_for_pong(l, loop_now(l->part->loop) - l->pinged_at);
 		return;
 	}
@@ -609,7 +613,7 @@ static void pong_is_due(struct link *l)
 
 static void close_is_due(struct link *l)
 {
-	if (!l->broken && is_in_line(l) && has_moved(l))
+	if (!l->broken && stream_unacked(&l->stream) > 0 && has_moved(l))
 		wait_for(l, l->part->settings->close_timeout_ms);
 	else
 		link_end(l);

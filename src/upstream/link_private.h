@@ -23,14 +23,14 @@ struct link {
 	struct deferred deferred;
 	uint64_t last_heard;
 	uint64_t pinged_at; /* if `pinged` */
+	uint64_t line_end;  /* what stands before the ping ends there: stream_acked(); 0: nothing */
 	uint64_t acked;     /* stream_acked() when it was last looked at */
-	bool client_paused; /* since the backend is not here yet, or does not take what it is sent */
+	bool client_paused; /* the backend is not here yet, or does not take what it is sent */
 	bool choked;  /* the backend is not read: the client does not read, or is not here yet */
 	bool closing; /* our Close is out */
 	bool pinged;
-	bool in_line; /* the ping stands behind what the backend has not taken */
-	bool moved;   /* what was queued has gone since it was last looked at */
-	bool shut;    /* the codec has seen the end */
+	bool moved;  /* what was queued has gone since it was last looked at */
+	bool shut;   /* the codec has seen the end */
 	bool broken; /* the connection is lost; what it brought waits for the client to have room */
 	bool ended;
 };

@@ -130,6 +130,20 @@ const GOOD = {
 	big(ws, { n }) {
 		ws.send('b'.repeat(n));
 	},
+	/* Reads `pad` octets in a second, and says when it has heard n messages */
+	crawl(ws, { n, pad }) {
+		const socket = ws._socket;
+
+		socket.prependListener('data', (chunk) => {
+			socket.pause();
+			setTimeout(() => socket.resume(), (chunk.length / pad) * 1000);
+		});
+		ws.heard = 0;
+		ws.on('message', () => {
+			if (++ws.heard === n)
+				ws.send(`all ${n}`);
+		});
+	},
 	/* Reads nothing until told by the test */
 	stalled(ws) {
 		ws._socket.pause();

@@ -20,35 +20,43 @@ function isOpen(line) {
 /* --- before the backend --------------------------------------------------------- */
 
 async function opensBefore({ url, main }, kind) {
-	const before = main.asked;
 	const line = await open(url('/app'), kind, { query: `?do=slow&n=${SLOW_MS}` });
 
-	check(!main.lines.size, 'the backend had accepted it');
+	check(!main.lines.size, `${kind}: the backend had accepted it`);
 	for (let i = 0; i < 20; i++)
 		line.send(`early ${i}`);
 	for (let i = 0; i < 20; i++)
-		equal(await line.next(), `early ${i}`, 'echo');
-	equal(main.asked - before, 1, 'times the backend was asked');
-	await line.close();
+		equal(await line.next(), `early ${i}`, `echo, ${kind}`);
+	return line;
+}
+
+/* All at once, so that no backend is asked more than once for each. */
+async function allOpenBefore(world) {
+	const before = world.main.asked;
+	const lines = await Promise.all(OF_SOCKJS.map((kind) => opensBefore(world, kind)));
+
+	equal(world.main.asked - before, lines.length, 'times the backend was asked');
+	await Promise.all(lines.map((line) => line.close()));
 }
 
 async function waitsFor({ url, main }, path, kind, options = {}) {
+	const before = main.asked;
 	const line = start(url(path), kind, { ...options, query: '?do=slow&n=700' });
 
-	await until('it is asked', () => (main.lastSocket && main.last.url.includes('slow') ? null : 'no'));
+	await until('it is asked', () => (main.asked > before ? null : 'no'));
 	await sleep(450);
-	check(!await isOpen(line), 'it opened before the backend had answered');
-	await withDeadline(line.opened, 10000, 'it opens');
-	check(main.lines.size > 0, 'it opened before the backend had answered');
+	check(!await isOpen(line), `${kind} opened before the backend had answered`);
+	await withDeadline(line.opened, 10000, `${kind} opens`);
+	check(main.lines.size > 0, `${kind} opened before the backend had answered`);
 	await line.close();
 }
 
 /* What the page says at once, in `onopen`, must not keep it from hearing why it ends. */
 async function refusedAfter({ url }, kind, status, code) {
-	const line = await open(url('/app'), kind, { query: `?do=refuseLater&n=${status}` });
+	const line = await open(url('/refused'), kind, { query: `?do=refuseLater&n=${status}` });
 
 	line.send('hello');
-	equal((await line.over()).code, code, 'code');
+	equal((await line.over()).code, code, `code, ${kind}`);
 }
 
 /* Beyond what a session may hold for an application that has paused, the client has to wait. */
@@ -193,15 +201,15 @@ async function longOutage({ url, three }) {
 
 export async function testPatience(world) {
 	const { suite } = world;
+	const each = (what, body) => suite.test(`slow: ${what}`, () => Promise.all(OF_SOCKJS.map(body)));
 
-	for (const kind of OF_SOCKJS) {
-		await suite.test(`slow: o comes before the backend, what is said is kept: ${kind}`, () => opensBefore(world, kind));
-		await suite.test(`slow: with open_after_ms 0 it does not: ${kind}`, () => waitsFor(world, '/after', kind));
-		await suite.test(`slow: refused after o, 4403: ${kind}`, () => refusedAfter(world, kind, 403, 4403));
-		await suite.test(`slow: refused after o, 1013: ${kind}`, () => refusedAfter(world, kind, 503, 1013));
-		await suite.test(`slow: a client may leave meanwhile: ${kind}`, () => leaves(world, kind, 'close'));
-		await suite.test(`slow: or vanish: ${kind}`, () => leaves(world, kind, 'vanish'));
-	}
+	await suite.test('slow: o comes before the backend, and what is said is kept', () => allOpenBefore(world));
+	await each('with open_after_ms 0 it does not', (kind) => waitsFor(world, '/after', kind));
+	await each('refused after o: 4403', (kind) => refusedAfter(world, kind, 403, 4403));
+	await each('refused after o: 1014', (kind) => refusedAfter(world, kind, 500, 1014));
+	await suite.test('slow: refused after o: 1013', () => refusedAfter(world, 'xhr_streaming', 503, 1013));
+	await each('a client may leave meanwhile', (kind) => leaves(world, kind, 'close'));
+	await each('a client may vanish meanwhile', (kind) => leaves(world, kind, 'vanish'));
 	await suite.test('slow: a bare WebSocket waits', () => waitsFor(world, '/app', 'raw'));
 	await suite.test('slow: so does who has offered subprotocols', () => waitsFor(world, '/app', 'websocket', { protocols: ['second'] }));
 	await suite.test('slow: what is kept is bounded', () => holdsWithinBounds(world));

@@ -22,6 +22,7 @@ import { testHostile } from './hostile.mjs';
 import { testMessages } from './messages.mjs';
 import { testPatience } from './patience.mjs';
 import { testPressure } from './pressure.mjs';
+import { testSlow } from './slow.mjs';
 import { makeCertificates, testTls } from './tls.mjs';
 
 const args = readArguments(['server', 'threads', 'only']);
@@ -63,7 +64,10 @@ function endpoints() {
 		/* Who is one of many is slow to come back for a next poll */
 		endpoint('/crowd', ours, {}, { disconnect_delay_ms: 3000 }),
 		endpoint('/quick', ours, quick),
+		endpoint('/quick-tls', tls.good.url, { ...quick, tls: { ca: c.ca } }),
+		endpoint('/quick-unix', `unix:${folder}/backend.sock`, quick),
 		endpoint('/base64', ours, { binary: 'base64' }),
+		endpoint('/refused', ours),
 		endpoint('/after', ours, { open_after_ms: 0 }),
 		endpoint('/headers', `${main.url}/own?a=b`, { forward_headers: ['authorization', 'cookie'], subprotocols: ['only'] }),
 		...[['/made-up', world.madeUp], ['/made-up-tls', world.madeUpTls]].map(([prefix, b]) => endpoint(prefix, b.urls,
@@ -168,6 +172,7 @@ async function main() {
 	await group('balance', testBalance);
 	await group('down', testDown);
 	await group('patience', testPatience);
+	await group('slow readers', testSlow);
 	await group('pressure', testPressure);
 	await group('crowd', testCrowd);
 	await group('restart', testRestart);
