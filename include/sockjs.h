@@ -140,6 +140,9 @@ enum sockjs_close_code {
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
+/* What the client has added to it, raw: "/rooms/7" of "/echo/rooms/7"; "" if nothing, as always
+ * without the option subpaths. No segment is empty, "." or "..", nor holds a slash. */
+SOCKJS_API const char *sockjs_handshake_path(const struct sockjs_handshake *h);
 /* The query string of the request without '?', raw; "" if none. */
 SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
 /* The Origin header, or NULL. It has been checked against allowed_origins. */

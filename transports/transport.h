@@ -48,6 +48,7 @@ struct transport_request {
 	struct http_request *http;
 	struct endpoint *endpoint;
 	const struct transport *transport;
+	struct bytes path; /* of the application's own, between prefix and session; raw */
 	struct bytes session_id;
 	struct addr client;                /* behind trusted proxies */
 	struct transport_reactor *reactor; /* of this thread */

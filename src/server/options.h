@@ -104,6 +104,7 @@ struct endpoint_options {
 	char *base_url;                     /* told by /info, or NULL */
 	char *session_cookie;               /* its name, or NULL: none needed */
 	bool bind_address;
+	bool subpaths;
 	uint64_t heartbeat_delay_ms;
 	uint64_t disconnect_delay_ms;
 	uint64_t response_limit_bytes;
@@ -135,6 +136,7 @@ struct upstream_options {
 	char *host;   /* "client", "own", or what stands in the Host header */
 	char *origin; /* likewise */
 	struct string_list forward_headers;
+	bool forward_path;
 	struct string_list subprotocols;
 	char *binary;
 	bool compression;

@@ -286,6 +286,9 @@ static const struct option table[] = {
 		      "one server; null: none." },
 	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
 	  .sentence = "Whether later requests of a session must come from the network of its first." },
+	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths),
+	  .sentence = "Whether clients may add a path to the prefix, as in /chat/rooms/7; the application "
+		      "sees it." },
 	{ ENDPOINT("heartbeat_delay_ms", OPTION_INT, 10, DAY_MS, "25000", heartbeat_delay_ms),
 	  .sentence = "A heartbeat is sent after this long without anything else to send." },
 	{ ENDPOINT("disconnect_delay_ms", OPTION_INT, 10, DAY_MS, "5000", disconnect_delay_ms),
@@ -363,6 +366,9 @@ static const struct option table[] = {
 		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
 	  .sentence = "Headers of the client's request that the backend gets too, such as authorization "
 		      "or cookie." },
+	{ UPSTREAM("forward_path", OPTION_BOOL, 0, 0, "false", forward_path),
+	  .sentence = "Whether clients may add a path to the prefix (see subpaths), which is then added to "
+		      "that of the backend's URL." },
 	{ UPSTREAM("subprotocols", OPTION_LIST, 0, 50, NULL, subprotocols),
 	  .valid = valid_token, .allowed = TOKEN,
 	  .sentence = "Offered to the backend for clients that offer none themselves, as SockJS ones." },

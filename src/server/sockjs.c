@@ -187,6 +187,13 @@ const char *sockjs_handshake_prefix(const struct sockjs_handshake *h)
 	return h->endpoint->prefix;
 }
 
+const char *sockjs_handshake_path(const struct sockjs_handshake *h)
+{
+	const char *text = keep(mutable(h), h->t->path);
+
+	return text ? text : "";
+}
+
 const char *sockjs_handshake_query(const struct sockjs_handshake *h)
 {
 	const char *text = keep(mutable(h), http_request_query(h->t->http));

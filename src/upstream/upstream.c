@@ -196,6 +196,13 @@ static int copy_text(char **to, const char *text)
 	return text && !*to ? -ENOMEM : 0;
 }
 
+static int add_path(
+    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	return copy_text(
+	    &r->path, u->options.upstream.forward_path ? sockjs_handshake_path(h) : NULL);
+}
+
 /* Whom the backend is asked for, and who asks: applications compare the two. */
 static int add_names(
     struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
@@ -229,7 +236,7 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 		return NULL;
 	r->hash = hash_of(sockjs_handshake_remote(h));
 	r->query = clean_query(transport, sockjs_handshake_query(h));
-	if (r->query && add_names(r, u, h) == 0 && add_who(r, h) == 0 &&
+	if (r->query && add_path(r, u, h) == 0 && add_names(r, u, h) == 0 && add_who(r, h) == 0 &&
 	    add_forwarded_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0) {
 		r->may_open_early = may_open_early(r, transport);
 		return r;
@@ -408,7 +415,7 @@ static int add_targets(struct upstream *u, char *why, size_t why_size)
 	return err;
 }
 
-/* What is forwarded has to be seen. */
+/* The headers that are forwarded have to be seen. */
 static int show_headers(struct sockjs_options *options)
 {
 	const struct string_list *forward = &options->upstream.forward_headers,
@@ -444,6 +451,8 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
 	err = show_headers(options);
+	if (err == 0 && options->upstream.forward_path)
+		err = options_set(options, options_find("subpaths"), "true");
 	if (err == 0)
 		err = options_copy(&u->options, options);
 	if (err == 0) {

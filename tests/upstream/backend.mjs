@@ -188,6 +188,24 @@ const BAD = {
 		await new Promise((resolve) => { setTimeout(resolve, n); });
 		server.welcome(req, socket, 'echo', {});
 	},
+	/* 101, or a refusal, with two cookies */
+	cookies(req, socket, { n }) {
+		const lines = 'Set-Cookie: sid=abc; Path=/; HttpOnly\r\nset-cookie:other="x y"; Max-Age=5\r\n';
+
+		if (n === 101)
+			accept(req, socket, lines);
+		else
+			socket.end(`HTTP/1.1 ${n} Whatever\r\n${lines}Content-Length: 0\r\n\r\n`);
+	},
+	manyCookies(req, socket) {
+		accept(req, socket, Array.from({ length: 100 }, (_, i) => `Set-Cookie: c${i}=1\r\n`).join(''));
+	},
+	longCookies(req, socket) {
+		accept(req, socket, Array.from({ length: 7 }, (_, i) => `Set-Cookie: c${i}=${'l'.repeat(2000)}\r\n`).join(''));
+	},
+	refuseUntil(req, socket, { n, bytes }) {
+		socket.end(`HTTP/1.1 ${n} Whatever\r\n${bytes && `Retry-After: ${bytes}\r\n`}Content-Length: 0\r\n\r\n`);
+	},
 	refuseLater(req, socket, { n }) {
 		setTimeout(() => BAD.refuse(req, socket, { n }), 600);
 	},
