@@ -340,7 +340,10 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.compression_context_takeover", OPTION_BOOL, 0, 0, "false",
 	      websocket_context_takeover),
 	  .sentence = "Messages may refer to those before: denser, but each connection has compressors of "
-		      "its own, of up to 300 KiB with 15 window bits." },
+		      "its own, of up to 300 KiB with 15 window bits. Without it clients are told to do "
+		      "without, too (client_no_context_takeover); some overlook that, as those of Tornado "
+		      "6.2 and Mojolicious 9.31, and are closed with 1007 at their second long message: "
+		      "they need this, or no compression." },
 	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
