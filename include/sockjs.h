@@ -140,8 +140,9 @@ enum sockjs_close_code {
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
-/* What the client has added to it, raw: "/rooms/7" of "/echo/rooms/7"; "" if nothing, as always
- * without the option subpaths. No segment is empty, "." or "..", nor holds a slash. */
+/* The path that the client has added to the prefix, raw: "/rooms/7" of "/echo/rooms/7"; "" if
+ * nothing, as always without the option subpaths. No segment is empty, "." or "..", nor holds a
+ * slash. */
 SOCKJS_API const char *sockjs_handshake_path(const struct sockjs_handshake *h);
 /* The query string of the request without '?', raw; "" if none. */
 SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
@@ -170,8 +171,9 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
 
 /* Opens a session on hold: open follows, never from within this call. What an eager client has sent
  * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
- * `subprotocol` is NULL or one the client offered. 0; -EINVAL: it did not; -EALREADY: that is
- * decided; -ENOMEM. */
+ * sockjs-client gives a transport about 0.6 seconds on a fast network, then it tries the next one:
+ * who needs longer to decide may accept, pause, and close in the end. `subprotocol` is NULL or one
+ * the client offered. 0; -EINVAL: it did not; -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
  * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with

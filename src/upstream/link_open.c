@@ -61,6 +61,15 @@ static const struct refusal no_memory = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR, "
 static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
 	"The application is not available" };
 
+static const struct refusal *refusal_for(unsigned answer)
+{
+	const struct refusal *r = refusals;
+
+	while (r->answer && r->answer != answer)
+		r++;
+	return r;
+}
+
 /* As the backend has said, in a second at the earliest; else, rounded up, so that who comes as told
  * finds a backend that may be tried. */
 static unsigned retry_after(const struct link *l, const struct ws_client_outcome *answer)
@@ -75,16 +84,27 @@ static unsigned retry_after(const struct link *l, const struct ws_client_outcome
 /* Only a bare WebSocket can have them: the answer to any other has begun, or may have. */
 static void pass_cookies_on(struct link *l, const char *cookies)
 {
-	for (; cookies && *cookies; cookies += strlen(cookies) + 1)
-		if (sockjs_add_header(l->session, "Set-Cookie", cookies) == -ENOBUFS)
-			log_warn("an upstream sets too many cookies",
-			    LOG_STR("upstream", l->target ? l->target->url : ""));
+	int err = 0;
+
+	for (; err == 0 && cookies && *cookies; cookies += strlen(cookies) + 1)
+		err = sockjs_add_header(l->session, "Set-Cookie", cookies);
+	if (err == -ENOBUFS)
+		log_warn("an upstream sets too many cookies",
+		    LOG_STR("upstream", l->target ? l->target->url : ""));
+}
+
+/* NULL: it is no backend's. */
+static const struct ws_client_outcome *answer_behind(const struct link *l, const struct refusal *r)
+{
+	const struct ws_client *client = l->opening->answer;
+	const struct ws_client_outcome *answer = client ? ws_client_outcome(client) : NULL;
+
+	return answer && refusal_for(answer->status) == r ? answer : NULL;
 }
 
 static void refuse(struct link *l, const struct refusal *r)
 {
-	const struct ws_client *client = l->opening->answer;
-	const struct ws_client_outcome *answer = client ? ws_client_outcome(client) : NULL;
+	const struct ws_client_outcome *answer = answer_behind(l, r);
 	struct sockjs_session *s = l->session;
 
 	if (s) {
@@ -96,15 +116,6 @@ static void refuse(struct link *l, const struct refusal *r)
 			sockjs_close(s, r->code, r->reason); /* it was opened early */
 	}
 	link_end(l);
-}
-
-static const struct refusal *refusal_for(unsigned answer)
-{
-	const struct refusal *r = refusals;
-
-	while (r->answer && r->answer != answer)
-		r++;
-	return r;
 }
 
 /* --- the next one, and failures --------------------------------------------------------- */
