@@ -585,7 +585,7 @@ static void wait_for_pong(struct link *l, uint64_t waited)
 
 static void ping(struct link *l)
 {
-	bool is_behind = stream_unacked(&l->stream) > 0;
+	bool has_to_wait = stream_unacked(&l->stream) > 0;
 
 	has_moved(l); /* from here on */
 	l->pinged = true;
@@ -593,7 +593,7 @@ static void ping(struct link *l)
 	ws_conn_ping(&l->conn, NULL, 0);
 	if (l->ended)
 		return;
-	l->line_end = is_behind ? l->acked + stream_unacked(&l->stream) : 0;
+	l->line_end = has_to_wait ? l->acked + stream_unacked(&l->stream) : 0;
 	wait_for_pong(l, 0);
 }
 
