@@ -11,7 +11,7 @@ import { dirname, join as path } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { check, equal, withDeadline } from '../e2e/harness.mjs';
-import { KINDS, open, refused } from './clients.mjs';
+import { KINDS, open, start } from './clients.mjs';
 
 const FOLDER = path(dirname(fileURLToPath(import.meta.url)), 'frameworks');
 const START_MS = 20000;
@@ -83,7 +83,7 @@ async function talks(url, kind, origin) {
 }
 
 async function isRefused(url, kind, origin) {
-	const how = await refused(url, kind, { headers: { origin } });
+	const how = await start(url, kind, { headers: { origin } }).over();
 
 	equal(how.status ?? how.code, kind === 'raw' ? 403 : 4403, `refusal, ${kind}`);
 }

@@ -187,7 +187,7 @@ async function main() {
 	await suite.step('the gateway is still there', async () => check(!world.gateway.died, 'it ended by itself'));
 }
 
-await suite.step('the tests run to their end', main, WHOLE_MS);
+await suite.step('the tests run to their end', main, 2 * WHOLE_MS);
 await suite.step('the gateway stops when told to, among sessions in every state', async () => {
 	if (args.only)
 		return;
