@@ -140,6 +140,10 @@ enum sockjs_close_code {
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
+/* The path that the client has added to the prefix, raw: "/rooms/7" of "/echo/rooms/7"; "" if
+ * nothing, as always without the option subpaths. No segment is empty, "." or "..", nor holds a
+ * slash. */
+SOCKJS_API const char *sockjs_handshake_path(const struct sockjs_handshake *h);
 /* The query string of the request without '?', raw; "" if none. */
 SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
 /* The Origin header, or NULL. It has been checked against allowed_origins. */
@@ -167,8 +171,9 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
 
 /* Opens a session on hold: open follows, never from within this call. What an eager client has sent
  * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
- * `subprotocol` is NULL or one the client offered. 0; -EINVAL: it did not; -EALREADY: that is
- * decided; -ENOMEM. */
+ * sockjs-client gives a transport about 0.6 seconds on a fast network, then it tries the next one:
+ * who needs longer to decide may accept, pause, and close in the end. `subprotocol` is NULL or one
+ * the client offered. 0; -EINVAL: it did not; -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
  * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with
@@ -176,8 +181,15 @@ SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 /* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
- * status 503. 0, as without this call: 5. Does nothing to a session that is not on hold. */
+ * status 503 or 429. 0, as without this call: 5 with 503, and no such header with 429. Does nothing
+ * to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
+/* Adds a header, such as Set-Cookie, to the answer that a bare WebSocket on hold will get, be it 101
+ * or the refusal. May be called again, for the same name too. 0; -ENOTSUP: another transport, whose
+ * answer may have begun; -EINVAL: no name or no value of a header, or one of those that the library
+ * writes itself (Connection, Content-*, Retry-After, Sec-WebSocket-*...); -ENOBUFS: more than 8 KiB
+ * in all; -EALREADY: that is decided; -ENOMEM. */
+SOCKJS_API int sockjs_add_header(struct sockjs_session *s, const char *name, const char *value);
 
 /* --- session ------------------------------------------------------------ */
 

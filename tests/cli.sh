@@ -139,6 +139,9 @@ says 'with that backend' "$out" '*"prefix": "/app"*"application": "upstream"*"ws
 exits '--allowed-origins is for all endpoints' 0 --upstream ws://127.0.0.1:9000 --print-config \
 	--allowed-origins http://localhost:3000,https://*.example.com
 says 'each of them' "$out" '*"allowed_origins": *"http://localhost:3000"*"https://\*.example.com"*'
+says 'and a backend that compares origins sees its own' "$out" '*"origin": "own"*'
+exits '--upstream alone passes the origin on' 0 --upstream ws://127.0.0.1:9000 --print-config
+says 'as it is' "$out" '*"origin": "client"*'
 exits 'an origin that cannot be is a usage error' 2 --demo --allowed-origins localhost
 says 'and it is named' "$err" 'sockjsd: --allowed-origins: allowed_origins*"localhost"*'
 exits 'a bad log level is a usage error' 2 --demo --log-level loud

@@ -48,6 +48,7 @@ struct transport_request {
 	struct http_request *http;
 	struct endpoint *endpoint;
 	const struct transport *transport;
+	struct bytes path; /* of the application's own, between prefix and session; raw */
 	struct bytes session_id;
 	struct addr client;                /* behind trusted proxies */
 	struct transport_reactor *reactor; /* of this thread */
@@ -67,6 +68,8 @@ struct endpoint_ops {
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 	/* The subprotocol of a session that has been accepted, or NULL. */
 	const char *(*subprotocol)(const struct session *s);
+	/* Header lines that the application has for the answer to a bare WebSocket. */
+	struct bytes (*headers)(const struct session *s);
 };
 
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.

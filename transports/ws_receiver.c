@@ -234,16 +234,37 @@ static bool is_pending(const struct ws_receiver *r)
 	return r->extras && r->extras->pending;
 }
 
+/* A head, the application's own lines, and what follows the empty line, in one piece. */
+static enum recv_status write_answer(struct ws_receiver *r, const struct http_head *head,
+    struct http_framing framing, const struct session *of, struct bytes body)
+{
+	struct bytes more = of ? r->endpoint->ops->headers(of) : (struct bytes){ 0 };
+	struct buf *out = transport_wire(r->reactor);
+	char *to = buf_reserve(out, HTTP_HEAD_MAX + HTTP_HEAD_EXTRA);
+
+	if (!to) {
+		end(r);
+		return RECV_GONE;
+	}
+	buf_commit(out,
+	    http_head_render(to, head->status, (struct bytes){ head->text, head->len }, framing) -
+	        2);
+	if (buf_add(out, more.p, more.n) < 0 || buf_add(out, "\r\n", 2) < 0 ||
+	    buf_add(out, body.p, body.n) < 0) {
+		end(r);
+		return RECV_GONE;
+	}
+	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
+}
+
 /* The 101 that has been waiting. */
 static enum recv_status say_101(struct ws_receiver *r)
 {
 	struct ws_pending *pending = r->extras->pending;
-	const char *subprotocol =
-	    r->base.session ? r->endpoint->ops->subprotocol(r->base.session) : NULL;
+	const struct session *session = r->base.session;
+	const char *subprotocol = session ? r->endpoint->ops->subprotocol(session) : NULL;
 	struct http_framing framing = { .keep_alive = true, .length = -1 };
-	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
 	struct http_head head;
-	size_t n;
 
 	http_head_init(&head, 101);
 	http_head_add(&head, "Connection", "Upgrade");
@@ -253,14 +274,13 @@ static enum recv_status say_101(struct ws_receiver *r)
 		http_head_add(&head, "Sec-WebSocket-Protocol", subprotocol);
 	if (pending->extensions[0])
 		http_head_add(&head, "Sec-WebSocket-Extensions", pending->extensions);
-	n = http_head_render(text, 101, (struct bytes){ head.text, head.len }, framing);
 	mem_free(pending);
 	r->extras->pending = NULL;
 	if (!r->extras->compressor && !r->extras->rest.data) { /* most need none of it again */
 		mem_free(r->extras);
 		r->extras = NULL;
 	}
-	return write_piece(r, (struct stream_piece){ text, n, NULL });
+	return write_answer(r, &head, framing, session, (struct bytes){ 0 });
 }
 
 static void start_pings(struct ws_receiver *r)
@@ -421,27 +441,21 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 }
 
 /* Instead of 101. A client that has to come back later is told when. */
-static void receiver_refuse(
-    struct receiver *base, unsigned status, unsigned retry_after, const char *reason)
+static void receiver_refuse(struct receiver *base, const struct session *of, unsigned status,
+    unsigned retry_after, const char *reason)
 {
-	struct ws_receiver *r = of(base);
-	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2], seconds[16];
+	struct ws_receiver *r = container_of(base, struct ws_receiver, base);
+	char body[WS_REASON_MAX + 2], seconds[16];
 	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
-	struct stream_piece pieces[2];
 	struct http_head head;
-	size_t n;
 
 	http_head_init(&head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	snprintf(seconds, sizeof(seconds), "%u", retry_after ? retry_after : RETRY_AFTER);
-	if (status == 503)
+	if (status == 503 || (status == 429 && retry_after))
 		http_head_add(&head, "Retry-After", seconds);
-	n = http_head_render(text, status, (struct bytes){ head.text, head.len }, framing);
-	pieces[0] = (struct stream_piece){ text, n, NULL };
-	pieces[1] = (struct stream_piece){ body, (size_t)framing.length, NULL };
-	if (stream_write(&r->stream, pieces, 2) < 0)
-		end(r);
-	else
+	if (write_answer(r, &head, framing, of, (struct bytes){ body, (size_t)framing.length }) !=
+	    RECV_GONE)
 		part(r);
 }
 

@@ -8,6 +8,9 @@
  *	/prefix/websocket                        raw WebSocket
  *	/prefix/<server>/<session>/<transport>   transports/
  *
+ * With the option subpaths there may be more between the prefix and any of these, which is the
+ * application's affair.
+ *
  * The path is split while it is raw and each segment decoded then, so that an
  * escaped slash or dot is never taken for structure.
  */
@@ -39,6 +42,7 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 static const struct endpoint_ops endpoint_ops = {
 	.accept = endpoint_accept,
 	.subprotocol = endpoint_subprotocol,
+	.headers = endpoint_headers,
 };
 
 static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t max_message_bytes)
@@ -318,12 +322,14 @@ static void refuse_coding(const struct transport_request *t)
 }
 
 static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
-    struct http_request *r, const struct transport *transport, struct bytes session_id)
+    struct http_request *r, struct bytes path, const struct transport *transport,
+    struct bytes session_id)
 {
 	struct transport_request t = {
 		.http = r,
 		.endpoint = &ep->base,
 		.transport = transport,
+		.path = path,
 		.session_id = session_id,
 		.client = http_client_address(&ep->server->trust, r),
 		.reactor = &reactor->base,
@@ -359,8 +365,8 @@ static bool is_offered(const struct server_endpoint *ep, const struct transport 
 	return false;
 }
 
-static void serve_session(
-    struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+static void serve_session(struct server_endpoint *ep, struct reactor *reactor,
+    struct http_request *r, struct bytes path, struct bytes rest)
 {
 	struct bytes server = take_segment(&rest), session = take_segment(&rest),
 	             last = take_segment(&rest);
@@ -374,7 +380,66 @@ static void serve_session(
 		not_found(r);
 		return;
 	}
-	serve_transport(ep, reactor, r, transport, (struct bytes){ session_id, n });
+	serve_transport(ep, reactor, r, path, transport, (struct bytes){ session_id, n });
+}
+
+/* --- a path of the application's own ------------------------------------ */
+
+/* The last n segments of a path, each with its slash; empty if there are not so many. */
+static struct bytes last_segments(struct bytes path, unsigned n)
+{
+	size_t from = path.n;
+
+	while (n > 0 && from > 0)
+		if (path.p[--from] == '/')
+			n--;
+	return (struct bytes){ path.p + from, n == 0 ? path.n - from : 0 };
+}
+
+static bool is_session_url(struct bytes tail)
+{
+	struct bytes server = take_segment(&tail), session = take_segment(&tail);
+	char id[ID_MAX];
+
+	return transport_find(take_segment(&tail)) && decode_id(server, id) > 0 &&
+	       decode_id(session, id) > 0;
+}
+
+/* What is SockJS's own at the end of a path. */
+static struct bytes tail_of(struct bytes path)
+{
+	struct bytes three = last_segments(path, 3), one = last_segments(path, 1);
+
+	if (three.n && is_session_url(three))
+		return three;
+	if (bytes_equal(one, BYTES("/")) || bytes_equal(one, BYTES("/info")) ||
+	    bytes_equal(one, BYTES("/websocket")) || iframe_is_path(one))
+		return one;
+	return (struct bytes){ path.p + path.n, 0 };
+}
+
+/* A backend may be asked for it: nothing in it leads to another place, however it is spelt. */
+static bool is_safe_segment(struct bytes raw)
+{
+	char text[ID_MAX];
+	ssize_t n = http_percent_decode(raw, false, text, ID_MAX);
+
+	if (n <= 0 || memchr(text, '/', (size_t)n) || memchr(text, '\\', (size_t)n))
+		return false;
+	return !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
+}
+
+/* What stands before SockJS's own part; false if nobody may ask for that. */
+static bool take_subpath(struct bytes *rest, struct bytes *path)
+{
+	struct bytes tail = tail_of(*rest), left;
+
+	*path = (struct bytes){ rest->p, rest->n - tail.n };
+	*rest = tail;
+	for (left = *path; left.n > 0;)
+		if (!is_safe_segment(take_segment(&left)))
+			return false;
+	return true;
 }
 
 /* --- the rest ----------------------------------------------------------- */
@@ -407,11 +472,17 @@ static bool is_for_websocket(const struct http_request *r)
 static void serve_endpoint(
     struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
 {
-	bool is_prefix = rest.n == 0 || bytes_equal(rest, BYTES("/")),
-	     raw = endpoint_offers(ep, "websocket_raw");
+	struct bytes path = { 0 };
+	bool raw = endpoint_offers(ep, "websocket_raw"), is_prefix;
 
+	if (ep->options.subpaths && !take_subpath(&rest, &path)) {
+		not_found(r);
+		return;
+	}
+	is_prefix = rest.n == 0 || bytes_equal(rest, BYTES("/"));
 	if (raw && (bytes_equal(rest, BYTES("/websocket")) || (is_prefix && is_for_websocket(r))))
-		serve_transport(ep, reactor, r, &websocket_raw_transport, (struct bytes){ 0 });
+		serve_transport(
+		    ep, reactor, r, path, &websocket_raw_transport, (struct bytes){ 0 });
 	else if (is_prefix)
 		greet(r);
 	else if (bytes_equal(rest, BYTES("/info")))
@@ -422,7 +493,7 @@ static void serve_endpoint(
 	else if (iframe_is_path(rest))
 		iframe_serve(ep, r);
 	else
-		serve_session(ep, reactor, r, rest);
+		serve_session(ep, reactor, r, path, rest);
 }
 
 /* What the pages say of themselves, unless their directory has such a file of its own. */

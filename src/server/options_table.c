@@ -129,6 +129,21 @@ static bool valid_upstream(const char *s)
 	       (strncmp(s, "wss://", 6) == 0 && s[6] && s[6] != '/');
 }
 
+/* host[:port], as it stands in a Host header; brackets and colons are for IPv6. "client" and "own"
+ * look like one, and have a meaning of their own. */
+static bool valid_host(const char *s)
+{
+	return only_of(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+}
+
+/* One origin, and no pattern for many. */
+static bool valid_one_origin(const char *s)
+{
+	if (strcmp(s, "client") == 0 || strcmp(s, "own") == 0)
+		return true;
+	return valid_origin(s) && !strchr(s, '*');
+}
+
 /* Not those by which the gateway itself speaks to a backend. */
 static bool valid_forwarded(const char *s)
 {
@@ -273,6 +288,9 @@ static const struct option table[] = {
 		      "one server; null: none." },
 	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
 	  .sentence = "Whether later requests of a session must come from the network of its first." },
+	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths),
+	  .sentence = "Whether clients may add a path to the prefix, as in /chat/rooms/7; the application "
+		      "sees it." },
 	{ ENDPOINT("heartbeat_delay_ms", OPTION_INT, 10, DAY_MS, "25000", heartbeat_delay_ms),
 	  .sentence = "A heartbeat is sent after this long without anything else to send." },
 	{ ENDPOINT("disconnect_delay_ms", OPTION_INT, 10, DAY_MS, "5000", disconnect_delay_ms),
@@ -326,7 +344,10 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.compression_context_takeover", OPTION_BOOL, 0, 0, "false",
 	      websocket_context_takeover),
 	  .sentence = "Messages may refer to those before: denser, but each connection has compressors of "
-		      "its own, of up to 300 KiB with 15 window bits." },
+		      "its own, of up to 300 KiB with 15 window bits. Without it clients are told to do "
+		      "without, too (client_no_context_takeover); some overlook that, as those of Tornado "
+		      "6.2 and Mojolicious 9.31, and are closed with 1007 at their second long message: "
+		      "they need this, or no compression." },
 	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
@@ -338,11 +359,23 @@ static const struct option table[] = {
 	  .allowed = "round_robin least_connections hash",
 	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "
 		      "same one." },
+	{ UPSTREAM("host", OPTION_STRING, 0, 0, "client", host),
+	  .valid = valid_host, .allowed = "client, own, or host[:port]",
+	  .sentence = "The Host header that a backend gets: what the client asked for, what stands in the "
+		      "backend's URL, or a fixed one." },
+	{ UPSTREAM("origin", OPTION_STRING, 0, 0, "client", origin),
+	  .valid = valid_one_origin, .allowed = "client, own, or scheme://host[:port]",
+	  .sentence = "The Origin header that a backend gets: the client's; own, which agrees with the Host "
+		      "header, for applications that compare the two behind a gateway that has another "
+		      "name than the page; or a fixed one." },
 	{ UPSTREAM("forward_headers", OPTION_LIST, 0, 50, NULL, forward_headers),
 	  .valid = valid_forwarded, .allowed = "names of headers that are not the gateway's own (Host, Origin, "
 		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
 	  .sentence = "Headers of the client's request that the backend gets too, such as authorization "
 		      "or cookie." },
+	{ UPSTREAM("forward_path", OPTION_BOOL, 0, 0, "false", forward_path),
+	  .sentence = "Whether clients may add a path to the prefix (see subpaths), which is then added to "
+		      "that of the backend's URL." },
 	{ UPSTREAM("subprotocols", OPTION_LIST, 0, 50, NULL, subprotocols),
 	  .valid = valid_token, .allowed = TOKEN,
 	  .sentence = "Offered to the backend for clients that offer none themselves, as SockJS ones." },
@@ -351,6 +384,9 @@ static const struct option table[] = {
 		      "session (1003), or text." },
 	{ UPSTREAM("compression", OPTION_BOOL, 0, 0, "false", compression),
 	  .sentence = "Whether to offer permessage-deflate to the backend." },
+	{ UPSTREAM("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
+	  .sentence = "A SockJS session is opened after this time, if no backend has answered yet; 0: never "
+		      "before one has." },
 	{ UPSTREAM("connect_timeout_ms", OPTION_INT, 10, DAY_MS, "5000", connect_timeout_ms),
 	  .sentence = "Time until a backend has accepted a session, whatever had to be tried." },
 	{ UPSTREAM("close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000", close_timeout_ms),

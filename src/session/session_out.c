@@ -8,7 +8,9 @@
 
 #define BATCH_MESSAGES 256    /* in one frame */
 #define BATCH_BYTES    131072 /* likewise, unless one message is larger */
-#define TURN_BYTES     131072 /* copied for all sessions in one turn, before it goes on to send them */
+#define TURN_BYTES                                                                                 \
+	131072 /* copied for all sessions in one turn, before it goes on to send them              \
+	        */
 
 size_t session_buffered(const struct session *s)
 {
@@ -104,16 +106,22 @@ bool session_is_blocked(struct session *s)
 	return true;
 }
 
+/* Who waits for an answer to what he has sent hears of the end after this: a client that is told
+ * first that its messages were not taken never learns why. */
 static void deliver_close(struct session *s)
 {
+	struct session_inbox *waits = s->in;
 	struct receiver *r = s->receiver;
 
+	s->in = NULL;
 	session_forget_receiver(s);
 	session_become_closed(s);
 	if (s->decision == SESSION_REFUSED && s->is_raw && r->ops->refuse)
-		r->ops->refuse(r, s->code, s->retry_after, session_reason(s));
+		r->ops->refuse(r, s, s->code, s->retry_after, session_reason(s));
 	else
 		r->ops->close(r, s->code, session_reason(s));
+	s->in = waits;
+	session_drop_inbox(s, false);
 }
 
 /* Says what can be said now: messages first, then the close. What there is no time for is said in

@@ -85,11 +85,12 @@ static void fake_close(struct receiver *base, unsigned code, const char *reason)
 	r->closes++;
 }
 
-static void fake_refuse(
-    struct receiver *base, unsigned status, unsigned retry_after, const char *reason)
+static void fake_refuse(struct receiver *base, const struct session *by, unsigned status,
+    unsigned retry_after, const char *reason)
 {
 	struct fake_receiver *r = of(base);
 
+	ck_assert_ptr_nonnull(by);
 	ck_assert_ptr_null(base->session);
 	ck_assert_uint_eq(r->len, 0); /* in place of o */
 	note(r, "%u %s", status, reason);
