@@ -141,6 +141,10 @@ enum sockjs_close_code {
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
+/* The path that the client has added to the prefix, raw: "/rooms/7" of "/echo/rooms/7"; "" if
+ * nothing, as always without the option subpaths. No segment is empty, "." or "..", nor holds a
+ * slash. */
+SOCKJS_API const char *sockjs_handshake_path(const struct sockjs_handshake *h);
 /* The query string of the request without '?', raw; "" if none. */
 SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
 /* The Origin header, or NULL. It has been checked against allowed_origins. */
@@ -171,8 +175,10 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
 
 /* Opens a session on hold: open follows, never from within this call. What an eager client has sent
  * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
- * `subprotocol` is NULL or one the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as
- * sockjs_handshake_select(); -EALREADY: that is decided; -ENOMEM. */
+ * sockjs-client gives a transport about 0.6 seconds on a fast network, then it tries the next one:
+ * who needs longer to decide may accept, pause, and close in the end. `subprotocol` is NULL or one
+ * the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as sockjs_handshake_select();
+ * -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
  * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with
@@ -180,8 +186,15 @@ SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 /* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
- * status 503. 0, as without this call: 5. Does nothing to a session that is not on hold. */
+ * status 503 or 429. 0, as without this call: 5 with 503, and no such header with 429. Does nothing
+ * to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
+/* Adds a header, such as Set-Cookie, to the answer that a bare WebSocket on hold will get, be it 101
+ * or the refusal. May be called again, for the same name too. 0; -ENOTSUP: another transport, whose
+ * answer may have begun; -EINVAL: no name or no value of a header, or one of those that the library
+ * writes itself (Connection, Content-*, Retry-After, Sec-WebSocket-*...); -ENOBUFS: more than 8 KiB
+ * in all; -EALREADY: that is decided; -ENOMEM. */
+SOCKJS_API int sockjs_add_header(struct sockjs_session *s, const char *name, const char *value);
 
 /* --- session ------------------------------------------------------------ */
 
@@ -213,7 +226,8 @@ SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
 /* A number for logs and administration, unique in the process. Not the SockJS session id, which is
  * a secret of the client. */
 SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);
-/* For information only; as sockjs_handshake_transport(). */
+/* What carries the session now, or did last, in the words of sockjs_handshake_transport(): a
+ * session may go on by another HTTP transport than the one that opened it. For information only. */
 SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 /* The subprotocol chosen, or NULL. */
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
@@ -254,10 +268,12 @@ SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
 /* Ends a membership, in the session's own reactor. 0 or -ENOENT. */
 SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s);
-/* Sends a text message to every member: encoded once per wire form, in order with this thread's
- * other sends to the group. Any thread. A member that is too slow is closed (SOCKJS_CLOSE_SLOW), as
- * is one whose send buffer is smaller than the message (SOCKJS_CLOSE_TOO_BIG); the others do not
- * wait for it. 0, -EILSEQ or -ENOMEM. */
+/* Sends a text message to every member, encoded once per wire form. All members get the messages of
+ * a group in one order, whoever sends them, and those of one thread in the order in which it has
+ * sent them; what sockjs_send() sends to a member is not in that order, and may come to it first.
+ * Member is who is one when the message comes to its reactor. Any thread. A member that is too slow
+ * is closed (SOCKJS_CLOSE_SLOW), as is one whose send buffer is smaller than the message
+ * (SOCKJS_CLOSE_TOO_BIG); the others do not wait for it. 0, -EILSEQ or -ENOMEM. */
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
 /* Members at this moment. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
@@ -291,10 +307,10 @@ SOCKJS_API struct sockjs_server *sockjs_server_new(const struct sockjs_options *
 SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 
 /* Adds an endpoint: an application under a prefix ("/echo"; no slash at the end, no '.', '?', '#';
- * "" is not allowed). `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone,
- * and goes before what sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a
- * server or an address; -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a
- * sentence. */
+ * "" is not allowed). A bare WebSocket is at the prefix itself, and at "/echo/websocket".
+ * `callbacks` is copied. `o` may be NULL; it has options of an endpoint alone, and goes before what
+ * sockjs_server_new() was given. 0; -EINVAL: bad prefix, or an option of a server or an address;
+ * -EEXIST: taken; -EBUSY: running; -ENOMEM. sockjs_server_error() has a sentence. */
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 

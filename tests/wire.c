@@ -9,6 +9,8 @@
  *	                Its first word also serves the groups that need arguments
  *	                or a configuration of their own; without it they are skipped
  *	--only TEXT     only the scenarios whose name or file contains TEXT
+ *	--production    that server has no such settings as --demo makes: what needs them
+ *	                is skipped, and so are the groups that have servers of their own
  *	-j N            so many at once (default 8); each is a process of its own
  *	-p FACTOR       patience: multiply deadlines (sanitizers, slow machines)
  *	--must-fail     a scenario passes if its last line fails: tries the player
@@ -39,6 +41,7 @@
  *
  * Groups: these lines choose the server of the scenarios that follow.
  *	shared                the one of --url or --server (as at the top of a file)
+ *	demo                  likewise, but it must have the settings of --demo
  *	args --demo -t 2      one started with these arguments and -l 127.0.0.1:0
  *	config {              one started with -c and this JSON text, which ends with
  *	  ...                 the first line that begins with '}'; "listen" is given as
@@ -51,6 +54,8 @@
  *	connect | close | reset | shutdown
  *	                      new connection; close; close by RST; half-close
  *	deadline MS           patience of this client (default 3000)
+ *	slow RATE             it reads so many octets a second, through a small buffer;
+ *	                      before it connects
  *
  * Sending. Consecutive '>' lines are one request, sent in one piece before the
  * next other line. Host is added; Content-Length too, to POST or with a body.
@@ -117,7 +122,7 @@ static struct {
 	const char *url, *server, *only;
 	unsigned jobs;
 	double patience;
-	bool verbose, must_fail;
+	bool verbose, must_fail, production;
 	char folder[32];
 } options = { .url = "http://127.0.0.1:8081", .jobs = 8, .patience = 1 };
 
@@ -132,8 +137,8 @@ static struct job jobs[MAX_JOBS];
 static unsigned running, passed, failed, skipped;
 
 static const char usage[] =
-    "usage: wire [--url URL | --server CMD] [--only TEXT] [-j N] [-p FACTOR] [--must-fail] [-v] "
-    "FILE.wire...\n";
+    "usage: wire [--url URL | --server CMD] [--only TEXT] [--production] [-j N] [-p FACTOR] "
+    "[--must-fail] [-v] FILE.wire...\n";
 
 static void __attribute__((noreturn)) bad_text(const char *what, const char *where)
 {
@@ -229,6 +234,13 @@ static struct server *known_server(void)
 	return s;
 }
 
+static bool is_wanted(const struct scenario *s)
+{
+	if (options.production && (s->needs_demo || s->group->kind != GROUP_SHARED))
+		return false;
+	return !options.only || strstr(s->name, options.only) || strstr(s->file, options.only);
+}
+
 /* All at once, so that the scenarios of all groups can run side by side. */
 static int start_servers(const struct script *script)
 {
@@ -238,8 +250,7 @@ static int start_servers(const struct script *script)
 
 	for (s = script->first; s; s = s->next) {
 		g = s->group;
-		if (g->server || (options.only && !strstr(s->name, options.only) &&
-		                     !strstr(s->file, options.only)))
+		if (g->server || !is_wanted(s))
 			continue;
 		if (options.server)
 			g->server = start_group(g, n++);
@@ -347,8 +358,7 @@ static void run_all(const struct script *script)
 	const struct server *server;
 
 	for (s = script->first; s; s = s->next) {
-		if (options.only && !strstr(s->name, options.only) &&
-		    !strstr(s->file, options.only))
+		if (!is_wanted(s))
 			continue;
 		server = s->group->server;
 		if (!server || !server->addresses) {
@@ -370,6 +380,7 @@ static int parse_options(int argc, char **argv)
 		{ "server", .text = &options.server },
 		{ "only", .text = &options.only },
 		{ "must-fail", .flag = &options.must_fail },
+		{ "production", .flag = &options.production },
 		{ "j", .count = &options.jobs },
 		{ "p", .factor = &options.patience },
 		{ "v", .flag = &options.verbose },

@@ -13,7 +13,10 @@
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver_private.h"
 
-#define FINISH_MS 30000 /* the rest of a response may take nothing for so long */
+#define ARRIVING_BYTES                                                                             \
+	16384 /* so much takes a slow line a second, and fits no sooner into a delay */
+#define ARRIVING_LOOK_MS 500
+#define FINISH_MS        30000 /* a client may take nothing of the rest of a response for so long */
 
 static struct http_receiver *of(struct receiver *base)
 {
@@ -52,10 +55,10 @@ void http_receiver_end(struct http_receiver *r)
 static void on_finish_timer(struct timer *t)
 {
 	struct http_receiver *r = container_of(t, struct http_receiver, again.timer);
-	size_t left = stream_queued(&r->again.stream);
+	uint64_t progress = stream_progress(&r->again.stream);
 
-	if (left < r->left) {
-		r->left = left;
+	if ((int64_t)(progress - r->progress) > 0) {
+		r->progress = progress;
 		timer_start(loop_timers(loop_of(r)), t, FINISH_MS);
 		return;
 	}
@@ -87,6 +90,7 @@ static void part(struct http_receiver *r)
 {
 	struct http_server *http = r->reactor->http;
 
+	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
 	if (!r->keep_alive) {
 		http_server_end(http, &r->again.stream);
 	} else if (!http_receiver_repeats(r)) {
@@ -99,11 +103,51 @@ static void part(struct http_receiver *r)
 	http_receiver_end(r);
 }
 
+/* Whether the client has a lot to take yet. One that is told little need not be asked. */
+static bool is_arriving(const struct http_receiver *r)
+{
+	return r->framed > ARRIVING_BYTES && stream_unacked(&r->again.stream) > ARRIVING_BYTES;
+}
+
+/* It has taken all, or it says something new, or nobody wants to know any more. */
+static void arrived(struct http_receiver *r)
+{
+	if (r->base.session)
+		session_receiver_arrived(r->base.session, &r->base);
+	part(r);
+}
+
+static void on_arriving_timer(struct timer *t)
+{
+	struct http_receiver *r = container_of(t, struct http_receiver, again.timer);
+
+	if (!r->base.session || stream_unacked(&r->again.stream) == 0)
+		arrived(r);
+	else
+		timer_start(loop_timers(loop_of(r)), t, ARRIVING_LOOK_MS);
+}
+
+/* The connection is kept until then; a client that begins anew on it is heard, and one that reads
+ * until the end has it behind what it reads. */
+static void wait_for_arrival(struct http_receiver *r)
+{
+	r->phase = HTTP_ARRIVING;
+	if (!r->keep_alive)
+		stream_shutdown(&r->again.stream);
+	stream_want(&r->again.stream, STREAM_READ);
+	timer_init(&r->again.timer, on_arriving_timer);
+	timer_start(loop_timers(loop_of(r)), &r->again.timer, ARRIVING_LOOK_MS);
+}
+
 /* Everything was said. */
 static enum recv_status finish(struct http_receiver *r)
 {
 	bool attached = r->base.session != NULL;
 
+	if (stream_queued(&r->again.stream) == 0 && attached && is_arriving(r)) {
+		wait_for_arrival(r);
+		return RECV_ARRIVING;
+	}
 	if (stream_queued(&r->again.stream) == 0) {
 		part(r);
 		return RECV_DONE;
@@ -115,7 +159,7 @@ static enum recv_status finish(struct http_receiver *r)
 	}
 	r->phase = HTTP_FINISHED;
 	timer_init(&r->again.timer, on_finish_timer);
-	r->left = stream_queued(&r->again.stream);
+	r->progress = stream_progress(&r->again.stream);
 	timer_start(loop_timers(loop_of(r)), &r->again.timer, FINISH_MS);
 	return RECV_DONE;
 }
@@ -231,6 +275,16 @@ static enum recv_status receiver_messages(
 	return say(r, (struct bytes){ buf_data(frame), buf_len(frame) }, false);
 }
 
+/* A stream ends, and who is there comes back; a poll does so anyway. */
+static enum recv_status receiver_ask(struct receiver *base)
+{
+	struct http_receiver *r = of(base);
+
+	if (!r->wire->is_streaming || r->phase != HTTP_DETACHED)
+		return RECV_MORE;
+	return say_in_stream(r, (struct bytes){ 0 }, true);
+}
+
 static void receiver_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct http_receiver *r = of(base);
@@ -262,13 +316,32 @@ static size_t receiver_buffered(const struct receiver *base)
 	return stream_queued(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+static size_t receiver_unacked(const struct receiver *base)
+{
+	return stream_unacked(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
+static uint64_t receiver_progress(const struct receiver *base)
+{
+	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
+static const char *receiver_transport(const struct receiver *base)
+{
+	return container_of(base, struct http_receiver, base)->wire->transport->name;
+}
+
 const struct receiver_ops http_receiver_ops = {
 	.open = receiver_open,
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
+	.ask = receiver_ask,
 	.close = receiver_close,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
+	.progress = receiver_progress,
+	.unacked = receiver_unacked,
+	.transport = receiver_transport,
 };
 
 /* --- the stream's events ------------------------------------------------ */
@@ -279,6 +352,8 @@ static void on_readable(struct stream *s)
 
 	if (r->phase == HTTP_WAITING)
 		http_again_readable(&r->again);
+	else if (r->phase == HTTP_ARRIVING)
+		arrived(r);
 	else
 		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the kernel */
 }
@@ -291,6 +366,11 @@ static void on_writable(struct stream *s)
 	if (r->phase == HTTP_DETACHED) {
 		if (session)
 			session_writable(session);
+		return;
+	}
+	if (session && is_arriving(r)) {
+		wait_for_arrival(r);
+		session_receiver_arriving(session, &r->base);
 		return;
 	}
 	if (session)
@@ -371,6 +451,9 @@ static void begin_stream(struct http_receiver *r, struct session *s)
 		break;
 	case RECV_DONE:
 		session_receiver_done(s, &r->base);
+		break;
+	case RECV_ARRIVING:
+		session_receiver_arriving(s, &r->base);
 		break;
 	case RECV_MORE:
 		break;

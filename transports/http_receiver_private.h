@@ -12,7 +12,8 @@ enum http_phase {
 	HTTP_IN_REQUEST, /* a poll whose frame collects in `said`: it may be answered at once */
 	HTTP_DETACHED,   /* frames go to the stream */
 	HTTP_LEAVING,    /* the last byte was said, the wire has not taken it yet; still attached */
-	HTTP_FINISHED,   /* likewise, but the session has let go */
+	HTTP_ARRIVING,   /* the wire has taken it, a slow client has not; detached, but asked after */
+	HTTP_FINISHED,   /* as HTTP_LEAVING, but the session has let go */
 	HTTP_WAITING,    /* answered; the next poll may be the same again */
 };
 
@@ -26,8 +27,8 @@ struct http_receiver {
 	struct transport_reactor *reactor;
 	struct buf *said; /* while HTTP_IN_REQUEST */
 	union {
-		size_t framed; /* octets of frames said, for response_limit */
-		size_t left;   /* once finished: those queued, when last looked at */
+		size_t framed;     /* octets of frames said, for response_limit */
+		uint64_t progress; /* once finished: of its stream, when last looked at */
 	};
 	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	uint8_t phase;

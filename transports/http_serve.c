@@ -1,6 +1,7 @@
 /*
  * transports/http_serve.c - from a request to an attached receiver: finds the
- * session or makes it, here or in the reactor that has it.
+ * session or makes it, here or in the reactor that has it. A session that was opened by
+ * one of the HTTP transports may go on by any other.
  */
 #include <errno.h>
 
@@ -160,21 +161,13 @@ struct handover {
 	char id[];
 };
 
-/* Another kind of transport may not take a session over; but it is told that somebody is there, or
- * that the session has ended. */
-static bool is_other_kind(const struct transport *t, const struct session_found *found)
-{
-	return strcmp(found->transport, t->name) != 0 && found->open && !found->attached;
-}
-
 static struct session *find_here(const struct handover *h)
 {
 	const struct http_receiver *r = h->receiver;
 	struct session_found found;
 
 	if (!session_table_find(
-	        r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found) ||
-	    is_other_kind(r->wire->transport, &found))
+	        r->endpoint->table, (struct bytes){ h->id, h->id_len }, &h->client, &found))
 		return NULL;
 	return found.session;
 }
@@ -223,15 +216,10 @@ static void hand_over(
 static void serve_existing(
     struct http_receiver *r, const struct transport_request *t, const struct session_found *found)
 {
-	if (is_other_kind(t->transport, found)) {
-		transport_refuse(t, HTTP_REFUSED_NO_SESSION, 404,
-		    "This session was opened by another transport.");
-		http_receiver_end(r);
-	} else if (found->session) {
+	if (found->session)
 		attach_local(r, found->session);
-	} else {
+	else
 		hand_over(r, t, found->owner);
-	}
 }
 
 /* NULL when the request was answered with a refusal, or (*err is -EEXIST) somebody was faster. */
@@ -300,7 +288,7 @@ static bool serve_again(struct http_again *a, char *body, size_t n)
 	if (r->has_address)
 		memcpy(&client, id.p + id.n, sizeof(client));
 	if (!session_table_find(r->endpoint->table, id, &client, &found) || !found.open ||
-	    !found.session || strcmp(found.transport, r->wire->transport->name) != 0)
+	    !found.session)
 		return false;
 	http_again_take(a);
 	r->head_sent = r->complete = false;

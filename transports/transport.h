@@ -50,6 +50,7 @@ struct transport_request {
 	struct http_request *http;
 	struct endpoint *endpoint;
 	const struct transport *transport;
+	struct bytes path; /* of the application's own, between prefix and session; raw */
 	struct bytes session_id;
 	struct http_client client;         /* behind trusted proxies */
 	struct transport_reactor *reactor; /* of this thread */
@@ -73,6 +74,8 @@ struct endpoint_ops {
 	unsigned (*accept)(const struct transport_request *t, struct transport_accept *accepted);
 	/* The subprotocol of a session that has been accepted, or NULL. */
 	const char *(*subprotocol)(const struct session *s);
+	/* Header lines that the application has for the answer to a bare WebSocket. */
+	struct bytes (*headers)(const struct session *s);
 };
 
 /* An attribute of the session cookie. */

@@ -54,11 +54,13 @@ struct ws_receiver {
 	const struct endpoint *endpoint;
 	struct ws_extras *extras; /* NULL until needed */
 	uint64_t last_heard;
-	bool pinged;
-	bool choked;  /* not read, since it does not read what it is sent */
-	bool closing; /* the session has let go; the closing handshake is under way */
-	bool shut;    /* the codec has seen the end */
-	bool ended;
+	uint32_t progress; /* of the stream, when a ping was last looked after; modulo 2^32 */
+	bool pinged : 1;
+	bool ping_waits : 1; /* behind what the client had not acknowledged yet */
+	bool choked : 1;     /* not read, since it does not read what it is sent */
+	bool closing : 1;    /* the session has let go; the closing handshake is under way */
+	bool shut : 1;       /* the codec has seen the end */
+	bool ended : 1;
 };
 
 static struct ws_receiver *of(struct receiver *base)
@@ -232,16 +234,37 @@ static bool is_pending(const struct ws_receiver *r)
 	return r->extras && r->extras->pending;
 }
 
+/* A head, the application's own lines, and what follows the empty line, in one piece. */
+static enum recv_status write_answer(struct ws_receiver *r, const struct http_head *head,
+    struct http_framing framing, const struct session *of, struct bytes body)
+{
+	struct bytes more = of ? r->endpoint->ops->headers(of) : (struct bytes){ 0 };
+	struct buf *out = transport_wire(r->reactor);
+	char *to = buf_reserve(out, HTTP_HEAD_MAX + HTTP_HEAD_EXTRA);
+
+	if (!to) {
+		end(r);
+		return RECV_GONE;
+	}
+	buf_commit(out,
+	    http_head_render(to, head->status, (struct bytes){ head->text, head->len }, framing) -
+	        2);
+	if (buf_add(out, more.p, more.n) < 0 || buf_add(out, "\r\n", 2) < 0 ||
+	    buf_add(out, body.p, body.n) < 0) {
+		end(r);
+		return RECV_GONE;
+	}
+	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
+}
+
 /* The 101 that has been waiting. */
 static enum recv_status say_101(struct ws_receiver *r)
 {
 	struct ws_pending *pending = r->extras->pending;
-	const char *subprotocol =
-	    r->base.session ? r->endpoint->ops->subprotocol(r->base.session) : NULL;
+	const struct session *session = r->base.session;
+	const char *subprotocol = session ? r->endpoint->ops->subprotocol(session) : NULL;
 	struct http_framing framing = { .keep_alive = true, .length = -1 };
-	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
 	struct http_head head;
-	size_t n;
 
 	http_head_init(&head, 101);
 	http_head_add(&head, "Connection", "Upgrade");
@@ -251,14 +274,13 @@ static enum recv_status say_101(struct ws_receiver *r)
 		http_head_add(&head, "Sec-WebSocket-Protocol", subprotocol);
 	if (pending->extensions[0])
 		http_head_add(&head, "Sec-WebSocket-Extensions", pending->extensions);
-	n = http_head_render(text, 101, (struct bytes){ head.text, head.len }, framing);
 	mem_free(pending);
 	r->extras->pending = NULL;
 	if (!r->extras->compressor && !r->extras->rest.data) { /* most need none of it again */
 		mem_free(r->extras);
 		r->extras = NULL;
 	}
-	return write_piece(r, (struct stream_piece){ text, n, NULL });
+	return write_answer(r, &head, framing, session, (struct bytes){ 0 });
 }
 
 static void start_pings(struct ws_receiver *r)
@@ -285,6 +307,13 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 	struct ws_receiver *r = of(base);
 
 	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
+}
+
+/* By a ping, though there may be no others; its answer is not waited for. */
+static enum recv_status receiver_ask(struct receiver *base)
+{
+	ws_conn_ping(&of(base)->conn, NULL, 0);
+	return RECV_MORE;
 }
 
 /* The frame of a message for many, made once for all who agreed on the same window; NULL when
@@ -412,27 +441,21 @@ static void receiver_close(struct receiver *base, unsigned code, const char *rea
 }
 
 /* Instead of 101. A client that has to come back later is told when. */
-static void receiver_refuse(
-    struct receiver *base, unsigned status, unsigned retry_after, const char *reason)
+static void receiver_refuse(struct receiver *base, const struct session *of, unsigned status,
+    unsigned retry_after, const char *reason)
 {
-	struct ws_receiver *r = of(base);
-	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[WS_REASON_MAX + 2], seconds[16];
+	struct ws_receiver *r = container_of(base, struct ws_receiver, base);
+	char body[WS_REASON_MAX + 2], seconds[16];
 	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
-	struct stream_piece pieces[2];
 	struct http_head head;
-	size_t n;
 
 	http_head_init(&head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	snprintf(seconds, sizeof(seconds), "%u", retry_after ? retry_after : RETRY_AFTER);
-	if (status == 503)
+	if (status == 503 || (status == 429 && retry_after))
 		http_head_add(&head, "Retry-After", seconds);
-	n = http_head_render(text, status, (struct bytes){ head.text, head.len }, framing);
-	pieces[0] = (struct stream_piece){ text, n, NULL };
-	pieces[1] = (struct stream_piece){ body, (size_t)framing.length, NULL };
-	if (stream_write(&r->stream, pieces, 2) < 0)
-		end(r);
-	else
+	if (write_answer(r, &head, framing, of, (struct bytes){ body, (size_t)framing.length }) !=
+	    RECV_GONE)
 		part(r);
 }
 
@@ -456,6 +479,23 @@ static size_t receiver_unfinished(const struct receiver *base)
 	return ws_conn_held(&r->conn) + (r->extras ? r->extras->rest.cap : 0);
 }
 
+static size_t receiver_unacked(const struct receiver *base)
+{
+	return stream_unacked(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+static uint64_t receiver_progress(const struct receiver *base)
+{
+	return stream_progress(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+/* It was heard, or may have been: its pongs may be among what was not read for a while. */
+static void not_silent(struct ws_receiver *r)
+{
+	r->last_heard = loop_now(loop_of(r));
+	r->pinged = false;
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -468,8 +508,7 @@ static void receiver_pause(struct receiver *base, bool paused)
 		return;
 	}
 	ws_conn_resume(&r->conn);
-	r->last_heard = loop_now(loop_of(r)); /* its pongs may be among what was not read */
-	r->pinged = false;
+	not_silent(r);
 	if (!r->choked)
 		read_on(r);
 }
@@ -478,11 +517,14 @@ static const struct receiver_ops ws_receiver_ops = {
 	.open = receiver_open,
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
+	.ask = receiver_ask,
 	.close = receiver_close,
 	.refuse = receiver_refuse,
 	.abort = receiver_abort,
 	.buffered = receiver_buffered,
 	.unfinished = receiver_unfinished,
+	.progress = receiver_progress,
+	.unacked = receiver_unacked,
 	.pause = receiver_pause,
 };
 
@@ -710,8 +752,7 @@ static void read_more(struct ws_receiver *r)
 		lost(r);
 		return;
 	}
-	r->last_heard = loop_now(loop_of(r));
-	r->pinged = false;
+	not_silent(r);
 	taken = feed(r, scratch, (size_t)n);
 	if (!r->ended && taken < (size_t)n)
 		keep_rest(r, scratch + taken, (size_t)n - taken);
@@ -739,6 +780,7 @@ static void on_writable(struct stream *s)
 
 	if (r->choked) {
 		r->choked = false;
+		not_silent(r);
 		if (!r->conn.paused)
 			read_on(r);
 	}
@@ -769,22 +811,44 @@ static const struct stream_events stream_events = {
 
 /* --- liveness (RFC 6455 section 5.5.2) ---------------------------------- */
 
+/* Behind what the kernel has not even taken it would prove nothing. */
+static void ping(struct ws_receiver *r)
+{
+	if (r->pinged || stream_queued(&r->stream) > 0)
+		return;
+	r->pinged = true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = (uint32_t)stream_progress(&r->stream);
+	ws_conn_ping(&r->conn, NULL, 0);
+}
+
+/* Whether there was time to answer. A client on a slow line has to read first what stands before
+ * the ping: as long as it does, it is alive, and then it has its time. */
+static bool is_unanswered(struct ws_receiver *r)
+{
+	uint32_t progress, before = r->progress;
+
+	if (!r->pinged || r->conn.paused || is_behind(r) || stream_queued(&r->stream) > 0)
+		return false;
+	if (!r->ping_waits)
+		return true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = progress = (uint32_t)stream_progress(&r->stream);
+	return (int32_t)(progress - before) <= 0;
+}
+
 static void check_liveness(struct ws_receiver *r)
 {
 	struct timer_wheel *wheel = loop_timers(loop_of(r));
 	uint64_t silent = loop_now(loop_of(r)) - r->last_heard,
 	         interval = r->endpoint->ping_interval_ms;
 
-	if (r->pinged && !r->conn.paused && !is_behind(r) && stream_queued(&r->stream) == 0) {
+	if (is_unanswered(r)) {
 		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
 		stream_reset(&r->stream);
 		lost(r);
 	} else if (silent >= interval) {
-		/* Behind a backlog it would prove nothing */
-		if (!r->pinged && stream_queued(&r->stream) == 0) {
-			r->pinged = true;
-			ws_conn_ping(&r->conn, NULL, 0);
-		}
+		ping(r);
 		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
 	} else {
 		timer_start(wheel, &r->timer, interval - silent);

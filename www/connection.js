@@ -1,14 +1,18 @@
 /*
- * connection.js - one SockJS connection, watched.
+ * connection.js - one connection, watched.
  *
- * Wraps sockjs-client (the global SockJS) and adds what the live page shows:
- * counts, times, the round trip of each answered message, and a new attempt
- * with growing pauses after a cut.  Knows nothing of the page; it speaks by
- * events: `state`, `frame` (detail: see emitFrame()), `rtt`, `burst`.
+ * Wraps sockjs-client (the global SockJS) or a bare WebSocket and adds what the live
+ * page shows: counts, times, the round trip of each answered message, and new
+ * attempts with growing pauses.  Knows nothing of the page; it speaks by events:
+ * `state`, `frame` (detail: see emitFrame()), `rtt`, `burst`.
  *
- * States: off, connecting, open, waiting (for the next attempt).
+ * States: off, connecting, open, waiting (for the next attempt).  From a cut until
+ * the next open it is one outage, however many attempts that takes: one cut is
+ * counted, and one frame tells why.
  */
-const FIRST_PAUSE_MS = 250;
+import { RawSocket } from './rawsocket.js';
+
+const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
 /* A connection that lasted this long was a good one: the pauses start anew. */
 const SETTLED_MS = 5000;
@@ -25,8 +29,13 @@ export function byteLength(text) {
 	return encoder.encode(text).length;
 }
 
+/* As String.prototype.toWellFormed(), which older browsers lack. */
+function wellFormed(text) {
+	return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
+}
+
 function freshCounts() {
-	return { sent: 0, received: 0, bytesSent: 0, bytesReceived: 0, heartbeats: 0, reconnects: 0, mismatches: 0 };
+	return { sent: 0, received: 0, bytesSent: 0, bytesReceived: 0, heartbeats: 0, cuts: 0, mismatches: 0 };
 }
 
 export class Connection extends EventTarget {
@@ -34,6 +43,9 @@ export class Connection extends EventTarget {
 	transport = null;
 	openedAt = null;
 	counts = freshCounts();
+	/* In an outage: attempts that have failed, and when the next one is due. */
+	failures = 0;
+	nextTryAt = null;
 	#socket = null;
 	#options = null;
 	#pending = [];
@@ -41,16 +53,28 @@ export class Connection extends EventTarget {
 	#pause = FIRST_PAUSE_MS;
 	#serial = 0;
 
-	/* options: { url, transport, answers, reconnect: () => bool } */
+	/* options: { url, transport, raw, answers, reconnect: () => bool }; `raw` is the path, behind
+	 * the service's, of a bare WebSocket (undefined: by SockJS) */
 	connect(options) {
 		this.#options = options;
 		this.counts = freshCounts();
+		this.failures = 0;
+		this.#pause = FIRST_PAUSE_MS;
+		this.#open();
+	}
+
+	/* The attempt that is due later is made now. */
+	tryNow() {
+		if (this.state !== 'waiting')
+			return;
+		clearTimeout(this.#timer);
 		this.#pause = FIRST_PAUSE_MS;
 		this.#open();
 	}
 
 	disconnect() {
 		clearTimeout(this.#timer);
+		this.nextTryAt = null;
 		if (!this.#socket) {
 			this.#setState('off');
 			return;
@@ -60,7 +84,9 @@ export class Connection extends EventTarget {
 	}
 
 	/* Sends text; `kind` is text, probe or burst and comes back with the answer. */
-	send(text, kind = 'text', author = '') {
+	send(said, kind = 'text', author = '') {
+		/* Lone surrogates pass SockJS, which escapes them; in a WebSocket's UTF-8 there are none. */
+		const text = this.#options.raw === undefined ? said : wellFormed(said);
 		const tag = ++this.#serial;
 		const tagged = this.#options.answers === 'tagged';
 		const wire = tagged ? JSON.stringify({ from: author, text, tag: `${this.#tagBase}-${tag}` }) : text;
@@ -80,13 +106,21 @@ export class Connection extends EventTarget {
 
 	#tagBase = Math.random().toString(36).slice(2, 8);
 
-	#open() {
-		const { url, transport } = this.#options;
+	#newSocket() {
+		const { url, transport, raw } = this.#options;
 		const transports = transport === 'auto' ? undefined : [transport];
-		const socket = new SockJS(url, null, { transports, timeout: PATIENCE_MS });
+
+		if (raw !== undefined)
+			return new RawSocket(url + raw, transport);
+		return new SockJS(url, null, { transports, timeout: PATIENCE_MS });
+	}
+
+	#open() {
+		const socket = this.#newSocket();
 
 		this.#socket = socket;
 		this.#pending = [];
+		this.nextTryAt = null;
 		this.#setState('connecting');
 		socket.onopen = () => this.#opened();
 		socket.onmessage = (e) => this.#received(e.data);
@@ -100,13 +134,15 @@ export class Connection extends EventTarget {
 	#opened() {
 		this.transport = this.#socket.transport;
 		this.openedAt = performance.now();
+		this.failures = 0;
 		this.#setState('open');
 		this.#emitFrame({ dir: 'in', type: 'o', text: `open, by ${this.transport}`, size: 0, kind: 'event' });
 	}
 
 	#received(text) {
 		const size = byteLength(text);
-		const frame = { dir: 'in', type: 'a', text, size, kind: 'text' };
+		const type = this.#options.raw === undefined ? 'a' : 'm';
+		const frame = { dir: 'in', type, text, size, kind: 'text' };
 
 		this.counts.received++;
 		this.counts.bytesReceived += size;
@@ -146,22 +182,30 @@ export class Connection extends EventTarget {
 	}
 
 	#closed(e) {
+		const wasOpen = this.openedAt !== null;
 		const wanted = this.#options.reconnect() && e.code !== CLOSED_BY_USER;
 
-		if (this.openedAt !== null && performance.now() - this.openedAt > SETTLED_MS)
+		if (wasOpen && performance.now() - this.openedAt > SETTLED_MS)
 			this.#pause = FIRST_PAUSE_MS;
 		this.#socket = null;
 		this.transport = null;
 		this.openedAt = null;
-		this.#emitFrame({ dir: 'in', type: 'c', text: `closed: ${e.code} ${e.reason}`, size: 0, kind: 'event' });
+		this.#pending = [];
+		if (this.failures++ === 0)
+			this.#emitFrame({ dir: 'in', type: 'c', text: `${wasOpen ? 'closed' : 'not reached'}: ${e.code} ${e.reason}`, size: 0, kind: 'event' });
 		if (!wanted) {
 			this.#setState('off');
 			return;
 		}
-		this.counts.reconnects++;
-		this.#setState('waiting');
+		this.counts.cuts += wasOpen ? 1 : 0;
+		this.#wait();
+	}
+
+	#wait() {
+		this.nextTryAt = performance.now() + this.#pause;
 		this.#timer = setTimeout(() => this.#open(), this.#pause);
 		this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+		this.#setState('waiting');
 	}
 
 	#setState(state) {

@@ -12,12 +12,15 @@ import { Track } from './track.js';
 import { serviceNamed, services, transportNamed, transports } from './transports.js';
 
 const PROBE_MS = 1000;
+/* There is always something new to draw: how long it lasts, or how long to wait. */
+const CLOCK_MS = 250;
 const BURST_BYTES = 100 * 1024;
 const BURST_MOST = 200;
 const UNICODE = 'Grüße · 世界 · Ελλάδα · שלום · 🚂👩‍🚀 · 𝔘 · \u0000\u0007\u001b\u007f · \u200f\u2028\ufeff\uffff · \ud800 · \udfff';
 
 const $ = (id) => document.getElementById(id);
 const main = document.querySelector('main');
+const hasClient = typeof SockJS !== 'undefined';
 const connection = new Connection();
 const log = new FrameLog($('log'));
 const spark = new Sparkline($('spark'));
@@ -94,6 +97,7 @@ function showChoice() {
 	$('message').inputMode = service.name === 'amplify' ? 'numeric' : 'text';
 	$('name-field').hidden = !chat;
 	$('probe-label').hidden = service.answers !== 'same';
+	$('connect').disabled = !hasClient && transport.raw === undefined;
 	/* A chat is to be heard; a stream of echoed frames is not. */
 	$('log').setAttribute('aria-live', chat ? 'polite' : 'off');
 }
@@ -101,10 +105,10 @@ function showChoice() {
 /* ---- what the connection says ------------------------------------------ */
 
 const STATES = {
-	off: 'Not connected',
-	connecting: 'Connecting',
-	open: 'Connected',
-	waiting: 'Cut off, trying again',
+	off: () => 'Not connected',
+	connecting: () => (connection.failures ? 'Trying again' : 'Connecting'),
+	open: () => 'Connected',
+	waiting: () => (connection.counts.cuts ? 'Cut off' : 'No connection'),
 };
 
 function showState() {
@@ -113,7 +117,8 @@ function showState() {
 	const talks = open && service.answers !== null;
 
 	main.dataset.state = state;
-	$('state').textContent = STATES[state];
+	$('state').textContent = STATES[state]();
+	$('outage').hidden = state !== 'waiting';
 	$('transport-used').textContent = open ? `by ${connection.transport}` : '';
 	$('connect').textContent = state === 'off' ? 'Connect' : state === 'open' ? 'Disconnect' : 'Stop';
 	main.dataset.line = transportNamed(open ? connection.transport : transport.name).line;
@@ -121,8 +126,10 @@ function showState() {
 		$(id).disabled = !talks;
 	for (const id of ['unicode', 'burst'])
 		$(id).disabled = !talks || service.answers === 'next';
-	if (state !== 'open')
+	if (state !== 'open') {
 		endBurst('');
+		spark.clear(); /* what was measured is no figure of what comes next */
+	}
 	redraw();
 }
 
@@ -161,11 +168,21 @@ function drawFigures() {
 	$('bytes-sent').textContent = humanBytes(counts.bytesSent);
 	$('bytes-received').textContent = humanBytes(counts.bytesReceived)
 		+ (counts.mismatches ? ` · ${counts.mismatches} differ` : '');
-	$('reconnects').textContent = counts.reconnects === 0 ? 'no cuts' : counts.reconnects === 1 ? '1 cut' : `${counts.reconnects} cuts`;
+	$('reconnects').textContent = counts.cuts === 0 ? 'no cuts' : counts.cuts === 1 ? '1 cut' : `${counts.cuts} cuts`;
+	$('countdown').textContent = countdown();
 	$('uptime').textContent = openedAt === null ? '–' : duration(performance.now() - openedAt);
 	$('rtt').textContent = rtt ? humanMs(rtt.median) : '–';
 	$('rtt-summary').textContent = rttWords(rtt);
 	spark.draw();
+}
+
+/* The first failure was the cut itself. */
+function countdown() {
+	const { failures, nextTryAt } = connection;
+
+	if (nextTryAt === null)
+		return '';
+	return `Try ${failures} in ${Math.max(Math.ceil((nextTryAt - performance.now()) / 1000), 1)} s`;
 }
 
 function rttWords(rtt) {
@@ -216,7 +233,6 @@ function probe() {
 	/* One at a time: a slow transport is not to be flooded with questions. */
 	if (connection.state === 'open' && service.answers === 'same' && $('probe').checked && connection.unanswered === 0)
 		connection.send('probe', 'probe');
-	redraw();
 }
 
 /* ---- start --------------------------------------------------------------- */
@@ -254,6 +270,7 @@ function board() {
 	connection.connect({
 		url: new URL(service.name, new URL('./', location.href)).href,
 		transport: transport.name,
+		raw: transport.raw,
 		answers: service.answers,
 		reconnect: () => $('reconnect').checked && !service.hangsUp,
 	});
@@ -265,11 +282,8 @@ function start() {
 
 	$('name').value = `guest ${Math.floor(Math.random() * 900) + 100}`;
 	showChoice();
-	if (typeof SockJS === 'undefined') {
-		$('state').textContent = 'sockjs.min.js is missing: run script/bootstrap';
-		$('connect').disabled = true;
-		return;
-	}
+	if (!hasClient)
+		$('state').textContent = 'sockjs.min.js is missing here: only the raw WebSocket can be ridden';
 	connection.addEventListener('state', onState);
 	connection.addEventListener('frame', onFrame);
 	connection.addEventListener('rtt', onAnswer);
@@ -283,11 +297,13 @@ function start() {
 		sendText($('message').value);
 		$('message').value = '';
 	});
+	$('try-now').addEventListener('click', () => connection.tryNow());
 	$('unicode').addEventListener('click', () => sendText(UNICODE));
 	$('burst').addEventListener('click', startBurst);
 	$('clear').addEventListener('click', () => log.clear());
 	setInterval(probe, PROBE_MS);
-	if (atOnce)
+	setInterval(redraw, CLOCK_MS);
+	if (atOnce && !$('connect').disabled)
 		toggleConnection();
 }
 

@@ -3,7 +3,8 @@
  *
  * One row each; the live page builds its choices from these tables, and a
  * transport's `line` is its colour on the map of the start page (style.css).
- * The names are those of sockjs-client's `transports` option.
+ * The names are those of sockjs-client's `transports` option, but for those with
+ * `raw`: a bare WebSocket, without sockjs-client, at that path behind the service's.
  */
 export const transports = [
 	{ name: 'auto', line: 'auto', label: 'auto', note: 'best that works' },
@@ -16,6 +17,8 @@ export const transports = [
 	{ name: 'xhr-polling', line: 'xp', label: 'xhr-polling', note: 'ask, wait, repeat' },
 	{ name: 'iframe-xhr-polling', line: 'xp', label: 'iframe-xhr-polling', note: 'from a frame', framed: true },
 	{ name: 'jsonp-polling', line: 'jp', label: 'jsonp-polling', note: 'by script tags' },
+	{ name: 'raw-websocket', line: 'raw', label: 'raw websocket', note: 'at …/websocket', raw: '/websocket' },
+	{ name: 'raw-prefix', line: 'raw', label: 'raw at prefix', note: 'as with Spring', raw: '' },
 ];
 
 /*

@@ -217,12 +217,15 @@ static int apply_option(struct config *c, const char *argument, const char *key,
 	return err < 0 ? blame(c, err, argument, c->options.error) : 0;
 }
 
+/* Pages from elsewhere come to an application that may compare Origin and Host. */
 static int apply_origins(const struct cmdline *cmd, struct config *c)
 {
 	for (size_t i = 0; cmd->allowed_origins && i < c->endpoint_count; i++) {
 		struct sockjs_options *o = &c->endpoints[i].options;
 		int err = sockjs_options_set(o, "allowed_origins", cmd->allowed_origins);
 
+		if (err == 0 && cmd->upstream)
+			err = sockjs_options_set(o, "upstream.origin", "own");
 		if (err < 0)
 			return blame(c, err, "--allowed-origins", o->error);
 	}

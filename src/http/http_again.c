@@ -198,6 +198,7 @@ static void look(struct http_again *a)
 {
 	char *scratch = loop_scratch(loop_of(a));
 	struct bytes raw = { scratch, 0 };
+	size_t empty;
 	ssize_t n;
 
 	if (stream_is_tls(&a->stream)) {
@@ -206,7 +207,14 @@ static void look(struct http_again *a)
 	}
 	n = recv(a->stream.watch.fd, scratch, LOOP_SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
 	raw.n = n > 0 ? (size_t)n : 0;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	empty = http_empty_lines(raw.p, raw.n);
+	if (empty > 0) {
+		consume(a, empty);
+		raw = (struct bytes){ raw.p + empty, raw.n - empty };
+	}
+	if (n > 0 && raw.n == 0)
+		wait_more(a);
+	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		wait_more(a);
 	else if (n <= 0)
 		end(a);

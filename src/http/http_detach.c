@@ -150,7 +150,7 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 		return;
 	}
 	conn->base = tcp_read_so_far(fd);
-	http_conn_hand_over(conn, fd);
+	http_conn_wait_for_first_bytes(conn, fd);
 }
 
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer)

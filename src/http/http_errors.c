@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "http/http_private.h"
 
-#define LOOKS 64 /* at the newest connections, for the one that a line of the log is about */
+#define LOOKS            64 /* at the newest connections, for the one a line of the log is about */
+#define REQUEST_LINE_MIN 16 /* "GET / HTTP/1.1" and its line end */
 
 /* --- last words --------------------------------------------------------- */
 
@@ -84,13 +85,25 @@ static bool has_answered(const struct http_conn *conn)
 	return server->error_run != 0 && server->runs - server->error_run <= 2;
 }
 
+/* What is behind the last request when the client ends, or its time is over, and too short for
+ * another: empty lines (RFC 9112 section 2.2), which old clients send behind a body. */
+static bool is_remnant(const struct http_conn *conn, uint64_t octets)
+{
+	return conn->consumed > 0 && (conn->half_closed || conn->timed_out) &&
+	       octets < REQUEST_LINE_MIN;
+}
+
 bool http_conn_is_unanswered(const struct http_conn *conn)
 {
 	struct http_request nothing = { .conn = (struct http_conn *)(uintptr_t)conn };
+	uint64_t surplus;
 
 	if (conn->taken || has_answered(conn))
 		return false;
-	return conn->broke_off || (!conn->uncounted && http_surplus(&nothing) > 0);
+	if (conn->broke_off || conn->uncounted)
+		return conn->broke_off;
+	surplus = http_surplus(&nothing);
+	return surplus > 0 && !is_remnant(conn, surplus);
 }
 
 /* --- its own answers ---------------------------------------------------- */

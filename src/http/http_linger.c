@@ -17,9 +17,11 @@
 #include "base/mem.h"
 
 #define LINGER_MS        2000
-#define FLUSH_MS         30000 /* for what is queued, as long as some of it leaves every LINGER_MS */
+#define STALL_MS         10000 /* for an answer of which the client takes nothing */
 #define LINGER_MAX_BYTES (64u << 20)
 #define TURNED_AWAY_MOST 256 /* lingering, for a newcomer who is turned away to linger too */
+#define SLOW_MS          30000 /* from then on a client has to take SLOW_BYTES a second on average */
+#define SLOW_BYTES       1000
 
 struct http_linger {
 	struct list node;
@@ -28,9 +30,10 @@ struct http_linger {
 	struct timer timer;
 	struct http_server *server;
 	size_t dropped;
-	bool client_ended; /* and may still be reading */
-	size_t queued;     /* when last looked at */
-	uint64_t born;
+	bool client_ended;   /* and may still be reading */
+	uint64_t progress;   /* of the stream, when last looked at */
+	uint64_t progressed; /* and when it had last risen */
+	uint64_t progress_at_birth, born;
 };
 
 static void linger_free(struct deferred *d)
@@ -82,17 +85,28 @@ static const struct stream_events linger_events = {
 	.hangup = on_hangup,
 };
 
+/* Whether what was said is on its way still: nothing is added any more, so this ends. */
+static bool is_arriving(struct http_linger *l)
+{
+	uint64_t progress = stream_progress(&l->stream), now = loop_now(l->server->loop),
+	         age = now - l->born;
+
+	if ((int64_t)(progress - l->progress) > 0)
+		l->progressed = now;
+	l->progress = progress;
+	return stream_unacked(&l->stream) > 0 && now - l->progressed < STALL_MS &&
+	       (age < SLOW_MS || (progress - l->progress_at_birth) / SLOW_BYTES >= age / 1000);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct http_linger *l = container_of(t, struct http_linger, timer);
-	struct loop *loop = l->server->loop;
-	size_t queued = stream_queued(&l->stream);
 
-	if (queued < l->queued && loop_now(loop) - l->born < FLUSH_MS) {
-		l->queued = queued;
-		timer_start(loop_timers(loop), t, LINGER_MS);
+	if (is_arriving(l)) {
+		timer_start(loop_timers(l->server->loop), t, LINGER_MS);
 		return;
 	}
+	socket_give_up(l->stream.watch.fd);
 	linger_end(l);
 }
 
@@ -106,8 +120,8 @@ void http_server_end(struct http_server *server, struct stream *s)
 	}
 	l->server = server;
 	stream_move(&l->stream, s, server->loop, &linger_events);
-	l->queued = stream_queued(&l->stream);
-	l->born = loop_now(server->loop);
+	l->progress = l->progress_at_birth = stream_progress(&l->stream);
+	l->born = l->progressed = loop_now(server->loop);
 	timer_init(&l->timer, on_timer);
 	timer_start(loop_timers(l->server->loop), &l->timer, LINGER_MS);
 	list_append(&server->lingering, &l->node);

@@ -5,6 +5,7 @@
  *	http_request.c   a request's view, and the checks libmicrohttpd leaves out
  *	http_errors.c    what libmicrohttpd refuses by itself: one answer for each
  *	http_response.c  answers through libmicrohttpd
+ *	http_file.c      and with a file
  *	http_detach.c    connections that leave; http_held.c those that cannot
  *	http_postpone.c  those with so much in them that they have to wait for a turn
  *	http_again.c     and those that wait outside for the same request again
@@ -47,8 +48,11 @@ struct http_server {
 	struct list conns;
 	struct list reading; /* struct http_request: the head is coming in */
 	struct list lingering;
-	struct list postponed; /* struct http_request: to be served in one of the next turns */
+	struct list postponed;      /* struct http_request: to be served in one of the next turns */
 	struct list waiting, ready; /* struct http_again: for their next request; it may be here */
+	struct list files;          /* struct http_file: those that are being sent */
+	struct list readers;        /* struct file_reader: of these, and their wire is full */
+	struct list free_readers;   /* or takes more */
 	struct http_memo_key memo_key;
 	struct http_ready ready_responses[HTTP_READY];
 	unsigned ready_next;
@@ -95,12 +99,15 @@ struct http_conn {
 	struct quota_row *visitor; /* as long as it is not with a stream */
 	int fd;                    /* the descriptor libmicrohttpd has */
 	uint64_t base;             /* bytes the kernel had received before libmicrohttpd got it */
-	uint64_t consumed;         /* bytes of complete requests since */
+	uint64_t consumed; /* bytes of complete requests since, and of empty lines before them */
+	uint64_t response_taken; /* by the client, all in all, when last looked at; 0: not yet */
+	const char *first; /* where libmicrohttpd's buffer begins: its first request was there */
 	struct http_guess guess;
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool refused;   /* libmicrohttpd, or we in its place, have answered with an error */
 	bool lingers;   /* that was we: a copy of the descriptor sees to the rest */
+	bool responds;  /* the request is whole, and its answer has its time */
 	bool timed_out;
 	bool cut;       /* a deadline has shut the reading side down */
 	bool broke_off; /* in the middle of a request */
@@ -153,6 +160,8 @@ void http_server_run_again(struct http_server *server);
 struct http_conn *http_conn_new(struct http_server *server, const struct addr *peer);
 /* Gives the descriptor to libmicrohttpd; on error it is closed and the connection ends. */
 int http_conn_hand_over(struct http_conn *conn, int fd);
+/* The same for a TCP connection, but as soon as the next request begins. */
+void http_conn_wait_for_first_bytes(struct http_conn *conn, int fd);
 /* From now on the deadline for a response to leave applies. */
 void http_conn_wait_for_response(struct http_conn *conn);
 /* From now on the deadline for the next request applies. */
@@ -177,6 +186,9 @@ void http_conn_answer_the_unanswered(struct http_conn *conn);
 enum http_refusal http_refusal_of(unsigned status);
 
 /* http_request.c */
+/* Octets of empty lines that these begin with. A request may come behind some (RFC 9112 section
+ * 2.2): they are no request, and no part of one. */
+size_t http_empty_lines(const char *p, size_t n);
 struct http_request *http_request_new(struct http_conn *conn, const char *target);
 void http_request_free(struct http_request *r);
 /* Reads the head and applies the checks: NULL, or the sentence of a 400. */
@@ -196,6 +208,9 @@ void http_postponed_take_up(struct http_server *server);
 void http_postponed_end(struct http_server *server);
 
 /* http_response.c */
+/* Answers with a response of its own, which is taken over; NULL (no memory) ends the connection. */
+void http_response_queue(
+    struct http_request *r, const struct http_head *head, struct MHD_Response *response);
 /* Gives the lines of a head to a response, one by one; false when memory is out. */
 bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head);
 void http_response_forget_ready(struct http_server *server);
@@ -222,6 +237,11 @@ void http_again_end_all(struct http_server *server);
 /* Fills in what is to be remembered of a request that leaves. */
 void http_again_remember(const struct http_request *r, struct http_detached *out);
 
+/* http_file.c */
+/* Gives the readers their turn. */
+void http_file_run(struct http_server *server);
+void http_file_end_all(struct http_server *server);
+
 /* http_held.c */
 int http_hold(struct http_request *r, const struct http_head *head, struct http_detached *out);
 /* The client has gone. */
@@ -237,6 +257,8 @@ int http_relay_accept(struct http_conn *conn, int fd, struct tls_context *tls);
 int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes early);
 uint64_t http_relay_received(const struct http_relay *relay);
 uint64_t http_relay_sent(const struct http_relay *relay);
+/* What its client takes of that: stream_progress(). */
+uint64_t http_relay_progress(const struct http_relay *relay);
 /* Takes the outer stream out, with everything libmicrohttpd has said so far on its way; the relay
  * ends. */
 void http_relay_take(struct http_relay *relay, struct stream *out);

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "http/http_private.h"
 
-#define QUEUE_MAX (256 * 1024) /* each way; beyond it the other side is not read */
+#define QUEUE_MAX (64 * 1024) /* each way; beyond it the other side is not read */
 
 struct http_relay {
 	struct deferred deferred;
@@ -53,6 +53,17 @@ static unsigned want_unread(const struct http_relay *relay, const struct stream 
 	return side == &relay->outer && !(r && r->state == REQUEST_HELD) ? 0 : STREAM_HANGUP;
 }
 
+/* Counts what libmicrohttpd will read: all but empty lines before the first request. */
+static struct stream_piece take_in(struct http_relay *relay, struct stream_piece piece)
+{
+	size_t skip = relay->received == 0 ? http_empty_lines(piece.p, piece.n) : 0;
+
+	piece.p = (const char *)piece.p + skip;
+	piece.n -= skip;
+	relay->received += piece.n;
+	return piece;
+}
+
 /* Copies what `from` has to `to`; false when `from` has ended or broken. */
 static bool pump(struct http_relay *relay, struct stream *from, struct stream *to)
 {
@@ -64,11 +75,11 @@ static bool pump(struct http_relay *relay, struct stream *from, struct stream *t
 		return true;
 	if (n <= 0)
 		return false;
-	if (from == &relay->outer)
-		relay->received += (uint64_t)n;
-	else
-		relay->sent += (uint64_t)n;
 	piece.n = (size_t)n;
+	if (from == &relay->outer)
+		piece = take_in(relay, piece);
+	else
+		relay->sent += piece.n;
 	if (stream_write(to, &piece, 1) < 0)
 		return false;
 	if (stream_queued(to) > QUEUE_MAX)
@@ -225,6 +236,15 @@ static int connect_inner(struct http_relay *relay)
 	return 0;
 }
 
+/* OpenSSL has said nothing so far, for it takes HTTP for no TLS at all. */
+static void answer_in_plain_text(struct http_conn *conn, int fd)
+{
+	conn->server->counters.bad_requests++;
+	conn->fd = fd;
+	http_last_words(conn, 400,
+	    "This plain HTTP request was sent to a port for HTTPS: begin the URL with https://.");
+}
+
 static void on_tls_done(struct stream *s, int err)
 {
 	struct http_relay *relay = container_of(s, struct http_relay, outer);
@@ -236,6 +256,8 @@ static void on_tls_done(struct stream *s, int err)
 		return;
 	http_refused(conn->server, HTTP_REFUSED_TLS, &conn->peer,
 	    HTTP_REFUSED_FIELDS(LOG_STR("why", stream_tls_why(s)), LOG_ERR(err)));
+	if (stream_tls_met_text(s))
+		answer_in_plain_text(conn, s->watch.fd);
 	http_relay_abort(relay);
 	http_conn_end(conn);
 }
@@ -293,10 +315,15 @@ int http_relay_give_back(struct http_conn *conn, struct stream *s, struct bytes 
 	}
 	if (relay->ended || early.n == 0)
 		return 0;
-	relay->received += early.n;
+	piece = take_in(relay, piece);
 	if (stream_write(&relay->inner, &piece, 1) < 0)
 		shutdown(relay->inner.watch.fd, SHUT_RDWR); /* libmicrohttpd sees an end */
 	return 0;
+}
+
+uint64_t http_relay_progress(const struct http_relay *relay)
+{
+	return stream_progress(&relay->outer);
 }
 
 uint64_t http_relay_received(const struct http_relay *relay)

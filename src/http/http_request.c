@@ -44,6 +44,25 @@ int http_request_add_body(struct http_request *r, const char *p, size_t n)
 	return buf_add(&r->body, p, n);
 }
 
+size_t http_empty_lines(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && (p[i] == '\r' || p[i] == '\n'))
+		i++;
+	return i;
+}
+
+/* Of empty lines libmicrohttpd says nothing; but it reads each request from the beginning of its
+ * buffer, and the first one on a connection has none before it. */
+static void count_empty_lines(struct http_conn *conn, const char *method)
+{
+	if (!conn->first)
+		conn->first = method;
+	else if (method > conn->first)
+		conn->consumed += (uint64_t)(method - conn->first);
+}
+
 /* --- the target --------------------------------------------------------- */
 
 /* Drops "http://authority" of the absolute form (RFC 9112 section 3.2.2). */
@@ -366,6 +385,7 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 	struct head_check check = { .r = r, .end = version + strlen(version) };
 	const char *wrong;
 
+	count_empty_lines(r->conn, method);
 	r->method_name = method;
 	r->method = method_of(method);
 	r->is_1_1 = strcmp(version, "HTTP/1.0") != 0;
@@ -495,6 +515,32 @@ void http_request_each_header(const struct http_request *r, http_header_fn fn, v
 	struct each each = { fn, arg };
 
 	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_each, &each);
+}
+
+struct search {
+	struct bytes name;
+	bool (*is_it)(struct bytes element);
+	bool found;
+};
+
+static void search_line(struct bytes name, struct bytes value, void *arg)
+{
+	struct search *search = arg;
+	struct bytes element;
+
+	if (search->found || !bytes_equal_nocase(name, search->name))
+		return;
+	while (!search->found && field_next(&value, ',', &element))
+		search->found = search->is_it(element);
+}
+
+bool http_request_has_element(
+    const struct http_request *r, const char *name, bool (*is_it)(struct bytes element))
+{
+	struct search search = { bytes_of(name), is_it, false };
+
+	http_request_each_header(r, search_line, &search);
+	return search.found;
 }
 
 struct bytes http_request_cookie(const struct http_request *r, const char *name)

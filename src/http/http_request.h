@@ -69,6 +69,10 @@ struct bytes http_request_header(const struct http_request *r, enum http_header 
 int http_request_join_header(const struct http_request *r, const char *name, struct buf *out);
 typedef void (*http_header_fn)(struct bytes name, struct bytes value, void *arg);
 void http_request_each_header(const struct http_request *r, http_header_fn fn, void *arg);
+/* Whether one of the elements of a list field is what is looked for; all its lines are one list
+ * (RFC 9110 section 5.3). */
+bool http_request_has_element(
+    const struct http_request *r, const char *name, bool (*is_it)(struct bytes element));
 /* The value of a cookie by its exact name; .p is NULL if absent. */
 struct bytes http_request_cookie(const struct http_request *r, const char *name);
 

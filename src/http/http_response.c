@@ -112,8 +112,7 @@ static void queue(struct http_request *r, unsigned status, struct MHD_Response *
 	}
 }
 
-/* The same with a response of its own, which is taken over. */
-static void queue_own(
+void http_response_queue(
     struct http_request *r, const struct http_head *head, struct MHD_Response *response)
 {
 	response = with_lines(response, head);
@@ -136,25 +135,9 @@ void http_respond(struct http_request *r, const struct http_head *head, struct b
 	else if (body.n == 0 && !r->conn->server->draining)
 		queue(r, head->status, ready_response(r->conn->server, head));
 	else
-		queue_own(r, head,
+		http_response_queue(r, head,
 		    MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p,
 		        body.n ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT));
-}
-
-void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n)
-{
-	struct MHD_Response *response =
-	    MHD_create_response_from_buffer_with_free_callback(n, body, mem_free);
-
-	if (!response)
-		mem_free(body);
-	if (!head->is_cut) {
-		queue_own(r, head, response);
-		return;
-	}
-	if (response)
-		MHD_destroy_response(response);
-	respond_cut(r);
 }
 
 void http_respond_text(struct http_request *r, unsigned status, const char *sentence)

@@ -23,9 +23,10 @@
 #include "base/random.h"
 #include "net/visitors.h"
 
-#define RESPONSE_TIMEOUT_MS 60000 /* for a short response to leave; long ones are not ours */
-#define CUT_AGAIN_MS        100
-#define RUNS_PER_TURN       4
+#define RESPONSE_LOOK_MS 30000 /* how often it is looked whether a client takes its response */
+#define RESPONSE_LEAST   30000 /* octets that it has to take meanwhile */
+#define CUT_AGAIN_MS     100
+#define RUNS_PER_TURN    4
 
 void http_server_run_again(struct http_server *server)
 {
@@ -79,6 +80,17 @@ static bool may_go_on(struct http_conn *conn)
 	return true;
 }
 
+/* Whether a client takes its response, slow as it may be. The first look only takes note, so that
+ * an answer that leaves in time costs nothing. */
+static bool takes_response(struct http_conn *conn)
+{
+	uint64_t taken = conn->relay ? http_relay_progress(conn->relay) : socket_acked(conn->fd),
+	         before = conn->response_taken;
+
+	conn->response_taken = taken;
+	return before == 0 || (int64_t)(taken - before) >= RESPONSE_LEAST;
+}
+
 /* A deadline: libmicrohttpd is made to see the end of input, and closes. */
 static void on_deadline(struct timer *t)
 {
@@ -91,6 +103,10 @@ static void on_deadline(struct timer *t)
 	}
 	if (!conn->cut && may_go_on(conn))
 		return;
+	if (answering && conn->responds && !conn->cut && takes_response(conn)) {
+		timer_start(loop_timers(conn->server->loop), t, RESPONSE_LOOK_MS);
+		return;
+	}
 	conn->timed_out = !conn->half_closed;
 	if (!conn->mhd) {
 		if (conn->is_tls)
@@ -103,6 +119,7 @@ static void on_deadline(struct timer *t)
 	/* First it may still answer; if that does not end the connection, or it is a client that
 	 * does not take its response, then both ways. Should libmicrohttpd overlook even that
 	 * (0.9.75 does once a connection's pool is full), its own timeout of a second is left. */
+	socket_give_up(conn->fd);
 	shutdown(conn->fd, answering || conn->cut ? SHUT_RDWR : SHUT_RD);
 	if (conn->cut) {
 		MHD_set_connection_option(conn->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
@@ -125,12 +142,15 @@ static void set_deadline(struct http_conn *conn, unsigned ms)
 
 void http_conn_wait_for_response(struct http_conn *conn)
 {
-	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_TIMEOUT_MS);
+	conn->responds = true;
+	conn->response_taken = 0;
+	timer_start(loop_timers(conn->server->loop), &conn->timer, RESPONSE_LOOK_MS);
 }
 
 void http_conn_wait_for_next(struct http_conn *conn)
 {
 	timer_stop(loop_timers(conn->server->loop), &conn->timer);
+	conn->responds = false;
 	set_deadline(conn, conn->server->draining ? 1 : conn->server->limits->idle_timeout_ms);
 }
 
@@ -205,22 +225,46 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	return -ENOMEM;
 }
 
+/* Drops empty lines; whether a request may have begun behind them, or the client has ended. */
+static bool has_begun(struct http_conn *conn)
+{
+	char some[64];
+	ssize_t n = recv(conn->fd, some, sizeof(some), MSG_PEEK | MSG_DONTWAIT);
+	size_t empty = n > 0 ? http_empty_lines(some, (size_t)n) : 0;
+
+	if (n < 0)
+		return errno != EAGAIN && errno != EINTR;
+	if (empty > 0 && recv(conn->fd, some, empty, MSG_DONTWAIT) == (ssize_t)empty)
+		conn->base += empty;
+	return n == 0 || empty < (size_t)n;
+}
+
 static void on_first_bytes(struct watch *w, uint32_t events)
 {
 	struct http_conn *conn = container_of(w, struct http_conn, watch);
 
 	(void)events;
-	http_conn_hand_over(conn, conn->fd);
+	if (has_begun(conn))
+		http_conn_hand_over(conn, conn->fd);
 }
 
 /* A client that is silent (browsers connect in advance) costs libmicrohttpd nothing, and one that
  * is not is read, and often leaves again, before it is put into libmicrohttpd's epoll. */
-static void wait_for_first_bytes(struct http_conn *conn, int fd)
+static void watch_for_first_bytes(struct http_conn *conn, int fd)
 {
 	conn->fd = conn->watch.fd = fd;
 	conn->watch.fn = on_first_bytes;
 	if (loop_watch(conn->server->loop, &conn->watch, EPOLLIN) < 0)
 		end_unread(conn);
+}
+
+void http_conn_wait_for_first_bytes(struct http_conn *conn, int fd)
+{
+	conn->fd = fd;
+	if (has_begun(conn))
+		http_conn_hand_over(conn, fd);
+	else
+		watch_for_first_bytes(conn, fd);
 }
 
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
@@ -237,7 +281,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 	conn->is_tls = tls != NULL;
 	conn->door = door;
 	if (!tls && peer->family != AF_UNIX)
-		wait_for_first_bytes(conn, fd);
+		watch_for_first_bytes(conn, fd);
 	else if (http_relay_accept(conn, fd, tls) < 0)
 		http_conn_end(conn);
 }
@@ -458,6 +502,7 @@ static void run_daemon(struct loop *loop, void *arg)
 	MHD_UNSIGNED_LONG_LONG wait;
 
 	http_again_run(server);
+	http_file_run(server);
 	for (int i = 0; i < RUNS_PER_TURN; i++) {
 		http_postponed_take_up(server);
 		if (!server->due)
@@ -516,6 +561,9 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	list_init(&server->postponed);
 	list_init(&server->waiting);
 	list_init(&server->ready);
+	list_init(&server->files);
+	list_init(&server->readers);
+	list_init(&server->free_readers);
 	random_bytes(&server->memo_key, sizeof(server->memo_key));
 	server->mhd = start_daemon(server);
 	if (!server->mhd) {
@@ -568,6 +616,7 @@ void http_server_free(struct http_server *server)
 	if (!server)
 		return;
 	http_again_end_all(server);
+	http_file_end_all(server);
 	end_held(server);
 	end_unconnected(server);
 	loop_unwatch(server->loop, &server->watch);
@@ -605,8 +654,7 @@ void http_server_each_body(
 	list_foreach_safe (pos, next, &server->conns) {
 		struct http_conn *conn = container_of(pos, struct http_conn, node);
 
-		if (conn->mhd && is_coming_in(conn->request) &&
-		    fn(conn->request->body.cap, arg)) {
+		if (conn->mhd && is_coming_in(conn->request) && fn(conn->request->body.cap, arg)) {
 			buf_fini(&conn->request->body);
 			conn->request->body_limit = 0; /* what still comes is not kept */
 			shutdown(conn->fd, SHUT_RDWR);

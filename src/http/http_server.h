@@ -91,8 +91,6 @@ void http_server_drain(struct http_server *server);
 
 /* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);
-/* The same with a body from mem_alloc() that is taken over. */
-void http_respond_take(struct http_request *r, const struct http_head *head, char *body, size_t n);
 /* Sends one plain sentence and a newline as text/plain. Keeps the connection where that is sound.
  */
 void http_respond_text(struct http_request *r, unsigned status, const char *sentence);

@@ -1,23 +1,25 @@
 /*
  * http/http_static.c - files of a directory; see http_static.h.
  *
- * Files are read whole on each request: these are a handful of small pages, and an
- * edit is seen at once. Nothing is served that is hidden, above the directory, or
- * not a regular file.
+ * Files are opened on each request, so that an edit is seen at once. Nothing is served that is
+ * hidden, outside the directory (also by a symbolic link), or not a regular file.
  */
 #include "http/http_static.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "http/http_file.h"
 
-#define FILE_MAX   (16u << 20)
 #define PATH_BYTES 512
 #define ALIASES    4
+#define TRIES      4 /* at a name that is being renamed */
 
 struct alias {
 	char *path;
@@ -110,6 +112,8 @@ static const char *content_type(const char *name)
 	return "application/octet-stream";
 }
 
+/* --- names ---------------------------------------------------------------- */
+
 /* Decodes the path segment by segment into a name relative to the directory. No segment may begin
  * with a dot, be empty (but the last) or hold a slash or NUL. */
 static bool relative_name(struct bytes path, char out[PATH_BYTES])
@@ -140,6 +144,46 @@ static bool relative_name(struct bytes path, char out[PATH_BYTES])
 	return false;
 }
 
+/* For kernels before 5.6, and sandboxes that do not know openat2(2): part by part, and no symbolic
+ * link at all. */
+static int open_without_links(int dir, const char *name)
+{
+	char part[PATH_BYTES];
+	int at = dir, flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, next;
+
+	for (const char *slash; (slash = strchr(name, '/')); name = slash + 1) {
+		snprintf(part, sizeof(part), "%.*s", (int)(slash - name), name);
+		next = openat(at, part, flags | O_DIRECTORY);
+		if (at != dir)
+			close(at);
+		if (next < 0)
+			return -1;
+		at = next;
+	}
+	next = openat(at, name, flags);
+	if (at != dir)
+		close(at);
+	return next;
+}
+
+/* Symbolic links are followed as long as they stay below the directory. (The kernel gives up with
+ * EAGAIN when something was renamed on the way.) */
+static int open_beneath(int dir, const char *name)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	long fd = -1;
+
+	for (int i = 0; i < TRIES; i++) {
+		fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return open_without_links(dir, name);
+	return (int)fd;
+}
+
 static int open_file(const struct http_static *st, struct bytes path, char name[PATH_BYTES])
 {
 	for (size_t i = 0; i < st->alias_count; i++) {
@@ -150,7 +194,7 @@ static int open_file(const struct http_static *st, struct bytes path, char name[
 	}
 	if (st->dir < 0 || !relative_name(path, name))
 		return -1;
-	return openat(st->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return open_beneath(st->dir, name);
 }
 
 bool http_etag_matches(struct bytes list, struct bytes etag)
@@ -180,31 +224,14 @@ bool http_etag_matches(struct bytes list, struct bytes etag)
 	return false;
 }
 
-static char *read_file(int fd, size_t size)
-{
-	char *data = mem_alloc(size ? size : 1);
-	size_t have = 0;
+/* --- answers -------------------------------------------------------------- */
 
-	while (data && have < size) {
-		ssize_t n = read(fd, data + have, size - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) { /* shrunk meanwhile */
-			mem_free(data);
-			return NULL;
-		}
-		have += (size_t)n;
-	}
-	return data;
-}
-
+/* Takes `fd` over. */
 static void answer(struct http_request *r, int fd, const struct stat *meta, const char *name)
 {
 	struct bytes condition = http_request_header(r, HTTP_IF_NONE_MATCH);
 	struct http_head head;
 	char etag[64];
-	char *data;
 
 	snprintf(etag, sizeof(etag), "\"%llx-%llx-%lx\"", (unsigned long long)meta->st_size,
 	    (unsigned long long)meta->st_mtim.tv_sec, (unsigned long)meta->st_mtim.tv_nsec);
@@ -214,37 +241,34 @@ static void answer(struct http_request *r, int fd, const struct stat *meta, cons
 	if (condition.p && http_etag_matches(condition, bytes_of(etag))) {
 		head.status = 304;
 		http_respond(r, &head, (struct bytes){ 0 });
-		return;
-	}
-	data = read_file(fd, (size_t)meta->st_size);
-	if (!data) {
-		http_respond_text(r, 500, "The file could not be read.");
+		close(fd);
 		return;
 	}
 	http_head_add(&head, "Content-Type", content_type(name));
 	http_head_add(&head, "X-Content-Type-Options", "nosniff");
-	http_respond_take(r, &head, data, (size_t)meta->st_size);
+	http_respond_file(r, &head, fd, meta);
 }
 
 bool http_static_serve(struct http_static *st, struct http_request *r)
 {
 	char name[PATH_BYTES];
+	struct http_head head;
 	struct stat meta;
-	bool found;
 	int fd = open_file(st, http_request_path(r), name);
 
 	if (fd < 0)
 		return false;
-	found = fstat(fd, &meta) == 0 && S_ISREG(meta.st_mode) && meta.st_size <= FILE_MAX;
-	if (found && (http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0) {
-		struct http_head head;
-
-		http_head_init(&head, 405);
-		http_head_add(&head, "Allow", "GET, HEAD");
-		http_respond(r, &head, (struct bytes){ 0 });
-	} else if (found) {
+	if (fstat(fd, &meta) < 0 || !S_ISREG(meta.st_mode)) {
+		close(fd);
+		return false;
+	}
+	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD)) {
 		answer(r, fd, &meta, name);
+		return true;
 	}
 	close(fd);
-	return found;
+	http_head_init(&head, 405);
+	http_head_add(&head, "Allow", "GET, HEAD");
+	http_respond(r, &head, (struct bytes){ 0 });
+	return true;
 }

@@ -36,18 +36,16 @@ static int set_option(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* A peer that vanished without a word is given up when what it was sent stays unacknowledged for so long. */
-#define USER_TIMEOUT_MS 30000
-
-/* The TCP options are inherited by accepted sockets: fewer system calls for each. */
+/* The TCP options are inherited by accepted sockets: fewer system calls for each. TCP_USER_TIMEOUT is
+ * none of them: it would also end peers that read slowly, for Linux does not take it for progress
+ * when their window opens by less than what stands first in its queue. Who has such a connection
+ * looks at stream_progress() now and then. */
 static int set_tcp_options(int fd, const struct listen_addr *addr)
 {
 	int err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (err == 0)
 		err = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (err == 0)
-		err = set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
 	if (err == 0 && addr->sa.ss_family == AF_INET6)
 		err = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !addr->dual_stack);
 	return err;

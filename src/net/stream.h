@@ -103,6 +103,23 @@ int stream_flush(struct stream *s);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
 
+/* --- what the peer has taken (stream_progress.c); each is a system call: for deadlines --- */
+
+/* Octets that the peer's kernel has acknowledged since the connection began (TCP), or that it has
+ * taken (unix); for watching whether it makes progress. (On a unix socket nothing counts them:
+ * there it is a number that rises as they are taken, and falls as more are written.) */
+uint64_t stream_acked(const struct stream *s);
+/* Octets written and not acknowledged, queued or with the kernel. */
+size_t stream_unacked(const struct stream *s);
+/* Rises as the kernel takes what is queued, or the peer what the kernel has; falls as more is
+ * queued. Compare two of them, for the sign of their difference. */
+uint64_t stream_progress(const struct stream *s);
+/* stream_acked() of a socket that is no stream. */
+uint64_t socket_acked(int fd);
+/* It is about to be closed, and its peer takes nothing: the kernel need not try for ever to deliver
+ * what it has. */
+void socket_give_up(int fd);
+
 /* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
  * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`
  * is empty afterwards. Wants nothing until stream_want(). */
@@ -187,6 +204,10 @@ int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *ho
 /* Why TLS failed, for a log ("certificate has expired"), until the stream is closed; "" if it did
  * not. */
 const char *stream_tls_why(const struct stream *s);
+
+/* Whether the peer began with plain text, as a client of HTTP does that does not know that TLS is
+ * spoken here; until the stream is closed. */
+bool stream_tls_met_text(const struct stream *s);
 
 static inline bool stream_is_tls(const struct stream *s)
 {

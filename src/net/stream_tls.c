@@ -48,8 +48,17 @@ static int bio_result(BIO *bio, ssize_t n)
 	return -1;
 }
 
+/* HTTP begins with the name of a method, or an empty line; TLS with octet 22. */
+static void look_at_first_octet(struct stream_tls *tls, char c)
+{
+	tls->heard = true;
+	tls->met_text = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '\r' || c == '\n';
+}
+
 static ssize_t bounded_recv(struct stream_tls *tls, char *p, int n)
 {
+	ssize_t got;
+
 	if (tls->messages > MESSAGES_MAX) {
 		errno = EPROTO;
 		return -1;
@@ -59,7 +68,10 @@ static ssize_t bounded_recv(struct stream_tls *tls, char *p, int n)
 		return -1;
 	}
 	tls->reads_left--;
-	return recv(tls->fd, p, (size_t)n, 0);
+	got = recv(tls->fd, p, (size_t)n, 0);
+	if (got > 0 && !tls->heard)
+		look_at_first_octet(tls, *p);
+	return got;
 }
 
 static int bio_read(BIO *bio, char *p, int n)
@@ -458,6 +470,11 @@ int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *ho
 	SSL_set_connect_state(tls->ssl);
 	tls->resumable = tls_context_offer_session(ctx, tls->ssl, host);
 	return begin_handshake(s, tls, STREAM_READ_WANTS_WRITE, done);
+}
+
+bool stream_tls_met_text(const struct stream *s)
+{
+	return s->tls && s->tls->met_text;
 }
 
 const char *stream_tls_why(const struct stream *s)

@@ -26,6 +26,8 @@ struct stream_tls {
 	struct tls_context *ctx;
 	int fd;
 	bool resumable; /* its sessions are worth keeping in the context */
+	bool heard;     /* the peer's first octets are here */
+	bool met_text;  /* and they are no TLS */
 	uint16_t reads_left;
 	uint16_t messages; /* of the handshake protocol, since the last data */
 	int error;         /* of reading, for good; it may stand behind bytes still handed out */

@@ -2,11 +2,14 @@
  * server/endpoint.c - an endpoint: prefix, application, options; and the way from a
  * URL to what answers it.
  *
- *	/prefix  /prefix/                        greeting
+ *	/prefix  /prefix/                        greeting; for a WebSocket, as /prefix/websocket
  *	/prefix/info                             info.c
  *	/prefix/iframe*.html                     iframe.c
  *	/prefix/websocket                        raw WebSocket
  *	/prefix/<server>/<session>/<transport>   transports/
+ *
+ * With the option subpaths there may be more between the prefix and any of these, which is the
+ * application's affair.
  *
  * The path is split while it is raw and each segment decoded then, so that an
  * escaped slash or dot is never taken for structure.
@@ -40,6 +43,7 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 static const struct endpoint_ops endpoint_ops = {
 	.accept = endpoint_accept,
 	.subprotocol = endpoint_subprotocol,
+	.headers = endpoint_headers,
 };
 
 /* By the words of the table of options. */
@@ -221,6 +225,7 @@ struct visit {
 	struct http_client client;
 	struct server_endpoint *endpoint; /* NULL: of none */
 	struct bytes rest;                /* of the path behind its prefix */
+	struct bytes path;                /* before SockJS's own part of that, the application's */
 };
 
 static void not_found(struct http_request *r)
@@ -375,6 +380,36 @@ static void refuse_transport_method(const struct visit *v, const struct transpor
 		endpoint_refuse_method(v->http, post ? "POST" : "GET");
 }
 
+static bool is_coding(struct bytes element)
+{
+	return !bytes_equal_nocase(element, BYTES("identity"));
+}
+
+/* Whether there is a body to be read, and it is gzip or the like (RFC 9110 section 8.4). */
+static bool has_coded_body(const struct transport_request *t)
+{
+	size_t n = 0;
+
+	if (t->transport->has_body)
+		http_request_body(t->http, &n);
+	return n > 0 && http_request_has_element(t->http, "Content-Encoding", is_coding);
+}
+
+static void refuse_coding(const struct transport_request *t)
+{
+	struct http_head head;
+
+	transport_head(t, &head, 415);
+	http_head_add(&head, "Accept-Encoding", "identity");
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_never_cache(&head);
+	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client.address,
+	    HTTP_REFUSED_FIELDS(
+	        LOG_STR("endpoint", t->endpoint->prefix), LOG_STR("why", "Content-Encoding")));
+	http_respond(
+	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
+}
+
 static void serve_transport(
     const struct visit *v, const struct transport *transport, struct bytes session_id)
 {
@@ -382,6 +417,7 @@ static void serve_transport(
 		.http = v->http,
 		.endpoint = &v->endpoint->base,
 		.transport = transport,
+		.path = v->path,
 		.session_id = session_id,
 		.client = v->client,
 		.reactor = &v->reactor->base,
@@ -397,6 +433,8 @@ static void serve_transport(
 		answer_transport_options(&t);
 	else if ((method & transport->methods) == 0)
 		refuse_transport_method(v, transport);
+	else if (has_coded_body(&t))
+		refuse_coding(&t);
 	else
 		transport->serve(&t);
 }
@@ -435,6 +473,65 @@ static void serve_session(const struct visit *v)
 	serve_transport(v, transport, (struct bytes){ session_id, n });
 }
 
+/* --- a path of the application's own ------------------------------------ */
+
+/* The last n segments of a path, each with its slash; empty if there are not so many. */
+static struct bytes last_segments(struct bytes path, unsigned n)
+{
+	size_t from = path.n;
+
+	while (n > 0 && from > 0)
+		if (path.p[--from] == '/')
+			n--;
+	return (struct bytes){ path.p + from, n == 0 ? path.n - from : 0 };
+}
+
+static bool is_session_url(struct bytes tail)
+{
+	struct bytes server = take_segment(&tail), session = take_segment(&tail);
+	char id[ID_MAX];
+
+	return transport_find(take_segment(&tail)) && decode_id(server, id) > 0 &&
+	       decode_id(session, id) > 0;
+}
+
+/* What is SockJS's own at the end of a path. */
+static struct bytes tail_of(struct bytes path)
+{
+	struct bytes three = last_segments(path, 3), one = last_segments(path, 1);
+
+	if (three.n && is_session_url(three))
+		return three;
+	if (bytes_equal(one, BYTES("/")) || bytes_equal(one, BYTES("/info")) ||
+	    bytes_equal(one, BYTES("/websocket")) || iframe_is_path(one))
+		return one;
+	return (struct bytes){ path.p + path.n, 0 };
+}
+
+/* A backend may be asked for it: nothing in it leads to another place, however it is spelt. */
+static bool is_safe_segment(struct bytes raw)
+{
+	char text[ID_MAX];
+	ssize_t n = http_percent_decode(raw, false, text, ID_MAX);
+
+	if (n <= 0 || memchr(text, '/', (size_t)n) || memchr(text, '\\', (size_t)n))
+		return false;
+	return !(text[0] == '.' && (n == 1 || (n == 2 && text[1] == '.')));
+}
+
+/* What stands before SockJS's own part; false if nobody may ask for that. */
+static bool take_subpath(struct bytes *rest, struct bytes *path)
+{
+	struct bytes tail = tail_of(*rest), left;
+
+	*path = (struct bytes){ rest->p, rest->n - tail.n };
+	*rest = tail;
+	for (left = *path; left.n > 0;)
+		if (!is_safe_segment(take_segment(&left)))
+			return false;
+	return true;
+}
+
 /* --- the rest ----------------------------------------------------------- */
 
 static void greet(struct http_request *r)
@@ -464,24 +561,55 @@ static void serve_info(const struct visit *v)
 		info_serve(ep, &v->client, v->http, v->reactor->draining);
 }
 
-static void serve_endpoint(const struct visit *v)
+static bool is_websocket(struct bytes element)
 {
-	struct bytes rest = v->rest;
+	return bytes_equal_nocase(element, BYTES("websocket"));
+}
 
-	if (rest.n == 0 || bytes_equal(rest, BYTES("/")))
-		greet(v->http);
-	else if (bytes_equal(rest, BYTES("/info")))
-		serve_info(v);
-	else if (iframe_is_path(rest))
-		iframe_serve(v->endpoint, v->http);
-	else if (bytes_equal(rest, BYTES("/websocket")) &&
-	         endpoint_offers(v->endpoint, "websocket_raw"))
+/* An Upgrade in HTTP/1.0 is to be ignored (RFC 9110 section 7.8). */
+static bool is_for_websocket(const struct http_request *r)
+{
+	return http_request_method(r) == HTTP_GET && http_request_is_1_1(r) &&
+	       http_request_has_element(r, "Upgrade", is_websocket);
+}
+
+static void serve_endpoint(struct visit *v)
+{
+	struct server_endpoint *ep = v->endpoint;
+	bool raw = endpoint_offers(ep, "websocket_raw"), is_prefix;
+
+	if (ep->options.subpaths && !take_subpath(&v->rest, &v->path)) {
+		not_found(v->http);
+		return;
+	}
+	is_prefix = v->rest.n == 0 || bytes_equal(v->rest, BYTES("/"));
+	if (raw &&
+	    (bytes_equal(v->rest, BYTES("/websocket")) || (is_prefix && is_for_websocket(v->http))))
 		serve_transport(v, &websocket_raw_transport, (struct bytes){ 0 });
+	else if (is_prefix)
+		greet(v->http);
+	else if (bytes_equal(v->rest, BYTES("/info")))
+		serve_info(v);
+	else if (iframe_is_path(v->rest))
+		iframe_serve(ep, v->http);
 	else
 		serve_session(v);
 }
 
-static void serve_public(const struct visit *v)
+/* What the pages say of themselves, unless their directory has such a file of its own. */
+static bool serve_version(const struct sockjs_server *server, struct http_request *r)
+{
+	if (!server->options.server.www ||
+	    !bytes_equal(http_request_path(r), BYTES("/version.txt")))
+		return false;
+	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD))
+		http_respond_text(r, 200, sockjs_version());
+	else
+		endpoint_refuse_method(r, "GET, HEAD");
+	return true;
+}
+
+static void serve_public(struct visit *v)
 {
 	struct sockjs_server *server = v->reactor->server;
 	struct bytes path = http_request_path(v->http);
@@ -492,7 +620,8 @@ static void serve_public(const struct visit *v)
 		serve_endpoint(v);
 	else if (path.p[0] == '*' && http_request_method(v->http) == HTTP_OPTIONS)
 		http_respond_text(v->http, 200, "OK");
-	else if (!server->files || !http_static_serve(server->files, v->http))
+	else if (!(server->files && http_static_serve(server->files, v->http)) &&
+	         !serve_version(server, v->http))
 		not_found(v->http);
 }
 

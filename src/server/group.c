@@ -4,6 +4,9 @@
  * A group has a part in each reactor: a dense array of the members that live there,
  * which only that reactor touches. A broadcast is one message object and one mail
  * per reactor; each wire form of it is encoded once, by whoever needs it first.
+ *
+ * All members see one order, because one reactor makes it: the group's owner. Whoever
+ * sends elsewhere sends to it, by mail, and it sends to all others; mail keeps its order.
  */
 #include <errno.h>
 
@@ -34,6 +37,7 @@ struct sockjs_group {
 	atomic_size_t size;
 	struct group_part *parts;
 	unsigned part_count;
+	unsigned owner; /* the reactor in which its messages get their order */
 };
 
 static void group_unref(struct sockjs_group *g)
@@ -44,6 +48,17 @@ static void group_unref(struct sockjs_group *g)
 		mem_free(g->parts[i].members);
 	mem_free(g->parts);
 	mem_free(g);
+}
+
+/* Where it was made, for its members are likely there; or one after the other. */
+static unsigned choose_owner(struct sockjs_server *server)
+{
+	const struct reactor *here = reactor_current();
+
+	if (here && here->server == server)
+		return here->index;
+	return atomic_fetch_add_explicit(&server->groups, 1, memory_order_relaxed) %
+	       server->reactor_count;
 }
 
 struct sockjs_group *sockjs_group_new(struct sockjs_server *server)
@@ -59,6 +74,7 @@ struct sockjs_group *sockjs_group_new(struct sockjs_server *server)
 	}
 	g->server = server;
 	g->part_count = server->reactor_count;
+	g->owner = choose_owner(server);
 	atomic_init(&g->refs, 1);
 	return g;
 }
@@ -164,11 +180,41 @@ void group_leave_all(struct session_extra *extra)
 
 /* --- sending ------------------------------------------------------------ */
 
+/* A message on its way to all parts. */
 struct broadcast {
-	struct mail mail;
 	struct sockjs_group *group;
 	struct message *message;
+	atomic_uint under_way; /* legs of it */
+	struct leg {
+		struct mail mail;
+		struct broadcast *of;
+	} legs[]; /* one for each reactor */
 };
+
+static struct broadcast *broadcast_new(struct sockjs_group *g, struct message *m)
+{
+	struct broadcast *b = mem_alloc(sizeof(*b) + g->part_count * sizeof(*b->legs));
+
+	if (!b)
+		return NULL;
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	b->group = g;
+	b->message = message_ref(m);
+	atomic_init(&b->under_way, g->part_count);
+	for (unsigned i = 0; i < g->part_count; i++)
+		b->legs[i].of = b;
+	return b;
+}
+
+/* So many legs of it have come to their ends. */
+static void broadcast_end(struct broadcast *b, unsigned legs)
+{
+	if (atomic_fetch_sub_explicit(&b->under_way, legs, memory_order_acq_rel) > legs)
+		return;
+	message_unref(b->message);
+	group_unref(b->group);
+	mem_free(b);
+}
 
 /* Sending changes no membership: a session that turns out to be closed leaves in a later stage. */
 static void send_to_part(struct group_part *part, struct message *m)
@@ -177,35 +223,67 @@ static void send_to_part(struct group_part *part, struct message *m)
 		send_accepted(part->members[i].session, m);
 }
 
-static void on_broadcast(struct mail *mail, struct loop *loop)
+static void post_leg(struct broadcast *b, unsigned i, mail_fn fn)
 {
-	struct broadcast *b = container_of(mail, struct broadcast, mail);
-	struct reactor *reactor = reactor_current();
-
-	(void)loop;
-	if (reactor)
-		send_to_part(&b->group->parts[reactor->index], b->message);
-	message_unref(b->message);
-	group_unref(b->group);
-	mem_free(b);
+	loop_post(b->group->server->reactors[i]->loop, &b->legs[i].mail, fn);
 }
 
-static int post_to(struct sockjs_group *g, unsigned i, struct message *m)
+static void on_broadcast(struct mail *mail, struct loop *loop)
 {
-	struct broadcast *b = mem_alloc(sizeof(*b));
+	struct broadcast *b = container_of(mail, struct leg, mail)->of;
+	struct reactor *here = reactor_current();
 
+	(void)loop;
+	if (here)
+		send_to_part(&b->group->parts[here->index], b->message);
+	broadcast_end(b, 1);
+}
+
+/* In the owner's reactor: this is the message's place in the order. */
+static void spread(struct broadcast *b)
+{
+	struct sockjs_group *g = b->group;
+
+	for (unsigned i = 0; i < g->part_count; i++)
+		if (i != g->owner)
+			post_leg(b, i, on_broadcast);
+	send_to_part(&g->parts[g->owner], b->message);
+	broadcast_end(b, 1);
+}
+
+static void on_order(struct mail *mail, struct loop *loop)
+{
+	struct broadcast *b = container_of(mail, struct leg, mail)->of;
+
+	(void)loop;
+	if (reactor_current())
+		spread(b);
+	else /* the server has ended while it was on its way */
+		broadcast_end(b, b->group->part_count);
+}
+
+static int send_in_order(struct sockjs_group *g, struct message *m)
+{
+	struct reactor *here = reactor_current();
+	bool is_owner = here && here->server == g->server && here->index == g->owner;
+	struct broadcast *b;
+
+	if (is_owner && g->part_count == 1) {
+		send_to_part(&g->parts[0], m);
+		return 0;
+	}
+	b = broadcast_new(g, m);
 	if (!b)
 		return -ENOMEM;
-	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
-	b->group = g;
-	b->message = message_ref(m);
-	loop_post(g->server->reactors[i]->loop, &b->mail, on_broadcast);
+	if (is_owner)
+		spread(b);
+	else
+		post_leg(b, g->owner, on_order);
 	return 0;
 }
 
 int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
 {
-	struct reactor *here = reactor_current();
 	struct message *m;
 	int err;
 
@@ -213,12 +291,7 @@ int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
 		return 0; /* nobody can be in it */
 	if ((err = message_from_app(&m, text, len, true)) < 0)
 		return err;
-	for (unsigned i = 0; i < g->part_count && err == 0; i++) {
-		if (here && here->server == g->server && here->index == i)
-			send_to_part(&g->parts[i], m);
-		else
-			err = post_to(g, i, m);
-	}
+	err = send_in_order(g, m);
 	message_unref(m);
 	return err;
 }

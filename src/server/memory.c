@@ -4,9 +4,9 @@
  * Each client is bounded, but most hold nothing at all, and the sum of what all might hold is more
  * than any machine has. So every half second the size of the process is looked at, which costs a
  * system call. Only when that is beyond the limit is added up what clients hold: messages that
- * wait for them or for the application, messages and bodies that are unfinished, what the kernel has
- * not taken. If it is too much, those who hold most end (4503), the largest first, until an eighth of
- * the limit is free again. Each reactor ends its own, in proportion to what it holds.
+ * wait for them or for the application, messages and bodies that are unfinished, what the kernel
+ * has not taken. If it is too much, those who hold most end (4503), the largest first, until an
+ * eighth of the limit is free again. Each reactor ends its own, in proportion to what it holds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,8 +80,8 @@ static void add_up(struct reactor *r, struct tally *tally)
 /* --- ending ---------------------------------------------------------------- */
 
 struct shedding {
-	size_t least;    /* who holds less stays */
-	size_t wanted;   /* octets still to be freed */
+	size_t least;  /* who holds less stays */
+	size_t wanted; /* octets still to be freed */
 	unsigned victims;
 };
 
@@ -123,7 +123,7 @@ static void free_some(struct reactor *r, const struct tally *tally, size_t wante
 {
 	struct shedding s = { .wanted = wanted };
 
-	for (int class = SIZE_CLASSES - 1; class >= 0 && s.wanted > 0; class--) {
+	for (int class = SIZE_CLASSES - 1; class >= 0 && s.wanted > 0; class --) {
 		if (tally->by_class[class] == 0)
 			continue;
 		s.least = class ? (size_t)1 << class : 1;

@@ -110,6 +110,7 @@ struct endpoint_options {
 	char *session_cookie_secure;        /* "auto", "true" or "false" */
 	char *session_cookie_same_site;     /* "auto", "lax", "strict" or "none" */
 	bool bind_address;
+	bool subpaths;
 	uint64_t heartbeat_delay_ms;
 	uint64_t disconnect_delay_ms;
 	uint64_t response_limit_bytes;
@@ -138,10 +139,14 @@ struct endpoint_options {
 struct upstream_options {
 	struct string_list url;
 	char *balance;
+	char *host;   /* "client", "own", or what stands in the Host header */
+	char *origin; /* likewise */
 	struct string_list forward_headers;
+	bool forward_path;
 	struct string_list subprotocols;
 	char *binary;
 	bool compression;
+	uint64_t open_after_ms; /* 0: never */
 	uint64_t connect_timeout_ms;
 	uint64_t close_timeout_ms;
 	uint64_t ping_interval_ms;

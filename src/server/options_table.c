@@ -40,7 +40,7 @@ static bool valid_cookie(const char *s)
 	return valid_token(s) && strlen(s) <= 128;
 }
 
-static bool valid_host(const char *s)
+static bool valid_host_rule(const char *s)
 {
 	return http_host_is_valid(bytes_of(s));
 }
@@ -156,6 +156,21 @@ static bool valid_upstream(const char *s)
 	       (strncmp(s, "wss://", 6) == 0 && s[6] && s[6] != '/');
 }
 
+/* host[:port], as it stands in a Host header; brackets and colons are for IPv6. "client" and "own"
+ * look like one, and have a meaning of their own. */
+static bool valid_host(const char *s)
+{
+	return only_of(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+}
+
+/* One origin, and no pattern for many. */
+static bool valid_one_origin(const char *s)
+{
+	if (strcmp(s, "client") == 0 || strcmp(s, "own") == 0)
+		return true;
+	return valid_origin(s) && !strchr(s, '*');
+}
+
 /* Not those by which the gateway itself speaks to a backend. */
 static bool valid_forwarded(const char *s)
 {
@@ -210,7 +225,9 @@ static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
 	  .sentence = "Reactors, each a thread of its own; 0 is one for each processor." },
 	{ SERVER("www", OPTION_STRING, 0, 0, NULL, www),
-	  .sentence = "Directory whose files are served at /; null serves none." },
+	  .sentence = "Directory whose files are served at /, but hidden ones and those that symbolic "
+		      "links lead to outside it; with it, /version.txt tells the version of the "
+		      "server. null serves none." },
 	{ SERVER("client_library", OPTION_STRING, 0, 0, NULL, client_library),
 	  .sentence = "File served as /sockjs.min.js, the browser's half of SockJS; null leaves it to "
 		      "www." },
@@ -224,11 +241,11 @@ static const struct option table[] = {
 		      "7239). The other is not read, since a client may have sent it. auto: X-Forwarded-* "
 		      "if a request has one of them, else Forwarded." },
 	{ SERVER("allowed_hosts", OPTION_LIST, 0, 1000, NULL, allowed_hosts),
-	  .valid = valid_host, .allowed = HOST,
+	  .valid = valid_host_rule, .allowed = HOST,
 	  .sentence = "Hosts that may be asked for; others are answered with 421, against DNS rebinding. "
 		      "Empty: any." },
 	{ SERVER("internal.allowed_hosts", OPTION_LIST, 0, 1000, NULL, internal_allowed_hosts),
-	  .valid = valid_host, .allowed = HOST,
+	  .valid = valid_host_rule, .allowed = HOST,
 	  .sentence = "Hosts that the internal listener may be asked for, besides localhost and any IP "
 		      "address." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
@@ -321,6 +338,9 @@ static const struct option table[] = {
 		      "not empty, else as the browser likes. none is said only if it is Secure." },
 	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
 	  .sentence = "Whether later requests of a session must come from the network of its first." },
+	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths),
+	  .sentence = "Whether clients may add a path to the prefix, as in /chat/rooms/7; the application "
+		      "sees it." },
 	{ ENDPOINT("heartbeat_delay_ms", OPTION_INT, 10, DAY_MS, "25000", heartbeat_delay_ms),
 	  .sentence = "A heartbeat is sent after this long without anything else to send." },
 	{ ENDPOINT("disconnect_delay_ms", OPTION_INT, 10, DAY_MS, "5000", disconnect_delay_ms),
@@ -329,7 +349,8 @@ static const struct option table[] = {
 	  .sentence = "A streaming response ends after this much, so that browsers free its memory." },
 	{ ENDPOINT("first_message_timeout_ms", OPTION_INT, 0, DAY_MS, "60000", first_message_timeout_ms),
 	  .sentence = "A session whose client has sent nothing, not even an answer to a ping, for this "
-		      "long since it opened is closed; 0: never." },
+		      "long since it opened is closed; 0: never. After half of it the client is asked: "
+		      "a WebSocket is pinged, and a stream ends once, so that its client comes back." },
 	{ ENDPOINT("max_message_bytes", OPTION_INT, 1, GIGABYTE, "65536", max_message_bytes),
 	  .sentence = "Longest message a client may send." },
 	{ ENDPOINT("max_body_bytes", OPTION_INT, 1, GIGABYTE, "1048576", max_body_bytes),
@@ -346,13 +367,14 @@ static const struct option table[] = {
 	  .sentence = "What may wait for one slow client before its session is closed; also the "
 		      "longest message an application can send." },
 	{ ENDPOINT("send_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", send_timeout_ms),
-	  .sentence = "How long a connection may take none of what waits for it." },
+	  .sentence = "How long a client may take none of what waits for it. One that reads slowly is not cut "
+		      "off, as long as it acknowledges anything." },
 	{ ENDPOINT("websocket.ping_interval_ms", OPTION_INT, 0, DAY_MS, "25000",
 	      websocket_ping_interval_ms),
 	  .sentence = "A silent WebSocket is pinged this often; 0: never." },
 	{ ENDPOINT("websocket.pong_timeout_ms", OPTION_INT, 10, DAY_MS, "10000",
 	      websocket_pong_timeout_ms),
-	  .sentence = "Time for the answer to a ping." },
+	  .sentence = "Time for the answer to a ping, once what stood before it has arrived." },
 	{ ENDPOINT("websocket.max_fragments", OPTION_INT, 1, 1048576, "131072", websocket_max_fragments),
 	  .sentence = "Frames one WebSocket message may be cut into." },
 	{ ENDPOINT("websocket.max_messages", OPTION_INT, 1, 1048576, "1024", websocket_max_messages),
@@ -372,7 +394,10 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.compression_context_takeover", OPTION_BOOL, 0, 0, "false",
 	      websocket_context_takeover),
 	  .sentence = "Messages may refer to those before: denser, but each connection has compressors of "
-		      "its own, of up to 300 KiB with 15 window bits." },
+		      "its own, of up to 300 KiB with 15 window bits. Without it clients are told to do "
+		      "without, too (client_no_context_takeover); some overlook that, as those of Tornado "
+		      "6.2 and Mojolicious 9.31, and are closed with 1007 at their second long message: "
+		      "they need this, or no compression." },
 	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
@@ -384,11 +409,23 @@ static const struct option table[] = {
 	  .allowed = "round_robin least_connections hash",
 	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "
 		      "same one." },
+	{ UPSTREAM("host", OPTION_STRING, 0, 0, "client", host),
+	  .valid = valid_host, .allowed = "client, own, or host[:port]",
+	  .sentence = "The Host header that a backend gets: what the client asked for, what stands in the "
+		      "backend's URL, or a fixed one." },
+	{ UPSTREAM("origin", OPTION_STRING, 0, 0, "client", origin),
+	  .valid = valid_one_origin, .allowed = "client, own, or scheme://host[:port]",
+	  .sentence = "The Origin header that a backend gets: the client's; own, which agrees with the Host "
+		      "header, for applications that compare the two behind a gateway that has another "
+		      "name than the page; or a fixed one." },
 	{ UPSTREAM("forward_headers", OPTION_LIST, 0, 50, NULL, forward_headers),
 	  .valid = valid_forwarded, .allowed = "names of headers that are not the gateway's own (Host, Origin, "
 		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
 	  .sentence = "Headers of the client's request that the backend gets too, such as authorization "
 		      "or cookie." },
+	{ UPSTREAM("forward_path", OPTION_BOOL, 0, 0, "false", forward_path),
+	  .sentence = "Whether clients may add a path to the prefix (see subpaths), which is then added to "
+		      "that of the backend's URL." },
 	{ UPSTREAM("subprotocols", OPTION_LIST, 0, 50, NULL, subprotocols),
 	  .valid = valid_token, .allowed = TOKEN,
 	  .sentence = "Offered to the backend for clients that offer none themselves, as SockJS ones." },
@@ -397,6 +434,9 @@ static const struct option table[] = {
 		      "session (1003), or text." },
 	{ UPSTREAM("compression", OPTION_BOOL, 0, 0, "false", compression),
 	  .sentence = "Whether to offer permessage-deflate to the backend." },
+	{ UPSTREAM("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
+	  .sentence = "A SockJS session is opened after this time, if no backend has answered yet; 0: never "
+		      "before one has." },
 	{ UPSTREAM("connect_timeout_ms", OPTION_INT, 10, DAY_MS, "5000", connect_timeout_ms),
 	  .sentence = "Time until a backend has accepted a session, whatever had to be tried." },
 	{ UPSTREAM("close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000", close_timeout_ms),

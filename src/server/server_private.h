@@ -46,6 +46,7 @@ struct sockjs_server {
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
 	atomic_bool started;
+	atomic_uint groups; /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
@@ -153,7 +154,8 @@ struct session_extra {
 	struct session_meter *meter; /* NULL: no limit */
 	struct quota_row *visitor;   /* likewise; until the session has ended */
 	char *subprotocol;
-	char *offers; /* on hold: the subprotocols offered, each with its NUL, and one more */
+	char *offers;       /* on hold: the subprotocols offered, each with its NUL, and one more */
+	struct buf headers; /* on hold: lines for the answer */
 	char remote[ADDR_TEXT_MAX];
 	struct timer timer;
 	struct list memberships; /* of groups */
@@ -181,6 +183,7 @@ uint64_t server_sessions(const struct sockjs_server *server);
 /* endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);
+struct bytes endpoint_headers(const struct session *s);
 void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
 /* A message from an application, on any thread. 0, -EILSEQ when it is not text, or -ENOMEM. */

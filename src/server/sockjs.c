@@ -3,11 +3,13 @@
  * (include/sockjs.h).
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "server/server_private.h"
+#include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
 
 const char *sockjs_version(void)
@@ -88,6 +90,7 @@ static void on_free(struct session *base)
 		sockjs_ref_free(s->extra->ref);
 		mem_free(s->extra->subprotocol);
 		mem_free(s->extra->offers);
+		buf_fini(&s->extra->headers);
 		mem_free(s->extra);
 	}
 	mem_free(s);
@@ -182,6 +185,13 @@ const char *sockjs_handshake_transport(const struct sockjs_handshake *h)
 const char *sockjs_handshake_prefix(const struct sockjs_handshake *h)
 {
 	return h->endpoint->prefix;
+}
+
+const char *sockjs_handshake_path(const struct sockjs_handshake *h)
+{
+	const char *text = keep(mutable(h), h->t->path);
+
+	return text ? text : "";
 }
 
 const char *sockjs_handshake_query(const struct sockjs_handshake *h)
@@ -472,6 +482,71 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 	}
 	session_accept(&s->base);
 	return 0;
+}
+
+/* --- headers for the answer ---------------------------------------------- */
+
+#define ADDED_HEADERS_MAX 8192
+
+static bool begins_with(const char *name, const char *beginning)
+{
+	return strncasecmp(name, beginning, strlen(beginning)) == 0;
+}
+
+/* What the answer says of itself, or what would make another one of it. */
+static bool is_our_own(const char *name)
+{
+	static const char *const own[] = { "connection", "date", "keep-alive", "retry-after",
+		"server", "trailer", "transfer-encoding", "upgrade" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (strcasecmp(name, own[i]) == 0)
+			return true;
+	return begins_with(name, "content-") || begins_with(name, "proxy-") ||
+	       begins_with(name, "sec-websocket-");
+}
+
+static bool is_header(const char *name, const char *value)
+{
+	struct bytes n = bytes_of(name);
+
+	return n.n > 0 && ws_token_length(n) == n.n && !is_our_own(name) &&
+	       ws_is_field_text(bytes_of(value));
+}
+
+static int add_line(struct buf *to, const char *name, const char *value)
+{
+	size_t n = strlen(name) + strlen(value) + 4;
+	char *line;
+
+	if (buf_len(to) + n > ADDED_HEADERS_MAX)
+		return -ENOBUFS;
+	line = buf_reserve(to, n + 1);
+	if (!line)
+		return -ENOMEM;
+	snprintf(line, n + 1, "%s: %s\r\n", name, value);
+	buf_commit(to, n);
+	return 0;
+}
+
+int sockjs_add_header(struct sockjs_session *s, const char *name, const char *value)
+{
+	if (!is_on_hold(s))
+		return -EALREADY;
+	if (!s->base.is_raw)
+		return -ENOTSUP;
+	if (!is_header(name, value))
+		return -EINVAL;
+	return session_extra(s) ? add_line(&s->extra->headers, name, value) : -ENOMEM;
+}
+
+struct bytes endpoint_headers(const struct session *base)
+{
+	const struct session_extra *extra = container_of(base, struct sockjs_session, base)->extra;
+
+	if (!extra)
+		return (struct bytes){ 0 };
+	return (struct bytes){ buf_data(&extra->headers), buf_len(&extra->headers) };
 }
 
 /* --- session ------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "base/message.h"
@@ -21,7 +22,10 @@ enum recv_status {
 	RECV_MORE, /* said; keep me (also if that was all, but the wire has not taken it yet: then
 	            * session_receiver_done() follows) */
 	RECV_DONE, /* said, and that was all I can say: I am detached, forget me */
-	RECV_GONE, /* the wire broke: I am detached, what was said is lost */
+	RECV_ARRIVING, /* likewise, but the client has a lot to take yet: until I say that all has
+	                * arrived, ask for my progress before you think that it does not come back
+	                */
+	RECV_GONE,     /* the wire broke: I am detached, what was said is lost */
 };
 
 struct receiver_ops {
@@ -30,13 +34,17 @@ struct receiver_ops {
 	enum recv_status (*messages)(
 	    struct receiver *r, struct message *const *messages, size_t count);
 	enum recv_status (*heartbeat)(struct receiver *r);
+	/* Asks a client that has never been heard for a sign that it hears us: one that cannot
+	 * answer otherwise has to come back. NULL: it does so anyway. */
+	enum recv_status (*ask)(struct receiver *r);
 	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the
 	 * wire well. */
 	void (*close)(struct receiver *r, unsigned code, const char *reason);
 	/* The last thing said instead of open, by a bare WebSocket: an HTTP status, and how
-	 * many seconds it is to wait (0: as usual); for others NULL. */
-	void (*refuse)(
-	    struct receiver *r, unsigned status, unsigned retry_after, const char *reason);
+	 * many seconds it is to wait (0: as usual); for others NULL. `of` is the session, which
+	 * has let go of the receiver already. */
+	void (*refuse)(struct receiver *r, const struct session *of, unsigned status,
+	    unsigned retry_after, const char *reason);
 	/* The session gives the wire up: drop it, say nothing. */
 	void (*abort)(struct receiver *r);
 	/* Octets said that the kernel has not taken yet. When they become 0 again the receiver
@@ -45,6 +53,13 @@ struct receiver_ops {
 	/* Octets of memory it holds for what the client has not sent whole, or has sent and nobody
 	 * has taken yet; NULL if the wire brings no messages. */
 	size_t (*unfinished)(const struct receiver *r);
+	/* Rises as the client takes what was said (stream_progress()): one that is slow still does,
+	 * one that is gone does not. Asked when the wire becomes full, and at its deadline. */
+	uint64_t (*progress)(const struct receiver *r);
+	/* Octets said that its client has not acknowledged, whoever has them. */
+	size_t (*unacked)(const struct receiver *r);
+	/* The transport that it is of, as its URL says; NULL: of one that does not change. */
+	const char *(*transport)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */
 	void (*pause)(struct receiver *r, bool paused);
 };

@@ -122,8 +122,7 @@ uint64_t session_now(const struct session *s)
 void session_publish(const struct session *s)
 {
 	if (s->entry)
-		session_entry_publish(
-		    s->entry, session_is_open(s), s->receiver != NULL, s->stopped);
+		session_entry_publish(s->entry, session_is_open(s), s->stopped);
 }
 
 static void set_state(struct session *s, enum session_state state)
@@ -152,10 +151,56 @@ void session_init(struct session *s, struct session_reactor *reactor,
 	reactor->counters.connecting++;
 }
 
-static void free_session(struct session *s)
+/* --- last words on their way ---------------------------------------------- */
+
+struct receiver *session_arriving(const struct session *s)
 {
+	return s->entry ? *session_entry_arriving(s->entry) : NULL;
+}
+
+static void forget_arriving(struct session *s)
+{
+	struct receiver *r = session_arriving(s);
+
+	if (!r)
+		return;
+	r->session = NULL;
+	*session_entry_arriving(s->entry) = NULL;
+}
+
+void session_leave_table(struct session *s)
+{
+	forget_arriving(s);
 	session_entry_remove(s->entry);
 	s->entry = NULL;
+}
+
+unsigned session_patience(const struct session *s)
+{
+	const struct session_limits *l = s->limits;
+
+	if (session_arriving(s) && l->send_timeout_ms > l->disconnect_delay_ms)
+		return l->send_timeout_ms;
+	return l->disconnect_delay_ms;
+}
+
+/* A slow client reads what was said to it for a while yet, and only then can it come back. */
+void session_await_next(struct session *s, struct receiver *r, bool arriving)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (arriving && s->entry) {
+		*session_entry_arriving(s->entry) = r;
+		r->session = s;
+		s->blocked_at = (uint32_t)r->ops->progress(r);
+	}
+	s->deadline = session_now(s) + session_patience(s);
+	session_arm(s);
+}
+
+static void free_session(struct session *s)
+{
+	session_leave_table(s);
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);
@@ -219,6 +264,7 @@ void session_become_closed(struct session *s)
 	if (s->state == SESSION_CLOSED)
 		return;
 	set_state(s, SESSION_CLOSED);
+	forget_arriving(s);
 	session_drop_inbox(s, false);
 	message_ring_fini(&s->out, &s->reactor->stash);
 	s->out_bytes = 0;
@@ -236,7 +282,7 @@ void session_forget_receiver(struct session *s)
 		s->receiver->session = NULL;
 	s->receiver = NULL;
 	s->blocked_since = 0;
-	session_publish(s);
+	s->doubted = false;
 }
 
 /* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
@@ -272,7 +318,8 @@ void session_close(struct session *s, unsigned code, const char *reason)
 		return;
 	set_reason(s, code, reason ? reason : close_reason(code));
 	set_state(s, SESSION_CLOSING);
-	session_drop_inbox(s, false);
+	if (!s->receiver)
+		session_drop_inbox(s, false); /* else the close frame goes before: deliver_close() */
 	if (!s->receiver && s->deadline == 0)
 		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
 	session_arm(s);
@@ -288,22 +335,38 @@ void session_discard(struct session *s)
 
 void session_receiver_gone(struct session *s, struct receiver *r)
 {
-	if (s->receiver != r)
+	if (s->receiver == r)
+		session_forget_receiver(s);
+	else if (session_arriving(s) != r)
 		return;
-	session_forget_receiver(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
-void session_receiver_done(struct session *s, struct receiver *r)
+static void receiver_done(struct session *s, struct receiver *r, bool arriving)
 {
 	if (s->receiver != r)
 		return;
 	session_forget_receiver(s);
-	if (s->state != SESSION_CLOSED) {
-		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
-		session_arm(s);
-	}
+	session_await_next(s, r, arriving);
 	session_mark_dirty(s);
+}
+
+void session_receiver_done(struct session *s, struct receiver *r)
+{
+	receiver_done(s, r, false);
+}
+
+void session_receiver_arriving(struct session *s, struct receiver *r)
+{
+	receiver_done(s, r, true);
+}
+
+void session_receiver_arrived(struct session *s, struct receiver *r)
+{
+	if (session_arriving(s) != r)
+		return;
+	forget_arriving(s);
+	session_await_next(s, r, false);
 }
 
 void session_client_closed(struct session *s, struct receiver *r, unsigned code, const char *reason)
@@ -398,19 +461,20 @@ int session_attach(struct session *s, struct receiver *r)
 		r->ops->close(r, CLOSE_BUSY, close_reason(CLOSE_BUSY));
 		return 0;
 	}
+	forget_arriving(s);
 	s->receiver = r;
 	r->session = s;
+	if (r->ops->transport)
+		s->transport = r->ops->transport(r);
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {
-		session_publish(s);
 		session_mark_dirty(s); /* it may have been accepted before it came here */
 		return 0;
 	} else {
 		s->heard = true;
 		s->deadline = 0;
 		s->last_sent = session_now(s);
-		session_publish(s);
 		session_flush(s);
 		if (s->full)
 			/* There may be room now; not said from within this call */
@@ -481,8 +545,7 @@ void session_reactor_abort(struct session_reactor *r)
 
 		if (s->state == SESSION_CONNECTING && !s->receiver)
 			continue; /* whoever waits for its 101 discards or attaches it */
-		session_entry_remove(s->entry);
-		s->entry = NULL;
+		session_leave_table(s);
 		session_abort_receiver(s);
 		session_end_now(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 		session_mark_dirty(s);

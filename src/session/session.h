@@ -55,7 +55,7 @@ struct session_limits {
 	unsigned heartbeat_delay_ms;       /* silence before an h frame; 0: none */
 	unsigned disconnect_delay_ms;      /* how long a session lives without a receiver */
 	unsigned first_message_timeout_ms; /* the client must show that it hears us; 0: off */
-	unsigned send_timeout_ms;          /* how long a wire may take nothing; 0: for ever */
+	unsigned send_timeout_ms;          /* how long a client may take nothing; 0: for ever */
 	size_t send_buffer_bytes;          /* accepted and not yet taken by the kernel */
 	size_t receive_buffer_bytes;       /* delivered and not yet taken by a paused application */
 	bool bind_address;                 /* later requests must come from the same network */
@@ -128,8 +128,8 @@ struct session {
 	uint64_t last_sent;
 	uint64_t blocked_since;
 	union {
-		uint32_t blocked_bytes; /* then, or as much as fits here */
-		uint32_t retry_after;   /* on hold, where nothing is said: seconds; 0: as usual */
+		uint32_t blocked_at;  /* its receiver's progress then, or at a look; modulo 2^32 */
+		uint32_t retry_after; /* on hold, where nothing is said: seconds; 0: as usual */
 	};
 	uint16_t code;
 	uint8_t state;    /* enum session_state */
@@ -139,22 +139,25 @@ struct session {
 	bool stopped;     /* the wire is not read, and what comes waits: the application has paused, or
 	                   * has not yet taken all that waited */
 	bool heard;       /* the client has shown that it hears us */
-	bool is_raw;      /* no SockJS frames */
+	bool asked;       /* it was asked to */
+	bool is_raw : 1;   /* no SockJS frames */
 	bool reported : 1; /* the application knows of the close */
 	bool opened : 1;   /* its client was told so */
 	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
-	uint8_t decision; /* enum session_decision */
+	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
+	uint8_t looks;     /* number of the last look; modulo 2^8 */
+	uint8_t decision;  /* enum session_decision */
 
 	struct list node; /* reactor->sessions */
 	const struct session_ops *ops;
-	const char *transport;       /* name of the kind that opened it; fixed */
+	const char *transport;       /* that carries it now, or did last */
 	struct session_entry *entry; /* in a table; NULL for WebSocket */
 	struct session_inbox *in;    /* NULL: nothing waits */
 	struct timer timer;
 	uint64_t id;       /* for logs and people; the SockJS session id is a secret */
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
-	uint64_t born;
-	char *reason; /* of the close, if not the table's */
+	uint64_t born;     /* or listened to anew */
+	char *reason;      /* of the close, if not the table's */
 };
 
 /* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
@@ -199,15 +202,21 @@ static inline bool session_is_open(const struct session *s)
 
 /* --- from the transports ------------------------------------------------ */
 
-/* Attaches a receiver: it is opened, given what waits, or told to go (2010, or the close frame). It
- * may be done with when this returns (r->session is NULL then). -ENOENT: the session answers no
- * more (404), nothing was said. */
+/* Attaches a receiver, of whatever transport: it is opened, given what waits, or told to go (2010,
+ * or the close frame). It may be done with when this returns (r->session is NULL then). -ENOENT:
+ * the session answers no more (404), nothing was said. */
 int session_attach(struct session *s, struct receiver *r);
 /* The wire broke, or its client left. */
 void session_receiver_gone(struct session *s, struct receiver *r);
 /* A receiver that has said RECV_MORE to its last frame, because the wire was full, has said it all
  * now. */
 void session_receiver_done(struct session *s, struct receiver *r);
+/* Likewise, as with RECV_ARRIVING: the wire has taken it all, the client has not. It may be told
+ * that it has, unless another receiver was attached or the session has ended (r->session is NULL
+ * then).
+ */
+void session_receiver_arriving(struct session *s, struct receiver *r);
+void session_receiver_arrived(struct session *s, struct receiver *r);
 /* The client is about to close in due form: what was accepted for it goes out first. */
 void session_say_the_rest(struct session *s);
 /* The client has closed in due form (WebSocket). */

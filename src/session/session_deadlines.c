@@ -7,10 +7,30 @@
 #include "base/log.h"
 #include "session/session_private.h"
 
+/* A client that vanished without a word is noticed after once or twice so long, if it was sent
+ * anything. */
+#define LOOK_MS 30000
+
 static void consider(uint64_t *nearest, uint64_t deadline)
 {
 	if (*nearest == 0 || deadline < *nearest)
 		*nearest = deadline;
+}
+
+/* Half of it, then the client is asked; it has the other half to answer. */
+static uint64_t time_to_be_heard(const struct session *s)
+{
+	uint64_t all = s->limits->first_message_timeout_ms;
+
+	return s->asked ? all : all / 2;
+}
+
+/* Looks are at fixed times, which need not be kept. */
+static uint64_t next_look(const struct session *s)
+{
+	uint64_t now = session_now(s);
+
+	return now + LOOK_MS - (now - s->born) % LOOK_MS;
 }
 
 static uint64_t nearest_deadline(const struct session *s)
@@ -24,8 +44,10 @@ static uint64_t nearest_deadline(const struct session *s)
 		return nearest; /* what nobody looks at when it fires would fire for ever */
 	if (s->receiver && l->heartbeat_delay_ms)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
+	if (s->receiver)
+		consider(&nearest, next_look(s));
 	if (!s->heard && l->first_message_timeout_ms)
-		consider(&nearest, s->born + l->first_message_timeout_ms);
+		consider(&nearest, s->born + time_to_be_heard(s));
 	return nearest;
 }
 
@@ -40,26 +62,85 @@ void session_arm(struct session *s)
 	timer_start(wheel, &s->timer, nearest > now ? nearest - now : 0);
 }
 
+static bool has_progressed(struct session *s, const struct receiver *r)
+{
+	uint32_t progress = (uint32_t)r->ops->progress(r), before = s->blocked_at;
+
+	s->blocked_at = progress;
+	return (int32_t)(progress - before) > 0;
+}
+
+/* Slow is not dead: what the client has acknowledged counts, for what waits here does not become
+ * less before the kernel has room for it again. */
 static void check_progress(struct session *s, uint64_t now)
 {
-	size_t waiting;
-
 	if (!s->receiver || !s->blocked_since || !s->limits->send_timeout_ms ||
 	    now < s->blocked_since + s->limits->send_timeout_ms)
 		return;
-	waiting = s->receiver->ops->buffered(s->receiver);
-	if (waiting < s->blocked_bytes) {
-		s->blocked_bytes = session_at_most_u32(waiting);
+	if (has_progressed(s, s->receiver))
 		s->blocked_since = now;
+	else
+		session_cut(s, CLOSE_SLOW);
+}
+
+static void vanished(struct session *s)
+{
+	log_debug("a client vanished: it acknowledges nothing", LOG_INT("session", s->id),
+	    LOG_STR("transport", s->transport));
+	session_abort_receiver(s);
+	session_end_now(s, CLOSE_INTERRUPTED, NULL);
+}
+
+/* Few octets that wait for no room here, but for their acknowledgement. */
+static void look(struct session *s, uint64_t now)
+{
+	const struct receiver *r = s->receiver;
+	uint8_t number = (uint8_t)((now - s->born) / LOOK_MS);
+
+	if (!r || s->state != SESSION_OPEN || number == s->looks)
 		return;
+	s->looks = number;
+	if (s->blocked_since || r->ops->unacked(r) == 0) {
+		s->doubted = false;
+	} else if (!s->doubted) {
+		s->doubted = true;
+		s->blocked_at = (uint32_t)r->ops->progress(r);
+	} else if (!has_progressed(s, r)) {
+		vanished(s);
 	}
-	session_cut(s, CLOSE_SLOW);
+}
+
+/* That it acknowledges what we say is no sign: so does a proxy that holds a stream back. */
+static void ask(struct session *s)
+{
+	enum recv_status status = RECV_MORE;
+
+	s->asked = true;
+	if (s->receiver && s->receiver->ops->ask)
+		status = s->receiver->ops->ask(s->receiver);
+	if (status != RECV_MORE)
+		session_went_on(s, status);
+}
+
+/* A wire that is not read, because the application has paused, brings no sign either. */
+static bool is_deaf(const struct session *s)
+{
+	return s->stopped && s->receiver && s->receiver->ops->pause;
 }
 
 static void check_silence(struct session *s, uint64_t now)
 {
-	if (!s->heard && s->state == SESSION_OPEN && s->limits->first_message_timeout_ms &&
-	    now >= s->born + s->limits->first_message_timeout_ms) {
+	if (s->heard || s->state != SESSION_OPEN || !s->limits->first_message_timeout_ms ||
+	    now < s->born + time_to_be_heard(s))
+		return;
+	if (is_deaf(s)) {
+		s->born = now;
+		s->doubted = false;
+		return;
+	}
+	if (!s->asked)
+		ask(s);
+	if (s->state == SESSION_OPEN && now >= s->born + time_to_be_heard(s)) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
 		s->lost = true;
@@ -78,13 +159,24 @@ static void check_heartbeat(struct session *s, uint64_t now)
 	}
 }
 
+/* Whether the client cannot come back yet, for it has to read first what was said to it. */
+static bool is_still_arriving(struct session *s)
+{
+	struct receiver *r = session_arriving(s);
+
+	return r && has_progressed(s, r);
+}
+
 /* The client did not come back, or nobody asks any more why the session has ended. */
 static void check_deadline(struct session *s, uint64_t now)
 {
 	if (s->deadline == 0 || now < s->deadline)
 		return;
-	session_entry_remove(s->entry);
-	s->entry = NULL;
+	if (is_still_arriving(s)) {
+		s->deadline = now + session_patience(s);
+		return;
+	}
+	session_leave_table(s);
 	if (s->receiver)
 		session_abort_receiver(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
@@ -98,6 +190,7 @@ void session_on_timer(struct timer *t)
 	uint64_t now = session_now(s);
 
 	check_progress(s, now);
+	look(s, now);
 	check_silence(s, now);
 	check_heartbeat(s, now);
 	check_deadline(s, now);

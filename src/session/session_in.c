@@ -78,6 +78,7 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 	}
 	message_unref(m);
 	session_close(s, CLOSE_INTERNAL_ERROR, "Out of memory");
+	session_drop_inbox(s, false);
 	return -ENOMEM;
 }
 

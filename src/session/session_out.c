@@ -8,7 +8,9 @@
 
 #define BATCH_MESSAGES 256    /* in one frame */
 #define BATCH_BYTES    131072 /* likewise, unless one message is larger */
-#define TURN_BYTES     131072 /* copied for all sessions in one turn, before it goes on to send them */
+#define TURN_BYTES                                                                                 \
+	131072 /* copied for all sessions in one turn, before it goes on to send them              \
+	        */
 
 size_t session_buffered(const struct session *s)
 {
@@ -51,16 +53,17 @@ int session_send(struct session *s, struct message *m)
 /* Whether the session may go on after what a receiver said of its work. */
 bool session_went_on(struct session *s, enum recv_status status)
 {
+	struct receiver *r;
+
 	s->last_sent = session_now(s);
 	if (status == RECV_MORE)
 		return true;
+	r = s->receiver;
 	session_forget_receiver(s);
-	if (status == RECV_GONE) {
+	if (status == RECV_GONE)
 		session_end_now(s, CLOSE_INTERRUPTED, NULL);
-	} else if (s->state != SESSION_CLOSED) {
-		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
-		session_arm(s);
-	}
+	else
+		session_await_next(s, r, status == RECV_ARRIVING);
 	return false;
 }
 
@@ -86,37 +89,39 @@ static bool send_batch(struct session *s)
 	return session_went_on(s, status);
 }
 
-uint32_t session_at_most_u32(size_t n)
-{
-	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
 bool session_is_blocked(struct session *s)
 {
-	size_t waiting = s->receiver->ops->buffered(s->receiver);
+	const struct receiver *r = s->receiver;
 
-	if (waiting == 0) {
+	if (r->ops->buffered(r) == 0) {
 		s->blocked_since = 0;
 		return false;
 	}
 	if (s->blocked_since == 0) {
 		s->blocked_since = session_now(s);
-		s->blocked_bytes = session_at_most_u32(waiting);
+		s->blocked_at = (uint32_t)r->ops->progress(r);
+		s->doubted = false;
 		session_arm(s);
 	}
 	return true;
 }
 
+/* Who waits for an answer to what he has sent hears of the end after this: a client that is told
+ * first that its messages were not taken never learns why. */
 static void deliver_close(struct session *s)
 {
+	struct session_inbox *waits = s->in;
 	struct receiver *r = s->receiver;
 
+	s->in = NULL;
 	session_forget_receiver(s);
 	session_become_closed(s);
 	if (s->decision == SESSION_REFUSED && s->is_raw && r->ops->refuse)
-		r->ops->refuse(r, s->code, s->retry_after, session_reason(s));
+		r->ops->refuse(r, s, s->code, s->retry_after, session_reason(s));
 	else
 		r->ops->close(r, s->code, session_reason(s));
+	s->in = waits;
+	session_drop_inbox(s, false);
 }
 
 /* Says what can be said now: messages first, then the close. What there is no time for is said in

@@ -12,8 +12,10 @@
 
 /* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
  * fine) */
-void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused);
+void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
+/* Its owner's own: the receiver whose last words are arriving, or NULL */
+struct receiver **session_entry_arriving(struct session_entry *e);
 
 /* session.c */
 uint64_t session_now(const struct session *s);
@@ -26,6 +28,14 @@ void session_end_now(struct session *s, unsigned code, const char *reason);
 /* The wire is not there any more, for better or worse. */
 void session_forget_receiver(struct session *s);
 void session_abort_receiver(struct session *s);
+/* All was said to this receiver; from now on its client has to come back */
+void session_await_next(struct session *s, struct receiver *r, bool arriving);
+/* The one whose last words are arriving, or NULL */
+struct receiver *session_arriving(const struct session *s);
+/* How long it may take to come back, or to take more of what is arriving */
+unsigned session_patience(const struct session *s);
+/* Nobody can find it any more */
+void session_leave_table(struct session *s);
 /* Over: nothing more is delivered or sent. */
 void session_become_closed(struct session *s);
 const char *session_reason(const struct session *s);
@@ -37,7 +47,6 @@ void session_flush(struct session *s);
 bool session_went_on(struct session *s, enum recv_status status);
 bool session_is_blocked(struct session *s);
 void session_tell_writable(struct session *s);
-uint32_t session_at_most_u32(size_t n);
 
 /* session_in.c */
 /* The application goes on: what waited first, then the wire. */

@@ -23,16 +23,16 @@ struct session_table {
 	struct shard shards[SHARDS];
 };
 
-/* What is said of a session to everybody: fixed, but for the three atomic bits. */
+/* What is said of a session to everybody: fixed, but for the two atomic bits. */
 struct session_entry {
 	struct map_node node;
 	struct shard *shard;
 	struct session *session;
 	struct loop *owner;
-	const char *transport;
+	struct receiver *arriving; /* touched by the owner alone */
 	struct addr peer;
 	bool bound;
-	atomic_bool open, attached, paused;
+	atomic_bool open, paused;
 	uint32_t id_len;
 	char id[];
 };
@@ -90,9 +90,7 @@ bool session_table_find(
 		ok = !e->bound || addr_same_class(&e->peer, peer);
 		found->owner = e->owner;
 		found->session = e->owner == loop_current() ? e->session : NULL;
-		found->transport = e->transport;
 		found->open = atomic_load_explicit(&e->open, memory_order_relaxed);
-		found->attached = atomic_load_explicit(&e->attached, memory_order_relaxed);
 		found->paused = atomic_load_explicit(&e->paused, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -112,12 +110,12 @@ int session_table_insert(
 	e->shard = shard;
 	e->session = s;
 	e->owner = s->reactor->loop;
-	e->transport = s->transport;
 	e->peer = *peer;
 	e->bound = s->limits->bind_address;
 	e->id_len = (uint32_t)id.n;
 	memcpy(e->id, id.p, id.n);
 	atomic_init(&e->open, true);
+	atomic_init(&e->paused, s->stopped);
 	pthread_mutex_lock(&shard->lock);
 	err = map_insert_hashed(&shard->map, &e->node, hash);
 	pthread_mutex_unlock(&shard->lock);
@@ -128,11 +126,15 @@ int session_table_insert(
 	return err;
 }
 
-void session_entry_publish(struct session_entry *e, bool open, bool attached, bool paused)
+void session_entry_publish(struct session_entry *e, bool open, bool paused)
 {
-	atomic_store_explicit(&e->attached, attached, memory_order_relaxed);
 	atomic_store_explicit(&e->open, open, memory_order_relaxed);
 	atomic_store_explicit(&e->paused, paused, memory_order_relaxed);
+}
+
+struct receiver **session_entry_arriving(struct session_entry *e)
+{
+	return &e->arriving;
 }
 
 void session_entry_remove(struct session_entry *e)

@@ -26,10 +26,8 @@ void session_table_free(struct session_table *t);
 struct session_found {
 	struct loop *owner;
 	struct session *session; /* only if the owner is the current loop; else NULL */
-	const char *transport;
-	bool open;     /* takes messages */
-	bool attached; /* has a receiver */
-	bool paused;   /* its application has paused it */
+	bool open;               /* takes messages */
+	bool paused;             /* its application has paused it */
 };
 
 /* Looks a session up by the id its client chose, for a request from `peer`. false: none, or it is

@@ -188,6 +188,19 @@ void link_send(struct link *l, const struct sockjs_message *m)
 		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
+/* --- what the backend has taken ------------------------------------------------------- */
+
+/* Whether something of what was written has been taken since this was last asked. */
+static bool has_moved(struct link *l)
+{
+	uint64_t acked = stream_acked(&l->stream);
+	bool moved = l->moved || acked > l->acked;
+
+	l->acked = acked;
+	l->moved = false;
+	return moved;
+}
+
 /* --- closing ------------------------------------------------------------------------ */
 
 /* Our Close, behind the messages; then the backend's is waited for. */
@@ -203,6 +216,7 @@ static void send_close(struct link *l, unsigned code, const char *reason)
 	ws_conn_close(&l->conn, code, reason, strlen(reason));
 	if (l->ended)
 		return;
+	has_moved(l); /* from here on */
 	timer_start(wheel, &l->timer, l->part->settings->close_timeout_ms);
 	l->choked = true; /* its Close is waited for, whatever stands before it */
 	link_client_writable(l);
@@ -228,6 +242,8 @@ static unsigned code_for_backend(unsigned code)
 void link_client_closed(struct link *l, unsigned code, const char *reason)
 {
 	l->session = NULL;
+	if (l->opening)
+		link_opening_left(l);
 	if (l->opening || l->broken)
 		link_end(l);
 	else
@@ -468,7 +484,10 @@ static void let_client_speak(struct link *l)
 
 static void on_writable(struct stream *s)
 {
-	let_client_speak(container_of(s, struct link, stream));
+	struct link *l = container_of(s, struct link, stream);
+
+	l->moved = true;
+	let_client_speak(l);
 }
 
 /* What a broken connection has brought, as far as the client has room for it; the kernel keeps the
@@ -510,6 +529,18 @@ static const struct stream_events stream_events = {
 	.hangup = on_hangup,
 };
 
+/* What is said to a backend that is not here yet waits with the session: it is bounded there, and
+ * its sender waits too. */
+void link_client_open(struct link *l)
+{
+	if (l->opening) {
+		l->client_paused = true;
+		sockjs_pause(l->session);
+	} else {
+		link_client_writable(l);
+	}
+}
+
 void link_client_writable(struct link *l)
 {
 	if (!l->choked || l->ended || l->opening || has_no_room(l))
@@ -528,29 +559,82 @@ void link_client_writable(struct link *l)
 
 /* --- liveness (RFC 6455 section 5.5.2) -------------------------------------------------- */
 
+/*
+ * Slow is not dead. A ping, or a Close, stands behind all that the backend has not taken yet: as
+ * long as its system acknowledges some of that, the answer is not overdue. Once the line has come
+ * to its end there is what the backend has not read out of its own system's buffer, which nobody
+ * here can see; that may take as long again.
+ */
+
+static void wait_for(struct link *l, uint64_t ms)
+{
+	timer_start(loop_timers(l->part->loop), &l->timer, ms);
+}
+
+/* As long as nothing need be said at all, nothing need move either. */
+static void wait_for_pong(struct link *l, uint64_t waited)
+{
+	const struct upstream_settings *settings = l->part->settings;
+	unsigned timeout = settings->pong_timeout_ms;
+
+	if (l->line_end)
+		wait_for(l, (uint64_t)settings->ping_interval_ms + timeout);
+	else
+		wait_for(l, waited > timeout ? waited : timeout);
+}
+
+static void ping(struct link *l)
+{
+	bool has_to_wait = stream_unacked(&l->stream) > 0;
+
+	has_moved(l); /* from here on */
+	l->pinged = true;
+	l->pinged_at = loop_now(l->part->loop);
+	ws_conn_ping(&l->conn, NULL, 0);
+	if (l->ended)
+		return;
+	l->line_end = has_to_wait ? l->acked + stream_unacked(&l->stream) : 0;
+	wait_for_pong(l, 0);
+}
+
+/* What was written behind the ping proves nothing: a system takes it for an application that
+ * hangs, too. */
+static void pong_is_due(struct link *l)
+{
+	if (l->line_end && has_moved(l)) {
+		if (l->acked >= l->line_end || stream_unacked(&l->stream) == 0)
+			l->line_end = 0;
+		wait_for_pong(l, loop_now(l->part->loop) - l->pinged_at);
+		return;
+	}
+	log_warn_limited("an upstream answers no ping", LOG_STR("upstream", l->target->url));
+	lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+}
+
+static void close_is_due(struct link *l)
+{
+	if (!l->broken && stream_unacked(&l->stream) > 0 && has_moved(l))
+		wait_for(l, l->part->settings->close_timeout_ms);
+	else
+		link_end(l);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct link *l = container_of(t, struct link, timer);
 	const struct upstream_settings *settings = l->part->settings;
-	struct timer_wheel *wheel = loop_timers(l->part->loop);
 	uint64_t silent = loop_now(l->part->loop) - l->last_heard;
 
-	if (l->closing) {
-		link_end(l); /* no Close came in time */
-	} else if (l->pinged && !l->choked && !is_behind(l)) {
-		log_warn_limited(
-		    "an upstream answers no ping", LOG_STR("upstream", l->target->url));
-		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
-	} else if (silent >= settings->ping_interval_ms) {
-		if (!l->pinged && !l->choked) {
-			l->pinged = true;
-			ws_conn_ping(&l->conn, NULL, 0);
-		}
-		if (!l->ended)
-			timer_start(wheel, t, settings->pong_timeout_ms);
-	} else {
-		timer_start(wheel, t, settings->ping_interval_ms - silent);
-	}
+	if (l->closing)
+		close_is_due(l);
+	else if (l->pinged && !l->choked && !is_behind(l))
+		pong_is_due(l);
+	else if (silent < settings->ping_interval_ms)
+		wait_for(l, settings->ping_interval_ms - silent);
+	else if (l->pinged || l->choked) /* nobody would see the pong */
+		wait_for(l, settings->pong_timeout_ms);
+	else
+		ping(l);
 }
 
 /* --- the beginning ---------------------------------------------------------------------- */
@@ -572,4 +656,8 @@ void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct
 	stream_want(&l->stream, 0);
 	if (early.n)
 		keep_rest(l, early.p, early.n);
+	if (l->client_paused) { /* but this one is */
+		let_client_speak(l);
+		link_client_writable(l);
+	}
 }

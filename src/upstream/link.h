@@ -16,6 +16,7 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "sockjs.h"
+#include "upstream/link_request.h"
 #include "upstream/pool.h"
 #include "ws/ws_client.h"
 #include "ws/ws_conn.h"
@@ -32,6 +33,7 @@ struct upstream_settings {
 	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
 	size_t send_buffer_bytes;   /* to the backend */
 	size_t client_buffer_bytes; /* to the client */
+	unsigned open_after_ms;     /* before the backend has answered; 0: never */
 	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
 };
 
@@ -61,28 +63,15 @@ int upstream_part_init(struct upstream_part *part, struct upstream_settings *set
 /* Ends every link at once. What they deferred runs when the loop goes. */
 void upstream_part_fini(struct upstream_part *part);
 
-/* What is asked of a backend. Strings are copied into one text; see link_request_*(). */
-struct link_request {
-	struct buf headers;      /* name NUL value NUL ... */
-	struct buf subprotocols; /* token NUL ... */
-	char *origin;            /* or NULL */
-	char *query;             /* without '?'; "" if none */
-	uint64_t hash;           /* of who the client is */
-	bool offers;             /* the client itself offered the subprotocols */
-};
-
-struct link_request *link_request_new(void);
-void link_request_free(struct link_request *r);
-int link_request_header(struct link_request *r, const char *name, const char *value);
-int link_request_subprotocol(struct link_request *r, const char *token);
-
 /* A link for a session on hold; takes the request over, also on error. NULL when memory is out. The
  * session is accepted or refused later, from the loop. */
 struct link *link_new(
     struct upstream_part *part, struct sockjs_session *session, struct link_request *request);
 /* From the client: to the backend. */
 void link_send(struct link *l, const struct sockjs_message *m);
-/* The session is open, or there is room on the way to the client again. */
+/* The session is open. */
+void link_client_open(struct link *l);
+/* There is room on the way to the client again. */
 void link_client_writable(struct link *l);
 /* The session is over; so is the link, soon. */
 void link_client_closed(struct link *l, unsigned code, const char *reason);

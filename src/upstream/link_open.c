@@ -4,7 +4,9 @@
  *
  * Whatever cannot be reached is followed by the next address and the next backend, until the
  * time is over; as long as there is another one, each has half of what is left of it. The session
- * is accepted when a backend has accepted, and is refused as the table says when all is in vain.
+ * is accepted when a backend has accepted, and is refused as the table says when all is in vain. A
+ * SockJS client that has waited for a while is accepted before: then it is paused, and closed with
+ * the same words if all is in vain.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +16,6 @@
 #include "upstream/link_private.h"
 
 enum {
-	HEADERS_MAX = 64,
 	KEEP_ADDRESSES_MIN_S = 1,
 	KEEP_STALE_S = 5,
 	KEEP_ADDRESSES_MAX_S = 300,
@@ -24,9 +25,11 @@ struct link_opening {
 	struct dial dial;
 	struct resolution resolution;
 	struct link *link;
-	struct ws_client *handshake;
+	struct timer early;          /* then a SockJS client waits no longer for its o */
+	struct ws_client *handshake; /* asked, and not yet answered */
 	struct link_request *request;
 	const struct refusal *verdict; /* on the target tried last; NULL: there was none */
+	struct ws_client *answer;      /* the handshake in which it was given; NULL: by nobody */
 	uint64_t begun;                /* with this target */
 	uint64_t trial;                /* of this target, if it is one: pool_pick() */
 	uint64_t deadline;             /* of it all */
@@ -58,27 +61,6 @@ static const struct refusal no_memory = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR, "
 static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
 	"The application is not available" };
 
-/* Rounded up: who comes as told finds a backend that may be tried. */
-static unsigned retry_after(const struct link *l)
-{
-	uint64_t ms = pool_rests_for(&l->part->settings->pool, loop_now(l->part->loop));
-
-	return (unsigned)((ms + 999) / 1000);
-}
-
-static void refuse(struct link *l, const struct refusal *r)
-{
-	struct sockjs_session *s = l->session;
-
-	l->session = NULL;
-	if (s) {
-		sockjs_set_user(s, NULL);
-		sockjs_set_retry_after(s, retry_after(l));
-		sockjs_refuse(s, r->status, r->code, r->reason);
-	}
-	link_end(l);
-}
-
 static const struct refusal *refusal_for(unsigned answer)
 {
 	const struct refusal *r = refusals;
@@ -88,89 +70,52 @@ static const struct refusal *refusal_for(unsigned answer)
 	return r;
 }
 
-/* --- requests ------------------------------------------------------------------------ */
-
-struct link_request *link_request_new(void)
+/* As the backend has said, in a second at the earliest; else, rounded up, so that who comes as told
+ * finds a backend that may be tried. */
+static unsigned retry_after(const struct link *l, const struct ws_client_outcome *answer)
 {
-	return mem_zalloc(sizeof(struct link_request));
+	uint64_t ms = pool_rests_for(&l->part->settings->pool, loop_now(l->part->loop));
+
+	if (answer && answer->has_retry_after)
+		return answer->retry_after_s ? answer->retry_after_s : 1;
+	return answer && answer->status == 429 ? 0 : (unsigned)((ms + 999) / 1000);
 }
 
-void link_request_free(struct link_request *r)
+/* Only a bare WebSocket can have them: the answer to any other has begun, or may have. */
+static void pass_cookies_on(struct link *l, const char *cookies)
 {
-	if (!r)
-		return;
-	buf_fini(&r->headers);
-	buf_fini(&r->subprotocols);
-	mem_free(r->origin);
-	mem_free(r->query);
-	mem_free(r);
+	int err = 0;
+
+	for (; err == 0 && cookies && *cookies; cookies += strlen(cookies) + 1)
+		err = sockjs_add_header(l->session, "Set-Cookie", cookies);
+	if (err == -ENOBUFS)
+		log_warn("an upstream sets too many cookies",
+		    LOG_STR("upstream", l->target ? l->target->url : ""));
 }
 
-static int add_text(struct buf *to, const char *text)
+/* NULL: it is no backend's. */
+static const struct ws_client_outcome *answer_behind(const struct link *l, const struct refusal *r)
 {
-	return buf_add(to, text, strlen(text) + 1);
+	const struct ws_client *client = l->opening->answer;
+	const struct ws_client_outcome *answer = client ? ws_client_outcome(client) : NULL;
+
+	return answer && refusal_for(answer->status) == r ? answer : NULL;
 }
 
-int link_request_header(struct link_request *r, const char *name, const char *value)
+static void refuse(struct link *l, const struct refusal *r)
 {
-	int err = add_text(&r->headers, name);
+	const struct ws_client_outcome *answer = answer_behind(l, r);
+	struct sockjs_session *s = l->session;
 
-	return err < 0 ? err : add_text(&r->headers, value);
-}
-
-int link_request_subprotocol(struct link_request *r, const char *token)
-{
-	return add_text(&r->subprotocols, token);
-}
-
-/* The next of the texts that stand in a buffer one behind the other. */
-static bool next_text(const struct buf *from, size_t *at, struct bytes *text)
-{
-	if (*at >= buf_len(from))
-		return false;
-	*text = bytes_of(buf_data(from) + *at);
-	*at += text->n + 1;
-	return true;
-}
-
-/* The resource of the target, with the client's query behind its own. */
-static int add_resource(struct buf *to, const struct target *t, const char *query)
-{
-	const char *between = strchr(t->resource, '?') ? "&" : "?";
-
-	return buf_printf(to, "%s%s%s", t->resource, *query ? between : "", query);
-}
-
-static int begin_handshake(struct link *l, struct buf *out)
-{
-	struct link_request *r = l->opening->request;
-	struct ws_request_header headers[HEADERS_MAX];
-	struct bytes subprotocols[WS_SUBPROTOCOLS_MAX];
-	struct ws_client_request req = {
-		.host = bytes_of(l->target->authority),
-		.origin = bytes_of(r->origin),
-		.headers = headers,
-		.subprotocols = subprotocols,
-		.deflate = &l->part->settings->deflate,
-	};
-	struct buf resource = BUF_INIT;
-	size_t at = 0;
-	int err = add_resource(&resource, l->target, r->query);
-
-	while (req.header_count < HEADERS_MAX &&
-	       next_text(&r->headers, &at, &headers[req.header_count].name)) {
-		next_text(&r->headers, &at, &headers[req.header_count].value);
-		req.header_count++;
+	if (s) {
+		pass_cookies_on(l, answer ? answer->cookies : NULL);
+		l->session = NULL;
+		sockjs_set_user(s, NULL);
+		sockjs_set_retry_after(s, retry_after(l, answer));
+		if (sockjs_refuse(s, r->status, r->code, r->reason) == -EALREADY)
+			sockjs_close(s, r->code, r->reason); /* it was opened early */
 	}
-	at = 0;
-	while (req.subprotocol_count < WS_SUBPROTOCOLS_MAX &&
-	       next_text(&r->subprotocols, &at, &subprotocols[req.subprotocol_count]))
-		req.subprotocol_count++;
-	req.target = (struct bytes){ buf_data(&resource), buf_len(&resource) };
-	if (err == 0)
-		err = ws_client_begin(&l->opening->handshake, &req, out);
-	buf_fini(&resource);
-	return err;
+	link_end(l);
 }
 
 /* --- the next one, and failures --------------------------------------------------------- */
@@ -206,6 +151,12 @@ static void drop_connection(struct link *l)
 	stream_init_empty(&l->stream);
 }
 
+static void forget_answer(struct link_opening *o)
+{
+	ws_client_free(o->answer);
+	o->answer = NULL;
+}
+
 /* This backend has come to nothing: the next one. */
 static void drop_target(struct link *l, const char *why, const struct refusal *verdict)
 {
@@ -215,6 +166,8 @@ static void drop_target(struct link *l, const char *why, const struct refusal *v
 	    LOG_STR("reason", why));
 	o->tried |= pool_bit(&l->part->settings->pool, l->target);
 	o->verdict = verdict;
+	if (verdict != refusal_for(503))
+		forget_answer(o);
 	link_release_target(l);
 	l->target = NULL;
 	next_target(l);
@@ -246,15 +199,36 @@ static void handshake_failed(struct link *l, const char *why, const struct refus
 	drop_target(l, why, verdict);
 }
 
+static void stop_attempt(struct link_opening *o)
+{
+	if (o->dialling)
+		dial_cancel(&o->dial);
+	if (o->resolving)
+		resolution_cancel(&o->resolution);
+	o->dialling = o->resolving = false;
+}
+
+/* It is there, and this one request may be what keeps it busy. */
+static void target_late(struct link *l)
+{
+	pool_late(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
+	drop_target(l, "it did not answer in time", &too_late);
+}
+
 static void on_deadline(struct timer *t)
 {
 	struct link *l = container_of(t, struct link, timer);
+	struct link_opening *o = l->opening;
+	bool was_asked = o->handshake != NULL;
 
-	link_opening_stop(l);
+	stop_attempt(o);
 	drop_connection(l);
-	if (now_of(l) >= l->opening->deadline)
-		l->opening->addresses = 0;
-	address_failed(l, "it did not answer in time", &too_late);
+	if (now_of(l) >= o->deadline)
+		o->addresses = 0;
+	if (was_asked && o->addresses == 0)
+		target_late(l);
+	else
+		address_failed(l, "it did not answer in time", &too_late);
 }
 
 /* For one address of one target. */
@@ -275,9 +249,20 @@ static void start_patience(struct link *l)
 /* The subprotocol is the client's affair only if it has asked for one. */
 static int accept_session(struct link *l, const char *subprotocol)
 {
+	int err;
+
 	if (!l->opening->request->offers)
 		subprotocol = NULL;
-	return sockjs_accept(l->session, subprotocol);
+	err = sockjs_accept(l->session, subprotocol);
+	return err == -EALREADY ? 0 : err; /* it was opened early */
+}
+
+/* sockjs-client gives each transport so little time for its o that a backend has to be quick. */
+static void on_early(struct timer *t)
+{
+	struct link *l = container_of(t, struct link_opening, early)->link;
+
+	sockjs_accept(l->session, NULL);
 }
 
 static void handshake_done(struct link *l, struct bytes early)
@@ -287,6 +272,7 @@ static void handshake_done(struct link *l, struct bytes early)
 	int err;
 
 	pool_worked(l->target, now_of(l));
+	pass_cookies_on(l, ws_client_outcome(handshake)->cookies);
 	err = accept_session(l, ws_client_outcome(handshake)->subprotocol);
 	if (err < 0) {
 		/* It has chosen one that is too long for a response of ours, or memory is out */
@@ -295,6 +281,7 @@ static void handshake_done(struct link *l, struct bytes early)
 	}
 	o->handshake = NULL;
 	timer_stop(loop_timers(l->part->loop), &l->timer);
+	link_opening_stop(l);
 	link_opening_free(l);
 	link_opened(l, ws_client_outcome(handshake), early);
 	ws_client_free(handshake);
@@ -302,10 +289,15 @@ static void handshake_done(struct link *l, struct bytes early)
 
 static void handshake_refused(struct link *l, const struct ws_client_outcome *outcome)
 {
+	struct link_opening *o = l->opening;
+
 	log_info_limited("an upstream refuses a session", LOG_STR("upstream", l->target->url),
 	    LOG_INT("status", outcome->status));
+	forget_answer(o);
+	o->answer = o->handshake;
+	o->handshake = NULL;
 	if (outcome->status == 503) {
-		pool_unavailable(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
+		pool_unavailable(&l->part->settings->pool, l->target, o->begun, now_of(l));
 		handshake_failed(l, "it answers 503", refusal_for(503));
 		return;
 	}
@@ -356,7 +348,9 @@ static void ask(struct link *l)
 {
 	struct buf request = BUF_INIT;
 	struct stream_piece piece;
-	int err = begin_handshake(l, &request);
+	struct link_opening *o = l->opening;
+	int err = link_request_begin(
+	    o->request, l->target, &l->part->settings->deflate, &o->handshake, &request);
 
 	l->stream.on = &handshake_events;
 	if (err == 0) {
@@ -511,11 +505,14 @@ void link_opening_stop(struct link *l)
 
 	if (!o)
 		return;
-	if (o->dialling)
-		dial_cancel(&o->dial);
-	if (o->resolving)
-		resolution_cancel(&o->resolution);
-	o->dialling = o->resolving = false;
+	stop_attempt(o);
+	timer_stop(loop_timers(l->part->loop), &o->early);
+}
+
+void link_opening_left(struct link *l)
+{
+	if (l->target)
+		pool_left(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
 }
 
 void link_opening_free(struct link *l)
@@ -526,6 +523,7 @@ void link_opening_free(struct link *l)
 	if (!o)
 		return;
 	ws_client_free(o->handshake);
+	forget_answer(o);
 	link_request_free(o->request);
 	mem_free(o);
 }
@@ -535,10 +533,13 @@ void link_opening_free(struct link *l)
 static void on_start(struct timer *t)
 {
 	struct link *l = container_of(t, struct link, timer);
-	unsigned patience = l->part->settings->connect_timeout_ms;
+	const struct upstream_settings *settings = l->part->settings;
+	struct link_opening *o = l->opening;
 
 	timer_init(&l->timer, on_deadline);
-	l->opening->deadline = now_of(l) + patience;
+	o->deadline = now_of(l) + settings->connect_timeout_ms;
+	if (settings->open_after_ms && o->request->may_open_early)
+		timer_start(loop_timers(l->part->loop), &o->early, settings->open_after_ms);
 	next_target(l);
 }
 
@@ -550,6 +551,7 @@ static struct link *link_alloc(struct link_request *request)
 	if (l && o) {
 		o->link = l;
 		o->request = request;
+		timer_init(&o->early, on_early);
 		l->opening = o;
 		return l;
 	}

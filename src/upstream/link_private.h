@@ -22,11 +22,15 @@ struct link {
 	struct timer timer;
 	struct deferred deferred;
 	uint64_t last_heard;
-	bool client_paused; /* since the backend does not take what it is sent */
+	uint64_t pinged_at; /* if `pinged` */
+	uint64_t line_end;  /* what stands before the ping ends there: stream_acked(); 0: nothing */
+	uint64_t acked;     /* stream_acked() when it was last looked at */
+	bool client_paused; /* the backend is not here yet, or does not take what it is sent */
 	bool choked;  /* the backend is not read: the client does not read, or is not here yet */
 	bool closing; /* our Close is out */
 	bool pinged;
-	bool shut; /* the codec has seen the end */
+	bool moved;  /* what was queued has gone since it was last looked at */
+	bool shut;   /* the codec has seen the end */
 	bool broken; /* the connection is lost; what it brought waits for the client to have room */
 	bool ended;
 };
@@ -42,6 +46,8 @@ void link_end(struct link *l);
 /* link_open.c: nothing of it is called any more; its memory. Harmless without one. */
 void link_opening_stop(struct link *l);
 void link_opening_free(struct link *l);
+/* The client has left meanwhile. */
+void link_opening_left(struct link *l);
 /* The target is not ours any more, and if nothing was found out about it, others may try. */
 void link_release_target(struct link *l);
 

@@ -3,6 +3,7 @@
  */
 #include "upstream/pool.h"
 
+#include "base/log.h"
 #include "base/random.h"
 
 /* A trial keeps others away for so long, if nothing is heard of it. */
@@ -13,31 +14,49 @@
 
 #define DOWN_MS 10000 /* pool_is_down() */
 
-static uint64_t rests_until(const struct target *t)
+/* So many attempts without an answer in a row, likewise; and who has left sooner than after this
+ * time has not waited for one. */
+#define UNANSWERED_MAX 3
+#define LEFT_MS        1000
+
+static uint64_t load(const atomic_uint_fast64_t *p)
 {
-	return atomic_load_explicit(
-	    &((struct target *)(uintptr_t)t)->rests_until, memory_order_relaxed);
+	return atomic_load_explicit((atomic_uint_fast64_t *)(uintptr_t)p, memory_order_relaxed);
 }
 
-static bool is_open(const struct pool *pool, size_t i, uint64_t tried, uint64_t now)
+/* Whom a session may go to: at first those that do well and those whose rest is over; if there are
+ * none, those that have had a short one, and those that are at the back. */
+enum pass { AT_FIRST, IF_NEED_BE };
+
+static uint64_t not_before(const struct target *t, enum pass pass)
 {
-	return !(tried >> i & 1) && rests_until(&pool->targets[i]) <= now;
+	return load(pass == AT_FIRST ? &t->rests_until : &t->barred_until);
+}
+
+static bool is_open(const struct pool *pool, size_t i, uint64_t tried, uint64_t now, enum pass pass)
+{
+	const struct target *t = &pool->targets[i];
+	uint64_t until = not_before(t, pass);
+
+	if (tried >> i & 1)
+		return false;
+	return until == 0 || (until <= now && load(&t->trial_until) <= now);
 }
 
 /* --- three ways to choose; an index, or -1 -------------------------------------- */
 
-static int pick_in_turn(struct pool *pool, uint64_t tried, uint64_t now)
+static int pick_in_turn(struct pool *pool, uint64_t tried, uint64_t now, enum pass pass)
 {
 	size_t first = atomic_fetch_add_explicit(&pool->turn, 1, memory_order_relaxed);
 
 	for (size_t i = 0; i < pool->count; i++)
-		if (is_open(pool, (first + i) % pool->count, tried, now))
+		if (is_open(pool, (first + i) % pool->count, tried, now, pass))
 			return (int)((first + i) % pool->count);
 	return -1;
 }
 
 /* Of equals the one whose turn it is. */
-static int pick_least(struct pool *pool, uint64_t tried, uint64_t now)
+static int pick_least(struct pool *pool, uint64_t tried, uint64_t now, enum pass pass)
 {
 	size_t first = atomic_fetch_add_explicit(&pool->turn, 1, memory_order_relaxed);
 	unsigned least = 0;
@@ -48,7 +67,7 @@ static int pick_least(struct pool *pool, uint64_t tried, uint64_t now)
 		unsigned n =
 		    atomic_load_explicit(&pool->targets[i].connections, memory_order_relaxed);
 
-		if (is_open(pool, i, tried, now) && (best < 0 || n < least)) {
+		if (is_open(pool, i, tried, now, pass) && (best < 0 || n < least)) {
 			best = (int)i;
 			least = n;
 		}
@@ -66,7 +85,8 @@ static uint64_t mix(uint64_t x)
 }
 
 /* Rendezvous hashing: when a target goes, only its own clients move. */
-static int pick_by_hash(struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now)
+static int pick_by_hash(
+    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
 {
 	uint64_t highest = 0;
 	int best = -1;
@@ -74,7 +94,7 @@ static int pick_by_hash(struct pool *pool, uint64_t tried, uint64_t hash, uint64
 	for (size_t i = 0; i < pool->count; i++) {
 		uint64_t score = mix(hash ^ mix(i + 1));
 
-		if (is_open(pool, i, tried, now) && (best < 0 || score > highest)) {
+		if (is_open(pool, i, tried, now, pass) && (best < 0 || score > highest)) {
 			best = (int)i;
 			highest = score;
 		}
@@ -82,40 +102,58 @@ static int pick_by_hash(struct pool *pool, uint64_t tried, uint64_t hash, uint64
 	return best;
 }
 
-/* A target that comes back from its rest is tried by one session first. */
-static bool claim(struct target *t, uint64_t now, uint64_t *trial)
+static int pick_index(
+    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
 {
-	uint_fast64_t until = rests_until(t);
+	if (pool->balance == POOL_HASH)
+		return pick_by_hash(pool, tried, hash, now, pass);
+	if (pool->balance == POOL_LEAST_CONNECTIONS)
+		return pick_least(pool, tried, now, pass);
+	return pick_in_turn(pool, tried, now, pass);
+}
+
+/* A target that comes back from its rest is tried by one session first. */
+static bool claim(struct target *t, uint64_t now, enum pass pass, uint64_t *trial)
+{
+	uint64_t until = not_before(t, pass);
+	uint_fast64_t taken = load(&t->trial_until);
 
 	*trial = until ? now + TRIAL_MS : 0;
 	if (until == 0)
 		return true;
-	return until <= now && atomic_compare_exchange_strong(&t->rests_until, &until, *trial);
+	return until <= now && taken <= now &&
+	       atomic_compare_exchange_strong(&t->trial_until, &taken, *trial);
+}
+
+static struct target *pick(
+    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass, uint64_t *trial)
+{
+	int i;
+
+	while ((i = pick_index(pool, tried, hash, now, pass)) >= 0) {
+		if (claim(&pool->targets[i], now, pass, trial))
+			return &pool->targets[i];
+		tried |= UINT64_C(1) << i;
+	}
+	return NULL;
 }
 
 struct target *pool_pick(
     struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial)
 {
-	for (;;) {
-		int i = pool->balance == POOL_HASH ? pick_by_hash(pool, tried, hash, now)
-		        : pool->balance == POOL_LEAST_CONNECTIONS ? pick_least(pool, tried, now)
-		                                                  : pick_in_turn(pool, tried, now);
+	struct target *t = pick(pool, tried, hash, now, AT_FIRST, trial);
 
-		if (i < 0)
-			return NULL;
-		if (claim(&pool->targets[i], now, trial)) {
-			atomic_fetch_add_explicit(
-			    &pool->targets[i].connections, 1, memory_order_relaxed);
-			return &pool->targets[i];
-		}
-		tried |= UINT64_C(1) << i;
-	}
+	if (!t)
+		t = pick(pool, tried, hash, now, IF_NEED_BE, trial);
+	if (t)
+		atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+	return t;
 }
 
 bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now)
 {
 	for (size_t i = 0; i < pool->count; i++)
-		if (is_open(pool, i, tried, now))
+		if (is_open(pool, i, tried, now, AT_FIRST))
 			return true;
 	return false;
 }
@@ -125,10 +163,12 @@ uint64_t pool_rests_for(const struct pool *pool, uint64_t now)
 	uint64_t first = UINT64_MAX;
 
 	for (size_t i = 0; i < pool->count; i++) {
-		uint64_t until = rests_until(&pool->targets[i]);
+		uint64_t until = not_before(&pool->targets[i], IF_NEED_BE),
+		         trial = load(&pool->targets[i].trial_until);
 
-		if (until <= now)
+		if (is_open(pool, i, 0, now, IF_NEED_BE))
 			return 0;
+		until = until > trial ? until : trial;
 		first = until < first ? until : first;
 	}
 	return pool->count > 0 ? first - now : 0;
@@ -145,55 +185,117 @@ void pool_end_trial(struct target *t, uint64_t trial)
 	uint_fast64_t ours = trial;
 
 	if (trial)
-		atomic_compare_exchange_strong(&t->rests_until, &ours, trial - TRIAL_MS);
+		atomic_compare_exchange_strong(&t->trial_until, &ours, 0);
 }
 
 /* --- health --------------------------------------------------------------------- */
 
-static bool is_news(const struct target *target, uint64_t begun)
+static bool is_news(const struct target *t, uint64_t begun)
 {
-	struct target *t = (struct target *)(uintptr_t)target;
+	return begun >= load(&t->failed_at) && begun >= load(&t->worked_at);
+}
 
-	return begun >= atomic_load_explicit(&t->failed_at, memory_order_relaxed) &&
-	       begun >= atomic_load_explicit(&t->worked_at, memory_order_relaxed);
+/* What is not 0 for once: a store for each session would keep the others' processors waiting. */
+static void clear(atomic_uint *count)
+{
+	if (atomic_load_explicit(count, memory_order_relaxed) != 0)
+		atomic_store_explicit(count, 0, memory_order_relaxed);
+}
+
+/* Give or take a quarter, by the same share for all that is said of one failure. */
+static uint64_t about(uint64_t ms, uint32_t noise)
+{
+	return ms * 3 / 4 + ms / 2 * noise / UINT32_MAX;
+}
+
+/* For how long after so many failures in a row. */
+static uint64_t rest_after(const struct pool *pool, unsigned failures)
+{
+	uint64_t rest = pool->rest_ms;
+
+	while (failures-- > 0 && rest < pool->rest_max_ms)
+		rest *= 2;
+	return rest < pool->rest_max_ms ? rest : pool->rest_max_ms;
+}
+
+/* True: it has been doing well until now. `is_barred`: nobody goes there for a while, even if there
+ * is no other. */
+static bool send_to_rest(struct pool *pool, struct target *t, bool is_barred, uint64_t now)
+{
+	unsigned failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
+	uint64_t rest = rest_after(pool, failures), first = rest_after(pool, 0);
+	bool did_well;
+	uint32_t noise;
+
+	random_bytes(&noise, sizeof(noise));
+	atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
+	clear(&t->unanswered);
+	if (is_barred)
+		atomic_store_explicit(
+		    &t->barred_until, now + about(first, noise), memory_order_relaxed);
+	did_well = atomic_exchange(&t->rests_until, now + about(rest, noise)) == 0;
+	atomic_store_explicit(&t->trial_until, 0, memory_order_relaxed);
+	return did_well;
 }
 
 void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
 {
-	uint64_t rest = pool->rest_ms;
-	unsigned failures;
-	uint32_t noise;
-
 	if (!is_news(t, begun))
 		return;
-	atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
-	atomic_store_explicit(&t->unavailable, 0, memory_order_relaxed);
-	failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
-	while (failures-- > 0 && rest < pool->rest_max_ms)
-		rest *= 2;
-	if (rest > pool->rest_max_ms)
-		rest = pool->rest_max_ms;
-	random_bytes(&noise, sizeof(noise));
-	rest = rest * 3 / 4 + rest / 2 * noise / UINT32_MAX;
-	atomic_store_explicit(&t->rests_until, now + rest, memory_order_relaxed);
+	clear(&t->unavailable);
+	if (send_to_rest(pool, t, true, now))
+		log_warn("an upstream rests", LOG_STR("upstream", t->url));
+}
+
+static bool is_one_too_many(atomic_uint *count, unsigned most)
+{
+	return atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= most - 1;
 }
 
 void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
 {
-	if (is_news(t, begun) && atomic_fetch_add_explicit(&t->unavailable, 1,
-	                             memory_order_relaxed) >= UNAVAILABLE_MAX - 1)
+	clear(&t->unanswered);
+	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
 		pool_failed(pool, t, begun, now);
+}
+
+/* At the back already, one is enough. */
+static void count_unanswered(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+{
+	if (!is_news(t, begun) ||
+	    (load(&t->rests_until) == 0 && !is_one_too_many(&t->unanswered, UNANSWERED_MAX)))
+		return;
+	if (send_to_rest(pool, t, false, now))
+		log_warn("an upstream does not answer, others are asked first",
+		    LOG_STR("upstream", t->url));
+}
+
+void pool_late(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+{
+	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
+		pool_failed(pool, t, begun, now);
+	else
+		count_unanswered(pool, t, begun, now);
+}
+
+void pool_left(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+{
+	if (now - begun >= LEFT_MS)
+		count_unanswered(pool, t, begun, now);
 }
 
 void pool_worked(struct target *t, uint64_t now)
 {
 	atomic_store_explicit(&t->worked_at, now, memory_order_relaxed);
-	if (rests_until(t) != 0)
-		atomic_store_explicit(&t->rests_until, 0, memory_order_relaxed);
-	if (atomic_load_explicit(&t->failures, memory_order_relaxed) != 0)
-		atomic_store_explicit(&t->failures, 0, memory_order_relaxed);
-	if (atomic_load_explicit(&t->unavailable, memory_order_relaxed) != 0)
-		atomic_store_explicit(&t->unavailable, 0, memory_order_relaxed);
+	clear(&t->failures);
+	clear(&t->unavailable);
+	clear(&t->unanswered);
+	if (load(&t->rests_until) == 0)
+		return;
+	atomic_store_explicit(&t->barred_until, 0, memory_order_relaxed);
+	if (atomic_exchange(&t->rests_until, 0) != 0)
+		log_warn("an upstream is back", LOG_STR("upstream", t->url));
+	atomic_store_explicit(&t->trial_until, 0, memory_order_relaxed);
 }
 
 /* A target that was found down is taken for that while it rests, and for so long at least. Then it
@@ -201,12 +303,10 @@ void pool_worked(struct target *t, uint64_t now)
 bool pool_is_down(const struct pool *pool, uint64_t now)
 {
 	for (size_t i = 0; i < pool->count; i++) {
-		struct target *t = &pool->targets[i];
-		uint64_t rest = rests_until(t);
+		const struct target *t = &pool->targets[i];
+		uint64_t rest = load(&t->barred_until);
 
-		if (rest == 0 ||
-		    (rest <= now &&
-		        now >= atomic_load_explicit(&t->failed_at, memory_order_relaxed) + DOWN_MS))
+		if (rest == 0 || (rest <= now && now >= load(&t->failed_at) + DOWN_MS))
 			return false;
 	}
 	return pool->count > 0;

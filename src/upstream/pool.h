@@ -27,7 +27,8 @@ struct pool {
 /* A target for a session, counted as one connection until pool_release(). `tried` has a bit for
  * each that this session has tried in vain. NULL: every other one rests. `hash` is of who the
  * client is. A target whose rest is over is given to one session, whose `trial` it is (else 0); the
- * next waits for what becomes of it. */
+ * next waits for what becomes of it. If there is no other, one that is at the back has to do, and
+ * one that has failed rests no longer than after its first failure. */
 struct target *pool_pick(
     struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial);
 void pool_release(struct target *t);
@@ -38,21 +39,28 @@ static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
 	return UINT64_C(1) << (t - pool->targets);
 }
 
-/* Whether there is another one, beside `tried`, for who does not want to wait for the one he has.
- */
+/* Whether there is another one that may do well, beside `tried`, for who does not want to wait for
+ * the one he has. */
 bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now);
 
 /* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows. */
 uint64_t pool_rests_for(const struct pool *pool, uint64_t now);
 
-/* It could not be reached or did not answer: it rests, for twice as long each time, give or take a
- * quarter. What was begun before it was last found so, or before it last worked, says nothing new.
- */
+/* What was begun before it was last found to fail, or before it last worked, says nothing new; of
+ * that these four take no notice. */
+
+/* It could not be reached: it rests, for twice as long each time, give or take a quarter. */
 void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
 /* It would not have this one (503). That may be the client's doing; when it has said so often
  * enough in a row it counts as failed. */
 void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
-/* It has opened a connection. */
+/* It was reached, and did not answer in time. That may be the client's doing, too, and counts with
+ * the 503s. */
+void pool_late(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+/* The client has left before there was an answer. After some time, and some times in a row, it
+ * speaks against the target, which goes to the back: others are asked first, as if it rested. */
+void pool_left(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+/* It has answered. */
 void pool_worked(struct target *t, uint64_t now);
 
 /* Whether every target has failed when it was last tried, and that is not long ago: who asks nobody

@@ -24,12 +24,16 @@ struct target {
 	bool is_tls;
 
 	/* Seen by all reactors */
-	atomic_uint connections;          /* open, or being opened */
-	atomic_uint failures;             /* in a row */
-	atomic_uint unavailable;          /* 503s in a row, since it last failed */
-	atomic_uint_fast64_t failed_at;   /* last time */
-	atomic_uint_fast64_t worked_at;   /* likewise */
-	atomic_uint_fast64_t rests_until; /* no new connection before this time; 0: it does well */
+	atomic_uint connections;           /* open, or being opened */
+	atomic_uint failures;              /* in a row */
+	atomic_uint unavailable;           /* 503s in a row, since it last failed */
+	atomic_uint unanswered;            /* attempts in a row that came to no answer */
+	atomic_uint_fast64_t failed_at;    /* last time */
+	atomic_uint_fast64_t worked_at;    /* likewise */
+	atomic_uint_fast64_t rests_until;  /* others are asked before this time; 0: it does well */
+	atomic_uint_fast64_t barred_until; /* it is not asked before this time, even if there is no
+	                                    * other; 0: it may be */
+	atomic_uint_fast64_t trial_until;  /* one session finds out how it does; 0: nobody */
 };
 
 /* Whether a URL names a target, for checking a configuration. */

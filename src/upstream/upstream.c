@@ -187,19 +187,57 @@ static uint64_t hash_of(const char *text)
 	return hash;
 }
 
+static int copy_text(char **to, const char *text)
+{
+	*to = text ? mem_strdup(text) : NULL;
+	return text && !*to ? -ENOMEM : 0;
+}
+
+static int add_path(
+    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	return copy_text(
+	    &r->path, u->options.upstream.forward_path ? sockjs_handshake_path(h) : NULL);
+}
+
+/* Whom the backend is asked for, and who asks: applications compare the two. */
+static int add_names(
+    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	const char *host = u->options.upstream.host, *origin = u->options.upstream.origin;
+
+	r->own_origin = strcmp(origin, "own") == 0;
+	if (strcmp(host, "client") == 0)
+		host = sockjs_handshake_host(h);
+	else if (strcmp(host, "own") == 0)
+		host = "";
+	if (strcmp(origin, "client") == 0)
+		origin = sockjs_handshake_origin(h);
+	if (*host && copy_text(&r->host, host) < 0)
+		return -ENOMEM;
+	return copy_text(&r->origin, origin);
+}
+
+/* A bare WebSocket waits for the backend's 101, as does who wants to hear a subprotocol with it. */
+static bool may_open_early(const struct link_request *r, const char *transport)
+{
+	return strcmp(transport, "websocket_raw") != 0 && !r->offers;
+}
+
 static struct link_request *make_request(const struct upstream *u, const struct sockjs_handshake *h)
 {
 	struct link_request *r = link_request_new();
-	const char *origin = sockjs_handshake_origin(h);
+	const char *transport = sockjs_handshake_transport(h);
 
 	if (!r)
 		return NULL;
 	r->hash = hash_of(sockjs_handshake_remote(h));
-	r->query = clean_query(sockjs_handshake_transport(h), sockjs_handshake_query(h));
-	r->origin = origin ? mem_strdup(origin) : NULL;
-	if (r->query && (!origin || r->origin) && add_who(r, h) == 0 &&
-	    add_forwarded_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0)
+	r->query = clean_query(transport, sockjs_handshake_query(h));
+	if (r->query && add_path(r, u, h) == 0 && add_names(r, u, h) == 0 && add_who(r, h) == 0 &&
+	    add_forwarded_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0) {
+		r->may_open_early = may_open_early(r, transport);
 		return r;
+	}
 	link_request_free(r);
 	return NULL;
 }
@@ -246,7 +284,16 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 		link_send(l, m);
 }
 
-/* The session is open, or has room again, or may have. */
+static void on_open(struct sockjs_session *s, void *state)
+{
+	struct link *l = sockjs_user(s);
+
+	(void)state;
+	if (l)
+		link_client_open(l);
+}
+
+/* It has room again, or may have. */
 static void go_on_reading(struct sockjs_session *s, void *state)
 {
 	struct link *l = sockjs_user(s);
@@ -275,7 +322,7 @@ static int is_ready(void *state)
 const struct sockjs_callbacks upstream_callbacks = {
 	.handshake = on_handshake,
 	.connecting = on_connecting,
-	.open = go_on_reading,
+	.open = on_open,
 	.message = on_message,
 	.writable = go_on_reading,
 	.timer = go_on_reading,
@@ -319,6 +366,7 @@ static void read_settings(struct upstream *u)
 		.binary = strcmp(o->binary, "base64") == 0 ? BINARY_BASE64 : BINARY_CLOSE,
 		.send_buffer_bytes = o->send_buffer_bytes,
 		.client_buffer_bytes = e->send_buffer_bytes,
+		.open_after_ms = (unsigned)o->open_after_ms,
 		.connect_timeout_ms = (unsigned)o->connect_timeout_ms,
 		.close_timeout_ms = (unsigned)o->close_timeout_ms,
 		.ping_interval_ms = (unsigned)o->ping_interval_ms,
@@ -364,7 +412,7 @@ static int add_targets(struct upstream *u, char *why, size_t why_size)
 	return err;
 }
 
-/* What is forwarded has to be seen. */
+/* The headers that are forwarded have to be seen. */
 static int show_headers(struct sockjs_options *options)
 {
 	const struct string_list *forward = &options->upstream.forward_headers,
@@ -400,6 +448,8 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
 	err = show_headers(options);
+	if (err == 0 && options->upstream.forward_path)
+		err = options_set(options, options_find("subpaths"), "true");
 	if (err == 0)
 		err = options_copy(&u->options, options);
 	if (err == 0) {

@@ -20,6 +20,7 @@ struct ws_client {
 	struct ws_answer answer;
 	unsigned interim; /* answers that were not the final one */
 	struct ws_client_outcome outcome;
+	struct buf cookies;               /* what the outcome points at */
 	struct ws_deflate_config deflate; /* as it was offered, or not enabled */
 	char accept[WS_ACCEPT_LEN + 1];   /* what proves that the server has read our key */
 	char offered[];                   /* subprotocols, a NUL behind each, and behind the last */
@@ -248,6 +249,7 @@ void ws_client_free(struct ws_client *c)
 	if (!c)
 		return;
 	ws_answer_fini(&c->answer);
+	buf_fini(&c->cookies);
 	mem_free(c);
 }
 
@@ -379,6 +381,27 @@ static void take_refusal(struct ws_client *c, const struct ws_request *answer)
 
 /* --- reading ------------------------------------------------------------------------ */
 
+/* A head has no control characters but the tab in it (ws_answer.c), so no value ends a line. */
+static int keep_cookies(struct ws_client *c, const struct ws_request *answer)
+{
+	struct bytes value;
+	size_t i = 0;
+
+	for (unsigned n = 0; n < WS_COOKIES_MAX; n++) {
+		if (!ws_request_next(answer, BYTES("Set-Cookie"), &i, &value))
+			break;
+		if (value.n > 0 &&
+		    (add(&c->cookies, value) < 0 || add(&c->cookies, BYTES("\0")) < 0))
+			return -ENOMEM;
+	}
+	if (buf_len(&c->cookies) == 0)
+		return 0;
+	if (buf_add(&c->cookies, "", 1) < 0)
+		return -ENOMEM;
+	c->outcome.cookies = buf_data(&c->cookies);
+	return 0;
+}
+
 /* The head is complete. NULL, or what is wrong with it. */
 static const char *take_answer(struct ws_client *c)
 {
@@ -391,6 +414,8 @@ static const char *take_answer(struct ws_client *c)
 		return ++c->interim > WS_INTERIM_MAX ? "There are too many interim answers." : NULL;
 	}
 	answer.header_count = ws_answer_headers(&c->answer, headers);
+	if (keep_cookies(c, &answer) < 0)
+		return "Memory is out.";
 	if (c->answer.status != 101) {
 		take_refusal(c, &answer);
 		return NULL;

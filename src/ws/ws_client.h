@@ -18,8 +18,10 @@
 #include "ws/ws_handshake.h"
 #include "ws/ws_negotiation.h"
 
-#define WS_INTERIM_MAX 8 /* 1xx answers before the final one */
-#define WS_PHRASE_MAX  63
+#define WS_INTERIM_MAX      8 /* 1xx answers before the final one */
+#define WS_PHRASE_MAX       63
+#define WS_COOKIES_MAX      16 /* Set-Cookie headers of an answer; what comes behind them is left out \
+	                        */
 
 struct ws_client_request {
 	struct bytes host; /* as it is to stand in the header: with the port, if not the default */
@@ -43,6 +45,9 @@ enum ws_client_state {
 /* Fields are set for the states named, and else 0 or NULL. */
 struct ws_client_outcome {
 	enum ws_client_state state;
+	/* OPEN, REFUSED */
+	const char *cookies; /* the values of Set-Cookie, a NUL behind each, and behind the last;
+	                      * NULL: none. Lives as long as the ws_client */
 	/* OPEN */
 	const char *subprotocol; /* of those offered; NULL: the server chose none. Lives as long as
 	                          * the ws_client */

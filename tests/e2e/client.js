@@ -100,6 +100,8 @@ globalThis.e2e = (() => {
 				'Grüße, 世界, Ελλάδα, שלום', '\u2028\u2029', '\ufeffbom', '\r\n\r\n\n', '\ufffe\uffff', '\u007f\u0080\u009f'];
 		},
 		'100 KiB': () => ['0123456789'.repeat(10240), 'é€🚂"\\\u0001'.repeat(102400 / 8), 'z'.repeat(102400)],
+		/* As long as a message may be where nothing is configured. */
+		'64 KiB': () => ['0123456789'.repeat(6553), 'é€🚂"\\\u0001'.repeat(5461), 'z'.repeat(65536)],
 		'1,000 ordered': () => Array.from({ length: 1000 }, (_, i) => `message ${i}`),
 	};
 
@@ -158,6 +160,19 @@ globalThis.e2e = (() => {
 		client.socket.send('after');
 		await client.until(() => client.closed, 'close by the client');
 		return JSON.stringify(client.closed);
+	}
+
+	/* One that says nothing for so long and is still there, and heard. */
+	async function listen(url, transport, ms) {
+		const client = await new Client(url, transport).open();
+
+		await client.until(() => client.closed, 'close', ms).catch(() => {});
+		if (client.closed)
+			return `closed: ${JSON.stringify(client.closed)}`;
+		client.socket.send('still here');
+		await client.count(1);
+		await client.end();
+		return client.transport === transport ? null : `used ${client.transport}`;
 	}
 
 	/* ---- named connections, for tests with more than one page ---- */
@@ -222,5 +237,5 @@ globalThis.e2e = (() => {
 		return `never came back: ${last}`;
 	}
 
-	return { echo, chosen, serverClose, clientClose, join, say, heard, leave, gone, comeBack, samples, firstDifference };
+	return { echo, chosen, listen, serverClose, clientClose, join, say, heard, leave, gone, comeBack, samples, firstDifference };
 })();

@@ -6,6 +6,7 @@
  *
  *   node.mjs --server "./sockjsd --demo -l 127.0.0.1:0 --www www"
  *   node.mjs --url http://127.0.0.1:8081 [--only REGEXP]
+ *            [--production yes]    with the limits of an endpoint that sets none
  */
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
@@ -17,13 +18,16 @@ await import('./client.js');
 
 /* Those of sockjs-client that need no document. */
 const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
-const ECHO_KINDS = ['plain', 'unicode', '100 KiB', '1,000 ordered'];
 const GO_AWAY = '{"code":3000,"reason":"Go away!","wasClean":true}';
 const WAIT_MS = 10000;
+/* Longer than first_message_timeout_ms. */
+const LISTEN_MS = 70000;
 const MIB = 1024 * 1024;
 
 const { e2e } = globalThis;
-const args = readArguments(['server', 'url', 'only']);
+const args = readArguments(['server', 'url', 'only', 'production']);
+const ECHO_KINDS = ['plain', 'unicode', args.production ? '64 KiB' : '100 KiB', '1,000 ordered'];
+const RAW_LONG = args.production ? 64 * 1024 : MIB;
 const server = new Server(args);
 const suite = new Suite(args.only);
 
@@ -139,7 +143,7 @@ function rawEchoTests(kind, options) {
 	return [
 		[`raw, ${kind}: text`, async () => equal(await say('Grüße, 世界 🚂', 'Grüße, 世界 🚂'), false, 'binary')],
 		[`raw, ${kind}: a NUL and other control characters`, async () => equal(await say('\0\x01\x7f', '\0\x01\x7f'), false, 'binary')],
-		[`raw, ${kind}: 1 MiB of text`, async () => equal(await say('m'.repeat(MIB), 'm'.repeat(MIB)), false, 'binary')],
+		[`raw, ${kind}: ${RAW_LONG / 1024} KiB of text`, async () => equal(await say('m'.repeat(RAW_LONG), 'm'.repeat(RAW_LONG)), false, 'binary')],
 		[`raw, ${kind}: binary stays binary`, async () => {
 			const bytes = Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7) & 255));
 			equal(await say(bytes, bytes), true, 'binary');
@@ -278,12 +282,23 @@ async function testWs() {
 		await suite.test('ws: STOMP by its subprotocol', stompSubprotocol);
 }
 
+/* Who only listens is not taken for dead. The tests of everything else pass the time. */
+function startListening() {
+	const echo = `${server.url}/echo`;
+
+	return args.production ? TRANSPORTS.map((name) => [name, e2e.listen(echo, name, LISTEN_MS).catch((e) => e.message)]) : [];
+}
+
 async function main() {
 	await server.start();
+	const listeners = startListening();
+
 	try {
 		for (const name of TRANSPORTS)
 			await testSockjsClient(name);
 		await testWs();
+		for (const [name, verdict] of listeners)
+			await suite.test(`sockjs-client, ${name}: listens for ${LISTEN_MS} ms without a word`, () => well(verdict), LISTEN_MS);
 		if (server.restartable)
 			await suite.test('sockjs-client: all transports come back after a restart', testRestart);
 		await suite.step('the server is still there', async () => check(!server.died, 'it ended by itself'));

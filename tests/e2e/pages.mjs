@@ -5,14 +5,19 @@
  * says.  Both pages must work under their own content security policy, so a
  * message on the console is a failure.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { transports } from './browser.mjs';
 import { check, equal } from './harness.mjs';
 
 const WAIT_MS = 15000;
+const PICTURES_MS = 200000;
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1440, height: 900 };
+const README = fileURLToPath(new URL('../../README.md', import.meta.url));
+/* The page's own transports: without sockjs-client. */
+const RAW = { 'raw-websocket': '/websocket', 'raw-prefix': '' };
 
 async function visit(browser, url, options = {}) {
 	const context = await browser.newContext({ viewport: DESK, reducedMotion: 'reduce', ...options });
@@ -77,6 +82,47 @@ async function startPage(browser, url) {
 	await leave(page);
 }
 
+/* The first block of code in a chapter. */
+function blockOf(text, chapter) {
+	const match = new RegExp(`^## ${chapter}$[^]*?^\`\`\`\\w+\\n([^]*?)^\`\`\``, 'm').exec(text);
+
+	check(match, `README.md has code in "${chapter}"`);
+	return match[1];
+}
+
+async function startPageTells(browser, url) {
+	const readme = await readFile(README, 'utf8');
+	const page = await visit(browser, `${url}/`);
+	const version = (await (await fetch(`${url}/version.txt`)).text()).trim();
+
+	check(/^\d+\.\d+\.\d+/.test(version), `a version: ${version}`);
+	await says(page, '#version', new RegExp(`sockjsd ${version.replaceAll('.', '\\.')}`));
+	check(await page.locator('#version').isVisible(), 'the version is to be seen');
+	const commands = blockOf(readme, 'Two commands').trim().split('\n').map((line) => line.replace(/\s*#.*/, ''));
+	equal(await page.locator('.commands pre').allTextContents(), commands, 'commands');
+	equal(await page.textContent('#snippet-c'), blockOf(readme, 'A service in C'), 'the service in C');
+	equal(await page.textContent('#snippet-configuration'), blockOf(readme, 'A configuration'), 'the configuration');
+	check(await page.locator('a[href$="/doc/upstream.md"]').isVisible(), 'a link to documentation');
+	check(await page.locator('a[href="https://github.com/sockjsd/sockjsd"]').first().isVisible(), 'a link to the source');
+	await leave(page);
+}
+
+/* Whoever copies it gets an echo. */
+async function pageSnippetWorks(browser, url) {
+	const page = await visit(browser, `${url}/`);
+	const snippet = await page.textContent('#snippet-page');
+	const said = [];
+
+	await page.context().close();
+	const bare = await visit(browser, `${url}/echo`);
+	bare.on('console', (m) => said.push(m.text()));
+	const heard = bare.waitForEvent('console', (m) => m.text() === 'hello');
+	await bare.setContent(snippet);
+	await heard;
+	equal(said, ['hello'], 'what the snippet says');
+	await leave(bare);
+}
+
 async function liveEcho(browser, url) {
 	const page = await visit(browser, `${url}/live.html`);
 
@@ -120,6 +166,28 @@ async function liveTransports(browser, url) {
 		await send(page, `hello by ${name}`);
 		await logged(page, 'in', `hello by ${name}`);
 	}
+	await leave(page);
+}
+
+async function liveRaw(browser, url) {
+	const page = await visit(browser, `${url}/live.html`);
+	const asked = [];
+
+	page.on('websocket', (ws) => asked.push(new URL(ws.url()).pathname));
+	for (const name of Object.keys(RAW)) {
+		await pick(page, 'transport', name);
+		if (asked.length === 0)
+			await page.click('#connect');
+		await ride(page, name);
+		await send(page, `hello by ${name}`);
+		await page.locator('#log li[data-dir=in][data-type=m]', { hasText: `hello by ${name}` }).waitFor();
+		await page.click('#unicode');
+		await page.locator('#log li[data-dir=in]', { hasText: '世界' }).last().waitFor();
+	}
+	equal(await page.locator('#log li.bad').count(), 0, 'echoes that differ');
+	equal(asked, Object.values(RAW).map((place) => `/echo${place}`), 'WebSockets');
+	await pick(page, 'service', 'close');
+	await logged(page, 'in', 'closed: 3000 Go away!');
 	await leave(page);
 }
 
@@ -199,21 +267,50 @@ async function fitsPhone(browser, url) {
 	}
 }
 
-async function reconnects(browser, server) {
-	const page = await visit(browser, `${server.url}/live.html#service=echo&transport=auto&connect`);
+/* The server is away for longer than some attempts take. */
+async function oneOutage(browser, server, transport) {
+	const page = await visit(browser, `${server.url}/live.html#service=echo&transport=${transport}&connect`);
+	const closings = page.locator('#log li[data-type=c]');
 
 	await inState(page, 'open');
+	await says(page, '#rtt', /^\d/);
 	await server.stop();
 	try {
-		await says(page, '#state', /Cut off|Connecting/);
+		await inState(page, 'waiting');
+		await says(page, '#countdown', /^Try 3 in \d s$/);
+		equal(await page.textContent('#state'), 'Cut off', 'state');
+		equal(await page.textContent('#rtt'), '–', 'round trip');
+		equal(await page.textContent('#rtt-summary'), 'no answers yet', 'round trips');
+		equal(await page.textContent('#uptime'), '–', 'time connected');
 	} finally {
 		await server.start(); /* the tests after this one need it */
 	}
+	await page.click('#try-now', { timeout: 2000 }).catch(() => {}); /* it may be trying already */
 	await inState(page, 'open');
-	await says(page, '#reconnects', /^\d+ cuts?$/);
+	check(!await page.locator('#outage').isVisible(), 'no countdown any more');
+	equal(await page.textContent('#reconnects'), '1 cut', 'cuts');
+	equal(await closings.count(), 1, 'closings in the list');
 	await send(page, 'back again');
 	await logged(page, 'in', 'back again');
 	/* Refused connections are told on the console; here they are no fault of the page. */
+	await page.context().close();
+}
+
+async function neverThere(browser, server) {
+	const page = await visit(browser, `${server.url}/live.html`);
+
+	await server.stop();
+	try {
+		await page.click('#connect');
+		await says(page, '#countdown', /^Try 2 in \d s$/);
+		equal(await page.textContent('#state'), 'No connection', 'state');
+		equal(await page.textContent('#reconnects'), 'no cuts', 'cuts');
+		await page.click('#connect'); /* Stop */
+		await inState(page, 'off');
+		check(!await page.locator('#outage').isVisible(), 'no countdown any more');
+	} finally {
+		await server.start();
+	}
 	await page.context().close();
 }
 
@@ -248,16 +345,22 @@ export async function testPages(browser, server, suite, screenshots) {
 	const { url } = server;
 
 	await suite.test('start page: map, no foreign hosts, leads to the live page', () => startPage(browser, url));
+	await suite.test('start page: commands and snippets are those of the README, the version is the server\'s', () => startPageTells(browser, url));
+	await suite.test('start page: its page snippet works as it stands', () => pageSnippetWorks(browser, url));
 	await suite.test('live page: connects, echoes, shows the round trip, disconnects', () => liveEcho(browser, url));
 	await suite.test('live page: unicode and a burst come back unharmed', () => liveUnicodeAndBurst(browser, url));
 	await suite.test('live page: changes to every transport', () => liveTransports(browser, url));
+	await suite.test('live page: rides the raw WebSocket, at /websocket and at the prefix', () => liveRaw(browser, url));
 	await suite.test('live page: two visitors chat on different transports', () => liveChat(browser, url));
 	await suite.test('live page: amplify, ticker and close', () => liveServices(browser, url));
 	await suite.test('live page: works by keyboard, and every control has a name', () => liveKeyboard(browser, url));
 	await suite.test('pages: the colour button works and is remembered', () => themes(browser, url));
 	await suite.test('pages: fit a phone of 360 px', () => fitsPhone(browser, url));
-	if (server.restartable)
-		await suite.test('live page: reconnects after a restart', () => reconnects(browser, server));
+	if (server.restartable) {
+		for (const transport of ['auto', 'xhr-polling', 'raw-prefix'])
+			await suite.test(`live page: an outage is one cut, with a countdown, and the way back: ${transport}`, () => oneOutage(browser, server, transport));
+		await suite.test('live page: a server that is not there is no cut', () => neverThere(browser, server));
+	}
 	if (screenshots)
-		await suite.test(`screenshots are in ${screenshots}`, () => pictures(browser, url, screenshots));
+		await suite.test(`screenshots are in ${screenshots}`, () => pictures(browser, url, screenshots), PICTURES_MS);
 }

@@ -5,18 +5,19 @@
  *   run.mjs --server "./sockjsd --demo -l 127.0.0.1:0 --www www"
  *   run.mjs --url http://127.0.0.1:8081            (no restart tests then)
  *           [--screenshots DIR] [--only REGEXP]
+ *           [--production yes]    with the limits of an endpoint that sets none
  */
 import { call, elsewhere, launch, openPage, transports } from './browser.mjs';
 import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
 import { testOrigins } from './origins.mjs';
 import { testPages } from './pages.mjs';
 
-const ECHO_KINDS = ['plain', 'unicode', '100 KiB', '1,000 ordered'];
 const GO_AWAY = '{"code":3000,"reason":"Go away!","wasClean":true}';
 const NOTICE_MS = 5000;
 const BETWEEN_POLLS_MS = 1000;
 
-const args = readArguments(['server', 'url', 'screenshots', 'only']);
+const args = readArguments(['server', 'url', 'screenshots', 'only', 'production']);
+const ECHO_KINDS = ['plain', 'unicode', args.production ? '64 KiB' : '100 KiB', '1,000 ordered'];
 const server = new Server(args);
 const suite = new Suite(args.only);
 
@@ -186,8 +187,9 @@ async function main() {
 		await testBroadcasts(browser);
 		await testForeignOrigin(browser);
 		await testChoices(browser);
-		await testPages(browser, server, suite, args.screenshots);
-		if (server.restartable)
+		if (!args.production) /* they are about the demo's services */
+			await testPages(browser, server, suite, args.screenshots);
+		if (server.restartable && !args.production) /* it has a server of its own */
 			await testOrigins(browser, args.server.split(' ')[0], suite);
 		if (server.restartable && /SIG|^$/.test(args.only ?? '')) {
 			await testRestart(browser, 'SIGTERM');

@@ -31,7 +31,9 @@ static void note(struct fake_receiver *r, const char *format, ...)
 static enum recv_status outcome(const struct fake_receiver *r)
 {
 	ck_assert_uint_eq(r->aborts + r->closes, 0); /* nothing is said after the end */
-	return r->broken ? RECV_GONE : r->polling ? RECV_DONE : RECV_MORE;
+	if (r->broken)
+		return RECV_GONE;
+	return !r->polling ? RECV_MORE : r->arriving ? RECV_ARRIVING : RECV_DONE;
 }
 
 static enum recv_status fake_open(struct receiver *base)
@@ -65,6 +67,14 @@ static enum recv_status fake_messages(
 	return outcome(r);
 }
 
+static enum recv_status fake_ask(struct receiver *base)
+{
+	struct fake_receiver *r = of(base);
+
+	r->asked++;
+	return r->ends_when_asked ? RECV_DONE : outcome(r);
+}
+
 static void fake_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct fake_receiver *r = of(base);
@@ -75,11 +85,12 @@ static void fake_close(struct receiver *base, unsigned code, const char *reason)
 	r->closes++;
 }
 
-static void fake_refuse(
-    struct receiver *base, unsigned status, unsigned retry_after, const char *reason)
+static void fake_refuse(struct receiver *base, const struct session *by, unsigned status,
+    unsigned retry_after, const char *reason)
 {
 	struct fake_receiver *r = of(base);
 
+	ck_assert_ptr_nonnull(by);
 	ck_assert_ptr_null(base->session);
 	ck_assert_uint_eq(r->len, 0); /* in place of o */
 	note(r, "%u %s", status, reason);
@@ -99,19 +110,42 @@ static size_t fake_buffered(const struct receiver *base)
 	return container_of(base, const struct fake_receiver, base)->queued;
 }
 
+static uint64_t fake_progress(const struct receiver *base)
+{
+	const struct fake_receiver *r = container_of(base, const struct fake_receiver, base);
+
+	return r->acknowledged - r->queued;
+}
+
 static void fake_pause(struct receiver *base, bool paused)
 {
 	of(base)->paused = paused;
+}
+
+static size_t fake_unacked(const struct receiver *base)
+{
+	const struct fake_receiver *r = container_of(base, const struct fake_receiver, base);
+
+	return r->queued + r->unacked;
+}
+
+static const char *fake_transport(const struct receiver *base)
+{
+	return container_of(base, const struct fake_receiver, base)->transport;
 }
 
 static const struct receiver_ops fake_ops = {
 	.open = fake_open,
 	.messages = fake_messages,
 	.heartbeat = fake_heartbeat,
+	.ask = fake_ask,
 	.close = fake_close,
 	.refuse = fake_refuse,
 	.abort = fake_abort,
 	.buffered = fake_buffered,
+	.progress = fake_progress,
+	.unacked = fake_unacked,
+	.transport = fake_transport,
 	.pause = fake_pause,
 };
 
@@ -120,12 +154,14 @@ void fake_receiver_init(struct fake_receiver *r)
 	memset(r, 0, sizeof(*r));
 	r->base.ops = &fake_ops;
 	r->paused = -1;
+	r->transport = "xhr_streaming";
 }
 
 void fake_receiver_init_polling(struct fake_receiver *r)
 {
 	fake_receiver_init(r);
 	r->polling = true;
+	r->transport = "xhr";
 }
 
 void fake_receiver_drain(struct fake_receiver *r, size_t left)

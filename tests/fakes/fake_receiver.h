@@ -10,15 +10,20 @@
 
 struct fake_receiver {
 	struct receiver base;
+	const char *transport;
 	char said[8192];
 	size_t len;
-	bool polling; /* one frame, and it is done */
-	bool broken;  /* whatever is said is lost */
-	bool clogged; /* messages stay in `queued` until fake_receiver_drain() */
+	bool polling;  /* one frame, and it is done */
+	bool broken;   /* whatever is said is lost */
+	bool arriving; /* polling: its client has not taken it yet */
+	bool clogged;  /* messages stay in `queued` until fake_receiver_drain() */
 	size_t queued;
-	unsigned frames; /* of messages */
-	unsigned closes, aborts;
-	int paused; /* -1: never told */
+	size_t unacked;        /* of what the kernel has taken */
+	uint64_t acknowledged; /* by the client, of what the kernel has taken before */
+	unsigned frames;       /* of messages */
+	unsigned closes, aborts, asked;
+	bool ends_when_asked; /* as a stream does */
+	int paused;           /* -1: never told */
 };
 
 /* A stream, not polling. */

@@ -165,7 +165,7 @@ static const struct {
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "session_cookie_secure, session_cookie_same_site, bind_address, heartbeat_delay_ms, "
+	    "session_cookie_secure, session_cookie_same_site, bind_address, subpaths, heartbeat_delay_ms, "
 	    "disconnect_delay_ms, response_limit_bytes, first_message_timeout_ms, max_message_bytes, "
 	    "max_body_bytes, max_sessions, max_messages_per_second, max_bytes_per_second, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },

@@ -170,12 +170,84 @@ START_TEST(a_second_receiver_is_told_2010_whatever_its_wire)
 }
 END_TEST
 
-START_TEST(another_transport_may_not_take_a_session_over)
+/* Ends a stream by what fills it. */
+static void fill_stream(struct raw_client *c)
 {
-	raw_post(&a, "/p/xhr", "");
-	fake_expect(&a, "\r\n\r\no\n");
-	raw_get(&a, "/p/eventsource");
-	fake_expect_next(&a, "HTTP/1.1 404 ");
+	static char text[4097];
+
+	memset(text, 'x', sizeof(text) - 1);
+	fake_send(fake.last, text);
+	fake_expect(c, "0\r\n\r\n");
+}
+
+START_TEST(a_session_goes_on_by_any_other_transport_and_knows_which_carries_it)
+{
+	fake.base.response_limit_bytes = 4096;
+	open_stream(&a);
+	ck_assert_str_eq(fake.last->transport, "xhr_streaming");
+	fill_stream(&a);
+	ck_assert_str_eq(fake.last->transport, "xhr_streaming");
+	fake_send(fake.last, "one");
+	raw_post(&a, "/s/xhr", "");
+	fake_expect(&a, "\r\n\r\na[\"one\"]\n");
+	ck_assert_str_eq(fake.last->transport, "xhr");
+	raw_get(&a, "/s/eventsource");
+	fake_expect(&a, "\r\n\r\n2\r\n\r\n\r\n");
+	fake_send(fake.last, "two");
+	fake_expect_next(&a, "12\r\ndata: a[\"two\"]\r\n\r\n\r\n");
+	ck_assert_str_eq(fake.last->transport, "eventsource");
+	fill_stream(&a);
+	fake_send(fake.last, "three");
+	raw_get(&a, "/s/jsonp?c=f");
+	fake_expect(&a, "/**/f(\"a[\\\"three\\\"]\");\r\n");
+	ck_assert_str_eq(fake.last->transport, "jsonp");
+	raw_get(&a, "/s/htmlfile?c=f");
+	fake_expect(&a, "parent.f");
+	fake_send(fake.last, "four");
+	fake_expect(&a, "p(\"a[\\\"four\\\"]\");");
+	ck_assert_str_eq(fake.last->transport, "htmlfile");
+}
+END_TEST
+
+START_TEST(a_second_receiver_of_another_kind_is_told_2010_and_changes_nothing)
+{
+	open_stream(&a);
+	raw_post(&b, "/s/xhr", "");
+	fake_expect(&b, "\r\n\r\nc[2010,\"Another connection still open\"]\n");
+	raw_get(&b, "/s/eventsource");
+	fake_expect(&b, "data: c[2010,\"Another connection still open\"]\r\n\r\n");
+	ck_assert_str_eq(fake.last->transport, "xhr_streaming");
+	fake_send(fake.last, "one");
+	fake_expect_next(&a, "9\r\na[\"one\"]\n\r\n");
+}
+END_TEST
+
+static const char *const stream_requests[] = {
+	"POST /s/xhr_streaming HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+	"GET /s/eventsource HTTP/1.1\r\nHost: x\r\n\r\n",
+	"GET /s/htmlfile?c=f HTTP/1.1\r\nHost: x\r\n\r\n",
+};
+
+/* Of every streaming transport. */
+START_TEST(a_stream_whose_client_only_listens_ends_once_so_that_it_comes_back)
+{
+	const char *request = stream_requests[_i];
+
+	fake.base.limits.first_message_timeout_ms = 200;
+	fake.base.limits.disconnect_delay_ms = 5000;
+	raw_write(&a, request, strlen(request));
+	fake_expect_told("[open]");
+	fake_expect(&a, "\r\n0\r\n\r\n");
+	raw_write(&a, request, strlen(request));
+	fake_expect(&a, "HTTP/1.1 200 OK\r\n");
+	fake_turns(1);
+	ck_assert(fake.last->heard);
+	usleep(300000);
+	fake_turns(5);
+	fake_send(fake.last, "still here");
+	fake_expect(&a, "still here");
+	ck_assert_ptr_null(strstr(a.in, "\r\n0\r\n\r\n"));
+	fake_expect_told("");
 }
 END_TEST
 
@@ -547,7 +619,10 @@ int main(void)
 	tcase_add_test(tc, an_old_client_gets_no_chunks_and_the_end_is_the_end);
 	tcase_add_test(tc, a_poll_waits_is_answered_whole_and_its_connection_serves_on);
 	tcase_add_test(tc, a_second_receiver_is_told_2010_whatever_its_wire);
-	tcase_add_test(tc, another_transport_may_not_take_a_session_over);
+	tcase_add_test(tc, a_session_goes_on_by_any_other_transport_and_knows_which_carries_it);
+	tcase_add_test(tc, a_second_receiver_of_another_kind_is_told_2010_and_changes_nothing);
+	tcase_add_loop_test(
+	    tc, a_stream_whose_client_only_listens_ends_once_so_that_it_comes_back, 0, 3);
 	tcase_add_test(tc, a_waiting_receiver_whose_client_leaves_ends_the_session);
 	tcase_add_test(
 	    tc, a_stream_whose_session_is_cut_within_the_request_does_not_pretend_to_be_whole);

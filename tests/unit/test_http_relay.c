@@ -261,6 +261,30 @@ START_TEST(a_handshake_that_fails_or_never_ends_is_given_up)
 }
 END_TEST
 
+START_TEST(plain_http_on_a_port_for_tls_is_told_so_in_plain_text)
+{
+	static const char *const plain[] = { GET("/"), "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+		POST("/", "3\r\n\r\nabc"), "\r\n" GET("/"), "get / HTTP/1.0\r\n\r\n",
+		"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "DELETE / HTTP/1.1\r\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+		int fd = client_new_tls(tls_server_context);
+		const char *heard;
+
+		say(fd, plain[i]);
+		heard = hear(fd, "https://.\n");
+		ck_assert_msg(strncmp(heard, "HTTP/1.1 400 ", 13) == 0, "%s: %s", plain[i], heard);
+		ck_assert_ptr_nonnull(strstr(heard, "Content-Type: text/plain"));
+		ck_assert_ptr_nonnull(strstr(heard, "Connection: close"));
+		hear_end(fd);
+		close(fd);
+	}
+	settle();
+	ck_assert_uint_eq(counters()->connections, 0);
+	ck_assert_uint_eq(counters()->bad_requests, sizeof(plain) / sizeof(*plain));
+}
+END_TEST
+
 START_TEST(a_request_beyond_the_limit_is_refused_under_tls_too)
 {
 	int fd;
@@ -292,6 +316,7 @@ int main(void)
 	tcase_add_test(tc, a_poll_under_tls_is_detached_given_back_and_held);
 	tcase_add_test(tc, an_upgrade_under_tls_keeps_the_early_bytes);
 	tcase_add_test(tc, a_handshake_that_fails_or_never_ends_is_given_up);
+	tcase_add_test(tc, plain_http_on_a_port_for_tls_is_told_so_in_plain_text);
 	tcase_add_test(tc, a_request_beyond_the_limit_is_refused_under_tls_too);
 	return run_groups(suite);
 }

@@ -341,6 +341,33 @@ START_TEST(who_waits_for_an_application_that_closes_is_told_so_at_once)
 }
 END_TEST
 
+static struct fake_receiver stream;
+
+static void on_waited_behind_it(struct session_waiter *w, bool taken)
+{
+	(void)w;
+	note("[%s after %u closes]", taken ? "taken" : "not taken", stream.closes);
+}
+
+/* Told first that its message was not taken, a client would never learn why. */
+START_TEST(who_waits_is_told_after_the_receiver_why)
+{
+	struct session_waiter w = { .done = on_waited_behind_it };
+	struct session *s = new_session_in_table();
+
+	fake_receiver_init(&stream);
+	ck_assert_int_eq(session_attach(s, &stream.base), 0);
+	app_was_told("[open]");
+	session_pause(s);
+	deliver(s, "one");
+	session_wait(s, &w);
+	session_close(s, 4000, "mine");
+	app_was_told("");
+	fake_loop_turn(loop);
+	app_was_told("[not taken after 1 closes][close 4000 mine]");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, messages_reach_the_application_at_once_and_in_order);
@@ -363,6 +390,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, an_application_may_pause_in_the_midst_of_what_waited_for_time);
 	tcase_add_test(tc, who_waits_for_a_paused_application_is_told_when_it_has_taken_everything);
 	tcase_add_test(tc, who_waits_for_an_application_that_closes_is_told_so_at_once);
+	tcase_add_test(tc, who_waits_is_told_after_the_receiver_why);
 }
 
 int main(void)

@@ -359,6 +359,42 @@ START_TEST(a_wire_that_takes_something_now_and_then_is_not_dropped)
 }
 END_TEST
 
+START_TEST(a_client_that_acknowledges_is_slow_and_not_dead_though_nothing_leaves_the_queue)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	r.clogged = true;
+	send_cost(s, 100 + COST);
+	fake_loop_turn(loop);
+	for (unsigned i = 0; i < 10; i++) {
+		r.acknowledged += 1;
+		fake_loop_pass(loop, 10000);
+		ck_assert_uint_eq(r.aborts, 0);
+	}
+	fake_loop_pass(loop, 9999);
+	ck_assert_uint_eq(r.aborts, 0);
+	fake_loop_pass(loop, 1);
+	ck_assert_uint_eq(r.aborts, 1);
+	app_was_told("[close 4500 The client reads too slowly]");
+}
+END_TEST
+
+START_TEST(progress_beyond_four_gibibytes_is_progress)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+
+	r.clogged = true;
+	r.acknowledged = UINT32_MAX - 1;
+	send_cost(s, 100 + COST);
+	fake_loop_turn(loop);
+	r.acknowledged += 200;
+	fake_loop_pass(loop, 10000);
+	ck_assert_uint_eq(r.aborts, 0);
+}
+END_TEST
+
 START_TEST(the_send_timeout_begins_anew_when_the_queue_was_empty_in_between)
 {
 	static struct fake_receiver r;
@@ -552,6 +588,9 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_wire_that_takes_nothing_during_the_send_timeout_is_dropped);
 	tcase_add_test(tc, a_wire_that_is_found_blocked_later_is_dropped_too);
 	tcase_add_test(tc, a_wire_that_takes_something_now_and_then_is_not_dropped);
+	tcase_add_test(
+	    tc, a_client_that_acknowledges_is_slow_and_not_dead_though_nothing_leaves_the_queue);
+	tcase_add_test(tc, progress_beyond_four_gibibytes_is_progress);
 	tcase_add_test(tc, the_send_timeout_begins_anew_when_the_queue_was_empty_in_between);
 	tcase_add_test(tc, a_send_timeout_of_zero_is_none);
 	tcase_add_test(tc, much_goes_out_before_the_next_one_is_heard);

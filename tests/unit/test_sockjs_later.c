@@ -100,6 +100,95 @@ START_TEST(a_web_socket_that_is_refused_later_gets_the_status)
 }
 END_TEST
 
+/* --- headers for the answer ------------------------------------------------------------ */
+
+static void add_headers(struct sockjs_session *s)
+{
+	static const char *const bad[][2] = { { "", "x" }, { "Set Cookie", "x" }, { "X:", "x" },
+		{ "X-A", "a\r\nX-B: b" }, { "X-A", "a\nb" }, { "X-A", "\x7f" },
+		{ "connection", "close" }, { "Content-Length", "5" },
+		{ "content-encoding", "gzip" }, { "Upgrade", "h2c" },
+		{ "Transfer-Encoding", "chunked" }, { "Sec-WebSocket-Protocol", "x" },
+		{ "Sec-WebSocket-Accept", "x" }, { "Retry-After", "1" }, { "Date", "now" } };
+	char big[8200];
+
+	memset(big, 'b', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_int_eq(sockjs_add_header(s, bad[i][0], bad[i][1]), -EINVAL);
+	ck_assert_int_eq(sockjs_add_header(s, "X-Big", big), -ENOBUFS);
+	ck_assert_int_eq(sockjs_add_header(s, "Set-Cookie", "a=b; Path=/"), 0);
+	ck_assert_int_eq(sockjs_add_header(s, "Set-Cookie", "c=\"d\te\""), 0);
+	ck_assert_int_eq(sockjs_add_header(s, "X-Empty", ""), 0);
+}
+
+#define ADDED "Set-Cookie: a=b; Path=/\r\nSet-Cookie: c=\"d\te\"\r\nX-Empty: \r\n"
+
+static void accept_with_headers(struct sockjs_session *s, void *arg)
+{
+	(void)arg;
+	add_headers(s);
+	ck_assert_int_eq(sockjs_accept(s, NULL), 0);
+	ck_assert_int_eq(sockjs_add_header(s, "Set-Cookie", "late=1"), -EALREADY);
+}
+
+static void refuse_with_headers(struct sockjs_session *s, void *arg)
+{
+	(void)arg;
+	add_headers(s);
+	sockjs_set_retry_after(s, 60);
+	ck_assert_int_eq(sockjs_refuse(s, 429, 4429, "Slowly"), 0);
+	ck_assert_int_eq(sockjs_add_header(s, "Set-Cookie", "late=1"), -EALREADY);
+}
+
+START_TEST(a_101_has_the_headers_that_were_added)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	in_reactor(accept_with_headers, NULL);
+	raw_expect_next(&a, "HTTP/1.1 101 ");
+	raw_expect(&a, "\r\n" ADDED "\r\n");
+	hear("[open]");
+	raw_ws_text(&a, "hello");
+	hear("[message hello]");
+}
+END_TEST
+
+START_TEST(a_refusal_has_the_headers_that_were_added)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "");
+	hear("[connecting]");
+	in_reactor(refuse_with_headers, NULL);
+	raw_expect_next(&a, "HTTP/1.1 429 ");
+	raw_expect(&a, "\r\nRetry-After: 60\r\n");
+	raw_expect(&a, ADDED "\r\nSlowly\n");
+	raw_expect_end(&a);
+}
+END_TEST
+
+static void accept_without_headers(struct sockjs_session *s, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(sockjs_add_header(s, "Set-Cookie", "a=b"), -ENOTSUP);
+	ck_assert_int_eq(sockjs_accept(s, NULL), 0);
+}
+
+START_TEST(a_sockjs_wire_has_no_headers_to_add)
+{
+	start_later();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/0/s/websocket", "");
+	hear("[connecting]");
+	in_reactor(accept_without_headers, NULL);
+	raw_expect(&a, "\x81\x01o");
+	hear("[open]");
+}
+END_TEST
+
 START_TEST(sockjs_wires_that_are_refused_later_get_code_and_reason)
 {
 	static const char *const transports[] = { "xhr", "xhr_streaming", "websocket" };
@@ -276,6 +365,9 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_web_socket_waits_for_its_101_until_it_is_accepted);
 	tcase_add_test(tc, only_what_was_offered_can_be_chosen);
 	tcase_add_test(tc, a_web_socket_that_is_refused_later_gets_the_status);
+	tcase_add_test(tc, a_101_has_the_headers_that_were_added);
+	tcase_add_test(tc, a_refusal_has_the_headers_that_were_added);
+	tcase_add_test(tc, a_sockjs_wire_has_no_headers_to_add);
 	tcase_add_test(tc, sockjs_wires_that_are_refused_later_get_code_and_reason);
 	tcase_add_test(tc, every_sockjs_wire_opens_when_it_is_accepted);
 	tcase_add_test(tc, a_decision_may_be_made_at_once);

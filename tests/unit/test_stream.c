@@ -647,6 +647,68 @@ START_TEST(closing_works_without_memory)
 }
 END_TEST
 
+/* Until both kernels are full, and some is left. */
+static void stuff_both_ends(void)
+{
+	uint64_t before;
+
+	do {
+		stuff();
+		before = stream_progress(&e.s);
+		usleep(10000);
+		idle_turns(4);
+	} while (stream_queued(&e.s) == 0 || stream_progress(&e.s) != before);
+}
+
+/* Reads until the sender's kernel knows of it. */
+static void take_until_acknowledged(uint64_t before)
+{
+	char buf[16384];
+
+	for (int i = 0; i < 1000 && stream_acked(&e.s) == before; i++)
+		if (recv(peer, buf, sizeof(buf), MSG_DONTWAIT) < 0)
+			usleep(1000);
+}
+
+/* Over TCP (0) and a unix socket (1). */
+START_TEST(what_the_peer_takes_is_progress_though_the_queue_stays_and_what_it_leaves_is_none)
+{
+	uint64_t acked, progress;
+	size_t queued;
+
+	if (_i == 1) {
+		stream_close(&e.s);
+		close(peer);
+		connect_pair(AF_UNIX);
+	}
+	stuff_both_ends();
+	acked = stream_acked(&e.s);
+	progress = stream_progress(&e.s);
+	queued = stream_queued(&e.s);
+	ck_assert_uint_gt(stream_unacked(&e.s), queued);
+	usleep(10000);
+	ck_assert_uint_eq(stream_acked(&e.s), acked);
+	ck_assert_uint_eq(stream_progress(&e.s), progress);
+	take_until_acknowledged(acked);
+	ck_assert_uint_gt(stream_acked(&e.s), acked);
+	ck_assert_uint_eq(stream_queued(&e.s), queued);
+	ck_assert_int_gt((int64_t)(stream_progress(&e.s) - progress), 0);
+}
+END_TEST
+
+START_TEST(all_that_was_acknowledged_is_counted_and_then_nothing_is_on_its_way)
+{
+	uint64_t acked = stream_acked(&e.s);
+
+	ck_assert_int_eq(write_text(&e.s, "twelve bytes"), 0);
+	for (int i = 0; i < 1000 && stream_unacked(&e.s) > 0; i++)
+		usleep(1000);
+	ck_assert_uint_eq(stream_unacked(&e.s), 0);
+	ck_assert_uint_eq(stream_acked(&e.s), acked + 12);
+	ck_assert_uint_eq(stream_progress(&e.s), acked + 12);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stream");
@@ -677,6 +739,10 @@ int main(void)
 	tcase_add_test(tc, a_stream_between_loops_can_be_closed);
 	tcase_add_test(tc, a_write_that_finds_no_memory_breaks_the_stream_and_leaks_nothing);
 	tcase_add_test(tc, closing_works_without_memory);
+	tcase_add_loop_test(tc,
+	    what_the_peer_takes_is_progress_though_the_queue_stays_and_what_it_leaves_is_none, 0,
+	    2);
+	tcase_add_test(tc, all_that_was_acknowledged_is_counted_and_then_nothing_is_on_its_way);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

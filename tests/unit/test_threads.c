@@ -23,7 +23,7 @@ static struct sockjs_group *group;
 /* --- the application -------------------------------------------------------------- */
 
 static atomic_uint opened, closed, joined;
-static atomic_bool echoes, joins, refers;
+static atomic_bool echoes, joins, refers, passes_on;
 
 /* References that other threads use. */
 enum { REFS = 16 };
@@ -62,6 +62,8 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	(void)arg;
 	if (m->len == 5 && memcmp(m->data, "close", 5) == 0)
 		sockjs_close(s, 4000, "as you wish");
+	else if (passes_on)
+		ck_assert_int_eq(sockjs_group_send(group, m->data, m->len), 0);
 	else if (echoes)
 		sockjs_send(s, m->data, m->len);
 }
@@ -357,6 +359,96 @@ START_TEST(a_group_reaches_every_reactor_and_keeps_the_order_of_each_speaker)
 }
 END_TEST
 
+/* Clients, whose messages the application passes on in their reactors, and threads of its own. */
+enum { TALKERS = 6, EVERYTHING = (TALKERS + SPEAKERS) * BROADCASTS, NOTE = 8 };
+
+static void *talk(void *arg)
+{
+	unsigned me = *(unsigned *)arg;
+	struct raw_client c;
+	char text[32];
+
+	if (me < TALKERS) {
+		raw_open(&c, gateway.port);
+		raw_ws_open(&c, "/app/websocket");
+	}
+	pthread_barrier_wait(&line);
+	for (unsigned i = 0; i < BROADCASTS; i++) {
+		size_t n = (size_t)snprintf(text, sizeof(text), "note %u says %03u", me, i);
+
+		if (me < TALKERS)
+			raw_ws_send(&c, 1, text, n);
+		else
+			ck_assert_int_eq(sockjs_group_send(group, text, n), 0);
+	}
+	if (me < TALKERS) {
+		raw_ws_close(&c, 1000, "");
+		raw_expect_end(&c);
+		raw_close(&c);
+	}
+	return NULL;
+}
+
+/* What was said, in the order in which it came to this member: "2 says 041". */
+static void note_order(struct raw_client *c, char order[EVERYTHING][NOTE])
+{
+	for (unsigned i = 0; i < EVERYTHING; i++) {
+		raw_expect(c, "note ");
+		raw_expect_more(c, strlen("2 says 041"));
+		snprintf(order[i], NOTE, "%.1s %.3s", c->in, c->in + strlen("2 says "));
+	}
+}
+
+static void become_member(struct raw_client *c, unsigned kind)
+{
+	raw_open(c, gateway.port);
+	switch (kind) {
+	case 0:
+		raw_ws_open(c, "/app/websocket");
+		break;
+	case 1:
+		raw_ws_open(c, "/app/0/x/websocket");
+		break;
+	case 2:
+		raw_get(c, "/app/0/e/eventsource");
+		break;
+	case 3:
+		raw_post(c, "/app/0/s/xhr_streaming", "");
+		break;
+	default:
+		raw_get(c, "/app/0/h/htmlfile?c=f");
+	}
+}
+
+static struct {
+	char order[EVERYTHING][NOTE];
+} seen[MEMBERS];
+
+START_TEST(all_members_of_a_group_see_one_order_whoever_speaks_and_whatever_their_transports)
+{
+	struct raw_client members[MEMBERS];
+
+	joins = true;
+	for (unsigned i = 0; i < MEMBERS; i++)
+		become_member(&members[i], i < 4 ? i + 1 : 0); /* an id is for one */
+	await(&joined, MEMBERS);
+	joins = false;
+	passes_on = true;
+	pthread_barrier_init(&line, NULL, TALKERS + SPEAKERS);
+	in_threads(TALKERS + SPEAKERS, talk);
+	pthread_barrier_destroy(&line);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		note_order(&members[i], seen[i].order);
+		for (unsigned j = 0; j < EVERYTHING; j++)
+			ck_assert_msg(strcmp(seen[i].order[j], seen[0].order[j]) == 0,
+			    "member %u got \"%s\" as number %u, and the first one \"%s\"", i,
+			    seen[i].order[j], j, seen[0].order[j]);
+		raw_close(&members[i]);
+	}
+	await(&closed, MEMBERS + TALKERS);
+}
+END_TEST
+
 static atomic_bool enough;
 static atomic_uint called;
 
@@ -532,6 +624,8 @@ int main(void)
 	tcase_add_test(tc, a_session_is_polled_through_every_reactor);
 	tcase_add_test(tc, of_many_who_open_one_session_at_a_time_one_gets_it);
 	tcase_add_test(tc, opening_sending_and_closing_at_once_ends_well);
+	tcase_add_test(
+	    tc, all_members_of_a_group_see_one_order_whoever_speaks_and_whatever_their_transports);
 	tcase_add_test(tc, a_group_reaches_every_reactor_and_keeps_the_order_of_each_speaker);
 	tcase_add_test(tc, references_may_be_used_while_their_sessions_end);
 	tcase_add_test(tc, a_server_may_be_stopped_under_fire);

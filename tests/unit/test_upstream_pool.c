@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 enum { COUNT = 4, REST = 1000, REST_MAX = 8000 };
 
 static struct target targets[POOL_MAX];
@@ -17,6 +19,7 @@ static uint64_t trial; /* of the last pick */
 
 static void setup(void)
 {
+	log_set_level(LOG_SILENT);
 	memset(targets, 0, sizeof(targets));
 	memset(&pool, 0, sizeof(pool));
 	pool.targets = targets;
@@ -243,7 +246,8 @@ START_TEST(a_trial_with_a_verdict_gives_nothing_back)
 	if (_i == 0) {
 		rest = let_fail(&targets[0], end + 1);
 		pool_end_trial(&targets[0], first);
-		ck_assert_int_eq(pick(0, 0, end + rest), -1);
+		ck_assert_uint_gt(rest, 0);
+		ck_assert_int_eq(pick(0, 0, end + 1), -1);
 	} else if (_i == 1) {
 		pool_worked(&targets[0], end + 1);
 		pool_end_trial(&targets[0], first);
@@ -315,6 +319,181 @@ START_TEST(a_503_in_a_trial_is_no_verdict_yet)
 	}
 	ck_assert_int_eq(pick(0, 0, end), -1);
 	ck_assert_uint_eq(atomic_load(&targets[0].failures), 2);
+}
+END_TEST
+
+/* --- those who say nothing --------------------------------------------------------- */
+
+enum { LEFT_MS = 1000, UNANSWERED_MAX = 3 };
+
+/* A client comes at `now`, and leaves without an answer after so long. */
+static uint64_t let_leave(struct target *t, uint64_t now, unsigned after_ms)
+{
+	pool_left(&pool, t, now, now + after_ms);
+	return now + after_ms;
+}
+
+/* So often that it is at the back. */
+static uint64_t let_be_silent(struct target *t, uint64_t now)
+{
+	for (int i = 0; i < UNANSWERED_MAX; i++)
+		now = let_leave(t, now, LEFT_MS);
+	return now;
+}
+
+START_TEST(who_has_not_answered_three_in_a_row_is_at_the_back)
+{
+	uint64_t now = start;
+
+	pool.balance = (enum pool_balance)_i;
+	for (int i = 0; i < UNANSWERED_MAX - 1; i++)
+		now = let_leave(&targets[1], now, LEFT_MS);
+	ck_assert(!rests(&targets[1], now));
+	now = let_leave(&targets[1], now, LEFT_MS);
+	for (uint64_t i = 0; i < 200; i++)
+		ck_assert_int_ne(pick(0, i * 7919, now), 1);
+}
+END_TEST
+
+/* Else anybody could send a backend there. */
+START_TEST(who_leaves_within_a_second_says_nothing)
+{
+	uint64_t now = start;
+
+	for (int i = 0; i < 100; i++)
+		now = let_leave(&targets[0], now, LEFT_MS - 1);
+	ck_assert(!rests(&targets[0], now));
+}
+END_TEST
+
+START_TEST(any_answer_ends_a_row_of_silence)
+{
+	uint64_t now = start;
+
+	for (int i = 0; i < 30; i++) {
+		if (i % 3 < 2)
+			now = let_leave(&targets[0], now, 5000);
+		else if (_i == 0)
+			pool_worked(&targets[0], ++now);
+		else
+			pool_unavailable(&pool, &targets[0], now, now);
+		if (i % 6 == 5)
+			pool_worked(&targets[0], ++now); /* nor are these 503s in a row */
+		ck_assert(!rests(&targets[0], now));
+	}
+}
+END_TEST
+
+/* Twenty who came at once and left at once are three attempts and seventeen that say nothing new.
+ */
+START_TEST(a_crowd_that_leaves_at_once_sends_to_the_back_once)
+{
+	for (int i = 0; i < 20; i++)
+		pool_left(&pool, &targets[0], start, start + 1500);
+	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
+}
+END_TEST
+
+START_TEST(who_is_at_the_back_is_asked_if_there_is_no_other)
+{
+	uint64_t now = let_be_silent(&targets[0], start);
+
+	for (int i = 1; i < COUNT; i++)
+		let_fail(&targets[i], now);
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(pick(0, 0, now), 0);
+		ck_assert_uint_eq(trial, 0);
+	}
+	ck_assert_uint_eq(pool_rests_for(&pool, now), 0);
+	ck_assert(!pool_has_more(&pool, 0, now)); /* nobody leaves one that answers for it */
+}
+END_TEST
+
+START_TEST(one_finds_out_whether_who_is_at_the_back_answers)
+{
+	uint64_t now = let_be_silent(&targets[0], start), end;
+	int met = 0;
+
+	end = atomic_load(&targets[0].rests_until);
+	for (int i = 0; i < 3 * COUNT; i++)
+		met += pick(0, 0, end) == 0;
+	ck_assert_int_eq(met, 1);
+	ck_assert_uint_gt(end, now);
+	if (_i == 0) {
+		pool_worked(&targets[0], end + 10);
+		for (int i = 0; i < 3 * COUNT; i++)
+			met += pick(0, 0, end + 10) == 0;
+		ck_assert_int_eq(met, 4);
+	} else {
+		let_leave(&targets[0], end, LEFT_MS);
+		ck_assert_uint_gt(atomic_load(&targets[0].rests_until), end + LEFT_MS + REST);
+	}
+}
+END_TEST
+
+/* Two that cannot answer one request are no proof; neither are two that nobody has waited for. */
+START_TEST(a_time_out_counts_as_a_503)
+{
+	for (unsigned i = 0; i < 2; i++)
+		pool_late(&pool, &targets[0], start + i, start + 5000 + i);
+	ck_assert(!rests(&targets[0], start + 5002));
+	if (_i == 0)
+		pool_late(&pool, &targets[0], start + 2, start + 5002);
+	else
+		pool_unavailable(&pool, &targets[0], start + 2, start + 5002);
+	ck_assert(rests(&targets[0], start + 5002));
+	ck_assert_uint_gt(atomic_load(&targets[0].barred_until), start + 5002);
+}
+END_TEST
+
+/* --- nobody else --------------------------------------------------------------------- */
+
+/* It has failed for a minute. */
+static uint64_t let_fail_for_long(struct target *t)
+{
+	uint64_t now = start;
+
+	for (int i = 0; i < 10; i++)
+		now += let_fail(t, now) + 1;
+	return now;
+}
+
+START_TEST(who_is_alone_never_rests_for_long)
+{
+	uint64_t now = let_fail_for_long(&targets[0]);
+
+	pool.count = 1;
+	let_fail(&targets[0], now);
+	ck_assert_int_eq(pick(0, 0, now), -1);
+	ck_assert_uint_le(pool_rests_for(&pool, now), REST * 5 / 4);
+	ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4), 0);
+	ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4), -1); /* one at a time */
+	pool_worked(&targets[0], now + REST * 5 / 4 + 1);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4 + 1), 0);
+}
+END_TEST
+
+START_TEST(where_all_have_failed_nobody_rests_for_long)
+{
+	uint64_t now = 0;
+
+	for (int i = 0; i < COUNT; i++)
+		now = let_fail_for_long(&targets[i]);
+	for (int i = 0; i < COUNT; i++)
+		let_fail(&targets[i], now);
+	ck_assert_int_eq(pick(0, 0, now), -1);
+	ck_assert_int_ge(pick(0, 0, now + REST * 5 / 4), 0);
+}
+END_TEST
+
+START_TEST(where_another_does_well_who_failed_for_long_rests_for_long)
+{
+	uint64_t now = let_fail_for_long(&targets[0]);
+
+	let_fail(&targets[0], now);
+	for (int i = 0; i < 3 * COUNT; i++)
+		ck_assert_int_ne(pick(0, 0, now + REST_MAX / 2), 0);
 }
 END_TEST
 
@@ -414,7 +593,11 @@ static void *use(void *arg)
 			pool_failed(&pool, t, start + i, start + i);
 		else if (fate == 1)
 			pool_unavailable(&pool, t, start + i, start + i);
-		else if (fate > 2)
+		else if (fate == 2)
+			pool_left(&pool, t, start + i, start + i + LEFT_MS);
+		else if (fate == 3)
+			pool_late(&pool, t, start + i, start + i);
+		else if (fate > 4)
 			pool_worked(t, start + i);
 		pool_end_trial(t, own_trial);
 		pool_release(t);
@@ -492,6 +675,17 @@ int main(void)
 	tcase_add_test(tc, any_other_answer_ends_the_row);
 	tcase_add_test(tc, late_503s_are_no_news);
 	tcase_add_test(tc, a_503_in_a_trial_is_no_verdict_yet);
+	tcase_add_loop_test(tc, who_has_not_answered_three_in_a_row_is_at_the_back,
+	    POOL_ROUND_ROBIN, POOL_HASH + 1);
+	tcase_add_test(tc, who_leaves_within_a_second_says_nothing);
+	tcase_add_loop_test(tc, any_answer_ends_a_row_of_silence, 0, 2);
+	tcase_add_test(tc, a_crowd_that_leaves_at_once_sends_to_the_back_once);
+	tcase_add_test(tc, who_is_at_the_back_is_asked_if_there_is_no_other);
+	tcase_add_loop_test(tc, one_finds_out_whether_who_is_at_the_back_answers, 0, 2);
+	tcase_add_loop_test(tc, a_time_out_counts_as_a_503, 0, 2);
+	tcase_add_test(tc, who_is_alone_never_rests_for_long);
+	tcase_add_test(tc, where_all_have_failed_nobody_rests_for_long);
+	tcase_add_test(tc, where_another_does_well_who_failed_for_long_rests_for_long);
 	tcase_add_test(tc, a_success_forgets_all_failures);
 	tcase_add_test(tc, what_was_begun_before_says_nothing_new);
 	tcase_add_test(tc, what_was_begun_before_it_last_worked_is_no_reproach);

@@ -553,6 +553,25 @@ START_TEST(an_answer_has_one_outcome_in_whatever_pieces_it_comes)
 }
 END_TEST
 
+START_TEST(the_cookies_of_an_answer_are_kept)
+{
+	static const char *const heads[] = { GOOD, "HTTP/1.1 403 No\r\n" };
+	struct handshake h;
+	struct buf text;
+	char answer[512];
+
+	snprintf(answer, sizeof(answer),
+	    "%sSet-Cookie: a=b; Path=/\r\nSet-Cookie:\r\nset-cookie:\tc=d \r\n\r\n", heads[_i]);
+	begin(&h, &plain);
+	text = fill_in(&h, answer);
+	feed_pieces(h.client, buf_data(&text), buf_len(&text), 7);
+	ck_assert_ptr_nonnull(ws_client_outcome(h.client)->cookies);
+	ck_assert_int_eq(memcmp(ws_client_outcome(h.client)->cookies, "a=b; Path=/\0c=d\0", 17), 0);
+	buf_fini(&text);
+	end(&h);
+}
+END_TEST
+
 START_TEST(what_follows_an_answer_is_left)
 {
 	static const char *const tails[] = { "\x81\x02hi", "HTTP/1.1 404 No\r\n\r\n", "\r\n\r\n",
@@ -986,6 +1005,7 @@ int main(void)
 	tcase_add_test(asked, a_bounded_number_of_subprotocols_is_offered);
 	tcase_add_loop_test(answered, an_answer_has_one_outcome_in_whatever_pieces_it_comes, 0,
 	    (int)COUNT(answers));
+	tcase_add_loop_test(answered, the_cookies_of_an_answer_are_kept, 0, 2);
 	tcase_add_test(answered, what_follows_an_answer_is_left);
 	tcase_add_test(answered, an_answer_is_not_there_before_its_last_octet);
 	tcase_add_test(answered, a_handshake_may_be_given_up_at_any_time);

@@ -130,6 +130,20 @@ const GOOD = {
 	big(ws, { n }) {
 		ws.send('b'.repeat(n));
 	},
+	/* Reads `pad` octets in a second, and says when it has heard n messages */
+	crawl(ws, { n, pad }) {
+		const socket = ws._socket;
+
+		socket.prependListener('data', (chunk) => {
+			socket.pause();
+			setTimeout(() => socket.resume(), (chunk.length / pad) * 1000);
+		});
+		ws.heard = 0;
+		ws.on('message', () => {
+			if (++ws.heard === n)
+				ws.send(`all ${n}`);
+		});
+	},
 	/* Reads nothing until told by the test */
 	stalled(ws) {
 		ws._socket.pause();
@@ -173,6 +187,27 @@ const BAD = {
 	async slow(req, socket, { n, server }) {
 		await new Promise((resolve) => { setTimeout(resolve, n); });
 		server.welcome(req, socket, 'echo', {});
+	},
+	/* 101, or a refusal, with two cookies */
+	cookies(req, socket, { n }) {
+		const lines = 'Set-Cookie: sid=abc; Path=/; HttpOnly\r\nset-cookie:other="x y"; Max-Age=5\r\n';
+
+		if (n === 101)
+			accept(req, socket, lines);
+		else
+			socket.end(`HTTP/1.1 ${n} Whatever\r\n${lines}Content-Length: 0\r\n\r\n`);
+	},
+	manyCookies(req, socket) {
+		accept(req, socket, Array.from({ length: 100 }, (_, i) => `Set-Cookie: c${i}=1\r\n`).join(''));
+	},
+	longCookies(req, socket) {
+		accept(req, socket, Array.from({ length: 7 }, (_, i) => `Set-Cookie: c${i}=${'l'.repeat(2000)}\r\n`).join(''));
+	},
+	refuseUntil(req, socket, { n, bytes }) {
+		socket.end(`HTTP/1.1 ${n} Whatever\r\n${bytes && `Retry-After: ${bytes}\r\n`}Content-Length: 0\r\n\r\n`);
+	},
+	refuseLater(req, socket, { n }) {
+		setTimeout(() => BAD.refuse(req, socket, { n }), 600);
 	},
 	/* The 101 in pieces of one octet, with 100s before it, and the first frame right behind */
 	async drip(req, socket) {

@@ -4,7 +4,7 @@
  */
 import { connect } from 'node:net';
 import { check, equal, withDeadline } from '../e2e/harness.mjs';
-import { KINDS, open, refused, start } from './clients.mjs';
+import { KINDS, open, start } from './clients.mjs';
 import { sleep } from './gateway.mjs';
 
 const NAMES = { raw: 'websocket_raw' };
@@ -118,10 +118,10 @@ async function refuses({ url }, [habit, status, code]) {
 	let ends = [];
 
 	if (habit === 'never')
-		ends = await Promise.all(KINDS.map((kind) => refused(url('/quick'), kind, { query })));
+		ends = await Promise.all(KINDS.map((kind) => start(url('/quick'), kind, { query }).over()));
 	for (const kind of habit === 'never' ? [] : KINDS) {
 		await sleep(5); /* a backend that rests, rests for 1 ms */
-		ends.push(await refused(url('/app'), kind, { query }));
+		ends.push(await start(url('/app'), kind, { query }).over()); /* which may open before, if all is slow */
 	}
 	ends.forEach((how, i) => {
 		const want = KINDS[i] === 'raw' ? { status } : { code };
@@ -129,6 +129,96 @@ async function refuses({ url }, [habit, status, code]) {
 		equal(got, want, KINDS[i]);
 		check(KINDS[i] === 'raw' || how.reason, `${KINDS[i]}: a reason is missing`);
 	});
+}
+
+/* Who is asked for, and who asks, as the options say. */
+async function names({ url, gateway, main, tls }) {
+	const port = new URL(gateway.url).port;
+	const [client, own] = [`127.0.0.1:${port}`, `127.0.0.1:${main.port}`];
+	const told = async (path, headers = { origin: 'http://page.example' }) => {
+		const { headers: h } = await mirror(url(path), 'raw', { headers });
+		return [h.host, h.origin];
+	};
+
+	equal(await told('/app'), [client, 'http://page.example'], 'as the client says');
+	equal(await told('/app', { origin: 'http://page.example', 'x-forwarded-host': 'www.example.com' }), ['www.example.com', 'http://page.example'], 'as a trusted proxy says');
+	equal(await told('/app', {}), [client, undefined], 'a client without an Origin');
+	equal(await told('/named-own'), [own, `http://${own}`], 'both own');
+	equal(await told('/named-host'), [own, 'http://page.example'], 'host own');
+	equal(await told('/named-origin'), [client, `http://${client}`], 'origin own');
+	equal(await told('/named-fixed'), ['app.example:81', 'https://app.example'], 'both fixed');
+	equal(await told('/named-fixed', {}), ['app.example:81', 'https://app.example'], 'both fixed, without an Origin');
+	equal((await mirror(url('/unix'), 'raw')).headers.host, client, 'a unix socket');
+	equal((await mirror(url('/unix-own'), 'raw')).headers.host, 'localhost', 'a unix socket, own');
+	equal((await mirror(url('/wss-own'), 'raw')).headers.origin, `https://localhost:${new URL(tls.good.url).port}`, 'over TLS, own');
+}
+
+/* /paths has /base and a query of its own, /slash ends in one. */
+async function paths({ url, gateway }) {
+	const asked = async (path, kind = 'raw', query = '') => (await mirror(url(path), kind, { more: query })).url;
+
+	for (const kind of KINDS) {
+		equal(await asked('/paths', kind), '/base?a=b&do=mirror', `none, ${kind}`);
+		equal(await asked('/paths/rooms', kind), '/base/rooms?a=b&do=mirror', `a path, ${kind}`);
+		if (kind !== 'raw') /* else it looks like a session */
+			equal(await asked('/paths/rooms/7/now', kind), '/base/rooms/7/now?a=b&do=mirror', `a long path, ${kind}`);
+	}
+	equal(await asked('/slash'), '/x/?do=mirror', 'none, behind a slash');
+	equal(await asked('/slash/rooms'), '/x/rooms?do=mirror', 'a path, behind a slash');
+	equal(await asked('/paths/caf%C3%A9/%2e%2e%2e/a%20b', 'xhr'), '/base/caf%C3%A9/%2e%2e%2e/a%20b?a=b&do=mirror', 'escapes stay');
+	for (const path of ['/..', '/../x', '/x/..', '/%2e%2e', '/.%2E/x', '/.', '/x//y', '//', '/a%2fb', '/a%5cb', '/a%00b', '/%zz'])
+		equal(await status(gateway, `/paths${path}/000/abc/websocket`), path === '/a%00b' ? 400 : 404, path);
+	equal(await status(gateway, '/app/rooms/websocket'), 404, 'where no path is allowed');
+	equal((await fetch(url('/paths/rooms/7/info'))).status, 200, 'info behind a path');
+}
+
+async function status(gateway, target) {
+	const line = await rawRequest(gateway, `GET ${target} HTTP/1.1\r\nHost: h\r\n${WEBSOCKET}\r\n`);
+
+	return Number(line.split(' ')[1]);
+}
+
+/* What a bare WebSocket gets beside its status; the lines of an answer. */
+async function answerTo({ url }, query, kind = 'raw') {
+	const line = start(url('/app'), kind, { query });
+	const response = await withDeadline(new Promise((resolve) => {
+		line.ws.on('upgrade', resolve);
+		line.ws.on('unexpected-response', (req, r) => resolve(r));
+	}), 10000, 'an answer');
+
+	line.vanish();
+	return { status: response.statusCode, cookies: response.headers['set-cookie'], retryAfter: response.headers['retry-after'],
+		raw: response.rawHeaders };
+}
+
+const COOKIES = ['sid=abc; Path=/; HttpOnly', 'other="x y"; Max-Age=5'];
+
+async function cookies(world) {
+	for (const code of [101, 401, 403, 404, 429, 500, 503]) {
+		const { status, cookies } = await answerTo(world, `?do=cookies&n=${code}`);
+
+		equal([status, cookies], [code === 500 ? 502 : code, COOKIES], `cookies with ${code}`);
+	}
+	equal((await answerTo(world, '?do=cookies&n=101', 'websocket')).cookies, undefined, 'SockJS has none');
+	equal((await answerTo(world, '?do=manyCookies&n=101')).cookies.length, 16, 'of very many');
+	check((await answerTo(world, '?do=longCookies&n=101')).cookies.join('').length <= 8192, 'and of long ones');
+}
+
+async function comesBack(world) {
+	const told = async (code, seconds) => {
+		const { status, retryAfter } = await answerTo(world, `?do=refuseUntil&n=${code}&bytes=${seconds}`);
+
+		equal(status, code, 'status');
+		return retryAfter;
+	};
+
+	equal(await told(503, '77'), '77', 'with 503');
+	equal(await told(429, '88'), '88', 'with 429');
+	equal(await told(429, ''), undefined, 'with 429, where it does not say');
+	equal(await told(503, '0'), '1', 'at once');
+	equal(await told(503, '99999999999999'), '31536000', 'a year is enough');
+	check(['5', '1'].includes(await told(503, 'Fri, 31 Dec 2038 23:59:59 GMT')), 'a date is not passed on');
+	equal(await told(403, '99'), undefined, 'with 403');
 }
 
 /* A request by hand; the status line, or what else comes first. */
@@ -213,6 +303,10 @@ export async function testHandshake(world) {
 	await suite.test('subprotocols: offered, chosen, brought back', () => subprotocols(world));
 	for (const row of REFUSALS)
 		await suite.test(`refused (${row[0]}): ${row[1]} or ${row[2]}`, () => refuses(world, row));
+	await suite.test('Host and Origin: as configured', () => names(world));
+	await suite.test('the path behind the prefix', () => paths(world));
+	await suite.test("the backend's cookies", () => cookies(world));
+	await suite.test("the backend's Retry-After", () => comesBack(world));
 	await suite.test('requests that cannot be passed on', () => oddRequests(world));
 	await suite.test('eager clients wait, within bounds', () => eagerClients(world));
 }

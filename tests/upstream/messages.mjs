@@ -215,7 +215,7 @@ export async function testMessages(world) {
 		const { url: asked, headers } = JSON.parse(await line.next());
 
 		equal(asked, '/path?x=y&do=mirror', 'resource');
-		equal(headers.host, 'localhost', 'host');
+		equal(headers.host, new URL(url('')).host, 'host');
 		await line.close();
 	});
 	await suite.test('unix: nobody there', async () => {

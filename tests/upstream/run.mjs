@@ -14,12 +14,15 @@ import { Backend } from './backend.mjs';
 import { testCrowd, testRestart } from './crowd.mjs';
 import { open, start } from './clients.mjs';
 import { startExamples, testExamples } from './examples.mjs';
+import { startFrameworks, testFrameworks, waysToAsk } from './frameworks.mjs';
 import { Gateway, sleep } from './gateway.mjs';
 import { MadeUp, testGenerator } from './generator.mjs';
 import { testHandshake } from './handshake.mjs';
 import { testHostile } from './hostile.mjs';
 import { testMessages } from './messages.mjs';
+import { testPatience } from './patience.mjs';
 import { testPressure } from './pressure.mjs';
+import { testSlow } from './slow.mjs';
 import { makeCertificates, testTls } from './tls.mjs';
 
 const args = readArguments(['server', 'threads', 'only']);
@@ -61,7 +64,11 @@ function endpoints() {
 		/* Who is one of many is slow to come back for a next poll */
 		endpoint('/crowd', ours, {}, { disconnect_delay_ms: 3000 }),
 		endpoint('/quick', ours, quick),
+		endpoint('/quick-tls', tls.good.url, { ...quick, tls: { ca: c.ca } }),
+		endpoint('/quick-unix', `unix:${folder}/backend.sock`, quick),
 		endpoint('/base64', ours, { binary: 'base64' }),
+		endpoint('/refused', ours),
+		endpoint('/after', ours, { open_after_ms: 0 }),
 		endpoint('/headers', `${main.url}/own?a=b`, { forward_headers: ['authorization', 'cookie'], subprotocols: ['only'] }),
 		...[['/made-up', world.madeUp], ['/made-up-tls', world.madeUpTls]].map(([prefix, b]) => endpoint(prefix, b.urls,
 			{ compression: true, tls: { verify: false }, connect_timeout_ms: 2000, ping_interval_ms: 200, pong_timeout_ms: 200, close_timeout_ms: 200,
@@ -73,16 +80,28 @@ function endpoints() {
 		endpoint('/stuck', ours, { send_buffer_bytes: 32768 }, { ...small, send_timeout_ms: 500 }),
 		endpoint('/big', ours, {}, { max_message_bytes: 8 * MIB, max_body_bytes: 8 * MIB, send_buffer_bytes: 16 * MIB }),
 		endpoint('/unix', `unix:${folder}/backend.sock:/path?x=y`),
+		endpoint('/unix-own', `unix:${folder}/backend.sock`, { host: 'own' }),
+		endpoint('/named-own', ours, { host: 'own', origin: 'own' }),
+		endpoint('/named-host', ours, { host: 'own' }),
+		endpoint('/named-origin', ours, { origin: 'own' }),
+		endpoint('/named-fixed', ours, { host: 'app.example:81', origin: 'https://app.example' }),
+		endpoint('/wss-own', tls.good.url.replace('127.0.0.1', 'localhost'), { host: 'own', origin: 'own', tls: { ca: c.ca } }),
+		endpoint('/paths', `${main.url}/base?a=b`, { forward_path: true }),
+		endpoint('/slash', `${main.url}/x/`, { forward_path: true }),
 		endpoint('/nobody', `unix:${folder}/nobody.sock`),
 		endpoint('/name', `ws://localhost:${main.port}/`),
 		endpoint('/noname', 'ws://no-such-name.invalid/', { connect_timeout_ms: 3000 }),
 		...Object.entries(world.chats).map(([name, chat]) => endpoint(`/chat-${name}`, chat.url)),
+		...Object.entries(world.frameworks).flatMap(([name, url]) => waysToAsk(name, url)).map((way) => endpoint(...way)),
 		endpoint('/round', all),
 		endpoint('/least', all, { balance: 'least_connections' }),
 		endpoint('/hash', all, { balance: 'hash' }),
 		endpoint('/eject', all, { retry_delay_ms: 200, retry_delay_max_ms: 400 }),
 		endpoint('/trial', three[0].url, { retry_delay_ms: 300, retry_delay_max_ms: 300 }),
 		endpoint('/hung', [three[1].url, three[2].url], { retry_delay_ms: 30000, retry_delay_max_ms: 30000, connect_timeout_ms: 2000 }),
+		endpoint('/silent-hash', all.slice(0, 2), { balance: 'hash', retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
+		endpoint('/silent-round', all.slice(0, 2), { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
+		endpoint('/alone', three[0].url, { retry_delay_ms: 500, retry_delay_max_ms: 30000, connect_timeout_ms: 400 }),
 		endpoint('/down-long', 'ws://127.0.0.1:1/', { retry_delay_ms: 40000, retry_delay_max_ms: 40000 }),
 		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
 		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
@@ -117,6 +136,7 @@ async function startAll() {
 	await world.madeUpTls.start();
 	await unix.start(`${folder}/backend.sock`);
 	world.chats = await startExamples(folder);
+	world.frameworks = await startFrameworks(folder);
 	await world.gateway.start({
 		threads: Number(args.threads ?? 1),
 		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', tls: { certificate: c.files.good.cert, key: c.files.good.key } }],
@@ -153,18 +173,21 @@ async function main() {
 	await group('messages', testMessages);
 	await group('handshake', testHandshake);
 	await group('examples', testExamples);
+	await group('frameworks', testFrameworks);
 	await group('hostile', testHostile);
 	await group('generator', testGenerator);
 	await group('tls', testTls);
 	await group('balance', testBalance);
 	await group('down', testDown);
+	await group('patience', testPatience);
+	await group('slow readers', testSlow);
 	await group('pressure', testPressure);
 	await group('crowd', testCrowd);
 	await group('restart', testRestart);
 	await suite.step('the gateway is still there', async () => check(!world.gateway.died, 'it ended by itself'));
 }
 
-await suite.step('the tests run to their end', main, WHOLE_MS);
+await suite.step('the tests run to their end', main, 2 * WHOLE_MS);
 await suite.step('the gateway stops when told to, among sessions in every state', async () => {
 	if (args.only)
 		return;

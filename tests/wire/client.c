@@ -118,6 +118,12 @@ void do_deadline(const char *rest)
 	player.now->deadline_ms = number(&rest);
 }
 
+/* Before it connects. */
+void do_slow(const char *rest)
+{
+	player.now->conn.rate = (unsigned)number(&rest);
+}
+
 /* --- requests -------------------------------------------------------- */
 
 static void asked(struct client *c, bool head)

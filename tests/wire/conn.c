@@ -23,7 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 65536 };
+enum {
+	READ_SIZE = 65536,
+	NARROW = 8192, /* receive buffer of a slow client */
+	SIP = 512,
+	SIP_MS = 10,
+};
 
 int64_t now_ms(void)
 {
@@ -82,7 +87,7 @@ static int wait_for(int fd, short events, int64_t deadline)
 	return n ? p.revents : -ETIMEDOUT;
 }
 
-static int connect_to(const struct sockaddr *sa, socklen_t len, int64_t deadline)
+static int connect_to(const struct sockaddr *sa, socklen_t len, int narrow, int64_t deadline)
 {
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1, err = 0;
@@ -92,6 +97,8 @@ static int connect_to(const struct sockaddr *sa, socklen_t len, int64_t deadline
 		return -errno;
 	if (sa->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (narrow)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
 	if (connect(fd, sa, len) < 0 && errno != EINPROGRESS)
 		err = errno;
 	else if (wait_for(fd, POLLOUT, deadline) < 0)
@@ -104,24 +111,24 @@ static int connect_to(const struct sockaddr *sa, socklen_t len, int64_t deadline
 	return -err;
 }
 
-static int connect_unix(const char *path, int64_t deadline)
+static int connect_unix(const char *path, int narrow, int64_t deadline)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(un.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(un.sun_path, path, strlen(path) + 1);
-	return connect_to((struct sockaddr *)&un, sizeof(un), deadline);
+	return connect_to((struct sockaddr *)&un, sizeof(un), narrow, deadline);
 }
 
-static int connect_tcp(const char *host, const char *port, int64_t deadline)
+static int connect_tcp(const char *host, const char *port, int narrow, int64_t deadline)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list;
 	int fd;
 
 	if (getaddrinfo(host, port, &hints, &list) != 0)
 		return -EADDRNOTAVAIL;
-	fd = connect_to(list->ai_addr, list->ai_addrlen, deadline);
+	fd = connect_to(list->ai_addr, list->ai_addrlen, narrow, deadline);
 	freeaddrinfo(list);
 	return fd;
 }
@@ -163,13 +170,15 @@ static int tls_start(struct conn *c, int64_t deadline)
 
 int conn_open(struct conn *c, const struct address *to, int64_t deadline)
 {
-	int err = 0;
+	int err = 0, narrow = c->rate ? NARROW : 0;
 
 	conn_close(c);
 	c->len = c->at = 0;
 	c->received = c->sent = 0;
-	c->fd = to->host[0] == '/' ? connect_unix(to->host, deadline)
-	                           : connect_tcp(to->host, to->port, deadline);
+	c->paced = 0;
+	c->paced_since = now_ms();
+	c->fd = to->host[0] == '/' ? connect_unix(to->host, narrow, deadline)
+	                           : connect_tcp(to->host, to->port, narrow, deadline);
 	if (c->fd < 0) {
 		err = c->fd;
 		c->fd = -1;
@@ -197,26 +206,51 @@ static void make_room(struct conn *c)
 		abort();
 }
 
+/* How much may be read now; what was not read in its time is not made up for. */
+static size_t allowance(struct conn *c)
+{
+	uint64_t due;
+
+	if (!c->rate)
+		return READ_SIZE;
+	due = (uint64_t)(now_ms() - c->paced_since) * c->rate / 1000;
+	if (due > c->paced + NARROW) {
+		c->paced_since = now_ms();
+		c->paced = 0;
+		due = NARROW;
+	}
+	due -= c->paced < due ? c->paced : due;
+	if (due < SIP) {
+		usleep(SIP_MS * 1000);
+		return 0;
+	}
+	return due < READ_SIZE ? due : READ_SIZE;
+}
+
 /* One read: bytes, 0 at EOF, -EAGAIN, -errno. */
 static int read_some(struct conn *c)
 {
+	size_t most = allowance(c);
 	ssize_t n;
 
+	if (most == 0)
+		return -EAGAIN;
 	make_room(c);
 	if (c->ssl) {
-		n = SSL_read(c->ssl, c->in + c->len, READ_SIZE);
+		n = SSL_read(c->ssl, c->in + c->len, (int)most);
 		if (n <= 0 && SSL_get_error(c->ssl, (int)n) == SSL_ERROR_ZERO_RETURN)
 			n = 0;
 		else if (n <= 0)
 			n = tls_wants(c, (int)n) < 0 ? -ECONNRESET : -EAGAIN;
 	} else {
-		n = recv(c->fd, c->in + c->len, READ_SIZE, 0);
+		n = recv(c->fd, c->in + c->len, most, 0);
 		if (n < 0)
 			n = errno == EINTR ? -EAGAIN : -errno;
 	}
 	if (n > 0) {
 		c->len += (size_t)n;
 		c->received += (uint64_t)n;
+		c->paced += (uint64_t)n;
 	} else if (n == 0) {
 		c->state = CONN_EOF;
 	} else if (n != -EAGAIN) {

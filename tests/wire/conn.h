@@ -32,6 +32,10 @@ struct conn {
 	unsigned char *in; /* bytes received and not yet consumed: in[at .. at + len) */
 	size_t at, len, cap;
 	uint64_t received, sent;
+	unsigned
+	    rate; /* octets a second that are read, from a small buffer; 0: as fast as they come */
+	uint64_t paced; /* read since `paced_since` */
+	int64_t paced_since;
 };
 
 int64_t now_ms(void);

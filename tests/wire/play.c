@@ -246,6 +246,7 @@ static const struct verb {
 	{ "shutdown", false, do_shutdown },
 	{ "drip", false, do_drip },
 	{ "deadline", true, do_deadline },
+	{ "slow", true, do_slow },
 	{ "receive", false, do_receive },
 	{ "sleep", false, do_sleep },
 	{ "mark", true, do_mark },

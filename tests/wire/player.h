@@ -80,6 +80,7 @@ void do_close(const char *rest);
 void do_reset(const char *rest);
 void do_shutdown(const char *rest);
 void do_deadline(const char *rest);
+void do_slow(const char *rest);
 void do_request(const char *rest);
 void do_raw(const char *rest);
 void do_drip(const char *rest);

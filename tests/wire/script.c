@@ -22,6 +22,7 @@ struct reader {
 	char *buffer;
 	size_t size;
 	struct group *group;
+	int needs_demo;
 	struct scenario *scenario;
 	struct statement **end[MAX_DEPTH]; /* where the next statement goes, per depth */
 	int depth;
@@ -115,6 +116,7 @@ static void begin_scenario(struct reader *r)
 	s->file = r->file;
 	s->line = r->line;
 	s->group = r->group;
+	s->needs_demo = r->needs_demo;
 	*r->script->end = s;
 	r->script->end = &s->next;
 	r->scenario = s;
@@ -148,6 +150,12 @@ static int is_word(const char *text, const char *word)
 	return !strncmp(text, word, n) && (!text[n] || isspace((unsigned char)text[n]));
 }
 
+static void choose_shared(struct reader *r)
+{
+	r->group = find_group(r, GROUP_SHARED, "");
+	r->needs_demo = is_word(r->text, "demo");
+}
+
 static void read_one(struct reader *r)
 {
 	if (!*r->text || *r->text == '#')
@@ -158,8 +166,8 @@ static void read_one(struct reader *r)
 		read_config(r);
 	else if (is_word(r->text, "args"))
 		r->group = find_group(r, GROUP_ARGS, trim(r->text + 4));
-	else if (is_word(r->text, "shared"))
-		r->group = find_group(r, GROUP_SHARED, "");
+	else if (is_word(r->text, "shared") || is_word(r->text, "demo"))
+		choose_shared(r);
 	else if (!strcmp(r->text, "}") && r->depth)
 		r->depth--;
 	else

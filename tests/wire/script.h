@@ -28,6 +28,7 @@ struct scenario {
 	char *name;
 	int line;
 	struct group *group;
+	int needs_demo; /* the shared server, with what --demo sets */
 	struct statement *first;
 };
 

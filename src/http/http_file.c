@@ -1,0 +1,362 @@
+/*
+ * http/http_file.c - files on their way to their readers; see http_file.h.
+ *
+ * Not by sendfile(2): it raises SIGPIPE when a reader has gone, which a library may neither
+ * ignore nor catch for its process, and under TLS there is nothing to gain.
+ *
+ * Readers whose wire is free take turns: in each turn of the loop one has a few pieces,
+ * and all together TURN_BYTES. Whoever takes nothing for STALLED_MS is dropped; who is slow
+ * is not. What a client sends meanwhile stays in the socket.
+ *
+ * Owns: the open files, as long as somebody reads them, and the connections of readers.
+ */
+#include "http/http_file.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "http/http_private.h"
+
+#define PIECE_BYTES (16 * 1024) /* what a free wire takes whole, so that nothing is queued */
+#define PIECES      8           /* for one reader in a turn */
+#define TURN_BYTES  (1024 * 1024)
+#define STALLED_MS  60000
+
+/* One that is open, for all who read it. */
+struct http_file {
+	struct list node; /* server->files */
+	struct stat meta;
+	int fd;
+	size_t readers;
+};
+
+/* A connection outside libmicrohttpd. */
+struct file_reader {
+	struct list node; /* server->readers, or server->free_readers while its wire is free */
+	struct deferred deferred;
+	struct stream stream;
+	struct timer timer;
+	struct http_server *server;
+	struct http_file *file;
+	struct addr peer;
+	uint64_t offset; /* of what is read next */
+	uint64_t taken;  /* by the client, when last looked at */
+	bool keep_alive;
+};
+
+/* --- open files --------------------------------------------------------------- */
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static struct http_file *find_file(struct http_server *server, const struct stat *meta)
+{
+	struct list *pos;
+
+	list_foreach (pos, &server->files) {
+		struct http_file *file = container_of(pos, struct http_file, node);
+
+		if (is_same(&file->meta, meta))
+			return file;
+	}
+	return NULL;
+}
+
+/* Takes `fd` over. NULL: out of memory. */
+static struct http_file *file_ref(struct http_server *server, int fd, const struct stat *meta)
+{
+	struct http_file *file = find_file(server, meta);
+
+	if (file) {
+		close(fd);
+	} else if ((file = mem_zalloc(sizeof(*file)))) {
+		file->fd = fd;
+		file->meta = *meta;
+		list_append(&server->files, &file->node);
+	} else {
+		close(fd);
+		return NULL;
+	}
+	file->readers++;
+	return file;
+}
+
+static void file_unref(struct http_file *file)
+{
+	if (--file->readers > 0)
+		return;
+	list_remove(&file->node);
+	close(file->fd);
+	mem_free(file);
+}
+
+static uint64_t file_size(const struct http_file *file)
+{
+	return (uint64_t)file->meta.st_size;
+}
+
+/* What is at this place, up to n octets; 0 if the file has become shorter. */
+static size_t file_read(const struct http_file *file, uint64_t at, char *to, size_t n)
+{
+	uint64_t left = file_size(file) - at;
+	ssize_t got;
+
+	do
+		got = pread(file->fd, to, left < n ? (size_t)left : n, (off_t)at);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? 0 : (size_t)got;
+}
+
+/* --- readers outside libmicrohttpd -------------------------------------------- */
+
+static void reader_free(struct deferred *d)
+{
+	mem_free(container_of(d, struct file_reader, deferred));
+}
+
+static void end(struct file_reader *f)
+{
+	stream_close(&f->stream);
+	timer_stop(loop_timers(f->server->loop), &f->timer);
+	list_remove(&f->node);
+	f->server->counters.connections--;
+	file_unref(f->file);
+	loop_defer(f->server->loop, &f->deferred, reader_free);
+}
+
+/* All of it has gone to the kernel. */
+static void finish(struct file_reader *f)
+{
+	if (f->keep_alive && !f->server->draining)
+		http_server_give_back(f->server, &f->stream, &f->peer);
+	else
+		http_server_end(f->server, &f->stream);
+	end(f);
+}
+
+/* Octets that the client has taken, as far as its kernel has said so. */
+static uint64_t taken(const struct file_reader *f)
+{
+	uint64_t waiting = stream_queued(&f->stream);
+	int unacknowledged = 0;
+
+	if (ioctl(f->stream.watch.fd, SIOCOUTQ, &unacknowledged) == 0)
+		waiting += (uint64_t)unacknowledged;
+	return f->offset > waiting ? f->offset - waiting : 0;
+}
+
+static void on_timer(struct timer *t)
+{
+	struct file_reader *f = container_of(t, struct file_reader, timer);
+	uint64_t now = taken(f);
+
+	if (now <= f->taken) {
+		end(f);
+		return;
+	}
+	f->taken = now;
+	timer_start(loop_timers(f->server->loop), t, STALLED_MS);
+}
+
+/* It gets its turn, behind the others. */
+static void wire_is_free(struct file_reader *f)
+{
+	list_remove(&f->node);
+	list_append(&f->server->free_readers, &f->node);
+	loop_want(f->server->loop, LOOP_STAGE_HTTP);
+}
+
+/* Sends what its wire takes of the next pieces: their octets. */
+static size_t send_pieces(struct file_reader *f)
+{
+	char *scratch = loop_scratch(f->server->loop);
+	struct stream_piece piece = { scratch, 0, NULL };
+	size_t sent = 0;
+
+	for (int i = 0; i < PIECES && f->offset < file_size(f->file); i++) {
+		piece.n = file_read(f->file, f->offset, scratch, PIECE_BYTES);
+		if (piece.n == 0 || stream_write(&f->stream, &piece, 1) < 0) {
+			end(f);
+			return sent;
+		}
+		f->offset += piece.n;
+		sent += piece.n;
+		if (stream_queued(&f->stream) > 0)
+			return sent; /* on_writable() follows */
+	}
+	if (f->offset == file_size(f->file))
+		finish(f);
+	else
+		wire_is_free(f);
+	return sent;
+}
+
+void http_file_run(struct http_server *server)
+{
+	size_t left = TURN_BYTES;
+	struct list now, *node;
+
+	list_init(&now);
+	list_splice(&now, &server->free_readers);
+	while (left > 0 && (node = list_first(&now))) {
+		size_t sent;
+
+		list_remove(node);
+		list_append(&server->readers, node);
+		sent = send_pieces(container_of(node, struct file_reader, node));
+		left -= sent < left ? sent : left;
+	}
+	list_splice(&now, &server->free_readers); /* whose turn has not come go first */
+	list_splice(&server->free_readers, &now);
+	if (!list_empty(&server->free_readers))
+		loop_again(server->loop);
+}
+
+static void on_writable(struct stream *s)
+{
+	wire_is_free(container_of(s, struct file_reader, stream));
+}
+
+static void on_hangup(struct stream *s, int err)
+{
+	(void)err;
+	end(container_of(s, struct file_reader, stream));
+}
+
+/* Nothing is wanted of it, so this does not happen. */
+static void on_readable(struct stream *s)
+{
+	(void)s;
+}
+
+static const struct stream_events reader_events = {
+	.readable = on_readable,
+	.writable = on_writable,
+	.hangup = on_hangup,
+};
+
+static int write_head(struct file_reader *f, const struct http_head *head)
+{
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
+	struct stream_piece piece = { text, 0, NULL };
+
+	piece.n = http_head_render(text, head->status, (struct bytes){ head->text, head->len },
+	    (struct http_framing){
+	        .keep_alive = f->keep_alive, .length = (long long)file_size(f->file) });
+	return stream_write(&f->stream, &piece, 1);
+}
+
+/* False: it stays inside. */
+static bool detach(struct http_request *r, const struct http_head *head, struct http_file *file)
+{
+	struct http_server *server = r->conn->server;
+	struct file_reader *f = mem_zalloc(sizeof(*f));
+	struct http_detached out;
+
+	if (!f || http_detach_stream(r, &out) < 0) {
+		mem_free(f);
+		return false;
+	}
+	f->server = server;
+	f->file = file;
+	f->peer = out.peer;
+	f->keep_alive = out.keep_alive && http_request_is_1_1(r);
+	stream_move(&f->stream, &out.stream, server->loop, &reader_events);
+	timer_init(&f->timer, on_timer);
+	timer_start(loop_timers(server->loop), &f->timer, STALLED_MS);
+	list_append(&server->readers, &f->node);
+	server->counters.connections++;
+	if (write_head(f, head) < 0)
+		end(f);
+	else if (stream_queued(&f->stream) == 0)
+		wire_is_free(f);
+	return true;
+}
+
+void http_file_end_all(struct http_server *server)
+{
+	struct list *node;
+
+	list_splice(&server->readers, &server->free_readers);
+	while ((node = list_first(&server->readers)))
+		end(container_of(node, struct file_reader, node));
+}
+
+/* --- readers inside: HEAD, and who has sent something behind his request ------------- */
+
+struct inside_reader {
+	struct http_conn *conn;
+	struct http_file *file;
+};
+
+static ssize_t on_read(void *arg, uint64_t at, char *to, size_t n)
+{
+	struct inside_reader *f = arg;
+	size_t got = file_read(f->file, at, to, n);
+
+	http_conn_wait_for_response(f->conn); /* he is still taking it */
+	return got ? (ssize_t)got : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void on_read_end(void *arg)
+{
+	struct inside_reader *f = arg;
+
+	file_unref(f->file);
+	mem_free(f);
+}
+
+/* The file is the response's in any case. */
+static void respond_inside(
+    struct http_request *r, const struct http_head *head, struct http_file *file)
+{
+	struct inside_reader *f = mem_alloc(sizeof(*f));
+	struct MHD_Response *response = NULL;
+
+	if (f) {
+		*f = (struct inside_reader){ r->conn, file };
+		response = MHD_create_response_from_callback(
+		    file_size(file), PIECE_BYTES, on_read, f, on_read_end);
+	}
+	if (!response) {
+		file_unref(file);
+		mem_free(f);
+	}
+	http_response_queue(r, head, response);
+}
+
+/* --- those that are read whole -------------------------------------------------- */
+
+static void respond_whole(struct http_request *r, const struct http_head *head, int fd, size_t size)
+{
+	char *data = loop_scratch(r->conn->server->loop);
+	ssize_t n = pread(fd, data, size, 0);
+
+	close(fd);
+	if (n == (ssize_t)size)
+		http_respond(r, head, (struct bytes){ data, size });
+	else
+		http_respond_text(r, 500, "The file could not be read.");
+}
+
+void http_respond_file(
+    struct http_request *r, const struct http_head *head, int fd, const struct stat *meta)
+{
+	struct http_file *file;
+
+	if (meta->st_size <= PIECE_BYTES) {
+		respond_whole(r, head, fd, (size_t)meta->st_size);
+		return;
+	}
+	file = file_ref(r->conn->server, fd, meta);
+	if (!file)
+		http_respond_text(r, 503, "Out of memory.");
+	else if (r->method == HTTP_HEAD || http_is_followed(r) || !detach(r, head, file))
+		respond_inside(r, head, file);
+}

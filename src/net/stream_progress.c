@@ -1,0 +1,62 @@
+/*
+ * net/stream_progress.c - what the peer has taken of what was written.
+ *
+ * The queue of a stream tells only when the kernel's buffer, megabytes perhaps, is a third
+ * empty again; on a slow line that is long after the peer has taken the first of it. The
+ * kernel knows better, under TLS, too. It is asked when a deadline is looked at, never for
+ * a message.
+ */
+#include <linux/sockios.h>
+#include <linux/tcp.h> /* for tcpi_bytes_acked, which <netinet/tcp.h> lacks */
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "net/stream.h"
+
+#define GIVE_UP_MS 30000
+
+#define ENDS_AT(type, field) (offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* What the kernel has, and the peer's has not. */
+static size_t unacked(int fd)
+{
+	int waiting = 0;
+
+	return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting > 0 ? (size_t)waiting : 0;
+}
+
+uint64_t socket_acked(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    len >= ENDS_AT(struct tcp_info, tcpi_bytes_acked))
+		return info.tcpi_bytes_acked;
+	return (uint64_t)INT64_MAX - unacked(fd);
+}
+
+void socket_give_up(int fd)
+{
+	const unsigned ms = GIVE_UP_MS;
+
+	setsockopt(
+	    fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms)); /* in vain if it is not TCP */
+}
+
+uint64_t stream_acked(const struct stream *s)
+{
+	return socket_acked(s->watch.fd);
+}
+
+size_t stream_unacked(const struct stream *s)
+{
+	return unacked(s->watch.fd) + stream_queued(s);
+}
+
+uint64_t stream_progress(const struct stream *s)
+{
+	return stream_acked(s) - stream_queued(s);
+}
