@@ -4,7 +4,7 @@
  */
 import { connect } from 'node:net';
 import { check, equal, withDeadline } from '../e2e/harness.mjs';
-import { KINDS, open, start } from './clients.mjs';
+import { KINDS, open, refused, start } from './clients.mjs';
 import { sleep } from './gateway.mjs';
 
 const NAMES = { raw: 'websocket_raw' };
