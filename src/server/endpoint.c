@@ -315,8 +315,8 @@ static void refuse_coding(const struct transport_request *t)
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_never_cache(&head);
 	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client,
-	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", t->endpoint->prefix),
-	        LOG_STR("why", "Content-Encoding")));
+	    HTTP_REFUSED_FIELDS(
+	        LOG_STR("endpoint", t->endpoint->prefix), LOG_STR("why", "Content-Encoding")));
 	http_respond(
 	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
 }
