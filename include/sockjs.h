@@ -87,8 +87,8 @@ struct sockjs_callbacks {
 	 * 0 accepts; an HTTP status from 400 to 599 refuses with that status; SOCKJS_LATER lets the
 	 * client wait for sockjs_accept() or sockjs_refuse(): connecting follows at once. */
 	int (*handshake)(struct sockjs_handshake *h, void *app);
-	/* The session for which handshake has said SOCKJS_LATER. It may end before it opens, since its
-	 * client may leave: then close is called without open. */
+	/* The session for which handshake has said SOCKJS_LATER. It may end before it opens, since
+	 * its client may leave: then close is called without open. */
 	void (*connecting)(struct sockjs_session *s, void *app);
 	/* The session is open; messages may be sent. */
 	void (*open)(struct sockjs_session *s, void *app);
@@ -96,8 +96,9 @@ struct sockjs_callbacks {
 	void (*message)(struct sockjs_session *s, const struct sockjs_message *m, void *app);
 	/* After sockjs_send() has said SOCKJS_FULL: there is room again. */
 	void (*writable)(struct sockjs_session *s, void *app);
-	/* The session is over, whoever ended it; called exactly once after open or connecting. `code` and
-	 * `reason` are the client's, the application's own, or one of sockjs_close_code. */
+	/* The session is over, whoever ended it; called exactly once after open or connecting.
+	 * `code` and `reason` are the client's, the application's own, or one of sockjs_close_code.
+	 */
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
@@ -149,20 +150,23 @@ SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
 /* The Origin header, or NULL. It has been checked against allowed_origins. */
 SOCKJS_API const char *sockjs_handshake_origin(const struct sockjs_handshake *h);
 /* The client's address, "192.0.2.1" or "2001:db8::1" ("unix" for a local socket); what a trusted
- * proxy says in X-Forwarded-For is believed (option trusted_proxies). */
+ * proxy says in X-Forwarded-For or Forwarded is believed (options trusted_proxies, proxy_headers).
+ */
 SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h);
-/* The host and port that the client asked for, from the Host header; X-Forwarded-Host of a trusted
- * proxy counts. "" if there is none. */
+/* The host (and port) that the client asked for, from the Host header, or by the word of a trusted
+ * proxy; that by which its page's origin was found to be our own, or not. "" if there is none. */
 SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
-/* Whether the client came by TLS. */
+/* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
 /* A request header by name (any case); NULL if absent or not in the option request_headers, which
- * is the list of those an application may see. Cookie only if listed there. */
+ * is the list of those an application may see. Cookie only if listed there. Several lines of one
+ * name are one value, with ", " between them ("; " for Cookie). */
 SOCKJS_API const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name);
-/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any.
- */
+/* The i-th subprotocol the client offers (RFC 6455 section 1.9), or NULL; only WebSocket has any,
+ * and at most 64. */
 SOCKJS_API const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i);
-/* Chooses one of them: 0, or -EINVAL if the client did not offer it. */
+/* Chooses one of them: 0; -EINVAL if the client did not offer it; -EMSGSIZE if it has more than
+ * 2048 octets, for which a response has no room. */
 SOCKJS_API int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol);
 /* User data for the session to come; sockjs_user() returns it. */
 SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user);
@@ -173,7 +177,8 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
  * meanwhile waits for that (within max_body_bytes; its next requests are not answered before).
  * sockjs-client gives a transport about 0.6 seconds on a fast network, then it tries the next one:
  * who needs longer to decide may accept, pause, and close in the end. `subprotocol` is NULL or one
- * the client offered. 0; -EINVAL: it did not; -EALREADY: that is decided; -ENOMEM. */
+ * the client offered. 0; -EINVAL: it did not; -EMSGSIZE: as sockjs_handshake_select();
+ * -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
  * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with

@@ -342,10 +342,11 @@ says 'a server with three addresses ends as asked' "$code" 0
 holds 'the unix socket is gone' [ ! -e "$tmp/sock" ]
 holds 'every line of the JSON log is an object' [ -z "$(grep -v '^{.*}$' "$tmp/err")" ]
 
-# ask METHOD PATH: the whole answer of a connection of its own
+# ask METHOD PATH [HOST]: the whole answer of a connection of its own
 ask() {
 	open_connection
-	printf '%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" >&3
+	printf '%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" \
+		"${3:-localhost}" >&3
 	answer
 }
 
@@ -354,6 +355,9 @@ public=$port
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
 holds 'the internal address is told' [ -n "$port" ]
 says '/healthz says that the process works' "$(ask GET /healthz)" '*200 OK*ok*'
+says 'the internal address may be asked for by an IP address' "$(ask GET /healthz "127.0.0.1:$port")" '*200 OK*ok*'
+says 'and by no name that somebody may have made point here' "$(ask GET /metrics evil.example)" \
+	'*421 Misdirected Request*not served here*'
 says '/readyz says that it is ready' "$(ask GET /readyz)" '*200 OK*ready*'
 says 'a service is not there' "$(ask GET /echo)" '*404 Not Found*'
 port=$public
@@ -364,7 +368,8 @@ says '/metrics counts over all reactors' "$(ask GET /metrics)" '*200 OK*sockjs_s
 stop
 
 config <<-END
-	{ "listen": [ "127.0.0.1:0" ], "internal": { "listen": "127.0.0.1:0" }, "threads": 1,
+	{ "listen": [ "127.0.0.1:0" ], "threads": 1,
+	  "internal": { "listen": "127.0.0.1:0", "allowed_hosts": [ "*.svc.example" ] },
 	  "limits": { "connections": 2 },
 	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
 END
@@ -380,6 +385,7 @@ done
 says 'a full server says so' "$(<"$tmp/err")" '*limits.connections is reached*'
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")
 says 'and still answers its operators' "$(ask GET /healthz)" '*200 OK*ok*'
+says 'by the name that they have given it, too' "$(ask GET /healthz a.svc.example:9)" '*200 OK*ok*'
 exec 3>&- 4>&- 5>&-
 stop
 

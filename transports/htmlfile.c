@@ -79,5 +79,6 @@ const struct transport htmlfile_transport = {
 	.name = "htmlfile",
 	.option = "htmlfile",
 	.methods = HTTP_GET,
+	.evidence = HTTP_ORIGIN_IF_SHOWN,
 	.serve = serve,
 };

@@ -24,10 +24,10 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	transport_head(t, &head, 200);
 	if (!wire->is_streaming && callback.n == 0) {
 		id = t->session_id;
-		has_address = !addr_same_ip(&t->client, http_request_peer(t->http));
+		has_address = !addr_same_ip(&t->client.address, http_request_peer(t->http));
 	}
 	r = mem_alloc(offsetof(struct http_receiver, text) + head.len + callback.n + id.n +
-	              (has_address ? sizeof(t->client) : 0));
+	              (has_address ? sizeof(t->client.address) : 0));
 	if (!r)
 		return NULL;
 	memset(r, 0, offsetof(struct http_receiver, text));
@@ -50,7 +50,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	if (id.n)
 		to = mempcpy(to, id.p, id.n);
 	if (has_address)
-		memcpy(to, &t->client, sizeof(t->client));
+		memcpy(to, &t->client.address, sizeof(t->client.address));
 	r->reactor->sessions.counters.receivers++;
 	return r;
 }
@@ -204,7 +204,7 @@ static void hand_over(
 		return;
 	}
 	h->receiver = r;
-	h->client = t->client;
+	h->client = t->client.address;
 	h->id_len = t->session_id.n;
 	memcpy(h->id, t->session_id.p, t->session_id.n);
 	r->reactor->sessions.counters.receivers--;
@@ -233,8 +233,8 @@ static struct session *make_session(const struct transport_request *t, int *err)
 		    t, status, accepted.retry_after, "The session was refused.");
 		return NULL;
 	}
-	*err =
-	    session_table_insert(t->endpoint->table, t->session_id, accepted.session, &t->client);
+	*err = session_table_insert(
+	    t->endpoint->table, t->session_id, accepted.session, &t->client.address);
 	if (*err == 0)
 		return accepted.session;
 	session_discard(accepted.session);
@@ -258,12 +258,12 @@ void http_receiver_serve(
 	}
 	/* Two requests may open one session at the same time on two reactors: the second one finds
 	 * it then. */
-	if (session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
+	if (session_table_find(t->endpoint->table, t->session_id, &t->client.address, &found)) {
 		serve_existing(r, t, &found);
 	} else if ((s = make_session(t, &err)) != NULL) {
 		attach_local(r, s);
-	} else if (err == -EEXIST &&
-	           session_table_find(t->endpoint->table, t->session_id, &t->client, &found)) {
+	} else if (err == -EEXIST && session_table_find(t->endpoint->table, t->session_id,
+	                                 &t->client.address, &found)) {
 		serve_existing(r, t, &found);
 	} else {
 		if (err == -EEXIST) /* bound to another client, or gone again */

@@ -46,6 +46,8 @@ int http_wire_add_head(const struct http_receiver *r, struct buf *out, long long
 	if (!to)
 		return -ENOMEM;
 	http_wire_make_head(r, &head);
+	if (head.is_cut)
+		return -E2BIG;
 	buf_commit(out, http_head_render(to, 200, (struct bytes){ head.text, head.len },
 	                    (struct http_framing){ r->keep_alive, r->chunked, length }));
 	return 0;

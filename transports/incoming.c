@@ -137,7 +137,7 @@ static struct delivery *delivery_new(const struct transport_request *t)
 		return NULL;
 	d->table = t->endpoint->table;
 	d->sender = NULL;
-	d->client = t->client;
+	d->client = t->client.address;
 	d->id_len = t->session_id.n;
 	d->count = p->count;
 	at = mempcpy(&d->texts[p->count], t->session_id.p, t->session_id.n);
@@ -214,7 +214,8 @@ void incoming_serve(
 	sentence = refusal(decode(t->reactor, t->endpoint, text, n), &code);
 	if (sentence)
 		transport_refuse(t, refusal_of(code), code, sentence);
-	else if (!session_table_find(t->endpoint->table, t->session_id, &t->client, &found) ||
+	else if (!session_table_find(
+	             t->endpoint->table, t->session_id, &t->client.address, &found) ||
 	         !found.open)
 		transport_refuse(t, HTTP_REFUSED_NO_SESSION, 404, "There is no such session.");
 	else if (p->count == 0)

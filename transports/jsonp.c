@@ -31,6 +31,7 @@ const struct transport jsonp_transport = {
 	.name = "jsonp",
 	.option = "jsonp",
 	.methods = HTTP_GET,
+	.evidence = HTTP_ORIGIN_IF_SHOWN,
 	.serve = jsonp_serve,
 };
 
@@ -86,5 +87,6 @@ const struct transport jsonp_send_transport = {
 	.name = "jsonp_send",
 	.methods = HTTP_POST,
 	.has_body = true,
+	.evidence = HTTP_ORIGIN_IF_SHOWN, /* any page can send a form */
 	.serve = jsonp_send_serve,
 };

@@ -66,6 +66,12 @@ static void say(struct sender *s, unsigned status, struct bytes lines, struct by
 	part(s, write_answer(s, pieces, body.n ? 2 : 1) == 0);
 }
 
+/* Those of every answer to it, so that a page of another origin sees a refusal, too. */
+static struct bytes lines_of(const struct sender *s)
+{
+	return (struct bytes){ s->text, s->lines_len };
+}
+
 static void count_refusal(struct sender *s, enum http_refusal why, unsigned status)
 {
 	http_refused(s->reactor->http, why, &s->client,
@@ -78,21 +84,25 @@ static void on_taken(struct session_waiter *w, bool taken)
 	struct sender *s = container_of(w, struct sender, waiter);
 
 	if (taken) {
-		say(s, s->answer->status, (struct bytes){ s->text, s->lines_len }, s->answer->body);
+		say(s, s->answer->status, lines_of(s), s->answer->body);
 		return;
 	}
 	s->keep_alive = false;
 	count_refusal(s, HTTP_REFUSED_NO_SESSION, 404);
-	say(s, 404, BYTES("Content-Type: text/plain; charset=UTF-8\r\n"),
-	    BYTES("There is no such session any more.\n"));
+	say(s, 404, lines_of(s), BYTES("There is no such session any more.\n"));
 }
 
 void sender_refuse(struct sender *s)
 {
+	struct http_head head;
+
+	http_head_init(&head, 503);
+	http_head_add_lines(&head, lines_of(s));
+	http_head_add(&head, "Retry-After", "1");
 	s->keep_alive = false;
 	s->reactor->sessions.counters.receivers++;
 	count_refusal(s, HTTP_REFUSED_BUSY, 503);
-	say(s, 503, BYTES("Content-Type: text/plain; charset=UTF-8\r\nRetry-After: 1\r\n"),
+	say(s, 503, (struct bytes){ head.text, head.len },
 	    BYTES("The application is busy; come again.\n"));
 }
 
@@ -179,7 +189,7 @@ struct sender *sender_new(
 	s->reactor = t->reactor;
 	s->endpoint = t->endpoint;
 	s->answer = answer;
-	s->client = t->client;
+	s->client = t->client.address;
 	s->keep_alive = d.keep_alive && http_request_is_1_1(t->http);
 	s->bare = d.bare;
 	s->lines_len = (uint16_t)head.len;

@@ -43,6 +43,8 @@ struct ws_deflate *transport_deflate(struct transport_reactor *r);
 struct transport_reactor *transport_reactor_current(void);
 void transport_reactor_set_current(struct transport_reactor *r);
 
+struct ws_subprotocols;
+
 /* One request for a transport, routed and decoded. */
 struct transport_request {
 	struct http_request *http;
@@ -50,14 +52,18 @@ struct transport_request {
 	const struct transport *transport;
 	struct bytes path; /* of the application's own, between prefix and session; raw */
 	struct bytes session_id;
-	struct addr client;                /* behind trusted proxies */
+	struct http_client client;         /* behind trusted proxies */
 	struct transport_reactor *reactor; /* of this thread */
+	/* Of a WebSocket, what it offers; NULL: others offer none */
+	const struct ws_subprotocols *offers;
 };
 
-/* A subprotocol chosen in the handshake, as text for the response; empty if none. */
+#define SUBPROTOCOL_MAX                                                                            \
+	2048 /* octets of one that is chosen, so that any response has room for it */
+
 struct transport_accept {
-	struct session *session; /* CONNECTING, in this reactor */
-	char subprotocol[128];
+	struct session *session;  /* CONNECTING, in this reactor */
+	struct bytes subprotocol; /* one of the request's; empty: none */
 	bool held;            /* the application decides later; `subprotocol` says nothing yet */
 	unsigned retry_after; /* of a refusal, in seconds; 0: nothing to be said of it */
 };
@@ -72,6 +78,17 @@ struct endpoint_ops {
 	struct bytes (*headers)(const struct session *s);
 };
 
+/* An attribute of the session cookie. */
+enum cookie_rule {
+	COOKIE_AUTO, /* Secure if the client has come by TLS; then SameSite=None if pages of others
+	              * may connect */
+	COOKIE_YES,  /* these two for Secure */
+	COOKIE_NO,
+	COOKIE_LAX, /* and these for SameSite */
+	COOKIE_STRICT,
+	COOKIE_NONE,
+};
+
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.
  */
 struct endpoint {
@@ -84,6 +101,7 @@ struct endpoint {
 	size_t max_message_bytes;
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */
+	enum cookie_rule cookie_secure, cookie_same_site;
 	struct ws_conn_limits ws, ws_raw;
 	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
@@ -96,6 +114,8 @@ struct transport {
 	const char *option; /* the word in the endpoint's list of transports that enables it */
 	unsigned methods;   /* HTTP_* */
 	bool is_cors;       /* answers OPTIONS, and cross-origin requests with Access-Control-* */
+	/* What a request without an Origin must show */
+	enum http_origin_evidence evidence;
 	bool has_body;
 	void (*serve)(const struct transport_request *t);
 };
@@ -110,6 +130,8 @@ const struct transport *transport_find(struct bytes name);
 
 /* --- shared by transports and endpoint ---------------------------------- */
 
+/* Whether what the answer repeats of the request is short enough for every head. */
+bool transport_can_answer(const struct transport_request *t);
 /* A head with what every answer of a session URL carries: cookie, and CORS where it applies. */
 void transport_head(const struct transport_request *t, struct http_head *head, unsigned status);
 /* One sentence and a newline as text/plain, never cached; counted, and said in the log. */

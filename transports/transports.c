@@ -88,6 +88,30 @@ void transport_reactor_set_current(struct transport_reactor *r)
 
 /* --- answers ------------------------------------------------------------ */
 
+static bool is_secure(const struct transport_request *t)
+{
+	enum cookie_rule rule = t->endpoint->cookie_secure;
+
+	return rule == COOKIE_YES || (rule == COOKIE_AUTO && t->client.is_tls);
+}
+
+/* Without Secure browsers take no cookie that says None (RFC 6265bis section 5.7). */
+static const char *same_site(const struct transport_request *t)
+{
+	const struct http_origins *origins = &t->endpoint->origins;
+
+	switch (t->endpoint->cookie_same_site) {
+	case COOKIE_LAX:
+		return "; SameSite=Lax";
+	case COOKIE_STRICT:
+		return "; SameSite=Strict";
+	case COOKIE_NONE:
+		return is_secure(t) ? "; SameSite=None" : "";
+	default:
+		return is_secure(t) && origins->count > 0 ? "; SameSite=None" : "";
+	}
+}
+
 /* Load balancers make sessions sticky by such a cookie. What the client brought goes back unchanged
  * if it is a cookie value at all (RFC 6265 section 4.1.1), else a dummy. */
 static void add_session_cookie(const struct transport_request *t, struct http_head *head)
@@ -99,17 +123,27 @@ static void add_session_cookie(const struct transport_request *t, struct http_he
 	if (!name)
 		return;
 	value = http_request_cookie(t->http, name);
-	if (value.n == 0 || value.n > HTTP_ECHO_MAX)
+	if (value.n == 0)
 		value = BYTES("dummy");
-	snprintf(text, sizeof(text), "%.128s=%.*s; path=/", name, (int)value.n, value.p);
+	snprintf(text, sizeof(text), "%s=%.*s; path=/%s%s", name, (int)value.n, value.p,
+	    is_secure(t) ? "; Secure" : "", same_site(t));
 	http_head_add(head, "Set-Cookie", text);
+}
+
+bool transport_can_answer(const struct transport_request *t)
+{
+	const char *name = t->endpoint->session_cookie;
+
+	return http_request_header(t->http, HTTP_ACCESS_CONTROL_REQUEST_HEADERS).n <=
+	           HTTP_ECHO_MAX &&
+	       (!name || http_request_cookie(t->http, name).n <= HTTP_ECHO_MAX);
 }
 
 void transport_head(const struct transport_request *t, struct http_head *head, unsigned status)
 {
 	http_head_init(head, status);
 	if (t->transport->is_cors)
-		http_origin_add_headers(&t->endpoint->origins, t->http, head);
+		http_origin_add_headers(&t->endpoint->origins, &t->client, t->http, head);
 	add_session_cookie(t, head);
 }
 
@@ -138,7 +172,7 @@ void transport_refused(
 
 	for (unsigned n = 2; n < 7 && fields->key; n++)
 		told[n] = *fields++;
-	http_refused(t->reactor->http, why, &t->client, told);
+	http_refused(t->reactor->http, why, &t->client.address, told);
 }
 
 void transport_refuse(

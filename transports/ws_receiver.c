@@ -890,8 +890,9 @@ static void on_header(struct bytes name, struct bytes value, void *arg)
 
 	if (!matters)
 		return;
-	list->too_many = list->count == HEADERS_MAX;
-	if (!list->too_many)
+	if (list->count == HEADERS_MAX)
+		list->too_many = true;
+	else
 		list->items[list->count++] = (struct ws_request_header){ name, value };
 }
 
@@ -915,8 +916,8 @@ static void refuse_handshake(const struct transport_request *t, const struct ws_
 	http_respond(t->http, &head, (struct bytes){ body, n + 1 });
 }
 
-static bool check_handshake(
-    const struct transport_request *t, struct ws_verdict *v, struct ws_deflate_params *deflate)
+static bool check_handshake(const struct transport_request *t, struct ws_verdict *v,
+    struct ws_subprotocols *offers, struct ws_deflate_params *deflate)
 {
 	struct header_list list = { .count = 0 };
 	struct ws_request request = {
@@ -927,7 +928,7 @@ static bool check_handshake(
 
 	http_request_each_header(t->http, on_header, &list);
 	request.header_count = list.count;
-	*v = ws_handshake_check(&request);
+	*v = ws_handshake_check(&request, offers);
 	if (v->status == 101 && list.too_many) {
 		v->status = 400;
 		v->sentence = "Too many WebSocket headers.";
@@ -1003,8 +1004,8 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 
 	http_head_init(&head, 101);
 	http_head_add(&head, "Sec-WebSocket-Accept", v->accept);
-	if (accepted->subprotocol[0])
-		http_head_add(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
+	if (accepted->subprotocol.n)
+		http_head_add_bytes(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
 	if (deflate->agreed) {
 		ws_deflate_response(deflate, extensions);
 		http_head_add(&head, "Sec-WebSocket-Extensions", extensions);
@@ -1058,14 +1059,17 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
 		part(r);
 }
 
-void ws_receiver_serve(const struct transport_request *t, const struct ws_wire *wire)
+void ws_receiver_serve(const struct transport_request *request, const struct ws_wire *wire)
 {
+	struct ws_subprotocols offers;
+	struct transport_request with_offers = *request, *t = &with_offers;
 	struct transport_accept accepted = { 0 };
 	struct ws_deflate_params deflate;
 	struct ws_verdict verdict;
 	unsigned status;
 
-	if (!check_handshake(t, &verdict, &deflate))
+	t->offers = &offers;
+	if (!check_handshake(t, &verdict, &offers, &deflate))
 		return;
 	status = t->endpoint->ops->accept(t, &accepted);
 	if (status)

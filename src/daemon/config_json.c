@@ -228,7 +228,7 @@ static int set_option(
 		return set_list(r, p, opt, value);
 	if (opt->or_one && json_is_string(value))
 		return set_one(r, p, opt, value);
-	if (opt->type == OPTION_BOOL && json_is_boolean(value))
+	if ((opt->type == OPTION_BOOL || opt->or_bool) && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");
 	if (options_is_file(opt) && json_is_string(value))
 		return set_file(r, p, opt, json_string_value(value));

@@ -11,13 +11,17 @@
 void http_head_init(struct http_head *head, unsigned status)
 {
 	head->status = status;
+	head->is_cut = false;
+	head->more = (struct bytes){ NULL, 0 };
 	head->len = 0;
 }
 
 void http_head_add_lines(struct http_head *head, struct bytes lines)
 {
-	if (lines.n > sizeof(head->text) - head->len)
+	if (lines.n > sizeof(head->text) - head->len) {
+		head->is_cut = true;
 		return;
+	}
 	if (lines.n)
 		memcpy(head->text + head->len, lines.p, lines.n);
 	head->len += lines.n;
@@ -28,8 +32,10 @@ void http_head_add_bytes(struct http_head *head, const char *name, struct bytes 
 	size_t name_len = strlen(name);
 	char *to = head->text + head->len;
 
-	if (name_len + value.n + 4 > sizeof(head->text) - head->len)
+	if (name_len + value.n + 4 > sizeof(head->text) - head->len) {
+		head->is_cut = true;
 		return;
+	}
 	memcpy(to, name, name_len);
 	memcpy(to + name_len, ": ", 2);
 	if (value.n)
@@ -59,13 +65,24 @@ static size_t format_date(char *out, size_t size, time_t when)
 	return strftime(out, size, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
-void http_head_cache_for_a_year(struct http_head *head)
+static void expire_in_a_year(struct http_head *head)
 {
 	char text[64];
 
-	http_head_add(head, "Cache-Control", "public, max-age=31536000");
 	format_date(text, sizeof(text), time(NULL) + YEAR_SECONDS);
 	http_head_add(head, "Expires", text);
+}
+
+void http_head_cache_for_a_year(struct http_head *head)
+{
+	http_head_add(head, "Cache-Control", "public, max-age=31536000");
+	expire_in_a_year(head);
+}
+
+void http_head_cache_but_ask(struct http_head *head)
+{
+	http_head_add(head, "Cache-Control", "public, max-age=31536000, no-cache");
+	expire_in_a_year(head);
 }
 
 /* The Date line, formatted once a second per thread. */

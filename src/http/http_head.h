@@ -12,20 +12,24 @@
 
 #include "base/bytes.h"
 
-#define HTTP_HEAD_MAX 2560
+/* For three values of HTTP_ECHO_MAX, and what else stands in any head. */
+#define HTTP_HEAD_MAX 4096
 
-/* Values taken from a request that come back in a response are cut off at this length. */
+/* A value taken from a request comes back in a response if it is no longer than this. */
 #define HTTP_ECHO_MAX 1024
 
 struct http_head {
 	unsigned status;
+	bool is_cut;       /* a line did not fit: it must not be sent */
+	struct bytes more; /* ready-made lines that live as long as the server; through
+	                    * libmicrohttpd only, and up to http_limits.more_bytes */
 	size_t len;
 	char text[HTTP_HEAD_MAX]; /* "Name: value\r\n"...; no status line, no empty line */
 };
 
 void http_head_init(struct http_head *head, unsigned status);
-/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. A
- * line that does not fit is left out (all callers stay far below the size). */
+/* Adds one line. Values are trusted to hold no CR or LF; libmicrohttpd never lets one through. If
+ * it does not fit the head is cut, and whoever would send it refuses instead. */
 void http_head_add(struct http_head *head, const char *name, const char *value);
 void http_head_add_bytes(struct http_head *head, const char *name, struct bytes value);
 /* Adds ready-made lines. */
@@ -34,6 +38,9 @@ void http_head_add_lines(struct http_head *head, struct bytes lines);
 /* The caching rules of the SockJS protocol. */
 void http_head_never_cache(struct http_head *head);
 void http_head_cache_for_a_year(struct http_head *head);
+/* The same in words, for those that look for them; but whoever keeps it asks each time whether it
+ * is still good (RFC 9111 section 5.2.2.4), so it needs an ETag. */
+void http_head_cache_but_ask(struct http_head *head);
 
 /* Status line, Date and Connection, then `lines`, then Content-Length (if `length` is not negative)
  * or Transfer-Encoding (if `chunked`), and the empty line. Returns the length written; `out` must

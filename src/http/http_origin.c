@@ -27,6 +27,11 @@ static bool is_host(struct bytes h)
 	return h.n > 0;
 }
 
+struct http_origin_rule http_origin_rule(struct bytes text)
+{
+	return (struct http_origin_rule){ text, find(text, "*.") };
+}
+
 static bool matches_wildcard(struct bytes rule, size_t star, struct bytes origin)
 {
 	size_t suffix = rule.n - star - 1; /* ".example.com[:port]" */
@@ -39,22 +44,28 @@ static bool matches_wildcard(struct bytes rule, size_t star, struct bytes origin
 	return is_host(label) && find(label, ":") == label.n;
 }
 
-static bool matches(struct bytes rule, struct bytes origin)
+static bool matches(const struct http_origin_rule *rule, struct bytes origin)
 {
-	size_t star = find(rule, "*.");
+	if (rule->star < rule->text.n)
+		return matches_wildcard(rule->text, rule->star, origin);
+	return bytes_equal_nocase(rule->text, origin); /* scheme and host are case-insensitive */
+}
 
-	if (star < rule.n)
-		return matches_wildcard(rule, star, origin);
-	return bytes_equal_nocase(rule, origin); /* scheme and host are case-insensitive */
+/* Browsers never write it into an Origin; some proxies do into a host. */
+static struct bytes without_default_port(struct bytes host, bool is_tls)
+{
+	struct bytes port = is_tls ? BYTES(":443") : BYTES(":80");
+
+	if (host.n > port.n && memcmp(host.p + host.n - port.n, port.p, port.n) == 0)
+		host.n -= port.n;
+	return host;
 }
 
 /* The page came from us: its origin is the scheme and authority the client has reached us by. */
-static bool is_same_origin(
-    const struct http_origins *o, const struct http_request *r, struct bytes origin)
+static bool is_same_origin(const struct http_client *client, struct bytes origin)
 {
-	struct bytes host = http_request_header(r, HTTP_HOST);
-	struct bytes scheme =
-	    http_client_is_tls(o->trust, r) ? BYTES("https://") : BYTES("http://");
+	struct bytes host = without_default_port(client->host, client->is_tls);
+	struct bytes scheme = client->is_tls ? BYTES("https://") : BYTES("http://");
 
 	return host.n && origin.n == scheme.n + host.n &&
 	       strncasecmp(origin.p, scheme.p, scheme.n) == 0 &&
@@ -62,14 +73,14 @@ static bool is_same_origin(
 }
 
 static bool is_allowed(
-    const struct http_origins *o, const struct http_request *r, struct bytes origin)
+    const struct http_origins *o, const struct http_client *client, struct bytes origin)
 {
 	if (origin.n > HTTP_ECHO_MAX)
 		return false;
-	if (o->any || is_same_origin(o, r, origin))
+	if (o->any || is_same_origin(client, origin))
 		return true;
 	for (size_t i = 0; i < o->count; i++)
-		if (matches(o->allowed[i], origin))
+		if (matches(&o->allowed[i], origin))
 			return true;
 	return false;
 }
@@ -86,65 +97,70 @@ static struct bytes origin_of(struct bytes url)
 	return (struct bytes){ url.p, end };
 }
 
-/* A GET by a script or frame element has no Origin; but a browser says whether another site is
- * behind it, and most of the time which one. */
-static bool is_allowed_without_origin(const struct http_origins *o, const struct http_request *r)
+/* A GET by a script or frame element has no Origin; but most browsers say, where they trust the
+ * line, whether another site is behind it, and all of them, if the page lets them, which one. */
+static bool is_allowed_without_origin(const struct http_origins *o,
+    const struct http_client *client, const struct http_request *r,
+    enum http_origin_evidence evidence)
 {
-	struct bytes site = http_request_find_header(r, "Sec-Fetch-Site");
-	struct bytes referer = http_request_find_header(r, "Referer");
+	struct bytes site = http_request_header(r, HTTP_SEC_FETCH_SITE);
+	struct bytes referer = origin_of(http_request_header(r, HTTP_REFERER));
 
-	if (o->any || !site.p || bytes_equal(site, BYTES("same-origin")) ||
-	    bytes_equal(site, BYTES("none")))
+	if (o->any || bytes_equal(site, BYTES("same-origin")))
 		return true;
-	referer = origin_of(referer);
-	return referer.n > 0 && is_allowed(o, r, referer);
+	if (evidence == HTTP_ORIGIN_UNLESS_FOREIGN && (!site.p || bytes_equal(site, BYTES("none"))))
+		return true;
+	return referer.n > 0 && is_allowed(o, client, referer);
 }
 
-enum http_origin_verdict http_origin_check(
-    const struct http_origins *o, const struct http_request *r)
+enum http_origin_verdict http_origin_check(const struct http_origins *o,
+    const struct http_client *client, const struct http_request *r,
+    enum http_origin_evidence evidence)
 {
 	struct bytes origin = http_request_header(r, HTTP_ORIGIN);
-	bool ok = origin.n > 0 ? is_allowed(o, r, origin) : is_allowed_without_origin(o, r);
+	bool ok = origin.n > 0 ? is_allowed(o, client, origin)
+	                       : is_allowed_without_origin(o, client, r, evidence);
 
 	return ok ? HTTP_ORIGIN_ALLOWED : HTTP_ORIGIN_REFUSED;
 }
 
 /* --- headers ------------------------------------------------------------ */
 
-void http_origin_add_headers(
-    const struct http_origins *o, const struct http_request *r, struct http_head *head)
+void http_origin_add_allowance(const struct http_origins *o, const struct http_client *client,
+    const struct http_request *r, struct http_head *head)
 {
 	struct bytes origin = http_request_header(r, HTTP_ORIGIN);
-	struct bytes wanted = http_request_header(r, HTTP_ACCESS_CONTROL_REQUEST_HEADERS);
 
-	if (origin.p && origin.n && is_allowed(o, r, origin)) {
+	if (origin.p && origin.n && is_allowed(o, client, origin)) {
 		http_head_add_bytes(head, "Access-Control-Allow-Origin", origin);
 		http_head_add(head, "Access-Control-Allow-Credentials", "true");
 	} else if (o->any) {
 		http_head_add(head, "Access-Control-Allow-Origin", "*");
 	}
 	http_head_add(head, "Vary", "Origin");
-	if (wanted.n > 0 && wanted.n <= HTTP_ECHO_MAX)
+}
+
+void http_origin_add_headers(const struct http_origins *o, const struct http_client *client,
+    const struct http_request *r, struct http_head *head)
+{
+	struct bytes wanted = http_request_header(r, HTTP_ACCESS_CONTROL_REQUEST_HEADERS);
+
+	http_origin_add_allowance(o, client, r, head);
+	if (wanted.n > 0)
 		http_head_add_bytes(head, "Access-Control-Allow-Headers", wanted);
 }
 
-void http_origin_add_frame_ancestors(const struct http_origins *o, struct http_head *head)
+int http_origin_frame_ancestors(const struct http_origins *o, struct buf *out)
 {
-	char text[HTTP_ECHO_MAX + 64] = "frame-ancestors 'self'";
-	size_t n = strlen(text);
+	int err = o->any ? 0 : buf_add_str(out, "Content-Security-Policy: frame-ancestors 'self'");
 
-	if (o->any)
-		return;
-	for (size_t i = 0; i < o->count; i++) {
-		struct bytes a = o->allowed[i];
+	for (size_t i = 0; i < o->count && !o->any && err == 0; i++) {
+		struct bytes rule = o->allowed[i].text;
 
-		if (n + a.n + 2 > sizeof(text) || bytes_equal(a, BYTES("null")))
-			continue;
-		text[n++] = ' ';
-		memcpy(text + n, a.p, a.n);
-		n += a.n;
+		if (!bytes_equal(rule, BYTES("null")))
+			err = buf_printf(out, " %.*s", (int)rule.n, rule.p);
 	}
-	http_head_add_bytes(head, "Content-Security-Policy", (struct bytes){ text, n });
+	return err < 0 || o->any ? err : buf_add(out, "\r\n", 2);
 }
 
 bool http_origin_is_valid(struct bytes text)

@@ -68,7 +68,7 @@ struct http_server {
 
 /* What libmicrohttpd gets for a request beyond header_bytes: for records of 50 headers, and for the
  * head of the response. */
-#define HTTP_POOL_EXTRA 6144
+#define HTTP_POOL_EXTRA 7680
 
 /* What a request was taken for before libmicrohttpd read it. */
 struct http_guess {
@@ -135,8 +135,10 @@ struct http_request {
 	bool is_1_1;
 	bool chunked;
 	bool head_read;    /* the first call of the handler was made */
+	bool is_sound;     /* and found nothing wrong with the head */
 	bool has_waited;   /* was postponed */
 	bool is_oversized; /* the head, or the trailer of a chunked body */
+	bool no_memory;    /* for joining lines */
 	size_t header_bytes;
 	size_t pool_octets;  /* what libmicrohttpd keeps besides the text of the head */
 	size_t field_octets; /* in names and values of the head */
@@ -144,6 +146,7 @@ struct http_request {
 	size_t body_limit;
 	struct bytes path, query;
 	struct bytes headers[HTTP_HEADERS];
+	struct buf joined; /* the values of those that came on several lines */
 	struct buf body;
 	struct http_held *held;
 	http_upgraded_fn upgraded;

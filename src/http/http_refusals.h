@@ -30,6 +30,8 @@
 	    "refused: too many new connections of one address",                                    \
 	    "limits.connection_rate_per_address")                                                  \
 	X(ORIGIN, "origin", "refused: a page of another origin", "allowed_origins")                \
+	X(HOST, "host", "refused: a host that is not served here",                                 \
+	    "allowed_hosts, internal.allowed_hosts")                                               \
 	X(METHOD, "method", "refused: the method is not allowed here", "")                         \
 	X(NOT_FOUND, "not_found", "refused: no such URL at this endpoint", "transports")           \
 	X(HANDSHAKE, "handshake", "refused: a malformed WebSocket handshake", "")                  \

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "base/field.h"
 #include "base/mem.h"
 
 #define FIELD_RECORD 64 /* of libmicrohttpd, for each header and each cookie */
@@ -30,6 +31,7 @@ struct http_request *http_request_new(struct http_conn *conn, const char *target
 
 void http_request_free(struct http_request *r)
 {
+	buf_fini(&r->joined);
 	buf_fini(&r->body);
 	mem_free(r);
 }
@@ -116,26 +118,43 @@ static const char *read_target(struct http_request *r, const char *version)
 
 /* --- the headers -------------------------------------------------------- */
 
-static const struct bytes header_names[HTTP_HEADERS] = {
-	[HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = BYTES("Access-Control-Request-Headers"),
-	[HTTP_CONNECTION] = BYTES("Connection"),
-	[HTTP_CONTENT_LENGTH] = BYTES("Content-Length"),
-	[HTTP_CONTENT_TYPE] = BYTES("Content-Type"),
-	[HTTP_COOKIE] = BYTES("Cookie"),
-	[HTTP_EXPECT] = BYTES("Expect"),
-	[HTTP_HOST] = BYTES("Host"),
-	[HTTP_IF_NONE_MATCH] = BYTES("If-None-Match"),
-	[HTTP_ORIGIN] = BYTES("Origin"),
-	[HTTP_TRANSFER_ENCODING] = BYTES("Transfer-Encoding"),
-	[HTTP_X_FORWARDED_FOR] = BYTES("X-Forwarded-For"),
-	[HTTP_X_FORWARDED_PROTO] = BYTES("X-Forwarded-Proto"),
+/* What several lines of one name come to: of a list, one list; of what may stand once only, a 400,
+ * for a second line is an attempt to be read differently by somebody else. */
+enum field_kind { FIELD_LIST, FIELD_COOKIES, FIELD_SINGLE };
+
+static const struct field {
+	struct bytes name;
+	enum field_kind kind;
+} fields[HTTP_HEADERS] = {
+	[HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = { BYTES("Access-Control-Request-Headers"),
+	    FIELD_LIST },
+	[HTTP_AUTHORIZATION] = { BYTES("Authorization"), FIELD_SINGLE },
+	[HTTP_CONNECTION] = { BYTES("Connection"), FIELD_LIST },
+	[HTTP_CONTENT_LENGTH] = { BYTES("Content-Length"), FIELD_SINGLE },
+	[HTTP_CONTENT_TYPE] = { BYTES("Content-Type"), FIELD_SINGLE },
+	[HTTP_COOKIE] = { BYTES("Cookie"), FIELD_COOKIES },
+	[HTTP_EXPECT] = { BYTES("Expect"), FIELD_LIST },
+	[HTTP_FORWARDED] = { BYTES("Forwarded"), FIELD_LIST },
+	[HTTP_HOST] = { BYTES("Host"), FIELD_SINGLE },
+	[HTTP_IF_NONE_MATCH] = { BYTES("If-None-Match"), FIELD_LIST },
+	[HTTP_ORIGIN] = { BYTES("Origin"), FIELD_SINGLE },
+	[HTTP_REFERER] = { BYTES("Referer"), FIELD_SINGLE },
+	[HTTP_SEC_FETCH_SITE] = { BYTES("Sec-Fetch-Site"), FIELD_SINGLE },
+	[HTTP_TRANSFER_ENCODING] = { BYTES("Transfer-Encoding"), FIELD_SINGLE },
+	[HTTP_X_FORWARDED_FOR] = { BYTES("X-Forwarded-For"), FIELD_LIST },
+	[HTTP_X_FORWARDED_HOST] = { BYTES("X-Forwarded-Host"), FIELD_LIST },
+	[HTTP_X_FORWARDED_PROTO] = { BYTES("X-Forwarded-Proto"), FIELD_LIST },
 };
 
-/* Of these, a second line is an attempt to be read differently by somebody else. */
-static bool must_be_single(enum http_header h)
+/* Its place in the table, or HTTP_HEADERS. */
+static enum http_header known_header(struct bytes name)
 {
-	return h == HTTP_CONTENT_LENGTH || h == HTTP_TRANSFER_ENCODING || h == HTTP_HOST ||
-	       h == HTTP_ORIGIN;
+	unsigned h = 0;
+
+	while (h < HTTP_HEADERS &&
+	       (name.n != fields[h].name.n || strncasecmp(name.p, fields[h].name.p, name.n) != 0))
+		h++;
+	return (enum http_header)h;
 }
 
 /* RFC 9110 section 5.6.2: tchar, a bit for each of the 128 characters of ASCII. */
@@ -168,6 +187,8 @@ struct head_check {
 	struct http_request *r;
 	const char *end; /* of what was read of the head; NULL: does not matter */
 	size_t octets;   /* in names and values */
+	uint32_t again;  /* a bit for each known header that came on several lines */
+	size_t cookies;  /* what the largest line of cookies costs libmicrohttpd */
 	const char *wrong;
 };
 
@@ -218,30 +239,6 @@ static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const cha
 	return check->wrong ? MHD_NO : MHD_YES;
 }
 
-static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
-    size_t key_size, const char *value, size_t value_size)
-{
-	struct head_check *check = arg;
-	struct http_request *r = check->r;
-	struct bytes name = { key, key_size }, v = { value ? value : "", value ? value_size : 0 };
-
-	if (check_field(arg, kind, key, key_size, value, value_size) != MHD_YES)
-		return MHD_NO;
-	r->pool_octets += FIELD_RECORD;
-	for (int h = 0; h < HTTP_HEADERS; h++) {
-		if (!bytes_equal_nocase(name, header_names[h]))
-			continue;
-		if (!r->headers[h].p) {
-			r->headers[h] = v;
-		} else if (must_be_single((enum http_header)h)) {
-			check->wrong = "A header stands twice that may stand once only.";
-			return MHD_NO;
-		}
-		break;
-	}
-	return MHD_YES;
-}
-
 /* libmicrohttpd takes one of the Cookie headers apart, in a copy. */
 static size_t pool_of_cookies(struct bytes cookies)
 {
@@ -251,6 +248,94 @@ static size_t pool_of_cookies(struct bytes cookies)
 		if (cookies.p[i] == ';' || cookies.p[i] == ',')
 			n += FIELD_RECORD;
 	return n;
+}
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
+    size_t key_size, const char *value, size_t value_size)
+{
+	struct head_check *check = arg;
+	struct http_request *r = check->r;
+	struct bytes name = { key, key_size }, v = { value ? value : "", value ? value_size : 0 };
+	enum http_header h;
+
+	if (check_field(arg, kind, key, key_size, value, value_size) != MHD_YES)
+		return MHD_NO;
+	r->pool_octets += FIELD_RECORD;
+	h = known_header(name);
+	if (h == HTTP_HEADERS)
+		return MHD_YES;
+	if (h == HTTP_COOKIE && check->cookies < pool_of_cookies(v))
+		check->cookies = pool_of_cookies(v);
+	if (!r->headers[h].p) {
+		r->headers[h] = v;
+	} else if (fields[h].kind == FIELD_SINGLE) {
+		check->wrong = "A header stands twice that may stand once only.";
+		return MHD_NO;
+	} else {
+		check->again |= UINT32_C(1) << h;
+	}
+	return MHD_YES;
+}
+
+/* --- several lines are one ---------------------------------------------- */
+
+struct joining {
+	struct bytes name;
+	struct buf *out;
+	int lines; /* or -ENOMEM */
+};
+
+static enum MHD_Result on_line(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_size,
+    const char *value, size_t value_size)
+{
+	struct joining *j = arg;
+	struct bytes line =
+	    field_trim((struct bytes){ value ? value : "", value ? value_size : 0 });
+	/* Those that HTTP/2 has cut apart are joined as RFC 9113 section 8.2.3 says */
+	bool is_cookie = bytes_equal_nocase(j->name, fields[HTTP_COOKIE].name);
+
+	(void)kind;
+	if (!bytes_equal_nocase((struct bytes){ key, key_size }, j->name))
+		return MHD_YES;
+	if ((j->lines > 0 && buf_add(j->out, is_cookie ? "; " : ", ", 2) < 0) ||
+	    buf_add(j->out, line.p, line.n) < 0) {
+		j->lines = -ENOMEM;
+		return MHD_NO;
+	}
+	j->lines++;
+	return MHD_YES;
+}
+
+/* The one place where lines of one name become one value. */
+static int join(const struct http_request *r, struct bytes name, struct buf *out)
+{
+	struct joining j = { name, out, 0 };
+
+	MHD_get_connection_values_n(r->conn->mhd, MHD_HEADER_KIND, on_line, &j);
+	return j.lines;
+}
+
+/* There is room for all from the beginning, so that the views stay good: a separator is no longer
+ * than the line end in its place. */
+static void join_known(struct http_request *r, uint32_t again)
+{
+	if (!again)
+		return;
+	r->no_memory = !buf_reserve(&r->joined, r->header_bytes);
+	for (unsigned h = 0; h < HTTP_HEADERS && !r->no_memory; h++) {
+		size_t before = buf_len(&r->joined);
+
+		if (!(again >> h & 1))
+			continue;
+		r->no_memory = join(r, fields[h].name, &r->joined) < 0;
+		r->headers[h] =
+		    (struct bytes){ buf_data(&r->joined) + before, buf_len(&r->joined) - before };
+	}
+}
+
+int http_request_join_header(const struct http_request *r, const char *name, struct buf *out)
+{
+	return join(r, bytes_of(name), out);
 }
 
 /* Whether the head is as long as it may be at most, and leaves room for a response: without that
@@ -320,7 +405,8 @@ const char *http_request_read_head(struct http_request *r, const char *method, c
 		return "A header line is malformed.";
 	if (r->is_1_1 && !r->headers[HTTP_HOST].p)
 		return "The Host header is missing.";
-	r->pool_octets += pool_of_cookies(r->headers[HTTP_COOKIE]);
+	join_known(r, check.again);
+	r->pool_octets += check.cookies ? check.cookies : pool_of_cookies((struct bytes){ 0 });
 	r->is_oversized = !fits(r);
 	return check_framing(r);
 }
@@ -379,42 +465,13 @@ bool http_request_is_1_1(const struct http_request *r)
 	return r->is_1_1;
 }
 
-/* Takes the next element off a comma-separated list; empty ones are skipped. */
-static bool next_element(struct bytes *list, struct bytes *element)
-{
-	size_t i = 0, from, to;
-
-	while (i < list->n && (list->p[i] == ' ' || list->p[i] == '\t' || list->p[i] == ','))
-		i++;
-	from = i;
-	while (i < list->n && list->p[i] != ',')
-		i++;
-	for (to = i; to > from && (list->p[to - 1] == ' ' || list->p[to - 1] == '\t'); to--)
-		;
-	*element = (struct bytes){ list->p + from, to - from };
-	list->p += i;
-	list->n -= i;
-	return to > from;
-}
-
-/* Whether a comma-separated list has a token, in any case. */
-static bool has_token(struct bytes list, struct bytes token)
-{
-	struct bytes element;
-
-	while (next_element(&list, &element))
-		if (bytes_equal_nocase(element, token))
-			return true;
-	return false;
-}
-
 bool http_request_keeps_alive(const struct http_request *r)
 {
 	struct bytes connection = r->headers[HTTP_CONNECTION];
 
-	if (r->conn->server->draining || has_token(connection, BYTES("close")))
+	if (r->conn->server->draining || field_has_token(connection, BYTES("close")))
 		return false;
-	return r->is_1_1 || has_token(connection, BYTES("keep-alive"));
+	return r->is_1_1 || field_has_token(connection, BYTES("keep-alive"));
 }
 
 bool http_request_is_tls(const struct http_request *r)
@@ -435,16 +492,6 @@ const struct addr *http_request_peer(const struct http_request *r)
 struct bytes http_request_header(const struct http_request *r, enum http_header h)
 {
 	return r->headers[h];
-}
-
-struct bytes http_request_find_header(const struct http_request *r, const char *name)
-{
-	const char *value = NULL;
-	size_t n = 0;
-
-	MHD_lookup_connection_value_n(
-	    r->conn->mhd, MHD_HEADER_KIND, name, strlen(name), &value, &n);
-	return (struct bytes){ value, value ? n : 0 };
 }
 
 struct each {
@@ -483,7 +530,7 @@ static void search_line(struct bytes name, struct bytes value, void *arg)
 
 	if (search->found || !bytes_equal_nocase(name, search->name))
 		return;
-	while (!search->found && next_element(&value, &element))
+	while (!search->found && field_next(&value, ',', &element))
 		search->found = search->is_it(element);
 }
 
@@ -498,23 +545,12 @@ bool http_request_has_element(
 
 struct bytes http_request_cookie(const struct http_request *r, const char *name)
 {
-	struct bytes all = r->headers[HTTP_COOKIE];
-	size_t len = strlen(name), i = 0;
+	struct bytes all = r->headers[HTTP_COOKIE], pair;
+	size_t len = strlen(name);
 
-	while (i < all.n) {
-		size_t from, to;
-
-		while (i < all.n && (all.p[i] == ' ' || all.p[i] == '\t' || all.p[i] == ';'))
-			i++;
-		from = i;
-		while (i < all.n && all.p[i] != ';')
-			i++;
-		for (to = i; to > from && (all.p[to - 1] == ' ' || all.p[to - 1] == '\t'); to--)
-			;
-		if (to - from > len && memcmp(all.p + from, name, len) == 0 &&
-		    all.p[from + len] == '=')
-			return (struct bytes){ all.p + from + len + 1, to - from - len - 1 };
-	}
+	while (field_next(&all, ';', &pair))
+		if (pair.n > len && memcmp(pair.p, name, len) == 0 && pair.p[len] == '=')
+			return (struct bytes){ pair.p + len + 1, pair.n - len - 1 };
 	return (struct bytes){ 0 };
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -18,19 +19,25 @@
 struct http_request;
 struct http_server;
 
-/* The headers looked at on hot paths, found in one pass over the request. */
+/* The headers that we look at, found in one pass over the request. Whether one is a list, and what
+ * becomes of it if it comes on several lines, is in the table of http_request.c. */
 enum http_header {
 	HTTP_ACCESS_CONTROL_REQUEST_HEADERS,
+	HTTP_AUTHORIZATION,
 	HTTP_CONNECTION,
 	HTTP_CONTENT_LENGTH,
 	HTTP_CONTENT_TYPE,
 	HTTP_COOKIE,
 	HTTP_EXPECT,
+	HTTP_FORWARDED,
 	HTTP_HOST,
 	HTTP_IF_NONE_MATCH,
 	HTTP_ORIGIN,
+	HTTP_REFERER,
+	HTTP_SEC_FETCH_SITE,
 	HTTP_TRANSFER_ENCODING,
 	HTTP_X_FORWARDED_FOR,
+	HTTP_X_FORWARDED_HOST,
 	HTTP_X_FORWARDED_PROTO,
 	HTTP_HEADERS
 };
@@ -54,10 +61,12 @@ const void *http_request_door(const struct http_request *r);
 /* Where the connection comes from; a proxy's address if there is one. */
 const struct addr *http_request_peer(const struct http_request *r);
 
-/* First value of a known header; .p is NULL if absent. */
+/* The value of a known header, of all its lines if it is a list (RFC 9110 section 5.3); .p is NULL
+ * if absent. */
 struct bytes http_request_header(const struct http_request *r, enum http_header h);
-/* First value of any header, by name in any case; .p is NULL if absent. */
-struct bytes http_request_find_header(const struct http_request *r, const char *name);
+/* Appends the value of any header, by name in any case, all its lines joined. How many lines there
+ * were, or -ENOMEM. */
+int http_request_join_header(const struct http_request *r, const char *name, struct buf *out);
 typedef void (*http_header_fn)(struct bytes name, struct bytes value, void *arg);
 void http_request_each_header(const struct http_request *r, http_header_fn fn, void *arg);
 /* Whether one of the elements of a list field is what is looked for; all its lines are one list

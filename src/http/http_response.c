@@ -11,12 +11,11 @@
 #include "base/mem.h"
 #include "http/http_forwarded.h"
 
-bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head)
+/* Lines in a copy, which is taken apart. */
+static bool add_lines(struct MHD_Response *response, char *at, size_t n)
 {
-	char copy[HTTP_HEAD_MAX];
-	char *at = copy, *end = copy + head->len;
+	char *end = at + n;
 
-	memcpy(copy, head->text, head->len);
 	while (at < end) {
 		char *colon = memchr(at, ':', (size_t)(end - at));
 		char *eol = memchr(at, '\r', (size_t)(end - at));
@@ -29,12 +28,30 @@ bool http_response_add_lines(struct MHD_Response *response, const struct http_he
 	return true;
 }
 
+static bool add_more_lines(struct MHD_Response *response, struct bytes more)
+{
+	char *copy = more.n ? mem_strndup(more.p, more.n) : NULL;
+	bool ok = more.n == 0 || (copy && add_lines(response, copy, more.n));
+
+	mem_free(copy);
+	return ok;
+}
+
+bool http_response_add_lines(struct MHD_Response *response, const struct http_head *head)
+{
+	char copy[HTTP_HEAD_MAX];
+
+	memcpy(copy, head->text, head->len);
+	return add_lines(response, copy, head->len) && add_more_lines(response, head->more);
+}
+
 /* --- answers without a body: few, and the same again and again ---------------- */
 
 static bool is_head_of(const struct http_ready *ready, const struct http_head *head)
 {
 	return ready->response && ready->head.status == head->status &&
-	       ready->head.len == head->len && memcmp(ready->head.text, head->text, head->len) == 0;
+	       ready->head.more.p == head->more.p && ready->head.len == head->len &&
+	       memcmp(ready->head.text, head->text, head->len) == 0;
 }
 
 /* With the lines of this head, or NULL when memory is out; `response` may be NULL. */
@@ -60,6 +77,7 @@ static struct MHD_Response *ready_response(struct http_server *server, const str
 	place->response =
 	    with_lines(MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), head);
 	place->head.status = head->status;
+	place->head.more = head->more;
 	place->head.len = head->len;
 	memcpy(place->head.text, head->text, head->len);
 	server->ready_next++;
@@ -105,9 +123,16 @@ void http_response_queue(
 		MHD_destroy_response(response);
 }
 
+static void respond_cut(struct http_request *r)
+{
+	http_respond_text(r, 500, "The head of the answer is too large.");
+}
+
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body)
 {
-	if (body.n == 0 && !r->conn->server->draining)
+	if (head->is_cut)
+		respond_cut(r);
+	else if (body.n == 0 && !r->conn->server->draining)
 		queue(r, head->status, ready_response(r->conn->server, head));
 	else
 		http_response_queue(r, head,
@@ -124,6 +149,17 @@ void http_respond_text(struct http_request *r, unsigned status, const char *sent
 	http_head_init(&head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	http_respond(r, &head, (struct bytes){ body, (size_t)n });
+}
+
+/* Of a head that is not sound nothing is believed, and nothing but the sentence said. */
+static void make_refusal(struct http_request *r, unsigned status, struct http_head *head)
+{
+	const struct http_server *server = r->conn->server;
+
+	http_head_init(head, status);
+	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
+	if (r->is_sound && server->handler->refusal)
+		server->handler->refusal(r, head, server->arg);
 }
 
 enum http_refusal http_refusal_of(unsigned status)
@@ -165,15 +201,19 @@ void http_refuse(struct http_request *r, unsigned status, const char *sentence)
 {
 	struct http_server *server = r->conn->server;
 	struct stream s;
-	char text[HTTP_LAST_WORDS_MAX];
-	struct stream_piece piece = { text, 0, NULL };
+	struct http_head head;
+	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA], body[256];
+	int n = snprintf(body, sizeof(body), "%s\n", sentence);
+	struct stream_piece pieces[2] = { { text, 0, NULL }, { body, (size_t)n, NULL } };
 
 	count_refusal(r, status, sentence);
+	make_refusal(r, status, &head);
 	if (http_take(r, &s) < 0) {
-		http_respond_text(r, status, sentence);
+		http_respond(r, &head, (struct bytes){ body, (size_t)n });
 		return;
 	}
-	piece.n = http_render_last_words(text, status, sentence);
-	stream_write(&s, &piece, 1);
+	pieces[0].n = http_head_render(text, status, (struct bytes){ head.text, head.len },
+	    (struct http_framing){ .keep_alive = false, .length = n });
+	stream_write(&s, pieces, 2);
 	http_server_end(server, &s);
 }

@@ -380,31 +380,31 @@ static enum MHD_Result verdict(const struct http_request *r)
 	return r->state == REQUEST_TAKEN || r->state == REQUEST_FAILED ? MHD_NO : MHD_YES;
 }
 
-/* `wrong` is a sentence, or NULL if it is too large. */
-static void refuse_head(struct http_request *r, const char *wrong)
+/* Whether the head is not good, and that has been said; `wrong` is a sentence or NULL. */
+static bool refuses_head(struct http_request *r, const char *wrong)
 {
+	r->is_sound = !wrong && !r->no_memory;
 	if (wrong)
 		http_refuse(r, 400, wrong);
-	else
+	else if (r->no_memory)
+		http_refuse(r, 503, "Out of memory.");
+	else if (r->is_oversized)
 		http_refuse(r, 431, "The head of the request is too large.");
+	return !r->is_sound || r->is_oversized;
 }
 
 static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
 {
 	struct http_server *server = r->conn->server;
 	struct bytes length;
-	const char *wrong;
 
 	server->counters.requests++;
 	list_remove(&r->node);
 	list_init(&r->node);
 	r->body_begun = loop_now(server->loop);
 	set_deadline(r->conn, server->limits->body.grace_ms);
-	wrong = http_request_read_head(r, method, version);
-	if (wrong || r->is_oversized) {
-		refuse_head(r, wrong);
+	if (refuses_head(r, http_request_read_head(r, method, version)))
 		return verdict(r);
-	}
 	r->body_limit = server->handler->body_limit(r, server->arg);
 	length = r->headers[HTTP_CONTENT_LENGTH];
 	if (length.p && strtoull(length.p, NULL, 10) > r->body_limit)
@@ -427,15 +427,11 @@ static enum MHD_Result body(struct http_request *r, const char *p, size_t *n)
 static enum MHD_Result complete(struct http_request *r)
 {
 	struct http_server *server = r->conn->server;
-	const char *wrong;
 
 	if (r->state != REQUEST_READING)
 		return verdict(r);
-	wrong = r->chunked ? http_request_read_trailer(r) : NULL;
-	if (wrong || r->is_oversized) {
-		refuse_head(r, wrong);
+	if (refuses_head(r, r->chunked ? http_request_read_trailer(r) : NULL))
 		return verdict(r);
-	}
 	http_conn_wait_for_response(r->conn);
 	if (http_postpone(r))
 		return MHD_YES;
@@ -539,7 +535,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 	    MHD_OPTION_EXTERNAL_LOGGER, on_log, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
 	    server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
 	    on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, server,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits->header_bytes + HTTP_POOL_EXTRA,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    server->limits->header_bytes + HTTP_POOL_EXTRA + server->limits->more_bytes,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)1 << 30, /* ours is above us */
 	    MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT,
 	    (int)http_library_is_strict(), MHD_OPTION_END);

@@ -28,6 +28,7 @@ struct http_limits {
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
 	struct pace body;           /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
+	size_t more_bytes;          /* longest http_head.more of any response */
 	const struct http_trust *trust; /* whom to believe who a client is, for the log; or NULL */
 };
 
@@ -37,6 +38,9 @@ struct http_handler {
 	size_t (*body_limit)(struct http_request *r, void *arg);
 	/* The request is complete: answer it. */
 	void (*serve)(struct http_request *r, void *arg);
+	/* It is refused before it came to that: adds what lets the page behind it see the refusal.
+	 * May be NULL. */
+	void (*refusal)(struct http_request *r, struct http_head *head, void *arg);
 };
 
 struct http_counters {
@@ -82,6 +86,8 @@ void http_server_each_body(
 void http_server_drain(struct http_server *server);
 
 /* --- answers ------------------------------------------------------------ */
+
+/* None of them cuts a head: one that has not room for its lines is answered with 500 instead. */
 
 /* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);

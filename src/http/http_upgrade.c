@@ -97,6 +97,10 @@ int http_upgrade(struct http_request *r, const char *protocol, const struct http
 
 	if (!response)
 		return -ENOMEM;
+	if (head->is_cut) {
+		MHD_destroy_response(response);
+		return -E2BIG;
+	}
 	if (!http_response_add_lines(response, head)) {
 		MHD_destroy_response(response);
 		return -ENOMEM;

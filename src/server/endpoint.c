@@ -15,6 +15,7 @@
  * escaped slash or dot is never taken for structure.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -34,7 +35,7 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 	for (size_t i = 0; i < list->count; i++) {
 		if (strcmp(list->items[i], "*") == 0)
 			to->any = true;
-		to->allowed[to->count++] = bytes_of(list->items[i]);
+		to->allowed[to->count++] = http_origin_rule(bytes_of(list->items[i]));
 	}
 	return 0;
 }
@@ -44,6 +45,24 @@ static const struct endpoint_ops endpoint_ops = {
 	.subprotocol = endpoint_subprotocol,
 	.headers = endpoint_headers,
 };
+
+/* By the words of the table of options. */
+static enum cookie_rule cookie_rule(const char *word)
+{
+	static const char *const words[] = {
+		[COOKIE_AUTO] = "auto",
+		[COOKIE_YES] = "true",
+		[COOKIE_NO] = "false",
+		[COOKIE_LAX] = "lax",
+		[COOKIE_STRICT] = "strict",
+		[COOKIE_NONE] = "none",
+	};
+	unsigned i = 0;
+
+	while (i < COOKIE_NONE && strcmp(words[i], word) != 0)
+		i++;
+	return (enum cookie_rule)i;
+}
 
 static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t max_message_bytes)
 {
@@ -71,6 +90,8 @@ static void fill_base(
 	b->max_message_bytes = o->max_message_bytes;
 	b->max_body_bytes = o->max_body_bytes;
 	b->session_cookie = o->session_cookie;
+	b->cookie_secure = cookie_rule(o->session_cookie_secure);
+	b->cookie_same_site = cookie_rule(o->session_cookie_same_site);
 	b->ws = ws_limits(o, o->max_body_bytes);
 	b->ws_raw = ws_limits(o, o->max_message_bytes);
 	b->max_frame_messages = (unsigned)o->websocket_max_messages;
@@ -110,7 +131,6 @@ struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *p
 	}
 	ep->prefix_len = strlen(prefix);
 	ep->base.prefix = ep->prefix;
-	ep->base.origins.trust = &server->trust;
 	ep->own_options = options;
 	return ep;
 }
@@ -124,6 +144,7 @@ void endpoint_free(struct server_endpoint *ep)
 	mem_free(ep->base.origins.allowed);
 	mem_free(ep->prefix);
 	mem_free(ep->iframe);
+	mem_free(ep->iframe_lines);
 	mem_free(ep);
 }
 
@@ -196,6 +217,17 @@ static size_t decode_id(struct bytes raw, char out[ID_MAX])
 	return (size_t)n;
 }
 
+/* --- one request on its way ------------------------------------------------- */
+
+struct visit {
+	struct reactor *reactor;
+	struct http_request *http;
+	struct http_client client;
+	struct server_endpoint *endpoint; /* NULL: of none */
+	struct bytes rest;                /* of the path behind its prefix */
+	struct bytes path;                /* before SockJS's own part of that, the application's */
+};
+
 static void not_found(struct http_request *r)
 {
 	http_respond_text(r, 404, "There is nothing here.");
@@ -215,38 +247,84 @@ void endpoint_refused(const struct server_endpoint *ep, struct http_request *r,
 
 /* What a page may be: of the origin the client has reached us by, or listed. Without memory, less
  * of it is said. */
-static void list_allowed(const struct server_endpoint *ep, struct http_request *r, struct buf *out)
+static void list_allowed(const struct visit *v, struct buf *out)
 {
-	const struct string_list *allowed = &ep->options.allowed_origins;
-	struct bytes host = http_request_header(r, HTTP_HOST);
-	int err = buf_printf(out, "%s://%.*s (its own)",
-	    http_client_is_tls(&ep->server->trust, r) ? "https" : "http", (int)host.n,
-	    host.n ? host.p : "");
+	const struct string_list *allowed = &v->endpoint->options.allowed_origins;
+	struct bytes host = v->client.host;
+	int err = buf_printf(out, "%s://%.*s (its own)", v->client.is_tls ? "https" : "http",
+	    (int)host.n, host.n ? host.p : "");
 
 	for (size_t i = 0; i < allowed->count && buf_len(out) < ALLOWED_SHOWN && err == 0; i++)
 		err = buf_printf(out, ", %s", allowed->items[i]);
 }
 
-static void origin_refused(const struct server_endpoint *ep, struct http_request *r)
+static void origin_refused(const struct visit *v)
 {
-	struct addr client = http_client_address(&ep->server->trust, r);
 	struct buf allowed = BUF_INIT;
 
-	list_allowed(ep, r, &allowed);
-	http_refused(http_request_server(r), HTTP_REFUSED_ORIGIN, &client,
-	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", ep->prefix), LOG_INT("status", 403),
-	        LOG_BYTES("origin", http_request_header(r, HTTP_ORIGIN)),
-	        LOG_BYTES("referer", http_request_find_header(r, "Referer")),
-	        LOG_BYTES("host", http_request_header(r, HTTP_HOST)),
+	list_allowed(v, &allowed);
+	http_refused(http_request_server(v->http), HTTP_REFUSED_ORIGIN, &v->client.address,
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", v->endpoint->prefix), LOG_INT("status", 403),
+	        LOG_BYTES("origin", http_request_header(v->http, HTTP_ORIGIN)),
+	        LOG_BYTES("referer", http_request_header(v->http, HTTP_REFERER)),
+	        LOG_BYTES("host", v->client.host),
 	        LOG_BYTES("allowed", ((struct bytes){ allowed.data ? buf_data(&allowed) : "",
 	                                 buf_len(&allowed) }))));
 	buf_fini(&allowed);
 }
 
-static void refuse_origin(struct http_request *r, const struct server_endpoint *ep)
+/* A refusal by an endpoint carries what lets the page behind the request see it, if its origin may.
+ */
+static void refuse(const struct visit *v, unsigned status, const char *sentence)
 {
-	origin_refused(ep, r);
-	http_respond_text(r, 403, "This origin is not allowed here.");
+	struct http_head head;
+	char body[256];
+	int n = snprintf(body, sizeof(body), "%s\n", sentence);
+
+	http_head_init(&head, status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_origin_add_allowance(&v->endpoint->base.origins, &v->client, v->http, &head);
+	http_respond(v->http, &head, (struct bytes){ body, (size_t)n });
+}
+
+/* Where every request of a page that may not connect ends. */
+static void refuse_origin(const struct visit *v)
+{
+	origin_refused(v);
+	http_respond_text(v->http, 403, "This origin is not allowed here.");
+}
+
+/* What it wants repeated does not fit into an answer. */
+static void refuse_long_header(const struct visit *v)
+{
+	endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_HEAD_TOO_LARGE, 431);
+	refuse(v, 431, "A header is too long to be answered.");
+}
+
+/* Where every request for a host that is not ours ends. */
+static void refuse_host(const struct visit *v)
+{
+	http_refused(http_request_server(v->http), HTTP_REFUSED_HOST, &v->client.address,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", 421), LOG_BYTES("host", v->client.host)));
+	http_respond_text(v->http, 421, "This host is not served here.");
+}
+
+void endpoint_refusal(struct http_request *r, struct http_head *head, void *arg)
+{
+	struct reactor *reactor = arg;
+	struct bytes rest;
+	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+	struct http_client client;
+
+	if (ep && http_client_read(&reactor->server->trust, r, &client) == NULL)
+		http_origin_add_allowance(&ep->base.origins, &client, r, head);
+}
+
+static void say_method(struct http_request *r, struct http_head *head, const char *allow)
+{
+	head->status = 405;
+	http_head_add(head, "Allow", allow);
+	http_respond(r, head, (struct bytes){ 0 });
 }
 
 void endpoint_refuse_method(struct http_request *r, const char *allow)
@@ -259,8 +337,17 @@ void endpoint_refuse_method(struct http_request *r, const char *allow)
 	    HTTP_REFUSED_FIELDS(LOG_INT("status", 405),
 	        LOG_BYTES("method", http_request_method_name(r)), LOG_STR("allowed", allow)));
 	http_head_init(&head, 405);
-	http_head_add(&head, "Allow", allow);
-	http_respond(r, &head, (struct bytes){ 0 });
+	say_method(r, &head, allow);
+}
+
+static void refuse_method(const struct visit *v, const char *allow)
+{
+	struct http_head head;
+
+	endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_METHOD, 405);
+	http_head_init(&head, 405);
+	http_origin_add_allowance(&v->endpoint->base.origins, &v->client, v->http, &head);
+	say_method(v->http, &head, allow);
 }
 
 void endpoint_answer_options(struct http_request *r, const char *methods, struct http_head *head)
@@ -283,12 +370,14 @@ static void answer_transport_options(const struct transport_request *t)
 	    t->http, t->transport->methods == HTTP_POST ? "OPTIONS, POST" : "OPTIONS, GET", &head);
 }
 
-static void refuse_transport_method(const struct transport_request *t)
+static void refuse_transport_method(const struct visit *v, const struct transport *transport)
 {
-	bool post = t->transport->methods == HTTP_POST, cors = t->transport->is_cors;
+	bool post = transport->methods == HTTP_POST;
 
-	endpoint_refuse_method(
-	    t->http, post ? (cors ? "OPTIONS, POST" : "POST") : (cors ? "OPTIONS, GET" : "GET"));
+	if (transport->is_cors)
+		refuse_method(v, post ? "OPTIONS, POST" : "OPTIONS, GET");
+	else
+		endpoint_refuse_method(v->http, post ? "POST" : "GET");
 }
 
 static bool is_coding(struct bytes element)
@@ -314,34 +403,36 @@ static void refuse_coding(const struct transport_request *t)
 	http_head_add(&head, "Accept-Encoding", "identity");
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_never_cache(&head);
-	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client,
+	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client.address,
 	    HTTP_REFUSED_FIELDS(
 	        LOG_STR("endpoint", t->endpoint->prefix), LOG_STR("why", "Content-Encoding")));
 	http_respond(
 	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
 }
 
-static void serve_transport(struct server_endpoint *ep, struct reactor *reactor,
-    struct http_request *r, struct bytes path, const struct transport *transport,
-    struct bytes session_id)
+static void serve_transport(
+    const struct visit *v, const struct transport *transport, struct bytes session_id)
 {
 	struct transport_request t = {
-		.http = r,
-		.endpoint = &ep->base,
+		.http = v->http,
+		.endpoint = &v->endpoint->base,
 		.transport = transport,
-		.path = path,
+		.path = v->path,
 		.session_id = session_id,
-		.client = http_client_address(&ep->server->trust, r),
-		.reactor = &reactor->base,
+		.client = v->client,
+		.reactor = &v->reactor->base,
 	};
-	enum http_method method = http_request_method(r);
+	enum http_method method = http_request_method(v->http);
 
-	if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
-		refuse_origin(r, ep);
+	if (http_origin_check(&t.endpoint->origins, &v->client, v->http, transport->evidence) ==
+	    HTTP_ORIGIN_REFUSED)
+		refuse_origin(v);
+	else if (!transport_can_answer(&t))
+		refuse_long_header(v);
 	else if (method == HTTP_OPTIONS && transport->is_cors)
 		answer_transport_options(&t);
 	else if ((method & transport->methods) == 0)
-		refuse_transport_method(&t);
+		refuse_transport_method(v, transport);
 	else if (has_coded_body(&t))
 		refuse_coding(&t);
 	else
@@ -365,22 +456,21 @@ static bool is_offered(const struct server_endpoint *ep, const struct transport 
 	return false;
 }
 
-static void serve_session(struct server_endpoint *ep, struct reactor *reactor,
-    struct http_request *r, struct bytes path, struct bytes rest)
+static void serve_session(const struct visit *v)
 {
-	struct bytes server = take_segment(&rest), session = take_segment(&rest),
+	struct bytes rest = v->rest, server = take_segment(&rest), session = take_segment(&rest),
 	             last = take_segment(&rest);
 	const struct transport *transport = transport_find(last);
 	char server_id[ID_MAX], session_id[ID_MAX];
 	size_t n = decode_id(session, session_id);
 
-	if (rest.n > 0 || !transport || !is_offered(ep, transport) || n == 0 ||
+	if (rest.n > 0 || !transport || !is_offered(v->endpoint, transport) || n == 0 ||
 	    decode_id(server, server_id) == 0) {
-		endpoint_refused(ep, r, HTTP_REFUSED_NOT_FOUND, 404);
-		not_found(r);
+		endpoint_refused(v->endpoint, v->http, HTTP_REFUSED_NOT_FOUND, 404);
+		refuse(v, 404, "There is nothing here.");
 		return;
 	}
-	serve_transport(ep, reactor, r, path, transport, (struct bytes){ session_id, n });
+	serve_transport(v, transport, (struct bytes){ session_id, n });
 }
 
 /* --- a path of the application's own ------------------------------------ */
@@ -457,6 +547,20 @@ static void greet(struct http_request *r)
 	http_respond(r, &head, BYTES("Welcome to SockJS!\n"));
 }
 
+static void serve_info(const struct visit *v)
+{
+	struct server_endpoint *ep = v->endpoint;
+
+	if (http_origin_check(&ep->base.origins, &v->client, v->http, HTTP_ORIGIN_UNLESS_FOREIGN) ==
+	    HTTP_ORIGIN_REFUSED)
+		refuse_origin(v);
+	else if (http_request_header(v->http, HTTP_ACCESS_CONTROL_REQUEST_HEADERS).n >
+	         HTTP_ECHO_MAX)
+		refuse_long_header(v);
+	else
+		info_serve(ep, &v->client, v->http, v->reactor->draining);
+}
+
 static bool is_websocket(struct bytes element)
 {
 	return bytes_equal_nocase(element, BYTES("websocket"));
@@ -469,31 +573,27 @@ static bool is_for_websocket(const struct http_request *r)
 	       http_request_has_element(r, "Upgrade", is_websocket);
 }
 
-static void serve_endpoint(
-    struct server_endpoint *ep, struct reactor *reactor, struct http_request *r, struct bytes rest)
+static void serve_endpoint(struct visit *v)
 {
-	struct bytes path = { 0 };
+	struct server_endpoint *ep = v->endpoint;
 	bool raw = endpoint_offers(ep, "websocket_raw"), is_prefix;
 
-	if (ep->options.subpaths && !take_subpath(&rest, &path)) {
-		not_found(r);
+	if (ep->options.subpaths && !take_subpath(&v->rest, &v->path)) {
+		not_found(v->http);
 		return;
 	}
-	is_prefix = rest.n == 0 || bytes_equal(rest, BYTES("/"));
-	if (raw && (bytes_equal(rest, BYTES("/websocket")) || (is_prefix && is_for_websocket(r))))
-		serve_transport(
-		    ep, reactor, r, path, &websocket_raw_transport, (struct bytes){ 0 });
+	is_prefix = v->rest.n == 0 || bytes_equal(v->rest, BYTES("/"));
+	if (raw &&
+	    (bytes_equal(v->rest, BYTES("/websocket")) || (is_prefix && is_for_websocket(v->http))))
+		serve_transport(v, &websocket_raw_transport, (struct bytes){ 0 });
 	else if (is_prefix)
-		greet(r);
-	else if (bytes_equal(rest, BYTES("/info")))
-		if (http_origin_check(&ep->base.origins, r) == HTTP_ORIGIN_REFUSED)
-			refuse_origin(r, ep);
-		else
-			info_serve(ep, r, reactor->draining);
-	else if (iframe_is_path(rest))
-		iframe_serve(ep, r);
+		greet(v->http);
+	else if (bytes_equal(v->rest, BYTES("/info")))
+		serve_info(v);
+	else if (iframe_is_path(v->rest))
+		iframe_serve(ep, v->http);
 	else
-		serve_session(ep, reactor, r, path, rest);
+		serve_session(v);
 }
 
 /* What the pages say of themselves, unless their directory has such a file of its own. */
@@ -509,21 +609,49 @@ static bool serve_version(const struct sockjs_server *server, struct http_reques
 	return true;
 }
 
+static void serve_public(struct visit *v)
+{
+	struct sockjs_server *server = v->reactor->server;
+	struct bytes path = http_request_path(v->http);
+
+	if (!http_host_is_allowed(&server->hosts, v->client.host))
+		refuse_host(v);
+	else if (v->endpoint)
+		serve_endpoint(v);
+	else if (path.p[0] == '*' && http_request_method(v->http) == HTTP_OPTIONS)
+		http_respond_text(v->http, 200, "OK");
+	else if (!(server->files && http_static_serve(server->files, v->http)) &&
+	         !serve_version(server, v->http))
+		not_found(v->http);
+}
+
+/* A browser does not come by a unix socket, and other clients ask for whatever they like there. */
+static void serve_internal(const struct visit *v)
+{
+	if (http_request_peer(v->http)->family != AF_UNIX &&
+	    !http_host_is_allowed(&v->reactor->server->internal_hosts, v->client.host))
+		refuse_host(v);
+	else
+		internal_serve(v->reactor, v->http);
+}
+
 void endpoint_serve(struct http_request *r, void *arg)
 {
-	struct reactor *reactor = arg;
-	struct sockjs_server *server = reactor->server;
-	struct bytes path = http_request_path(r), rest;
-	struct server_endpoint *ep = find_endpoint(server, path, &rest);
+	struct visit v = { .reactor = arg, .http = r };
+	struct sockjs_server *server = v.reactor->server;
 	const struct server_listener *door = http_request_door(r);
+	const char *wrong = http_client_read(&server->trust, r, &v.client);
 
-	if (door && door->is_internal)
-		internal_serve(reactor, r);
-	else if (ep)
-		serve_endpoint(ep, reactor, r, rest);
-	else if (path.p[0] == '*' && http_request_method(r) == HTTP_OPTIONS)
-		http_respond_text(r, 200, "OK");
-	else if (!(server->files && http_static_serve(server->files, r)) &&
-	         !serve_version(server, r))
-		not_found(r);
+	if (wrong) {
+		http_refused(http_request_server(r), HTTP_REFUSED_BAD_REQUEST, &v.client.address,
+		    HTTP_REFUSED_FIELDS(LOG_INT("status", 400), LOG_STR("answer", wrong)));
+		http_respond_text(r, 400, wrong);
+		return;
+	}
+	if (door && door->is_internal) {
+		serve_internal(&v);
+		return;
+	}
+	v.endpoint = find_endpoint(server, http_request_path(r), &v.rest);
+	serve_public(&v);
 }

@@ -45,21 +45,36 @@ static int add_escaped(struct buf *out, const char *url)
 	return 0;
 }
 
-int iframe_prepare(struct server_endpoint *ep)
+/* Of what a cache keeps: a 304 does not renew the policy that it has stored with the page. */
+static void make_etag(struct server_endpoint *ep)
 {
 	/* The same in each process */
 	static const struct map_seed seed = { 0x736f636b6a73, 0x696672616d65 };
-	struct buf page = BUF_INIT;
+	uint64_t of_page = map_hash(&seed, (struct bytes){ ep->iframe, ep->iframe_len }),
+	         of_lines =
+	             map_hash(&seed, (struct bytes){ ep->iframe_lines, ep->iframe_lines_len });
+
+	snprintf(ep->iframe_etag, sizeof(ep->iframe_etag), "\"%016llx\"",
+	    (unsigned long long)(of_page ^ (of_lines << 1 | of_lines >> 63)));
+}
+
+int iframe_prepare(struct server_endpoint *ep)
+{
+	struct buf page = BUF_INIT, lines = BUF_INIT;
 
 	if (buf_add_str(&page, before_url) < 0 || add_escaped(&page, ep->options.client_url) < 0 ||
-	    buf_add_str(&page, after_url) < 0) {
+	    buf_add_str(&page, after_url) < 0 ||
+	    http_origin_frame_ancestors(&ep->base.origins, &lines) < 0) {
 		buf_fini(&page);
+		buf_fini(&lines);
 		return -ENOMEM;
 	}
+	/* The memory of the buffers is ours now */
 	ep->iframe_len = buf_len(&page);
-	ep->iframe = buf_data(&page); /* the buffer's memory is ours now */
-	snprintf(ep->iframe_etag, sizeof(ep->iframe_etag), "\"%016llx\"",
-	    (unsigned long long)map_hash(&seed, (struct bytes){ ep->iframe, ep->iframe_len }));
+	ep->iframe = buf_data(&page);
+	ep->iframe_lines_len = buf_len(&lines);
+	ep->iframe_lines = buf_data(&lines);
+	make_etag(ep);
 	return 0;
 }
 
@@ -91,9 +106,9 @@ void iframe_serve(struct server_endpoint *ep, struct http_request *r)
 		return;
 	}
 	http_head_init(&head, 200);
-	http_head_cache_for_a_year(&head);
+	http_head_cache_but_ask(&head);
 	http_head_add(&head, "ETag", ep->iframe_etag);
-	http_origin_add_frame_ancestors(&ep->base.origins, &head);
+	head.more = (struct bytes){ ep->iframe_lines, ep->iframe_lines_len };
 	if (condition.p && http_etag_matches(condition, bytes_of(ep->iframe_etag))) {
 		head.status = 304;
 		http_respond(r, &head, (struct bytes){ 0 });

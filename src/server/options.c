@@ -15,7 +15,8 @@
 
 #include "base/mem.h"
 
-#define SHOWN_VALUE 80 /* octets of a wrong value that an error repeats */
+#define SHOWN_VALUE         80   /* octets of a wrong value that an error repeats */
+#define ALLOWED_ORIGINS_MAX 8000 /* octets of all together */
 
 /* --- fields ----------------------------------------------------------------------------------- */
 
@@ -450,6 +451,35 @@ static int check_listener(struct sockjs_options *o)
 	return 0;
 }
 
+/* The line that says who may frame the iframe page has to fit into a response. */
+static int check_ancestors(struct sockjs_options *o)
+{
+	const struct string_list *list = &o->endpoint.allowed_origins;
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		n += strlen(list->items[i]) + 1;
+	if (n <= ALLOWED_ORIGINS_MAX)
+		return 0;
+	return fail(o, -EINVAL,
+	    "allowed_origins: %zu octets in all are too many for the Content-Security-Policy of "
+	    "the "
+	    "iframe page; allowed: %d (scheme://*.domain stands for many)",
+	    n, ALLOWED_ORIGINS_MAX);
+}
+
+static int check_cookie(struct sockjs_options *o)
+{
+	const struct endpoint_options *e = &o->endpoint;
+
+	if (strcmp(e->session_cookie_same_site, "none") == 0 &&
+	    strcmp(e->session_cookie_secure, "false") == 0)
+		return fail(o, -EINVAL,
+		    "session_cookie_same_site: \"none\" needs session_cookie_secure; without it "
+		    "browsers refuse the cookie");
+	return 0;
+}
+
 /* What one transport can carry the others must carry too, or an application would see the
  * transport. */
 static int check_endpoint(struct sockjs_options *o)
@@ -466,7 +496,7 @@ static int check_endpoint(struct sockjs_options *o)
 			return fail(o, -EINVAL,
 			    "allowed_origins[%zu]: \"*\" allows every origin; it must stand alone",
 			    i);
-	return 0;
+	return check_ancestors(o) < 0 ? -EINVAL : check_cookie(o);
 }
 
 static int check_upstream(struct sockjs_options *o)

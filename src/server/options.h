@@ -42,6 +42,7 @@ struct option {
 	enum option_type type;
 	uint64_t min, max;         /* of a number; of a list: how many items */
 	bool or_one;               /* a list that may be one string in JSON, its only item */
+	bool or_bool;              /* a string of which true and false may be so in JSON */
 	const char *default_value; /* as text; NULL for null or an empty list */
 	size_t offset;             /* of the field in the structure of its scope */
 	const char
@@ -71,6 +72,9 @@ struct server_options {
 	char *www;            /* directory of static pages, or NULL */
 	char *client_library; /* file served as /sockjs.min.js (overrides www), or NULL */
 	struct string_list trusted_proxies;
+	char *proxy_headers; /* "auto", "x_forwarded" or "forwarded" */
+	struct string_list allowed_hosts;
+	struct string_list internal_allowed_hosts; /* internal.allowed_hosts */
 	uint64_t limit_connections;             /* limits.connections */
 	uint64_t limit_connections_per_address; /* 0: no limit; so are the next three */
 	uint64_t limit_connection_rate_per_address;
@@ -103,6 +107,8 @@ struct endpoint_options {
 	char *client_url;                   /* the script of the iframe page */
 	char *base_url;                     /* told by /info, or NULL */
 	char *session_cookie;               /* its name, or NULL: none needed */
+	char *session_cookie_secure;        /* "auto", "true" or "false" */
+	char *session_cookie_same_site;     /* "auto", "lax", "strict" or "none" */
 	bool bind_address;
 	bool subpaths;
 	uint64_t heartbeat_delay_ms;

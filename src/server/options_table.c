@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/http_host.h"
 #include "net/addr.h"
 #include "server/options.h"
 
@@ -26,6 +27,22 @@ static bool valid_token(const char *s)
 {
 	return only_of(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 	                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+/* One that is chosen stands in a response; see SUBPROTOCOL_MAX. */
+static bool valid_subprotocol(const char *s)
+{
+	return valid_token(s) && strlen(s) <= 2048;
+}
+
+static bool valid_cookie(const char *s)
+{
+	return valid_token(s) && strlen(s) <= 128;
+}
+
+static bool valid_host_rule(const char *s)
+{
+	return http_host_is_valid(bytes_of(s));
 }
 
 static bool valid_cidr(const char *s)
@@ -53,6 +70,16 @@ static bool valid_url(const char *s)
 		if (*s <= ' ' || *s == 0x7f || strchr("\"'<>\\`", *s))
 			return false;
 	return true;
+}
+
+/* A path would be taken for one below the endpoint by some clients and break others; what stands
+ * behind a "?" or "#" would be in the middle of what they make of it. */
+static bool valid_base_url(const char *s)
+{
+	const char *host = strstr(s, "://");
+
+	return valid_url(s) && s[0] != '/' && host[3] && !strchr("/:?#", host[3]) &&
+	       !strpbrk(s, "?#");
 }
 
 static bool valid_port(const char *s, const char *never)
@@ -176,6 +203,7 @@ bool options_is_prefix(const char *s)
 /* clang-format off */
 #define TOKEN  "letters, digits and !#$%&'*+-.^_`|~"
 #define URL    "a path that begins with /, or an http:// or https:// URL"
+#define HOST   "a host name, *.domain, an IP address, each without a port, or \"*\" for any"
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
 	       "scheme://*.domain, \"null\", or \"*\" for any"
 
@@ -205,7 +233,21 @@ static const struct option table[] = {
 		      "www." },
 	{ SERVER("trusted_proxies", OPTION_LIST, 0, 1000, NULL, trusted_proxies),
 	  .valid = valid_cidr, .allowed = "an IP address, a network such as 10.0.0.0/8, or unix",
-	  .sentence = "Peers whose X-Forwarded-For and X-Forwarded-Proto are believed." },
+	  .sentence = "Peers that are believed who the client is, by which scheme it came and for which "
+		      "host it asked." },
+	{ SERVER("proxy_headers", OPTION_STRING, 0, 0, "auto", proxy_headers),
+	  .allowed = "auto x_forwarded forwarded",
+	  .sentence = "Where they say it: in X-Forwarded-For, -Proto and -Host, or in Forwarded (RFC "
+		      "7239). The other is not read, since a client may have sent it. auto: X-Forwarded-* "
+		      "if a request has one of them, else Forwarded." },
+	{ SERVER("allowed_hosts", OPTION_LIST, 0, 1000, NULL, allowed_hosts),
+	  .valid = valid_host_rule, .allowed = HOST,
+	  .sentence = "Hosts that may be asked for; others are answered with 421, against DNS rebinding. "
+		      "Empty: any." },
+	{ SERVER("internal.allowed_hosts", OPTION_LIST, 0, 1000, NULL, internal_allowed_hosts),
+	  .valid = valid_host_rule, .allowed = HOST,
+	  .sentence = "Hosts that the internal listener may be asked for, besides localhost and any IP "
+		      "address." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
 	  .sentence = "Connections open at a time, shared out evenly among the threads; further clients wait." },
 	{ SERVER("limits.connections_per_address", OPTION_INT, 0, 10000000, "0",
@@ -273,19 +315,27 @@ static const struct option table[] = {
 	  .valid = valid_token, .allowed = "header names: " TOKEN,
 	  .sentence = "Request headers an application may see; cookies only if Cookie is listed." },
 	{ ENDPOINT("subprotocols", OPTION_LIST, 0, 100, NULL, subprotocols),
-	  .valid = valid_token, .allowed = TOKEN,
+	  .valid = valid_subprotocol, .allowed = TOKEN,
 	  .sentence = "WebSocket subprotocols offered, the preferred first; the application may choose "
 		      "another." },
 	{ ENDPOINT("client_url", OPTION_STRING, 0, 0, "/sockjs.min.js", client_url),
 	  .valid = valid_url, .allowed = URL,
 	  .sentence = "The client library that the iframe page loads." },
 	{ ENDPOINT("base_url", OPTION_STRING, 0, 0, NULL, base_url),
-	  .valid = valid_url, .allowed = URL,
+	  .valid = valid_base_url, .allowed = "an http:// or https:// URL without a query",
 	  .sentence = "Where clients go for their sessions, as /info tells them; null: where they asked." },
 	{ ENDPOINT("session_cookie", OPTION_STRING, 0, 0, NULL, session_cookie),
-	  .valid = valid_token, .allowed = TOKEN,
+	  .valid = valid_cookie, .allowed = "at most 128 " TOKEN,
 	  .sentence = "Name of the cookie (usually JSESSIONID) a load balancer needs to keep a session on "
 		      "one server; null: none." },
+	{ ENDPOINT("session_cookie_secure", OPTION_STRING, 0, 0, "auto", session_cookie_secure),
+	  .allowed = "auto true false", .or_bool = true,
+	  .sentence = "Whether browsers may send this cookie by TLS alone; auto: if the client has come by "
+		      "TLS." },
+	{ ENDPOINT("session_cookie_same_site", OPTION_STRING, 0, 0, "auto", session_cookie_same_site),
+	  .allowed = "auto lax strict none",
+	  .sentence = "From whose pages browsers send it; auto: none if it is Secure and allowed_origins is "
+		      "not empty, else as the browser likes. none is said only if it is Secure." },
 	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
 	  .sentence = "Whether later requests of a session must come from the network of its first." },
 	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths),

@@ -34,14 +34,42 @@ const char *sockjs_server_error(const struct sockjs_server *server)
 
 /* --- making one --------------------------------------------------------- */
 
-static int read_trust(struct http_trust *trust, const struct string_list *list)
+static int read_trust(struct http_trust *trust, const struct server_options *o)
 {
+	const struct string_list *list = &o->trusted_proxies;
+
+	if (strcmp(o->proxy_headers, "x_forwarded") == 0)
+		trust->headers = HTTP_PROXY_X_FORWARDED;
+	else if (strcmp(o->proxy_headers, "forwarded") == 0)
+		trust->headers = HTTP_PROXY_FORWARDED;
 	trust->proxies = mem_zalloc((list->count ? list->count : 1) * sizeof(*trust->proxies));
 	if (!trust->proxies)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->count; i++)
 		if (cidr_parse(bytes_of(list->items[i]), &trust->proxies[trust->count]) == 0)
 			trust->count++;
+	return 0;
+}
+
+static int read_hosts(struct http_hosts *hosts, const struct string_list *list)
+{
+	hosts->allowed = mem_zalloc((list->count ? list->count : 1) * sizeof(*hosts->allowed));
+	if (!hosts->allowed)
+		return -ENOMEM;
+	for (; hosts->count < list->count; hosts->count++)
+		hosts->allowed[hosts->count] = bytes_of(list->items[hosts->count]);
+	return 0;
+}
+
+/* Whom we believe, and whom we answer. */
+static int read_policy(struct sockjs_server *server, const struct server_options *o)
+{
+	server->hosts.any = o->allowed_hosts.count == 0;
+	server->internal_hosts.local = true;
+	if (read_trust(&server->trust, o) < 0 ||
+	    read_hosts(&server->hosts, &o->allowed_hosts) < 0 ||
+	    read_hosts(&server->internal_hosts, &o->internal_allowed_hosts) < 0)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -102,8 +130,9 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
 		.trust = &server->trust,
 	};
-	server->http_handler =
-	    (struct http_handler){ .body_limit = endpoint_body_limit, .serve = endpoint_serve };
+	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit,
+		.serve = endpoint_serve,
+		.refusal = endpoint_refusal };
 	server->reactor_count = o->threads ? (unsigned)o->threads : count_cores();
 }
 
@@ -125,7 +154,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 	}
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	fill_http(server, &server->options.server);
-	if (read_trust(&server->trust, &server->options.server.trusted_proxies) < 0 ||
+	if (read_policy(server, &server->options.server) < 0 ||
 	    make_visitors(server, &server->options.server) < 0 ||
 	    open_files(server, &server->options.server) < 0) {
 		sockjs_server_free(server);
@@ -167,6 +196,8 @@ void sockjs_server_free(struct sockjs_server *server)
 	mem_free(server->endpoints);
 	http_static_free(server->files);
 	mem_free(server->trust.proxies);
+	mem_free(server->hosts.allowed);
+	mem_free(server->internal_hosts.allowed);
 	if (server->statm >= 0)
 		close(server->statm);
 	quotas_free(server->visitors);
@@ -268,6 +299,8 @@ int sockjs_server_add(struct sockjs_server *server, const char *prefix,
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
 	server->endpoints[server->endpoint_count++] = ep;
+	if (server->http_limits.more_bytes < ep->iframe_lines_len)
+		server->http_limits.more_bytes = ep->iframe_lines_len;
 	return 0;
 }
 

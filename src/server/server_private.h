@@ -17,6 +17,7 @@
 
 #include "base/bucket.h"
 #include "http/http_forwarded.h"
+#include "http/http_host.h"
 #include "http/http_static.h"
 #include "net/listener.h"
 #include "net/visitors.h"
@@ -31,6 +32,7 @@ struct sockjs_server {
 	struct http_limits http_limits;
 	struct http_handler http_handler;
 	struct http_trust trust;
+	struct http_hosts hosts, internal_hosts;
 	struct quotas *visitors;
 	struct http_static *files; /* NULL: none */
 	struct server_endpoint **endpoints;
@@ -67,8 +69,10 @@ struct server_endpoint {
 	atomic_uint_fast64_t sessions;
 	char *prefix;
 	size_t prefix_len;
-	char *iframe; /* the page, with its length and ETag */
+	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
 	size_t iframe_len;
+	char *iframe_lines;
+	size_t iframe_lines_len;
 	char iframe_etag[24];
 };
 
@@ -80,9 +84,11 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 /* The handler of the HTTP layer, for all endpoints and files. */
 size_t endpoint_body_limit(struct http_request *r, void *reactor);
 void endpoint_serve(struct http_request *r, void *reactor);
+void endpoint_refusal(struct http_request *r, struct http_head *head, void *reactor);
 
 void internal_serve(struct reactor *reactor, struct http_request *r);
-void info_serve(struct server_endpoint *ep, struct http_request *r, bool draining);
+void info_serve(struct server_endpoint *ep, const struct http_client *client,
+    struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);
 bool iframe_is_path(struct bytes rest);
 void iframe_serve(struct server_endpoint *ep, struct http_request *r);

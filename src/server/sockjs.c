@@ -143,7 +143,7 @@ struct sockjs_handshake {
 	struct server_endpoint *endpoint;
 	struct scrap *scraps;
 	void *user;
-	char subprotocol[128];
+	struct bytes subprotocol; /* chosen; empty: none */
 	char remote[ADDR_TEXT_MAX];
 };
 
@@ -210,101 +210,65 @@ const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 
 const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 {
-	return addr_print(&h->t->client, false, mutable(h)->remote);
+	return addr_print(&h->t->client.address, false, mutable(h)->remote);
 }
 
 const char *sockjs_handshake_host(const struct sockjs_handshake *h)
 {
-	struct bytes host = http_client_host(&h->endpoint->server->trust, h->t->http);
-	const char *text = host.p ? keep(mutable(h), host) : NULL;
+	const char *text = keep(mutable(h), h->t->client.host);
 
 	return text ? text : "";
 }
 
 int sockjs_handshake_is_tls(const struct sockjs_handshake *h)
 {
-	return http_client_is_tls(&h->endpoint->server->trust, h->t->http);
+	return h->t->client.is_tls;
 }
 
 const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name)
 {
 	const struct string_list *allowed = &h->endpoint->options.request_headers;
-	struct bytes value;
+	struct buf value = BUF_INIT;
+	const char *text = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < allowed->count; i++) {
-		if (strcasecmp(allowed->items[i], name) != 0)
-			continue;
-		value = http_request_find_header(h->t->http, name);
-		return value.p ? keep(mutable(h), value) : NULL;
-	}
-	return NULL;
+	while (i < allowed->count && strcasecmp(allowed->items[i], name) != 0)
+		i++;
+	if (i < allowed->count && http_request_join_header(h->t->http, name, &value) > 0)
+		text = keep(mutable(h), (struct bytes){ buf_data(&value), buf_len(&value) });
+	buf_fini(&value);
+	return text;
 }
 
 /* --- subprotocols ------------------------------------------------------- */
 
-struct offer {
-	size_t left;        /* how many to pass over */
-	const char *wanted; /* or: the one to find */
-	struct bytes found;
-};
-
-/* The tokens of one Sec-WebSocket-Protocol line; the lines have been checked already. */
-static void on_offer_header(struct bytes name, struct bytes value, void *arg)
+static struct bytes offer(const struct sockjs_handshake *h, size_t i)
 {
-	struct offer *offer = arg;
-	size_t i = 0;
+	const struct ws_subprotocols *offers = h->t->offers;
 
-	if (!bytes_equal_nocase(name, BYTES("Sec-WebSocket-Protocol")))
-		return;
-	while (i < value.n && !offer->found.p) {
-		size_t from, to;
-
-		while (
-		    i < value.n && (value.p[i] == ' ' || value.p[i] == '\t' || value.p[i] == ','))
-			i++;
-		for (from = i; i < value.n && value.p[i] != ','; i++)
-			;
-		for (to = i; to > from && (value.p[to - 1] == ' ' || value.p[to - 1] == '\t'); to--)
-			;
-		if (to > from) {
-			struct bytes token = { value.p + from, to - from };
-
-			if (offer->wanted ? bytes_equal(token, bytes_of(offer->wanted))
-			                  : offer->left-- == 0)
-				offer->found = token;
-		}
-	}
-}
-
-static bool is_websocket(const struct sockjs_handshake *h)
-{
-	return h->t->transport == &websocket_transport ||
-	       h->t->transport == &websocket_raw_transport;
-}
-
-static struct bytes find_offer(const struct sockjs_handshake *h, struct offer offer)
-{
-	if (is_websocket(h))
-		http_request_each_header(h->t->http, on_offer_header, &offer);
-	return offer.found;
+	return offers && i < offers->count ? offers->tokens[i] : (struct bytes){ NULL, 0 };
 }
 
 const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i)
 {
-	struct bytes found = find_offer(h, (struct offer){ .left = i });
+	struct bytes token = offer(h, i);
 
-	return found.p ? keep(mutable(h), found) : NULL;
+	return token.p ? keep(mutable(h), token) : NULL;
 }
 
 int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol)
 {
-	size_t n = strlen(subprotocol);
+	struct bytes wanted = bytes_of(subprotocol), token;
 
-	if (n >= sizeof(h->subprotocol) ||
-	    !find_offer(h, (struct offer){ .wanted = subprotocol }).p)
-		return -EINVAL;
-	memcpy(h->subprotocol, subprotocol, n + 1);
-	return 0;
+	for (size_t i = 0; (token = offer(h, i)).p; i++) {
+		if (!bytes_equal(token, wanted))
+			continue;
+		if (token.n > SUBPROTOCOL_MAX)
+			return -EMSGSIZE;
+		h->subprotocol = token;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 /* The application did not choose: the first of the endpoint's own list that the client offers. */
@@ -312,7 +276,7 @@ static void select_by_list(struct sockjs_handshake *h)
 {
 	const struct string_list *ours = &h->endpoint->options.subprotocols;
 
-	for (size_t i = 0; i < ours->count && !h->subprotocol[0]; i++)
+	for (size_t i = 0; i < ours->count && !h->subprotocol.n; i++)
 		sockjs_handshake_select(h, ours->items[i]);
 }
 
@@ -341,10 +305,10 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 
 	s->endpoint = h->endpoint;
 	s->user = h->user;
-	s->client = h->t->client;
-	if (h->subprotocol[0] && session_extra(s))
+	s->client = h->t->client.address;
+	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
-		s->extra->subprotocol = mem_strdup(h->subprotocol);
+		s->extra->subprotocol = mem_strndup(h->subprotocol.p, h->subprotocol.n);
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
 	    s->extra && s->extra->meter ? &metered_session_ops : &session_ops,
 	    h->t->transport->name, is_raw);
@@ -356,13 +320,13 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 static int hold_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
 	struct buf offers = BUF_INIT;
-	struct bytes offer;
+	struct bytes token;
 	int err = 0;
 
-	if (!find_offer(h, (struct offer){ .left = 0 }).p)
+	if (!offer(h, 0).p)
 		return 0;
-	for (size_t i = 0; err == 0 && (offer = find_offer(h, (struct offer){ .left = i })).p; i++)
-		if (buf_add(&offers, offer.p, offer.n) < 0 || buf_add(&offers, "", 1) < 0)
+	for (size_t i = 0; err == 0 && (token = offer(h, i)).p; i++)
+		if (buf_add(&offers, token.p, token.n) < 0 || buf_add(&offers, "", 1) < 0)
 			err = -ENOMEM;
 	if (err < 0 || buf_add(&offers, "", 1) < 0 || !session_extra(s)) {
 		buf_fini(&offers);
@@ -410,9 +374,9 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
 	if (most && atomic_load(&ep->sessions) >= most)
 		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
-	if (!ep->server->visitors || http_trusts(&ep->server->trust, &t->client))
+	if (!ep->server->visitors || http_trusts(&ep->server->trust, &t->client.address))
 		return 0;
-	switch (visitor_enter(ep->server->visitors, &t->client, VISITOR_SESSION, visitor)) {
+	switch (visitor_enter(ep->server->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:
 		return 0;
 	case QUOTA_TOO_MANY:
@@ -472,7 +436,7 @@ unsigned endpoint_accept(const struct transport_request *t, struct transport_acc
 		select_by_list(&h);
 		begin_session(s, &h);
 		accepted->session = &s->base;
-		memcpy(accepted->subprotocol, h.subprotocol, sizeof(h.subprotocol));
+		accepted->subprotocol = h.subprotocol;
 	} else if (status == SOCKJS_LATER) {
 		status = begin_held(s, &h, accepted);
 	} else {
@@ -509,6 +473,8 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 	if (subprotocol) {
 		if (!s->extra || !s->extra->offers || !was_offered(s->extra->offers, subprotocol))
 			return -EINVAL;
+		if (strlen(subprotocol) > SUBPROTOCOL_MAX)
+			return -EMSGSIZE;
 		mem_free(s->extra->subprotocol);
 		s->extra->subprotocol = mem_strdup(subprotocol);
 		if (!s->extra->subprotocol)

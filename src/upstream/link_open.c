@@ -247,14 +247,14 @@ static void start_patience(struct link *l)
 /* --- the handshake ---------------------------------------------------------------------- */
 
 /* The subprotocol is the client's affair only if it has asked for one. */
-static bool accept_session(struct link *l, const char *subprotocol)
+static int accept_session(struct link *l, const char *subprotocol)
 {
 	int err;
 
 	if (!l->opening->request->offers)
 		subprotocol = NULL;
 	err = sockjs_accept(l->session, subprotocol);
-	return err == 0 || err == -EALREADY; /* it was opened early */
+	return err == -EALREADY ? 0 : err; /* it was opened early */
 }
 
 /* sockjs-client gives each transport so little time for its o that a backend has to be quick. */
@@ -269,11 +269,14 @@ static void handshake_done(struct link *l, struct bytes early)
 {
 	struct link_opening *o = l->opening;
 	struct ws_client *handshake = o->handshake;
+	int err;
 
 	pool_worked(l->target, now_of(l));
 	pass_cookies_on(l, ws_client_outcome(handshake)->cookies);
-	if (!accept_session(l, ws_client_outcome(handshake)->subprotocol)) {
-		refuse(l, &no_memory);
+	err = accept_session(l, ws_client_outcome(handshake)->subprotocol);
+	if (err < 0) {
+		/* It has chosen one that is too long for a response of ours, or memory is out */
+		refuse(l, err == -EMSGSIZE ? refusal_for(0) : &no_memory);
 		return;
 	}
 	o->handshake = NULL;

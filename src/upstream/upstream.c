@@ -164,19 +164,16 @@ static int add_subprotocols(
 	return err;
 }
 
-/* A token that stands twice, or more of them than a handshake has room for, is the client's fault.
- */
+/* A token that stands twice is the client's fault, and no backend needs to hear of it. */
 static bool offers_well(const struct sockjs_handshake *h)
 {
-	const char *a, *b;
+	const char *tokens[WS_SUBPROTOCOLS_MAX];
+	size_t n = 0;
 
-	for (size_t i = 0; (a = sockjs_handshake_subprotocol(h, i)) != NULL; i++) {
-		if (i == WS_SUBPROTOCOLS_MAX)
-			return false;
-		for (size_t j = 0; j < i && (b = sockjs_handshake_subprotocol(h, j)); j++)
-			if (strcmp(a, b) == 0)
+	while (n < WS_SUBPROTOCOLS_MAX && (tokens[n] = sockjs_handshake_subprotocol(h, n)) != NULL)
+		for (size_t i = 0, last = n++; i < last; i++)
+			if (strcmp(tokens[i], tokens[last]) == 0)
 				return false;
-	}
 	return true;
 }
 

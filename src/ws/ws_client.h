@@ -19,7 +19,6 @@
 #include "ws/ws_negotiation.h"
 
 #define WS_INTERIM_MAX      8 /* 1xx answers before the final one */
-#define WS_SUBPROTOCOLS_MAX 64
 #define WS_PHRASE_MAX       63
 #define WS_COOKIES_MAX      16 /* Set-Cookie headers of an answer; what comes behind them is left out \
 	                        */

@@ -2,8 +2,7 @@
  * ws/ws_handshake.c - the server's side of the opening handshake; see
  * ws_handshake.h.
  *
- * Header lists are walked where they stand, without copies: an element is what
- * is left between two commas when blanks are taken off.
+ * Header lists are walked where they stand (base/field.h), each once.
  */
 #include "ws/ws_handshake.h"
 
@@ -11,6 +10,7 @@
 #include <openssl/sha.h>
 
 #include "base/base64.h"
+#include "base/field.h"
 
 /* Appended to the key before hashing (RFC 6455 section 1.3). */
 #define KEY_SUFFIX "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -19,20 +19,6 @@ enum { KEY_LEN = 24, NONCE_LEN = 16 };
 
 /* --- headers ---------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct bytes trim(struct bytes b)
-{
-	while (b.n > 0 && is_blank(b.p[0]))
-		b.p++, b.n--;
-	while (b.n > 0 && is_blank(b.p[b.n - 1]))
-		b.n--;
-	return b;
-}
-
 bool ws_request_next(
     const struct ws_request *req, struct bytes name, size_t *i, struct bytes *value)
 {
@@ -40,39 +26,21 @@ bool ws_request_next(
 		const struct ws_request_header *h = &req->headers[(*i)++];
 
 		if (bytes_equal_nocase(h->name, name)) {
-			*value = trim(h->value);
+			*value = field_trim(h->value);
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Takes the first element off a comma-separated list; empty ones are skipped. */
-static bool next_element(struct bytes *list, struct bytes *element)
-{
-	while (list->n > 0) {
-		const char *comma = memchr(list->p, ',', list->n);
-		size_t n = comma ? (size_t)(comma - list->p) : list->n;
-
-		*element = trim((struct bytes){ list->p, n });
-		n += comma != NULL;
-		list->p += n;
-		list->n -= n;
-		if (element->n > 0)
-			return true;
-	}
-	return false;
-}
-
 bool ws_request_has(const struct ws_request *req, struct bytes name, struct bytes token)
 {
-	struct bytes list, element;
+	struct bytes list;
 	size_t i = 0;
 
 	while (ws_request_next(req, name, &i, &list))
-		while (next_element(&list, &element))
-			if (bytes_equal_nocase(element, token))
-				return true;
+		if (field_has_token(list, token))
+			return true;
 	return false;
 }
 
@@ -104,30 +72,21 @@ size_t ws_token_length(struct bytes b)
 	return n;
 }
 
-static bool subprotocols_are_well_formed(const struct ws_request *req)
+int ws_subprotocols_read(const struct ws_request *req, struct ws_subprotocols *out)
 {
 	struct bytes list, element;
 	size_t i = 0;
 
-	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
-		while (next_element(&list, &element))
+	out->count = 0;
+	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list)) {
+		while (field_next(&list, ',', &element)) {
 			if (ws_token_length(element) < element.n)
-				return false;
-	return true;
-}
-
-int ws_subprotocols(
-    const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg)
-{
-	struct bytes list, element;
-	size_t i = 0;
-
-	if (!subprotocols_are_well_formed(req))
-		return -1;
-	while (ws_request_next(req, BYTES("Sec-WebSocket-Protocol"), &i, &list))
-		while (next_element(&list, &element))
-			if (fn(element, arg))
-				return 1;
+				return -EPROTO;
+			if (out->count == WS_SUBPROTOCOLS_MAX)
+				return -E2BIG;
+			out->tokens[out->count++] = element;
+		}
+	}
 	return 0;
 }
 
@@ -213,14 +172,20 @@ static struct ws_verdict check_key(const struct ws_request *req, struct bytes *k
 	return pass();
 }
 
-static struct ws_verdict check_subprotocols(const struct ws_request *req)
+static struct ws_verdict check_subprotocols(
+    const struct ws_request *req, struct ws_subprotocols *subprotocols)
 {
-	if (!subprotocols_are_well_formed(req))
+	int err = ws_subprotocols_read(req, subprotocols);
+
+	if (err == -E2BIG)
+		return refuse(400, "Sec-WebSocket-Protocol names too many subprotocols.");
+	if (err < 0)
 		return refuse(400, "Sec-WebSocket-Protocol must be a list of tokens.");
 	return pass();
 }
 
-struct ws_verdict ws_handshake_check(const struct ws_request *req)
+struct ws_verdict ws_handshake_check(
+    const struct ws_request *req, struct ws_subprotocols *subprotocols)
 {
 	static struct ws_verdict (*const checks[])(
 	    const struct ws_request *) = { check_method, check_http, check_upgrade, check_version };
@@ -234,7 +199,7 @@ struct ws_verdict ws_handshake_check(const struct ws_request *req)
 	}
 	v = check_key(req, &key);
 	if (v.status == 101)
-		v = check_subprotocols(req);
+		v = check_subprotocols(req, subprotocols);
 	if (v.status == 101 && ws_accept_key(v.accept, key) < 0)
 		v = refuse(500, "The accept key could not be computed.");
 	return v;

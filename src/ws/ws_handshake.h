@@ -37,6 +37,14 @@ bool ws_request_has(const struct ws_request *req, struct bytes name, struct byte
 /* How many octets at the beginning of b are those of a token (RFC 9110 section 5.6.2). */
 size_t ws_token_length(struct bytes b);
 
+#define WS_SUBPROTOCOLS_MAX 64
+
+/* What all Sec-WebSocket-Protocol lines together name, in their order. */
+struct ws_subprotocols {
+	struct bytes tokens[WS_SUBPROTOCOLS_MAX];
+	size_t count;
+};
+
 struct ws_verdict {
 	unsigned status;      /* 101, or the refusal: 400, 405 (+ Allow: GET),
 	                       * 426 (+ Sec-WebSocket-Version: 13), 500 (out of memory) */
@@ -46,17 +54,16 @@ struct ws_verdict {
 
 /* Order of checks: method (405), HTTP version and Host (400), Upgrade and Connection tokens (400),
  * version (426; also when missing or empty, but 400 if it stands twice with different values), key
- * (400), subprotocol list (400). Token lists may be spread over lines, in any case, with empty
- * elements. */
-struct ws_verdict ws_handshake_check(const struct ws_request *req);
+ * (400), subprotocol list (400, also for more than there is room for). Token lists may be spread
+ * over lines, in any case, with empty elements. */
+struct ws_verdict ws_handshake_check(
+    const struct ws_request *req, struct ws_subprotocols *subprotocols);
 
 /* The accept key for a Sec-WebSocket-Key (section 4.2.2); `out` gets WS_ACCEPT_LEN characters and
  * NUL. 0, -EINVAL if the key has not 24 characters, -ENOMEM if the hash is not to be had. */
 int ws_accept_key(char out[WS_ACCEPT_LEN + 1], struct bytes key);
 
-/* Walks the tokens of all Sec-WebSocket-Protocol lines in the client's order: calls fn for each
- * until it returns true. 1 if one did, else 0; -1, before any call, if a list is malformed. */
-int ws_subprotocols(
-    const struct ws_request *req, bool (*fn)(struct bytes token, void *arg), void *arg);
+/* Reads them. 0; -EPROTO if a list is malformed; -E2BIG if they are too many. */
+int ws_subprotocols_read(const struct ws_request *req, struct ws_subprotocols *out);
 
 #endif

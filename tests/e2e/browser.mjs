@@ -16,7 +16,7 @@ import { chromium } from 'playwright-core';
 import { fileURLToPath } from 'node:url';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-	'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--host-resolver-rules=MAP localhost 127.0.0.1'];
+	'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--host-resolver-rules=MAP localhost 127.0.0.1, MAP *.test 127.0.0.1'];
 const CLIENT = fileURLToPath(new URL('client.js', import.meta.url));
 
 /* `wire` is the last part of the address that its receiver asks for. */
@@ -63,15 +63,16 @@ function watchWire(page) {
 
 /*
  * A bare page of the server with the client in it: the greeting of /echo, since
- * every SockJS server has it and it carries no policy of its own.
+ * every SockJS server has it and it carries no policy of its own.  Or a page of
+ * another server; then the client comes from `library`.
  */
-export async function openPage(browser, origin) {
+export async function openPage(browser, origin, path = '/echo', library = origin) {
 	const context = await browser.newContext();
 	const page = await context.newPage();
 
 	page.seen = watchWire(page);
-	await page.goto(`${origin}/echo`);
-	await page.addScriptTag({ url: `${origin}/sockjs.min.js` });
+	await page.goto(origin + path);
+	await page.addScriptTag({ url: `${library}/sockjs.min.js` });
 	await page.addScriptTag({ path: CLIENT });
 	return page;
 }

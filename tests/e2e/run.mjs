@@ -9,6 +9,7 @@
  */
 import { call, elsewhere, launch, openPage, transports } from './browser.mjs';
 import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
+import { testOrigins } from './origins.mjs';
 import { testPages } from './pages.mjs';
 
 const GO_AWAY = '{"code":3000,"reason":"Go away!","wasClean":true}';
@@ -188,6 +189,8 @@ async function main() {
 		await testChoices(browser);
 		if (!args.production) /* they are about the demo's services */
 			await testPages(browser, server, suite, args.screenshots);
+		if (server.restartable && !args.production) /* it has a server of its own */
+			await testOrigins(browser, args.server.split(' ')[0], suite);
 		if (server.restartable && /SIG|^$/.test(args.only ?? '')) {
 			await testRestart(browser, 'SIGTERM');
 			await testRestart(browser, 'SIGKILL');

@@ -186,7 +186,8 @@ void raw_expect_silence(struct raw_client *c, int ms)
 void raw_get(struct raw_client *c, const char *path)
 {
 	char text[1024];
-	int n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+	int n = snprintf(
+	    text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\nReferer: http://x/\r\n\r\n", path);
 
 	raw_write(c, text, (size_t)n);
 }
@@ -195,7 +196,8 @@ void raw_post(struct raw_client *c, const char *path, const char *body)
 {
 	char text[1024];
 	int n = snprintf(text, sizeof(text),
-	    "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", path, strlen(body));
+	    "POST %s HTTP/1.1\r\nHost: x\r\nReferer: http://x/\r\nContent-Length: %zu\r\n\r\n",
+	    path, strlen(body));
 
 	raw_write(c, text, (size_t)n);
 	raw_write(c, body, strlen(body));

@@ -26,6 +26,7 @@ void raw_close(struct raw_client *c);
 void raw_reset(struct raw_client *c);
 
 void raw_write(struct raw_client *c, const void *p, size_t n);
+/* As a page of the server's own would ask. */
 void raw_get(struct raw_client *c, const char *path);
 void raw_post(struct raw_client *c, const char *path, const char *body);
 

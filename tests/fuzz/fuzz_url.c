@@ -144,26 +144,54 @@ static bool may_be_subdomain(struct bytes origin)
 
 static void check_origin(struct http_request *r, struct bytes origin)
 {
-	static struct bytes rules[] = { { "https://*.example.com", 21 },
-		{ "http://exact.example:81", 23 } };
-	static const struct http_trust nobody;
-	struct http_origins origins = { .allowed = rules, .count = 2, .trust = &nobody };
+	struct http_origin_rule rules[] = { http_origin_rule(BYTES("https://*.example.com")),
+		http_origin_rule(BYTES("http://exact.example:81")) };
+	struct http_client client = { .host = BYTES("us.example") };
+	struct http_origins origins = { .allowed = rules, .count = 2 };
 	struct http_head head;
 	bool allowed, expected;
 
 	http_origin_is_valid(origin);
 	r->headers[HTTP_ORIGIN] = origin;
-	r->headers[HTTP_HOST] = BYTES("us.example");
 	if (origin.n == 0)
 		return;
-	allowed = http_origin_check(&origins, r) == HTTP_ORIGIN_ALLOWED;
-	expected = may_be_subdomain(origin) || bytes_equal_nocase(origin, rules[1]) ||
+	allowed =
+	    http_origin_check(&origins, &client, r, HTTP_ORIGIN_IF_SHOWN) == HTTP_ORIGIN_ALLOWED;
+	expected = may_be_subdomain(origin) || bytes_equal_nocase(origin, rules[1].text) ||
 	           bytes_equal_nocase(origin, BYTES("http://us.example"));
 	must(allowed == (expected && origin.n <= HTTP_ECHO_MAX));
 	http_head_init(&head, 200);
-	http_origin_add_headers(&origins, r, &head);
+	http_origin_add_headers(&origins, &client, r, &head);
 	must((memmem(head.text, head.len, "Access-Control-Allow-Origin", 27) != NULL) == allowed);
 	must(memmem(head.text, head.len, "Vary: Origin\r\n", 14) != NULL);
+}
+
+/* --- proxies ---------------------------------------------------------------------- */
+
+/* What is read of a Forwarded header stands in it. */
+static void check_forwarded(struct bytes text)
+{
+	struct http_forwarded elements[HTTP_HOPS_MAX];
+	size_t count;
+
+	if (!http_forwarded_parse(text, elements, &count))
+		return;
+	must(count <= text.n);
+	for (size_t i = 0; i < count && i < HTTP_HOPS_MAX; i++) {
+		must_be_inside(elements[i].node, text);
+		must_be_inside(elements[i].host, text);
+		must_be_inside(elements[i].proto, text);
+	}
+}
+
+static void check_host(struct bytes text)
+{
+	struct bytes rule = BYTES("*.example.com");
+	const struct http_hosts hosts = { .local = true, .allowed = &rule, .count = 1 };
+
+	http_host_is_valid(text);
+	must(!http_host_is_allowed(&hosts, text) || text.n == 0 || memmem(text.p, text.n, ".", 1) ||
+	     memchr(text.p, ':', text.n) || strncasecmp(text.p, "localhost", 9) == 0);
 }
 
 /* --- paths ------------------------------------------------------------------------ */
@@ -199,6 +227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	check_lists(r, needle, text);
 	check_etags(needle, text);
 	check_origin(r, text);
+	check_forwarded(text);
+	check_host(text);
 	check_iframe(text);
 	mem_free(needle);
 	free(r);

@@ -70,11 +70,14 @@ static void spread(struct request *to, const struct request *from)
 	}
 }
 
-static bool count(struct bytes token, void *arg)
+static void check_tokens(const struct ws_subprotocols *offers)
 {
-	must(token.n > 0 && !memchr(token.p, ',', token.n) && !memchr(token.p, ' ', token.n));
-	++*(size_t *)arg;
-	return false;
+	for (size_t i = 0; i < offers->count; i++) {
+		struct bytes token = offers->tokens[i];
+
+		must(token.n > 0 && !memchr(token.p, ',', token.n) &&
+		     !memchr(token.p, ' ', token.n));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -82,22 +85,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct request request, again;
 	struct ws_verdict v, w;
-	size_t tokens = 0, tokens_again = 0;
+	struct ws_subprotocols offers, offers_again;
 
 	if (n < 1)
 		return 0;
 	read_request(&request, p[0], (const char *)p + 1, n - 1);
 	spread(&again, &request);
-	v = ws_handshake_check(&request.req);
-	w = ws_handshake_check(&again.req);
+	v = ws_handshake_check(&request.req, &offers);
+	w = ws_handshake_check(&again.req, &offers_again);
 	must(v.status == w.status && v.sentence == w.sentence && strcmp(v.accept, w.accept) == 0);
 	must(v.status == 101 || v.status == 400 || v.status == 405 || v.status == 426);
 	must((v.status == 101) == (v.sentence == NULL));
 	must(strlen(v.accept) == (v.status == 101 ? WS_ACCEPT_LEN : 0));
 	must(v.status != 101 ||
 	     (request.req.http_1_1 && bytes_equal(request.req.method, BYTES("GET"))));
-	must(ws_subprotocols(&request.req, count, &tokens) ==
-	     ws_subprotocols(&again.req, count, &tokens_again));
-	must(tokens == tokens_again);
+	must(ws_subprotocols_read(&request.req, &offers) ==
+	     ws_subprotocols_read(&again.req, &offers_again));
+	must(offers.count == offers_again.count);
+	check_tokens(&offers);
 	return 0;
 }

@@ -116,17 +116,18 @@ static const struct {
 	/* keys */
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, limits, "
+	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
-	    "handshake_rate_per_address, header_bytes, "
-	    "header_timeout_ms, body_timeout_ms, "
+	    "handshake_rate_per_address, header_bytes, header_timeout_ms, body_timeout_ms, "
 	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
 	/* keys in the wrong place */
 	{ "{\"limits.connections\": 1}",
@@ -151,7 +152,7 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
 	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
-	    "ready_needs_backends" },
+	    "allowed_hosts, ready_needs_backends" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
@@ -164,9 +165,9 @@ static const struct {
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
-	    "bind_address, heartbeat_delay_ms, disconnect_delay_ms, response_limit_bytes, "
-	    "first_message_timeout_ms, max_message_bytes, max_body_bytes, max_sessions, "
-	    "max_messages_per_second, max_bytes_per_second, "
+	    "session_cookie_secure, session_cookie_same_site, bind_address, subpaths, heartbeat_delay_ms, "
+	    "disconnect_delay_ms, response_limit_bytes, first_message_timeout_ms, max_message_bytes, "
+	    "max_body_bytes, max_sessions, max_messages_per_second, max_bytes_per_second, "
 	    "send_buffer_bytes, send_timeout_ms, websocket" },
 	/* types */
 	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
@@ -178,6 +179,17 @@ static const struct {
 	{ "{\"internal\": \"127.0.0.1:1\"}",
 	    "f.json: internal: \"127.0.0.1:1\" is not an object; allowed: {\"listen\": ADDRESS}" },
 	{ "{\"internal\": {\"listen\": 1}}", "f.json: internal.listen: 1 is not an address or null" },
+	{ "{\"internal\": {\"allowed_hosts\": [\"a:80\"]}}",
+	    "f.json: internal.allowed_hosts[0]: \"a:80\" is not allowed; allowed: a host name, "
+	    "*.domain, an IP address, each without a port, or \"*\" for any" },
+	{ ENDPOINT(",\"session_cookie_secure\":1"),
+	    "f.json: endpoints[0].session_cookie_secure: 1 is not a string; allowed: auto true false" },
+	{ ENDPOINT(",\"session_cookie_secure\":false,\"session_cookie_same_site\":\"none\""),
+	    "f.json: endpoints[0].session_cookie_same_site: \"none\" needs session_cookie_secure; "
+	    "without it browsers refuse the cookie" },
+	{ ENDPOINT(",\"base_url\":\"/app\""),
+	    "f.json: endpoints[0].base_url: \"/app\" is not allowed; allowed: an http:// or https:// URL "
+	    "without a query, or null" },
 	{ "{\"user\": \"\"}", "f.json: user: \"\" is not a name or null" },
 	{ "{\"listen\": \"127.0.0.1:0\"}", "f.json: listen: \"127.0.0.1:0\" is not a list of addresses" },
 	{ "{\"listen\": [1]}", "f.json: listen[0]: 1 is not an address or an object with \"address\"" },
@@ -245,8 +257,8 @@ static const struct {
 	    "f.json: endpoints[0].send_buffer_bytes: 64 is out of range; allowed: 256 to 1073741824 "
 	    "bytes" },
 	{ ENDPOINT(",\"base_url\":\"http://\""),
-	    "f.json: endpoints[0].base_url: \"http://\" is not allowed; allowed: a path that begins with "
-	    "/, or an http:// or https:// URL, or null" },
+	    "f.json: endpoints[0].base_url: \"http://\" is not allowed; allowed: an http:// or "
+	    "https:// URL without a query, or null" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"echo\"},"
 	  "{\"prefix\": \"/a\", \"application\": \"close\"}]}",
 	    "f.json: endpoints[1].prefix: \"/a\" is taken by endpoints[0]" },

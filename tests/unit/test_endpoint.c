@@ -232,7 +232,11 @@ START_TEST(origins_are_checked_before_anything_of_a_session)
 	    status_with("GET", "/same/info", "Origin: http://there.example\r\n"), 403);
 	ck_assert_uint_eq(
 	    status_with("GET", "/same/0/s/jsonp", "Origin: http://here.example\r\n"), 500);
-	ck_assert_uint_eq(status_with("GET", "/same/0/s/jsonp", ""), 500);
+	ck_assert_uint_eq(status_with("GET", "/same/0/s/jsonp", ""), 403);
+	ck_assert_uint_eq(
+	    status_with("GET", "/same/0/s/jsonp", "Sec-Fetch-Site: same-origin\r\n"), 500);
+	ck_assert_uint_eq(
+	    status_with("GET", "/same/0/s/jsonp", "Referer: http://here.example/a\r\n"), 500);
 	ck_assert_uint_eq(
 	    status_with("GET", "/a/0/s/jsonp", "Origin: http://there.example\r\n"), 500);
 }

@@ -34,7 +34,7 @@ START_TEST(a_line_is_name_colon_value)
 }
 END_TEST
 
-START_TEST(a_line_that_does_not_fit_is_left_out_whole)
+START_TEST(a_head_knows_that_a_line_did_not_fit)
 {
 	static char value[HTTP_HEAD_MAX];
 	struct http_head head;
@@ -42,12 +42,14 @@ START_TEST(a_line_that_does_not_fit_is_left_out_whole)
 	memset(value, 'v', sizeof(value));
 	http_head_init(&head, 200);
 	http_head_add_bytes(&head, "N", (struct bytes){ value, HTTP_HEAD_MAX - 4 });
-	ck_assert_uint_eq(head.len, 0);
+	ck_assert(head.is_cut);
+	http_head_init(&head, 200);
 	http_head_add_bytes(&head, "N", (struct bytes){ value, HTTP_HEAD_MAX - 5 });
 	ck_assert_uint_eq(head.len, HTTP_HEAD_MAX);
-	http_head_add(&head, "X", "");
+	ck_assert(!head.is_cut);
 	http_head_add_lines(&head, BYTES("Y: 1\r\n"));
 	ck_assert_uint_eq(head.len, HTTP_HEAD_MAX);
+	ck_assert(head.is_cut);
 }
 END_TEST
 
@@ -86,7 +88,7 @@ START_TEST(every_status_has_a_reason)
 }
 END_TEST
 
-START_TEST(caching_is_a_year_or_never)
+START_TEST(caching_is_a_year_or_never_or_with_a_question)
 {
 	struct http_head head;
 
@@ -95,6 +97,11 @@ START_TEST(caching_is_a_year_or_never)
 	head.text[head.len] = '\0';
 	ck_assert_ptr_nonnull(strstr(head.text, "no-store"));
 	ck_assert_ptr_nonnull(strstr(head.text, "no-transform"));
+	http_head_init(&head, 200);
+	http_head_cache_but_ask(&head);
+	head.text[head.len] = '\0';
+	ck_assert_ptr_nonnull(
+	    strstr(head.text, "Cache-Control: public, max-age=31536000, no-cache\r\nExpires: "));
 	http_head_init(&head, 200);
 	http_head_cache_for_a_year(&head);
 	head.text[head.len] = '\0';
@@ -112,11 +119,11 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, a_line_is_name_colon_value);
-	tcase_add_test(tc, a_line_that_does_not_fit_is_left_out_whole);
+	tcase_add_test(tc, a_head_knows_that_a_line_did_not_fit);
 	tcase_add_test(tc, a_head_has_status_date_lines_and_framing);
 	tcase_add_test(tc, the_longest_head_fits_the_room_promised);
 	tcase_add_test(tc, every_status_has_a_reason);
-	tcase_add_test(tc, caching_is_a_year_or_never);
+	tcase_add_test(tc, caching_is_a_year_or_never_or_with_a_question);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

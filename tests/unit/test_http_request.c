@@ -351,6 +351,7 @@ static struct {
 	bool found, is_1_1, keeps;
 	char value[64];
 	unsigned headers;
+	int lines;
 } seen;
 
 static void copy(struct bytes b)
@@ -404,9 +405,13 @@ END_TEST
 
 static void look_at_headers(struct http_request *r)
 {
+	struct buf joined = BUF_INIT;
+
 	seen.headers = 0;
 	http_request_each_header(r, count_header, &seen);
-	copy(http_request_find_header(r, "x-own"));
+	seen.lines = http_request_join_header(r, "x-own", &joined);
+	copy((struct bytes){ buf_data(&joined), buf_len(&joined) });
+	buf_fini(&joined);
 	ck_assert(bytes_equal(http_request_header(r, HTTP_CONTENT_TYPE), BYTES("text/plain")));
 	ck_assert_ptr_null(http_request_header(r, HTTP_COOKIE).p);
 	ck_assert_int_eq(http_request_peer(r)->family, AF_INET);
@@ -420,8 +425,96 @@ START_TEST(headers_are_found_by_name_in_any_case)
 	ck_assert_uint_eq(
 	    status_of(WITH("content-TYPE: text/plain\r\nX-OWN: v w\r\nX-Own: second")), 200);
 	ck_assert(seen.found);
-	ck_assert_str_eq(seen.value, "v w");
+	ck_assert_str_eq(seen.value, "v w, second");
+	ck_assert_int_eq(seen.lines, 2);
 	ck_assert_uint_eq(seen.headers, 4);
+}
+END_TEST
+
+static enum http_header looked_for;
+
+static void look_at_one(struct http_request *r)
+{
+	copy(http_request_header(r, looked_for));
+	http_respond_text(r, 200, "ok");
+}
+
+/* What two lines of a header are read as; "400" if they are refused. */
+static const char *read_twice(const char *name, enum http_header h)
+{
+	char request[300];
+
+	looked_for = h;
+	serving = look_at_one;
+	snprintf(request, sizeof(request),
+	    "GET / HTTP/1.1\r\n%s%s: a\r\nX-Between: -\r\n%s:b , c \r\n\r\n",
+	    h == HTTP_HOST ? "" : "Host: x\r\n", name, name);
+	if (status_of(request) == 400)
+		return "400";
+	return seen.found ? seen.value : "nothing";
+}
+
+START_TEST(the_lines_of_a_list_are_one_list)
+{
+	ck_assert_str_eq(read_twice("x-forwarded-FOR", HTTP_X_FORWARDED_FOR), "a, b , c");
+	ck_assert_str_eq(read_twice("X-Forwarded-Proto", HTTP_X_FORWARDED_PROTO), "a, b , c");
+	ck_assert_str_eq(read_twice("X-Forwarded-Host", HTTP_X_FORWARDED_HOST), "a, b , c");
+	ck_assert_str_eq(read_twice("Forwarded", HTTP_FORWARDED), "a, b , c");
+	ck_assert_str_eq(read_twice("Connection", HTTP_CONNECTION), "a, b , c");
+	ck_assert_str_eq(read_twice("If-None-Match", HTTP_IF_NONE_MATCH), "a, b , c");
+	ck_assert_str_eq(
+	    read_twice("Access-Control-Request-Headers", HTTP_ACCESS_CONTROL_REQUEST_HEADERS),
+	    "a, b , c");
+	ck_assert_str_eq(read_twice("Cookie", HTTP_COOKIE), "a; b , c");
+}
+END_TEST
+
+START_TEST(what_may_stand_once_only_is_refused_twice)
+{
+	static const struct {
+		const char *name;
+		enum http_header h;
+	} single[] = {
+		{ "Host", HTTP_HOST },
+		{ "Origin", HTTP_ORIGIN },
+		{ "referer", HTTP_REFERER },
+		{ "Authorization", HTTP_AUTHORIZATION },
+		{ "Content-Type", HTTP_CONTENT_TYPE },
+		{ "Sec-Fetch-Site", HTTP_SEC_FETCH_SITE },
+	};
+
+	for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
+		ck_assert_msg(strcmp(read_twice(single[i].name, single[i].h), "400") == 0, "%s",
+		    single[i].name);
+	ck_assert_uint_eq(served, 0);
+}
+END_TEST
+
+/* Two of them, so that the one does not move the other. */
+static void look_at_two(struct http_request *r)
+{
+	struct bytes a = http_request_header(r, HTTP_X_FORWARDED_FOR),
+	             b = http_request_header(r, HTTP_COOKIE);
+	char text[200];
+
+	snprintf(text, sizeof(text), "%.*s|%.*s", (int)a.n, a.p, (int)b.n, b.p);
+	http_respond_text(r, 200, text);
+}
+
+START_TEST(several_headers_may_come_on_several_lines)
+{
+	serving = look_at_two;
+	ck_assert_ptr_nonnull(
+	    strstr(ask(WITH("X-Forwarded-For: 1\r\nCookie: a=1\r\nX-Forwarded-For: 2\r\n"
+	                    "Cookie: b=2\r\nCookie:\r\nX-Forwarded-For: 3\r\nConnection: close")),
+	        "1, 2, 3|a=1; b=2; "));
+}
+END_TEST
+
+START_TEST(a_cookie_may_stand_in_any_line)
+{
+	ck_assert_str_eq(cookie("a=1\r\nCookie: id=2"), "2");
+	ck_assert_str_eq(cookie("a=1;\r\nCookie: b=3\r\nCookie: id=2; id=4"), "2");
 }
 END_TEST
 
@@ -558,6 +651,10 @@ int main(void)
 	tcase_add_test(wire, the_absolute_form_is_a_path_too);
 	tcase_add_test(wire, a_cookie_is_found_by_its_whole_name);
 	tcase_add_test(wire, headers_are_found_by_name_in_any_case);
+	tcase_add_test(wire, the_lines_of_a_list_are_one_list);
+	tcase_add_test(wire, what_may_stand_once_only_is_refused_twice);
+	tcase_add_test(wire, several_headers_may_come_on_several_lines);
+	tcase_add_test(wire, a_cookie_may_stand_in_any_line);
 	tcase_add_test(wire, a_connection_is_kept_as_version_and_header_say);
 	suite_add_tcase(suite, wire);
 	tcase_add_test(url, percent_escapes_are_decoded);

@@ -140,7 +140,16 @@ static const struct {
 	{ "client_url", "/static/sockjs.js" },
 	{ "client_url", "https://cdn.example/sockjs.js?v=1&x=2" },
 	{ "base_url", "https://ws.example.com/chat" },
+	{ "base_url", "http://[::1]:8080" },
 	{ "session_cookie", "JSESSIONID" },
+	{ "session_cookie_secure", "auto" },
+	{ "session_cookie_secure", "true" },
+	{ "session_cookie_secure", "false" },
+	{ "session_cookie_same_site", "strict" },
+	{ "proxy_headers", "forwarded" },
+	{ "allowed_hosts", "" },
+	{ "allowed_hosts", "gw.example.com,*.example.org,192.0.2.1,2001:db8::1" },
+	{ "internal.allowed_hosts", "metrics.svc" },
 	{ "request_headers", "User-Agent,X-Request-Id" },
 	{ "subprotocols", "v12.stomp,v11.stomp" },
 	{ "io_uring", "auto" },
@@ -230,6 +239,22 @@ static const struct {
 	{ "client_url", "/a'b", -EINVAL, "client_url:" },
 	{ "client_url", "javascript:alert(1)", -EINVAL, "client_url:" },
 	{ "client_url", NULL, -EINVAL, "client_url: null is not allowed" },
+	{ "base_url", "/app", -EINVAL, "base_url: \"/app\" is not allowed; allowed: an http:// or https:// "
+				       "URL without a query" },
+	{ "base_url", "https://", -EINVAL, "base_url:" },
+	{ "base_url", "https:///app", -EINVAL, "base_url:" },
+	{ "base_url", "https://a/b?c", -EINVAL, "base_url:" },
+	{ "base_url", "https://a/b#c", -EINVAL, "base_url:" },
+	{ "base_url", "//a/b", -EINVAL, "base_url:" },
+	{ "base_url", "ws://a/b", -EINVAL, "base_url:" },
+	{ "session_cookie_secure", "yes", -EINVAL,
+	    "session_cookie_secure: \"yes\" is not allowed; allowed: auto true false" },
+	{ "session_cookie_same_site", "None", -EINVAL,
+	    "session_cookie_same_site: \"None\" is not allowed; allowed: auto lax strict none" },
+	{ "proxy_headers", "both", -EINVAL,
+	    "proxy_headers: \"both\" is not allowed; allowed: auto x_forwarded forwarded" },
+	{ "allowed_hosts", "gw.example.com:8080", -EINVAL, "allowed_hosts[0]:" },
+	{ "internal.allowed_hosts", "http://a", -EINVAL, "internal.allowed_hosts[0]:" },
 	{ "session_cookie", "A B", -EINVAL, "session_cookie:" },
 	{ "session_cookie", "A;B", -EINVAL, "session_cookie:" },
 	{ "session_cookie", "A=B", -EINVAL, "session_cookie:" },
@@ -409,6 +434,25 @@ START_TEST(every_origin_and_some_origin_do_not_go_together)
 }
 END_TEST
 
+/* The iframe page names them all in one line. */
+START_TEST(allowed_origins_are_no_longer_than_a_response_has_room_for)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	static char list[10000];
+
+	for (int i = 0; i < 200; i++) /* of 42 octets */
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+		    "%shttps://a-customer-with-number-%03d.example", i ? "," : "", i);
+	ck_assert_int_eq(sockjs_options_set(o, "allowed_origins", list), 0);
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "allowed_origins: "));
+	list[180 * 43 - 1] = '\0';
+	ck_assert_int_eq(sockjs_options_set(o, "allowed_origins", list), 0);
+	ck_assert_int_eq(options_check(o, OPTION_ENDPOINT), 0);
+	sockjs_options_free(o);
+}
+END_TEST
+
 START_TEST(a_certificate_and_its_key_come_together)
 {
 	struct sockjs_options *o = sockjs_options_new();
@@ -514,6 +558,7 @@ int main(void)
 	tcase_add_test(tc, an_option_that_nobody_asked_for_is_stray);
 	tcase_add_test(tc, a_message_must_fit_into_a_body);
 	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
+	tcase_add_test(tc, allowed_origins_are_no_longer_than_a_response_has_room_for);
 	tcase_add_test(tc, a_certificate_and_its_key_come_together);
 	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_copy_leaks_nothing);

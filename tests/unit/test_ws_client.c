@@ -806,30 +806,18 @@ static void read_request(struct read_request *r, const struct buf *text)
 	ck_assert_uint_eq(in.n, 2);
 }
 
-/* Takes the token that is the arg's turn. */
-static bool take_turn(struct bytes token, void *arg)
-{
-	struct bytes *chosen = arg;
-
-	if (chosen->n-- > 0)
-		return false;
-	*chosen = token;
-	return true;
-}
-
 /* The answer our server would give, with the subprotocol number `turn` if there are as many. */
 static struct buf serve(const struct read_request *r, size_t turn,
     const struct ws_deflate_config *config, struct ws_deflate_params *params,
     struct bytes *subprotocol)
 {
-	struct ws_verdict v = ws_handshake_check(&r->req);
+	struct ws_subprotocols offers;
+	struct ws_verdict v = ws_handshake_check(&r->req, &offers);
 	char extensions[WS_EXTENSIONS_MAX];
 	struct buf b = BUF_INIT;
 
 	ck_assert_msg(v.status == 101, "our server says %u: %s", v.status, v.sentence);
-	*subprotocol = (struct bytes){ NULL, turn };
-	if (ws_subprotocols(&r->req, take_turn, subprotocol) == 0)
-		*subprotocol = (struct bytes){ NULL, 0 };
+	*subprotocol = turn < offers.count ? offers.tokens[turn] : (struct bytes){ NULL, 0 };
 	ck_assert_int_eq(ws_deflate_negotiate(&r->req, config, params), 0);
 	buf_printf(&b,
 	    "HTTP/1.1 101 Switching Protocols\r\nDate: today\r\nUpgrade: websocket\r\n"

@@ -36,12 +36,14 @@ static void read_lines(struct request *r, const char *lines)
 	}
 }
 
+static struct ws_subprotocols offers;
+
 static struct ws_verdict verdict(const char *lines)
 {
 	struct request r;
 
 	read_lines(&r, lines);
-	return ws_handshake_check(&r.req);
+	return ws_handshake_check(&r.req, &offers);
 }
 
 #define HOST       "Host: example.com\n"
@@ -132,11 +134,11 @@ START_TEST(any_method_but_get_is_not_allowed)
 
 	read_lines(&r, HOST UPGRADE CONNECTION VERSION KEY_LINE);
 	r.req.method = BYTES("POST");
-	ck_assert_uint_eq(ws_handshake_check(&r.req).status, 405);
+	ck_assert_uint_eq(ws_handshake_check(&r.req, &offers).status, 405);
 	r.req.method = BYTES("get"); /* methods have a case */
-	ck_assert_uint_eq(ws_handshake_check(&r.req).status, 405);
+	ck_assert_uint_eq(ws_handshake_check(&r.req, &offers).status, 405);
 	r.req.http_1_1 = false;
-	ck_assert_uint_eq(ws_handshake_check(&r.req).status, 405);
+	ck_assert_uint_eq(ws_handshake_check(&r.req, &offers).status, 405);
 }
 END_TEST
 
@@ -146,7 +148,7 @@ START_TEST(http_1_0_cannot_upgrade)
 
 	read_lines(&r, HOST UPGRADE CONNECTION VERSION KEY_LINE);
 	r.req.http_1_1 = false;
-	ck_assert_uint_eq(ws_handshake_check(&r.req).status, 400);
+	ck_assert_uint_eq(ws_handshake_check(&r.req, &offers).status, 400);
 }
 END_TEST
 
@@ -154,7 +156,7 @@ START_TEST(a_request_without_headers_is_refused)
 {
 	struct ws_request req = { .method = BYTES("GET"), .http_1_1 = true };
 
-	ck_assert_uint_eq(ws_handshake_check(&req).status, 400);
+	ck_assert_uint_eq(ws_handshake_check(&req, &offers).status, 400);
 }
 END_TEST
 
@@ -164,7 +166,7 @@ START_TEST(a_header_without_value_is_an_empty_one)
 
 	read_lines(&r, HOST UPGRADE CONNECTION VERSION KEY_LINE);
 	r.headers[3].value = (struct bytes){ NULL, 0 };
-	ck_assert_uint_eq(ws_handshake_check(&r.req).status, 426);
+	ck_assert_uint_eq(ws_handshake_check(&r.req, &offers).status, 426);
 }
 END_TEST
 
@@ -178,64 +180,69 @@ START_TEST(only_a_key_of_the_right_length_has_an_accept_key)
 }
 END_TEST
 
-/* Joins the tokens it is given with '|', and takes the one in `wanted`. */
-struct chooser {
-	const char *wanted;
-	char seen[128];
-};
-
-static bool choose(struct bytes token, void *arg)
+/* The tokens with '|' behind each, or "malformed", or "too many". */
+static const char *offered(const struct ws_request *req)
 {
-	struct chooser *c = arg;
-	size_t n = strlen(c->seen);
+	static char text[1024];
+	size_t n = 0;
+	int err = ws_subprotocols_read(req, &offers);
 
-	snprintf(c->seen + n, sizeof(c->seen) - n, "%.*s|", (int)token.n, token.p);
-	return bytes_equal(token, bytes_of(c->wanted));
+	if (err < 0)
+		return err == -E2BIG ? "too many" : "malformed";
+	text[0] = '\0';
+	for (size_t i = 0; i < offers.count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s|", (int)offers.tokens[i].n,
+		    offers.tokens[i].p);
+	return text;
 }
 
-static int choose_from(struct chooser *c, const char *lines)
+static const char *offered_by(const char *lines)
 {
 	struct request r;
 
 	read_lines(&r, lines);
-	return ws_subprotocols(&r.req, choose, c);
+	return offered(&r.req);
 }
 
-START_TEST(subprotocols_are_offered_in_the_clients_order)
+START_TEST(subprotocols_of_all_lines_are_offered_in_the_clients_order)
 {
-	struct chooser c = { "v12.stomp", "" };
-
-	ck_assert_int_eq(choose_from(&c, "Sec-WebSocket-Protocol: v10.stomp ,,\tv11.stomp,\n" HOST
-	                                 "sec-websocket-protocol: v12.stomp, mqtt\n"),
-	    1);
-	ck_assert_str_eq(c.seen, "v10.stomp|v11.stomp|v12.stomp|");
-}
-END_TEST
-
-START_TEST(no_subprotocol_is_chosen_if_none_is_wanted)
-{
-	struct chooser c = { "V12.STOMP", "" }, none = { "x", "" };
-
-	ck_assert_int_eq(choose_from(&c, "Sec-WebSocket-Protocol: v12.stomp, mqtt\n"), 0);
-	ck_assert_str_eq(c.seen, "v12.stomp|mqtt|");
-	ck_assert_int_eq(choose_from(&none, HOST), 0);
-	ck_assert_str_eq(none.seen, "");
+	ck_assert_str_eq(offered_by("Sec-WebSocket-Protocol: v10.stomp ,,\tv11.stomp,\n" HOST
+	                            "sec-websocket-protocol: v12.stomp, mqtt\n"),
+	    "v10.stomp|v11.stomp|v12.stomp|mqtt|");
+	ck_assert_str_eq(offered_by(HOST), "");
+	ck_assert_str_eq(offered_by("Sec-WebSocket-Protocol: ,, ,\n"), "");
 }
 END_TEST
 
-START_TEST(nothing_of_a_malformed_list_is_offered)
+START_TEST(a_list_that_is_malformed_anywhere_is_so_as_a_whole)
 {
-	struct chooser c = { "x", "" };
 	struct ws_request_header nul = { BYTES("Sec-WebSocket-Protocol"), BYTES("a\0b") };
 	struct ws_request req = { .headers = &nul, .header_count = 1 };
 
-	ck_assert_int_eq(ws_subprotocols(&req, choose, &c), -1);
+	ck_assert_str_eq(offered(&req), "malformed");
+	ck_assert_str_eq(
+	    offered_by("Sec-WebSocket-Protocol: x\nSec-WebSocket-Protocol: y z\n"), "malformed");
+	ck_assert_str_eq(offered_by("Sec-WebSocket-Protocol: a/b\n"), "malformed");
+	ck_assert_str_eq(offered_by("Sec-WebSocket-Protocol: a\x7f\n"), "malformed");
+}
+END_TEST
 
-	ck_assert_int_eq(
-	    choose_from(&c, "Sec-WebSocket-Protocol: x\nSec-WebSocket-Protocol: y z\n"), -1);
-	ck_assert_str_eq(c.seen, "");
-	ck_assert_int_eq(choose_from(&c, "Sec-WebSocket-Protocol: a/b\n"), -1);
-	ck_assert_int_eq(choose_from(&c, "Sec-WebSocket-Protocol: a\x7f\n"), -1);
+/* Whatever a head has room for, no more work is done than for so many. */
+START_TEST(more_subprotocols_than_there_is_room_for_are_refused)
+{
+	char lines[4096] = HOST UPGRADE CONNECTION VERSION KEY_LINE "Sec-WebSocket-Protocol: t0";
+	struct ws_verdict v;
+
+	for (int i = 1; i < WS_SUBPROTOCOLS_MAX; i++)
+		snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines),
+		    i % 10 ? ",t%d" : "\nSec-WebSocket-Protocol: t%d", i);
+	strcat(lines, "\n");
+	ck_assert_uint_eq(verdict(lines).status, 101);
+	ck_assert_uint_eq(offers.count, WS_SUBPROTOCOLS_MAX);
+	strcat(lines, "Sec-WebSocket-Protocol: one\n");
+	v = verdict(lines);
+	ck_assert_uint_eq(v.status, 400);
+	ck_assert_str_eq(v.sentence, "Sec-WebSocket-Protocol names too many subprotocols.");
 }
 END_TEST
 
@@ -254,9 +261,9 @@ int main(void)
 	tcase_add_test(tc, a_request_without_headers_is_refused);
 	tcase_add_test(tc, a_header_without_value_is_an_empty_one);
 	tcase_add_test(tc, only_a_key_of_the_right_length_has_an_accept_key);
-	tcase_add_test(tc, subprotocols_are_offered_in_the_clients_order);
-	tcase_add_test(tc, no_subprotocol_is_chosen_if_none_is_wanted);
-	tcase_add_test(tc, nothing_of_a_malformed_list_is_offered);
+	tcase_add_test(tc, subprotocols_of_all_lines_are_offered_in_the_clients_order);
+	tcase_add_test(tc, a_list_that_is_malformed_anywhere_is_so_as_a_whole);
+	tcase_add_test(tc, more_subprotocols_than_there_is_room_for_are_refused);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

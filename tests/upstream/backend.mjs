@@ -333,7 +333,7 @@ export class Backend {
 		this.#tls = tls;
 		this.name = name;
 		this.wss = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: { threshold: 0 },
-			handleProtocols: (offered) => (offered.has('second') ? 'second' : offered.has('only') ? 'only' : false) });
+			handleProtocols: (offered) => ['second', 'only', ...[...offered].filter((p) => p.length > 1000)].find((p) => offered.has(p)) ?? false });
 	}
 
 	/* On a port, or on the file of a unix socket. */

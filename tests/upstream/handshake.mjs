@@ -4,7 +4,7 @@
  */
 import { connect } from 'node:net';
 import { check, equal, withDeadline } from '../e2e/harness.mjs';
-import { KINDS, open, start } from './clients.mjs';
+import { KINDS, open, refused, start } from './clients.mjs';
 import { sleep } from './gateway.mjs';
 
 const NAMES = { raw: 'websocket_raw' };
@@ -38,6 +38,21 @@ async function believesProxies({ url }) {
 	equal(headers['x-forwarded-proto'], 'https', 'X-Forwarded-Proto');
 	equal(headers['x-forwarded-host'], 'www.example.com', 'X-Forwarded-Host');
 	equal(headers.forwarded, 'for="[2001:db8::5]";proto=https;host="www.example.com"', 'Forwarded');
+	const second = (await mirror(url('/app'), 'raw', { headers: {
+		forwarded: ['for=10.0.0.1;host=evil', 'for="[2001:db8::6]:4711";proto=wss;host=www.example.org'] } })).headers;
+
+	equal(second['x-forwarded-for'], '2001:db8::6', 'X-Forwarded-For');
+	equal(second.forwarded, 'for="[2001:db8::6]";proto=https;host="www.example.org"', 'Forwarded');
+}
+
+/* HAProxy's option forwardfor appends a line to those that the client has sent. */
+async function readsAllLines({ url }) {
+	const { headers } = await mirror(url('/headers'), 'raw', { headers: {
+		'x-forwarded-for': ['10.0.0.1', '203.0.113.9'], 'x-forwarded-proto': ['https', 'http'], cookie: ['a=b', 'c=d'] } });
+
+	equal(headers['x-forwarded-for'], '203.0.113.9', 'X-Forwarded-For');
+	equal(headers['x-forwarded-proto'], 'http', 'X-Forwarded-Proto');
+	equal(headers.cookie, 'a=b; c=d', 'Cookie');
 }
 
 const SECRETS = { authorization: 'Bearer x', cookie: 'a=b', 'x-other': 'no', 'x-sockjs-transport': 'forged', forwarded: 'for=forged' };
@@ -78,6 +93,12 @@ async function subprotocols({ url }) {
 	equal([configured.headers['sec-websocket-protocol'], configured.protocol], ['only', 'only'], 'of the configuration');
 	const offers = await mirror(url('/headers'), 'raw', { protocols: ['second'] });
 	equal(offers.headers['sec-websocket-protocol'], 'second', 'the client comes before the configuration');
+	const long = await mirror(url('/headers'), 'raw', { protocols: ['s'.repeat(2048)] });
+	equal(long.line.ws.protocol.length, 2048, 'a long one');
+	const tooLong = await refused(url('/headers'), 'raw', { query: '?do=mirror', protocols: ['s'.repeat(2450)] });
+	equal(tooLong.status, 502, 'one for which a response has no room');
+	const many = await refused(url('/headers'), 'raw', { protocols: Array.from({ length: 65 }, (_, i) => `p${i}`) });
+	equal(many.status, 400, 'too many');
 	const bare = await mirror(url('/headers'), 'raw');
 	equal([bare.headers['sec-websocket-protocol'], bare.line.ws.protocol], ['only', ''], 'a client that offers none gets none');
 }
@@ -271,6 +292,7 @@ export async function testHandshake(world) {
 	for (const kind of KINDS)
 		await suite.test(`who is there: ${kind}`, () => tellsWho(world, kind));
 	await suite.test('who is there: a trusted proxy is believed', () => believesProxies(world));
+	await suite.test('who is there: the last line tells, whatever the client has said before', () => readsAllLines(world));
 	await suite.test('who is there: over TLS', async () => {
 		const { headers } = await mirror(`${world.gateway.urls[1]}/app`, 'raw');
 
