@@ -24,7 +24,7 @@ START_TEST(every_code_has_a_row_of_its_own_and_the_rest_share_one)
 {
 	ck_assert_uint_eq(close_code_row(1000), CLOSE_ROW_NORMAL);
 	ck_assert_uint_eq(close_code_row(4501), CLOSE_ROW_SILENT);
-	ck_assert_uint_eq(close_code_row(4502), CLOSE_CODE_OTHER);
+	ck_assert_uint_eq(close_code_row(4504), CLOSE_CODE_OTHER);
 	ck_assert_uint_eq(close_code_row(65536 + 1000), CLOSE_CODE_OTHER);
 	ck_assert_str_eq(close_code_counter_name(CLOSE_ROW_GOING_AWAY), "going_away");
 	ck_assert_str_eq(close_code_counter_name(CLOSE_CODE_OTHER), "other");

@@ -384,7 +384,7 @@ static int set_up_and_run(void)
 	if (server)
 		g = sockjs_group_new(server);
 	if (g)
-		err = sockjs_server_add(server, "/app", &app, NULL, o);
+		err = sockjs_server_add(server, "/app", &app, NULL, NULL);
 	if (err == 0)
 		err = sockjs_server_listen(server, "127.0.0.1:0", NULL);
 	if (err == 0) {

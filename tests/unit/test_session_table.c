@@ -169,9 +169,11 @@ START_TEST(what_a_session_does_is_published)
 	ck_assert(find("abc", &found));
 	ck_assert(found.paused);
 	session_resume(s);
-	session_close(s, 1000, NULL);
+	fake_loop_turn(loop);
 	ck_assert(find("abc", &found));
 	ck_assert(!found.paused);
+	session_close(s, 1000, NULL);
+	ck_assert(find("abc", &found));
 	ck_assert(!found.open);
 }
 END_TEST
