@@ -3,8 +3,8 @@
  *
  *	rules [OPTIONS]
  *
- *	--server "CMD"  start CMD (sockjsd --demo), as wire.c does, and ask it too, and a
- *	                second one with a configuration of its own: with context takeover
+ *	--server "CMD"  start its program twice, with configurations of our own, and ask both, too:
+ *	                one without and one with context takeover
  *	--url URL       ask the server that runs there
  *	                without either only the codec is asked
  *	--only TEXT     only the rules whose name contains TEXT
@@ -400,51 +400,56 @@ static void make_tasks(const struct catalogue *c)
 
 /* --- the servers --------------------------------------------------------------------------- */
 
-/* The endpoint of --demo, but for context takeover. */
+/* The endpoint of --demo, but for few fragments, */
+#define CONFIG(websocket)                                                                          \
+	"{ \"listen\": [\"127.0.0.1:0\"], \"endpoints\": [ { \"prefix\": \"/echo\",\n"                \
+	"  \"application\": \"echo\", \"allowed_origins\": [\"*\"],\n"                                \
+	"  \"max_message_bytes\": 16777216, \"max_body_bytes\": 16777216,\n"                          \
+	"  \"send_buffer_bytes\": 67108864,\n"                                                        \
+	"  \"websocket\": { \"max_fragments\": 1024" websocket " } } ] }\n"
+
+static const char plain_config[] = CONFIG("");
+/* and for context takeover. */
 static const char takeover_config[] =
-    "{ \"listen\": [\"127.0.0.1:0\"], \"endpoints\": [ { \"prefix\": \"/echo\",\n"
-    "  \"application\": \"echo\", \"allowed_origins\": [\"*\"],\n"
-    "  \"max_message_bytes\": 16777216, \"max_body_bytes\": 16777216,\n"
-    "  \"send_buffer_bytes\": 67108864,\n"
-    "  \"websocket\": { \"compression_context_takeover\": true,\n"
-    "                 \"compression_min_bytes\": 1, \"compression_level\": 6 } } ] }\n";
+    CONFIG(", \"compression_context_takeover\": true,\n"
+           "  \"compression_min_bytes\": 1, \"compression_level\": 6");
 
 static struct server servers[SUBJECTS];
-static char config_file[] = "/tmp/rules-config-XXXXXX";
 
-static void write_config(void)
+static void write_config(char *config_file, const char *text)
 {
 	int fd = mkstemp(config_file);
-	ssize_t n = sizeof(takeover_config) - 1;
+	ssize_t n = (ssize_t)strlen(text);
 
-	if (fd < 0 || write(fd, takeover_config, (size_t)n) != n || close(fd) < 0) {
+	if (fd < 0 || write(fd, text, (size_t)n) != n || close(fd) < 0) {
 		perror(config_file);
 		exit(2);
 	}
 }
 
-static void start_server(int subject, const struct command *c)
+/* With the program of --server. */
+static void start_server(int subject, const char *config)
 {
+	char config_file[] = "/tmp/rules-config-XXXXXX";
 	struct server *s = &servers[subject];
+	struct command command = { .count = 0 }, *c = &command;
 
+	write_config(config_file, config);
+	command_add(c, options.server);
+	command_keep(c, 1);
+	command_add(c, "--log-level warn -c");
+	command_add(c, config_file);
 	answers[subject] =
 	    server_begin(s, c, (int64_t)(START_MS * options.patience), subjects[subject].name);
 	shared->failed += !answers[subject];
 	addresses[subject] = s->address[0];
+	unlink(config_file);
 }
 
 static void start_servers(void)
 {
-	struct command c = { .count = 0 };
-
-	command_add(&c, options.server);
-	start_server(WIRE, &c);
-	write_config();
-	command_keep(&c, 1);
-	command_add(&c, "--log-level warn -c");
-	command_add(&c, config_file);
-	start_server(WIRE_TAKEOVER, &c);
-	unlink(config_file);
+	start_server(WIRE, plain_config);
+	start_server(WIRE_TAKEOVER, takeover_config);
 }
 
 static void stop_servers(void)

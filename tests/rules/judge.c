@@ -14,9 +14,14 @@
 #include "rules/deflate.h"
 #include "rules/reader.h"
 
+/* So many pings are answered one by one; then the last may speak for those before it (RFC 6455
+ * section 5.5.3), whenever we have looked at what came. */
+enum { PINGS_ANSWERED = 32 };
+
 struct hearing {
 	const struct script *script;
 	bool in_order;
+	unsigned pongs; /* that came */
 	size_t next_message, next_pong; /* answers; in order both are the same */
 	bool closed;
 	unsigned code; /* of the Close that came */
@@ -72,29 +77,68 @@ static size_t first_difference(const unsigned char *a, const unsigned char *b, s
 	return i;
 }
 
+static bool is_same(const struct script *s, const struct answer *a, const struct heard *heard)
+{
+	return a->opcode == heard->opcode && a->n == heard->n &&
+	       memcmp(s->payloads.p + a->at, heard->p, a->n) == 0;
+}
+
 static const char *compare(
     const struct script *s, const struct answer *a, const struct heard *heard)
 {
 	const unsigned char *p = s->payloads.p + a->at;
 	size_t least = a->n < heard->n ? a->n : heard->n;
 
-	if (a->opcode == heard->opcode && a->n == heard->n && memcmp(p, heard->p, a->n) == 0)
+	if (is_same(s, a, heard))
 		return NULL;
 	return say("expected %s %s, got %s %s (they differ at octet %zu)", name_of(a->opcode),
 	    octets_show(p, a->n), name_of(heard->opcode), octets_show(heard->p, heard->n),
 	    first_difference(p, heard->p, least));
 }
 
+static const char *nobody_asked(const struct heard *heard)
+{
+	return say("got %s %s, which nothing asked for", name_of(heard->opcode),
+	    octets_show(heard->p, heard->n));
+}
+
+/* One of those that speak for others: any that is still to come. */
+static const char *hear_late_pong(struct hearing *h, const struct heard *heard)
+{
+	const struct script *s = h->script;
+
+	while (h->next_pong < s->count)
+		if (is_same(s, &s->answers[h->next_pong++], heard))
+			return NULL;
+	return nobody_asked(heard);
+}
+
+/* Pongs that others speak for are passed over. */
+static const struct answer *expected_now(struct hearing *h, size_t *at, bool pong)
+{
+	const struct answer *a = expected(h, at, pong);
+
+	while (a && a->opcode == PONG && !pong && h->pongs >= PINGS_ANSWERED) {
+		++*at;
+		a = expected(h, at, pong);
+	}
+	return a;
+}
+
 static const char *hear_answer(struct hearing *h, const struct heard *heard)
 {
 	bool pong = heard->opcode == PONG;
 	size_t *at = pong && !h->in_order ? &h->next_pong : &h->next_message;
-	const struct answer *a = expected(h, at, pong);
+	const struct answer *a;
 
+	if (pong && h->pongs++ >= PINGS_ANSWERED)
+		return hear_late_pong(h, heard);
+	a = expected_now(h, at, pong);
 	if (!a)
-		return say("got %s %s, which nothing asked for", name_of(heard->opcode),
-		    octets_show(heard->p, heard->n));
+		return nobody_asked(heard);
 	++*at;
+	if (pong)
+		h->next_pong = *at;
 	return compare(h->script, a, heard);
 }
 
@@ -112,11 +156,24 @@ static const char *hear(struct hearing *h, const struct heard *heard)
 	return heard->opcode == CLOSE ? hear_close(h, heard) : hear_answer(h, heard);
 }
 
+/* The last pong of many, unless the connection failed before it was its turn. */
+static const struct answer *missing_pong(struct hearing *h)
+{
+	const struct script *s = h->script;
+	size_t last = s->count;
+
+	while (last > 0 && s->answers[last - 1].opcode != PONG)
+		last--;
+	return last > h->next_pong && s->ending != FAILS ? &s->answers[last - 1] : NULL;
+}
+
 static const char *missing(struct hearing *h)
 {
-	const struct answer *a = expected(h, &h->next_message, false);
+	const struct answer *a = expected_now(h, &h->next_message, false);
 
-	if (!a && !h->in_order)
+	if (!a && h->pongs >= PINGS_ANSWERED)
+		a = missing_pong(h);
+	else if (!a && !h->in_order)
 		a = expected(h, &h->next_pong, true);
 	if (!a)
 		return NULL;
