@@ -51,7 +51,7 @@ static const char *refusal(enum sockjs_payload_status status, unsigned *code)
 static enum sockjs_payload_status decode(
     struct transport_reactor *r, const struct endpoint *e, char *text, size_t n)
 {
-	budget_spend(loop_budget(r->sessions.loop), cost_of_json(n));
+	budget_spend(r->sessions.budget, cost_of_json(n));
 	return sockjs_payload_decode(
 	    &r->payload, text, n, false, e->max_message_bytes, max_messages(e));
 }

@@ -19,7 +19,7 @@ static void incoming(struct ws_receiver *r, enum ws_opcode type, char *data, siz
 	}
 	if (n == 0)
 		return;
-	budget_spend(loop_budget(ws_receiver_reactor(r)->sessions.loop), cost_of_json(n));
+	budget_spend(ws_receiver_reactor(r)->sessions.budget, cost_of_json(n));
 	status = sockjs_payload_decode(
 	    p, data, n, true, endpoint->max_message_bytes, endpoint->max_frame_messages);
 	if (status == SOCKJS_PAYLOAD_TOO_BIG)

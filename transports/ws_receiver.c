@@ -73,6 +73,11 @@ static struct loop *loop_of(const struct ws_receiver *r)
 	return r->reactor->sessions.loop;
 }
 
+static struct budget *budget_of(const struct ws_receiver *r)
+{
+	return r->reactor->sessions.budget;
+}
+
 struct session *ws_receiver_session(struct ws_receiver *r)
 {
 	return r->base.session;
@@ -331,7 +336,7 @@ static struct shared *frame_for_many(struct ws_receiver *r, struct message *m)
 	form = wire->deflated + how.window_bits - 8u;
 	frame = message_form_find(m, form);
 	if (!frame) {
-		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(m->len));
+		budget_spend(budget_of(r), cost_of_deflating(m->len));
 		frame = ws_wire_encode(wire, m, &how);
 		frame = frame ? message_form_keep(m, form, frame) : NULL;
 	}
@@ -382,7 +387,7 @@ static void spend_for_deflating(
 	for (size_t i = 0; i < count; i++)
 		octets += messages[i]->len;
 	if (octets >= r->endpoint->deflate.min_bytes)
-		budget_spend(loop_budget(loop_of(r)), cost_of_deflating(octets));
+		budget_spend(budget_of(r), cost_of_deflating(octets));
 }
 
 static enum recv_status receiver_messages(
@@ -548,7 +553,7 @@ static void say_pongs(struct ws_receiver *r)
 	if (piece.n == 0)
 		return;
 	if (!r->ended) {
-		budget_spend(loop_budget(loop), COST_SEND);
+		budget_spend(budget_of(r), COST_SEND);
 		stream_batch_expect(loop, true); /* others may be at it, too */
 		if (stream_write_soon(&r->stream, &piece) < 0)
 			ws_conn_pause(&r->conn); /* a hang-up follows */
@@ -683,15 +688,16 @@ static bool has_rest(const struct ws_receiver *r)
 /* Whether there is something to do before more may be read. */
 static bool is_behind(const struct ws_receiver *r)
 {
-	return has_rest(r) || ws_conn_is_behind(&r->conn);
+	return has_rest(r) || (r->conn.partial && ws_conn_is_behind(&r->conn));
 }
 
 /* As much of it as there is time for; how much that was. */
 static size_t feed(struct ws_receiver *r, char *p, size_t n)
 {
-	ssize_t taken = ws_conn_feed(&r->conn, p, n, loop_budget(loop_of(r)));
+	ssize_t taken = ws_conn_feed(&r->conn, p, n, budget_of(r));
 
-	say_pongs(r);
+	if (buf_len(&r->reactor->pongs) > 0)
+		say_pongs(r);
 	if (!r->ended && r->shut)
 		part(r);
 	return taken < 0 ? n : (size_t)taken;
@@ -733,11 +739,11 @@ static void choke_if_blocked(struct ws_receiver *r)
 	stream_want(&r->stream, 0);
 }
 
-/* Where others wait, little is read at a time: who sends much that means much work keeps it in the
- * kernel's buffers, not in ours. */
-static size_t read_size(struct ws_receiver *r)
+/* With little time, because others wait, little is read: who sends much that means much work keeps it
+ * in the kernel's buffers, not in ours. */
+static size_t read_size(const struct ws_receiver *r)
 {
-	return loop_is_busy(loop_of(r)) ? READ_BUSY : LOOP_SCRATCH_BYTES;
+	return budget_of(r)->left <= LOOP_LITTLE ? READ_BUSY : LOOP_SCRATCH_BYTES;
 }
 
 static void read_more(struct ws_receiver *r)
@@ -768,10 +774,11 @@ static void on_readable(struct stream *s)
 		read_more(r);
 	if (r->ended)
 		return;
+	choke_if_blocked(r);
 	if (r->conn.partial)
 		watch_unfinished(r);
-	choke_if_blocked(r);
-	read_later(r);
+	if (r->conn.partial || r->extras)
+		read_later(r);
 }
 
 static void on_writable(struct stream *s)

@@ -501,10 +501,13 @@ static void run_daemon(struct loop *loop, void *arg)
 	struct http_server *server = arg;
 	MHD_UNSIGNED_LONG_LONG wait;
 
-	http_again_run(server);
-	http_file_run(server);
+	if (!list_empty(&server->ready))
+		http_again_run(server);
+	if (!list_empty(&server->free_readers))
+		http_file_run(server);
 	for (int i = 0; i < RUNS_PER_TURN; i++) {
-		http_postponed_take_up(server);
+		if (!list_empty(&server->postponed))
+			http_postponed_take_up(server);
 		if (!server->due)
 			break;
 		server->due = false;

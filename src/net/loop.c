@@ -31,7 +31,7 @@ enum {
 	POKE_SLICE = 1000000,
 	/* One event: while nobody has done much yet, and else */
 	FIRST_SLICE = 1000000,
-	LATER_SLICE = 50000,
+	LATER_SLICE = LOOP_LITTLE,
 	CLOCK_STEP = 100000, /* after so much work the clock is asked what it really was */
 };
 
@@ -187,12 +187,14 @@ static void ask_the_clock(struct loop *loop)
 	left = (int64_t)(loop->stage_end - now);
 	if (left < loop->stage.left)
 		loop->stage.left = left;
-	loop->ask_at = loop->stage.left - CLOCK_STEP;
+	loop->ask_at = loop->stage.left > CLOCK_STEP ? loop->stage.left - CLOCK_STEP : 1;
 }
 
-static bool stage_is_over(struct loop *loop)
+static inline bool stage_is_over(struct loop *loop)
 {
-	if (loop->stage.left > 0 && loop->stage.left < loop->ask_at)
+	if (loop->stage.left >= loop->ask_at) /* which is above 0 */
+		return false;
+	if (loop->stage.left > 0)
 		ask_the_clock(loop);
 	return budget_is_spent(&loop->stage);
 }
@@ -242,24 +244,20 @@ static void flush_early(struct loop *loop)
 
 /* Nobody has to wait for long, and nobody knows yet who has much to do: the first may take more
  * than those behind him. */
-static int64_t first_slice(const struct loop *loop)
-{
-	bool busy = loop_is_busy(loop) || loop->stage.left < INPUT_BUDGET - FIRST_SLICE;
-
-	return busy ? LATER_SLICE : FIRST_SLICE;
-}
-
 static void run_batch(struct loop *loop)
 {
+	const int64_t first = loop->busy ? LATER_SLICE : FIRST_SLICE;
+
 	while (loop->batch_at < loop->batch_n && !stage_is_over(loop)) {
 		struct epoll_event *event = &loop->batch[loop->batch_at++];
 		struct watch *w = event->data.ptr;
+		bool is_late = loop->stage.left < INPUT_BUDGET - FIRST_SLICE;
 
 		if (!w || !w->events)
 			continue;
 		if (is_poked(w))
 			list_remove(&w->poked);
-		call_watch(loop, w, event->events, first_slice(loop));
+		call_watch(loop, w, event->events, is_late ? LATER_SLICE : first);
 		if (loop->hurry)
 			flush_early(loop);
 	}
@@ -289,11 +287,15 @@ static void run_io(struct loop *loop)
 {
 	struct list poked;
 
-	list_init(&poked);
 	begin_stage(loop, INPUT_BUDGET);
+	loop->busy = loop_is_poked(loop);
+	if (!loop->busy) {
+		run_batch(loop);
+		return;
+	}
+	list_init(&poked);
 	list_splice(&poked, &loop->first);
 	list_splice(&poked, &loop->poked);
-	loop->busy = !list_empty(&poked);
 	run_batch(loop);
 	if (!list_empty(&poked))
 		run_poked(loop, &poked);

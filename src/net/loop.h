@@ -121,9 +121,10 @@ void loop_hurry(struct loop *loop);
 
 /* What whoever is being called may still do now; he takes from it what his work costs. Less while
  * others wait for their turn. Outside of a turn it means nothing. */
-struct budget *loop_budget(struct loop *loop);
-/* Whether some could not do in their turn all that they had to do: whoever begins something had
- * better begin with little. */
+struct budget *loop_budget(struct loop *loop); /* always the same object */
+/* So much, or less, is left to who is called when others wait, or much was done before. */
+#define LOOP_LITTLE 50000
+/* Whether some could not do in their turn all that they had to do. */
 bool loop_is_busy(const struct loop *loop);
 
 /* There is work for this stage: if its time in this turn is past, the next wait does not wait. */

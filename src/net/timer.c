@@ -30,6 +30,8 @@ struct timer_wheel {
 	uint64_t now;              /* what timer_start() counts from; never behind the cursor */
 	uint64_t occupied[LEVELS]; /* one bit for each slot that is not empty */
 	uint32_t levels;           /* one bit for each level that is not empty */
+	uint64_t next;             /* no occupied slot begins before; UINT64_MAX: there is none */
+	bool is_stale;             /* a slot has become empty: `next` may be too early */
 	struct list due;           /* taken out of the slots, about to fire */
 	struct list slots[LEVELS * SLOTS];
 };
@@ -41,6 +43,7 @@ int timer_wheel_new(struct timer_wheel **out, uint64_t now)
 	if (!wheel)
 		return -ENOMEM;
 	wheel->cursor = wheel->now = now;
+	wheel->next = UINT64_MAX;
 	list_init(&wheel->due);
 	for (unsigned i = 0; i < LEVELS * SLOTS; i++)
 		list_init(&wheel->slots[i]);
@@ -67,7 +70,10 @@ static void place(struct timer_wheel *wheel, struct timer *t)
 	uint64_t differ = t->deadline ^ wheel->cursor;
 	unsigned level = differ ? (unsigned)(63 - __builtin_clzll(differ)) / SLOT_BITS : 0;
 	unsigned slot = (unsigned)(t->deadline >> (level * SLOT_BITS)) & (SLOTS - 1);
+	uint64_t begins = t->deadline >> (level * SLOT_BITS) << (level * SLOT_BITS);
 
+	if (begins < wheel->next)
+		wheel->next = begins;
 	list_append(&wheel->slots[level * SLOTS + slot], &t->node);
 	wheel->occupied[level] |= 1ull << slot;
 	wheel->levels |= 1u << level;
@@ -102,6 +108,7 @@ void timer_stop(struct timer_wheel *wheel, struct timer *t)
 		unsigned i = (unsigned)(head - wheel->slots);
 
 		mark_empty(wheel, i / SLOTS, i % SLOTS);
+		wheel->is_stale = true;
 	}
 }
 
@@ -127,6 +134,15 @@ static bool earliest(
 	                               : 0;
 	*begins = above | (uint64_t)*slot << shift;
 	return true;
+}
+
+static void find_next(struct timer_wheel *wheel)
+{
+	unsigned level, slot;
+
+	if (!earliest(wheel, &level, &slot, &wheel->next))
+		wheel->next = UINT64_MAX;
+	wheel->is_stale = false;
 }
 
 /* Moves the cursor to the beginning of a slot and empties it downwards. */
@@ -157,9 +173,14 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now)
 	struct list *node;
 
 	timer_wheel_set_now(wheel, now);
+	if (wheel->next > wheel->now) {
+		wheel->cursor = wheel->now;
+		return;
+	}
 	while (earliest(wheel, &level, &slot, &begins) && begins <= wheel->now)
 		enter(wheel, level, slot, begins);
 	wheel->cursor = wheel->now;
+	find_next(wheel);
 
 	while ((node = list_first(&wheel->due))) {
 		struct timer *t = container_of(node, struct timer, node);
@@ -170,14 +191,13 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now)
 	}
 }
 
-int timer_wheel_timeout(const struct timer_wheel *wheel, uint64_t now)
+int timer_wheel_timeout(struct timer_wheel *wheel, uint64_t now)
 {
-	unsigned level, slot;
-	uint64_t begins;
-
-	if (!earliest(wheel, &level, &slot, &begins))
+	if (wheel->is_stale)
+		find_next(wheel);
+	if (wheel->next == UINT64_MAX)
 		return -1;
-	if (begins <= now)
+	if (wheel->next <= now)
 		return 0;
-	return begins - now > INT_MAX ? INT_MAX : (int)(begins - now);
+	return wheel->next - now > INT_MAX ? INT_MAX : (int)(wheel->next - now);
 }

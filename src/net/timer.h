@@ -48,6 +48,6 @@ void timer_wheel_set_now(struct timer_wheel *wheel, uint64_t now);
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now);
 /* Milliseconds until the next thing to do (may be a cascade, so earlier than any deadline; never
  * later); -1 when no timer is started. */
-int timer_wheel_timeout(const struct timer_wheel *wheel, uint64_t now);
+int timer_wheel_timeout(struct timer_wheel *wheel, uint64_t now);
 
 #endif

@@ -29,7 +29,7 @@ static void process(struct session *s);
 static unsigned flush_some(
     struct session_reactor *r, struct list *from, unsigned most, int64_t least_left)
 {
-	const struct budget *budget = loop_budget(r->loop);
+	const struct budget *budget = r->budget;
 	unsigned n = 0;
 
 	while (!list_empty(from)) {
@@ -48,13 +48,13 @@ static unsigned flush_some(
  * must not keep everybody else waiting. */
 static void flush_crowd(struct session_reactor *r, struct list *now)
 {
-	int64_t half = loop_budget(r->loop)->left / 2;
+	int64_t half = r->budget->left / 2;
 	unsigned n;
 
 	stream_batch_expect(r->loop, true);
 	n = flush_some(r, now, FLUSH_MOST / 2, half);
 	n += flush_some(r, &r->late, FLUSH_MOST - n, 0);
-	if (n < FLUSH_MOST && !budget_is_spent(loop_budget(r->loop)))
+	if (n < FLUSH_MOST && !budget_is_spent(r->budget))
 		flush_some(r, now, FLUSH_MOST - n, 0);
 	stream_batch_expect(r->loop, false);
 	list_splice(&r->late, now);
@@ -82,6 +82,7 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop)
 {
 	memset(r, 0, sizeof(*r));
 	r->loop = loop;
+	r->budget = loop_budget(loop);
 	list_init(&r->sessions);
 	list_init(&r->dirty);
 	list_init(&r->late);

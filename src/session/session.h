@@ -79,6 +79,7 @@ struct session_counters {
 /* What the sessions of one loop share. */
 struct session_reactor {
 	struct loop *loop;
+	struct budget *budget; /* the loop's */
 	struct list sessions;
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct list late;   /* likewise, left over from an earlier turn */

@@ -84,7 +84,7 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 
 static void pass_on(struct session *s, const char *data, size_t n, bool binary)
 {
-	budget_spend(loop_budget(s->reactor->loop), COST_MESSAGE + cost_of_octets(n));
+	budget_spend(s->reactor->budget, COST_MESSAGE + cost_of_octets(n));
 	s->reactor->counters.messages_in++;
 	s->reactor->counters.bytes_in += n;
 	s->ops->message(s, data, n, binary);
@@ -111,7 +111,7 @@ static void stop_wire(struct session *s)
 
 int session_deliver_all(struct session *s, const struct bytes *texts, size_t count)
 {
-	const struct budget *budget = loop_budget(s->reactor->loop);
+	const struct budget *budget = s->reactor->budget;
 	int err = 0;
 
 	for (size_t i = 0; i < count && err == 0; i++) {
@@ -178,7 +178,7 @@ static void take_first(struct session *s)
 /* The application goes on: what waited first, as far as there is time for it, then the wire. */
 void session_take_up(struct session *s)
 {
-	const struct budget *budget = loop_budget(s->reactor->loop);
+	const struct budget *budget = s->reactor->budget;
 	unsigned taken = 0;
 
 	while (s->in && s->in->ring.count > 0 && !s->paused && s->state == SESSION_OPEN) {

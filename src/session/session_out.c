@@ -80,7 +80,7 @@ static bool send_batch(struct session *s)
 		batch[n] = message_ring_at(&s->out, n);
 		bytes += batch[n++]->len;
 	}
-	budget_spend(loop_budget(s->reactor->loop), COST_SEND + cost_of_octets(bytes));
+	budget_spend(s->reactor->budget, COST_SEND + cost_of_octets(bytes));
 	status = r->ops->messages(r, batch, n);
 	s->reactor->counters.messages_out += n;
 	s->reactor->counters.bytes_out += bytes;
@@ -134,7 +134,7 @@ void session_flush(struct session *s)
 		if (s->out.count > 0) {
 			if (!send_batch(s))
 				break;
-			if (s->out.count > 0 && budget_is_spent(loop_budget(s->reactor->loop))) {
+			if (s->out.count > 0 && budget_is_spent(s->reactor->budget)) {
 				session_mark_dirty(s);
 				break;
 			}
