@@ -33,22 +33,26 @@ async function crawlsToItsEnd({ url }, path, backend) {
 }
 
 /* It reads nothing, with and without something on its way. */
-async function hangs({ url }, path, messages) {
+async function hangs({ url }, path, backend, messages) {
 	const line = await open(url(path), 'raw', { query: '?do=stalled' });
+	const ws = backend.lastWs;
 
 	for (let i = 0; i < messages; i++)
 		line.send(MESSAGE);
 	equal((await line.over()).code, 1012, 'code');
+	ws.terminate(); /* it would never notice */
 }
 
 /* Nor do messages that its system takes, but it does not, keep it alive. */
-async function hangsWhileSpokenTo({ url }, path) {
+async function hangsWhileSpokenTo({ url }, path, backend) {
 	const line = await open(url(path), 'raw', { query: '?do=stalled' });
+	const ws = backend.lastWs;
 	const talk = setInterval(() => line.send('are you there?'), 20);
 
 	const { code } = await line.over();
 	clearInterval(talk);
 	check(code === 1012, `code ${code}`);
+	ws.terminate();
 }
 
 export async function testSlow(world) {
@@ -59,7 +63,7 @@ export async function testSlow(world) {
 
 	await each('all of it comes', (path) => crawls(world, path));
 	await each('the last words and the Close come', (path, backend) => crawlsToItsEnd(world, path, backend));
-	await each('one that hangs is found out, idle', (path) => hangs(world, path, 0));
-	await each('one that hangs is found out, among much that is on its way', (path) => hangs(world, path, PLENTY));
-	await each('one that hangs is found out, while it is spoken to', (path) => hangsWhileSpokenTo(world, path));
+	await each('one that hangs is found out, idle', (path, backend) => hangs(world, path, backend, 0));
+	await each('one that hangs is found out, among much that is on its way', (path, backend) => hangs(world, path, backend, PLENTY));
+	await each('one that hangs is found out, while it is spoken to', (path, backend) => hangsWhileSpokenTo(world, path, backend));
 }
