@@ -44,8 +44,10 @@ struct burst {
 	const char *name;
 	bool is_raw, deflates, is_body;
 	size_t (*make)(char *out);
-	/* What has to come back before the end: so many octets like this one; 0: no matter */
+	/* What has to come back before the end: so many octets like this one; 0: no matter. Or so
+	 * many pairs of them: a single one may be a frame's length */
 	char octet;
+	bool is_pair;
 	size_t octets;
 	const char *last; /* and what has to be in it; NULL: no matter */
 	unsigned echoes;  /* that each modest client has meanwhile, at least */
@@ -59,7 +61,7 @@ struct client {
 	unsigned done_before; /* greedy ones, when the first echo came */
 	double asked;
 	size_t seen;       /* of what its burst calls forth */
-	bool last_seen;
+	bool last_seen, half; /* a pair has begun */
 	char tail[64];
 	size_t tail_len;
 };
@@ -205,8 +207,8 @@ static const struct burst bursts[] = {
 	    .echoes = 2 },
 	{ "fragments of one octet", .is_raw = true, .make = make_fragments, .octet = 'x',
 	    .octets = FRAGMENTS, .echoes = 1 },
-	{ "arrays of empty strings", .make = make_arrays, .octet = '"',
-	    .octets = 2 * ARRAYS * STRINGS, .echoes = 2 },
+	{ "arrays of empty strings", .make = make_arrays, .octet = '"', .is_pair = true,
+	    .octets = ARRAYS * STRINGS, .echoes = 2 },
 	{ "bodies of empty strings", .is_body = true, .make = make_body, .last = " 204 ", .echoes = 1 },
 };
 
@@ -346,8 +348,12 @@ static bool has_last(struct client *c, const char *last, const char *p, size_t n
 
 static void on_answers(struct client *c, const struct burst *b, const char *p, size_t n)
 {
-	for (size_t i = 0; b->octets && i < n; i++)
-		c->seen += p[i] == b->octet;
+	for (size_t i = 0; b->octets && i < n; i++) {
+		bool is_it = p[i] == b->octet, is_whole = is_it && (c->half || !b->is_pair);
+
+		c->seen += is_whole;
+		c->half = is_it && !is_whole;
+	}
 	if (b->last && has_last(c, b->last, p, n))
 		c->last_seen = true;
 }
@@ -358,6 +364,9 @@ static void on_end(struct client *c, const struct burst *b, ssize_t n)
 	c->wrong = n < 0 || c->is_modest || (b->octets && c->seen != b->octets) ||
 	           (b->last && !c->last_seen);
 	done += !c->is_modest;
+	if (c->wrong)
+		printf("client %td: %zu of %zu came before %s\n", c - clients, c->seen, b->octets,
+		    n < 0 ? strerror(errno) : "the end");
 }
 
 static void on_readable(struct client *c, const struct burst *b)

@@ -20,8 +20,10 @@ struct budget {
 enum {
 	COST_FRAME = 50,       /* of WebSocket: its header, whatever its payload is */
 	COST_MESSAGE = 500,    /* to an application, which does something with it */
+	COST_KEEP = 100,       /* the same, for later */
 	COST_SEND = 4000,      /* a system call that writes to a socket */
 	COST_EVENT = 1000,     /* a watch that is called, and reads */
+	COST_REQUEST = 40000,  /* a connection that libmicrohttpd gets, for a request */
 	COST_MAIL = 200,       /* from another thread, whatever it brings */
 	COST_TLS_STEP = 250000 /* of a handshake: half a signature */
 };

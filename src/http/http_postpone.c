@@ -3,24 +3,21 @@
  * this turn.
  *
  * A body is complete at once when its last octet comes, however long it is; and hundreds of
- * them may be in the same turn. Each but the first waits, suspended, until a turn has time
- * for it, in the order in which they came.
+ * them may be in the same turn. Those for which it has no time wait, suspended, for one that has,
+ * in the order in which they came.
  */
 #include "http/http_private.h"
 
-#define LARGE_BODY 16384 /* octets; a smaller one is not worth the detour */
+#define LARGE_BODY 1024          /* octets; a smaller one is not worth the detour */
+#define TAKE_UP    (256u * 1024) /* octets of bodies that go on together */
 
 bool http_postpone(struct http_request *r)
 {
 	struct http_server *server = r->conn->server;
-	size_t n = buf_len(&r->body);
 
-	if (n < LARGE_BODY)
+	if (r->has_waited || buf_len(&r->body) < LARGE_BODY ||
+	    !budget_is_spent(loop_budget(server->loop)))
 		return false;
-	if (r->has_waited || server->large_run != server->runs) {
-		server->large_run = server->runs; /* one in each run */
-		return false;
-	}
 	r->has_waited = true;
 	r->state = REQUEST_POSTPONED;
 	list_append(&server->postponed, &r->node);
@@ -40,10 +37,16 @@ static void take_up(struct http_request *r, enum request_state state)
 
 void http_postponed_take_up(struct http_server *server)
 {
-	struct list *node = list_first(&server->postponed);
+	struct list *node;
+	size_t octets = 0;
 
-	if (node && !budget_is_spent(loop_budget(server->loop)))
-		take_up(container_of(node, struct http_request, node), REQUEST_READING);
+	while ((node = list_first(&server->postponed)) && octets < TAKE_UP &&
+	       !budget_is_spent(loop_budget(server->loop))) {
+		struct http_request *r = container_of(node, struct http_request, node);
+
+		octets += buf_len(&r->body);
+		take_up(r, REQUEST_READING);
+	}
 	if (!list_empty(&server->postponed))
 		loop_want(server->loop, LOOP_STAGE_HTTP);
 }

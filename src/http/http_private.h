@@ -60,7 +60,6 @@ struct http_server {
 	struct http_conn *adding; /* the one MHD_add_connection() is being called for */
 	bool due;                 /* libmicrohttpd has something to do */
 	unsigned runs;            /* of libmicrohttpd */
-	unsigned large_run;       /* the last one in which a large request was served */
 	unsigned error_run;       /* the last one in which it answered an error by itself */
 	bool overrun;             /* a head has just filled libmicrohttpd's buffer */
 	bool draining;
@@ -202,7 +201,7 @@ int http_request_add_body(struct http_request *r, const char *p, size_t n);
 /* http_postpone.c */
 /* Of a request that is complete: true if it is to wait for a later turn; then it is suspended. */
 bool http_postpone(struct http_request *r);
-/* The one that has waited longest goes on in the next run of libmicrohttpd, if there is time. */
+/* Those that have waited longest go on in the next run of libmicrohttpd, if there is time. */
 void http_postponed_take_up(struct http_server *server);
 /* The server ends: all fail. */
 void http_postponed_end(struct http_server *server);

@@ -212,6 +212,7 @@ int http_conn_hand_over(struct http_conn *conn, int fd)
 	enum MHD_Result added;
 
 	conn->fd = fd;
+	budget_spend(loop_budget(server->loop), COST_REQUEST);
 	server->adding = conn;
 	added = MHD_add_connection(server->mhd, fd, (struct sockaddr *)&sa, len);
 	http_server_run_again(server);

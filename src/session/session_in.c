@@ -72,6 +72,7 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 	struct message *m = message_new_in(stash, data, n, binary);
 	struct session_inbox *in = m ? inbox_of(s) : NULL;
 
+	budget_spend(s->reactor->budget, COST_KEEP + cost_of_octets(n));
 	if (in && message_ring_push(&in->ring, stash, m) == 0) {
 		in->bytes += n + INBOX_COST;
 		return 0;

@@ -22,6 +22,8 @@ struct hearing {
 	const struct script *script;
 	bool in_order;
 	unsigned pongs; /* that came */
+	unsigned char last_pong[125];
+	size_t last_pong_len;
 	size_t next_message, next_pong; /* answers; in order both are the same */
 	bool closed;
 	unsigned code; /* of the Close that came */
@@ -102,11 +104,14 @@ static const char *nobody_asked(const struct heard *heard)
 	    octets_show(heard->p, heard->n));
 }
 
-/* One of those that speak for others: any that is still to come. */
+/* One of those that speak for others: any that is still to come. Of equal ones it may be each. */
 static const char *hear_late_pong(struct hearing *h, const struct heard *heard)
 {
 	const struct script *s = h->script;
 
+	h->last_pong_len = heard->n < sizeof(h->last_pong) ? heard->n : sizeof(h->last_pong);
+	if (h->last_pong_len > 0)
+		memcpy(h->last_pong, heard->p, h->last_pong_len);
 	while (h->next_pong < s->count)
 		if (is_same(s, &s->answers[h->next_pong++], heard))
 			return NULL;
@@ -164,7 +169,11 @@ static const struct answer *missing_pong(struct hearing *h)
 
 	while (last > 0 && s->answers[last - 1].opcode != PONG)
 		last--;
-	return last > h->next_pong && s->ending != FAILS ? &s->answers[last - 1] : NULL;
+	if (last <= h->next_pong || s->ending == FAILS ||
+	    is_same(s, &s->answers[last - 1],
+	        &(struct heard){ PONG, h->last_pong, h->last_pong_len }))
+		return NULL;
+	return &s->answers[last - 1];
 }
 
 static const char *missing(struct hearing *h)
