@@ -33,7 +33,7 @@ enum {
 	MODEST = 8, /* with two reactors both have some, all but surely */
 	GREEDY_MAX = 1000,
 	BURST_MAX = 65536,
-	ECHO = 64,           /* octets */
+	ECHO = 64, /* octets */
 	ECHO_FRAME = 2 + ECHO,
 	FIGURES_MAX = 1 << 20,
 	PATIENCE_MS = 120000,
@@ -56,11 +56,11 @@ struct burst {
 struct client {
 	int fd;
 	bool is_modest, done, wrong;
-	size_t got;        /* of the echo that is awaited */
-	unsigned echoes;   /* while greedy ones were not done */
+	size_t got;           /* of the echo that is awaited */
+	unsigned echoes;      /* while greedy ones were not done */
 	unsigned done_before; /* greedy ones, when the first echo came */
 	double asked;
-	size_t seen;       /* of what its burst calls forth */
+	size_t seen;          /* of what its burst calls forth */
 	bool last_seen, half; /* a pair has begun */
 	char tail[64];
 	size_t tail_len;
@@ -201,7 +201,8 @@ static size_t make_body(char *out)
 }
 
 static const struct burst bursts[] = {
-	{ "frames of 1 KB that inflate to 1 MiB", .deflates = true, .make = make_bombs, .echoes = 20 },
+	{ "frames of 1 KB that inflate to 1 MiB", .deflates = true, .make = make_bombs,
+	    .echoes = 20 },
 	{ "pings", .is_raw = true, .make = make_pings, .last = "LAST", .echoes = 1 },
 	{ "messages of one octet", .is_raw = true, .make = make_tiny, .octet = 'x', .octets = TINY,
 	    .echoes = 2 },
@@ -209,7 +210,8 @@ static const struct burst bursts[] = {
 	    .octets = FRAGMENTS, .echoes = 1 },
 	{ "arrays of empty strings", .make = make_arrays, .octet = '"', .is_pair = true,
 	    .octets = ARRAYS * STRINGS, .echoes = 2 },
-	{ "bodies of empty strings", .is_body = true, .make = make_body, .last = " 204 ", .echoes = 1 },
+	{ "bodies of empty strings", .is_body = true, .make = make_body, .last = " 204 ",
+	    .echoes = 1 },
 };
 
 /* --- clients -------------------------------------------------------------------------------- */
@@ -285,8 +287,8 @@ static void open_client(struct client *c, const struct burst *b, unsigned no)
 		read_until(c->fd, "o\n");
 		return;
 	}
-	snprintf(path, sizeof(path), b && !b->is_raw ? "/echo/000/g%u/websocket" : "/echo/websocket",
-	    no);
+	snprintf(path, sizeof(path),
+	    b && !b->is_raw ? "/echo/000/g%u/websocket" : "/echo/websocket", no);
 	ask_for_websocket(c->fd, path, b && b->deflates);
 	read_until(c->fd, b && !b->is_raw ? "\x81\x01o" : "\r\n\r\n");
 }
@@ -398,7 +400,8 @@ static void serve(const struct burst *b)
 	}
 }
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging -----------------------------------------------------------------------------------
+ */
 
 static int by_size(const void *a, const void *b)
 {

@@ -402,10 +402,10 @@ static void make_tasks(const struct catalogue *c)
 
 /* The endpoint of --demo, but for few fragments, */
 #define CONFIG(websocket)                                                                          \
-	"{ \"listen\": [\"127.0.0.1:0\"], \"endpoints\": [ { \"prefix\": \"/echo\",\n"                \
-	"  \"application\": \"echo\", \"allowed_origins\": [\"*\"],\n"                                \
-	"  \"max_message_bytes\": 16777216, \"max_body_bytes\": 16777216,\n"                          \
-	"  \"send_buffer_bytes\": 67108864,\n"                                                        \
+	"{ \"listen\": [\"127.0.0.1:0\"], \"endpoints\": [ { \"prefix\": \"/echo\",\n"             \
+	"  \"application\": \"echo\", \"allowed_origins\": [\"*\"],\n"                             \
+	"  \"max_message_bytes\": 16777216, \"max_body_bytes\": 16777216,\n"                       \
+	"  \"send_buffer_bytes\": 67108864,\n"                                                     \
 	"  \"websocket\": { \"max_fragments\": 1024" websocket " } } ] }\n"
 
 static const char plain_config[] = CONFIG("");

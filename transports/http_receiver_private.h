@@ -12,9 +12,9 @@ enum http_phase {
 	HTTP_IN_REQUEST, /* a poll whose frame collects in `said`: it may be answered at once */
 	HTTP_DETACHED,   /* frames go to the stream */
 	HTTP_LEAVING,    /* the last byte was said, the wire has not taken it yet; still attached */
-	HTTP_ARRIVING,   /* the wire has taken it, a slow client has not; detached, but asked after */
-	HTTP_FINISHED,   /* as HTTP_LEAVING, but the session has let go */
-	HTTP_WAITING,    /* answered; the next poll may be the same again */
+	HTTP_ARRIVING, /* the wire has taken it, a slow client has not; detached, but asked after */
+	HTTP_FINISHED, /* as HTTP_LEAVING, but the session has let go */
+	HTTP_WAITING,  /* answered; the next poll may be the same again */
 };
 
 struct http_receiver {

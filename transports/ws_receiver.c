@@ -6,8 +6,8 @@
  *
  * Frames are parsed in place in the loop's scratch buffer. Bytes are kept only when
  * the application pauses in the middle of a buffer, or when there is more to do with them than one
- * turn has time for: then the next turns go on with them before more is read. A message for many is framed, and
- * compressed, once for all receivers that agreed on the same; one that is long goes out
+ * turn has time for: then the next turns go on with them before more is read. A message for many is
+ * framed, and compressed, once for all receivers that agreed on the same; one that is long goes out
  * from where it is.
  */
 #include "transports/ws_receiver.h"
@@ -739,8 +739,8 @@ static void choke_if_blocked(struct ws_receiver *r)
 	stream_want(&r->stream, 0);
 }
 
-/* With little time, because others wait, little is read: who sends much that means much work keeps it
- * in the kernel's buffers, not in ours. */
+/* With little time, because others wait, little is read: who sends much that means much work keeps
+ * it in the kernel's buffers, not in ours. */
 static size_t read_size(const struct ws_receiver *r)
 {
 	return budget_of(r)->left <= LOOP_LITTLE ? READ_BUSY : LOOP_SCRATCH_BYTES;

@@ -33,7 +33,7 @@ struct config {
 	struct config_listener *listeners;
 	size_t listener_count;
 	bool listeners_given; /* by the command line, in place of a file's */
-	char *internal; /* address of the internal listener, or NULL */
+	char *internal;       /* address of the internal listener, or NULL */
 	bool internal_given;
 	struct config_endpoint *endpoints;
 	size_t endpoint_count;

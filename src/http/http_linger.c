@@ -19,7 +19,7 @@
 #define LINGER_MS        2000
 #define STALL_MS         10000 /* for an answer of which the client takes nothing */
 #define LINGER_MAX_BYTES (64u << 20)
-#define TURNED_AWAY_MOST 256 /* lingering, for a newcomer who is turned away to linger too */
+#define TURNED_AWAY_MOST 256   /* lingering, for a newcomer who is turned away to linger too */
 #define SLOW_MS          30000 /* from then on a client has to take SLOW_BYTES a second on average */
 #define SLOW_BYTES       1000
 

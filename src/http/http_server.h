@@ -78,8 +78,8 @@ void http_server_give_back(struct http_server *server, struct stream *s, const s
 /* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
  * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);
-/* Calls fn with the length of each body that is coming in, or waits to be served; those for which it
- * says true end, with their connections. */
+/* Calls fn with the length of each body that is coming in, or waits to be served; those for which
+ * it says true end, with their connections. */
 void http_server_each_body(
     struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg);
 /* From now on every response says Connection: close, and idle connections are closed. */

@@ -36,10 +36,10 @@ static int set_option(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* The TCP options are inherited by accepted sockets: fewer system calls for each. TCP_USER_TIMEOUT is
- * none of them: it would also end peers that read slowly, for Linux does not take it for progress
- * when their window opens by less than what stands first in its queue. Who has such a connection
- * looks at stream_progress() now and then. */
+/* The TCP options are inherited by accepted sockets: fewer system calls for each. TCP_USER_TIMEOUT
+ * is none of them: it would also end peers that read slowly, for Linux does not take it for
+ * progress when their window opens by less than what stands first in its queue. Who has such a
+ * connection looks at stream_progress() now and then. */
 static int set_tcp_options(int fd, const struct listen_addr *addr)
 {
 	int err = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -52,9 +52,9 @@ struct loop {
 	uint64_t now;
 	struct timer_wheel *timers;
 	struct watch mail_watch;
-	bool busy;         /* some were ready before this turn */
-	struct list poked; /* watches to be called without an event */
-	struct list first; /* and those to be called before these */
+	bool busy;           /* some were ready before this turn */
+	struct list poked;   /* watches to be called without an event */
+	struct list first;   /* and those to be called before these */
 	struct budget slice; /* of whoever is being called */
 	struct budget stage; /* of the stage */
 	int64_t ask_at;      /* when so much of it is left the clock is asked */
@@ -65,7 +65,7 @@ struct loop {
 	int *closing; /* descriptors to be closed at the end of the turn */
 	unsigned closing_n, closing_cap;
 
-	struct mail *mail; /* taken from the mailbox, and not yet delivered */
+	struct mail *mail;          /* taken from the mailbox, and not yet delivered */
 	unsigned batch_at, batch_n; /* the events that are still to come */
 	struct epoll_event batch[BATCH_EVENTS];
 	char scratch[LOOP_SCRATCH_BYTES];
@@ -553,9 +553,8 @@ void loop_post(struct loop *loop, struct mail *m, mail_fn fn)
 
 bool loop_has_mail(const struct loop *loop)
 {
-	return loop->mail ||
-	       atomic_load_explicit(&((struct loop *)(uintptr_t)loop)->mailbox.head,
-	           memory_order_acquire) != NULL;
+	return loop->mail || atomic_load_explicit(&((struct loop *)(uintptr_t)loop)->mailbox.head,
+	                         memory_order_acquire) != NULL;
 }
 
 /* --- what the turn offers ----------------------------------------------- */

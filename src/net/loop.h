@@ -114,9 +114,9 @@ bool loop_is_ahead(const struct loop *loop, enum loop_stage stage);
 /* The next wait does not wait: there is work that no descriptor announces. */
 void loop_again(struct loop *loop);
 
-/* So much has been made for LOOP_STAGE_FLUSH and LOOP_STAGE_SEND that they should have it while it is
- * in the processor's cache: if this is stage 1, they run before its next event, and again in their
- * turn. */
+/* So much has been made for LOOP_STAGE_FLUSH and LOOP_STAGE_SEND that they should have it while it
+ * is in the processor's cache: if this is stage 1, they run before its next event, and again in
+ * their turn. */
 void loop_hurry(struct loop *loop);
 
 /* What whoever is being called may still do now; he takes from it what his work costs. Less while

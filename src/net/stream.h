@@ -72,11 +72,11 @@ int stream_want(struct stream *s, unsigned want);
  * and readable is called again (for TLS too, where the kernel does not know of it). */
 ssize_t stream_read(struct stream *s, void *p, size_t n);
 /* The owner has more to do with what was read than his budget allows (loop_budget()): `readable` is
- * called again when the loop has time for it, whatever the wire says, and the kernel is not asked for
- * more meanwhile. `first`: before others who wait like this. Not without STREAM_READ. */
+ * called again when the loop has time for it, whatever the wire says, and the kernel is not asked
+ * for more meanwhile. `first`: before others who wait like this. Not without STREAM_READ. */
 void stream_read_later(struct stream *s, bool first);
-/* Within `hangup` or after it: what the wire brought before it broke, or could not be written to any
- * more. 0 or -errno when there is nothing. */
+/* Within `hangup` or after it: what the wire brought before it broke, or could not be written to
+ * any more. 0 or -errno when there is nothing. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n);
 
 struct stream_piece {

@@ -75,16 +75,16 @@ struct server_options {
 	char *proxy_headers; /* "auto", "x_forwarded" or "forwarded" */
 	struct string_list allowed_hosts;
 	struct string_list internal_allowed_hosts; /* internal.allowed_hosts */
-	uint64_t limit_connections;             /* limits.connections */
-	uint64_t limit_connections_per_address; /* 0: no limit; so are the next three */
+	uint64_t limit_connections;                /* limits.connections */
+	uint64_t limit_connections_per_address;    /* 0: no limit; so are the next three */
 	uint64_t limit_connection_rate_per_address;
 	uint64_t limit_sessions_per_address;
 	uint64_t limit_handshake_rate_per_address;
 	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_body_timeout_ms;
-	uint64_t limit_min_rate; /* limits.min_bytes_per_second */
-	uint64_t limit_memory;   /* limits.memory_bytes; 0: none */
+	uint64_t limit_min_rate;        /* limits.min_bytes_per_second */
+	uint64_t limit_memory;          /* limits.memory_bytes; 0: none */
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
 	char *io_uring;                 /* "auto" or "off" */
 	uint64_t drain_delay_ms;

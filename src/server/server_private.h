@@ -41,12 +41,12 @@ struct sockjs_server {
 	size_t listener_count;
 	struct reactor **reactors;
 	unsigned reactor_count;
-	int statm; /* /proc/self/statm: how large we are; -1: there is none */
+	int statm;            /* /proc/self/statm: how large we are; -1: there is none */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
 	atomic_bool started;
-	atomic_uint groups; /* made outside of reactors */
+	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
@@ -122,7 +122,7 @@ struct reactor {
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer, memory_timer;
-	atomic_size_t held; /* by its clients, when it was last added up; others read it */
+	atomic_size_t held;     /* by its clients, when it was last added up; others read it */
 	struct timer log_timer; /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */

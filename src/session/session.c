@@ -320,7 +320,8 @@ void session_close(struct session *s, unsigned code, const char *reason)
 	set_reason(s, code, reason ? reason : close_reason(code));
 	set_state(s, SESSION_CLOSING);
 	if (!s->receiver)
-		session_drop_inbox(s, false); /* else the close frame goes before: deliver_close() */
+		session_drop_inbox(
+		    s, false); /* else the close frame goes before: deliver_close() */
 	if (!s->receiver && s->deadline == 0)
 		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
 	session_arm(s);

@@ -133,14 +133,14 @@ struct session {
 		uint32_t retry_after; /* on hold, where nothing is said: seconds; 0: as usual */
 	};
 	uint16_t code;
-	uint8_t state;    /* enum session_state */
-	uint8_t late;     /* late receivers answered */
-	bool full;        /* the application was told so, and waits for writable */
-	uint8_t paused;   /* by whom: SESSION_PAUSED_* */
-	bool stopped;     /* the wire is not read, and what comes waits: the application has paused, or
-	                   * has not yet taken all that waited */
-	bool heard;       /* the client has shown that it hears us */
-	bool asked;       /* it was asked to */
+	uint8_t state;  /* enum session_state */
+	uint8_t late;   /* late receivers answered */
+	bool full;      /* the application was told so, and waits for writable */
+	uint8_t paused; /* by whom: SESSION_PAUSED_* */
+	bool stopped; /* the wire is not read, and what comes waits: the application has paused, or
+	               * has not yet taken all that waited */
+	bool heard;   /* the client has shown that it hears us */
+	bool asked;   /* it was asked to */
 	bool is_raw : 1;   /* no SockJS frames */
 	bool reported : 1; /* the application knows of the close */
 	bool opened : 1;   /* its client was told so */

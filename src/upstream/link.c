@@ -312,8 +312,7 @@ static void say_pongs(struct link *l)
 {
 	struct buf *pongs = &l->part->pongs;
 
-	if (buf_len(pongs) > 0 &&
-	    stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes)
+	if (buf_len(pongs) > 0 && stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes)
 		write_bytes(l, buf_data(pongs), buf_len(pongs));
 	buf_clear(pongs);
 }

@@ -15,8 +15,8 @@ struct link {
 	struct target *target;          /* counted; NULL: none at the moment */
 	struct sockjs_session *session; /* NULL: it is over */
 	struct link_opening *opening;   /* NULL once open */
-	struct buf *rest;              /* read, and not yet taken; else NULL */
-	struct ws_deflate *compressor; /* of its own, with context takeover */
+	struct buf *rest;               /* read, and not yet taken; else NULL */
+	struct ws_deflate *compressor;  /* of its own, with context takeover */
 	struct stream stream;
 	struct ws_conn conn;
 	struct timer timer;

@@ -18,10 +18,11 @@
 #include "ws/ws_handshake.h"
 #include "ws/ws_negotiation.h"
 
-#define WS_INTERIM_MAX      8 /* 1xx answers before the final one */
-#define WS_PHRASE_MAX       63
-#define WS_COOKIES_MAX      16 /* Set-Cookie headers of an answer; what comes behind them is left out \
-	                        */
+#define WS_INTERIM_MAX 8 /* 1xx answers before the final one */
+#define WS_PHRASE_MAX  63
+#define WS_COOKIES_MAX                                                                             \
+	16 /* Set-Cookie headers of an answer; what comes behind them is left out                  \
+	    */
 
 struct ws_client_request {
 	struct bytes host; /* as it is to stand in the header: with the port, if not the default */

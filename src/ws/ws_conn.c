@@ -12,9 +12,9 @@
  * c->partial is gone, so nobody looks at it on the way back.
  *
  * A compressed message (RFC 7692) is inflated when it is whole, so that those who
- * inflate can be shared; its frames go the same two paths until then. It is inflated in steps, as far
- * as the budget of a call goes; until it is delivered it waits in c->partial, and so does any other
- * that is too long for what is left of the budget.
+ * inflate can be shared; its frames go the same two paths until then. It is inflated in steps, as
+ * far as the budget of a call goes; until it is delivered it waits in c->partial, and so does any
+ * other that is too long for what is left of the budget.
  *
  * Owns: c->partial. Calls: ws_frame, ws_deflate, utf8, mem, random. Never: I/O, time.
  */
@@ -129,8 +129,7 @@ static struct ws_partial *partial_get(struct ws_conn *c)
 static void partial_free(struct ws_conn *c, struct ws_partial *m)
 {
 	if (m && m->inflated.p)
-		ws_inflated_done(
-		    c->ops->deflate(c, c->deflate & PEER_TAKES_OVER), &m->inflated);
+		ws_inflated_done(c->ops->deflate(c, c->deflate & PEER_TAKES_OVER), &m->inflated);
 	mem_free(m);
 }
 
@@ -331,8 +330,7 @@ static int on_close(struct ws_conn *c, struct feed *in, const char *p, size_t n)
 	return 0;
 }
 
-static int on_control(
-    struct ws_conn *c, struct feed *in, uint8_t opcode, const char *p, size_t n)
+static int on_control(struct ws_conn *c, struct feed *in, uint8_t opcode, const char *p, size_t n)
 {
 	switch (opcode) {
 	case WS_CLOSE:
@@ -462,7 +460,8 @@ static int inflate_within_budget(
 }
 
 /* Hands an inflated message over and gives its memory back. */
-static int deliver_inflated(struct ws_conn *c, struct feed *in, uint8_t type, struct ws_inflated *out)
+static int deliver_inflated(
+    struct ws_conn *c, struct feed *in, uint8_t type, struct ws_inflated *out)
 {
 	struct ws_deflate *codec = c->ops->deflate(c, c->deflate & PEER_TAKES_OVER);
 	int err = 0;
@@ -480,7 +479,8 @@ static int deliver_inflated(struct ws_conn *c, struct feed *in, uint8_t type, st
  * can stop an application in its midst. */
 static bool may_deliver(const struct feed *in, size_t n)
 {
-	return in->fresh || cost_of_json(n) <= (uint64_t)(in->budget->left > 0 ? in->budget->left : 0);
+	return in->fresh ||
+	       cost_of_json(n) <= (uint64_t)(in->budget->left > 0 ? in->budget->left : 0);
 }
 
 void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params)
@@ -577,8 +577,8 @@ static int go_on_with_whole(struct ws_conn *c, struct feed *in)
 
 /* A compressed message that was whole in the caller's buffer, and could not be inflated in this
  * call: it waits as one that came in pieces. */
-static int keep_inflating(struct ws_conn *c, uint8_t type, const char *p, size_t n,
-    const struct ws_inflated *inflated)
+static int keep_inflating(
+    struct ws_conn *c, uint8_t type, const char *p, size_t n, const struct ws_inflated *inflated)
 {
 	struct ws_partial *m = mem_zalloc(sizeof(*m) + n);
 

@@ -62,8 +62,8 @@ struct ws_conn_ops {
 struct ws_conn_limits {
 	size_t max_message_bytes; /* 0: no limit */
 	unsigned max_fragments;   /* frames of one message; 0: no limit. 1009 if exceeded, both */
-	/* A compressed message may be so many times as long as what came of it, if it is longer than
-	 * WS_INFLATES_FREELY; 0: no limit. 1009, too */
+	/* A compressed message may be so many times as long as what came of it, if it is longer
+	 * than WS_INFLATES_FREELY; 0: no limit. 1009, too */
 	unsigned max_inflation;
 };
 
@@ -93,13 +93,13 @@ void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *para
 /* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
  * consumed: all of them, or fewer if the connection is paused, or an op pauses it, or the budget is
  * spent; the owner keeps the rest, which is untouched, and feeds it after ws_conn_resume(), or when
- * there is time again. After the close op everything is swallowed. -ENOMEM fails the connection with
- * 1011 first. Ops may call ws_conn_close(), _ping(), _pause() and _resume(), and must not call
+ * there is time again. After the close op everything is swallowed. -ENOMEM fails the connection
+ * with 1011 first. Ops may call ws_conn_close(), _ping(), _pause() and _resume(), and must not call
  * ws_conn_feed() or _fini().
  *
  * What it costs is taken from the budget (NULL: there is no end to it), and so should the ops do; a
- * step is done even if nothing is left of it. Of more than WS_PINGS_ANSWERED pings in one call only the
- * last is answered besides (RFC 6455 section 5.5.3). */
+ * step is done even if nothing is left of it. Of more than WS_PINGS_ANSWERED pings in one call only
+ * the last is answered besides (RFC 6455 section 5.5.3). */
 ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget);
 
 #define WS_PINGS_ANSWERED 32

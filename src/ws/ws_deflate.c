@@ -164,8 +164,7 @@ static int loan_inflater(struct ws_deflate *d, bool takes_over, struct ws_inflat
 	return takes_over || inflateReset(out->z) == Z_OK ? 0 : -EPROTO;
 }
 
-static int begin_inflating(
-    struct ws_deflate *d, bool takes_over, size_t n, struct ws_inflated *out)
+static int begin_inflating(struct ws_deflate *d, bool takes_over, size_t n, struct ws_inflated *out)
 {
 	int err = n <= UINT_MAX ? loan_block(d, n, out) : -EMSGSIZE;
 
@@ -198,8 +197,8 @@ static int inflate_step(z_stream *z, struct ws_inflated *out, size_t limit, size
 }
 
 /* Inflates p[at, n), until *most is used up: then WS_INFLATE_MORE. */
-static int inflate_from(struct ws_inflated *out, const char *p, size_t at, size_t n, size_t limit,
-    size_t *most)
+static int inflate_from(
+    struct ws_inflated *out, const char *p, size_t at, size_t n, size_t limit, size_t *most)
 {
 	z_stream *z = out->z;
 	int err;
@@ -223,8 +222,7 @@ static int inflate_from(struct ws_inflated *out, const char *p, size_t at, size_
 	return err;
 }
 
-static int inflate_some(
-    struct ws_inflated *out, const char *p, size_t n, size_t limit, size_t most)
+static int inflate_some(struct ws_inflated *out, const char *p, size_t n, size_t limit, size_t most)
 {
 	static const char tail[TAIL] = { '\x00', '\x00', '\xff', '\xff' };
 	int err = 0;

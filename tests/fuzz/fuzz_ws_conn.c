@@ -109,8 +109,8 @@ static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
 
 static const struct ws_conn_ops ops = { on_message, on_write, on_pong, on_close, on_deflate };
 
-/* One read: a copy of just its size, and what a pause, or a budget that is spent, leaves of it is fed
- * again. */
+/* One read: a copy of just its size, and what a pause, or a budget that is spent, leaves of it is
+ * fed again. */
 static void feed(struct run *r, const uint8_t *p, size_t n)
 {
 	while (n > 0 || ws_conn_is_behind(&r->conn)) {

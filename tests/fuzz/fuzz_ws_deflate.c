@@ -24,7 +24,8 @@ static void there_and_back(
 
 	must(len >= 0 && (len == 0 || (size_t)len < n));
 	if (len > 0) {
-		must(ws_inflate(reader, how->takes_over, out, (size_t)len, n, SIZE_MAX, &back) == 0);
+		must(
+		    ws_inflate(reader, how->takes_over, out, (size_t)len, n, SIZE_MAX, &back) == 0);
 		must(back.n == n && memcmp(back.p, p, n) == 0);
 		ws_inflated_done(reader, &back);
 	}

@@ -169,8 +169,9 @@ static void add_pings(struct catalogue *c)
 	    "6455 5.5.2 pings of 0 to 125 octets are answered in order");
 	rule_add(c, play_ping_of_any_octets, "6455 5.5.2 ping may carry what is not UTF-8");
 	rule_add(c, play_many_pings, "6455 5.5.3 10 pings at once are answered in order")->a = 10;
-	rule_add(c, play_many_pings, "6455 5.5.3 of 1000 pings at once some are answered, in order, and the last")->a =
-	    1000;
+	rule_add(c, play_many_pings,
+	    "6455 5.5.3 of 1000 pings at once some are answered, in order, and the last")
+	    ->a = 1000;
 	rule_add(c, play_same_pings, "6455 5.5.2 equal pings are answered one by one")->a = 50;
 	rule_add(c, play_pings_and_messages, "6455 5.5.2 pings between messages are answered");
 	for (long n = 0; n <= 4; n += 4)

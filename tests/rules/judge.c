@@ -170,8 +170,8 @@ static const struct answer *missing_pong(struct hearing *h)
 	while (last > 0 && s->answers[last - 1].opcode != PONG)
 		last--;
 	if (last <= h->next_pong || s->ending == FAILS ||
-	    is_same(s, &s->answers[last - 1],
-	        &(struct heard){ PONG, h->last_pong, h->last_pong_len }))
+	    is_same(
+	        s, &s->answers[last - 1], &(struct heard){ PONG, h->last_pong, h->last_pong_len }))
 		return NULL;
 	return &s->answers[last - 1];
 }

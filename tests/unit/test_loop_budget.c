@@ -118,7 +118,8 @@ START_TEST(who_ends_while_his_event_waits_is_not_called)
 	s[0].cost = 2 * much;
 	turn_runs("a");
 	loop_unwatch(loop, &s[2].watch);
-	memset(&s[2].watch.events, 0xff, sizeof(s[2].watch.events)); /* as if its memory were used */
+	memset(
+	    &s[2].watch.events, 0xff, sizeof(s[2].watch.events)); /* as if its memory were used */
 	turn_runs("bd");
 	s[2].watch.events = 0;
 }

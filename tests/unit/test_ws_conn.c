@@ -83,7 +83,8 @@ START_TEST(a_message_of_any_length_arrives_at_once_and_in_pieces)
 		for (size_t i = 0; i < w.n; i += piece) {
 			size_t here = piece < w.n - i ? piece : w.n - i;
 
-			ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + i, here, NULL), (ssize_t)here);
+			ck_assert_int_eq(
+			    ws_conn_feed(&w.conn, w.wire + i, here, NULL), (ssize_t)here);
 		}
 		ck_assert_uint_eq(w.delivered, n);
 		ck_assert_uint_eq(strncmp(w.said, n <= 200 ? "text(xxx" : "text[", 5), 0);
@@ -649,7 +650,8 @@ static unsigned feed_with_pauses(void)
 		if (w.conn.paused) {
 			stops++;
 			if (at < w.n && !w.conn.close_received)
-				ck_assert_int_eq(ws_conn_feed(&w.conn, w.wire + at, w.n - at, NULL), 0);
+				ck_assert_int_eq(
+				    ws_conn_feed(&w.conn, w.wire + at, w.n - at, NULL), 0);
 			ws_conn_resume(&w.conn);
 		}
 	}

@@ -24,8 +24,7 @@ static void pack(size_t n)
 
 	memset(plain, 'x', n);
 	memset(&z, 0, sizeof(z));
-	ck_assert_int_eq(
-	    deflateInit2(&z, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY), Z_OK);
+	ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY), Z_OK);
 	z.next_in = (unsigned char *)plain;
 	z.avail_in = (uInt)n;
 	z.next_out = (unsigned char *)packed;

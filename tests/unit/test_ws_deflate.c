@@ -297,7 +297,8 @@ START_TEST(several_loans_at_a_time)
 {
 	struct ws_inflated a = { 0 }, b = { 0 };
 
-	ck_assert_int_eq(ws_inflate(codec, false, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, 9, SIZE_MAX, &a), 0);
+	ck_assert_int_eq(
+	    ws_inflate(codec, false, "\xf2\x48\xcd\xc9\xc9\x07\x00", 7, 9, SIZE_MAX, &a), 0);
 	ck_assert_int_eq(ws_inflate(codec, false, "\x00", 1, 9, SIZE_MAX, &b), 0);
 	ck_assert_ptr_ne(a.p, b.p);
 	ck_assert_mem_eq(a.p, "Hello", 5);
