@@ -643,32 +643,19 @@ void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)
 
 /* --- a message that does not end ----------------------------------------- */
 
-/* How long the message under way may still take; UINT64_MAX: there is none, or it is we who do not
- * read. */
-static uint64_t time_left(struct ws_receiver *r)
-{
-	uint64_t now = loop_now(loop_of(r)), since, octets, until;
-
-	if (r->conn.paused || r->choked || !ws_conn_unfinished(&r->conn, now, &since, &octets))
-		return UINT64_MAX;
-	until = since + pace_ms(&r->endpoint->pace, octets);
-	return until > now ? until - now : 0;
-}
-
-/* The timer fires early enough to see whether it goes on. */
+/* Whoever does not send it on is given up, unless it is we who do not read. The timer fires early
+ * enough to see that. */
 static void watch_unfinished(struct ws_receiver *r)
 {
-	uint64_t left = time_left(r), now = loop_now(loop_of(r));
+	uint64_t now = loop_now(loop_of(r)), octets;
+	struct pace_watch *w = ws_conn_unfinished(&r->conn, &octets);
 
-	if (left == UINT64_MAX || r->closing ||
-	    (timer_is_active(&r->timer) && r->timer.deadline <= now + left))
+	if (!w || r->closing || r->conn.paused || r->choked)
 		return;
-	timer_start(loop_timers(loop_of(r)), &r->timer, left ? left : 1);
-}
-
-static void fail_late(struct ws_receiver *r)
-{
-	ws_receiver_fail(r, CLOSE_LATE, close_reason(CLOSE_LATE));
+	if (pace_is_too_slow(w, &r->endpoint->pace, now, octets))
+		ws_receiver_fail(r, CLOSE_LATE, close_reason(CLOSE_LATE));
+	else if (!timer_is_active(&r->timer) || r->timer.deadline > w->look_at)
+		timer_start(loop_timers(loop_of(r)), &r->timer, w->look_at - now);
 }
 
 /* --- the stream's events ------------------------------------------------ */
@@ -870,13 +857,13 @@ static void on_timer(struct timer *t)
 		part(r); /* no Close came in time */
 		return;
 	}
-	if (time_left(r) == 0) {
-		fail_late(r);
+	watch_unfinished(r);
+	if (r->closing || r->ended)
 		return;
-	}
 	if (r->endpoint->ping_interval_ms)
 		check_liveness(r);
-	watch_unfinished(r);
+	if (!r->ended)
+		watch_unfinished(r); /* the timer is one */
 }
 
 /* --- the opening handshake ---------------------------------------------- */

@@ -141,7 +141,8 @@ struct http_request {
 	size_t header_bytes;
 	size_t pool_octets;  /* what libmicrohttpd keeps besides the text of the head */
 	size_t field_octets; /* in names and values of the head */
-	uint64_t body_received, body_begun;
+	uint64_t body_received;
+	struct pace_watch pace; /* of the body */
 	size_t body_limit;
 	struct bytes path, query;
 	struct bytes headers[HTTP_HEADERS];

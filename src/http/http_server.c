@@ -67,16 +67,15 @@ static void end_unread(struct http_conn *conn)
 /* A body that is still under way, and has been fast enough so far. */
 static bool may_go_on(struct http_conn *conn)
 {
-	const struct http_request *r = conn->request;
+	struct http_request *r = conn->request;
 	struct loop *loop = conn->server->loop;
-	uint64_t until;
 
 	if (!r || r->state != REQUEST_READING || !r->head_read || conn->half_closed)
 		return false;
-	until = r->body_begun + pace_ms(&conn->server->limits->body, r->body_received);
-	if (until <= loop_now(loop))
+	if (pace_is_too_slow(
+	        &r->pace, &conn->server->limits->body, loop_now(loop), r->body_received))
 		return false;
-	timer_start(loop_timers(loop), &conn->timer, until - loop_now(loop));
+	timer_start(loop_timers(loop), &conn->timer, r->pace.look_at - loop_now(loop));
 	return true;
 }
 
@@ -402,7 +401,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
 	server->counters.requests++;
 	list_remove(&r->node);
 	list_init(&r->node);
-	r->body_begun = loop_now(server->loop);
+	pace_is_too_slow(&r->pace, &server->limits->body, loop_now(server->loop), 0);
 	set_deadline(r->conn, server->limits->body.grace_ms);
 	if (refuses_head(r, http_request_read_head(r, method, version)))
 		return verdict(r);

@@ -270,11 +270,11 @@ static const struct option table[] = {
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
 	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
 	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),
-	  .sentence = "Time for the whole body of a request, or a whole message by WebSocket; what has come "
-		      "by then may go on at limits.min_bytes_per_second." },
+	  .sentence = "Time for the body of a request, or a message by WebSocket, before it has to have come "
+		      "at limits.min_bytes_per_second." },
 	{ SERVER("limits.min_bytes_per_second", OPTION_INT, 1, GIGABYTE, "1000", limit_min_rate),
-	  .sentence = "How fast a body or a message that is under way has to come after "
-		      "limits.body_timeout_ms: a second more for as many octets as this." },
+	  .sentence = "How fast a body or a message that is under way has to come on the average: looked at "
+		      "after limits.body_timeout_ms, and then after each half of that." },
 	{ SERVER("limits.memory_bytes", OPTION_INT, 0, UINT64_MAX / 2, "1073741824", limit_memory),
 	  .sentence = "What all clients together may make the server hold in buffers; beyond, the sessions "
 		      "and requests that hold most end; 0: no limit." },

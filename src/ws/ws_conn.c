@@ -96,7 +96,7 @@ struct ws_partial {
 	bool whole; /* all its frames are here, and it is to be delivered */
 	utf8_state utf8;
 	unsigned fragments;
-	uint64_t since; /* 0: nobody has asked yet */
+	struct pace_watch pace; /* the owner's */
 	struct ws_inflated inflated;
 	size_t size;
 	size_t capacity;
@@ -803,17 +803,14 @@ ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget
 
 /* --- what is under way -------------------------------------------------------- */
 
-bool ws_conn_unfinished(struct ws_conn *c, uint64_t now, uint64_t *since, uint64_t *octets)
+struct pace_watch *ws_conn_unfinished(struct ws_conn *c, uint64_t *octets)
 {
 	struct ws_partial *m = c->partial;
 
 	if (!m || m->whole)
-		return false;
-	if (m->since == 0)
-		m->since = now;
-	*since = m->since;
+		return NULL;
 	*octets = m->size;
-	return true;
+	return &m->pace;
 }
 
 size_t ws_conn_held(const struct ws_conn *c)
@@ -845,5 +842,5 @@ void ws_conn_resume(struct ws_conn *c)
 {
 	c->paused = false;
 	if (c->partial)
-		c->partial->since = 0; /* the peer is not to blame for the pause */
+		c->partial->pace = (struct pace_watch){ 0 };
 }

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/budget.h"
+#include "base/pace.h"
 #include "base/utf8.h"
 #include "ws/ws_deflate.h"
 #include "ws/ws_frame.h"
@@ -107,9 +108,10 @@ ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget
 /* Whether it has work to do although all bytes were taken: a message that is here, and not yet
  * inflated or delivered. Feed it again, with no bytes if there are none. */
 bool ws_conn_is_behind(const struct ws_conn *c);
-/* Since when a message has been under way (in the owner's time; the first call after its beginning
- * sets it to `now`), and how many octets of it are here. False: none is. */
-bool ws_conn_unfinished(struct ws_conn *c, uint64_t now, uint64_t *since, uint64_t *octets);
+/* A message that is under way: how many octets of it are here, and what its owner notes of its
+ * pace, as long as it lasts; anew after ws_conn_resume(), for a pause is not the peer's time. NULL:
+ * none is. */
+struct pace_watch *ws_conn_unfinished(struct ws_conn *c, uint64_t *octets);
 /* Octets of memory that it holds for a message under way. */
 size_t ws_conn_held(const struct ws_conn *c);
 

@@ -284,38 +284,63 @@ END_TEST
 
 START_TEST(a_message_is_unfinished_from_its_first_octet_to_its_last)
 {
-	uint64_t since, octets;
+	uint64_t octets;
+	struct pace_watch *pace;
 
-	ck_assert(!ws_conn_unfinished(&w.conn, 5, &since, &octets));
+	ck_assert_ptr_null(ws_conn_unfinished(&w.conn, &octets));
 	put(WS_TEXT, "abc");
 	feed_all();
-	ck_assert(ws_conn_unfinished(&w.conn, 10, &since, &octets));
-	ck_assert_uint_eq(since, 10);
+	pace = ws_conn_unfinished(&w.conn, &octets);
+	ck_assert_ptr_nonnull(pace);
 	ck_assert_uint_eq(octets, 3);
+	pace->look_at = 10;
 	put(WS_CONTINUATION, "de");
 	feed_all();
-	ck_assert(ws_conn_unfinished(&w.conn, 20, &since, &octets));
-	ck_assert_uint_eq(since, 10);
+	ck_assert_uint_eq(ws_conn_unfinished(&w.conn, &octets)->look_at, 10);
 	ck_assert_uint_eq(octets, 5);
 	put(FIN | WS_CONTINUATION, "");
 	put(WS_TEXT, "x");
 	feed_all();
-	ck_assert(ws_conn_unfinished(&w.conn, 30, &since, &octets));
-	ck_assert_uint_eq(since, 30); /* it is another one */
+	ck_assert_uint_eq(ws_conn_unfinished(&w.conn, &octets)->look_at, 0); /* another one */
 }
 END_TEST
 
 START_TEST(a_pause_is_not_the_peers_time)
 {
-	uint64_t since, octets;
+	uint64_t octets;
 
 	put(WS_TEXT, "abc");
 	feed_all();
-	ws_conn_unfinished(&w.conn, 10, &since, &octets);
+	ws_conn_unfinished(&w.conn, &octets)->look_at = 10;
 	ws_conn_pause(&w.conn);
 	ws_conn_resume(&w.conn);
-	ws_conn_unfinished(&w.conn, 50, &since, &octets);
-	ck_assert_uint_eq(since, 50);
+	ck_assert_uint_eq(ws_conn_unfinished(&w.conn, &octets)->look_at, 0);
+}
+END_TEST
+
+/* 1,000 octets a second, after 100 ms. */
+static const struct pace pace = { 100, 1000 };
+
+START_TEST(in_the_time_of_grace_nothing_is_too_slow)
+{
+	struct pace_watch watch = { 0 };
+
+	ck_assert(!pace_is_too_slow(&watch, &pace, 1000, 1));
+	ck_assert_uint_eq(watch.look_at, 1100);
+	ck_assert(!pace_is_too_slow(&watch, &pace, 1099, 1));
+	ck_assert(pace_is_too_slow(&watch, &pace, 1100, 99));
+}
+END_TEST
+
+START_TEST(then_each_look_wants_more)
+{
+	struct pace_watch watch = { 0 };
+
+	pace_is_too_slow(&watch, &pace, 1000, 1);
+	ck_assert(!pace_is_too_slow(&watch, &pace, 1100, 5000));
+	ck_assert_uint_eq(watch.look_at, 1151);
+	ck_assert(!pace_is_too_slow(&watch, &pace, 1151, 5051));
+	ck_assert(pace_is_too_slow(&watch, &pace, 1202, 5101));
 }
 END_TEST
 
@@ -344,6 +369,8 @@ int main(void)
 	tcase_add_test(tc, a_message_that_is_too_big_is_said_to_be_so);
 	tcase_add_test(tc, a_message_is_unfinished_from_its_first_octet_to_its_last);
 	tcase_add_test(tc, a_pause_is_not_the_peers_time);
+	tcase_add_test(tc, in_the_time_of_grace_nothing_is_too_slow);
+	tcase_add_test(tc, then_each_look_wants_more);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);
