@@ -20,7 +20,7 @@ struct budget {
 enum {
 	COST_FRAME = 50,       /* of WebSocket: its header, whatever its payload is */
 	COST_MESSAGE = 500,    /* to an application, which does something with it */
-	COST_KEEP = 100,       /* the same, for later */
+	COST_KEEP = 250,       /* the same, for later: memory that was not in use is touched */
 	COST_SEND = 4000,      /* a system call that writes to a socket */
 	COST_EVENT = 1000,     /* a watch that is called, and reads */
 	COST_REQUEST = 40000,  /* a connection that libmicrohttpd gets, for a request */

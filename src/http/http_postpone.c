@@ -8,8 +8,8 @@
  */
 #include "http/http_private.h"
 
-#define LARGE_BODY 1024          /* octets; a smaller one is not worth the detour */
-#define TAKE_UP    (256u * 1024) /* octets of bodies that go on together */
+#define LARGE_BODY 1024         /* octets; a smaller one is not worth the detour */
+#define TAKE_UP    (16u * 1024) /* octets of bodies that go on together, or one body */
 
 bool http_postpone(struct http_request *r)
 {
