@@ -5,9 +5,9 @@
  *	greedy --server "CMD" [-n CLIENTS] [-f] [-v]
  *
  * The server is stopped (SIGSTOP) while everybody writes, the modest clients last; when it goes on
- * all of it is there at once. Then each modest client has to have its first echo before half of the
- * greedy ones are served, and several before all are. Nothing is measured in seconds, unless -f
- * asks for figures: how long echoes took meanwhile.
+ * all of it is there at once. Then each modest client has to have its first echo before half (with
+ * two reactors nine tenths) of the greedy ones are served, and several before all are. Nothing is
+ *measured in seconds, unless -f asks for figures: how long echoes took meanwhile.
  *
  * CMD is run with -t 1 and with -t 2; it serves /echo with the defaults of production. Prints "N
  * passed, N failed".
@@ -423,6 +423,8 @@ static void print_figures(const struct burst *b, double seconds)
 static void judge(const struct burst *b)
 {
 	unsigned latest = 0, least = UINT32_MAX, wrong = 0;
+	/* Of two reactors one may be done with its share before the other has begun */
+	unsigned most = threads == 1 ? greedy / 2 : greedy * 9 / 10;
 
 	for (unsigned i = 0; i < MODEST + greedy; i++) {
 		const struct client *c = &clients[i];
@@ -435,7 +437,7 @@ static void judge(const struct burst *b)
 	}
 	check(done == greedy && wrong == 0, "%s: %u of %u are served, %u not as they should be",
 	    b->name, done, greedy, wrong);
-	check(least > 0 && latest <= greedy / 2,
+	check(least > 0 && latest <= most,
 	    "%s: others have their first echo when at most %u of %u were served", b->name, latest,
 	    greedy);
 	check(least >= b->echoes, "%s: others have %u echoes meanwhile, wanted %u", b->name, least,
