@@ -6,7 +6,8 @@
  * system call. Only when that is beyond the limit is added up what clients hold: messages that
  * wait for them or for the application, messages and bodies that are unfinished, what the kernel
  * has not taken. If it is too much, those who hold most end (4503), the largest first, until an
- * eighth of the limit is free again. Each reactor ends its own, in proportion to what it holds.
+ * eighth of the limit is free again. Each reactor says how much its clients hold, by size, and ends
+ * its own: those of a size that all reactors together have to end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +16,17 @@
 #include "base/log.h"
 #include "server/server_private.h"
 
-#define LOOK_MS      500
-#define SIZE_CLASSES 64 /* powers of two */
+#define LOOK_MS 500
 
 /* What is held, by how much each holds of it. */
 struct tally {
 	size_t total;
-	size_t by_class[SIZE_CLASSES];
+	size_t by_class[HELD_CLASSES];
 };
 
 static unsigned size_class(size_t n)
 {
-	return n ? SIZE_CLASSES - 1 - (unsigned)__builtin_clzll(n) : 0;
+	return n ? HELD_CLASSES - 1 - (unsigned)__builtin_clzll(n) : 0;
 }
 
 /* --- looking ------------------------------------------------------------ */
@@ -77,19 +77,40 @@ static void add_up(struct reactor *r, struct tally *tally)
 	http_server_each_body(r->base.http, count_body, tally);
 }
 
+/* --- what all reactors hold ------------------------------------------------ */
+
+static void publish(struct reactor *r, const struct tally *tally)
+{
+	for (unsigned i = 0; i < HELD_CLASSES; i++)
+		atomic_store_explicit(&r->held[i], tally->by_class[i], memory_order_relaxed);
+}
+
+static void add_up_published(const struct sockjs_server *server, struct tally *all)
+{
+	for (unsigned i = 0; i < server->reactor_count; i++)
+		for (unsigned class = 0; class < HELD_CLASSES; class ++) {
+			size_t held = atomic_load_explicit(
+			    &server->reactors[i]->held[class], memory_order_relaxed);
+
+			all->by_class[class] += held;
+			all->total += held;
+		}
+}
+
 /* --- ending ---------------------------------------------------------------- */
 
 struct shedding {
-	size_t least;  /* who holds less stays */
-	size_t wanted; /* octets still to be freed */
+	unsigned class; /* of those who end */
+	size_t wanted;  /* octets of this class still to be freed */
+	size_t freed;
 	unsigned victims;
 };
 
 static bool sheds(struct shedding *s, size_t held)
 {
-	if (s->wanted == 0 || held < s->least)
+	if (s->freed >= s->wanted || held == 0 || size_class(held) != s->class)
 		return false;
-	s->wanted -= held < s->wanted ? held : s->wanted;
+	s->freed += held;
 	s->victims++;
 	return true;
 }
@@ -118,47 +139,50 @@ static void shed(struct reactor *r, struct shedding *s)
 	http_server_each_body(r->base.http, shed_body, s);
 }
 
-/* The largest go first; among those of one class, as they come. */
-static void free_some(struct reactor *r, const struct tally *tally, size_t wanted)
+/* The largest go first, wherever they are; of one class as they come, and each reactor ends as
+ * much of it as it has in it. Returns how many ended here. */
+static unsigned free_some(
+    struct reactor *r, struct tally *ours, const struct tally *all, size_t excess)
 {
-	struct shedding s = { .wanted = wanted };
+	unsigned victims = 0;
 
-	for (int class = SIZE_CLASSES - 1; class >= 0 && s.wanted > 0; class --) {
-		if (tally->by_class[class] == 0)
-			continue;
-		s.least = class ? (size_t)1 << class : 1;
-		shed(r, &s);
+	for (int class = HELD_CLASSES - 1; class >= 0 && excess > 0; class --) {
+		size_t held = all->by_class[class], wanted = held < excess ? held : excess;
+		double share = held ? (double)ours->by_class[class] / (double)held : 0;
+		struct shedding s = { (unsigned)class, (size_t)((double)wanted * share), 0, 0 };
+
+		if (s.wanted > 0)
+			shed(r, &s);
+		ours->by_class[class] -=
+		    s.freed < ours->by_class[class] ? s.freed : ours->by_class[class];
+		victims += s.victims;
+		excess -= wanted;
 	}
-	log_warn_limited("limits.memory_bytes is reached; those who held most were ended",
-	    LOG_INT("reactor", r->index), LOG_INT("held", tally->total),
-	    LOG_INT("ended", s.victims));
+	return victims;
 }
 
 /* --- each half second --------------------------------------------------------- */
 
-static size_t held_by_all(const struct sockjs_server *server)
-{
-	size_t total = 0;
-
-	for (unsigned i = 0; i < server->reactor_count; i++)
-		total += atomic_load_explicit(&server->reactors[i]->held, memory_order_relaxed);
-	return total;
-}
-
 static void look(struct reactor *r, size_t limit)
 {
-	struct tally tally = { 0 };
-	size_t all, excess;
+	struct tally ours = { 0 }, all = { 0 };
+	unsigned victims;
 
-	if (process_size(r->server->statm) <= limit)
+	if (process_size(r->server->statm) <= limit) {
+		publish(r, &ours);
 		return;
-	add_up(r, &tally);
-	atomic_store_explicit(&r->held, tally.total, memory_order_relaxed);
-	all = held_by_all(r->server);
-	if (all <= limit)
+	}
+	add_up(r, &ours);
+	publish(r, &ours);
+	add_up_published(r->server, &all);
+	if (all.total <= limit)
 		return;
-	excess = all - (limit - limit / 8);
-	free_some(r, &tally, (size_t)((double)excess * (double)tally.total / (double)all));
+	victims = free_some(r, &ours, &all, all.total - (limit - limit / 8));
+	publish(r, &ours); /* what has ended is nobody else's reason to end more */
+	if (victims > 0)
+		log_warn_limited("limits.memory_bytes is reached; those who held most were ended",
+		    LOG_INT("reactor", r->index), LOG_INT("held", all.total),
+		    LOG_INT("ended", victims));
 }
 
 static void on_memory_timer(struct timer *t)

@@ -111,6 +111,8 @@ struct server_listener {
 	char url[160];
 };
 
+#define HELD_CLASSES 64
+
 struct reactor {
 	struct transport_reactor base;
 	struct sockjs_server *server;
@@ -122,7 +124,9 @@ struct reactor {
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer, memory_timer;
-	atomic_size_t held;     /* by its clients, when it was last added up; others read it */
+	/* By its clients when it was last added up, by how much each holds, in powers of two; other
+	 * reactors read it: memory.c */
+	atomic_size_t held[HELD_CLASSES];
 	struct timer log_timer; /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */

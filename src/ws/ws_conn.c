@@ -791,6 +791,7 @@ ssize_t ws_conn_feed(struct ws_conn *c, char *p, size_t n, struct budget *budget
 		ssize_t r = take_step(c, &in, p + done, n - done);
 
 		if (r < 0) {
+			answer_last_ping(c, &in);
 			fail(c, (enum failure)(-r));
 			return r == -NO_MEMORY ? -ENOMEM : (ssize_t)n;
 		}
