@@ -165,7 +165,8 @@ void http_linger_if_unread(struct http_conn *conn)
 	struct stream s;
 	int unread = 0;
 
-	if (ioctl(conn->fd, FIONREAD, &unread) == 0 && unread > 0 && dup_stream(conn, &s))
+	ioctl(conn->fd, FIONREAD, &unread);
+	if ((unread > 0 || conn->sending || conn->refused) && dup_stream(conn, &s))
 		http_server_end(conn->server, &s);
 }
 

@@ -105,6 +105,7 @@ struct http_conn {
 	bool uncounted; /* a chunked body: consumed is not exact any more */
 	bool taken;     /* detached or upgraded: the connection goes on without libmicrohttpd */
 	bool refused;   /* libmicrohttpd, or we in its place, have answered with an error */
+	bool sending;   /* a request whose end libmicrohttpd has not seen */
 	bool lingers;   /* that was we: a copy of the descriptor sees to the rest */
 	bool responds;  /* the request is whole, and its answer has its time */
 	bool timed_out;
@@ -271,8 +272,8 @@ void http_relay_finish(struct http_relay *relay);
 void http_relay_abort(struct http_relay *relay);
 
 /* http_linger.c */
-/* libmicrohttpd is about to close the descriptor: if input is unread, the close is made a lingering
- * one on a dup. */
+/* libmicrohttpd is about to close the descriptor: if input is unread, or may be on its way, the
+ * close is made a lingering one on a dup. */
 void http_linger_if_unread(struct http_conn *conn);
 /* Sends a last response on a dup of the descriptor and lingers. */
 void http_last_words(struct http_conn *conn, unsigned status, const char *sentence);

@@ -336,6 +336,7 @@ static void on_connection(
 	if (conn->request) { /* it never came to on_completed(): libmicrohttpd gave up */
 		request_ended(conn->request);
 		conn->refused = false;
+		conn->sending = true;
 	}
 	if (http_conn_is_unanswered(conn))
 		http_conn_answer_the_unanswered(conn);
@@ -401,6 +402,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method, const c
 	server->counters.requests++;
 	list_remove(&r->node);
 	list_init(&r->node);
+	r->conn->sending = true;
 	pace_is_too_slow(&r->pace, &server->limits->body, loop_now(server->loop), 0);
 	set_deadline(r->conn, server->limits->body.grace_ms);
 	if (refuses_head(r, http_request_read_head(r, method, version)))
@@ -428,6 +430,7 @@ static enum MHD_Result complete(struct http_request *r)
 {
 	struct http_server *server = r->conn->server;
 
+	r->conn->sending = false;
 	if (r->state != REQUEST_READING)
 		return verdict(r);
 	if (refuses_head(r, r->chunked ? http_request_read_trailer(r) : NULL))
