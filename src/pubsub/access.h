@@ -1,0 +1,28 @@
+/*
+ * pubsub/access.h - who may send to a destination, and who may subscribe to it.
+ *
+ * An ordered list of rules; the first whose pattern and verb fit decides, and what none fits is
+ * denied.
+ */
+#ifndef PUBSUB_ACCESS_H
+#define PUBSUB_ACCESS_H
+
+#include "pubsub/identity.h"
+
+enum access_verb { ACCESS_SEND = 1, ACCESS_SUBSCRIBE = 2 };
+
+struct access;
+
+/* From the value "access" of the configuration: "open", or an array of rules {"destination":
+ * "/topic/rooms/{user}/**", "send": WHO, "subscribe": WHO}; WHO is "everybody", "authenticated",
+ * "nobody", or an object or a list of objects: {"roles": […], "users": […], "claims": {"tenant":
+ * "x"}}. In the pattern "{user}" is the name of the one who asks, "{claim.tenant}" a claim of his
+ * token. NULL (or JSON null): everything is denied. 0, or -errno with a sentence. */
+int access_new(struct access **out, const json_t *config, char separator, char *why, size_t size);
+void access_free(struct access *a);
+/* `destination` may be a pattern when the verb is ACCESS_SUBSCRIBE: it is allowed only if all that
+ * it can match is. */
+bool access_allows(const struct access *a, enum access_verb verb, struct bytes destination,
+    const struct identity *who);
+
+#endif

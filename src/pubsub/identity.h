@@ -1,0 +1,34 @@
+/*
+ * pubsub/identity.h - who a STOMP client is: a name, its roles, the claims of its token, and until
+ * when that holds. Immutable and counted; any thread.
+ */
+#ifndef PUBSUB_IDENTITY_H
+#define PUBSUB_IDENTITY_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+struct identity {
+	atomic_uint refs;
+	char *name;          /* "": anonymous */
+	char **roles;        /* NULL-terminated; may be NULL */
+	json_t *claims;      /* of a token; NULL: none. Read-only */
+	uint64_t expires_at; /* seconds since 1970; 0: never */
+};
+
+/* Copies all of it (a new reference to the claims). NULL when memory is out. */
+struct identity *identity_new(
+    const char *name, const char *const *roles, json_t *claims, uint64_t expires_at);
+/* Nobody knows who; shared, never NULL. */
+struct identity *identity_anonymous(void);
+struct identity *identity_ref(struct identity *i);
+void identity_unref(struct identity *i); /* NULL is fine */
+bool identity_is_anonymous(const struct identity *i);
+bool identity_has_role(const struct identity *i, const char *role);
+
+#endif
