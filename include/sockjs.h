@@ -58,6 +58,8 @@ struct sockjs_handshake;
 struct sockjs_options;
 struct sockjs_group;
 struct sockjs_ref;
+struct sockjs_prepared;
+struct sockjs_metrics;
 
 /* The version of this header; the build takes it from here. SOCKJS_VERSION_NUMBER is for #if. */
 #define SOCKJS_VERSION_MAJOR 0
@@ -102,9 +104,13 @@ struct sockjs_callbacks {
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
-	/* Whether it could take a session now: 0 makes /readyz of the internal address answer 503, if the
-	 * option internal.ready_needs_backends says so. On one of the server's threads; not to wait. */
+	/* Whether it could take a session now: 0 makes /readyz of the internal address answer 503,
+	 * if the option internal.ready_needs_backends says so. On one of the server's threads; not
+	 * to wait. */
 	int (*ready)(void *app);
+	/* Somebody asks for /metrics: tell what was counted in this reactor, by sockjs_metric().
+	 * Called in each reactor in turn. */
+	void (*metrics)(struct sockjs_metrics *m, void *app);
 };
 
 /* What a handshake callback returns to decide later. */
@@ -126,12 +132,13 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_RESTART = 1012,         /* an upstream went away */
 	SOCKJS_CLOSE_TRY_AGAIN_LATER = 1013, /* no upstream can be reached */
 	SOCKJS_CLOSE_BAD_GATEWAY = 1014,     /* an upstream broke the rules */
-	SOCKJS_CLOSE_BUSY = 2010,        /* another connection is still open (applications never see it) */
-	SOCKJS_CLOSE_GO_AWAY = 3000,     /* "Go away!": the server stops (SockJS) */
-	SOCKJS_CLOSE_SLOW = 4500,        /* the client reads too slowly: send buffer or time exceeded */
-	SOCKJS_CLOSE_SILENT = 4501,      /* the client never answered (first_message_timeout_ms) */
-	SOCKJS_CLOSE_LATE = 4502,        /* a message came too slowly (limits.min_bytes_per_second) */
-	SOCKJS_CLOSE_TOO_MUCH_HELD = 4503, /* all clients hold too much, this one most (limits.memory_bytes) */
+	SOCKJS_CLOSE_BUSY = 2010, /* another connection is still open (applications never see it) */
+	SOCKJS_CLOSE_GO_AWAY = 3000, /* "Go away!": the server stops (SockJS) */
+	SOCKJS_CLOSE_SLOW = 4500,    /* the client reads too slowly: send buffer or time exceeded */
+	SOCKJS_CLOSE_SILENT = 4501,  /* the client never answered (first_message_timeout_ms) */
+	SOCKJS_CLOSE_LATE = 4502,    /* a message came too slowly (limits.min_bytes_per_second) */
+	SOCKJS_CLOSE_TOO_MUCH_HELD =
+	    4503, /* all clients hold too much, this one most (limits.memory_bytes) */
 };
 
 /* --- handshake: valid only inside the handshake callback ---------------- */
@@ -189,11 +196,11 @@ SOCKJS_API int sockjs_refuse(
  * status 503 or 429. 0, as without this call: 5 with 503, and no such header with 429. Does nothing
  * to a session that is not on hold. */
 SOCKJS_API void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds);
-/* Adds a header, such as Set-Cookie, to the answer that a bare WebSocket on hold will get, be it 101
- * or the refusal. May be called again, for the same name too. 0; -ENOTSUP: another transport, whose
- * answer may have begun; -EINVAL: no name or no value of a header, or one of those that the library
- * writes itself (Connection, Content-*, Retry-After, Sec-WebSocket-*...); -ENOBUFS: more than 8 KiB
- * in all; -EALREADY: that is decided; -ENOMEM. */
+/* Adds a header, such as Set-Cookie, to the answer that a bare WebSocket on hold will get, be it
+ * 101 or the refusal. May be called again, for the same name too. 0; -ENOTSUP: another transport,
+ * whose answer may have begun; -EINVAL: no name or no value of a header, or one of those that the
+ * library writes itself (Connection, Content-*, Retry-After, Sec-WebSocket-*...); -ENOBUFS: more
+ * than 8 KiB in all; -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_add_header(struct sockjs_session *s, const char *name, const char *value);
 
 /* --- session ------------------------------------------------------------ */
@@ -233,6 +240,14 @@ SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
 /* The client's address, as sockjs_handshake_remote(). */
 SOCKJS_API const char *sockjs_remote(const struct sockjs_session *s);
+/* Milliseconds since the client last gave a sign of life: a message, a pong, a poll that came back.
+ */
+SOCKJS_API unsigned long sockjs_heard_ago(const struct sockjs_session *s);
+/* Milliseconds since the client was last sent anything. */
+SOCKJS_API unsigned long sockjs_said_ago(const struct sockjs_session *s);
+/* Whether a SockJS client is sent `h` after heartbeat_delay_ms of silence. It is, unless an
+ * application whose own protocol has heart-beats says 0 here. */
+SOCKJS_API void sockjs_set_heartbeat(struct sockjs_session *s, int on);
 /* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each
  * message that waits; what send_buffer_bytes is about. */
 SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
@@ -257,6 +272,19 @@ SOCKJS_API int sockjs_ref_close(struct sockjs_ref *ref, unsigned code, const cha
 SOCKJS_API int sockjs_ref_call(
     struct sockjs_ref *ref, void (*fn)(struct sockjs_session *s, void *arg), void *arg);
 
+/* --- prepared messages: one message to many, one by one --------------------- */
+
+/* Makes a message that is sent to many sessions by sockjs_send_prepared(), and encoded once for
+ * each form in which it goes out. The bytes are copied; they are text unless `is_binary`. Any
+ * thread. NULL when memory is out, or if a text is not UTF-8. */
+SOCKJS_API struct sockjs_prepared *sockjs_prepare(const void *data, size_t len, int is_binary);
+/* Takes another reference, to be dropped by sockjs_prepared_free(). Any thread. Returns p. */
+SOCKJS_API struct sockjs_prepared *sockjs_prepared_ref(struct sockjs_prepared *p);
+/* Drops a reference; sessions keep what they still have to send. NULL is fine. Any thread. */
+SOCKJS_API void sockjs_prepared_free(struct sockjs_prepared *p);
+/* Sends it, in the session's reactor. As sockjs_send(), or sockjs_send_binary(). */
+SOCKJS_API int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p);
+
 /* --- groups: one message to many ---------------------------------------- */
 
 /* Makes a group of sessions of one server, whatever their reactors and endpoints. */
@@ -277,6 +305,40 @@ SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session 
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
 /* Members at this moment. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
+
+/* --- reactors: for applications that hold something of their own in each ---- */
+
+/* How many reactors a server has; fixed from sockjs_server_new() on. Any thread. */
+SOCKJS_API unsigned sockjs_reactors(const struct sockjs_server *server);
+/* The number of the reactor that runs in this thread, from 0; -1 if none of this server's does. */
+SOCKJS_API int sockjs_reactor(const struct sockjs_server *server);
+/* Runs fn(arg) in a reactor of a running server, where `arg` is a copy of `size` octets of `arg`,
+ * freed after `done(arg)`, which follows in the same thread (may be NULL). Calls of one thread to
+ * one reactor run in their order. If the server ends before, done runs without fn. Any thread. 0;
+ * -EINVAL: no such reactor; -EPIPE: the server does not run; -ENOMEM. */
+SOCKJS_API int sockjs_reactor_call(struct sockjs_server *server, unsigned reactor,
+    void (*fn)(void *arg), void (*done)(void *arg), const void *arg, size_t size);
+/* Runs fn(arg) in every reactor, in one order for all who name the same `owner`, a reactor:
+ * `order(arg)` runs there first (may be NULL), then each fn, in whatever threads, and at last
+ * done(arg), once, in one of them. Called in the owner, order and its share of fn have run when
+ * this returns. Otherwise as sockjs_reactor_call(). */
+SOCKJS_API int sockjs_reactor_spread(struct sockjs_server *server, unsigned owner,
+    void (*order)(void *arg), void (*fn)(void *arg), void (*done)(void *arg), const void *arg,
+    size_t size);
+/* In a callback: its work took so many nanoseconds of a processor more than a message usually does.
+ * What is left for the client to do then waits until others had their turn. */
+SOCKJS_API void sockjs_spend(unsigned long nanoseconds);
+
+/* --- metrics: inside the metrics callback ----------------------------------- */
+
+enum sockjs_metric_kind { SOCKJS_COUNTER, SOCKJS_GAUGE };
+
+/* Adds to a figure of /metrics. It has the label `endpoint`, and another if `label` is not NULL,
+ * with `value_of_label`; figures that are alike in all of these are added up. Names and texts are
+ * not copied, and live as long as the server. */
+SOCKJS_API void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind,
+    const char *name, const char *help, const char *label, const char *value_of_label,
+    unsigned long long value);
 
 /* --- options ------------------------------------------------------------ */
 

@@ -5,8 +5,7 @@
  * which only that reactor touches. A broadcast is one message object and one mail
  * per reactor; each wire form of it is encoded once, by whoever needs it first.
  *
- * All members see one order, because one reactor makes it: the group's owner. Whoever
- * sends elsewhere sends to it, by mail, and it sends to all others; mail keeps its order.
+ * All members see one order, because one reactor makes it: the group's owner (spread.c).
  */
 #include <errno.h>
 
@@ -184,37 +183,7 @@ void group_leave_all(struct session_extra *extra)
 struct broadcast {
 	struct sockjs_group *group;
 	struct message *message;
-	atomic_uint under_way; /* legs of it */
-	struct leg {
-		struct mail mail;
-		struct broadcast *of;
-	} legs[]; /* one for each reactor */
 };
-
-static struct broadcast *broadcast_new(struct sockjs_group *g, struct message *m)
-{
-	struct broadcast *b = mem_alloc(sizeof(*b) + g->part_count * sizeof(*b->legs));
-
-	if (!b)
-		return NULL;
-	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
-	b->group = g;
-	b->message = message_ref(m);
-	atomic_init(&b->under_way, g->part_count);
-	for (unsigned i = 0; i < g->part_count; i++)
-		b->legs[i].of = b;
-	return b;
-}
-
-/* So many legs of it have come to their ends. */
-static void broadcast_end(struct broadcast *b, unsigned legs)
-{
-	if (atomic_fetch_sub_explicit(&b->under_way, legs, memory_order_acq_rel) > legs)
-		return;
-	message_unref(b->message);
-	group_unref(b->group);
-	mem_free(b);
-}
 
 /* Sending changes no membership: a session that turns out to be closed leaves in a later stage. */
 static void send_to_part(struct group_part *part, struct message *m)
@@ -223,75 +192,34 @@ static void send_to_part(struct group_part *part, struct message *m)
 		send_accepted(part->members[i].session, m);
 }
 
-static void post_leg(struct broadcast *b, unsigned i, mail_fn fn)
+static void on_broadcast(void *arg)
 {
-	loop_post(b->group->server->reactors[i]->loop, &b->legs[i].mail, fn);
+	const struct broadcast *b = arg;
+
+	send_to_part(&b->group->parts[reactor_current()->index], b->message);
 }
 
-static void on_broadcast(struct mail *mail, struct loop *loop)
+static void broadcast_done(void *arg)
 {
-	struct broadcast *b = container_of(mail, struct leg, mail)->of;
-	struct reactor *here = reactor_current();
+	const struct broadcast *b = arg;
 
-	(void)loop;
-	if (here)
-		send_to_part(&b->group->parts[here->index], b->message);
-	broadcast_end(b, 1);
-}
-
-/* In the owner's reactor: this is the message's place in the order. */
-static void spread(struct broadcast *b)
-{
-	struct sockjs_group *g = b->group;
-
-	for (unsigned i = 0; i < g->part_count; i++)
-		if (i != g->owner)
-			post_leg(b, i, on_broadcast);
-	send_to_part(&g->parts[g->owner], b->message);
-	broadcast_end(b, 1);
-}
-
-static void on_order(struct mail *mail, struct loop *loop)
-{
-	struct broadcast *b = container_of(mail, struct leg, mail)->of;
-
-	(void)loop;
-	if (reactor_current())
-		spread(b);
-	else /* the server has ended while it was on its way */
-		broadcast_end(b, b->group->part_count);
-}
-
-static int send_in_order(struct sockjs_group *g, struct message *m)
-{
-	struct reactor *here = reactor_current();
-	bool is_owner = here && here->server == g->server && here->index == g->owner;
-	struct broadcast *b;
-
-	if (is_owner && g->part_count == 1) {
-		send_to_part(&g->parts[0], m);
-		return 0;
-	}
-	b = broadcast_new(g, m);
-	if (!b)
-		return -ENOMEM;
-	if (is_owner)
-		spread(b);
-	else
-		post_leg(b, g->owner, on_order);
-	return 0;
+	message_unref(b->message);
+	group_unref(b->group);
 }
 
 int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
 {
-	struct message *m;
+	struct broadcast b = { g, NULL };
 	int err;
 
 	if (!g->server->started)
 		return 0; /* nobody can be in it */
-	if ((err = message_from_app(&m, text, len, true)) < 0)
+	if ((err = message_from_app(&b.message, text, len, true)) < 0)
 		return err;
-	err = send_in_order(g, m);
-	message_unref(m);
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	err = sockjs_reactor_spread(
+	    g->server, g->owner, NULL, on_broadcast, broadcast_done, &b, sizeof(b));
+	if (err < 0)
+		broadcast_done(&b);
 	return err;
 }

@@ -64,6 +64,7 @@ struct gathering {
 	uint64_t values[ROWS];
 	uint64_t closed[CLOSE_CODE_ROWS];
 	uint64_t refused[HTTP_REFUSAL_ROWS];
+	struct sockjs_metrics *apps;
 };
 
 static void add_up(struct gathering *g, const struct reactor *r)
@@ -75,6 +76,7 @@ static void add_up(struct gathering *g, const struct reactor *r)
 		g->closed[i] += r->base.sessions.counters.closed[i];
 	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
 		g->refused[i] += http_server_counters(r->base.http)->refused[i];
+	app_metrics_gather(g->apps, r->server);
 }
 
 /* A counter with a row for each reason. */
@@ -114,7 +116,9 @@ static int compose(const struct gathering *g, struct buf *out)
 	                (unsigned long long)g->values[ROW_##name]);
 	METRICS(X)
 #undef X
-	return err ? err : add_reasons(g, out);
+	if (err == 0)
+		err = add_reasons(g, out);
+	return err ? err : app_metrics_print(g->apps, out);
 }
 
 static void answer(struct gathering *g)
@@ -135,6 +139,13 @@ static void answer(struct gathering *g)
 	buf_fini(&body);
 }
 
+static void gathering_free(struct gathering *g)
+{
+	if (g)
+		app_metrics_free(g->apps);
+	mem_free(g);
+}
+
 /* In each reactor in turn, and at last in the first again. */
 static void on_gathering(struct mail *mail, struct loop *loop)
 {
@@ -144,7 +155,7 @@ static void on_gathering(struct mail *mail, struct loop *loop)
 	(void)loop;
 	if (!r || !r->base.http) { /* the server has stopped meanwhile */
 		stream_close(&g->to.stream);
-		mem_free(g);
+		gathering_free(g);
 		return;
 	}
 	if (g->next < g->server->reactor_count) {
@@ -155,7 +166,7 @@ static void on_gathering(struct mail *mail, struct loop *loop)
 		return;
 	}
 	answer(g);
-	mem_free(g);
+	gathering_free(g);
 }
 
 static void on_nothing(struct stream *s)
@@ -183,8 +194,10 @@ static void gather(struct reactor *reactor, struct http_request *r)
 
 	http_head_init(&head, 200);
 	http_head_add(&head, "Content-Type", "text/plain; version=0.0.4; charset=UTF-8");
-	if (!g || http_detach_poll(r, &head, &d) < 0) {
-		mem_free(g);
+	if (g)
+		g->apps = app_metrics_new();
+	if (!g || !g->apps || http_detach_poll(r, &head, &d) < 0) {
+		gathering_free(g);
 		http_respond_text(r, 503, "Out of memory or descriptors.");
 		return;
 	}

@@ -8,7 +8,9 @@
  *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
  *	internal.c   health and counters, on an address of their own
  *	meter.c      a client that sends faster than it may is read more slowly
+ *	spread.c     from reactor to reactor, in one order
  *	group.c      one message to many; ref.c sessions from other threads
+ *	app_metrics.c  what applications count
  */
 #ifndef SERVER_PRIVATE_H
 #define SERVER_PRIVATE_H
@@ -188,6 +190,13 @@ uint64_t server_sessions(const struct sockjs_server *server);
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);
 struct bytes endpoint_headers(const struct session *s);
+/* app_metrics.c: figures of applications for /metrics. */
+struct sockjs_metrics *app_metrics_new(void);
+void app_metrics_free(struct sockjs_metrics *m); /* NULL is fine */
+/* Asks all applications what they have counted in this reactor. */
+void app_metrics_gather(struct sockjs_metrics *m, const struct sockjs_server *server);
+/* As text for Prometheus; 0 or -ENOMEM. */
+int app_metrics_print(const struct sockjs_metrics *m, struct buf *out);
 void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
 /* A message from an application, on any thread. 0, -EILSEQ when it is not text, or -ENOMEM. */

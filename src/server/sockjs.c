@@ -605,6 +605,45 @@ int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len)
 	return s->base.is_raw ? send_message(s, data, len, true) : -ENOTSUP;
 }
 
+/* --- prepared messages ---------------------------------------------------- */
+
+/* One is a message that was made for many, under the name that applications know. */
+static struct message *message_of(struct sockjs_prepared *p)
+{
+	return (struct message *)(void *)p;
+}
+
+struct sockjs_prepared *sockjs_prepare(const void *data, size_t len, int is_binary)
+{
+	struct message *m = NULL;
+
+	if (is_binary)
+		m = message_new(data, len, true, true);
+	else if (message_from_app(&m, data, len, true) < 0)
+		return NULL;
+	return (struct sockjs_prepared *)(void *)m;
+}
+
+struct sockjs_prepared *sockjs_prepared_ref(struct sockjs_prepared *p)
+{
+	message_ref(message_of(p));
+	return p;
+}
+
+void sockjs_prepared_free(struct sockjs_prepared *p)
+{
+	message_unref(message_of(p));
+}
+
+int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p)
+{
+	struct message *m = message_of(p);
+
+	return m->binary && !s->base.is_raw ? -ENOTSUP : session_send(&s->base, m);
+}
+
+/* --- closing --------------------------------------------------------------- */
+
 /* The codes an application may close with. */
 static bool is_code(unsigned code)
 {
@@ -733,6 +772,21 @@ const char *sockjs_remote(const struct sockjs_session *s)
 	struct session_extra *extra = session_extra((struct sockjs_session *)(uintptr_t)s);
 
 	return extra ? addr_print(&s->client, false, extra->remote) : "";
+}
+
+unsigned long sockjs_heard_ago(const struct sockjs_session *s)
+{
+	return session_heard_ago(&s->base);
+}
+
+unsigned long sockjs_said_ago(const struct sockjs_session *s)
+{
+	return (unsigned long)session_said_ago(&s->base);
+}
+
+void sockjs_set_heartbeat(struct sockjs_session *s, int on)
+{
+	session_set_heartbeat(&s->base, on);
 }
 
 size_t sockjs_buffered(const struct sockjs_session *s)

@@ -119,6 +119,27 @@ uint64_t session_now(const struct session *s)
 	return loop_now(s->reactor->loop);
 }
 
+uint32_t session_age(const struct session *s)
+{
+	return (uint32_t)session_now(s) - s->born;
+}
+
+uint32_t session_heard_ago(const struct session *s)
+{
+	return (uint32_t)session_now(s) - s->last_heard;
+}
+
+uint64_t session_said_ago(const struct session *s)
+{
+	return session_now(s) - s->last_sent;
+}
+
+void session_set_heartbeat(struct session *s, bool on)
+{
+	s->quiet = !on;
+	session_arm(s);
+}
+
 /* Other reactors see these bits. */
 void session_publish(const struct session *s)
 {
@@ -144,8 +165,8 @@ void session_init(struct session *s, struct session_reactor *reactor,
 	s->transport = transport;
 	s->is_raw = is_raw;
 	s->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-	s->born = session_now(s);
-	s->last_sent = s->born;
+	s->last_sent = session_now(s);
+	s->born = s->last_heard = (uint32_t)s->last_sent;
 	timer_init(&s->timer, session_on_timer);
 	list_init(&s->dirty);
 	list_append(&reactor->sessions, &s->node);
@@ -440,7 +461,7 @@ static void open_accepted(struct session *s)
 		return;
 	s->decision = SESSION_WELCOME;
 	s->paused = 0; /* what it says in its open callback counts */
-	s->born = session_now(s);
+	s->born = (uint32_t)session_now(s);
 	open_session(s, s->receiver);
 	session_arm(s);
 }
@@ -474,7 +495,7 @@ int session_attach(struct session *s, struct receiver *r)
 		session_mark_dirty(s); /* it may have been accepted before it came here */
 		return 0;
 	} else {
-		s->heard = true;
+		session_heard(s);
 		s->deadline = 0;
 		s->last_sent = session_now(s);
 		session_flush(s);

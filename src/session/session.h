@@ -146,6 +146,7 @@ struct session {
 	bool opened : 1;   /* its client was told so */
 	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
 	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
+	bool quiet : 1;    /* the application has its own heartbeats */
 	uint8_t looks;     /* number of the last look; modulo 2^8 */
 	uint8_t decision;  /* enum session_decision */
 
@@ -157,7 +158,8 @@ struct session {
 	struct timer timer;
 	uint64_t id;       /* for logs and people; the SockJS session id is a secret */
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
-	uint64_t born;     /* or listened to anew */
+	uint32_t born;     /* or listened to anew; this and the next are modulo 2^32 */
+	uint32_t last_heard;
 	char *reason;      /* of the close, if not the table's */
 };
 
@@ -193,6 +195,11 @@ void session_resume(struct session *s);
  * until both let it go on. */
 void session_hold_back(struct session *s);
 void session_let_go_on(struct session *s);
+/* Whether it says heartbeats when it has nothing else to say, as a new one does. */
+void session_set_heartbeat(struct session *s, bool on);
+/* Milliseconds since its client gave a sign of life, and since it was last said anything. */
+uint32_t session_heard_ago(const struct session *s);
+uint64_t session_said_ago(const struct session *s);
 size_t session_buffered(const struct session *s);
 /* Octets that it holds in memory for its client, both ways. */
 size_t session_held(const struct session *s);

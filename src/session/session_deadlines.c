@@ -30,7 +30,7 @@ static uint64_t next_look(const struct session *s)
 {
 	uint64_t now = session_now(s);
 
-	return now + LOOK_MS - (now - s->born) % LOOK_MS;
+	return now + LOOK_MS - session_age(s) % LOOK_MS;
 }
 
 static uint64_t nearest_deadline(const struct session *s)
@@ -42,12 +42,12 @@ static uint64_t nearest_deadline(const struct session *s)
 		consider(&nearest, s->blocked_since + l->send_timeout_ms);
 	if (s->state != SESSION_OPEN)
 		return nearest; /* what nobody looks at when it fires would fire for ever */
-	if (s->receiver && l->heartbeat_delay_ms)
+	if (s->receiver && l->heartbeat_delay_ms && !s->quiet)
 		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
 	if (s->receiver)
 		consider(&nearest, next_look(s));
 	if (!s->heard && l->first_message_timeout_ms)
-		consider(&nearest, s->born + time_to_be_heard(s));
+		consider(&nearest, session_now(s) - session_age(s) + time_to_be_heard(s));
 	return nearest;
 }
 
@@ -92,10 +92,10 @@ static void vanished(struct session *s)
 }
 
 /* Few octets that wait for no room here, but for their acknowledgement. */
-static void look(struct session *s, uint64_t now)
+static void look(struct session *s)
 {
 	const struct receiver *r = s->receiver;
-	uint8_t number = (uint8_t)((now - s->born) / LOOK_MS);
+	uint8_t number = (uint8_t)(session_age(s) / LOOK_MS);
 
 	if (!r || s->state != SESSION_OPEN || number == s->looks)
 		return;
@@ -131,16 +131,16 @@ static bool is_deaf(const struct session *s)
 static void check_silence(struct session *s, uint64_t now)
 {
 	if (s->heard || s->state != SESSION_OPEN || !s->limits->first_message_timeout_ms ||
-	    now < s->born + time_to_be_heard(s))
+	    session_age(s) < time_to_be_heard(s))
 		return;
 	if (is_deaf(s)) {
-		s->born = now;
+		s->born = (uint32_t)now;
 		s->doubted = false;
 		return;
 	}
 	if (!s->asked)
 		ask(s);
-	if (s->state == SESSION_OPEN && now >= s->born + time_to_be_heard(s)) {
+	if (s->state == SESSION_OPEN && session_age(s) >= time_to_be_heard(s)) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
 		s->lost = true;
@@ -150,7 +150,7 @@ static void check_silence(struct session *s, uint64_t now)
 
 static void check_heartbeat(struct session *s, uint64_t now)
 {
-	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms &&
+	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms && !s->quiet &&
 	    now >= s->last_sent + s->limits->heartbeat_delay_ms) {
 		if (session_is_blocked(s))
 			s->last_sent = now; /* what is on its way is sign of life enough */
@@ -190,7 +190,7 @@ void session_on_timer(struct timer *t)
 	uint64_t now = session_now(s);
 
 	check_progress(s, now);
-	look(s, now);
+	look(s);
 	check_silence(s, now);
 	check_heartbeat(s, now);
 	check_deadline(s, now);

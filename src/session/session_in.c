@@ -13,6 +13,7 @@
 void session_heard(struct session *s)
 {
 	s->heard = true;
+	s->last_heard = (uint32_t)session_now(s);
 }
 
 bool session_has_room(const struct session *s, const struct bytes *texts, size_t count)
@@ -95,7 +96,7 @@ int session_deliver(struct session *s, const char *data, size_t n, bool binary)
 {
 	if (s->state != SESSION_OPEN && (s->state != SESSION_CONNECTING || !s->decision))
 		return 0;
-	s->heard = true;
+	session_heard(s);
 	if (s->stopped)
 		return keep_for_later(s, data, n, binary);
 	pass_on(s, data, n, binary);

@@ -19,6 +19,8 @@ struct receiver **session_entry_arriving(struct session_entry *e);
 
 /* session.c */
 uint64_t session_now(const struct session *s);
+/* Milliseconds since it was born. */
+uint32_t session_age(const struct session *s);
 /* It is looked at in the flush stage. */
 void session_mark_dirty(struct session *s);
 /* Other reactors see its bits. */
