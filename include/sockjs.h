@@ -328,6 +328,9 @@ SOCKJS_API int sockjs_reactor_spread(struct sockjs_server *server, unsigned owne
 /* In a callback: its work took so many nanoseconds of a processor more than a message usually does.
  * What is left for the client to do then waits until others had their turn. */
 SOCKJS_API void sockjs_spend(unsigned long nanoseconds);
+/* In a callback: whether it is others' turn. Who has a lot to do stops then, and goes on in a
+ * sockjs_ref_call() to its own reactor, which comes in one of the next turns. */
+SOCKJS_API int sockjs_is_late(void);
 
 /* --- metrics: inside the metrics callback ----------------------------------- */
 

@@ -43,6 +43,13 @@ void sockjs_spend(unsigned long nanoseconds)
 		budget_spend(loop_budget(here->loop), nanoseconds);
 }
 
+int sockjs_is_late(void)
+{
+	const struct reactor *here = reactor_current();
+
+	return here && budget_is_spent(loop_budget(here->loop));
+}
+
 static struct errand *errand_new(
     struct sockjs_server *server, unsigned legs, const void *arg, size_t size)
 {

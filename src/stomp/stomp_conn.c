@@ -1,0 +1,523 @@
+/*
+ * stomp/stomp_conn.c - one STOMP client; see stomp_conn.h.
+ */
+#include "stomp/stomp_conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VERSIONS        "1.0,1.1,1.2"
+#define HEART_BEAT_MOST 86400000u /* a day; what is more is as good as never */
+
+/* --- versions ------------------------------------------------------------ */
+
+static const char *const version_names[] = { "", "1.0", "1.1", "1.2" };
+
+const char *stomp_version_name(enum stomp_version version)
+{
+	return version_names[version];
+}
+
+static enum stomp_version version_of(struct bytes token)
+{
+	for (enum stomp_version v = STOMP_1_2; v > STOMP_UNDECIDED; v--)
+		if (bytes_equal(token, bytes_of(version_names[v])))
+			return v;
+	return STOMP_UNDECIDED;
+}
+
+static struct bytes trim(struct bytes b)
+{
+	while (b.n > 0 && b.p[0] == ' ') {
+		b.p++;
+		b.n--;
+	}
+	while (b.n > 0 && b.p[b.n - 1] == ' ')
+		b.n--;
+	return b;
+}
+
+/* The next item of a list with commas; `rest` is what stands behind it. */
+static struct bytes next_item(struct bytes *rest)
+{
+	const char *comma = rest->n ? memchr(rest->p, ',', rest->n) : NULL;
+	struct bytes item = { rest->p, comma ? (size_t)(comma - rest->p) : rest->n };
+	size_t used = item.n + (comma != NULL);
+
+	rest->p += used;
+	rest->n -= used;
+	return trim(item);
+}
+
+enum stomp_version stomp_version_best(struct bytes list)
+{
+	enum stomp_version best = STOMP_UNDECIDED;
+
+	if (!list.p)
+		return STOMP_1_0;
+	while (list.n > 0) {
+		enum stomp_version v = version_of(next_item(&list));
+
+		if (v > best)
+			best = v;
+	}
+	return best;
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+/* Writes what was composed; without memory for it the connection ends without a word. */
+static void send_frame(struct stomp_conn *c, struct buf *out, int err)
+{
+	if (err == 0)
+		c->ops->write(c, buf_data(out), buf_len(out));
+	buf_fini(out);
+}
+
+static void end(struct stomp_conn *c, enum stomp_error why)
+{
+	c->state = STOMP_CONN_ENDED;
+	c->ops->end(c, why);
+}
+
+static int compose_error(struct stomp_conn *c, struct buf *out, enum stomp_error why,
+    struct bytes receipt, const char *sentence)
+{
+	char code[16];
+	int err = stomp_write_begin(out, STOMP_ERROR);
+
+	snprintf(code, sizeof(code), "%u", stomp_error_code(why));
+	if (err == 0)
+		err = stomp_write_plain(out, "message", bytes_of(stomp_error_message(why)));
+	if (err == 0)
+		err = stomp_write_plain(out, "code", bytes_of(code));
+	if (err == 0 && receipt.n > 0)
+		err = stomp_write_header(
+		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
+	if (err == 0 && why == STOMP_E_VERSION)
+		err = stomp_write_plain(out, "version", BYTES(VERSIONS));
+	if (err == 0)
+		err = stomp_write_plain(out, "content-type", BYTES("text/plain"));
+	return err ? err : stomp_write_end(out, bytes_of(sentence));
+}
+
+static void write_error(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+{
+	struct buf out = BUF_INIT;
+
+	send_frame(c, &out,
+	    compose_error(c, &out, why, receipt, sentence ? sentence : stomp_error_message(why)));
+}
+
+static void write_receipt(struct stomp_conn *c, struct bytes receipt)
+{
+	struct buf out = BUF_INIT;
+	int err = stomp_write_begin(&out, STOMP_RECEIPT);
+
+	if (err == 0)
+		err = stomp_write_header(
+		    &out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
+	send_frame(c, &out, err ? err : stomp_write_end(&out, (struct bytes){ 0 }));
+}
+
+void stomp_conn_fail(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+{
+	if (c->state == STOMP_CONN_ENDED)
+		return;
+	write_error(c, why, receipt, sentence);
+	end(c, why);
+}
+
+/* --- CONNECT --------------------------------------------------------------- */
+
+/* A number of milliseconds; -1: it is none. */
+static int64_t read_ms(struct bytes b)
+{
+	uint64_t ms = 0;
+
+	if (b.n == 0)
+		return -1;
+	for (size_t i = 0; i < b.n; i++) {
+		if (b.p[i] < '0' || b.p[i] > '9')
+			return -1;
+		ms = ms * 10 + (uint64_t)(b.p[i] - '0');
+		if (ms > HEART_BEAT_MOST)
+			ms = HEART_BEAT_MOST;
+	}
+	return (int64_t)ms;
+}
+
+/* "x,y": it can send every x, and wants to get something every y. */
+static bool read_heart_beat(struct stomp_conn *c, struct bytes value)
+{
+	struct bytes rest = value;
+	int64_t x, y;
+
+	c->wants_send = c->wants_receive = 0;
+	if (!value.p)
+		return true;
+	x = read_ms(next_item(&rest));
+	y = rest.n > 0 ? read_ms(next_item(&rest)) : -1;
+	if (x < 0 || y < 0 || rest.n > 0)
+		return false;
+	c->wants_send = (uint32_t)x;
+	c->wants_receive = (uint32_t)y;
+	return true;
+}
+
+/* Both have to want it; then the slower one decides (STOMP 1.2, "Heart-beating"). */
+static uint32_t agree(uint32_t one, uint32_t other)
+{
+	if (one == 0 || other == 0)
+		return 0;
+	return one > other ? one : other;
+}
+
+static void on_connect(struct stomp_conn *c, const struct stomp_frame *f)
+{
+	enum stomp_version version = stomp_version_best(stomp_header_get(f, "accept-version"));
+
+	if (c->state != STOMP_CONN_NEW) {
+		stomp_conn_fail(c, STOMP_E_ALREADY_CONNECTED, (struct bytes){ 0 },
+		    "A second CONNECT on one connection.");
+		return;
+	}
+	if (version == STOMP_UNDECIDED) {
+		stomp_conn_fail(c, STOMP_E_VERSION, (struct bytes){ 0 },
+		    "Supported protocol versions are " VERSIONS ".");
+		return;
+	}
+	if (!read_heart_beat(c, stomp_header_get(f, "heart-beat"))) {
+		stomp_conn_fail(c, STOMP_E_BAD_HEADER, (struct bytes){ 0 },
+		    "heart-beat is two numbers of milliseconds, such as 10000,10000.");
+		return;
+	}
+	c->version = (uint8_t)version;
+	c->state = STOMP_CONN_DECIDING;
+	c->ops->connect(c, f);
+}
+
+static int compose_connected(
+    struct stomp_conn *c, struct buf *out, struct bytes session, struct bytes user)
+{
+	const struct stomp_settings *s = c->settings;
+	char beats[32];
+	int err = stomp_write_begin(out, STOMP_CONNECTED);
+
+	snprintf(beats, sizeof(beats), "%u,%u", s->send_heart_beat_ms, s->receive_heart_beat_ms);
+	if (err == 0)
+		err = stomp_write_plain(
+		    out, "version", bytes_of(stomp_version_name((enum stomp_version)c->version)));
+	if (err == 0)
+		err = stomp_write_plain(out, "heart-beat", bytes_of(beats));
+	if (err == 0 && s->server)
+		err = stomp_write_plain(out, "server", bytes_of(s->server));
+	if (err == 0 && session.n > 0)
+		err = stomp_write_header(out, STOMP_UNDECIDED, BYTES("session"), session);
+	if (err == 0 && user.n > 0)
+		err = stomp_write_header(out, STOMP_UNDECIDED, BYTES("user-name"), user);
+	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
+}
+
+void stomp_conn_accept(struct stomp_conn *c, struct bytes session, struct bytes user)
+{
+	struct buf out = BUF_INIT;
+
+	if (c->state != STOMP_CONN_DECIDING)
+		return;
+	c->state = STOMP_CONN_OPEN;
+	c->parser.version = c->version;
+	c->send_every_ms = agree(c->settings->send_heart_beat_ms, c->wants_receive);
+	c->receive_every_ms = agree(c->settings->receive_heart_beat_ms, c->wants_send);
+	send_frame(c, &out, compose_connected(c, &out, session, user));
+}
+
+void stomp_conn_refuse(struct stomp_conn *c, enum stomp_error why, const char *sentence)
+{
+	if (c->state == STOMP_CONN_DECIDING)
+		stomp_conn_fail(c, why, (struct bytes){ 0 }, sentence);
+}
+
+void stomp_conn_timeout(struct stomp_conn *c)
+{
+	enum stomp_progress progress = stomp_parser_progress(&c->parser);
+	struct bytes none = { 0 };
+
+	if (c->state != STOMP_CONN_NEW)
+		return;
+	if (progress == STOMP_IN_BODY)
+		stomp_conn_fail(c, STOMP_E_MISSING_NUL, none,
+		    "The NUL at the end of the frame never came. Some WebSockets drop it from text "
+		    "messages (React Native: forceBinaryWSFrames and "
+		    "appendMissingNULLonIncoming).");
+	else if (progress == STOMP_IN_HEAD)
+		stomp_conn_fail(c, STOMP_E_NOT_CONNECTED, none,
+		    "The head of the CONNECT frame never ended: a blank line is missing.");
+	else
+		stomp_conn_fail(c, STOMP_E_NOT_CONNECTED, none, "No CONNECT frame came.");
+}
+
+/* --- the other frames -------------------------------------------------------- */
+
+/* Which headers a frame must have, from which version on. A second name is what does as well. */
+static const struct demand {
+	enum stomp_command command;
+	uint8_t first, last; /* versions */
+	const char *name, *or_name;
+} demands[] = {
+	{ STOMP_SEND, STOMP_1_0, STOMP_1_2, "destination", NULL },
+	{ STOMP_SUBSCRIBE, STOMP_1_0, STOMP_1_2, "destination", NULL },
+	{ STOMP_SUBSCRIBE, STOMP_1_1, STOMP_1_2, "id", NULL },
+	{ STOMP_UNSUBSCRIBE, STOMP_1_0, STOMP_1_0, "id", "destination" },
+	{ STOMP_UNSUBSCRIBE, STOMP_1_1, STOMP_1_2, "id", NULL },
+	{ STOMP_ACK, STOMP_1_0, STOMP_1_1, "message-id", NULL },
+	{ STOMP_ACK, STOMP_1_1, STOMP_1_1, "subscription", NULL },
+	{ STOMP_ACK, STOMP_1_2, STOMP_1_2, "id", NULL },
+	{ STOMP_NACK, STOMP_1_1, STOMP_1_1, "message-id", NULL },
+	{ STOMP_NACK, STOMP_1_1, STOMP_1_1, "subscription", NULL },
+	{ STOMP_NACK, STOMP_1_2, STOMP_1_2, "id", NULL },
+	{ STOMP_BEGIN, STOMP_1_0, STOMP_1_2, "transaction", NULL },
+	{ STOMP_COMMIT, STOMP_1_0, STOMP_1_2, "transaction", NULL },
+	{ STOMP_ABORT, STOMP_1_0, STOMP_1_2, "transaction", NULL },
+};
+
+static bool has(const struct stomp_frame *f, const char *name)
+{
+	return name && stomp_header_get(f, name).p;
+}
+
+/* The header that is missing, or NULL. */
+static const char *missing_header(const struct stomp_conn *c, const struct stomp_frame *f)
+{
+	for (size_t i = 0; i < sizeof(demands) / sizeof(*demands); i++) {
+		const struct demand *d = &demands[i];
+
+		if (d->command == f->command && c->version >= d->first && c->version <= d->last &&
+		    !has(f, d->name) && !has(f, d->or_name))
+			return d->name;
+	}
+	return NULL;
+}
+
+static bool has_good_ack_mode(const struct stomp_conn *c, const struct stomp_frame *f)
+{
+	struct bytes mode = stomp_header_get(f, "ack");
+
+	if (f->command != STOMP_SUBSCRIBE || !mode.p)
+		return true;
+	return bytes_equal(mode, BYTES("auto")) || bytes_equal(mode, BYTES("client")) ||
+	       (c->version >= STOMP_1_1 && bytes_equal(mode, BYTES("client-individual")));
+}
+
+/* A frame is refused; the connection with it, unless its clients are to be kept. */
+static void refuse(
+    struct stomp_conn *c, const struct stomp_frame *f, enum stomp_error why, const char *sentence)
+{
+	struct bytes receipt = stomp_header_get(f, "receipt");
+
+	if (c->settings->keeps_on_error)
+		write_error(c, why, receipt, sentence);
+	else
+		stomp_conn_fail(c, why, receipt, sentence);
+}
+
+static bool is_of_its_version(const struct stomp_conn *c, enum stomp_command command)
+{
+	if (command == STOMP_NACK)
+		return c->version >= STOMP_1_1;
+	return command >= STOMP_SEND && command <= STOMP_DISCONNECT;
+}
+
+static void on_disconnect(struct stomp_conn *c, const struct stomp_frame *f)
+{
+	struct bytes receipt = stomp_header_get(f, "receipt");
+
+	if (receipt.p)
+		write_receipt(c, receipt);
+	end(c, STOMP_OK);
+}
+
+static void pass_on(struct stomp_conn *c, const struct stomp_frame *f)
+{
+	const char *why = NULL;
+	enum stomp_error err = c->ops->frame(c, f, &why);
+	struct bytes receipt = stomp_header_get(f, "receipt");
+
+	if (c->state == STOMP_CONN_ENDED)
+		return;
+	if (err != STOMP_OK)
+		refuse(c, f, err, why);
+	else if (receipt.p)
+		write_receipt(c, receipt);
+}
+
+static void on_frame(struct stomp_conn *c, const struct stomp_frame *f)
+{
+	const char *missing;
+	char sentence[80];
+
+	if (!is_of_its_version(c, f->command)) {
+		snprintf(sentence, sizeof(sentence), "%s is not a frame of a client in STOMP %s.",
+		    stomp_command_name(f->command),
+		    stomp_version_name((enum stomp_version)c->version));
+		stomp_conn_fail(
+		    c, STOMP_E_UNKNOWN_COMMAND, stomp_header_get(f, "receipt"), sentence);
+		return;
+	}
+	missing = missing_header(c, f);
+	if (missing) {
+		snprintf(sentence, sizeof(sentence), "%s needs the header %s.",
+		    stomp_command_name(f->command), missing);
+		refuse(c, f, STOMP_E_MISSING_HEADER, sentence);
+	} else if (!has_good_ack_mode(c, f)) {
+		refuse(c, f, STOMP_E_BAD_HEADER, "ack is auto, client or client-individual.");
+	} else if (f->command == STOMP_DISCONNECT) {
+		on_disconnect(c, f);
+	} else {
+		pass_on(c, f);
+	}
+}
+
+static void take(struct stomp_conn *c, const struct stomp_frame *f)
+{
+	if (f->command == STOMP_CONNECT || f->command == STOMP_STOMP)
+		on_connect(c, f);
+	else if (c->state == STOMP_CONN_NEW)
+		stomp_conn_fail(c, STOMP_E_NOT_CONNECTED, stomp_header_get(f, "receipt"),
+		    "The first frame must be CONNECT.");
+	else
+		on_frame(c, f);
+}
+
+/* --- feeding ------------------------------------------------------------------ */
+
+static bool may_go_on(const struct stomp_conn *c)
+{
+	return c->state == STOMP_CONN_NEW || c->state == STOMP_CONN_OPEN;
+}
+
+/* Returns how many octets it took: fewer if a CONNECT waits for its decision, or it is others'
+ * turn; all if nothing is looked at any more. */
+static size_t run(struct stomp_conn *c, const char *p, size_t n, struct stomp_frame *f)
+{
+	size_t done = 0;
+
+	while (done < n && may_go_on(c)) {
+		ssize_t used = stomp_parse(&c->parser, p + done, n - done, f);
+
+		if (used < 0) {
+			stomp_conn_fail(c, f->error, f->receipt, f->why);
+			break;
+		}
+		done += (size_t)used;
+		if (f->command == STOMP_NONE)
+			continue;
+		take(c, f);
+		if (c->ops->is_late && c->ops->is_late(c))
+			break;
+	}
+	return c->state == STOMP_CONN_ENDED ? n : done;
+}
+
+static int keep(struct stomp_conn *c, const char *p, size_t n)
+{
+	if (n == 0 || buf_add(&c->waiting, p, n) == 0)
+		return 0;
+	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
+	return -ENOMEM;
+}
+
+int stomp_conn_feed(struct stomp_conn *c, const char *p, size_t n, struct stomp_frame *f)
+{
+	size_t used;
+
+	if (c->state == STOMP_CONN_ENDED)
+		return 0;
+	if (buf_len(&c->waiting) > 0)
+		return keep(c, p, n);
+	used = run(c, p, n, f);
+	return keep(c, p + used, n - used);
+}
+
+bool stomp_conn_is_behind(const struct stomp_conn *c)
+{
+	return may_go_on(c) && buf_len(&c->waiting) > 0;
+}
+
+void stomp_conn_go_on(struct stomp_conn *c, struct stomp_frame *f)
+{
+	if (!stomp_conn_is_behind(c))
+		return;
+	buf_consume(&c->waiting, run(c, buf_data(&c->waiting), buf_len(&c->waiting), f));
+	if (buf_len(&c->waiting) == 0)
+		buf_fini(&c->waiting);
+}
+
+size_t stomp_conn_held(const struct stomp_conn *c)
+{
+	return stomp_parser_held(&c->parser) + buf_len(&c->waiting);
+}
+
+/* --- heart-beats ---------------------------------------------------------------- */
+
+static uint32_t sooner(uint32_t a, uint64_t b)
+{
+	uint32_t ms = b > HEART_BEAT_MOST ? HEART_BEAT_MOST : b < 1 ? 1 : (uint32_t)b;
+
+	return a == 0 || ms < a ? ms : a;
+}
+
+/* A little early: the interval is what comes between two of them at the other end. */
+static uint32_t send_interval(const struct stomp_conn *c)
+{
+	uint32_t early = c->send_every_ms / 10;
+
+	return c->send_every_ms - (early < 1000 ? early : 1000);
+}
+
+uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said_ago)
+{
+	uint64_t patience = (uint64_t)c->receive_every_ms * STOMP_HEART_BEAT_TOLERANCE;
+	uint32_t next = 0;
+
+	if (c->state != STOMP_CONN_OPEN)
+		return 0;
+	if (c->receive_every_ms && heard_ago >= patience) {
+		stomp_conn_fail(c, STOMP_E_NO_HEART_BEAT, (struct bytes){ 0 },
+		    "Nothing came for three times as long as the heart-beat that was agreed on.");
+		return 0;
+	}
+	if (c->receive_every_ms)
+		next = sooner(next, patience - heard_ago);
+	if (!c->send_every_ms)
+		return next;
+	if (said_ago >= send_interval(c)) {
+		c->ops->write(c, "\n", 1);
+		said_ago = 0;
+	}
+	return sooner(next, send_interval(c) - said_ago);
+}
+
+bool stomp_conn_beats_within(const struct stomp_conn *c, uint32_t ms)
+{
+	return c->send_every_ms > 0 && c->send_every_ms <= ms;
+}
+
+/* --- life --------------------------------------------------------------------------- */
+
+void stomp_conn_init(
+    struct stomp_conn *c, const struct stomp_conn_ops *ops, const struct stomp_settings *settings)
+{
+	c->ops = ops;
+	c->settings = settings;
+	stomp_parser_init(&c->parser, &settings->limits);
+}
+
+void stomp_conn_fini(struct stomp_conn *c)
+{
+	stomp_parser_fini(&c->parser);
+	buf_fini(&c->waiting);
+}
