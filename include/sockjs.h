@@ -60,6 +60,9 @@ struct sockjs_group;
 struct sockjs_ref;
 struct sockjs_prepared;
 struct sockjs_metrics;
+struct sockjs_broker;
+struct sockjs_client;
+struct sockjs_subscription;
 
 /* The version of this header; the build takes it from here. SOCKJS_VERSION_NUMBER is for #if. */
 #define SOCKJS_VERSION_MAJOR 0
@@ -165,6 +168,9 @@ SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
+/* Whether the request comes from a proxy that the server trusts (option trusted_proxies), so that what
+ * it says of the client in headers of its own may be believed. */
+SOCKJS_API int sockjs_handshake_is_trusted(const struct sockjs_handshake *h);
 /* A request header by name (any case); NULL if absent or not in the option request_headers, which
  * is the list of those an application may see. Cookie only if listed there. Several lines of one
  * name are one value, with ", " between them ("; " for Cookie). */
@@ -245,9 +251,10 @@ SOCKJS_API const char *sockjs_remote(const struct sockjs_session *s);
 SOCKJS_API unsigned long sockjs_heard_ago(const struct sockjs_session *s);
 /* Milliseconds since the client was last sent anything. */
 SOCKJS_API unsigned long sockjs_said_ago(const struct sockjs_session *s);
-/* Whether a SockJS client is sent `h` after heartbeat_delay_ms of silence. It is, unless an
- * application whose own protocol has heart-beats says 0 here. */
-SOCKJS_API void sockjs_set_heartbeat(struct sockjs_session *s, int on);
+/* Says that the application itself sends something at least every so many milliseconds, as a protocol
+ * with heart-beats of its own does; 0: no more. A SockJS client then gets no `h` if these would not
+ * come more often (heartbeat_delay_ms). */
+SOCKJS_API void sockjs_set_heartbeat(struct sockjs_session *s, unsigned every_ms);
 /* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each
  * message that waits; what send_buffer_bytes is about. */
 SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
@@ -400,6 +407,117 @@ SOCKJS_API int sockjs_server_run(struct sockjs_server *server);
  * c[3000,"Go away!"], then sockjs_server_run() returns, at the latest after shutdown_timeout_ms. A
  * second call stops at once. From any thread or a signal handler. */
 SOCKJS_API void sockjs_server_stop(struct sockjs_server *server);
+
+/* --- publish-subscribe: STOMP for the sessions of an endpoint ---------------- */
+
+/* A broker makes an application of its own: clients that speak STOMP (1.0, 1.1, 1.2) over any
+ * transport subscribe to destinations and send to them.
+ *
+ *	struct sockjs_broker *broker;
+ *
+ *	sockjs_options_set(options, "stomp.access", "\"open\"");
+ *	sockjs_broker_new(&broker, server, options, why, sizeof(why));
+ *	sockjs_server_add(server, "/stomp", sockjs_broker_callbacks(), broker, NULL);
+ */
+
+/* A header of a message; the first of a name counts (STOMP 1.2, "Repeated Header Entries"). */
+struct sockjs_header {
+	const char *name, *value;
+};
+
+/* A message that is published, as applications see it and make it. */
+struct sockjs_publication {
+	const char *destination; /* "/topic/prices/eur" */
+	const struct sockjs_header *headers;
+	size_t header_count;
+	const char *body; /* not NUL-terminated; may hold anything */
+	size_t len;
+};
+
+/* What an application in C may have to say. Every callback may be NULL, and runs in the reactor of
+ * the client. Those that return an int: 0 lets it be; anything else refuses, and the client gets an
+ * ERROR: -EACCES ("Access denied"), -ENOENT ("No such destination"), any other ("Refused by the
+ * application"). */
+struct sockjs_broker_hooks {
+	/* A client's CONNECT, when its login or token were found good, or it is anonymous; headers
+	 * as it has sent them, but for the passcode. sockjs_client_set_user() may say who it is. */
+	int (*connect)(
+	    struct sockjs_client *c, const struct sockjs_publication *connect, void *arg);
+	void (*connected)(struct sockjs_client *c, void *arg);
+	/* After the access rules have allowed it. */
+	int (*subscribe)(
+	    struct sockjs_client *c, const char *destination, const char *id, void *arg);
+	void (*unsubscribe)(
+	    struct sockjs_client *c, const char *destination, const char *id, void *arg);
+	/* A client that had been connected has left, whatever the reason. */
+	void (*disconnected)(struct sockjs_client *c, void *arg);
+	/* A SEND that the access rules have allowed. It may be changed: what `p` points to then
+	 * need not live longer than until the next call on this thread. */
+	int (*incoming)(struct sockjs_client *c, struct sockjs_publication *p, void *arg);
+	/* The same before a message goes to a subscriber; other than 0 keeps it from this one. It
+	 * costs the encoding of each message for each subscriber. From within nothing may be
+	 * published, and nobody be closed. */
+	int (*outgoing)(struct sockjs_client *c, struct sockjs_publication *p, void *arg);
+};
+
+/* Makes a broker. `o` has its options ("stomp.access", "stomp.users", ...; may be NULL); it is the
+ * `app` of all endpoints that it is added to. 0, or -errno and a sentence in `why` that begins with
+ * the name of an option. */
+SOCKJS_API int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
+    const struct sockjs_options *o, char *why, size_t why_size);
+/* Frees a broker, after its server has stopped and before that is freed. NULL is fine. */
+SOCKJS_API void sockjs_broker_free(struct sockjs_broker *b);
+/* The callbacks for sockjs_server_add(). */
+SOCKJS_API const struct sockjs_callbacks *sockjs_broker_callbacks(void);
+/* Sets the hooks, which are copied; before the server runs. */
+SOCKJS_API void sockjs_broker_set_hooks(
+    struct sockjs_broker *b, const struct sockjs_broker_hooks *hooks, void *arg);
+
+/* Publishes a message to all who have subscribed to its destination ("/topic/..."), or to the
+ * sessions of a user ("/user/NAME/queue/...", with NAME escaped as in URLs; also the name of a
+ * session). The access rules are for clients, not for this. All is copied. From any thread while
+ * the server runs. 0; -EINVAL: no destination, or a header without a name; -ENOMEM. */
+SOCKJS_API int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publication *p);
+
+/* Subscribes from inside: fn(p, arg) is called for each message, in the reactor where this is
+ * called (before the server runs: in the first). From within nothing may be published or
+ * subscribed. 0; -EINVAL: no pattern; -EPERM: not in a reactor; -ENOMEM. */
+SOCKJS_API int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
+    void (*fn)(const struct sockjs_publication *p, void *arg), void *arg,
+    struct sockjs_subscription **out);
+/* Ends it, in the same reactor, or after the server has stopped. NULL is fine. */
+SOCKJS_API void sockjs_broker_unsubscribe(struct sockjs_subscription *s);
+
+/* What clients send to a destination that fits the pattern ("/app/chat/ *" without the blank) is
+ * given to fn instead of to subscribers; it may publish, and answer by publishing to the user.
+ * Returns as the hooks do. The first handler that fits has it; before the server runs. 0, -EINVAL
+ * or -ENOMEM. */
+typedef int (*sockjs_handler_fn)(
+    struct sockjs_client *from, const struct sockjs_publication *p, void *arg);
+SOCKJS_API int sockjs_broker_handle(
+    struct sockjs_broker *b, const char *pattern, sockjs_handler_fn fn, void *arg);
+
+/* The clients that are connected in this reactor: fn(c, arg) for each; it may not close any. */
+SOCKJS_API void sockjs_broker_each_client(
+    struct sockjs_broker *b, void (*fn)(struct sockjs_client *c, void *arg), void *arg);
+
+/* The session of a client. */
+SOCKJS_API struct sockjs_session *sockjs_client_session(const struct sockjs_client *c);
+/* Its name in this broker, as in the header `session` of CONNECTED: what is published to
+ * "/user/THAT/queue/..." comes to this client alone. `out` has room for 32 octets. Returns out. */
+SOCKJS_API const char *sockjs_client_name(const struct sockjs_client *c, char *out);
+/* Who it is; "" if nobody knows. Valid as long as the client, or until sockjs_client_set_user(). */
+SOCKJS_API const char *sockjs_client_user(const struct sockjs_client *c);
+/* Whether it has a role. */
+SOCKJS_API int sockjs_client_has_role(const struct sockjs_client *c, const char *role);
+/* Says who it is, inside the connect hook. 0, -EBUSY elsewhere, -EINVAL or -ENOMEM. */
+SOCKJS_API int sockjs_client_set_user(struct sockjs_client *c, const char *user);
+/* Keeps a text with a client, under a name; NULL forgets it. Copied. 0 or -ENOMEM. */
+SOCKJS_API int sockjs_client_set(struct sockjs_client *c, const char *name, const char *value);
+/* That text, or NULL. */
+SOCKJS_API const char *sockjs_client_get(const struct sockjs_client *c, const char *name);
+/* Ends it with an ERROR that has this sentence, and close code 4624. */
+SOCKJS_API void sockjs_client_disconnect(struct sockjs_client *c, const char *sentence);
 
 #ifdef __cplusplus
 }

@@ -784,9 +784,10 @@ unsigned long sockjs_said_ago(const struct sockjs_session *s)
 	return (unsigned long)session_said_ago(&s->base);
 }
 
-void sockjs_set_heartbeat(struct sockjs_session *s, int on)
+void sockjs_set_heartbeat(struct sockjs_session *s, unsigned every_ms)
 {
-	session_set_heartbeat(&s->base, on);
+	session_set_heartbeat(
+	    &s->base, every_ms == 0 || every_ms > s->base.limits->heartbeat_delay_ms);
 }
 
 size_t sockjs_buffered(const struct sockjs_session *s)

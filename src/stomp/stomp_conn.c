@@ -109,6 +109,8 @@ static void write_error(
 
 	send_frame(c, &out,
 	    compose_error(c, &out, why, receipt, sentence ? sentence : stomp_error_message(why)));
+	if (c->ops->error)
+		c->ops->error(c, why);
 }
 
 static void write_receipt(struct stomp_conn *c, struct bytes receipt)
@@ -499,11 +501,6 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
 		said_ago = 0;
 	}
 	return sooner(next, send_interval(c) - said_ago);
-}
-
-bool stomp_conn_beats_within(const struct stomp_conn *c, uint32_t ms)
-{
-	return c->send_every_ms > 0 && c->send_every_ms <= ms;
 }
 
 /* --- life --------------------------------------------------------------------------- */

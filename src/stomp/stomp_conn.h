@@ -25,6 +25,8 @@ struct stomp_conn_ops {
 	 * with a sentence in *why if there is more to say than the table does. */
 	enum stomp_error (*frame)(
 	    struct stomp_conn *c, const struct stomp_frame *f, const char **why);
+	/* An ERROR frame was written; may be NULL. */
+	void (*error)(struct stomp_conn *c, enum stomp_error why);
 	/* Whether it is others' turn: what is left of the client's octets is kept, and looked at in
 	 * stomp_conn_go_on(). May be NULL. */
 	bool (*is_late)(struct stomp_conn *c);
@@ -93,8 +95,6 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
  * minute, and networks stall. */
 #define STOMP_HEART_BEAT_TOLERANCE 3
 
-/* Whether our heart-beats come at least so often (milliseconds). */
-bool stomp_conn_beats_within(const struct stomp_conn *c, uint32_t ms);
 /* Octets of memory that it holds for what is not whole, or not yet looked at. */
 size_t stomp_conn_held(const struct stomp_conn *c);
 

@@ -1,0 +1,284 @@
+/*
+ * pubsub/client.c - one STOMP client: what its session says goes to its stomp_conn, and the other
+ * way round; and its time, for a session has one timer, and there are heart-beats, the wait for
+ * CONNECT and the end of a token.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+#define COST_OF_MESSAGE 300 /* nanoseconds, and the octets' own */
+
+static struct sockjs_client *of(struct stomp_conn *conn)
+{
+	return container_of(conn, struct sockjs_client, conn);
+}
+
+/* --- what the connection wants --------------------------------------------- */
+
+void client_write(struct sockjs_client *c, const char *p, size_t n)
+{
+	int status = sockjs_send(c->session, p, n);
+
+	if (status == -EILSEQ) /* a name of its own that is not text: whoever sent it can take it */
+		status = sockjs_send_binary(c->session, p, n);
+	if (status == SOCKJS_FULL)
+		c->is_full = true;
+	else if (status == -ENOMEM || status == -EMSGSIZE || status == -ENOTSUP)
+		sockjs_close(c->session, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+}
+
+static void on_write(struct stomp_conn *conn, const char *p, size_t n)
+{
+	client_write(of(conn), p, n);
+}
+
+static void on_connect(struct stomp_conn *conn, const struct stomp_frame *f)
+{
+	connect_begin(of(conn), f);
+}
+
+static enum stomp_error on_frame(
+    struct stomp_conn *conn, const struct stomp_frame *f, const char **why)
+{
+	return frames_take(of(conn), f, why);
+}
+
+static bool is_late(struct stomp_conn *conn)
+{
+	(void)conn;
+	return sockjs_is_late();
+}
+
+static void on_error(struct stomp_conn *conn, enum stomp_error why)
+{
+	of(conn)->part->counters.errors[why]++;
+}
+
+static void on_end(struct stomp_conn *conn, enum stomp_error why)
+{
+	struct sockjs_client *c = of(conn);
+
+	connect_leave(c);
+	sockjs_close(c->session, stomp_error_code(why), stomp_error_message(why));
+}
+
+static const struct stomp_conn_ops conn_ops = {
+	.write = on_write,
+	.connect = on_connect,
+	.frame = on_frame,
+	.is_late = is_late,
+	.error = on_error,
+	.end = on_end,
+};
+
+void client_fail(struct sockjs_client *c, enum stomp_error why, const char *sentence)
+{
+	stomp_conn_fail(&c->conn, why, (struct bytes){ 0 }, sentence);
+}
+
+/* --- going on ----------------------------------------------------------------- */
+
+static void go_on(struct sockjs_session *s, void *arg)
+{
+	struct sockjs_client *c = s ? sockjs_user(s) : NULL;
+
+	(void)arg;
+	if (!c)
+		return;
+	c->goes_on = false;
+	client_go_on(c);
+}
+
+/* In one of the next turns. */
+static void call_again(struct sockjs_client *c)
+{
+	struct sockjs_ref *ref;
+
+	if (c->goes_on)
+		return;
+	ref = sockjs_session_ref(c->session);
+	c->goes_on = ref && sockjs_ref_call(ref, go_on, NULL) == 0;
+	sockjs_ref_free(ref);
+	if (!c->goes_on)
+		client_fail(c, STOMP_E_INTERNAL, "Out of memory.");
+}
+
+/* What its session brings waits as long as there is something left of what it has brought. */
+static void settle(struct sockjs_client *c)
+{
+	if (c->conn.state == STOMP_CONN_DECIDING) {
+		sockjs_pause(c->session);
+	} else if (stomp_conn_is_behind(&c->conn)) {
+		sockjs_pause(c->session);
+		call_again(c);
+	} else {
+		sockjs_resume(c->session);
+	}
+}
+
+void client_go_on(struct sockjs_client *c)
+{
+	stomp_conn_go_on(&c->conn, &c->part->frame);
+	settle(c);
+}
+
+static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *app)
+{
+	struct sockjs_client *c = sockjs_user(s);
+
+	(void)app;
+	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
+	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
+	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn))
+		settle(c);
+}
+
+static void on_writable(struct sockjs_session *s, void *app)
+{
+	(void)app;
+	fan_go_on(sockjs_user(s));
+}
+
+/* --- time --------------------------------------------------------------------------- */
+
+static uint32_t sooner(uint32_t a, uint64_t b)
+{
+	uint32_t ms = b > 86400000 ? 86400000 : b < 1 ? 1 : (uint32_t)b;
+
+	return a == 0 || ms < a ? ms : a;
+}
+
+/* Milliseconds until its token ends; 0: it has, or never does. */
+static uint64_t token_left(const struct sockjs_client *c)
+{
+	struct timespec now;
+	uint64_t now_ms, end_ms = c->who->expires_at * 1000;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return end_ms > now_ms ? end_ms - now_ms : 0;
+}
+
+/* What waits to be sent is as good as sent. */
+static uint64_t said_ago(const struct sockjs_client *c)
+{
+	return sockjs_buffered(c->session) > 0 ? 0 : sockjs_said_ago(c->session);
+}
+
+void client_arm(struct sockjs_client *c)
+{
+	uint32_t next = stomp_conn_beat(&c->conn, sockjs_heard_ago(c->session), said_ago(c));
+
+	if (c->conn.state == STOMP_CONN_ENDED)
+		return;
+	if (c->is_connected && c->who->expires_at) {
+		uint64_t left = token_left(c);
+
+		if (left == 0) {
+			client_fail(c, STOMP_E_EXPIRED, "The token has expired.");
+			return;
+		}
+		next = sooner(next, left);
+	}
+	if (sockjs_set_timer(c->session, next) < 0)
+		client_fail(c, STOMP_E_INTERNAL, "Out of memory.");
+}
+
+static void on_timer(struct sockjs_session *s, void *app)
+{
+	struct sockjs_client *c = sockjs_user(s);
+
+	(void)app;
+	if (c->conn.state == STOMP_CONN_NEW)
+		stomp_conn_timeout(&c->conn);
+	else
+		client_arm(c);
+}
+
+/* --- life ------------------------------------------------------------------------------ */
+
+struct client_extra *client_extra(struct sockjs_client *c)
+{
+	struct client_extra *e = c->extra;
+
+	if (e)
+		return e;
+	e = c->extra = mem_zalloc(sizeof(*e));
+	if (!e)
+		return NULL;
+	list_init(&e->attributes);
+	e->client = c;
+	return e;
+}
+
+static int on_handshake(struct sockjs_handshake *h, void *app)
+{
+	struct sockjs_broker *b = app;
+	struct sockjs_client *c = mem_zalloc(sizeof(*c));
+	int status;
+
+	if (!c)
+		return 503;
+	stomp_conn_init(&c->conn, &conn_ops, &b->settings);
+	list_init(&c->subscriptions);
+	list_init(&c->transactions);
+	c->who = identity_ref(identity_anonymous());
+	status = connect_handshake(h, b, c);
+	if (status == 0)
+		sockjs_handshake_set_user(h, c);
+	else
+		client_free(c);
+	return status;
+}
+
+static void on_open(struct sockjs_session *s, void *app)
+{
+	struct sockjs_broker *b = app;
+	struct sockjs_client *c = sockjs_user(s);
+
+	c->session = s;
+	c->part = pubsub_here(b);
+	atomic_store_explicit(&b->is_running, true, memory_order_relaxed);
+	if (sockjs_set_timer(s, b->connect_timeout_ms) < 0)
+		sockjs_close(s, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+}
+
+static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
+{
+	struct sockjs_client *c = sockjs_user(s);
+
+	(void)app, (void)code, (void)reason;
+	if (c->part)
+		connect_leave(c);
+	client_free(c);
+}
+
+void client_free(struct sockjs_client *c)
+{
+	stomp_conn_fini(&c->conn);
+	identity_unref(c->who);
+	hooks_forget_attributes(c);
+	if (c->extra)
+		mem_free(c->extra->client_id);
+	mem_free(c->extra);
+	mem_free(c);
+}
+
+const struct sockjs_callbacks *sockjs_broker_callbacks(void)
+{
+	static const struct sockjs_callbacks callbacks = {
+		.handshake = on_handshake,
+		.open = on_open,
+		.message = on_message,
+		.writable = on_writable,
+		.close = on_close,
+		.timer = on_timer,
+		.metrics = pubsub_metrics,
+	};
+
+	return &callbacks;
+}

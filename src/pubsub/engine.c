@@ -1,0 +1,84 @@
+/*
+ * pubsub/engine.c - how a broker goes from reactor to reactor: as anybody may who knows sockjs.h.
+ */
+#include <errno.h>
+
+#include "pubsub/pubsub.h"
+
+struct step {
+	struct sockjs_broker *broker;
+	struct broker_message *message;
+	broker_step_fn order, deliver;
+};
+
+static int here(void *arg)
+{
+	return sockjs_reactor(((struct sockjs_broker *)arg)->server);
+}
+
+struct pubsub_part *pubsub_here(struct sockjs_broker *b)
+{
+	int i = here(b);
+
+	return i < 0 ? NULL : &b->parts[i];
+}
+
+static void run_order(void *arg)
+{
+	const struct step *s = arg;
+
+	s->order(s->message, pubsub_here(s->broker)->topics);
+}
+
+static void run_deliver(void *arg)
+{
+	const struct step *s = arg;
+
+	s->deliver(s->message, pubsub_here(s->broker)->topics);
+}
+
+static void step_done(void *arg)
+{
+	broker_message_unref(((const struct step *)arg)->message);
+}
+
+static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
+    struct broker_message *m)
+{
+	struct sockjs_broker *b = arg;
+	struct step s = { b, m, order, deliver };
+
+	return sockjs_reactor_spread(
+	    b->server, owner, run_order, run_deliver, step_done, &s, sizeof(s));
+}
+
+struct errand {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void run_errand(void *arg)
+{
+	const struct errand *e = arg;
+
+	e->fn(e->arg);
+}
+
+static int post(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2)
+{
+	struct errand e = { fn, arg2 };
+
+	return sockjs_reactor_call(
+	    ((struct sockjs_broker *)arg)->server, part, run_errand, NULL, &e, sizeof(e));
+}
+
+void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
+{
+	*engine = (struct broker_engine){
+		.parts = sockjs_reactors(b->server),
+		.here = here,
+		.spread = spread,
+		.post = post,
+		.arg = b,
+	};
+}

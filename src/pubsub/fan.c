@@ -1,0 +1,262 @@
+/*
+ * pubsub/fan.c - from a message to its subscribers in one reactor.
+ *
+ * Subscribers whose messages begin alike (most clients call their first subscription sub-0) get one
+ * and the same frame, which the transports encode once for each wire form.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+#define COST_DELIVERY   150 /* nanoseconds, beside the frame and its sending */
+#define COST_FRAME_MADE 700
+
+/* --- how the messages of a subscription begin ------------------------------- */
+
+struct bytes label_key(const struct map_node *node)
+{
+	const struct label *l = container_of(node, struct label, node);
+
+	return (struct bytes){ l->key, l->key_len };
+}
+
+static int compose_key(struct buf *out, enum stomp_version version, unsigned flags, struct bytes id)
+{
+	char begin[2] = { (char)version, (char)flags };
+	int err = buf_add(out, begin, sizeof(begin));
+
+	if (err == 0 && id.n > 0)
+		err = stomp_write_header(out, version, BYTES("subscription"), id);
+	return err;
+}
+
+static struct label *label_new(struct pubsub_part *part, struct bytes key)
+{
+	struct label *l = mem_zalloc(sizeof(*l) + key.n);
+
+	if (!l)
+		return NULL;
+	l->refs = 1;
+	l->key_len = (uint16_t)key.n;
+	memcpy(l->key, key.p, key.n);
+	if (map_insert(&part->labels, &l->node) < 0) {
+		mem_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+struct label *label_get(
+    struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id)
+{
+	struct buf *scratch = &part->scratch;
+	struct bytes key;
+	struct map_node *found;
+
+	buf_clear(scratch);
+	if (compose_key(scratch, version, flags, id) < 0 || buf_len(scratch) > UINT16_MAX)
+		return NULL;
+	key = (struct bytes){ buf_data(scratch), buf_len(scratch) };
+	found = map_find(&part->labels, key);
+	if (!found)
+		return label_new(part, key);
+	container_of(found, struct label, node)->refs++;
+	return container_of(found, struct label, node);
+}
+
+void label_drop(struct pubsub_part *part, struct label *l)
+{
+	if (--l->refs > 0)
+		return;
+	map_remove(&part->labels, &l->node);
+	mem_free(l);
+}
+
+static bool has_flag(const struct label *l, unsigned flag)
+{
+	return (uint8_t)l->key[1] & flag;
+}
+
+/* --- frames ------------------------------------------------------------------- */
+
+/* What a MESSAGE is called, and acknowledged by. */
+static int add_ids(struct buf *out, const struct label *l, const struct pubsub_part *part,
+    const struct broker_message *m)
+{
+	char id[64];
+
+	snprintf(id, sizeof(id), "%" PRIx64 "-%" PRIu32 "-%" PRIu64,
+	    broker_epoch(part->broker->topics), m->owner, m->sequence);
+	if (buf_printf(out, "message-id:%s\n", id) < 0)
+		return -ENOMEM;
+	return has_flag(l, LABEL_WANTS_ACK) ? buf_printf(out, "ack:%s\n", id) : 0;
+}
+
+static struct sockjs_prepared *make_frame(
+    struct pubsub_part *part, const struct label *l, const struct published *p)
+{
+	struct buf *out = &part->scratch;
+	struct bytes tail = p->tails[(uint8_t)l->key[0] - STOMP_1_0];
+	int err;
+
+	buf_clear(out);
+	sockjs_spend(COST_FRAME_MADE + tail.n / 2);
+	err = stomp_write_begin(out, STOMP_MESSAGE);
+	if (err == 0)
+		err = buf_add(out, l->key + 2, l->key_len - 2u);
+	if (err == 0)
+		err = add_ids(out, l, part, &p->base);
+	if (err == 0)
+		err = buf_add(out, tail.p, tail.n);
+	return err ? NULL : sockjs_prepare(buf_data(out), buf_len(out), p->is_binary);
+}
+
+/* The frames that were made for this fan-out: a label and its frame each. */
+#define FRAMES (sizeof(((struct broker_fan *)NULL)->slots) / sizeof(void *) / 2)
+
+/* The frame of a label; borrowed from the fan. */
+static struct sockjs_prepared *frame_for(struct pubsub_part *part, const struct label *l,
+    const struct published *p, struct broker_fan *fan)
+{
+	struct sockjs_prepared *frame;
+	size_t i = 0;
+
+	while (i < FRAMES && fan->slots[2 * i] && fan->slots[2 * i] != l)
+		i++;
+	if (i < FRAMES && fan->slots[2 * i])
+		return fan->slots[2 * i + 1];
+	frame = make_frame(part, l, p);
+	if (!frame)
+		return NULL;
+	if (i == FRAMES) { /* so many are unlike each other that it does not matter which goes */
+		i = FRAMES - 1;
+		sockjs_prepared_free(fan->slots[2 * i + 1]);
+	}
+	fan->slots[2 * i] = (void *)(uintptr_t)l;
+	fan->slots[2 * i + 1] = frame;
+	return frame;
+}
+
+static void fanned(struct broker_message *m, struct broker_fan *fan)
+{
+	(void)m;
+	for (size_t i = 0; i < FRAMES && fan->slots[2 * i]; i++)
+		sockjs_prepared_free(fan->slots[2 * i + 1]);
+}
+
+/* --- one subscriber -------------------------------------------------------------- */
+
+static void dropped(struct pubsub_part *part, enum drop why)
+{
+	part->counters.dropped[why]++;
+}
+
+/* What sockjs_send() has said of a message that cannot wait anywhere else. */
+static void count_sent(struct sockjs_client *c, int status)
+{
+	struct pubsub_part *part = c->part;
+
+	if (status >= 0) {
+		part->counters.messages_out++;
+		c->is_full |= status == SOCKJS_FULL;
+	} else if (status == -ENOBUFS) {
+		dropped(part, DROP_SLOW);
+	} else if (status == -ENOTSUP) {
+		dropped(part, DROP_BINARY);
+	} else if (status == -EPIPE) {
+		dropped(part, DROP_CLOSING);
+	} else if (status == -EMSGSIZE) {
+		dropped(part, DROP_TOO_LARGE);
+		sockjs_close(c->session, SOCKJS_CLOSE_TOO_BIG, NULL);
+	} else {
+		dropped(part, DROP_NO_MEMORY);
+		sockjs_close(c->session, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+	}
+}
+
+/* Each subscriber's own, as the interceptor wants it. */
+static void send_intercepted(struct sockjs_client *c, const struct label *l, struct published *p)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct sockjs_publication view = published_view(p);
+	struct sockjs_prepared *frame = NULL;
+	struct published *own;
+
+	if (b->hooks.outgoing(c, &view, b->hooks_arg) != 0) {
+		dropped(c->part, DROP_VETOED);
+		return;
+	}
+	own = published_from(b, &c->part->scratch, &view);
+	if (own) {
+		own->base.owner = p->base.owner;
+		own->base.sequence = p->base.sequence;
+		frame = make_frame(c->part, l, own);
+		broker_message_unref(&own->base);
+	}
+	count_sent(c, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
+	sockjs_prepared_free(frame);
+}
+
+static void send_to(
+    struct sockjs_client *c, const struct label *l, struct published *p, struct broker_fan *fan)
+{
+	struct sockjs_prepared *frame;
+
+	if (c->part->broker->hooks.outgoing) {
+		send_intercepted(c, l, p);
+		return;
+	}
+	frame = frame_for(c->part, l, p, fan);
+	count_sent(c, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
+}
+
+/* The latest takes the place of what waited. */
+static void keep_latest(struct subscription *s, struct published *p)
+{
+	if (s->latest) {
+		dropped(s->client->part, DROP_CONFLATED);
+		broker_message_unref(&s->latest->base);
+	}
+	broker_message_ref(&p->base);
+	s->latest = p;
+}
+
+static void deliver(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	const struct label *l = (const struct label *)label;
+	struct published *p = container_of(m, struct published, base);
+	struct subscription *s = receiver;
+
+	sockjs_spend(COST_DELIVERY);
+	if (!has_flag(l, LABEL_CONFLATED))
+		send_to(receiver, l, p, fan);
+	else if (s->client->is_full)
+		keep_latest(s, p);
+	else
+		send_to(s->client, l, p, fan);
+}
+
+const struct broker_ops pubsub_ops = { .deliver = deliver, .fanned = fanned };
+
+void fan_go_on(struct sockjs_client *c)
+{
+	struct list *pos;
+
+	c->is_full = false;
+	list_foreach (pos, &c->subscriptions) {
+		struct subscription *s = container_of(pos, struct subscription, node);
+		struct published *p = s->latest;
+		struct broker_fan fan = { { NULL } };
+
+		if (!p || c->is_full)
+			continue;
+		s->latest = NULL;
+		send_to(c, s->label, p, &fan);
+		fanned(&p->base, &fan);
+		broker_message_unref(&p->base);
+	}
+}

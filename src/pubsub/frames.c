@@ -1,0 +1,490 @@
+/*
+ * pubsub/frames.c - what the frames of a client do, once it is connected: SEND, SUBSCRIBE and
+ * UNSUBSCRIBE, and transactions, in which SENDs wait for COMMIT. Topics need no acknowledgement:
+ * ACK and NACK are taken and mean nothing.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+#define REFRESH_DESTINATION "/session/token" /* a SEND to it brings a new token */
+#define COST_OF_SEND        1500
+
+/* --- transactions -------------------------------------------------------------- */
+
+struct held {
+	struct list node;
+	struct published *message;
+};
+
+struct transaction {
+	struct list node; /* client->transactions */
+	struct list held;
+	size_t name_len;
+	char name[];
+};
+
+static struct transaction *find_transaction(const struct sockjs_client *c, struct bytes name)
+{
+	struct list *pos;
+
+	list_foreach (pos, &c->transactions) {
+		struct transaction *t = container_of(pos, struct transaction, node);
+
+		if (bytes_equal((struct bytes){ t->name, t->name_len }, name))
+			return t;
+	}
+	return NULL;
+}
+
+static size_t cost_of(const struct published *p)
+{
+	return sizeof(*p) + sizeof(struct held) + p->tails[2].n;
+}
+
+static void held_free(struct sockjs_client *c, struct held *h)
+{
+	c->extra->transaction_octets -= cost_of(h->message);
+	broker_message_unref(&h->message->base);
+	list_remove(&h->node);
+	mem_free(h);
+}
+
+static void transaction_free(struct sockjs_client *c, struct transaction *t)
+{
+	while (!list_empty(&t->held))
+		held_free(c, container_of(list_first(&t->held), struct held, node));
+	list_remove(&t->node);
+	c->extra->transaction_count--;
+	mem_free(t);
+}
+
+static enum stomp_error begin(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct bytes name = stomp_header_get(f, "transaction");
+	struct client_extra *e = client_extra(c);
+	struct transaction *t;
+
+	if (!e)
+		return STOMP_E_INTERNAL;
+	if (find_transaction(c, name)) {
+		*why = "A transaction of this name has begun already.";
+		return STOMP_E_DUPLICATE_ID;
+	}
+	if (e->transaction_count >= c->part->broker->max_transactions) {
+		*why = "Too many transactions at a time.";
+		return STOMP_E_LIMIT;
+	}
+	t = mem_zalloc(sizeof(*t) + name.n);
+	if (!t)
+		return STOMP_E_INTERNAL;
+	list_init(&t->held);
+	t->name_len = name.n;
+	if (name.n)
+		memcpy(t->name, name.p, name.n);
+	list_append(&c->transactions, &t->node);
+	e->transaction_count++;
+	return STOMP_OK;
+}
+
+/* It may not fail any more: all was checked when it came. */
+static enum stomp_error commit(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct transaction *t = find_transaction(c, stomp_header_get(f, "transaction"));
+	enum stomp_error err = STOMP_OK;
+
+	if (!t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	while (!list_empty(&t->held)) {
+		struct held *h = container_of(list_first(&t->held), struct held, node);
+
+		sockjs_spend(COST_OF_SEND);
+		if (broker_publish(c->part->broker->topics, &h->message->base) < 0)
+			err = STOMP_E_INTERNAL;
+		held_free(c, h);
+	}
+	transaction_free(c, t);
+	return err;
+}
+
+static enum stomp_error abort_transaction(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct transaction *t = find_transaction(c, stomp_header_get(f, "transaction"));
+
+	if (!t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	transaction_free(c, t);
+	return STOMP_OK;
+}
+
+/* A reference to the message goes over. */
+static enum stomp_error hold(struct sockjs_client *c, struct transaction *t, struct published *p)
+{
+	struct client_extra *e = c->extra;
+	struct held *h;
+
+	if (e->transaction_octets + cost_of(p) > c->part->broker->max_transaction_bytes)
+		return STOMP_E_LIMIT;
+	h = mem_alloc(sizeof(*h));
+	if (!h)
+		return STOMP_E_INTERNAL;
+	h->message = p;
+	list_append(&t->held, &h->node);
+	e->transaction_octets += cost_of(p);
+	return STOMP_OK;
+}
+
+/* --- SEND ------------------------------------------------------------------------ */
+
+static enum stomp_error publish(struct sockjs_client *c, struct published *p)
+{
+	int err = broker_publish(c->part->broker->topics, &p->base);
+
+	broker_message_unref(&p->base);
+	return err == -EINVAL ? STOMP_E_BAD_DESTINATION : err < 0 ? STOMP_E_INTERNAL : STOMP_OK;
+}
+
+/* Lets an interceptor change it: then it is made anew. */
+static enum stomp_error intercept(struct sockjs_client *c, struct published **p)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct sockjs_publication view;
+	struct published *changed;
+	enum stomp_error err;
+
+	if (!b->hooks.incoming)
+		return STOMP_OK;
+	view = published_view(*p);
+	err = hooks_verdict(b->hooks.incoming(c, &view, b->hooks_arg));
+	if (err != STOMP_OK)
+		return err;
+	changed = published_from(b, &c->part->scratch, &view);
+	if (!changed)
+		return STOMP_E_INTERNAL;
+	broker_message_unref(&(*p)->base);
+	*p = changed;
+	return STOMP_OK;
+}
+
+static enum stomp_error hand_over(
+    struct sockjs_client *c, const struct handler *h, const struct published *p)
+{
+	struct sockjs_publication view = published_view(p);
+
+	return hooks_verdict(h->fn(c, &view, h->arg));
+}
+
+/* Takes the reference to `p`. */
+static enum stomp_error route(
+    struct sockjs_client *c, struct published *p, struct transaction *t, const char **why)
+{
+	struct sockjs_broker *b = c->part->broker;
+	enum stomp_error err = intercept(c, &p);
+	const struct handler *handler = hooks_handler(b, p->base.destination);
+
+	if (err == STOMP_OK && handler)
+		err = hand_over(c, handler, p);
+	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
+		err = STOMP_E_BAD_DESTINATION;
+	else if (err == STOMP_OK && !t)
+		return publish(c, p);
+	else if (err == STOMP_OK && (err = hold(c, t, p)) == STOMP_OK)
+		return STOMP_OK;
+	if (err == STOMP_E_LIMIT)
+		*why = "The transaction is too large.";
+	broker_message_unref(&p->base);
+	return err;
+}
+
+static bool begins_with(struct bytes b, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return b.n > n && memcmp(b.p, prefix, n) == 0;
+}
+
+static bool is_known_kind(const struct sockjs_broker *b, struct bytes destination)
+{
+	return begins_with(destination, "/topic/") || begins_with(destination, "/user/") ||
+	       hooks_handler(b, destination);
+}
+
+/* Whether a client may have anything to do with a destination. */
+static enum stomp_error check_destination(
+    struct sockjs_client *c, enum access_verb verb, struct bytes destination, const char **why)
+{
+	struct sockjs_broker *b = c->part->broker;
+	bool valid = verb == ACCESS_SEND ? broker_destination_is_valid(b->topics, destination)
+	                                 : broker_pattern_is_valid(b->topics, destination);
+
+	if (!valid) {
+		*why = verb == ACCESS_SEND ? "A destination is a path such as /topic/news, without "
+		                             "empty segments, \"*\" and control "
+		                             "characters; behind /user/ stand a name and a rest."
+		                           : "A destination to subscribe to is a path such as "
+		                             "/topic/news; \"*\" may be a segment "
+		                             "of it, and \"**\" the last.";
+		return STOMP_E_BAD_DESTINATION;
+	}
+	if (!access_allows(b->access, verb, destination, c->who)) {
+		*why = verb == ACCESS_SEND ? "You may not send to this destination."
+		                           : "You may not subscribe to this destination.";
+		return STOMP_E_FORBIDDEN;
+	}
+	if (!is_known_kind(b, destination)) {
+		*why = "Destinations here begin with /topic/ or /user/.";
+		return STOMP_E_NO_DESTINATION;
+	}
+	return STOMP_OK;
+}
+
+static enum stomp_error take_send(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct bytes destination = stomp_header_get(f, "destination");
+	struct bytes in = stomp_header_get(f, "transaction");
+	struct transaction *t = in.p ? find_transaction(c, in) : NULL;
+	struct published *p;
+	enum stomp_error err;
+
+	sockjs_spend(COST_OF_SEND + f->body.n / 4);
+	if (bytes_equal(destination, BYTES(REFRESH_DESTINATION)))
+		return connect_refresh(c, f->body, why);
+	if (in.p && !t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	err = check_destination(c, ACCESS_SEND, destination, why);
+	if (err != STOMP_OK)
+		return err;
+	p = published_new(
+	    c->part->broker, &c->part->scratch, destination, f->headers, f->header_count, f->body);
+	if (!p)
+		return STOMP_E_INTERNAL;
+	c->part->counters.messages_in++;
+	return route(c, p, t, why);
+}
+
+/* --- SUBSCRIBE and UNSUBSCRIBE ----------------------------------------------------- */
+
+static struct subscription *find_subscription(const struct sockjs_client *c, struct bytes id)
+{
+	struct list *pos;
+
+	list_foreach (pos, &c->subscriptions) {
+		struct subscription *s = container_of(pos, struct subscription, node);
+
+		if (bytes_equal((struct bytes){ s->id, s->id_len }, id))
+			return s;
+	}
+	return NULL;
+}
+
+static void subscription_free(struct sockjs_client *c, struct subscription *s)
+{
+	if (s->topic)
+		broker_unsubscribe(s->topic);
+	if (s->label)
+		label_drop(c->part, s->label);
+	if (s->latest)
+		broker_message_unref(&s->latest->base);
+	list_remove(&s->node);
+	c->subscription_count--;
+	mem_free(s);
+}
+
+static bool is_conflated(const struct sockjs_broker *b, struct bytes pattern)
+{
+	for (char *const *p = b->conflated; *p; p++)
+		if (broker_pattern_matches(b->topics, bytes_of(*p), pattern))
+			return true;
+	return false;
+}
+
+static unsigned label_flags(
+    const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination)
+{
+	struct bytes ack = stomp_header_get(f, "ack");
+	unsigned flags = 0;
+
+	if (c->conn.version == STOMP_1_2 && ack.p && !bytes_equal(ack, BYTES("auto")))
+		flags |= LABEL_WANTS_ACK;
+	if (is_conflated(c->part->broker, destination))
+		flags |= LABEL_CONFLATED;
+	return flags;
+}
+
+static struct subscription *subscription_new(struct sockjs_client *c, struct bytes id)
+{
+	struct subscription *s = mem_zalloc(sizeof(*s) + id.n);
+
+	if (!s)
+		return NULL;
+	s->client = c;
+	s->id_len = (uint16_t)id.n;
+	memcpy(s->id, id.p, id.n);
+	list_append(&c->subscriptions, &s->node);
+	c->subscription_count++;
+	return s;
+}
+
+static enum stomp_error add_subscription(
+    struct sockjs_client *c, const struct stomp_frame *f, struct bytes id, struct bytes destination)
+{
+	struct subscription *s = subscription_new(c, id);
+	unsigned flags = label_flags(c, f, destination);
+	int err = s ? 0 : -ENOMEM;
+
+	if (err == 0) {
+		s->label = label_get(
+		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
+		err = s->label ? broker_subscribe(c->member, destination,
+		                     flags & LABEL_CONFLATED ? (void *)s : (void *)c,
+		                     (uintptr_t)s->label, &s->topic)
+		               : -ENOMEM;
+	}
+	if (err == 0)
+		return STOMP_OK;
+	if (s)
+		subscription_free(c, s);
+	return err == -ENOSPC   ? STOMP_E_LIMIT
+	       : err == -EINVAL ? STOMP_E_BAD_DESTINATION
+	                        : STOMP_E_INTERNAL;
+}
+
+static enum stomp_error check_subscribe(struct sockjs_client *c, const struct stomp_frame *f,
+    struct bytes id, struct bytes destination, const char **why)
+{
+	if (stomp_header_get(f, "selector").p) {
+		*why = "Selectors are not supported: subscribe to a narrower destination.";
+		return STOMP_E_UNSUPPORTED;
+	}
+	if (find_subscription(c, id)) {
+		*why = "A subscription with this id exists already.";
+		return STOMP_E_DUPLICATE_ID;
+	}
+	if (id.n > UINT16_MAX || c->subscription_count >= c->part->broker->max_subscriptions) {
+		*why = "Too many subscriptions.";
+		return STOMP_E_LIMIT;
+	}
+	return check_destination(c, ACCESS_SUBSCRIBE, destination, why);
+}
+
+/* The id of a subscription; 1.0 knows it by its destination if it has none. */
+static struct bytes id_of(const struct stomp_frame *f)
+{
+	struct bytes id = stomp_header_get(f, "id");
+
+	return id.p ? id : stomp_header_get(f, "destination");
+}
+
+/* Calls an application with what it knows as strings. */
+static int tell(struct sockjs_client *c,
+    int (*fn)(struct sockjs_client *c, const char *destination, const char *id, void *arg),
+    struct bytes destination, struct bytes id)
+{
+	char *texts = mem_alloc(destination.n + id.n + 2);
+	int status;
+
+	if (!texts)
+		return -ENOMEM;
+	memcpy(texts, destination.p, destination.n);
+	texts[destination.n] = '\0';
+	memcpy(texts + destination.n + 1, id.p, id.n);
+	texts[destination.n + 1 + id.n] = '\0';
+	status = fn(c, texts, texts + destination.n + 1, c->part->broker->hooks_arg);
+	mem_free(texts);
+	return status;
+}
+
+static enum stomp_error take_subscribe(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct bytes id = id_of(f), destination = stomp_header_get(f, "destination");
+	enum stomp_error err = check_subscribe(c, f, id, destination, why);
+
+	sockjs_spend(COST_OF_SEND);
+	if (err == STOMP_OK && b->hooks.subscribe)
+		err = hooks_verdict(tell(c, b->hooks.subscribe, destination, id));
+	return err == STOMP_OK ? add_subscription(c, f, id, destination) : err;
+}
+
+static int on_unsubscribe(
+    struct sockjs_client *c, const char *destination, const char *id, void *arg)
+{
+	c->part->broker->hooks.unsubscribe(c, destination, id, arg);
+	return 0;
+}
+
+static enum stomp_error take_unsubscribe(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct subscription *s = find_subscription(c, id_of(f));
+
+	if (!s) {
+		*why = "There is no subscription with this id.";
+		return STOMP_E_NO_SUBSCRIPTION;
+	}
+	if (c->part->broker->hooks.unsubscribe)
+		tell(c, on_unsubscribe, broker_subscription_pattern(s->topic),
+		    (struct bytes){ s->id, s->id_len });
+	subscription_free(c, s);
+	return STOMP_OK;
+}
+
+/* --- all of them ----------------------------------------------------------------------- */
+
+static enum stomp_error take_ack(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct bytes in = stomp_header_get(f, "transaction");
+
+	if (in.p && !find_transaction(c, in)) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	return STOMP_OK;
+}
+
+enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	switch (f->command) {
+	case STOMP_SEND:
+		return take_send(c, f, why);
+	case STOMP_SUBSCRIBE:
+		return take_subscribe(c, f, why);
+	case STOMP_UNSUBSCRIBE:
+		return take_unsubscribe(c, f, why);
+	case STOMP_ACK:
+	case STOMP_NACK:
+		return take_ack(c, f, why);
+	case STOMP_BEGIN:
+		return begin(c, f, why);
+	case STOMP_COMMIT:
+		return commit(c, f, why);
+	case STOMP_ABORT:
+		return abort_transaction(c, f, why);
+	default:
+		return STOMP_E_UNKNOWN_COMMAND;
+	}
+}
+
+void frames_forget(struct sockjs_client *c)
+{
+	while (!list_empty(&c->subscriptions))
+		subscription_free(
+		    c, container_of(list_first(&c->subscriptions), struct subscription, node));
+	while (!list_empty(&c->transactions))
+		transaction_free(
+		    c, container_of(list_first(&c->transactions), struct transaction, node));
+}

@@ -1,0 +1,296 @@
+/*
+ * pubsub/hooks.c - applications in C: what they publish, handle, hear and keep.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+/* What a callback has said, for the client. */
+enum stomp_error hooks_verdict(int status)
+{
+	switch (status) {
+	case 0:
+		return STOMP_OK;
+	case -EACCES:
+		return STOMP_E_FORBIDDEN;
+	case -ENOENT:
+		return STOMP_E_NO_DESTINATION;
+	case -ENOMEM:
+		return STOMP_E_INTERNAL;
+	default:
+		return STOMP_E_VETOED;
+	}
+}
+
+void sockjs_broker_set_hooks(
+    struct sockjs_broker *b, const struct sockjs_broker_hooks *hooks, void *arg)
+{
+	b->hooks = *hooks;
+	b->hooks_arg = arg;
+}
+
+/* --- publishing ------------------------------------------------------------ */
+
+static bool has_names(const struct sockjs_publication *p)
+{
+	for (size_t i = 0; i < p->header_count; i++)
+		if (!p->headers[i].name || !*p->headers[i].name || !p->headers[i].value)
+			return false;
+	return p->header_count <= STOMP_HEADERS_MAX;
+}
+
+int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publication *p)
+{
+	struct buf scratch = BUF_INIT;
+	struct published *message;
+	int err;
+
+	if (!p->destination || !has_names(p) ||
+	    !broker_destination_is_valid(b->topics, bytes_of(p->destination)))
+		return -EINVAL;
+	message = published_from(b, &scratch, p);
+	buf_fini(&scratch);
+	if (!message)
+		return -ENOMEM;
+	err = broker_publish(b->topics, &message->base);
+	broker_message_unref(&message->base);
+	return err;
+}
+
+/* --- subscriptions from inside --------------------------------------------------- */
+
+struct sockjs_subscription {
+	struct broker_member *member;
+	void (*fn)(const struct sockjs_publication *p, void *arg);
+	void *arg;
+};
+
+static void deliver_inside(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	const struct sockjs_subscription *s = receiver;
+	struct sockjs_publication view = published_view(container_of(m, struct published, base));
+
+	(void)label, (void)fan;
+	s->fn(&view, s->arg);
+}
+
+static const struct broker_ops inside_ops = { .deliver = deliver_inside };
+
+/* Before the server runs all parts are this thread's. */
+static struct pubsub_part *part_for_me(struct sockjs_broker *b)
+{
+	struct pubsub_part *here = pubsub_here(b);
+
+	return here ? here : atomic_load(&b->is_running) ? NULL : &b->parts[0];
+}
+
+int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
+    void (*fn)(const struct sockjs_publication *p, void *arg), void *arg,
+    struct sockjs_subscription **out)
+{
+	struct pubsub_part *part = part_for_me(b);
+	struct broker_subscription *topic;
+	struct sockjs_subscription *s;
+	int err;
+
+	if (!part)
+		return -EPERM;
+	s = mem_zalloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fn = fn;
+	s->arg = arg;
+	s->member = pubsub_join(part, &inside_ops, (struct bytes){ 0 });
+	err = s->member ? broker_subscribe(s->member, bytes_of(pattern), s, 0, &topic) : -ENOMEM;
+	if (err < 0) {
+		sockjs_broker_unsubscribe(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void sockjs_broker_unsubscribe(struct sockjs_subscription *s)
+{
+	if (s && s->member)
+		broker_leave(s->member);
+	mem_free(s);
+}
+
+/* --- handlers of destinations -------------------------------------------------------- */
+
+int sockjs_broker_handle(
+    struct sockjs_broker *b, const char *pattern, sockjs_handler_fn fn, void *arg)
+{
+	struct handler *h;
+
+	if (!broker_pattern_is_valid(b->topics, bytes_of(pattern)))
+		return -EINVAL;
+	h = mem_zalloc(sizeof(*h));
+	if (!h || !(h->pattern = mem_strdup(pattern))) {
+		mem_free(h);
+		return -ENOMEM;
+	}
+	h->fn = fn;
+	h->arg = arg;
+	list_append(&b->handlers, &h->node);
+	return 0;
+}
+
+struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination)
+{
+	struct list *pos;
+
+	list_foreach (pos, &b->handlers) {
+		struct handler *h = container_of(pos, struct handler, node);
+
+		if (broker_pattern_matches(b->topics, bytes_of(h->pattern), destination))
+			return h;
+	}
+	return NULL;
+}
+
+void hooks_forget_handlers(struct sockjs_broker *b)
+{
+	while (!list_empty(&b->handlers)) {
+		struct handler *h = container_of(list_first(&b->handlers), struct handler, node);
+
+		list_remove(&h->node);
+		mem_free(h->pattern);
+		mem_free(h);
+	}
+}
+
+/* --- clients ---------------------------------------------------------------------------- */
+
+void sockjs_broker_each_client(
+    struct sockjs_broker *b, void (*fn)(struct sockjs_client *c, void *arg), void *arg)
+{
+	struct pubsub_part *part = pubsub_here(b);
+	struct list *pos, *next;
+
+	if (!part)
+		return;
+	list_foreach_safe (pos, next, &part->clients)
+		fn(container_of(pos, struct sockjs_client, node), arg);
+}
+
+struct sockjs_session *sockjs_client_session(const struct sockjs_client *c)
+{
+	return c->session;
+}
+
+const char *sockjs_client_name(const struct sockjs_client *c, char *out)
+{
+	struct bytes name = c->member ? broker_member_session(c->member) : (struct bytes){ 0 };
+
+	if (name.n)
+		memcpy(out, name.p, name.n);
+	out[name.n] = '\0';
+	return out;
+}
+
+const char *sockjs_client_user(const struct sockjs_client *c)
+{
+	return c->who->name;
+}
+
+int sockjs_client_has_role(const struct sockjs_client *c, const char *role)
+{
+	return identity_has_role(c->who, role);
+}
+
+int sockjs_client_set_user(struct sockjs_client *c, const char *user)
+{
+	struct identity *who;
+
+	if (!c->is_deciding)
+		return -EBUSY;
+	if (!user || strlen(user) > 256)
+		return -EINVAL;
+	who = identity_new(
+	    user, (const char *const *)c->who->roles, c->who->claims, c->who->expires_at);
+	if (!who)
+		return -ENOMEM;
+	identity_unref(c->who);
+	c->who = who;
+	return 0;
+}
+
+void sockjs_client_disconnect(struct sockjs_client *c, const char *sentence)
+{
+	client_fail(c, STOMP_E_DISCONNECTED, sentence);
+}
+
+/* --- attributes ------------------------------------------------------------------------- */
+
+struct attribute {
+	struct list node;
+	char *name, *value;
+};
+
+static void attribute_free(struct attribute *a)
+{
+	list_remove(&a->node);
+	mem_free(a->name);
+	mem_free(a->value);
+	mem_free(a);
+}
+
+static struct attribute *find_attribute(const struct sockjs_client *c, const char *name)
+{
+	struct list *pos;
+
+	if (!c->extra)
+		return NULL;
+	list_foreach (pos, &c->extra->attributes) {
+		struct attribute *a = container_of(pos, struct attribute, node);
+
+		if (strcmp(a->name, name) == 0)
+			return a;
+	}
+	return NULL;
+}
+
+static int add_attribute(struct sockjs_client *c, const char *name, const char *value)
+{
+	struct client_extra *e = client_extra(c);
+	struct attribute *a = e ? mem_zalloc(sizeof(*a)) : NULL;
+
+	if (!a)
+		return -ENOMEM;
+	list_append(&e->attributes, &a->node);
+	a->name = mem_strdup(name);
+	a->value = mem_strdup(value);
+	if (a->name && a->value)
+		return 0;
+	attribute_free(a);
+	return -ENOMEM;
+}
+
+int sockjs_client_set(struct sockjs_client *c, const char *name, const char *value)
+{
+	struct attribute *before = find_attribute(c, name);
+	int err = value ? add_attribute(c, name, value) : 0;
+
+	if (err == 0 && before)
+		attribute_free(before);
+	return err;
+}
+
+const char *sockjs_client_get(const struct sockjs_client *c, const char *name)
+{
+	const struct attribute *a = find_attribute(c, name);
+
+	return a ? a->value : NULL;
+}
+
+void hooks_forget_attributes(struct sockjs_client *c)
+{
+	while (c->extra && !list_empty(&c->extra->attributes))
+		attribute_free(
+		    container_of(list_first(&c->extra->attributes), struct attribute, node));
+}

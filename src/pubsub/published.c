@@ -1,0 +1,229 @@
+/*
+ * pubsub/published.c - a message that is published: one block of memory with its headers and body
+ * as they are shown to applications, and encoded as they go out behind the head of each subscriber.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "pubsub/pubsub.h"
+
+/* What concerns a sender and its server alone, or is written anew for each subscriber. */
+static bool is_passed_on(struct bytes name)
+{
+	static const char *const kept[] = { "destination", "receipt", "transaction",
+		"content-length", "subscription", "message-id", "ack", "redelivered", "login",
+		"passcode", "authorization" };
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (bytes_equal(name, bytes_of(kept[i])))
+			return false;
+	return true;
+}
+
+/* --- encoding ------------------------------------------------------------ */
+
+static bool needs_escape(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] == '\\' || b.p[i] == ':' || b.p[i] == '\n' || b.p[i] == '\r')
+			return true;
+	return false;
+}
+
+struct source {
+	struct bytes shown;
+	const struct stomp_header *headers;
+	size_t count;
+	struct bytes body;
+};
+
+static int encode(struct buf *out, enum stomp_version version, const struct source *from)
+{
+	int err = stomp_write_header(out, version, BYTES("destination"), from->shown);
+
+	for (size_t i = 0; i < from->count && err == 0; i++)
+		if (is_passed_on(from->headers[i].name))
+			err = stomp_write_header(
+			    out, version, from->headers[i].name, from->headers[i].value);
+	return err ? err : stomp_write_end(out, from->body);
+}
+
+/* Whether all versions write it alike. */
+static bool is_plain(const struct source *from)
+{
+	if (needs_escape(from->shown))
+		return false;
+	for (size_t i = 0; i < from->count; i++)
+		if (needs_escape(from->headers[i].name) || needs_escape(from->headers[i].value))
+			return false;
+	return true;
+}
+
+/* In `scratch`, one behind the other; `ends` is where each ends. */
+static int encode_all(struct buf *scratch, const struct source *from, size_t ends[3])
+{
+	unsigned first = is_plain(from) ? 2 : 0;
+
+	for (unsigned i = first; i < 3; i++) {
+		if (encode(scratch, (enum stomp_version)(STOMP_1_0 + i), from) < 0)
+			return -1;
+		ends[i] = buf_len(scratch);
+	}
+	while (first > 0)
+		ends[--first] = 0; /* the same as the last */
+	return 0;
+}
+
+/* --- one block --------------------------------------------------------------- */
+
+static void published_free(struct broker_message *m)
+{
+	mem_free(container_of(m, struct published, base));
+}
+
+/* Copies a text with a NUL behind it. */
+static const char *put(char **at, struct bytes b)
+{
+	char *to = *at;
+
+	if (b.n)
+		memcpy(to, b.p, b.n);
+	to[b.n] = '\0';
+	*at += b.n + 1;
+	return to;
+}
+
+static size_t size_of_texts(struct bytes destination, const struct source *from, size_t *headers)
+{
+	size_t size = destination.n + 1 + sizeof("destination") + from->shown.n + 1;
+
+	*headers = 1;
+	for (size_t i = 0; i < from->count; i++) {
+		if (!is_passed_on(from->headers[i].name))
+			continue;
+		size += from->headers[i].name.n + from->headers[i].value.n + 2;
+		++*headers;
+	}
+	return size;
+}
+
+static void put_headers(struct published *p, char **at, const struct source *from)
+{
+	struct sockjs_header *to = p->headers;
+
+	*to++ = (struct sockjs_header){ put(at, BYTES("destination")), put(at, from->shown) };
+	for (size_t i = 0; i < from->count; i++)
+		if (is_passed_on(from->headers[i].name)) {
+			to->name = put(at, from->headers[i].name);
+			to->value = put(at, from->headers[i].value);
+			to++;
+		}
+	p->header_count = (size_t)(to - p->headers);
+}
+
+static void put_tails(
+    struct published *p, char *at, const struct buf *scratch, const size_t ends[3])
+{
+	const char *from = buf_data(scratch);
+	size_t begin = 0;
+
+	memcpy(at, from, buf_len(scratch));
+	for (unsigned i = 0; i < 3; i++) {
+		if (ends[i] == 0)
+			continue;
+		p->tails[i] = (struct bytes){ at + begin, ends[i] - begin };
+		begin = ends[i];
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (!p->tails[i].p)
+			p->tails[i] = p->tails[2];
+}
+
+/* The body stands at the end of the last tail, before its NUL. */
+static struct bytes body_in_tail(const struct published *p, size_t n)
+{
+	struct bytes tail = p->tails[2];
+
+	return (struct bytes){ tail.p + tail.n - 1 - n, n };
+}
+
+/* What subscribers see of a private destination: "/user/NAME/queue/x" is "/user/queue/x" to them.
+ */
+static struct bytes shown_of(
+    const struct sockjs_broker *b, struct bytes destination, char text[BROKER_DESTINATION_MAX])
+{
+	static const struct bytes private = { "/user/", 6 };
+	const char *rest;
+	size_t n;
+
+	if (destination.n <= private.n || destination.n > BROKER_DESTINATION_MAX ||
+	    memcmp(destination.p, private.p, private.n) != 0)
+		return destination;
+	rest = memchr(destination.p + private.n, b->separator, destination.n - private.n);
+	if (!rest++)
+		return destination;
+	n = (size_t)(destination.p + destination.n - rest);
+	memcpy(text, private.p, private.n);
+	memcpy(text + private.n, rest, n);
+	return (struct bytes){ text, private.n + n };
+}
+
+struct published *published_new(const struct sockjs_broker *b, struct buf *scratch,
+    struct bytes destination, const struct stomp_header *headers, size_t header_count,
+    struct bytes body)
+{
+	char text[BROKER_DESTINATION_MAX];
+	struct source from = { shown_of(b, destination, text), headers, header_count, body };
+	size_t ends[3], count, texts = size_of_texts(destination, &from, &count);
+	struct published *p = NULL;
+	bool surrogates = false;
+	char *at;
+
+	buf_clear(scratch);
+	if (encode_all(scratch, &from, ends) == 0)
+		p = mem_alloc(sizeof(*p) + count * sizeof(*p->headers) + texts + buf_len(scratch));
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	p->headers = (struct sockjs_header *)(void *)(p + 1);
+	at = (char *)(p->headers + count);
+	put_headers(p, &at, &from);
+	broker_message_init(
+	    &p->base, (struct bytes){ put(&at, destination), destination.n }, published_free);
+	put_tails(p, at, scratch, ends);
+	p->body = body_in_tail(p, body.n);
+	p->is_binary = !utf8_is_valid_wide(p->tails[2].p, p->tails[2].n, &surrogates);
+	buf_clear(scratch);
+	return p;
+}
+
+struct published *published_from(
+    const struct sockjs_broker *b, struct buf *scratch, const struct sockjs_publication *p)
+{
+	struct stomp_header headers[STOMP_HEADERS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->header_count && count < STOMP_HEADERS_MAX; i++)
+		headers[count++] = (struct stomp_header){ bytes_of(p->headers[i].name),
+			bytes_of(p->headers[i].value) };
+	return published_new(b, scratch, bytes_of(p->destination), headers, count,
+	    (struct bytes){ p->body, p->len });
+}
+
+struct bytes published_header(const struct published *p, const char *name)
+{
+	for (size_t i = 1; i < p->header_count; i++)
+		if (strcmp(p->headers[i].name, name) == 0)
+			return bytes_of(p->headers[i].value);
+	return (struct bytes){ 0 };
+}
+
+struct sockjs_publication published_view(const struct published *p)
+{
+	return (struct sockjs_publication){ .destination = p->base.destination.p,
+		.headers = p->headers,
+		.header_count = p->header_count,
+		.body = p->body.p,
+		.len = p->body.n };
+}

@@ -1,0 +1,277 @@
+/*
+ * pubsub/pubsub.c - life of a broker: from its options to its parts, one in each reactor; and what
+ * it has counted.
+ */
+#include "pubsub/pubsub.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/quotas.h"
+#include "base/random.h"
+#include "server/options.h"
+
+#define FAILURES_REMEMBERED 65536 /* addresses */
+
+/* --- settings ------------------------------------------------------------------ */
+
+static void read_settings(struct sockjs_broker *b, const struct stomp_options *o)
+{
+	b->settings = (struct stomp_settings){
+		.limits = { (size_t)o->max_headers, (size_t)o->max_line_bytes,
+		    (size_t)o->max_head_bytes, (size_t)o->max_body_bytes },
+		.send_heart_beat_ms = (uint32_t)o->heartbeat_ms[0],
+		.receive_heart_beat_ms = (uint32_t)o->heartbeat_ms[1],
+		.keeps_on_error = strcmp(o->errors, "keep") == 0,
+		.server = "sockjsd/" SOCKJS_VERSION,
+	};
+	b->separator = o->separator[0];
+	b->anonymous = o->anonymous;
+	b->connect_timeout_ms = (unsigned)o->connect_timeout_ms;
+	b->max_subscriptions = (size_t)o->max_subscriptions;
+	b->max_transactions = (size_t)o->max_transactions;
+	b->max_transaction_bytes = (size_t)o->max_transaction_bytes;
+}
+
+/* Every sentence about a value begins with the option it is of. */
+static int blame(int err, const char *key, char *why, size_t size)
+{
+	char sentence[400];
+
+	snprintf(sentence, sizeof(sentence), "%s", why);
+	snprintf(why, size, "%s: %.380s", key, sentence);
+	return err;
+}
+
+/* The value of a JSON option; it was checked for being JSON when it was set. */
+static json_t *value_of(const char *text)
+{
+	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static int read_access(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	json_t *value = value_of(o->access);
+	int err = access_new(&b->access, value, b->separator, why, size);
+
+	json_decref(value);
+	return err < 0 ? blame(err, "stomp.access", why, size) : 0;
+}
+
+static int read_users(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	json_t *value = value_of(o->users);
+	int err = value ? passwords_new(&b->passwords, value, o->directory, why, size) : 0;
+
+	json_decref(value);
+	return err < 0 ? blame(err, "stomp.users", why, size) : 0;
+}
+
+static int read_tokens(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	json_t *value = value_of(o->tokens);
+	int err = value ? tokens_new(&b->tokens, value, o->directory, why, size) : 0;
+
+	json_decref(value);
+	return err < 0 ? blame(err, "stomp.tokens", why, size) : 0;
+}
+
+static int no_memory(char *why, size_t size)
+{
+	snprintf(why, size, "out of memory");
+	return -ENOMEM;
+}
+
+static int read_limits(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	struct quota sessions = { o->max_sessions_per_user, 0 };
+
+	random_bytes(b->user_seeds, sizeof(b->user_seeds));
+	if (sessions.most && !(b->users = quotas_new(&sessions, 1)))
+		return no_memory(why, size);
+	if (o->max_failures_per_minute &&
+	    !(b->failures =
+	            failures_new((unsigned)o->max_failures_per_minute, FAILURES_REMEMBERED)))
+		return no_memory(why, size);
+	if ((o->user_header && !(b->user_header = mem_strdup(o->user_header))) ||
+	    (o->token_query && !(b->token_query = mem_strdup(o->token_query))))
+		return no_memory(why, size);
+	return 0;
+}
+
+/* After the broker has been made, for it knows what a pattern is. */
+static int read_conflated(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	b->conflated = mem_zalloc((o->conflate.count + 1) * sizeof(*b->conflated));
+	if (!b->conflated)
+		return no_memory(why, size);
+	for (size_t i = 0; i < o->conflate.count; i++) {
+		const char *pattern = o->conflate.items[i];
+
+		if (!broker_pattern_is_valid(b->topics, bytes_of(pattern))) {
+			snprintf(why, size, "stomp.conflate[%zu]: \"%.80s\" is not a pattern", i,
+			    pattern);
+			return -EINVAL;
+		}
+		if (!(b->conflated[i] = mem_strdup(pattern)))
+			return no_memory(why, size);
+	}
+	return 0;
+}
+
+/* --- parts ------------------------------------------------------------------------ */
+
+static int make_parts(struct sockjs_broker *b, char *why, size_t size)
+{
+	struct broker_limits limits = { 0 };
+
+	pubsub_engine_init(&b->engine, b);
+	b->part_count = b->engine.parts;
+	b->topics = broker_new(&b->engine, b->separator, &limits);
+	b->parts = mem_zalloc(b->part_count * sizeof(*b->parts));
+	if (!b->topics || !b->parts)
+		return no_memory(why, size);
+	for (unsigned i = 0; i < b->part_count; i++) {
+		struct pubsub_part *part = &b->parts[i];
+
+		part->broker = b;
+		part->topics = broker_part(b->topics, i);
+		map_init(&part->labels, label_key, NULL);
+		map_init(&part->client_ids, connect_client_id_key, NULL);
+		list_init(&part->clients);
+		stomp_frame_init(&part->frame);
+	}
+	return 0;
+}
+
+static void free_parts(struct sockjs_broker *b)
+{
+	for (unsigned i = 0; b->parts && i < b->part_count && b->parts[i].broker; i++) {
+		map_fini(&b->parts[i].labels);
+		map_fini(&b->parts[i].client_ids);
+		stomp_frame_fini(&b->parts[i].frame);
+		buf_fini(&b->parts[i].scratch);
+	}
+	mem_free(b->parts);
+}
+
+struct broker_member *pubsub_join(
+    struct pubsub_part *part, const struct broker_ops *ops, struct bytes user)
+{
+	unsigned char random[12];
+	char name[2 * sizeof(random) + 1];
+
+	random_bytes(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(name + 2 * i, 3, "%02x", random[i]);
+	return broker_join(part->topics, ops, (struct bytes){ name, 2 * sizeof(random) }, user);
+}
+
+/* --- life --------------------------------------------------------------------------- */
+
+static int build(struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	int err;
+
+	read_settings(b, o);
+	err = make_parts(b, why, size);
+	if (err == 0)
+		err = read_access(b, o, why, size);
+	if (err == 0)
+		err = read_users(b, o, why, size);
+	if (err == 0)
+		err = read_tokens(b, o, why, size);
+	if (err == 0)
+		err = read_limits(b, o, why, size);
+	return err ? err : read_conflated(b, o, why, size);
+}
+
+int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
+    const struct sockjs_options *o, char *why, size_t why_size)
+{
+	struct sockjs_broker *b = mem_zalloc(sizeof(*b));
+	struct sockjs_options *defaults = o ? NULL : sockjs_options_new();
+	int err = 0;
+
+	if (b)
+		list_init(&b->handlers);
+	if (!b || (!o && !defaults))
+		err = no_memory(why, why_size);
+	if (err == 0) {
+		b->server = server;
+		err = build(b, o ? &o->stomp : &defaults->stomp, why, why_size);
+	}
+	sockjs_options_free(defaults);
+	if (err < 0)
+		sockjs_broker_free(b);
+	else
+		*out = b;
+	return err;
+}
+
+void sockjs_broker_free(struct sockjs_broker *b)
+{
+	if (!b)
+		return;
+	passwords_free(b->passwords);
+	tokens_free(b->tokens);
+	access_free(b->access);
+	failures_free(b->failures);
+	quotas_free(b->users);
+	hooks_forget_handlers(b);
+	for (char **p = b->conflated; p && *p; p++)
+		mem_free(*p);
+	mem_free(b->conflated);
+	mem_free(b->user_header);
+	mem_free(b->token_query);
+	free_parts(b);
+	broker_free(b->topics);
+	mem_free(b);
+}
+
+/* --- what was counted ------------------------------------------------------------------- */
+
+static void say_rows(struct sockjs_metrics *m, const struct pubsub_counters *n)
+{
+	static const char *const drops[DROP_ROWS] = {
+#define X(name, text) text,
+		DROPS(X)
+#undef X
+	};
+
+	for (unsigned i = 1; i < STOMP_ERROR_ROWS; i++)
+		sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_errors_total",
+		    "ERROR frames, by reason.", "reason", stomp_error_counter((enum stomp_error)i),
+		    n->errors[i]);
+	for (unsigned i = 0; i < DROP_ROWS; i++)
+		sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_messages_dropped_total",
+		    "Messages that did not come to a subscriber, by reason.", "reason", drops[i],
+		    n->dropped[i]);
+}
+
+void pubsub_metrics(struct sockjs_metrics *m, void *broker)
+{
+	const struct pubsub_part *part = pubsub_here(broker);
+	const struct pubsub_counters *n = &part->counters;
+	const struct broker_counters *topics = broker_counters(part->topics);
+
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_clients", "STOMP clients connected now.", NULL,
+	    NULL, n->clients);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_connects_total", "STOMP clients connected.",
+	    NULL, NULL, n->connects);
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_subscriptions", "Subscriptions now.", NULL,
+	    NULL, topics->subscriptions);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_messages_in_total",
+	    "Messages sent by clients, and accepted.", NULL, NULL, n->messages_in);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_messages_out_total",
+	    "Messages to subscribers.", NULL, NULL, n->messages_out);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_published_total",
+	    "Messages published, by clients and applications.", NULL, NULL, topics->published);
+	say_rows(m, n);
+}

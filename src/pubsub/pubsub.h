@@ -1,0 +1,244 @@
+/*
+ * pubsub/pubsub.h - publish-subscribe for the sessions of an endpoint: what the files of this
+ *folder share; for them alone. include/sockjs.h has what applications see.
+ *
+ * Here STOMP (src/stomp, octets), the broker (src/broker, destinations) and sessions (sockjs.h)
+ *come together; none of the three knows the others.
+ *
+ *	pubsub.c       life of a broker: from its options to its parts, one in each reactor
+ *	engine.c       how the broker goes from reactor to reactor
+ *	client.c       one STOMP client: its session, its frames, its time
+ *	connect.c      who it is: handshake, CONNECT, token, takeover
+ *	frames.c       what its frames do
+ *	published.c    a message, encoded once for all
+ *	fan.c          from a message to subscribers
+ *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
+ *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
+ *he may
+ */
+#ifndef PUBSUB_PUBSUB_H
+#define PUBSUB_PUBSUB_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "broker/broker.h"
+#include "pubsub/access.h"
+#include "pubsub/failures.h"
+#include "pubsub/identity.h"
+#include "pubsub/passwords.h"
+#include "pubsub/tokens.h"
+#include "sockjs.h"
+#include "stomp/stomp_conn.h"
+
+struct pubsub_part;
+struct sockjs_client;
+
+/* --- counters, of one part -------------------------------------------------- */
+
+/* X(name, text): why a message did not come to a subscriber */
+#define DROPS(X)                                                                                   \
+	X(SLOW, "slow")           /* its buffer was full: it is being closed */                    \
+	X(CONFLATED, "conflated") /* a later one took its place */                                 \
+	X(BINARY, "binary")       /* SockJS cannot carry it */                                     \
+	X(TOO_LARGE, "too_large") /* its buffer could never hold it */                             \
+	X(VETOED, "vetoed")       /* an interceptor */                                             \
+	X(CLOSING, "closing")     /* it was about to leave */                                      \
+	X(NO_MEMORY, "no_memory")
+
+enum drop {
+#define X(name, text) DROP_##name,
+	DROPS(X)
+#undef X
+	    DROP_ROWS
+};
+
+struct pubsub_counters {
+	uint64_t clients; /* connected now */
+	uint64_t connects;
+	uint64_t errors[STOMP_ERROR_ROWS]; /* ERROR frames, by reason */
+	uint64_t messages_in, messages_out;
+	uint64_t dropped[DROP_ROWS];
+};
+
+/* --- a broker ------------------------------------------------------------------ */
+
+struct pubsub_part {
+	struct sockjs_broker *broker;
+	struct broker_part *topics;
+	struct map labels;        /* of subscriptions, by how their messages begin */
+	struct map client_ids;    /* of clients that have one */
+	struct list clients;      /* connected */
+	struct stomp_frame frame; /* scratch */
+	struct buf scratch;
+	struct pubsub_counters counters;
+	char apart[64]; /* reactors must not share a cache line here */
+};
+
+struct handler {
+	struct list node;
+	char *pattern;
+	sockjs_handler_fn fn;
+	void *arg;
+};
+
+struct sockjs_broker {
+	struct sockjs_server *server;
+	struct stomp_settings settings;
+	struct broker_engine engine;
+	struct broker *topics;
+	char separator;
+	struct pubsub_part *parts;
+	unsigned part_count;
+	struct access *access;
+	struct tokens *tokens;       /* NULL: none are taken */
+	struct passwords *passwords; /* likewise */
+	struct failures *failures;   /* of addresses; NULL: no limit */
+	struct quotas *users;        /* sessions of each; NULL: no limit */
+	struct map_seed user_seeds[2];
+	char *user_header, *token_query;
+	char **conflated; /* patterns, and NULL */
+	bool anonymous;
+	atomic_bool is_running; /* a client has come */
+	unsigned connect_timeout_ms;
+	size_t max_subscriptions, max_transactions, max_transaction_bytes;
+	struct list handlers;
+	struct sockjs_broker_hooks hooks;
+	void *hooks_arg;
+};
+
+/* The part of this thread; NULL outside of the server's reactors. */
+struct pubsub_part *pubsub_here(struct sockjs_broker *b);
+/* A member under a name that nobody can guess. */
+struct broker_member *pubsub_join(
+    struct pubsub_part *part, const struct broker_ops *ops, struct bytes user);
+void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b);
+
+/* --- messages --------------------------------------------------------------------- */
+
+/* What was published, as it goes out: behind a head of each subscriber's own. */
+struct published {
+	struct broker_message base;
+	bool is_binary; /* not text in all its parts */
+	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
+	struct bytes tails[3];
+	struct bytes body;
+	size_t header_count;
+	struct sockjs_header *headers; /* as they are shown, destination first */
+};
+
+/* From a frame, or by an application; the headers that only concern a sender and its server are
+ * left out. One reference. NULL when memory is out. `scratch` is emptied. */
+struct published *published_new(const struct sockjs_broker *b, struct buf *scratch,
+    struct bytes destination, const struct stomp_header *headers, size_t header_count,
+    struct bytes body);
+struct published *published_from(
+    const struct sockjs_broker *b, struct buf *scratch, const struct sockjs_publication *p);
+
+/* The first header of this name; p is NULL if there is none. */
+struct bytes published_header(const struct published *p, const char *name);
+/* As applications see it; valid as long as the message. */
+struct sockjs_publication published_view(const struct published *p);
+
+/* --- subscriptions ------------------------------------------------------------------ */
+
+/* How the messages of a subscription begin; those who begin alike share one, and so the whole
+ * frame. */
+struct label {
+	struct map_node node; /* part->labels */
+	unsigned refs;
+	uint16_t key_len;
+	char key[]; /* version, flags, and the head: "subscription:sub-0\n", escaped; no head in 1.0
+	             * without an id */
+};
+
+enum {
+	LABEL_WANTS_ACK = 1, /* each message has an ack header */
+	LABEL_CONFLATED = 2, /* a slow subscriber gets the latest only */
+};
+
+struct bytes label_key(const struct map_node *node);
+/* One reference; NULL when memory is out. */
+struct label *label_get(
+    struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id);
+void label_drop(struct pubsub_part *part, struct label *l);
+
+struct subscription {
+	struct list node; /* client->subscriptions */
+	struct sockjs_client *client;
+	struct broker_subscription *topic;
+	struct label *label;
+	struct published *latest; /* if conflated: what it gets when there is room; else NULL */
+	uint16_t id_len;
+	char id[];
+};
+
+extern const struct broker_ops pubsub_ops;
+/* There is room again: what was conflated goes out. */
+void fan_go_on(struct sockjs_client *c);
+
+/* --- clients ---------------------------------------------------------------------------- */
+
+struct transaction;
+
+struct sockjs_client {
+	struct stomp_conn conn;
+	struct list node; /* part->clients, while it is connected */
+	struct sockjs_session *session;
+	struct pubsub_part *part;
+	struct identity *who;         /* never NULL */
+	struct broker_member *member; /* NULL until it is connected */
+	struct list subscriptions;
+	struct list transactions;
+	struct client_extra *extra; /* NULL until needed */
+	uint32_t subscription_count;
+	bool is_full;        /* it reads more slowly than others write */
+	bool is_connected;   /* and was announced */
+	bool goes_on;        /* a call to go on is under way */
+	bool is_deciding;    /* the application is asked who it is */
+	uint8_t token_error; /* of a token in the handshake: why it is not good */
+};
+
+/* What few clients need. */
+struct client_extra {
+	struct sockjs_client *client;
+	struct map_node by_client_id; /* part->client_ids, while has_client_id */
+	char *client_id;              /* "user", NUL, the client-id; or NULL */
+	size_t client_id_len;
+	bool has_client_id;
+	struct list attributes;
+	struct quota_row *quota; /* of its user */
+	size_t transaction_octets;
+	unsigned transaction_count;
+};
+
+struct client_extra *client_extra(struct sockjs_client *c);
+void client_write(struct sockjs_client *c, const char *p, size_t n);
+/* Ends it with an ERROR frame. */
+void client_fail(struct sockjs_client *c, enum stomp_error why, const char *sentence);
+/* Looks at what it has sent meanwhile, as far as there is time. */
+void client_go_on(struct sockjs_client *c);
+/* Sets its timer anew. */
+void client_arm(struct sockjs_client *c);
+void client_free(struct sockjs_client *c);
+/* pubsub.c */
+void pubsub_metrics(struct sockjs_metrics *m, void *broker);
+
+/* connect.c */
+struct bytes connect_client_id_key(const struct map_node *node);
+int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
+void connect_begin(struct sockjs_client *c, const struct stomp_frame *f);
+void connect_leave(struct sockjs_client *c);
+enum stomp_error connect_refresh(struct sockjs_client *c, struct bytes token, const char **why);
+
+/* frames.c */
+enum stomp_error frames_take(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+void frames_forget(struct sockjs_client *c);
+
+/* hooks.c */
+struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);
+void hooks_forget_handlers(struct sockjs_broker *b);
+enum stomp_error hooks_verdict(int status);
+void hooks_forget_attributes(struct sockjs_client *c);
+
+#endif
