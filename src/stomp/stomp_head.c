@@ -212,14 +212,17 @@ static bool read_number(struct bytes digits, size_t *number)
 	return digits.n > 0;
 }
 
+static bool is_content_length(struct bytes name)
+{
+	return name.n == 14 && memcmp(name.p, "content-length", 14) == 0;
+}
+
 static int read_length(
     const struct stomp_parser *p, const struct stomp_frame *f, struct stomp_reading *r)
 {
-	static const struct bytes name = { "content-length", 14 };
 	size_t i = 0;
 
-	while (i < r->headers && (f->headers[i].name.n != name.n ||
-	                             memcmp(f->headers[i].name.p, name.p, name.n) != 0))
+	while (i < r->headers && !is_content_length(f->headers[i].name))
 		i++;
 	if (i == r->headers)
 		return 0;
@@ -234,10 +237,12 @@ static int read_length(
 int stomp_end_head(
     const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r, const char *head)
 {
-	int err = p->version == STOMP_1_0 ? 0 : check_utf8(head, r->head);
+	int err = 0;
 
-	if (err == 0)
-		err = stomp_unescape_all(p->version, f, r, head);
+	if (!r->plain && p->version != STOMP_1_0)
+		err = check_utf8(head, r->head);
+	if (!r->plain && err == 0)
+		err = stomp_unescape_all((enum stomp_version)p->version, f, r, head);
 	if (err == 0)
 		err = read_length(p, f, r);
 	return err;

@@ -10,7 +10,7 @@
  * Limits are checked at the first octet that breaks one, or as if: a frame has the same fault
  * wherever it is cut.
  *
- * Owns: p->partial. Calls: stomp_head, mem. Never: I/O, time.
+ * Owns: p->partial. Calls: stomp_scan, stomp_head, mem. Never: I/O, time.
  */
 #include <string.h>
 
@@ -141,29 +141,35 @@ static int check_line(const struct stomp_limits *limits, const struct stomp_read
 	return memchr(data, '\0', least(n, fault - before + 1)) ? -STOMP_NUL_IN_HEAD : err;
 }
 
-static bool line_fits(const struct stomp_limits *limits, const struct stomp_reading *r, size_t n)
-{
-	return n <= limits->max_line_bytes && r->head + n <= limits->max_head_bytes;
-}
-
-/* The lines that are here, of which the first `clean` octets hold no NUL. */
-static int read_lines(struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
-    const char *data, size_t n, size_t clean)
+/* The lines that are here, one by one. */
+static int read_lines(const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
+    const char *data, size_t n)
 {
 	while (!r->in_body && r->head < n) {
 		const char *line = data + r->head, *lf = memchr(line, '\n', n - r->head);
 		size_t length = lf ? (size_t)(lf - line) + 1 : n - r->head;
 		int err = r->head == 0 ? stomp_binary_as_text(line, length) : 0;
 
-		if (err == 0 && (!line_fits(p->limits, r, length) || r->head + length > clean))
+		if (err == 0)
 			err = check_line(p->limits, r, 0, line, length);
+		if (err == 0 && lf)
+			err = stomp_read_line(p, f, r, line, length - 1);
 		if (err < 0 || !lf)
 			return err;
-		err = stomp_read_line(p, f, r, line, length - 1);
-		if (err < 0)
-			return err;
 	}
-	return r->in_body ? stomp_end_head(p, f, r, data) : 0;
+	return 0;
+}
+
+static int read_head(const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
+    const char *data, size_t n)
+{
+	int err = 0;
+
+	if (!stomp_scan_head(p, f, r, data, n)) {
+		*r = (struct stomp_reading){ 0 };
+		err = read_lines(p, f, r, data, n);
+	}
+	return err == 0 && r->in_body ? stomp_end_head(p, f, r, data) : err;
 }
 
 /* --- bodies ----------------------------------------------------------------- */
@@ -229,10 +235,9 @@ static ssize_t keep(
 static ssize_t take_in_place(
     struct stomp_parser *p, struct stomp_frame *f, const char *data, size_t n)
 {
-	size_t looked_at = least(n, p->limits->max_head_bytes), used;
-	const char *nul = memchr(data, '\0', looked_at);
 	struct stomp_reading r = { 0 };
-	ssize_t err = read_lines(p, f, &r, data, n, nul ? (size_t)(nul - data) : looked_at);
+	ssize_t err = read_head(p, f, &r, data, n);
+	size_t used;
 
 	if (err == 0 && r.in_body)
 		err = read_body(p, &r, data + r.head, n - r.head, &used);

@@ -45,6 +45,7 @@ struct stomp_reading {
 	size_t head;    /* octets of the lines that are understood, or of the whole head */
 	size_t headers; /* how many lines of them are headers */
 	bool in_body;   /* the head is whole */
+	bool plain;     /* and surely ASCII without a backslash */
 	bool has_length;
 	size_t length; /* then: content-length */
 	size_t seen;   /* octets of the body */
@@ -67,6 +68,13 @@ enum stomp_command stomp_command_of(struct bytes name);
 /* Fills in error, why and command. */
 void stomp_frame_fail(
     struct stomp_frame *f, enum stomp_failure failure, enum stomp_version version);
+
+/* --- stomp_scan.c --------------------------------------------------------- */
+
+/* A head that is whole and, as far as its lines go, right. False: it may be, or not; what *r and
+ * f->headers say then is of no use. */
+bool stomp_scan_head(const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
+    const char *data, size_t n);
 
 /* --- stomp_head.c --------------------------------------------------------- */
 
