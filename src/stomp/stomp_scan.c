@@ -11,83 +11,104 @@
 #include "stomp/stomp_private.h"
 
 struct scan {
-	const struct stomp_limits *limits;
 	const char *data;
-	bool knows_cr;
-	size_t line;  /* where the line under way begins */
-	size_t colon; /* its first; 0: none yet */
+	size_t end;
+	size_t at;       /* the block under way */
+	wide_mark marks; /* what is left of it */
+	wide_mark odd;   /* of all blocks: what is no ASCII, and backslashes */
+	size_t line;     /* where the line under way begins, */
+	size_t colon;    /* its first, 0: none yet, */
+	size_t lf;       /* and where it ends */
 };
 
-/* The line under way ends before `end`. */
-static inline bool take_line(
-    struct scan *s, struct stomp_frame *f, struct stomp_reading *r, size_t end)
-{
-	const char *line = s->data + s->line;
-	size_t n = end - s->line, name = s->colon - s->line;
-
-	if (n > s->limits->max_line_bytes)
-		return false;
-	if (n > 0 && line[n - 1] == '\r' && s->knows_cr)
-		n--;
-	if (s->line == 0) {
-		r->command = stomp_command_of((struct bytes){ line, n });
-		return r->command != STOMP_NONE;
-	}
-	if (n == 0) {
-		r->in_body = true;
-		return true;
-	}
-	if (s->colon <= s->line || r->headers == s->limits->max_headers)
-		return false;
-	f->headers[r->headers++] =
-	    (struct stomp_header){ { line, name }, { line + name + 1, n - name - 1 } };
-	return true;
-}
-
 /* Marks what a line is made of: colons, and control characters. */
-WIDE_INLINE wide_mark marks_of(wide v)
+WIDE_INLINE void mark_block(struct scan *s)
 {
-	return wide_marks(wide_or(wide_is(v, ':'), wide_under(v, 0x20)));
+	size_t left = s->end - s->at;
+	wide v = left < WIDE ? text_load_few(s->data + s->at, left) : wide_load(s->data + s->at);
+
+	s->odd |= wide_marks(wide_or(v, wide_is(v, '\\'))); /* the top bit is the mark */
+	s->marks = wide_marks(wide_or(wide_is(v, ':'), wide_under(v, 0x20)));
+	if (left < WIDE)
+		s->marks = wide_head(s->marks, left);
 }
 
-/* Takes what is marked in a block. True: go on. */
-static inline bool take_block(struct scan *s, struct stomp_frame *f, struct stomp_reading *r,
-    size_t at, size_t end, wide_mark marks)
+/* False: the octets end before the line does, or there is a NUL in it. */
+WIDE_INLINE bool next_line(struct scan *s)
 {
-	for (; marks && !r->in_body; marks &= marks - 1) {
-		size_t i = at + wide_first(marks);
-		char c = i < end ? s->data[i] : '\0';
-
-		if (c == ':' && s->colon == 0)
-			s->colon = i;
-		if (c == '\0')
+	s->colon = 0;
+	for (;;) {
+		while (!s->marks) {
+			s->at += WIDE;
+			if (s->at >= s->end)
+				return false;
+			mark_block(s);
+		}
+		s->lf = s->at + wide_first(s->marks);
+		s->marks = wide_rest(s->marks);
+		if (s->data[s->lf] == '\n')
+			return true;
+		if (s->data[s->lf] == ':' && s->colon == 0)
+			s->colon = s->lf;
+		else if (s->data[s->lf] == '\0')
 			return false;
-		if (c != '\n')
-			continue;
-		if (!take_line(s, f, r, i))
-			return false;
-		s->line = i + 1;
-		s->colon = 0;
 	}
-	return !r->in_body;
+}
+
+/* The line's octets, without the end. */
+WIDE_INLINE struct bytes line_of(const struct scan *s, bool knows_cr)
+{
+	struct bytes line = { s->data + s->line, s->lf - s->line };
+
+	if (knows_cr && line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+/* How many headers there are; -1: it is not as it should be. */
+WIDE_INLINE ssize_t scan_headers(
+    struct scan *s, const struct stomp_limits *limits, bool knows_cr, struct stomp_header *headers)
+{
+	size_t count = 0;
+
+	for (; next_line(s); s->line = s->lf + 1) {
+		struct bytes line = line_of(s, knows_cr);
+		size_t name = s->colon - s->line;
+
+		if (line.n == 0)
+			return (ssize_t)count;
+		if (s->colon <= s->line || count == limits->max_headers ||
+		    s->lf - s->line > limits->max_line_bytes)
+			break;
+		headers[count].name = (struct bytes){ line.p, name };
+		headers[count].value = (struct bytes){ line.p + name + 1, line.n - name - 1 };
+		count++;
+	}
+	return -1;
 }
 
 bool stomp_scan_head(const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
     const char *data, size_t n)
 {
-	struct scan s = { p->limits, data, stomp_knows_cr((enum stomp_version)p->version), 0, 0 };
-	size_t end = n < p->limits->max_head_bytes ? n : p->limits->max_head_bytes;
-	wide_mark odd = 0;
+	const struct stomp_limits *limits = p->limits;
+	bool knows_cr = stomp_knows_cr((enum stomp_version)p->version);
+	struct scan s = { .data = data };
+	ssize_t count;
 
-	for (size_t at = 0; at < end; at += WIDE) {
-		wide v =
-		    end - at < WIDE ? text_load_few(data + at, end - at) : wide_load(data + at);
-
-		odd |= wide_marks(wide_or(v, wide_is(v, '\\'))); /* the top bit is the mark */
-		if (!take_block(&s, f, r, at, end, marks_of(v)))
-			break;
-	}
-	r->head = s.line;
-	r->plain = odd == 0;
-	return r->in_body;
+	s.end = n < limits->max_head_bytes ? n : limits->max_head_bytes;
+	mark_block(&s);
+	if (!next_line(&s) || s.lf > limits->max_line_bytes)
+		return false;
+	r->command = stomp_command_of(line_of(&s, knows_cr));
+	if (r->command == STOMP_NONE)
+		return false;
+	s.line = s.lf + 1;
+	count = scan_headers(&s, limits, knows_cr, f->headers);
+	if (count < 0)
+		return false;
+	r->headers = (size_t)count;
+	r->head = s.lf + 1;
+	r->in_body = true;
+	r->plain = s.odd == 0;
+	return true;
 }
