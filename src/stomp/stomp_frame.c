@@ -91,7 +91,7 @@ const char *stomp_command_name(enum stomp_command command)
 enum stomp_command stomp_command_of(struct bytes name)
 {
 	for (int i = STOMP_NONE + 1; i < STOMP_COMMANDS; i++)
-		if (name.n == names[i].n && memcmp(name.p, names[i].p, name.n) == 0)
+		if (bytes_equal(name, names[i]))
 			return (enum stomp_command)i;
 	return STOMP_NONE;
 }

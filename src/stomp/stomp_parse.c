@@ -103,6 +103,8 @@ static int skip_line_ends(struct stomp_parser *p, const char *data, size_t n, si
 {
 	size_t at = 0;
 
+	if (n > 0 && data[0] > '\r' && !p->after_cr) /* nearly always */
+		n = 0;
 	while (at < n) {
 		if (p->after_cr && data[at] != '\n')
 			return -STOMP_CR_ALONE;
@@ -355,8 +357,10 @@ static ssize_t take_more(struct stomp_parser *p, struct stomp_frame *f, const ch
 
 static void empty(struct stomp_frame *f)
 {
-	mem_free(f->kept);
-	f->kept = NULL;
+	if (f->kept) {
+		mem_free(f->kept);
+		f->kept = NULL;
+	}
 	buf_clear(&f->unescaped);
 	f->command = STOMP_NONE;
 	f->header_count = 0;
