@@ -223,6 +223,20 @@ WIDE_INLINE wide_mark wide_drop(wide_mark m, size_t octets)
 	return m >> octets * WIDE_MARK_BITS;
 }
 
+/* Without its first mark; there is one. */
+WIDE_INLINE wide_mark wide_rest(wide_mark m)
+{
+	return WIDE_MARK_BITS == 1 ?
+	           m & (m - 1) :
+	           m & ~((((wide_mark)1 << WIDE_MARK_BITS) - 1) << wide_first(m) * WIDE_MARK_BITS);
+}
+
+/* The marks of the first octets alone, fewer than WIDE. */
+WIDE_INLINE wide_mark wide_head(wide_mark m, size_t octets)
+{
+	return m & (((wide_mark)1 << octets * WIDE_MARK_BITS) - 1);
+}
+
 /* Copies n <= 16 octets; the blocks may overlap. */
 WIDE_INLINE void wide_copy_few(void *to, const void *from, size_t n)
 {

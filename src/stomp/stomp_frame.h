@@ -47,6 +47,8 @@ enum stomp_command {
 /* "SEND"; "" for STOMP_NONE. */
 const char *stomp_command_name(enum stomp_command command);
 
+struct stomp_partial;
+
 struct stomp_header {
 	struct bytes name, value; /* unescaped as the version wants it */
 };
@@ -61,18 +63,22 @@ struct stomp_limits {
 	size_t max_body_bytes;
 };
 
-/* A frame, as stomp_parse() has found it; views into the bytes that were fed, or into the parser's.
+/* A frame, as stomp_parse() has found it; views into the bytes that were fed, or into `kept`.
  * One for each thread is enough. */
 struct stomp_frame {
 	enum stomp_command command;
 	size_t header_count;
 	struct stomp_header headers[STOMP_HEADERS_MAX];
 	struct bytes body;
-	struct buf unescaped;   /* of headers that had escapes */
 	enum stomp_error error; /* after a failure: which, */
 	const char *why;        /* a sentence for people, */
 	struct bytes receipt; /* and the receipt header of the faulty frame, where it was read; else
 	                       * empty */
+	/* of the codec */
+	struct stomp_partial *kept; /* what came in pieces lives as long as the views into it */
+	struct buf unescaped;       /* of headers that had escapes */
+	char odd;                   /* an escape that is none, */
+	char sentence[80];          /* and `why`, where it names that */
 };
 
 /* In zeroed memory. */
@@ -83,12 +89,11 @@ void stomp_frame_fini(struct stomp_frame *f);
  * there is none. */
 struct bytes stomp_header_get(const struct stomp_frame *f, const char *name);
 
-struct stomp_partial;
-
 struct stomp_parser {
 	const struct stomp_limits *limits;
 	struct stomp_partial *partial; /* an incomplete frame; else NULL */
 	uint8_t version;               /* enum stomp_version; its owner sets it */
+	bool after_cr;                 /* between frames: half of a line end has come */
 };
 
 void stomp_parser_init(struct stomp_parser *p, const struct stomp_limits *limits);
@@ -98,7 +103,7 @@ void stomp_parser_fini(struct stomp_parser *p);
  * and well-formed, valid until the next call (and until the bytes that were fed go), and the rest
  * is to be fed again; or it is STOMP_NONE, and all were taken: line ends between frames
  * (heart-beats) and the beginning of a frame. -1: f->error and f->why say what is wrong; nothing
- * may be fed any more. */
+ * may be fed any more. Where memory is out that is STOMP_E_INTERNAL. */
 ssize_t stomp_parse(struct stomp_parser *p, const char *data, size_t n, struct stomp_frame *f);
 
 /* What is known of a frame that is not whole, so that its owner can say what its client has done
@@ -113,8 +118,9 @@ size_t stomp_parser_held(const struct stomp_parser *p);
 /* --- writing ------------------------------------------------------------ */
 
 /* A frame into `out`: begin, headers, end. 0 or -ENOMEM; after a failure `out` is to be thrown
- * away. Headers are escaped as the version wants it (not in CONNECTED); what a version cannot
- * escape (a line end in 1.0, a carriage return in 1.0 and 1.1) becomes a blank, so that no header
+ * away. Headers are escaped as the version wants it; those of CONNECT and CONNECTED are written
+ * with STOMP_UNDECIDED, which escapes as little as 1.0. What cannot be escaped (NUL; a line end and
+ * a colon in a name in 1.0; a carriage return in 1.0 and 1.1) becomes a blank, so that no header
  * can be smuggled in. */
 int stomp_write_begin(struct buf *out, enum stomp_command command);
 int stomp_write_header(

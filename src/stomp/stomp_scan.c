@@ -1,0 +1,102 @@
+/*
+ * stomp/stomp_scan.c - a head that is whole and right, in one pass.
+ *
+ * Nearly all heads are. Their octets are looked at many at a time for colons, line ends and what
+ * else is a control character, and in passing for what would need a closer look. Whatever is not as
+ * it should be, or has carriage returns, is left to those who read line by line.
+ *
+ * Owns: nothing. Calls: stomp_frame for the command.
+ */
+#include "base/text.h"
+#include "stomp/stomp_private.h"
+
+struct scan {
+	const char *at, *end; /* the block under way */
+	wide_mark marks;      /* what is left of it */
+	wide_mark odd;        /* of all blocks: what is no ASCII, and backslashes */
+	const char *line;     /* where the line under way begins, */
+	const char *colon;    /* its first, or NULL, */
+	const char *lf;       /* and where it ends */
+};
+
+/* Marks what a line is made of: colons, and control characters. */
+WIDE_INLINE void mark_block(struct scan *s)
+{
+	size_t left = (size_t)(s->end - s->at);
+	wide v = left < WIDE ? text_load_few(s->at, left) : wide_load(s->at);
+
+	s->odd |= wide_marks(wide_or(v, wide_is(v, '\\'))); /* the top bit is the mark */
+	s->marks = wide_marks(wide_or(wide_is(v, ':'), wide_under(v, 0x20)));
+	if (left < WIDE)
+		s->marks = wide_head(s->marks, left);
+}
+
+/* False: the octets end before the line does, or there is a NUL or a carriage return in it. */
+WIDE_INLINE bool next_line(struct scan *s)
+{
+	s->colon = NULL;
+	for (;;) {
+		while (!s->marks) {
+			if (s->end - s->at <= WIDE)
+				return false;
+			s->at += WIDE;
+			mark_block(s);
+		}
+		s->lf = s->at + wide_first(s->marks);
+		s->marks = wide_rest(s->marks);
+		if (*s->lf == '\n')
+			return true;
+		if (*s->lf == ':') {
+			if (!s->colon)
+				s->colon = s->lf;
+		} else if (*s->lf == '\0' || *s->lf == '\r') {
+			return false;
+		}
+	}
+}
+
+/* The header behind the last one; NULL: the line is not as it should be. */
+WIDE_INLINE struct stomp_header *scan_headers(
+    struct scan *s, const struct stomp_limits *limits, struct stomp_header *h)
+{
+	const struct stomp_header *last = h + limits->max_headers;
+
+	for (; next_line(s); s->line = s->lf + 1) {
+		if (s->lf == s->line)
+			return h;
+		if (!s->colon || s->colon == s->line || h == last ||
+		    (size_t)(s->lf - s->line) > limits->max_line_bytes)
+			break;
+		h->name = (struct bytes){ s->line, (size_t)(s->colon - s->line) };
+		h->value = (struct bytes){ s->colon + 1, (size_t)(s->lf - s->colon) - 1 };
+		h++;
+	}
+	return NULL;
+}
+
+bool stomp_scan_head(const struct stomp_parser *p, struct stomp_frame *f, struct stomp_reading *r,
+    const char *data, size_t n)
+{
+	const struct stomp_limits *limits = p->limits;
+	struct scan s = { .at = data };
+	const struct stomp_header *end;
+	size_t command;
+
+	s.end = data + (n < limits->max_head_bytes ? n : limits->max_head_bytes);
+	mark_block(&s);
+	if (!next_line(&s))
+		return false;
+	command = (size_t)(s.lf - data);
+	r->command = stomp_command_of((struct bytes){ data, command });
+	if (r->command == STOMP_NONE || command > limits->max_line_bytes)
+		return false;
+	s.line = s.lf + 1;
+	end = scan_headers(&s, limits, f->headers);
+	if (!end)
+		return false;
+	r->headers = (size_t)(end - f->headers);
+	r->head = (size_t)(s.lf - data) + 1;
+	r->in_body = true;
+	r->plain = s.odd == 0;
+	return true;
+}
