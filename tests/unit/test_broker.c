@@ -164,7 +164,7 @@ START_TEST(all_parts_hear_and_see_the_owner_s_numbers)
 
 	start(4, '/', 0);
 	for (unsigned i = 0; i < 4; i++) {
-		char name[8];
+		char name[16];
 
 		h[i].count = 0;
 		snprintf(name, sizeof(name), "s%u", i);
@@ -541,7 +541,7 @@ START_TEST(members_can_be_walked_over_all_or_of_a_user)
 
 	start(1, '/', 0);
 	for (int i = 0; i < 10; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "s%d", i);
 		m[i] = join(0, name, i < 4 ? "anna" : "");
@@ -602,7 +602,7 @@ START_TEST(every_allocation_may_fail_and_nothing_is_left)
 		stop();
 	}
 	ck_assert_uint_gt(n, 20);
-	ck_assert_uint_eq(anna.count % HEARD_MAX > 0, 1);
+	ck_assert_uint_gt(anna.count, 0);
 }
 END_TEST
 
@@ -615,7 +615,7 @@ START_TEST(a_broker_that_does_not_fit_into_memory_is_none)
 	for (unsigned long n = 1; !b; n++) {
 		mem_fail_at(n);
 		b = broker_new(&engine, '/', &limits);
-		ck_assert(!b == mem_failed());
+		ck_assert_int_eq(b == NULL, mem_failed());
 		mem_fail_at(0);
 	}
 	broker_free(b);
