@@ -11,7 +11,12 @@
  *
  * Destinations are paths: "/topic/prices/eur". In a pattern, "*" stands for one segment and "**",
  * at the end, for any number of them, none included. With another separator ("." on request) the
- * part behind the first segment is split at that: "/topic/prices.eur".
+ * part behind the first segment is split at that: "/topic/prices.eur". What begins with "/user/" is
+ * private: "/user/NAME/rest" goes to those who are NAME and have subscribed "/user/rest", and no
+ * pattern of anybody else comes near it.
+ *
+ * The order is a message's alone: where something is to be kept of it (a history with offsets, a
+ * queue that chooses one consumer), its owner does that when it gives it its place.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
@@ -34,17 +39,24 @@ struct broker_subscription;
 
 /* --- what is published --------------------------------------------------- */
 
-/* Immutable once it is published, but for what the owner writes into it; counted, any thread. The
- * publisher embeds it in what it knows about the message (its encoded forms), which `free` frees.
- */
+struct broker_addressee;
+
+/* Immutable once it is published (once!), but for what the owner writes into it; counted, any
+ * thread. The publisher embeds it in what it knows about the message (its encoded forms), which
+ * `free` frees. */
 struct broker_message {
 	atomic_uint refs;
-	uint64_t sequence; /* in its owner's part; the owner sets it */
-	uint32_t owner;    /* that part */
-	struct bytes destination;
+	uint32_t owner;              /* the part that gives it its place */
+	uint64_t sequence;           /* there, from 1 on */
+	struct bytes destination;    /* as it was published; the publisher keeps it */
+	struct bytes shown;          /* to subscribers: without the name, if it is private */
+	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
 	void (*free)(struct broker_message *m);
 };
 
+/* With one reference, the caller's. */
+void broker_message_init(
+    struct broker_message *m, struct bytes destination, void (*free)(struct broker_message *m));
 struct broker_message *broker_message_ref(struct broker_message *m);
 void broker_message_unref(struct broker_message *m); /* NULL is fine */
 
@@ -58,8 +70,9 @@ struct broker_fan {
 struct broker_ops {
 	/* One message for one subscription. `receiver` and `label` are what broker_subscribe() was
 	 * given: nothing else is touched for a delivery. `fan` is the same for all deliveries of
-	 * this message in this part, and zeroed before the first: room for what they share. It must
-	 * not subscribe, unsubscribe or publish from within. */
+	 * this message by these ops in this part, and zeroed before the first: room for what they
+	 * share. From within nobody may join, leave, subscribe, unsubscribe or publish (which is
+	 * asserted): what follows from a message is done later. */
 	void (*deliver)(
 	    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan);
 	/* After the last delivery of a message in this part that has used `fan`; may be NULL. */
@@ -68,16 +81,19 @@ struct broker_ops {
 
 /* --- the engine: from part to part ----------------------------------------- */
 
+typedef void (*broker_step_fn)(struct broker_message *m, struct broker_part *part);
+
 struct broker_engine {
 	unsigned parts;
 	/* The part of this thread; -1: of none. */
 	int (*here)(void *arg);
-	/* Runs fn(m, part) in the reactor of every part, in the order in which calls come to
-	 * `owner` (whose own run is the first, and may set what others then see); afterwards drops
-	 * the reference to `m` that it was given. Called from any thread. 0 or -ENOMEM (and `m` is
-	 * still the caller's). */
-	int (*spread)(void *arg, unsigned owner,
-	    void (*fn)(struct broker_message *m, struct broker_part *part),
+	/* In the reactor of `owner`, in the order in which calls come there: runs order(m, part),
+	 * which may set what others then see, then sends the message to all other parts, then runs
+	 * deliver(m, part). In each of the others: deliver(m, part). Afterwards it drops the
+	 * reference to `m` that it was given. So the others do not wait for the owner's
+	 * deliveries; and who calls in the owner's reactor needs no mail to it. Called from any
+	 * thread. 0 or -ENOMEM (and `m` is still the caller's). */
+	int (*spread)(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
 	    struct broker_message *m);
 	/* Runs fn(arg2) in the reactor of that part, in order with what else was posted there. */
 	int (*post)(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2);
@@ -90,24 +106,31 @@ struct broker_limits {
 	size_t max_subscriptions; /* of one member; 0: no limit */
 };
 
-/* NULL when memory is out. */
+/* The engine is copied. `separator` is '/' or another plain character. NULL when memory is out. */
 struct broker *broker_new(
     const struct broker_engine *engine, char separator, const struct broker_limits *limits);
 /* All members must have left, and nothing may be under way. */
 void broker_free(struct broker *b);
 struct broker_part *broker_part(struct broker *b, unsigned i);
+/* Random, for ids of messages: with it, (owner, sequence) comes never again. */
+uint64_t broker_epoch(const struct broker *b);
 
 /* Whether clients may publish to such a destination: no empty segment, no "*", no control
- * characters, UTF-8, within the limits. */
+ * characters, UTF-8, within the limits; and behind "/user/" a name and a rest. */
 bool broker_destination_is_valid(const struct broker *b, struct bytes destination);
-/* Whether it may be subscribed: as above, but "*" and, at the end, "**" may be segments. */
+/* Whether it may be subscribed: as above, but "*" and, at the end, "**" may be segments; and behind
+ * "/user/" the rest alone. */
 bool broker_pattern_is_valid(const struct broker *b, struct bytes pattern);
+/* Of two valid ones. A private destination is given as it is shown. */
 bool broker_pattern_matches(const struct broker *b, struct bytes pattern, struct bytes destination);
 
 /* --- members ----------------------------------------------------------------- */
 
 /* Somebody who may subscribe, in the part of this thread. `user` may be empty: nobody knows who it
- * is; `session` is its own name, unique in the broker. Both are copied. NULL when memory is out. */
+ * is; `session` is its own name, not empty, unique in the broker and not for clients to choose (who
+ * is called like another gets what is sent to it). Both are copied, of at most UINT16_MAX octets.
+ * There may be few different `ops`, and they stay. NULL when memory is out, or a name will not do.
+ */
 struct broker_member *broker_join(struct broker_part *part, const struct broker_ops *ops,
     struct bytes session, struct bytes user);
 /* With all its subscriptions. */
@@ -115,22 +138,22 @@ void broker_leave(struct broker_member *m);
 
 /* A subscription; `receiver` and `label` go to ops->deliver(). "/user/rest" is the member's own:
  * what is published to "/user/NAME/rest" (NAME its user or session, escaped as in URLs), and nobody
- * else's. 0; -EINVAL: no pattern; -ENOSPC: too many; -ENOMEM. Active when this returns: whatever is
- * given its place in the order from now on comes to it. */
+ * else's. The same pattern again is another subscription. 0; -EINVAL: no pattern; -ENOSPC: too
+ * many; -ENOMEM. Active when this returns: whatever is given its place in the order from now on
+ * comes to it. */
 int broker_subscribe(struct broker_member *m, struct bytes pattern, void *receiver, uintptr_t label,
     struct broker_subscription **out);
 void broker_unsubscribe(struct broker_subscription *s);
-/* The pattern, as it was given. */
+/* The pattern, as it was given; as long as the subscription. */
 struct bytes broker_subscription_pattern(const struct broker_subscription *s);
 
 /* --- publishing -------------------------------------------------------------- */
 
-/* Publishes m->destination's message; takes a reference. From any thread. 0; -EINVAL: no
+/* Publishes m->destination's message; takes a reference of its own. From any thread. 0; -EINVAL: no
  * destination; -ENOMEM. */
 int broker_publish(struct broker *b, struct broker_message *m);
 
-/* Subscribers in all parts that a message to this destination would have now, roughly. Any thread?
- * No: of the part of this thread alone. */
+/* How many subscriptions of this part a message to this destination would come to now. */
 size_t broker_count(struct broker_part *part, struct bytes destination);
 
 /* Members of this part; for those who walk over it. `fn` may not change it. */

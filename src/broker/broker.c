@@ -1,0 +1,324 @@
+/*
+ * broker/broker.c - the broker's life, and the way of a message through it; see broker.h.
+ *
+ * A message goes to its owner, which gives it its place (order()), and from there to all parts, the
+ * owner's too, each of which delivers it to its own subscribers (deliver()). The engine carries it.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "broker/broker_name.h"
+#include "broker/broker_private.h"
+
+/* --- life ---------------------------------------------------------------- */
+
+static void part_free(struct broker_part *part)
+{
+	struct broker_kind *kind, *next;
+
+	if (!part)
+		return;
+	for (kind = part->kinds; kind; kind = next) {
+		next = kind->next;
+		mem_free(kind);
+	}
+	broker_trie_fini(&part->trie);
+	broker_part_fini_members(part);
+	mem_free(part);
+}
+
+static struct broker_part *part_new(struct broker *b, unsigned index)
+{
+	struct broker_part *part = mem_zalloc(sizeof(*part));
+
+	if (!part)
+		return NULL;
+	part->broker = b;
+	part->index = index;
+	broker_part_init_members(part);
+	if (broker_trie_init(&part->trie, b->separator) < 0) {
+		part_free(part);
+		return NULL;
+	}
+	return part;
+}
+
+struct broker *broker_new(
+    const struct broker_engine *engine, char separator, const struct broker_limits *limits)
+{
+	struct broker *b = mem_zalloc(sizeof(*b) + engine->parts * sizeof(struct broker_part *));
+
+	if (!b)
+		return NULL;
+	b->engine = *engine;
+	b->limits = *limits;
+	b->separator = separator;
+	b->epoch = random_u64();
+	map_seed_random(&b->seed);
+	for (unsigned i = 0; i < engine->parts; i++) {
+		b->parts[i] = part_new(b, i);
+		if (!b->parts[i]) {
+			broker_free(b);
+			return NULL;
+		}
+	}
+	return b;
+}
+
+void broker_free(struct broker *b)
+{
+	if (!b)
+		return;
+	for (unsigned i = 0; i < b->engine.parts; i++) {
+		assert(!b->parts[i] || b->parts[i]->counters.members == 0);
+		part_free(b->parts[i]);
+	}
+	mem_free(b);
+}
+
+struct broker_part *broker_part(struct broker *b, unsigned i)
+{
+	return b->parts[i];
+}
+
+uint64_t broker_epoch(const struct broker *b)
+{
+	return b->epoch;
+}
+
+const struct broker_counters *broker_counters(const struct broker_part *part)
+{
+	return &part->counters;
+}
+
+/* --- destinations and patterns ------------------------------------------- */
+
+bool broker_destination_is_valid(const struct broker *b, struct bytes destination)
+{
+	char text[BROKER_DESTINATION_MAX];
+	struct bytes name, shown;
+
+	if (!broker_name_is_private(destination))
+		return broker_name_is_destination(destination, b->separator);
+	return broker_name_split(destination, b->separator, text, &name, &shown) == 0;
+}
+
+static bool is_user_alone(struct bytes name)
+{
+	return broker_name_is_private(name) && !memchr(name.p + 1, '/', name.n - 1);
+}
+
+bool broker_pattern_is_valid(const struct broker *b, struct bytes pattern)
+{
+	return broker_name_is_pattern(pattern, b->separator) && !is_user_alone(pattern);
+}
+
+bool broker_pattern_matches(const struct broker *b, struct bytes pattern, struct bytes destination)
+{
+	return broker_name_is_private(pattern) == broker_name_is_private(destination) &&
+	       broker_name_matches(pattern, destination, b->separator);
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+void broker_message_init(
+    struct broker_message *m, struct bytes destination, void (*free)(struct broker_message *m))
+{
+	*m = (struct broker_message){ .destination = destination, .free = free };
+	atomic_init(&m->refs, 1);
+}
+
+struct broker_message *broker_message_ref(struct broker_message *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+void broker_message_unref(struct broker_message *m)
+{
+	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	mem_free(m->to);
+	m->free(m);
+}
+
+/* --- delivering ---------------------------------------------------------- */
+
+struct delivery {
+	struct broker_message *message;
+	uint64_t count;
+};
+
+static struct broker_fan *fan_of(struct broker_kind *kind)
+{
+	if (!kind->in_use)
+		kind->fan = (struct broker_fan){ { NULL } };
+	kind->in_use = true;
+	return &kind->fan;
+}
+
+/* The one loop that costs: a subscriber is an entry and a call. */
+static void deliver_to(const struct broker_audience *a, struct broker_message *m)
+{
+	void (*deliver)(void *, uintptr_t, struct broker_message *, struct broker_fan *) =
+	    a->kind->ops->deliver;
+	const struct broker_entry *e = a->entries, *end = e + a->count;
+	struct broker_fan *fan = fan_of(a->kind);
+
+	for (; e < end; e++)
+		deliver(e->receiver, e->label, m, fan);
+}
+
+static void on_match(struct broker_node *node, void *arg)
+{
+	struct delivery *d = arg;
+
+	for (const struct broker_audience *a = node->audience; a; a = a->next) {
+		deliver_to(a, d->message);
+		d->count += a->count;
+	}
+}
+
+static void on_addressed(struct broker_own *own, void *arg)
+{
+	struct broker_kind *kind = own->base.member->kind;
+	struct delivery *d = arg;
+
+	kind->ops->deliver(own->entry.receiver, own->entry.label, d->message, fan_of(kind));
+	d->count++;
+}
+
+static void end_fans(struct broker_part *part, struct broker_message *m)
+{
+	for (struct broker_kind *kind = part->kinds; kind; kind = kind->next) {
+		if (kind->in_use && kind->ops->fanned)
+			kind->ops->fanned(m, &kind->fan);
+		kind->in_use = false;
+	}
+}
+
+static void deliver(struct broker_message *m, struct broker_part *part)
+{
+	struct delivery d = { m, 0 };
+
+	assert(!part->busy);
+	part->busy = true;
+	if (m->to)
+		broker_each_addressed(part, m->to, m->shown, on_addressed, &d);
+	else
+		broker_trie_match(&part->trie, m->destination, on_match, &d);
+	end_fans(part, m);
+	part->busy = false;
+	part->counters.delivered += d.count;
+	part->counters.unheard += d.count == 0;
+}
+
+/* In its owner's part: no other message of this destination is before or behind it by chance. */
+static void order(struct broker_message *m, struct broker_part *part)
+{
+	assert(!part->busy);
+	m->sequence = ++part->sequence;
+	part->counters.published++;
+}
+
+/* --- publishing ---------------------------------------------------------- */
+
+/* Sets to whom it goes. */
+static int address(const struct broker *b, struct broker_message *m)
+{
+	struct broker_addressee *to;
+
+	if (m->destination.n > BROKER_DESTINATION_MAX)
+		return -EINVAL;
+	to = mem_alloc(sizeof(*to) + m->destination.n);
+	if (!to)
+		return -ENOMEM;
+	if (broker_name_split(m->destination, b->separator, to->text, &to->name, &m->shown) < 0) {
+		mem_free(to);
+		return -EINVAL;
+	}
+	to->hash = map_hash(&b->seed, to->name);
+	m->to = to;
+	return 0;
+}
+
+static int prepare(const struct broker *b, struct broker_message *m)
+{
+	if (broker_name_is_private(m->destination))
+		return address(b, m);
+	if (!broker_name_is_destination(m->destination, b->separator))
+		return -EINVAL;
+	m->shown = m->destination;
+	return 0;
+}
+
+/* What goes to one name has one order, whatever its destinations. */
+static unsigned owner_of(const struct broker *b, const struct broker_message *m)
+{
+	uint64_t hash;
+
+	if (b->engine.parts == 1)
+		return 0;
+	hash = m->to ? m->to->hash : map_hash(&b->seed, m->destination);
+	return (unsigned)(hash % b->engine.parts);
+}
+
+static bool is_busy_here(const struct broker *b)
+{
+	int here = b->engine.here(b->engine.arg);
+
+	return here >= 0 && b->parts[here]->busy;
+}
+
+int broker_publish(struct broker *b, struct broker_message *m)
+{
+	int err = prepare(b, m);
+
+	assert(!is_busy_here(b));
+	if (err < 0)
+		return err;
+	m->owner = owner_of(b, m);
+	err = b->engine.spread(b->engine.arg, m->owner, order, deliver, broker_message_ref(m));
+	if (err < 0) {
+		mem_free(m->to);
+		m->to = NULL;
+		broker_message_unref(m);
+	}
+	return err;
+}
+
+/* --- counting ------------------------------------------------------------ */
+
+static void count_audience(struct broker_node *node, void *arg)
+{
+	size_t *count = arg;
+
+	for (const struct broker_audience *a = node->audience; a; a = a->next)
+		*count += a->count;
+}
+
+static void count_own(struct broker_own *own, void *arg)
+{
+	size_t *count = arg;
+
+	(void)own;
+	++*count;
+}
+
+size_t broker_count(struct broker_part *part, struct bytes destination)
+{
+	struct broker_message m;
+	size_t count = 0;
+
+	broker_message_init(&m, destination, NULL);
+	if (prepare(part->broker, &m) < 0)
+		return 0;
+	if (m.to)
+		broker_each_addressed(part, m.to, m.shown, count_own, &count);
+	else
+		broker_trie_match(&part->trie, destination, count_audience, &count);
+	mem_free(m.to);
+	return count;
+}

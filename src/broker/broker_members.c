@@ -1,0 +1,470 @@
+/*
+ * broker/broker_members.c - who is there in a part, and what they have subscribed; see broker.h.
+ *
+ * Patterns for all stand in the part's trie; at a node, the subscribers of one kind are a dense
+ * array (an audience), so that a delivery reads one entry. "/user/rest" is kept with its member
+ * alone and looked for only when a message is for that member: no pattern of another finds it.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/mem.h"
+#include "broker/broker_name.h"
+#include "broker/broker_private.h"
+
+/* --- users and sessions -------------------------------------------------- */
+
+static struct bytes session_key(const struct map_node *n)
+{
+	return broker_member_session(container_of(n, struct broker_member, by_session));
+}
+
+static struct bytes user_key(const struct map_node *n)
+{
+	const struct broker_user *user = container_of(n, struct broker_user, by_name);
+
+	return (struct bytes){ user->name, user->name_len };
+}
+
+void broker_part_init_members(struct broker_part *part)
+{
+	map_init(&part->sessions, session_key, &part->broker->seed);
+	map_init(&part->users, user_key, &part->broker->seed);
+}
+
+void broker_part_fini_members(struct broker_part *part)
+{
+	map_fini(&part->sessions);
+	map_fini(&part->users);
+}
+
+static struct broker_user *find_user(
+    const struct broker_part *part, struct bytes name, uint64_t hash)
+{
+	struct map_node *found = map_find_hashed(&part->users, name, hash);
+
+	return found ? container_of(found, struct broker_user, by_name) : NULL;
+}
+
+static struct broker_user *add_user(struct broker_part *part, struct bytes name, uint64_t hash)
+{
+	struct broker_user *user = mem_alloc(sizeof(*user) + name.n);
+
+	if (!user)
+		return NULL;
+	list_init(&user->members);
+	user->name_len = (uint16_t)name.n;
+	memcpy(user->name, name.p, name.n);
+	if (map_insert_hashed(&part->users, &user->by_name, hash) < 0) {
+		mem_free(user);
+		return NULL;
+	}
+	part->counters.users++;
+	return user;
+}
+
+static void leave_user(struct broker_member *m)
+{
+	struct broker_part *part = m->kind->part;
+
+	list_remove(&m->of_user);
+	if (!m->user || !list_empty(&m->user->members))
+		return;
+	map_remove(&part->users, &m->user->by_name);
+	mem_free(m->user);
+	part->counters.users--;
+}
+
+static int join_user(struct broker_member *m, struct bytes name)
+{
+	struct broker_part *part = m->kind->part;
+	uint64_t hash;
+
+	if (name.n == 0)
+		return 0;
+	hash = map_hash(&part->users.seed, name);
+	m->user = find_user(part, name, hash);
+	if (!m->user)
+		m->user = add_user(part, name, hash);
+	if (!m->user)
+		return -ENOMEM;
+	list_append(&m->user->members, &m->of_user);
+	return 0;
+}
+
+/* --- members ------------------------------------------------------------- */
+
+static struct broker_kind *add_kind(struct broker_part *part, const struct broker_ops *ops)
+{
+	struct broker_kind *kind = mem_zalloc(sizeof(*kind));
+
+	if (!kind)
+		return NULL;
+	kind->ops = ops;
+	kind->part = part;
+	kind->next = part->kinds;
+	part->kinds = kind;
+	return kind;
+}
+
+static struct broker_kind *kind_of(struct broker_part *part, const struct broker_ops *ops)
+{
+	for (struct broker_kind *kind = part->kinds; kind; kind = kind->next)
+		if (kind->ops == ops)
+			return kind;
+	return add_kind(part, ops);
+}
+
+static struct broker_member *member_new(struct broker_kind *kind, struct bytes session)
+{
+	struct broker_member *m = mem_zalloc(sizeof(*m) + session.n);
+
+	if (!m)
+		return NULL;
+	m->kind = kind;
+	m->session_len = (uint16_t)session.n;
+	memcpy(m->session, session.p, session.n);
+	list_init(&m->of_user);
+	list_init(&m->subscriptions);
+	return m;
+}
+
+struct broker_member *broker_join(
+    struct broker_part *part, const struct broker_ops *ops, struct bytes session, struct bytes user)
+{
+	struct broker_kind *kind;
+	struct broker_member *m;
+
+	assert(!part->busy);
+	if (session.n == 0 || session.n > UINT16_MAX || user.n > UINT16_MAX)
+		return NULL;
+	kind = kind_of(part, ops);
+	m = kind ? member_new(kind, session) : NULL;
+	if (!m)
+		return NULL;
+	if (join_user(m, user) < 0 || map_insert(&part->sessions, &m->by_session) < 0) {
+		leave_user(m);
+		mem_free(m);
+		return NULL;
+	}
+	part->counters.members++;
+	return m;
+}
+
+void broker_leave(struct broker_member *m)
+{
+	struct broker_part *part = m->kind->part;
+	struct list *first;
+
+	assert(!part->busy);
+	while ((first = list_first(&m->subscriptions)) != NULL)
+		broker_unsubscribe(container_of(first, struct broker_subscription, of_member));
+	leave_user(m);
+	map_remove(&part->sessions, &m->by_session);
+	part->counters.members--;
+	mem_free(m);
+}
+
+struct bytes broker_member_session(const struct broker_member *m)
+{
+	return (struct bytes){ m->session, m->session_len };
+}
+
+struct bytes broker_member_user(const struct broker_member *m)
+{
+	return m->user ? user_key(&m->user->by_name) : BYTES("");
+}
+
+/* --- walking over members ------------------------------------------------ */
+
+struct member_walk {
+	void (*fn)(struct broker_member *m, void *arg);
+	void *arg;
+};
+
+static bool on_member(struct map_node *node, void *arg)
+{
+	const struct member_walk *w = arg;
+
+	w->fn(container_of(node, struct broker_member, by_session), w->arg);
+	return true;
+}
+
+void broker_each_member(
+    struct broker_part *part, void (*fn)(struct broker_member *m, void *arg), void *arg)
+{
+	struct member_walk w = { fn, arg };
+
+	map_each(&part->sessions, on_member, &w);
+}
+
+static void each_of(
+    struct broker_user *user, void (*fn)(struct broker_member *m, void *arg), void *arg)
+{
+	struct list *pos;
+
+	list_foreach (pos, &user->members)
+		fn(container_of(pos, struct broker_member, of_user), arg);
+}
+
+void broker_each_of_user(struct broker_part *part, struct bytes name,
+    void (*fn)(struct broker_member *m, void *arg), void *arg)
+{
+	struct broker_user *user = find_user(part, name, map_hash(&part->users.seed, name));
+
+	if (user)
+		each_of(user, fn, arg);
+}
+
+/* --- audiences ----------------------------------------------------------- */
+
+static struct broker_audience *add_audience(
+    struct broker_node *node, struct broker_kind *kind, struct bytes pattern)
+{
+	struct broker_audience *a = mem_alloc(sizeof(*a) + pattern.n);
+
+	if (!a)
+		return NULL;
+	*a = (struct broker_audience){ .next = node->audience, .kind = kind, .node = node };
+	a->pattern_len = (uint16_t)pattern.n;
+	memcpy(a->pattern, pattern.p, pattern.n);
+	node->audience = a;
+	return a;
+}
+
+static struct broker_audience *audience_of(
+    struct broker_node *node, struct broker_kind *kind, struct bytes pattern)
+{
+	for (struct broker_audience *a = node->audience; a; a = a->next)
+		if (a->kind == kind)
+			return a;
+	return add_audience(node, kind, pattern);
+}
+
+/* Frees an audience in which nobody is left. */
+static void prune_audience(struct broker_audience *a)
+{
+	struct broker_audience **link = &a->node->audience;
+
+	if (a->count > 0)
+		return;
+	while (*link != a)
+		link = &(*link)->next;
+	*link = a->next;
+	mem_free(a->entries);
+	mem_free(a);
+}
+
+static int resize(struct broker_audience *a, uint32_t cap)
+{
+	struct broker_entry *entries = mem_realloc_array(a->entries, cap, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	a->entries = entries;
+	a->cap = cap;
+	return 0;
+}
+
+static int audience_add(struct broker_audience *a, struct broker_entry entry)
+{
+	if (a->cap > UINT32_MAX / 2)
+		return -ENOMEM;
+	if (a->count == a->cap && resize(a, a->cap ? a->cap * 2 : 1) < 0)
+		return -ENOMEM;
+	entry.subscription->audience = a;
+	entry.subscription->index = a->count;
+	a->entries[a->count++] = entry;
+	return 0;
+}
+
+/* The last one takes the place. */
+static void audience_remove(struct broker_audience *a, uint32_t index)
+{
+	struct broker_entry last = a->entries[--a->count];
+
+	a->entries[index] = last;
+	last.subscription->index = index;
+	if (a->cap > 4 && a->count <= a->cap / 4)
+		(void)resize(a, a->cap / 2); /* if not, it stays as it is */
+}
+
+/* --- subscribing --------------------------------------------------------- */
+
+static int enter(struct broker_part *part, struct bytes pattern, struct broker_entry entry)
+{
+	struct broker_node *node = broker_trie_add(&part->trie, pattern);
+	struct broker_audience *a;
+	int err;
+
+	if (!node)
+		return -ENOMEM;
+	a = audience_of(node, entry.subscription->member->kind, pattern);
+	err = a ? audience_add(a, entry) : -ENOMEM;
+	if (err < 0) {
+		if (a)
+			prune_audience(a);
+		broker_trie_prune(&part->trie, node);
+	}
+	part->counters.nodes = part->trie.nodes;
+	return err;
+}
+
+static int subscribe(struct broker_member *m, struct bytes pattern, struct broker_entry entry,
+    struct broker_subscription **out)
+{
+	struct broker_subscription *s = mem_alloc(sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct broker_subscription){ .member = m };
+	entry.subscription = s;
+	err = enter(m->kind->part, pattern, entry);
+	if (err < 0) {
+		mem_free(s);
+		return err;
+	}
+	list_append(&m->subscriptions, &s->of_member);
+	*out = s;
+	return 0;
+}
+
+static int subscribe_own(struct broker_member *m, struct bytes pattern, struct broker_entry entry,
+    struct broker_subscription **out)
+{
+	struct broker_own *own = mem_alloc(sizeof(*own) + pattern.n);
+
+	if (!own)
+		return -ENOMEM;
+	*own = (struct broker_own){ .base = { .member = m }, .entry = entry };
+	own->is_plain = !memchr(pattern.p, '*', pattern.n);
+	own->pattern_len = (uint16_t)pattern.n;
+	memcpy(own->pattern, pattern.p, pattern.n);
+	list_prepend(&m->subscriptions, &own->base.of_member);
+	*out = &own->base;
+	return 0;
+}
+
+int broker_subscribe(struct broker_member *m, struct bytes pattern, void *receiver, uintptr_t label,
+    struct broker_subscription **out)
+{
+	struct broker_part *part = m->kind->part;
+	const struct broker *b = part->broker;
+	struct broker_entry entry = { .receiver = receiver, .label = label };
+	int err;
+
+	assert(!part->busy);
+	if (!broker_pattern_is_valid(b, pattern))
+		return -EINVAL;
+	if (b->limits.max_subscriptions && m->count >= b->limits.max_subscriptions)
+		return -ENOSPC;
+	if (broker_name_is_private(pattern))
+		err = subscribe_own(m, pattern, entry, out);
+	else
+		err = subscribe(m, pattern, entry, out);
+	if (err < 0)
+		return err;
+	m->count++;
+	part->counters.subscriptions++;
+	return 0;
+}
+
+/* Out of its audience, and that out of the trie if it was the last. */
+static void withdraw(struct broker_part *part, struct broker_subscription *s)
+{
+	struct broker_node *node = s->audience->node;
+
+	audience_remove(s->audience, s->index);
+	prune_audience(s->audience);
+	broker_trie_prune(&part->trie, node);
+	part->counters.nodes = part->trie.nodes;
+}
+
+void broker_unsubscribe(struct broker_subscription *s)
+{
+	struct broker_part *part = s->member->kind->part;
+
+	assert(!part->busy);
+	list_remove(&s->of_member);
+	s->member->count--;
+	part->counters.subscriptions--;
+	if (s->audience) {
+		withdraw(part, s);
+		mem_free(s);
+	} else {
+		mem_free(container_of(s, struct broker_own, base));
+	}
+}
+
+struct bytes broker_subscription_pattern(const struct broker_subscription *s)
+{
+	const struct broker_own *own;
+
+	if (s->audience)
+		return (struct bytes){ s->audience->pattern, s->audience->pattern_len };
+	own = container_of(s, struct broker_own, base);
+	return (struct bytes){ own->pattern, own->pattern_len };
+}
+
+/* --- private messages ---------------------------------------------------- */
+
+struct addressed {
+	struct bytes shown;
+	char separator;
+	broker_own_fn fn;
+	void *arg;
+};
+
+static bool own_matches(const struct broker_own *own, const struct addressed *to)
+{
+	struct bytes pattern = { own->pattern, own->pattern_len };
+
+	if (own->is_plain)
+		return bytes_equal(pattern, to->shown);
+	return broker_name_matches(pattern, to->shown, to->separator);
+}
+
+/* To its private subscriptions, which are the first of all. */
+static void visit_member(struct broker_member *m, void *arg)
+{
+	const struct addressed *to = arg;
+	struct list *pos;
+
+	list_foreach (pos, &m->subscriptions) {
+		struct broker_subscription *s =
+		    container_of(pos, struct broker_subscription, of_member);
+		struct broker_own *own = container_of(s, struct broker_own, base);
+
+		if (s->audience)
+			return;
+		if (own_matches(own, to))
+			to->fn(own, to->arg);
+	}
+}
+
+/* Who is called so as a session; not if its user is called so too, and was found by that. */
+static struct broker_member *find_session(
+    const struct broker_part *part, const struct broker_addressee *to)
+{
+	struct map_node *found = map_find_hashed(&part->sessions, to->name, to->hash);
+	struct broker_member *m;
+
+	if (!found)
+		return NULL;
+	m = container_of(found, struct broker_member, by_session);
+	return bytes_equal(broker_member_user(m), to->name) ? NULL : m;
+}
+
+void broker_each_addressed(struct broker_part *part, const struct broker_addressee *to,
+    struct bytes shown, broker_own_fn fn, void *arg)
+{
+	struct addressed addressed = { shown, part->broker->separator, fn, arg };
+	struct broker_user *user = find_user(part, to->name, to->hash);
+	struct broker_member *m = find_session(part, to);
+
+	if (user)
+		each_of(user, visit_member, &addressed);
+	if (m)
+		visit_member(m, &addressed);
+}

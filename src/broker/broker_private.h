@@ -1,0 +1,115 @@
+/*
+ * broker/broker_private.h - what the files of the broker share; for them alone.
+ *
+ * Read broker_name.c (texts), broker_trie.c (who may match), broker_members.c (who is there and
+ * what they have subscribed), broker.c (publishing).
+ */
+#ifndef BROKER_BROKER_PRIVATE_H
+#define BROKER_BROKER_PRIVATE_H
+
+#include "base/map.h"
+#include "broker/broker.h"
+#include "broker/broker_trie.h"
+
+struct broker {
+	struct broker_engine engine;
+	struct broker_limits limits;
+	char separator;
+	struct map_seed seed; /* of destinations, users and sessions */
+	uint64_t epoch;
+	struct broker_part *parts[]; /* one for each reactor */
+};
+
+/* Subscribers by one table of ops. There are as many as programs have of those tables: few. */
+struct broker_kind {
+	struct broker_kind *next;
+	const struct broker_ops *ops;
+	struct broker_part *part;
+	bool in_use; /* the fan is: by the message that is being delivered */
+	struct broker_fan fan;
+};
+
+struct broker_part {
+	struct broker *broker;
+	unsigned index;
+	bool busy; /* delivering, or walking over members: nobody may change anything */
+	struct broker_kind *kinds;
+	struct broker_trie trie;
+	struct map sessions; /* of members */
+	struct map users;    /* of broker_user */
+	uint64_t sequence;   /* the last that was given */
+	struct broker_counters counters;
+};
+
+/* Who a message of "/user/NAME/rest" is for; made when it is published. */
+struct broker_addressee {
+	struct bytes name;
+	uint64_t hash;
+	char text[];
+};
+
+/* --- subscriptions -------------------------------------------------------- */
+
+/* All that a delivery needs. */
+struct broker_entry {
+	void *receiver;
+	uintptr_t label;
+	struct broker_subscription *subscription; /* for who moves the entry */
+};
+
+/* Those of one kind who have subscribed one pattern. */
+struct broker_audience {
+	struct broker_audience *next; /* of another kind, at the same node */
+	struct broker_kind *kind;
+	struct broker_node *node;
+	struct broker_entry *entries; /* dense */
+	uint32_t count, cap;
+	uint16_t pattern_len;
+	char pattern[];
+};
+
+struct broker_subscription {
+	struct list of_member;
+	struct broker_member *member;
+	struct broker_audience *audience; /* NULL: it is private */
+	uint32_t index;                   /* there */
+};
+
+/* A subscription of "/user/rest": nobody but its member knows of it. */
+struct broker_own {
+	struct broker_subscription base;
+	struct broker_entry entry;
+	uint16_t pattern_len;
+	bool is_plain; /* no star in it */
+	char pattern[];
+};
+
+/* --- members --------------------------------------------------------------- */
+
+struct broker_user {
+	struct map_node by_name;
+	struct list members;
+	uint16_t name_len;
+	char name[];
+};
+
+struct broker_member {
+	struct map_node by_session;
+	struct list of_user;       /* on its own if nobody knows who it is */
+	struct list subscriptions; /* its private ones first */
+	struct broker_user *user;
+	struct broker_kind *kind;
+	uint32_t count; /* of subscriptions */
+	uint16_t session_len;
+	char session[];
+};
+
+/* broker_members.c */
+void broker_part_init_members(struct broker_part *part);
+void broker_part_fini_members(struct broker_part *part);
+/* Calls `fn` for all private subscriptions in this part that this message is for. */
+typedef void (*broker_own_fn)(struct broker_own *own, void *arg);
+void broker_each_addressed(struct broker_part *part, const struct broker_addressee *to,
+    struct bytes shown, broker_own_fn fn, void *arg);
+
+#endif

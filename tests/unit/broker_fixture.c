@@ -1,0 +1,255 @@
+/*
+ * tests/unit/broker_fixture.c - parts stepped by hand; see broker_fixture.h.
+ */
+#include "broker_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Of the test: it has to get memory when the broker does not. */
+struct letter {
+	struct letter *next;
+	struct broker_message *m;
+	broker_step_fn order, deliver; /* `order` NULL: it has its place */
+};
+
+struct text_message {
+	struct broker_message base;
+	unsigned number;
+	char destination[];
+};
+
+static struct letter *boxes[PARTS_MAX];
+static unsigned part_count;
+
+struct broker *broker;
+int here;
+bool spread_fails;
+unsigned messages, fanned;
+
+/* --- the engine ------------------------------------------------------------------- */
+
+static int fake_here(void *arg)
+{
+	(void)arg;
+	return here;
+}
+
+static void put(unsigned part, struct letter letter)
+{
+	struct letter *l = malloc(sizeof(*l)), **end = &boxes[part];
+
+	ck_assert_ptr_nonnull(l);
+	*l = letter;
+	l->next = NULL;
+	while (*end)
+		end = &(*end)->next;
+	*end = l;
+}
+
+/* Each leg has a reference of its own. */
+static void spread_from_owner(unsigned owner, struct letter l)
+{
+	ck_assert_int_eq(here, (int)owner);
+	l.order(l.m, broker_part(broker, owner));
+	l.order = NULL;
+	for (unsigned i = 0; i < part_count; i++)
+		if (i != owner) {
+			broker_message_ref(l.m);
+			put(i, l);
+		}
+	l.deliver(l.m, broker_part(broker, owner));
+	broker_message_unref(l.m);
+}
+
+static int fake_spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
+    struct broker_message *m)
+{
+	struct letter l = { .m = m, .order = order, .deliver = deliver };
+
+	(void)arg;
+	if (spread_fails)
+		return -ENOMEM;
+	if (here == (int)owner)
+		spread_from_owner(owner, l);
+	else
+		put(owner, l);
+	return 0;
+}
+
+static int fake_post(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2)
+{
+	(void)arg;
+	(void)part;
+	fn(arg2);
+	return 0;
+}
+
+bool step(unsigned part)
+{
+	struct letter *l = boxes[part];
+
+	if (!l)
+		return false;
+	boxes[part] = l->next;
+	here = (int)part;
+	if (l->order) {
+		spread_from_owner(part, *l);
+	} else {
+		l->deliver(l->m, broker_part(broker, part));
+		broker_message_unref(l->m);
+	}
+	free(l);
+	return true;
+}
+
+void settle(void)
+{
+	bool some = true;
+
+	while (some) {
+		some = false;
+		for (unsigned i = 0; i < part_count; i++)
+			some |= step(i);
+	}
+}
+
+unsigned waiting(unsigned part)
+{
+	unsigned n = 0;
+
+	for (const struct letter *l = boxes[part]; l; l = l->next)
+		n++;
+	return n;
+}
+
+/* --- life ------------------------------------------------------------------------- */
+
+void start(unsigned parts, char separator, size_t max_subscriptions)
+{
+	const struct broker_engine engine = {
+		.parts = parts, .here = fake_here, .spread = fake_spread, .post = fake_post
+	};
+	const struct broker_limits limits = { .max_subscriptions = max_subscriptions };
+
+	part_count = parts;
+	here = 0;
+	spread_fails = false;
+	messages = fanned = 0;
+	broker = broker_new(&engine, separator, &limits);
+	ck_assert_ptr_nonnull(broker);
+}
+
+void stop(void)
+{
+	for (unsigned i = 0; i < part_count; i++) {
+		const struct broker_counters *c = broker_counters(broker_part(broker, i));
+
+		ck_assert_uint_eq(waiting(i), 0);
+		ck_assert_uint_eq(c->members + c->users + c->subscriptions + c->nodes, 0);
+	}
+	broker_free(broker);
+	broker = NULL;
+	ck_assert_uint_eq(messages, 0);
+}
+
+/* --- subscribers ------------------------------------------------------------------ */
+
+/* Each kind puts its own mark into its fan; they must not meet. */
+static void hear(void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan,
+    const struct broker_ops *as)
+{
+	struct hearer *h = receiver;
+	struct heard *it = &h->heard[h->count++ % HEARD_MAX];
+
+	ck_assert(!fan->slots[0] || (fan->slots[0] == m && fan->slots[23] == as));
+	fan->slots[0] = m;
+	fan->slots[23] = (void *)(uintptr_t)as;
+	it->sequence = m->sequence;
+	it->owner = m->owner;
+	it->label = label;
+	it->number = ((struct text_message *)m)->number;
+	snprintf(it->shown, sizeof(it->shown), "%.*s", (int)m->shown.n, m->shown.p);
+}
+
+static void on_deliver(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	hear(receiver, label, m, fan, &hearing);
+}
+
+static void on_deliver_too(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	hear(receiver, label, m, fan, &hearing_too);
+}
+
+static void on_fanned(struct broker_message *m, struct broker_fan *fan)
+{
+	ck_assert_ptr_eq(fan->slots[0], m);
+	fanned++;
+}
+
+const struct broker_ops hearing = { .deliver = on_deliver, .fanned = on_fanned };
+const struct broker_ops hearing_too = { .deliver = on_deliver_too };
+
+struct broker_member *join(unsigned part, const char *session, const char *user)
+{
+	struct broker_member *m;
+
+	here = (int)part;
+	m = broker_join(broker_part(broker, part), &hearing, bytes_of(session), bytes_of(user));
+	ck_assert_ptr_nonnull(m);
+	return m;
+}
+
+struct broker_subscription *subscribe(
+    struct broker_member *m, const char *pattern, struct hearer *h, uintptr_t label)
+{
+	struct broker_subscription *s;
+
+	ck_assert_int_eq(broker_subscribe(m, bytes_of(pattern), h, label, &s), 0);
+	return s;
+}
+
+const char *said(const struct hearer *h)
+{
+	static char text[65536];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < h->count && i < HEARD_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u:%s", i ? " " : "",
+		    (unsigned)h->heard[i].label, h->heard[i].shown);
+	return text;
+}
+
+/* --- publishing ------------------------------------------------------------------- */
+
+static void free_message(struct broker_message *m)
+{
+	messages--;
+	free(m);
+}
+
+int publish_numbered(const char *destination, unsigned number)
+{
+	size_t n = strlen(destination);
+	struct text_message *m = malloc(sizeof(*m) + n);
+	int err;
+
+	ck_assert_ptr_nonnull(m);
+	memcpy(m->destination, destination, n);
+	broker_message_init(&m->base, (struct bytes){ m->destination, n }, free_message);
+	m->number = number;
+	messages++;
+	err = broker_publish(broker, &m->base);
+	broker_message_unref(&m->base);
+	return err;
+}
+
+int publish(const char *destination)
+{
+	return publish_numbered(destination, 0);
+}
