@@ -79,7 +79,7 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 	s = mem_zalloc(sizeof(*s));
 	ck_assert_ptr_nonnull(s);
 	session_init(s, &fake.reactor.sessions, &fake.base.limits, &app, t->transport->name,
-	    t->transport == &websocket_raw_transport);
+	    t->transport->is_raw);
 	accepted->session = fake.last = s;
 	return 0;
 }
