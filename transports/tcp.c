@@ -5,8 +5,7 @@
  * last octets arrive. The session knows the receiver only while it is attached.
  *
  * Nothing is kept of what is read: a reading is one message, and is delivered at once. While the
- * application pauses, or does not get rid of what it sends, nothing is read, and the kernel slows
- * the client down.
+ * application pauses nothing is read, and the kernel slows the client down.
  */
 #include "transports/tcp.h"
 
@@ -37,9 +36,7 @@ struct tcp_receiver {
 	struct transport_reactor *reactor;
 	struct endpoint *endpoint;
 	struct tcp_newcomer *newcomer; /* NULL: not any more */
-	bool paused : 1;
-	bool choked : 1; /* not read, since it does not read what it is sent */
-	bool ended : 1;
+	bool ended;
 };
 
 static const struct transport tcp_transport = {
@@ -187,19 +184,11 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(stream_of(base));
 }
 
-/* Nothing is wanted while it is not read, not even the news of the client's end: octets may stand
- * before it. */
-static void read_or_not(struct tcp_receiver *r)
-{
-	stream_want(&r->stream, r->paused || r->choked ? 0 : STREAM_READ);
-}
-
+/* Nothing is wanted while paused, not even the news of the client's end: octets may stand before
+ * it. */
 static void receiver_pause(struct receiver *base, bool paused)
 {
-	struct tcp_receiver *r = of(base);
-
-	r->paused = paused;
-	read_or_not(r);
+	stream_want(&of(base)->stream, paused ? 0 : STREAM_READ);
 }
 
 static const struct receiver_ops tcp_receiver_ops = {
@@ -223,15 +212,6 @@ static size_t read_size(const struct tcp_receiver *r)
 	size_t most = busy ? READ_BUSY : LOOP_SCRATCH_BYTES, limit = r->endpoint->max_message_bytes;
 
 	return most < limit ? most : limit;
-}
-
-/* Who does not read gets nobody to read him. */
-static void choke_if_blocked(struct tcp_receiver *r)
-{
-	if (r->ended || stream_queued(&r->stream) <= r->endpoint->limits.send_buffer_bytes / 2)
-		return;
-	r->choked = true;
-	read_or_not(r);
 }
 
 /* It says no more, and that is all that a Close frame without a status would tell. It may read on:
@@ -260,17 +240,12 @@ static void on_readable(struct stream *s)
 	}
 	if (r->base.session)
 		session_deliver(r->base.session, scratch, (size_t)n, true);
-	choke_if_blocked(r);
 }
 
 static void on_writable(struct stream *s)
 {
 	struct tcp_receiver *r = container_of(s, struct tcp_receiver, stream);
 
-	if (r->choked) {
-		r->choked = false;
-		read_or_not(r);
-	}
 	if (r->base.session)
 		session_writable(r->base.session);
 }
@@ -334,7 +309,8 @@ static void on_tls_done(struct stream *s, int err)
 
 	if (err < 0) {
 		refused(r->reactor, r->endpoint, HTTP_REFUSED_TLS, &peer,
-		    LOG_STR("why", stream_tls_why(s)), LOG_ERR(err));
+		    LOG_STR("why", stream_tls_met_text(s) ? "plain text" : stream_tls_why(s)),
+		    LOG_ERR(err));
 		end(r);
 		return;
 	}

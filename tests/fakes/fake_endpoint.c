@@ -81,6 +81,9 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 	session_init(s, &fake.reactor.sessions, &fake.base.limits, &app, t->transport->name,
 	    t->transport->is_raw);
 	accepted->session = fake.last = s;
+	accepted->held = fake.hold;
+	if (fake.hold)
+		session_hold(s);
 	return 0;
 }
 
