@@ -5,7 +5,8 @@
  * a table of callbacks. A browser reaches it by native WebSocket or by any SockJS
  * transport (xhr-streaming, eventsource, htmlfile, long polling, jsonp); the
  * application sees one thing, the session: open, messages, close. Nothing it
- * can do depends on which transport carries the session.
+ * can do depends on which transport carries the session. Programs may come without
+ * HTTP, by raw TCP or TLS, where an address is for one endpoint: see "tcp" below.
  *
  *	static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *app)
  *	{
@@ -79,11 +80,13 @@ SOCKJS_API const char *sockjs_version(void);
 
 /* --- the application ---------------------------------------------------- */
 
-/* One message: a SockJS message, or one of a raw WebSocket (RFC 6455 section 5.6). */
+/* One message: a SockJS message, or one of a raw WebSocket (RFC 6455 section 5.6). By raw TCP there
+ * are no messages but octets: each is what has come by then, at least one octet and at most
+ * max_message_bytes, cut anywhere. */
 struct sockjs_message {
 	const char *data; /* not NUL-terminated */
 	size_t len;       /* in octets */
-	int is_binary;    /* only from a raw WebSocket */
+	int is_binary;    /* only from a raw WebSocket; always by raw TCP */
 };
 
 /* An application. Every callback may be NULL. `app` is the pointer given to sockjs_server_add(). */
@@ -127,7 +130,8 @@ enum sockjs_close_code {
 	SOCKJS_CLOSE_INTERRUPTED = 1002, /* the connection broke, or the client did not come back in
 	                                  * time; also a breach of protocol */
 	SOCKJS_CLOSE_UNSUPPORTED = 1003,
-	SOCKJS_CLOSE_NO_STATUS = 1005, /* the client closed its WebSocket without a code */
+	SOCKJS_CLOSE_NO_STATUS = 1005, /* the client closed its WebSocket without a code, or ended
+	                                * its side of raw TCP, which has none */
 	SOCKJS_CLOSE_INVALID_DATA = 1007,
 	SOCKJS_CLOSE_POLICY = 1008,
 	SOCKJS_CLOSE_TOO_BIG = 1009,
@@ -147,24 +151,28 @@ enum sockjs_close_code {
 /* --- handshake: valid only inside the handshake callback ---------------- */
 
 /* The transport by which the client comes: "websocket", "websocket_raw", "xhr_streaming",
- * "eventsource", "htmlfile", "xhr", "jsonp". */
+ * "eventsource", "htmlfile", "xhr", "jsonp"; or "tcp": raw TCP, TLS or a unix socket, where an
+ * address has the option protocol "stomp" and names the endpoint. Then there is no request, and a
+ * handshake has no path, query, origin, host, headers or subprotocols. The option transports is
+ * about the others. */
 SOCKJS_API const char *sockjs_handshake_transport(const struct sockjs_handshake *h);
 /* The prefix of the endpoint, e.g. "/echo". */
 SOCKJS_API const char *sockjs_handshake_prefix(const struct sockjs_handshake *h);
 /* The path that the client has added to the prefix, raw: "/rooms/7" of "/echo/rooms/7"; "" if
- * nothing, as always without the option subpaths. No segment is empty, "." or "..", nor holds a
- * slash. */
+ * nothing, as always without the option subpaths, and by "tcp". No segment is empty, "." or "..",
+ * nor holds a slash. */
 SOCKJS_API const char *sockjs_handshake_path(const struct sockjs_handshake *h);
-/* The query string of the request without '?', raw; "" if none. */
+/* The query string of the request without '?', raw; "" if none, as always by "tcp". */
 SOCKJS_API const char *sockjs_handshake_query(const struct sockjs_handshake *h);
-/* The Origin header, or NULL. It has been checked against allowed_origins. */
+/* The Origin header, or NULL, as always by "tcp". It has been checked against allowed_origins. */
 SOCKJS_API const char *sockjs_handshake_origin(const struct sockjs_handshake *h);
 /* The client's address, "192.0.2.1" or "2001:db8::1" ("unix" for a local socket); what a trusted
  * proxy says in X-Forwarded-For or Forwarded is believed (options trusted_proxies, proxy_headers).
  */
 SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h);
 /* The host (and port) that the client asked for, from the Host header, or by the word of a trusted
- * proxy; that by which its page's origin was found to be our own, or not. "" if there is none. */
+ * proxy; that by which its page's origin was found to be our own, or not. "" if there is none, as
+ * always by "tcp". */
 SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
@@ -194,8 +202,8 @@ SOCKJS_API void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user
  * -EALREADY: that is decided; -ENOMEM. */
 SOCKJS_API int sockjs_accept(struct sockjs_session *s, const char *subprotocol);
 /* Ends a session on hold: a client on a bare WebSocket gets the HTTP status (400 to 599, any other
- * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()). close follows, with
- * that status or code. 0 or -EALREADY. */
+ * becomes 500), a SockJS client c[code,"reason"] (code as in sockjs_close()), one by "tcp" nothing
+ * but the end. close follows, with that status (by "tcp", too) or code. 0 or -EALREADY. */
 SOCKJS_API int sockjs_refuse(
     struct sockjs_session *s, unsigned status, unsigned code, const char *reason);
 /* Sets the seconds of Retry-After (RFC 9110 section 10.2.3), for when sockjs_refuse() follows with
@@ -218,12 +226,13 @@ enum { SOCKJS_FULL = 1 };
  * -EILSEQ: not UTF-8; -EMSGSIZE: longer than the send buffer; -ENOMEM; -ENOBUFS: the send buffer is
  * full, the message is not accepted and the session is being closed with SOCKJS_CLOSE_SLOW. */
 SOCKJS_API int sockjs_send(struct sockjs_session *s, const void *text, size_t len);
-/* Sends a binary message: only a raw WebSocket can carry one; -ENOTSUP elsewhere. Else as
- * sockjs_send(). */
+/* Sends a binary message: only a raw WebSocket and raw TCP can carry one; -ENOTSUP elsewhere. Else
+ * as sockjs_send(). By "tcp" both go out as they are, with nothing between one and the next. */
 SOCKJS_API int sockjs_send_binary(struct sockjs_session *s, const void *data, size_t len);
 /* Closes the session after what was accepted for sending. The client sees code and reason (at most
- * 123 octets) as c[code,"reason"] or a Close frame (RFC 6455 section 7.4). Idempotent: the first
- * call counts. The close callback follows, never from within this call. */
+ * 123 octets) as c[code,"reason"] or a Close frame (RFC 6455 section 7.4); by "tcp" it sees the end
+ * alone. Idempotent: the first call counts. The close callback follows, never from within this
+ * call. */
 SOCKJS_API void sockjs_close(struct sockjs_session *s, unsigned code, const char *reason);
 /* Stops message callbacks until sockjs_resume(): the client is slowed down, nothing is lost. */
 SOCKJS_API void sockjs_pause(struct sockjs_session *s);
@@ -387,14 +396,16 @@ SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefi
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
 /* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
- * NULL; it has options of an address alone: tls.certificate, tls.key, mode. May be called several
- * times. 0; -EINVAL: not an address, an option of something else, or one that means nothing there
- * (mode without a unix socket); -EBUSY: running; or what the kernel says. sockjs_server_error() has
- * a sentence. */
+ * NULL; it has options of an address alone: protocol, endpoint, tls.certificate, tls.key, mode.
+ * With protocol "stomp" it is not for HTTP but for one endpoint, by raw TCP (or TLS): that of the
+ * prefix `endpoint`, which has been added before. May be called several times. 0; -EINVAL: not an address,
+ * an option of something else, one that means nothing there (mode without a unix socket, endpoint
+ * without protocol "stomp"), or no such endpoint; -EBUSY: running; or what the kernel says.
+ * sockjs_server_error() has a sentence. */
 SOCKJS_API int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o);
-/* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "unix:/path"; NULL after the
- * last. */
+/* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "stomp://...", "stomps://..."
+ * (by TLS), "unix:/path"; NULL after the last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
 /* Why the last call on this server failed, as a sentence. */
 SOCKJS_API const char *sockjs_server_error(const struct sockjs_server *server);

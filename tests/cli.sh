@@ -220,6 +220,8 @@ checks 'the internal address is tried too' 1 ': internal.listen: "192.0.2.1:80":
 	< <(with '"internal": { "listen": "192.0.2.1:80" }')
 checks 'a mode of a port means nothing' 2 ': listen\[0].mode: means nothing for "127.0.0.1:0"; it is for unix:PATH' \
 	< <(with_listen '{ "address": "127.0.0.1:0", "mode": "0600" }')
+checks 'an address is for an endpoint that is there' 2 ': listen\[0].endpoint: "/ap" is not the prefix of an endpoint; allowed: "/app"' \
+	< <(with_listen '{ "address": "127.0.0.1:0", "protocol": "stomp", "endpoint": "/ap" }')
 checks 'a port cannot be had twice' 2 ': listen\[1]: ":8099" is taken by listen\[0], "127.0.0.1:8099"' \
 	< <(with_listen '"127.0.0.1:8099", ":8099"')
 checks 'a user must be known' 2 ': user: "no-such-user" is not known here' < <(with '"user": "no-such-user"')

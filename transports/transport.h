@@ -47,7 +47,7 @@ struct ws_subprotocols;
 
 /* One request for a transport, routed and decoded. */
 struct transport_request {
-	struct http_request *http;
+	struct http_request *http; /* NULL: a connection without HTTP */
 	struct endpoint *endpoint;
 	const struct transport *transport;
 	struct bytes path; /* of the application's own, between prefix and session; raw */
@@ -117,7 +117,8 @@ struct transport {
 	/* What a request without an Origin must show */
 	enum http_origin_evidence evidence;
 	bool has_body;
-	void (*serve)(const struct transport_request *t);
+	bool is_raw; /* its sessions have no SockJS frames, and binary messages as well */
+	void (*serve)(const struct transport_request *t); /* NULL: it has no URL */
 };
 
 extern const struct transport websocket_transport, websocket_raw_transport;

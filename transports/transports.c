@@ -8,7 +8,7 @@
 
 #define WIRE_KEEP (1 << 20) /* a larger buffer is given back */
 
-/* websocket_raw is not here: its URL has no session. */
+/* websocket_raw is not here: its URL has no session. Nor is tcp, which has none. */
 static const struct transport *const all[] = {
 	&websocket_transport,
 	&xhr_send_transport,

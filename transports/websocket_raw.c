@@ -77,5 +77,6 @@ const struct transport websocket_raw_transport = {
 	.name = "websocket_raw",
 	.option = "websocket_raw",
 	.methods = HTTP_GET,
+	.is_raw = true,
 	.serve = serve,
 };

@@ -175,11 +175,33 @@ static bool is_unix_address(const char *address)
 	return strncmp(address, "unix:", 5) == 0;
 }
 
+/* The endpoint that an address is for. Which there are is known only now. */
+static int check_endpoint_of(struct config *c, const char *where, const struct listener_options *o)
+{
+	char key[CONFIG_KEY], allowed[CONFIG_SHOWN_FILE] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; o->endpoint && i < c->endpoint_count; i++) {
+		if (strcmp(c->endpoints[i].prefix, o->endpoint) == 0)
+			return 0;
+		if (len < sizeof(allowed))
+			len += (size_t)snprintf(allowed + len, sizeof(allowed) - len, "%s\"%s\"",
+			    i ? ", " : "", c->endpoints[i].prefix);
+	}
+	if (!o->endpoint)
+		return 0;
+	snprintf(key, sizeof(key), "%s.endpoint", where);
+	return config_blame(c, -EINVAL, key,
+	    "\"%.*s\" is not the prefix of an endpoint; allowed: %s", CONFIG_SHOWN, o->endpoint,
+	    allowed);
+}
+
 static int check_listener(struct config *c, size_t i)
 {
 	const struct config_listener *l = &c->listeners[i];
 	const struct listener_options *o = &l->options.listener;
 	char where[CONFIG_WHERE], key[CONFIG_KEY];
+	int err;
 
 	config_listener_path(c, i, where);
 	if (o->mode && !is_unix_address(l->address)) {
@@ -187,6 +209,8 @@ static int check_listener(struct config *c, size_t i)
 		return config_blame(c, -EINVAL, key,
 		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
 	}
+	if ((err = check_endpoint_of(c, where, o)) < 0)
+		return err;
 	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
 }
 

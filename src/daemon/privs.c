@@ -24,7 +24,9 @@ enum { FOR_A_REACTOR = 8, FOR_THE_PROCESS = 64 };
 /* Whether libmicrohttpd gets one end of a socket pair in its stead: http/http_relay.c. */
 static bool is_relayed(const struct config_listener *l)
 {
-	return l->options.listener.tls_certificate || strncmp(l->address, "unix:", 5) == 0;
+	const struct listener_options *o = &l->options.listener;
+
+	return !o->endpoint && (o->tls_certificate || strncmp(l->address, "unix:", 5) == 0);
 }
 
 /* The most that one client takes: its connection, the pair that relays it, one to a backend. */

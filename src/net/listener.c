@@ -27,6 +27,8 @@ enum {
 	ACCEPTS_MAX = 64, /* in one turn: those who are here must not wait for a flood of others */
 	STEP_BACK_MS = 100,
 	LOG_EVERY_MS = 1000,
+	KEEP_INTERVAL_S = 10,
+	KEEP_PROBES = 3,
 };
 
 /* --- sockets ------------------------------------------------------------ */
@@ -201,6 +203,17 @@ int listen_socket_share(const struct listen_socket *ls, struct listen_socket *ou
 	*out = *ls;
 	out->fd = fd;
 	return 0;
+}
+
+/* Inherited by accepted sockets. Without it they only last longer. */
+void listen_socket_keep_alive(const struct listen_socket *ls, unsigned seconds)
+{
+	if (ls->is_unix)
+		return;
+	set_option(ls->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(ls->fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)seconds);
+	set_option(ls->fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
+	set_option(ls->fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES);
 }
 
 void listen_socket_close(struct listen_socket *ls, bool unlink_path)

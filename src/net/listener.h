@@ -32,6 +32,9 @@ int listen_socket_open(struct listen_socket *ls, const struct listen_addr *addr,
 int listen_addr_try(const struct listen_addr *addr, char *why, size_t why_size);
 /* The socket for one more reactor: for TCP a new one bound to the same port, for unix a dup. */
 int listen_socket_share(const struct listen_socket *ls, struct listen_socket *out);
+/* The connections that come by it ask a silent peer after so many seconds whether it is still
+ * there, and break if it does not answer three times. Does nothing to a unix socket. */
+void listen_socket_keep_alive(const struct listen_socket *ls, unsigned seconds);
 /* Unlinks the path of a unix socket if `unlink_path`. */
 void listen_socket_close(struct listen_socket *ls, bool unlink_path);
 

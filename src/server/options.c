@@ -443,7 +443,16 @@ void options_taken(struct sockjs_options *o, enum option_scope scope)
 static int check_listener(struct sockjs_options *o)
 {
 	const struct listener_options *l = &o->listener;
+	bool stomp = strcmp(l->protocol, "stomp") == 0;
 
+	if (stomp && !l->endpoint)
+		return fail(o, -EINVAL,
+		    "endpoint: missing; with protocol \"stomp\" it is the prefix of the endpoint "
+		    "that serves this address");
+	if (l->endpoint && !stomp)
+		return fail(o, -EINVAL,
+		    "endpoint: means nothing with protocol \"%s\"; it is for \"stomp\"",
+		    l->protocol);
 	if (l->tls_certificate && !l->tls_key)
 		return fail(o, -EINVAL, "tls.key: missing; tls.certificate needs its private key");
 	if (l->tls_key && !l->tls_certificate)

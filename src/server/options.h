@@ -94,6 +94,8 @@ struct server_options {
 };
 
 struct listener_options {
+	char *protocol;        /* "http" or "stomp" */
+	char *endpoint;        /* prefix of the one that "stomp" is for; NULL: HTTP */
 	char *tls_certificate; /* tls.certificate */
 	char *tls_key;         /* tls.key */
 	uint64_t mode;         /* of a unix socket; 0: as umask says */

@@ -297,6 +297,14 @@ static const struct option table[] = {
 	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
 		      "far as the last attempts have shown." },
 
+	{ LISTENER("protocol", OPTION_STRING, 0, 0, "http", protocol), .allowed = "http stomp",
+	  .sentence = "What is spoken there: HTTP, for all endpoints; or STOMP over TCP without HTTP, for "
+		      "one. With tls.certificate, within TLS." },
+	{ LISTENER("endpoint", OPTION_STRING, 0, 0, NULL, endpoint),
+	  .valid = options_is_prefix, .allowed = OPTIONS_PREFIX,
+	  .sentence = "The prefix of the endpoint that serves an address of the protocol stomp, which must "
+		      "name one. Its limits hold there too; its transports and allowed_origins are for "
+		      "HTTP." },
 	{ LISTENER("tls.certificate", OPTION_STRING, 0, 0, NULL, tls_certificate),
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
 	{ LISTENER("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),

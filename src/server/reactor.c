@@ -8,10 +8,12 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/server_private.h"
+#include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
 #define THIN_TICK_MS  50
@@ -65,7 +67,10 @@ static void turn_away(struct reactor *r, const struct reactor_listener *rl, int 
     const struct addr *peer, enum http_refusal why, uint64_t limit)
 {
 	http_refused(r->base.http, why, peer, HTTP_REFUSED_FIELDS(LOG_INT("limit", limit)));
-	http_server_turn_away(r->base.http, fd, rl->from->tls);
+	if (rl->from->endpoint)
+		close(fd); /* who does not speak HTTP is told nothing */
+	else
+		http_server_turn_away(r->base.http, fd, rl->from->tls);
 }
 
 /* Whether there is a place for one more connection of this address. A proxy speaks for many, and
@@ -97,6 +102,24 @@ static bool admit(struct reactor *r, const struct reactor_listener *rl, int fd,
 	return true;
 }
 
+static void serve(struct reactor *r, const struct reactor_listener *rl, int fd,
+    const struct addr *peer, struct quota_row *visitor)
+{
+	const struct server_listener *from = rl->from;
+	struct tcp_arrival arrival = {
+		.fd = fd,
+		.peer = *peer,
+		.tls = from->tls,
+		.tls_timeout_ms = r->server->http_limits.header_timeout_ms,
+		.visitor = visitor,
+	};
+
+	if (from->endpoint)
+		tcp_serve(&r->base, &from->endpoint->base, &arrival);
+	else
+		http_server_add(r->base.http, fd, peer, from->tls, from, visitor);
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
 {
 	struct reactor_listener *rl = arg;
@@ -105,7 +128,7 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 
 	(void)l;
 	if (admit(r, rl, fd, peer, &visitor))
-		http_server_add(r->base.http, fd, peer, rl->from->tls, rl->from, visitor);
+		serve(r, rl, fd, peer, visitor);
 	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
 		return;
 	log_warn_limited("limits.connections is reached; new connections wait",
@@ -183,6 +206,7 @@ static void start_final_drain(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	close_listeners(r);
 	http_server_drain(r->base.http);
+	tcp_drain(&r->base);
 }
 
 /* Closes what is open (again, for what came late) and looks whether anybody is still being served.

@@ -15,7 +15,8 @@
 #include "server/internal.h"
 #include "server/server_private.h"
 
-#define THREADS_MAX 256
+#define THREADS_MAX  256
+#define KEEP_ALIVE_S 60
 
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
 {
@@ -351,8 +352,29 @@ static void print_url(struct server_listener *l, const char *address)
 		return;
 	}
 	a = addr_from_sockaddr((const struct sockaddr *)&l->sockets[0].addr.sa);
-	snprintf(l->url, sizeof(l->url), "%s://%s", l->tls ? "https" : "http",
-	    addr_print(&a, true, text));
+	snprintf(l->url, sizeof(l->url), "%s%s://%s", l->endpoint ? "stomp" : "http",
+	    l->tls ? "s" : "", addr_print(&a, true, text));
+}
+
+/* Whom it is for. That nobody else is named was checked; NULL in `lo`: all, by HTTP. */
+static int find_endpoint(
+    struct sockjs_server *server, struct server_listener *l, const struct listener_options *lo)
+{
+	for (size_t i = 0; lo->endpoint && i < server->endpoint_count; i++)
+		if (strcmp(server->endpoints[i]->prefix, lo->endpoint) == 0)
+			l->endpoint = server->endpoints[i];
+	if (!lo->endpoint || l->endpoint)
+		return 0;
+	return server_fail(
+	    server, -EINVAL, "endpoint: \"%.80s\" is not an endpoint of this server", lo->endpoint);
+}
+
+/* Who is silent and vanishes is found out by nothing else, where there is neither ping nor
+ * heartbeat. */
+static void keep_alive(const struct server_listener *l)
+{
+	for (unsigned i = 0; i < l->socket_count; i++)
+		listen_socket_keep_alive(&l->sockets[i], KEEP_ALIVE_S);
 }
 
 static int open_listener(struct sockjs_server *server, const char *address,
@@ -371,13 +393,17 @@ static int open_listener(struct sockjs_server *server, const char *address,
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
 	l->is_internal = is_internal;
-	err = make_tls(server, l, lo);
+	err = find_endpoint(server, l, lo);
+	if (err == 0)
+		err = make_tls(server, l, lo);
 	if (err == 0)
 		err = bind_all(server, l, &addr, (unsigned)lo->mode);
 	if (err < 0) {
 		listener_forget(l);
 		return err;
 	}
+	if (l->endpoint)
+		keep_alive(l);
 	print_url(l, address);
 	server->listeners[server->listener_count++] = l;
 	return 0;

@@ -108,8 +108,9 @@ struct server_listener {
 	/* One for each reactor: all bound before privileges are dropped */
 	struct listen_socket *sockets;
 	unsigned socket_count;
-	struct tls_context *tls; /* NULL: plain */
-	bool is_internal;        /* for operators: internal.c, and reactor 0 alone */
+	struct tls_context *tls;          /* NULL: plain */
+	struct server_endpoint *endpoint; /* of raw TCP; NULL: HTTP, for all */
+	bool is_internal;                 /* for operators: internal.c, and reactor 0 alone */
 	char url[160];
 };
 
@@ -129,7 +130,7 @@ struct reactor {
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
-	struct timer log_timer; /* runs while lines of the log are left out */
+	struct timer log_timer;         /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
 	bool draining, drained;

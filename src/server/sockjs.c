@@ -196,15 +196,19 @@ const char *sockjs_handshake_path(const struct sockjs_handshake *h)
 
 const char *sockjs_handshake_query(const struct sockjs_handshake *h)
 {
-	const char *text = keep(mutable(h), http_request_query(h->t->http));
+	const struct http_request *r = h->t->http;
+	const char *text = r ? keep(mutable(h), http_request_query(r)) : NULL;
 
 	return text ? text : "";
 }
 
 const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 {
-	struct bytes origin = http_request_header(h->t->http, HTTP_ORIGIN);
+	const struct http_request *r = h->t->http;
+	struct bytes origin = { 0 };
 
+	if (r)
+		origin = http_request_header(r, HTTP_ORIGIN);
 	return origin.p ? keep(mutable(h), origin) : NULL;
 }
 
@@ -232,6 +236,8 @@ const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char
 	const char *text = NULL;
 	size_t i = 0;
 
+	if (!h->t->http)
+		return NULL;
 	while (i < allowed->count && strcasecmp(allowed->items[i], name) != 0)
 		i++;
 	if (i < allowed->count && http_request_join_header(h->t->http, name, &value) > 0)
@@ -301,8 +307,6 @@ static unsigned ask_application(struct sockjs_handshake *h)
 /* From here on the application will see open and close, whatever happens. */
 static void begin_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
-	bool is_raw = h->t->transport == &websocket_raw_transport;
-
 	s->endpoint = h->endpoint;
 	s->user = h->user;
 	s->client = h->t->client.address;
@@ -311,7 +315,7 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 		s->extra->subprotocol = mem_strndup(h->subprotocol.p, h->subprotocol.n);
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
 	    s->extra && s->extra->meter ? &metered_session_ops : &session_ops,
-	    h->t->transport->name, is_raw);
+	    h->t->transport->name, h->t->transport->is_raw);
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
@@ -533,7 +537,7 @@ int sockjs_add_header(struct sockjs_session *s, const char *name, const char *va
 {
 	if (!is_on_hold(s))
 		return -EALREADY;
-	if (!s->base.is_raw)
+	if (strcmp(s->base.transport, websocket_raw_transport.name) != 0)
 		return -ENOTSUP;
 	if (!is_header(name, value))
 		return -EINVAL;

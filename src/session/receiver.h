@@ -41,8 +41,8 @@ struct receiver_ops {
 	 * wire well. */
 	void (*close)(struct receiver *r, unsigned code, const char *reason);
 	/* The last thing said instead of open, by a bare WebSocket: an HTTP status, and how
-	 * many seconds it is to wait (0: as usual); for others NULL. `of` is the session, which
-	 * has let go of the receiver already. */
+	 * many seconds it is to wait (0: as usual); for others NULL, and they are closed. `of` is
+	 * the session, which has let go of the receiver already. */
 	void (*refuse)(struct receiver *r, const struct session *of, unsigned status,
 	    unsigned retry_after, const char *reason);
 	/* The session gives the wire up: drop it, say nothing. */

@@ -163,7 +163,7 @@ struct session {
 	char *reason;      /* of the close, if not the table's */
 };
 
-/* In zeroed memory. `is_raw`: a WebSocket without SockJS frames. */
+/* In zeroed memory. `is_raw`: messages go as they are, without SockJS frames. */
 void session_init(struct session *s, struct session_reactor *reactor,
     const struct session_limits *limits, const struct session_ops *ops, const char *transport,
     bool is_raw);

@@ -79,8 +79,11 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 	s = mem_zalloc(sizeof(*s));
 	ck_assert_ptr_nonnull(s);
 	session_init(s, &fake.reactor.sessions, &fake.base.limits, &app, t->transport->name,
-	    t->transport == &websocket_raw_transport);
+	    t->transport->is_raw);
 	accepted->session = fake.last = s;
+	accepted->held = fake.hold;
+	if (fake.hold)
+		session_hold(s);
 	return 0;
 }
 

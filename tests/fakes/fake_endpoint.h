@@ -16,6 +16,7 @@ struct fake_endpoint {
 	struct loop *loop;
 	struct session *last; /* accepted */
 	unsigned refuse_with; /* a status; 0: accept */
+	bool hold;            /* the decision is the test's */
 	int listener;
 	unsigned port;
 	char told[16384]; /* "[open]", "[message hi]", "[close 1002 ...]", "[free]" */

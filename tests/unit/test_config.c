@@ -154,7 +154,7 @@ static const struct {
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
 	    "allowed_hosts, ready_needs_backends" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
-	    "f.json: listen[0].port: unknown key; allowed: address, tls, mode" },
+	    "f.json: listen[0].port: unknown key; allowed: address, protocol, endpoint, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
 	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
@@ -195,6 +195,16 @@ static const struct {
 	{ "{\"listen\": [1]}", "f.json: listen[0]: 1 is not an address or an object with \"address\"" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"mode\": 432}]}",
 	    "f.json: listen[0].mode: 432 is not a string; allowed: \"0001\" to \"0777\", or null" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"protocol\": \"mqtt\"}]}",
+	    "f.json: listen[0].protocol: \"mqtt\" is not allowed; allowed: http stomp" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"protocol\": \"stomp\"}]}",
+	    "f.json: listen[0].endpoint: missing; with protocol \"stomp\" it is the prefix of the "
+	    "endpoint that serves this address" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"protocol\": \"stomp\", \"endpoint\": null}]}",
+	    "f.json: listen[0].endpoint: missing; with protocol \"stomp\" it is the prefix of the "
+	    "endpoint that serves this address" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"endpoint\": \"/a\"}]}",
+	    "f.json: listen[0].endpoint: means nothing with protocol \"http\"; it is for \"stomp\"" },
 	{ "{\"endpoints\": {}}", "f.json: endpoints: an object is not a list of objects" },
 	{ "{\"endpoints\": [[]]}", "f.json: endpoints[0]: [] is not an object" },
 	{ "{\"log_level\": \"loud\"}",
@@ -420,6 +430,28 @@ START_TEST(what_means_nothing_is_refused)
 	ck_assert_str_eq(
 	    c.error, "listen[1].mode: means nothing for \"127.0.0.1:0\"; it is for unix:PATH");
 	config_fini(&c);
+}
+END_TEST
+
+START_TEST(an_address_is_for_an_endpoint_of_the_configuration)
+{
+	static const char *const prefixes[] = { "/a", "/b", "/c" };
+	char text[400];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text),
+		    "{\"listen\":[{\"address\":\"127.0.0.1:0\",\"protocol\":\"stomp\","
+		    "\"endpoint\":\"%s\"}],\"endpoints\":[{\"prefix\":\"/a\","
+		    "\"application\":\"echo\"},{\"prefix\":\"/b\",\"application\":\"echo\"}]}",
+		    prefixes[i]);
+		ck_assert_int_eq(read_text(text), 0);
+		ck_assert_int_eq(config_check(&c), i < 2 ? 0 : -EINVAL);
+		if (i == 2)
+			ck_assert_str_eq(c.error,
+			    "listen[0].endpoint: \"/c\" is not the prefix of an endpoint; allowed: "
+			    "\"/a\", \"/b\"");
+		config_fini(&c);
+	}
 }
 END_TEST
 
@@ -744,6 +776,7 @@ int main(void)
 	    sizeof(unfit) / sizeof(*unfit));
 	tcase_add_test(tc, a_url_that_is_none_is_refused);
 	tcase_add_test(tc, what_means_nothing_is_refused);
+	tcase_add_test(tc, an_address_is_for_an_endpoint_of_the_configuration);
 	tcase_add_test(tc, an_error_names_the_source_before_the_key);
 	tcase_add_test(tc, a_name_that_is_not_known_today_may_be_tomorrow);
 	tcase_add_test(tc, descriptors_are_counted_as_they_are_used);

@@ -48,10 +48,11 @@ int address_parse(struct address *address, const char *url)
 		snprintf(address->host, sizeof(address->host), "%s", url + 5);
 		return 0;
 	}
-	address->tls = !strncmp(url, "https://", 8);
-	if (!address->tls && strncmp(url, "http://", 7) != 0)
+	host = strstr(url, "://");
+	if (!host || (strncmp(url, "http", 4) != 0 && strncmp(url, "stomp", 5) != 0))
 		return -EINVAL;
-	host = url + (address->tls ? 8 : 7);
+	address->tls = host[-1] == 's';
+	host += 3;
 	n = strcspn(host, "/\r\n ");
 	colon = memrchr(host, ':', n);
 	if (!colon || (size_t)(colon - host) >= sizeof(address->host))

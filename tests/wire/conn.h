@@ -40,7 +40,7 @@ struct conn {
 
 int64_t now_ms(void);
 
-/* "http://HOST:PORT", "https://HOST:PORT", "unix:PATH"; 0 or -EINVAL. */
+/* "http://HOST:PORT", "https://...", "stomp://...", "stomps://...", "unix:PATH"; 0 or -EINVAL. */
 int address_parse(struct address *address, const char *url);
 
 void conn_init(struct conn *c);
