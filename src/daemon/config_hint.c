@@ -15,6 +15,7 @@ static const char *const scopes[] = {
 	[OPTION_LISTENER] = "listen[].",
 	[OPTION_ENDPOINT] = "endpoints[].",
 	[OPTION_UPSTREAM] = "endpoints[].",
+	[OPTION_STOMP] = "endpoints[].",
 };
 
 static const char *const belongs[] = {
@@ -22,6 +23,7 @@ static const char *const belongs[] = {
 	[OPTION_LISTENER] = "into an object of listen",
 	[OPTION_ENDPOINT] = "into an endpoint",
 	[OPTION_UPSTREAM] = "into an endpoint whose application is \"upstream\"",
+	[OPTION_STOMP] = "into an endpoint whose application is \"stomp\"",
 };
 
 static const struct {
