@@ -4,8 +4,8 @@
  *
  *	options_man FRAME
  *
- * Copies the frame to standard output; a line @SERVER@, @LISTENER@, @ENDPOINT@ or
- * @UPSTREAM@ becomes the options of that scope, in mdoc.
+ * Copies the frame to standard output; a line @SERVER@, @LISTENER@, @ENDPOINT@,
+ * @UPSTREAM@ or @STOMP@ becomes the options of that scope, in mdoc.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,8 @@ static const char *type_name(const struct option *opt)
 		[OPTION_STRING] = "string",
 		[OPTION_LIST] = "list",
 		[OPTION_MODE] = "string",
+		[OPTION_PAIR] = "list",
+		[OPTION_JSON] = "JSON",
 	};
 
 	return names[opt->type];
@@ -50,6 +52,8 @@ static void put_default(const struct option *opt)
 {
 	if (opt->default_value && opt->type == OPTION_LIST)
 		put("all");
+	else if (opt->default_value && opt->type == OPTION_PAIR)
+		printf("[%s]", opt->default_value);
 	else if (opt->default_value)
 		put(opt->default_value);
 	else
@@ -91,6 +95,7 @@ int main(int argc, char **argv)
 		[OPTION_LISTENER] = "@LISTENER@\n",
 		[OPTION_ENDPOINT] = "@ENDPOINT@\n",
 		[OPTION_UPSTREAM] = "@UPSTREAM@\n",
+		[OPTION_STOMP] = "@STOMP@\n",
 	};
 	char line[1024];
 	FILE *frame = argc == 2 ? fopen(argv[1], "r") : NULL;

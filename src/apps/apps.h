@@ -7,7 +7,6 @@
 #ifndef APPS_APPS_H
 #define APPS_APPS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "sockjs.h"
@@ -22,7 +21,7 @@ struct app {
 	    char *why, size_t why_size);
 	/* Frees it, after the server has stopped. */
 	void (*stop)(void *state);
-	bool dials; /* it has the options "upstream.*" */
+	unsigned scopes; /* of options, besides those of an endpoint: 1 << OPTION_UPSTREAM... */
 };
 
 extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app;

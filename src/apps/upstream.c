@@ -5,6 +5,7 @@
 #include "upstream/upstream.h"
 
 #include "apps/apps.h"
+#include "server/options.h"
 
 static int start(struct sockjs_server *server, struct sockjs_options *options, void **state,
     char *why, size_t why_size)
@@ -28,5 +29,5 @@ const struct app upstream_app = {
 	.callbacks = &upstream_callbacks,
 	.start = start,
 	.stop = stop,
-	.dials = true,
+	.scopes = 1u << OPTION_UPSTREAM,
 };

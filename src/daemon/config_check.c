@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -168,6 +169,38 @@ static int check_upstream(struct config *c, size_t i)
 	return check_tls_means_something(c, where, i);
 }
 
+/* What stands in a header of somebody's is no proof of anything. */
+static int check_user_header(struct config *c, const char *where, const struct stomp_options *s)
+{
+	char key[CONFIG_KEY];
+
+	if (!s->user_header || c->options.server.trusted_proxies.count > 0)
+		return 0;
+	snprintf(key, sizeof(key), "%s.user_header", where);
+	return config_blame(c, -EINVAL, key,
+	    "means nothing without trusted_proxies, who alone are believed who the user is");
+}
+
+static int check_stomp(struct config *c, size_t i)
+{
+	const struct endpoint_options *e = &c->endpoints[i].options.endpoint;
+	const struct stomp_options *s = &c->endpoints[i].options.stomp;
+	uint64_t longest = s->max_head_bytes + s->max_body_bytes;
+	char where[CONFIG_WHERE], key[CONFIG_KEY];
+
+	if (!(c->endpoints[i].app->scopes >> OPTION_STOMP & 1))
+		return 0;
+	if (e->send_buffer_bytes < longest) {
+		snprintf(key, sizeof(key), "endpoints[%zu].send_buffer_bytes", i);
+		return config_blame(c, -EINVAL, key,
+		    "%" PRIu64 " is less than stomp.max_head_bytes and stomp.max_body_bytes "
+		    "together (%" PRIu64 "): such a message could be sent, but to nobody",
+		    e->send_buffer_bytes, longest);
+	}
+	snprintf(where, sizeof(where), "endpoints[%zu].stomp", i);
+	return check_user_header(c, where, s);
+}
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 static bool is_unix_address(const char *address)
@@ -293,7 +326,8 @@ int config_check(struct config *c)
 	for (size_t i = 0; i < c->listener_count && err == 0; i++)
 		err = check_listener(c, i);
 	for (size_t i = 0; i < c->endpoint_count && err == 0; i++)
-		err = check_upstream(c, i);
+		if ((err = check_upstream(c, i)) == 0)
+			err = check_stomp(c, i);
 	if (err == 0)
 		err = privs_check(c);
 	if (err == 0)

@@ -15,6 +15,7 @@ static const char *const scopes[] = {
 	[OPTION_LISTENER] = "listen[].",
 	[OPTION_ENDPOINT] = "endpoints[].",
 	[OPTION_UPSTREAM] = "endpoints[].",
+	[OPTION_STOMP] = "endpoints[].",
 };
 
 static const char *const belongs[] = {
@@ -22,6 +23,7 @@ static const char *const belongs[] = {
 	[OPTION_LISTENER] = "into an object of listen",
 	[OPTION_ENDPOINT] = "into an endpoint",
 	[OPTION_UPSTREAM] = "into an endpoint whose application is \"upstream\"",
+	[OPTION_STOMP] = "into an endpoint whose application is \"stomp\"",
 };
 
 static const struct {
@@ -54,17 +56,20 @@ static int distance(const char *option, const char *key)
 	return n > m && strcmp(option + n - m, key) == 0 && option[n - m - 1] == '.' ? 2 : -1;
 }
 
-/* The nearest of all; its distance in *nearest. */
-static const struct option *find_option(const char *key, int *nearest)
+/* The nearest of all, those of the scopes at hand before others; its distance in *nearest. */
+static const struct option *find_option(const char *key, unsigned scopes_here, int *nearest)
 {
 	size_t count;
 	const struct option *table = options_table(&count), *found = NULL;
+	int best = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int d = distance(table[i].key, key);
+		int d = distance(table[i].key, key),
+		    here = (int)(scopes_here >> table[i].scope & 1);
 
-		if (d >= 0 && (!found || d < *nearest)) {
+		if (d >= 0 && (!found || 2 * d - here < best)) {
 			found = &table[i];
+			best = 2 * d - here;
 			*nearest = d;
 		}
 	}
@@ -87,7 +92,8 @@ static bool say_nested(char *hint, size_t size, const char *key)
 	return true;
 }
 
-bool config_hint(const char *path, const char *group, const char *key, char *hint, size_t size)
+bool config_hint(const char *path, const char *group, unsigned scopes_here, const char *key,
+    char *hint, size_t size)
 {
 	const struct option *opt;
 	int d = 0;
@@ -96,7 +102,7 @@ bool config_hint(const char *path, const char *group, const char *key, char *hin
 		if (strcmp(words[i].key, key) == 0)
 			return say(
 			    hint, size, words[i].scope, words[i].path, strlen(words[i].path));
-	if (*key == '\0' || strlen(key) > 60 || !(opt = find_option(key, &d)))
+	if (*key == '\0' || strlen(key) > 60 || !(opt = find_option(key, scopes_here, &d)))
 		return false;
 	if (d == 0 && strchr(key, '.') && *group == '\0' &&
 	    strncmp(path, scopes[opt->scope], strcspn(path, "[")) == 0)

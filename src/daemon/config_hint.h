@@ -7,8 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* `path` is "" or "endpoints[0]." or "listen[0].", `group` "" or "limits.": where `key` stands.
- * True with half a sentence if it is known elsewhere. */
-bool config_hint(const char *path, const char *group, const char *key, char *hint, size_t size);
+/* `path` is "" or "endpoints[0]." or "listen[0].", `group` "" or "limits.": where `key` stands,
+ * among options of these `scopes` (1 << OPTION_*). True with half a sentence if it is known
+ * elsewhere. */
+bool config_hint(
+    const char *path, const char *group, unsigned scopes, const char *key, char *hint, size_t size);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "daemon/config_error.h"
 #include "daemon/config_hint.h"
+#include "server/json_text.h"
 
 #define MAX_FILE_BYTES (16u << 20)
 #define PATH_BYTES     160
@@ -140,7 +141,7 @@ static int unknown_key(struct reader *r, const struct place *p, const char *key)
 {
 	char keys[1500], hint[160];
 
-	if (config_hint(p->path, p->group, key, hint, sizeof(hint)))
+	if (config_hint(p->path, p->group, p->scopes, key, hint, sizeof(hint)))
 		return config_fail(r->c, -EINVAL, "%s: %s%s%.*s: unknown key here; %s", r->name,
 		    p->path, p->group, CONFIG_SHOWN, key, hint);
 	list_keys(p, keys, sizeof(keys));
@@ -183,6 +184,11 @@ static int set_text(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
+static int append(const char *text, size_t len, void *out)
+{
+	return buf_add(out, text, len);
+}
+
 /* The name of a file, from where the configuration stands: the daemon may be started anywhere. */
 static int set_file(
     struct reader *r, const struct place *p, const struct option *opt, const char *name)
@@ -198,6 +204,42 @@ static int set_file(
 	sprintf(path, "%s/%s", r->directory, name);
 	err = set_text(r, p, opt, path);
 	mem_free(path);
+	return err;
+}
+
+/* The numbers of a pair, as text: each is short, or none. */
+static int set_pair(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *array)
+{
+	char texts[2][24], index[PATH_BYTES];
+	const char *const items[] = { texts[0], texts[1] };
+	size_t count = json_array_size(array), i;
+	json_t *item;
+	int err;
+
+	json_array_foreach (array, i, item) {
+		snprintf(index, sizeof(index), "%s[%zu]", opt->key, i);
+		if (!json_is_integer(item))
+			return wrong_type(r, p->path, index, item, "a whole number");
+		if (i < 2)
+			snprintf(texts[i], sizeof(texts[i]), "%" JSON_INTEGER_FORMAT,
+			    json_integer_value(item));
+	}
+	err = options_set_list(p->options, opt, items, count);
+	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
+}
+
+static int set_json(
+    struct reader *r, const struct place *p, const struct option *opt, json_t *value)
+{
+	struct buf text = BUF_INIT;
+	int err = json_dump_callback(value, append, &text, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	if (err < 0 || buf_add(&text, "", 1) < 0)
+		err = config_no_memory(r->c);
+	else
+		err = set_text(r, p, opt, buf_data(&text));
+	buf_fini(&text);
 	return err;
 }
 
@@ -218,12 +260,17 @@ static int set_option(
 		[OPTION_STRING] = "a string",
 		[OPTION_LIST] = "a list",
 		[OPTION_MODE] = "a string",
+		[OPTION_PAIR] = "a list",
 	};
 	char text[32], wanted[400];
 	int n;
 
 	if (json_is_null(value) && options_nullable(opt))
 		return set_text(r, p, opt, NULL);
+	if (opt->type == OPTION_JSON)
+		return set_json(r, p, opt, value);
+	if (opt->type == OPTION_PAIR && json_is_array(value))
+		return set_pair(r, p, opt, value);
 	if (opt->type == OPTION_LIST && json_is_array(value))
 		return set_list(r, p, opt, value);
 	if (opt->or_one && json_is_string(value))
@@ -409,6 +456,16 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 	return read_members(r, &p, value);
 }
 
+/* What is within JSON the application reads: it is told where the configuration stands. */
+static int set_directory(struct reader *r, const struct place *p)
+{
+	const struct option *opt = options_find("stomp.directory");
+
+	if (!belongs(opt, p) || !r->directory || p->options->stomp.directory)
+		return 0;
+	return set_text(r, p, opt, r->directory);
+}
+
 static int read_endpoint(struct reader *r, size_t i, json_t *value)
 {
 	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
@@ -428,9 +485,8 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	if ((err = at(r, config_add_endpoint(r->c, prefix, application), path)) < 0)
 		return err;
 	p.options = &r->c->endpoints[r->c->endpoint_count - 1].options;
-	if (r->c->endpoints[r->c->endpoint_count - 1].app->dials)
-		p.scopes |= 1u << OPTION_UPSTREAM;
-	if ((err = read_members(r, &p, value)) < 0)
+	p.scopes |= r->c->endpoints[r->c->endpoint_count - 1].app->scopes;
+	if ((err = read_members(r, &p, value)) < 0 || (err = set_directory(r, &p)) < 0)
 		return err;
 	return check_together(r, &p);
 }
@@ -521,22 +577,6 @@ static int read_root(struct reader *r, json_t *root)
 
 /* --- text and file ---------------------------------------------------------------------------- */
 
-/* What jansson says in words of its own library, in ours. */
-static const char *json_complaint(const json_error_t *error)
-{
-	switch (json_error_code(error)) {
-	case json_error_null_character:
-	case json_error_null_byte_in_key:
-		return "a NUL character (\\u0000) is not allowed";
-	case json_error_stack_overflow:
-		return "objects and lists are nested too deeply";
-	case json_error_invalid_utf8:
-		return "this is not UTF-8";
-	default:
-		return error->text;
-	}
-}
-
 static int read_json(struct reader *r, const char *text, size_t len)
 {
 	json_error_t error;
@@ -547,7 +587,7 @@ static int read_json(struct reader *r, const char *text, size_t len)
 		return config_no_memory(r->c);
 	if (!root)
 		return config_fail(r->c, -EINVAL, "%s:%d:%d: %s", r->name, error.line, error.column,
-		    json_complaint(&error));
+		    json_text_complaint(&error));
 	err = read_root(r, root);
 	json_decref(root);
 	return err;

@@ -32,7 +32,13 @@ static json_t *list_value(const struct string_list *list)
 	return array;
 }
 
-static json_t *text_value(const struct sockjs_options *o, const struct option *opt)
+static json_t *pair_value(const uint64_t n[2])
+{
+	return json_pack("[I,I]", (json_int_t)n[0], (json_int_t)n[1]);
+}
+
+static json_t *text_value(
+    const struct sockjs_options *o, const struct option *opt, json_t *(*make)(const char *text))
 {
 	int len = options_get(o, opt, NULL, 0);
 	char *text;
@@ -43,9 +49,15 @@ static json_t *text_value(const struct sockjs_options *o, const struct option *o
 	if (!(text = mem_alloc((size_t)len + 1)))
 		return NULL;
 	options_get(o, opt, text, (size_t)len + 1);
-	value = json_string(text);
+	value = make(text);
 	mem_free(text);
 	return value;
+}
+
+/* That it is JSON was found when it was set. */
+static json_t *parse(const char *text)
+{
+	return json_loads(text, JSON_DECODE_ANY, NULL);
 }
 
 static json_t *option_value(const struct sockjs_options *o, const struct option *opt)
@@ -55,6 +67,10 @@ static json_t *option_value(const struct sockjs_options *o, const struct option 
 	switch (opt->type) {
 	case OPTION_LIST:
 		return list_value(options_list(o, opt));
+	case OPTION_PAIR:
+		return pair_value(options_pair(o, opt));
+	case OPTION_JSON:
+		return text_value(o, opt, parse);
 	case OPTION_BOOL:
 		options_get(o, opt, text, sizeof(text));
 		return json_boolean(strcmp(text, "true") == 0);
@@ -62,7 +78,7 @@ static json_t *option_value(const struct sockjs_options *o, const struct option 
 		options_get(o, opt, text, sizeof(text));
 		return json_integer((json_int_t)strtoumax(text, NULL, 10));
 	default:
-		return text_value(o, opt);
+		return text_value(o, opt, json_string);
 	}
 }
 
@@ -114,14 +130,23 @@ static json_t *listener_object(const struct config_listener *l)
 	return NULL;
 }
 
+static int add_scopes(json_t *object, const struct sockjs_options *o, unsigned scopes)
+{
+	int err = 0;
+
+	for (int scope = 0; scope < OPTION_SCOPES && err == 0; scope++)
+		if (scopes >> scope & 1)
+			err = add_options(object, o, (enum option_scope)scope);
+	return err;
+}
+
 static json_t *endpoint_object(const struct config_endpoint *e)
 {
 	json_t *object = json_object();
 
 	if (json_object_set_new(object, "prefix", json_string(e->prefix)) == 0 &&
 	    json_object_set_new(object, "application", json_string(e->app->name)) == 0 &&
-	    add_options(object, &e->options, OPTION_ENDPOINT) == 0 &&
-	    (!e->app->dials || add_options(object, &e->options, OPTION_UPSTREAM) == 0))
+	    add_scopes(object, &e->options, 1u << OPTION_ENDPOINT | e->app->scopes) == 0)
 		return object;
 	json_decref(object);
 	return NULL;

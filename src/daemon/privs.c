@@ -37,7 +37,7 @@ static uint64_t descriptors_for_a_client(const struct config *c)
 	for (size_t i = 0; i < c->listener_count; i++)
 		relays = relays || is_relayed(&c->listeners[i]);
 	for (size_t i = 0; i < c->endpoint_count; i++)
-		dials = dials || c->endpoints[i].app->dials;
+		dials = dials || (c->endpoints[i].app->scopes & 1u << OPTION_UPSTREAM);
 	return 1 + (relays ? 2 : 0) + (dials ? 1 : 0);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "server/json_text.h"
 
 #define SHOWN_VALUE         80   /* octets of a wrong value that an error repeats */
 #define ALLOWED_ORIGINS_MAX 8000 /* octets of all together */
@@ -22,15 +23,15 @@
 
 static void *field(struct sockjs_options *o, const struct option *opt)
 {
-	char *base = (char *)&o->endpoint;
+	static const size_t scopes[] = {
+		[OPTION_SERVER] = offsetof(struct sockjs_options, server),
+		[OPTION_LISTENER] = offsetof(struct sockjs_options, listener),
+		[OPTION_ENDPOINT] = offsetof(struct sockjs_options, endpoint),
+		[OPTION_UPSTREAM] = offsetof(struct sockjs_options, upstream),
+		[OPTION_STOMP] = offsetof(struct sockjs_options, stomp),
+	};
 
-	if (opt->scope == OPTION_SERVER)
-		base = (char *)&o->server;
-	else if (opt->scope == OPTION_LISTENER)
-		base = (char *)&o->listener;
-	else if (opt->scope == OPTION_UPSTREAM)
-		base = (char *)&o->upstream;
-	return base + opt->offset;
+	return (char *)o + scopes[opt->scope] + opt->offset;
 }
 
 static const void *const_field(const struct sockjs_options *o, const struct option *opt)
@@ -41,6 +42,17 @@ static const void *const_field(const struct sockjs_options *o, const struct opti
 const struct string_list *options_list(const struct sockjs_options *o, const struct option *opt)
 {
 	return const_field(o, opt);
+}
+
+const uint64_t *options_pair(const struct sockjs_options *o, const struct option *opt)
+{
+	return const_field(o, opt);
+}
+
+/* Whether its field is a char *. */
+static bool is_text(const struct option *opt)
+{
+	return opt->type == OPTION_STRING || opt->type == OPTION_JSON;
 }
 
 static void list_free(struct string_list *list)
@@ -71,7 +83,7 @@ static void field_free(struct sockjs_options *o, const struct option *opt)
 {
 	if (opt->type == OPTION_LIST) {
 		list_free(field(o, opt));
-	} else if (opt->type == OPTION_STRING) {
+	} else if (is_text(opt)) {
 		char **s = field(o, opt);
 
 		mem_free(*s);
@@ -134,18 +146,40 @@ static int refuse(struct sockjs_options *o, const struct option *opt, int err, c
 	    quote, complaint, allowed);
 }
 
-static int set_int(struct sockjs_options *o, const struct option *opt, const char *value)
+static bool is_whole_number(const char *value)
 {
 	const char *digits = value + (*value == '-');
+
+	return *digits != '\0' && digits[strspn(digits, "0123456789")] == '\0';
+}
+
+/* Of a whole number. 0, or -ERANGE: no uint64_t. */
+static int parse_number(const char *value, uint64_t *n)
+{
+	errno = 0;
+	*n = strtoull(value, NULL, 10);
+	return *value == '-' || errno == ERANGE ? -ERANGE : 0;
+}
+
+static int set_int(struct sockjs_options *o, const struct option *opt, const char *value)
+{
 	uint64_t n;
 
-	if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
+	if (!is_whole_number(value))
 		return refuse(o, opt, -EINVAL, value, "is not a whole number");
-	errno = 0;
-	n = strtoull(digits, NULL, 10);
-	if (*value == '-' || errno == ERANGE || n < opt->min || n > opt->max)
+	if (parse_number(value, &n) < 0 || n < opt->min || n > opt->max)
 		return refuse(o, opt, -ERANGE, value, "is out of range");
 	*(uint64_t *)field(o, opt) = n;
+	return 0;
+}
+
+static int set_null(struct sockjs_options *o, const struct option *opt)
+{
+	if (!options_nullable(opt))
+		return fail(o, -EINVAL, "%s: null is not allowed", opt->key);
+	field_free(o, opt);
+	if (opt->type == OPTION_MODE)
+		*(uint64_t *)field(o, opt) = 0;
 	return 0;
 }
 
@@ -193,17 +227,79 @@ static bool acceptable(const struct option *opt, const char *item)
 	return !opt->allowed || word_in(opt->allowed, item);
 }
 
-static int set_string(struct sockjs_options *o, const struct option *opt, const char *value)
+static int keep_text(struct sockjs_options *o, const struct option *opt, const char *value)
 {
-	char **s = field(o, opt), *copy;
+	char **s = field(o, opt), *copy = mem_strdup(value);
 
-	if (!acceptable(opt, value))
-		return refuse(o, opt, -EINVAL, value, "is not allowed");
-	if (!(copy = mem_strdup(value)))
+	if (!copy)
 		return out_of_memory(o);
 	mem_free(*s);
 	*s = copy;
 	return 0;
+}
+
+static int set_string(struct sockjs_options *o, const struct option *opt, const char *value)
+{
+	if (!acceptable(opt, value))
+		return refuse(o, opt, -EINVAL, value, "is not allowed");
+	return keep_text(o, opt, value);
+}
+
+/* The value is not repeated: there may be secrets in it. */
+static int set_json(struct sockjs_options *o, const struct option *opt, const char *value)
+{
+	char why[200], allowed[320];
+	bool is_null = false;
+	int err = json_text_check(value, &is_null, why, sizeof(why));
+
+	if (err == -ENOMEM)
+		return out_of_memory(o);
+	if (is_null)
+		return set_null(o, opt);
+	if (err == 0)
+		return keep_text(o, opt, value);
+	options_describe(opt, allowed, sizeof(allowed));
+	return fail(o, err,
+	    "%s: this is not JSON (%s), in which a string stands in quotes; "
+	    "allowed: %s",
+	    opt->key, why, allowed);
+}
+
+/* 0 is nothing, whatever the range. */
+static int set_pair_item(
+    struct sockjs_options *o, const struct option *opt, size_t i, const char *item, uint64_t *n)
+{
+	char allowed[100];
+	bool is_number = is_whole_number(item);
+
+	if (is_number && parse_number(item, n) == 0 &&
+	    (*n == 0 || (*n >= opt->min && *n <= opt->max)))
+		return 0;
+	options_describe_item(opt, allowed, sizeof(allowed));
+	if (is_number)
+		return fail(o, -ERANGE, "%s[%zu]: %.*s is out of range; allowed: %s", opt->key, i,
+		    SHOWN_VALUE, item, allowed);
+	return fail(o, -EINVAL, "%s[%zu]: \"%.*s\" is not a whole number; allowed: %s", opt->key, i,
+	    SHOWN_VALUE, item, allowed);
+}
+
+static int set_pair(
+    struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count)
+{
+	uint64_t n[2];
+	char allowed[200];
+	int err = 0;
+
+	if (count != 2) {
+		options_describe(opt, allowed, sizeof(allowed));
+		return fail(o, -ERANGE, "%s: a list of %zu is not a pair; allowed: %s", opt->key,
+		    count, allowed);
+	}
+	for (size_t i = 0; i < 2 && err == 0; i++)
+		err = set_pair_item(o, opt, i, items[i], &n[i]);
+	if (err == 0)
+		memcpy(field(o, opt), n, sizeof(n));
+	return err;
 }
 
 static int refuse_item(struct sockjs_options *o, const struct option *opt, size_t i,
@@ -221,7 +317,7 @@ static bool is_repeated(const char *const *items, size_t i)
 	return false;
 }
 
-int options_set_list(
+static int set_list(
     struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count)
 {
 	struct string_list list;
@@ -240,8 +336,17 @@ int options_set_list(
 		return out_of_memory(o);
 	list_free(field(o, opt));
 	*(struct string_list *)field(o, opt) = list;
-	*mark(o, opt) = true;
 	return 0;
+}
+
+int options_set_list(
+    struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count)
+{
+	int err = (opt->type == OPTION_PAIR ? set_pair : set_list)(o, opt, items, count);
+
+	if (err == 0)
+		*mark(o, opt) = true;
+	return err;
 }
 
 /* Cuts `text` at its commas in place; blanks around an item do not count. Returns how many. */
@@ -278,16 +383,6 @@ static int set_list_text(struct sockjs_options *o, const struct option *opt, con
 	return err;
 }
 
-static int set_null(struct sockjs_options *o, const struct option *opt)
-{
-	if (!options_nullable(opt))
-		return fail(o, -EINVAL, "%s: null is not allowed", opt->key);
-	field_free(o, opt);
-	if (opt->type == OPTION_MODE)
-		*(uint64_t *)field(o, opt) = 0;
-	return 0;
-}
-
 int options_set(struct sockjs_options *o, const struct option *opt, const char *value)
 {
 	static int (*const setters[])(
@@ -297,8 +392,9 @@ int options_set(struct sockjs_options *o, const struct option *opt, const char *
 		[OPTION_STRING] = set_string,
 		[OPTION_LIST] = set_list_text,
 		[OPTION_MODE] = set_mode,
+		[OPTION_PAIR] = set_list_text,
+		[OPTION_JSON] = set_json,
 	};
-
 	int err;
 
 	o->error[0] = '\0';
@@ -335,9 +431,13 @@ int options_get(const struct sockjs_options *o, const struct option *opt, char *
 		return *(const uint64_t *)f
 		           ? snprintf(text, size, "%04" PRIo64, *(const uint64_t *)f)
 		           : -1;
+	case OPTION_PAIR:
+		return snprintf(text, size, "%" PRIu64 ",%" PRIu64, ((const uint64_t *)f)[0],
+		    ((const uint64_t *)f)[1]);
 	case OPTION_LIST:
 		return get_list(f, text, size);
 	case OPTION_STRING:
+	case OPTION_JSON:
 		break;
 	}
 	return *(char *const *)f ? snprintf(text, size, "%s", *(char *const *)f) : -1;
@@ -377,13 +477,15 @@ static int dup_field(
 
 		return list_dup(field(to, opt), (const char *const *)list->items, list->count);
 	}
-	if (opt->type == OPTION_STRING) {
+	if (is_text(opt)) {
 		const char *s = *(char *const *)const_field(from, opt);
 
 		if (s && !(*(char **)field(to, opt) = mem_strdup(s)))
 			return -ENOMEM;
 	} else if (opt->type == OPTION_BOOL) {
 		*(bool *)field(to, opt) = *(const bool *)const_field(from, opt);
+	} else if (opt->type == OPTION_PAIR) {
+		memcpy(field(to, opt), const_field(from, opt), 2 * sizeof(uint64_t));
 	} else {
 		*(uint64_t *)field(to, opt) = *(const uint64_t *)const_field(from, opt);
 	}
@@ -526,14 +628,47 @@ static int check_upstream(struct sockjs_options *o)
 	return 0;
 }
 
+/* Who may come, and whether anybody can. */
+static int check_stomp_users(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (s->token_query && !s->tokens)
+		return fail(o, -EINVAL,
+		    "stomp.token_query: means nothing without stomp.tokens, which says what a "
+		    "token "
+		    "must be");
+	if (!s->anonymous && !s->users && !s->tokens && !s->user_header)
+		return fail(o, -EINVAL,
+		    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens "
+		    "and "
+		    "stomp.user_header are null");
+	return 0;
+}
+
+static int check_stomp(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (s->max_head_bytes < s->max_line_bytes)
+		return fail(o, -EINVAL,
+		    "stomp.max_head_bytes: %" PRIu64 " is less than max_line_bytes (%" PRIu64
+		    "): the head is all lines together",
+		    s->max_head_bytes, s->max_line_bytes);
+	return check_stomp_users(o);
+}
+
 int options_check(struct sockjs_options *o, enum option_scope scope)
 {
+	static int (*const checks[])(struct sockjs_options *) = {
+		[OPTION_LISTENER] = check_listener,
+		[OPTION_ENDPOINT] = check_endpoint,
+		[OPTION_UPSTREAM] = check_upstream,
+		[OPTION_STOMP] = check_stomp,
+	};
+
 	o->error[0] = '\0';
-	if (scope == OPTION_LISTENER)
-		return check_listener(o);
-	if (scope == OPTION_UPSTREAM)
-		return check_upstream(o);
-	return scope == OPTION_ENDPOINT ? check_endpoint(o) : 0;
+	return checks[scope] ? checks[scope](o) : 0;
 }
 
 /* --- the public face (sockjs.h) --------------------------------------------------------------- */

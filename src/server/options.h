@@ -20,6 +20,7 @@ enum option_scope {
 	OPTION_LISTENER,
 	OPTION_ENDPOINT,
 	OPTION_UPSTREAM,
+	OPTION_STOMP,
 	OPTION_SCOPES
 };
 
@@ -29,6 +30,9 @@ enum option_type {
 	OPTION_STRING, /* char *; NULL for null */
 	OPTION_LIST,   /* struct string_list; comma-separated as text, an array in JSON */
 	OPTION_MODE,   /* uint64_t: file permissions, octal text such as "0660" */
+	OPTION_PAIR, /* uint64_t[2], each 0, or from min to max; "10000,0" as text, an array in JSON
+	              */
+	OPTION_JSON, /* char *: any JSON value, as its text; NULL for null */
 };
 
 struct string_list {
@@ -45,9 +49,9 @@ struct option {
 	bool or_bool;              /* a string of which true and false may be so in JSON */
 	const char *default_value; /* as text; NULL for null or an empty list */
 	size_t offset;             /* of the field in the structure of its scope */
-	const char
-	    *allowed; /* of a string or the items of a list: what valid() accepts, in words; without
-	               * valid() the very words, separated by blanks; NULL: anything */
+	const char *allowed; /* of a string or the items of a list: what valid() accepts, in words;
+	                      * without valid() the very words, separated by blanks; NULL: anything.
+	                      * Of JSON: what its user makes something of, in words */
 	bool (*valid)(const char *item);
 	const char *sentence; /* what it does; used in the manual page */
 };
@@ -162,6 +166,32 @@ struct upstream_options {
 	char *tls_key;
 };
 
+/* Of an endpoint with the application "stomp", and of sockjs_broker_new(). */
+struct stomp_options {
+	char *broker;
+	char *access; /* these three: JSON, whose shape is the affair of who reads it */
+	char *users;
+	char *tokens;
+	char *directory; /* that names of files in them are relative to; NULL: the current one */
+	char *user_header;
+	char *token_query;
+	bool anonymous;
+	char *separator;          /* "/" or "." */
+	uint64_t heartbeat_ms[2]; /* what we send at least, what we want to get; 0: nothing */
+	char *errors;             /* "close" or "keep" */
+	uint64_t connect_timeout_ms;
+	uint64_t max_headers;
+	uint64_t max_line_bytes;
+	uint64_t max_head_bytes;
+	uint64_t max_body_bytes;
+	uint64_t max_subscriptions;
+	uint64_t max_transactions;
+	uint64_t max_transaction_bytes;
+	uint64_t max_sessions_per_user; /* 0: no limit; so is the next */
+	uint64_t max_failures_per_minute;
+	struct string_list conflate;
+};
+
 #define OPTIONS_MAX 160 /* rows of the table, at most */
 
 struct sockjs_options {
@@ -169,6 +199,7 @@ struct sockjs_options {
 	struct listener_options listener;
 	struct endpoint_options endpoint;
 	struct upstream_options upstream;
+	struct stomp_options stomp;
 	bool is_set[OPTIONS_MAX]; /* by row of the table: given, not just the default */
 	char error[512];
 };
@@ -189,7 +220,8 @@ const struct option *options_stray(const struct sockjs_options *o, unsigned scop
 void options_taken(struct sockjs_options *o, enum option_scope scope);
 /* As sockjs_options_set(), by the row of the table; a NULL value is null. */
 int options_set(struct sockjs_options *o, const struct option *opt, const char *value);
-/* The same for a list whose items are apart already. The error names the item by its number. */
+/* The same for a list or a pair whose items are apart already. The error names the item by its
+ * number. */
 int options_set_list(
     struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count);
 /* What no single value shows: values of one scope that do not go together. 0 or -EINVAL, with a
@@ -198,8 +230,12 @@ int options_check(struct sockjs_options *o, enum option_scope scope);
 /* What it takes, in words, for messages and the manual: "10 to 86400000 milliseconds". As
  * snprintf(). */
 int options_describe(const struct option *opt, char *text, size_t size);
+/* The same of a number alone, or of one of a pair. */
+int options_describe_item(const struct option *opt, char *text, size_t size);
 /* The items of a list. */
 const struct string_list *options_list(const struct sockjs_options *o, const struct option *opt);
+/* The two numbers of a pair. */
+const uint64_t *options_pair(const struct sockjs_options *o, const struct option *opt);
 /* One value as text, the way sockjs_options_set() takes it, into `text`; for --print-config.
  * Returns its length (as snprintf() does), or -1 for null. */
 int options_get(const struct sockjs_options *o, const struct option *opt, char *text, size_t size);

@@ -186,6 +186,31 @@ static bool valid_forwarded(const char *s)
 	return true;
 }
 
+/* As query strings have it without escapes. */
+static bool valid_parameter(const char *s)
+{
+	return strlen(s) <= 64 && only_of(s, "-._~0123456789abcdefghijklmnopqrstuvwxyz"
+	                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+static bool valid_separator(const char *s)
+{
+	return strcmp(s, "/") == 0 || strcmp(s, ".") == 0;
+}
+
+/* What broker/broker.h takes; here only what could go wrong in a file by hand. */
+static bool valid_destinations(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n < 2 || n > 1024 || s[0] != '/' || s[n - 1] == '/' || strstr(s, "//"))
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
 bool options_is_prefix(const char *s)
 {
 	size_t n = strlen(s);
@@ -220,6 +245,10 @@ bool options_is_prefix(const char *s)
 #define UPSTREAM(k, t, lo, hi, def, f) \
 	.key = "upstream." k, .scope = OPTION_UPSTREAM, .type = t, .min = lo, .max = hi, \
 	.default_value = def, .offset = offsetof(struct upstream_options, f)
+
+#define STOMP(k, t, lo, hi, def, f) \
+	.key = "stomp." k, .scope = OPTION_STOMP, .type = t, .min = lo, .max = hi, \
+	.default_value = def, .offset = offsetof(struct stomp_options, f)
 
 static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
@@ -468,6 +497,70 @@ static const struct option table[] = {
 	  .sentence = "PEM file of our own certificate and its chain, for backends that ask for it." },
 	{ UPSTREAM("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),
 	  .sentence = "PEM file of its private key." },
+
+	{ STOMP("broker", OPTION_STRING, 0, 0, "memory", broker), .allowed = "memory",
+	  .sentence = "Who brings messages to subscribers: memory is a broker within the process, which "
+		      "keeps none." },
+	{ STOMP("access", OPTION_JSON, 0, 0, NULL, access),
+	  .allowed = "\"open\" (with the quotes), or a list of rules",
+	  .sentence = "Who may send to which destinations and subscribe to them. \"open\": everybody, to "
+		      "all of them; null: nobody, to none." },
+	{ STOMP("users", OPTION_JSON, 0, 0, NULL, users),
+	  .allowed = "a list of objects, or a string, the name of a file with such a list",
+	  .sentence = "Those who log in with login and passcode; null: nobody does." },
+	{ STOMP("tokens", OPTION_JSON, 0, 0, NULL, tokens), .allowed = "an object",
+	  .sentence = "Which JSON Web Tokens are believed, by whose key they are signed; null: none." },
+	{ STOMP("directory", OPTION_STRING, 0, 0, NULL, directory),
+	  .sentence = "Names of files in users and tokens are relative to it; null: to the directory of "
+		      "the configuration file, in a program with the library to its current one." },
+	{ STOMP("user_header", OPTION_STRING, 0, 0, NULL, user_header),
+	  .valid = valid_token, .allowed = "a header name: " TOKEN,
+	  .sentence = "Request header in which a trusted proxy (see trusted_proxies), and nobody else, "
+		      "names the user; null: none." },
+	{ STOMP("token_query", OPTION_STRING, 0, 0, NULL, token_query),
+	  .valid = valid_parameter, .allowed = "at most 64 letters, digits and -._~",
+	  .sentence = "Parameter of the URL's query that may carry a token, for clients that can send it "
+		      "no other way; what stands in URLs gets into the logs of proxies. null: none." },
+	{ STOMP("anonymous", OPTION_BOOL, 0, 0, "true", anonymous),
+	  .sentence = "Whether a client may come without saying who it is; access says what such a one may "
+		      "do." },
+	{ STOMP("separator", OPTION_STRING, 0, 0, "/", separator), 
+	  .valid = valid_separator, .allowed = "\"/\" or \".\"",
+	  .sentence = "What parts a destination behind its first word, as in /topic/prices/eur or "
+		      "/topic/prices.eur." },
+	{ STOMP("heartbeat_ms", OPTION_PAIR, 100, 3600000, "10000,10000", heartbeat_ms),
+	  .sentence = "How often we send a heart-beat at least, and how often a client must; what holds is "
+		      "the longer of this and what the client says; 0: never." },
+	{ STOMP("errors", OPTION_STRING, 0, 0, "close", errors), .allowed = "close keep",
+	  .sentence = "What follows an ERROR frame: the end of the connection, as STOMP has it, or, where "
+		      "nothing but the one frame is wrong, as one that access denies, nothing." },
+	{ STOMP("connect_timeout_ms", OPTION_INT, 100, DAY_MS, "10000", connect_timeout_ms),
+	  .sentence = "Time for the CONNECT frame." },
+	{ STOMP("max_headers", OPTION_INT, 1, 128, "64", max_headers),
+	  .sentence = "Headers that a frame of a client may have." },
+	{ STOMP("max_line_bytes", OPTION_INT, 64, 65536, "16384", max_line_bytes),
+	  .sentence = "Longest header line." },
+	{ STOMP("max_head_bytes", OPTION_INT, 64, 1048576, "32768", max_head_bytes),
+	  .sentence = "All lines of a frame before its body together; at least max_line_bytes." },
+	{ STOMP("max_body_bytes", OPTION_INT, 1, GIGABYTE, "262144", max_body_bytes),
+	  .sentence = "Longest body of a frame." },
+	{ STOMP("max_subscriptions", OPTION_INT, 1, 100000, "256", max_subscriptions),
+	  .sentence = "Subscriptions that one client may have." },
+	{ STOMP("max_transactions", OPTION_INT, 0, 1000, "16", max_transactions),
+	  .sentence = "Transactions that one client may have begun; 0: none." },
+	{ STOMP("max_transaction_bytes", OPTION_INT, 0, GIGABYTE, "262144", max_transaction_bytes),
+	  .sentence = "What may wait in them until they are committed, all of one client together." },
+	{ STOMP("max_sessions_per_user", OPTION_INT, 0, 1000000, "0", max_sessions_per_user),
+	  .sentence = "Clients that may be connected at a time as one user; 0: no limit." },
+	{ STOMP("max_failures_per_minute", OPTION_INT, 0, 10000, "10", max_failures_per_minute),
+	  .sentence = "Logins from one address (of IPv6: one /64) that may fail in a minute; further ones "
+		      "are refused unseen; 0: no limit." },
+	{ STOMP("conflate", OPTION_LIST, 0, 100, NULL, conflate),
+	  .valid = valid_destinations,
+	  .allowed = "a pattern of destinations such as /topic/prices/** (* is one segment, ** at the end "
+		     "all that follow)",
+	  .sentence = "Destinations of which a subscriber that reads too slowly gets the latest message "
+		      "alone, in place of all that it has not read yet." },
 };
 /* clang-format on */
 _Static_assert(sizeof(table) / sizeof(*table) <= OPTIONS_MAX, "struct sockjs_options has no room");
@@ -507,19 +600,40 @@ bool options_is_file(const struct option *opt)
 
 bool options_nullable(const struct option *opt)
 {
-	return !opt->default_value && (opt->type == OPTION_STRING || opt->type == OPTION_MODE);
+	return !opt->default_value && opt->type != OPTION_LIST;
+}
+
+int options_describe_item(const struct option *opt, char *text, size_t size)
+{
+	const char *unit = options_unit(opt);
+
+	return snprintf(text, size, "%s%" PRIu64 " to %" PRIu64 "%s%s",
+	    opt->type == OPTION_PAIR ? "0, or " : "", opt->min, opt->max, *unit ? " " : "", unit);
+}
+
+/* "two numbers, each 0, or ..." */
+static int describe_pair(const struct option *opt, char *text, size_t size)
+{
+	char item[80];
+
+	options_describe_item(opt, item, sizeof(item));
+	return snprintf(text, size, "two numbers, each %s", item);
 }
 
 int options_describe(const struct option *opt, char *text, size_t size)
 {
-	const char *unit = options_unit(opt), *null = options_nullable(opt) ? ", or null" : "";
+	const char *null = options_nullable(opt) ? ", or null" : "";
 
 	switch (opt->type) {
 	case OPTION_BOOL:
 		return snprintf(text, size, "true, false");
 	case OPTION_INT:
-		return snprintf(text, size, "%" PRIu64 " to %" PRIu64 "%s%s", opt->min, opt->max,
-		    *unit ? " " : "", unit);
+		return options_describe_item(opt, text, size);
+	case OPTION_PAIR:
+		return describe_pair(opt, text, size);
+	case OPTION_JSON:
+		return snprintf(
+		    text, size, "%s%s", opt->allowed ? opt->allowed : "any JSON value", null);
 	case OPTION_MODE:
 		return snprintf(text, size, "\"%04" PRIo64 "\" to \"%04" PRIo64 "\"%s", opt->min,
 		    opt->max, null);

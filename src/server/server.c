@@ -216,6 +216,7 @@ static int refuse_stray(
 		[OPTION_LISTENER] = "sockjs_server_new() or sockjs_server_listen()",
 		[OPTION_ENDPOINT] = "sockjs_server_new() or sockjs_server_add()",
 		[OPTION_UPSTREAM] = "sockjsd alone",
+		[OPTION_STOMP] = "sockjs_broker_new()",
 	};
 
 	return server_fail(server, -EINVAL, "%s: not an option of %s; it is one for %s", stray->key,

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +70,9 @@ START_TEST(every_default_is_a_value_of_its_option)
 		if (table[i].default_value)
 			ck_assert_int_eq(options_set(&o, &table[i], table[i].default_value), 0);
 	}
-	for (int scope = OPTION_SERVER; scope <= OPTION_ENDPOINT; scope++)
-		ck_assert_int_eq(options_check(&o, (enum option_scope)scope), 0);
+	for (int scope = OPTION_SERVER; scope < OPTION_SCOPES; scope++)
+		if (scope != OPTION_UPSTREAM) /* which needs a URL */
+			ck_assert_int_eq(options_check(&o, (enum option_scope)scope), 0);
 	options_fini(&o);
 }
 END_TEST
@@ -154,6 +156,22 @@ static const struct {
 	{ "subprotocols", "v12.stomp,v11.stomp" },
 	{ "io_uring", "auto" },
 	{ "io_uring", "off" },
+	{ "stomp.access", "\"open\"" },
+	{ "stomp.access", "[{\"destination\": \"/topic/**\", \"send\": \"nobody\"}]" },
+	{ "stomp.access", " [ 1,\n true ] " },
+	{ "stomp.users", "\"users.json\"" },
+	{ "stomp.users", "\"\"" },
+	{ "stomp.tokens", "{}" },
+	{ "stomp.tokens", "0" },
+	{ "stomp.user_header", "X-Forwarded-User" },
+	{ "stomp.token_query", "access_token" },
+	{ "stomp.separator", "." },
+	{ "stomp.heartbeat_ms", "0,0" },
+	{ "stomp.heartbeat_ms", "100,3600000" },
+	{ "stomp.heartbeat_ms", "0,20000" },
+	{ "stomp.errors", "keep" },
+	{ "stomp.conflate", "/topic/prices/**,/topic/a b/*/c,/topic/prices.*,/\xc3\xa4" },
+	{ "stomp.directory", "." },
 };
 
 START_TEST(good_value_is_taken_and_given_back)
@@ -260,6 +278,61 @@ static const struct {
 	{ "session_cookie", "A=B", -EINVAL, "session_cookie:" },
 	{ "request_headers", "X:Y", -EINVAL, "request_headers[0]:" },
 	{ "subprotocols", "v12 stomp", -EINVAL, "subprotocols[0]:" },
+	{ "stomp.broker", "rabbitmq", -EINVAL,
+	    "stomp.broker: \"rabbitmq\" is not allowed; allowed: memory" },
+	{ "stomp.broker", NULL, -EINVAL, "stomp.broker: null is not allowed" },
+	{ "stomp.access", "open", -EINVAL,
+	    "stomp.access: this is not JSON (line 1, column 4: invalid token near 'open'), in which a "
+	    "string stands in quotes; allowed: \"open\" (with the quotes), or a list of rules, or null" },
+	{ "stomp.access", "", -EINVAL,
+	    "stomp.access: this is not JSON (line 1, column 0: unexpected token near end of file)" },
+	{ "stomp.access", " \n ", -EINVAL, "stomp.access: this is not JSON (line 2, column 1: " },
+	{ "stomp.access", "\"open\" x", -EINVAL,
+	    "stomp.access: this is not JSON (line 1, column 8: end of file expected near 'x')" },
+	{ "stomp.access", "[1,]", -EINVAL, "stomp.access: this is not JSON (line 1, column 4: " },
+	{ "stomp.access", "\"\\u0000\"", -EINVAL,
+	    "stomp.access: this is not JSON (line 1, column 8: a NUL character (\\u0000) is not allowed)" },
+	{ "stomp.access", "\"\xff\"", -EINVAL,
+	    "stomp.access: this is not JSON (line 1, column 1: this is not UTF-8)" },
+	{ "stomp.users", "users.json", -EINVAL, "stomp.users: this is not JSON (" },
+	{ "stomp.tokens", "{\"a\":1,\"a\":2}", -EINVAL,
+	    "stomp.tokens: this is not JSON (line 1, column 10: duplicate object key near '\"a\"')" },
+	{ "stomp.tokens", "{\"a\":{\"b\":1,\"b\":2}}", -EINVAL, "stomp.tokens: this is not JSON (" },
+	{ "stomp.user_header", "X User", -EINVAL,
+	    "stomp.user_header: \"X User\" is not allowed; allowed: a header name: letters, digits and " },
+	{ "stomp.user_header", "", -EINVAL, "stomp.user_header: \"\" is not allowed" },
+	{ "stomp.token_query", "a=b", -EINVAL,
+	    "stomp.token_query: \"a=b\" is not allowed; allowed: at most 64 letters, digits and -._~, or "
+	    "null" },
+	{ "stomp.separator", ":", -EINVAL, "stomp.separator: \":\" is not allowed; allowed: \"/\" or \".\"" },
+	{ "stomp.separator", "/ .", -EINVAL, "stomp.separator: \"/ .\" is not allowed" },
+	{ "stomp.heartbeat_ms", "10000", -ERANGE,
+	    "stomp.heartbeat_ms: a list of 1 is not a pair; allowed: two numbers, each 0, or 100 to 3600000 "
+	    "milliseconds" },
+	{ "stomp.heartbeat_ms", "", -ERANGE, "stomp.heartbeat_ms: a list of 0 is not a pair; allowed: " },
+	{ "stomp.heartbeat_ms", "1,2,3", -ERANGE, "stomp.heartbeat_ms: a list of 3 is not a pair" },
+	{ "stomp.heartbeat_ms", "10000,99", -ERANGE,
+	    "stomp.heartbeat_ms[1]: 99 is out of range; allowed: 0, or 100 to 3600000 milliseconds" },
+	{ "stomp.heartbeat_ms", "3600001,0", -ERANGE, "stomp.heartbeat_ms[0]: 3600001 is out of range" },
+	{ "stomp.heartbeat_ms", "0,-1", -ERANGE, "stomp.heartbeat_ms[1]: -1 is out of range" },
+	{ "stomp.heartbeat_ms", "0,18446744073709551616", -ERANGE,
+	    "stomp.heartbeat_ms[1]: 18446744073709551616 is out of range" },
+	{ "stomp.heartbeat_ms", "0,1s", -EINVAL,
+	    "stomp.heartbeat_ms[1]: \"1s\" is not a whole number; allowed: 0, or 100 to 3600000 "
+	    "milliseconds" },
+	{ "stomp.heartbeat_ms", ",", -EINVAL, "stomp.heartbeat_ms[0]: \"\" is not a whole number" },
+	{ "stomp.heartbeat_ms", NULL, -EINVAL, "stomp.heartbeat_ms: null is not allowed" },
+	{ "stomp.errors", "ignore", -EINVAL,
+	    "stomp.errors: \"ignore\" is not allowed; allowed: close keep" },
+	{ "stomp.conflate", "prices", -EINVAL,
+	    "stomp.conflate[0]: \"prices\" is not allowed; allowed: a pattern of destinations such as "
+	    "/topic/prices/**" },
+	{ "stomp.conflate", "/a,/", -EINVAL, "stomp.conflate[1]: \"/\" is not allowed" },
+	{ "stomp.conflate", "/a/", -EINVAL, "stomp.conflate[0]:" },
+	{ "stomp.conflate", "/a//b", -EINVAL, "stomp.conflate[0]:" },
+	{ "stomp.conflate", "/a\nb", -EINVAL, "stomp.conflate[0]:" },
+	{ "stomp.conflate", "/a,/b,/a", -EINVAL, "stomp.conflate[2]: \"/a\" is there twice" },
+	{ "stomp", "{}", -ENOENT, "stomp: no such option" },
 };
 /* clang-format on */
 
@@ -295,6 +368,71 @@ START_TEST(null_takes_a_string_back)
 	ck_assert_int_eq(sockjs_options_set(o, "mode", "0600"), 0);
 	ck_assert_int_eq(sockjs_options_set(o, "mode", NULL), 0);
 	ck_assert_ptr_null(got(o, "mode"));
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(null_takes_json_back_however_it_is_said)
+{
+	static const char *const nulls[] = { NULL, "null", " null\n" };
+	struct sockjs_options *o = sockjs_options_new();
+
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(*nulls); i++) {
+		ck_assert_int_eq(sockjs_options_set(o, "stomp.access", "\"open\""), 0);
+		ck_assert_str_eq(got(o, "stomp.access"), "\"open\"");
+		ck_assert_int_eq(sockjs_options_set(o, "stomp.access", nulls[i]), 0);
+		ck_assert_ptr_null(got(o, "stomp.access"));
+	}
+	sockjs_options_free(o);
+}
+END_TEST
+
+/* There are keys and hashes in it, and errors go into logs. */
+START_TEST(a_complaint_about_json_does_not_repeat_it)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	ck_assert_int_eq(
+	    sockjs_options_set(o, "stomp.tokens", "{\"secret\": \"hunter2\" x}"), -EINVAL);
+	ck_assert_ptr_null(strstr(sockjs_options_error(o), "hunter2"));
+	ck_assert_int_eq(
+	    sockjs_options_set(o, "stomp.tokens", "a-secret-of-more-than-twenty-octets"), -EINVAL);
+	ck_assert_ptr_null(strstr(sockjs_options_error(o), "more-than"));
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(json_that_is_nested_without_end_is_refused)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	char *value = malloc(1000001);
+
+	memset(value, '[', 1000000);
+	value[1000000] = '\0';
+	ck_assert_int_eq(sockjs_options_set(o, "stomp.access", value), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(sockjs_options_error(o), "nested too deeply"));
+	memset(value, 'x', 1000000);
+	ck_assert_int_eq(sockjs_options_set(o, "stomp.access", value), -EINVAL);
+	ck_assert_int_eq(sockjs_options_set(o, "stomp.heartbeat_ms", value), -ERANGE);
+	memset(value, ',', 1000000);
+	ck_assert_int_eq(sockjs_options_set(o, "stomp.heartbeat_ms", value), -ERANGE);
+	ck_assert_str_eq(got(o, "stomp.heartbeat_ms"), "10000,10000");
+	free(value);
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(the_two_numbers_of_a_pair_are_its_own)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	static const char *const items[] = { "0", "3600000" };
+
+	ck_assert_int_eq(sockjs_options_set(o, "stomp.heartbeat_ms", " 500 , 0 "), 0);
+	ck_assert_uint_eq(o->stomp.heartbeat_ms[0], 500);
+	ck_assert_uint_eq(o->stomp.heartbeat_ms[1], 0);
+	ck_assert_int_eq(options_set_list(o, options_find("stomp.heartbeat_ms"), items, 2), 0);
+	ck_assert_uint_eq(options_pair(o, options_find("stomp.heartbeat_ms"))[1], 3600000);
+	ck_assert_uint_eq(o->stomp.connect_timeout_ms, 10000);
 	sockjs_options_free(o);
 }
 END_TEST
@@ -355,6 +493,8 @@ START_TEST(a_copy_is_equal_and_its_own)
 	ck_assert_int_eq(sockjs_options_set(&from, "bind_address", "true"), 0);
 	ck_assert_int_eq(sockjs_options_set(&from, "mode", "0640"), 0);
 	ck_assert_int_eq(sockjs_options_set(&from, "threads", "3"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "stomp.heartbeat_ms", "100,200"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "stomp.access", "[1]"), 0);
 	ck_assert_int_eq(options_copy(&to, &from), 0);
 	for (size_t i = 0; i < count; i++) {
 		int n = options_get(&from, &table[i], text, sizeof(text));
@@ -367,6 +507,8 @@ START_TEST(a_copy_is_equal_and_its_own)
 	options_fini(&from);
 	ck_assert_str_eq(got(&to, "session_cookie"), "A");
 	ck_assert_uint_eq(to.endpoint.transports.count, 7);
+	ck_assert_str_eq(to.stomp.access, "[1]");
+	ck_assert_uint_eq(to.stomp.heartbeat_ms[1], 200);
 	options_fini(&to);
 }
 END_TEST
@@ -403,6 +545,13 @@ START_TEST(an_option_that_nobody_asked_for_is_stray)
 	ck_assert_str_eq(options_stray(&o, 1u << OPTION_ENDPOINT)->key, "upstream.url");
 	ck_assert_ptr_null(options_stray(&o, 1u << OPTION_UPSTREAM));
 	options_taken(&o, OPTION_UPSTREAM);
+	ck_assert_ptr_null(options_stray(&o, 0));
+	sockjs_options_set(&o, "stomp.access", "null"); /* said, and no other than the default */
+	ck_assert_str_eq(options_stray(&o, 1u << OPTION_ENDPOINT)->key, "stomp.access");
+	options_taken(&o, OPTION_STOMP);
+	sockjs_options_set(&o, "stomp.heartbeat_ms", "0,0");
+	ck_assert_str_eq(options_stray(&o, 1u << OPTION_ENDPOINT)->key, "stomp.heartbeat_ms");
+	options_taken(&o, OPTION_STOMP);
 	ck_assert_ptr_null(options_stray(&o, 0));
 	options_fini(&o);
 }
@@ -469,6 +618,56 @@ START_TEST(a_certificate_and_its_key_come_together)
 }
 END_TEST
 
+START_TEST(a_line_must_fit_into_a_head)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "stomp.max_head_bytes", "16383");
+	ck_assert_int_eq(options_check(o, OPTION_STOMP), -EINVAL);
+	ck_assert_str_eq(sockjs_options_error(o), "stomp.max_head_bytes: 16383 is less than "
+	                                          "max_line_bytes (16384): the head is all lines "
+	                                          "together");
+	sockjs_options_set(o, "stomp.max_line_bytes", "16383");
+	ck_assert_int_eq(options_check(o, OPTION_STOMP), 0);
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(a_parameter_for_tokens_needs_tokens)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "stomp.token_query", "token");
+	ck_assert_int_eq(options_check(o, OPTION_STOMP), -EINVAL);
+	ck_assert_str_eq(sockjs_options_error(o), "stomp.token_query: means nothing without "
+	                                          "stomp.tokens, which says what a token must be");
+	sockjs_options_set(o, "stomp.tokens", "{}");
+	ck_assert_int_eq(options_check(o, OPTION_STOMP), 0);
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(who_must_say_who_he_is_must_have_a_way_to)
+{
+	static const char *const ways[][2] = { { "stomp.users", "[]" }, { "stomp.tokens", "{}" },
+		{ "stomp.user_header", "X-User" } };
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "stomp.anonymous", "false");
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		ck_assert_int_eq(options_check(o, OPTION_STOMP), -EINVAL);
+		ck_assert_str_eq(sockjs_options_error(o),
+		    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens "
+		    "and "
+		    "stomp.user_header are null");
+		sockjs_options_set(o, ways[i][0], ways[i][1]);
+		ck_assert_int_eq(options_check(o, OPTION_STOMP), 0);
+		sockjs_options_set(o, ways[i][0], NULL);
+	}
+	sockjs_options_free(o);
+}
+END_TEST
+
 /* --- out of memory: every allocation fails once ----------------------------------------------- */
 
 START_TEST(no_memory_for_a_new_set_leaks_nothing)
@@ -498,6 +697,7 @@ START_TEST(no_memory_for_a_copy_leaks_nothing)
 
 	ck_assert_int_eq(options_init(&from), 0);
 	ck_assert_int_eq(sockjs_options_set(&from, "www", "/srv/www"), 0);
+	ck_assert_int_eq(sockjs_options_set(&from, "stomp.tokens", "{}"), 0);
 	do {
 		mem_fail_at(++nth);
 		err = options_copy(&to, &from);
@@ -533,6 +733,30 @@ START_TEST(no_memory_for_a_value_keeps_the_old_one)
 }
 END_TEST
 
+/* jansson takes a failure in the midst of a token for a bad token. */
+START_TEST(no_memory_for_json_keeps_the_old_value)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	unsigned long nth = 0;
+	int err;
+
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	sockjs_options_set(o, "stomp.access", "\"open\"");
+	do {
+		mem_fail_at(++nth);
+		err = sockjs_options_set(o, "stomp.access", "[{\"a\": \"b\"}, 1]");
+		mem_fail_at(0);
+		if (err < 0) {
+			ck_assert(err == -ENOMEM || err == -EINVAL);
+			ck_assert_str_eq(got(o, "stomp.access"), "\"open\"");
+		}
+	} while (err < 0);
+	ck_assert_uint_gt(nth, 6);
+	ck_assert_str_eq(got(o, "stomp.access"), "[{\"a\": \"b\"}, 1]");
+	sockjs_options_free(o);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("options");
@@ -550,6 +774,10 @@ int main(void)
 	tcase_add_loop_test(tc, bad_value_is_refused_with_a_sentence_and_changes_nothing, 0,
 	    sizeof(bad) / sizeof(*bad));
 	tcase_add_test(tc, null_takes_a_string_back);
+	tcase_add_test(tc, null_takes_json_back_however_it_is_said);
+	tcase_add_test(tc, a_complaint_about_json_does_not_repeat_it);
+	tcase_add_test(tc, json_that_is_nested_without_end_is_refused);
+	tcase_add_test(tc, the_two_numbers_of_a_pair_are_its_own);
 	tcase_add_test(tc, blanks_around_the_items_of_a_list_do_not_count);
 	tcase_add_test(tc, an_endless_value_neither_overflows_nor_fills_the_message);
 	tcase_add_test(tc, a_text_that_does_not_fit_is_cut_and_measured);
@@ -560,9 +788,13 @@ int main(void)
 	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
 	tcase_add_test(tc, allowed_origins_are_no_longer_than_a_response_has_room_for);
 	tcase_add_test(tc, a_certificate_and_its_key_come_together);
+	tcase_add_test(tc, a_line_must_fit_into_a_head);
+	tcase_add_test(tc, a_parameter_for_tokens_needs_tokens);
+	tcase_add_test(tc, who_must_say_who_he_is_must_have_a_way_to);
 	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_copy_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_value_keeps_the_old_one);
+	tcase_add_test(tc, no_memory_for_json_keeps_the_old_value);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

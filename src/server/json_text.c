@@ -1,0 +1,39 @@
+/*
+ * server/json_text.c - the one place that knows how jansson complains; see json_text.h.
+ */
+#include "server/json_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+const char *json_text_complaint(const json_error_t *error)
+{
+	switch (json_error_code(error)) {
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return "a NUL character (\\u0000) is not allowed";
+	case json_error_stack_overflow:
+		return "objects and lists are nested too deeply";
+	case json_error_invalid_utf8:
+		return "this is not UTF-8";
+	default:
+		return error->text;
+	}
+}
+
+int json_text_check(const char *text, bool *is_null, char *why, size_t size)
+{
+	json_error_t error;
+	json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+
+	*is_null = json_is_null(value);
+	if (value) {
+		json_decref(value);
+		return 0;
+	}
+	if (error.text[0] == '\0')
+		return -ENOMEM;
+	snprintf(why, size, "line %d, column %d: %s", error.line, error.column,
+	    json_text_complaint(&error));
+	return -EINVAL;
+}

@@ -1,0 +1,19 @@
+/*
+ * server/json_text.h - whether a text is JSON, and what is wrong with it in words of ours.
+ *
+ * Of configurations alone: what clients send is read by session/sockjs_payload.c.
+ */
+#ifndef SERVER_JSON_TEXT_H
+#define SERVER_JSON_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Any value, in which no key is twice. 0; -EINVAL with half a sentence in `why`; -ENOMEM. */
+int json_text_check(const char *text, bool *is_null, char *why, size_t size);
+/* What jansson says in words of its own library, in ours; "" if it had no memory to say anything.
+ */
+const char *json_text_complaint(const json_error_t *error);
+
+#endif
