@@ -1,9 +1,9 @@
 /*
- * pubsub/identity.h - who a STOMP client is: a name, its roles, the claims of its token, and until
+ * identity/identity.h - who a STOMP client is: a name, its roles, the claims of its token, and until
  * when that holds. Immutable and counted; any thread.
  */
-#ifndef PUBSUB_IDENTITY_H
-#define PUBSUB_IDENTITY_H
+#ifndef IDENTITY_IDENTITY_H
+#define IDENTITY_IDENTITY_H
 
 #include <jansson.h>
 #include <stdatomic.h>
@@ -13,10 +13,13 @@
 
 #include "base/bytes.h"
 
+#define IDENTITY_NAME_MAX 256 /* octets */
+
 struct identity {
 	atomic_uint refs;
-	char *name;          /* "": anonymous */
-	char **roles;        /* NULL-terminated; may be NULL */
+	char *name;   /* "": anonymous */
+	char **roles; /* in order, NULL-terminated; of the anonymous one NULL */
+	size_t role_count;
 	json_t *claims;      /* of a token; NULL: none. Read-only */
 	uint64_t expires_at; /* seconds since 1970; 0: never */
 };
@@ -30,5 +33,11 @@ struct identity *identity_ref(struct identity *i);
 void identity_unref(struct identity *i); /* NULL is fine */
 bool identity_is_anonymous(const struct identity *i);
 bool identity_has_role(const struct identity *i, const char *role);
+
+/* Whether somebody may be called so: not empty, not too long, no control characters. */
+bool identity_name_is_valid(struct bytes name);
+/* The claim of that name; if there is none, "a.b" is the member b of the claim a, and so on. NULL:
+ * neither. */
+json_t *identity_claim(const json_t *claims, const char *path);
 
 #endif

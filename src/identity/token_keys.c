@@ -1,0 +1,336 @@
+/*
+ * identity/token_keys.c - reads keys from the configuration; see token_keys.h.
+ */
+#include "identity/token_keys.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define KEY_FILE_MAX 65536
+
+static const char *const algorithm_names[] = {
+#define X(name, alg) alg,
+	TOKEN_ALGORITHMS(X)
+#undef X
+};
+
+enum token_algorithm token_algorithm_of(const char *alg)
+{
+	int a = 0;
+
+	while (a < TOKEN_ALGORITHM_NONE && strcmp(algorithm_names[a], alg) != 0)
+		a++;
+	return (enum token_algorithm)a;
+}
+
+const char *token_algorithm_name(enum token_algorithm a)
+{
+	return a < TOKEN_ALGORITHM_NONE ? algorithm_names[a] : "none";
+}
+
+static void key_fini(struct token_key *key)
+{
+	mem_free(key->kid);
+	EVP_PKEY_free(key->pkey);
+	if (key->secret)
+		OPENSSL_cleanse(key->secret, key->secret_len);
+	mem_free(key->secret);
+}
+
+void token_keys_fini(struct token_keys *k)
+{
+	for (size_t i = 0; i < k->count; i++)
+		key_fini(&k->keys[i]);
+	k->count = 0;
+}
+
+/* --- one key ----------------------------------------------------------------- */
+
+struct token_key *token_keys_next(struct token_keys *k, const struct reading *r, const char *path)
+{
+	struct token_key *key;
+
+	if (k->count == TOKEN_KEYS_MAX) {
+		reading_fail(r, -E2BIG, "%s: there are more than %d keys", path, TOKEN_KEYS_MAX);
+		return NULL;
+	}
+	key = &k->keys[k->count++];
+	*key = (struct token_key){ 0 };
+	return key;
+}
+
+static bool is_p256(const EVP_PKEY *pkey)
+{
+	char name[32];
+	size_t n;
+
+	return EVP_PKEY_get_group_name(pkey, name, sizeof(name), &n) > 0 &&
+	       strcmp(name, "prime256v1") == 0;
+}
+
+/* What is wrong with a key for this algorithm; NULL: nothing. */
+static const char *find_fault(const EVP_PKEY *pkey, enum token_algorithm algorithm)
+{
+	int type = pkey ? EVP_PKEY_get_base_id(pkey) : EVP_PKEY_NONE;
+
+	if (type == EVP_PKEY_NONE)
+		return "is not a public key";
+	switch (algorithm) {
+	case TOKEN_RS256:
+		if (type != EVP_PKEY_RSA)
+			return "is not an RSA key, as RS256 needs it";
+		if (EVP_PKEY_get_bits(pkey) < TOKEN_RSA_BITS_MIN)
+			return "is too short: an RSA key has 2048 bits or more";
+		return EVP_PKEY_get_bits(pkey) > TOKEN_RSA_BITS_MAX
+		           ? "is too long: an RSA key has 8192 bits or less"
+		           : NULL;
+	case TOKEN_ES256:
+		return type != EVP_PKEY_EC || !is_p256(pkey)
+		           ? "is not a key of the curve P-256, as ES256 needs it"
+		           : NULL;
+	default:
+		return type != EVP_PKEY_ED25519 ? "is not an Ed25519 key, as EdDSA needs it" : NULL;
+	}
+}
+
+int token_key_take(struct token_keys *k, const struct reading *r, const char *path,
+    enum token_algorithm algorithm, EVP_PKEY *pkey)
+{
+	const char *fault = find_fault(pkey, algorithm);
+	struct token_key *key = fault ? NULL : token_keys_next(k, r, path);
+
+	ERR_clear_error(); /* else a stream finds it, and takes it for its own */
+	if (!key) {
+		EVP_PKEY_free(pkey);
+		return fault ? reading_fail(r, -EINVAL, "%s: %s", path, fault) : -E2BIG;
+	}
+	key->algorithm = algorithm;
+	key->pkey = pkey;
+	return 0;
+}
+
+int token_key_take_secret(
+    struct token_keys *k, const struct reading *r, const char *path, struct bytes secret)
+{
+	struct token_key *key;
+
+	if (secret.n < TOKEN_SECRET_MIN || secret.n > TOKEN_SECRET_MAX)
+		return reading_fail(r, -EINVAL, "%s: a secret has %d to %d octets, this has %zu",
+		    path, TOKEN_SECRET_MIN, TOKEN_SECRET_MAX, secret.n);
+	if (!(key = token_keys_next(k, r, path)))
+		return -E2BIG;
+	key->algorithm = TOKEN_HS256;
+	key->secret = mem_alloc(secret.n);
+	if (!key->secret)
+		return reading_no_memory(r);
+	memcpy(key->secret, secret.p, secret.n);
+	key->secret_len = secret.n;
+	return 0;
+}
+
+int token_key_name(struct token_keys *k, const struct reading *r, const char *kid)
+{
+	if (!kid)
+		return 0;
+	k->keys[k->count - 1].kid = mem_strdup(kid);
+	return k->keys[k->count - 1].kid ? 0 : reading_no_memory(r);
+}
+
+/* --- files --------------------------------------------------------------------- */
+
+/* Nobody is there to be asked. */
+static int no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static EVP_PKEY *read_pem(struct bytes text)
+{
+	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+
+	BIO_free(bio);
+	return pkey;
+}
+
+static struct bytes without_newline(struct bytes text)
+{
+	if (text.n > 0 && text.p[text.n - 1] == '\n')
+		text.n--;
+	if (text.n > 0 && text.p[text.n - 1] == '\r')
+		text.n--;
+	return text;
+}
+
+/* A public key is no secret, whoever configures it as one. */
+static bool looks_like_pem(struct bytes text)
+{
+	return memmem(text.p, text.n, "-----BEGIN ", 11) != NULL;
+}
+
+static int take_secret(
+    struct token_keys *k, const struct reading *r, const char *path, struct bytes secret)
+{
+	if (looks_like_pem(secret))
+		return reading_fail(
+		    r, -EINVAL, "%s: is a key in PEM, and HS256 needs a secret", path);
+	return token_key_take_secret(k, r, path, secret);
+}
+
+static int read_key_file(struct token_keys *k, const struct reading *r, const char *path,
+    const char *name, enum token_algorithm algorithm)
+{
+	struct buf text = BUF_INIT;
+	int err = reading_file(r, path, name, KEY_FILE_MAX, &text);
+	struct bytes all = { buf_data(&text), buf_len(&text) };
+
+	if (err == 0 && algorithm == TOKEN_HS256)
+		err = take_secret(k, r, path, without_newline(all));
+	else if (err == 0)
+		err = token_key_take(k, r, path, algorithm, read_pem(all));
+	reading_wipe(&text);
+	return err;
+}
+
+/* --- the configuration ----------------------------------------------------------- */
+
+/* An object that says where keys are. */
+struct source {
+	const char *key_file, *secret, *jwks_file, *kid;
+	enum token_algorithm algorithm;
+};
+
+static int read_algorithm(
+    const struct reading *r, const char *path, const json_t *config, enum token_algorithm *out)
+{
+	const char *name = NULL;
+	int err = reading_string(r, path, config, "algorithm", &name);
+
+	if (err < 0 || !name)
+		return err;
+	*out = token_algorithm_of(name);
+	if (*out == TOKEN_ALGORITHM_NONE)
+		return reading_fail(
+		    r, -EINVAL, "%s.algorithm: is none of HS256, RS256, ES256 and EdDSA", path);
+	return 0;
+}
+
+static int read_source(
+    const struct reading *r, const char *path, const json_t *config, struct source *s)
+{
+	const struct {
+		const char *key;
+		const char **out;
+	} words[] = { { "key_file", &s->key_file }, { "secret", &s->secret },
+		{ "jwks_file", &s->jwks_file }, { "kid", &s->kid } };
+	int err = read_algorithm(r, path, config, &s->algorithm);
+
+	for (size_t i = 0; err == 0 && i < sizeof(words) / sizeof(words[0]); i++)
+		err = reading_string(r, path, config, words[i].key, words[i].out);
+	if (err < 0)
+		return err;
+	if (!s->key_file + !s->secret + !s->jwks_file != 2)
+		return reading_fail(r, -EINVAL,
+		    "%s: exactly one of key_file, secret and jwks_file says where the key is",
+		    path);
+	if (s->jwks_file && s->kid)
+		return reading_fail(r, -EINVAL, "%s.kid: the keys of a set have names", path);
+	if (!s->jwks_file && s->algorithm == TOKEN_ALGORITHM_NONE)
+		return reading_fail(r, -EINVAL, "%s.algorithm: is needed", path);
+	if (s->secret && s->algorithm != TOKEN_HS256)
+		return reading_fail(r, -EINVAL, "%s.secret: is for HS256 alone", path);
+	return 0;
+}
+
+/* `algorithm` is what counts if the object says none. */
+static int read_keys_of(struct token_keys *k, const struct reading *r, const char *path,
+    const json_t *config, enum token_algorithm algorithm)
+{
+	struct source s = { .algorithm = algorithm };
+	char at[READING_PATH];
+	int err = read_source(r, path, config, &s);
+
+	if (err < 0)
+		return err;
+	reading_path(
+	    at, "%s.%s", path, s.key_file ? "key_file" : (s.secret ? "secret" : "jwks_file"));
+	if (s.jwks_file)
+		return token_jwks_read(k, r, at, s.jwks_file, s.algorithm);
+	if (s.secret)
+		err = take_secret(k, r, at, bytes_of(s.secret));
+	else
+		err = read_key_file(k, r, at, s.key_file, s.algorithm);
+	return err < 0 ? err : token_key_name(k, r, s.kid);
+}
+
+static int read_list(struct token_keys *k, const struct reading *r, const char *path,
+    const json_t *config, const json_t *list)
+{
+	static const char *const words[] = { TOKEN_KEY_WORDS, "kid", NULL };
+	enum token_algorithm algorithm = TOKEN_ALGORITHM_NONE;
+	char at[READING_PATH];
+	const json_t *value;
+	size_t i;
+	int err = read_algorithm(r, path, config, &algorithm);
+
+	if (err == 0 && json_array_size(list) == 0)
+		err = reading_fail(r, -EINVAL, "%s.keys: is not a list of keys, or empty", path);
+	json_array_foreach (list, i, value) {
+		reading_path(at, "%s.keys[%zu]", path, i);
+		if (err == 0)
+			err = reading_keys(r, at, value, words);
+		if (err == 0)
+			err = read_keys_of(k, r, at, value, algorithm);
+	}
+	return err;
+}
+
+static bool are_the_same(const struct token_key *a, const struct token_key *b)
+{
+	return a->algorithm == b->algorithm && a->kid && b->kid && strcmp(a->kid, b->kid) == 0;
+}
+
+/* So that little work is done for a token: one key with its name, and few without any. */
+static int check_names(const struct token_keys *k, const struct reading *r, const char *path)
+{
+	size_t unnamed = 0;
+
+	for (size_t i = 0; i < k->count; i++) {
+		unnamed += !k->keys[i].kid;
+		for (size_t j = 0; j < i; j++)
+			if (are_the_same(&k->keys[i], &k->keys[j]))
+				return reading_fail(r, -EINVAL,
+				    "%s: two keys have the kid \"%.64s\"", path, k->keys[i].kid);
+	}
+	if (unnamed > TOKEN_KEYS_UNNAMED_MAX)
+		return reading_fail(
+		    r, -EINVAL, "%s: more than %d keys have no kid", path, TOKEN_KEYS_UNNAMED_MAX);
+	return 0;
+}
+
+int token_keys_read(
+    struct token_keys *k, const struct reading *r, const char *path, const json_t *config)
+{
+	const json_t *list = json_object_get(config, "keys");
+	int err;
+
+	if (list && (json_object_get(config, "key_file") || json_object_get(config, "secret") ||
+	                json_object_get(config, "jwks_file")))
+		return reading_fail(r, -EINVAL,
+		    "%s.keys: key_file, secret and jwks_file belong "
+		    "into the list if there is one",
+		    path);
+	if (list)
+		err = read_list(k, r, path, config, list);
+	else
+		err = read_keys_of(k, r, path, config, TOKEN_ALGORITHM_NONE);
+	return err < 0 ? err : check_names(k, r, path);
+}
