@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
-#include "pubsub/passwords.h"
+#include "identity/passwords.h"
 
 #define PASSWORD_MAX 1024 /* octets; passwords_hash() takes no more */
 #define PHC_MAX      256

@@ -1,6 +1,6 @@
 /*
  * identity/token_claims.h - what a token whose signature is good says, and whether that is enough.
- * For src/pubsub/ alone.
+ * For src/identity/ alone.
  */
 #ifndef IDENTITY_TOKEN_CLAIMS_H
 #define IDENTITY_TOKEN_CLAIMS_H

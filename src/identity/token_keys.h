@@ -1,6 +1,6 @@
 /*
  * identity/token_keys.h - the keys that tokens are verified with, each for one algorithm. For
- * src/pubsub/ alone.
+ * src/identity/ alone.
  *
  * Reading order of what checks tokens: tokens.c (the parts of a token, and the configuration),
  * token_keys.c and token_jwk.c (keys from files), token_signature.c, token_claims.c.

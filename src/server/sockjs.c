@@ -229,6 +229,13 @@ int sockjs_handshake_is_tls(const struct sockjs_handshake *h)
 	return h->t->client.is_tls;
 }
 
+int sockjs_handshake_is_trusted(const struct sockjs_handshake *h)
+{
+	const struct http_request *r = h->t->http;
+
+	return r && http_trusts(&h->endpoint->server->trust, http_request_peer(r));
+}
+
 const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name)
 {
 	const struct string_list *allowed = &h->endpoint->options.request_headers;
