@@ -48,11 +48,11 @@ static struct broker_user *find_user(
 
 static struct broker_user *add_user(struct broker_part *part, struct bytes name, uint64_t hash)
 {
-	struct broker_user *user = mem_alloc(sizeof(*user) + name.n);
+	struct broker_user *user = mem_alloc(offsetof(struct broker_user, name) + name.n);
 
 	if (!user)
 		return NULL;
-	list_init(&user->members);
+	user->first = NULL;
 	user->name_len = (uint16_t)name.n;
 	memcpy(user->name, name.p, name.n);
 	if (map_insert_hashed(&part->users, &user->by_name, hash) < 0) {
@@ -63,12 +63,30 @@ static struct broker_user *add_user(struct broker_part *part, struct bytes name,
 	return user;
 }
 
+static struct broker_member *next_of_user(const struct broker_member *m)
+{
+	return container_of(m->of_user.next, struct broker_member, of_user);
+}
+
+static void enter_user(struct broker_user *user, struct broker_member *m)
+{
+	if (user->first)
+		list_append(&user->first->of_user, &m->of_user);
+	else
+		user->first = m;
+}
+
 static void leave_user(struct broker_member *m)
 {
 	struct broker_part *part = m->kind->part;
+	struct broker_member *next = next_of_user(m);
 
+	if (!m->user)
+		return;
 	list_remove(&m->of_user);
-	if (!m->user || !list_empty(&m->user->members))
+	if (m->user->first == m)
+		m->user->first = next;
+	if (next != m)
 		return;
 	map_remove(&part->users, &m->user->by_name);
 	mem_free(m->user);
@@ -88,7 +106,7 @@ static int join_user(struct broker_member *m, struct bytes name)
 		m->user = add_user(part, name, hash);
 	if (!m->user)
 		return -ENOMEM;
-	list_append(&m->user->members, &m->of_user);
+	enter_user(m->user, m);
 	return 0;
 }
 
@@ -201,10 +219,12 @@ void broker_each_member(
 static void each_of(
     struct broker_user *user, void (*fn)(struct broker_member *m, void *arg), void *arg)
 {
-	struct list *pos;
+	struct broker_member *m = user->first;
 
-	list_foreach (pos, &user->members)
-		fn(container_of(pos, struct broker_member, of_user), arg);
+	do {
+		fn(m, arg);
+		m = next_of_user(m);
+	} while (m != user->first);
 }
 
 void broker_each_of_user(struct broker_part *part, struct bytes name,
@@ -266,11 +286,17 @@ static int resize(struct broker_audience *a, uint32_t cap)
 	return 0;
 }
 
-static int audience_add(struct broker_audience *a, struct broker_entry entry)
+/* By a half, so that little is unused. */
+static int grow(struct broker_audience *a)
 {
 	if (a->cap > UINT32_MAX / 2)
 		return -ENOMEM;
-	if (a->count == a->cap && resize(a, a->cap ? a->cap * 2 : 1) < 0)
+	return resize(a, a->cap + a->cap / 2 + 1);
+}
+
+static int audience_add(struct broker_audience *a, struct broker_entry entry)
+{
+	if (a->count == a->cap && grow(a) < 0)
 		return -ENOMEM;
 	entry.subscription->audience = a;
 	entry.subscription->index = a->count;

@@ -88,7 +88,7 @@ struct broker_own {
 
 struct broker_user {
 	struct map_node by_name;
-	struct list members;
+	struct broker_member *first; /* of its members, who are a ring without a head */
 	uint16_t name_len;
 	char name[];
 };
