@@ -176,8 +176,8 @@ SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
-/* Whether the request comes from a proxy that the server trusts (option trusted_proxies), so that what
- * it says of the client in headers of its own may be believed. */
+/* Whether the request comes from a proxy that the server trusts (option trusted_proxies), so that
+ * what it says of the client in headers of its own may be believed. */
 SOCKJS_API int sockjs_handshake_is_trusted(const struct sockjs_handshake *h);
 /* A request header by name (any case); NULL if absent or not in the option request_headers, which
  * is the list of those an application may see. Cookie only if listed there. Several lines of one
@@ -253,16 +253,16 @@ SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);
 SOCKJS_API const char *sockjs_transport(const struct sockjs_session *s);
 /* The subprotocol chosen, or NULL. */
 SOCKJS_API const char *sockjs_subprotocol(const struct sockjs_session *s);
-/* The client's address, as sockjs_handshake_remote(). */
+/* The client's address, as sockjs_handshake_remote(); valid until this thread calls it again. */
 SOCKJS_API const char *sockjs_remote(const struct sockjs_session *s);
 /* Milliseconds since the client last gave a sign of life: a message, a pong, a poll that came back.
  */
 SOCKJS_API unsigned long sockjs_heard_ago(const struct sockjs_session *s);
 /* Milliseconds since the client was last sent anything. */
 SOCKJS_API unsigned long sockjs_said_ago(const struct sockjs_session *s);
-/* Says that the application itself sends something at least every so many milliseconds, as a protocol
- * with heart-beats of its own does; 0: no more. A SockJS client then gets no `h` if these would not
- * come more often (heartbeat_delay_ms). */
+/* Says that the application itself sends something at least every so many milliseconds, as a
+ * protocol with heart-beats of its own does; 0: no more. A SockJS client then gets no `h` if these
+ * would not come more often (heartbeat_delay_ms). */
 SOCKJS_API void sockjs_set_heartbeat(struct sockjs_session *s, unsigned every_ms);
 /* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each
  * message that waits; what send_buffer_bytes is about. */
@@ -398,10 +398,10 @@ SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefi
 /* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
  * NULL; it has options of an address alone: protocol, endpoint, tls.certificate, tls.key, mode.
  * With protocol "stomp" it is not for HTTP but for one endpoint, by raw TCP (or TLS): that of the
- * prefix `endpoint`, which has been added before. May be called several times. 0; -EINVAL: not an address,
- * an option of something else, one that means nothing there (mode without a unix socket, endpoint
- * without protocol "stomp"), or no such endpoint; -EBUSY: running; or what the kernel says.
- * sockjs_server_error() has a sentence. */
+ * prefix `endpoint`, which has been added before. May be called several times. 0; -EINVAL: not an
+ * address, an option of something else, one that means nothing there (mode without a unix socket,
+ * endpoint without protocol "stomp"), or no such endpoint; -EBUSY: running; or what the kernel
+ * says. sockjs_server_error() has a sentence. */
 SOCKJS_API int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o);
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "stomp://...", "stomps://..."

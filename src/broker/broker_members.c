@@ -1,9 +1,6 @@
 /*
- * broker/broker_members.c - who is there in a part, and what they have subscribed; see broker.h.
- *
- * Patterns for all stand in the part's trie; at a node, the subscribers of one kind are a dense
- * array (an audience), so that a delivery reads one entry. "/user/rest" is kept with its member
- * alone and looked for only when a message is for that member: no pattern of another finds it.
+ * broker/broker_members.c - who is there in a part: sessions, users, and whom a private message
+ * finds; see broker.h.
  */
 #include <assert.h>
 #include <errno.h>
@@ -48,11 +45,11 @@ static struct broker_user *find_user(
 
 static struct broker_user *add_user(struct broker_part *part, struct bytes name, uint64_t hash)
 {
-	struct broker_user *user = mem_alloc(sizeof(*user) + name.n);
+	struct broker_user *user = mem_alloc(offsetof(struct broker_user, name) + name.n);
 
 	if (!user)
 		return NULL;
-	list_init(&user->members);
+	user->first = NULL;
 	user->name_len = (uint16_t)name.n;
 	memcpy(user->name, name.p, name.n);
 	if (map_insert_hashed(&part->users, &user->by_name, hash) < 0) {
@@ -63,12 +60,30 @@ static struct broker_user *add_user(struct broker_part *part, struct bytes name,
 	return user;
 }
 
+static struct broker_member *next_of_user(const struct broker_member *m)
+{
+	return container_of(m->of_user.next, struct broker_member, of_user);
+}
+
+static void enter_user(struct broker_user *user, struct broker_member *m)
+{
+	if (user->first)
+		list_append(&user->first->of_user, &m->of_user);
+	else
+		user->first = m;
+}
+
 static void leave_user(struct broker_member *m)
 {
 	struct broker_part *part = m->kind->part;
+	struct broker_member *next = next_of_user(m);
 
+	if (!m->user)
+		return;
 	list_remove(&m->of_user);
-	if (!m->user || !list_empty(&m->user->members))
+	if (m->user->first == m)
+		m->user->first = next;
+	if (next != m)
 		return;
 	map_remove(&part->users, &m->user->by_name);
 	mem_free(m->user);
@@ -88,7 +103,7 @@ static int join_user(struct broker_member *m, struct bytes name)
 		m->user = add_user(part, name, hash);
 	if (!m->user)
 		return -ENOMEM;
-	list_append(&m->user->members, &m->of_user);
+	enter_user(m->user, m);
 	return 0;
 }
 
@@ -201,10 +216,12 @@ void broker_each_member(
 static void each_of(
     struct broker_user *user, void (*fn)(struct broker_member *m, void *arg), void *arg)
 {
-	struct list *pos;
+	struct broker_member *m = user->first;
 
-	list_foreach (pos, &user->members)
-		fn(container_of(pos, struct broker_member, of_user), arg);
+	do {
+		fn(m, arg);
+		m = next_of_user(m);
+	} while (m != user->first);
 }
 
 void broker_each_of_user(struct broker_part *part, struct bytes name,
@@ -214,197 +231,6 @@ void broker_each_of_user(struct broker_part *part, struct bytes name,
 
 	if (user)
 		each_of(user, fn, arg);
-}
-
-/* --- audiences ----------------------------------------------------------- */
-
-static struct broker_audience *add_audience(
-    struct broker_node *node, struct broker_kind *kind, struct bytes pattern)
-{
-	struct broker_audience *a = mem_alloc(sizeof(*a) + pattern.n);
-
-	if (!a)
-		return NULL;
-	*a = (struct broker_audience){ .next = node->audience, .kind = kind, .node = node };
-	a->pattern_len = (uint16_t)pattern.n;
-	memcpy(a->pattern, pattern.p, pattern.n);
-	node->audience = a;
-	return a;
-}
-
-static struct broker_audience *audience_of(
-    struct broker_node *node, struct broker_kind *kind, struct bytes pattern)
-{
-	for (struct broker_audience *a = node->audience; a; a = a->next)
-		if (a->kind == kind)
-			return a;
-	return add_audience(node, kind, pattern);
-}
-
-/* Frees an audience in which nobody is left. */
-static void prune_audience(struct broker_audience *a)
-{
-	struct broker_audience **link = &a->node->audience;
-
-	if (a->count > 0)
-		return;
-	while (*link != a)
-		link = &(*link)->next;
-	*link = a->next;
-	mem_free(a->entries);
-	mem_free(a);
-}
-
-static int resize(struct broker_audience *a, uint32_t cap)
-{
-	struct broker_entry *entries = mem_realloc_array(a->entries, cap, sizeof(*entries));
-
-	if (!entries)
-		return -ENOMEM;
-	a->entries = entries;
-	a->cap = cap;
-	return 0;
-}
-
-static int audience_add(struct broker_audience *a, struct broker_entry entry)
-{
-	if (a->cap > UINT32_MAX / 2)
-		return -ENOMEM;
-	if (a->count == a->cap && resize(a, a->cap ? a->cap * 2 : 1) < 0)
-		return -ENOMEM;
-	entry.subscription->audience = a;
-	entry.subscription->index = a->count;
-	a->entries[a->count++] = entry;
-	return 0;
-}
-
-/* The last one takes the place. */
-static void audience_remove(struct broker_audience *a, uint32_t index)
-{
-	struct broker_entry last = a->entries[--a->count];
-
-	a->entries[index] = last;
-	last.subscription->index = index;
-	if (a->cap > 4 && a->count <= a->cap / 4)
-		(void)resize(a, a->cap / 2); /* if not, it stays as it is */
-}
-
-/* --- subscribing --------------------------------------------------------- */
-
-static int enter(struct broker_part *part, struct bytes pattern, struct broker_entry entry)
-{
-	struct broker_node *node = broker_trie_add(&part->trie, pattern);
-	struct broker_audience *a;
-	int err;
-
-	if (!node)
-		return -ENOMEM;
-	a = audience_of(node, entry.subscription->member->kind, pattern);
-	err = a ? audience_add(a, entry) : -ENOMEM;
-	if (err < 0) {
-		if (a)
-			prune_audience(a);
-		broker_trie_prune(&part->trie, node);
-	}
-	part->counters.nodes = part->trie.nodes;
-	return err;
-}
-
-static int subscribe(struct broker_member *m, struct bytes pattern, struct broker_entry entry,
-    struct broker_subscription **out)
-{
-	struct broker_subscription *s = mem_alloc(sizeof(*s));
-	int err;
-
-	if (!s)
-		return -ENOMEM;
-	*s = (struct broker_subscription){ .member = m };
-	entry.subscription = s;
-	err = enter(m->kind->part, pattern, entry);
-	if (err < 0) {
-		mem_free(s);
-		return err;
-	}
-	list_append(&m->subscriptions, &s->of_member);
-	*out = s;
-	return 0;
-}
-
-static int subscribe_own(struct broker_member *m, struct bytes pattern, struct broker_entry entry,
-    struct broker_subscription **out)
-{
-	struct broker_own *own = mem_alloc(sizeof(*own) + pattern.n);
-
-	if (!own)
-		return -ENOMEM;
-	*own = (struct broker_own){ .base = { .member = m }, .entry = entry };
-	own->is_plain = !memchr(pattern.p, '*', pattern.n);
-	own->pattern_len = (uint16_t)pattern.n;
-	memcpy(own->pattern, pattern.p, pattern.n);
-	list_prepend(&m->subscriptions, &own->base.of_member);
-	*out = &own->base;
-	return 0;
-}
-
-int broker_subscribe(struct broker_member *m, struct bytes pattern, void *receiver, uintptr_t label,
-    struct broker_subscription **out)
-{
-	struct broker_part *part = m->kind->part;
-	const struct broker *b = part->broker;
-	struct broker_entry entry = { .receiver = receiver, .label = label };
-	int err;
-
-	assert(!part->busy);
-	if (!broker_pattern_is_valid(b, pattern))
-		return -EINVAL;
-	if (b->limits.max_subscriptions && m->count >= b->limits.max_subscriptions)
-		return -ENOSPC;
-	if (broker_name_is_private(pattern))
-		err = subscribe_own(m, pattern, entry, out);
-	else
-		err = subscribe(m, pattern, entry, out);
-	if (err < 0)
-		return err;
-	m->count++;
-	part->counters.subscriptions++;
-	return 0;
-}
-
-/* Out of its audience, and that out of the trie if it was the last. */
-static void withdraw(struct broker_part *part, struct broker_subscription *s)
-{
-	struct broker_node *node = s->audience->node;
-
-	audience_remove(s->audience, s->index);
-	prune_audience(s->audience);
-	broker_trie_prune(&part->trie, node);
-	part->counters.nodes = part->trie.nodes;
-}
-
-void broker_unsubscribe(struct broker_subscription *s)
-{
-	struct broker_part *part = s->member->kind->part;
-
-	assert(!part->busy);
-	list_remove(&s->of_member);
-	s->member->count--;
-	part->counters.subscriptions--;
-	if (s->audience) {
-		withdraw(part, s);
-		mem_free(s);
-	} else {
-		mem_free(container_of(s, struct broker_own, base));
-	}
-}
-
-struct bytes broker_subscription_pattern(const struct broker_subscription *s)
-{
-	const struct broker_own *own;
-
-	if (s->audience)
-		return (struct bytes){ s->audience->pattern, s->audience->pattern_len };
-	own = container_of(s, struct broker_own, base);
-	return (struct bytes){ own->pattern, own->pattern_len };
 }
 
 /* --- private messages ---------------------------------------------------- */

@@ -1,8 +1,8 @@
 /*
  * broker/broker_private.h - what the files of the broker share; for them alone.
  *
- * Read broker_name.c (texts), broker_trie.c (who may match), broker_members.c (who is there and
- * what they have subscribed), broker.c (publishing).
+ * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
+ * there), broker_subscribe.c (what they have subscribed), broker.c (publishing).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
@@ -88,7 +88,7 @@ struct broker_own {
 
 struct broker_user {
 	struct map_node by_name;
-	struct list members;
+	struct broker_member *first; /* of its members, who are a ring without a head */
 	uint16_t name_len;
 	char name[];
 };

@@ -211,6 +211,7 @@ struct client_extra *client_extra(struct sockjs_client *c)
 	if (!e)
 		return NULL;
 	list_init(&e->attributes);
+	list_init(&e->transactions);
 	e->client = c;
 	return e;
 }
@@ -225,7 +226,6 @@ static int on_handshake(struct sockjs_handshake *h, void *app)
 		return 503;
 	stomp_conn_init(&c->conn, &conn_ops, &b->settings);
 	list_init(&c->subscriptions);
-	list_init(&c->transactions);
 	c->who = identity_ref(identity_anonymous());
 	status = connect_handshake(h, b, c);
 	if (status == 0)

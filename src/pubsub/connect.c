@@ -460,8 +460,8 @@ static void identify(
 
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 {
-	struct published *connect = published_new(c->part->broker, &c->part->scratch,
-	    (struct bytes){ "", 0 }, f->headers, f->header_count, (struct bytes){ 0 });
+	struct published *connect = published_new(&c->part->scratch, (struct bytes){ "", 0 },
+	    f->headers, f->header_count, (struct bytes){ 0 });
 
 	if (!connect) {
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");

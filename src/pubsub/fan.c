@@ -189,7 +189,7 @@ static void send_intercepted(struct sockjs_client *c, const struct label *l, str
 		dropped(c->part, DROP_VETOED);
 		return;
 	}
-	own = published_from(b, &c->part->scratch, &view);
+	own = published_from(&c->part->scratch, &view);
 	if (own) {
 		own->base.owner = p->base.owner;
 		own->base.sequence = p->base.sequence;

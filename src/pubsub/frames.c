@@ -20,7 +20,7 @@ struct held {
 };
 
 struct transaction {
-	struct list node; /* client->transactions */
+	struct list node; /* client_extra.transactions */
 	struct list held;
 	size_t name_len;
 	char name[];
@@ -30,7 +30,9 @@ static struct transaction *find_transaction(const struct sockjs_client *c, struc
 {
 	struct list *pos;
 
-	list_foreach (pos, &c->transactions) {
+	if (!c->extra)
+		return NULL;
+	list_foreach (pos, &c->extra->transactions) {
 		struct transaction *t = container_of(pos, struct transaction, node);
 
 		if (bytes_equal((struct bytes){ t->name, t->name_len }, name))
@@ -85,7 +87,7 @@ static enum stomp_error begin(
 	t->name_len = name.n;
 	if (name.n)
 		memcpy(t->name, name.p, name.n);
-	list_append(&c->transactions, &t->node);
+	list_append(&e->transactions, &t->node);
 	e->transaction_count++;
 	return STOMP_OK;
 }
@@ -167,7 +169,7 @@ static enum stomp_error intercept(struct sockjs_client *c, struct published **p)
 	err = hooks_verdict(b->hooks.incoming(c, &view, b->hooks_arg));
 	if (err != STOMP_OK)
 		return err;
-	changed = published_from(b, &c->part->scratch, &view);
+	changed = published_from(&c->part->scratch, &view);
 	if (!changed)
 		return STOMP_E_INTERNAL;
 	broker_message_unref(&(*p)->base);
@@ -484,7 +486,7 @@ void frames_forget(struct sockjs_client *c)
 	while (!list_empty(&c->subscriptions))
 		subscription_free(
 		    c, container_of(list_first(&c->subscriptions), struct subscription, node));
-	while (!list_empty(&c->transactions))
+	while (c->extra && !list_empty(&c->extra->transactions))
 		transaction_free(
-		    c, container_of(list_first(&c->transactions), struct transaction, node));
+		    c, container_of(list_first(&c->extra->transactions), struct transaction, node));
 }

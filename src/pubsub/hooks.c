@@ -50,7 +50,7 @@ int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publicati
 	if (!p->destination || !has_names(p) ||
 	    !broker_destination_is_valid(b->topics, bytes_of(p->destination)))
 		return -EINVAL;
-	message = published_from(b, &scratch, p);
+	message = published_from(&scratch, p);
 	buf_fini(&scratch);
 	if (!message)
 		return -ENOMEM;

@@ -150,8 +150,7 @@ static struct bytes body_in_tail(const struct published *p, size_t n)
 
 /* What subscribers see of a private destination: "/user/NAME/queue/x" is "/user/queue/x" to them.
  */
-static struct bytes shown_of(
-    const struct sockjs_broker *b, struct bytes destination, char text[BROKER_DESTINATION_MAX])
+static struct bytes shown_of(struct bytes destination, char text[BROKER_DESTINATION_MAX])
 {
 	static const struct bytes private = { "/user/", 6 };
 	const char *rest;
@@ -160,7 +159,7 @@ static struct bytes shown_of(
 	if (destination.n <= private.n || destination.n > BROKER_DESTINATION_MAX ||
 	    memcmp(destination.p, private.p, private.n) != 0)
 		return destination;
-	rest = memchr(destination.p + private.n, b->separator, destination.n - private.n);
+	rest = memchr(destination.p + private.n, '/', destination.n - private.n);
 	if (!rest++)
 		return destination;
 	n = (size_t)(destination.p + destination.n - rest);
@@ -169,12 +168,11 @@ static struct bytes shown_of(
 	return (struct bytes){ text, private.n + n };
 }
 
-struct published *published_new(const struct sockjs_broker *b, struct buf *scratch,
-    struct bytes destination, const struct stomp_header *headers, size_t header_count,
-    struct bytes body)
+struct published *published_new(struct buf *scratch, struct bytes destination,
+    const struct stomp_header *headers, size_t header_count, struct bytes body)
 {
 	char text[BROKER_DESTINATION_MAX];
-	struct source from = { shown_of(b, destination, text), headers, header_count, body };
+	struct source from = { shown_of(destination, text), headers, header_count, body };
 	size_t ends[3], count, texts = size_of_texts(destination, &from, &count);
 	struct published *p = NULL;
 	bool surrogates = false;
@@ -198,8 +196,7 @@ struct published *published_new(const struct sockjs_broker *b, struct buf *scrat
 	return p;
 }
 
-struct published *published_from(
-    const struct sockjs_broker *b, struct buf *scratch, const struct sockjs_publication *p)
+struct published *published_from(struct buf *scratch, const struct sockjs_publication *p)
 {
 	struct stomp_header headers[STOMP_HEADERS_MAX];
 	size_t count = 0;
@@ -207,8 +204,8 @@ struct published *published_from(
 	for (size_t i = 0; i < p->header_count && count < STOMP_HEADERS_MAX; i++)
 		headers[count++] = (struct stomp_header){ bytes_of(p->headers[i].name),
 			bytes_of(p->headers[i].value) };
-	return published_new(b, scratch, bytes_of(p->destination), headers, count,
-	    (struct bytes){ p->body, p->len });
+	return published_new(
+	    scratch, bytes_of(p->destination), headers, count, (struct bytes){ p->body, p->len });
 }
 
 struct bytes published_header(const struct published *p, const char *name)

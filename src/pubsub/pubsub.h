@@ -128,11 +128,9 @@ struct published {
 
 /* From a frame, or by an application; the headers that only concern a sender and its server are
  * left out. One reference. NULL when memory is out. `scratch` is emptied. */
-struct published *published_new(const struct sockjs_broker *b, struct buf *scratch,
-    struct bytes destination, const struct stomp_header *headers, size_t header_count,
-    struct bytes body);
-struct published *published_from(
-    const struct sockjs_broker *b, struct buf *scratch, const struct sockjs_publication *p);
+struct published *published_new(struct buf *scratch, struct bytes destination,
+    const struct stomp_header *headers, size_t header_count, struct bytes body);
+struct published *published_from(struct buf *scratch, const struct sockjs_publication *p);
 
 /* The first header of this name; p is NULL if there is none. */
 struct bytes published_header(const struct published *p, const char *name);
@@ -188,7 +186,6 @@ struct sockjs_client {
 	struct identity *who;         /* never NULL */
 	struct broker_member *member; /* NULL until it is connected */
 	struct list subscriptions;
-	struct list transactions;
 	struct client_extra *extra; /* NULL until needed */
 	uint32_t subscription_count;
 	bool is_full;        /* it reads more slowly than others write */
@@ -205,7 +202,7 @@ struct client_extra {
 	char *client_id;              /* "user", NUL, the client-id; or NULL */
 	size_t client_id_len;
 	bool has_client_id;
-	struct list attributes;
+	struct list attributes, transactions;
 	struct quota_row *quota; /* of its user */
 	size_t transaction_octets;
 	unsigned transaction_count;

@@ -155,15 +155,19 @@ struct session_meter {
 	struct timer timer; /* until it may go on */
 };
 
+/* What is known of a session on hold, until that is decided. */
+struct session_hold {
+	char *offers;       /* the subprotocols offered, each with its NUL, and one more; or NULL */
+	struct buf headers; /* lines for the answer */
+};
+
 /* What few sessions need, and then for long. */
 struct session_extra {
 	struct sockjs_session *owner;
 	struct session_meter *meter; /* NULL: no limit */
 	struct quota_row *visitor;   /* likewise; until the session has ended */
 	char *subprotocol;
-	char *offers;       /* on hold: the subprotocols offered, each with its NUL, and one more */
-	struct buf headers; /* on hold: lines for the answer */
-	char remote[ADDR_TEXT_MAX];
+	struct session_hold *hold; /* NULL: nothing is known */
 	struct timer timer;
 	struct list memberships; /* of groups */
 	struct sockjs_ref *ref;

@@ -24,11 +24,34 @@ static struct sockjs_session *of(struct session *base)
 	return container_of(base, struct sockjs_session, base);
 }
 
+/* That is decided, and the answer has gone. */
+static void drop_hold(struct session_extra *extra)
+{
+	struct session_hold *hold = extra ? extra->hold : NULL;
+
+	if (!hold)
+		return;
+	extra->hold = NULL;
+	mem_free(hold->offers);
+	buf_fini(&hold->headers);
+	mem_free(hold);
+}
+
+static struct session_hold *hold_of(struct sockjs_session *s)
+{
+	struct session_extra *extra = session_extra(s);
+
+	if (extra && !extra->hold)
+		extra->hold = mem_zalloc(sizeof(*extra->hold));
+	return extra ? extra->hold : NULL;
+}
+
 static void on_open(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 	char remote[ADDR_TEXT_MAX];
 
+	drop_hold(s->extra);
 	log_debug("session open", LOG_INT("session", base->id),
 	    LOG_STR("endpoint", s->endpoint->prefix), LOG_STR("transport", base->transport),
 	    LOG_STR("remote", addr_print(&s->client, false, remote)));
@@ -89,8 +112,7 @@ static void on_free(struct session *base)
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
 		mem_free(s->extra->subprotocol);
-		mem_free(s->extra->offers);
-		buf_fini(&s->extra->headers);
+		drop_hold(s->extra);
 		mem_free(s->extra);
 	}
 	mem_free(s);
@@ -339,11 +361,12 @@ static int hold_session(struct sockjs_session *s, const struct sockjs_handshake 
 	for (size_t i = 0; err == 0 && (token = offer(h, i)).p; i++)
 		if (buf_add(&offers, token.p, token.n) < 0 || buf_add(&offers, "", 1) < 0)
 			err = -ENOMEM;
-	if (err < 0 || buf_add(&offers, "", 1) < 0 || !session_extra(s)) {
+	if (err < 0 || buf_add(&offers, "", 1) < 0 || !hold_of(s)) {
 		buf_fini(&offers);
 		return -ENOMEM;
 	}
-	s->extra->offers = buf_data(&offers); /* not consumed from: it is where it was allocated */
+	s->extra->hold->offers =
+	    buf_data(&offers); /* not consumed from: it is where it was allocated */
 	return 0;
 }
 
@@ -482,7 +505,8 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 	if (!is_on_hold(s))
 		return -EALREADY;
 	if (subprotocol) {
-		if (!s->extra || !s->extra->offers || !was_offered(s->extra->offers, subprotocol))
+		if (!s->extra || !s->extra->hold || !s->extra->hold->offers ||
+		    !was_offered(s->extra->hold->offers, subprotocol))
 			return -EINVAL;
 		if (strlen(subprotocol) > SUBPROTOCOL_MAX)
 			return -EMSGSIZE;
@@ -548,16 +572,16 @@ int sockjs_add_header(struct sockjs_session *s, const char *name, const char *va
 		return -ENOTSUP;
 	if (!is_header(name, value))
 		return -EINVAL;
-	return session_extra(s) ? add_line(&s->extra->headers, name, value) : -ENOMEM;
+	return hold_of(s) ? add_line(&s->extra->hold->headers, name, value) : -ENOMEM;
 }
 
 struct bytes endpoint_headers(const struct session *base)
 {
 	const struct session_extra *extra = container_of(base, struct sockjs_session, base)->extra;
 
-	if (!extra)
+	if (!extra || !extra->hold)
 		return (struct bytes){ 0 };
-	return (struct bytes){ buf_data(&extra->headers), buf_len(&extra->headers) };
+	return (struct bytes){ buf_data(&extra->hold->headers), buf_len(&extra->hold->headers) };
 }
 
 /* --- session ------------------------------------------------------------ */
@@ -780,9 +804,9 @@ const char *sockjs_subprotocol(const struct sockjs_session *s)
 
 const char *sockjs_remote(const struct sockjs_session *s)
 {
-	struct session_extra *extra = session_extra((struct sockjs_session *)(uintptr_t)s);
+	static _Thread_local char text[ADDR_TEXT_MAX];
 
-	return extra ? addr_print(&s->client, false, extra->remote) : "";
+	return addr_print(&s->client, false, text);
 }
 
 unsigned long sockjs_heard_ago(const struct sockjs_session *s)

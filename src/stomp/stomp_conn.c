@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #define VERSIONS        "1.0,1.1,1.2"
 #define HEART_BEAT_MOST 86400000u /* a day; what is more is as good as never */
 
@@ -424,9 +426,21 @@ static size_t run(struct stomp_conn *c, const char *p, size_t n, struct stomp_fr
 	return c->state == STOMP_CONN_ENDED ? n : done;
 }
 
+static void drop_waiting(struct stomp_conn *c)
+{
+	if (c->waiting)
+		buf_fini(c->waiting);
+	mem_free(c->waiting);
+	c->waiting = NULL;
+}
+
 static int keep(struct stomp_conn *c, const char *p, size_t n)
 {
-	if (n == 0 || buf_add(&c->waiting, p, n) == 0)
+	if (n == 0)
+		return 0;
+	if (!c->waiting)
+		c->waiting = mem_zalloc(sizeof(*c->waiting));
+	if (c->waiting && buf_add(c->waiting, p, n) == 0)
 		return 0;
 	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
 	return -ENOMEM;
@@ -438,7 +452,7 @@ int stomp_conn_feed(struct stomp_conn *c, const char *p, size_t n, struct stomp_
 
 	if (c->state == STOMP_CONN_ENDED)
 		return 0;
-	if (buf_len(&c->waiting) > 0)
+	if (c->waiting)
 		return keep(c, p, n);
 	used = run(c, p, n, f);
 	return keep(c, p + used, n - used);
@@ -446,21 +460,21 @@ int stomp_conn_feed(struct stomp_conn *c, const char *p, size_t n, struct stomp_
 
 bool stomp_conn_is_behind(const struct stomp_conn *c)
 {
-	return may_go_on(c) && buf_len(&c->waiting) > 0;
+	return may_go_on(c) && c->waiting;
 }
 
 void stomp_conn_go_on(struct stomp_conn *c, struct stomp_frame *f)
 {
 	if (!stomp_conn_is_behind(c))
 		return;
-	buf_consume(&c->waiting, run(c, buf_data(&c->waiting), buf_len(&c->waiting), f));
-	if (buf_len(&c->waiting) == 0)
-		buf_fini(&c->waiting);
+	buf_consume(c->waiting, run(c, buf_data(c->waiting), buf_len(c->waiting), f));
+	if (buf_len(c->waiting) == 0)
+		drop_waiting(c);
 }
 
 size_t stomp_conn_held(const struct stomp_conn *c)
 {
-	return stomp_parser_held(&c->parser) + buf_len(&c->waiting);
+	return stomp_parser_held(&c->parser) + (c->waiting ? buf_len(c->waiting) : 0);
 }
 
 /* --- heart-beats ---------------------------------------------------------------- */
@@ -516,5 +530,5 @@ void stomp_conn_init(
 void stomp_conn_fini(struct stomp_conn *c)
 {
 	stomp_parser_fini(&c->parser);
-	buf_fini(&c->waiting);
+	drop_waiting(c);
 }

@@ -50,7 +50,7 @@ struct stomp_conn {
 	const struct stomp_conn_ops *ops;
 	const struct stomp_settings *settings;
 	struct stomp_parser parser;
-	struct buf waiting;     /* what came and was not yet looked at */
+	struct buf *waiting;    /* what came and was not yet looked at; NULL: nothing */
 	uint32_t send_every_ms; /* agreed on; 0: no heart-beats in this direction */
 	uint32_t receive_every_ms;
 	uint32_t wants_send, wants_receive; /* as its CONNECT said, until it is decided */
