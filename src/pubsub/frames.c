@@ -268,8 +268,7 @@ static enum stomp_error take_send(
 	err = check_destination(c, ACCESS_SEND, destination, why);
 	if (err != STOMP_OK)
 		return err;
-	p = published_new(
-	    c->part->broker, &c->part->scratch, destination, f->headers, f->header_count, f->body);
+	p = published_new(&c->part->scratch, destination, f->headers, f->header_count, f->body);
 	if (!p)
 		return STOMP_E_INTERNAL;
 	c->part->counters.messages_in++;
