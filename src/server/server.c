@@ -357,7 +357,7 @@ static void print_url(struct server_listener *l, const char *address)
 	    l->tls ? "s" : "", addr_print(&a, true, text));
 }
 
-/* Whom it is for. That nobody else is named was checked; NULL in `lo`: all, by HTTP. */
+/* The endpoint that it is for; an address that names none is for all, by HTTP. */
 static int find_endpoint(
     struct sockjs_server *server, struct server_listener *l, const struct listener_options *lo)
 {

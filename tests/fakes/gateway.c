@@ -38,6 +38,19 @@ void gateway_add(struct gateway *g, const char *prefix, const struct sockjs_call
 	sockjs_options_free(o);
 }
 
+unsigned gateway_listen(struct gateway *g, const char *const *options)
+{
+	struct sockjs_options *o = make_options(options);
+	size_t n = 0;
+
+	ck_assert_msg(sockjs_server_listen(g->server, "127.0.0.1:0", o) == 0, "%s",
+	    sockjs_server_error(g->server));
+	sockjs_options_free(o);
+	while (sockjs_server_url(g->server, n + 1))
+		n++;
+	return (unsigned)atoi(strrchr(sockjs_server_url(g->server, n), ':') + 1);
+}
+
 static void *run(void *arg)
 {
 	struct gateway *g = arg;
@@ -48,9 +61,7 @@ static void *run(void *arg)
 
 void gateway_start(struct gateway *g)
 {
-	ck_assert_msg(sockjs_server_listen(g->server, "127.0.0.1:0", NULL) == 0, "%s",
-	    sockjs_server_error(g->server));
-	g->port = (unsigned)atoi(strrchr(sockjs_server_url(g->server, 0), ':') + 1);
+	g->port = gateway_listen(g, NULL);
 	ck_assert_int_eq(pthread_create(&g->thread, NULL, run, g), 0);
 	g->runs = true;
 }

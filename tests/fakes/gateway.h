@@ -22,7 +22,10 @@ struct gateway {
 void gateway_init(struct gateway *g, const char *const *options);
 void gateway_add(struct gateway *g, const char *prefix, const struct sockjs_callbacks *callbacks,
     void *app, const char *const *options);
-/* Listens on a free port of 127.0.0.1 and runs. */
+/* Listens on a free port of 127.0.0.1, with options of an address; which it is. Before the start.
+ */
+unsigned gateway_listen(struct gateway *g, const char *const *options);
+/* Listens on a free port of 127.0.0.1 by HTTP, g->port, and runs. */
 void gateway_start(struct gateway *g);
 /* Waits for the end of the run and checks that it was in order. */
 void gateway_wait(struct gateway *g);

@@ -106,6 +106,31 @@ static void turns(int n)
 		ck_assert_int_eq(loop_turn(loop, 0), 0);
 }
 
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+START_TEST(a_silent_peer_is_asked_if_so_it_was_told)
+{
+	int client;
+
+	start("127.0.0.1:0");
+	listen_socket_keep_alive(&ls, 77);
+	client = connect_to(&ls);
+	turns(2);
+	ck_assert_uint_eq(accepted_n, 1);
+	ck_assert_int_eq(option_of(accepted[0], SOL_SOCKET, SO_KEEPALIVE), 1);
+	ck_assert_int_eq(option_of(accepted[0], IPPROTO_TCP, TCP_KEEPIDLE), 77);
+	ck_assert_int_eq(option_of(accepted[0], IPPROTO_TCP, TCP_KEEPCNT), 3);
+	close(client);
+}
+END_TEST
+
 START_TEST(a_connection_is_accepted_non_blocking_close_on_exec_and_without_nagle)
 {
 	int fd, value = 0;
@@ -448,6 +473,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_unix_socket_in_use_or_another_file_is_left_alone, 0, 2);
 	tcase_add_test(tc, a_shared_unix_socket_serves_two_loops);
 	tcase_add_test(tc, an_address_that_is_not_ours_is_refused_with_the_reason);
+	tcase_add_test(tc, a_silent_peer_is_asked_if_so_it_was_told);
 	tcase_add_test(tc, no_memory_no_listener);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -111,12 +111,16 @@ static const char *const endpoint_options[] = { "allowed_origins",
 	"200", "session_cookie", "JSESSIONID", "subprotocols", "v2", "max_messages_per_second",
 	"1000000", NULL };
 
+static const char *const without_http[] = { "protocol", "stomp", "endpoint", "/app", NULL };
+static unsigned tcp_port;
+
 static void setup(void)
 {
 	gateway_init(&gateway, server_options);
 	gateway_add(&gateway, "/app", &app, NULL, endpoint_options);
 	group = sockjs_group_new(gateway.server);
 	ck_assert_ptr_nonnull(group);
+	tcp_port = gateway_listen(&gateway, without_http);
 	gateway_start(&gateway);
 	raw_open(&bystander, gateway.port);
 	raw_ws_open(&bystander, "/app/websocket");
@@ -219,6 +223,29 @@ static bool talk_raw_websocket(struct raw_client *c)
 	if (!hear(c, "a reason"))
 		return false;
 	raw_ws_close(c, 4000, "");
+	return true;
+}
+
+static bool talk_tcp(struct raw_client *c)
+{
+	static char large[20000];
+	static const char *const words[] = { "echo", "all", "ref", "pause" };
+	bool ok = true;
+
+	memset(large, 'x', sizeof(large));
+	raw_close(c);
+	raw_open(c, tcp_port);
+	c->careless = true;
+	for (size_t i = 0; ok && i < sizeof(words) / sizeof(*words); i++) {
+		raw_write(c, words[i], strlen(words[i]));
+		ok = hear(c, words[i]);
+	}
+	if (!ok)
+		return false;
+	raw_write(c, large, sizeof(large));
+	if (!hear(c, "xxxxxxxx"))
+		return false;
+	raw_write(c, "bye", 3);
 	return true;
 }
 
@@ -359,6 +386,7 @@ static void fail_each_allocation_of(bool (*talk)(struct raw_client *c))
 	END_TEST
 
 OOM_TEST(without_memory_a_raw_websocket_fails_alone, talk_raw_websocket)
+OOM_TEST(without_memory_raw_tcp_fails_alone, talk_tcp)
 OOM_TEST(without_memory_a_sockjs_websocket_fails_alone, talk_sockjs_websocket)
 OOM_TEST(without_memory_an_xhr_stream_fails_alone, talk_xhr_streaming)
 OOM_TEST(without_memory_an_event_source_fails_alone, talk_eventsource)
@@ -368,6 +396,18 @@ OOM_TEST(without_memory_a_jsonp_poll_fails_alone, talk_jsonp)
 OOM_TEST(without_memory_a_page_fails_alone, talk_of_pages)
 
 /* --- setting up ------------------------------------------------------------------- */
+
+static int listen_without_http(struct sockjs_server *server)
+{
+	struct sockjs_options *o = sockjs_options_new();
+	int err = -ENOMEM;
+
+	if (o && sockjs_options_set(o, "protocol", "stomp") == 0 &&
+	    sockjs_options_set(o, "endpoint", "/app") == 0)
+		err = sockjs_server_listen(server, "127.0.0.1:0", o);
+	sockjs_options_free(o);
+	return err;
+}
 
 static int set_up_and_run(void)
 {
@@ -387,6 +427,8 @@ static int set_up_and_run(void)
 		err = sockjs_server_add(server, "/app", &app, NULL, NULL);
 	if (err == 0)
 		err = sockjs_server_listen(server, "127.0.0.1:0", NULL);
+	if (err == 0)
+		err = listen_without_http(server);
 	if (err == 0) {
 		sockjs_server_stop(server);
 		err = sockjs_server_run(server);
@@ -428,6 +470,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, without_memory_a_raw_websocket_fails_alone);
+	tcase_add_test(tc, without_memory_raw_tcp_fails_alone);
 	tcase_add_test(tc, without_memory_a_sockjs_websocket_fails_alone);
 	tcase_add_test(tc, without_memory_an_xhr_stream_fails_alone);
 	tcase_add_test(tc, without_memory_an_event_source_fails_alone);

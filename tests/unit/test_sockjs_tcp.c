@@ -22,18 +22,25 @@ static int listen_with(const char *address, const char *protocol, const char *en
 	return err;
 }
 
-/* The first address, of which gateway.port is, has no HTTP. */
+static const char *const without_http[] = { "protocol", "stomp", "endpoint", "/app", NULL };
+static unsigned tcp_port;
+
+static void start_with_both(const char *const *server, const char *const *endpoint)
+{
+	gateway_init(&gateway, server);
+	gateway_add(&gateway, "/app", &telling_app, app_arg, endpoint);
+	tcp_port = gateway_listen(&gateway, without_http);
+	gateway_start(&gateway);
+}
+
 static void start_tcp(const char *const *options)
 {
-	gateway_init(&gateway, one_thread);
-	gateway_add(&gateway, "/app", &telling_app, app_arg, options);
-	ck_assert_int_eq(listen_with("127.0.0.1:0", "stomp", "/app"), 0);
-	gateway_start(&gateway);
+	start_with_both(one_thread, options);
 }
 
 static void open_tcp(struct raw_client *c)
 {
-	raw_open(c, gateway.port);
+	raw_open(c, tcp_port);
 	hear("[open]");
 }
 
@@ -126,7 +133,7 @@ START_TEST(who_is_refused_gets_nothing_but_the_end)
 {
 	react.handshake = no;
 	start_tcp(usual);
-	raw_open(&a, gateway.port);
+	raw_open(&a, tcp_port);
 	raw_expect_end(&a);
 	ck_assert_uint_eq(a.len, 0);
 	hear_nothing_more();
@@ -159,7 +166,7 @@ START_TEST(what_an_eager_client_sends_waits_for_the_decision)
 {
 	react.handshake = later;
 	start_tcp(usual);
-	raw_open(&a, gateway.port);
+	raw_open(&a, tcp_port);
 	raw_write(&a, "eager", 5);
 	hear("[connecting]");
 	raw_expect_silence(&a, 100);
@@ -173,7 +180,7 @@ START_TEST(who_is_refused_later_gets_no_words_either)
 {
 	react.handshake = later;
 	start_tcp(usual);
-	raw_open(&a, gateway.port);
+	raw_open(&a, tcp_port);
 	raw_write(&a, "eager", 5);
 	hear("[connecting]");
 	in_reactor(refuse_it, NULL);
@@ -187,7 +194,7 @@ START_TEST(a_stop_refuses_who_waits)
 {
 	react.handshake = later;
 	start_tcp(usual);
-	raw_open(&a, gateway.port);
+	raw_open(&a, tcp_port);
 	hear("[connecting]");
 	sockjs_server_stop(gateway.server);
 	raw_expect_end(&a);
@@ -222,14 +229,11 @@ START_TEST(newcomers_are_refused_before_anybody_is_closed)
 {
 	static const char *const slowly[] = { "threads", "1", "drain_delay_ms", "1000", NULL };
 
-	gateway_init(&gateway, slowly);
-	gateway_add(&gateway, "/app", &telling_app, app_arg, usual);
-	ck_assert_int_eq(listen_with("127.0.0.1:0", "stomp", "/app"), 0);
-	gateway_start(&gateway);
+	start_with_both(slowly, usual);
 	open_tcp(&a);
 	sockjs_server_stop(gateway.server);
 	raw_expect_silence(&a, 100);
-	raw_open(&b, gateway.port);
+	raw_open(&b, tcp_port);
 	raw_expect_end(&b);
 	raw_write(&a, "still here", 10);
 	hear("[binary still here]");
