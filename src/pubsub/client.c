@@ -66,7 +66,7 @@ static void on_end(struct stomp_conn *conn, enum stomp_error why)
 	sockjs_close(c->session, stomp_error_code(why), stomp_error_message(why));
 }
 
-static const struct stomp_conn_ops conn_ops = {
+const struct stomp_conn_ops client_conn_ops = {
 	.write = on_write,
 	.connect = on_connect,
 	.frame = on_frame,
@@ -224,8 +224,7 @@ static int on_handshake(struct sockjs_handshake *h, void *app)
 
 	if (!c)
 		return 503;
-	stomp_conn_init(&c->conn, &conn_ops, &b->settings);
-	list_init(&c->subscriptions);
+	stomp_conn_init(&c->conn, &b->settings);
 	c->who = identity_ref(identity_anonymous());
 	status = connect_handshake(h, b, c);
 	if (status == 0)

@@ -214,7 +214,7 @@ static void send_to(
 }
 
 /* The latest takes the place of what waited. */
-static void keep_latest(struct subscription *s, struct published *p)
+static void keep_latest(struct conflated *s, struct published *p)
 {
 	if (s->latest) {
 		dropped(s->client->part, DROP_CONFLATED);
@@ -224,39 +224,40 @@ static void keep_latest(struct subscription *s, struct published *p)
 	s->latest = p;
 }
 
+/* `receiver` is a client, or a struct conflated, as the label says. */
 static void deliver(
     void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
 {
 	const struct label *l = (const struct label *)label;
 	struct published *p = container_of(m, struct published, base);
-	struct subscription *s = receiver;
+	struct conflated *conflated = receiver;
 
 	sockjs_spend(COST_DELIVERY);
 	if (!has_flag(l, LABEL_CONFLATED))
 		send_to(receiver, l, p, fan);
-	else if (s->client->is_full)
-		keep_latest(s, p);
+	else if (conflated->client->is_full)
+		keep_latest(conflated, p);
 	else
-		send_to(s->client, l, p, fan);
+		send_to(conflated->client, l, p, fan);
 }
 
 const struct broker_ops pubsub_ops = { .deliver = deliver, .fanned = fanned };
 
+static void send_latest(struct conflated *s)
+{
+	struct published *p = s->latest;
+	struct broker_fan fan = { { NULL } };
+
+	s->latest = NULL;
+	send_to(s->client, s->label, p, &fan);
+	fanned(&p->base, &fan);
+	broker_message_unref(&p->base);
+}
+
 void fan_go_on(struct sockjs_client *c)
 {
-	struct list *pos;
-
 	c->is_full = false;
-	list_foreach (pos, &c->subscriptions) {
-		struct subscription *s = container_of(pos, struct subscription, node);
-		struct published *p = s->latest;
-		struct broker_fan fan = { { NULL } };
-
-		if (!p || c->is_full)
-			continue;
-		s->latest = NULL;
-		send_to(c, s->label, p, &fan);
-		fanned(&p->base, &fan);
-		broker_message_unref(&p->base);
-	}
+	for (struct subscription *s = c->subscriptions; s && !c->is_full; s = s->next)
+		if (s->conflated && s->conflated->latest)
+			send_latest(s->conflated);
 }

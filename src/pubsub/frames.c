@@ -277,28 +277,28 @@ static enum stomp_error take_send(
 
 /* --- SUBSCRIBE and UNSUBSCRIBE ----------------------------------------------------- */
 
-static struct subscription *find_subscription(const struct sockjs_client *c, struct bytes id)
+/* Where the pointer to it is kept; where it would be if there is none. */
+static struct subscription **find_subscription(struct sockjs_client *c, struct bytes id)
 {
-	struct list *pos;
+	struct subscription **at = &c->subscriptions;
 
-	list_foreach (pos, &c->subscriptions) {
-		struct subscription *s = container_of(pos, struct subscription, node);
-
-		if (bytes_equal((struct bytes){ s->id, s->id_len }, id))
-			return s;
-	}
-	return NULL;
+	while (*at && !bytes_equal((struct bytes){ (*at)->id, (*at)->id_len }, id))
+		at = &(*at)->next;
+	return at;
 }
 
-static void subscription_free(struct sockjs_client *c, struct subscription *s)
+static void subscription_free(struct sockjs_client *c, struct subscription **at)
 {
+	struct subscription *s = *at;
+
 	if (s->topic)
 		broker_unsubscribe(s->topic);
 	if (s->label)
 		label_drop(c->part, s->label);
-	if (s->latest)
-		broker_message_unref(&s->latest->base);
-	list_remove(&s->node);
+	if (s->conflated && s->conflated->latest)
+		broker_message_unref(&s->conflated->latest->base);
+	mem_free(s->conflated);
+	*at = s->next;
 	c->subscription_count--;
 	mem_free(s);
 }
@@ -324,18 +324,35 @@ static unsigned label_flags(
 	return flags;
 }
 
+/* The first of the client's. */
 static struct subscription *subscription_new(struct sockjs_client *c, struct bytes id)
 {
 	struct subscription *s = mem_zalloc(sizeof(*s) + id.n);
 
 	if (!s)
 		return NULL;
-	s->client = c;
 	s->id_len = (uint16_t)id.n;
-	memcpy(s->id, id.p, id.n);
-	list_append(&c->subscriptions, &s->node);
+	if (id.n)
+		memcpy(s->id, id.p, id.n);
+	s->next = c->subscriptions;
+	c->subscriptions = s;
 	c->subscription_count++;
 	return s;
+}
+
+/* From here on messages may come. */
+static int connect_subscription(
+    struct sockjs_client *c, struct subscription *s, unsigned flags, struct bytes destination)
+{
+	void *receiver = c;
+
+	if (flags & LABEL_CONFLATED) {
+		receiver = s->conflated = mem_zalloc(sizeof(*s->conflated));
+		if (!receiver)
+			return -ENOMEM;
+		*s->conflated = (struct conflated){ c, s->label, NULL };
+	}
+	return broker_subscribe(c->member, destination, receiver, (uintptr_t)s->label, &s->topic);
 }
 
 static enum stomp_error add_subscription(
@@ -343,20 +360,17 @@ static enum stomp_error add_subscription(
 {
 	struct subscription *s = subscription_new(c, id);
 	unsigned flags = label_flags(c, f, destination);
-	int err = s ? 0 : -ENOMEM;
+	int err = -ENOMEM;
 
-	if (err == 0) {
+	if (s)
 		s->label = label_get(
 		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
-		err = s->label ? broker_subscribe(c->member, destination,
-		                     flags & LABEL_CONFLATED ? (void *)s : (void *)c,
-		                     (uintptr_t)s->label, &s->topic)
-		               : -ENOMEM;
-	}
+	if (s && s->label)
+		err = connect_subscription(c, s, flags, destination);
 	if (err == 0)
 		return STOMP_OK;
 	if (s)
-		subscription_free(c, s);
+		subscription_free(c, &c->subscriptions);
 	return err == -ENOSPC   ? STOMP_E_LIMIT
 	       : err == -EINVAL ? STOMP_E_BAD_DESTINATION
 	                        : STOMP_E_INTERNAL;
@@ -369,7 +383,7 @@ static enum stomp_error check_subscribe(struct sockjs_client *c, const struct st
 		*why = "Selectors are not supported: subscribe to a narrower destination.";
 		return STOMP_E_UNSUPPORTED;
 	}
-	if (find_subscription(c, id)) {
+	if (*find_subscription(c, id)) {
 		*why = "A subscription with this id exists already.";
 		return STOMP_E_DUPLICATE_ID;
 	}
@@ -430,7 +444,7 @@ static int on_unsubscribe(
 static enum stomp_error take_unsubscribe(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
-	struct subscription *s = find_subscription(c, id_of(f));
+	struct subscription **at = find_subscription(c, id_of(f)), *s = *at;
 
 	if (!s) {
 		*why = "There is no subscription with this id.";
@@ -439,7 +453,7 @@ static enum stomp_error take_unsubscribe(
 	if (c->part->broker->hooks.unsubscribe)
 		tell(c, on_unsubscribe, broker_subscription_pattern(s->topic),
 		    (struct bytes){ s->id, s->id_len });
-	subscription_free(c, s);
+	subscription_free(c, at);
 	return STOMP_OK;
 }
 
@@ -482,9 +496,8 @@ enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *
 
 void frames_forget(struct sockjs_client *c)
 {
-	while (!list_empty(&c->subscriptions))
-		subscription_free(
-		    c, container_of(list_first(&c->subscriptions), struct subscription, node));
+	while (c->subscriptions)
+		subscription_free(c, &c->subscriptions);
 	while (c->extra && !list_empty(&c->extra->transactions))
 		transaction_free(
 		    c, container_of(list_first(&c->extra->transactions), struct transaction, node));

@@ -19,6 +19,7 @@
 static void read_settings(struct sockjs_broker *b, const struct stomp_options *o)
 {
 	b->settings = (struct stomp_settings){
+		.ops = &client_conn_ops,
 		.limits = { (size_t)o->max_headers, (size_t)o->max_line_bytes,
 		    (size_t)o->max_head_bytes, (size_t)o->max_body_bytes },
 		.send_heart_beat_ms = (uint32_t)o->heartbeat_ms[0],
@@ -164,7 +165,7 @@ static void free_parts(struct sockjs_broker *b)
 struct broker_member *pubsub_join(
     struct pubsub_part *part, const struct broker_ops *ops, struct bytes user)
 {
-	unsigned char random[12];
+	unsigned char random[8];
 	char name[2 * sizeof(random) + 1];
 
 	random_bytes(random, sizeof(random));

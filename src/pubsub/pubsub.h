@@ -160,12 +160,18 @@ struct label *label_get(
     struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id);
 void label_drop(struct pubsub_part *part, struct label *l);
 
-struct subscription {
-	struct list node; /* client->subscriptions */
+/* Of one whose subscriber gets the latest only, when it is slow. */
+struct conflated {
 	struct sockjs_client *client;
+	const struct label *label;
+	struct published *latest; /* what it gets when there is room; else NULL */
+};
+
+struct subscription {
+	struct subscription *next; /* client->subscriptions */
 	struct broker_subscription *topic;
 	struct label *label;
-	struct published *latest; /* if conflated: what it gets when there is room; else NULL */
+	struct conflated *conflated; /* or NULL */
 	uint16_t id_len;
 	char id[];
 };
@@ -185,7 +191,7 @@ struct sockjs_client {
 	struct pubsub_part *part;
 	struct identity *who;         /* never NULL */
 	struct broker_member *member; /* NULL until it is connected */
-	struct list subscriptions;
+	struct subscription *subscriptions;
 	struct client_extra *extra; /* NULL until needed */
 	uint32_t subscription_count;
 	bool is_full;        /* it reads more slowly than others write */
@@ -208,6 +214,7 @@ struct client_extra {
 	unsigned transaction_count;
 };
 
+extern const struct stomp_conn_ops client_conn_ops;
 struct client_extra *client_extra(struct sockjs_client *c);
 void client_write(struct sockjs_client *c, const char *p, size_t n);
 /* Ends it with an ERROR frame. */

@@ -13,7 +13,7 @@
 #include "server/server_private.h"
 
 struct membership {
-	struct list node; /* session_extra.memberships */
+	struct membership *next; /* session_extra.memberships */
 	struct sockjs_group *group;
 	size_t index; /* in its part */
 	struct group_part *part;
@@ -92,18 +92,15 @@ size_t sockjs_group_size(const struct sockjs_group *g)
 
 /* --- members ------------------------------------------------------------ */
 
-static struct membership *find_membership(
-    const struct session_extra *extra, const struct sockjs_group *g)
+/* Where the pointer to it is kept; where it would be if there is none. */
+static struct membership **find_membership(
+    struct session_extra *extra, const struct sockjs_group *g)
 {
-	struct list *pos;
+	struct membership **at = &extra->memberships;
 
-	list_foreach (pos, &extra->memberships) {
-		struct membership *m = container_of(pos, struct membership, node);
-
-		if (m->group == g)
-			return m;
-	}
-	return NULL;
+	while (*at && (*at)->group != g)
+		at = &(*at)->next;
+	return at;
 }
 
 static int part_add(struct group_part *part, struct membership *m, struct sockjs_session *s)
@@ -134,7 +131,7 @@ int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
 		return -EINVAL;
 	if (!session_is_open(&s->base))
 		return -EPIPE;
-	if (find_membership(extra, g))
+	if (*find_membership(extra, g))
 		return -EEXIST;
 	m = mem_zalloc(sizeof(*m));
 	if (!m || part_add(&g->parts[reactor_current()->index], m, s) < 0) {
@@ -142,20 +139,22 @@ int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s)
 		return -ENOMEM;
 	}
 	m->group = g;
-	list_append(&extra->memberships, &m->node);
+	m->next = extra->memberships;
+	extra->memberships = m;
 	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&g->size, 1, memory_order_relaxed);
 	return 0;
 }
 
-static void leave(struct membership *m)
+static void leave(struct membership **at)
 {
+	struct membership *m = *at;
 	struct group_part *part = m->part;
 	struct member last = part->members[--part->count];
 
 	part->members[m->index] = last;
 	last.membership->index = m->index;
-	list_remove(&m->node);
+	*at = m->next;
 	atomic_fetch_sub_explicit(&m->group->size, 1, memory_order_relaxed);
 	group_unref(m->group);
 	mem_free(m);
@@ -163,18 +162,18 @@ static void leave(struct membership *m)
 
 int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session *s)
 {
-	struct membership *m = s->extra ? find_membership(s->extra, g) : NULL;
+	struct membership **at = s->extra ? find_membership(s->extra, g) : NULL;
 
-	if (!m)
+	if (!at || !*at)
 		return -ENOENT;
-	leave(m);
+	leave(at);
 	return 0;
 }
 
 void group_leave_all(struct session_extra *extra)
 {
-	while (!list_empty(&extra->memberships))
-		leave(container_of(list_first(&extra->memberships), struct membership, node));
+	while (extra->memberships)
+		leave(&extra->memberships);
 }
 
 /* --- sending ------------------------------------------------------------ */

@@ -169,7 +169,7 @@ struct session_extra {
 	char *subprotocol;
 	struct session_hold *hold; /* NULL: nothing is known */
 	struct timer timer;
-	struct list memberships; /* of groups */
+	struct membership *memberships; /* of groups */
 	struct sockjs_ref *ref;
 };
 

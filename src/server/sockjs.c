@@ -146,7 +146,6 @@ struct session_extra *session_extra(struct sockjs_session *s)
 	if (!extra)
 		return NULL;
 	extra->owner = s;
-	list_init(&extra->memberships);
 	timer_init(&extra->timer, on_user_timer);
 	s->extra = extra;
 	return extra;

@@ -73,14 +73,14 @@ enum stomp_version stomp_version_best(struct bytes list)
 static void send_frame(struct stomp_conn *c, struct buf *out, int err)
 {
 	if (err == 0)
-		c->ops->write(c, buf_data(out), buf_len(out));
+		c->settings->ops->write(c, buf_data(out), buf_len(out));
 	buf_fini(out);
 }
 
 static void end(struct stomp_conn *c, enum stomp_error why)
 {
 	c->state = STOMP_CONN_ENDED;
-	c->ops->end(c, why);
+	c->settings->ops->end(c, why);
 }
 
 static int compose_error(struct stomp_conn *c, struct buf *out, enum stomp_error why,
@@ -111,8 +111,8 @@ static void write_error(
 
 	send_frame(c, &out,
 	    compose_error(c, &out, why, receipt, sentence ? sentence : stomp_error_message(why)));
-	if (c->ops->error)
-		c->ops->error(c, why);
+	if (c->settings->ops->error)
+		c->settings->ops->error(c, why);
 }
 
 static void write_receipt(struct stomp_conn *c, struct bytes receipt)
@@ -160,15 +160,14 @@ static bool read_heart_beat(struct stomp_conn *c, struct bytes value)
 	struct bytes rest = value;
 	int64_t x, y;
 
-	c->wants_send = c->wants_receive = 0;
 	if (!value.p)
 		return true;
 	x = read_ms(next_item(&rest));
 	y = rest.n > 0 ? read_ms(next_item(&rest)) : -1;
 	if (x < 0 || y < 0 || rest.n > 0)
 		return false;
-	c->wants_send = (uint32_t)x;
-	c->wants_receive = (uint32_t)y;
+	c->receive_every_ms = (uint32_t)x;
+	c->send_every_ms = (uint32_t)y;
 	return true;
 }
 
@@ -201,7 +200,7 @@ static void on_connect(struct stomp_conn *c, const struct stomp_frame *f)
 	}
 	c->version = (uint8_t)version;
 	c->state = STOMP_CONN_DECIDING;
-	c->ops->connect(c, f);
+	c->settings->ops->connect(c, f);
 }
 
 static int compose_connected(
@@ -234,8 +233,8 @@ void stomp_conn_accept(struct stomp_conn *c, struct bytes session, struct bytes 
 		return;
 	c->state = STOMP_CONN_OPEN;
 	c->parser.version = c->version;
-	c->send_every_ms = agree(c->settings->send_heart_beat_ms, c->wants_receive);
-	c->receive_every_ms = agree(c->settings->receive_heart_beat_ms, c->wants_send);
+	c->send_every_ms = agree(c->settings->send_heart_beat_ms, c->send_every_ms);
+	c->receive_every_ms = agree(c->settings->receive_heart_beat_ms, c->receive_every_ms);
 	send_frame(c, &out, compose_connected(c, &out, session, user));
 }
 
@@ -347,7 +346,7 @@ static void on_disconnect(struct stomp_conn *c, const struct stomp_frame *f)
 static void pass_on(struct stomp_conn *c, const struct stomp_frame *f)
 {
 	const char *why = NULL;
-	enum stomp_error err = c->ops->frame(c, f, &why);
+	enum stomp_error err = c->settings->ops->frame(c, f, &why);
 	struct bytes receipt = stomp_header_get(f, "receipt");
 
 	if (c->state == STOMP_CONN_ENDED)
@@ -407,6 +406,7 @@ static bool may_go_on(const struct stomp_conn *c)
  * turn; all if nothing is looked at any more. */
 static size_t run(struct stomp_conn *c, const char *p, size_t n, struct stomp_frame *f)
 {
+	const struct stomp_conn_ops *ops = c->settings->ops;
 	size_t done = 0;
 
 	while (done < n && may_go_on(c)) {
@@ -420,7 +420,7 @@ static size_t run(struct stomp_conn *c, const char *p, size_t n, struct stomp_fr
 		if (f->command == STOMP_NONE)
 			continue;
 		take(c, f);
-		if (c->ops->is_late && c->ops->is_late(c))
+		if (ops->is_late && ops->is_late(c))
 			break;
 	}
 	return c->state == STOMP_CONN_ENDED ? n : done;
@@ -511,7 +511,7 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
 	if (!c->send_every_ms)
 		return next;
 	if (said_ago >= send_interval(c)) {
-		c->ops->write(c, "\n", 1);
+		c->settings->ops->write(c, "\n", 1);
 		said_ago = 0;
 	}
 	return sooner(next, send_interval(c) - said_ago);
@@ -519,10 +519,8 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
 
 /* --- life --------------------------------------------------------------------------- */
 
-void stomp_conn_init(
-    struct stomp_conn *c, const struct stomp_conn_ops *ops, const struct stomp_settings *settings)
+void stomp_conn_init(struct stomp_conn *c, const struct stomp_settings *settings)
 {
-	c->ops = ops;
 	c->settings = settings;
 	stomp_parser_init(&c->parser, &settings->limits);
 }

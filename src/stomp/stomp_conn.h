@@ -37,6 +37,7 @@ struct stomp_conn_ops {
 };
 
 struct stomp_settings {
+	const struct stomp_conn_ops *ops;
 	struct stomp_limits limits;
 	uint32_t send_heart_beat_ms;    /* we can send one so often; 0: none */
 	uint32_t receive_heart_beat_ms; /* we want one so often; 0: none */
@@ -47,20 +48,18 @@ struct stomp_settings {
 enum stomp_conn_state { STOMP_CONN_NEW, STOMP_CONN_DECIDING, STOMP_CONN_OPEN, STOMP_CONN_ENDED };
 
 struct stomp_conn {
-	const struct stomp_conn_ops *ops;
 	const struct stomp_settings *settings;
 	struct stomp_parser parser;
-	struct buf *waiting;    /* what came and was not yet looked at; NULL: nothing */
-	uint32_t send_every_ms; /* agreed on; 0: no heart-beats in this direction */
-	uint32_t receive_every_ms;
-	uint32_t wants_send, wants_receive; /* as its CONNECT said, until it is decided */
-	uint8_t state;                      /* enum stomp_conn_state */
-	uint8_t version;                    /* enum stomp_version */
+	struct buf *waiting; /* what came and was not yet looked at; NULL: nothing */
+	/* Agreed on; 0: no heart-beats in this direction. Until it is decided, what its CONNECT
+	 * said that it wants to get, and can send. */
+	uint32_t send_every_ms, receive_every_ms;
+	uint8_t state;   /* enum stomp_conn_state */
+	uint8_t version; /* enum stomp_version */
 };
 
 /* In zeroed memory. */
-void stomp_conn_init(
-    struct stomp_conn *c, const struct stomp_conn_ops *ops, const struct stomp_settings *settings);
+void stomp_conn_init(struct stomp_conn *c, const struct stomp_settings *settings);
 void stomp_conn_fini(struct stomp_conn *c);
 
 /* Takes octets as they came, all of them; what cannot be looked at now is kept. `f` is scratch
