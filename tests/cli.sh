@@ -157,6 +157,38 @@ says 'and teaches by examples' "$out" '*Usage: sockjsd*Examples:*sockjsd --demo*
 exits '--version is no error' 0 --version
 says 'and tells it' "$out" 'sockjsd [0-9]*.[0-9]*.[0-9]* (libmicrohttpd *'
 
+# hashes NAME CODE: what is on standard input
+hashes() {
+	timeout $((20 * patience)) "$sockjsd" --hash-password >"$tmp/out" 2>"$tmp/err"
+	code=$?
+	out=$(<"$tmp/out") err=$(<"$tmp/err")
+	if [ "$code" = "$2" ]; then pass; else fail "$1" "exit code $code, not $2" "$err"; fi
+}
+
+hashes 'a password is hashed' 0 < <(printf 'open sesame\nmore\n')
+says 'to one line' "$out" '$scrypt$ln=*([0-9]),r=*([0-9]),p=*([0-9])$+([A-Za-z0-9+/])$+([A-Za-z0-9+/])'
+says 'and nothing else is said' "$err" ''
+hash=$out
+hashes 'the line may have no end' 0 < <(printf 'open sesame')
+holds 'each time with another salt' [ "$out" != "$hash" ]
+hashes 'the longest password is hashed' 0 < <(printf '%01024d\r\n' 1)
+hashes 'a longer one is refused' 2 < <(printf '%01025d\n' 1)
+says 'and what is allowed is said' "$err" 'sockjsd: --hash-password: a password has at most 1024 octets'
+says 'on standard error alone' "$out" ''
+hashes 'so is one that only seems to end there' 2 < <(printf '%01024d\rx\n' 1)
+hashes 'one without end is refused' 2 < <(timeout 20 yes '' | tr '\n' x)
+for nothing in '' '\n' '\r\n' '\nafterwards\n'; do
+	# shellcheck disable=SC2059
+	hashes 'an empty password is refused' 2 < <(printf "$nothing")
+	says 'and where it should be is said' "$err" 'sockjsd: --hash-password: no password; it is the first line of *'
+done
+hashes 'a password with a NUL is refused' 2 < <(printf 'a\0b\n')
+says 'and it says why' "$err" 'sockjsd: --hash-password: a NUL character is not allowed in a password'
+hashes 'a password that is not UTF-8 is refused' 2 < <(printf 'p\xe4ss\n')
+says 'and it says why' "$err" 'sockjsd: --hash-password: this is not UTF-8, as which STOMP sends a password'
+hashes 'a directory is no password' 1 </
+exits 'it takes no value, which everybody would see' 2 --hash-password=secret
+
 # --- configuration files ---------------------------------------------------------
 
 exits 'a missing file is a configuration error' 2 -c "$tmp/none.json"

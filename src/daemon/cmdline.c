@@ -34,6 +34,7 @@ static const struct argument arguments[] = {
 	{ NULL, "--allowed-origins", TEXT, FIELD(allowed_origins) },
 	{ NULL, "--check-config", FLAG, FIELD(check_config) },
 	{ NULL, "--print-config", FLAG, FIELD(print_config) },
+	{ NULL, "--hash-password", FLAG, FIELD(hash_password) },
 	{ NULL, "--log-level", TEXT, FIELD(log_level) },
 	{ NULL, "--log-format", TEXT, FIELD(log_format) },
 	{ "-V", "--version", FLAG, FIELD(version) },
@@ -57,6 +58,7 @@ static const char help[] =
     "                        let pages connect that come from here, such as http://localhost:3000\n"
     "      --check-config    check whether the configuration can be run, then exit\n"
     "      --print-config    print the whole configuration with every default, then exit\n"
+    "      --hash-password   read a password, print its hash for stomp.users, then exit\n"
     "      --log-level LEVEL debug, info, warn, error or silent\n"
     "      --log-format FMT  text or json\n"
     "  -V, --version         print the version\n"
@@ -167,7 +169,7 @@ bool cmdline_parse(struct cmdline *cmd, int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (!parse_one(cmd, argv, &i))
 			return false;
-	if (cmd->help || cmd->version)
+	if (cmd->help || cmd->version || cmd->hash_password)
 		return true;
 	if (!!cmd->file + !!cmd->upstream + cmd->demo > 1)
 		return complain("a configuration, --upstream or --demo, not two of them: ",

@@ -30,7 +30,7 @@ struct cmdline {
 	const char *log_level;
 	const char *log_format;
 	bool demo, check_config, print_config;
-	bool help, version;
+	bool help, version, hash_password;
 };
 
 /* True, or false after a message on standard error: exit with EXIT_USAGE. */

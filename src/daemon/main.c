@@ -15,6 +15,7 @@
 #include "daemon/cmdline.h"
 #include "daemon/config.h"
 #include "daemon/config_error.h"
+#include "daemon/hash_password.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
 #include "daemon/signals.h"
@@ -304,6 +305,8 @@ int main(int argc, char **argv)
 		(cmd.help ? cmdline_print_help : cmdline_print_version)();
 		return EXIT_STOPPED;
 	}
+	if (cmd.hash_password)
+		return hash_password();
 	if (config_init(&d.config) < 0) {
 		complain("", "out of memory");
 		return EXIT_RUNNING;
