@@ -771,17 +771,17 @@ static char *print(const struct config *config)
 	return buf_data(&out); /* freed by mem_free(), for nothing was consumed */
 }
 
-START_TEST(the_demo_has_the_seven_services)
+START_TEST(the_demo_has_the_seven_services_and_a_broker)
 {
 	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
-		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker" };
+		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker", "/stomp" };
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
 	ck_assert_int_eq(config_check(&c), 0);
 	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:8081");
-	ck_assert_uint_eq(c.endpoint_count, 7);
-	for (size_t i = 0; i < 7; i++) {
+	ck_assert_uint_eq(c.endpoint_count, 8);
+	for (size_t i = 0; i < 8; i++) {
 		const struct endpoint_options *e = &c.endpoints[i].options.endpoint;
 
 		ck_assert_str_eq(c.endpoints[i].prefix, prefixes[i]);
@@ -794,6 +794,7 @@ START_TEST(the_demo_has_the_seven_services)
 	ck_assert_uint_eq(c.endpoints[0].options.endpoint.response_limit_bytes, 4096);
 	ck_assert_uint_eq(c.endpoints[1].options.endpoint.transports.count, 5);
 	ck_assert_str_eq(c.endpoints[2].options.endpoint.session_cookie, "JSESSIONID");
+	ck_assert_str_eq(c.endpoints[7].options.stomp.access, "\"open\"");
 	config_fini(&c);
 }
 END_TEST
@@ -1108,7 +1109,7 @@ int main(void)
 	tcase_add_test(tc, names_of_files_are_relative_to_the_configuration);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
 	tcase_add_test(tc, deep_nesting_is_refused);
-	tcase_add_test(tc, the_demo_has_the_seven_services);
+	tcase_add_test(tc, the_demo_has_the_seven_services_and_a_broker);
 	tcase_add_test(tc, what_is_printed_can_be_read_and_is_the_same);
 	tcase_add_test(tc, every_option_of_stomp_comes_back_from_what_is_printed);
 	tcase_add_test(tc, every_option_is_printed);
