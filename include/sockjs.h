@@ -371,9 +371,10 @@ SOCKJS_API struct sockjs_options *sockjs_options_new(void);
 /* Frees a set. */
 SOCKJS_API void sockjs_options_free(struct sockjs_options *o);
 /* Sets an option, e.g. ("heartbeat_delay_ms", "10000"), ("websocket.ping_interval_ms", "25000"),
- * ("allowed_origins", "https://a.example,https://b.example"), ("bind_address", "true"). 0; -ENOENT:
- * no such option; -EINVAL: not a value for it; -ERANGE: out of range; -ENOMEM.
- * sockjs_options_error() has a sentence. A NULL value is null, where sockjsd.conf(5) allows it. */
+ * ("allowed_origins", "https://a.example,https://b.example"), ("bind_address", "true"). Where the
+ * type is JSON, a string has its quotes: ("stomp.access", "\"open\""). 0; -ENOENT: no such option;
+ * -EINVAL: not a value for it; -ERANGE: out of range; -ENOMEM. sockjs_options_error() has a
+ * sentence. A NULL value is null, where sockjsd.conf(5) allows it. */
 SOCKJS_API int sockjs_options_set(struct sockjs_options *o, const char *key, const char *value);
 /* Why the last sockjs_options_set() failed, as a sentence. */
 SOCKJS_API const char *sockjs_options_error(const struct sockjs_options *o);

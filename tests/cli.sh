@@ -286,6 +286,43 @@ exits 'what --print-config prints is a configuration' 0 -c "$tmp/printed.json" -
 holds 'and it prints the same again' [ "$out" = "$(<"$tmp/printed.json")" ]
 exits 'and it passes the check' 0 -c "$tmp/printed.json" --check-config
 
+# --- the application "stomp" ---------------------------------------------------------
+
+with_stomp() { # MEMBERS of its options
+	printf '{ "listen": [ "127.0.0.1:0" ], "endpoints": [ { "prefix": "/s", "application": "stomp", "stomp": { %s } } ] }\n' "$1"
+}
+
+checks 'a value of the wrong shape is found by the check' 2 ': endpoints\[0].stomp.access*: *' \
+	< <(with_stomp '"access": 1')
+exits 'and by starting' 2 -c "$tmp/sockjsd.json"
+says 'with the same sentence' "$err" "*sockjsd: $tmp/sockjsd.json: endpoints\[0].stomp.access*: *"
+checks 'a file that a value names is looked for beside the configuration' 2 ': endpoints\[0].stomp.users*: *' \
+	< <(with_stomp '"access": "open", "users": "users.json"')
+says 'and named' "$err" '*users.json*No such file*'
+printf '[]\n' >"$tmp/users.json"
+exits 'and found there, from wherever it is started' 0 -c "$tmp/sockjsd.json" --check-config
+exits 'what is printed of it' 0 -c "$tmp/sockjsd.json" --print-config
+says 'tells where that was' "$out" "*\"users\": \"users.json\"*\"directory\": \"$tmp\"*"
+says 'and has JSON as JSON' "$out" '*"heartbeat_ms": \[*10000,*10000*]*'
+mkdir "$tmp/elsewhere"
+printf '%s\n' "$out" >"$tmp/elsewhere/printed.json"
+exits 'so that it can be read elsewhere' 0 -c "$tmp/elsewhere/printed.json" --check-config
+exits 'and is the same' 0 -c "$tmp/elsewhere/printed.json" --print-config
+holds 'to the letter' [ "$out" = "$(<"$tmp/elsewhere/printed.json")" ]
+rm "$tmp/users.json"
+exits 'also when a file is missing that was there' 2 -c "$tmp/elsewhere/printed.json" --check-config
+checks 'a header that names the user needs a proxy' 2 \
+	': endpoints\[0].stomp.user_header: means nothing without trusted_proxies, *' \
+	< <(with_stomp '"user_header": "X-User"')
+with_stomp '"access": "open", "max_body_bytes": 400000' | config
+start -c "$tmp/sockjsd.json" --log-level warn
+open_connection
+request GET /s
+holds 'it runs' await 'Welcome to SockJS!'
+exec 3>&-
+stop
+says 'and stops as asked' "$code" 0
+
 # --- start and stop ----------------------------------------------------------------
 
 start --demo -l 127.0.0.1:0 --log-level warn

@@ -12,6 +12,7 @@ static const struct app *const table[] = {
 	&amplify_app,
 	&ticker_app,
 	&upstream_app,
+	&stomp_app,
 };
 
 const struct app *const *apps_table(size_t *count)

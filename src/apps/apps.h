@@ -1,8 +1,9 @@
 /*
  * apps/apps.h - the applications that live inside the daemon.
  *
- * Each is written against sockjs.h alone, as any user of the library would (but for
- * upstream, which also dials). A configuration names one by "application".
+ * Each is written against sockjs.h alone, as any user of the library would (but for upstream, which
+ * also dials, and stomp, which goes through the options). A configuration names one by
+ * "application".
  */
 #ifndef APPS_APPS_H
 #define APPS_APPS_H
@@ -15,16 +16,24 @@ struct app {
 	const char *name;
 	const char *sentence; /* what it does; used in the manual page */
 	const struct sockjs_callbacks *callbacks;
+	/* In place of `callbacks`, where only a function knows them. */
+	const struct sockjs_callbacks *(*get_callbacks)(void);
 	/* Makes what one endpoint needs, before the server runs; it may complete the endpoint's
-	 * options. 0, or -errno and a sentence in `why`. NULL: it needs nothing. */
+	 * options. 0, or -errno and a sentence in `why`, which begins with the key that is to
+	 * blame, if one is. NULL: it needs nothing. */
 	int (*start)(struct sockjs_server *server, struct sockjs_options *options, void **state,
 	    char *why, size_t why_size);
+	/* Whether start() would succeed, as far as config_check() cannot know; leaves no trace. As
+	 * start(). NULL: it would. */
+	int (*check)(struct sockjs_server *server, const struct sockjs_options *options, char *why,
+	    size_t why_size);
 	/* Frees it, after the server has stopped. */
 	void (*stop)(void *state);
 	unsigned scopes; /* of options, besides those of an endpoint: 1 << OPTION_UPSTREAM... */
 };
 
-extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app;
+extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app,
+    stomp_app;
 
 /* All of them; *count of them. */
 const struct app *const *apps_table(size_t *count);

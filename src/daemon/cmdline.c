@@ -49,7 +49,7 @@ static const char help[] =
     "\n"
     "  -c, --config FILE     read the configuration, a JSON file; see sockjsd.conf(5)\n"
     "      --upstream URL    pass every session at /app on to the WebSocket application at URL\n"
-    "      --demo            serve the SockJS test services and their pages on 127.0.0.1:8081\n"
+    "      --demo            serve the SockJS test services, STOMP and pages on 127.0.0.1:8081\n"
     "  -l, --listen ADDR     listen here instead of where the configuration says; may be repeated\n"
     "      --internal ADDR   listen here for /healthz, /readyz, /metrics\n"
     "  -t, --threads N       reactor threads; 0: one for each processor\n"

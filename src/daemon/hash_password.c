@@ -146,7 +146,7 @@ static int ask_twice(struct password *p, struct password *again)
 
 	if ((err = ask(p, "Password: ")) < 0 || (err = ask(again, "Once more: ")) < 0)
 		return err;
-	return strcmp(p->text, again->text) == 0 ? 0 : complain("these were two passwords");
+	return strcmp(p->text, again->text) == 0 ? 0 : complain("the two are not the same");
 }
 
 static int get_password(struct password *p)

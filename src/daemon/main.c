@@ -22,6 +22,8 @@
 #include "server/internal.h"
 #include "sockjs.h"
 
+#define LONGEST_KEY 128 /* octets of a path within an endpoint */
+
 struct daemon {
 	struct config config;
 	struct sockjs_server *server;
@@ -138,26 +140,38 @@ static enum exit_code bind_all(struct daemon *d)
 	               : EXIT_STOPPED;
 }
 
+/* The sentence may begin with a key of the endpoint, whose path this completes. */
+static enum exit_code blame_endpoint(struct daemon *d, size_t i, int err, const char *why)
+{
+	char key[CONFIG_WHERE + LONGEST_KEY];
+	size_t n = strspn(why, "abcdefghijklmnopqrstuvwxyz0123456789_.[]");
+
+	if (n > 0 && n < LONGEST_KEY && strncmp(why + n, ": ", 2) == 0) {
+		snprintf(key, sizeof(key), "endpoints[%zu].%.*s", i, (int)n, why);
+		why += n + 2;
+	} else {
+		snprintf(key, sizeof(key), "endpoints[%zu]", i);
+	}
+	config_blame(&d->config, err, key, "%s", *why ? why : strerror(-err));
+	complain("", d->config.error);
+	return exit_code_of(err);
+}
+
 static enum exit_code add_endpoint(struct daemon *d, size_t i)
 {
 	struct config_endpoint *e = &d->config.endpoints[i];
-	char why[512] = "", key[CONFIG_WHERE];
+	const struct app *app = e->app;
+	char why[512] = "";
 	int err = 0;
 
-	snprintf(key, sizeof(key), "endpoints[%zu]", i);
-	if (e->app->start)
-		err = e->app->start(d->server, &e->options, &d->states[i], why, sizeof(why));
-	if (err < 0) {
-		config_blame(&d->config, err, key, "%s", why[0] ? why : strerror(-err));
-		complain("", d->config.error);
-		return exit_code_of(err);
-	}
-	err = sockjs_server_add(d->server, e->prefix, e->app->callbacks, d->states[i], &e->options);
-	if (err < 0) {
-		config_blame(&d->config, err, key, "%s", sockjs_server_error(d->server));
-		complain("", d->config.error);
-		return exit_code_of(err);
-	}
+	if (app->start)
+		err = app->start(d->server, &e->options, &d->states[i], why, sizeof(why));
+	if (err < 0)
+		return blame_endpoint(d, i, err, why);
+	err = sockjs_server_add(d->server, e->prefix,
+	    app->get_callbacks ? app->get_callbacks() : app->callbacks, d->states[i], &e->options);
+	if (err < 0)
+		return blame_endpoint(d, i, err, sockjs_server_error(d->server));
 	return EXIT_STOPPED;
 }
 
@@ -270,15 +284,38 @@ static enum exit_code serve(struct daemon *d)
 	return code;
 }
 
-static enum exit_code check(struct config *c)
+static enum exit_code check_endpoints(struct daemon *d)
 {
-	int err = config_try(c);
+	char why[512] = "";
+	int err;
 
-	if (err < 0) {
-		complain("", c->error);
+	if (!(d->server = sockjs_server_new(&d->config.options))) {
+		complain("", "out of memory");
+		return EXIT_RUNNING;
+	}
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
+		const struct config_endpoint *e = &d->config.endpoints[i];
+
+		err = e->app->check ? e->app->check(d->server, &e->options, why, sizeof(why)) : 0;
+		if (err < 0)
+			return blame_endpoint(d, i, err, why);
+	}
+	return EXIT_STOPPED;
+}
+
+static enum exit_code check(struct daemon *d)
+{
+	enum exit_code code = check_endpoints(d);
+	int err;
+
+	stop(d);
+	if (code != EXIT_STOPPED)
+		return code;
+	if ((err = config_try(&d->config)) < 0) {
+		complain("", d->config.error);
 		return exit_code_of(err);
 	}
-	printf("%s: the configuration is valid\n", c->source);
+	printf("%s: the configuration is valid\n", d->config.source);
 	return EXIT_STOPPED;
 }
 
@@ -290,7 +327,7 @@ static enum exit_code obey(struct daemon *d, const struct cmdline *cmd)
 		return exit_code_of(err);
 	if (cmd->print_config)
 		return print_config(&d->config);
-	return cmd->check_config ? check(&d->config) : serve(d);
+	return cmd->check_config ? check(d) : serve(d);
 }
 
 int main(int argc, char **argv)

@@ -1,8 +1,8 @@
 /*
  * daemon/presets.c - the configurations that need no file.
  *
- * --demo: the conventional SockJS test services, generous and open to every origin; not for
- * production. --upstream: one backend, everything else at its default.
+ * --demo: the conventional SockJS test services and a broker of STOMP, generous and open to every
+ * origin; not for production. --upstream: one backend, everything else at its default.
  */
 #include "daemon/config.h"
 
@@ -40,6 +40,7 @@ static const struct service services[] = {
 	{ "/amplify", "amplify", { NULL, NULL } },
 	{ "/broadcast", "broadcast", { NULL, NULL } },
 	{ "/ticker", "ticker", { NULL, NULL } },
+	{ "/stomp", "stomp", { "stomp.access", "\"open\"" } },
 };
 
 static int set(struct config *c, struct sockjs_options *o, const struct setting *s)

@@ -21,6 +21,12 @@
 	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/"                             \
 	"a\",\"application\":\"echo\"" more "}]}"
 
+/* The same of the application "stomp", and with `more` in its options. */
+#define STOMP_ENDPOINT(more)                                                                       \
+	"{\"listen\":[\"127.0.0.1:0\"],\"endpoints\":[{\"prefix\":\"/"                             \
+	"a\",\"application\":\"stomp\"" more "}]}"
+#define STOMP(more) STOMP_ENDPOINT(",\"stomp\":{" more "}")
+
 static struct config c;
 
 static int read_text(const char *text)
@@ -79,6 +85,28 @@ START_TEST(every_kind_of_value_reaches_its_field)
 	ck_assert_str_eq(c.endpoints[0].options.endpoint.session_cookie, "JSESSIONID");
 	ck_assert_str_eq(c.endpoints[0].options.endpoint.transports.items[0], "xhr");
 	ck_assert_uint_eq(c.endpoints[0].options.endpoint.websocket_max_fragments, 9);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_value_that_is_json_reaches_the_application_as_text)
+{
+	const struct stomp_options *s;
+
+	ck_assert_msg(
+	    read_text(STOMP("\"access\": [ {\"destination\": \"/a/**\", \"send\": 1.5} ],"
+	                    "\"users\": \"users.json\", \"tokens\": {\"b\": [], \"a\": {}},"
+	                    "\"heartbeat_ms\": [0, 3600000], \"conflate\": [\"/a,b/*\"]")) == 0,
+	    "%s", c.error);
+	s = &c.endpoints[0].options.stomp;
+	ck_assert_str_eq(s->access, "[{\"destination\":\"/a/**\",\"send\":1.5}]");
+	ck_assert_str_eq(s->users, "\"users.json\"");
+	ck_assert_str_eq(s->tokens, "{\"b\":[],\"a\":{}}");
+	ck_assert_ptr_null(s->directory);
+	ck_assert_uint_eq(s->heartbeat_ms[0], 0);
+	ck_assert_uint_eq(s->heartbeat_ms[1], 3600000);
+	ck_assert_str_eq(s->conflate.items[0], "/a,b/*");
+	ck_assert_int_eq(config_check(&c), 0);
 	config_fini(&c);
 }
 END_TEST
@@ -243,7 +271,7 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"nonsense\"}]}",
 	    "f.json: endpoints[0].application: \"nonsense\" is not an application; allowed: echo, "
-	    "broadcast, close, amplify, ticker, upstream" },
+	    "broadcast, close, amplify, ticker, upstream, stomp" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
 	    "f.json: endpoints[0].upstream.url: missing; allowed: ws://host[:port][/path], wss://..., or "
 	    "unix:/file[:/path], or a list of them" },
@@ -272,6 +300,90 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"echo\"},"
 	  "{\"prefix\": \"/a\", \"application\": \"close\"}]}",
 	    "f.json: endpoints[1].prefix: \"/a\" is taken by endpoints[0]" },
+	/* stomp */
+	{ STOMP("\"heart_beat\":1"),
+	    "f.json: endpoints[0].stomp.heart_beat: unknown key; allowed: broker, access, users, tokens, "
+	    "directory, user_header, token_query, anonymous, separator, heartbeat_ms, errors, "
+	    "connect_timeout_ms, max_headers, max_line_bytes, max_head_bytes, max_body_bytes, "
+	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
+	    "max_failures_per_minute, conflate" },
+	{ STOMP("\"heartbeat_ms\":[99,0]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 99 is out of range; allowed: 0, or 100 to 3600000 "
+	    "milliseconds" },
+	{ STOMP("\"heartbeat_ms\":[0,-1]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms[1]: -1 is out of range; allowed: 0, or 100 to 3600000 "
+	    "milliseconds" },
+	{ STOMP("\"heartbeat_ms\":[0,\"10000\"]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms[1]: \"10000\" is not a whole number" },
+	{ STOMP("\"heartbeat_ms\":[1e3,0]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 1000.0 is not a whole number" },
+	{ STOMP("\"heartbeat_ms\":[null,[]]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: null is not a whole number" },
+	{ STOMP("\"heartbeat_ms\":[]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms: a list of 0 is not a pair; allowed: two numbers, each "
+	    "0, or 100 to 3600000 milliseconds" },
+	{ STOMP("\"heartbeat_ms\":[100,100,100]"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms: a list of 3 is not a pair; allowed: two numbers, each "
+	    "0, or 100 to 3600000 milliseconds" },
+	{ STOMP("\"heartbeat_ms\":10000"),
+	    "f.json: endpoints[0].stomp.heartbeat_ms: 10000 is not a list; allowed: two numbers, each 0, or "
+	    "100 to 3600000 milliseconds" },
+	{ STOMP("\"heartbeat_ms\":\"0,0\""),
+	    "f.json: endpoints[0].stomp.heartbeat_ms: \"0,0\" is not a list; allowed: two numbers, each 0, "
+	    "or 100 to 3600000 milliseconds" },
+	{ STOMP("\"broker\":\"nats\""),
+	    "f.json: endpoints[0].stomp.broker: \"nats\" is not allowed; allowed: memory" },
+	{ STOMP("\"separator\":\"\""),
+	    "f.json: endpoints[0].stomp.separator: \"\" is not allowed; allowed: \"/\" or \".\"" },
+	{ STOMP("\"conflate\":[\"/topic/a\",\"topic\"]"),
+	    "f.json: endpoints[0].stomp.conflate[1]: \"topic\" is not allowed; allowed: a pattern of "
+	    "destinations such as /topic/prices/** (* is one segment, ** at the end all that follow)" },
+	{ STOMP("\"conflate\":\"/topic/a\""),
+	    "f.json: endpoints[0].stomp.conflate: \"/topic/a\" is not a list; allowed: a list, each a "
+	    "pattern of destinations such as /topic/prices/** (* is one segment, ** at the end all that "
+	    "follow)" },
+	{ STOMP("\"anonymous\":null"),
+	    "f.json: endpoints[0].stomp.anonymous: null is not a truth value; allowed: true, false" },
+	{ STOMP("\"anonymous\":false"),
+	    "f.json: endpoints[0].stomp.anonymous: false, but nobody can be anybody: stomp.users, "
+	    "stomp.tokens and stomp.user_header are null" },
+	{ STOMP("\"token_query\":\"token\",\"tokens\":null"),
+	    "f.json: endpoints[0].stomp.token_query: means nothing without stomp.tokens, which says what a "
+	    "token must be" },
+	{ STOMP("\"max_line_bytes\":40000"),
+	    "f.json: endpoints[0].stomp.max_head_bytes: 32768 is less than max_line_bytes (40000): the head "
+	    "is all lines together" },
+	{ STOMP("\"max_body_bytes\":0"),
+	    "f.json: endpoints[0].stomp.max_body_bytes: 0 is out of range; allowed: 1 to 1073741824 bytes" },
+	{ STOMP("\"max_message_bytes\":1"),
+	    "f.json: endpoints[0].stomp.max_message_bytes: unknown key here; it belongs into an endpoint: "
+	    "endpoints[].max_message_bytes" },
+	{ STOMP("\"url\":\"ws://x\""),
+	    "f.json: endpoints[0].stomp.url: unknown key here; it belongs into an endpoint whose application "
+	    "is \"upstream\": endpoints[].upstream.url" },
+	{ STOMP_ENDPOINT(",\"connect_timeout_ms\":1000"),
+	    "f.json: endpoints[0].connect_timeout_ms: unknown key here; it belongs into an endpoint whose "
+	    "application is \"stomp\": endpoints[].stomp.connect_timeout_ms" },
+	{ STOMP_ENDPOINT(",\"upstream\":{}"),
+	    "f.json: endpoints[0].upstream: unknown key here; it belongs into an endpoint whose application "
+	    "is \"upstream\": endpoints[].upstream" },
+	{ STOMP_ENDPOINT(",\"stomp.access\":\"open\""),
+	    "f.json: endpoints[0].stomp.access: unknown key here; a dot stands for an object: \"stomp\": { "
+	    "\"access\": ... }" },
+	{ STOMP_ENDPOINT(",\"stomp\":\"open\""), "f.json: endpoints[0].stomp: \"open\" is not an object" },
+	{ ENDPOINT(",\"stomp\":{\"access\":\"open\"}"),
+	    "f.json: endpoints[0].stomp: unknown key here; it belongs into an endpoint whose application is "
+	    "\"stomp\": endpoints[].stomp" },
+	{ ENDPOINT(",\"max_subscriptions\":1"),
+	    "f.json: endpoints[0].max_subscriptions: unknown key here; it belongs into an endpoint whose "
+	    "application is \"stomp\": endpoints[].stomp.max_subscriptions" },
+	{ "{\"access\":\"open\"}",
+	    "f.json: access: unknown key here; it belongs into an endpoint whose application is "
+	    "\"stomp\": endpoints[].stomp.access" },
+	{ STOMP("\"access\":[1,]"), "f.json:1:98: unexpected token near ']'" },
+	{ STOMP("\"tokens\":{\"a\":{\"b\":1,\"b\":2}}"), "f.json:1:109: duplicate object key near '\"b\"'" },
+	{ STOMP("\"access\":\"\\u0000\""),
+	    "f.json:1:102: a NUL character (\\u0000) is not allowed" },
 };
 /* clang-format on */
 
@@ -455,6 +567,118 @@ START_TEST(an_address_is_for_an_endpoint_of_the_configuration)
 }
 END_TEST
 
+START_TEST(a_header_that_names_the_user_is_believed_of_proxies_alone)
+{
+	ck_assert_msg(read_text(STOMP("\"user_header\":\"X-User\"")) == 0, "%s", c.error);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(c.error,
+	    "endpoints[0].stomp.user_header: means nothing without trusted_proxies, who alone are "
+	    "believed who the user is");
+	sockjs_options_set(&c.options, "trusted_proxies", "127.0.0.1");
+	ck_assert_int_eq(config_check(&c), 0);
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_frame_must_fit_into_a_send_buffer)
+{
+	ck_assert_msg(read_text(STOMP("\"max_body_bytes\":491521")) == 0, "%s", c.error);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	ck_assert_str_eq(c.error,
+	    "endpoints[0].send_buffer_bytes: 524288 is less than stomp.max_head_bytes and "
+	    "stomp.max_body_bytes together (524289): such a message could be sent, but to nobody");
+	sockjs_options_set(&c.endpoints[0].options, "send_buffer_bytes", "524289");
+	ck_assert_int_eq(config_check(&c), 0);
+	config_fini(&c);
+	/* of another application it may be as small as it likes */
+	ck_assert_int_eq(read_text(ENDPOINT(",\"send_buffer_bytes\":256")), 0);
+	ck_assert_int_eq(config_check(&c), 0);
+	config_fini(&c);
+}
+END_TEST
+
+/* Starts the application with these options, and stops it. */
+static int start_stomp(struct sockjs_options *o, char *why, size_t size)
+{
+	struct sockjs_server *server = sockjs_server_new(NULL);
+	void *state = NULL;
+	int err;
+
+	if (!server)
+		return -ENOMEM;
+	err = stomp_app.start(server, o, &state, why, size);
+	if (err == 0)
+		stomp_app.stop(state);
+	sockjs_server_free(server);
+	return err;
+}
+
+static bool has_header(const struct sockjs_options *o, const char *name)
+{
+	const struct string_list *list = &o->endpoint.request_headers;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(an_endpoint_lets_in_what_the_broker_takes)
+{
+	struct sockjs_options o;
+	char why[200] = "";
+
+	ck_assert_int_eq(options_init(&o), 0);
+	sockjs_options_set(&o, "stomp.access", "\"open\"");
+	sockjs_options_set(&o, "stomp.user_header", "X-User");
+	sockjs_options_set(&o, "stomp.max_body_bytes", "2000000");
+	sockjs_options_set(&o, "request_headers", "User-Agent");
+	ck_assert_msg(start_stomp(&o, why, sizeof(why)) == 0, "%s", why);
+	ck_assert_uint_eq(o.endpoint.max_message_bytes, 2032768);
+	ck_assert_uint_eq(o.endpoint.max_body_bytes, 2032768);
+	ck_assert(has_header(&o, "X-User") && has_header(&o, "User-Agent"));
+	ck_assert_ptr_null(options_stray(&o, 1u << OPTION_ENDPOINT));
+	options_fini(&o);
+}
+END_TEST
+
+START_TEST(an_endpoint_that_lets_in_enough_stays_as_it_is)
+{
+	struct sockjs_options o;
+	char why[200] = "";
+
+	ck_assert_int_eq(options_init(&o), 0);
+	sockjs_options_set(&o, "stomp.access", "\"open\"");
+	sockjs_options_set(&o, "stomp.user_header", "X-User");
+	sockjs_options_set(&o, "stomp.max_body_bytes", "1073741824");
+	sockjs_options_set(&o, "max_message_bytes", "1073741824");
+	sockjs_options_set(&o, "request_headers", "x-user");
+	ck_assert_msg(start_stomp(&o, why, sizeof(why)) == 0, "%s", why);
+	ck_assert_uint_eq(o.endpoint.max_message_bytes, 1073741824);
+	ck_assert_uint_eq(o.endpoint.max_body_bytes, 1073741824);
+	ck_assert_uint_eq(o.endpoint.request_headers.count, 1);
+	options_fini(&o);
+}
+END_TEST
+
+START_TEST(a_header_too_many_is_named)
+{
+	struct sockjs_options o;
+	char why[200] = "", text[1000] = "";
+
+	for (int i = 0; i < 100; i++)
+		snprintf(
+		    text + strlen(text), sizeof(text) - strlen(text), "%sX-%d", i ? "," : "", i);
+	ck_assert_int_eq(options_init(&o), 0);
+	sockjs_options_set(&o, "request_headers", text);
+	sockjs_options_set(&o, "stomp.user_header", "X-User");
+	ck_assert_int_eq(start_stomp(&o, why, sizeof(why)), -ERANGE);
+	ck_assert_str_eq(
+	    why, "request_headers: a list of 101 is out of range; allowed: 0 to 100 items");
+	options_fini(&o);
+}
+END_TEST
+
 START_TEST(an_error_names_the_source_before_the_key)
 {
 	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
@@ -513,8 +737,10 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	static const char text[] =
 	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
 	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
-	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":[]"
-	    "}";
+	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":["
+	    "{\"prefix\":\"/a\",\"application\":\"stomp\"},"
+	    "{\"prefix\":\"/b\",\"application\":\"stomp\",\"stomp\":{\"directory\":\"keys\"}},"
+	    "{\"prefix\":\"/c\",\"application\":\"echo\"}]}";
 	FILE *f;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -533,6 +759,10 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	ck_assert_str_eq(c.listeners[1].address, wanted);
 	snprintf(wanted, sizeof(wanted), "unix:%s/i.sock", dir);
 	ck_assert_str_eq(c.internal, wanted);
+	ck_assert_str_eq(c.endpoints[0].options.stomp.directory, dir);
+	snprintf(wanted, sizeof(wanted), "%s/keys", dir);
+	ck_assert_str_eq(c.endpoints[1].options.stomp.directory, wanted);
+	ck_assert_ptr_null(c.endpoints[2].options.stomp.directory);
 	config_fini(&c);
 	unlink(path);
 	rmdir(dir);
@@ -573,17 +803,17 @@ static char *print(const struct config *config)
 	return buf_data(&out); /* freed by mem_free(), for nothing was consumed */
 }
 
-START_TEST(the_demo_has_the_seven_services)
+START_TEST(the_demo_has_the_seven_services_and_a_broker)
 {
 	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
-		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker" };
+		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker", "/stomp" };
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
 	ck_assert_int_eq(config_check(&c), 0);
 	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:8081");
-	ck_assert_uint_eq(c.endpoint_count, 7);
-	for (size_t i = 0; i < 7; i++) {
+	ck_assert_uint_eq(c.endpoint_count, 8);
+	for (size_t i = 0; i < 8; i++) {
 		const struct endpoint_options *e = &c.endpoints[i].options.endpoint;
 
 		ck_assert_str_eq(c.endpoints[i].prefix, prefixes[i]);
@@ -596,6 +826,7 @@ START_TEST(the_demo_has_the_seven_services)
 	ck_assert_uint_eq(c.endpoints[0].options.endpoint.response_limit_bytes, 4096);
 	ck_assert_uint_eq(c.endpoints[1].options.endpoint.transports.count, 5);
 	ck_assert_str_eq(c.endpoints[2].options.endpoint.session_cookie, "JSESSIONID");
+	ck_assert_str_eq(c.endpoints[7].options.stomp.access, "\"open\"");
 	config_fini(&c);
 }
 END_TEST
@@ -619,6 +850,83 @@ START_TEST(what_is_printed_can_be_read_and_is_the_same)
 	second = print(&again);
 	ck_assert_str_eq(first, second);
 	ck_assert_uint_eq(again.listeners[1].options.listener.mode, 0660);
+	mem_free(first);
+	mem_free(second);
+	config_fini(&again);
+	config_fini(&c);
+}
+END_TEST
+
+static bool json_texts_equal(const char *a, const char *b)
+{
+	json_t *x = json_loads(a, JSON_DECODE_ANY, NULL), *y = json_loads(b, JSON_DECODE_ANY, NULL);
+	bool equal = json_equal(x, y);
+
+	json_decref(x);
+	json_decref(y);
+	return equal;
+}
+
+/* Each with a value that is not its default. */
+static const struct {
+	const char *key, *value;
+} stomp_values[] = {
+	{ "stomp.broker", "memory" },
+	{ "stomp.access",
+	    "[{\"destination\":\"/\\\"\\u00e4\\n\",\"send\":{\"claims\":{\"n\":0.1}}},null,true]" },
+	{ "stomp.users", "\"users.json\"" },
+	{ "stomp.tokens", "{\"keys\":[],\"a\":{\"b\":{}},\"n\":9223372036854775807}" },
+	{ "stomp.directory", "/etc/sockjsd" },
+	{ "stomp.user_header", "X-User" },
+	{ "stomp.token_query", "t" },
+	{ "stomp.anonymous", "false" },
+	{ "stomp.separator", "." },
+	{ "stomp.heartbeat_ms", "0,3600000" },
+	{ "stomp.errors", "keep" },
+	{ "stomp.connect_timeout_ms", "100" },
+	{ "stomp.max_headers", "128" },
+	{ "stomp.max_line_bytes", "64" },
+	{ "stomp.max_head_bytes", "64" },
+	{ "stomp.max_body_bytes", "1073741824" },
+	{ "stomp.max_subscriptions", "1" },
+	{ "stomp.max_transactions", "0" },
+	{ "stomp.max_transaction_bytes", "0" },
+	{ "stomp.max_sessions_per_user", "3" },
+	{ "stomp.max_failures_per_minute", "0" },
+	{ "stomp.conflate", "/a.*.b,/topic/**" },
+};
+
+START_TEST(every_option_of_stomp_comes_back_from_what_is_printed)
+{
+	struct config again;
+	size_t count, n = sizeof(stomp_values) / sizeof(*stomp_values), of_scope = 0;
+	const struct option *table = options_table(&count);
+	char *first, *second, text[200];
+
+	for (size_t i = 0; i < count; i++)
+		of_scope += table[i].scope == OPTION_STOMP;
+	ck_assert_uint_eq(of_scope, n);
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_add_endpoint(&c, "/s", "stomp"), 0);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_msg(sockjs_options_set(&c.endpoints[0].options, stomp_values[i].key,
+		                  stomp_values[i].value) == 0,
+		    "%s", c.endpoints[0].options.error);
+	first = print(&c);
+	ck_assert_int_eq(config_init(&again), 0);
+	ck_assert_msg(
+	    config_read_text(&again, "again", first, strlen(first)) == 0, "%s", again.error);
+	second = print(&again);
+	ck_assert_str_eq(first, second);
+	for (size_t i = 0; i < n; i++) {
+		const struct option *opt = options_find(stomp_values[i].key);
+
+		options_get(&again.endpoints[0].options, opt, text, sizeof(text));
+		if (opt->type == OPTION_JSON)
+			ck_assert(json_texts_equal(text, stomp_values[i].value));
+		else
+			ck_assert_str_eq(text, stomp_values[i].value);
+	}
 	mem_free(first);
 	mem_free(second);
 	config_fini(&again);
@@ -717,7 +1025,9 @@ START_TEST(no_memory_while_reading_leaks_nothing)
 	    "{\"www\":\"/\",\"user\":\"u\",\"internal\":{\"listen\":\"127.0.0.1:1\"},"
 	    "\"trusted_proxies\":[\"unix\"],\"listen\":[\"127.0.0.1:0\",{\"address\":"
 	    "\"127.0.0.1:2\",\"tls\":{\"certificate\":\"c\",\"key\":\"k\"}}],"
-	    "\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
+	    "\"endpoints\":[{\"prefix\":\"/"
+	    "a\",\"application\":\"stomp\",\"stomp\":{\"access\":[{}],"
+	    "\"heartbeat_ms\":[0,0]}}]}";
 	unsigned long nth = 0;
 	int err = -ENOMEM;
 
@@ -736,6 +1046,29 @@ START_TEST(no_memory_while_reading_leaks_nothing)
 }
 END_TEST
 
+START_TEST(no_memory_while_stomp_starts_leaks_nothing)
+{
+	unsigned long nth = 0;
+	int err;
+
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	do {
+		struct sockjs_options o;
+		char why[200] = "";
+
+		ck_assert_int_eq(options_init(&o), 0);
+		sockjs_options_set(&o, "stomp.access", "\"open\"");
+		sockjs_options_set(&o, "stomp.user_header", "X-User");
+		mem_fail_at(++nth);
+		err = start_stomp(&o, why, sizeof(why));
+		mem_fail_at(0);
+		ck_assert(err == 0 || err == -ENOMEM || *why);
+		options_fini(&o);
+	} while (err < 0);
+	ck_assert_uint_gt(nth, 20);
+}
+END_TEST
+
 START_TEST(no_memory_while_printing_leaks_nothing)
 {
 	unsigned long nth = 0;
@@ -744,6 +1077,7 @@ START_TEST(no_memory_while_printing_leaks_nothing)
 	json_set_alloc_funcs(mem_alloc, mem_free);
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_int_eq(config_demo(&c), 0);
+	add_every_application();
 	do {
 		struct buf out = BUF_INIT;
 
@@ -763,7 +1097,7 @@ START_TEST(every_application_is_found_by_its_name)
 	size_t count;
 	const struct app *const *table = apps_table(&count);
 
-	ck_assert_uint_eq(count, 6);
+	ck_assert_uint_eq(count, 7);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
 	ck_assert_ptr_null(app_find("nonsense"));
@@ -782,6 +1116,7 @@ int main(void)
 	tcase_add_test(tc, every_application_is_found_by_its_name);
 	tcase_add_test(tc, the_least_configuration_is_valid_and_has_every_default);
 	tcase_add_test(tc, every_kind_of_value_reaches_its_field);
+	tcase_add_test(tc, a_value_that_is_json_reaches_the_application_as_text);
 	tcase_add_test(tc, options_of_one_endpoint_do_not_reach_another);
 	tcase_add_loop_test(
 	    tc, bad_text_is_refused_with_this_sentence, 0, sizeof(bad) / sizeof(*bad));
@@ -796,18 +1131,25 @@ int main(void)
 	tcase_add_test(tc, a_url_that_is_none_is_refused);
 	tcase_add_test(tc, what_means_nothing_is_refused);
 	tcase_add_test(tc, an_address_is_for_an_endpoint_of_the_configuration);
+	tcase_add_test(tc, a_header_that_names_the_user_is_believed_of_proxies_alone);
+	tcase_add_test(tc, a_frame_must_fit_into_a_send_buffer);
+	tcase_add_test(tc, an_endpoint_lets_in_what_the_broker_takes);
+	tcase_add_test(tc, an_endpoint_that_lets_in_enough_stays_as_it_is);
+	tcase_add_test(tc, a_header_too_many_is_named);
 	tcase_add_test(tc, an_error_names_the_source_before_the_key);
 	tcase_add_test(tc, a_name_that_is_not_known_today_may_be_tomorrow);
 	tcase_add_test(tc, descriptors_are_counted_as_they_are_used);
 	tcase_add_test(tc, names_of_files_are_relative_to_the_configuration);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
 	tcase_add_test(tc, deep_nesting_is_refused);
-	tcase_add_test(tc, the_demo_has_the_seven_services);
+	tcase_add_test(tc, the_demo_has_the_seven_services_and_a_broker);
 	tcase_add_test(tc, what_is_printed_can_be_read_and_is_the_same);
+	tcase_add_test(tc, every_option_of_stomp_comes_back_from_what_is_printed);
 	tcase_add_test(tc, every_option_is_printed);
 	tcase_add_test(tc, the_command_line_has_the_last_word);
 	tcase_add_test(tc, a_bad_value_on_the_command_line_names_its_option);
 	tcase_add_test(tc, no_memory_while_reading_leaks_nothing);
+	tcase_add_test(tc, no_memory_while_stomp_starts_leaks_nothing);
 	tcase_add_test(tc, no_memory_while_printing_leaks_nothing);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
