@@ -103,8 +103,6 @@ static int skip_line_ends(struct stomp_parser *p, const char *data, size_t n, si
 {
 	size_t at = 0;
 
-	if (n > 0 && data[0] > '\r' && !p->after_cr) /* nearly always */
-		n = 0;
 	while (at < n) {
 		if (p->after_cr && data[at] != '\n')
 			return -STOMP_CR_ALONE;
@@ -374,7 +372,7 @@ ssize_t stomp_parse(struct stomp_parser *p, const char *data, size_t n, struct s
 	ssize_t r = 0;
 
 	empty(f);
-	if (!p->partial)
+	if (!p->partial && (n == 0 || data[0] <= '\r' || p->after_cr)) /* hardly ever */
 		r = skip_line_ends(p, data, n, &skipped);
 	if (r == 0 && skipped < n && p->partial)
 		r = take_more(p, f, data, n);

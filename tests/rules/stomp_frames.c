@@ -41,6 +41,8 @@ static const struct row rows[] = {
 	    "<SEND|a=b|x>"),
 	ROW("1.2 frames: line ends may be mixed", WITH_CR, "SEND\r\na:b\nc:d\r\n\nx\0",
 	    "<SEND|a=b|c=d|x>"),
+	ROW("1.2 frames: a command that ends in LF may have headers that end in CR LF", WITH_CR,
+	    "SEND\na:b\r\nc:d\n\r\nx\0", "<SEND|a=b|c=d|x>"),
 	ROW("1.2 frames: only one CR belongs to the line end", WITH_CR, "SEND\n\r\r\n\nx\0",
 	    "!malformed"),
 	ROW("1.2 frames: a body begins right behind the blank line", WITH_CR,
@@ -100,6 +102,17 @@ static const struct row rows[] = {
 	ROW("1.0 frames: a body may hold any octet but NUL", ALWAYS,
 	    "SEND\n\n\x01\x7f\x80\xff\xed\xa0\x80\\n\r\n\n\0",
 	    "<SEND|\x01\x7f\x80\xff\xed\xa0\x80\\n\r\n\n>"),
+	ROW("1.0 frames: what other commands have as a body is not looked at", IN_1_0,
+	    "ABORT\n\nx\0ACK\ncontent-length:1\n\n\0\0SEND\n\nx\0",
+	    "<ABORT|><ACK|content-length=1|><SEND|x>"),
+	ROW("1.0 frames: a head may be in any encoding", IN_1_0, "SEND\na:\xe9\xff\n\n\0",
+	    "<SEND|a=\xe9\xff|>"),
+	/* binary frames that a client has made text of, since its transport has only that */
+	ROW("SockJS: the name of a type in JavaScript is no command", ALWAYS,
+	    "[object ArrayBuffer]", "!binary_as_text"),
+	ROW("SockJS: the octets of a frame in decimals are no command", ALWAYS, "67,79,78",
+	    "!binary_as_text"),
+	ROW("SockJS: one number is no list of octets", ALWAYS, "67,\n", "!unknown_command"),
 	/* limits */
 	ROW("1.2 size limits: at most so many headers", ALWAYS,
 	    "SEND\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\na:\n\n\0",
@@ -237,6 +250,8 @@ void add_stomp_frame_rules(struct stomp_catalogue *c)
 	add_size_rule(c, "a command", "", 257, 'A', false);
 	add_size_rule(c, "a header", "SEND\n", 256, 'a', true);
 	add_size_rule(c, "a header", "SEND\n", 257, 'a', false);
+	add_whole_size_rule(c, 256, true);
+	add_whole_size_rule(c, 257, false);
 	add_size_rule(c, "a body", "SEND\n\n", 4096, 'a', true);
 	add_size_rule(c, "a body", "SEND\n\n", 4097, 'a', false);
 }
