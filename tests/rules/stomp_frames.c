@@ -224,6 +224,23 @@ static void add_length_rules(struct stomp_catalogue *c)
 	}
 }
 
+/* The rest of the frame is there as well. */
+static void add_whole_size_rule(struct stomp_catalogue *c, size_t n, bool fits)
+{
+	struct stomp_rule *r = stomp_rule_add(c, ON_READER, ALWAYS,
+	    "1.2 size limits: a header of %zu in a whole frame is %s", n,
+	    fits ? "read" : "refused");
+
+	send_text(r, "SEND\na:");
+	expect_text(r, fits ? "<SEND|a=" : "!too_large");
+	for (size_t i = 2; i < n; i++) {
+		send_text(r, "x");
+		expect_text(r, fits ? "x" : "");
+	}
+	stomp_rule_send(r, "\n\n", 3);
+	expect_text(r, fits ? "|>" : "");
+}
+
 static void add_size_rule(
     struct stomp_catalogue *c, const char *what, const char *head, size_t n, char octet, bool fits)
 {
