@@ -176,7 +176,7 @@ static int read_head(const struct stomp_parser *p, struct stomp_frame *f, struct
 
 enum { WHOLE = 1 };
 
-static int body_of_length(struct stomp_reading *r, const char *data, size_t n, size_t *used)
+static inline int body_of_length(struct stomp_reading *r, const char *data, size_t n, size_t *used)
 {
 	size_t left = r->length - r->seen;
 
@@ -193,7 +193,7 @@ static int body_of_length(struct stomp_reading *r, const char *data, size_t n, s
 
 /* Looks at n more octets of the body and at the NUL behind. WHOLE: it ends here, behind *used
  * octets; 0: all are used. */
-static int read_body(
+static inline int read_body(
     const struct stomp_parser *p, struct stomp_reading *r, const char *data, size_t n, size_t *used)
 {
 	bool forbidden = p->version != STOMP_1_0 && !stomp_has_body(r->command);
@@ -237,7 +237,7 @@ static ssize_t take_in_place(
 {
 	struct stomp_reading r = { 0 };
 	ssize_t err = read_head(p, f, &r, data, n);
-	size_t used;
+	size_t used = 0;
 
 	if (err == 0 && r.in_body)
 		err = read_body(p, &r, data + r.head, n - r.head, &used);
