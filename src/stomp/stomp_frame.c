@@ -90,8 +90,9 @@ const char *stomp_command_name(enum stomp_command command)
 
 enum stomp_command stomp_command_of(struct bytes name)
 {
-	for (int i = STOMP_NONE + 1; i < STOMP_COMMANDS; i++)
-		if (bytes_equal(name, names[i]))
+	for (int i = STOMP_NONE + 1; i < STOMP_COMMANDS; i++) /* none has no octets */
+		if (name.n == names[i].n && name.p[0] == names[i].p[0] &&
+		    bytes_equal(name, names[i]))
 			return (enum stomp_command)i;
 	return STOMP_NONE;
 }

@@ -18,7 +18,8 @@
 #include "base/bytes.h"
 #include "stomp/stomp_errors.h"
 
-/* What both sides have agreed on; before that, what a CONNECT frame is read by. */
+/* What both sides have agreed on; before that, what a CONNECT frame is read by: lines may end as in
+ * 1.2, nothing is unescaped, and heads are UTF-8. */
 enum stomp_version { STOMP_UNDECIDED, STOMP_1_0, STOMP_1_1, STOMP_1_2 };
 
 /* In the order of the table in stomp_frame.c. The first is "no frame yet". */

@@ -194,9 +194,10 @@ static int check_utf8(const char *head, size_t n)
 	                                                              : -STOMP_NOT_UTF8;
 }
 
-/* Larger numbers than SIZE_MAX are SIZE_MAX. */
+/* Numbers that are larger than any limit are one of those. */
 static bool read_number(struct bytes digits, size_t *number)
 {
+	const size_t most = (SIZE_MAX - 9) / 10;
 	size_t sum = 0;
 
 	for (size_t i = 0; i < digits.n; i++) {
@@ -204,9 +205,7 @@ static bool read_number(struct bytes digits, size_t *number)
 
 		if (digit > 9)
 			return false;
-		if (__builtin_mul_overflow(sum, (size_t)10, &sum) ||
-		    __builtin_add_overflow(sum, (size_t)digit, &sum))
-			sum = SIZE_MAX / 10 + 1; /* and so for all digits that follow */
+		sum = (sum < most ? sum : most) * 10 + digit;
 	}
 	*number = sum;
 	return digits.n > 0;

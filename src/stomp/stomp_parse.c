@@ -103,8 +103,6 @@ static int skip_line_ends(struct stomp_parser *p, const char *data, size_t n, si
 {
 	size_t at = 0;
 
-	if (n > 0 && data[0] > '\r' && !p->after_cr) /* nearly always */
-		n = 0;
 	while (at < n) {
 		if (p->after_cr && data[at] != '\n')
 			return -STOMP_CR_ALONE;
@@ -178,7 +176,7 @@ static int read_head(const struct stomp_parser *p, struct stomp_frame *f, struct
 
 enum { WHOLE = 1 };
 
-static int body_of_length(struct stomp_reading *r, const char *data, size_t n, size_t *used)
+static inline int body_of_length(struct stomp_reading *r, const char *data, size_t n, size_t *used)
 {
 	size_t left = r->length - r->seen;
 
@@ -195,7 +193,7 @@ static int body_of_length(struct stomp_reading *r, const char *data, size_t n, s
 
 /* Looks at n more octets of the body and at the NUL behind. WHOLE: it ends here, behind *used
  * octets; 0: all are used. */
-static int read_body(
+static inline int read_body(
     const struct stomp_parser *p, struct stomp_reading *r, const char *data, size_t n, size_t *used)
 {
 	bool forbidden = p->version != STOMP_1_0 && !stomp_has_body(r->command);
@@ -239,7 +237,7 @@ static ssize_t take_in_place(
 {
 	struct stomp_reading r = { 0 };
 	ssize_t err = read_head(p, f, &r, data, n);
-	size_t used;
+	size_t used = 0;
 
 	if (err == 0 && r.in_body)
 		err = read_body(p, &r, data + r.head, n - r.head, &used);
@@ -374,7 +372,7 @@ ssize_t stomp_parse(struct stomp_parser *p, const char *data, size_t n, struct s
 	ssize_t r = 0;
 
 	empty(f);
-	if (!p->partial)
+	if (!p->partial && (n == 0 || data[0] <= '\r' || p->after_cr)) /* hardly ever */
 		r = skip_line_ends(p, data, n, &skipped);
 	if (r == 0 && skipped < n && p->partial)
 		r = take_more(p, f, data, n);

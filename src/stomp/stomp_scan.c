@@ -3,12 +3,18 @@
  *
  * Nearly all heads are. Their octets are looked at many at a time for colons, line ends and what
  * else is a control character, and in passing for what would need a closer look. Whatever is not as
- * it should be, or has carriage returns, is left to those who read line by line.
+ * it should be, has carriage returns, or is longer than a line may be, is left to those who read
+ * line by line.
  *
  * Owns: nothing. Calls: stomp_frame for the command.
  */
 #include "base/text.h"
 #include "stomp/stomp_private.h"
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
 
 struct scan {
 	const char *at, *end; /* the block under way */
@@ -56,16 +62,14 @@ WIDE_INLINE bool next_line(struct scan *s)
 }
 
 /* The header behind the last one; NULL: the line is not as it should be. */
-WIDE_INLINE struct stomp_header *scan_headers(
-    struct scan *s, const struct stomp_limits *limits, struct stomp_header *h)
+WIDE_INLINE struct stomp_header *scan_headers(struct scan *s, size_t most, struct stomp_header *h)
 {
-	const struct stomp_header *last = h + limits->max_headers;
+	const struct stomp_header *last = h + most;
 
 	for (; next_line(s); s->line = s->lf + 1) {
 		if (s->lf == s->line)
 			return h;
-		if (!s->colon || s->colon == s->line || h == last ||
-		    (size_t)(s->lf - s->line) > limits->max_line_bytes)
+		if (!s->colon || s->colon == s->line || h == last)
 			break;
 		h->name = (struct bytes){ s->line, (size_t)(s->colon - s->line) };
 		h->value = (struct bytes){ s->colon + 1, (size_t)(s->lf - s->colon) - 1 };
@@ -80,18 +84,17 @@ bool stomp_scan_head(const struct stomp_parser *p, struct stomp_frame *f, struct
 	const struct stomp_limits *limits = p->limits;
 	struct scan s = { .at = data };
 	const struct stomp_header *end;
-	size_t command;
 
-	s.end = data + (n < limits->max_head_bytes ? n : limits->max_head_bytes);
+	n = least(n, least(limits->max_head_bytes, limits->max_line_bytes));
+	s.end = data + n;
 	mark_block(&s);
 	if (!next_line(&s))
 		return false;
-	command = (size_t)(s.lf - data);
-	r->command = stomp_command_of((struct bytes){ data, command });
-	if (r->command == STOMP_NONE || command > limits->max_line_bytes)
+	r->command = stomp_command_of((struct bytes){ data, (size_t)(s.lf - data) });
+	if (r->command == STOMP_NONE)
 		return false;
 	s.line = s.lf + 1;
-	end = scan_headers(&s, limits, f->headers);
+	end = scan_headers(&s, limits->max_headers, f->headers);
 	if (!end)
 		return false;
 	r->headers = (size_t)(end - f->headers);

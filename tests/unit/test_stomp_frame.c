@@ -484,6 +484,16 @@ START_TEST(one_more_than_a_limit_is_too_large)
 }
 END_TEST
 
+START_TEST(a_line_that_is_too_long_is_found_in_a_whole_frame_too)
+{
+	limits = (struct stomp_limits){ 2, 8, 24, 4 };
+	all_versions_read("SEND\na:345678\n\n\0", "<SEND|a=345678|>");
+	all_versions_read("SEND\na:3456789\n\n\0", "!too_large");
+	all_versions_read("SUBSCRIBE\n\n\0", "!too_large");
+	ck_assert_str_eq(frame.why, "a line of the head is too long");
+}
+END_TEST
+
 START_TEST(the_octet_at_fault_first_decides)
 {
 	limits = (struct stomp_limits){ 2, 16, 24, 4 };
@@ -722,6 +732,7 @@ int main(void)
 	tcase_add_test(tc, binary_that_has_become_text_is_recognised);
 	tcase_add_test(tc, a_frame_at_its_limits_is_read);
 	tcase_add_test(tc, one_more_than_a_limit_is_too_large);
+	tcase_add_test(tc, a_line_that_is_too_long_is_found_in_a_whole_frame_too);
 	tcase_add_test(tc, the_octet_at_fault_first_decides);
 	tcase_add_test(tc, an_announced_length_takes_no_memory);
 	tcase_add_test(tc, what_is_held_stays_within_the_limits);
