@@ -69,12 +69,13 @@ enum stomp_version stomp_version_best(struct bytes list)
 
 /* --- writing -------------------------------------------------------------- */
 
-/* Writes what was composed; without memory for it the connection ends without a word. */
-static void send_frame(struct stomp_conn *c, struct buf *out, int err)
+/* Writes what was composed, if there was memory for it. */
+static int send_frame(struct stomp_conn *c, struct buf *out, int err)
 {
 	if (err == 0)
 		c->settings->ops->write(c, buf_data(out), buf_len(out));
 	buf_fini(out);
+	return err;
 }
 
 static void end(struct stomp_conn *c, enum stomp_error why)
@@ -115,6 +116,20 @@ static void write_error(
 		c->settings->ops->error(c, why);
 }
 
+void stomp_conn_fail(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+{
+	if (c->state == STOMP_CONN_ENDED)
+		return;
+	write_error(c, why, receipt, sentence);
+	end(c, why);
+}
+
+static void out_of_memory(struct stomp_conn *c)
+{
+	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
+}
+
 static void write_receipt(struct stomp_conn *c, struct bytes receipt)
 {
 	struct buf out = BUF_INIT;
@@ -123,16 +138,10 @@ static void write_receipt(struct stomp_conn *c, struct bytes receipt)
 	if (err == 0)
 		err = stomp_write_header(
 		    &out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
-	send_frame(c, &out, err ? err : stomp_write_end(&out, (struct bytes){ 0 }));
-}
-
-void stomp_conn_fail(
-    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
-{
-	if (c->state == STOMP_CONN_ENDED)
-		return;
-	write_error(c, why, receipt, sentence);
-	end(c, why);
+	if (err == 0)
+		err = stomp_write_end(&out, (struct bytes){ 0 });
+	if (send_frame(c, &out, err) < 0)
+		out_of_memory(c);
 }
 
 /* --- CONNECT --------------------------------------------------------------- */
@@ -235,7 +244,8 @@ void stomp_conn_accept(struct stomp_conn *c, struct bytes session, struct bytes 
 	c->parser.version = c->version;
 	c->send_every_ms = agree(c->settings->send_heart_beat_ms, c->send_every_ms);
 	c->receive_every_ms = agree(c->settings->receive_heart_beat_ms, c->receive_every_ms);
-	send_frame(c, &out, compose_connected(c, &out, session, user));
+	if (send_frame(c, &out, compose_connected(c, &out, session, user)) < 0)
+		out_of_memory(c);
 }
 
 void stomp_conn_refuse(struct stomp_conn *c, enum stomp_error why, const char *sentence)
@@ -340,7 +350,8 @@ static void on_disconnect(struct stomp_conn *c, const struct stomp_frame *f)
 
 	if (receipt.p)
 		write_receipt(c, receipt);
-	end(c, STOMP_OK);
+	if (c->state != STOMP_CONN_ENDED)
+		end(c, STOMP_OK);
 }
 
 static void pass_on(struct stomp_conn *c, const struct stomp_frame *f)
@@ -442,7 +453,7 @@ static int keep(struct stomp_conn *c, const char *p, size_t n)
 		c->waiting = mem_zalloc(sizeof(*c->waiting));
 	if (c->waiting && buf_add(c->waiting, p, n) == 0)
 		return 0;
-	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
+	out_of_memory(c);
 	return -ENOMEM;
 }
 
