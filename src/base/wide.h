@@ -226,9 +226,9 @@ WIDE_INLINE wide_mark wide_drop(wide_mark m, size_t octets)
 /* Without its first mark; there is one. */
 WIDE_INLINE wide_mark wide_rest(wide_mark m)
 {
-	return WIDE_MARK_BITS == 1 ?
-	           m & (m - 1) :
-	           m & ~((((wide_mark)1 << WIDE_MARK_BITS) - 1) << wide_first(m) * WIDE_MARK_BITS);
+	return WIDE_MARK_BITS == 1 ? m & (m - 1)
+	                           : m & ~((((wide_mark)1 << WIDE_MARK_BITS) - 1)
+	                                     << wide_first(m) * WIDE_MARK_BITS);
 }
 
 /* The marks of the first octets alone, fewer than WIDE. */

@@ -67,12 +67,18 @@ static void check_header(const struct stomp_header *h, enum stomp_version versio
 
 static void check_frame(const struct stomp_frame *f, const struct stomp_parser *p)
 {
+	size_t head = 0;
+
 	must(f->command > STOMP_NONE && f->command < STOMP_COMMANDS);
 	must(f->header_count <= p->limits->max_headers);
 	must(f->body.n <= p->limits->max_body_bytes);
 	must(f->body.n == 0 || may_have_body(f->command));
-	for (size_t i = 0; i < f->header_count; i++)
+	for (size_t i = 0; i < f->header_count; i++) {
 		check_header(&f->headers[i], (enum stomp_version)p->version);
+		head += f->headers[i].name.n + f->headers[i].value.n + 2;
+		must(f->headers[i].name.n + f->headers[i].value.n < p->limits->max_line_bytes);
+	}
+	must(head + strlen(stomp_command_name(f->command)) + 2 <= p->limits->max_head_bytes);
 	must(stomp_parser_progress(p) == STOMP_BETWEEN_FRAMES && stomp_parser_held(p) == 0);
 }
 
