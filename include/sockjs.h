@@ -497,7 +497,8 @@ SOCKJS_API int sockjs_broker_publish(struct sockjs_broker *b, const struct sockj
 SOCKJS_API int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
     void (*fn)(const struct sockjs_publication *p, void *arg), void *arg,
     struct sockjs_subscription **out);
-/* Ends it, in the same reactor, or after the server has stopped. NULL is fine. */
+/* Ends it, in the same reactor, or after the server has stopped, as sockjs_broker_free() does with
+ * those that are left. NULL is fine. */
 SOCKJS_API void sockjs_broker_unsubscribe(struct sockjs_subscription *s);
 
 /* What clients send to a destination that fits the pattern ("/app/chat/ *" without the blank) is

@@ -214,7 +214,11 @@ static enum stomp_error take_quota(struct sockjs_client *c)
 static void welcome(struct sockjs_client *c)
 {
 	struct sockjs_broker *b = c->part->broker;
-	enum stomp_error err = take_quota(c);
+	enum stomp_error err;
+
+	if (c->conn.state != STOMP_CONN_DECIDING)
+		return; /* the application has ended it */
+	err = take_quota(c);
 
 	if (err != STOMP_OK) {
 		stomp_conn_refuse(&c->conn, err,

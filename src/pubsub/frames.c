@@ -169,6 +169,8 @@ static enum stomp_error intercept(struct sockjs_client *c, struct published **p)
 	err = hooks_verdict(b->hooks.incoming(c, &view, b->hooks_arg));
 	if (err != STOMP_OK)
 		return err;
+	if (!c->is_connected) /* the application has ended it */
+		return STOMP_E_DISCONNECTED;
 	changed = published_from(&c->part->scratch, &view);
 	if (!changed)
 		return STOMP_E_INTERNAL;
@@ -431,6 +433,8 @@ static enum stomp_error take_subscribe(
 	sockjs_spend(COST_OF_SEND);
 	if (err == STOMP_OK && b->hooks.subscribe)
 		err = hooks_verdict(tell(c, b->hooks.subscribe, destination, id));
+	if (!c->is_connected)
+		return STOMP_E_DISCONNECTED;
 	return err == STOMP_OK ? add_subscription(c, f, id, destination) : err;
 }
 
@@ -453,7 +457,8 @@ static enum stomp_error take_unsubscribe(
 	if (c->part->broker->hooks.unsubscribe)
 		tell(c, on_unsubscribe, broker_subscription_pattern(s->topic),
 		    (struct bytes){ s->id, s->id_len });
-	subscription_free(c, at);
+	if (c->is_connected)
+		subscription_free(c, at);
 	return STOMP_OK;
 }
 

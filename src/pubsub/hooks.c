@@ -62,6 +62,7 @@ int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publicati
 /* --- subscriptions from inside --------------------------------------------------- */
 
 struct sockjs_subscription {
+	struct list node; /* part->insiders */
 	struct broker_member *member;
 	void (*fn)(const struct sockjs_publication *p, void *arg);
 	void *arg;
@@ -101,6 +102,7 @@ int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
 	s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	list_append(&part->insiders, &s->node);
 	s->fn = fn;
 	s->arg = arg;
 	s->member = pubsub_join(part, &inside_ops, (struct bytes){ 0 });
@@ -115,9 +117,19 @@ int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
 
 void sockjs_broker_unsubscribe(struct sockjs_subscription *s)
 {
-	if (s && s->member)
+	if (!s)
+		return;
+	if (s->member)
 		broker_leave(s->member);
+	list_remove(&s->node);
 	mem_free(s);
+}
+
+void hooks_forget_insiders(struct pubsub_part *part)
+{
+	while (!list_empty(&part->insiders))
+		sockjs_broker_unsubscribe(
+		    container_of(list_first(&part->insiders), struct sockjs_subscription, node));
 }
 
 /* --- handlers of destinations -------------------------------------------------------- */

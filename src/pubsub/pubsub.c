@@ -146,6 +146,7 @@ static int make_parts(struct sockjs_broker *b, char *why, size_t size)
 		map_init(&part->labels, label_key, NULL);
 		map_init(&part->client_ids, connect_client_id_key, NULL);
 		list_init(&part->clients);
+		list_init(&part->insiders);
 		stomp_frame_init(&part->frame);
 	}
 	return 0;
@@ -154,6 +155,7 @@ static int make_parts(struct sockjs_broker *b, char *why, size_t size)
 static void free_parts(struct sockjs_broker *b)
 {
 	for (unsigned i = 0; b->parts && i < b->part_count && b->parts[i].broker; i++) {
+		hooks_forget_insiders(&b->parts[i]);
 		map_fini(&b->parts[i].labels);
 		map_fini(&b->parts[i].client_ids);
 		stomp_frame_fini(&b->parts[i].frame);

@@ -68,6 +68,7 @@ struct pubsub_part {
 	struct map labels;        /* of subscriptions, by how their messages begin */
 	struct map client_ids;    /* of clients that have one */
 	struct list clients;      /* connected */
+	struct list insiders;     /* subscriptions from inside */
 	struct stomp_frame frame; /* scratch */
 	struct buf scratch;
 	struct pubsub_counters counters;
@@ -241,6 +242,7 @@ void frames_forget(struct sockjs_client *c);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);
+void hooks_forget_insiders(struct pubsub_part *part);
 void hooks_forget_handlers(struct sockjs_broker *b);
 enum stomp_error hooks_verdict(int status);
 void hooks_forget_attributes(struct sockjs_client *c);

@@ -1,0 +1,584 @@
+/*
+ * tests/unit/test_sockjs_broker.c - what sockjs.h promises of publish-subscribe to applications in
+ * C: publishing, handlers, hooks, subscriptions from inside, users and attributes.
+ */
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fakes/gateway.h"
+#include "fakes/raw_client.h"
+#include "sockjs.h"
+
+static struct gateway gateway;
+static struct sockjs_broker *broker;
+static struct raw_client a, b;
+
+/* --- the story: what the application was told, in order ------------------------------ */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char story[4096];
+
+static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void tell(const char *format, ...)
+{
+	va_list ap;
+	size_t n;
+
+	pthread_mutex_lock(&lock);
+	n = strlen(story);
+	va_start(ap, format);
+	vsnprintf(story + n, sizeof(story) - n, format, ap);
+	va_end(ap);
+	pthread_mutex_unlock(&lock);
+}
+
+/* Waits until the story is this, and forgets it. */
+static void hear(const char *text)
+{
+	bool good = false;
+
+	for (int i = 0; i < 5000 && !good; i++) {
+		pthread_mutex_lock(&lock);
+		good = strcmp(story, text) == 0;
+		pthread_mutex_unlock(&lock);
+		if (!good)
+			usleep(1000);
+	}
+	ck_assert_str_eq(story, text);
+	story[0] = '\0';
+}
+
+/* --- the world ------------------------------------------------------------------------- */
+
+static void prepare(const char *const *broker_options)
+{
+	static const char *const two_threads[] = { "threads", "2", NULL };
+	struct sockjs_options *o = sockjs_options_new();
+	char why[200] = "";
+
+	story[0] = '\0';
+	gateway_init(&gateway, two_threads);
+	sockjs_options_set(o, "stomp.access", "\"open\"");
+	for (; broker_options && broker_options[0]; broker_options += 2)
+		ck_assert_int_eq(sockjs_options_set(o, broker_options[0], broker_options[1]), 0);
+	ck_assert_msg(
+	    sockjs_broker_new(&broker, gateway.server, o, why, sizeof(why)) == 0, "%s", why);
+	sockjs_options_free(o);
+}
+
+static void run(const char *const *endpoint_options)
+{
+	gateway_add(&gateway, "/stomp", sockjs_broker_callbacks(), broker, endpoint_options);
+	gateway_start(&gateway);
+}
+
+static void start_with_hooks(const struct sockjs_broker_hooks *hooks)
+{
+	prepare(NULL);
+	if (hooks)
+		sockjs_broker_set_hooks(broker, hooks, story);
+	run(NULL);
+}
+
+static void teardown(void)
+{
+	raw_close(&a);
+	raw_close(&b);
+	if (gateway.runs) {
+		sockjs_server_stop(gateway.server);
+		gateway_wait(&gateway);
+	}
+	sockjs_broker_free(broker);
+	gateway_fini(&gateway);
+}
+
+/* '@' stands for NUL. */
+static void say(struct raw_client *c, const char *text)
+{
+	char *copy = strdup(text);
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if (copy[i] == '@')
+			copy[i] = '\0';
+	raw_ws_send(c, 1, copy, n);
+	free(copy);
+}
+
+/* The next message is one frame, and begins so. */
+static void expect_frame(struct raw_client *c, const char *beginning)
+{
+	char frame[4096];
+	unsigned opcode;
+	size_t n = raw_ws_next(c, &opcode, frame, sizeof(frame));
+
+	ck_assert_uint_ge(n, strlen(beginning));
+	ck_assert_msg(strncmp(frame, beginning, strlen(beginning)) == 0, "\"%.*s\" and not \"%s\"",
+	    (int)n, frame, beginning);
+	ck_assert_int_eq(frame[n - 1], 0);
+}
+
+static void come(struct raw_client *c, const char *headers)
+{
+	char text[300];
+
+	raw_open(c, gateway.port);
+	raw_ws_open(c, "/stomp");
+	snprintf(text, sizeof(text), "CONNECT\naccept-version:1.2\n%s\n@", headers);
+	say(c, text);
+}
+
+static void come_in(struct raw_client *c, const char *headers)
+{
+	come(c, headers);
+	expect_frame(c, "CONNECTED\n");
+}
+
+static void subscribe(struct raw_client *c, const char *id, const char *destination)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "SUBSCRIBE\nid:%s\ndestination:%s\nreceipt:%s\n\n@", id,
+	    destination, id);
+	say(c, text);
+	snprintf(text, sizeof(text), "RECEIPT\nreceipt-id:%s\n\n", id);
+	expect_frame(c, text);
+}
+
+static int publish(const char *destination, const char *body)
+{
+	struct sockjs_header header = { "kind", "test:1" };
+	struct sockjs_publication p = { destination, &header, 1, body, strlen(body) };
+
+	return sockjs_broker_publish(broker, &p);
+}
+
+/* --- publishing ------------------------------------------------------------------------- */
+
+START_TEST(what_another_thread_publishes_comes_to_subscribers_in_its_order)
+{
+	char text[40];
+
+	start_with_hooks(NULL);
+	come_in(&a, "");
+	come_in(&b, "");
+	subscribe(&a, "one", "/topic/*");
+	subscribe(&b, "two", "/topic/news");
+	for (int i = 0; i < 200; i++) {
+		snprintf(text, sizeof(text), "number %d.", i);
+		ck_assert_int_eq(publish("/topic/news", text), 0);
+	}
+	for (int i = 0; i < 200; i++) {
+		snprintf(text, sizeof(text), "\n\nnumber %d.", i);
+		raw_expect(&a, "subscription:one\n");
+		raw_expect(&a, "destination:/topic/news\nkind:test\\c1\n");
+		raw_expect(&a, text);
+		raw_expect(&b, text);
+	}
+}
+END_TEST
+
+START_TEST(what_has_no_destination_is_not_published)
+{
+	struct sockjs_header nameless = { "", "x" };
+	struct sockjs_publication p = { "/topic/a", &nameless, 1, "", 0 };
+
+	start_with_hooks(NULL);
+	ck_assert_int_eq(publish("", "x"), -EINVAL);
+	ck_assert_int_eq(publish("/topic/*", "x"), -EINVAL);
+	ck_assert_int_eq(publish("/topic//a", "x"), -EINVAL);
+	ck_assert_int_eq(publish("/user/ann", "x"), -EINVAL);
+	ck_assert_int_eq(sockjs_broker_publish(broker, &p), -EINVAL);
+	p = (struct sockjs_publication){ NULL, NULL, 0, "", 0 };
+	ck_assert_int_eq(sockjs_broker_publish(broker, &p), -EINVAL);
+}
+END_TEST
+
+/* --- handlers ----------------------------------------------------------------------------- */
+
+static int on_ask(struct sockjs_client *from, const struct sockjs_publication *p, void *arg)
+{
+	char name[32], destination[64];
+
+	ck_assert_ptr_eq(arg, story);
+	tell("[%s %.*s]", p->destination, (int)p->len, p->body);
+	if (strncmp(p->body, "forbid", p->len) == 0)
+		return -EACCES;
+	snprintf(destination, sizeof(destination), "/user/%s/queue/answers",
+	    sockjs_client_name(from, name));
+	return publish(destination, "the answer");
+}
+
+START_TEST(a_handler_has_what_is_sent_to_it_and_answers_the_sender_alone)
+{
+	prepare(NULL);
+	ck_assert_int_eq(sockjs_broker_handle(broker, "/app/ask/**", on_ask, story), 0);
+	ck_assert_int_eq(sockjs_broker_handle(broker, "app", on_ask, story), -EINVAL);
+	run(NULL);
+	come_in(&a, "");
+	come_in(&b, "");
+	subscribe(&a, "s", "/user/queue/answers");
+	subscribe(&b, "s", "/user/queue/answers");
+	say(&a, "SEND\ndestination:/app/ask/me\n\nquestion@");
+	raw_expect(&a, "destination:/user/queue/answers\n");
+	raw_expect(&a, "the answer");
+	hear("[/app/ask/me question]");
+	ck_assert(!raw_wait(&b, "the answer", 50));
+	say(&a, "SEND\ndestination:/app/ask\nreceipt:r\n\nforbid@");
+	raw_expect(&a, "ERROR\nmessage:Access denied\ncode:4630\nreceipt-id:r\n");
+	say(&b, "SEND\ndestination:/app/other\nreceipt:r\n\nx@");
+	raw_expect(&b, "ERROR\nmessage:No such destination\ncode:4632\n");
+}
+END_TEST
+
+/* --- hooks ---------------------------------------------------------------------------------- */
+
+static int on_connect(struct sockjs_client *c, const struct sockjs_publication *p, void *arg)
+{
+	const char *who = NULL;
+
+	(void)arg;
+	for (size_t i = 0; i < p->header_count; i++) {
+		ck_assert_str_ne(p->headers[i].name, "passcode");
+		if (strcmp(p->headers[i].name, "who") == 0)
+			who = p->headers[i].value;
+	}
+	tell("[connect %s]", who ? who : "nobody");
+	if (who && strcmp(who, "stranger") == 0)
+		return -EPERM;
+	return who ? sockjs_client_set_user(c, who) : 0;
+}
+
+static void on_connected(struct sockjs_client *c, void *arg)
+{
+	(void)arg;
+	tell("[connected %s]", sockjs_client_user(c));
+	ck_assert_int_eq(sockjs_client_set_user(c, "other"), -EBUSY);
+	ck_assert_ptr_null(sockjs_client_get(c, "room"));
+	ck_assert_int_eq(sockjs_client_set(c, "room", "1"), 0);
+	ck_assert_int_eq(sockjs_client_set(c, "room", "2"), 0);
+	ck_assert_int_eq(sockjs_client_set(c, "gone", "x"), 0);
+	ck_assert_int_eq(sockjs_client_set(c, "gone", NULL), 0);
+}
+
+static int on_subscribe(struct sockjs_client *c, const char *destination, const char *id, void *arg)
+{
+	(void)arg;
+	tell("[subscribe %s %s %s]", destination, id, sockjs_client_get(c, "room"));
+	ck_assert_ptr_null(sockjs_client_get(c, "gone"));
+	return strcmp(destination, "/topic/secret") == 0 ? -EACCES : 0;
+}
+
+static void on_unsubscribe(
+    struct sockjs_client *c, const char *destination, const char *id, void *arg)
+{
+	(void)c, (void)arg;
+	tell("[unsubscribe %s %s]", destination, id);
+}
+
+static void on_disconnected(struct sockjs_client *c, void *arg)
+{
+	(void)arg;
+	tell("[disconnected %s]", sockjs_client_user(c));
+}
+
+static const struct sockjs_broker_hooks events = {
+	.connect = on_connect,
+	.connected = on_connected,
+	.subscribe = on_subscribe,
+	.unsubscribe = on_unsubscribe,
+	.disconnected = on_disconnected,
+};
+
+START_TEST(an_application_hears_of_all_that_happens_and_may_refuse)
+{
+	start_with_hooks(&events);
+	come_in(&a, "who:ann\npasscode:secret\n");
+	hear("[connect ann][connected ann]");
+	subscribe(&a, "1", "/topic/x");
+	hear("[subscribe /topic/x 1 2]");
+	say(&a, "UNSUBSCRIBE\nid:1\nreceipt:u\n\n@");
+	raw_expect(&a, "RECEIPT\nreceipt-id:u\n");
+	hear("[unsubscribe /topic/x 1]");
+	say(&a, "SUBSCRIBE\nid:2\ndestination:/topic/secret\n\n@");
+	raw_expect(&a, "ERROR\nmessage:Access denied\n");
+	hear("[subscribe /topic/secret 2 2][disconnected ann]");
+	come(&b, "who:stranger\n");
+	raw_expect(&b, "ERROR\nmessage:Refused by the application\ncode:4631\n");
+	hear("[connect stranger]");
+}
+END_TEST
+
+START_TEST(who_was_named_by_the_application_gets_what_is_for_that_user)
+{
+	start_with_hooks(&events);
+	come_in(&a, "who:ann/x\n");
+	come_in(&b, "who:ann/x\n");
+	subscribe(&a, "1", "/user/queue/q");
+	subscribe(&b, "1", "/user/queue/q");
+	ck_assert_int_eq(publish("/user/ann%2Fx/queue/q", "for ann"), 0);
+	raw_expect(&a, "destination:/user/queue/q\n");
+	raw_expect(&a, "for ann");
+	raw_expect(&b, "for ann");
+	ck_assert_int_eq(publish("/user/ann/queue/q", "for another"), 0);
+	ck_assert(!raw_wait(&a, "for another", 50));
+}
+END_TEST
+
+static int change_incoming(struct sockjs_client *c, struct sockjs_publication *p, void *arg)
+{
+	static __thread char body[100];
+
+	(void)c, (void)arg;
+	if (p->len > 10)
+		return -EINVAL;
+	p->len = (size_t)snprintf(body, sizeof(body), "<%.*s>", (int)p->len, p->body);
+	p->body = body;
+	return 0;
+}
+
+/* Each subscriber gets its own; b gets nothing of what begins with "<a". */
+static int change_outgoing(struct sockjs_client *c, struct sockjs_publication *p, void *arg)
+{
+	static __thread char body[100];
+
+	(void)arg;
+	if (strcmp(sockjs_client_user(c), "b") == 0 && strncmp(p->body, "<a", 2) == 0)
+		return 1;
+	p->len = (size_t)snprintf(
+	    body, sizeof(body), "%.*s to %s", (int)p->len, p->body, sockjs_client_user(c));
+	p->body = body;
+	return 0;
+}
+
+static int name_it(struct sockjs_client *c, const struct sockjs_publication *p, void *arg)
+{
+	(void)arg;
+	return sockjs_client_set_user(c, p->headers[p->header_count - 1].value);
+}
+
+START_TEST(interceptors_change_messages_both_ways_and_veto)
+{
+	static const struct sockjs_broker_hooks hooks = {
+		.connect = name_it, .incoming = change_incoming, .outgoing = change_outgoing
+	};
+
+	start_with_hooks(&hooks);
+	come_in(&a, "who:a\n");
+	come_in(&b, "who:b\n");
+	subscribe(&a, "1", "/topic/x");
+	subscribe(&b, "1", "/topic/x");
+	say(&a, "SEND\ndestination:/topic/x\n\naha@");
+	say(&a, "SEND\ndestination:/topic/x\n\nhello@");
+	raw_expect(&a, "\n\n<aha> to a");
+	raw_expect(&a, "content-length:12\n\n<hello> to a");
+	expect_frame(&b, "MESSAGE\nsubscription:1\n");
+	say(&a, "SEND\ndestination:/topic/x\n\nthis is too long@");
+	raw_expect(&a, "ERROR\nmessage:Refused by the application\n");
+}
+END_TEST
+
+/* --- from inside ------------------------------------------------------------------------------ */
+
+static void on_publication(const struct sockjs_publication *p, void *arg)
+{
+	tell("[%s %s %.*s]", (char *)arg, p->destination, (int)p->len, p->body);
+}
+
+START_TEST(an_application_subscribes_from_inside)
+{
+	static char name[] = "inside";
+	struct sockjs_subscription *s;
+
+	prepare(NULL);
+	ck_assert_int_eq(sockjs_broker_subscribe(broker, "/topic/**", on_publication, name, &s), 0);
+	ck_assert_int_eq(
+	    sockjs_broker_subscribe(broker, "topic", on_publication, name, &s), -EINVAL);
+	run(NULL);
+	come_in(&a, "");
+	say(&a, "SEND\ndestination:/topic/a/b\n\nhello@");
+	hear("[inside /topic/a/b hello]");
+	teardown();
+	memset(&gateway, 0, sizeof(gateway));
+	broker = NULL;
+}
+END_TEST
+
+static void disconnect_all(struct sockjs_client *c, void *arg)
+{
+	(void)arg;
+	sockjs_client_disconnect(c, "Go home.");
+}
+
+static void in_each(void *arg)
+{
+	(void)arg;
+	sockjs_broker_each_client(broker, disconnect_all, NULL);
+}
+
+START_TEST(an_application_ends_clients_with_a_sentence)
+{
+	int nothing = 0;
+
+	start_with_hooks(NULL);
+	come_in(&a, "");
+	come_in(&b, "");
+	ck_assert_int_eq(sockjs_reactor_spread(
+	                     gateway.server, 1, NULL, in_each, NULL, &nothing, sizeof(nothing)),
+	    0);
+	raw_expect(&a, "ERROR\nmessage:Disconnected by the operator\ncode:4624\n");
+	raw_expect(&a, "Go home.");
+	raw_expect(&b, "Go home.");
+}
+END_TEST
+
+static int end_in_connect(struct sockjs_client *c, const struct sockjs_publication *p, void *arg)
+{
+	(void)p, (void)arg;
+	sockjs_client_disconnect(c, "No.");
+	return 0;
+}
+
+static int end_in_subscribe(
+    struct sockjs_client *c, const char *destination, const char *id, void *arg)
+{
+	(void)destination, (void)id, (void)arg;
+	sockjs_client_disconnect(c, "No.");
+	return 0;
+}
+
+static void end_in_unsubscribe(
+    struct sockjs_client *c, const char *destination, const char *id, void *arg)
+{
+	(void)destination, (void)id, (void)arg;
+	sockjs_client_disconnect(c, "No.");
+}
+
+static int end_in_incoming(struct sockjs_client *c, struct sockjs_publication *p, void *arg)
+{
+	(void)p, (void)arg;
+	sockjs_client_disconnect(c, "No.");
+	return 0;
+}
+
+START_TEST(an_application_may_end_a_client_within_any_hook)
+{
+	static const struct sockjs_broker_hooks rows[] = {
+		{ .connect = end_in_connect },
+		{ .subscribe = end_in_subscribe },
+		{ .unsubscribe = end_in_unsubscribe },
+		{ .incoming = end_in_incoming },
+	};
+
+	start_with_hooks(&rows[_i]);
+	come(&a, "");
+	say(&a, "SUBSCRIBE\nid:1\ndestination:/topic/x\n\n@");
+	say(&a, "UNSUBSCRIBE\nid:1\n\n@");
+	say(&a, "BEGIN\ntransaction:t\n\n@");
+	say(&a, "SEND\ndestination:/topic/x\ntransaction:t\n\nx@");
+	raw_expect(&a, "ERROR\nmessage:Disconnected by the operator\n");
+	raw_expect(&a, "No.");
+	raw_expect(&a, "\x12\x10Disconnected by the operator"); /* 4624 */
+}
+END_TEST
+
+/* --- slow subscribers ---------------------------------------------------------------------------
+ */
+
+static const char *const small_buffer[] = { "send_buffer_bytes", "200000", "websocket.compression",
+	"false", NULL };
+
+START_TEST(a_slow_subscriber_of_a_conflated_destination_gets_the_latest)
+{
+	static const char *const options[] = { "stomp.conflate", "/topic/price/*", NULL };
+	static char body[4000];
+	unsigned got = 0;
+
+	prepare(options);
+	run(small_buffer);
+	raw_open_narrow(&a, gateway.port);
+	raw_ws_open(&a, "/stomp");
+	say(&a, "CONNECT\naccept-version:1.2\n\n@");
+	expect_frame(&a, "CONNECTED\n");
+	subscribe(&a, "p", "/topic/price/eur");
+	memset(body, 'x', sizeof(body) - 1);
+	for (int i = 0; i < 5000; i++) {
+		body[snprintf(body, 20, "price %d;", i)] = 'x';
+		ck_assert_int_eq(publish("/topic/price/eur", body), 0);
+	}
+	while (!raw_wait(&a, "price 4999;", 20))
+		ck_assert_uint_lt(++got, 500);
+}
+END_TEST
+
+START_TEST(a_slow_subscriber_is_cut_off_elsewhere_and_delays_nobody)
+{
+	static char body[4000];
+
+	prepare(NULL);
+	run(small_buffer);
+	raw_open_narrow(&a, gateway.port);
+	a.careless = true;
+	raw_ws_open(&a, "/stomp");
+	say(&a, "CONNECT\naccept-version:1.2\n\n@");
+	expect_frame(&a, "CONNECTED\n");
+	subscribe(&a, "p", "/topic/price/eur");
+	come_in(&b, "");
+	subscribe(&b, "q", "/topic/price/eur");
+	memset(body, 'x', sizeof(body) - 1);
+	for (int i = 0; i < 3000; i++) {
+		body[snprintf(body, 20, "price %d;", i)] = 'x';
+		ck_assert_int_eq(publish("/topic/price/eur", body), 0);
+		if (i % 20 == 19)
+			raw_expect(&b, body + 0);
+	}
+}
+END_TEST
+
+START_TEST(a_client_id_takes_over_the_session_of_the_same_user)
+{
+	start_with_hooks(&events);
+	come_in(&a, "who:ann\nclient-id:tab\n");
+	come_in(&b, "who:bob\nclient-id:tab\n"); /* another's tab */
+	raw_expect_silence(&a, 50);
+	raw_close(&b);
+	come_in(&b, "who:ann\nclient-id:tab\n");
+	raw_expect(&a, "ERROR\nmessage:Replaced by a newer connection\ncode:4623\n");
+	subscribe(&b, "1", "/topic/x");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("sockjs_broker");
+	TCase *tc = tcase_create("all");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 30);
+	tcase_add_checked_fixture(tc, NULL, teardown);
+	tcase_add_test(tc, what_another_thread_publishes_comes_to_subscribers_in_its_order);
+	tcase_add_test(tc, what_has_no_destination_is_not_published);
+	tcase_add_test(tc, a_handler_has_what_is_sent_to_it_and_answers_the_sender_alone);
+	tcase_add_test(tc, an_application_hears_of_all_that_happens_and_may_refuse);
+	tcase_add_test(tc, who_was_named_by_the_application_gets_what_is_for_that_user);
+	tcase_add_test(tc, interceptors_change_messages_both_ways_and_veto);
+	tcase_add_test(tc, an_application_subscribes_from_inside);
+	tcase_add_test(tc, an_application_ends_clients_with_a_sentence);
+	tcase_add_loop_test(tc, an_application_may_end_a_client_within_any_hook, 0, 4);
+	tcase_add_test(tc, a_slow_subscriber_of_a_conflated_destination_gets_the_latest);
+	tcase_add_test(tc, a_slow_subscriber_is_cut_off_elsewhere_and_delays_nobody);
+	tcase_add_test(tc, a_client_id_takes_over_the_session_of_the_same_user);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
