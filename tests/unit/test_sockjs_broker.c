@@ -484,7 +484,7 @@ START_TEST(an_application_may_end_a_client_within_any_hook)
 	say(&a, "SEND\ndestination:/topic/x\ntransaction:t\n\nx@");
 	raw_expect(&a, "ERROR\nmessage:Disconnected by the operator\n");
 	raw_expect(&a, "No.");
-	raw_expect(&a, "\x12\x10Disconnected by the operator"); /* 4624 */
+	raw_expect(&a, "\x12\x10" "Disconnected by the operator"); /* 4624 */
 }
 END_TEST
 
