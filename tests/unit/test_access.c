@@ -204,18 +204,19 @@ END_TEST
 
 START_TEST(a_name_is_a_name_whatever_it_is_made_of)
 {
-	static const char *const names[] = { "*", "**", "a/b", "..", "%2A", "{user}", "a%2Fb" };
+	static const char *const names[] = { "*", "**", "a/b", "..", "%2A", "{user}", "a%2Fb",
+		"*b" };
 	static const char *const own[] = { "/u/%2a/x", "/u/%2A%2a/x", "/u/a%2Fb/x", "/u/../x",
-		"/u/%252A/x", "/u/{user}/x", "/u/a%252Fb/x" };
+		"/u/%252A/x", "/u/{user}/x", "/u/a%252Fb/x", "/u/%2ab/x" };
 	static const char *const others[] = { "/u/*/x", "/u/**", "/u/**/x", "/u/a/b/x", "/u/bob/x",
 		"/u/x", "/u/*", "/u/*b/x", "/u//x", "/u/%/x", "/u/%2/x" };
 
 	rules("[{\"destination\": \"/u/{user}/x\", \"send\": \"authenticated\","
 	      "  \"subscribe\": \"authenticated\"}]");
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		struct identity *who = make_identity(names[i], NULL, NULL);
 
-		for (size_t j = 0; j < 7; j++) {
+		for (size_t j = 0; j < 8; j++) {
 			ck_assert_msg(sends(who, own[j]) == (i == j), "%s %s", names[i], own[j]);
 			ck_assert(subscribes(who, own[j]) == (i == j));
 		}
@@ -305,6 +306,16 @@ START_TEST(a_rule_for_oneself_denies_others_nothing)
 	ck_assert(!subscribes(alice, "/t/x/**") && subscribes(alice, "/t/x/*/**") == false);
 	ck_assert(subscribes(alice, "/t/x/other/**"));
 	ck_assert(subscribes(nobody, "/t/**") && subscribes(nobody, "/t/*"));
+}
+END_TEST
+
+START_TEST(an_asterisk_that_is_meant_is_no_wildcard)
+{
+	rules("[{\"destination\": \"/t/%2A\", \"send\": \"everybody\", \"subscribe\": "
+	      "\"everybody\"}]");
+	ck_assert(sends(bob, "/t/%2a") && subscribes(bob, "/t/%2A"));
+	ck_assert(!sends(bob, "/t/*") && !subscribes(bob, "/t/*") && !subscribes(bob, "/t/**"));
+	ck_assert(!subscribes(bob, "/t/x"));
 }
 END_TEST
 
@@ -455,6 +466,7 @@ int main(void)
 	tcase_add_test(tc, a_pattern_is_denied_if_a_rule_before_denies_some_of_it);
 	tcase_add_test(tc, a_denying_rule_after_the_one_that_covers_does_not_count);
 	tcase_add_test(tc, a_rule_for_oneself_denies_others_nothing);
+	tcase_add_test(tc, an_asterisk_that_is_meant_is_no_wildcard);
 	tcase_add_test(tc, a_wildcard_is_nothing_to_send_to);
 	tcase_add_test(tc, what_is_no_destination_is_denied);
 	tcase_add_test(tc, another_separator_counts_behind_the_first_segment);

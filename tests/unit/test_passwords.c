@@ -220,9 +220,19 @@ START_TEST(what_was_verified_is_known_for_ten_minutes)
 	ck_assert_int_eq(check("cheap", "pw"), STOMP_OK);
 	clock_set(1000000 + 599999);
 	ck_assert_int_eq(check("cheap", "pw"), STOMP_OK);
-	clock_set(1000000 + 599999 + 600000);
+	clock_set(1000000 + 2 * 599999); /* from when it was last used */
+	ck_assert_int_eq(check("cheap", "pw"), STOMP_OK);
+	clock_set(1000000 + 2 * 599999 + 600000);
 	ck_assert_int_eq(ask("cheap", "pw"), STOMP_OK);
 	ck_assert_int_eq(answers, 2);
+}
+END_TEST
+
+START_TEST(what_is_known_says_nothing_of_another_login)
+{
+	ck_assert_int_eq(ask("cheap", "pw"), STOMP_OK);
+	ck_assert_int_eq(ask("cheapp", "w"), STOMP_E_UNAUTHENTICATED);
+	ck_assert_int_eq(ask("chea", "ppw"), STOMP_E_UNAUTHENTICATED);
 }
 END_TEST
 
@@ -512,6 +522,10 @@ START_TEST(a_hash_cannot_take_seconds_or_gigabytes)
 		ck_assert_msg(password_hash_parse(&h, bytes_of(bad[i])) != NULL, "%s", bad[i]);
 	ck_assert_ptr_null(password_hash_parse(&h, BYTES("$scrypt$ln=17,r=8,p=1" SALT_HASH)));
 	ck_assert_ptr_null(password_hash_parse(&h, BYTES("$pbkdf2-sha256$i=1000000" SALT_HASH)));
+	ck_assert_ptr_null(password_hash_parse(
+	    &h, BYTES("$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYQ$AAAAAAAAAAAAAAAAAAAAAA")));
+	ck_assert_ptr_nonnull(password_hash_parse(
+	    &h, BYTES("$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYR$AAAAAAAAAAAAAAAAAAAAAA")));
 }
 END_TEST
 
@@ -664,6 +678,7 @@ int main(void)
 	tcase_add_test(tc, what_is_too_long_is_wrong_at_once);
 	tcase_add_test(tc, what_passwords_hash_makes_is_accepted);
 	tcase_add_test(tc, what_was_verified_is_known_for_ten_minutes);
+	tcase_add_test(tc, what_is_known_says_nothing_of_another_login);
 	tcase_add_test(tc, what_is_wrong_is_known_for_five_seconds);
 	tcase_add_test(tc, what_is_known_is_bounded);
 	tcase_add_test(tc, who_asks_the_same_waits_for_the_same_hash);

@@ -326,29 +326,46 @@ START_TEST(any_change_spoils_a_token)
 }
 END_TEST
 
+/* What lay in the same place before does not complete it. */
+START_TEST(half_a_signature_is_not_good)
+{
+	for (int i = 0; i < 4; i++) {
+		char header[100], *token;
+
+		configure_with(i, "");
+		header_of(i, "", header, sizeof(header));
+		token = token_make(algorithms[i], token_maker_key(&maker, algorithms[i]),
+		    TOKEN_MAKER_SECRET, header, GOOD);
+		for (size_t n = strlen(token); n > 0 && token[n - 1] != '.'; n--) {
+			ck_assert_int_eq(check(token), STOMP_OK);
+			ck_assert_int_eq(
+			    check_bytes((struct bytes){ token, n - 1 }), STOMP_E_UNAUTHENTICATED);
+		}
+		free(token);
+	}
+}
+END_TEST
+
 START_TEST(a_signature_of_another_length_is_not_good)
 {
-	char *first = token_part("{\"alg\":\"ES256\"}", 15),
-	     *second = token_part(GOOD, strlen(GOOD));
-	unsigned char zeros[600] = { 0 };
-	char token[2000];
+	char *second = token_part(GOOD, strlen(GOOD)), *first, *third, token[2000];
+	unsigned char octets[600];
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		char header[100];
 
-		free(first);
-		header_of(i, "", header, sizeof(header));
+		memset(octets, i < 4 ? 0 : 0xff, sizeof(octets));
+		header_of(i % 4, "", header, sizeof(header));
 		first = token_part(header, strlen(header));
-		configure_with(i, "");
-		for (size_t n = 0; n < sizeof(zeros); n += n < 80 || n > 250 ? 1 : 50) {
-			char *third = token_part(zeros, n);
-
+		configure_with(i % 4, "");
+		for (size_t n = 0; n < sizeof(octets); n += n < 80 || n > 250 ? 1 : 50) {
+			third = token_part(octets, n);
 			snprintf(token, sizeof(token), "%s.%s.%s", first, second, third);
 			ck_assert_int_eq(check(token), STOMP_E_UNAUTHENTICATED);
 			free(third);
 		}
+		free(first);
 	}
-	free(first);
 	free(second);
 }
 END_TEST
@@ -839,6 +856,7 @@ int main(void)
 	tcase_add_test(tc, none_is_never_an_algorithm);
 	tcase_add_test(tc, what_the_header_brings_along_is_not_trusted);
 	tcase_add_test(tc, any_change_spoils_a_token);
+	tcase_add_test(tc, half_a_signature_is_not_good);
 	tcase_add_test(tc, a_signature_of_another_length_is_not_good);
 	tcase_add_test(tc, a_key_of_somebody_else_is_not_good);
 	tcase_add_test(tc, a_token_is_three_parts_in_strict_base64url);
