@@ -309,6 +309,96 @@ START_TEST(a_rule_for_oneself_denies_others_nothing)
 }
 END_TEST
 
+/* --- all patterns against all destinations of a small world --------------------------------------
+ */
+
+static uint32_t state = 1;
+
+static uint32_t roll(uint32_t sides)
+{
+	state = state * 1103515245 + 12345;
+	return (state >> 16) % sides;
+}
+
+/* A path of at most three segments of `words`, and perhaps "**" behind them. */
+static void roll_path(char *out, size_t size, const char *const *words, uint32_t count, bool rest)
+{
+	size_t n = 0;
+
+	for (uint32_t i = roll(4); i > 0; i--)
+		n += (size_t)snprintf(out + n, size - n, "/%s", words[roll(count)]);
+	if (n == 0 || (rest && roll(3) == 0))
+		snprintf(out + n, size - n, "/**");
+}
+
+/* As the broker has it. */
+static bool matches(const char *pattern, const char *destination)
+{
+	size_t n = strcspn(pattern + 1, "/") + 1, m;
+
+	if (strcmp(pattern, "/**") == 0)
+		return true;
+	if (!*pattern || !*destination)
+		return !*pattern && !*destination;
+	m = strcspn(destination + 1, "/") + 1;
+	if (strncmp(pattern, "/*", n) != 0 && (n != m || strncmp(pattern, destination, n) != 0))
+		return false;
+	return matches(pattern + n, destination + m);
+}
+
+static void roll_rules(void)
+{
+	static const char *const words[] = { "a", "b", "c", "*", "{user}", "x{claim.tenant}" };
+	static const char *const who[] = { "everybody", "nobody", "authenticated", "everybody" };
+	json_t *list = json_array();
+	char path[100];
+
+	for (uint32_t i = 1 + roll(5); i > 0; i--) {
+		roll_path(path, sizeof(path), words, 6, true);
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s}", "destination", path, "subscribe", who[roll(4)]));
+	}
+	access_free(access_rules);
+	ck_assert_msg(access_new(&access_rules, list, '/', why, sizeof(why)) == 0, "%s", why);
+	json_decref(list);
+}
+
+/* Returns whether somebody may have the pattern, and then he may have all that it matches. */
+static bool check_pattern(const struct identity *who, const char *pattern)
+{
+	static const char *const words[] = { "", "/a", "/b", "/alice", "/xacme", "/other" };
+	char path[100];
+
+	if (!subscribes(who, pattern))
+		return false;
+	for (int i = 1; i < 6 * 6 * 6; i++) {
+		snprintf(
+		    path, sizeof(path), "%s%s%s", words[i % 6], words[i / 6 % 6], words[i / 36]);
+		if (matches(pattern, path))
+			ck_assert_msg(subscribes(who, path), "%s of %s", path, pattern);
+	}
+	return true;
+}
+
+START_TEST(who_may_have_a_pattern_may_have_all_that_it_matches)
+{
+	static const char *const words[] = { "a", "b", "*", "alice", "xacme", "*" };
+	const struct identity *const all[] = { alice, bob, nobody };
+	unsigned allowed = 0;
+	char pattern[100];
+
+	for (int i = 0; i < 3000; i++) {
+		roll_rules();
+		for (int j = 0; j < 20; j++) {
+			roll_path(pattern, sizeof(pattern), words, 6, true);
+			allowed += check_pattern(all[roll(3)], pattern);
+		}
+	}
+	ck_assert_uint_gt(allowed, 1000);
+	ck_assert_uint_lt(allowed, 50000);
+}
+END_TEST
+
 START_TEST(an_asterisk_that_is_meant_is_no_wildcard)
 {
 	rules("[{\"destination\": \"/t/%2A\", \"send\": \"everybody\", \"subscribe\": "
@@ -466,6 +556,7 @@ int main(void)
 	tcase_add_test(tc, a_pattern_is_denied_if_a_rule_before_denies_some_of_it);
 	tcase_add_test(tc, a_denying_rule_after_the_one_that_covers_does_not_count);
 	tcase_add_test(tc, a_rule_for_oneself_denies_others_nothing);
+	tcase_add_test(tc, who_may_have_a_pattern_may_have_all_that_it_matches);
 	tcase_add_test(tc, an_asterisk_that_is_meant_is_no_wildcard);
 	tcase_add_test(tc, a_wildcard_is_nothing_to_send_to);
 	tcase_add_test(tc, what_is_no_destination_is_denied);
