@@ -125,8 +125,8 @@ static bool decide(const struct access *a, enum access_verb verb, const struct a
 			continue;
 		if (access_pattern_covers(&rule->pattern, t, who))
 			return is_in(to, who);
-		if (t->is_pattern && access_pattern_overlaps(&rule->pattern, t, who) &&
-		    !is_in(to, who))
+		if (access_target_is_pattern(t) &&
+		    access_pattern_overlaps(&rule->pattern, t, who) && !is_in(to, who))
 			return false;
 	}
 	return false;
@@ -141,7 +141,7 @@ bool access_allows(const struct access *a, enum access_verb verb, struct bytes d
 		return true;
 	if (!access_target_read(&target, destination, a->separator))
 		return false;
-	if (verb == ACCESS_SEND && target.is_pattern)
+	if (verb == ACCESS_SEND && access_target_is_pattern(&target))
 		return false;
 	return decide(a, verb, &target, who);
 }

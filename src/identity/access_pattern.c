@@ -51,17 +51,28 @@ static struct bytes next_segment(struct bytes *rest, char separator)
 	return (struct bytes){ p, (size_t)(to - p) };
 }
 
+static struct access_text make_text(struct bytes text)
+{
+	struct access_text t = { .text = text };
+	size_t n = text.n < sizeof(t.head) ? text.n : sizeof(t.head);
+
+	for (size_t i = 0; i < n; i++)
+		t.head = t.head << 8 | (unsigned char)text.p[i];
+	return t;
+}
+
 static bool add_segment(struct access_target *t, struct bytes segment, bool is_last)
 {
-	if (segment.n == 0 || t->count == ACCESS_SEGMENTS_MAX)
+	if (segment.n == 0)
 		return false;
-	if (segment.p[0] == '*') {
-		t->has_rest = is_word(segment, "**");
-		t->is_pattern = t->is_pattern || t->has_rest || segment.n == 1;
-		if (t->has_rest)
-			return is_last;
-	}
-	t->segments[t->count++] = segment;
+	t->has_rest = is_word(segment, "**");
+	if (t->has_rest)
+		return is_last;
+	if (t->count == ACCESS_SEGMENTS_MAX)
+		return false;
+	if (is_word(segment, "*"))
+		t->any |= UINT64_C(1) << t->count;
+	t->segments[t->count++] = make_text(segment);
 	return true;
 }
 
@@ -70,7 +81,7 @@ bool access_target_read(struct access_target *t, struct bytes text, char separat
 	if (text.n < 2 || text.n > ACCESS_DESTINATION_MAX || text.p[0] != '/')
 		return false;
 	t->count = 0;
-	t->has_rest = t->is_pattern = false;
+	t->any = 0;
 	t->is_escaped = memchr(text.p, '%', text.n) != NULL;
 	for (struct bytes rest = text; rest.n > 0;) {
 		struct bytes segment = next_segment(&rest, t->count > 0 ? separator : '/');
@@ -134,20 +145,36 @@ static bool names_fit(
 	return segment.n == 0;
 }
 
-static bool text_fits(const struct access_segment *s, struct bytes segment, bool is_escaped)
-{
-	if (!is_escaped)
-		return bytes_equal(s->text, segment);
-	return eat(&segment, s->text) && segment.n == 0;
-}
-
-/* Of one segment: it is no "**", and `segment` no "*". */
-static bool fits(const struct access_segment *s, const struct access_target *t,
+static bool fits_in_detail(const struct access_segment *s, const struct access_target *t,
     struct bytes segment, const struct identity *who)
 {
-	if (s->kind == SEGMENT_TEXT)
-		return text_fits(s, segment, t->is_escaped);
-	return s->kind == SEGMENT_ANY || names_fit(s, segment, who);
+	if (s->kind == SEGMENT_NAMED)
+		return names_fit(s, segment, who);
+	if (s->kind == SEGMENT_ANY)
+		return true;
+	return t->is_escaped ? eat(&segment, s->text.text) && segment.n == 0
+	                     : bytes_equal(segment, s->text.text);
+}
+
+/* The i-th segments, of which that of `t` is no "*". Most rules end here. */
+static inline bool fits(const struct access_pattern *p, const struct access_target *t, size_t i,
+    const struct identity *who)
+{
+	const struct access_segment *s = &p->segments[i];
+	const struct access_text *text = &t->segments[i];
+
+	if (s->kind == SEGMENT_TEXT && !t->is_escaped) {
+		if (s->text.head != text->head || s->text.text.n != text->text.n)
+			return false;
+		if (text->text.n <= sizeof(text->head))
+			return true;
+	}
+	return fits_in_detail(s, t, text->text, who);
+}
+
+static bool is_any(const struct access_target *t, size_t i)
+{
+	return t->any >> i & 1;
 }
 
 /* Whether there is anything that a segment fits: nothing does if it names what `who` has not. */
@@ -170,50 +197,31 @@ static bool can_fit(const struct access_segment *s, const struct identity *who)
 
 /* --- patterns ------------------------------------------------------------------------------ */
 
-static bool has_rest(const struct access_pattern *p)
-{
-	return p->count > 0 && p->segments[p->count - 1].kind == SEGMENT_REST;
-}
-
-/* How many segments it has before "**". */
-static size_t fixed(const struct access_pattern *p)
-{
-	return p->count - has_rest(p);
-}
-
 bool access_pattern_covers(
     const struct access_pattern *p, const struct access_target *t, const struct identity *who)
 {
-	size_t n = fixed(p);
-
-	if (has_rest(p) ? t->count < n : t->count != n || t->has_rest)
+	if (p->has_rest ? t->count < p->count : t->count != p->count || t->has_rest)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (is_word(t->segments[i], "*") ? p->segments[i].kind != SEGMENT_ANY
-		                                 : !fits(&p->segments[i], t, t->segments[i], who))
+	for (size_t i = 0; i < p->count; i++) {
+		if (is_any(t, i) && p->segments[i].kind != SEGMENT_ANY)
+			return false;
+		if (!fits(p, t, i, who))
 			return false;
 	}
 	return true;
 }
 
-static bool segments_overlap(const struct access_pattern *p, const struct access_target *t,
-    const struct identity *who, size_t i)
-{
-	if (i >= t->count || is_word(t->segments[i], "*"))
-		return can_fit(&p->segments[i], who);
-	return fits(&p->segments[i], t, t->segments[i], who);
-}
-
 bool access_pattern_overlaps(
     const struct access_pattern *p, const struct access_target *t, const struct identity *who)
 {
-	size_t n = fixed(p);
-
-	if ((t->count < n && !t->has_rest) || (t->count > n && !has_rest(p)))
+	if ((t->count < p->count && !t->has_rest) || (t->count > p->count && !p->has_rest))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!segments_overlap(p, t, who, i))
+	for (size_t i = 0; i < p->count; i++) {
+		bool is_free = i >= t->count || is_any(t, i);
+
+		if (is_free ? !can_fit(&p->segments[i], who) : !fits(p, t, i, who))
 			return false;
+	}
 	return true;
 }
 
@@ -294,25 +302,23 @@ static int read_pieces(struct parser *at, struct access_segment *s, struct bytes
 	return err;
 }
 
-static int read_segment(
-    struct parser *at, struct access_segment *s, struct bytes text, bool is_last)
+static int read_segment(struct parser *at, struct access_segment *s, struct bytes text)
 {
 	if (text.n == 0)
 		return blame(at, "a segment is empty");
-	if (is_word(text, "*") || is_word(text, "**")) {
-		s->kind = text.n == 1 ? SEGMENT_ANY : SEGMENT_REST;
-		return s->kind == SEGMENT_REST && !is_last
-		           ? blame(at, "\"**\" stands at the end alone")
-		           : 0;
+	if (is_word(text, "*")) {
+		s->kind = SEGMENT_ANY;
+		return 0;
 	}
 	if (memchr(text.p, '*', text.n))
-		return blame(at, "\"*\" is a whole segment; escape it as %2A if it is meant");
+		return blame(at, "\"*\" is a whole segment, and \"**\" one at the end; escape an "
+		                 "asterisk that is meant as %2A");
 	if (memchr(text.p, '{', text.n)) {
 		s->kind = SEGMENT_NAMED;
 		return read_pieces(at, s, text);
 	}
 	s->kind = SEGMENT_TEXT;
-	s->text = put(at, text);
+	s->text = make_text(put(at, text));
 	return 0;
 }
 
@@ -351,10 +357,13 @@ int access_pattern_read(struct access_pattern *p, const struct reading *r, const
 		return blame(&at, "begins with \"/\", and has at most 1024 octets");
 	err = make_room(&at, rest.n);
 	while (err == 0 && rest.n > 0) {
+		segment = next_written(&rest, p->count > 0 ? separator : '/');
+		p->has_rest = rest.n == 0 && is_word(segment, "**");
+		if (p->has_rest)
+			return 0;
 		if (p->count == ACCESS_SEGMENTS_MAX)
 			return blame(&at, "has more than 64 segments");
-		segment = next_written(&rest, p->count > 0 ? separator : '/');
-		err = read_segment(&at, &p->segments[p->count++], segment, rest.n == 0);
+		err = read_segment(&at, &p->segments[p->count++], segment);
 	}
 	return err;
 }

@@ -16,7 +16,7 @@
 #define ACCESS_DESTINATION_MAX 1024 /* octets */
 #define ACCESS_SEGMENTS_MAX    64
 
-enum access_segment_kind { SEGMENT_TEXT, SEGMENT_NAMED, SEGMENT_ANY, SEGMENT_REST };
+enum access_segment_kind { SEGMENT_TEXT, SEGMENT_NAMED, SEGMENT_ANY };
 
 /* A part of a segment that names somebody. */
 struct access_piece {
@@ -24,9 +24,15 @@ struct access_piece {
 	struct bytes text; /* with a NUL behind it; what stands there, or the claim's name */
 };
 
+/* A text and its first octets: most comparisons need no more than these. */
+struct access_text {
+	struct bytes text;
+	uint64_t head;
+};
+
 struct access_segment {
 	enum access_segment_kind kind;
-	struct bytes text; /* decoded */
+	struct access_text text; /* decoded */
 	struct access_piece *pieces;
 	size_t piece_count;
 };
@@ -36,15 +42,16 @@ struct access_pattern {
 	struct access_segment *segments;
 	struct access_piece *pieces; /* of all segments */
 	char *room;                  /* their texts */
-	size_t count;
+	size_t count;                /* of segments before "**" */
+	bool has_rest;               /* it ends with "**" */
 };
 
 /* What somebody wants to send or subscribe to, taken apart. */
 struct access_target {
-	struct bytes segments[ACCESS_SEGMENTS_MAX];
+	struct access_text segments[ACCESS_SEGMENTS_MAX];
 	size_t count;
-	bool has_rest;   /* it ended with "**", which is no segment here */
-	bool is_pattern; /* that, or one of the segments is "*" */
+	uint64_t any;    /* a bit for each segment that is "*" */
+	bool has_rest;   /* it ends with "**", which is no segment here */
 	bool is_escaped; /* there is a "%" in it */
 };
 
@@ -55,6 +62,12 @@ void access_pattern_fini(struct access_pattern *p);
 
 /* False: it is neither a destination nor a pattern. */
 bool access_target_read(struct access_target *t, struct bytes text, char separator);
+
+/* Whether it stands for more than one destination. */
+static inline bool access_target_is_pattern(const struct access_target *t)
+{
+	return t->any != 0 || t->has_rest;
+}
 
 /* Whether the rule's pattern fits all that `t` can match, for this one. */
 bool access_pattern_covers(

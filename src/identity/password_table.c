@@ -23,32 +23,27 @@ static const struct password_hash nobody = {
 
 void password_table_init(struct password_table *t)
 {
-	map_init(&t->users, user_login, NULL);
-	t->dummy = nobody;
-}
-
-static void user_free(struct password_user *user)
-{
-	identity_unref(user->identity);
-	mem_free(user);
-}
-
-static bool free_user(struct map_node *node, void *arg)
-{
-	(void)arg;
-	user_free(container_of(node, struct password_user, by_login));
-	return true;
+	*t = (struct password_table){ .users = NULL };
+	map_init(&t->by_login, user_login, NULL);
 }
 
 void password_table_fini(struct password_table *t)
 {
-	map_each(&t->users, free_user, NULL);
-	map_fini(&t->users);
+	map_fini(&t->by_login);
+	for (size_t i = 0; i < t->count; i++)
+		identity_unref(t->users[i].identity);
+	mem_free(t->users);
+}
+
+const struct password_hash *password_table_dummy(const struct password_table *t, struct bytes login)
+{
+	return t->count > 0 ? &t->users[map_hash(&t->by_login.seed, login) % t->count].hash
+	                    : &nobody;
 }
 
 const struct password_user *password_table_find(const struct password_table *t, struct bytes login)
 {
-	const struct map_node *node = map_find(&t->users, login);
+	const struct map_node *node = map_find(&t->by_login, login);
 
 	return node ? container_of(node, const struct password_user, by_login) : NULL;
 }
@@ -105,29 +100,25 @@ static int read_row(
 	return row->password ? 0 : reading_fail(r, -EINVAL, "%s.password: is needed", path);
 }
 
+/* There is room for it. */
 static int add_user(
     struct password_table *t, const struct reading *r, const char *path, const struct row *row)
 {
-	struct password_user *user = mem_zalloc(sizeof(*user));
-	const char *fault;
-	int err = -ENOMEM;
+	struct password_user *user = &t->users[t->count];
+	const char *fault = password_hash_parse(&user->hash, bytes_of(row->password));
+	int err;
 
-	if (!user)
-		return reading_no_memory(r);
-	fault = password_hash_parse(&user->hash, bytes_of(row->password));
 	if (fault)
-		err = reading_fail(r, -EINVAL, "%s.password: %s", path, fault);
-	else if (!(user->identity = identity_new(row->login, row->roles, NULL, 0)))
-		reading_no_memory(r);
-	else if ((err = map_insert(&t->users, &user->by_login)) == -EEXIST)
-		reading_fail(r, err, "%s.login: \"%.64s\" is there already", path, row->login);
-	else if (err < 0)
-		reading_no_memory(r);
-	if (err < 0)
-		user_free(user);
-	else
-		t->dummy = user->hash; /* likely all are alike */
-	return err;
+		return reading_fail(r, -EINVAL, "%s.password: %s", path, fault);
+	user->identity = identity_new(row->login, row->roles, NULL, 0);
+	if (!user->identity)
+		return reading_no_memory(r);
+	t->count++;
+	err = map_insert(&t->by_login, &user->by_login);
+	if (err == -EEXIST)
+		return reading_fail(
+		    r, err, "%s.login: \"%.64s\" is there already", path, row->login);
+	return err < 0 ? reading_no_memory(r) : 0;
 }
 
 static int read_users(
@@ -140,6 +131,9 @@ static int read_users(
 
 	if (!json_is_array(list))
 		return reading_fail(r, -EINVAL, "%s: is not a list, or the name of a file", path);
+	t->users = mem_zalloc(json_array_size(list) * sizeof(*t->users));
+	if (!t->users)
+		return reading_no_memory(r);
 	json_array_foreach (list, i, value) {
 		struct row row = { .login = NULL };
 

@@ -17,9 +17,9 @@ struct password_user {
 };
 
 struct password_table {
-	struct map users;
-	/* Of one of them, or of none: what a passcode for a login that is not there is tried on. */
-	struct password_hash dummy;
+	struct password_user *users;
+	size_t count;
+	struct map by_login;
 };
 
 void password_table_init(struct password_table *t);
@@ -28,6 +28,10 @@ int password_table_read(
     struct password_table *t, const struct reading *r, const char *path, const json_t *config);
 void password_table_fini(struct password_table *t);
 
+/* What a passcode for a login that is not there is tried on, so that it takes as long as for one
+ * that is: the hash of a user, for one login always the same. */
+const struct password_hash *password_table_dummy(
+    const struct password_table *t, struct bytes login);
 /* NULL: there is none. */
 const struct password_user *password_table_find(const struct password_table *t, struct bytes login);
 

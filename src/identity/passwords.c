@@ -176,10 +176,11 @@ static struct question *find_question(const struct passwords *p, const unsigned 
 /* --- the worker ---------------------------------------------------------------------- */
 
 /* An unknown login takes as long as a known one, and is wrong whatever comes out. */
-static enum stomp_error verify(
-    const struct passwords *p, struct question *q, const struct password_user *user)
+static enum stomp_error verify(const struct passwords *p, struct question *q, struct bytes login,
+    const struct password_user *user)
 {
-	const struct password_hash *hash = user ? &user->hash : &p->table.dummy;
+	const struct password_hash *hash =
+	    user ? &user->hash : password_table_dummy(&p->table, login);
 	int err = password_hash_verify(hash, (struct bytes){ q->passcode, q->passcode_len });
 
 	OPENSSL_cleanse(q->passcode, q->passcode_len);
@@ -223,8 +224,8 @@ static size_t answer(struct question *q, enum stomp_error verdict, struct identi
 /* The lock is held before and after. */
 static void work_on(struct passwords *p, struct question *q)
 {
-	const struct password_user *user =
-	    password_table_find(&p->table, (struct bytes){ q->asker->login, q->asker->login_len });
+	struct bytes login = { q->asker->login, q->asker->login_len };
+	const struct password_user *user = password_table_find(&p->table, login);
 	enum stomp_error verdict = STOMP_E_INTERNAL;
 	struct identity *who;
 	size_t answered;
@@ -232,7 +233,7 @@ static void work_on(struct passwords *p, struct question *q)
 	list_remove(&q->queue);
 	if (!p->is_stopping) {
 		pthread_mutex_unlock(&p->lock);
-		verdict = verify(p, q, user);
+		verdict = verify(p, q, login, user);
 		pthread_mutex_lock(&p->lock);
 	}
 	who = verdict == STOMP_OK ? user->identity : NULL;

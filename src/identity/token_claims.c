@@ -64,6 +64,27 @@ static enum stomp_error expired(const char **why, const char *sentence)
 	return STOMP_E_EXPIRED;
 }
 
+/* The end of a time that begins at `from`. */
+static int64_t end_of(const struct token_rules *rules, int64_t from, int64_t seconds)
+{
+	return bounded(from + seconds + rules->leeway_seconds);
+}
+
+static enum stomp_error check_age(const struct token_rules *rules, const struct date *iat,
+    int64_t now, int64_t *until, const char **why)
+{
+	int64_t end = end_of(rules, iat->at, rules->max_age_seconds);
+
+	if (!iat->is_there)
+		return refuse(why, "The token has no time at which it was issued.");
+	if (now < iat->at - rules->leeway_seconds)
+		return refuse(why, "The token was issued in the future.");
+	if (now >= end)
+		return expired(why, "The token is too old.");
+	*until = *until == 0 || end < *until ? end : *until;
+	return STOMP_OK;
+}
+
 /* Until when the token is good, in *until; 0: for ever. */
 static enum stomp_error check_times(const struct token_rules *rules, const json_t *claims,
     int64_t now, int64_t *until, const char **why)
@@ -75,22 +96,12 @@ static enum stomp_error check_times(const struct token_rules *rules, const json_
 		return refuse(why, "The token has a time that is not a number.");
 	if (rules->require_exp && !exp.is_there)
 		return refuse(why, "The token has no time at which it expires.");
-	if (rules->max_age_seconds >= 0 && !iat.is_there)
-		return refuse(why, "The token has no time at which it was issued.");
-	if (exp.is_there && now >= exp.at + rules->leeway_seconds)
+	*until = exp.is_there ? end_of(rules, exp.at, 0) : 0;
+	if (exp.is_there && now >= *until)
 		return expired(why, "The token has expired.");
 	if (nbf.is_there && now < nbf.at - rules->leeway_seconds)
 		return refuse(why, "The token is not good yet.");
-	*until = exp.is_there ? bounded(exp.at + rules->leeway_seconds) : 0;
-	if (rules->max_age_seconds < 0)
-		return STOMP_OK;
-	if (now < iat.at - rules->leeway_seconds)
-		return refuse(why, "The token was issued in the future.");
-	iat.at = bounded(iat.at + rules->max_age_seconds + rules->leeway_seconds);
-	if (now >= iat.at)
-		return expired(why, "The token is too old.");
-	*until = *until == 0 || iat.at < *until ? iat.at : *until;
-	return STOMP_OK;
+	return rules->max_age_seconds < 0 ? STOMP_OK : check_age(rules, &iat, now, until, why);
 }
 
 /* --- from whom, for whom ----------------------------------------------------------- */
