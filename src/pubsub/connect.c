@@ -3,6 +3,7 @@
  * the query or a subprotocol), or from its CONNECT (a token, a login); and what follows from that:
  * its place in the broker, the session that it takes over, the end of its token.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -243,12 +244,23 @@ static void welcome(struct sockjs_client *c)
 
 /* --- deciding ----------------------------------------------------------------------- */
 
+/* Its address; of IPv6 the network, for everybody has a whole one. */
+static struct bytes failure_key(const struct sockjs_client *c, struct in6_addr *v6)
+{
+	const char *remote = sockjs_remote(c->session);
+
+	if (inet_pton(AF_INET6, remote, v6) == 1)
+		return (struct bytes){ (const char *)v6, 8 };
+	return bytes_of(remote);
+}
+
 static void refuse(struct sockjs_client *c, enum stomp_error err, const char *why)
 {
+	struct in6_addr v6;
 	struct sockjs_broker *b = c->part->broker;
 
 	if (b->failures && (err == STOMP_E_UNAUTHENTICATED || err == STOMP_E_EXPIRED))
-		failures_note(b->failures, bytes_of(sockjs_remote(c->session)), clock_now());
+		failures_note(b->failures, failure_key(c, &v6), clock_now());
 	stomp_conn_refuse(&c->conn, err, why);
 }
 
@@ -440,9 +452,9 @@ static void check_token(
 static bool has_failed_too_often(struct sockjs_client *c)
 {
 	struct failures *failures = c->part->broker->failures;
+	struct in6_addr v6;
 
-	return failures &&
-	       failures_too_many(failures, bytes_of(sockjs_remote(c->session)), clock_now());
+	return failures && failures_too_many(failures, failure_key(c, &v6), clock_now());
 }
 
 static void identify(
