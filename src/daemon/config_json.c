@@ -456,12 +456,14 @@ static int read_internal(struct reader *r, const char *path, json_t *value)
 	return read_members(r, &p, value);
 }
 
-/* What is within JSON the application reads: it is told where the configuration stands. */
+/* What is within JSON the application reads: it is told where the configuration stands, if there
+ * may be names of files. */
 static int set_directory(struct reader *r, const struct place *p)
 {
 	const struct option *opt = options_find("stomp.directory");
+	const struct stomp_options *s = &p->options->stomp;
 
-	if (!belongs(opt, p) || !r->directory || p->options->stomp.directory)
+	if (!belongs(opt, p) || !r->directory || s->directory || (!s->users && !s->tokens))
 		return 0;
 	return set_text(r, p, opt, r->directory);
 }

@@ -738,9 +738,10 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
 	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
 	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":["
-	    "{\"prefix\":\"/a\",\"application\":\"stomp\"},"
+	    "{\"prefix\":\"/a\",\"application\":\"stomp\",\"stomp\":{\"tokens\":{}}},"
 	    "{\"prefix\":\"/b\",\"application\":\"stomp\",\"stomp\":{\"directory\":\"keys\"}},"
-	    "{\"prefix\":\"/c\",\"application\":\"echo\"}]}";
+	    "{\"prefix\":\"/c\",\"application\":\"stomp\"},"
+	    "{\"prefix\":\"/d\",\"application\":\"echo\"}]}";
 	FILE *f;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -763,6 +764,7 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	snprintf(wanted, sizeof(wanted), "%s/keys", dir);
 	ck_assert_str_eq(c.endpoints[1].options.stomp.directory, wanted);
 	ck_assert_ptr_null(c.endpoints[2].options.stomp.directory);
+	ck_assert_ptr_null(c.endpoints[3].options.stomp.directory);
 	config_fini(&c);
 	unlink(path);
 	rmdir(dir);
