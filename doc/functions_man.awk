@@ -141,8 +141,8 @@ function quote_arguments(text,    out, i, c, level, one)
 function put_declaration(file, name,    text, before, inside)
 {
 	text = declarations[name]
-	before = substr(text, 1, index(text, name) - 1)
-	inside = substr(text, index(text, name) + length(name) + 1)
+	before = substr(text, 1, index(text, name "(") - 1)
+	inside = substr(text, index(text, name "(") + length(name) + 1)
 	sub(/ +$/, "", before)
 	sub(/\)$/, "", inside)
 	printf ".Ft \"%s\"\n.Fn %s%s\n", before, name, quote_arguments(inside) >file

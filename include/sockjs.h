@@ -472,9 +472,10 @@ struct sockjs_broker_hooks {
 	int (*outgoing)(struct sockjs_client *c, struct sockjs_publication *p, void *arg);
 };
 
-/* Makes a broker. `o` has its options ("stomp.access", "stomp.users", ...; may be NULL); it is the
- * `app` of all endpoints that it is added to. 0, or -errno and a sentence in `why` that begins with
- * the name of an option. */
+/* Makes a broker. `o` has its options ("stomp.access", "stomp.users", ...) and no others; may be
+ * NULL. It is the `app` of all endpoints that it is added to; their max_message_bytes and
+ * max_body_bytes should have room for a whole frame, and stomp.user_header be among their
+ * request_headers. 0, or -errno and a sentence in `why` that begins with the name of an option. */
 SOCKJS_API int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
     const struct sockjs_options *o, char *why, size_t why_size);
 /* Frees a broker, after its server has stopped and before that is freed. NULL is fine. */

@@ -35,13 +35,13 @@ static void read_settings(struct sockjs_broker *b, const struct stomp_options *o
 	b->max_transaction_bytes = (size_t)o->max_transaction_bytes;
 }
 
-/* Every sentence about a value begins with the option it is of. */
-static int blame(int err, const char *key, char *why, size_t size)
+/* Sentences about a value begin with its path in there. */
+static int blame(int err, char *why, size_t size)
 {
 	char sentence[400];
 
 	snprintf(sentence, sizeof(sentence), "%s", why);
-	snprintf(why, size, "%s: %.380s", key, sentence);
+	snprintf(why, size, "stomp.%.380s", sentence);
 	return err;
 }
 
@@ -58,7 +58,7 @@ static int read_access(
 	int err = access_new(&b->access, value, b->separator, why, size);
 
 	json_decref(value);
-	return err < 0 ? blame(err, "stomp.access", why, size) : 0;
+	return err < 0 ? blame(err, why, size) : 0;
 }
 
 static int read_users(
@@ -68,7 +68,7 @@ static int read_users(
 	int err = value ? passwords_new(&b->passwords, value, o->directory, why, size) : 0;
 
 	json_decref(value);
-	return err < 0 ? blame(err, "stomp.users", why, size) : 0;
+	return err < 0 ? blame(err, why, size) : 0;
 }
 
 static int read_tokens(
@@ -78,7 +78,7 @@ static int read_tokens(
 	int err = value ? tokens_new(&b->tokens, value, o->directory, why, size) : 0;
 
 	json_decref(value);
-	return err < 0 ? blame(err, "stomp.tokens", why, size) : 0;
+	return err < 0 ? blame(err, why, size) : 0;
 }
 
 static int no_memory(char *why, size_t size)
@@ -195,22 +195,43 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 	return err ? err : read_conflated(b, o, why, size);
 }
 
+/* What it was given, if that goes together and is for a broker. */
+static int check_options(
+    struct sockjs_options *own, const struct sockjs_options *o, char *why, size_t size)
+{
+	const struct option *stray = o ? options_stray(o, 1u << OPTION_STOMP) : NULL;
+	int err;
+
+	if (stray) {
+		snprintf(why, size, "%s: is no option of a broker", stray->key);
+		return -EINVAL;
+	}
+	if (o && options_overlay(own, o, OPTION_STOMP) < 0)
+		return no_memory(why, size);
+	err = options_check(own, OPTION_STOMP);
+	if (err < 0)
+		snprintf(why, size, "%s", own->error);
+	return err;
+}
+
 int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
     const struct sockjs_options *o, char *why, size_t why_size)
 {
 	struct sockjs_broker *b = mem_zalloc(sizeof(*b));
-	struct sockjs_options *defaults = o ? NULL : sockjs_options_new();
+	struct sockjs_options *own = sockjs_options_new();
 	int err = 0;
 
 	if (b)
 		list_init(&b->handlers);
-	if (!b || (!o && !defaults))
+	if (!b || !own)
 		err = no_memory(why, why_size);
 	if (err == 0) {
 		b->server = server;
-		err = build(b, o ? &o->stomp : &defaults->stomp, why, why_size);
+		err = check_options(own, o, why, why_size);
 	}
-	sockjs_options_free(defaults);
+	if (err == 0)
+		err = build(b, &own->stomp, why, why_size);
+	sockjs_options_free(own);
 	if (err < 0)
 		sockjs_broker_free(b);
 	else
