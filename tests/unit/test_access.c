@@ -334,12 +334,13 @@ static void roll_path(char *out, size_t size, const char *const *words, uint32_t
 /* As the broker has it. */
 static bool matches(const char *pattern, const char *destination)
 {
-	size_t n = strcspn(pattern + 1, "/") + 1, m;
+	size_t n, m;
 
 	if (strcmp(pattern, "/**") == 0)
 		return true;
 	if (!*pattern || !*destination)
 		return !*pattern && !*destination;
+	n = strcspn(pattern + 1, "/") + 1;
 	m = strcspn(destination + 1, "/") + 1;
 	if (strncmp(pattern, "/*", n) != 0 && (n != m || strncmp(pattern, destination, n) != 0))
 		return false;
@@ -387,15 +388,15 @@ START_TEST(who_may_have_a_pattern_may_have_all_that_it_matches)
 	unsigned allowed = 0;
 	char pattern[100];
 
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 1000; i++) {
 		roll_rules();
 		for (int j = 0; j < 20; j++) {
 			roll_path(pattern, sizeof(pattern), words, 6, true);
 			allowed += check_pattern(all[roll(3)], pattern);
 		}
 	}
-	ck_assert_uint_gt(allowed, 1000);
-	ck_assert_uint_lt(allowed, 50000);
+	ck_assert_uint_gt(allowed, 300);
+	ck_assert_uint_lt(allowed, 15000);
 }
 END_TEST
 
