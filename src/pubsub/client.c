@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "pubsub/pubsub.h"
 
@@ -47,10 +48,28 @@ static enum stomp_error on_frame(
 	return frames_take(of(conn), f, why);
 }
 
+/* Milliseconds that it has to wait, for it has sent too much. */
+static uint64_t held_for(const struct sockjs_client *c)
+{
+	uint64_t now = c->extra && c->extra->held_until ? clock_now() : 0;
+
+	return now && c->extra->held_until > now ? c->extra->held_until - now : 0;
+}
+
+void client_charge(struct sockjs_client *c, size_t n)
+{
+	uint64_t now, wait;
+
+	if (!c->extra || !c->extra->meter)
+		return;
+	now = clock_now();
+	wait = user_meter_charge(c->extra->meter, n, now);
+	c->extra->held_until = wait ? now + wait : 0;
+}
+
 static bool is_late(struct stomp_conn *conn)
 {
-	(void)conn;
-	return sockjs_is_late();
+	return sockjs_is_late() || held_for(of(conn)) > 0;
 }
 
 static void on_error(struct stomp_conn *conn, enum stomp_error why)
@@ -112,6 +131,9 @@ static void settle(struct sockjs_client *c)
 {
 	if (c->conn.state == STOMP_CONN_DECIDING) {
 		sockjs_pause(c->session);
+	} else if (held_for(c) > 0) {
+		sockjs_pause(c->session);
+		client_arm(c);
 	} else if (stomp_conn_is_behind(&c->conn)) {
 		sockjs_pause(c->session);
 		call_again(c);
@@ -133,7 +155,8 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	(void)app;
 	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
 	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
-	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn))
+	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn) ||
+	    held_for(c) > 0)
 		settle(c);
 }
 
@@ -175,6 +198,8 @@ void client_arm(struct sockjs_client *c)
 
 	if (c->conn.state == STOMP_CONN_ENDED)
 		return;
+	if (held_for(c) > 0)
+		next = sooner(next, held_for(c));
 	if (c->is_connected && c->who->expires_at) {
 		uint64_t left = token_left(c);
 
@@ -193,10 +218,15 @@ static void on_timer(struct sockjs_session *s, void *app)
 	struct sockjs_client *c = sockjs_user(s);
 
 	(void)app;
-	if (c->conn.state == STOMP_CONN_NEW)
+	if (c->conn.state == STOMP_CONN_NEW) {
 		stomp_conn_timeout(&c->conn);
-	else
-		client_arm(c);
+		return;
+	}
+	client_arm(c);
+	if (c->extra && c->extra->held_until && held_for(c) == 0) {
+		c->extra->held_until = 0;
+		client_go_on(c);
+	}
 }
 
 /* --- life ------------------------------------------------------------------------------ */

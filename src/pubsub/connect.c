@@ -210,6 +210,20 @@ static enum stomp_error take_quota(struct sockjs_client *c)
 	}
 }
 
+static int take_meter(struct sockjs_client *c)
+{
+	struct user_meters *meters = c->part->broker->meters;
+	struct client_extra *e;
+
+	if (!meters || identity_is_anonymous(c->who))
+		return 0;
+	e = client_extra(c);
+	if (!e)
+		return -ENOMEM;
+	e->meter = user_meter_open(meters, bytes_of(c->who->name));
+	return e->meter ? 0 : -ENOMEM;
+}
+
 /* It is welcome. What it has sent behind its CONNECT is looked at later, unless this is called from
  * within its message. */
 static void welcome(struct sockjs_client *c)
@@ -226,7 +240,8 @@ static void welcome(struct sockjs_client *c)
 		    err == STOMP_E_LIMIT ? "This user has too many sessions." : NULL);
 		return;
 	}
-	c->member = pubsub_join(c->part, &pubsub_ops, bytes_of(c->who->name));
+	if (take_meter(c) == 0)
+		c->member = pubsub_join(c->part, &pubsub_ops, bytes_of(c->who->name));
 	if (!c->member) {
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 		return;
@@ -505,6 +520,8 @@ void connect_leave(struct sockjs_client *c)
 		c->extra->has_client_id = false;
 		quota_release(c->extra->quota, 0);
 		c->extra->quota = NULL;
+		user_meter_close(c->extra->meter);
+		c->extra->meter = NULL;
 	}
 	if (!was_connected)
 		return;

@@ -261,6 +261,7 @@ static enum stomp_error take_send(
 	enum stomp_error err;
 
 	sockjs_spend(COST_OF_SEND + f->body.n / 4);
+	client_charge(c, f->body.n);
 	if (bytes_equal(destination, BYTES(REFRESH_DESTINATION)))
 		return connect_refresh(c, f->body, why);
 	if (in.p && !t) {

@@ -95,6 +95,10 @@ static int read_limits(
 	random_bytes(b->user_seeds, sizeof(b->user_seeds));
 	if (sessions.most && !(b->users = quotas_new(&sessions, 1)))
 		return no_memory(why, size);
+	if ((o->max_messages_per_second_per_user || o->max_bytes_per_second_per_user) &&
+	    !(b->meters = user_meters_new(
+	          o->max_messages_per_second_per_user, o->max_bytes_per_second_per_user)))
+		return no_memory(why, size);
 	if (o->max_failures_per_minute &&
 	    !(b->failures =
 	            failures_new((unsigned)o->max_failures_per_minute, FAILURES_REMEMBERED)))
@@ -248,6 +252,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	access_free(b->access);
 	failures_free(b->failures);
 	quotas_free(b->users);
+	user_meters_free(b->meters);
 	hooks_forget_handlers(b);
 	for (char **p = b->conflated; p && *p; p++)
 		mem_free(*p);

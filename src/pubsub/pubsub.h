@@ -12,6 +12,7 @@
  *	frames.c       what its frames do
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
+ *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
  *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
  *he may
@@ -27,6 +28,7 @@
 #include "identity/identity.h"
 #include "identity/passwords.h"
 #include "identity/tokens.h"
+#include "pubsub/user_meter.h"
 #include "sockjs.h"
 #include "stomp/stomp_conn.h"
 
@@ -96,6 +98,7 @@ struct sockjs_broker {
 	struct failures *failures;   /* of addresses; NULL: no limit */
 	struct quotas *users;        /* sessions of each; NULL: no limit */
 	struct map_seed user_seeds[2];
+	struct user_meters *meters; /* what each sends; NULL: no limit */
 	char *user_header, *token_query;
 	char **conflated; /* patterns, and NULL */
 	bool anonymous;
@@ -210,7 +213,9 @@ struct client_extra {
 	size_t client_id_len;
 	bool has_client_id;
 	struct list attributes, transactions;
-	struct quota_row *quota; /* of its user */
+	struct quota_row *quota;  /* of its user */
+	struct user_meter *meter; /* likewise */
+	uint64_t held_until;      /* it has sent too much: clock_now() */
 	size_t transaction_octets;
 	unsigned transaction_count;
 };
@@ -222,6 +227,8 @@ void client_write(struct sockjs_client *c, const char *p, size_t n);
 void client_fail(struct sockjs_client *c, enum stomp_error why, const char *sentence);
 /* Looks at what it has sent meanwhile, as far as there is time. */
 void client_go_on(struct sockjs_client *c);
+/* It has sent a message; may hold it back. */
+void client_charge(struct sockjs_client *c, size_t n);
 /* Sets its timer anew. */
 void client_arm(struct sockjs_client *c);
 void client_free(struct sockjs_client *c);

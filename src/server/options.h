@@ -187,7 +187,9 @@ struct stomp_options {
 	uint64_t max_subscriptions;
 	uint64_t max_transactions;
 	uint64_t max_transaction_bytes;
-	uint64_t max_sessions_per_user; /* 0: no limit; so is the next */
+	uint64_t max_sessions_per_user; /* 0: no limit; so are the next three */
+	uint64_t max_messages_per_second_per_user;
+	uint64_t max_bytes_per_second_per_user;
 	uint64_t max_failures_per_minute;
 	struct string_list conflate;
 };

@@ -552,6 +552,13 @@ static const struct option table[] = {
 	  .sentence = "What may wait in them until they are committed, all of one client together." },
 	{ STOMP("max_sessions_per_user", OPTION_INT, 0, 1000000, "0", max_sessions_per_user),
 	  .sentence = "Clients that may be connected at a time as one user; 0: no limit." },
+	{ STOMP("max_messages_per_second_per_user", OPTION_INT, 0, 10000000, "0",
+	      max_messages_per_second_per_user),
+	  .sentence = "Messages that all clients of one user together may send in a second, and as many at "
+		      "once; who sends more is read more slowly. 0: no limit." },
+	{ STOMP("max_bytes_per_second_per_user", OPTION_INT, 0, GIGABYTE, "0",
+	      max_bytes_per_second_per_user),
+	  .sentence = "The same for the octets of their bodies; 0: no limit." },
 	{ STOMP("max_failures_per_minute", OPTION_INT, 0, 10000, "10", max_failures_per_minute),
 	  .sentence = "Logins from one address (of IPv6: one /64) that may fail in a minute; further ones "
 		      "are refused unseen; 0: no limit." },

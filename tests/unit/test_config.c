@@ -306,6 +306,7 @@ static const struct {
 	    "directory, user_header, token_query, anonymous, separator, heartbeat_ms, errors, "
 	    "connect_timeout_ms, max_headers, max_line_bytes, max_head_bytes, max_body_bytes, "
 	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
+	    "max_messages_per_second_per_user, max_bytes_per_second_per_user, "
 	    "max_failures_per_minute, conflate" },
 	{ STOMP("\"heartbeat_ms\":[99,0]"),
 	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 99 is out of range; allowed: 0, or 100 to 3600000 "
@@ -894,6 +895,8 @@ static const struct {
 	{ "stomp.max_transactions", "0" },
 	{ "stomp.max_transaction_bytes", "0" },
 	{ "stomp.max_sessions_per_user", "3" },
+	{ "stomp.max_messages_per_second_per_user", "7" },
+	{ "stomp.max_bytes_per_second_per_user", "8" },
 	{ "stomp.max_failures_per_minute", "0" },
 	{ "stomp.conflate", "/a.*.b,/topic/**" },
 };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fakes/gateway.h"
@@ -484,7 +485,8 @@ START_TEST(an_application_may_end_a_client_within_any_hook)
 	say(&a, "SEND\ndestination:/topic/x\ntransaction:t\n\nx@");
 	raw_expect(&a, "ERROR\nmessage:Disconnected by the operator\n");
 	raw_expect(&a, "No.");
-	raw_expect(&a, "\x12\x10" "Disconnected by the operator"); /* 4624 */
+	raw_expect(&a, "\x12\x10"
+	               "Disconnected by the operator"); /* 4624 */
 }
 END_TEST
 
@@ -541,6 +543,39 @@ START_TEST(a_slow_subscriber_is_cut_off_elsewhere_and_delays_nobody)
 }
 END_TEST
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Ten at once, and ten a second: thirty take two seconds, whatever sessions they come by. */
+START_TEST(all_sessions_of_a_user_together_are_read_as_slowly_as_the_limit_says)
+{
+	static const char *const options[] = { "stomp.max_messages_per_second_per_user", "10",
+		NULL };
+	uint64_t began;
+
+	prepare(options);
+	sockjs_broker_set_hooks(broker, &events, story);
+	run(NULL);
+	come_in(&a, "who:ann\n");
+	come_in(&b, "who:ann\n");
+	began = now_ms();
+	for (int i = 0; i < 15; i++) {
+		say(&a, "SEND\ndestination:/topic/x\n\nx@");
+		say(&b, "SEND\ndestination:/topic/x\n\nx@");
+	}
+	say(&a, "SEND\ndestination:/topic/x\nreceipt:last\n\nx@");
+	say(&b, "SEND\ndestination:/topic/x\nreceipt:last\n\nx@");
+	raw_expect(&a, "RECEIPT\nreceipt-id:last\n");
+	raw_expect(&b, "RECEIPT\nreceipt-id:last\n");
+	ck_assert_uint_ge(now_ms() - began, 1500);
+}
+END_TEST
+
 START_TEST(a_client_id_takes_over_the_session_of_the_same_user)
 {
 	start_with_hooks(&events);
@@ -574,6 +609,7 @@ int main(void)
 	tcase_add_loop_test(tc, an_application_may_end_a_client_within_any_hook, 0, 4);
 	tcase_add_test(tc, a_slow_subscriber_of_a_conflated_destination_gets_the_latest);
 	tcase_add_test(tc, a_slow_subscriber_is_cut_off_elsewhere_and_delays_nobody);
+	tcase_add_test(tc, all_sessions_of_a_user_together_are_read_as_slowly_as_the_limit_says);
 	tcase_add_test(tc, a_client_id_takes_over_the_session_of_the_same_user);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
