@@ -114,6 +114,9 @@ struct sockjs_callbacks {
 	 * if the option internal.ready_needs_backends says so. On one of the server's threads; not
 	 * to wait. */
 	int (*ready)(void *app);
+	/* Octets of memory that the application holds for an open session, because of what its client has
+	 * sent or not taken; they count in limits.memory_bytes. Asked only when memory is short. */
+	size_t (*held)(const struct sockjs_session *s, void *app);
 	/* Somebody asks for /metrics: tell what was counted in this reactor, by sockjs_metric().
 	 * Called in each reactor in turn. */
 	void (*metrics)(struct sockjs_metrics *m, void *app);

@@ -297,6 +297,15 @@ void client_free(struct sockjs_client *c)
 	mem_free(c);
 }
 
+/* An incomplete frame, what was not yet looked at, and transactions. */
+static size_t on_held(const struct sockjs_session *s, void *app)
+{
+	const struct sockjs_client *c = sockjs_user(s);
+
+	(void)app;
+	return stomp_conn_held(&c->conn) + (c->extra ? c->extra->transaction_octets : 0);
+}
+
 const struct sockjs_callbacks *sockjs_broker_callbacks(void)
 {
 	static const struct sockjs_callbacks callbacks = {
@@ -306,6 +315,7 @@ const struct sockjs_callbacks *sockjs_broker_callbacks(void)
 		.writable = on_writable,
 		.close = on_close,
 		.timer = on_timer,
+		.held = on_held,
 		.metrics = pubsub_metrics,
 	};
 

@@ -66,12 +66,24 @@ static size_t orphan_held(const struct receiver *receiver)
 	return receiver->session ? 0 : receiver->ops->buffered(receiver);
 }
 
+/* With what its application holds for it. */
+static size_t held_by(const struct session *base)
+{
+	const struct sockjs_session *s = container_of(base, struct sockjs_session, base);
+	const struct sockjs_callbacks *app = &s->endpoint->callbacks;
+	size_t held = session_held(base);
+
+	if (app->held && base->state == SESSION_OPEN)
+		held += app->held(s, s->endpoint->app);
+	return held;
+}
+
 static void add_up(struct reactor *r, struct tally *tally)
 {
 	struct list *pos;
 
 	list_foreach (pos, &r->base.sessions.sessions)
-		count(tally, session_held(container_of(pos, struct session, node)));
+		count(tally, held_by(container_of(pos, struct session, node)));
 	list_foreach (pos, &r->base.receivers)
 		count(tally, orphan_held(container_of(pos, struct receiver, node)));
 	http_server_each_body(r->base.http, count_body, tally);
@@ -127,7 +139,7 @@ static void shed(struct reactor *r, struct shedding *s)
 	list_foreach_safe (pos, next, &r->base.sessions.sessions) {
 		struct session *session = container_of(pos, struct session, node);
 
-		if (sheds(s, session_held(session)))
+		if (sheds(s, held_by(session)))
 			session_cut(session, CLOSE_TOO_MUCH_HELD);
 	}
 	list_foreach_safe (pos, next, &r->base.receivers) {

@@ -660,3 +660,8 @@ void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct
 		link_client_writable(l);
 	}
 }
+
+size_t link_held(const struct link *l)
+{
+	return stream_queued(&l->stream) + ws_conn_held(&l->conn) + (l->rest ? buf_len(l->rest) : 0);
+}

@@ -75,5 +75,7 @@ void link_client_open(struct link *l);
 void link_client_writable(struct link *l);
 /* The session is over; so is the link, soon. */
 void link_client_closed(struct link *l, unsigned code, const char *reason);
+/* Octets that it holds, for the backend and of it. */
+size_t link_held(const struct link *l);
 
 #endif

@@ -312,6 +312,15 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 		link_client_closed(l, code, reason);
 }
 
+/* What the backend has not taken, and what of it the client has no room for. */
+static size_t on_held(const struct sockjs_session *s, void *state)
+{
+	const struct link *l = sockjs_user(s);
+
+	(void)state;
+	return l ? link_held(l) : 0;
+}
+
 static int is_ready(void *state)
 {
 	struct upstream *u = state;
@@ -328,6 +337,7 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.timer = go_on_reading,
 	.close = on_close,
 	.ready = is_ready,
+	.held = on_held,
 };
 
 /* --- life ------------------------------------------------------------------------------- */
