@@ -36,12 +36,12 @@ function npmPeer(name, module, script) {
 	};
 }
 
-function freePort() {
+function freePort(wanted = 0) {
 	return new Promise((resolve, reject) => {
 		const server = createServer();
 
 		server.on('error', reject);
-		server.listen(0, '127.0.0.1', () => {
+		server.listen(wanted, '127.0.0.1', () => {
 			const { port } = server.address();
 			server.close(() => resolve(port));
 		});
@@ -98,10 +98,21 @@ async function nats(folder) {
 	};
 }
 
+/* Below those that the kernel gives to connections, where Erlang takes its own for somebody else's. */
+async function lowPort() {
+	for (let tries = 0; tries < 20; tries++) {
+		const port = await freePort(10000 + Math.floor(Math.random() * 20000)).catch(() => null);
+
+		if (port)
+			return port;
+	}
+	return freePort();
+}
+
 async function rabbitmq(folder) {
 	const home = '/usr/lib/rabbitmq';
 	const version = existsSync(home) ? readdirSync(join(home, 'lib')).join().replace(/[^\d.]/g, '') : '';
-	const ports = [await freePort(), await freePort(), await freePort()];
+	const ports = [await lowPort(), await lowPort(), await lowPort()];
 
 	return {
 		name: 'rabbitmq', what: `RabbitMQ ${version}, web-stomp; one round`, once: true,

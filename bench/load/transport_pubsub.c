@@ -141,12 +141,14 @@ static void on_receipt(struct session *s, const char *data, size_t len)
 	on_answer(s);
 }
 
-/* One frame, or a heart-beat. */
+/* One frame, or a heart-beat; RabbitMQ has a line end behind a frame. */
 static void stomp_payload(struct session *s, char *data, size_t len)
 {
 	const char *body = memmem(data, len, "\n\n", 2);
 
-	if (len == 1 && data[0] == '\n')
+	while (len > 0 && data[len - 1] == '\n')
+		len--;
+	if (len == 0)
 		return;
 	if (!body || data[len - 1] != '\0')
 		refuse(s, data, len);

@@ -18,7 +18,7 @@ log.file.level = warning
 CONF
 echo '[rabbitmq_stomp,rabbitmq_web_stomp].' >"$dir/enabled_plugins"
 
-export HOME=$dir/home ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$names RABBITMQ_DIST_PORT=$distribution RABBITMQ_NODENAME=rabbit@localhost
+export HOME=$dir/home ERL_CRASH_DUMP_SECONDS=0 ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$names RABBITMQ_DIST_PORT=$distribution RABBITMQ_NODENAME=rabbit@localhost
 export RABBITMQ_MNESIA_BASE=$dir/db RABBITMQ_LOG_BASE=$dir/log RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf
 export RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins RABBITMQ_PID_FILE=$dir/rabbit.pid
 export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
@@ -30,14 +30,16 @@ server=$!
 
 # There is nothing in it that would be worth an orderly end, which takes ten seconds.
 stop() {
-	kill -KILL "$(cat "$dir/rabbit.pid")" 2>/dev/null
-	kill "$server" "$epmd" 2>/dev/null
+	exec 2>/dev/null
+	kill -KILL "$(cat "$dir/rabbit.pid")" "$server" || true
+	kill "$epmd" || true
 	rm -rf "$dir"
-	exit 0
 }
-trap stop TERM INT
+trap stop EXIT
+trap 'exit 0' TERM INT
 
-until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+# The port accepts before the user is there.
+until grep -q 'broker... completed' "$dir/log/out"; do
 	kill -0 "$server" 2>/dev/null || { tail -3 "$dir/log/out" >&2; exit 1; }
 	sleep 0.2
 done
