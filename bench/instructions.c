@@ -32,6 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "instructions.h"
 #include "wire/server.h"
 
 enum {
@@ -39,9 +40,6 @@ enum {
 	WIDE_TOLERANCE = 25,
 	MAX_ARGS = 48,
 	LINE = 512,
-	TEXT = 64, /* octets of a message */
-	BATCH = 16,
-	RECEIVERS = 100,
 	PATIENCE_MS = 30000,
 	RESULTS_MAX = 200,
 	NAMES_MAX = 100000, /* of functions, in a dump of callgrind's */
@@ -49,9 +47,7 @@ enum {
 
 static struct server server, backend; /* behind the server, where a workload asks for one */
 
-/* The server goes, too. */
-static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-static void die(const char *format, ...)
+void die(const char *format, ...)
 {
 	va_list ap;
 
@@ -70,8 +66,8 @@ static void die(const char *format, ...)
 
 /* --- lock-step --------------------------------------------------------------- */
 
-static struct conn first, second, receivers[RECEIVERS];
-static char text[TEXT + 1]; /* the message */
+struct conn first, second, receivers[RECEIVERS];
+char text[TEXT + 1];
 
 static int64_t soon(void)
 {
@@ -123,28 +119,26 @@ static void settle(void)
 	}
 }
 
-static void open_conn(struct conn *c)
+void open_conn(struct conn *c)
 {
 	if (conn_open(c, &server.address[0], soon()) < 0)
 		die("cannot connect");
 }
 
-static void say(struct conn *c, const void *bytes, size_t n)
+void say(struct conn *c, const void *bytes, size_t n)
 {
 	if (conn_send(c, bytes, n, soon()) < 0)
 		die("cannot send");
 }
 
-/* These bytes must come next. */
-static void hear(struct conn *c, const void *bytes, size_t n)
+void hear(struct conn *c, const void *bytes, size_t n)
 {
 	if (conn_need(c, n, soon()) < 0 || memcmp(conn_bytes(c), bytes, n) != 0)
 		die("the server answers: %.*s", (int)c->len, (const char *)conn_bytes(c));
 	conn_consume(c, n);
 }
 
-/* Everything up to and with `what`. */
-static void hear_until(struct conn *c, const char *what)
+void hear_until(struct conn *c, const char *what)
 {
 	size_t n = strlen(what);
 	long at;
@@ -155,13 +149,19 @@ static void hear_until(struct conn *c, const char *what)
 	conn_consume(c, (size_t)at + n);
 }
 
+void hear_any(struct conn *c, size_t n)
+{
+	if (conn_need(c, n, soon()) < 0)
+		die("the server answers: %.*s", (int)c->len, (const char *)conn_bytes(c));
+}
+
 /* --- WebSocket --------------------------------------------------------------- */
 
 static char frame[16 + TEXT], frames[BATCH * sizeof(frame)], answer[16 + TEXT],
     answers[BATCH * sizeof(answer)];
 static size_t frame_len, answer_len;
 
-static void upgrade(struct conn *c, const char *path)
+void upgrade(struct conn *c, const char *path)
 {
 	char request[LINE];
 	int n = snprintf(request, sizeof(request),
@@ -301,15 +301,6 @@ static void one_polled(void)
 }
 
 /* --- workloads --------------------------------------------------------------- */
-
-struct workload {
-	const char *name, *sentence;
-	void (*open)(void);
-	void (*round)(void);
-	unsigned messages; /* in a round */
-	unsigned rounds;   /* N, before the number of messages is taken three times */
-	bool is_proxied;   /* the server stands in front of another one, which answers */
-};
 
 static const struct workload workloads[] = {
 	{
@@ -875,27 +866,30 @@ static bool is_wanted(const char *name, char *const *wanted)
 	return false;
 }
 
-static void run_workloads(const char *command, char *const *wanted)
+static void run_workload(const struct workload *w, const char *command)
 {
+	struct cost cost = cost_of_message(w, command);
 	char calls[2 * LINE], name[48];
 
+	result(w->name, "instructions", cost.instructions, 0);
+	snprintf(name, sizeof(name), "%s-allocations", w->name);
+	result(name, "allocations", cost.allocations, ALLOCATIONS_SLACK);
+	count_calls(w, command, calls);
+	printf("| %s | %s | %.0f | %.2f | %s |\n", w->name, w->sentence, cost.instructions,
+	    cost.allocations, calls);
+	fflush(stdout);
+}
+
+static void run_workloads(const char *command, char *const *wanted)
+{
 	printf("| workload | what | instructions | allocations | system calls |\n"
 	       "|---|---|---:|---:|---|\n");
-	for (size_t i = 0; i < WORKLOADS; i++) {
-		const struct workload *w = &workloads[i];
-		struct cost cost;
-
-		if (!is_wanted(w->name, wanted))
-			continue;
-		cost = cost_of_message(w, command);
-		result(w->name, "instructions", cost.instructions, 0);
-		snprintf(name, sizeof(name), "%s-allocations", w->name);
-		result(name, "allocations", cost.allocations, ALLOCATIONS_SLACK);
-		count_calls(w, command, calls);
-		printf("| %s | %s | %.0f | %.2f | %s |\n", w->name, w->sentence, cost.instructions,
-		    cost.allocations, calls);
-		fflush(stdout);
-	}
+	for (size_t i = 0; i < WORKLOADS; i++)
+		if (is_wanted(workloads[i].name, wanted))
+			run_workload(&workloads[i], command);
+	for (const struct workload *w = stomp_workloads; w->name; w++)
+		if (is_wanted(w->name, wanted))
+			run_workload(w, command);
 }
 
 static int usage(void)

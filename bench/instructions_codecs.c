@@ -1,12 +1,13 @@
 /*
  * bench/instructions_codecs.c - instructions per byte of what reads every byte:
- * UTF-8, masking, JSON strings in and out.
+ * UTF-8, masking, JSON strings in and out, frames of STOMP in and out.
  *
  *	valgrind --tool=callgrind --callgrind-out-file=FILE instructions_codecs [SIZE]...
  *
  * Runs each codec over each kind of text at each size and asks callgrind for a
  * dump of its own after each, whose "desc: Trigger" line names CODEC TEXT SIZE and how many bytes
- *were read; bench/instructions makes a table of them. Without valgrind it runs, and counts nothing.
+ * were read; bench/instructions makes a table of them. Without valgrind it runs, and counts
+ *nothing.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "base/utf8.h"
 #include "session/sockjs_frame.h"
 #include "session/sockjs_payload.h"
+#include "stomp/stomp_frame.h"
 #include "ws/ws_frame.h"
 
 enum { ROUNDS = 4, SIZES_MAX = 16, SIZE_MAX_BYTES = 1 << 20 };
@@ -75,6 +77,7 @@ static size_t source_len;
 static struct message *message;
 static struct sockjs_payload payload;
 static struct buf frame;
+static struct stomp_frame stomp;
 
 static void must(bool truth, const char *what)
 {
@@ -108,25 +111,66 @@ static void run_encode(void)
 	must(sockjs_frame_array_add(&frame, &message, 1) == 0, "encode");
 }
 
+/* One frame, of which the text is the body; octets of its head are counted with those. */
+static void run_stomp_read(void)
+{
+	static const struct stomp_limits limits = { 64, 4096, 16384, SIZE_MAX_BYTES };
+	struct stomp_parser parser;
+
+	stomp_parser_init(&parser, &limits);
+	parser.version = STOMP_1_2;
+	must(stomp_parse(&parser, scratch, source_len, &stomp) == (ssize_t)source_len &&
+	         stomp.command == STOMP_SEND,
+	    "stomp-read");
+	stomp_parser_fini(&parser);
+}
+
+static void run_stomp_write(void)
+{
+	frame.start = frame.end = 0;
+	must(
+	    stomp_write_begin(&frame, STOMP_MESSAGE) == 0 &&
+	        stomp_write_header(&frame, STOMP_1_2, BYTES("subscription"), BYTES("sub-0")) == 0 &&
+	        stomp_write_header(
+	            &frame, STOMP_1_2, BYTES("destination"), BYTES("/topic/bench")) == 0 &&
+	        stomp_write_end(&frame, (struct bytes){ scratch, source_len }) == 0,
+	    "stomp-write");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 	bool quoted; /* works on the text as a JSON string */
 	bool alike;  /* does not mind which text */
+	bool framed; /* works on it as the body of a SEND */
 } codecs[] = {
-	{ "utf8", run_utf8, false, false },
-	{ "mask", run_mask, false, true },
-	{ "decode", run_decode, true, false },
-	{ "encode", run_encode, false, false },
+	{ .name = "utf8", .run = run_utf8 },
+	{ .name = "mask", .run = run_mask, .alike = true },
+	{ .name = "decode", .run = run_decode, .quoted = true },
+	{ .name = "encode", .run = run_encode },
+	{ .name = "stomp-read", .run = run_stomp_read, .alike = true, .framed = true },
+	{ .name = "stomp-write", .run = run_stomp_write, .alike = true },
 };
 enum { CODECS = sizeof(codecs) / sizeof(*codecs) };
 
 /* --- counting --------------------------------------------------------------------------- */
 
+static size_t send_of(char *out, const char *body, size_t n)
+{
+	size_t head = (size_t)sprintf(
+	    out, "SEND\ndestination:/topic/bench\nreceipt:message-1\ncontent-length:%zu\n\n", n);
+
+	memcpy(out + head, body, n);
+	out[head + n] = '\0';
+	return head + n + 1;
+}
+
 static void prepare(size_t codec, size_t n)
 {
 	source_len = n;
 	memcpy(source, text, n);
+	if (codecs[codec].framed)
+		source_len = send_of(source, text, n);
 	if (codecs[codec].quoted)
 		source_len = (size_t)(sockjs_frame_quote(source, text, n) - source);
 	message = message_new(text, n, false, false);
@@ -161,6 +205,7 @@ int main(int argc, char **argv)
 	scratch = malloc(sockjs_frame_quote_max(SIZE_MAX_BYTES));
 	must(source && scratch, "memory");
 	sockjs_payload_init(&payload);
+	stomp_frame_init(&stomp);
 	for (size_t codec = 0; codec < CODECS; codec++)
 		for (size_t kind = 0; kind < (codecs[codec].alike ? 1 : TEXTS); kind++) {
 			for (size_t i = 0; argc < 2 && i < sizeof(usual) / sizeof(*usual); i++)
@@ -173,6 +218,7 @@ int main(int argc, char **argv)
 			}
 		}
 	sockjs_payload_fini(&payload);
+	stomp_frame_fini(&stomp);
 	buf_fini(&frame);
 	free(source);
 	free(scratch);

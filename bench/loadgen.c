@@ -1,5 +1,5 @@
 /*
- * bench/loadgen.c - a load for servers of WebSocket and SockJS, and what it costs them.
+ * bench/loadgen.c - a load for servers of WebSocket, SockJS and STOMP, and what it costs them.
  *
  *	loadgen [OPTION]... WORKLOAD [TRANSPORT] [-- SERVER ARG...]
  *
@@ -32,6 +32,8 @@ static const char usage_text[] =
     "  -w, --warmup S        how long to run before (0.5)\n"
     "  -n, --count N         measure so many messages, without a warm-up, instead of seconds\n"
     "      --crowd N         so many sessions more, which are idle\n"
+    "      --topics N        that each of these subscribes; with \"subscriptions\", each of all "
+    "(1)\n"
     "      --browser         request heads as long as a browser's\n"
     "      --prefix PATH     of the endpoint (/echo, /broadcast or /ticker, as the workload asks)\n"
     "      --path PATH       of what is not SockJS (PREFIX/websocket)\n"
@@ -49,6 +51,7 @@ static const char usage_text[] =
 
 enum {
 	OPT_CROWD = 256,
+	OPT_TOPICS,
 	OPT_BROWSER,
 	OPT_PREFIX,
 	OPT_PATH,
@@ -93,6 +96,9 @@ static void set_option(struct options *o, int c)
 	case OPT_CROWD:
 		o->crowd = (unsigned)number(optarg, 0, 1e6);
 		break;
+	case OPT_TOPICS:
+		o->topics = (unsigned)number(optarg, 1, 1e4);
+		break;
 	case OPT_BROWSER:
 		o->browser_heads = true;
 		break;
@@ -133,6 +139,7 @@ static void read_options(struct options *o, int argc, char **argv)
 		{ "warmup", required_argument, NULL, 'w' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "crowd", required_argument, NULL, OPT_CROWD },
+		{ "topics", required_argument, NULL, OPT_TOPICS },
 		{ "browser", no_argument, NULL, OPT_BROWSER },
 		{ "prefix", required_argument, NULL, OPT_PREFIX },
 		{ "path", required_argument, NULL, OPT_PATH },
@@ -198,6 +205,8 @@ static void complete(struct options *o)
 
 	if (!o->prefix)
 		o->prefix = o->workload->prefix;
+	if (!o->path)
+		o->path = o->transport->path;
 	if (!o->path) {
 		snprintf(path, sizeof(path), "%s/websocket", o->prefix);
 		o->path = path;
@@ -296,6 +305,7 @@ int main(int argc, char **argv)
 	static struct load load;
 	struct options o = { .connections = 100,
 		.depth = 1,
+		.topics = 1,
 		.size = 64,
 		.seconds = 2,
 		.warmup = 0.5,

@@ -2,11 +2,11 @@
  * bench/peers.mjs - the servers, how each is started, and whether it is there.
  *
  * All get one thread on one processor. `options` are what bench/loadgen must know about a
- * peer; `missing` is the sentence why it cannot take part; `before` is the command of one that stands
+ * peer; `missing` is the sentence why it cannot take part; `once`, that it starts so slowly that one round must do; `before` is the command of one that stands
  * before a backend in some rows, and answers by itself in others.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,12 +36,12 @@ function npmPeer(name, module, script) {
 	};
 }
 
-function freePort() {
+function freePort(wanted = 0) {
 	return new Promise((resolve, reject) => {
 		const server = createServer();
 
 		server.on('error', reject);
-		server.listen(0, '127.0.0.1', () => {
+		server.listen(wanted, '127.0.0.1', () => {
 			const { port } = server.address();
 			server.close(() => resolve(port));
 		});
@@ -86,6 +86,42 @@ function proxy(folder, backend) {
 	return nginxPeer({ name: 'nginx', what: 'proxy_pass', config: 'peers/proxy.conf', folder, options: [], missing: null, values: { BACKEND: backend } });
 }
 
+async function nats(folder) {
+	const server = ['/usr/sbin/nats-server', '/usr/bin/nats-server', '/usr/local/bin/nats-server'].find(existsSync);
+	const port = await freePort();
+
+	return {
+		name: 'nats', what: `nats-server ${versionOf(server ?? 'nats-server', '-v')}, its protocol over WebSocket`,
+		command: [server, '-c', fillIn(join(folder, 'nats'), 'peers/nats.conf', { PORT: port, CLIENTS: await freePort() })],
+		options: ['--connect', `127.0.0.1:${port}`],
+		missing: server ? null : 'there is no nats-server',
+	};
+}
+
+/* Below those that the kernel gives to connections, where Erlang takes its own for somebody else's. */
+async function lowPort() {
+	for (let tries = 0; tries < 20; tries++) {
+		const port = await freePort(10000 + Math.floor(Math.random() * 20000)).catch(() => null);
+
+		if (port)
+			return port;
+	}
+	return freePort();
+}
+
+async function rabbitmq(folder) {
+	const home = '/usr/lib/rabbitmq';
+	const version = existsSync(home) ? readdirSync(join(home, 'lib')).join().replace(/[^\d.]/g, '') : '';
+	const ports = [await lowPort(), await lowPort(), await lowPort()];
+
+	return {
+		name: 'rabbitmq', what: `RabbitMQ ${version}, web-stomp; one round`, once: true,
+		command: [join(here, 'peers/rabbitmq.sh'), join(folder, 'rabbitmq'), ...ports],
+		options: ['--path', '/ws', '-w', 1],
+		missing: version ? null : 'there is no RabbitMQ',
+	};
+}
+
 /* What stands behind those that are in front of something. */
 export function backendCommand(build) {
 	return [join(build, 'sockjsd'), '-t', '1', '-c', join(here, 'sockjsd.json')];
@@ -96,16 +132,21 @@ export function backendCommand(build) {
 export async function findPeers(build, folder, backend) {
 	const sockjsd = join(build, 'sockjsd');
 
+	const own = program('sockjsd', `sockjsd ${versionOf(sockjsd, '-V')}`, sockjsd, ['-t', '1', '-c', join(here, 'sockjsd.json')]);
+
 	return [
 		program('floor', 'bare epoll, no checks', join(build, 'bench/floor'), []),
 		{
-			...program('sockjsd', `sockjsd ${versionOf(sockjsd, '-V')}`, sockjsd, ['-t', '1', '-c', join(here, 'sockjsd.json')]),
+			...own,
 			before: [sockjsd, '-t', '1', '-c', fillIn(folder, 'upstream.json', { BACKEND: backend })],
 		},
+		{ ...own, name: 'plain', what: 'sockjsd without STOMP: echo and broadcast' },
 		program('lws', `libwebsockets ${versionOf('pkg-config', '--modversion', 'libwebsockets')}`, join(build, 'bench/lws_echo'), []),
 		npmPeer('ws', 'ws', 'ws.mjs'),
 		npmPeer('sockjs-node', 'sockjs', 'sockjs.mjs'),
 		await nchan(folder),
 		await proxy(folder, backend),
+		await nats(folder),
+		await rabbitmq(folder),
 	];
 }

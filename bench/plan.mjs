@@ -2,7 +2,8 @@
  * bench/plan.mjs - what is measured, and where sockjsd must stand.
  *
  * A workload is a row of the table. `kind`, `transport` and the options `load` are what
- * bench/loadgen is told; `as` names another transport for a peer. With `backend` the peers stand in front
+ * bench/loadgen is told; for a peer, `as` names another transport, `kinds` another kind, and `more` has further
+ * options. Rows of a `group` have a table of their own. With `backend` the peers stand in front
  * of another server, which echoes; the floor is then what the load gets from such a server directly.
  *
  * Each of the `limits` is a multiple of what the peer `of` takes, or of what sockjsd itself takes in another
@@ -31,6 +32,22 @@ function among(id, title, transport, than) {
 
 function proxied(id, title, load, limits, more) {
 	return { id, title, unit: 'message', peers: ['floor', 'sockjsd', 'nginx'], backend: true, kind: 'echo', transport: 'ws', load, limits, ...more };
+}
+
+/* STOMP beside a plain message of the same server, and of the floor, of as many octets; and beside other brokers. */
+const BROKERS = ['floor', 'plain', 'sockjsd', 'nats', 'rabbitmq'];
+const FEW = { peers: BROKERS.filter((name) => name !== 'rabbitmq') };
+const STOMP = { group: 'stomp', transport: 'stomp', as: { floor: 'ws', plain: 'ws', nats: 'nats' } };
+const MESSAGE_BYTES = 169; /* what a MESSAGE has with 64 octets of body */
+
+function receipt(id, title, load, limit, more) {
+	return { ...STOMP, id, title, unit: 'message', peers: BROKERS, kind: 'receipt', kinds: { floor: 'echo', plain: 'echo' }, load, limits: limit ? [{ ratio: limit, of: 'plain' }] : [], ...more };
+}
+
+function topic(id, title, subscribers, more) {
+	const long = ['-s', MESSAGE_BYTES];
+
+	return { ...STOMP, id, title, unit: 'delivery', peers: BROKERS, kind: 'fanout', load: ['-c', subscribers], more: { floor: long, plain: long }, limits: [{ ratio: 1.1, of: 'plain' }], ...more };
 }
 
 export const workloads = [
@@ -63,5 +80,14 @@ export const workloads = [
 	idle('idle-ws', 'An idle WebSocket session', 'ws', [...WS, 'nchan'], 512),
 	idle('idle-streaming', 'An idle xhr_streaming session', 'xhr_streaming', [...SOCKJS, 'nchan'], 819, { as: { nchan: 'chunks' } }),
 	idle('idle-polling', 'An idle polling session', 'xhr', SOCKJS, 819),
+	receipt('stomp', 'SEND → RECEIPT, 100 connections', [], 1.3, { quick: true }),
+	receipt('stomp-1000', 'SEND → RECEIPT, 1,000 connections', ['-c', 1000], 1.3, FEW),
+	receipt('stomp-deep', 'SEND → RECEIPT, 100 × 16 under way', ['-d', 16], null, FEW),
+	receipt('stomp-1000-deep', 'SEND → RECEIPT, 1,000 × 16 under way', ['-c', 1000, '-d', 16], null, FEW),
+	{ ...receipt('stomp-patterns', 'SEND → RECEIPT beside 10,000 patterns', ['--crowd', 100, '--topics', 100], null), peers: ['floor', 'sockjsd'], limits: [{ ratio: 1.1, row: 'stomp' }], more: { floor: ['--crowd', 0] } },
+	topic('stomp-topic-1000', 'Topic with 1,000 subscribers', 1000),
+	topic('stomp-topic', 'Topic with 5,000 subscribers', 5000, { quick: true }),
+	{ ...STOMP, ...idle('idle-stomp', 'An idle STOMP client, subscribed', 'stomp', ['sockjsd', 'nats', 'rabbitmq'], 1024), more: { rabbitmq: ['-c', 2000] } },
+	{ ...STOMP, id: 'idle-subscription', title: 'A further subscription', unit: 'bytes', peers: ['sockjsd', 'nats'], kind: 'subscriptions', load: ['-c', 1000, '--topics', 100, '-w', 1], limits: [{ bytes: 200 }], once: true },
 	idle('idle-upstream', 'An idle WebSocket before a backend', 'ws', ['sockjsd', 'nginx'], 1024, { backend: true, load: ['-c', 5000, '-t', 0.5, '-w', 1] }),
 ];

@@ -12,10 +12,12 @@ const ROW = 28, HEAD = 96, GAP = 78, FOOT = 44;
 
 const STYLE = `
 	svg { --page: #fff; --ink: #1b1f24; --quiet: #667079; --line: #e3e7eb; --band: #f6f8fa; --floor: #8a939c;
-	      --sockjsd: #0b62c4; --lws: #b77400; --ws: #1a7f4b; --sockjs-node: #c8402b; --nchan: #8a4bb8; --nginx: #0e7c86; }
+	      --sockjsd: #0b62c4; --lws: #b77400; --ws: #1a7f4b; --sockjs-node: #c8402b; --nchan: #8a4bb8; --nginx: #0e7c86;
+	      --plain: #6f9fd8; --nats: #8d5524; --rabbitmq: #c2185b; }
 	@media (prefers-color-scheme: dark) {
 		svg { --page: #0f1419; --ink: #e6eaee; --quiet: #97a1ab; --line: #2a323a; --band: #171d24; --floor: #7d8791;
-		      --sockjsd: #5aa9ff; --lws: #f0b03f; --ws: #4cc38a; --sockjs-node: #ff7e67; --nchan: #c795f0; --nginx: #45c4ce; }
+		      --sockjsd: #5aa9ff; --lws: #f0b03f; --ws: #4cc38a; --sockjs-node: #ff7e67; --nchan: #c795f0; --nginx: #45c4ce;
+		      --plain: #8fb8e8; --nats: #d6a06a; --rabbitmq: #ff7eb0; }
 	}
 	text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
 	.title { font-size: 18px; font-weight: 600; }
@@ -45,6 +47,9 @@ const shapes = {
 	'sockjs-node': (x, y) => `<path d="M${x} ${y - 6}l6 10.5h-12z"/>`,
 	nchan: (x, y) => `<path d="M${x - 5} ${y - 5}l10 10m0-10l-10 10" stroke="var(--nchan)" stroke-width="2.6" fill="none"/>`,
 	nginx: (x, y) => `<path d="M${x - 6.5} ${y}h13m-6.5-6.5v13" stroke="var(--nginx)" stroke-width="2.6" fill="none"/>`,
+	plain: (x, y) => `<circle cx="${x}" cy="${y}" r="5.5" stroke="var(--plain)" stroke-width="2.6" fill="none"/>`,
+	nats: (x, y) => `<path d="M${x} ${y + 6}l6-10.5h-12z"/>`,
+	rabbitmq: (x, y) => `<path d="M${x} ${y - 6.5}l6 4.5-2.3 7.5h-7.4l-2.3-7.5z"/>`,
 	floor: (x, y) => line(x, y - 7, x, y + 7, 'floor', 'stroke-width="3"'),
 };
 
@@ -97,7 +102,7 @@ function legend(result) {
 
 	return result.peers.map(({ name }) => {
 		const piece = mark(name, x, 54, name) + text(x + 12, 58.5, name);
-		x += 46 + 7.2 * name.length;
+		x += 32 + 7.2 * name.length;
 		return piece;
 	}).join('\n');
 }

@@ -83,7 +83,7 @@ export function summarize({ plan, peers, runs, options, machine, start }) {
 		others_busy: mean(plan.filter((w) => !w.backend).flatMap((w) => Object.values(runs[w.id]).flat()).map((run) => run.others_busy)),
 		peers: peers.map(({ name, what }) => ({ name, what })),
 		rows: plan.map((w) => ({
-			id: w.id, title: w.title, unit: w.unit, limits: judgeAll(w, runs),
+			id: w.id, group: w.group, title: w.title, unit: w.unit, limits: judgeAll(w, runs),
 			peers: Object.fromEntries(peers.filter((p) => runs[w.id][p.name]).map((p) => [p.name, summarizePeer(runs[w.id][p.name], runs[w.id])])),
 		})),
 	};
@@ -136,21 +136,30 @@ function table(head, rows) {
 	return [head, head.map((_, i) => (i ? '---:' : '---')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-function costs(result) {
-	const names = result.peers.map((p) => p.name);
+/* The tables of all groups, each with the peers that are in it. */
+function tables(result, rows, make) {
+	const groups = [...new Set(rows.map((row) => row.group))];
 
-	return table(['workload', ...names, 'wanted', 'reached'],
-		result.rows.map((row) => [row.title, ...names.map((name) => cell(row, name)), limitsText(row), row.limits.map(verdictText).join('; ')]));
+	return groups.map((group) => {
+		const own = rows.filter((row) => row.group === group);
+
+		return make(own, result.peers.map((p) => p.name).filter((name) => own.some((row) => row.peers[name])));
+	}).join('\n\n');
+}
+
+function costs(result) {
+	return tables(result, result.rows, (rows, names) => table(['workload', ...names, 'wanted', 'reached'],
+		rows.map((row) => [row.title, ...names.map((name) => cell(row, name)), limitsText(row), row.limits.map(verdictText).join('; ')])));
 }
 
 function latencyTable(result) {
-	const names = result.peers.map((p) => p.name);
 	const text = (row, name) => {
 		const l = row.peers[name]?.latency_us;
 		return l?.p50 ? [l.p50, l.p99, l['p99.9'], l.max].map((us) => significant(us / 1000)).join(' / ') : '–';
 	};
 
-	return table(['workload', ...names], result.rows.filter((row) => row.unit !== 'bytes').map((row) => [row.title, ...names.map((n) => text(row, n))]));
+	return tables(result, result.rows.filter((row) => row.unit !== 'bytes'), (rows, names) => table(['workload', ...names],
+		rows.map((row) => [row.title, ...names.map((n) => text(row, n))])));
 }
 
 /* Above this, what else ran has changed the figures by more than what they are to show. */

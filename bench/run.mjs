@@ -89,8 +89,9 @@ function commandLine(workload, peer, options) {
 	const usual = ['-t', options.seconds, '-w', Math.min(0.4, options.seconds / 2)];
 
 	const command = (workload.backend && peer.before) || peer.command;
+	const load = [...(workload.load ?? []), ...(workload.more?.[peer.name] ?? [])];
 
-	return [...usual, ...(peer.options ?? []), ...(workload.load ?? []), workload.kind, transport, '--', ...command].map(String);
+	return [...usual, ...(peer.options ?? []), ...load, workload.kinds?.[peer.name] ?? workload.kind, transport, '--', ...command].map(String);
 }
 
 /* What loadgen printed, or { failed: why }. */
@@ -142,7 +143,7 @@ async function runRounds(plan, peers, options) {
 	for (let round = 0; round < options.rounds; round++) {
 		say(`round ${round + 1} of ${options.rounds}`);
 		for (const workload of shuffled(plan.filter((w) => round === 0 || !w.once))) {
-			for (const peer of shuffled(peers.filter((p) => workload.peers.includes(p.name)))) {
+			for (const peer of shuffled(peers.filter((p) => workload.peers.includes(p.name) && (round === 0 || !p.once)))) {
 				runs[workload.id][peer.name] ??= [];
 				runs[workload.id][peer.name][round] = await measure(workload, peer, options);
 			}

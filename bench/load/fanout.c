@@ -82,6 +82,7 @@ const struct workload fanout_workload = {
 	.prefix = "/broadcast",
 	.transport = "ws",
 	.unit = "delivery",
+	.subscribes = true,
 	.run = run,
 	.message = on_message,
 	.turn = on_turn,

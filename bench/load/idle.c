@@ -41,6 +41,7 @@ const struct workload idle_workload = {
 	.prefix = "/echo",
 	.transport = "ws",
 	.unit = "session",
+	.subscribes = true,
 	.run = run,
 	.message = on_message,
 };

@@ -24,6 +24,7 @@ struct options {
 	const char *path;    /* of a transport that is not SockJS; NULL: below the prefix */
 	const char *publish; /* where plain POST requests go; NULL: messages go by the session */
 	unsigned connections, depth, crowd;
+	unsigned topics; /* that each of the crowd has subscribed, or each gets more */
 	size_t size;
 	double seconds, warmup;
 	uint64_t count;     /* messages instead of seconds; 0: seconds */
@@ -47,6 +48,15 @@ struct transport {
 	const char *send_url;
 	void (*decode)(struct session *s, char *body, size_t len);
 	bool escapes; /* frames come inside JavaScript strings */
+	/* For those that publish and subscribe over a WebSocket: */
+	const char *path; /* unless another one is asked for */
+	const char *subprotocol;
+	unsigned opcode; /* of its frames */
+	void (*greet)(
+	    struct session *s); /* after the handshake; it says when the session is open */
+	void (*payload)(struct session *s, char *data, size_t len); /* of a frame */
+	char *(*compose)(struct session *s, char *out); /* the next message, into one frame */
+	void (*subscribe)(struct session *s, unsigned topics); /* to so many more */
 };
 
 struct session {
@@ -57,6 +67,7 @@ struct session {
 	char id[9];
 	bool is_open, is_closing;
 	bool is_busy; /* a request to send has not been answered */
+	unsigned subscriptions;
 	struct link down, up;
 	struct http_reader down_http, up_http;
 	/* The workload's: */
@@ -70,11 +81,13 @@ struct workload {
 	const char *name, *prefix, *transport;
 	const char *unit; /* what is counted */
 	void (*run)(struct load *load);
+	bool subscribes; /* its sessions do, where they publish and subscribe; the crowd always */
 	bool (*is_quiet)(const struct session *s); /* nothing is under way; for load_run_shares() */
 	void (*message)(struct session *s, const char *data, size_t len);
-	void (*answered)(struct session *s); /* a request to send was; may be NULL */
-	void (*turn)(struct session *s);     /* something happened: time to send; may be NULL */
-	void (*closed)(struct session *s);   /* as it wished; may be NULL */
+	void (*answered)(
+	    struct session *s);            /* a request to send was, or to subscribe; may be NULL */
+	void (*turn)(struct session *s);   /* something happened: time to send; may be NULL */
+	void (*closed)(struct session *s); /* as it wished; may be NULL */
 };
 
 const struct transport *transport_find(const char *name);

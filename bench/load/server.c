@@ -23,7 +23,7 @@
 #include "load/fail.h"
 #include "load/usage.h"
 
-enum { START_MS = 20000, STOP_MS = 3000, STEP_MS = 10 };
+enum { START_MS = 60000, STOP_MS = 3000, STEP_MS = 10 };
 
 struct sockaddr_in server_parse_address(const char *text)
 {

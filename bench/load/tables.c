@@ -15,6 +15,8 @@ static const struct transport *const transports[] = {
 	&transport_jsonp,
 	&transport_chunks,
 	&transport_post,
+	&transport_stomp,
+	&transport_nats,
 	NULL,
 };
 
@@ -24,6 +26,8 @@ static const struct workload *const workloads[] = {
 	&fanout_workload,
 	&churn_workload,
 	&idle_workload,
+	&receipt_workload,
+	&subscriptions_workload,
 	NULL,
 };
 

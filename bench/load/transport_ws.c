@@ -1,5 +1,6 @@
 /*
- * bench/load/transport_ws.c - WebSocket: raw, and with the frames of SockJS in it.
+ * bench/load/transport_ws.c - WebSocket: raw, with the frames of SockJS in it, or with whatever
+ * transport_pubsub.c puts there.
  *
  * Several messages are several WebSocket frames, as browsers send them, in one send.
  */
@@ -20,7 +21,15 @@ static void send_control(struct session *s, unsigned opcode, const char *payload
 	link_send(&s->down, frame, (size_t)(out + WS_HEAD_MAX + len - frame));
 }
 
-static void send_messages(struct session *s, unsigned messages)
+void ws_send_payload(struct session *s, const char *end)
+{
+	char *out = s->load->scratch, *frame;
+
+	frame = ws_wrap(out, s->transport->opcode, (size_t)(end - out) - WS_HEAD_MAX);
+	link_send(&s->down, frame, (size_t)(end - frame));
+}
+
+void ws_send_messages(struct session *s, unsigned messages)
 {
 	char *out = s->load->scratch, *payload, *end, *frame;
 
@@ -28,16 +37,18 @@ static void send_messages(struct session *s, unsigned messages)
 		payload = out + WS_HEAD_MAX;
 		if (s->transport->is_sockjs)
 			end = session_write_array(s, payload, 1);
+		else if (s->transport->compose)
+			end = s->transport->compose(s, payload);
 		else
 			end = session_write_message(s, payload);
-		frame = ws_wrap(out, WS_TEXT, (size_t)(end - payload));
+		frame = ws_wrap(out, s->transport->opcode, (size_t)(end - payload));
 		memmove(out, frame, (size_t)(end - frame));
 		out += end - frame;
 	}
 	link_send(&s->down, s->load->scratch, (size_t)(out - s->load->scratch));
 }
 
-static void close_session(struct session *s)
+void ws_close(struct session *s)
 {
 	send_control(s, WS_CLOSE, "\x03\xe8", 2);
 }
@@ -46,7 +57,9 @@ static void close_session(struct session *s)
 
 static void on_frame(struct session *s, const struct ws_frame *f)
 {
-	if (f->opcode == WS_TEXT && s->transport->is_sockjs)
+	if (f->opcode == s->transport->opcode && s->transport->payload)
+		s->transport->payload(s, f->payload, f->len);
+	else if (f->opcode == WS_TEXT && s->transport->is_sockjs)
 		sockjs_frame(s, f->payload, f->len);
 	else if (f->opcode == WS_TEXT)
 		session_message(s, f->payload, f->len);
@@ -68,7 +81,9 @@ static size_t on_handshake(struct session *s, const char *data, size_t len)
 		fail("the server answers %u to a WebSocket", s->down_http.status);
 	if (!memmem(data, used, WS_ACCEPT, strlen(WS_ACCEPT)))
 		fail("the server does not accept the key of a WebSocket");
-	if (!s->transport->is_sockjs)
+	if (s->transport->greet)
+		s->transport->greet(s);
+	else if (!s->transport->is_sockjs)
 		session_opened(s);
 	return used;
 }
@@ -101,6 +116,11 @@ static void on_connected(struct link *l)
 
 	out =
 	    put_head(s, out, "GET", s->transport->url ? s->transport->url : s->load->options.path);
+	if (s->transport->subprotocol) {
+		out = put(out, "Sec-WebSocket-Protocol: ");
+		out = put(out, s->transport->subprotocol);
+		out = put(out, "\r\n");
+	}
 	out = put(out, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 	               "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n");
 	link_send(l, s->load->scratch, (size_t)(out - s->load->scratch));
@@ -113,7 +133,7 @@ static void on_ended(struct link *l)
 
 static const struct link_ops down_ops = { on_connected, on_bytes, on_ended };
 
-static void open_session(struct session *s)
+void ws_open(struct session *s)
 {
 	link_init(&s->down, &s->load->loop, &down_ops, s);
 	link_open(&s->down);
@@ -121,16 +141,18 @@ static void open_session(struct session *s)
 
 const struct transport transport_ws = {
 	.name = "ws",
-	.open = open_session,
-	.send = send_messages,
-	.close = close_session,
+	.opcode = WS_TEXT,
+	.open = ws_open,
+	.send = ws_send_messages,
+	.close = ws_close,
 };
 
 const struct transport transport_websocket = {
 	.name = "websocket",
 	.url = "/websocket",
 	.is_sockjs = true,
-	.open = open_session,
-	.send = send_messages,
-	.close = close_session,
+	.opcode = WS_TEXT,
+	.open = ws_open,
+	.send = ws_send_messages,
+	.close = ws_close,
 };

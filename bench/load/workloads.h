@@ -8,5 +8,6 @@
 
 extern const struct workload echo_workload, post_workload, fanout_workload;
 extern const struct workload idle_workload, churn_workload;
+extern const struct workload receipt_workload, subscriptions_workload;
 
 #endif

@@ -44,12 +44,14 @@ bool broker_name_is_private(struct bytes name)
 
 /* --- what is valid ------------------------------------------------------- */
 
-/* Without control characters, and UTF-8. */
+/* Without control characters, and UTF-8; nearly always ASCII. */
 static bool is_text(struct bytes t)
 {
+	const struct text_stops ascii = { '\x7f', '\x7f', '\x7f', true };
 	const struct text_stops delete = { '\x7f', '\x7f', '\x7f', false };
 
-	return text_plain(t.p, t.n, delete) == t.n && utf8_is_valid(t.p, t.n);
+	return text_plain(t.p, t.n, ascii) == t.n ||
+	       (text_plain(t.p, t.n, delete) == t.n && utf8_is_valid(t.p, t.n));
 }
 
 static bool is_name(struct bytes name)
@@ -88,7 +90,16 @@ bool broker_name_is_pattern(struct bytes name, char separator)
 
 bool broker_name_is_destination(struct bytes name, char separator)
 {
-	return is_name(name) && !has_star(name) && are_segments_of_pattern(name, separator);
+	struct broker_segments s = broker_segments_of(name, separator);
+	struct bytes segment;
+	int count = 0;
+
+	if (!is_name(name) || has_star(name))
+		return false;
+	while (broker_segments_next(&s, &segment))
+		if (++count > BROKER_SEGMENTS_MAX || segment.n == 0)
+			return false;
+	return true;
 }
 
 bool broker_name_matches(struct bytes pattern, struct bytes destination, char separator)

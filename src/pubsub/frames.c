@@ -197,10 +197,10 @@ static enum stomp_error route(
 
 	if (err == STOMP_OK && handler)
 		err = hand_over(c, handler, p);
+	else if (err == STOMP_OK && !t)
+		return publish(c, p); /* the interceptor's destination is looked at there */
 	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
 		err = STOMP_E_BAD_DESTINATION;
-	else if (err == STOMP_OK && !t)
-		return publish(c, p);
 	else if (err == STOMP_OK && (err = hold(c, t, p)) == STOMP_OK)
 		return STOMP_OK;
 	if (err == STOMP_E_LIMIT)

@@ -5,57 +5,72 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "pubsub/pubsub.h"
+
+/* What is published, without the headers that are not passed on. */
+struct source {
+	struct bytes shown;
+	struct stomp_header headers[STOMP_HEADERS_MAX];
+	size_t count;
+	struct bytes body;
+};
 
 /* What concerns a sender and its server alone, or is written anew for each subscriber. */
 static bool is_passed_on(struct bytes name)
 {
-	static const char *const kept[] = { "destination", "receipt", "transaction",
-		"content-length", "subscription", "message-id", "ack", "redelivered", "login",
-		"passcode", "authorization" };
+#define NAME(literal)                                                                              \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+	static const struct bytes kept[] = { NAME("destination"), NAME("receipt"),
+		NAME("transaction"), NAME("content-length"), NAME("subscription"),
+		NAME("message-id"), NAME("ack"), NAME("redelivered"), NAME("login"),
+		NAME("passcode"), NAME("authorization") };
+#undef NAME
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-		if (bytes_equal(name, bytes_of(kept[i])))
+		if (bytes_equal(name, kept[i]))
 			return false;
 	return true;
 }
 
-/* --- encoding ------------------------------------------------------------ */
-
-static bool needs_escape(struct bytes b)
+/* No more than STOMP_HEADERS_MAX. */
+static void take_headers(struct source *to, const struct stomp_header *headers, size_t count)
 {
-	for (size_t i = 0; i < b.n; i++)
-		if (b.p[i] == '\\' || b.p[i] == ':' || b.p[i] == '\n' || b.p[i] == '\r')
-			return true;
-	return false;
+	to->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (is_passed_on(headers[i].name))
+			to->headers[to->count++] = headers[i];
 }
 
-struct source {
-	struct bytes shown;
-	const struct stomp_header *headers;
-	size_t count;
-	struct bytes body;
-};
+/* --- encoding ------------------------------------------------------------ */
 
 static int encode(struct buf *out, enum stomp_version version, const struct source *from)
 {
 	int err = stomp_write_header(out, version, BYTES("destination"), from->shown);
 
 	for (size_t i = 0; i < from->count && err == 0; i++)
-		if (is_passed_on(from->headers[i].name))
-			err = stomp_write_header(
-			    out, version, from->headers[i].name, from->headers[i].value);
+		err =
+		    stomp_write_header(out, version, from->headers[i].name, from->headers[i].value);
 	return err ? err : stomp_write_end(out, from->body);
+}
+
+static bool is_plain_text(struct bytes b)
+{
+	static const struct text_stops stops = { ':', '\\', '\\', false };
+
+	return text_plain(b.p, b.n, stops) == b.n;
 }
 
 /* Whether all versions write it alike. */
 static bool is_plain(const struct source *from)
 {
-	if (needs_escape(from->shown))
+	if (!is_plain_text(from->shown))
 		return false;
 	for (size_t i = 0; i < from->count; i++)
-		if (needs_escape(from->headers[i].name) || needs_escape(from->headers[i].value))
+		if (!is_plain_text(from->headers[i].name) || !is_plain_text(from->headers[i].value))
 			return false;
 	return true;
 }
@@ -94,17 +109,12 @@ static const char *put(char **at, struct bytes b)
 	return to;
 }
 
-static size_t size_of_texts(struct bytes destination, const struct source *from, size_t *headers)
+static size_t size_of_texts(struct bytes destination, const struct source *from)
 {
 	size_t size = destination.n + 1 + sizeof("destination") + from->shown.n + 1;
 
-	*headers = 1;
-	for (size_t i = 0; i < from->count; i++) {
-		if (!is_passed_on(from->headers[i].name))
-			continue;
+	for (size_t i = 0; i < from->count; i++)
 		size += from->headers[i].name.n + from->headers[i].value.n + 2;
-		++*headers;
-	}
 	return size;
 }
 
@@ -113,13 +123,11 @@ static void put_headers(struct published *p, char **at, const struct source *fro
 	struct sockjs_header *to = p->headers;
 
 	*to++ = (struct sockjs_header){ put(at, BYTES("destination")), put(at, from->shown) };
-	for (size_t i = 0; i < from->count; i++)
-		if (is_passed_on(from->headers[i].name)) {
-			to->name = put(at, from->headers[i].name);
-			to->value = put(at, from->headers[i].value);
-			to++;
-		}
-	p->header_count = (size_t)(to - p->headers);
+	for (size_t i = 0; i < from->count; i++, to++) {
+		to->name = put(at, from->headers[i].name);
+		to->value = put(at, from->headers[i].value);
+	}
+	p->header_count = from->count + 1;
 }
 
 static void put_tails(
@@ -172,20 +180,24 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
     const struct stomp_header *headers, size_t header_count, struct bytes body)
 {
 	char text[BROKER_DESTINATION_MAX];
-	struct source from = { shown_of(destination, text), headers, header_count, body };
-	size_t ends[3], count, texts = size_of_texts(destination, &from, &count);
+	struct source from; /* not initialised as a whole: that would cost more than all the rest */
+	size_t ends[3];
 	struct published *p = NULL;
 	bool surrogates = false;
 	char *at;
 
+	from.shown = shown_of(destination, text);
+	from.body = body;
+	take_headers(&from, headers, header_count);
 	buf_clear(scratch);
 	if (encode_all(scratch, &from, ends) == 0)
-		p = mem_alloc(sizeof(*p) + count * sizeof(*p->headers) + texts + buf_len(scratch));
+		p = mem_alloc(sizeof(*p) + (from.count + 1) * sizeof(*p->headers) +
+		              size_of_texts(destination, &from) + buf_len(scratch));
 	if (!p)
 		return NULL;
 	memset(p, 0, sizeof(*p));
 	p->headers = (struct sockjs_header *)(void *)(p + 1);
-	at = (char *)(p->headers + count);
+	at = (char *)(p->headers + from.count + 1);
 	put_headers(p, &at, &from);
 	broker_message_init(
 	    &p->base, (struct bytes){ put(&at, destination), destination.n }, published_free);

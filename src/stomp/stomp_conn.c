@@ -130,17 +130,22 @@ static void out_of_memory(struct stomp_conn *c)
 	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
 }
 
-static void write_receipt(struct stomp_conn *c, struct bytes receipt)
+/* There may be one for each SEND: they are composed in memory that is there already. */
+static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct bytes receipt)
 {
-	struct buf out = BUF_INIT;
-	int err = stomp_write_begin(&out, STOMP_RECEIPT);
+	struct buf *out = &f->answer;
+	int err;
 
+	buf_clear(out);
+	err = stomp_write_begin(out, STOMP_RECEIPT);
 	if (err == 0)
 		err = stomp_write_header(
-		    &out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
+		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
 	if (err == 0)
-		err = stomp_write_end(&out, (struct bytes){ 0 });
-	if (send_frame(c, &out, err) < 0)
+		err = stomp_write_end(out, (struct bytes){ 0 });
+	if (err == 0)
+		c->settings->ops->write(c, buf_data(out), buf_len(out));
+	else
 		out_of_memory(c);
 }
 
@@ -344,17 +349,17 @@ static bool is_of_its_version(const struct stomp_conn *c, enum stomp_command com
 	return command >= STOMP_SEND && command <= STOMP_DISCONNECT;
 }
 
-static void on_disconnect(struct stomp_conn *c, const struct stomp_frame *f)
+static void on_disconnect(struct stomp_conn *c, struct stomp_frame *f)
 {
 	struct bytes receipt = stomp_header_get(f, "receipt");
 
 	if (receipt.p)
-		write_receipt(c, receipt);
+		write_receipt(c, f, receipt);
 	if (c->state != STOMP_CONN_ENDED)
 		end(c, STOMP_OK);
 }
 
-static void pass_on(struct stomp_conn *c, const struct stomp_frame *f)
+static void pass_on(struct stomp_conn *c, struct stomp_frame *f)
 {
 	const char *why = NULL;
 	enum stomp_error err = c->settings->ops->frame(c, f, &why);
@@ -365,10 +370,10 @@ static void pass_on(struct stomp_conn *c, const struct stomp_frame *f)
 	if (err != STOMP_OK)
 		refuse(c, f, err, why);
 	else if (receipt.p)
-		write_receipt(c, receipt);
+		write_receipt(c, f, receipt);
 }
 
-static void on_frame(struct stomp_conn *c, const struct stomp_frame *f)
+static void on_frame(struct stomp_conn *c, struct stomp_frame *f)
 {
 	const char *missing;
 	char sentence[80];
@@ -395,7 +400,7 @@ static void on_frame(struct stomp_conn *c, const struct stomp_frame *f)
 	}
 }
 
-static void take(struct stomp_conn *c, const struct stomp_frame *f)
+static void take(struct stomp_conn *c, struct stomp_frame *f)
 {
 	if (f->command == STOMP_CONNECT || f->command == STOMP_STOMP)
 		on_connect(c, f);

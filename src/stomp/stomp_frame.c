@@ -115,7 +115,7 @@ void stomp_frame_init(struct stomp_frame *f)
 	f->command = STOMP_NONE;
 	f->header_count = 0;
 	f->kept = NULL;
-	f->unescaped = BUF_INIT;
+	f->unescaped = f->answer = BUF_INIT;
 }
 
 void stomp_frame_fini(struct stomp_frame *f)
@@ -123,16 +123,15 @@ void stomp_frame_fini(struct stomp_frame *f)
 	mem_free(f->kept);
 	f->kept = NULL;
 	buf_fini(&f->unescaped);
+	buf_fini(&f->answer);
 }
 
-struct bytes stomp_header_get(const struct stomp_frame *f, const char *name)
+struct bytes stomp_header_find(const struct stomp_frame *f, struct bytes name)
 {
-	size_t n = strlen(name);
-
 	for (size_t i = 0; i < f->header_count; i++) {
 		const struct stomp_header *h = &f->headers[i];
 
-		if (h->name.n == n && memcmp(h->name.p, name, n) == 0)
+		if (h->name.n == name.n && memcmp(h->name.p, name.p, name.n) == 0)
 			return h->value;
 	}
 	return (struct bytes){ NULL, 0 };

@@ -78,6 +78,7 @@ struct stomp_frame {
 	/* of the codec */
 	struct stomp_partial *kept; /* what came in pieces lives as long as the views into it */
 	struct buf unescaped;       /* of headers that had escapes */
+	struct buf answer;          /* where a RECEIPT is composed */
 	char odd;                   /* an escape that is none, */
 	char sentence[80];          /* and `why`, where it names that */
 };
@@ -88,7 +89,11 @@ void stomp_frame_fini(struct stomp_frame *f);
 
 /* The value of the first header of this name (STOMP 1.2, "Repeated Header Entries"); p is NULL if
  * there is none. */
-struct bytes stomp_header_get(const struct stomp_frame *f, const char *name);
+struct bytes stomp_header_find(const struct stomp_frame *f, struct bytes name);
+static inline struct bytes stomp_header_get(const struct stomp_frame *f, const char *name)
+{
+	return stomp_header_find(f, bytes_of(name));
+}
 
 struct stomp_parser {
 	const struct stomp_limits *limits;
