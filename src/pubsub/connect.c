@@ -458,10 +458,22 @@ static void identify(
 		use_what_is_known(c, connect);
 }
 
+/* Its headers without a token: applications need not see it, and would log it. */
+static struct published *connect_of(struct sockjs_client *c, const struct stomp_frame *f)
+{
+	struct stomp_header shown[STOMP_HEADERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->header_count; i++)
+		if (!bytes_equal(f->headers[i].name, BYTES("token")))
+			shown[n++] = f->headers[i];
+	return published_new(
+	    &c->part->scratch, (struct bytes){ "", 0 }, shown, n, (struct bytes){ 0 });
+}
+
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 {
-	struct published *connect = published_new(&c->part->scratch, (struct bytes){ "", 0 },
-	    f->headers, f->header_count, (struct bytes){ 0 });
+	struct published *connect = connect_of(c, f);
 
 	if (!connect) {
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
