@@ -21,6 +21,7 @@
  *
  * Files (wire/): script.c reads scenarios, play.c performs them, text.c holds
  * strings, http.c and websocket.c are strict clients, sockjs.c peels frames,
+ * stomp_link.c carries STOMP by any of them, stomp_token.c makes tokens,
  * conn.c is a connection, server.c a child process. None uses the code under
  * test, so that both sides cannot share a mistake.
  *
@@ -46,7 +47,10 @@
  *	config {              one started with -c and this JSON text, which ends with
  *	  ...                 the first line that begins with '}'; "listen" is given as
  *	}                       "127.0.0.1:0"; $certificate, $key and $tmp are files
- *	                      and a folder of this run
+ *	                      and a folder of this run; where they are named there are
+ *	                      $tmp/RS256.pem, ES256.pem and EdDSA.pem, keys of tokens;
+ *	                      $secret, that of HS256; and $hash, what --hash-password
+ *	                      makes of "secret"
  *
  * Clients: each name is one connection, made when first used, and again when
  * the response before announced its end. Its first use is "a".
@@ -92,6 +96,28 @@
  *	                      TRANSPORT is the last segment of the path; "websocket" and
  *	                      "raw" go on with the open WebSocket and take no path
  *
+ * STOMP. One client over any of tcp (of the server's 2nd address), websocket, sockjs (its
+ * websocket) or xhr_streaming. Commands and their names are upper case.
+ *	stomp open CARRIER /endpoint[?query]
+ *	                      connects; '>' lines behind it may add headers of HTTP
+ *	stomp join CARRIER /endpoint [HEADER...]
+ *	                      likewise, and CONNECT with accept-version:1.2, heart-beat:0,0
+ *	                      behind these headers; expects CONNECTED
+ *	stomp COMMAND [HEADER...] [body STRING]
+ *	                      a frame in one message; HEADER is name:value, or a STRING
+ *	stomp octets STRING   these octets in one message
+ *	< frame COMMAND [HEADER...] [no NAME]... [only] [binary|text] [body RULE]
+ *	                      the next frame, but for heart-beats: it has these headers
+ *	                      (first of their names, not unescaped; name:~regex), not
+ *	                      those, no others; as a binary or text message. Whatever comes
+ *	                      by message is checked to be one frame or one heart-beat
+ *	< beat                a heart-beat and no frame before it
+ *	< silence MS          neither a frame nor the end
+ *	< ends [CODE]         the end, and its code where the carrier tells it
+ *	save NAME frame HEADER
+ *	token NAME ALGORITHM SECONDS {CLAIMS}
+ *	                      $NAME is a token that ends in so many seconds ("-": never)
+ *
  * Else.
  *	repeat N {  ...  }    with $i = 0, 1, ...
  *	for NAME in A B {  ...  }
@@ -114,6 +140,7 @@
 #include "wire/play.h"
 #include "wire/script.h"
 #include "wire/server.h"
+#include "wire/stomp_token.h"
 #include "wire/text.h"
 
 enum { MAX_JOBS = 64, START_MS = 10000, STOP_MS = 10000 };
@@ -169,6 +196,40 @@ static void make_folder(void)
 	var_set("key", key);
 }
 
+static bool is_named(const struct script *script, const char *what)
+{
+	for (const struct group *g = script->groups; g; g = g->next)
+		if (strstr(g->text, what))
+			return true;
+	return false;
+}
+
+/* What the program makes of a password. */
+static void make_hash(void)
+{
+	struct command c = { .count = 0 };
+	char line[256], hash[256];
+	FILE *f;
+
+	command_add(&c, options.server);
+	snprintf(line, sizeof(line), "echo secret | %s --hash-password", c.words[0]);
+	f = popen(line, "re");
+	if (!f || !fgets(hash, sizeof(hash), f) || pclose(f) != 0)
+		bad_text("no hash came of", line);
+	hash[strcspn(hash, "\n")] = '\0';
+	var_set("hash", hash);
+}
+
+/* These take a while, and few need them. */
+static void make_secrets(const struct script *script)
+{
+	var_set("secret", TOKEN_SECRET);
+	if (options.server && is_named(script, "$hash"))
+		make_hash();
+	if (is_named(script, "256.pem") && !token_write_keys(options.folder))
+		bad_text("cannot write keys into", options.folder);
+}
+
 static void remove_folder(int groups)
 {
 	char path[64], name[32];
@@ -181,6 +242,7 @@ static void remove_folder(int groups)
 	}
 	unlink(var_get("certificate"));
 	unlink(var_get("key"));
+	token_remove_keys(options.folder);
 	rmdir(options.folder);
 }
 
@@ -403,6 +465,7 @@ int main(int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		script_load(&script, argv[i]);
 	make_folder();
+	make_secrets(&script);
 	servers = start_servers(&script);
 	run_all(&script);
 	stop_servers(&script);

@@ -131,54 +131,107 @@ static char *key_of(const struct sockjs_client *c, struct bytes id, size_t *len)
 	return key;
 }
 
+struct bytes connect_arrival_key(const struct map_node *node)
+{
+	const struct client_extra *e = container_of(node, struct client_extra, by_arrival);
+
+	return (struct bytes){ (const char *)&e->arrival, sizeof(e->arrival) };
+}
+
 struct takeover {
 	struct sockjs_broker *broker;
+	struct sockjs_ref *ref; /* the new one's session, */
+	uint64_t arrival;       /* and its number */
 	char *key;
 	size_t len;
-	unsigned long long by; /* the new one's session */
 };
 
+/* The new one is here, if it still is; then the key is its own. */
+static void arrive(struct pubsub_part *part, const struct takeover *t)
+{
+	struct bytes number = { (const char *)&t->arrival, sizeof(t->arrival) };
+	struct map_node *node = map_find(&part->arriving, number);
+	struct client_extra *e;
+
+	if (!node)
+		return;
+	e = container_of(node, struct client_extra, by_arrival);
+	map_remove(&part->arriving, node);
+	e->is_arriving = false;
+	e->has_client_id = map_insert(&part->client_ids, &e->by_client_id) == 0;
+	if (!e->has_client_id)
+		client_fail(e->client, STOMP_E_INTERNAL, "Out of memory.");
+}
+
+/* In every reactor, and in all of them in one order, so that the last one is left, whoever came
+ * when. */
 static void run_takeover(void *arg)
 {
 	const struct takeover *t = arg;
 	struct pubsub_part *part = pubsub_here(t->broker);
 	struct map_node *node = map_find(&part->client_ids, (struct bytes){ t->key, t->len });
-	struct sockjs_client *c =
-	    node ? container_of(node, struct client_extra, by_client_id)->client : NULL;
 
-	if (c && sockjs_id(c->session) < t->by)
-		client_fail(c, STOMP_E_REPLACED, "Another connection has the same client-id.");
+	if (node)
+		client_fail(container_of(node, struct client_extra, by_client_id)->client,
+		    STOMP_E_REPLACED, "Another connection has the same client-id.");
+	arrive(part, t);
+}
+
+static void welcome(struct sockjs_client *c);
+
+/* Its predecessor is gone, and is not counted among the sessions of its user any more. */
+static void on_taken_over(struct sockjs_session *s, void *arg)
+{
+	struct sockjs_client *c = s ? sockjs_user(s) : NULL;
+
+	(void)arg;
+	if (!c || c->conn.state != STOMP_CONN_DECIDING)
+		return;
+	welcome(c);
+	client_go_on(c);
 }
 
 static void takeover_done(void *arg)
 {
-	mem_free(((struct takeover *)arg)->key);
+	const struct takeover *t = arg;
+
+	(void)sockjs_ref_call(t->ref, on_taken_over, NULL);
+	sockjs_ref_free(t->ref);
+	mem_free(t->key);
 }
 
-/* Others with this key end, wherever they are; then it is this client's. */
-static int take_over(struct sockjs_client *c, struct bytes id)
+static int begin_takeover(struct sockjs_client *c, struct takeover *t, struct bytes id)
 {
-	struct sockjs_broker *b = c->part->broker;
 	struct client_extra *e = client_extra(c);
-	struct takeover t = { b, NULL, 0, sockjs_id(c->session) };
 	int err;
 
 	if (!e)
 		return -ENOMEM;
-	t.key = key_of(c, id, &t.len);
+	t->key = key_of(c, id, &t->len);
+	t->ref = sockjs_session_ref(c->session);
 	e->client_id = key_of(c, id, &e->client_id_len);
-	if (!t.key || !e->client_id) {
-		mem_free(t.key);
+	if (!t->key || !t->ref || !e->client_id)
 		return -ENOMEM;
-	}
-	run_takeover(&t); /* here at once, so that the key is free */
-	err = map_insert(&c->part->client_ids, &e->by_client_id);
-	e->has_client_id = err == 0;
+	e->arrival = t->arrival;
+	err = map_insert(&c->part->arriving, &e->by_arrival);
+	e->is_arriving = err == 0;
+	return err;
+}
+
+/* Others with this key end, wherever they are; then it is this client's, and that is welcome. */
+static int take_over(struct sockjs_client *c, struct bytes id)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct takeover t = { b, NULL, sockjs_id(c->session), NULL, 0 };
+	int err = begin_takeover(c, &t, id);
+
 	if (err == 0)
 		err = sockjs_reactor_spread(
 		    b->server, 0, NULL, run_takeover, takeover_done, &t, sizeof(t));
-	if (err < 0)
+	if (err < 0) {
+		sockjs_ref_free(t.ref);
 		mem_free(t.key);
+	}
 	return err;
 }
 
@@ -312,10 +365,10 @@ static void admit(struct sockjs_client *c, const struct published *connect)
 
 	if (err != STOMP_OK)
 		stomp_conn_refuse(&c->conn, err, NULL);
-	else if (client_id.n > 0 && !identity_is_anonymous(c->who) && take_over(c, client_id) < 0)
-		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
-	else
+	else if (client_id.n == 0 || identity_is_anonymous(c->who))
 		welcome(c);
+	else if (take_over(c, client_id) < 0)
+		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 }
 
 static void admit_as(struct sockjs_client *c, struct identity *who, const struct published *connect)
@@ -489,10 +542,22 @@ static void identify(
 		use_what_is_known(c, connect);
 }
 
+/* Its headers without a token: applications need not see it, and would log it. */
+static struct published *connect_of(struct sockjs_client *c, const struct stomp_frame *f)
+{
+	struct stomp_header shown[STOMP_HEADERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->header_count; i++)
+		if (!bytes_equal(f->headers[i].name, BYTES("token")))
+			shown[n++] = f->headers[i];
+	return published_new(
+	    &c->part->scratch, (struct bytes){ "", 0 }, shown, n, (struct bytes){ 0 });
+}
+
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 {
-	struct published *connect = published_new(&c->part->scratch, (struct bytes){ "", 0 },
-	    f->headers, f->header_count, (struct bytes){ 0 });
+	struct published *connect = connect_of(c, f);
 
 	if (!connect) {
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
@@ -518,6 +583,9 @@ void connect_leave(struct sockjs_client *c)
 		if (c->extra->has_client_id)
 			map_remove(&c->part->client_ids, &c->extra->by_client_id);
 		c->extra->has_client_id = false;
+		if (c->extra->is_arriving)
+			map_remove(&c->part->arriving, &c->extra->by_arrival);
+		c->extra->is_arriving = false;
 		quota_release(c->extra->quota, 0);
 		c->extra->quota = NULL;
 		user_meter_close(c->extra->meter);

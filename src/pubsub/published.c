@@ -3,6 +3,7 @@
  * as they are shown to applications, and encoded as they go out behind the head of each subscriber.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -17,6 +18,29 @@ struct source {
 	struct bytes body;
 };
 
+/* Some clients read names without the blanks around them, and would find two of one name. */
+static struct bytes trim(struct bytes name)
+{
+	while (name.n > 0 && (unsigned char)name.p[0] <= ' ') {
+		name.p++;
+		name.n--;
+	}
+	while (name.n > 0 && (unsigned char)name.p[name.n - 1] <= ' ')
+		name.n--;
+	return name;
+}
+
+/* Secrets in whatever case: it is HTTP that "Authorization" comes from. */
+static bool is_secret(struct bytes name)
+{
+	static const char *const secrets[] = { "login", "passcode", "authorization" };
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
+		if (name.n == strlen(secrets[i]) && strncasecmp(name.p, secrets[i], name.n) == 0)
+			return true;
+	return false;
+}
+
 /* What concerns a sender and its server alone, or is written anew for each subscriber. */
 static bool is_passed_on(struct bytes name)
 {
@@ -26,14 +50,14 @@ static bool is_passed_on(struct bytes name)
 	}
 	static const struct bytes kept[] = { NAME("destination"), NAME("receipt"),
 		NAME("transaction"), NAME("content-length"), NAME("subscription"),
-		NAME("message-id"), NAME("ack"), NAME("redelivered"), NAME("login"),
-		NAME("passcode"), NAME("authorization") };
+		NAME("message-id"), NAME("ack"), NAME("redelivered") };
 #undef NAME
 
+	name = trim(name);
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		if (bytes_equal(name, kept[i]))
 			return false;
-	return true;
+	return !is_secret(name);
 }
 
 /* No more than STOMP_HEADERS_MAX. */

@@ -149,6 +149,7 @@ static int make_parts(struct sockjs_broker *b, char *why, size_t size)
 		part->topics = broker_part(b->topics, i);
 		map_init(&part->labels, label_key, NULL);
 		map_init(&part->client_ids, connect_client_id_key, NULL);
+		map_init(&part->arriving, connect_arrival_key, NULL);
 		list_init(&part->clients);
 		list_init(&part->insiders);
 		stomp_frame_init(&part->frame);
@@ -162,6 +163,7 @@ static void free_parts(struct sockjs_broker *b)
 		hooks_forget_insiders(&b->parts[i]);
 		map_fini(&b->parts[i].labels);
 		map_fini(&b->parts[i].client_ids);
+		map_fini(&b->parts[i].arriving);
 		stomp_frame_fini(&b->parts[i].frame);
 		buf_fini(&b->parts[i].scratch);
 	}

@@ -69,6 +69,7 @@ struct pubsub_part {
 	struct broker_part *topics;
 	struct map labels;        /* of subscriptions, by how their messages begin */
 	struct map client_ids;    /* of clients that have one */
+	struct map arriving;      /* of clients that are about to have one */
 	struct list clients;      /* connected */
 	struct list insiders;     /* subscriptions from inside */
 	struct stomp_frame frame; /* scratch */
@@ -212,6 +213,9 @@ struct client_extra {
 	char *client_id;              /* "user", NUL, the client-id; or NULL */
 	size_t client_id_len;
 	bool has_client_id;
+	struct map_node by_arrival; /* part->arriving, while is_arriving: before it has its id */
+	uint64_t arrival;
+	bool is_arriving;
 	struct list attributes, transactions;
 	struct quota_row *quota;  /* of its user */
 	struct user_meter *meter; /* likewise */
@@ -237,6 +241,7 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker);
 
 /* connect.c */
 struct bytes connect_client_id_key(const struct map_node *node);
+struct bytes connect_arrival_key(const struct map_node *node);
 int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f);
 void connect_leave(struct sockjs_client *c);

@@ -347,6 +347,10 @@ void do_expect(const char *rest)
 		{ "ping", expect_ping },
 		{ "pong", expect_pong },
 		{ "close", expect_close },
+		{ "frame", expect_frame },
+		{ "beat", expect_beat },
+		{ "silence", expect_silence },
+		{ "ends", expect_ends },
 	};
 	size_t n = strcspn(rest, " \t"), i;
 

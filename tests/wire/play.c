@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "wire/stomp_token.h"
 
 enum { SCENARIO_LIMIT = 90 };
 
@@ -133,7 +136,7 @@ static void do_set(const char *rest)
 	var_set(name.p, text_expression(rest).p);
 }
 
-static void do_fresh(const char *rest)
+void do_fresh(const char *rest)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	unsigned char random[12];
@@ -159,6 +162,10 @@ static void do_save(const char *rest)
 	regmatch_t m[2];
 	regex_t re;
 
+	if (word_is(from, "frame")) {
+		save_frame_header(name.p, text_word(&rest).p);
+		return;
+	}
 	need_response();
 	if (word_is(from, "header")) {
 		value = http_header(&player.now->response, text_word(&rest).p, NULL);
@@ -187,6 +194,27 @@ static void do_compare(const char *rest)
 		mistake("== or != expected", op.p);
 	if (same != word_is(op, "=="))
 		fail("%s %s %s does not hold", text_show(a.p, a.n), op.p, text_show(b.p, b.n));
+}
+
+/* token NAME ALGORITHM SECONDS {CLAIMS}: good for so many; "-": it does not say how long. */
+static void do_token(const char *rest)
+{
+	struct text name = text_word(&rest), algorithm = text_word(&rest);
+	struct text seconds = text_word(&rest), claims = text_expand(rest, strlen(rest));
+	char text[4096], *token;
+
+	if (*claims.p != '{')
+		mistake("claims are an object of JSON", claims.p);
+	if (word_is(seconds, "-"))
+		snprintf(text, sizeof(text), "%s", claims.p);
+	else
+		snprintf(text, sizeof(text), "{\"exp\":%ld,%s",
+		    (long)time(NULL) + strtol(seconds.p, NULL, 10), claims.p + 1);
+	token = token_sign(var_get("tmp"), algorithm.p, text);
+	if (!token)
+		mistake("no such algorithm", algorithm.p);
+	var_set(name.p, token);
+	free(token);
 }
 
 /* signal HUP|TERM: to a server of ours. */
@@ -256,6 +284,8 @@ static const struct verb {
 	{ "save", false, do_save },
 	{ "expect", false, do_compare },
 	{ "signal", false, do_signal },
+	{ "stomp", false, do_stomp },
+	{ "token", true, do_token },
 };
 
 static void perform(const struct statement *s)

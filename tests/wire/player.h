@@ -12,6 +12,7 @@
 
 #include "wire/http.h"
 #include "wire/play.h"
+#include "wire/stomp_link.h"
 #include "wire/text.h"
 #include "wire/websocket.h"
 
@@ -28,6 +29,7 @@ struct client {
 	bool head[MAX_PIPELINE]; /* ring: is the Nth request without answer a HEAD? */
 	unsigned asked, answered;
 	struct ws_partial partial;
+	struct stomp_link link;
 	int64_t deadline_ms;
 };
 
@@ -64,6 +66,7 @@ long number(const char **p);
 /* Text that outlives its statement: malloc'd. */
 void keep(struct text *copy, const void *bytes, size_t n);
 void drop(struct text *copy);
+void do_fresh(const char *rest); /* another $id */
 
 /* --- client.c: named clients, and what they send --- */
 struct client *client_named(const char *name);
@@ -99,12 +102,21 @@ void do_expect(const char *rest);
 /* --- verbs_ws.c: WebSocket, both ways --- */
 void ws_handshake_done(struct client *c);
 void do_ws(const char *rest);
+void ws_open(const char *rest);
 struct text expect_message(enum ws_opcode opcode);
 void expect_text(const char *rest);
 void expect_binary(const char *rest);
 void expect_ping(const char *rest);
 void expect_pong(const char *rest);
 void expect_close(const char *rest);
+
+/* --- verbs_stomp.c: STOMP frames, both ways --- */
+void do_stomp(const char *rest);
+void expect_frame(const char *rest);
+void expect_beat(const char *rest);
+void expect_silence(const char *rest);
+void expect_ends(const char *rest);
+void save_frame_header(const char *name, const char *header);
 
 /* --- receive.c: SockJS messages over as many requests as it takes --- */
 void do_receive(const char *rest);

@@ -11,7 +11,7 @@
 
 /* --- WebSocket ------------------------------------------------------- */
 
-static void ws_open(const char *rest)
+void ws_open(const char *rest)
 {
 	struct request *q = &player.request;
 	struct text path = text_word(&rest), head = { 0 };
