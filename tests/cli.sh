@@ -356,10 +356,15 @@ says 'SIGTERM ends it as asked' "$code" 0
 says 'and SIGHUP was answered in the log, with a time' "$(<"$tmp/err")" '*[0-9]T[0-9][0-9]:*Z warn  SIGHUP ignored*'
 
 printf 'my own library\n' >"$tmp/pages/sockjs.min.js"
+printf 'my own STOMP\n' >"$tmp/pages/stomp.umd.min.js"
 start --demo -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"
 open_connection
 request GET /sockjs.min.js
 holds 'a client library in --www is served, whatever else there is' await 'my own library'
+exec 3>&-
+open_connection
+request GET /stomp.umd.min.js
+holds 'one of STOMP likewise' await 'my own STOMP'
 exec 3>&-
 stop
 start --upstream ws://127.0.0.1:9 -l 127.0.0.1:0 --log-level silent --www "$tmp/pages"

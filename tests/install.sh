@@ -80,19 +80,23 @@ ask() {
 # --- installing -------------------------------------------------------------------------------
 
 printf 'a client of SockJS\n' >"$tmp/client.js"
+printf 'a client of STOMP\n' >"$tmp/stomp.js"
 target() { # TARGET VARIABLE=VALUE...
 	local name=$1
 	shift
 	"$make" -s "$name" prefix="$prefix" sysconfdir="$tmp/etc" "$@"
 }
 
-holds 'it can be installed without the client' install CLIENTS=/no/such/file
+holds 'it can be installed without the client' install CLIENTS=/no/such/file STOMP_CLIENTS=/no/such/file
 says 'and one line says how to get it' "$(cat "$tmp/said")" \
 	"*curl -o $prefix/share/sockjsd/sockjs.min.js https://*"
+says 'and another that of STOMP' "$(cat "$tmp/said")" \
+	"*curl -o $prefix/share/sockjsd/stomp.umd.min.js https://*"
 holds 'the sample is right without the client' "$prefix/bin/sockjsd" -c "$tmp/etc/sockjsd.json" --check-config
 rm -f "$tmp/etc/sockjsd.json"
 holds 'it can be installed with the client' target install-configuration CLIENTS="/no/such/file $tmp/client.js"
 holds 'the client is there' cmp "$tmp/client.js" "$prefix/share/sockjsd/sockjs.min.js"
+holds 'and that of STOMP' target install-stomp-client STOMP_CLIENTS="$tmp/stomp.js"
 holds 'the pages are there' test -f "$prefix/share/sockjsd/www/index.html"
 holds 'sockjsd is where everybody has his PATH' test -x "$prefix/bin/sockjsd"
 holds 'and not where only root has it' lacks test -e "$prefix/sbin/sockjsd"
@@ -245,9 +249,11 @@ fi
 cd "$tmp" || exit 1
 serve "$prefix/bin/sockjsd" --demo -l 127.0.0.1:0
 says 'the installed sockjsd finds the pages and the client' "$(cat "$tmp/err")" \
-	'*www*path=*share/sockjsd/www*client_library*path=*share/sockjsd/sockjs.min.js*'
+	'*www*path=*share/sockjsd/www*stomp_library*path=*share/sockjsd/stomp.umd.min.js*client_library*path=*share/sockjsd/sockjs.min.js*'
 says 'and serves a page' "$(ask GET /)" '*200 OK*<html*'
 says 'and the client' "$(ask GET /sockjs.min.js)" '*200 OK*a client of SockJS*'
+says 'and that of STOMP' "$(ask GET /stomp.umd.min.js)" '*200 OK*a client of STOMP*'
+says 'and the page for it' "$(ask GET /stomp.html)" '*200 OK*stomp.umd.min.js*'
 says 'and a session' "$(ask POST /echo/0/s/xhr)" '*200 OK*o'
 stop
 cd - >/dev/null || exit 1

@@ -30,13 +30,13 @@ export function humanMs(ms) {
 	return ms < 10 ? ms.toFixed(1) : Math.round(ms).toString();
 }
 
-function clock(time) {
+export function clock(time) {
 	const two = (n) => String(n).padStart(2, '0');
 
 	return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, '0')}`;
 }
 
-function cell(className, text) {
+export function cell(className, text) {
 	const span = document.createElement('span');
 
 	span.className = className;
@@ -45,9 +45,7 @@ function cell(className, text) {
 }
 
 /* Cut by UTF-16 unit, but never through a pair. */
-function shorten(text) {
-	const limit = text.length > BULK_CHARS ? SHOWN_OF_BULK : SHOWN_CHARS;
-
+export function shorten(text, limit = text.length > BULK_CHARS ? SHOWN_OF_BULK : SHOWN_CHARS) {
 	if (text.length <= limit)
 		return text;
 	const end = /[\ud800-\udbff]/.test(text[limit - 1]) ? limit - 1 : limit;
@@ -92,11 +90,13 @@ function row(frame) {
 
 export class FrameLog {
 	#list;
+	#makeRow;
 	#waiting = [];
 	#scheduled = false;
 
-	constructor(list) {
+	constructor(list, makeRow = row) {
 		this.#list = list;
+		this.#makeRow = makeRow;
 	}
 
 	add(frame) {
@@ -119,7 +119,7 @@ export class FrameLog {
 		const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
 
 		this.#scheduled = false;
-		box.append(...this.#waiting.map(row));
+		box.append(...this.#waiting.map(this.#makeRow));
 		this.#waiting = [];
 		while (box.childElementCount > KEEP)
 			box.firstElementChild.remove();

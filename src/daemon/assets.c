@@ -10,9 +10,25 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBRARY "sockjs-client/dist/sockjs.min.js"
+#define CDN    "https://cdn.jsdelivr.net/npm/"
+#define SOCKJS "sockjs-client/dist/sockjs.min.js"
+#define STOMP  "@stomp/stompjs/bundles/stomp.umd.min.js"
 /* From the program, wherever the whole was moved to. */
 #define INSTALLED "../share/sockjsd"
+
+/* What pages need and we have not written. */
+struct library {
+	const char *key, *module; /* the file where npm puts it */
+	const char *file;         /* its name as it is installed, and served */
+	const char *missing;
+};
+
+static const struct library sockjs = { "client_library", SOCKJS, "sockjs.min.js",
+	"no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
+	"curl -O " CDN SOCKJS " brings it" };
+static const struct library stomp = { "stomp_library", STOMP, "stomp.umd.min.js",
+	"no STOMP client library found: the page of STOMP needs /stomp.umd.min.js; "
+	"curl -O " CDN STOMP " brings it" };
 
 /* The directory of the running program; "." if the kernel does not say. */
 static void own_directory(char dir[PATH_MAX])
@@ -58,36 +74,51 @@ static int find_www(struct config *c)
 	return 0;
 }
 
+/* Sets it to the file of this library, as npm has it, in one of its directories. */
+static int try_modules(
+    struct config *c, const struct library *l, const char *dir, const char *modules)
+{
+	char file[PATH_MAX];
+	int n = snprintf(file, sizeof(file), "%s/%s", modules, l->module);
+
+	return n < (int)sizeof(file) ? try(c, l->key, dir, file) : 0;
+}
+
 /* Whoever names a directory with a library in it wants that one. */
-static bool www_has_library(const char *www)
+static bool www_has(const char *www, const struct library *l)
 {
 	char path[PATH_MAX];
-	int n = www ? snprintf(path, sizeof(path), "%s/sockjs.min.js", www) : -1;
+	int n = www ? snprintf(path, sizeof(path), "%s/%s", www, l->file) : -1;
 
 	return n > 0 && n < (int)sizeof(path) && access(path, R_OK) == 0;
 }
 
-static int find_library(struct config *c)
+static int try_installed(struct config *c, const struct library *l, const char *own)
 {
-	const char *key = "client_library", *www = c->options.server.www;
-	char beside[PATH_MAX], own[PATH_MAX];
+	char file[PATH_MAX];
 	int found;
 
-	if (www_has_library(www))
+	snprintf(file, sizeof(file), INSTALLED "/%s", l->file);
+	found = try(c, l->key, own, file);
+	return found ? found : try(c, l->key, PKGDATADIR, l->file);
+}
+
+static int find_library(struct config *c, const struct library *l)
+{
+	const char *www = c->options.server.www;
+	char own[PATH_MAX];
+	int found;
+
+	if (www_has(www, l))
 		return 0;
 	own_directory(own);
-	if (www && snprintf(beside, sizeof(beside), "%s/..", www) < (int)sizeof(beside) &&
-	    (found = try(c, key, beside, "node_modules/" LIBRARY)) != 0)
+	if ((www && (found = try_modules(c, l, www, "../node_modules")) != 0) ||
+	    (found = try_modules(c, l, own, "node_modules")) != 0 ||
+	    (found = try_modules(c, l, ".", "node_modules")) != 0 ||
+	    (found = try_installed(c, l, own)) != 0 ||
+	    (found = try_modules(c, l, "/usr/share", "nodejs")) != 0)
 		return found;
-	if ((found = try(c, key, own, "node_modules/" LIBRARY)) != 0 ||
-	    (found = try(c, key, ".", "node_modules/" LIBRARY)) != 0 ||
-	    (found = try(c, key, own, INSTALLED "/sockjs.min.js")) != 0 ||
-	    (found = try(c, key, PKGDATADIR, "sockjs.min.js")) != 0 ||
-	    (found = try(c, key, "/usr/share/nodejs", LIBRARY)) != 0)
-		return found;
-	log_warn(
-	    "no SockJS client library found: pages and the iframe transports need /sockjs.min.js; "
-	    "curl -O https://cdn.jsdelivr.net/npm/" LIBRARY " brings it");
+	log_warn(l->missing);
 	return 0;
 }
 
@@ -95,12 +126,14 @@ int assets_find_pages(struct config *c)
 {
 	int err = c->options.server.www ? 0 : find_www(c);
 
+	if (err >= 0)
+		err = c->options.server.stomp_library ? 0 : find_library(c, &stomp);
 	return err < 0 ? err : 0;
 }
 
 int assets_find_library(struct config *c)
 {
-	int err = c->options.server.client_library ? 0 : find_library(c);
+	int err = c->options.server.client_library ? 0 : find_library(c, &sockjs);
 
 	return err < 0 ? err : 0;
 }

@@ -63,17 +63,24 @@ static int check_www(struct config *c)
 }
 
 /* It is opened for each request. */
-static int check_client_library(struct config *c)
+static int check_library(struct config *c, const char *key, const char *path)
 {
-	const char *path = c->options.server.client_library;
-	int err = check_file(c, "client_library", path);
+	int err = check_file(c, key, path);
 
 	if (!path || err < 0 || (err = privs_borrow(c)) < 0)
 		return err;
 	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
-		err = cannot_read(c, "client_library", path, strerror(errno));
+		err = cannot_read(c, key, path, strerror(errno));
 	privs_return();
 	return err;
+}
+
+static int check_libraries(struct config *c)
+{
+	const struct server_options *o = &c->options.server;
+	int err = check_library(c, "client_library", o->client_library);
+
+	return err < 0 ? err : check_library(c, "stomp_library", o->stomp_library);
 }
 
 /* A pipe can be read but once, by who starts. */
@@ -332,5 +339,5 @@ int config_check(struct config *c)
 		err = privs_check(c);
 	if (err == 0)
 		err = check_www(c);
-	return err < 0 ? err : check_client_library(c);
+	return err < 0 ? err : check_libraries(c);
 }

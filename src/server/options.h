@@ -75,6 +75,7 @@ struct server_options {
 	uint64_t threads;     /* 0: one per core */
 	char *www;            /* directory of static pages, or NULL */
 	char *client_library; /* file served as /sockjs.min.js (overrides www), or NULL */
+	char *stomp_library;  /* likewise, as /stomp.umd.min.js */
 	struct string_list trusted_proxies;
 	char *proxy_headers; /* "auto", "x_forwarded" or "forwarded" */
 	struct string_list allowed_hosts;

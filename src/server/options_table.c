@@ -260,6 +260,9 @@ static const struct option table[] = {
 	{ SERVER("client_library", OPTION_STRING, 0, 0, NULL, client_library),
 	  .sentence = "File served as /sockjs.min.js, the browser's half of SockJS; null leaves it to "
 		      "www." },
+	{ SERVER("stomp_library", OPTION_STRING, 0, 0, NULL, stomp_library),
+	  .sentence = "File served as /stomp.umd.min.js, a client of STOMP for pages (@stomp/stompjs); null "
+		      "leaves it to www." },
 	{ SERVER("trusted_proxies", OPTION_LIST, 0, 1000, NULL, trusted_proxies),
 	  .valid = valid_cidr, .allowed = "an IP address, a network such as 10.0.0.0/8, or unix",
 	  .sentence = "Peers that are believed who the client is, by which scheme it came and for which "

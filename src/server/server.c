@@ -74,25 +74,34 @@ static int read_policy(struct sockjs_server *server, const struct server_options
 	return 0;
 }
 
+/* A library for pages, at a path of its own. */
+static void add_library(
+    struct http_static *files, const char *path, const char *key, const char *file)
+{
+	int err = file ? http_static_alias(files, path, file) : 0;
+
+	if (err < 0)
+		log_warn("a library for pages cannot be read", LOG_STR(key, file), LOG_ERR(err));
+}
+
 /* A directory of pages is not worth failing for: the endpoints do not need it. */
 static int open_files(struct sockjs_server *server, const struct server_options *o)
 {
+	bool has_library = o->client_library || o->stomp_library;
 	int err;
 
-	if (!o->www && !o->client_library)
+	if (!o->www && !has_library)
 		return 0;
 	err = http_static_new(&server->files, o->www);
 	if (err < 0) {
 		log_warn("the directory of pages cannot be opened", LOG_STR("www", o->www),
 		    LOG_ERR(err));
-		err = o->client_library ? http_static_new(&server->files, NULL) : 0;
+		err = has_library ? http_static_new(&server->files, NULL) : 0;
 	}
-	if (err == 0 && server->files && o->client_library) {
-		err = http_static_alias(server->files, "/sockjs.min.js", o->client_library);
-		if (err < 0)
-			log_warn("the client library cannot be read",
-			    LOG_STR("client_library", o->client_library), LOG_ERR(err));
-	}
+	if (err < 0 || !server->files)
+		return 0;
+	add_library(server->files, "/sockjs.min.js", "client_library", o->client_library);
+	add_library(server->files, "/stomp.umd.min.js", "stomp_library", o->stomp_library);
 	return 0;
 }
 

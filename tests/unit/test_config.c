@@ -144,12 +144,12 @@ static const struct {
 	/* keys */
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
-	    "log_format, threads, www, client_library, trusted_proxies, "
+	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
@@ -490,6 +490,8 @@ static const struct {
 	int err;
 } unfit[] = {
 	{ "{\"www\":\"/etc/passwd\",", "www: cannot read \"/etc/passwd\": Not a directory",
+	    -EINVAL },
+	{ "{\"stomp_library\":\"/etc\",", "stomp_library: cannot read \"/etc\": Is a directory",
 	    -EINVAL },
 	{ "{\"client_library\":\"/etc\",", "client_library: cannot read \"/etc\": Is a directory",
 	    -EINVAL },
