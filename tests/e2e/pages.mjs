@@ -1,5 +1,5 @@
 /*
- * pages.mjs - the two pages of www/ as a visitor uses them.
+ * pages.mjs - the start page and the live page of www/ as a visitor uses them.
  *
  * Buttons are pressed, keys are typed, and what is asserted is what the page
  * says.  Both pages must work under their own content security policy, so a
@@ -12,14 +12,14 @@ import { transports } from './browser.mjs';
 import { check, equal } from './harness.mjs';
 
 const WAIT_MS = 15000;
-const PICTURES_MS = 200000;
-const PHONE = { width: 360, height: 740 };
-const DESK = { width: 1440, height: 900 };
+export const PICTURES_MS = 200000;
+export const PHONE = { width: 360, height: 740 };
+export const DESK = { width: 1440, height: 900 };
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
 /* The page's own transports: without sockjs-client. */
 const RAW = { 'raw-websocket': '/websocket', 'raw-prefix': '' };
 
-async function visit(browser, url, options = {}) {
+export async function visit(browser, url, options = {}) {
 	const context = await browser.newContext({ viewport: DESK, reducedMotion: 'reduce', ...options });
 	const page = await context.newPage();
 
@@ -33,14 +33,14 @@ async function visit(browser, url, options = {}) {
 	return page;
 }
 
-async function leave(page) {
+export async function leave(page) {
 	const { complaints } = page;
 
 	await page.context().close();
 	equal(complaints, [], 'complaints on the console');
 }
 
-function says(page, selector, pattern) {
+export function says(page, selector, pattern) {
 	return page.waitForFunction(([s, p]) => new RegExp(p).test(document.querySelector(s)?.textContent ?? ''), [selector, pattern.source])
 		.catch(async () => {
 			throw new Error(`${selector} says "${await page.textContent(selector)}", not ${pattern}`);

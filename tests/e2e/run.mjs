@@ -1,16 +1,20 @@
 #!/usr/bin/env node
 /*
- * run.mjs - every transport of sockjs-client in a real Chromium, and the live page.
+ * run.mjs - every transport of sockjs-client in a real Chromium, @stomp/stompjs over each of them,
+ * and the pages.
  *
  *   run.mjs --server "./sockjsd --demo -l 127.0.0.1:0 --www www"
  *   run.mjs --url http://127.0.0.1:8081            (no restart tests then)
  *           [--screenshots DIR] [--only REGEXP]
  *           [--production yes]    with the limits of an endpoint that sets none
  */
+import { withBroker } from './broker.mjs';
 import { call, elsewhere, launch, openPage, transports } from './browser.mjs';
 import { check, equal, readArguments, Server, Suite, WHOLE_MS, withDeadline } from './harness.mjs';
 import { testOrigins } from './origins.mjs';
 import { testPages } from './pages.mjs';
+import { testStomp } from './stomp.mjs';
+import { testStompPage, testStompPageWithLogins } from './stomp_page.mjs';
 
 const GO_AWAY = '{"code":3000,"reason":"Go away!","wasClean":true}';
 const NOTICE_MS = 5000;
@@ -177,6 +181,19 @@ async function testRestart(browser, signal) {
 	await Promise.all(pages.map((p) => p.context().close()));
 }
 
+async function testDemo(browser) {
+	await testPages(browser, server, suite, args.screenshots);
+	await testStompPage(browser, server, suite, args.screenshots);
+}
+
+async function testOthers(browser, program) {
+	await testOrigins(browser, program, suite);
+	await withBroker(program, suite, async (url) => {
+		await testStomp(browser, url, suite);
+		await testStompPageWithLogins(browser, url, suite);
+	});
+}
+
 async function main() {
 	await server.start();
 	const browser = await launch();
@@ -188,9 +205,9 @@ async function main() {
 		await testForeignOrigin(browser);
 		await testChoices(browser);
 		if (!args.production) /* they are about the demo's services */
-			await testPages(browser, server, suite, args.screenshots);
-		if (server.restartable && !args.production) /* it has a server of its own */
-			await testOrigins(browser, args.server.split(' ')[0], suite);
+			await testDemo(browser);
+		if (server.restartable && !args.production) /* these have servers of their own */
+			await testOthers(browser, args.server.split(' ')[0]);
 		if (server.restartable && /SIG|^$/.test(args.only ?? '')) {
 			await testRestart(browser, 'SIGTERM');
 			await testRestart(browser, 'SIGKILL');
