@@ -111,6 +111,8 @@
  *	                      (first of their names, not unescaped; name:~regex), not
  *	                      those, no others; as a binary or text message. Whatever comes
  *	                      by message is checked to be one frame or one heart-beat
+ *	< last COMMAND body STRING
+ *	                      whatever comes before the frame with this body is skipped
  *	< beat                a heart-beat and no frame before it
  *	< silence MS          neither a frame nor the end
  *	< ends [CODE]         the end, and its code where the carrier tells it

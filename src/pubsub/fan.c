@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "pubsub/pubsub.h"
 
 #define COST_DELIVERY   150 /* nanoseconds, beside the frame and its sending */
@@ -54,8 +55,11 @@ struct label *label_get(
 	struct buf *scratch = &part->scratch;
 	struct bytes key;
 	struct map_node *found;
+	bool surrogates = false;
 
 	buf_clear(scratch);
+	if (!utf8_is_valid_wide(id.p, id.n, &surrogates))
+		flags |= LABEL_IS_BINARY;
 	if (compose_key(scratch, version, flags, id) < 0 || buf_len(scratch) > UINT16_MAX)
 		return NULL;
 	key = (struct bytes){ buf_data(scratch), buf_len(scratch) };
@@ -127,7 +131,10 @@ static struct sockjs_prepared *make_frame(
 		err = add_ids(out, l, part, &p->base);
 	if (err == 0)
 		err = buf_add(out, tail.p, tail.n);
-	return err ? NULL : sockjs_prepare(buf_data(out), buf_len(out), p->is_binary);
+	if (err < 0)
+		return NULL;
+	return sockjs_prepare(
+	    buf_data(out), buf_len(out), p->is_binary || has_flag(l, LABEL_IS_BINARY));
 }
 
 /* The frames that were made for this fan-out: a label and its frame each. */

@@ -157,6 +157,7 @@ struct label {
 enum {
 	LABEL_WANTS_ACK = 1, /* each message has an ack header */
 	LABEL_CONFLATED = 2, /* a slow subscriber gets the latest only */
+	LABEL_IS_BINARY = 4, /* its id is not text, as 1.0 allows */
 };
 
 struct bytes label_key(const struct map_node *node);

@@ -348,6 +348,7 @@ void do_expect(const char *rest)
 		{ "pong", expect_pong },
 		{ "close", expect_close },
 		{ "frame", expect_frame },
+		{ "last", expect_last },
 		{ "beat", expect_beat },
 		{ "silence", expect_silence },
 		{ "ends", expect_ends },

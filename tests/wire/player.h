@@ -113,6 +113,7 @@ void expect_close(const char *rest);
 /* --- verbs_stomp.c: STOMP frames, both ways --- */
 void do_stomp(const char *rest);
 void expect_frame(const char *rest);
+void expect_last(const char *rest);
 void expect_beat(const char *rest);
 void expect_silence(const char *rest);
 void expect_ends(const char *rest);

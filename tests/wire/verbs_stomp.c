@@ -241,6 +241,24 @@ void expect_frame(const char *rest)
 	check_frame(&f, rest);
 }
 
+/* < last COMMAND ... body STRING: the first with this body; what comes before it is skipped. */
+void expect_last(const char *rest)
+{
+	static struct frame f;
+	const char *body = strstr(rest, "body ");
+	struct text want;
+
+	if (!body)
+		mistake("the body of the last one expected", rest);
+	want = text_expression(body + 5);
+	do {
+		expect_frame("~");
+		take_apart(&f, player.now->link.frame);
+	} while (f.body.n != want.n || memcmp(f.body.p, want.p, want.n) != 0);
+	if (memcmp(f.command.p, rest, f.command.n) != 0)
+		fail("expected %s, got %s", rest, f.command.p);
+}
+
 /* < beat: at once, without any frame before it. */
 void expect_beat(const char *rest)
 {
