@@ -327,7 +327,7 @@ static unsigned label_flags(
 /* The first of the client's. */
 static struct subscription *subscription_new(struct sockjs_client *c, struct bytes id)
 {
-	struct subscription *s = mem_zalloc(sizeof(*s) + id.n);
+	struct subscription *s = mem_zalloc(offsetof(struct subscription, id) + id.n);
 
 	if (!s)
 		return NULL;
