@@ -344,7 +344,7 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 static int connect_subscription(
     struct sockjs_client *c, struct subscription *s, unsigned flags, struct bytes destination)
 {
-	void *receiver = c;
+	void *receiver = c->session;
 
 	if (flags & LABEL_CONFLATED) {
 		receiver = s->conflated = mem_zalloc(sizeof(*s->conflated));
