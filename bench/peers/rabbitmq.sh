@@ -25,6 +25,7 @@ export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127
 
 epmd -port "$names" -address 127.0.0.1 >/dev/null 2>&1 &
 epmd=$!
+until epmd -port "$names" -names >/dev/null 2>&1; do sleep 0.1; done # or Erlang starts one that stays
 /usr/lib/rabbitmq/bin/rabbitmq-server >"$dir/log/out" 2>&1 &
 server=$!
 

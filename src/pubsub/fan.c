@@ -39,6 +39,7 @@ static struct label *label_new(struct pubsub_part *part, struct bytes key)
 
 	if (!l)
 		return NULL;
+	l->part = part;
 	l->refs = 1;
 	l->key_len = (uint16_t)key.n;
 	memcpy(l->key, key.p, key.n);
@@ -177,15 +178,18 @@ static void dropped(struct pubsub_part *part, enum drop why)
 	part->counters.dropped[why]++;
 }
 
-/* What sockjs_send() has said of a message that cannot wait anywhere else. */
-static void count_sent(struct sockjs_client *c, int status)
+static struct sockjs_client *client_of(struct sockjs_session *s)
 {
-	struct pubsub_part *part = c->part;
+	return sockjs_user(s);
+}
 
+/* What sockjs_send() has said of a message that cannot wait anywhere else. */
+static void count_sent(struct pubsub_part *part, struct sockjs_session *s, int status)
+{
 	if (status >= 0) {
 		part->counters.messages_out++;
 		if (status == SOCKJS_FULL)
-			c->is_full = true;
+			client_of(s)->is_full = true;
 	} else if (status == -ENOBUFS) {
 		dropped(part, DROP_SLOW);
 	} else if (status == -ENOTSUP) {
@@ -194,10 +198,10 @@ static void count_sent(struct sockjs_client *c, int status)
 		dropped(part, DROP_CLOSING);
 	} else if (status == -EMSGSIZE) {
 		dropped(part, DROP_TOO_LARGE);
-		sockjs_close(c->session, SOCKJS_CLOSE_TOO_BIG, NULL);
+		sockjs_close(s, SOCKJS_CLOSE_TOO_BIG, NULL);
 	} else {
 		dropped(part, DROP_NO_MEMORY);
-		sockjs_close(c->session, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
+		sockjs_close(s, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 	}
 }
 
@@ -220,21 +224,23 @@ static void send_intercepted(struct sockjs_client *c, const struct label *l, str
 		frame = make_frame(c->part, l, own);
 		broker_message_unref(&own->base);
 	}
-	count_sent(c, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
+	count_sent(c->part, c->session, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
 	sockjs_prepared_free(frame);
 }
 
+/* Of a subscriber nothing is touched but its session: among thousands of them, each line of memory
+ * more is one that is not in the cache. */
 static void send_to(
-    struct sockjs_client *c, const struct label *l, struct published *p, struct broker_fan *fan)
+    struct sockjs_session *s, const struct label *l, struct published *p, struct broker_fan *fan)
 {
 	struct sockjs_prepared *frame;
 
-	if (c->part->broker->hooks.outgoing) {
-		send_intercepted(c, l, p);
+	if (l->part->broker->hooks.outgoing) {
+		send_intercepted(client_of(s), l, p);
 		return;
 	}
-	frame = frame_for(c->part, l, p, fan);
-	count_sent(c, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
+	frame = frame_for(l->part, l, p, fan);
+	count_sent(l->part, s, frame ? sockjs_send_prepared(s, frame) : -ENOMEM);
 }
 
 /* The latest takes the place of what waited. */
@@ -248,7 +254,7 @@ static void keep_latest(struct conflated *s, struct published *p)
 	s->latest = p;
 }
 
-/* `receiver` is a client, or a struct conflated, as the label says. */
+/* `receiver` is a session, or a struct conflated, as the label says. */
 static void deliver(
     void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
 {
@@ -262,7 +268,7 @@ static void deliver(
 	else if (conflated->client->is_full)
 		keep_latest(conflated, p);
 	else
-		send_to(conflated->client, l, p, fan);
+		send_to(conflated->client->session, l, p, fan);
 }
 
 const struct broker_ops pubsub_ops = { .deliver = deliver, .fanned = fanned };
@@ -273,7 +279,7 @@ static void send_latest(struct conflated *s)
 	struct broker_fan fan = { { NULL } };
 
 	s->latest = NULL;
-	send_to(s->client, s->label, p, &fan);
+	send_to(s->client->session, s->label, p, &fan);
 	fanned(&p->base, &fan);
 	broker_message_unref(&p->base);
 }

@@ -330,7 +330,7 @@ static unsigned label_flags(
 /* The first of the client's. */
 static struct subscription *subscription_new(struct sockjs_client *c, struct bytes id)
 {
-	struct subscription *s = mem_zalloc(sizeof(*s) + id.n);
+	struct subscription *s = mem_zalloc(offsetof(struct subscription, id) + id.n);
 
 	if (!s)
 		return NULL;
@@ -347,7 +347,7 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 static int connect_subscription(
     struct sockjs_client *c, struct subscription *s, unsigned flags, struct bytes destination)
 {
-	void *receiver = c;
+	void *receiver = c->session;
 
 	if (flags & LABEL_CONFLATED) {
 		receiver = s->conflated = mem_zalloc(sizeof(*s->conflated));

@@ -148,6 +148,7 @@ struct sockjs_publication published_view(const struct published *p);
  * frame. */
 struct label {
 	struct map_node node; /* part->labels */
+	struct pubsub_part *part;
 	unsigned refs;
 	uint16_t key_len;
 	char key[]; /* version, flags, and the head: "subscription:sub-0\n", escaped; no head in 1.0

@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #include "base/bucket.h"
+#include "base/map.h"
 #include "http/http_forwarded.h"
 #include "http/http_host.h"
 #include "http/http_static.h"
@@ -130,6 +131,7 @@ struct reactor {
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
+	struct map subprotocols;        /* of its sessions */
 	struct timer log_timer;         /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
@@ -166,8 +168,8 @@ struct session_extra {
 	struct sockjs_session *owner;
 	struct session_meter *meter; /* NULL: no limit */
 	struct quota_row *visitor;   /* likewise; until the session has ended */
-	char *subprotocol;
-	struct session_hold *hold; /* NULL: nothing is known */
+	const char *subprotocol;     /* the reactor's */
+	struct session_hold *hold;   /* NULL: nothing is known */
 	struct timer timer;
 	struct membership *memberships; /* of groups */
 	struct sockjs_ref *ref;
@@ -191,6 +193,11 @@ void meter_charge(struct sockjs_session *s, size_t n);
 void meter_stop(struct session_extra *extra);
 /* Sessions that applications know of, in all reactors. Any thread. */
 uint64_t server_sessions(const struct sockjs_server *server);
+/* subprotocols.c: a name that lives as long as some session has it; NULL when memory is out. In the
+ * reactor's thread. */
+void subprotocols_init(struct reactor *r);
+const char *subprotocol_take(struct reactor *r, struct bytes name);
+void subprotocol_drop(struct reactor *r, const char *name); /* NULL is fine */
 /* endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);

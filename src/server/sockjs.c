@@ -105,13 +105,18 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 	}
 }
 
+static struct reactor *reactor_of(const struct sockjs_session *s)
+{
+	return container_of(s->base.reactor, struct reactor, base.sessions);
+}
+
 static void on_free(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
-		mem_free(s->extra->subprotocol);
+		subprotocol_drop(reactor_of(s), s->extra->subprotocol);
 		drop_hold(s->extra);
 		mem_free(s->extra);
 	}
@@ -338,12 +343,12 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	s->endpoint = h->endpoint;
 	s->user = h->user;
 	s->client = h->t->client.address;
-	if (h->subprotocol.n && session_extra(s))
-		/* Without memory it is not remembered */
-		s->extra->subprotocol = mem_strndup(h->subprotocol.p, h->subprotocol.n);
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
 	    s->extra && s->extra->meter ? &metered_session_ops : &session_ops,
 	    h->t->transport->name, h->t->transport->is_raw);
+	if (h->subprotocol.n && session_extra(s))
+		/* Without memory it is not remembered */
+		s->extra->subprotocol = subprotocol_take(reactor_of(s), h->subprotocol);
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 
@@ -509,8 +514,8 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 			return -EINVAL;
 		if (strlen(subprotocol) > SUBPROTOCOL_MAX)
 			return -EMSGSIZE;
-		mem_free(s->extra->subprotocol);
-		s->extra->subprotocol = mem_strdup(subprotocol);
+		subprotocol_drop(reactor_of(s), s->extra->subprotocol);
+		s->extra->subprotocol = subprotocol_take(reactor_of(s), bytes_of(subprotocol));
 		if (!s->extra->subprotocol)
 			return -ENOMEM;
 	}
