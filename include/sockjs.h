@@ -114,8 +114,9 @@ struct sockjs_callbacks {
 	 * if the option internal.ready_needs_backends says so. On one of the server's threads; not
 	 * to wait. */
 	int (*ready)(void *app);
-	/* Octets of memory that the application holds for an open session, because of what its client has
-	 * sent or not taken; they count in limits.memory_bytes. Asked only when memory is short. */
+	/* Octets of memory that the application holds for an open session, because of what its
+	 * client has sent or not taken; they count in limits.memory_bytes. Asked only when memory
+	 * is short. */
 	size_t (*held)(const struct sockjs_session *s, void *app);
 	/* Somebody asks for /metrics: tell what was counted in this reactor, by sockjs_metric().
 	 * Called in each reactor in turn. */
@@ -454,6 +455,10 @@ struct sockjs_publication {
  * ERROR: -EACCES ("Access denied"), -ENOENT ("No such destination"), any other ("Refused by the
  * application"). */
 struct sockjs_broker_hooks {
+	/* The handshake of a session: sockjs_client_set_user() may say who it is, which holds
+	 * unless its CONNECT brings a login or a token. 0, or an HTTP status from 400 to 599, which
+	 * refuses. The client has no session yet. */
+	int (*handshake)(struct sockjs_handshake *h, struct sockjs_client *c, void *arg);
 	/* A client's CONNECT, when its login or token were found good, or it is anonymous; headers
 	 * as it has sent them, but for the passcode. sockjs_client_set_user() may say who it is. */
 	int (*connect)(
@@ -518,6 +523,10 @@ SOCKJS_API int sockjs_broker_handle(
 SOCKJS_API void sockjs_broker_each_client(
     struct sockjs_broker *b, void (*fn)(struct sockjs_client *c, void *arg), void *arg);
 
+/* Those of one user. */
+SOCKJS_API void sockjs_broker_each_of_user(struct sockjs_broker *b, const char *user,
+    void (*fn)(struct sockjs_client *c, void *arg), void *arg);
+
 /* The session of a client. */
 SOCKJS_API struct sockjs_session *sockjs_client_session(const struct sockjs_client *c);
 /* Its name in this broker, as in the header `session` of CONNECTED: what is published to
@@ -527,7 +536,8 @@ SOCKJS_API const char *sockjs_client_name(const struct sockjs_client *c, char *o
 SOCKJS_API const char *sockjs_client_user(const struct sockjs_client *c);
 /* Whether it has a role. */
 SOCKJS_API int sockjs_client_has_role(const struct sockjs_client *c, const char *role);
-/* Says who it is, inside the connect hook. 0, -EBUSY elsewhere, -EINVAL or -ENOMEM. */
+/* Says who it is, inside the hooks handshake and connect. 0, -EBUSY elsewhere, -EINVAL or -ENOMEM.
+ */
 SOCKJS_API int sockjs_client_set_user(struct sockjs_client *c, const char *user);
 /* Keeps a text with a client, under a name; NULL forgets it. Copied. 0 or -ENOMEM. */
 SOCKJS_API int sockjs_client_set(struct sockjs_client *c, const char *name, const char *value);

@@ -92,6 +92,19 @@ static int take_header(struct sockjs_broker *b, struct sockjs_client *c, struct 
 	return 0;
 }
 
+static int ask_about_handshake(
+    struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c)
+{
+	int status = 0;
+
+	if (b->hooks.handshake) {
+		c->is_deciding = true;
+		status = b->hooks.handshake(h, c, b->hooks_arg);
+		c->is_deciding = false;
+	}
+	return status == 0 || (status >= 400 && status <= 599) ? status : 500;
+}
+
 int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c)
 {
 	struct bytes token = { 0 };
@@ -103,9 +116,9 @@ int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struc
 		token = token_in_subprotocols(h);
 	if (token.p)
 		take_token(b, c, token);
-	else if (b->user_header)
-		return take_header(b, c, h);
-	return 0;
+	else if (b->user_header && take_header(b, c, h) != 0)
+		return 503;
+	return ask_about_handshake(h, b, c);
 }
 
 /* --- one session for each client-id ---------------------------------------------- */

@@ -190,6 +190,22 @@ void sockjs_broker_each_client(
 		fn(container_of(pos, struct sockjs_client, node), arg);
 }
 
+void sockjs_broker_each_of_user(struct sockjs_broker *b, const char *user,
+    void (*fn)(struct sockjs_client *c, void *arg), void *arg)
+{
+	struct pubsub_part *part = pubsub_here(b);
+	struct list *pos, *next;
+
+	if (!part)
+		return;
+	list_foreach_safe (pos, next, &part->clients) {
+		struct sockjs_client *c = container_of(pos, struct sockjs_client, node);
+
+		if (strcmp(c->who->name, user) == 0)
+			fn(c, arg);
+	}
+}
+
 struct sockjs_session *sockjs_client_session(const struct sockjs_client *c)
 {
 	return c->session;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,62 @@ START_TEST(an_application_hears_of_all_that_happens_and_may_refuse)
 }
 END_TEST
 
+static int on_handshake(struct sockjs_handshake *h, struct sockjs_client *c, void *arg)
+{
+	const char *query = sockjs_handshake_query(h);
+
+	(void)arg;
+	if (strcmp(query, "nobody") == 0)
+		return 403;
+	return sockjs_client_set_user(c, query) == 0 ? 0 : 500;
+}
+
+static atomic_uint count;
+
+static void count_it(struct sockjs_client *c, void *arg)
+{
+	ck_assert_str_eq(sockjs_client_user(c), arg);
+	count++;
+}
+
+static void count_anns(void *arg)
+{
+	static char ann[] = "ann";
+
+	(void)arg;
+	sockjs_broker_each_of_user(broker, ann, count_it, ann);
+}
+
+START_TEST(the_handshake_may_say_who_it_is_or_refuse)
+{
+	static const struct sockjs_broker_hooks hooks = { .handshake = on_handshake };
+	int nothing = 0;
+
+	start_with_hooks(&hooks);
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/stomp/websocket?nobody", "");
+	raw_expect(&a, "HTTP/1.1 403 ");
+	raw_close(&a);
+	raw_open(&a, gateway.port);
+	raw_ws_open(&a, "/stomp?ann");
+	say(&a, "CONNECT\naccept-version:1.2\n\n@");
+	raw_expect(&a, "user-name:ann\n");
+	raw_open(&b, gateway.port);
+	raw_ws_open(&b, "/stomp?bob");
+	say(&b, "CONNECT\naccept-version:1.2\n\n@");
+	raw_expect(&b, "user-name:bob\n");
+	count = 0;
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(sockjs_reactor_call(gateway.server, i, count_anns, NULL, &nothing,
+		                     sizeof(nothing)),
+		    0);
+	for (int i = 0; i < 1000 && count == 0; i++)
+		usleep(1000);
+	usleep(20000);
+	ck_assert_uint_eq(count, 1);
+}
+END_TEST
+
 START_TEST(who_was_named_by_the_application_gets_what_is_for_that_user)
 {
 	start_with_hooks(&events);
@@ -602,6 +659,7 @@ int main(void)
 	tcase_add_test(tc, what_has_no_destination_is_not_published);
 	tcase_add_test(tc, a_handler_has_what_is_sent_to_it_and_answers_the_sender_alone);
 	tcase_add_test(tc, an_application_hears_of_all_that_happens_and_may_refuse);
+	tcase_add_test(tc, the_handshake_may_say_who_it_is_or_refuse);
 	tcase_add_test(tc, who_was_named_by_the_application_gets_what_is_for_that_user);
 	tcase_add_test(tc, interceptors_change_messages_both_ways_and_veto);
 	tcase_add_test(tc, an_application_subscribes_from_inside);
