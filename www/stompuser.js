@@ -126,6 +126,8 @@ export class UserPanel extends EventTarget {
 	}
 
 	toggle() {
+		if (!this.works)
+			return;
 		if (this.state === 'off')
 			this.#connect();
 		else

@@ -43,6 +43,17 @@ export async function withDeadline(promise, ms, what) {
 	}
 }
 
+/* Runs all of them, so many at a time: those that mostly wait need not wait for each other. */
+export async function together(atATime, jobs) {
+	const waiting = [...jobs];
+	const work = async () => {
+		while (waiting.length)
+			await waiting.shift()();
+	};
+
+	await Promise.all(Array.from({ length: atATime }, work));
+}
+
 export function check(condition, what) {
 	if (!condition)
 		throw new Error(what);

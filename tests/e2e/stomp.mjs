@@ -5,13 +5,12 @@
 import { fileURLToPath } from 'node:url';
 import { BEAT_MS, STAFF } from './broker.mjs';
 import { call, elsewhere, openPage, transports } from './browser.mjs';
-import { check, equal } from './harness.mjs';
+import { check, equal, together } from './harness.mjs';
 
 const CLIENT = fileURLToPath(new URL('stomp_client.js', import.meta.url));
 const FORBIDDEN = 4630;
 /* A bare WebSocket to the prefix: what a client of STOMP does by itself. */
 const LINES = [{ name: 'bare websocket', transport: null }, ...transports.map((t) => ({ ...t, transport: t.name }))];
-/* Most of the time they wait. */
 const AT_A_TIME = 2;
 
 async function openStompPage(browser, url, framed) {
@@ -46,12 +45,6 @@ async function testLine(browser, url, suite, { name, transport, framed }) {
 	await page.context().close();
 }
 
-export async function testStomp(browser, url, suite) {
-	const waiting = [...LINES];
-	const work = async () => {
-		while (waiting.length)
-			await testLine(browser, url, suite, waiting.shift());
-	};
-
-	await Promise.all(Array.from({ length: AT_A_TIME }, work));
+export function testStomp(browser, url, suite) {
+	return together(AT_A_TIME, LINES.map((line) => () => testLine(browser, url, suite, line)));
 }
