@@ -287,7 +287,7 @@ void session_become_closed(struct session *s)
 		return;
 	set_state(s, SESSION_CLOSED);
 	forget_arriving(s);
-	session_drop_inbox(s, false);
+	session_end_inbox(s);
 	message_ring_fini(&s->out, &s->reactor->stash);
 	s->out_bytes = 0;
 	s->blocked_since = 0;
@@ -341,8 +341,7 @@ void session_close(struct session *s, unsigned code, const char *reason)
 	set_reason(s, code, reason ? reason : close_reason(code));
 	set_state(s, SESSION_CLOSING);
 	if (!s->receiver)
-		session_drop_inbox(
-		    s, false); /* else the close frame goes before: deliver_close() */
+		session_end_inbox(s); /* else the close frame goes before: deliver_close() */
 	if (!s->receiver && s->deadline == 0)
 		s->deadline = session_now(s) + s->limits->disconnect_delay_ms;
 	session_arm(s);

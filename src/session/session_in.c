@@ -67,6 +67,13 @@ void session_drop_inbox(struct session *s, bool taken)
 	mem_free(in);
 }
 
+/* The session ends. Who brought what has been taken to the last message, of which the end may have
+ * come, is told so. */
+void session_end_inbox(struct session *s)
+{
+	session_drop_inbox(s, s->in && s->in->ring.count == 0);
+}
+
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)
 {
 	struct stash *stash = &s->reactor->stash;

@@ -121,7 +121,7 @@ static void deliver_close(struct session *s)
 	else
 		r->ops->close(r, s->code, session_reason(s));
 	s->in = waits;
-	session_drop_inbox(s, false);
+	session_end_inbox(s);
 }
 
 /* Says what can be said now: messages first, then the close. What there is no time for is said in

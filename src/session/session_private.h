@@ -55,6 +55,7 @@ void session_tell_writable(struct session *s);
 void session_take_up(struct session *s);
 /* Nothing waits any more: either all was taken, or nobody is left to take it. */
 void session_drop_inbox(struct session *s, bool taken);
+void session_end_inbox(struct session *s);
 
 /* session_deadlines.c */
 /* Arms the timer unless it fires early enough anyway. */

@@ -193,6 +193,21 @@ static uint32_t agree(uint32_t one, uint32_t other)
 	return one > other ? one : other;
 }
 
+/* 1.0 has none: its clients ask for some, as libraries do for all versions, and send none. */
+static bool has_heart_beats(const struct stomp_conn *c)
+{
+	return c->version >= STOMP_1_1;
+}
+
+static void agree_on_heart_beats(struct stomp_conn *c)
+{
+	const struct stomp_settings *s = c->settings;
+
+	c->send_every_ms = has_heart_beats(c) ? agree(s->send_heart_beat_ms, c->send_every_ms) : 0;
+	c->receive_every_ms =
+	    has_heart_beats(c) ? agree(s->receive_heart_beat_ms, c->receive_every_ms) : 0;
+}
+
 static void on_connect(struct stomp_conn *c, const struct stomp_frame *f)
 {
 	enum stomp_version version = stomp_version_best(stomp_header_get(f, "accept-version"));
@@ -224,7 +239,8 @@ static int compose_connected(
 	char beats[32];
 	int err = stomp_write_begin(out, STOMP_CONNECTED);
 
-	snprintf(beats, sizeof(beats), "%u,%u", s->send_heart_beat_ms, s->receive_heart_beat_ms);
+	snprintf(beats, sizeof(beats), "%u,%u", has_heart_beats(c) ? s->send_heart_beat_ms : 0,
+	    has_heart_beats(c) ? s->receive_heart_beat_ms : 0);
 	if (err == 0)
 		err = stomp_write_plain(
 		    out, "version", bytes_of(stomp_version_name((enum stomp_version)c->version)));
@@ -247,8 +263,7 @@ void stomp_conn_accept(struct stomp_conn *c, struct bytes session, struct bytes 
 		return;
 	c->state = STOMP_CONN_OPEN;
 	c->parser.version = c->version;
-	c->send_every_ms = agree(c->settings->send_heart_beat_ms, c->send_every_ms);
-	c->receive_every_ms = agree(c->settings->receive_heart_beat_ms, c->receive_every_ms);
+	agree_on_heart_beats(c);
 	if (send_frame(c, &out, compose_connected(c, &out, session, user)) < 0)
 		out_of_memory(c);
 }

@@ -151,9 +151,13 @@ export class Suite {
 		this.#only = only && new RegExp(only);
 	}
 
+	wants(name) {
+		return !this.#only || this.#only.test(name);
+	}
+
 	/* Runs one test, if it is among those asked for. */
 	async test(name, body, ms) {
-		if (!this.#only || this.#only.test(name))
+		if (this.wants(name))
 			await this.step(name, body, ms);
 	}
 

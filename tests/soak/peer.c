@@ -476,10 +476,23 @@ static bool ws_step(struct peer *p)
 		p->on->ws_close(p, n >= 2 ? (unsigned)(b[head] << 8 | b[head + 1]) : 1005);
 	else if ((b[0] & 0x0f) == WS_TEXT)
 		p->on->frame(p, payload, n);
+	else if ((b[0] & 0x0f) == WS_PING)
+		peer_write_ws(p, WS_PONG, payload, n);
 	return true;
 }
 
 /* --- events ----------------------------------------------------------------------- */
+
+static void take(struct peer *p, const char *bytes, size_t n)
+{
+	if (p->wire == WIRE_TCP) {
+		p->on->frame(p, bytes, n);
+		return;
+	}
+	buf_add(&p->in, bytes, n);
+	while (p->fd >= 0 && (p->phase == FRAMES ? ws_step(p) : http_step(p)))
+		;
+}
 
 static void hear(struct peer *p)
 {
@@ -493,9 +506,7 @@ static void hear(struct peer *p)
 		return;
 	}
 	if (n > 0) {
-		buf_add(&p->in, scratch, (size_t)n);
-		while (p->fd >= 0 && (p->phase == FRAMES ? ws_step(p) : http_step(p)))
-			;
+		take(p, scratch, (size_t)n);
 		return;
 	}
 	if (p->phase == UNTIL_END) {

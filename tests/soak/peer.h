@@ -24,6 +24,7 @@ enum wire {
 	WIRE_JSONP,
 	WIRES,
 	WIRE_NONE = WIRES, /* responses to sends */
+	WIRE_TCP,          /* octets as they come */
 };
 
 extern const char *const wire_names[WIRES];
@@ -94,7 +95,7 @@ void peer_close(struct peer *p);
 void peer_reset(struct peer *p);
 
 /* The open frame of a WebSocket's message, masked. */
-enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_CLOSE = 8 };
+enum { WS_CONTINUATION = 0, WS_TEXT = 1, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
 void peer_write_ws(struct peer *p, unsigned opcode, const void *bytes, size_t n);
 
 void *must_have(void *memory); /* or the end */

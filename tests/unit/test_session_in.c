@@ -341,6 +341,22 @@ START_TEST(who_waits_for_an_application_that_closes_is_told_so_at_once)
 }
 END_TEST
 
+/* STOMP's DISCONNECT, say. A client that was told otherwise would not wait for what it is told. */
+START_TEST(who_waits_is_told_that_its_last_message_was_taken_if_the_application_closes_in_it)
+{
+	struct session *s = open_by_poll();
+	struct session_waiter w = { .done = on_waited };
+
+	react.message = close_4000;
+	session_pause(s);
+	deliver(s, "one");
+	session_wait(s, &w);
+	session_resume(s);
+	fake_loop_turn(loop);
+	app_was_told("[message one][taken][close 4000 mine]");
+}
+END_TEST
+
 static struct fake_receiver stream;
 
 static void on_waited_behind_it(struct session_waiter *w, bool taken)
@@ -390,6 +406,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, an_application_may_pause_in_the_midst_of_what_waited_for_time);
 	tcase_add_test(tc, who_waits_for_a_paused_application_is_told_when_it_has_taken_everything);
 	tcase_add_test(tc, who_waits_for_an_application_that_closes_is_told_so_at_once);
+	tcase_add_test(
+	    tc, who_waits_is_told_that_its_last_message_was_taken_if_the_application_closes_in_it);
 	tcase_add_test(tc, who_waits_is_told_after_the_receiver_why);
 }
 

@@ -34,8 +34,11 @@ static void become(char *const argv[], int out, int err)
 
 static void learn_address(struct server *s, const char *line)
 {
-	static const char said[] = "listening on ";
+	static const char said[] = "listening on ", inside[] = "internal on ";
 	const char *p = strstr(line, said);
+
+	if (strncmp(line, inside, sizeof(inside) - 1) == 0)
+		address_parse(&s->internal, line + sizeof(inside) - 1);
 
 	if (!p || s->addresses == SERVER_MAX_ADDRESSES)
 		return;

@@ -17,7 +17,8 @@ struct server {
 	int status;
 	struct address address[SERVER_MAX_ADDRESSES];
 	int addresses;
-	char log[64]; /* where its standard error goes */
+	struct address internal; /* where its metrics are; no host: nowhere */
+	char log[64];            /* where its standard error goes */
 };
 
 /*
