@@ -136,6 +136,24 @@ START_TEST(an_application_that_does_not_choose_gets_the_first_of_its_list_that_i
 }
 END_TEST
 
+START_TEST(sessions_that_have_agreed_on_the_same_keep_it_when_one_of_them_leaves)
+{
+	react.open = tell_subprotocol;
+	react.close = tell_subprotocol;
+	start();
+	raw_open(&a, gateway.port);
+	raw_ws_ask(&a, "/app/websocket", "Sec-WebSocket-Protocol: v2\r\n");
+	hear("[v2][open]");
+	raw_open(&b, gateway.port);
+	raw_ws_ask(&b, "/app/websocket", "Sec-WebSocket-Protocol: v2\r\n");
+	hear("[v2][open]");
+	raw_reset(&a);
+	hear("[v2][close 1002 Connection interrupted]");
+	raw_reset(&b);
+	hear("[v2][close 1002 Connection interrupted]");
+}
+END_TEST
+
 static atomic_uint accepted;
 
 static int count_accepted(struct sockjs_handshake *h)
@@ -621,6 +639,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_handshake_refused_with_nonsense_is_an_internal_error);
 	tcase_add_test(tc, a_handshake_shows_the_request_and_only_the_headers_that_are_allowed);
 	tcase_add_test(tc, user_data_and_the_subprotocol_go_from_the_handshake_to_the_session);
+	tcase_add_test(tc, sessions_that_have_agreed_on_the_same_keep_it_when_one_of_them_leaves);
 	tcase_add_test(
 	    tc, an_application_that_does_not_choose_gets_the_first_of_its_list_that_is_offered);
 	tcase_add_test(
