@@ -67,9 +67,15 @@ void client_charge(struct sockjs_client *c, size_t n)
 	c->extra->held_until = wait ? now + wait : 0;
 }
 
+/* What it has committed comes before what it has sent since. */
+static bool is_committing(const struct sockjs_client *c)
+{
+	return c->extra && c->extra->committing;
+}
+
 static bool is_late(struct stomp_conn *conn)
 {
-	return sockjs_is_late() || held_for(of(conn)) > 0;
+	return sockjs_is_late() || held_for(of(conn)) > 0 || is_committing(of(conn));
 }
 
 static void on_error(struct stomp_conn *conn, enum stomp_error why)
@@ -129,7 +135,7 @@ static void call_again(struct sockjs_client *c)
 /* What its session brings waits as long as there is something left of what it has brought. */
 static void settle(struct sockjs_client *c)
 {
-	if (c->conn.state == STOMP_CONN_DECIDING) {
+	if (c->conn.state == STOMP_CONN_DECIDING || is_committing(c)) {
 		sockjs_pause(c->session);
 	} else if (held_for(c) > 0) {
 		sockjs_pause(c->session);
@@ -144,7 +150,8 @@ static void settle(struct sockjs_client *c)
 
 void client_go_on(struct sockjs_client *c)
 {
-	stomp_conn_go_on(&c->conn, &c->part->frame);
+	if (!is_committing(c))
+		stomp_conn_go_on(&c->conn, &c->part->frame);
 	settle(c);
 }
 
@@ -156,7 +163,7 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
 	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
 	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn) ||
-	    held_for(c) > 0)
+	    held_for(c) > 0 || is_committing(c))
 		settle(c);
 }
 

@@ -1,6 +1,6 @@
 /*
  * pubsub/frames.c - what the frames of a client do, once it is connected: SEND, SUBSCRIBE and
- * UNSUBSCRIBE, and transactions, in which SENDs wait for COMMIT. Topics need no acknowledgement:
+ * UNSUBSCRIBE; transactions.c has the others. Topics need no acknowledgement:
  * ACK and NACK are taken and mean nothing.
  */
 #include <errno.h>
@@ -10,140 +10,6 @@
 #include "pubsub/pubsub.h"
 
 #define REFRESH_DESTINATION "/session/token" /* a SEND to it brings a new token */
-#define COST_OF_SEND        1500
-
-/* --- transactions -------------------------------------------------------------- */
-
-struct held {
-	struct list node;
-	struct published *message;
-};
-
-struct transaction {
-	struct list node; /* client_extra.transactions */
-	struct list held;
-	size_t name_len;
-	char name[];
-};
-
-static struct transaction *find_transaction(const struct sockjs_client *c, struct bytes name)
-{
-	struct list *pos;
-
-	if (!c->extra)
-		return NULL;
-	list_foreach (pos, &c->extra->transactions) {
-		struct transaction *t = container_of(pos, struct transaction, node);
-
-		if (bytes_equal((struct bytes){ t->name, t->name_len }, name))
-			return t;
-	}
-	return NULL;
-}
-
-static size_t cost_of(const struct published *p)
-{
-	return sizeof(*p) + sizeof(struct held) + p->tails[2].n;
-}
-
-static void held_free(struct sockjs_client *c, struct held *h)
-{
-	c->extra->transaction_octets -= cost_of(h->message);
-	broker_message_unref(&h->message->base);
-	list_remove(&h->node);
-	mem_free(h);
-}
-
-static void transaction_free(struct sockjs_client *c, struct transaction *t)
-{
-	while (!list_empty(&t->held))
-		held_free(c, container_of(list_first(&t->held), struct held, node));
-	list_remove(&t->node);
-	c->extra->transaction_count--;
-	mem_free(t);
-}
-
-static enum stomp_error begin(
-    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
-{
-	struct bytes name = stomp_header_get(f, "transaction");
-	struct client_extra *e = client_extra(c);
-	struct transaction *t;
-
-	if (!e)
-		return STOMP_E_INTERNAL;
-	if (find_transaction(c, name)) {
-		*why = "A transaction of this name has begun already.";
-		return STOMP_E_DUPLICATE_ID;
-	}
-	if (e->transaction_count >= c->part->broker->max_transactions) {
-		*why = "Too many transactions at a time.";
-		return STOMP_E_LIMIT;
-	}
-	t = mem_zalloc(sizeof(*t) + name.n);
-	if (!t)
-		return STOMP_E_INTERNAL;
-	list_init(&t->held);
-	t->name_len = name.n;
-	if (name.n)
-		memcpy(t->name, name.p, name.n);
-	list_append(&e->transactions, &t->node);
-	e->transaction_count++;
-	return STOMP_OK;
-}
-
-/* It may not fail any more: all was checked when it came. */
-static enum stomp_error commit(
-    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
-{
-	struct transaction *t = find_transaction(c, stomp_header_get(f, "transaction"));
-	enum stomp_error err = STOMP_OK;
-
-	if (!t) {
-		*why = "No transaction of this name has begun.";
-		return STOMP_E_NO_TRANSACTION;
-	}
-	while (!list_empty(&t->held)) {
-		struct held *h = container_of(list_first(&t->held), struct held, node);
-
-		sockjs_spend(COST_OF_SEND);
-		if (broker_publish(c->part->broker->topics, &h->message->base) < 0)
-			err = STOMP_E_INTERNAL;
-		held_free(c, h);
-	}
-	transaction_free(c, t);
-	return err;
-}
-
-static enum stomp_error abort_transaction(
-    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
-{
-	struct transaction *t = find_transaction(c, stomp_header_get(f, "transaction"));
-
-	if (!t) {
-		*why = "No transaction of this name has begun.";
-		return STOMP_E_NO_TRANSACTION;
-	}
-	transaction_free(c, t);
-	return STOMP_OK;
-}
-
-/* A reference to the message goes over. */
-static enum stomp_error hold(struct sockjs_client *c, struct transaction *t, struct published *p)
-{
-	struct client_extra *e = c->extra;
-	struct held *h;
-
-	if (e->transaction_octets + cost_of(p) > c->part->broker->max_transaction_bytes)
-		return STOMP_E_LIMIT;
-	h = mem_alloc(sizeof(*h));
-	if (!h)
-		return STOMP_E_INTERNAL;
-	h->message = p;
-	list_append(&t->held, &h->node);
-	e->transaction_octets += cost_of(p);
-	return STOMP_OK;
-}
 
 /* --- SEND ------------------------------------------------------------------------ */
 
@@ -201,7 +67,7 @@ static enum stomp_error route(
 		return publish(c, p); /* the interceptor's destination is looked at there */
 	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
 		err = STOMP_E_BAD_DESTINATION;
-	else if (err == STOMP_OK && (err = hold(c, t, p)) == STOMP_OK)
+	else if (err == STOMP_OK && (err = transaction_hold(c, t, p)) == STOMP_OK)
 		return STOMP_OK;
 	if (err == STOMP_E_LIMIT)
 		*why = "The transaction is too large.";
@@ -256,11 +122,11 @@ static enum stomp_error take_send(
 {
 	struct bytes destination = stomp_header_get(f, "destination");
 	struct bytes in = stomp_header_get(f, "transaction");
-	struct transaction *t = in.p ? find_transaction(c, in) : NULL;
+	struct transaction *t = in.p ? transaction_find(c, in) : NULL;
 	struct published *p;
 	enum stomp_error err;
 
-	sockjs_spend(COST_OF_SEND + f->body.n / 4);
+	sockjs_spend(PUBSUB_COST_OF_SEND + f->body.n / 4);
 	client_charge(c, f->body.n);
 	if (bytes_equal(destination, BYTES(REFRESH_DESTINATION)))
 		return connect_refresh(c, f->body, why);
@@ -431,7 +297,7 @@ static enum stomp_error take_subscribe(
 	struct bytes id = id_of(f), destination = stomp_header_get(f, "destination");
 	enum stomp_error err = check_subscribe(c, f, id, destination, why);
 
-	sockjs_spend(COST_OF_SEND);
+	sockjs_spend(PUBSUB_COST_OF_SEND);
 	if (err == STOMP_OK && b->hooks.subscribe)
 		err = hooks_verdict(tell(c, b->hooks.subscribe, destination, id));
 	if (!c->is_connected)
@@ -470,7 +336,7 @@ static enum stomp_error take_ack(
 {
 	struct bytes in = stomp_header_get(f, "transaction");
 
-	if (in.p && !find_transaction(c, in)) {
+	if (in.p && !transaction_find(c, in)) {
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;
 	}
@@ -490,11 +356,11 @@ enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *
 	case STOMP_NACK:
 		return take_ack(c, f, why);
 	case STOMP_BEGIN:
-		return begin(c, f, why);
+		return transaction_begin(c, f, why);
 	case STOMP_COMMIT:
-		return commit(c, f, why);
+		return transaction_commit(c, f, why);
 	case STOMP_ABORT:
-		return abort_transaction(c, f, why);
+		return transaction_abort(c, f, why);
 	default:
 		return STOMP_E_UNKNOWN_COMMAND;
 	}
@@ -504,7 +370,5 @@ void frames_forget(struct sockjs_client *c)
 {
 	while (c->subscriptions)
 		subscription_free(c, &c->subscriptions);
-	while (c->extra && !list_empty(&c->extra->transactions))
-		transaction_free(
-		    c, container_of(list_first(&c->extra->transactions), struct transaction, node));
+	transactions_forget(c);
 }

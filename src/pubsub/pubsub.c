@@ -151,6 +151,7 @@ static int make_parts(struct sockjs_broker *b, char *why, size_t size)
 		map_init(&part->client_ids, connect_client_id_key, NULL);
 		map_init(&part->arriving, connect_arrival_key, NULL);
 		list_init(&part->clients);
+		list_init(&part->commits);
 		list_init(&part->insiders);
 		stomp_frame_init(&part->frame);
 	}
@@ -161,6 +162,7 @@ static void free_parts(struct sockjs_broker *b)
 {
 	for (unsigned i = 0; b->parts && i < b->part_count && b->parts[i].broker; i++) {
 		hooks_forget_insiders(&b->parts[i]);
+		transactions_forget_commits(&b->parts[i]);
 		map_fini(&b->parts[i].labels);
 		map_fini(&b->parts[i].client_ids);
 		map_fini(&b->parts[i].arriving);

@@ -10,6 +10,7 @@
  *	client.c       one STOMP client: its session, its frames, its time
  *	connect.c      who it is: handshake, CONNECT, token, takeover
  *	frames.c       what its frames do
+ *	transactions.c and which of them wait for a COMMIT
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
  *	user_meter.c   what a user sends, with all its sessions
@@ -34,6 +35,8 @@
 
 struct pubsub_part;
 struct sockjs_client;
+
+#define PUBSUB_COST_OF_SEND 1500 /* nanoseconds */
 
 /* --- counters, of one part -------------------------------------------------- */
 
@@ -71,6 +74,7 @@ struct pubsub_part {
 	struct map client_ids;    /* of clients that have one */
 	struct map arriving;      /* of clients that are about to have one */
 	struct list clients;      /* connected */
+	struct list commits;      /* transactions that are committed, but not published yet */
 	struct list insiders;     /* subscriptions from inside */
 	struct stomp_frame frame; /* scratch */
 	struct buf scratch;
@@ -219,9 +223,10 @@ struct client_extra {
 	uint64_t arrival;
 	bool is_arriving;
 	struct list attributes, transactions;
-	struct quota_row *quota;  /* of its user */
-	struct user_meter *meter; /* likewise */
-	uint64_t held_until;      /* it has sent too much: clock_now() */
+	struct transaction *committing; /* that its next frames wait for; or NULL */
+	struct quota_row *quota;        /* of its user */
+	struct user_meter *meter;       /* likewise */
+	uint64_t held_until;            /* it has sent too much: clock_now() */
 	size_t transaction_octets;
 	unsigned transaction_count;
 };
@@ -253,6 +258,20 @@ enum stomp_error connect_refresh(struct sockjs_client *c, struct bytes token, co
 enum stomp_error frames_take(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why);
 void frames_forget(struct sockjs_client *c);
+
+/* transactions.c */
+struct transaction *transaction_find(const struct sockjs_client *c, struct bytes name);
+enum stomp_error transaction_begin(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+enum stomp_error transaction_commit(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+enum stomp_error transaction_abort(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+/* A reference to the message goes over. */
+enum stomp_error transaction_hold(
+    struct sockjs_client *c, struct transaction *t, struct published *p);
+void transactions_forget(struct sockjs_client *c);
+void transactions_forget_commits(struct pubsub_part *part);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);

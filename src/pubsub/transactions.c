@@ -1,0 +1,253 @@
+/*
+ * pubsub/transactions.c - BEGIN, COMMIT and ABORT: SENDs wait until their transaction is committed.
+ *
+ * A transaction is of its client until COMMIT, and from then on of the part: what it holds is
+ * published whatever becomes of the client, a little in each turn.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+struct held {
+	struct list node;
+	struct published *message;
+};
+
+struct transaction {
+	struct list node; /* client_extra.transactions, or part->commits */
+	struct list held;
+	size_t octets;                /* of what is held */
+	struct sockjs_client *client; /* who waits for its COMMIT; NULL: nobody */
+	size_t name_len;
+	char name[];
+};
+
+struct transaction *transaction_find(const struct sockjs_client *c, struct bytes name)
+{
+	struct list *pos;
+
+	if (!c->extra)
+		return NULL;
+	list_foreach (pos, &c->extra->transactions) {
+		struct transaction *t = container_of(pos, struct transaction, node);
+
+		if (bytes_equal((struct bytes){ t->name, t->name_len }, name))
+			return t;
+	}
+	return NULL;
+}
+
+static size_t cost_of(const struct published *p)
+{
+	return sizeof(*p) + sizeof(struct held) + p->tails[2].n;
+}
+
+static void held_free(struct held *h)
+{
+	broker_message_unref(&h->message->base);
+	list_remove(&h->node);
+	mem_free(h);
+}
+
+static void transaction_free(struct transaction *t)
+{
+	while (!list_empty(&t->held))
+		held_free(container_of(list_first(&t->held), struct held, node));
+	list_remove(&t->node);
+	mem_free(t);
+}
+
+/* It is not the client's any more. */
+static void take_off(struct sockjs_client *c, struct transaction *t)
+{
+	list_remove(&t->node);
+	c->extra->transaction_count--;
+	c->extra->transaction_octets -= t->octets;
+}
+
+enum stomp_error transaction_begin(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct bytes name = stomp_header_get(f, "transaction");
+	struct client_extra *e = client_extra(c);
+	struct transaction *t;
+
+	if (!e)
+		return STOMP_E_INTERNAL;
+	if (transaction_find(c, name)) {
+		*why = "A transaction of this name has begun already.";
+		return STOMP_E_DUPLICATE_ID;
+	}
+	if (e->transaction_count >= c->part->broker->max_transactions) {
+		*why = "Too many transactions at a time.";
+		return STOMP_E_LIMIT;
+	}
+	t = mem_zalloc(sizeof(*t) + name.n);
+	if (!t)
+		return STOMP_E_INTERNAL;
+	list_init(&t->held);
+	t->name_len = name.n;
+	if (name.n)
+		memcpy(t->name, name.p, name.n);
+	list_append(&e->transactions, &t->node);
+	e->transaction_count++;
+	return STOMP_OK;
+}
+
+/* Whether all of it is published: a few messages to a great many subscribers are enough for one
+ * turn. It cannot fail any more but for memory: all was checked when it came. */
+static bool publish_some(struct sockjs_broker *b, struct transaction *t)
+{
+	struct list *first;
+
+	while ((first = list_first(&t->held)) != NULL) {
+		struct held *h = container_of(first, struct held, node);
+
+		sockjs_spend(PUBSUB_COST_OF_SEND);
+		if (broker_publish(b->topics, &h->message->base) < 0)
+			pubsub_here(b)->counters.dropped[DROP_NO_MEMORY]++;
+		held_free(h);
+		if (sockjs_is_late())
+			break;
+	}
+	return list_empty(&t->held);
+}
+
+static void publish_all(struct sockjs_broker *b, struct transaction *t)
+{
+	while (!publish_some(b, t))
+		;
+}
+
+static void run_commits(void *arg);
+
+static int call_for_commits(struct pubsub_part *part)
+{
+	struct sockjs_server *server = part->broker->server;
+
+	return sockjs_reactor_call(server, (unsigned)sockjs_reactor(server), run_commits, NULL,
+	    &part, sizeof(struct pubsub_part *));
+}
+
+static void committed(struct transaction *t)
+{
+	struct sockjs_client *c = t->client;
+
+	transaction_free(t);
+	if (!c)
+		return;
+	c->extra->committing = NULL;
+	client_go_on(c);
+}
+
+/* One of them, and then it is the next one's turn. */
+static void run_commits(void *arg)
+{
+	struct pubsub_part *part = *(struct pubsub_part **)arg;
+	struct list *first = list_first(&part->commits);
+	struct transaction *t = container_of(first, struct transaction, node);
+
+	list_remove(first);
+	list_append(&part->commits, first);
+	if (!publish_some(part->broker, t)) {
+		if (call_for_commits(part) == 0)
+			return;
+		publish_all(part->broker, t); /* without memory for better */
+	}
+	committed(t);
+}
+
+/* What is left is the part's, so that it goes on whatever becomes of the client, whose next frames
+ * wait for it. */
+static void go_on_later(struct sockjs_client *c, struct transaction *t)
+{
+	struct pubsub_part *part = c->part;
+
+	t->client = c;
+	c->extra->committing = t;
+	list_append(&part->commits, &t->node);
+	if (call_for_commits(part) == 0)
+		return;
+	publish_all(part->broker, t);
+	c->extra->committing = NULL;
+	transaction_free(t);
+}
+
+/* Its receipt says that nothing can be in its way any more. */
+enum stomp_error transaction_commit(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct transaction *t = transaction_find(c, stomp_header_get(f, "transaction"));
+
+	if (!t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	take_off(c, t);
+	list_init(&t->node);
+	if (publish_some(c->part->broker, t))
+		transaction_free(t);
+	else
+		go_on_later(c, t);
+	return STOMP_OK;
+}
+
+enum stomp_error transaction_abort(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct transaction *t = transaction_find(c, stomp_header_get(f, "transaction"));
+
+	if (!t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	take_off(c, t);
+	transaction_free(t);
+	return STOMP_OK;
+}
+
+/* A reference to the message goes over. */
+enum stomp_error transaction_hold(
+    struct sockjs_client *c, struct transaction *t, struct published *p)
+{
+	struct client_extra *e = c->extra;
+	struct held *h;
+
+	if (e->transaction_octets + cost_of(p) > c->part->broker->max_transaction_bytes)
+		return STOMP_E_LIMIT;
+	h = mem_alloc(sizeof(*h));
+	if (!h)
+		return STOMP_E_INTERNAL;
+	h->message = p;
+	list_append(&t->held, &h->node);
+	t->octets += cost_of(p);
+	e->transaction_octets += cost_of(p);
+	return STOMP_OK;
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+void transactions_forget(struct sockjs_client *c)
+{
+	if (!c->extra)
+		return;
+	if (c->extra->committing)
+		c->extra->committing->client = NULL;
+	c->extra->committing = NULL;
+	while (!list_empty(&c->extra->transactions)) {
+		struct transaction *t =
+		    container_of(list_first(&c->extra->transactions), struct transaction, node);
+
+		take_off(c, t);
+		transaction_free(t);
+	}
+}
+
+void transactions_forget_commits(struct pubsub_part *part)
+{
+	while (!list_empty(&part->commits))
+		transaction_free(
+		    container_of(list_first(&part->commits), struct transaction, node));
+}
