@@ -29,6 +29,7 @@ enum {
 	BODY_MAX = 8000,
 	PATIENCE_MS = 30000,
 	REST_MS = 15000,
+	QUIET_MS = 2000, /* then nothing is under way any more */
 	SHOWN = 20,
 };
 
@@ -55,6 +56,7 @@ static unsigned live_count, started, passed, failed, shown;
 static uint64_t state, seed = 1;
 static int64_t last_heard;
 static bool verbose, is_ending;
+static bool has_heard_all; /* those who are still there have */
 
 /* --- small things -------------------------------------------------------------------------- */
 
@@ -91,7 +93,7 @@ static void check(bool ok, const char *format, ...)
 static void leave_all(struct guest *g)
 {
 	for (unsigned i = 0; i < g->sub_count; i++)
-		ledger_left(g->subs[i]);
+		ledger_left(g->subs[i], has_heard_all);
 }
 
 static void guest_over(struct guest *g)
@@ -198,7 +200,7 @@ static void unsubscribe(struct guest *g)
 	i = below(g->sub_count);
 	no = g->subs[i];
 	g->subs[i] = g->subs[--g->sub_count];
-	ledger_left(no);
+	ledger_left(no, false);
 	g->receipts_due++;
 	say(g, "UNSUBSCRIBE\nid:%u\nreceipt:u%u\n\n", no, no);
 }
@@ -410,24 +412,25 @@ static void look_at_all(void)
 	}
 }
 
-static bool is_quiet(int64_t lag_ms)
+static bool is_quiet(void)
 {
 	for (const struct guest *g = live; g; g = g->next)
 		if (g->receipts_due > 0 || !g->is_connected)
 			return false;
-	return now_ms() - last_heard > lag_ms + 200;
+	return now_ms() - last_heard > QUIET_MS;
 }
 
 /* Those who are still there hear what there is to hear, then all leave. */
-static void end_round(int64_t lag_ms)
+static void end_round(void)
 {
 	int64_t deadline = now_ms() + PATIENCE_MS;
 
 	is_ending = true;
-	while (live_count > 0 && !is_quiet(lag_ms) && now_ms() < deadline) {
+	while (live_count > 0 && !is_quiet() && now_ms() < deadline) {
 		peers_turn(10);
 		look_at_all();
 	}
+	has_heard_all = is_quiet();
 	for (struct guest *g = live; g; g = g->next)
 		if (!g->is_leaving && !g->is_over) {
 			g->ending = END_POLITE;
@@ -437,10 +440,10 @@ static void end_round(int64_t lag_ms)
 		peers_turn(10);
 		look_at_all();
 	}
-	is_ending = false;
+	is_ending = has_heard_all = false;
 }
 
-static void run_round(unsigned guests, unsigned at_once, unsigned seconds, int64_t lag_ms)
+static void run_round(unsigned guests, unsigned at_once, unsigned seconds)
 {
 	unsigned until = started + guests;
 	int64_t end = now_ms() + 1000 * (int64_t)seconds;
@@ -451,7 +454,7 @@ static void run_round(unsigned guests, unsigned at_once, unsigned seconds, int64
 		peers_turn(5);
 		look_at_all();
 	}
-	end_round(lag_ms);
+	end_round();
 	peers_turn(0);
 }
 
@@ -515,7 +518,7 @@ static struct settings parse(int argc, char **argv)
 	static const char usage[] =
 	    "usage: storm --server \"CMD\" [--guests N] [--at-once N] [--seconds N] [--seed S] "
 	    "[--lag MS] [--rss KB] [-v]\n";
-	struct settings set = { NULL, 1500, 10, 150, 6144, 1000 };
+	struct settings set = { NULL, 1500, 10, 150, 6144, 5000 };
 	const struct argument table[] = {
 		{ "server", .text = &set.server },
 		{ "guests", .count = &set.guests },
@@ -541,10 +544,10 @@ static void run(const struct settings *set, const struct server *s)
 	read_gauge(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
 	usleep(200000);
 	descriptors = subject_descriptors(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2, set->lag_ms);
+	run_round(set->guests / 2, set->at_once, set->seconds / 2);
 	await_rest(s, descriptors);
 	first = subject_memory(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2, set->lag_ms);
+	run_round(set->guests / 2, set->at_once, set->seconds / 2);
 	await_rest(s, descriptors);
 	second = subject_memory(s->pid);
 	if (subject_has_sanitizer(s->pid))
