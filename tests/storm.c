@@ -22,6 +22,7 @@
 #include "soak/subject.h"
 #include "storm/ledger.h"
 #include "storm/link.h"
+#include "storm/metrics.h"
 #include "wire/arguments.h"
 
 enum {
@@ -461,30 +462,6 @@ static void run_round(unsigned guests, unsigned at_once, unsigned seconds)
 /* --- the server
  * ----------------------------------------------------------------------------------- */
 
-/* The sum of a gauge over its labels; -1: it cannot be had. */
-static long read_gauge(const struct address *internal, const char *name)
-{
-	static const char request[] =
-	    "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	int64_t deadline = now_ms() + 5000;
-	struct conn c;
-	long sum = -1;
-	size_t n = strlen(name);
-
-	conn_init(&c);
-	if (conn_open(&c, internal, deadline) == 0 &&
-	    conn_send(&c, request, sizeof(request) - 1, deadline) == 0)
-		while (conn_fill(&c, deadline) > 0)
-			;
-	for (const char *at = (const char *)conn_bytes(&c), *end = at + c.len, *line;
-	     c.len > 0 && (line = memmem(at, (size_t)(end - at), name, n)); at = line + n)
-		if (line[-1] == '\n' && (line[n] == ' ' || line[n] == '{'))
-			sum = (sum < 0 ? 0 : sum) + atol(strchr(line, ' ') + 1);
-	free(c.in);
-	conn_close(&c);
-	return sum;
-}
-
 static void await_rest(const struct server *s, unsigned at_start)
 {
 	static const char *const gauges[] = { "sockjs_stomp_clients", "sockjs_stomp_subscriptions",
@@ -495,7 +472,7 @@ static void await_rest(const struct server *s, unsigned at_start)
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
 		long value;
 
-		while ((value = read_gauge(&s->internal, gauges[i])) > 0 && now_ms() < deadline)
+		while ((value = metric_sum(&s->internal, gauges[i])) > 0 && now_ms() < deadline)
 			usleep(50000);
 		check(value == 0, "%s is %ld", gauges[i], value);
 	}
@@ -541,7 +518,7 @@ static void run(const struct settings *set, const struct server *s)
 	unsigned descriptors;
 	long first, second;
 
-	read_gauge(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
+	metric_sum(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
 	usleep(200000);
 	descriptors = subject_descriptors(s->pid);
 	run_round(set->guests / 2, set->at_once, set->seconds / 2);
