@@ -22,6 +22,7 @@
 #include "soak/subject.h"
 #include "storm/ledger.h"
 #include "storm/link.h"
+#include "storm/metrics.h"
 #include "wire/arguments.h"
 
 enum {
@@ -29,6 +30,7 @@ enum {
 	BODY_MAX = 8000,
 	PATIENCE_MS = 30000,
 	REST_MS = 15000,
+	QUIET_MS = 2000, /* then nothing is under way any more */
 	SHOWN = 20,
 };
 
@@ -55,6 +57,7 @@ static unsigned live_count, started, passed, failed, shown;
 static uint64_t state, seed = 1;
 static int64_t last_heard;
 static bool verbose, is_ending;
+static bool has_heard_all; /* those who are still there have */
 
 /* --- small things -------------------------------------------------------------------------- */
 
@@ -91,7 +94,7 @@ static void check(bool ok, const char *format, ...)
 static void leave_all(struct guest *g)
 {
 	for (unsigned i = 0; i < g->sub_count; i++)
-		ledger_left(g->subs[i]);
+		ledger_left(g->subs[i], has_heard_all);
 }
 
 static void guest_over(struct guest *g)
@@ -198,7 +201,7 @@ static void unsubscribe(struct guest *g)
 	i = below(g->sub_count);
 	no = g->subs[i];
 	g->subs[i] = g->subs[--g->sub_count];
-	ledger_left(no);
+	ledger_left(no, false);
 	g->receipts_due++;
 	say(g, "UNSUBSCRIBE\nid:%u\nreceipt:u%u\n\n", no, no);
 }
@@ -410,24 +413,25 @@ static void look_at_all(void)
 	}
 }
 
-static bool is_quiet(int64_t lag_ms)
+static bool is_quiet(void)
 {
 	for (const struct guest *g = live; g; g = g->next)
 		if (g->receipts_due > 0 || !g->is_connected)
 			return false;
-	return now_ms() - last_heard > lag_ms + 200;
+	return now_ms() - last_heard > QUIET_MS;
 }
 
 /* Those who are still there hear what there is to hear, then all leave. */
-static void end_round(int64_t lag_ms)
+static void end_round(void)
 {
 	int64_t deadline = now_ms() + PATIENCE_MS;
 
 	is_ending = true;
-	while (live_count > 0 && !is_quiet(lag_ms) && now_ms() < deadline) {
+	while (live_count > 0 && !is_quiet() && now_ms() < deadline) {
 		peers_turn(10);
 		look_at_all();
 	}
+	has_heard_all = is_quiet();
 	for (struct guest *g = live; g; g = g->next)
 		if (!g->is_leaving && !g->is_over) {
 			g->ending = END_POLITE;
@@ -437,10 +441,10 @@ static void end_round(int64_t lag_ms)
 		peers_turn(10);
 		look_at_all();
 	}
-	is_ending = false;
+	is_ending = has_heard_all = false;
 }
 
-static void run_round(unsigned guests, unsigned at_once, unsigned seconds, int64_t lag_ms)
+static void run_round(unsigned guests, unsigned at_once, unsigned seconds)
 {
 	unsigned until = started + guests;
 	int64_t end = now_ms() + 1000 * (int64_t)seconds;
@@ -451,36 +455,12 @@ static void run_round(unsigned guests, unsigned at_once, unsigned seconds, int64
 		peers_turn(5);
 		look_at_all();
 	}
-	end_round(lag_ms);
+	end_round();
 	peers_turn(0);
 }
 
 /* --- the server
  * ----------------------------------------------------------------------------------- */
-
-/* The sum of a gauge over its labels; -1: it cannot be had. */
-static long read_gauge(const struct address *internal, const char *name)
-{
-	static const char request[] =
-	    "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	int64_t deadline = now_ms() + 5000;
-	struct conn c;
-	long sum = -1;
-	size_t n = strlen(name);
-
-	conn_init(&c);
-	if (conn_open(&c, internal, deadline) == 0 &&
-	    conn_send(&c, request, sizeof(request) - 1, deadline) == 0)
-		while (conn_fill(&c, deadline) > 0)
-			;
-	for (const char *at = (const char *)conn_bytes(&c), *end = at + c.len, *line;
-	     c.len > 0 && (line = memmem(at, (size_t)(end - at), name, n)); at = line + n)
-		if (line[-1] == '\n' && (line[n] == ' ' || line[n] == '{'))
-			sum = (sum < 0 ? 0 : sum) + atol(strchr(line, ' ') + 1);
-	free(c.in);
-	conn_close(&c);
-	return sum;
-}
 
 static void await_rest(const struct server *s, unsigned at_start)
 {
@@ -492,7 +472,7 @@ static void await_rest(const struct server *s, unsigned at_start)
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
 		long value;
 
-		while ((value = read_gauge(&s->internal, gauges[i])) > 0 && now_ms() < deadline)
+		while ((value = metric_sum(&s->internal, gauges[i])) > 0 && now_ms() < deadline)
 			usleep(50000);
 		check(value == 0, "%s is %ld", gauges[i], value);
 	}
@@ -515,7 +495,7 @@ static struct settings parse(int argc, char **argv)
 	static const char usage[] =
 	    "usage: storm --server \"CMD\" [--guests N] [--at-once N] [--seconds N] [--seed S] "
 	    "[--lag MS] [--rss KB] [-v]\n";
-	struct settings set = { NULL, 1500, 10, 150, 6144, 1000 };
+	struct settings set = { NULL, 1500, 10, 150, 6144, 5000 };
 	const struct argument table[] = {
 		{ "server", .text = &set.server },
 		{ "guests", .count = &set.guests },
@@ -538,13 +518,13 @@ static void run(const struct settings *set, const struct server *s)
 	unsigned descriptors;
 	long first, second;
 
-	read_gauge(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
+	metric_sum(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
 	usleep(200000);
 	descriptors = subject_descriptors(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2, set->lag_ms);
+	run_round(set->guests / 2, set->at_once, set->seconds / 2);
 	await_rest(s, descriptors);
 	first = subject_memory(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2, set->lag_ms);
+	run_round(set->guests / 2, set->at_once, set->seconds / 2);
 	await_rest(s, descriptors);
 	second = subject_memory(s->pid);
 	if (subject_has_sanitizer(s->pid))

@@ -114,11 +114,12 @@ void ledger_active(unsigned sub)
 	subs[sub].active_tick = ++ticks;
 }
 
-void ledger_left(unsigned sub)
+void ledger_left(unsigned sub, bool has_heard_all)
 {
 	if (subs[sub].is_leaving)
 		return;
 	subs[sub].is_leaving = true;
+	subs[sub].has_heard_all = has_heard_all;
 	subs[sub].left_ms = now_ms();
 }
 
@@ -235,7 +236,19 @@ static bool read_pieces(const struct sub *s, struct piece *pieces)
 static bool is_due(const struct sub *s, const struct note *m, int64_t lag_ms)
 {
 	return s->is_active && m->sent_tick > s->active_tick && m->receipt_ms > 0 &&
-	       m->receipt_ms + lag_ms < s->left_ms;
+	       m->receipt_ms + (s->has_heard_all ? 0 : lag_ms) < s->left_ms;
+}
+
+static const char *explain(const struct sub *s, const struct note *m, const struct piece *p)
+{
+	static char why[160];
+
+	snprintf(why, sizeof(why),
+	    "message %td (%u-%llu) is missing, whose RECEIPT had come %lld ms before; it has %u of "
+	    "%u..%u, this is %u",
+	    m - notes, m->owner, (unsigned long long)m->sequence,
+	    (long long)(s->left_ms - m->receipt_ms), p->count, p->first, p->last, m->rank);
+	return why;
 }
 
 /* NULL, or what is wrong with what the subscription has of this destination. */
@@ -249,7 +262,7 @@ static const char *check_piece(
 
 		if (is_due(s, m, lag_ms) &&
 		    (p->count == 0 || m->rank < p->first || m->rank > p->last))
-			return "a message that it was to get is missing";
+			return explain(s, m, p);
 	}
 	return NULL;
 }

@@ -475,6 +475,14 @@ struct link *link_new(const struct link_target *target, enum wire wire, unsigned
 	return l;
 }
 
+void link_rest(struct link *l)
+{
+	if (!l->sender || l->is_sending)
+		return;
+	peer_close(l->sender);
+	l->sender = NULL;
+}
+
 void link_set_deaf(struct link *l, bool deaf)
 {
 	l->is_deaf = deaf;

@@ -62,6 +62,8 @@ struct link *link_new(const struct link_target *target, enum wire wire, unsigned
 void link_send(struct link *l, const char *frame, size_t n);
 /* Reads no more, or again. */
 void link_set_deaf(struct link *l, bool deaf);
+/* It has nothing more to say for a while: a connection for that alone is closed. */
+void link_rest(struct link *l);
 /* By FIN or by RST; harmless if it is over. */
 void link_close(struct link *l, bool hard);
 void link_free(struct link *l);
