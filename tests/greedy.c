@@ -9,7 +9,8 @@
  * two reactors nine tenths) of the greedy ones are served, and several before all are. Nothing is
  *measured in seconds, unless -f asks for figures: how long echoes took meanwhile.
  *
- * CMD is run with -t 1 and with -t 2; it serves /echo with the defaults of production. Prints "N
+ * CMD is run with -t 1 and with -t 2; it serves /echo with the defaults of production, and STOMP
+ * for everybody at /stomp. Prints "N
  * passed, N failed".
  */
 #include <errno.h>
@@ -42,7 +43,7 @@ enum {
 
 struct burst {
 	const char *name;
-	bool is_raw, deflates, is_body;
+	bool is_raw, deflates, is_body, is_stomp;
 	size_t (*make)(char *out);
 	/* What has to come back before the end: so many octets like this one; 0: no matter. Or so
 	 * many pairs of them: a single one may be a frame's length */
@@ -155,7 +156,14 @@ static size_t make_pings(char *out)
 	return (size_t)(put_frame(to, 0x89, "LAST", 4) - out);
 }
 
-enum { TINY = 4000, FRAGMENTS = 9000, ARRAYS = 20, STRINGS = 1000, BODY_STRINGS = 3000 };
+enum {
+	TINY = 4000,
+	FRAGMENTS = 9000,
+	ARRAYS = 20,
+	STRINGS = 1000,
+	BODY_STRINGS = 3000,
+	SENDS = 500
+};
 
 static size_t make_tiny(char *out)
 {
@@ -200,6 +208,31 @@ static size_t make_body(char *out)
 	return (size_t)(put_strings(out, BODY_STRINGS) - out);
 }
 
+/* So many frames in one message, each of which goes to all greedy clients. */
+static size_t put_stomp(char *out, const char *begin, const char *frame, const char *end)
+{
+	static char text[BURST_MAX];
+	char *to = stpcpy(text, begin) + (*begin != 0);
+
+	for (int i = 0; i < SENDS; i++)
+		to = stpcpy(to, frame) + 1;
+	if (*end)
+		to = stpcpy(to, end) + 1;
+	to = stpcpy(to, "DISCONNECT\nreceipt:LAST\n\n") + 1;
+	return (size_t)(put_frame(out, 0x81, text, (size_t)(to - text)) - out);
+}
+
+static size_t make_sends(char *out)
+{
+	return put_stomp(out, "", "SEND\ndestination:/topic/x\n\n", "");
+}
+
+static size_t make_commit(char *out)
+{
+	return put_stomp(out, "BEGIN\ntransaction:t\n\n",
+	    "SEND\ndestination:/topic/x\ntransaction:t\n\n", "COMMIT\ntransaction:t\n\n");
+}
+
 static const struct burst bursts[] = {
 	{ "frames of 1 KB that inflate to 1 MiB", .deflates = true, .make = make_bombs,
 	    .echoes = 20 },
@@ -212,6 +245,10 @@ static const struct burst bursts[] = {
 	    .octets = ARRAYS * STRINGS, .echoes = 2 },
 	{ "bodies of empty strings", .is_body = true, .make = make_body, .last = " 204 ",
 	    .echoes = 1 },
+	{ "SENDs to a topic of many", .is_stomp = true, .make = make_sends,
+	    .last = "receipt-id:LAST", .echoes = 5 },
+	{ "COMMITs of as many SENDs", .is_stomp = true, .make = make_commit,
+	    .last = "receipt-id:LAST", .echoes = 5 },
 };
 
 /* --- clients -------------------------------------------------------------------------------- */
@@ -273,6 +310,19 @@ static void ask_for_websocket(int fd, const char *path, bool deflates)
 	write_all(fd, text, strlen(text));
 }
 
+/* One that sees what all of them send. */
+static void open_stomp(int fd)
+{
+	static const char frames[] = "CONNECT\naccept-version:1.2\n\n\0"
+	                             "SUBSCRIBE\nid:0\ndestination:/topic/x\nreceipt:here\n\n";
+	char out[256];
+
+	ask_for_websocket(fd, "/stomp/websocket", false);
+	read_until(fd, "\r\n\r\n");
+	write_all(fd, out, (size_t)(put_frame(out, 0x81, frames, sizeof(frames)) - out));
+	read_until(fd, "receipt-id:here");
+}
+
 static void open_client(struct client *c, const struct burst *b, unsigned no)
 {
 	char path[64], text[256];
@@ -285,6 +335,10 @@ static void open_client(struct client *c, const struct burst *b, unsigned no)
 		    "POST /echo/000/g%u/xhr HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", no);
 		write_all(c->fd, text, strlen(text));
 		read_until(c->fd, "o\n");
+		return;
+	}
+	if (b && b->is_stomp) {
+		open_stomp(c->fd);
 		return;
 	}
 	snprintf(path, sizeof(path),

@@ -54,7 +54,8 @@
  *
  * Clients: each name is one connection, made when first used, and again when
  * the response before announced its end. Its first use is "a".
- *	client b [@2]         go on as b [to the 2nd address of the server]
+ *	client b [@2]         go on as b [to the 2nd address of the server; @internal: to
+ *	                      where its metrics are]
  *	connect | close | reset | shutdown
  *	                      new connection; close; close by RST; half-close
  *	deadline MS           patience of this client (default 3000)

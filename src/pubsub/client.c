@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "pubsub/pubsub.h"
 
-#define COST_OF_MESSAGE 300 /* nanoseconds, and the octets' own */
+#define LONGEST_WAIT_MS 1000 /* for those who deliver, before it is looked at again */
+#define COST_OF_MESSAGE 300  /* nanoseconds, and the octets' own */
 
 static struct sockjs_client *of(struct stomp_conn *conn)
 {
@@ -75,7 +76,8 @@ static bool is_committing(const struct sockjs_client *c)
 
 static bool is_late(struct stomp_conn *conn)
 {
-	return sockjs_is_late() || held_for(of(conn)) > 0 || is_committing(of(conn));
+	return sockjs_is_late() || held_for(of(conn)) > 0 || is_committing(of(conn)) ||
+	       of(conn)->must_wait;
 }
 
 static void on_error(struct stomp_conn *conn, enum stomp_error why)
@@ -137,6 +139,12 @@ static void settle(struct sockjs_client *c)
 {
 	if (c->conn.state == STOMP_CONN_DECIDING || is_committing(c)) {
 		sockjs_pause(c->session);
+	} else if (c->must_wait) {
+		sockjs_pause(c->session);
+		if (pace_wait(c) < 0)
+			client_fail(c, STOMP_E_INTERNAL, "Out of memory.");
+		else
+			client_arm(c);
 	} else if (held_for(c) > 0) {
 		sockjs_pause(c->session);
 		client_arm(c);
@@ -150,7 +158,7 @@ static void settle(struct sockjs_client *c)
 
 void client_go_on(struct sockjs_client *c)
 {
-	if (!is_committing(c))
+	if (!is_committing(c) && !c->must_wait)
 		stomp_conn_go_on(&c->conn, &c->part->frame);
 	settle(c);
 }
@@ -163,7 +171,7 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
 	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
 	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn) ||
-	    held_for(c) > 0 || is_committing(c))
+	    held_for(c) > 0 || is_committing(c) || c->must_wait)
 		settle(c);
 }
 
@@ -207,6 +215,8 @@ void client_arm(struct sockjs_client *c)
 		return;
 	if (held_for(c) > 0)
 		next = sooner(next, held_for(c));
+	if (c->must_wait)
+		next = sooner(next, LONGEST_WAIT_MS);
 	if (c->is_connected && c->who->expires_at) {
 		uint64_t left = token_left(c);
 
@@ -230,6 +240,10 @@ static void on_timer(struct sockjs_session *s, void *app)
 		return;
 	}
 	client_arm(c);
+	if (c->must_wait && !pace_is_crowded(c->part)) { /* and nobody has called, without memory */
+		pace_forget(c);
+		client_go_on(c);
+	}
 	if (c->extra && c->extra->held_until && held_for(c) == 0) {
 		c->extra->held_until = 0;
 		client_go_on(c);
@@ -249,6 +263,7 @@ struct client_extra *client_extra(struct sockjs_client *c)
 		return NULL;
 	list_init(&e->attributes);
 	list_init(&e->transactions);
+	list_init(&e->waits);
 	e->client = c;
 	return e;
 }
@@ -295,6 +310,7 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 
 void client_free(struct sockjs_client *c)
 {
+	pace_forget(c);
 	stomp_conn_fini(&c->conn);
 	identity_unref(c->who);
 	hooks_forget_attributes(c);

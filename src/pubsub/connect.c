@@ -589,6 +589,7 @@ void connect_leave(struct sockjs_client *c)
 
 	c->is_connected = false;
 	frames_forget(c);
+	pace_forget(c);
 	if (c->member)
 		broker_leave(c->member);
 	c->member = NULL;

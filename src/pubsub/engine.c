@@ -7,6 +7,8 @@
 
 struct step {
 	struct sockjs_broker *broker;
+	struct pubsub_part *from; /* whose publisher must not get too far ahead; NULL: nobody's */
+	size_t cost;
 	struct broker_message *message;
 	broker_step_fn order, deliver;
 };
@@ -39,17 +41,29 @@ static void run_deliver(void *arg)
 
 static void step_done(void *arg)
 {
-	broker_message_unref(((const struct step *)arg)->message);
+	const struct step *s = arg;
+
+	if (s->from)
+		pace_end(s->from, s->cost);
+	broker_message_unref(s->message);
 }
 
 static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
     struct broker_message *m)
 {
 	struct sockjs_broker *b = arg;
-	struct step s = { b, m, order, deliver };
+	struct pubsub_part *from = b->part_count > 1 ? pubsub_here(b) : NULL;
+	size_t cost = published_cost(container_of(m, struct published, base));
+	struct step s = { b, from, cost, m, order, deliver };
+	int err;
 
-	return sockjs_reactor_spread(
+	if (from)
+		pace_begin(from, cost);
+	err = sockjs_reactor_spread(
 	    b->server, owner, run_order, run_deliver, step_done, &s, sizeof(s));
+	if (err < 0 && from)
+		pace_end(from, cost);
+	return err;
 }
 
 struct errand {

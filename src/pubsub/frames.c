@@ -18,6 +18,8 @@ static enum stomp_error publish(struct sockjs_client *c, struct published *p)
 	int err = broker_publish(c->part->broker->topics, &p->base);
 
 	broker_message_unref(&p->base);
+	if (c->is_connected && pace_is_crowded(c->part))
+		c->must_wait = true;
 	return err == -EINVAL ? STOMP_E_BAD_DESTINATION : err < 0 ? STOMP_E_INTERNAL : STOMP_OK;
 }
 

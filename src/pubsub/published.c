@@ -252,6 +252,13 @@ struct bytes published_header(const struct published *p, const char *name)
 	return (struct bytes){ 0 };
 }
 
+size_t published_cost(const struct published *p)
+{
+	const size_t errand = 256;
+
+	return sizeof(*p) + errand + 2 * p->tails[2].n;
+}
+
 struct sockjs_publication published_view(const struct published *p)
 {
 	return (struct sockjs_publication){ .destination = p->base.destination.p,

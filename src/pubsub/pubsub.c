@@ -152,6 +152,7 @@ static int make_parts(struct sockjs_broker *b, char *why, size_t size)
 		map_init(&part->arriving, connect_arrival_key, NULL);
 		list_init(&part->clients);
 		list_init(&part->commits);
+		list_init(&part->waiting);
 		list_init(&part->insiders);
 		stomp_frame_init(&part->frame);
 	}

@@ -11,6 +11,7 @@
  *	connect.c      who it is: handshake, CONNECT, token, takeover
  *	frames.c       what its frames do
  *	transactions.c and which of them wait for a COMMIT
+ *	pace.c         who publishes faster than others deliver
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
  *	user_meter.c   what a user sends, with all its sessions
@@ -75,11 +76,15 @@ struct pubsub_part {
 	struct map arriving;      /* of clients that are about to have one */
 	struct list clients;      /* connected */
 	struct list commits;      /* transactions that are committed, but not published yet */
+	unsigned commits_waiting; /* of them, until it is not crowded any more */
+	struct list waiting;      /* clients that have published too much at a time */
 	struct list insiders;     /* subscriptions from inside */
 	struct stomp_frame frame; /* scratch */
 	struct buf scratch;
 	struct pubsub_counters counters;
-	char apart[64]; /* reactors must not share a cache line here */
+	char apart[64];          /* reactors must not share a cache line here */
+	atomic_size_t under_way; /* octets that were published here, and not yet delivered by all */
+	char apart_too[64];
 };
 
 struct handler {
@@ -143,6 +148,8 @@ struct published *published_from(struct buf *scratch, const struct sockjs_public
 
 /* The first header of this name; p is NULL if there is none. */
 struct bytes published_header(const struct published *p, const char *name);
+/* Octets of memory that it takes while it is under way, about. */
+size_t published_cost(const struct published *p);
 /* As applications see it; valid as long as the message. */
 struct sockjs_publication published_view(const struct published *p);
 
@@ -209,6 +216,7 @@ struct sockjs_client {
 	bool is_connected;   /* and was announced */
 	bool goes_on;        /* a call to go on is under way */
 	bool is_deciding;    /* the application is asked who it is */
+	bool must_wait;      /* it has published more than others can deliver */
 	uint8_t token_error; /* of a token in the handshake: why it is not good */
 };
 
@@ -223,6 +231,7 @@ struct client_extra {
 	uint64_t arrival;
 	bool is_arriving;
 	struct list attributes, transactions;
+	struct list waits;              /* part->waiting, while it has to */
 	struct transaction *committing; /* that its next frames wait for; or NULL */
 	struct quota_row *quota;        /* of its user */
 	struct user_meter *meter;       /* likewise */
@@ -259,6 +268,14 @@ enum stomp_error frames_take(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why);
 void frames_forget(struct sockjs_client *c);
 
+/* pace.c: octets of messages under way; pace_end() in any thread */
+void pace_begin(struct pubsub_part *part, size_t octets);
+void pace_end(struct pubsub_part *part, size_t octets);
+bool pace_is_crowded(struct pubsub_part *part);
+/* Calls client_go_on() when it is not any more. 0 or -ENOMEM. */
+int pace_wait(struct sockjs_client *c);
+void pace_forget(struct sockjs_client *c);
+
 /* transactions.c */
 struct transaction *transaction_find(const struct sockjs_client *c, struct bytes name);
 enum stomp_error transaction_begin(
@@ -270,6 +287,8 @@ enum stomp_error transaction_abort(
 /* A reference to the message goes over. */
 enum stomp_error transaction_hold(
     struct sockjs_client *c, struct transaction *t, struct published *p);
+/* Those that are committed, when it is not crowded any more. */
+void transactions_go_on(struct pubsub_part *part);
 void transactions_forget(struct sockjs_client *c);
 void transactions_forget_commits(struct pubsub_part *part);
 

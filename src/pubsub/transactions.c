@@ -109,7 +109,7 @@ static bool publish_some(struct sockjs_broker *b, struct transaction *t)
 		if (broker_publish(b->topics, &h->message->base) < 0)
 			pubsub_here(b)->counters.dropped[DROP_NO_MEMORY]++;
 		held_free(h);
-		if (sockjs_is_late())
+		if (sockjs_is_late() || pace_is_crowded(pubsub_here(b)))
 			break;
 	}
 	return list_empty(&t->held);
@@ -149,6 +149,10 @@ static void run_commits(void *arg)
 	struct list *first = list_first(&part->commits);
 	struct transaction *t = container_of(first, struct transaction, node);
 
+	if (pace_is_crowded(part)) {
+		part->commits_waiting++;
+		return;
+	}
 	list_remove(first);
 	list_append(&part->commits, first);
 	if (!publish_some(part->broker, t)) {
@@ -157,6 +161,12 @@ static void run_commits(void *arg)
 		publish_all(part->broker, t); /* without memory for better */
 	}
 	committed(t);
+}
+
+void transactions_go_on(struct pubsub_part *part)
+{
+	while (part->commits_waiting > 0 && call_for_commits(part) == 0)
+		part->commits_waiting--;
 }
 
 /* What is left is the part's, so that it goes on whatever becomes of the client, whose next frames

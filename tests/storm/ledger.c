@@ -158,7 +158,7 @@ static const char *read_place(struct note *m, const char *place, size_t n)
 		return "a message without an id";
 	memcpy(text, place, n);
 	text[n] = '\0';
-	if (sscanf(text, "%llx-%u-%llu", &epoch, &owner, &sequence) != 3 || sequence == 0)
+	if (sscanf(text, "%llx-%x-%llx", &epoch, &owner, &sequence) != 3 || sequence == 0)
 		return "a message with a strange id";
 	if (m->sequence && (m->sequence != sequence || m->owner != owner))
 		return "a message with another id than at others";

@@ -83,6 +83,10 @@ void do_client(const char *rest)
 	if (*rest != '@')
 		return;
 	rest++;
+	if (strcmp(rest, "internal") == 0) {
+		player.now->address = &player.server->internal;
+		return;
+	}
 	n = number(&rest);
 	if (n < 1 || n > player.server->addresses)
 		fail("the server listens on %d addresses only", player.server->addresses);

@@ -1,0 +1,84 @@
+/*
+ * pubsub/pace.c - how far publishers may be ahead of the reactors that deliver.
+ *
+ * To publish takes a microsecond, to deliver to thousands a thousand times as long, and in another
+ * reactor, whose mail would grow without end. So the octets that a reactor's publishers have under
+ * way are counted until the last reactor is done with them; beyond a bound they wait, and go on
+ * when half of it is delivered. In the same reactor nobody can be ahead.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+#define UNDER_WAY_MOST (4u << 20)
+#define UNDER_WAY_LOW  (UNDER_WAY_MOST / 2)
+
+bool pace_is_crowded(struct pubsub_part *part)
+{
+	return atomic_load_explicit(&part->under_way, memory_order_relaxed) >= UNDER_WAY_MOST;
+}
+
+void pace_begin(struct pubsub_part *part, size_t octets)
+{
+	atomic_fetch_add_explicit(&part->under_way, octets, memory_order_relaxed);
+}
+
+static void call_for_relief(struct pubsub_part *part);
+
+/* In the part's reactor. Whoever goes on may make it crowded again, and then waits again, behind
+ * the others. */
+static void relieve(void *arg)
+{
+	struct pubsub_part *part = *(struct pubsub_part **)arg;
+	struct list *first;
+
+	transactions_go_on(part);
+	while ((first = list_first(&part->waiting)) != NULL && !pace_is_crowded(part)) {
+		struct client_extra *e = container_of(first, struct client_extra, waits);
+
+		if (sockjs_is_late()) {
+			call_for_relief(part);
+			return;
+		}
+		list_remove(first);
+		e->client->must_wait = false;
+		client_go_on(e->client);
+	}
+}
+
+static void call_for_relief(struct pubsub_part *part)
+{
+	struct sockjs_broker *b = part->broker;
+
+	/* Without memory for it they go on when their timers say so */
+	(void)sockjs_reactor_call(b->server, (unsigned)(part - b->parts), relieve, NULL, &part,
+	    sizeof(struct pubsub_part *));
+}
+
+void pace_end(struct pubsub_part *part, size_t octets)
+{
+	size_t before = atomic_fetch_sub_explicit(&part->under_way, octets, memory_order_relaxed);
+	bool crossed = before > UNDER_WAY_LOW && before - octets <= UNDER_WAY_LOW;
+
+	if (crossed && sockjs_reactor(part->broker->server) >= 0)
+		call_for_relief(part);
+}
+
+int pace_wait(struct sockjs_client *c)
+{
+	struct client_extra *e = client_extra(c);
+
+	if (!e)
+		return -ENOMEM;
+	if (list_empty(&e->waits))
+		list_append(&c->part->waiting, &e->waits);
+	return 0;
+}
+
+void pace_forget(struct sockjs_client *c)
+{
+	c->must_wait = false;
+	if (c->extra)
+		list_remove(&c->extra->waits);
+}
