@@ -74,8 +74,9 @@ struct broker_fan {
 	void *slots[24];
 };
 
-/* TAKEN_AND_FULL: but no more until broker_more(). */
-enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_GONE };
+/* TAKEN_AND_FULL: but no more until broker_more(). REFUSED: it can never take this one, others may.
+ */
+enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_REFUSED, BROKER_GONE };
 
 struct broker_ops {
 	/* One message for one subscription. `receiver` and `label` are what broker_subscribe() was
@@ -128,6 +129,7 @@ struct broker_limits {
 	size_t max_queues;         /* in each part */
 	size_t max_queue_messages; /* of one, waiting and unacknowledged */
 	size_t max_queue_bytes;
+	size_t max_queues_bytes;   /* of all of a part */
 	uint64_t queue_expires_ms; /* 0: a message waits for ever */
 	unsigned max_deliveries;   /* after so many it is given up */
 	/* In the owner's part; `m` is borrowed, and something else may be published. NULL: it is

@@ -212,6 +212,12 @@ void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *
 	if (c->ack != BROKER_AUTO && add_pending(c, sequence) < 0)
 		return; /* likewise in the end */
 	taken = hand_over(part, c, mail);
+	if (taken == BROKER_REFUSED) {
+		if (c->ack != BROKER_AUTO)
+			c->count--; /* it was the last */
+		post(c, QUEUE_NACK, sequence, 0, true);
+		return;
+	}
 	if (c->ack != BROKER_AUTO || taken == BROKER_GONE)
 		return;
 	c->owed += taken == BROKER_TAKEN_AND_FULL;
@@ -221,9 +227,9 @@ void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *
 void broker_more(struct broker_subscription *s)
 {
 	struct broker_consumer *c = of(s);
-	uint32_t owed = c->owed;
+	uint32_t owed = s->is_consumer ? c->owed : 0;
 
-	if (!s->is_consumer || owed == 0)
+	if (owed == 0)
 		return;
 	c->owed = 0;
 	post(c, QUEUE_CREDIT, 0, owed, false);

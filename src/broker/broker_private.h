@@ -43,6 +43,7 @@ struct broker_part {
 	struct map in_flight; /* and what these have not acknowledged: broker_queue.c */
 	struct map consumers; /* that are members of this part: broker_consumer.c */
 	uint64_t last_consumer;
+	size_t queued_octets;
 	struct broker_counters counters;
 };
 

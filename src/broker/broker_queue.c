@@ -132,6 +132,7 @@ static void forget(struct queue *q, struct queued *e)
 	list_remove(&e->node);
 	q->count--;
 	q->octets -= e->cost;
+	q->part->queued_octets -= e->cost;
 	q->part->counters.queued--;
 	broker_message_unref(e->message);
 	mem_free(e);
@@ -262,7 +263,9 @@ static bool has_room(const struct queue *q, size_t cost)
 {
 	const struct broker_limits *limits = &q->part->broker->limits;
 
-	return q->count < limits->max_queue_messages && q->octets + cost <= limits->max_queue_bytes;
+	return q->count < limits->max_queue_messages &&
+	       q->octets + cost <= limits->max_queue_bytes &&
+	       q->part->queued_octets + cost <= limits->max_queues_bytes;
 }
 
 static struct queued *queued_new(struct queue *q, struct broker_message *m, size_t cost)
@@ -277,6 +280,7 @@ static struct queued *queued_new(struct queue *q, struct broker_message *m, size
 	e->cost = cost;
 	q->count++;
 	q->octets += cost;
+	q->part->queued_octets += cost;
 	q->part->counters.queued++;
 	list_append(&q->waiting, &e->node);
 	return e;

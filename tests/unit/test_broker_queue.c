@@ -234,6 +234,7 @@ static void setup(void)
 	limits = (struct broker_limits){ .max_queues = 100,
 		.max_queue_messages = 1000,
 		.max_queue_bytes = 1000000,
+		.max_queues_bytes = 10000000,
 		.max_deliveries = 3,
 		.died = on_died };
 	start(1);
