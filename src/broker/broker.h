@@ -53,6 +53,7 @@ struct broker_message {
 	uint64_t sequence;           /* there, from 1 on */
 	struct bytes destination;    /* as it was published; the publisher keeps it */
 	size_t octets;               /* that it takes; the publisher says it, for queues */
+	bool lasts;                  /* it waits in a queue for ever */
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
 	/* Of a queue, in its owner's part: 0: it has taken the message; -ENOSPC: it is full. May be

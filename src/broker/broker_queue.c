@@ -276,7 +276,7 @@ static struct queued *queued_new(struct queue *q, struct broker_message *m, size
 	if (!e)
 		return NULL;
 	e->message = broker_message_ref(m);
-	e->expires_at = expires ? clock_now() + expires : 0;
+	e->expires_at = expires && !m->lasts ? clock_now() + expires : 0;
 	e->cost = cost;
 	q->count++;
 	q->octets += cost;

@@ -291,6 +291,7 @@ void queues_on_death(
 	struct published *p = container_of(m, struct published, base);
 	struct sockjs_header headers[STOMP_HEADERS_MAX];
 	struct sockjs_publication letter = { b->dead_letters, headers, 0, p->body.p, p->body.n };
+	struct published *dead;
 	char count[16];
 
 	if (!b->dead_letters || strcmp(p->base.destination.p, b->dead_letters) == 0)
@@ -303,5 +304,10 @@ void queues_on_death(
 	headers[letter.header_count++] = (struct sockjs_header){ "delivery-count", count };
 	for (size_t i = 1; i < p->header_count && letter.header_count < STOMP_HEADERS_MAX; i++)
 		headers[letter.header_count++] = p->headers[i];
-	sockjs_broker_publish(b, &letter);
+	dead = published_from(&pubsub_here(b)->scratch, &letter);
+	if (!dead)
+		return;
+	dead->base.lasts = true; /* it has died once */
+	broker_publish(b->topics, &dead->base);
+	broker_message_unref(&dead->base);
 }
