@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "broker/broker_name.h"
 #include "broker/broker_private.h"
+#include "broker/broker_queue.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -24,6 +25,8 @@ static void part_free(struct broker_part *part)
 		next = kind->next;
 		mem_free(kind);
 	}
+	broker_queues_fini(part);
+	broker_consumers_fini(part);
 	broker_trie_fini(&part->trie);
 	broker_part_fini_members(part);
 	mem_free(part);
@@ -38,6 +41,8 @@ static struct broker_part *part_new(struct broker *b, unsigned index)
 	part->broker = b;
 	part->index = index;
 	broker_part_init_members(part);
+	broker_queues_init(part);
+	broker_consumers_init(part);
 	if (broker_trie_init(&part->trie, b->separator) < 0) {
 		part_free(part);
 		return NULL;
@@ -272,6 +277,20 @@ static bool is_busy_here(const struct broker *b)
 	return here >= 0 && b->parts[here]->busy;
 }
 
+static int publish_to_queue(struct broker *b, struct broker_message *m)
+{
+	struct consumer_name nobody = { 0 };
+	struct queue_mail *mail;
+
+	m->owner = broker_queue_owner(b, m->destination);
+	mail = queue_mail_new(b, m->owner, QUEUE_PUT, nobody, (struct bytes){ 0 });
+	if (!mail)
+		return -ENOMEM;
+	mail->message = broker_message_ref(m);
+	queue_mail_post(mail);
+	return 0;
+}
+
 int broker_publish(struct broker *b, struct broker_message *m)
 {
 	int err = prepare(b, m);
@@ -279,6 +298,8 @@ int broker_publish(struct broker *b, struct broker_message *m)
 	assert(!is_busy_here(b));
 	if (err < 0)
 		return err;
+	if (broker_is_queue(b, m->destination))
+		return publish_to_queue(b, m);
 	m->owner = owner_of(b, m);
 	err = b->engine.spread(b->engine.arg, m->owner, order, deliver, broker_message_ref(m));
 	if (err < 0) {

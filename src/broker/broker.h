@@ -9,6 +9,9 @@
  * is the engine's affair (struct broker_engine), how a message comes to a subscriber is the
  * subscriber's (struct broker_ops).
  *
+ * A queue gives each message to one consumer. It lives in its owner's part alone, where messages
+ * wait; consumers elsewhere are reached by what parts post to each other.
+ *
  * Destinations are paths: "/topic/prices/eur". In a pattern, "*" stands for one segment and "**",
  * at the end, for any number of them, none included. With another separator ("." on request) the
  * part behind the first segment is split at that: "/topic/prices.eur". What begins with "/user/" is
@@ -49,8 +52,13 @@ struct broker_message {
 	uint32_t owner;              /* the part that gives it its place */
 	uint64_t sequence;           /* there, from 1 on */
 	struct bytes destination;    /* as it was published; the publisher keeps it */
+	size_t octets;               /* that it takes; the publisher says it, for queues */
+	bool lasts;                  /* it waits in a queue for ever */
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
+	/* Of a queue, in its owner's part: 0: it has taken the message; -ENOSPC: it is full. May be
+	 * NULL. */
+	void (*settled)(struct broker_message *m, int verdict);
 	void (*free)(struct broker_message *m);
 };
 
@@ -67,6 +75,10 @@ struct broker_fan {
 	void *slots[24];
 };
 
+/* TAKEN_AND_FULL: but no more until broker_more(). REFUSED: it can never take this one, others may.
+ */
+enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_REFUSED, BROKER_GONE };
+
 struct broker_ops {
 	/* One message for one subscription. `receiver` and `label` are what broker_subscribe() was
 	 * given: nothing else is touched for a delivery. `fan` is the same for all deliveries of
@@ -75,6 +87,11 @@ struct broker_ops {
 	 * asserted): what follows from a message is done later. */
 	void (*deliver)(
 	    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan);
+	/* A message of a queue, for this consumer alone; `deliveries` is how often it was delivered
+	 * before. BROKER_GONE: it has not taken it, and is about to leave. NULL: no consumer has
+	 * these ops. The same holds as for deliver(). */
+	enum broker_taken (*take)(
+	    void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries);
 	/* After the last delivery of a message in this part that has used `fan`; may be NULL. */
 	void (*fanned)(struct broker_message *m, struct broker_fan *fan);
 };
@@ -95,15 +112,32 @@ struct broker_engine {
 	 * thread. 0 or -ENOMEM (and `m` is still the caller's). */
 	int (*spread)(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
 	    struct broker_message *m);
-	/* Runs fn(arg2) in the reactor of that part, in order with what else was posted there. */
-	int (*post)(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2);
+	/* Runs fn(arg2) in the reactor of that part, in order with what else was posted there from
+	 * this thread; or drop(arg2), if the server ends before. */
+	int (*post)(
+	    void *arg, unsigned part, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
 	void *arg;
 };
 
 /* --- life ------------------------------------------------------------------ */
 
+/* Why a queue gives a message up. */
+enum broker_death { BROKER_EXPIRED, BROKER_REJECTED };
+
 struct broker_limits {
 	size_t max_subscriptions; /* of one member; 0: no limit */
+	/* Of queues, "/queue/..."; all 0: there are none, and those are topics */
+	size_t max_queues;         /* in each part */
+	size_t max_queue_messages; /* of one, waiting and unacknowledged */
+	size_t max_queue_bytes;
+	size_t max_queues_bytes;   /* of all of a part */
+	uint64_t queue_expires_ms; /* 0: a message waits for ever */
+	unsigned max_deliveries;   /* after so many it is given up */
+	/* In the owner's part; `m` is borrowed, and something else may be published. NULL: it is
+	 * dropped */
+	void (*died)(
+	    void *arg, struct broker_message *m, enum broker_death why, unsigned deliveries);
+	void *arg;
 };
 
 /* The engine is copied. `separator` is '/' or another plain character. NULL when memory is out. */
@@ -147,6 +181,28 @@ void broker_unsubscribe(struct broker_subscription *s);
 /* The pattern, as it was given; as long as the subscription. */
 struct bytes broker_subscription_pattern(const struct broker_subscription *s);
 
+/* --- queues -------------------------------------------------------------------- */
+
+enum broker_ack {
+	BROKER_AUTO,       /* a message is acknowledged as it is taken */
+	BROKER_CUMULATIVE, /* with it all that the consumer got before */
+	BROKER_INDIVIDUAL,
+};
+
+/* Whether it is a queue's name, and there are queues. */
+bool broker_is_queue(const struct broker *b, struct bytes destination);
+/* Becomes a consumer of a queue: gets at most `prefetch` messages that it has not acknowledged. As
+ * broker_subscribe(); broker_unsubscribe() and broker_leave() end it, and what it has not
+ * acknowledged goes to others, before what waits. */
+int broker_consume(struct broker_member *m, struct bytes queue, void *receiver, uintptr_t label,
+    enum broker_ack ack, unsigned prefetch, struct broker_subscription **out);
+/* A consumer with BROKER_AUTO that was full may get messages again. */
+void broker_more(struct broker_subscription *s);
+/* Whether it has got this message, of its queue's owner, and not yet acknowledged it. */
+bool broker_has_pending(const struct broker_subscription *s, uint32_t owner, uint64_t sequence);
+/* Acknowledges it, or (`good` false) gives it back; what the consumer's mode adds to it, too. */
+void broker_acknowledge(struct broker_subscription *s, uint64_t sequence, bool good);
+
 /* --- publishing -------------------------------------------------------------- */
 
 /* Publishes m->destination's message; takes a reference of its own. From any thread. 0; -EINVAL: no
@@ -169,7 +225,9 @@ struct broker_counters {
 	uint64_t members, users, subscriptions, nodes; /* now */
 	uint64_t published;                            /* ordered here */
 	uint64_t delivered;
-	uint64_t unheard; /* published, and nobody here had subscribed */
+	uint64_t unheard;        /* published, and nobody here had subscribed */
+	uint64_t queues, queued; /* that are here now, and messages in them, delivered or not */
+	uint64_t redelivered, expired, rejected;
 };
 const struct broker_counters *broker_counters(const struct broker_part *part);
 

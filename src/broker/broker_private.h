@@ -2,7 +2,7 @@
  * broker/broker_private.h - what the files of the broker share; for them alone.
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
- * there), broker_subscribe.c (what they have subscribed), broker.c (publishing).
+ * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c.
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
@@ -35,9 +35,15 @@ struct broker_part {
 	bool busy; /* delivering, or walking over members: nobody may change anything */
 	struct broker_kind *kinds;
 	struct broker_trie trie;
-	struct map sessions; /* of members */
-	struct map users;    /* of broker_user */
-	uint64_t sequence;   /* the last that was given */
+	struct map sessions;  /* of members */
+	struct map users;     /* of broker_user */
+	uint64_t sequence;    /* the last that was given */
+	struct map queues;    /* that this part owns, */
+	struct map remote;    /* their consumers, wherever those are, */
+	struct map in_flight; /* and what these have not acknowledged: broker_queue.c */
+	struct map consumers; /* that are members of this part: broker_consumer.c */
+	uint64_t last_consumer;
+	size_t queued_octets;
 	struct broker_counters counters;
 };
 
@@ -73,6 +79,7 @@ struct broker_subscription {
 	struct broker_member *member;
 	struct broker_audience *audience; /* NULL: it is private */
 	uint32_t index;                   /* there */
+	bool is_consumer;                 /* of a queue: broker_consumer.c */
 };
 
 /* A subscription of "/user/rest": nobody but its member knows of it. */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "broker/broker_name.h"
 #include "broker/broker_private.h"
+#include "broker/broker_queue.h"
 
 /* --- audiences ----------------------------------------------------------- */
 
@@ -191,7 +192,9 @@ void broker_unsubscribe(struct broker_subscription *s)
 	list_remove(&s->of_member);
 	s->member->count--;
 	part->counters.subscriptions--;
-	if (s->audience) {
+	if (s->is_consumer) {
+		broker_consumer_end(s);
+	} else if (s->audience) {
 		withdraw(part, s);
 		mem_free(s);
 	} else {
@@ -203,6 +206,8 @@ struct bytes broker_subscription_pattern(const struct broker_subscription *s)
 {
 	const struct broker_own *own;
 
+	if (s->is_consumer)
+		return broker_consumer_queue(s);
 	if (s->audience)
 		return (struct bytes){ s->audience->pattern, s->audience->pattern_len };
 	own = container_of(s, struct broker_own, base);

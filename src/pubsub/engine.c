@@ -68,22 +68,33 @@ static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_f
 
 struct errand {
 	void (*fn)(void *arg);
-	void *arg;
+	void (*drop)(void *arg);
+	void *arg; /* NULL: it was run */
 };
 
 static void run_errand(void *arg)
 {
-	const struct errand *e = arg;
+	struct errand *e = arg;
 
 	e->fn(e->arg);
+	e->arg = NULL;
 }
 
-static int post(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2)
+static void errand_done(void *arg)
 {
-	struct errand e = { fn, arg2 };
+	struct errand *e = arg;
+
+	if (e->arg)
+		e->drop(e->arg);
+}
+
+static int post(
+    void *arg, unsigned part, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2)
+{
+	struct errand e = { fn, drop, arg2 };
 
 	return sockjs_reactor_call(
-	    ((struct sockjs_broker *)arg)->server, part, run_errand, NULL, &e, sizeof(e));
+	    ((struct sockjs_broker *)arg)->server, part, run_errand, errand_done, &e, sizeof(e));
 }
 
 void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)

@@ -116,8 +116,15 @@ static int add_ids(struct buf *out, const struct label *l, const struct pubsub_p
 	return err || !has_flag(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);
 }
 
-static struct sockjs_prepared *make_frame(
-    struct pubsub_part *part, const struct label *l, const struct published *p)
+static int add_redelivery(struct buf *out, unsigned deliveries)
+{
+	if (deliveries == 0)
+		return 0;
+	return buf_printf(out, "redelivered:true\ndelivery-count:%u\n", deliveries + 1);
+}
+
+struct sockjs_prepared *fan_make_frame(
+    struct pubsub_part *part, const struct label *l, const struct published *p, unsigned deliveries)
 {
 	struct buf *out = &part->scratch;
 	struct bytes tail = p->tails[(uint8_t)l->key[0] - STOMP_1_0];
@@ -130,6 +137,8 @@ static struct sockjs_prepared *make_frame(
 		err = buf_add(out, l->key + 2, l->key_len - 2u);
 	if (err == 0)
 		err = add_ids(out, l, part, &p->base);
+	if (err == 0)
+		err = add_redelivery(out, deliveries);
 	if (err == 0)
 		err = buf_add(out, tail.p, tail.n);
 	if (err < 0)
@@ -152,7 +161,7 @@ static struct sockjs_prepared *frame_for(struct pubsub_part *part, const struct 
 		i++;
 	if (i < FRAMES && fan->slots[2 * i])
 		return fan->slots[2 * i + 1];
-	frame = make_frame(part, l, p);
+	frame = fan_make_frame(part, l, p, 0);
 	if (!frame)
 		return NULL;
 	if (i == FRAMES) { /* so many are unlike each other that it does not matter which goes */
@@ -221,7 +230,7 @@ static void send_intercepted(struct sockjs_client *c, const struct label *l, str
 	if (own) {
 		own->base.owner = p->base.owner;
 		own->base.sequence = p->base.sequence;
-		frame = make_frame(c->part, l, own);
+		frame = fan_make_frame(c->part, l, own, 0);
 		broker_message_unref(&own->base);
 	}
 	count_sent(c->part, c->session, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
@@ -271,7 +280,7 @@ static void deliver(
 		send_to(conflated->client->session, l, p, fan);
 }
 
-const struct broker_ops pubsub_ops = { .deliver = deliver, .fanned = fanned };
+const struct broker_ops pubsub_ops = { .deliver = deliver, .take = queues_take, .fanned = fanned };
 
 static void send_latest(struct conflated *s)
 {
@@ -287,7 +296,9 @@ static void send_latest(struct conflated *s)
 void fan_go_on(struct sockjs_client *c)
 {
 	c->is_full = false;
-	for (struct subscription *s = c->subscriptions; s && !c->is_full; s = s->next)
+	for (struct subscription *s = c->subscriptions; s && !c->is_full; s = s->next) {
 		if (s->conflated && s->conflated->latest)
 			send_latest(s->conflated);
+		broker_more(s->topic);
+	}
 }

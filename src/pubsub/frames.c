@@ -1,7 +1,6 @@
 /*
  * pubsub/frames.c - what the frames of a client do, once it is connected: SEND, SUBSCRIBE and
- * UNSUBSCRIBE; transactions.c has the others. Topics need no acknowledgement:
- * ACK and NACK are taken and mean nothing.
+ * UNSUBSCRIBE; queues.c and transactions.c have the others.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,9 +12,14 @@
 
 /* --- SEND ------------------------------------------------------------------------ */
 
-static enum stomp_error publish(struct sockjs_client *c, struct published *p)
+static enum stomp_error publish(
+    struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
 {
-	int err = broker_publish(c->part->broker->topics, &p->base);
+	int err;
+
+	if (broker_is_queue(c->part->broker->topics, p->base.destination))
+		return queues_send(c, p, f);
+	err = broker_publish(c->part->broker->topics, &p->base);
 
 	broker_message_unref(&p->base);
 	if (c->is_connected && pace_is_crowded(c->part))
@@ -56,8 +60,8 @@ static enum stomp_error hand_over(
 }
 
 /* Takes the reference to `p`. */
-static enum stomp_error route(
-    struct sockjs_client *c, struct published *p, struct transaction *t, const char **why)
+static enum stomp_error route(struct sockjs_client *c, struct published *p, struct transaction *t,
+    const struct stomp_frame *f, const char **why)
 {
 	struct sockjs_broker *b = c->part->broker;
 	enum stomp_error err = intercept(c, &p);
@@ -66,7 +70,7 @@ static enum stomp_error route(
 	if (err == STOMP_OK && handler)
 		err = hand_over(c, handler, p);
 	else if (err == STOMP_OK && !t)
-		return publish(c, p); /* the interceptor's destination is looked at there */
+		return publish(c, p, f); /* the interceptor's destination is looked at there */
 	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
 		err = STOMP_E_BAD_DESTINATION;
 	else if (err == STOMP_OK && (err = transaction_hold(c, t, p)) == STOMP_OK)
@@ -87,7 +91,7 @@ static bool begins_with(struct bytes b, const char *prefix)
 static bool is_known_kind(const struct sockjs_broker *b, struct bytes destination)
 {
 	return begins_with(destination, "/topic/") || begins_with(destination, "/user/") ||
-	       hooks_handler(b, destination);
+	       begins_with(destination, "/queue/") || hooks_handler(b, destination);
 }
 
 /* Whether a client may have anything to do with a destination. */
@@ -113,7 +117,7 @@ static enum stomp_error check_destination(
 		return STOMP_E_FORBIDDEN;
 	}
 	if (!is_known_kind(b, destination)) {
-		*why = "Destinations here begin with /topic/ or /user/.";
+		*why = "Destinations here begin with /topic/, /queue/ or /user/.";
 		return STOMP_E_NO_DESTINATION;
 	}
 	return STOMP_OK;
@@ -143,7 +147,7 @@ static enum stomp_error take_send(
 	if (!p)
 		return STOMP_E_INTERNAL;
 	c->part->counters.messages_in++;
-	return route(c, p, t, why);
+	return route(c, p, t, f, why);
 }
 
 /* --- SUBSCRIBE and UNSUBSCRIBE ----------------------------------------------------- */
@@ -212,11 +216,13 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 }
 
 /* From here on messages may come. */
-static int connect_subscription(
-    struct sockjs_client *c, struct subscription *s, unsigned flags, struct bytes destination)
+static int connect_subscription(struct sockjs_client *c, struct subscription *s,
+    const struct stomp_frame *f, unsigned flags, struct bytes destination)
 {
 	void *receiver = c->session;
 
+	if (broker_is_queue(c->part->broker->topics, destination))
+		return queues_consume(c, f, destination, s->label, &s->topic);
 	if (flags & LABEL_CONFLATED) {
 		receiver = s->conflated = mem_zalloc(sizeof(*s->conflated));
 		if (!receiver)
@@ -237,7 +243,7 @@ static enum stomp_error add_subscription(
 		s->label = label_get(
 		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
 	if (s && s->label)
-		err = connect_subscription(c, s, flags, destination);
+		err = connect_subscription(c, s, f, flags, destination);
 	if (err == 0)
 		return STOMP_OK;
 	if (s)
@@ -333,18 +339,6 @@ static enum stomp_error take_unsubscribe(
 
 /* --- all of them ----------------------------------------------------------------------- */
 
-static enum stomp_error take_ack(
-    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
-{
-	struct bytes in = stomp_header_get(f, "transaction");
-
-	if (in.p && !transaction_find(c, in)) {
-		*why = "No transaction of this name has begun.";
-		return STOMP_E_NO_TRANSACTION;
-	}
-	return STOMP_OK;
-}
-
 enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
 	switch (f->command) {
@@ -356,7 +350,7 @@ enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *
 		return take_unsubscribe(c, f, why);
 	case STOMP_ACK:
 	case STOMP_NACK:
-		return take_ack(c, f, why);
+		return queues_answer(c, f, why);
 	case STOMP_BEGIN:
 		return transaction_begin(c, f, why);
 	case STOMP_COMMIT:

@@ -78,7 +78,28 @@ static void deliver_inside(
 	s->fn(&view, s->arg);
 }
 
-static const struct broker_ops inside_ops = { .deliver = deliver_inside };
+static enum broker_taken take_inside(
+    void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries)
+{
+	(void)deliveries;
+	deliver_inside(receiver, label, m, NULL);
+	return BROKER_TAKEN;
+}
+
+static const struct broker_ops inside_ops = { .deliver = deliver_inside, .take = take_inside };
+
+static int subscribe_inside(
+    struct sockjs_broker *b, struct sockjs_subscription *s, const char *pattern)
+{
+	struct broker_subscription *topic;
+
+	if (!s->member)
+		return -ENOMEM;
+	if (broker_is_queue(b->topics, bytes_of(pattern)))
+		return broker_consume(
+		    s->member, bytes_of(pattern), s, 0, BROKER_AUTO, b->prefetch, &topic);
+	return broker_subscribe(s->member, bytes_of(pattern), s, 0, &topic);
+}
 
 /* Before the server runs all parts are this thread's. */
 static struct pubsub_part *part_for_me(struct sockjs_broker *b)
@@ -93,7 +114,6 @@ int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
     struct sockjs_subscription **out)
 {
 	struct pubsub_part *part = part_for_me(b);
-	struct broker_subscription *topic;
 	struct sockjs_subscription *s;
 	int err;
 
@@ -106,7 +126,7 @@ int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
 	s->fn = fn;
 	s->arg = arg;
 	s->member = pubsub_join(part, &inside_ops, (struct bytes){ 0 });
-	err = s->member ? broker_subscribe(s->member, bytes_of(pattern), s, 0, &topic) : -ENOMEM;
+	err = subscribe_inside(b, s, pattern);
 	if (err < 0) {
 		sockjs_broker_unsubscribe(s);
 		return err;

@@ -118,7 +118,11 @@ static int encode_all(struct buf *scratch, const struct source *from, size_t end
 
 static void published_free(struct broker_message *m)
 {
-	mem_free(container_of(m, struct published, base));
+	struct published *p = container_of(m, struct published, base);
+
+	if (p->sender)
+		queues_forget_sender(p);
+	mem_free(p);
 }
 
 /* Copies a text with a NUL behind it. */
@@ -225,6 +229,7 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
 	put_headers(p, &at, &from);
 	broker_message_init(
 	    &p->base, (struct bytes){ put(&at, destination), destination.n }, published_free);
+	p->base.octets = sizeof(*p) + 2 * buf_len(scratch); /* about */
 	put_tails(p, at, scratch, ends);
 	p->body = body_in_tail(p, body.n);
 	p->is_binary = !utf8_is_valid_wide(p->tails[2].p, p->tails[2].n, &surrogates);

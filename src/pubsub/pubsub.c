@@ -33,6 +33,7 @@ static void read_settings(struct sockjs_broker *b, const struct stomp_options *o
 	b->max_subscriptions = (size_t)o->max_subscriptions;
 	b->max_transactions = (size_t)o->max_transactions;
 	b->max_transaction_bytes = (size_t)o->max_transaction_bytes;
+	b->prefetch = (unsigned)o->prefetch;
 }
 
 /* Sentences about a value begin with its path in there. */
@@ -103,7 +104,8 @@ static int read_limits(
 	    !(b->failures =
 	            failures_new((unsigned)o->max_failures_per_minute, FAILURES_REMEMBERED)))
 		return no_memory(why, size);
-	if ((o->user_header && !(b->user_header = mem_strdup(o->user_header))) ||
+	if ((o->dead_letters && !(b->dead_letters = mem_strdup(o->dead_letters))) ||
+	    (o->user_header && !(b->user_header = mem_strdup(o->user_header))) ||
 	    (o->token_query && !(b->token_query = mem_strdup(o->token_query))))
 		return no_memory(why, size);
 	return 0;
@@ -132,9 +134,25 @@ static int read_conflated(
 
 /* --- parts ------------------------------------------------------------------------ */
 
-static int make_parts(struct sockjs_broker *b, char *why, size_t size)
+static struct broker_limits queue_limits(struct sockjs_broker *b, const struct stomp_options *o)
 {
-	struct broker_limits limits = { 0 };
+	struct broker_limits limits = { .died = queues_on_death, .arg = b };
+
+	if (strcmp(o->queues, "topics") == 0)
+		return limits;
+	limits.max_queues = (size_t)o->max_queues;
+	limits.max_queue_messages = (size_t)o->queue_max_messages;
+	limits.max_queue_bytes = (size_t)o->queue_max_bytes;
+	limits.max_queues_bytes = (size_t)o->queues_max_bytes / sockjs_reactors(b->server);
+	limits.queue_expires_ms = o->queue_expires_ms;
+	limits.max_deliveries = (unsigned)o->max_deliveries;
+	return limits;
+}
+
+static int make_parts(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	struct broker_limits limits = queue_limits(b, o);
 
 	pubsub_engine_init(&b->engine, b);
 	b->part_count = b->engine.parts;
@@ -192,7 +210,7 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 	int err;
 
 	read_settings(b, o);
-	err = make_parts(b, why, size);
+	err = make_parts(b, o, why, size);
 	if (err == 0)
 		err = read_access(b, o, why, size);
 	if (err == 0)
@@ -263,6 +281,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 		mem_free(*p);
 	mem_free(b->conflated);
 	mem_free(b->user_header);
+	mem_free(b->dead_letters);
 	mem_free(b->token_query);
 	free_parts(b);
 	broker_free(b->topics);
@@ -307,5 +326,15 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	    "Messages to subscribers.", NULL, NULL, n->messages_out);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_published_total",
 	    "Messages published, by clients and applications.", NULL, NULL, topics->published);
+	sockjs_metric(
+	    m, SOCKJS_GAUGE, "sockjs_stomp_queues", "Queues now.", NULL, NULL, topics->queues);
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_queued_messages",
+	    "Messages in queues now, waiting or not yet acknowledged.", NULL, NULL, topics->queued);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_redelivered_total",
+	    "Messages of queues that waited again.", NULL, NULL, topics->redelivered);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_dead_letters_total",
+	    "Messages that queues have given up.", "reason", "expired", topics->expired);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_dead_letters_total",
+	    "Messages that queues have given up.", "reason", "rejected", topics->rejected);
 	say_rows(m, n);
 }

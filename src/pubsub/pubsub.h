@@ -14,6 +14,7 @@
  *	pace.c         who publishes faster than others deliver
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
+ *	queues.c       and to the one consumer of a queue; what that says of it
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
  *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
@@ -115,6 +116,8 @@ struct sockjs_broker {
 	atomic_bool is_running; /* a client has come */
 	unsigned connect_timeout_ms;
 	size_t max_subscriptions, max_transactions, max_transaction_bytes;
+	unsigned prefetch;
+	char *dead_letters; /* NULL: dropped */
 	struct list handlers;
 	struct sockjs_broker_hooks hooks;
 	void *hooks_arg;
@@ -130,9 +133,12 @@ void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b);
 /* --- messages --------------------------------------------------------------------- */
 
 /* What was published, as it goes out: behind a head of each subscriber's own. */
+struct sender;
+
 struct published {
 	struct broker_message base;
-	bool is_binary; /* not text in all its parts */
+	struct sender *sender; /* who waits for the word of a queue; NULL: nobody */
+	bool is_binary;        /* not text in all its parts */
 	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
 	struct bytes tails[3];
 	struct bytes body;
@@ -195,6 +201,10 @@ struct subscription {
 };
 
 extern const struct broker_ops pubsub_ops;
+/* The frame of a message for those with this label; `redelivered` of a queue's. NULL when memory is
+ * out. */
+struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct label *l,
+    const struct published *p, unsigned deliveries);
 /* There is room again: what was conflated goes out. */
 void fan_go_on(struct sockjs_client *c);
 
@@ -289,8 +299,27 @@ enum stomp_error transaction_hold(
     struct sockjs_client *c, struct transaction *t, struct published *p);
 /* Those that are committed, when it is not crowded any more. */
 void transactions_go_on(struct pubsub_part *part);
+/* An answer to a message of a queue. */
+enum stomp_error transaction_hold_answer(
+    struct sockjs_client *c, struct transaction *t, uint32_t owner, uint64_t sequence, bool good);
 void transactions_forget(struct sockjs_client *c);
 void transactions_forget_commits(struct pubsub_part *part);
+
+/* queues.c */
+/* Publishes to a queue, which says later whether it has taken it. Takes the reference. */
+enum stomp_error queues_send(
+    struct sockjs_client *c, struct published *p, const struct stomp_frame *f);
+int queues_consume(struct sockjs_client *c, const struct stomp_frame *f, struct bytes queue,
+    struct label *l, struct broker_subscription **out);
+enum stomp_error queues_answer(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+enum broker_taken queues_take(
+    void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries);
+void queues_on_death(
+    void *broker, struct broker_message *m, enum broker_death why, unsigned deliveries);
+void queues_forget_sender(struct published *p);
+/* An answer that its transaction holds is given. */
+void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequence, bool good);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);

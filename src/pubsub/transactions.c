@@ -10,16 +10,21 @@
 #include "base/mem.h"
 #include "pubsub/pubsub.h"
 
+/* A SEND, or an answer to a message of a queue. */
 struct held {
 	struct list node;
-	struct published *message;
+	struct published *message; /* NULL: an answer */
+	uint64_t sequence;
+	uint32_t owner;
+	bool good;
 };
 
 struct transaction {
 	struct list node; /* client_extra.transactions, or part->commits */
 	struct list held;
-	size_t octets;                /* of what is held */
-	struct sockjs_client *client; /* who waits for its COMMIT; NULL: nobody */
+	size_t octets;                 /* of what is held */
+	struct sockjs_client *client;  /* who waits for its COMMIT; NULL: nobody */
+	struct sockjs_client *answers; /* of whom its answers are; NULL: it has left */
 	size_t name_len;
 	char name[];
 };
@@ -46,7 +51,8 @@ static size_t cost_of(const struct published *p)
 
 static void held_free(struct held *h)
 {
-	broker_message_unref(&h->message->base);
+	if (h->message)
+		broker_message_unref(&h->message->base);
 	list_remove(&h->node);
 	mem_free(h);
 }
@@ -106,7 +112,10 @@ static bool publish_some(struct sockjs_broker *b, struct transaction *t)
 		struct held *h = container_of(first, struct held, node);
 
 		sockjs_spend(PUBSUB_COST_OF_SEND);
-		if (broker_publish(b->topics, &h->message->base) < 0)
+		if (!h->message) {
+			if (t->answers)
+				queues_acknowledge(t->answers, h->owner, h->sequence, h->good);
+		} else if (broker_publish(b->topics, &h->message->base) < 0)
 			pubsub_here(b)->counters.dropped[DROP_NO_MEMORY]++;
 		held_free(h);
 		if (sockjs_is_late() || pace_is_crowded(pubsub_here(b)))
@@ -197,6 +206,7 @@ enum stomp_error transaction_commit(
 	}
 	take_off(c, t);
 	list_init(&t->node);
+	t->answers = c;
 	if (publish_some(c->part->broker, t))
 		transaction_free(t);
 	else
@@ -237,6 +247,26 @@ enum stomp_error transaction_hold(
 	return STOMP_OK;
 }
 
+enum stomp_error transaction_hold_answer(
+    struct sockjs_client *c, struct transaction *t, uint32_t owner, uint64_t sequence, bool good)
+{
+	struct client_extra *e = c->extra;
+	struct held *h;
+
+	if (e->transaction_octets + sizeof(*h) > c->part->broker->max_transaction_bytes)
+		return STOMP_E_LIMIT;
+	h = mem_zalloc(sizeof(*h));
+	if (!h)
+		return STOMP_E_INTERNAL;
+	h->owner = owner;
+	h->sequence = sequence;
+	h->good = good;
+	list_append(&t->held, &h->node);
+	t->octets += sizeof(*h);
+	e->transaction_octets += sizeof(*h);
+	return STOMP_OK;
+}
+
 /* --- the end ---------------------------------------------------------------------- */
 
 void transactions_forget(struct sockjs_client *c)
@@ -244,7 +274,7 @@ void transactions_forget(struct sockjs_client *c)
 	if (!c->extra)
 		return;
 	if (c->extra->committing)
-		c->extra->committing->client = NULL;
+		c->extra->committing->client = c->extra->committing->answers = NULL;
 	c->extra->committing = NULL;
 	while (!list_empty(&c->extra->transactions)) {
 		struct transaction *t =

@@ -192,6 +192,15 @@ struct stomp_options {
 	uint64_t max_messages_per_second_per_user;
 	uint64_t max_bytes_per_second_per_user;
 	uint64_t max_failures_per_minute;
+	char *queues; /* "queues" or "topics" */
+	uint64_t max_queues;
+	uint64_t queue_max_messages;
+	uint64_t queue_max_bytes;
+	uint64_t queues_max_bytes;
+	uint64_t queue_expires_ms; /* 0: never */
+	uint64_t max_deliveries;
+	char *dead_letters;
+	uint64_t prefetch;
 	struct string_list conflate;
 };
 

@@ -565,6 +565,29 @@ static const struct option table[] = {
 	{ STOMP("max_failures_per_minute", OPTION_INT, 0, 10000, "10", max_failures_per_minute),
 	  .sentence = "Logins from one address (of IPv6: one /64) that may fail in a minute; further ones "
 		      "are refused unseen; 0: no limit." },
+	{ STOMP("queues", OPTION_STRING, 0, 0, "queues", queues), .allowed = "queues topics",
+	  .sentence = "What destinations /queue/... are: queues give each message to one consumer and keep it "
+		      "until there is one; topics, as for Spring's simple broker, to all who have subscribed." },
+	{ STOMP("max_queues", OPTION_INT, 1, 10000000, "10000", max_queues),
+	  .sentence = "Queues at a time in each thread." },
+	{ STOMP("queue_max_messages", OPTION_INT, 1, 100000000, "100000", queue_max_messages),
+	  .sentence = "Messages in a queue, delivered or not; a SEND to a full one is refused." },
+	{ STOMP("queue_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", queue_max_bytes),
+	  .sentence = "Octets of these, with 128 for each message." },
+	{ STOMP("queues_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "268435456", queues_max_bytes),
+	  .sentence = "Octets in all queues together." },
+	{ STOMP("queue_expires_ms", OPTION_INT, 0, 1000 * DAY_MS, "0", queue_expires_ms),
+	  .sentence = "How long a message waits in a queue; 0: for ever." },
+	{ STOMP("max_deliveries", OPTION_INT, 1, 1000000, "5", max_deliveries),
+	  .sentence = "How often a message of a queue is delivered, when consumers give it back or leave "
+		      "before they acknowledge it." },
+	{ STOMP("dead_letters", OPTION_STRING, 0, 0, "/queue/dead-letters", dead_letters),
+	  .valid = valid_destinations, .allowed = "a destination such as /queue/dead-letters",
+	  .sentence = "Where a message of a queue goes that has expired, or was delivered too often; null: it is "
+		      "dropped." },
+	{ STOMP("prefetch", OPTION_INT, 1, 65535, "32", prefetch),
+	  .sentence = "Messages that a consumer of a queue may have got and not acknowledged, unless its SUBSCRIBE "
+		      "says prefetch-count." },
 	{ STOMP("conflate", OPTION_LIST, 0, 100, NULL, conflate),
 	  .valid = valid_destinations,
 	  .allowed = "a pattern of destinations such as /topic/prices/** (* is one segment, ** at the end "

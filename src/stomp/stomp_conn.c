@@ -130,6 +130,16 @@ static void out_of_memory(struct stomp_conn *c)
 	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
 }
 
+static int compose_receipt(struct stomp_conn *c, struct buf *out, struct bytes receipt)
+{
+	int err = stomp_write_begin(out, STOMP_RECEIPT);
+
+	if (err == 0)
+		err = stomp_write_header(
+		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
+	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
+}
+
 /* There may be one for each SEND: they are composed in memory that is there already. */
 static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct bytes receipt)
 {
@@ -137,12 +147,7 @@ static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct by
 	int err;
 
 	buf_clear(out);
-	err = stomp_write_begin(out, STOMP_RECEIPT);
-	if (err == 0)
-		err = stomp_write_header(
-		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
-	if (err == 0)
-		err = stomp_write_end(out, (struct bytes){ 0 });
+	err = compose_receipt(c, out, receipt);
 	if (err == 0)
 		c->settings->ops->write(c, buf_data(out), buf_len(out));
 	else
@@ -347,14 +352,31 @@ static bool has_good_ack_mode(const struct stomp_conn *c, const struct stomp_fra
 
 /* A frame is refused; the connection with it, unless its clients are to be kept. */
 static void refuse(
-    struct stomp_conn *c, const struct stomp_frame *f, enum stomp_error why, const char *sentence)
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
 {
-	struct bytes receipt = stomp_header_get(f, "receipt");
-
 	if (c->settings->keeps_on_error)
 		write_error(c, why, receipt, sentence);
 	else
 		stomp_conn_fail(c, why, receipt, sentence);
+}
+
+static void refuse_frame(
+    struct stomp_conn *c, const struct stomp_frame *f, enum stomp_error why, const char *sentence)
+{
+	refuse(c, why, stomp_header_get(f, "receipt"), sentence);
+}
+
+void stomp_conn_settle(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+{
+	struct buf out = BUF_INIT;
+
+	if (c->state != STOMP_CONN_OPEN)
+		return;
+	if (why != STOMP_OK)
+		refuse(c, why, receipt, sentence);
+	else if (receipt.p && send_frame(c, &out, compose_receipt(c, &out, receipt)) < 0)
+		out_of_memory(c);
 }
 
 static bool is_of_its_version(const struct stomp_conn *c, enum stomp_command command)
@@ -380,10 +402,10 @@ static void pass_on(struct stomp_conn *c, struct stomp_frame *f)
 	enum stomp_error err = c->settings->ops->frame(c, f, &why);
 	struct bytes receipt = stomp_header_get(f, "receipt");
 
-	if (c->state == STOMP_CONN_ENDED)
+	if (c->state == STOMP_CONN_ENDED || err == STOMP_PENDING)
 		return;
 	if (err != STOMP_OK)
-		refuse(c, f, err, why);
+		refuse_frame(c, f, err, why);
 	else if (receipt.p)
 		write_receipt(c, f, receipt);
 }
@@ -405,9 +427,9 @@ static void on_frame(struct stomp_conn *c, struct stomp_frame *f)
 	if (missing) {
 		snprintf(sentence, sizeof(sentence), "%s needs the header %s.",
 		    stomp_command_name(f->command), missing);
-		refuse(c, f, STOMP_E_MISSING_HEADER, sentence);
+		refuse_frame(c, f, STOMP_E_MISSING_HEADER, sentence);
 	} else if (!has_good_ack_mode(c, f)) {
-		refuse(c, f, STOMP_E_BAD_HEADER, "ack is auto, client or client-individual.");
+		refuse_frame(c, f, STOMP_E_BAD_HEADER, "ack is auto, client or client-individual.");
 	} else if (f->command == STOMP_DISCONNECT) {
 		on_disconnect(c, f);
 	} else {

@@ -14,6 +14,8 @@
 
 struct stomp_conn;
 
+#define STOMP_PENDING ((enum stomp_error)STOMP_ERROR_ROWS)
+
 struct stomp_conn_ops {
 	/* One whole frame, or a line end, to be written now. */
 	void (*write)(struct stomp_conn *c, const char *p, size_t n);
@@ -22,7 +24,8 @@ struct stomp_conn_ops {
 	void (*connect)(struct stomp_conn *c, const struct stomp_frame *f);
 	/* SEND, SUBSCRIBE, UNSUBSCRIBE, ACK, NACK, BEGIN, COMMIT or ABORT, with all headers that
 	 * its version demands. STOMP_OK: it is done, and gets its receipt. Or why it is refused,
-	 * with a sentence in *why if there is more to say than the table does. */
+	 * with a sentence in *why if there is more to say than the table does. STOMP_PENDING: that
+	 * is said by stomp_conn_settle() later, whatever else the client sends meanwhile. */
 	enum stomp_error (*frame)(
 	    struct stomp_conn *c, const struct stomp_frame *f, const char **why);
 	/* An ERROR frame was written; may be NULL. */
@@ -78,6 +81,10 @@ void stomp_conn_accept(struct stomp_conn *c, struct bytes session, struct bytes 
 /* It is not: ERROR goes out, with a sentence (NULL: the table's). */
 void stomp_conn_refuse(struct stomp_conn *c, enum stomp_error why, const char *sentence);
 
+/* What has become of a frame that was STOMP_PENDING: its receipt (empty: it asked for none), or why
+ * it is refused. */
+void stomp_conn_settle(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence);
 /* The owner ends it, with an ERROR frame: nothing more of the client is looked at. `receipt` as in
  * the frame that is to blame, or empty. */
 void stomp_conn_fail(

@@ -78,10 +78,10 @@ static int fake_spread(void *arg, unsigned owner, broker_step_fn order, broker_s
 	return 0;
 }
 
-static int fake_post(void *arg, unsigned part, void (*fn)(void *arg2), void *arg2)
+static int fake_post(
+    void *arg, unsigned part, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2)
 {
-	(void)arg;
-	(void)part;
+	(void)arg, (void)part, (void)drop;
 	fn(arg2);
 	return 0;
 }

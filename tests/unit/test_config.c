@@ -307,7 +307,8 @@ static const struct {
 	    "connect_timeout_ms, max_headers, max_line_bytes, max_head_bytes, max_body_bytes, "
 	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
 	    "max_messages_per_second_per_user, max_bytes_per_second_per_user, "
-	    "max_failures_per_minute, conflate" },
+	    "max_failures_per_minute, queues, max_queues, queue_max_messages, queue_max_bytes, "
+	    "queues_max_bytes, queue_expires_ms, max_deliveries, dead_letters, prefetch, conflate" },
 	{ STOMP("\"heartbeat_ms\":[99,0]"),
 	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 99 is out of range; allowed: 0, or 100 to 3600000 "
 	    "milliseconds" },
@@ -898,6 +899,15 @@ static const struct {
 	{ "stomp.max_transaction_bytes", "0" },
 	{ "stomp.max_sessions_per_user", "3" },
 	{ "stomp.max_messages_per_second_per_user", "7" },
+	{ "stomp.queues", "topics" },
+	{ "stomp.max_queues", "8" },
+	{ "stomp.queue_max_messages", "9" },
+	{ "stomp.queue_max_bytes", "2048" },
+	{ "stomp.queues_max_bytes", "4096" },
+	{ "stomp.queue_expires_ms", "10" },
+	{ "stomp.max_deliveries", "11" },
+	{ "stomp.dead_letters", "/queue/dead" },
+	{ "stomp.prefetch", "12" },
 	{ "stomp.max_bytes_per_second_per_user", "8" },
 	{ "stomp.max_failures_per_minute", "0" },
 	{ "stomp.conflate", "/a.*.b,/topic/**" },

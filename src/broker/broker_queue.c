@@ -1,0 +1,414 @@
+/*
+ * broker/broker_queue.c - queues, in their owner's part: messages wait, in their order, for a
+ * consumer that has credit; what was delivered is in flight until it is acknowledged. Consumers are
+ * served in turn.
+ *
+ * A message that comes back (its consumer has left, or given it back) waits in front of all others,
+ * at its old place among those. After max_deliveries it is given up, as one that has waited too
+ * long is.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "broker/broker_name.h"
+#include "broker/broker_queue.h"
+
+#define MESSAGE_COST 128 /* of one that waits, beside its octets */
+
+struct queue {
+	struct map_node node; /* part->queues */
+	struct broker_part *part;
+	struct list waiting;   /* struct queued, by sequence */
+	struct list consumers; /* in turn */
+	size_t count, octets;  /* waiting and in flight */
+	bool dispatching;
+	uint16_t name_len;
+	char name[];
+};
+
+struct consumer {
+	struct map_node node; /* part->remote */
+	struct list turn;     /* queue->consumers */
+	struct queue *queue;
+	struct consumer_name name;
+	struct list in_flight; /* struct queued, as they were delivered */
+	uint64_t credit;
+};
+
+struct queued {
+	struct list node;            /* queue->waiting, or consumer->in_flight */
+	struct map_node by_sequence; /* part->in_flight, while it is */
+	struct broker_message *message;
+	struct consumer *with; /* NULL: it waits */
+	uint64_t expires_at;   /* 0: never */
+	size_t cost;
+	unsigned deliveries;
+};
+
+/* --- finding ------------------------------------------------------------------- */
+
+static struct bytes queue_key(const struct map_node *n)
+{
+	const struct queue *q = container_of(n, struct queue, node);
+
+	return (struct bytes){ q->name, q->name_len };
+}
+
+static struct bytes consumer_key(const struct map_node *n)
+{
+	const struct consumer *c = container_of(n, struct consumer, node);
+
+	return (struct bytes){ (const char *)&c->name, sizeof(c->name) };
+}
+
+static struct bytes sequence_key(const struct map_node *n)
+{
+	const struct queued *e = container_of(n, struct queued, by_sequence);
+
+	return (struct bytes){ (const char *)&e->message->sequence, sizeof(e->message->sequence) };
+}
+
+void broker_queues_init(struct broker_part *part)
+{
+	map_init(&part->queues, queue_key, &part->broker->seed);
+	map_init(&part->remote, consumer_key, NULL);
+	map_init(&part->in_flight, sequence_key, NULL);
+}
+
+static struct queue *find_queue(const struct broker_part *part, struct bytes name)
+{
+	struct map_node *node = map_find(&part->queues, name);
+
+	return node ? container_of(node, struct queue, node) : NULL;
+}
+
+static struct queue *queue_of(struct broker_part *part, struct bytes name)
+{
+	struct queue *q = find_queue(part, name);
+
+	if (q)
+		return q;
+	if (map_count(&part->queues) >= part->broker->limits.max_queues)
+		return NULL;
+	q = mem_zalloc(sizeof(*q) + name.n);
+	if (!q)
+		return NULL;
+	q->part = part;
+	q->name_len = (uint16_t)name.n;
+	memcpy(q->name, name.p, name.n);
+	list_init(&q->waiting);
+	list_init(&q->consumers);
+	if (map_insert(&part->queues, &q->node) < 0) {
+		mem_free(q);
+		return NULL;
+	}
+	part->counters.queues++;
+	return q;
+}
+
+/* Nothing is in it, and nobody at it. */
+static void free_if_idle(struct queue *q)
+{
+	if (q->count > 0 || !list_empty(&q->consumers) || q->dispatching)
+		return;
+	map_remove(&q->part->queues, &q->node);
+	q->part->counters.queues--;
+	mem_free(q);
+}
+
+unsigned broker_queue_owner(const struct broker *b, struct bytes queue)
+{
+	return (unsigned)(map_hash(&b->seed, queue) % b->engine.parts);
+}
+
+/* --- messages in it ---------------------------------------------------------------- */
+
+/* It was acknowledged, or is given up. */
+static void forget(struct queue *q, struct queued *e)
+{
+	if (e->with)
+		map_remove(&q->part->in_flight, &e->by_sequence);
+	list_remove(&e->node);
+	q->count--;
+	q->octets -= e->cost;
+	q->part->queued_octets -= e->cost;
+	q->part->counters.queued--;
+	broker_message_unref(e->message);
+	mem_free(e);
+}
+
+static void die(struct queue *q, struct queued *e, enum broker_death why)
+{
+	const struct broker_limits *limits = &q->part->broker->limits;
+	struct broker_message *m = broker_message_ref(e->message);
+	unsigned deliveries = e->deliveries;
+
+	if (why == BROKER_EXPIRED)
+		q->part->counters.expired++;
+	else
+		q->part->counters.rejected++;
+	forget(q, e);
+	if (limits->died)
+		limits->died(limits->arg, m, why, deliveries);
+	broker_message_unref(m);
+}
+
+/* The first that may be delivered. */
+static struct queued *first_waiting(struct queue *q)
+{
+	struct list *first;
+
+	while ((first = list_first(&q->waiting)) != NULL) {
+		struct queued *e = container_of(first, struct queued, node);
+
+		if (e->expires_at == 0 || e->expires_at > clock_now())
+			return e;
+		die(q, e, BROKER_EXPIRED);
+	}
+	return NULL;
+}
+
+/* To its old place. Nearly always that is the first. */
+static void wait_again(struct queue *q, struct queued *e)
+{
+	struct list *at = q->waiting.next;
+
+	map_remove(&q->part->in_flight, &e->by_sequence);
+	list_remove(&e->node);
+	e->with = NULL;
+	while (at != &q->waiting &&
+	       container_of(at, struct queued, node)->message->sequence < e->message->sequence)
+		at = at->next;
+	list_append(at, &e->node); /* before `at` */
+}
+
+/* It was delivered once more, in vain. */
+static void give_back(struct queue *q, struct queued *e)
+{
+	e->deliveries++;
+	wait_again(q, e);
+	if (e->deliveries >= q->part->broker->limits.max_deliveries)
+		die(q, e, BROKER_REJECTED);
+	else
+		q->part->counters.redelivered++;
+}
+
+/* --- dispatching -------------------------------------------------------------------- */
+
+/* The next in turn that has credit, who is the last from now on. */
+static struct consumer *next_consumer(struct queue *q)
+{
+	struct list *pos;
+
+	list_foreach (pos, &q->consumers) {
+		struct consumer *c = container_of(pos, struct consumer, turn);
+
+		if (c->credit == 0)
+			continue;
+		list_remove(&c->turn);
+		list_append(&q->consumers, &c->turn);
+		return c;
+	}
+	return NULL;
+}
+
+static int deliver(struct queue *q, struct queued *e, struct consumer *c)
+{
+	struct queue_mail *mail = queue_mail_new(
+	    q->part->broker, c->name.part, QUEUE_DELIVER, c->name, (struct bytes){ 0 });
+
+	if (!mail)
+		return -ENOMEM;
+	if (map_insert(&q->part->in_flight, &e->by_sequence) < 0) {
+		mem_free(mail);
+		return -ENOMEM;
+	}
+	mail->message = broker_message_ref(e->message);
+	mail->number = e->deliveries;
+	e->with = c;
+	c->credit--;
+	list_remove(&e->node);
+	list_append(&c->in_flight, &e->node);
+	queue_mail_post(mail);
+	return 0;
+}
+
+/* What follows from a delivery (an acknowledgement) comes back here: it is the same loop that goes
+ * on. */
+static void dispatch(struct queue *q)
+{
+	struct queued *e;
+	struct consumer *c;
+
+	if (q->dispatching)
+		return;
+	q->dispatching = true;
+	while ((e = first_waiting(q)) != NULL && (c = next_consumer(q)) != NULL)
+		if (deliver(q, e, c) < 0)
+			break; /* it waits for another occasion */
+	q->dispatching = false;
+	free_if_idle(q);
+}
+
+/* --- a message comes ------------------------------------------------------------------ */
+
+static void settle(struct broker_message *m, int verdict)
+{
+	if (m->settled)
+		m->settled(m, verdict);
+}
+
+static bool has_room(const struct queue *q, size_t cost)
+{
+	const struct broker_limits *limits = &q->part->broker->limits;
+
+	return q->count < limits->max_queue_messages &&
+	       q->octets + cost <= limits->max_queue_bytes &&
+	       q->part->queued_octets + cost <= limits->max_queues_bytes;
+}
+
+static struct queued *queued_new(struct queue *q, struct broker_message *m, size_t cost)
+{
+	uint64_t expires = q->part->broker->limits.queue_expires_ms;
+	struct queued *e = mem_zalloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->message = broker_message_ref(m);
+	e->expires_at = expires && !m->lasts ? clock_now() + expires : 0;
+	e->cost = cost;
+	q->count++;
+	q->octets += cost;
+	q->part->queued_octets += cost;
+	q->part->counters.queued++;
+	list_append(&q->waiting, &e->node);
+	return e;
+}
+
+void broker_queue_put(struct broker_part *part, struct broker_message *m)
+{
+	size_t cost = m->octets + MESSAGE_COST;
+	struct queue *q = queue_of(part, m->destination);
+
+	m->sequence = ++part->sequence;
+	part->counters.published++;
+	if (q)
+		first_waiting(q); /* what has expired makes room */
+	if (!q || !has_room(q, cost) || !queued_new(q, m, cost)) {
+		settle(m, -ENOSPC);
+		if (q)
+			free_if_idle(q);
+		return;
+	}
+	settle(m, 0);
+	dispatch(q);
+}
+
+/* --- consumers --------------------------------------------------------------------------- */
+
+static void on_consume(struct broker_part *part, const struct queue_mail *mail)
+{
+	struct queue *q = queue_of(part, (struct bytes){ mail->name, mail->name_len });
+	struct consumer *c = q ? mem_zalloc(sizeof(*c)) : NULL;
+
+	if (c) {
+		c->queue = q;
+		c->name = mail->consumer;
+		c->credit = mail->number;
+		list_init(&c->in_flight);
+		list_append(&q->consumers, &c->turn);
+		if (map_insert(&part->remote, &c->node) == 0) {
+			dispatch(q);
+			return;
+		}
+		list_remove(&c->turn);
+		mem_free(c);
+	}
+	if (q)
+		free_if_idle(q);
+}
+
+static void on_leave(struct broker_part *part, struct consumer *c)
+{
+	struct queue *q = c->queue;
+
+	while (!list_empty(&c->in_flight))
+		give_back(q, container_of(c->in_flight.prev, struct queued, node)); /* last first */
+	list_remove(&c->turn);
+	map_remove(&part->remote, &c->node);
+	mem_free(c);
+	dispatch(q);
+}
+
+static void on_answer(struct broker_part *part, struct consumer *c, const struct queue_mail *mail)
+{
+	struct map_node *node = map_find(&part->in_flight,
+	    (struct bytes){ (const char *)&mail->sequence, sizeof(mail->sequence) });
+	struct queued *e = node ? container_of(node, struct queued, by_sequence) : NULL;
+	struct queue *q = c->queue;
+
+	if (!e || e->with != c)
+		return;
+	if (mail->step == QUEUE_ACK)
+		forget(q, e);
+	else
+		give_back(q, e);
+	c->credit += mail->wants_more;
+	dispatch(q);
+}
+
+void broker_queue_take(struct broker_part *part, const struct queue_mail *mail)
+{
+	struct map_node *node;
+	struct consumer *c;
+
+	if (mail->step == QUEUE_CONSUME) {
+		on_consume(part, mail);
+		return;
+	}
+	node = map_find(
+	    &part->remote, (struct bytes){ (const char *)&mail->consumer, sizeof(mail->consumer) });
+	if (!node)
+		return;
+	c = container_of(node, struct consumer, node);
+	if (mail->step == QUEUE_LEAVE) {
+		on_leave(part, c);
+	} else if (mail->step == QUEUE_CREDIT) {
+		c->credit += mail->number;
+		dispatch(c->queue);
+	} else {
+		on_answer(part, c, mail);
+	}
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static bool free_queue(struct map_node *node, void *arg)
+{
+	struct queue *q = container_of(node, struct queue, node);
+
+	(void)arg;
+	while (!list_empty(&q->consumers)) {
+		struct consumer *c = container_of(list_first(&q->consumers), struct consumer, turn);
+
+		while (!list_empty(&c->in_flight))
+			wait_again(q, container_of(c->in_flight.prev, struct queued, node));
+		list_remove(&c->turn);
+		map_remove(&q->part->remote, &c->node);
+		mem_free(c);
+	}
+	while (!list_empty(&q->waiting))
+		forget(q, container_of(list_first(&q->waiting), struct queued, node));
+	map_remove(&q->part->queues, &q->node);
+	mem_free(q);
+	return true;
+}
+
+void broker_queues_fini(struct broker_part *part)
+{
+	map_each(&part->queues, free_queue, NULL);
+	map_fini(&part->queues);
+	map_fini(&part->remote);
+	map_fini(&part->in_flight);
+}

@@ -1,0 +1,313 @@
+/*
+ * pubsub/queues.c - clients and queues: a SEND waits for the word of its queue, a consumer gets its
+ * messages and acknowledges them; and where those go that a queue has given up.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+/* --- SEND ------------------------------------------------------------------------ */
+
+/* Who waits for the word of a queue, and the receipt that it asked for. */
+struct sender {
+	struct sockjs_ref *ref;
+	bool wants_receipt;
+	size_t receipt_len;
+	char receipt[];
+};
+
+void queues_forget_sender(struct published *p)
+{
+	sockjs_ref_free(p->sender->ref);
+	mem_free(p->sender);
+}
+
+/* What is on its way to the sender. */
+struct word {
+	struct published *message;
+	enum stomp_error verdict;
+};
+
+static void on_word(struct sockjs_session *s, void *arg)
+{
+	struct word *w = arg;
+	const struct sender *sender = w->message->sender;
+	struct sockjs_client *c = s ? sockjs_user(s) : NULL;
+	struct bytes receipt = { sender->wants_receipt ? sender->receipt : NULL,
+		sender->receipt_len };
+
+	if (c)
+		stomp_conn_settle(
+		    &c->conn, w->verdict, receipt, w->verdict ? "The queue is full." : NULL);
+	broker_message_unref(&w->message->base);
+	mem_free(w);
+}
+
+/* In the reactor of the queue's owner. */
+static void on_settled(struct broker_message *m, int verdict)
+{
+	struct published *p = container_of(m, struct published, base);
+	struct word *w;
+
+	if (verdict == 0 && !p->sender->wants_receipt)
+		return;
+	w = mem_alloc(sizeof(*w));
+	if (!w)
+		return;
+	broker_message_ref(m);
+	*w = (struct word){ p, verdict ? STOMP_E_LIMIT : STOMP_OK };
+	if (sockjs_ref_call(p->sender->ref, on_word, w) == 0)
+		return;
+	broker_message_unref(m);
+	mem_free(w);
+}
+
+static struct sender *sender_new(struct sockjs_client *c, const struct stomp_frame *f)
+{
+	struct bytes receipt = stomp_header_get(f, "receipt");
+	struct sender *s = mem_alloc(sizeof(*s) + receipt.n);
+
+	if (!s)
+		return NULL;
+	*s = (struct sender){ .wants_receipt = receipt.p != NULL, .receipt_len = receipt.n };
+	if (receipt.n)
+		memcpy(s->receipt, receipt.p, receipt.n);
+	s->ref = sockjs_session_ref(c->session);
+	if (s->ref)
+		return s;
+	mem_free(s);
+	return NULL;
+}
+
+enum stomp_error queues_send(
+    struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
+{
+	int err = -ENOMEM;
+
+	p->sender = sender_new(c, f);
+	p->base.settled = on_settled;
+	if (p->sender)
+		err = broker_publish(c->part->broker->topics, &p->base);
+	broker_message_unref(&p->base);
+	if (err == -EINVAL)
+		return STOMP_E_BAD_DESTINATION;
+	return err < 0 ? STOMP_E_INTERNAL : STOMP_PENDING;
+}
+
+/* --- SUBSCRIBE ---------------------------------------------------------------------- */
+
+static unsigned read_number(struct bytes b, unsigned otherwise)
+{
+	unsigned n = 0;
+
+	if (b.n == 0 || b.n > 6)
+		return otherwise;
+	for (size_t i = 0; i < b.n; i++) {
+		if (b.p[i] < '0' || b.p[i] > '9')
+			return otherwise;
+		n = n * 10 + (unsigned)(b.p[i] - '0');
+	}
+	return n > 0 && n <= 65535 ? n : otherwise;
+}
+
+/* As RabbitMQ and ActiveMQ call it. */
+static unsigned prefetch_of(const struct sockjs_client *c, const struct stomp_frame *f)
+{
+	struct bytes count = stomp_header_get(f, "prefetch-count");
+
+	if (!count.p)
+		count = stomp_header_get(f, "activemq.prefetchSize");
+	return read_number(count, c->part->broker->prefetch);
+}
+
+static enum broker_ack ack_of(const struct stomp_frame *f)
+{
+	struct bytes ack = stomp_header_get(f, "ack");
+
+	if (bytes_equal(ack, BYTES("client")))
+		return BROKER_CUMULATIVE;
+	return bytes_equal(ack, BYTES("client-individual")) ? BROKER_INDIVIDUAL : BROKER_AUTO;
+}
+
+int queues_consume(struct sockjs_client *c, const struct stomp_frame *f, struct bytes queue,
+    struct label *l, struct broker_subscription **out)
+{
+	return broker_consume(
+	    c->member, queue, c->session, (uintptr_t)l, ack_of(f), prefetch_of(c, f), out);
+}
+
+/* --- MESSAGE -------------------------------------------------------------------------- */
+
+static enum broker_taken send_to(
+    struct sockjs_session *s, const struct label *l, struct published *p, unsigned deliveries)
+{
+	struct sockjs_prepared *frame = fan_make_frame(l->part, l, p, deliveries);
+	int status = frame ? sockjs_send_prepared(s, frame) : -ENOMEM;
+
+	sockjs_prepared_free(frame);
+	if (status == -ENOTSUP || status == -EMSGSIZE)
+		return BROKER_REFUSED;
+	if (status < 0)
+		return BROKER_GONE;
+	l->part->counters.messages_out++;
+	if (status != SOCKJS_FULL)
+		return BROKER_TAKEN;
+	((struct sockjs_client *)sockjs_user(s))->is_full = true;
+	return BROKER_TAKEN_AND_FULL;
+}
+
+enum broker_taken queues_take(
+    void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries)
+{
+	const struct label *l = (const struct label *)label;
+	struct sockjs_client *c = sockjs_user(receiver);
+	struct sockjs_broker *b = l->part->broker;
+	struct published *p = container_of(m, struct published, base), *own = p;
+	struct sockjs_publication view;
+	enum broker_taken taken;
+
+	if (!b->hooks.outgoing)
+		return send_to(receiver, l, p, deliveries);
+	view = published_view(p);
+	if (b->hooks.outgoing(c, &view, b->hooks_arg) != 0)
+		return BROKER_REFUSED;
+	own = published_from(&l->part->scratch, &view);
+	if (!own)
+		return BROKER_GONE;
+	own->base.owner = m->owner;
+	own->base.sequence = m->sequence;
+	taken = send_to(receiver, l, own, deliveries);
+	broker_message_unref(&own->base);
+	return taken;
+}
+
+/* --- ACK and NACK ------------------------------------------------------------------------ */
+
+/* A number in hexadecimal and what stands behind it; false: there is none. */
+static bool read_hex(struct bytes *b, uint64_t *number)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+
+	*number = 0;
+	for (; n < b->n && n < 16; n++) {
+		const char *digit = memchr(digits, b->p[n], 16);
+
+		if (!digit)
+			break;
+		*number = *number << 4 | (uint64_t)(digit - digits);
+	}
+	b->p += n;
+	b->n -= n;
+	return n > 0;
+}
+
+static bool read_dash(struct bytes *b)
+{
+	if (b->n == 0 || b->p[0] != '-')
+		return false;
+	b->p++;
+	b->n--;
+	return true;
+}
+
+/* "EPOCH-OWNER-SEQUENCE", as fan.c writes it. */
+static bool read_id(
+    const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence)
+{
+	uint64_t epoch, part;
+
+	if (!read_hex(&id, &epoch) || !read_dash(&id) || !read_hex(&id, &part) || !read_dash(&id) ||
+	    !read_hex(&id, sequence) || id.n > 0)
+		return false;
+	*owner = (uint32_t)part;
+	return epoch == broker_epoch(b->topics) && part < b->part_count;
+}
+
+/* The subscription by which a message came, if that is still to be answered. */
+static struct subscription *find_pending(
+    struct sockjs_client *c, struct bytes id, uint32_t owner, uint64_t sequence)
+{
+	for (struct subscription *s = c->subscriptions; s; s = s->next)
+		if ((!id.p || bytes_equal(id, (struct bytes){ s->id, s->id_len })) &&
+		    broker_has_pending(s->topic, owner, sequence))
+			return s;
+	return NULL;
+}
+
+void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequence, bool good)
+{
+	struct subscription *s = find_pending(c, (struct bytes){ 0 }, owner, sequence);
+
+	if (s)
+		broker_acknowledge(s->topic, sequence, good);
+}
+
+/* Topics need no answer; so one that is for nothing is wrong only if its client has no topics. */
+static bool may_be_of_topic(const struct sockjs_client *c)
+{
+	for (const struct subscription *s = c->subscriptions; s; s = s->next)
+		if (!broker_is_queue(
+		        c->part->broker->topics, broker_subscription_pattern(s->topic)))
+			return true;
+	return c->subscriptions == NULL;
+}
+
+enum stomp_error queues_answer(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	bool is_1_2 = c->conn.version == STOMP_1_2, good = f->command == STOMP_ACK;
+	struct bytes id = stomp_header_get(f, is_1_2 ? "id" : "message-id");
+	struct bytes sub = is_1_2 ? (struct bytes){ 0 } : stomp_header_get(f, "subscription");
+	struct bytes in = stomp_header_get(f, "transaction");
+	struct transaction *t = in.p ? transaction_find(c, in) : NULL;
+	uint32_t owner;
+	uint64_t sequence;
+
+	if (in.p && !t) {
+		*why = "No transaction of this name has begun.";
+		return STOMP_E_NO_TRANSACTION;
+	}
+	if (!read_id(c->part->broker, id, &owner, &sequence) ||
+	    !find_pending(c, sub, owner, sequence)) {
+		*why = "No message of this id waits for an answer.";
+		return may_be_of_topic(c) ? STOMP_OK : STOMP_E_NO_MESSAGE;
+	}
+	if (t)
+		return transaction_hold_answer(c, t, owner, sequence, good);
+	queues_acknowledge(c, owner, sequence, good);
+	return STOMP_OK;
+}
+
+/* --- dead letters ---------------------------------------------------------------------------- */
+
+void queues_on_death(
+    void *broker, struct broker_message *m, enum broker_death why, unsigned deliveries)
+{
+	struct sockjs_broker *b = broker;
+	struct published *p = container_of(m, struct published, base);
+	struct sockjs_header headers[STOMP_HEADERS_MAX];
+	struct sockjs_publication letter = { b->dead_letters, headers, 0, p->body.p, p->body.n };
+	struct published *dead;
+	char count[16];
+
+	if (!b->dead_letters || strcmp(p->base.destination.p, b->dead_letters) == 0)
+		return;
+	snprintf(count, sizeof(count), "%u", deliveries);
+	headers[letter.header_count++] =
+	    (struct sockjs_header){ "original-destination", p->base.destination.p };
+	headers[letter.header_count++] =
+	    (struct sockjs_header){ "death", why == BROKER_EXPIRED ? "expired" : "rejected" };
+	headers[letter.header_count++] = (struct sockjs_header){ "delivery-count", count };
+	for (size_t i = 1; i < p->header_count && letter.header_count < STOMP_HEADERS_MAX; i++)
+		headers[letter.header_count++] = p->headers[i];
+	dead = published_from(&pubsub_here(b)->scratch, &letter);
+	if (!dead)
+		return;
+	dead->base.lasts = true; /* it has died once */
+	broker_publish(b->topics, &dead->base);
+	broker_message_unref(&dead->base);
+}
