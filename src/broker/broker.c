@@ -12,6 +12,7 @@
 #include "broker/broker_name.h"
 #include "broker/broker_private.h"
 #include "broker/broker_queue.h"
+#include "broker/broker_history.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -25,6 +26,7 @@ static void part_free(struct broker_part *part)
 		next = kind->next;
 		mem_free(kind);
 	}
+	broker_history_fini(part);
 	broker_queues_fini(part);
 	broker_consumers_fini(part);
 	broker_trie_fini(&part->trie);
@@ -42,6 +44,7 @@ static struct broker_part *part_new(struct broker *b, unsigned index)
 	part->index = index;
 	broker_part_init_members(part);
 	broker_queues_init(part);
+	broker_history_init(part);
 	broker_consumers_init(part);
 	if (broker_trie_init(&part->trie, b->separator) < 0) {
 		part_free(part);
@@ -226,6 +229,8 @@ static void order(struct broker_message *m, struct broker_part *part)
 	assert(!part->busy);
 	m->sequence = ++part->sequence;
 	part->counters.published++;
+	if (part->broker->limits.history_rules > 0 && !m->to)
+		broker_history_keep(part, m);
 }
 
 /* --- publishing ---------------------------------------------------------- */
@@ -257,6 +262,12 @@ static int prepare(const struct broker *b, struct broker_message *m)
 		return -EINVAL;
 	m->shown = m->destination;
 	return 0;
+}
+
+unsigned broker_owner_of(const struct broker *b, struct bytes destination)
+{
+	return b->engine.parts == 1 ? 0
+	                            : (unsigned)(map_hash(&b->seed, destination) % b->engine.parts);
 }
 
 /* What goes to one name has one order, whatever its destinations. */

@@ -121,6 +121,13 @@ struct broker_engine {
 
 /* --- life ------------------------------------------------------------------ */
 
+/* What is kept of some destinations, for who has missed it. */
+struct broker_history_rule {
+	struct bytes pattern; /* of destinations for all; the maker of the broker keeps it */
+	size_t messages;      /* of each destination; 0: as many as there are in that time */
+	uint64_t ms;          /* 0: for ever */
+};
+
 /* Why a queue gives a message up. */
 enum broker_death { BROKER_EXPIRED, BROKER_REJECTED };
 
@@ -138,6 +145,10 @@ struct broker_limits {
 	void (*died)(
 	    void *arg, struct broker_message *m, enum broker_death why, unsigned deliveries);
 	void *arg;
+	/* The first rule that fits a destination has it */
+	const struct broker_history_rule *history;
+	size_t history_rules;
+	size_t max_history_bytes; /* of all that a part keeps */
 };
 
 /* The engine is copied. `separator` is '/' or another plain character. NULL when memory is out. */
@@ -180,6 +191,28 @@ int broker_subscribe(struct broker_member *m, struct bytes pattern, void *receiv
 void broker_unsubscribe(struct broker_subscription *s);
 /* The pattern, as it was given; as long as the subscription. */
 struct bytes broker_subscription_pattern(const struct broker_subscription *s);
+
+/* From now on it is another receiver's, with another label. Not of a consumer. */
+void broker_redirect(struct broker_subscription *s, void *receiver, uintptr_t label);
+
+/* --- history ------------------------------------------------------------------------ */
+
+/* Where a message has its place. */
+struct broker_place {
+	uint32_t owner;
+	uint64_t sequence;
+};
+
+/* What was kept of a destination: all that came after a place (NULL: nobody knows which), oldest
+ * first; the messages are the broker's. `recovered`: that is all there was. */
+typedef void (*broker_recall_fn)(
+    void *arg, struct broker_message *const *messages, size_t count, bool recovered);
+
+/* Asks for it. Who has subscribed before, in this part, gets in this order: deliveries of what is
+ * among `messages`, or before them; fn(); deliveries of what came later. At once, or later;
+ * drop(arg) if the server ends before. 0; -EINVAL: no destination for all; -ENOMEM. */
+int broker_recall(struct broker_part *part, struct bytes destination,
+    const struct broker_place *since, broker_recall_fn fn, void (*drop)(void *arg), void *arg);
 
 /* --- queues -------------------------------------------------------------------- */
 
@@ -228,6 +261,7 @@ struct broker_counters {
 	uint64_t unheard;        /* published, and nobody here had subscribed */
 	uint64_t queues, queued; /* that are here now, and messages in them, delivered or not */
 	uint64_t redelivered, expired, rejected;
+	uint64_t kept; /* messages in histories now */
 };
 const struct broker_counters *broker_counters(const struct broker_part *part);
 

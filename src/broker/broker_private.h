@@ -44,6 +44,11 @@ struct broker_part {
 	struct map consumers; /* that are members of this part: broker_consumer.c */
 	uint64_t last_consumer;
 	size_t queued_octets;
+	/* What was published lately: broker_history.c */
+	struct map pasts; /* by destination */
+	struct list pasts_by_use;
+	struct list kept; /* of all of them, oldest first */
+	size_t kept_octets;
 	struct broker_counters counters;
 };
 
@@ -110,6 +115,9 @@ struct broker_member {
 	uint16_t session_len;
 	char session[];
 };
+
+/* broker.c: the part that gives the messages of a destination for all their places. */
+unsigned broker_owner_of(const struct broker *b, struct bytes destination);
 
 /* broker_members.c */
 void broker_part_init_members(struct broker_part *part);

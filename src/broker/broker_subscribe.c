@@ -202,6 +202,16 @@ void broker_unsubscribe(struct broker_subscription *s)
 	}
 }
 
+void broker_redirect(struct broker_subscription *s, void *receiver, uintptr_t label)
+{
+	struct broker_entry *entry = s->audience ? &s->audience->entries[s->index]
+	                                         : &container_of(s, struct broker_own, base)->entry;
+
+	assert(!s->is_consumer);
+	entry->receiver = receiver;
+	entry->label = label;
+}
+
 struct bytes broker_subscription_pattern(const struct broker_subscription *s)
 {
 	const struct broker_own *own;

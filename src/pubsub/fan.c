@@ -71,6 +71,24 @@ struct label *label_get(
 	return container_of(found, struct label, node);
 }
 
+struct label *label_open(struct pubsub_part *part, const struct label *l)
+{
+	struct buf *scratch = &part->scratch;
+	struct bytes key;
+	struct map_node *found;
+
+	buf_clear(scratch);
+	if (buf_add(scratch, l->key, l->key_len) < 0)
+		return NULL;
+	buf_data(scratch)[1] &= ~LABEL_GATED;
+	key = (struct bytes){ buf_data(scratch), buf_len(scratch) };
+	found = map_find(&part->labels, key);
+	if (!found)
+		return label_new(part, key);
+	container_of(found, struct label, node)->refs++;
+	return container_of(found, struct label, node);
+}
+
 void label_drop(struct pubsub_part *part, struct label *l)
 {
 	if (--l->refs > 0)
@@ -79,7 +97,7 @@ void label_drop(struct pubsub_part *part, struct label *l)
 	mem_free(l);
 }
 
-static bool has_flag(const struct label *l, unsigned flag)
+bool label_has(const struct label *l, unsigned flag)
 {
 	return (uint8_t)l->key[1] & flag;
 }
@@ -113,7 +131,48 @@ static int add_ids(struct buf *out, const struct label *l, const struct pubsub_p
 	to = put_hex(to, m->sequence);
 	value = (struct bytes){ id, (size_t)(to - id) };
 	err = stomp_write_plain(out, "message-id", value);
-	return err || !has_flag(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);
+	return err || !label_has(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);
+}
+
+/* A number in hexadecimal and what stands behind it; false: there is none. */
+static bool read_hex(struct bytes *b, uint64_t *number)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+
+	*number = 0;
+	for (; n < b->n && n < 16; n++) {
+		const char *digit = memchr(digits, b->p[n], 16);
+
+		if (!digit)
+			break;
+		*number = *number << 4 | (uint64_t)(digit - digits);
+	}
+	b->p += n;
+	b->n -= n;
+	return n > 0;
+}
+
+static bool read_dash(struct bytes *b)
+{
+	if (b->n == 0 || b->p[0] != '-')
+		return false;
+	b->p++;
+	b->n--;
+	return true;
+}
+
+/* "EPOCH-OWNER-SEQUENCE", as it is written above. */
+bool message_id_read(
+    const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence)
+{
+	uint64_t epoch, part;
+
+	if (!read_hex(&id, &epoch) || !read_dash(&id) || !read_hex(&id, &part) || !read_dash(&id) ||
+	    !read_hex(&id, sequence) || id.n > 0)
+		return false;
+	*owner = (uint32_t)part;
+	return epoch == broker_epoch(b->topics) && part < b->part_count;
 }
 
 static int add_redelivery(struct buf *out, unsigned deliveries)
@@ -144,7 +203,7 @@ struct sockjs_prepared *fan_make_frame(
 	if (err < 0)
 		return NULL;
 	return sockjs_prepare(
-	    buf_data(out), buf_len(out), p->is_binary || has_flag(l, LABEL_IS_BINARY));
+	    buf_data(out), buf_len(out), p->is_binary || label_has(l, LABEL_IS_BINARY));
 }
 
 /* The frames that were made for this fan-out: a label and its frame each. */
@@ -263,7 +322,7 @@ static void keep_latest(struct conflated *s, struct published *p)
 	s->latest = p;
 }
 
-/* `receiver` is a session, or a struct conflated, as the label says. */
+/* `receiver` is a session, a struct conflated or a struct gate, as the label says. */
 static void deliver(
     void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
 {
@@ -272,7 +331,9 @@ static void deliver(
 	struct conflated *conflated = receiver;
 
 	sockjs_spend(COST_DELIVERY);
-	if (!has_flag(l, LABEL_CONFLATED))
+	if (label_has(l, LABEL_GATED))
+		return; /* it comes with what was missed */
+	if (!label_has(l, LABEL_CONFLATED))
 		send_to(receiver, l, p, fan);
 	else if (conflated->client->is_full)
 		keep_latest(conflated, p);
@@ -282,14 +343,20 @@ static void deliver(
 
 const struct broker_ops pubsub_ops = { .deliver = deliver, .take = queues_take, .fanned = fanned };
 
+void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p)
+{
+	struct broker_fan fan = { { NULL } };
+
+	send_to(s, l, p, &fan);
+	fanned(&p->base, &fan);
+}
+
 static void send_latest(struct conflated *s)
 {
 	struct published *p = s->latest;
-	struct broker_fan fan = { { NULL } };
 
 	s->latest = NULL;
-	send_to(s->client->session, s->label, p, &fan);
-	fanned(&p->base, &fan);
+	fan_send_one(s->client->session, s->label, p);
 	broker_message_unref(&p->base);
 }
 

@@ -162,17 +162,27 @@ static struct subscription **find_subscription(struct sockjs_client *c, struct b
 	return at;
 }
 
+static void forget_receiver(struct subscription *s)
+{
+	if (s->label && label_has(s->label, LABEL_GATED)) {
+		if (s->gate)
+			recover_forget(s->gate);
+		return;
+	}
+	if (s->conflated && s->conflated->latest)
+		broker_message_unref(&s->conflated->latest->base);
+	mem_free(s->conflated);
+}
+
 static void subscription_free(struct sockjs_client *c, struct subscription **at)
 {
 	struct subscription *s = *at;
 
 	if (s->topic)
 		broker_unsubscribe(s->topic);
+	forget_receiver(s);
 	if (s->label)
 		label_drop(c->part, s->label);
-	if (s->conflated && s->conflated->latest)
-		broker_message_unref(&s->conflated->latest->base);
-	mem_free(s->conflated);
 	*at = s->next;
 	c->subscription_count--;
 	mem_free(s);
@@ -194,7 +204,9 @@ static unsigned label_flags(
 
 	if (c->conn.version == STOMP_1_2 && ack.p && !bytes_equal(ack, BYTES("auto")))
 		flags |= LABEL_WANTS_ACK;
-	if (is_conflated(c->part->broker, destination))
+	if (recover_is_wanted(c, f, destination))
+		flags |= LABEL_GATED;
+	else if (is_conflated(c->part->broker, destination))
 		flags |= LABEL_CONFLATED;
 	return flags;
 }
@@ -232,25 +244,37 @@ static int connect_subscription(struct sockjs_client *c, struct subscription *s,
 	return broker_subscribe(c->member, destination, receiver, (uintptr_t)s->label, &s->topic);
 }
 
+static enum stomp_error error_of(int err)
+{
+	switch (err) {
+	case 0:
+		return STOMP_OK;
+	case -ENOSPC:
+		return STOMP_E_LIMIT;
+	case -EINVAL:
+		return STOMP_E_BAD_DESTINATION;
+	default:
+		return STOMP_E_INTERNAL;
+	}
+}
+
 static enum stomp_error add_subscription(
     struct sockjs_client *c, const struct stomp_frame *f, struct bytes id, struct bytes destination)
 {
 	struct subscription *s = subscription_new(c, id);
 	unsigned flags = label_flags(c, f, destination);
-	int err = -ENOMEM;
+	enum stomp_error err = STOMP_E_INTERNAL;
 
 	if (s)
 		s->label = label_get(
 		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
-	if (s && s->label)
-		err = connect_subscription(c, s, f, flags, destination);
-	if (err == 0)
-		return STOMP_OK;
-	if (s)
+	if (s && s->label && flags & LABEL_GATED)
+		err = recover_subscribe(c, s, f, destination);
+	else if (s && s->label)
+		err = error_of(connect_subscription(c, s, f, flags, destination));
+	if (s && err != STOMP_OK && err != STOMP_PENDING)
 		subscription_free(c, &c->subscriptions);
-	return err == -ENOSPC   ? STOMP_E_LIMIT
-	       : err == -EINVAL ? STOMP_E_BAD_DESTINATION
-	                        : STOMP_E_INTERNAL;
+	return err;
 }
 
 static enum stomp_error check_subscribe(struct sockjs_client *c, const struct stomp_frame *f,

@@ -13,6 +13,7 @@
 #include "server/options.h"
 
 #define FAILURES_REMEMBERED 65536 /* addresses */
+#define HISTORY_RULES_MOST  100
 
 /* --- settings ------------------------------------------------------------------ */
 
@@ -149,11 +150,101 @@ static struct broker_limits queue_limits(struct sockjs_broker *b, const struct s
 	return limits;
 }
 
+/* --- history ---------------------------------------------------------------------- */
+
+static int bad_history(size_t i, const char *what, char *why, size_t size)
+{
+	snprintf(why, size, "stomp.history[%zu]%s", i, what);
+	return -EINVAL;
+}
+
+/* A whole number that is not negative; false: it is none. */
+static bool read_count(json_t *value, uint64_t *to)
+{
+	if (!value)
+		return true;
+	if (!json_is_integer(value) || json_integer_value(value) <= 0)
+		return false;
+	*to = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+static int read_rule(struct sockjs_broker *b, size_t i, json_t *o, char *why, size_t size)
+{
+	json_t *destination = json_object_get(o, "destination");
+	struct broker_history_rule *rule = &b->history[i];
+	uint64_t messages = 0, seconds = 0;
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(o) || !json_is_string(destination))
+		return bad_history(i, ": not an object with a destination", why, size);
+	json_object_foreach (o, key, value)
+		if (strcmp(key, "destination") != 0 && strcmp(key, "messages") != 0 &&
+		    strcmp(key, "seconds") != 0)
+			return bad_history(
+			    i, ": allowed keys: destination, messages, seconds", why, size);
+	if (!read_count(json_object_get(o, "messages"), &messages) ||
+	    !read_count(json_object_get(o, "seconds"), &seconds) || seconds > UINT32_MAX)
+		return bad_history(
+		    i, ": messages and seconds are whole numbers above 0", why, size);
+	if (messages == 0 && seconds == 0)
+		return bad_history(i, ": says neither how many messages nor how long", why, size);
+	rule->messages = (size_t)messages;
+	rule->ms = seconds * 1000;
+	rule->pattern.p = mem_strdup(json_string_value(destination));
+	if (!rule->pattern.p)
+		return no_memory(why, size);
+	rule->pattern.n = strlen(rule->pattern.p);
+	b->history_count = i + 1;
+	return 0;
+}
+
+static int read_history(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	json_t *list = value_of(o->history), *rule;
+	size_t i;
+	int err = 0;
+
+	if (list && (!json_is_array(list) || json_array_size(list) > HISTORY_RULES_MOST))
+		err = bad_history(0, ": a list of at most 100 rules is allowed", why, size);
+	if (err == 0 && list) {
+		b->history = mem_zalloc((json_array_size(list) + 1) * sizeof(*b->history));
+		if (!b->history)
+			err = no_memory(why, size);
+	}
+	if (err == 0)
+		json_array_foreach (list, i, rule)
+			if (err == 0)
+				err = read_rule(b, i, rule, why, size);
+	json_decref(list);
+	return err;
+}
+
+/* The broker knows what a pattern is. */
+static int check_history(const struct sockjs_broker *b, char *why, size_t size)
+{
+	for (size_t i = 0; i < b->history_count; i++)
+		if (!broker_pattern_is_valid(b->topics, b->history[i].pattern))
+			return bad_history(
+			    i, ".destination: is no pattern of destinations", why, size);
+	return 0;
+}
+
+/* --- parts ------------------------------------------------------------------------ */
+
 static int make_parts(
     struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
 {
 	struct broker_limits limits = queue_limits(b, o);
+	int err = read_history(b, o, why, size);
 
+	if (err < 0)
+		return err;
+	limits.history = b->history;
+	limits.history_rules = b->history_count;
+	limits.max_history_bytes = (size_t)o->history_max_bytes / sockjs_reactors(b->server);
 	pubsub_engine_init(&b->engine, b);
 	b->part_count = b->engine.parts;
 	b->topics = broker_new(&b->engine, b->separator, &limits);
@@ -211,6 +302,8 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 
 	read_settings(b, o);
 	err = make_parts(b, o, why, size);
+	if (err == 0)
+		err = check_history(b, why, size);
 	if (err == 0)
 		err = read_access(b, o, why, size);
 	if (err == 0)
@@ -282,6 +375,9 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	mem_free(b->conflated);
 	mem_free(b->user_header);
 	mem_free(b->dead_letters);
+	for (size_t i = 0; i < b->history_count; i++)
+		mem_free((char *)(uintptr_t)b->history[i].pattern.p);
+	mem_free(b->history);
 	mem_free(b->token_query);
 	free_parts(b);
 	broker_free(b->topics);
@@ -326,6 +422,8 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	    "Messages to subscribers.", NULL, NULL, n->messages_out);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_published_total",
 	    "Messages published, by clients and applications.", NULL, NULL, topics->published);
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_history_messages",
+	    "Messages kept for those who have missed them, now.", NULL, NULL, topics->kept);
 	sockjs_metric(
 	    m, SOCKJS_GAUGE, "sockjs_stomp_queues", "Queues now.", NULL, NULL, topics->queues);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_queued_messages",

@@ -14,6 +14,7 @@
  *	pace.c         who publishes faster than others deliver
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
+ *	recover.c      what a subscriber has missed comes first
  *	queues.c       and to the one consumer of a queue; what that says of it
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
@@ -118,6 +119,8 @@ struct sockjs_broker {
 	size_t max_subscriptions, max_transactions, max_transaction_bytes;
 	unsigned prefetch;
 	char *dead_letters; /* NULL: dropped */
+	struct broker_history_rule *history;
+	size_t history_count;
 	struct list handlers;
 	struct sockjs_broker_hooks hooks;
 	void *hooks_arg;
@@ -176,12 +179,15 @@ enum {
 	LABEL_WANTS_ACK = 1, /* each message has an ack header */
 	LABEL_CONFLATED = 2, /* a slow subscriber gets the latest only */
 	LABEL_IS_BINARY = 4, /* its id is not text, as 1.0 allows */
+	LABEL_GATED = 8,     /* it gets what it has missed first */
 };
 
 struct bytes label_key(const struct map_node *node);
 /* One reference; NULL when memory is out. */
 struct label *label_get(
     struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id);
+/* Likewise, without the gate. */
+struct label *label_open(struct pubsub_part *part, const struct label *l);
 void label_drop(struct pubsub_part *part, struct label *l);
 
 /* Of one whose subscriber gets the latest only, when it is slow. */
@@ -195,7 +201,10 @@ struct subscription {
 	struct subscription *next; /* client->subscriptions */
 	struct broker_subscription *topic;
 	struct label *label;
-	struct conflated *conflated; /* or NULL */
+	union { /* as the label says, or NULL */
+		struct conflated *conflated;
+		struct gate *gate;
+	};
 	uint16_t id_len;
 	char id[];
 };
@@ -205,6 +214,12 @@ extern const struct broker_ops pubsub_ops;
  * out. */
 struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct label *l,
     const struct published *p, unsigned deliveries);
+/* To one subscriber alone. */
+void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p);
+/* What a MESSAGE was called, by this broker; false: it was not. */
+bool message_id_read(
+    const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence);
+bool label_has(const struct label *l, unsigned flag);
 /* There is room again: what was conflated goes out. */
 void fan_go_on(struct sockjs_client *c);
 
@@ -320,6 +335,14 @@ void queues_on_death(
 void queues_forget_sender(struct published *p);
 /* An answer that its transaction holds is given. */
 void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequence, bool good);
+
+/* recover.c */
+struct gate;
+bool recover_is_wanted(
+    const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination);
+enum stomp_error recover_subscribe(struct sockjs_client *c, struct subscription *s,
+    const struct stomp_frame *f, struct bytes destination);
+void recover_forget(struct gate *g);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);

@@ -186,47 +186,6 @@ enum broker_taken queues_take(
 
 /* --- ACK and NACK ------------------------------------------------------------------------ */
 
-/* A number in hexadecimal and what stands behind it; false: there is none. */
-static bool read_hex(struct bytes *b, uint64_t *number)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t n = 0;
-
-	*number = 0;
-	for (; n < b->n && n < 16; n++) {
-		const char *digit = memchr(digits, b->p[n], 16);
-
-		if (!digit)
-			break;
-		*number = *number << 4 | (uint64_t)(digit - digits);
-	}
-	b->p += n;
-	b->n -= n;
-	return n > 0;
-}
-
-static bool read_dash(struct bytes *b)
-{
-	if (b->n == 0 || b->p[0] != '-')
-		return false;
-	b->p++;
-	b->n--;
-	return true;
-}
-
-/* "EPOCH-OWNER-SEQUENCE", as fan.c writes it. */
-static bool read_id(
-    const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence)
-{
-	uint64_t epoch, part;
-
-	if (!read_hex(&id, &epoch) || !read_dash(&id) || !read_hex(&id, &part) || !read_dash(&id) ||
-	    !read_hex(&id, sequence) || id.n > 0)
-		return false;
-	*owner = (uint32_t)part;
-	return epoch == broker_epoch(b->topics) && part < b->part_count;
-}
-
 /* The subscription by which a message came, if that is still to be answered. */
 static struct subscription *find_pending(
     struct sockjs_client *c, struct bytes id, uint32_t owner, uint64_t sequence)
@@ -271,7 +230,7 @@ enum stomp_error queues_answer(
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;
 	}
-	if (!read_id(c->part->broker, id, &owner, &sequence) ||
+	if (!message_id_read(c->part->broker, id, &owner, &sequence) ||
 	    !find_pending(c, sub, owner, sequence)) {
 		*why = "No message of this id waits for an answer.";
 		return may_be_of_topic(c) ? STOMP_OK : STOMP_E_NO_MESSAGE;

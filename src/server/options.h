@@ -201,6 +201,8 @@ struct stomp_options {
 	uint64_t max_deliveries;
 	char *dead_letters;
 	uint64_t prefetch;
+	char *history; /* JSON */
+	uint64_t history_max_bytes;
 	struct string_list conflate;
 };
 

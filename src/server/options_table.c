@@ -588,6 +588,12 @@ static const struct option table[] = {
 	{ STOMP("prefetch", OPTION_INT, 1, 65535, "32", prefetch),
 	  .sentence = "Messages that a consumer of a queue may have got and not acknowledged, unless its SUBSCRIBE "
 		      "says prefetch-count." },
+	{ STOMP("history", OPTION_JSON, 0, 0, NULL, history),
+	  .allowed = "a list of objects with destination (a pattern), messages, seconds",
+	  .sentence = "Of which destinations the last messages are kept, for subscribers that name the last one they "
+		      "have got: so many of each, so long; null: of none." },
+	{ STOMP("history_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", history_max_bytes),
+	  .sentence = "Octets of all that is kept, with 128 for each message; the oldest go first." },
 	{ STOMP("conflate", OPTION_LIST, 0, 100, NULL, conflate),
 	  .valid = valid_destinations,
 	  .allowed = "a pattern of destinations such as /topic/prices/** (* is one segment, ** at the end "

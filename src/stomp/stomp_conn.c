@@ -130,13 +130,17 @@ static void out_of_memory(struct stomp_conn *c)
 	stomp_conn_fail(c, STOMP_E_INTERNAL, (struct bytes){ 0 }, "Out of memory.");
 }
 
-static int compose_receipt(struct stomp_conn *c, struct buf *out, struct bytes receipt)
+/* With another header, if `name` is not NULL. */
+static int compose_receipt(struct stomp_conn *c, struct buf *out, struct bytes receipt,
+    const char *name, struct bytes value)
 {
 	int err = stomp_write_begin(out, STOMP_RECEIPT);
 
 	if (err == 0)
 		err = stomp_write_header(
 		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
+	if (err == 0 && name)
+		err = stomp_write_plain(out, name, value);
 	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
 }
 
@@ -147,7 +151,7 @@ static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct by
 	int err;
 
 	buf_clear(out);
-	err = compose_receipt(c, out, receipt);
+	err = compose_receipt(c, out, receipt, NULL, (struct bytes){ 0 });
 	if (err == 0)
 		c->settings->ops->write(c, buf_data(out), buf_len(out));
 	else
@@ -366,17 +370,25 @@ static void refuse_frame(
 	refuse(c, why, stomp_header_get(f, "receipt"), sentence);
 }
 
-void stomp_conn_settle(
-    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+void stomp_conn_receipt(
+    struct stomp_conn *c, struct bytes receipt, const char *name, struct bytes value)
 {
 	struct buf out = BUF_INIT;
 
+	if (c->state == STOMP_CONN_OPEN &&
+	    send_frame(c, &out, compose_receipt(c, &out, receipt, name, value)) < 0)
+		out_of_memory(c);
+}
+
+void stomp_conn_settle(
+    struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence)
+{
 	if (c->state != STOMP_CONN_OPEN)
 		return;
 	if (why != STOMP_OK)
 		refuse(c, why, receipt, sentence);
-	else if (receipt.p && send_frame(c, &out, compose_receipt(c, &out, receipt)) < 0)
-		out_of_memory(c);
+	else if (receipt.p)
+		stomp_conn_receipt(c, receipt, NULL, (struct bytes){ 0 });
 }
 
 static bool is_of_its_version(const struct stomp_conn *c, enum stomp_command command)

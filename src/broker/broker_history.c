@@ -1,0 +1,304 @@
+/*
+ * broker/broker_history.c - the last messages of a destination, for who has missed some.
+ *
+ * They are kept by their owner, in the order that it gives them. Who subscribes and has missed
+ * something asks it (broker_recall()); the answer comes back by the way of all mail, so that it
+ * stands between what was published before the question, and is in it, and what was published after
+ * it, and follows. The subscriber has to leave out what comes before the answer: then there is no
+ * hole and nothing twice.
+ *
+ * All of a part has one budget: the oldest messages go first, whatever their destinations.
+ */
+#include "broker/broker_history.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "broker/broker_name.h"
+
+#define KEPT_COST  128   /* of a message that is kept, beside its octets */
+#define PASTS_MOST 65536 /* destinations that are remembered */
+
+/* Of one destination. */
+struct past {
+	struct map_node node; /* part->pasts */
+	struct list by_use;   /* part->pasts_by_use: the last used is the last */
+	const struct broker_history_rule *rule;
+	struct list kept; /* oldest first */
+	size_t count;
+	uint64_t gone; /* the sequence up to which something may be missing */
+	uint16_t name_len;
+	char name[];
+};
+
+struct kept {
+	struct list of_past;
+	struct list of_part; /* part->kept: oldest first */
+	struct past *past;
+	struct broker_message *message;
+	uint64_t at;
+	size_t cost;
+};
+
+static struct bytes past_key(const struct map_node *n)
+{
+	const struct past *p = container_of(n, struct past, node);
+
+	return (struct bytes){ p->name, p->name_len };
+}
+
+void broker_history_init(struct broker_part *part)
+{
+	map_init(&part->pasts, past_key, &part->broker->seed);
+	list_init(&part->pasts_by_use);
+	list_init(&part->kept);
+}
+
+static void drop(struct broker_part *part, struct kept *k)
+{
+	struct past *past = k->past;
+
+	if (k->message->sequence > past->gone)
+		past->gone = k->message->sequence;
+	past->count--;
+	part->kept_octets -= k->cost;
+	part->counters.kept--;
+	list_remove(&k->of_past);
+	list_remove(&k->of_part);
+	broker_message_unref(k->message);
+	mem_free(k);
+}
+
+static struct kept *oldest(const struct past *past)
+{
+	struct list *first = list_first(&past->kept);
+
+	return first ? container_of(first, struct kept, of_past) : NULL;
+}
+
+static void past_free(struct broker_part *part, struct past *past)
+{
+	struct kept *k;
+
+	while ((k = oldest(past)) != NULL)
+		drop(part, k);
+	map_remove(&part->pasts, &past->node);
+	list_remove(&past->by_use);
+	mem_free(past);
+}
+
+void broker_history_fini(struct broker_part *part)
+{
+	while (!list_empty(&part->pasts_by_use))
+		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
+	map_fini(&part->pasts);
+}
+
+/* --- keeping --------------------------------------------------------------------- */
+
+static const struct broker_history_rule *rule_for(const struct broker *b, struct bytes destination)
+{
+	for (size_t i = 0; i < b->limits.history_rules; i++) {
+		const struct broker_history_rule *rule = &b->limits.history[i];
+
+		if (broker_pattern_matches(b, rule->pattern, destination))
+			return rule;
+	}
+	return NULL;
+}
+
+static struct past *find_past(struct broker_part *part, struct bytes destination)
+{
+	struct map_node *node = map_find(&part->pasts, destination);
+	struct past *past = node ? container_of(node, struct past, node) : NULL;
+
+	if (past) {
+		list_remove(&past->by_use);
+		list_append(&part->pasts_by_use, &past->by_use);
+	}
+	return past;
+}
+
+static struct past *add_past(struct broker_part *part, struct broker_message *m)
+{
+	const struct broker_history_rule *rule = rule_for(part->broker, m->destination);
+	struct past *past;
+
+	if (!rule)
+		return NULL;
+	if (map_count(&part->pasts) >= PASTS_MOST)
+		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
+	past = mem_zalloc(sizeof(*past) + m->destination.n);
+	if (!past)
+		return NULL;
+	past->rule = rule;
+	past->gone = m->sequence - 1;
+	past->name_len = (uint16_t)m->destination.n;
+	memcpy(past->name, m->destination.p, m->destination.n);
+	list_init(&past->kept);
+	if (map_insert(&part->pasts, &past->node) < 0) {
+		mem_free(past);
+		return NULL;
+	}
+	list_append(&part->pasts_by_use, &past->by_use);
+	return past;
+}
+
+/* What its rule does not keep any more. */
+static void trim(struct broker_part *part, struct past *past)
+{
+	const struct broker_history_rule *rule = past->rule;
+	struct kept *k;
+
+	while ((k = oldest(past)) != NULL && ((rule->messages && past->count > rule->messages) ||
+	                                         (rule->ms && clock_now() - k->at >= rule->ms)))
+		drop(part, k);
+}
+
+static void make_room(struct broker_part *part, size_t cost)
+{
+	while (part->kept_octets + cost > part->broker->limits.max_history_bytes &&
+	       !list_empty(&part->kept))
+		drop(part, container_of(list_first(&part->kept), struct kept, of_part));
+}
+
+void broker_history_keep(struct broker_part *part, struct broker_message *m)
+{
+	struct past *past = find_past(part, m->destination);
+	struct kept *k = NULL;
+
+	if (!past)
+		past = add_past(part, m);
+	if (!past)
+		return;
+	make_room(part, m->octets + KEPT_COST);
+	if (m->octets + KEPT_COST <= part->broker->limits.max_history_bytes)
+		k = mem_alloc(sizeof(*k));
+	if (!k) {
+		past->gone = m->sequence;
+		return;
+	}
+	*k = (struct kept){ .past = past,
+		.message = broker_message_ref(m),
+		.at = clock_now(),
+		.cost = m->octets + KEPT_COST };
+	list_append(&past->kept, &k->of_past);
+	list_append(&part->kept, &k->of_part);
+	past->count++;
+	part->kept_octets += k->cost;
+	part->counters.kept++;
+	trim(part, past);
+}
+
+/* --- recalling ---------------------------------------------------------------------- */
+
+/* A question, and then its answer. */
+struct recall {
+	struct broker *broker;
+	unsigned asker, owner; /* parts */
+	bool is_known;         /* `since` is a number of this owner's */
+	uint64_t since;
+	broker_recall_fn fn;
+	void (*drop)(void *arg);
+	void *arg;
+	bool recovered;
+	struct broker_message **messages;
+	size_t count;
+	size_t name_len;
+	char name[];
+};
+
+static void recall_free(struct recall *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		broker_message_unref(r->messages[i]);
+	mem_free(r->messages);
+	mem_free(r);
+}
+
+static void drop_recall(void *arg)
+{
+	struct recall *r = arg;
+
+	r->drop(r->arg);
+	recall_free(r);
+}
+
+static void run_answer(void *arg)
+{
+	struct recall *r = arg;
+
+	r->fn(r->arg, r->messages, r->count, r->recovered);
+	recall_free(r);
+}
+
+static int post(struct recall *r, unsigned part, void (*fn)(void *arg))
+{
+	const struct broker_engine *engine = &r->broker->engine;
+
+	return engine->post(engine->arg, part, fn, drop_recall, r);
+}
+
+/* What came after `since`, as far as it is kept. */
+static void collect(struct recall *r, const struct past *past)
+{
+	struct list *pos;
+
+	r->messages = mem_alloc((past->count ? past->count : 1) * sizeof(*r->messages));
+	if (!r->messages) {
+		r->recovered = false;
+		return;
+	}
+	list_foreach (pos, &past->kept) {
+		struct broker_message *m = container_of(pos, struct kept, of_past)->message;
+
+		if (!r->is_known || m->sequence > r->since)
+			r->messages[r->count++] = broker_message_ref(m);
+	}
+}
+
+static void run_question(void *arg)
+{
+	struct recall *r = arg;
+	struct broker_part *part = r->broker->parts[r->owner];
+	struct past *past = find_past(part, (struct bytes){ r->name, r->name_len });
+
+	if (past) {
+		trim(part, past);
+		r->recovered = r->is_known && r->since >= past->gone;
+		collect(r, past);
+	}
+	if (r->asker == r->owner)
+		run_answer(r);
+	else if (post(r, r->asker, run_answer) < 0)
+		drop_recall(r);
+}
+
+int broker_recall(struct broker_part *part, struct bytes destination,
+    const struct broker_place *since, broker_recall_fn fn, void (*drop_arg)(void *arg), void *arg)
+{
+	struct broker *b = part->broker;
+	struct recall *r;
+
+	if (!broker_name_is_destination(destination, b->separator))
+		return -EINVAL;
+	r = mem_zalloc(sizeof(*r) + destination.n);
+	if (!r)
+		return -ENOMEM;
+	r->broker = b;
+	r->asker = part->index;
+	r->owner = broker_owner_of(b, destination);
+	r->is_known = since && since->owner == r->owner;
+	r->since = since ? since->sequence : 0;
+	r->fn = fn;
+	r->drop = drop_arg;
+	r->arg = arg;
+	r->name_len = destination.n;
+	memcpy(r->name, destination.p, destination.n);
+	/* By mail even to this part: what was published elsewhere before may be on its way */
+	if (post(r, r->owner, run_question) == 0)
+		return 0;
+	recall_free(r);
+	return -ENOMEM;
+}
