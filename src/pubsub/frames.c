@@ -51,14 +51,6 @@ static enum stomp_error intercept(struct sockjs_client *c, struct published **p)
 	return STOMP_OK;
 }
 
-static enum stomp_error hand_over(
-    struct sockjs_client *c, const struct handler *h, const struct published *p)
-{
-	struct sockjs_publication view = published_view(p);
-
-	return hooks_verdict(h->fn(c, &view, h->arg));
-}
-
 /* Takes the reference to `p`. */
 static enum stomp_error route(struct sockjs_client *c, struct published *p, struct transaction *t,
     const struct stomp_frame *f, const char **why)
@@ -68,7 +60,7 @@ static enum stomp_error route(struct sockjs_client *c, struct published *p, stru
 	const struct handler *handler = hooks_handler(b, p->base.destination);
 
 	if (err == STOMP_OK && handler)
-		err = hand_over(c, handler, p);
+		err = hooks_handle(c, handler, p);
 	else if (err == STOMP_OK && !t)
 		return publish(c, p, f); /* the interceptor's destination is looked at there */
 	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
@@ -91,7 +83,8 @@ static bool begins_with(struct bytes b, const char *prefix)
 static bool is_known_kind(const struct sockjs_broker *b, struct bytes destination)
 {
 	return begins_with(destination, "/topic/") || begins_with(destination, "/user/") ||
-	       begins_with(destination, "/queue/") || hooks_handler(b, destination);
+	       begins_with(destination, "/queue/") || hooks_handler(b, destination) ||
+	       hooks_answerer(b, destination);
 }
 
 /* Whether a client may have anything to do with a destination. */
@@ -322,19 +315,58 @@ static int tell(struct sockjs_client *c,
 	return status;
 }
 
+/* One message, and that was its subscription. */
+static enum stomp_error send_answer(
+    struct sockjs_client *c, const struct stomp_frame *f, struct published *answer)
+{
+	struct label *l =
+	    label_get(c->part, (enum stomp_version)c->conn.version, 0, stomp_header_get(f, "id"));
+
+	if (!l)
+		return STOMP_E_INTERNAL;
+	/* Its id is none that a message of any part has */
+	answer->base.owner = c->part->broker->part_count;
+	answer->base.sequence = ++c->part->answers;
+	fan_send_one(c->session, l, answer);
+	label_drop(c->part, l);
+	return STOMP_OK;
+}
+
+static enum stomp_error answer_subscriber(
+    struct sockjs_client *c, const struct stomp_frame *f, const struct handler *h)
+{
+	struct published *p = published_new(&c->part->scratch, stomp_header_get(f, "destination"),
+	    f->headers, f->header_count, (struct bytes){ 0 });
+	struct published *answer = NULL;
+	enum stomp_error err = p ? hooks_answer(c, h, p, &answer) : STOMP_E_INTERNAL;
+
+	if (err == STOMP_OK && c->is_connected)
+		err = send_answer(c, f, answer);
+	if (p)
+		broker_message_unref(&p->base);
+	if (answer)
+		broker_message_unref(&answer->base);
+	return err;
+}
+
 static enum stomp_error take_subscribe(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
 	struct sockjs_broker *b = c->part->broker;
 	struct bytes id = id_of(f), destination = stomp_header_get(f, "destination");
 	enum stomp_error err = check_subscribe(c, f, id, destination, why);
+	const struct handler *answerer;
 
 	sockjs_spend(PUBSUB_COST_OF_SEND);
 	if (err == STOMP_OK && b->hooks.subscribe)
 		err = hooks_verdict(tell(c, b->hooks.subscribe, destination, id));
 	if (!c->is_connected)
 		return STOMP_E_DISCONNECTED;
-	return err == STOMP_OK ? add_subscription(c, f, id, destination) : err;
+	if (err != STOMP_OK)
+		return err;
+	answerer = hooks_answerer(b, destination);
+	return answerer ? answer_subscriber(c, f, answerer)
+	                : add_subscription(c, f, id, destination);
 }
 
 static int on_unsubscribe(

@@ -154,46 +154,198 @@ void hooks_forget_insiders(struct pubsub_part *part)
 
 /* --- handlers of destinations -------------------------------------------------------- */
 
+static void handler_free(struct handler *h)
+{
+	list_remove(&h->node);
+	mem_free(h->given);
+	mem_free(h->pattern);
+	mem_free(h);
+}
+
+static bool is_variable(struct bytes segment)
+{
+	return segment.n > 2 && segment.p[0] == '{' && segment.p[segment.n - 1] == '}';
+}
+
+/* The next segment of a path, behind the separator that it begins with; false: that was all. */
+static bool next_segment(const struct sockjs_broker *b, struct bytes *rest, struct bytes *segment)
+{
+	size_t n = 0;
+
+	if (rest->n == 0)
+		return false;
+	rest->p++;
+	rest->n--;
+	while (n < rest->n && rest->p[n] != '/' && rest->p[n] != b->separator)
+		n++;
+	*segment = (struct bytes){ rest->p, n };
+	rest->p += n;
+	rest->n -= n;
+	return true;
+}
+
+/* The pattern with a star for each variable. */
+static char *without_variables(const struct sockjs_broker *b, const char *pattern)
+{
+	char *text = mem_alloc(strlen(pattern) + 1), *to = text;
+	struct bytes rest = bytes_of(pattern), segment;
+
+	if (!text)
+		return NULL;
+	for (const char *separator = rest.p; next_segment(b, &rest, &segment); separator = rest.p) {
+		*to++ = *separator;
+		if (is_variable(segment))
+			segment = BYTES("*");
+		memcpy(to, segment.p, segment.n);
+		to += segment.n;
+	}
+	*to = '\0';
+	return text;
+}
+
+static struct handler *handler_new(struct sockjs_broker *b, const char *pattern, int *err)
+{
+	struct handler *h = mem_zalloc(sizeof(*h));
+
+	*err = -ENOMEM;
+	if (!h)
+		return NULL;
+	h->given = mem_strdup(pattern);
+	h->pattern = without_variables(b, pattern);
+	if (h->given && h->pattern)
+		*err = broker_pattern_is_valid(b->topics, bytes_of(h->pattern)) ? 0 : -EINVAL;
+	list_append(&b->handlers, &h->node);
+	if (*err == 0)
+		return h;
+	handler_free(h);
+	return NULL;
+}
+
 int sockjs_broker_handle(
     struct sockjs_broker *b, const char *pattern, sockjs_handler_fn fn, void *arg)
 {
-	struct handler *h;
+	int err;
+	struct handler *h = handler_new(b, pattern, &err);
 
-	if (!broker_pattern_is_valid(b->topics, bytes_of(pattern)))
-		return -EINVAL;
-	h = mem_zalloc(sizeof(*h));
-	if (!h || !(h->pattern = mem_strdup(pattern))) {
-		mem_free(h);
-		return -ENOMEM;
+	if (h) {
+		h->fn = fn;
+		h->arg = arg;
 	}
-	h->fn = fn;
-	h->arg = arg;
-	list_append(&b->handlers, &h->node);
-	return 0;
+	return err;
 }
 
-struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination)
+int sockjs_broker_answer(
+    struct sockjs_broker *b, const char *pattern, sockjs_answer_fn fn, void *arg)
+{
+	int err;
+	struct handler *h = handler_new(b, pattern, &err);
+
+	if (h) {
+		h->answer = fn;
+		h->arg = arg;
+	}
+	return err;
+}
+
+static struct handler *find_handler(
+    const struct sockjs_broker *b, struct bytes destination, bool answers)
 {
 	struct list *pos;
 
 	list_foreach (pos, &b->handlers) {
 		struct handler *h = container_of(pos, struct handler, node);
 
-		if (broker_pattern_matches(b->topics, bytes_of(h->pattern), destination))
+		if ((answers ? h->answer != NULL : h->fn != NULL) &&
+		    broker_pattern_matches(b->topics, bytes_of(h->pattern), destination))
 			return h;
 	}
 	return NULL;
 }
 
+struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination)
+{
+	return find_handler(b, destination, false);
+}
+
+struct handler *hooks_answerer(const struct sockjs_broker *b, struct bytes destination)
+{
+	return find_handler(b, destination, true);
+}
+
+/* --- calling them ------------------------------------------------------------------------ */
+
+/* What stands for the variables of a pattern, as strings. */
+struct variables {
+	struct sockjs_header headers[BROKER_SEGMENTS_MAX];
+	size_t count;
+	char text[2 * BROKER_DESTINATION_MAX + 2 * BROKER_SEGMENTS_MAX];
+};
+
+static const char *put_text(char **at, struct bytes b)
+{
+	char *to = *at;
+
+	memcpy(to, b.p, b.n);
+	to[b.n] = '\0';
+	*at += b.n + 1;
+	return to;
+}
+
+/* Both have been found to fit. */
+static void read_variables(const struct sockjs_broker *b, const struct handler *h,
+    struct bytes destination, struct variables *v)
+{
+	struct bytes pattern = bytes_of(h->given), name, value;
+	char *at = v->text;
+
+	v->count = 0;
+	while (next_segment(b, &pattern, &name) && next_segment(b, &destination, &value))
+		if (is_variable(name) && v->count < BROKER_SEGMENTS_MAX) {
+			struct sockjs_header *to = &v->headers[v->count++];
+
+			to->name = put_text(&at, (struct bytes){ name.p + 1, name.n - 2 });
+			to->value = put_text(&at, value);
+		}
+}
+
+static struct sockjs_publication with_variables(const struct sockjs_broker *b,
+    const struct handler *h, const struct published *p, struct variables *v)
+{
+	struct sockjs_publication view = published_view(p);
+
+	read_variables(b, h, p->base.destination, v);
+	view.variables = v->headers;
+	view.variable_count = v->count;
+	return view;
+}
+
+enum stomp_error hooks_handle(
+    struct sockjs_client *c, const struct handler *h, const struct published *p)
+{
+	struct variables v;
+	struct sockjs_publication view = with_variables(c->part->broker, h, p, &v);
+
+	return hooks_verdict(h->fn(c, &view, h->arg));
+}
+
+enum stomp_error hooks_answer(struct sockjs_client *c, const struct handler *h,
+    const struct published *p, struct published **answer)
+{
+	struct variables v;
+	struct sockjs_publication view = with_variables(c->part->broker, h, p, &v), said = { 0 };
+	enum stomp_error err = hooks_verdict(h->answer(c, &view, &said, h->arg));
+
+	if (err != STOMP_OK)
+		return err;
+	said.destination = p->base.destination.p;
+	*answer = published_from(&c->part->scratch, &said);
+	return *answer ? STOMP_OK : STOMP_E_INTERNAL;
+}
+
 void hooks_forget_handlers(struct sockjs_broker *b)
 {
-	while (!list_empty(&b->handlers)) {
-		struct handler *h = container_of(list_first(&b->handlers), struct handler, node);
-
-		list_remove(&h->node);
-		mem_free(h->pattern);
-		mem_free(h);
-	}
+	while (!list_empty(&b->handlers))
+		handler_free(container_of(list_first(&b->handlers), struct handler, node));
 }
 
 /* --- clients ---------------------------------------------------------------------------- */

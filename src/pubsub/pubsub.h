@@ -81,6 +81,7 @@ struct pubsub_part {
 	unsigned commits_waiting; /* of them, until it is not crowded any more */
 	struct list waiting;      /* clients that have published too much at a time */
 	struct list insiders;     /* subscriptions from inside */
+	uint64_t answers;         /* to subscribers, so far */
 	struct stomp_frame frame; /* scratch */
 	struct buf scratch;
 	struct pubsub_counters counters;
@@ -91,8 +92,9 @@ struct pubsub_part {
 
 struct handler {
 	struct list node;
-	char *pattern;
-	sockjs_handler_fn fn;
+	char *given, *pattern;   /* the second with a star for each variable */
+	sockjs_handler_fn fn;    /* of what is sent, */
+	sockjs_answer_fn answer; /* or of who subscribes */
 	void *arg;
 };
 
@@ -346,6 +348,12 @@ void recover_forget(struct gate *g);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);
+struct handler *hooks_answerer(const struct sockjs_broker *b, struct bytes destination);
+enum stomp_error hooks_handle(
+    struct sockjs_client *c, const struct handler *h, const struct published *p);
+/* What a subscriber is told; a reference. */
+enum stomp_error hooks_answer(struct sockjs_client *c, const struct handler *h,
+    const struct published *p, struct published **answer);
 void hooks_forget_insiders(struct pubsub_part *part);
 void hooks_forget_handlers(struct sockjs_broker *b);
 enum stomp_error hooks_verdict(int status);

@@ -249,7 +249,10 @@ void queues_on_death(
 	struct sockjs_broker *b = broker;
 	struct published *p = container_of(m, struct published, base);
 	struct sockjs_header headers[STOMP_HEADERS_MAX];
-	struct sockjs_publication letter = { b->dead_letters, headers, 0, p->body.p, p->body.n };
+	struct sockjs_publication letter = { .destination = b->dead_letters,
+		.headers = headers,
+		.body = p->body.p,
+		.len = p->body.n };
 	struct published *dead;
 	char count[16];
 

@@ -156,7 +156,11 @@ static void subscribe(struct raw_client *c, const char *id, const char *destinat
 static int publish(const char *destination, const char *body)
 {
 	struct sockjs_header header = { "kind", "test:1" };
-	struct sockjs_publication p = { destination, &header, 1, body, strlen(body) };
+	struct sockjs_publication p = { .destination = destination,
+		.headers = &header,
+		.header_count = 1,
+		.body = body,
+		.len = strlen(body) };
 
 	return sockjs_broker_publish(broker, &p);
 }
@@ -189,7 +193,9 @@ END_TEST
 START_TEST(what_has_no_destination_is_not_published)
 {
 	struct sockjs_header nameless = { "", "x" };
-	struct sockjs_publication p = { "/topic/a", &nameless, 1, "", 0 };
+	struct sockjs_publication p = {
+		.destination = "/topic/a", .headers = &nameless, .header_count = 1
+	};
 
 	start_with_hooks(NULL);
 	ck_assert_int_eq(publish("", "x"), -EINVAL);
@@ -197,7 +203,7 @@ START_TEST(what_has_no_destination_is_not_published)
 	ck_assert_int_eq(publish("/topic//a", "x"), -EINVAL);
 	ck_assert_int_eq(publish("/user/ann", "x"), -EINVAL);
 	ck_assert_int_eq(sockjs_broker_publish(broker, &p), -EINVAL);
-	p = (struct sockjs_publication){ NULL, NULL, 0, "", 0 };
+	p = (struct sockjs_publication){ .destination = NULL };
 	ck_assert_int_eq(sockjs_broker_publish(broker, &p), -EINVAL);
 }
 END_TEST
@@ -236,6 +242,50 @@ START_TEST(a_handler_has_what_is_sent_to_it_and_answers_the_sender_alone)
 	raw_expect(&a, "ERROR\nmessage:Access denied\ncode:4630\nreceipt-id:r\n");
 	say(&b, "SEND\ndestination:/app/other\nreceipt:r\n\nx@");
 	raw_expect(&b, "ERROR\nmessage:No such destination\ncode:4632\n");
+}
+END_TEST
+
+static int on_say(struct sockjs_client *from, const struct sockjs_publication *p, void *arg)
+{
+	(void)from, (void)arg;
+	ck_assert_uint_eq(p->variable_count, 2);
+	tell("[%s=%s %s=%s %.*s]", p->variables[0].name, p->variables[0].value,
+	    p->variables[1].name, p->variables[1].value, (int)p->len, p->body);
+	return 0;
+}
+
+static int on_state(struct sockjs_client *from, const struct sockjs_publication *p,
+    struct sockjs_publication *answer, void *arg)
+{
+	static const struct sockjs_header kind = { "kind", "state" };
+
+	(void)from, (void)arg;
+	if (strcmp(p->variables[0].value, "secret") == 0)
+		return -EACCES;
+	answer->headers = &kind;
+	answer->header_count = 1;
+	answer->body = p->variables[0].value;
+	answer->len = strlen(answer->body);
+	return 0;
+}
+
+START_TEST(a_handler_knows_what_stands_for_its_variables_and_answers_subscribers_once)
+{
+	prepare(NULL);
+	ck_assert_int_eq(
+	    sockjs_broker_handle(broker, "/app/rooms/{room}/say/{how}", on_say, NULL), 0);
+	ck_assert_int_eq(sockjs_broker_answer(broker, "/app/rooms/{room}", on_state, NULL), 0);
+	ck_assert_int_eq(sockjs_broker_answer(broker, "/app/{}//x", on_state, NULL), -EINVAL);
+	run(NULL);
+	come_in(&a, "");
+	say(&a, "SEND\ndestination:/app/rooms/tea/say/loudly\n\nhello@");
+	hear("[room=tea how=loudly hello]");
+	say(&a, "SUBSCRIBE\nid:s\ndestination:/app/rooms/tea\nreceipt:1\n\n@");
+	expect_frame(&a, "MESSAGE\nsubscription:s\n");
+	expect_frame(&a, "RECEIPT\nreceipt-id:1\n");
+	subscribe(&a, "s", "/topic/x"); /* the id is free again */
+	say(&a, "SUBSCRIBE\nid:t\ndestination:/app/rooms/secret\n\n@");
+	expect_frame(&a, "ERROR\nmessage:Access denied\n");
 }
 END_TEST
 
@@ -658,6 +708,8 @@ int main(void)
 	tcase_add_test(tc, what_another_thread_publishes_comes_to_subscribers_in_its_order);
 	tcase_add_test(tc, what_has_no_destination_is_not_published);
 	tcase_add_test(tc, a_handler_has_what_is_sent_to_it_and_answers_the_sender_alone);
+	tcase_add_test(
+	    tc, a_handler_knows_what_stands_for_its_variables_and_answers_subscribers_once);
 	tcase_add_test(tc, an_application_hears_of_all_that_happens_and_may_refuse);
 	tcase_add_test(tc, the_handshake_may_say_who_it_is_or_refuse);
 	tcase_add_test(tc, who_was_named_by_the_application_gets_what_is_for_that_user);
