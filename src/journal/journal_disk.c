@@ -80,7 +80,7 @@ static void run_failing(struct journal_disk *d)
 	d->op.sync = false;
 	d->op.sync_directory = -1;
 	run_blocking(&d->op);
-	d->result = fail_with;
+	d->result = -fail_with;
 	d->busy = false;
 }
 
@@ -202,19 +202,10 @@ static void reap(struct journal_disk *d)
 	d->links -= n;
 }
 
-static void drain_event(struct journal_disk *d)
-{
-	uint64_t count;
-
-	while (read(d->event_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-}
-
 static void run_ring(struct journal_disk *d, bool wait)
 {
 	struct io_uring_cqe *cqe;
 
-	drain_event(d);
 	for (;;) {
 		reap(d);
 		if (d->links == 0) {
@@ -283,6 +274,14 @@ void disk_free(struct journal_disk *d)
 int disk_fd(const struct journal_disk *d)
 {
 	return d->event_fd;
+}
+
+void disk_clear_event(struct journal_disk *d)
+{
+	uint64_t count;
+
+	while (d->event_fd >= 0 && read(d->event_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
 }
 
 void disk_start(struct journal_disk *d, const struct disk_op *op)

@@ -29,14 +29,16 @@ struct journal_disk *disk_new(bool blocking);
 void disk_free(struct journal_disk *d);
 /* Readable when disk_ended() may be true; -1: never. */
 int disk_fd(const struct journal_disk *d);
+/* It is not readable any more; to be called before disk_ended(). */
+void disk_clear_event(struct journal_disk *d);
 
 /* Begins an operation; none is under way. */
 void disk_start(struct journal_disk *d, const struct disk_op *op);
 /* Whether it has ended; then *result is 0 or -errno. With `wait` it is true. */
 bool disk_ended(struct journal_disk *d, bool wait, int *result);
 
-/* For tests: the nth operation from now on (1 is the next one) ends with `err`, and with half of
- * its octets written; 0 turns it off. */
+/* For tests: the nth operation from now on (1 is the next one) fails with `err` (EIO), and half
+ * of its octets are written; 0 turns it off. */
 void disk_fail_at(unsigned long nth, int err);
 
 #endif

@@ -202,6 +202,7 @@ int journal_flush(struct journal *j)
 
 int journal_poll(struct journal *j)
 {
+	disk_clear_event(j->disk);
 	drive(j, false);
 	journal_remove_trimmed(j);
 	if (j->flight == FLIGHT_NONE && journal_wants_compaction(j))

@@ -150,12 +150,11 @@ static int leave_damage_behind(struct journal *j)
 	int err = 0;
 
 	while (err == 0 && journal_oldest(j)->sequence <= j->compact_through) {
-		uint64_t mark = j->mark, synced = j->synced, copied = j->counters.copied_bytes;
+		uint64_t mark = j->mark, segments = j->counters.segments;
 
 		if ((err = journal_flush(j)) == 0)
 			err = journal_wait(j);
-		if (err == 0 && mark == j->mark && synced == j->synced &&
-		    copied == j->counters.copied_bytes)
+		if (err == 0 && mark == j->mark && segments == j->counters.segments)
 			err = -ENOMEM; /* nothing else keeps it from going on */
 	}
 	return err;

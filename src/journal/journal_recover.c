@@ -25,6 +25,8 @@
 /* No segment of ours is larger: all but one record, and the longest one. */
 #define FILE_MAX (UINT64_C(3) << 30)
 
+#define NOT_KNOWN UINT64_MAX
+
 struct found {
 	uint64_t number;
 	struct journal_segment *segment;
@@ -239,6 +241,9 @@ static int found_put(
 static int found_entry(
     struct recovery *r, struct journal_segment *s, const struct journal_entry *e, uint64_t offset)
 {
+	bool tells_all = e->type == JOURNAL_MARK && e->number == offset;
+
+	s->told = tells_all ? offset + JOURNAL_HEAD : JOURNAL_HEADER;
 	if (e->type == JOURNAL_TRIM && e->number > r->oldest && e->number <= s->sequence)
 		r->oldest = e->number;
 	if (e->type == JOURNAL_TRIM || e->type == JOURNAL_MARK)
@@ -301,7 +306,8 @@ static int read_entries(struct recovery *r, struct journal_segment *s)
 /* When it began, the one before it had its size for good. */
 static int check_size(struct recovery *r, uint64_t sequence)
 {
-	if (r->after.sequence != sequence + 1 || r->after.previous == r->file_size)
+	if (r->after.sequence != sequence + 1 || r->after.previous == NOT_KNOWN ||
+	    r->after.previous == r->file_size)
 		return 0;
 	return damage(r, sequence,
 	    r->after.previous < r->file_size ? r->after.previous : r->file_size,
@@ -322,8 +328,8 @@ static int read_header(struct recovery *r, struct journal_segment *s)
 
 	if (!journal_header_read((struct bytes){ r->file, r->file_size }, &h) ||
 	    h.sequence != s->sequence) {
-		r->after = (struct journal_header){ .sequence = s->sequence,
-			.previous = UINT64_MAX }; /* not known */
+		r->after =
+		    (struct journal_header){ .sequence = s->sequence, .previous = NOT_KNOWN };
 		return damage(r, s->sequence, 0, "this is no header of this segment");
 	}
 	if (h.oldest > r->oldest)
@@ -495,7 +501,7 @@ static int find_tail(struct recovery *r)
 	int err;
 
 	if (!list_empty(&j->segments)) {
-		s = journal_tail(j);
+		j->writing = s = journal_tail(j);
 		if ((err = cut_and_sync(r, s)) < 0)
 			return err;
 		sequence = s->sequence + 1;
@@ -506,6 +512,8 @@ static int find_tail(struct recovery *r)
 	if (!s)
 		return -ENOMEM;
 	journal_segment_add(j, s);
+	if (!j->writing)
+		j->writing = s;
 	return 0;
 }
 
@@ -516,10 +524,6 @@ static int recover(struct recovery *r)
 	if ((err = list_segments(r)) < 0 || (err = read_segments(r)) < 0 ||
 	    (err = find_tail(r)) < 0)
 		return err;
-	r->j->writing =
-	    r->j->counters.segments > 1 && !journal_tail(r->j)->created
-	        ? container_of(journal_tail(r->j)->link.prev, struct journal_segment, link)
-	        : journal_tail(r->j);
 	return tell_all(r);
 }
 
