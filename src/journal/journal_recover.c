@@ -483,7 +483,7 @@ static int cut_and_sync(struct recovery *r, struct journal_segment *tail)
 	journal_name(tail->sequence, name);
 	tail->fd = openat(r->j->directory_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (tail->fd < 0 || (r->cut && ftruncate(tail->fd, (off_t)r->cut) < 0) ||
-	    fdatasync(tail->fd) < 0)
+	    fsync(tail->fd) < 0)
 		return refuse_segment(r, -errno, tail->sequence, "cannot go on with it");
 	if (r->cut) {
 		r->j->counters.file_bytes -= tail->size - r->cut;

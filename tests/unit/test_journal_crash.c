@@ -501,6 +501,54 @@ START_TEST(a_missing_segment_is_noticed)
 }
 END_TEST
 
+/* At the end of a record, too, where all that is left is whole. */
+START_TEST(a_segment_with_a_successor_that_is_too_short_is_noticed)
+{
+	struct image image;
+	size_t whole;
+
+	must_open();
+	for (int i = 0; i < 60; i++)
+		put();
+	must_close();
+	take_image(&image);
+	whole = image.files[1].n;
+	for (size_t n = 0; n < whole; n++) {
+		image.files[1].n = n;
+		restore_image(&image, image.count - 1, image.files[image.count - 1].n);
+		must(try_open() == -EBADMSG);
+	}
+	free_image(&image);
+}
+END_TEST
+
+START_TEST(a_record_is_one_only_where_it_was_written)
+{
+	struct image image;
+	size_t n, again;
+	char *p;
+
+	options.segment_bytes = 1 << 20;
+	must_open();
+	for (int i = 0; i < 10; i++)
+		put();
+	journal_wait(journal);
+	take_image(&image);
+	crash();
+	n = image.files[0].n;
+	again = records[2].offset - records[1].offset;
+	p = realloc(image.files[0].p, n + again);
+	must(p);
+	memcpy(p + n, p + records[1].offset, again);
+	image.files[0].p = p;
+	restore_image(&image, 0, n + again);
+	must_open();
+	must(told_is_state_after(10));
+	must(journal_counters(journal)->cut_bytes == again);
+	free_image(&image);
+}
+END_TEST
+
 START_TEST(a_segment_under_another_name_is_noticed)
 {
 	struct image image;
@@ -696,6 +744,8 @@ int main(void)
 	tcase_add_test(tc, damage_before_what_was_durable_is_not_taken_for_torn);
 	tcase_add_test(tc, repair_loses_only_what_is_damaged);
 	tcase_add_test(tc, a_missing_segment_is_noticed);
+	tcase_add_test(tc, a_segment_with_a_successor_that_is_too_short_is_noticed);
+	tcase_add_test(tc, a_record_is_one_only_where_it_was_written);
 	tcase_add_test(tc, a_segment_under_another_name_is_noticed);
 	tcase_add_test(tc, what_looks_like_a_record_inside_of_one_is_none);
 	tcase_add_loop_test(tc, kill_9_loses_nothing_that_was_durable, 0, 6);
