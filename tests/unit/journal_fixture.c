@@ -292,6 +292,7 @@ bool told_is_state_after_at_least(size_t count)
 			return false;
 		model_step(&ops[count++]);
 	}
+	op_count = count;
 	return true;
 }
 

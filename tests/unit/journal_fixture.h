@@ -76,7 +76,7 @@ void random_steps(uint64_t *state, unsigned steps, unsigned live_about);
 
 /* What was told is what is live after the first `count` ops. */
 bool told_is_state_after(size_t count);
-/* After some number of ops that is not less. */
+/* After some number of ops that is not less; those behind have never been, from then on. */
 bool told_is_state_after_at_least(size_t count);
 /* How many ops are before that place. */
 size_t ops_before(uint64_t sequence, uint64_t end);

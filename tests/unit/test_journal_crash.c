@@ -339,6 +339,66 @@ START_TEST(a_full_disk_ends_the_journal_and_loses_nothing)
 }
 END_TEST
 
+/* --- a machine that dies ----------------------------------------------------------------- */
+
+/* Of what was not synced anything may be there: a part, none, or zeros. */
+static void lose_unsynced(struct image *image, unsigned i, uint64_t *state)
+{
+	const struct journal_segment *s = journal_oldest(journal);
+	size_t n = image->files[i].n, lost;
+
+	while (s->sequence != image->files[i].sequence && s != journal_tail(journal))
+		s = journal_after(s);
+	if (s->sequence != image->files[i].sequence || s->synced >= n)
+		return;
+	lost = (size_t)(next_random(state) % (n - s->synced + 1));
+	if (next_random(state) % 2)
+		image->files[i].n -= lost;
+	else
+		memset(image->files[i].p + s->synced, 0, lost);
+}
+
+static size_t count_synced(void)
+{
+	size_t safe = 0;
+
+	while (safe < op_count && ops[safe].mark <= journal->synced)
+		safe++;
+	return safe;
+}
+
+static void die_and_recover(uint64_t *state)
+{
+	size_t safe = count_synced();
+	struct image image;
+
+	take_image(&image);
+	for (unsigned i = 0; i < image.count; i++)
+		lose_unsynced(&image, i, state);
+	crash();
+	restore_image(&image, image.count - 1, image.files[image.count - 1].n);
+	free_image(&image);
+	must_open();
+	must(told_is_state_after_at_least(safe));
+	for (size_t i = 0; i < op_count; i++)
+		ops[i].mark = 0;
+}
+
+START_TEST(a_machine_that_dies_at_any_time_keeps_what_was_synced)
+{
+	uint64_t state = (uint64_t)_i;
+
+	options.sync = _i % 3;
+	options.interval_ms = 2;
+	must_open();
+	for (int i = 0; i < 150; i++) {
+		random_steps(&state, (unsigned)(next_random(&state) % 60), 15);
+		die_and_recover(&state);
+	}
+	must(op_count > 500);
+}
+END_TEST
+
 /* --- damage ------------------------------------------------------------------------------------
  */
 
@@ -740,6 +800,7 @@ int main(void)
 	    tc, a_disk_that_fails_at_any_operation_loses_nothing_that_was_durable, 0, 2);
 	tcase_add_loop_test(tc, a_file_that_may_not_grow_ends_the_journal_and_loses_nothing, 0, 2);
 	tcase_add_test(tc, a_full_disk_ends_the_journal_and_loses_nothing);
+	tcase_add_loop_test(tc, a_machine_that_dies_at_any_time_keeps_what_was_synced, 0, 6);
 	tcase_add_test(tc, a_bit_that_turns_anywhere_is_noticed);
 	tcase_add_test(tc, damage_before_what_was_durable_is_not_taken_for_torn);
 	tcase_add_test(tc, repair_loses_only_what_is_damaged);
