@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +26,27 @@ enum {
 
 /* --- the directory --------------------------------------------------------------- */
 
-static int say(char *why, size_t size, const char *directory, int err)
+int journal_refuse(struct journal *j, int err, const char *fmt, ...)
 {
-	snprintf(why, size, "%s: %s", directory, strerror(-err));
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(j->why, sizeof(j->why), fmt, args);
+	va_end(args);
 	return err;
+}
+
+int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what)
+{
+	char name[JOURNAL_NAME];
+
+	journal_name(sequence, name);
+	return journal_refuse(j, err, "%s/%s: %s: %s", j->directory, name, what, strerror(-err));
+}
+
+static int refuse_directory(struct journal *j, int err)
+{
+	return journal_refuse(j, err, "%s: %s", j->directory, strerror(-err));
 }
 
 /* That there is such a directory must survive too. */
@@ -64,27 +82,26 @@ static void write_pid(int fd)
 		return; /* it is only told to who finds it locked */
 }
 
-static int refuse_lock(struct journal *j, char *why, size_t size)
+static int refuse_lock(struct journal *j)
 {
 	char pid[16] = "";
 	ssize_t n;
 
 	if (errno != EWOULDBLOCK)
-		return say(why, size, j->directory, -errno);
+		return refuse_directory(j, -errno);
 	n = pread(j->lock_fd, pid, sizeof(pid) - 1, 0);
-	snprintf(why, size, "%s: the journal is in use by process %ld", j->directory,
+	return journal_refuse(j, -EBUSY, "%s: the journal is in use by process %ld", j->directory,
 	    n > 0 ? strtol(pid, NULL, 10) : 0);
-	return -EBUSY;
 }
 
-static int lock(struct journal *j, char *why, size_t size)
+static int lock(struct journal *j)
 {
 	j->lock_fd =
 	    openat(j->directory_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->lock_fd < 0)
-		return say(why, size, j->directory, -errno);
+		return refuse_directory(j, -errno);
 	if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return refuse_lock(j, why, size);
+		return refuse_lock(j);
 	write_pid(j->lock_fd);
 	return 0;
 }
@@ -114,20 +131,6 @@ static int check_options(const struct journal_options *o, char *why, size_t size
 	return wrong ? -EINVAL : 0;
 }
 
-static struct journal *journal_new(const char *directory, const struct journal_options *options)
-{
-	struct journal *j = mem_zalloc(sizeof(*j));
-
-	if (!j)
-		return NULL;
-	j->options = *options;
-	j->directory_fd = j->lock_fd = j->reader.fd = -1;
-	list_init(&j->segments);
-	j->directory = mem_strdup(directory);
-	j->disk = disk_new(options->blocking);
-	return j;
-}
-
 /* The disk first, which may still read from `flying`. */
 static void journal_free(struct journal *j)
 {
@@ -142,6 +145,23 @@ static void journal_free(struct journal *j)
 		close(j->directory_fd);
 	mem_free(j->directory);
 	mem_free(j);
+}
+
+static struct journal *journal_new(const char *directory, const struct journal_options *options)
+{
+	struct journal *j = mem_zalloc(sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->options = *options;
+	j->directory_fd = j->lock_fd = j->reader.fd = -1;
+	list_init(&j->segments);
+	j->directory = mem_strdup(directory);
+	j->disk = disk_new(options->blocking);
+	if (j->directory && j->disk)
+		return j;
+	journal_free(j);
+	return NULL;
 }
 
 /* What `repair` has skipped is left behind, or the next start would find it again. */
@@ -160,23 +180,20 @@ static int leave_damage_behind(struct journal *j)
 	return err;
 }
 
-static int begin(struct journal *j, char *why, size_t size)
+static int begin(struct journal *j)
 {
 	int err;
 
-	if (!j->directory || !j->disk)
-		return say(why, size, "journal", -ENOMEM);
 	if ((err = open_directory(j)) < 0)
-		return say(why, size, j->directory, err);
-	if ((err = lock(j, why, size)) < 0 || (err = journal_recover(j, why, size)) < 0)
+		return refuse_directory(j, err);
+	if ((err = lock(j)) < 0 || (err = journal_recover(j)) < 0)
 		return err;
 	if (fsync(j->directory_fd) < 0)
-		return say(why, size, j->directory, -errno);
-	if ((err = journal_wait(j)) < 0 || (err = leave_damage_behind(j)) < 0) {
-		snprintf(why, size, "%s", j->err ? j->why : strerror(-err));
+		return refuse_directory(j, -errno);
+	if ((err = journal_wait(j)) < 0)
 		return err;
-	}
-	return 0;
+	err = leave_damage_behind(j);
+	return err < 0 && !j->err ? refuse_directory(j, err) : err;
 }
 
 int journal_open(struct journal **out, const char *directory, const struct journal_options *options,
@@ -190,9 +207,12 @@ int journal_open(struct journal **out, const char *directory, const struct journ
 	if ((err = check_options(&o, why, size)) < 0)
 		return err;
 	j = journal_new(directory, &o);
-	if (!j)
-		return say(why, size, directory, -ENOMEM);
-	if ((err = begin(j, why, size)) < 0) {
+	if (!j) {
+		snprintf(why, size, "%s: %s", directory, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	if ((err = begin(j)) < 0) {
+		snprintf(why, size, "%s", j->why);
 		journal_free(j);
 		return err;
 	}

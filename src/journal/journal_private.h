@@ -3,7 +3,7 @@
  *
  * Reading order: journal_format (the octets), journal_disk (one write at a time), journal.c (put
  * and drop), journal_flush.c (from memory to disk), journal_compact.c (old segments go),
- * journal_open.c and journal_recover.c (what was there before).
+ * journal_open.c, journal_recover.c and journal_finds.c (what was there before).
  *
  * Segments are a queue. Entries are appended to the last one, the tail; the first ones go, and no
  * other does. So when a segment goes that says what was dropped, the segments in which that was
@@ -18,7 +18,7 @@
 #include "journal/journal_format.h"
 
 /* "0123456789abcdef.segment" */
-enum { JOURNAL_NAME = 32, JOURNAL_WHY = 256 };
+enum { JOURNAL_NAME = 32, JOURNAL_WHY = 512 };
 
 struct journal_segment {
 	struct list link;    /* journal.segments */
@@ -124,9 +124,31 @@ int journal_reader_get(struct journal *j, const struct journal_segment *s, uint6
     uint32_t length, struct bytes *body);
 void journal_reader_close(struct journal_reader *reader);
 
+/* --- journal_finds.c ---------------------------------------------------------- */
+
+struct journal_finds {
+	struct buf puts, drops;
+};
+
+int journal_finds_put(struct journal_finds *f, uint64_t number, struct journal_segment *s,
+    uint64_t offset, uint32_t length);
+int journal_finds_drop(struct journal_finds *f, uint64_t number);
+/* Tells what is live in the order of numbers. 0, or -errno and j->why says it. */
+int journal_finds_tell(struct journal_finds *f, struct journal *j);
+void journal_finds_fini(struct journal_finds *f);
+void journal_sort_numbers(struct buf *numbers); /* of 64 bits */
+
 /* --- journal_recover.c -------------------------------------------------------- */
 
-/* Reads what is in the directory: segments, records, the next number. */
-int journal_recover(struct journal *j, char *why, size_t size);
+/* Reads what is in the directory: segments, records, the next number. 0, or -errno and j->why says
+ * it. */
+int journal_recover(struct journal *j);
+
+/* --- journal_open.c ------------------------------------------------------------- */
+
+/* Says in j->why what keeps it from opening; returns err. */
+int journal_refuse(struct journal *j, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what);
 
 #endif

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,25 +26,10 @@
 
 #define NOT_KNOWN UINT64_MAX
 
-struct found {
-	uint64_t number;
-	struct journal_segment *segment;
-	uint32_t offset, length;
-};
-
-/* An array that grows. */
-struct numbers {
-	uint64_t *at;
-	size_t count, cap;
-};
-
 struct recovery {
 	struct journal *j;
-	char *why;
-	size_t why_size;
-	struct numbers sequences, drops;
-	struct found *puts;
-	size_t put_count, put_cap;
+	struct buf sequences; /* of the files, rising */
+	struct journal_finds finds;
 	char *file; /* the segment at hand */
 	size_t file_size, file_cap;
 	uint64_t oldest;             /* segments before are gone */
@@ -53,65 +37,7 @@ struct recovery {
 	uint64_t cut;                /* the tail ends here */
 };
 
-/* --- arrays ------------------------------------------------------------------------ */
-
-static int room_for_one(void *array, size_t count, size_t *cap, size_t size)
-{
-	void **at = array, *more;
-	size_t want = *cap ? *cap * 2 : 64;
-
-	if (count < *cap)
-		return 0;
-	more = mem_realloc_array(*at, want, size);
-	if (!more)
-		return -ENOMEM;
-	*at = more;
-	*cap = want;
-	return 0;
-}
-
-static int numbers_add(struct numbers *n, uint64_t number)
-{
-	int err = room_for_one(&n->at, n->count, &n->cap, sizeof(*n->at));
-
-	if (err == 0)
-		n->at[n->count++] = number;
-	return err;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static void numbers_sort(struct numbers *n)
-{
-	if (n->count > 0)
-		qsort(n->at, n->count, sizeof(*n->at), compare_numbers);
-}
-
 /* --- what is wrong ------------------------------------------------------------------ */
-
-__attribute__((format(printf, 3, 4))) static int refuse(
-    struct recovery *r, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(r->why, r->why_size, fmt, args);
-	va_end(args);
-	return err;
-}
-
-static int refuse_segment(struct recovery *r, int err, uint64_t sequence, const char *what)
-{
-	char name[JOURNAL_NAME];
-
-	journal_name(sequence, name);
-	return refuse(r, err, "%s/%s: %s: %s", r->j->directory, name, what, strerror(-err));
-}
 
 /* No crash of ours leaves this. */
 static int damage(struct recovery *r, uint64_t sequence, uint64_t offset, const char *what)
@@ -120,8 +46,8 @@ static int damage(struct recovery *r, uint64_t sequence, uint64_t offset, const 
 
 	journal_name(sequence, name);
 	if (!r->j->options.repair)
-		return refuse(r, -EBADMSG, "%s/%s: offset %llu: %s", r->j->directory, name,
-		    (unsigned long long)offset, what);
+		return journal_refuse(r->j, -EBADMSG, "%s/%s: offset %llu: %s", r->j->directory,
+		    name, (unsigned long long)offset, what);
 	log_warn_limited("journal skips damage", LOG_STR("directory", r->j->directory),
 	    LOG_STR("segment", name), LOG_INT("offset", offset), LOG_STR("what", what));
 	r->j->counters.damaged++;
@@ -153,13 +79,13 @@ static int list_segments(struct recovery *r)
 		err = -errno;
 		if (fd >= 0)
 			close(fd);
-		return refuse(r, err, "%s: %s", r->j->directory, strerror(-err));
+		return journal_refuse(r->j, err, "%s: %s", r->j->directory, strerror(-err));
 	}
 	while (err == 0 && (entry = readdir(dir)) != NULL)
 		if ((sequence = sequence_of(entry->d_name)) > 0)
-			err = numbers_add(&r->sequences, sequence);
+			err = buf_add(&r->sequences, &sequence, sizeof(sequence));
 	closedir(dir);
-	numbers_sort(&r->sequences);
+	journal_sort_numbers(&r->sequences);
 	return err;
 }
 
@@ -169,7 +95,7 @@ static int remove_segment(struct recovery *r, uint64_t sequence)
 
 	journal_name(sequence, name);
 	if (unlinkat(r->j->directory_fd, name, 0) < 0)
-		return refuse_segment(r, -errno, sequence, "cannot remove it");
+		return journal_refuse_segment(r->j, -errno, sequence, "cannot remove it");
 	return 0;
 }
 
@@ -222,21 +148,10 @@ static int load(struct recovery *r, uint64_t sequence)
 	err = fd < 0 ? -errno : load_from(r, fd);
 	if (fd >= 0)
 		close(fd);
-	return err < 0 ? refuse_segment(r, err, sequence, "cannot read it") : 0;
+	return err < 0 ? journal_refuse_segment(r->j, err, sequence, "cannot read it") : 0;
 }
 
 /* --- entries -------------------------------------------------------------------------- */
-
-static int found_put(
-    struct recovery *r, struct journal_segment *s, const struct journal_entry *e, uint64_t offset)
-{
-	int err = room_for_one(&r->puts, r->put_count, &r->put_cap, sizeof(*r->puts));
-
-	if (err == 0)
-		r->puts[r->put_count++] =
-		    (struct found){ e->number, s, (uint32_t)offset, e->length };
-	return err;
-}
 
 static int found_entry(
     struct recovery *r, struct journal_segment *s, const struct journal_entry *e, uint64_t offset)
@@ -251,8 +166,8 @@ static int found_entry(
 	if (e->number >= r->j->next)
 		r->j->next = e->number + 1;
 	if (e->type == JOURNAL_DROP)
-		return numbers_add(&r->drops, e->number);
-	return found_put(r, s, e, offset);
+		return journal_finds_drop(&r->finds, e->number);
+	return journal_finds_put(&r->finds, e->number, s, offset, e->length);
 }
 
 /* The end of the tail, as a crash may leave it. */
@@ -390,86 +305,13 @@ static int read_one(struct recovery *r, uint64_t sequence)
 
 static int read_segments(struct recovery *r)
 {
+	const uint64_t *sequences = (const void *)buf_data(&r->sequences);
 	int err = 0;
 
-	for (size_t i = r->sequences.count; i > 0 && err == 0; i--)
-		err = read_one(r, r->sequences.at[i - 1]);
+	for (size_t i = buf_len(&r->sequences) / sizeof(*sequences); i > 0 && err == 0; i--)
+		err = read_one(r, sequences[i - 1]);
 	if (err == 0 && r->after.sequence > r->oldest && r->oldest > 0)
 		return damage(r, r->after.sequence, 0, "the segment before this one is missing");
-	return err;
-}
-
-/* --- what is live ------------------------------------------------------------------------ */
-
-/* By number; of those with the same the last one first. */
-static int compare_found(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-	uint64_t in_x = x->segment->sequence, in_y = y->segment->sequence;
-
-	if (x->number != y->number)
-		return x->number < y->number ? -1 : 1;
-	if (in_x != in_y)
-		return in_x > in_y ? -1 : 1;
-	return (x->offset < y->offset) - (x->offset > y->offset);
-}
-
-static void sort(struct recovery *r)
-{
-	numbers_sort(&r->drops);
-	if (r->put_count > 0)
-		qsort(r->puts, r->put_count, sizeof(*r->puts), compare_found);
-}
-
-/* Nobody wants it. It is as if it had been put and dropped by now. */
-static int drop_unwanted(struct journal *j, const struct found *f)
-{
-	struct journal_entry e = { .type = JOURNAL_DROP, .number = f->number };
-
-	return journal_append(j, &e, NULL, 0, NULL);
-}
-
-static int tell_one(struct recovery *r, const struct found *f)
-{
-	struct journal *j = r->j;
-	struct journal_record *record = NULL;
-	struct bytes body;
-	int err = journal_reader_get(j, f->segment, f->offset, f->length, &body);
-
-	if (err < 0)
-		return refuse_segment(r, err, f->segment->sequence, "cannot read it again");
-	if (j->options.recovered)
-		err = j->options.recovered(j->options.arg, f->number, body, &record);
-	if (err < 0)
-		return refuse(r, err, "%s: record %llu: %s", j->directory,
-		    (unsigned long long)f->number, strerror(-err));
-	j->counters.recovered++;
-	if (!record)
-		return drop_unwanted(j, f);
-	record->number = f->number;
-	record->offset = f->offset;
-	record->length = f->length;
-	journal_record_add(j, f->segment, record);
-	return 0;
-}
-
-static int tell_all(struct recovery *r)
-{
-	const struct numbers *drops = &r->drops;
-	uint64_t last = 0; /* no number is */
-	size_t drop = 0;
-	int err = 0;
-
-	sort(r);
-	for (size_t i = 0; i < r->put_count && err == 0; i++) {
-		const struct found *f = &r->puts[i];
-
-		while (drop < drops->count && drops->at[drop] < f->number)
-			drop++;
-		if (f->number != last && (drop == drops->count || drops->at[drop] != f->number))
-			err = tell_one(r, f);
-		last = f->number;
-	}
 	return err;
 }
 
@@ -484,7 +326,7 @@ static int cut_and_sync(struct recovery *r, struct journal_segment *tail)
 	tail->fd = openat(r->j->directory_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (tail->fd < 0 || (r->cut && ftruncate(tail->fd, (off_t)r->cut) < 0) ||
 	    fsync(tail->fd) < 0)
-		return refuse_segment(r, -errno, tail->sequence, "cannot go on with it");
+		return journal_refuse_segment(r->j, -errno, tail->sequence, "cannot go on with it");
 	if (r->cut) {
 		r->j->counters.file_bytes -= tail->size - r->cut;
 		tail->size = tail->written = tail->synced = r->cut;
@@ -524,21 +366,23 @@ static int recover(struct recovery *r)
 	if ((err = list_segments(r)) < 0 || (err = read_segments(r)) < 0 ||
 	    (err = find_tail(r)) < 0)
 		return err;
-	return tell_all(r);
+	return journal_finds_tell(&r->finds, r->j);
 }
 
-int journal_recover(struct journal *j, char *why, size_t size)
+int journal_recover(struct journal *j)
 {
-	struct recovery r = { .j = j, .why = why, .why_size = size };
+	struct recovery r = { .j = j };
 	int err;
 
 	j->next = 1;
-	refuse(&r, 0, "%s: %s", j->directory, strerror(ENOMEM)); /* what else it may be */
+	journal_refuse(
+	    j, 0, "%s: %s", j->directory, strerror(ENOMEM)); /* unless it is something else */
 	err = recover(&r);
+	if (err == 0)
+		j->why[0] = '\0';
 	journal_reader_close(&j->reader);
-	mem_free(r.sequences.at);
-	mem_free(r.drops.at);
-	mem_free(r.puts);
+	journal_finds_fini(&r.finds);
+	buf_fini(&r.sequences);
 	mem_free(r.file);
 	return err;
 }
