@@ -51,6 +51,7 @@ struct broker_message {
 	struct bytes destination;    /* as it was published; the publisher keeps it */
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
+	atomic_size_t received;      /* subscriptions it has come to so far, in all parts */
 	void (*free)(struct broker_message *m);
 };
 

@@ -39,7 +39,12 @@ static void run_deliver(void *arg)
 
 static void step_done(void *arg)
 {
-	broker_message_unref(((const struct step *)arg)->message);
+	struct broker_message *m = ((const struct step *)arg)->message;
+	struct published *p = container_of(m, struct published, base);
+
+	if (p->delivered)
+		p->delivered(p);
+	broker_message_unref(m);
 }
 
 static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,

@@ -12,6 +12,7 @@
  *	frames.c       what its frames do
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
+ *	commands.c     what it is asked from outside: command_publish.c, command_users.c
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
  *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
@@ -127,6 +128,9 @@ struct published {
 	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
 	struct bytes tails[3];
 	struct bytes body;
+	/* Called once it has come to all reactors, in any of them; NULL: nobody wants to know */
+	void (*delivered)(struct published *p);
+	void *delivered_arg;
 	size_t header_count;
 	struct sockjs_header *headers; /* as they are shown, destination first */
 };
