@@ -18,6 +18,7 @@
 #include "daemon/hash_password.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
+#include "daemon/publish.h"
 #include "daemon/signals.h"
 #include "server/internal.h"
 #include "sockjs.h"
@@ -345,6 +346,8 @@ int main(int argc, char **argv)
 	struct cmdline cmd;
 	enum exit_code code;
 
+	if (argc > 1 && strcmp(argv[1], "publish") == 0)
+		return publish(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {
