@@ -28,7 +28,8 @@ struct entry {
 };
 
 struct job {
-	struct sockjs_broker *broker;
+	struct sockjs_server *server;
+	struct sockjs_broker *broker; /* not when the server has ended: it may be gone by then */
 	struct sockjs_command *command;
 	struct buf scratch;
 	bool is_many;
@@ -287,10 +288,9 @@ static void go_on_later(struct job *j)
 {
 	struct call call = { j, false };
 
-	j->err = sockjs_reactor(j->broker->server) < 0
+	j->err = sockjs_reactor(j->server) < 0
 	             ? -EPIPE
-	             : sockjs_reactor_call(
-	                   j->broker->server, 0, on_call, call_done, &call, sizeof(call));
+	             : sockjs_reactor_call(j->server, 0, on_call, call_done, &call, sizeof(call));
 	if (j->err < 0)
 		finish(j);
 }
@@ -393,6 +393,7 @@ void command_publish(struct sockjs_command *c, void *broker)
 		return;
 	}
 	*j = (struct job){ .broker = broker, .command = c, .is_many = list, .count = count };
+	j->server = j->broker->server;
 	err = read_job(j, list);
 	if (err == 0) {
 		go_on(j);

@@ -240,6 +240,7 @@ static void run(struct sockjs_command *c)
 static struct sockjs_command *command_new(const struct asker *a, json_t *arguments, size_t body_len)
 {
 	struct sockjs_command *c = mem_zalloc(sizeof(*c));
+	const void *door = http_request_door(a->http);
 	struct http_detached d;
 
 	if (!c || http_detach_stream(a->http, &d) < 0) {
@@ -250,6 +251,7 @@ static struct sockjs_command *command_new(const struct asker *a, json_t *argumen
 	}
 	c->api = a->reactor->server->api;
 	c->name = a->name;
+	c->door = door;
 	c->peer = d.peer;
 	c->keep_alive = d.keep_alive;
 	c->arguments = arguments;
@@ -363,7 +365,7 @@ static const struct bytes root = { "/api/", 5 };
 
 bool api_is_path(struct bytes path)
 {
-	return path.n > root.n && memcmp(path.p, root.p, root.n) == 0;
+	return path.n >= root.n && memcmp(path.p, root.p, root.n) == 0;
 }
 
 /* Names are plain, so nothing is decoded. A longer one is nobody's. */
@@ -429,7 +431,7 @@ static void write_answer(struct sockjs_command *c, struct http_server *http)
 	pieces[0].n = http_head_render(head, status, BYTES(lines), framing);
 	is_well = stream_write(&c->stream, pieces, c->answer ? 2 : 1) == 0;
 	if (is_well && c->keep_alive && stream_queued(&c->stream) == 0)
-		http_server_give_back(http, &c->stream, &c->peer);
+		http_server_give_back_at(http, &c->stream, &c->peer, c->door);
 	else
 		http_server_end(http, &c->stream);
 }
