@@ -287,12 +287,14 @@ static void call_done(void *arg)
 static void go_on_later(struct job *j)
 {
 	struct call call = { j, false };
+	int err = -EPIPE;
 
-	j->err = sockjs_reactor(j->server) < 0
-	             ? -EPIPE
-	             : sockjs_reactor_call(j->server, 0, on_call, call_done, &call, sizeof(call));
-	if (j->err < 0)
-		finish(j);
+	if (sockjs_reactor(j->server) >= 0)
+		err = sockjs_reactor_call(j->server, 0, on_call, call_done, &call, sizeof(call));
+	if (err == 0) /* and there the job may be over by now */
+		return;
+	j->err = err;
+	finish(j);
 }
 
 static void end_one(struct job *j)
