@@ -370,7 +370,7 @@ SOCKJS_API void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind 
     const char *name, const char *help, const char *label, const char *value_of_label,
     unsigned long long value);
 
-/* --- commands: from outside, on the daemon's internal address ----------------- */
+/* --- commands: from outside, on the internal address -------------------------- */
 
 /* Its name. */
 SOCKJS_API const char *sockjs_command_name(const struct sockjs_command *c);
@@ -436,6 +436,12 @@ SOCKJS_API int sockjs_server_listen(
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "stomp://...", "stomps://..."
  * (by TLS), "unix:/path"; NULL after the last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
+/* Binds an address for operators, never to be a public one: /healthz, /readyz, /metrics, and
+ * commands at /api if the option internal.token or internal.token_file is set. As
+ * sockjs_server_listen(). */
+SOCKJS_API int sockjs_server_listen_internal(struct sockjs_server *server, const char *address);
+/* Its URL, or NULL if there is none. */
+SOCKJS_API const char *sockjs_server_internal_url(const struct sockjs_server *server);
 /* Why the last call on this server failed, as a sentence. */
 SOCKJS_API const char *sockjs_server_error(const struct sockjs_server *server);
 

@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "server/json_text.h"
 
+#define COST_OCTET 5 /* nanoseconds, of JSON that is read */
+
 /* Of whom the question is. */
 struct asker {
 	struct reactor *reactor;
@@ -311,6 +313,7 @@ static void begin(const struct asker *a, struct bytes body)
 		return;
 	if (json_object_get(arguments, "idempotency_key") && body.n > 0)
 		copy = mem_strndup(body.p, body.n);
+	sockjs_spend(body.n * COST_OCTET);
 	c = command_new(a, arguments, body.n);
 	if (!c || !check_key(c, &key)) {
 		mem_free(copy);
@@ -335,12 +338,9 @@ static void serve_command(const struct asker *a)
 	else if (body.n > 0 && !is_json(a->http))
 		refuse(a, 415, HTTP_REFUSED_COMMAND, "content_type", NULL,
 		    "The body must be JSON: Content-Type: application/json.");
-	else if (api->count >= API_MOST || api->bytes + body.n > API_BYTES)
+	else if (api->count >= API_MOST || (api->count > 0 && api->bytes + body.n > API_BYTES))
 		refuse(
 		    a, 503, HTTP_REFUSED_COMMAND, "busy", NULL, "Too many commands are under way.");
-	else if (a->reactor->draining)
-		refuse(a, 503, HTTP_REFUSED_DRAINING, "draining", NULL,
-		    "The server is about to stop.");
 	else
 		begin(a, body);
 }

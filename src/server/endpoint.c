@@ -21,8 +21,8 @@
 #include "base/mem.h"
 #include "server/server_private.h"
 
-#define ID_MAX         256   /* octets of a session id */
-#define ALLOWED_SHOWN  512   /* octets of the list of origins in a line of the log */
+#define ID_MAX        256 /* octets of a session id */
+#define ALLOWED_SHOWN 512 /* octets of the list of origins in a line of the log */
 
 /* --- making one --------------------------------------------------------- */
 

@@ -216,8 +216,9 @@ static bool valid_secret(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n >= 16 && n <= 512 && only_of(s, "-._~+/=0123456789abcdefghijklmnopqrstuvwxyz"
-	                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	return n >= 16 && n <= 512 &&
+	       only_of(s, "-._~+/=0123456789abcdefghijklmnopqrstuvwxyz"
+	                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
 bool options_is_prefix(const char *s)

@@ -531,6 +531,18 @@ const char *server_internal_url(const struct sockjs_server *server)
 	return url_of(server, 0, true);
 }
 
+int sockjs_server_listen_internal(struct sockjs_server *server, const char *address)
+{
+	int err = server_take_commands(server);
+
+	return err < 0 ? err : server_listen_internal(server, address);
+}
+
+const char *sockjs_server_internal_url(const struct sockjs_server *server)
+{
+	return server_internal_url(server);
+}
+
 /* --- running ------------------------------------------------------------ */
 
 static void *thread_main(void *arg)

@@ -205,6 +205,8 @@ await suite.test('the description is there, and has every command', async () => 
 	for (const path of Object.keys(description.paths))
 		if (description.paths[path].post)
 			check((await server.ask(path, {})).status !== 404, `${path} is known`);
+	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
+	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'users', 'disconnect', 'send', 'broadcast'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });

@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "fakes/gateway.h"
 #include "fakes/raw_client.h"
-#include "server/internal.h"
 #include "sockjs.h"
 
 #define TOKEN "0123456789abcdef"
@@ -98,9 +97,10 @@ static void start(const char *threads, const char *token)
 	gateway_add(&gateway, "/mine2", &app, mine, NULL);
 	gateway_add(&gateway, "/silent", &silent, NULL, NULL);
 	gateway_add(&gateway, "/stomp", sockjs_broker_callbacks(), broker, NULL);
-	ck_assert_int_eq(server_take_commands(gateway.server), 0);
-	ck_assert_int_eq(server_listen_internal(gateway.server, "127.0.0.1:0"), 0);
-	internal_port = (unsigned)atoi(strrchr(server_internal_url(gateway.server), ':') + 1);
+	ck_assert_ptr_null(sockjs_server_internal_url(gateway.server));
+	ck_assert_int_eq(sockjs_server_listen_internal(gateway.server, "127.0.0.1:0"), 0);
+	internal_port =
+	    (unsigned)atoi(strrchr(sockjs_server_internal_url(gateway.server), ':') + 1);
 	gateway_start(&gateway);
 	raw_open(&client, internal_port);
 	raw_write(&client, hello, sizeof(hello) - 1); /* it runs */
