@@ -61,6 +61,7 @@ struct sockjs_group;
 struct sockjs_ref;
 struct sockjs_prepared;
 struct sockjs_metrics;
+struct sockjs_command;
 struct sockjs_broker;
 struct sockjs_client;
 struct sockjs_subscription;
@@ -121,6 +122,12 @@ struct sockjs_callbacks {
 	/* Somebody asks for /metrics: tell what was counted in this reactor, by sockjs_metric().
 	 * Called in each reactor in turn. */
 	void (*metrics)(struct sockjs_metrics *m, void *app);
+	/* Names of commands that it takes from outside, and a NULL: "publish" is POST /api/publish
+	 * of the internal address. They live as long as the server. */
+	const char *const *commands;
+	/* Somebody who has the token (option internal.token) gives one of these commands: it is
+	 * answered by sockjs_command_reply(), or _refuse(), now or later. */
+	void (*command)(struct sockjs_command *c, void *app);
 };
 
 /* What a handshake callback returns to decide later. */
@@ -363,6 +370,23 @@ SOCKJS_API void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind 
     const char *name, const char *help, const char *label, const char *value_of_label,
     unsigned long long value);
 
+/* --- commands: from outside, on the internal address -------------------------- */
+
+/* Its name. */
+SOCKJS_API const char *sockjs_command_name(const struct sockjs_command *c);
+/* What it was given: one JSON object, as text with a NUL behind it; it lives until the answer. NULL
+ * when memory is out. */
+SOCKJS_API const char *sockjs_command_body(struct sockjs_command *c, size_t *len);
+/* Answers with an HTTP status and JSON, which is copied; the command is over then. Exactly once,
+ * from any thread, before sockjs_server_free(). What was asked with an idempotency key and answered
+ * with 200 is not asked again for five minutes. */
+SOCKJS_API void sockjs_command_reply(
+    struct sockjs_command *c, unsigned status, const char *json, size_t len);
+/* The same for a refusal: {"error":{"code":"...","message":"...","field":"..."}}; `code` is for
+ * programs, `field` (may be NULL) the member that is to blame, the sentence for people. */
+SOCKJS_API void sockjs_command_refuse(struct sockjs_command *c, unsigned status, const char *code,
+    const char *field, const char *sentence);
+
 /* --- options ------------------------------------------------------------ */
 
 /* Makes a set of options. Options are named values; sockjsd.conf(5) lists all with unit, range and
@@ -412,6 +436,12 @@ SOCKJS_API int sockjs_server_listen(
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "stomp://...", "stomps://..."
  * (by TLS), "unix:/path"; NULL after the last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
+/* Binds an address for operators, never to be a public one: /healthz, /readyz, /metrics, and
+ * commands at /api if the option internal.token or internal.token_file is set. As
+ * sockjs_server_listen(). */
+SOCKJS_API int sockjs_server_listen_internal(struct sockjs_server *server, const char *address);
+/* Its URL, or NULL if there is none. */
+SOCKJS_API const char *sockjs_server_internal_url(const struct sockjs_server *server);
 /* Why the last call on this server failed, as a sentence. */
 SOCKJS_API const char *sockjs_server_error(const struct sockjs_server *server);
 

@@ -426,6 +426,34 @@ ask() {
 	answer
 }
 
+# Commands at the internal address, and the one of them that has a place on the command line.
+config <<-END
+	{ "listen": [ "127.0.0.1:0" ], "internal": { "listen": "unix:$tmp/internal", "token_file": "token" },
+	  "endpoints": [ { "prefix": "/stomp", "application": "stomp", "stomp": { "access": "open" } } ] }
+END
+rm -f "$tmp/token"
+run -c "$tmp/sockjsd.json"
+says 'a token that is not there is told' "$code $err" "2 *internal.token_file: cannot read \"$tmp/token\"*"
+echo short >"$tmp/token"
+run -c "$tmp/sockjsd.json"
+says 'so is one that will not do' "$code $err" '2 *internal.token_file: the first line of *is not a token; allowed: 16 to 512*'
+echo 0123456789abcdef >"$tmp/token"
+start -c "$tmp/sockjsd.json" --log-level warn
+says 'publish prints how many have received it' "$("$sockjsd" publish -c "$tmp/sockjsd.json" /topic/a hello)" 0
+says 'from standard input too, by an address' \
+	"$(echo hello | "$sockjsd" publish --api "unix:$tmp/internal" --token-file "$tmp/token" /topic/a)" 0
+run publish --api "unix:$tmp/internal" --token-file "$tmp/sockjsd.json" /topic/a hello
+says 'with another token it is refused' "$code $err" '[12] *'
+run publish -c "$tmp/sockjsd.json" '/topic/*' hello
+says 'what cannot be published is said' "$code $err" '1 *refused with 400: destination *'
+stop
+run publish -c "$tmp/sockjsd.json" /topic/a hello
+says 'a server that does not run is no usage error' "$code $err" "1 *cannot connect to $tmp/internal: *"
+run publish /topic/a
+says 'a server must be named' "$code $err" '2 *-c FILE or --api URL*'
+run publish --help
+says 'publish has a help of its own' "$code $out" '0 Usage: sockjsd publish*'
+
 start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
 public=$port
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")

@@ -219,6 +219,8 @@ static void deliver(struct broker_message *m, struct broker_part *part)
 		broker_trie_match(&part->trie, m->destination, on_match, &d);
 	end_fans(part, m);
 	part->busy = false;
+	if (d.count > 0)
+		atomic_fetch_add_explicit(&m->received, d.count, memory_order_relaxed);
 	part->counters.delivered += d.count;
 	part->counters.unheard += d.count == 0;
 }

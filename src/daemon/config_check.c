@@ -336,6 +336,8 @@ int config_check(struct config *c)
 		if ((err = check_upstream(c, i)) == 0)
 			err = check_stomp(c, i);
 	if (err == 0)
+		err = check_file(c, "internal.token_file", c->options.server.token_file);
+	if (err == 0)
 		err = privs_check(c);
 	if (err == 0)
 		err = check_www(c);

@@ -18,6 +18,7 @@
 #include "daemon/hash_password.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
+#include "daemon/publish.h"
 #include "daemon/signals.h"
 #include "server/internal.h"
 #include "sockjs.h"
@@ -121,6 +122,13 @@ static enum exit_code cannot_listen(struct daemon *d, const char *key, int err)
 	return err == -EINVAL ? EXIT_USAGE : EXIT_RUNNING;
 }
 
+static enum exit_code cannot_take_commands(struct daemon *d, int err)
+{
+	config_blame(&d->config, err, "internal.token_file", "%s", sockjs_server_error(d->server));
+	complain("", d->config.error);
+	return err == -ENOMEM ? EXIT_RUNNING : EXIT_USAGE;
+}
+
 static enum exit_code bind_all(struct daemon *d)
 {
 	const struct config *c = &d->config;
@@ -135,6 +143,8 @@ static enum exit_code bind_all(struct daemon *d)
 		if (err < 0)
 			return cannot_listen(d, c->listeners_given ? NULL : key, err);
 	}
+	if (c->internal && (err = server_take_commands(d->server)) < 0)
+		return cannot_take_commands(d, err);
 	err = c->internal ? server_listen_internal(d->server, c->internal) : 0;
 	return err < 0 ? cannot_listen(d, c->internal_given ? NULL : "internal.listen", err)
 	               : EXIT_STOPPED;
@@ -336,6 +346,8 @@ int main(int argc, char **argv)
 	struct cmdline cmd;
 	enum exit_code code;
 
+	if (argc > 1 && strcmp(argv[1], "publish") == 0)
+		return publish(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {

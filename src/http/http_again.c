@@ -72,7 +72,7 @@ static void give_back(struct http_again *a, struct http_server *server,
 	if (stream_flush(&a->stream) < 0 || stream_queued(&a->stream) > 0)
 		http_server_end(server, &a->stream);
 	else
-		http_give_back(server, &a->stream, &a->peer, guess, early);
+		http_give_back(server, &a->stream, &a->peer, NULL, guess, early);
 }
 
 /* It was nothing. */

@@ -121,7 +121,7 @@ int http_detach_poll(
 }
 
 void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const struct http_guess *guess, struct bytes early)
+    const void *door, const struct http_guess *guess, struct bytes early)
 {
 	struct http_conn *conn = http_conn_new(server, peer);
 	int fd;
@@ -130,6 +130,7 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 		stream_close(s);
 		return;
 	}
+	conn->door = door;
 	if (guess)
 		conn->guess = *guess;
 	http_conn_wait_for_next(conn);
@@ -155,7 +156,13 @@ void http_give_back(struct http_server *server, struct stream *s, const struct a
 
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer)
 {
-	http_give_back(server, s, peer, NULL, (struct bytes){ 0 });
+	http_give_back(server, s, peer, NULL, NULL, (struct bytes){ 0 });
+}
+
+void http_server_give_back_at(
+    struct http_server *server, struct stream *s, const struct addr *peer, const void *door)
+{
+	http_give_back(server, s, peer, door, NULL, (struct bytes){ 0 });
 }
 
 /* --- self-test ---------------------------------------------------------- */

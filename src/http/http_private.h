@@ -228,7 +228,7 @@ int http_take(struct http_request *r, struct stream *out);
 /* As http_server_give_back(), with what is known of the next request (NULL: nothing), and what has
  * been read of it already, which is possible with TLS only. */
 void http_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const struct http_guess *guess, struct bytes early);
+    const void *door, const struct http_guess *guess, struct bytes early);
 
 /* http_again.c */
 /* Looks at the requests that have come. */

@@ -50,6 +50,9 @@
 	    "max_message_bytes")                                                                   \
 	X(BUSY, "busy", "refused: too much waits for the application already", "max_body_bytes")   \
 	X(CALLBACK, "callback", "refused: the callback parameter is missing or malformed", "")     \
+	X(TOKEN, "token", "refused: a command without the right token",                            \
+	    "internal.token, internal.token_file")                                                 \
+	X(COMMAND, "command", "refused: a command that cannot be carried out", "")                 \
 	X(NO_MEMORY, "no_memory", "refused: out of memory or descriptors", "")
 
 enum http_refusal {

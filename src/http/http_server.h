@@ -75,6 +75,9 @@ void http_server_turn_away(struct http_server *server, int fd, struct tls_contex
 /* Takes back a connection whose long response has ended completely: the next request may come. `s`
  * is empty afterwards. */
 void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
+/* The same, and its next request has this door (http_request_door()) too. */
+void http_server_give_back_at(
+    struct http_server *server, struct stream *s, const struct addr *peer, const void *door);
 /* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
  * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pubsub/commands.h"
 #include "pubsub/pubsub.h"
 
 #define LONGEST_WAIT_MS 1000 /* for those who deliver, before it is looked at again */
@@ -340,6 +341,8 @@ const struct sockjs_callbacks *sockjs_broker_callbacks(void)
 		.timer = on_timer,
 		.held = on_held,
 		.metrics = pubsub_metrics,
+		.commands = pubsub_commands,
+		.command = pubsub_command,
 	};
 
 	return &callbacks;

@@ -42,9 +42,12 @@ static void run_deliver(void *arg)
 static void step_done(void *arg)
 {
 	const struct step *s = arg;
+	struct published *p = container_of(s->message, struct published, base);
 
 	if (s->from)
 		pace_end(s->from, s->cost);
+	if (p->delivered)
+		p->delivered(p);
 	broker_message_unref(s->message);
 }
 

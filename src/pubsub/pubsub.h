@@ -16,6 +16,7 @@
  *	fan.c          from a message to subscribers
  *	recover.c      what a subscriber has missed comes first
  *	queues.c       and to the one consumer of a queue; what that says of it
+ *	commands.c     what it is asked from outside: command_publish.c, command_users.c
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
  *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
@@ -147,6 +148,9 @@ struct published {
 	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
 	struct bytes tails[3];
 	struct bytes body;
+	/* Called once it has come to all reactors, in any of them; NULL: nobody wants to know */
+	void (*delivered)(struct published *p);
+	void *delivered_arg;
 	size_t header_count;
 	struct sockjs_header *headers; /* as they are shown, destination first */
 };

@@ -21,9 +21,8 @@
 #include "base/mem.h"
 #include "server/server_private.h"
 
-#define ID_MAX         256   /* octets of a session id */
-#define ALLOWED_SHOWN  512   /* octets of the list of origins in a line of the log */
-#define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
+#define ID_MAX        256 /* octets of a session id */
+#define ALLOWED_SHOWN 512 /* octets of the list of origins in a line of the log */
 
 /* --- making one --------------------------------------------------------- */
 
@@ -184,9 +183,12 @@ static struct server_endpoint *find_endpoint(
 size_t endpoint_body_limit(struct http_request *r, void *arg)
 {
 	struct reactor *reactor = arg;
+	const struct server_listener *door = http_request_door(r);
 	struct bytes rest;
 	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
 
+	if (door && door->is_internal)
+		return internal_body_limit(reactor->server, r);
 	return ep && http_request_method(r) == HTTP_POST ? ep->base.max_body_bytes : OTHER_BODY_MAX;
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "http/http_detach.h"
-#include "server/server_private.h"
+#include "server/api.h"
 
 /* X(name, type, help, expression of one reactor `r`) */
 #define METRICS(X)                                                                                 \
@@ -45,6 +45,9 @@
 	    http_server_counters(r->base.http)->held)                                              \
 	X(sockjs_http_requests_total, "counter", "HTTP requests.",                                 \
 	    http_server_counters(r->base.http)->requests)                                          \
+	X(sockjs_commands_total, "counter",                                                        \
+	    "Commands of the internal address that were answered.",                                \
+	    r->index == 0 && r->server->api ? r->server->api->answered : 0)                        \
 	X(sockjs_http_bad_requests_total, "counter",                                               \
 	    "HTTP requests refused as malformed or too large.",                                    \
 	    http_server_counters(r->base.http)->bad_requests)
@@ -236,11 +239,20 @@ static void serve_readyz(struct reactor *reactor, struct http_request *r)
 	}
 }
 
+size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r)
+{
+	if (http_request_method(r) != HTTP_POST || !api_is_path(http_request_path(r)))
+		return OTHER_BODY_MAX;
+	return (size_t)server->options.server.max_command_bytes;
+}
+
 void internal_serve(struct reactor *reactor, struct http_request *r)
 {
 	struct bytes path = http_request_path(r);
 
-	if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0)
+	if (api_is_path(path))
+		api_serve(reactor, r);
+	else if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0)
 		endpoint_refuse_method(r, "GET, HEAD");
 	else if (bytes_equal(path, BYTES("/healthz")))
 		http_respond_text(r, 200, "ok");
@@ -249,6 +261,6 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 	else if (bytes_equal(path, BYTES("/metrics")) && http_request_method(r) == HTTP_GET)
 		gather(reactor, r);
 	else
-		http_respond_text(
-		    r, 404, "There is nothing here: try /healthz, /readyz, /metrics.");
+		http_respond_text(r, 404,
+		    "There is nothing here: try /healthz, /readyz, /metrics, /api/openapi.json.");
 }

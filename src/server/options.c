@@ -591,6 +591,14 @@ static int check_cookie(struct sockjs_options *o)
 	return 0;
 }
 
+static int check_server(struct sockjs_options *o)
+{
+	if (o->server.token && o->server.token_file)
+		return fail(o, -EINVAL,
+		    "internal.token_file: means nothing with internal.token, which is the token");
+	return 0;
+}
+
 /* What one transport can carry the others must carry too, or an application would see the
  * transport. */
 static int check_endpoint(struct sockjs_options *o)
@@ -661,6 +669,7 @@ static int check_stomp(struct sockjs_options *o)
 int options_check(struct sockjs_options *o, enum option_scope scope)
 {
 	static int (*const checks[])(struct sockjs_options *) = {
+		[OPTION_SERVER] = check_server,
 		[OPTION_LISTENER] = check_listener,
 		[OPTION_ENDPOINT] = check_endpoint,
 		[OPTION_UPSTREAM] = check_upstream,

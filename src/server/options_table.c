@@ -211,6 +211,16 @@ static bool valid_destinations(const char *s)
 	return true;
 }
 
+/* What goes through "Authorization: Bearer" as it is (RFC 6750 section 2.1), and nobody guesses. */
+static bool valid_secret(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n >= 16 && n <= 512 &&
+	       only_of(s, "-._~+/=0123456789abcdefghijklmnopqrstuvwxyz"
+	                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
 bool options_is_prefix(const char *s)
 {
 	size_t n = strlen(s);
@@ -229,6 +239,7 @@ bool options_is_prefix(const char *s)
 #define TOKEN  "letters, digits and !#$%&'*+-.^_`|~"
 #define URL    "a path that begins with /, or an http:// or https:// URL"
 #define HOST   "a host name, *.domain, an IP address, each without a port, or \"*\" for any"
+#define SECRET "16 to 512 letters, digits and -._~+/="
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
 	       "scheme://*.domain, \"null\", or \"*\" for any"
 
@@ -328,6 +339,15 @@ static const struct option table[] = {
 	{ SERVER("internal.ready_needs_backends", OPTION_BOOL, 0, 0, "false", ready_needs_backends),
 	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
 		      "far as the last attempts have shown." },
+	{ SERVER("internal.token", OPTION_STRING, 0, 0, NULL, token),
+	  .valid = valid_secret, .allowed = SECRET,
+	  .sentence = "Who says it in Authorization: Bearer may give commands at /api of the internal "
+		      "listener; null: nobody, unless internal.token_file has one." },
+	{ SERVER("internal.token_file", OPTION_STRING, 0, 0, NULL, token_file),
+	  .sentence = "File whose first line is that token, so that it need not stand here. It is read at "
+		      "the start." },
+	{ SERVER("internal.max_body_bytes", OPTION_INT, 1024, GIGABYTE, "1048576", max_command_bytes),
+	  .sentence = "Longest body of such a command." },
 
 	{ LISTENER("protocol", OPTION_STRING, 0, 0, "http", protocol), .allowed = "http stomp",
 	  .sentence = "What is spoken there: HTTP, for all endpoints; or STOMP over TCP without HTTP, for "

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/server_private.h"
+#include "server/api.h"
 #include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
@@ -334,6 +334,7 @@ void reactor_free(struct reactor *r)
 	http_server_free(r->base.http);
 	transport_reactor_fini(&r->base);
 	map_fini(&r->subprotocols);
+	session_ids_fini(&r->session_ids);
 	stream_batch_free(r->sends);
 	loop_free(r->loop);
 	mem_free(r);
@@ -351,6 +352,8 @@ static void finish(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	timer_stop(loop_timers(r->loop), &r->memory_timer);
 	timer_stop(loop_timers(r->loop), &r->log_timer);
+	if (r->index == 0 && r->server->api)
+		api_abort(r->server->api);
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;

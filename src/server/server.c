@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "http/http_detach.h"
 #include "server/internal.h"
-#include "server/server_private.h"
+#include "server/api.h"
 
 #define THREADS_MAX  256
 #define KEEP_ALIVE_S 60
@@ -198,6 +198,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	free_reactors(server);
+	api_free(server->api);
 	for (size_t i = 0; i < server->listener_count; i++)
 		listener_forget(server->listeners[i]);
 	mem_free(server->listeners);
@@ -465,6 +466,53 @@ int server_listen_internal(struct sockjs_server *server, const char *address)
 	return listen_at(server, address, &plain, true);
 }
 
+/* The first line of a file, which may end in a carriage return. */
+static int read_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+	int err = file ? 0 : -errno;
+
+	if (!file)
+		return err;
+	if (!fgets(line, size, file))
+		err = ferror(file) ? -EIO : -EINVAL;
+	fclose(file);
+	line[err < 0 ? 0 : strcspn(line, "\r\n")] = '\0';
+	return err;
+}
+
+static int read_token_file(struct sockjs_server *server, const char *path, char *token, int size)
+{
+	const struct option *opt = options_find("internal.token");
+	int err = read_line(path, token, size);
+
+	if (err < 0 && err != -EINVAL)
+		return server_fail(server, err, "cannot read \"%.200s\": %s", path, strerror(-err));
+	if (err == 0 && opt->valid(token))
+		return 0;
+	return server_fail(server, -EINVAL,
+	    "the first line of \"%.200s\" is not a token; allowed: %s", path, opt->allowed);
+}
+
+int server_take_commands(struct sockjs_server *server)
+{
+	const struct server_options *o = &server->options.server;
+	const char *token = o->token;
+	char line[1024];
+	int err = 0;
+
+	if (server->api || (!token && !o->token_file))
+		return 0;
+	if (!token) {
+		err = read_token_file(server, o->token_file, line, sizeof(line));
+		token = line;
+	}
+	if (err == 0 && !(server->api = api_new(server, token)))
+		err = server_fail(server, -ENOMEM, "out of memory");
+	explicit_bzero(line, sizeof(line));
+	return err;
+}
+
 static const char *url_of(const struct sockjs_server *server, size_t i, bool is_internal)
 {
 	for (size_t j = 0; j < server->listener_count; j++)
@@ -481,6 +529,18 @@ const char *sockjs_server_url(const struct sockjs_server *server, size_t i)
 const char *server_internal_url(const struct sockjs_server *server)
 {
 	return url_of(server, 0, true);
+}
+
+int sockjs_server_listen_internal(struct sockjs_server *server, const char *address)
+{
+	int err = server_take_commands(server);
+
+	return err < 0 ? err : server_listen_internal(server, address);
+}
+
+const char *sockjs_server_internal_url(const struct sockjs_server *server)
+{
+	return server_internal_url(server);
 }
 
 /* --- running ------------------------------------------------------------ */
@@ -575,6 +635,7 @@ int sockjs_server_run(struct sockjs_server *server)
 	else
 		reactor_run(server->reactors[0]);
 	join_threads(server);
+	atomic_store(&server->ended, true);
 	log_tell_suppressed(true);
 	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);

@@ -6,7 +6,7 @@
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
  *	memory.c     what all clients together may make us hold
  *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
- *	internal.c   health and counters, on an address of their own
+ *	internal.c   health and counters, on an address of their own; api.h commands there
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	group.c      one message to many; ref.c sessions from other threads
@@ -25,8 +25,10 @@
 #include "net/listener.h"
 #include "net/visitors.h"
 #include "server/options.h"
+#include "server/session_ids.h"
 #include "transports/transport.h"
 
+struct api;
 struct reactor;
 struct server_endpoint;
 
@@ -49,6 +51,8 @@ struct sockjs_server {
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
 	atomic_bool started;
+	atomic_bool ended;          /* no reactor runs any more */
+	struct api *api;            /* NULL: no commands are taken */
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	void (*on_wake)(void *arg); /* server_on_wake() */
@@ -59,6 +63,8 @@ struct sockjs_server {
 /* Notes why a call failed, and returns its error. */
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+#define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
 /* --- endpoints ---------------------------------------------------------- */
 
@@ -89,6 +95,8 @@ size_t endpoint_body_limit(struct http_request *r, void *reactor);
 void endpoint_serve(struct http_request *r, void *reactor);
 void endpoint_refusal(struct http_request *r, struct http_head *head, void *reactor);
 
+/* Longest body of a request to the internal address. */
+size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r);
 void internal_serve(struct reactor *reactor, struct http_request *r);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);
@@ -132,6 +140,7 @@ struct reactor {
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
 	struct map subprotocols;        /* of its sessions */
+	struct session_ids session_ids; /* where commands are taken */
 	struct timer log_timer;         /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */

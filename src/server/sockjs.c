@@ -114,6 +114,7 @@ static void on_free(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 
+	session_ids_remove(&reactor_of(s)->session_ids, base);
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
 		subprotocol_drop(reactor_of(s), s->extra->subprotocol);
@@ -349,6 +350,9 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
 		s->extra->subprotocol = subprotocol_take(reactor_of(s), h->subprotocol);
+	if (h->endpoint->server->api && session_ids_add(&reactor_of(s)->session_ids, &s->base) < 0)
+		log_warn_limited("a session cannot be found by its number: out of memory",
+		    LOG_INT("session", s->base.id));
 	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
 }
 

@@ -180,7 +180,12 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
 	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
-	    "allowed_hosts, ready_needs_backends" },
+	    "allowed_hosts, ready_needs_backends, token, token_file, max_body_bytes" },
+	{ "{\"internal\": {\"token\": \"0123456789abcde\"}}",
+	    "f.json: internal.token: \"0123456789abcde\" is not allowed; allowed: 16 to 512 letters, "
+	    "digits and -._~+/=, or null" },
+	{ "{\"internal\": {\"token\": \"0123456789abcdef\", \"token_file\": \"t\"}}",
+	    "f.json: internal.token_file: means nothing with internal.token, which is the token" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, protocol, endpoint, tls, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",

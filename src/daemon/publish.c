@@ -1,0 +1,395 @@
+/*
+ * daemon/publish.c - one message from the command line to POST /api/publish; see publish.h.
+ *
+ * Where to, and the token, come from the configuration of the server, or are said. The token is
+ * never an argument, which everybody on the machine could read.
+ */
+#include "daemon/publish.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "daemon/api_client.h"
+#include "daemon/config.h"
+
+#define BODY_MAX  ((size_t)64 << 20)
+#define TOKEN_MAX 1024
+#define A_HEADER  SIZE_MAX
+
+struct order {
+	const char *config, *api, *token_file, *endpoint, *key;
+	const char *destination, *text; /* NULL: from standard input */
+	json_t *headers;
+	bool help;
+	/* And what became of it */
+	struct api_target target;
+	char token[TOKEN_MAX];
+	struct buf body; /* as it is published */
+};
+
+static const char help[] =
+    "Usage: sockjsd publish {-c FILE | --api URL} [OPTION]... DESTINATION [BODY]\n"
+    "Publishes one message by a server's internal address, and prints how many have received it.\n"
+    "Without BODY it is read from standard input.\n"
+    "\n"
+    "  -c, --config FILE      the server's configuration: its internal.listen and token\n"
+    "      --api URL          its internal address: http://HOST:PORT or unix:PATH\n"
+    "      --token-file FILE  file whose first line is the token; else the configuration's, or\n"
+    "                         $SOCKJSD_TOKEN\n"
+    "  -H, --header 'NAME: VALUE'\n"
+    "                         a header of the message; may be repeated\n"
+    "      --endpoint PREFIX  of the broker, if the server has several\n"
+    "      --key KEY          idempotency key: with the same one it is published once\n"
+    "  -h, --help             print this\n"
+    "\n"
+    "Examples:\n"
+    "  sockjsd publish -c /etc/sockjsd.json /topic/news 'We are back.'\n"
+    "  date | sockjsd publish --api unix:/run/sockjsd/internal.sock --token-file token \\\n"
+    "      -H 'content-type: text/plain' /topic/time\n"
+    "\n"
+    "Exit status: 0 published, 1 the server could not be asked or has refused, 2 the command line\n"
+    "or the configuration is wrong.\n";
+
+__attribute__((format(printf, 2, 3))) static int complain(int err, const char *format, ...)
+{
+	va_list ap;
+
+	fputs("sockjsd: publish: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return err;
+}
+
+static int no_memory(void)
+{
+	return complain(-ENOMEM, "out of memory");
+}
+
+/* --- the command line ------------------------------------------------------- */
+
+static int take_header(struct order *o, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	char name[256];
+
+	if (!colon || colon == line || (size_t)(colon - line) >= sizeof(name))
+		return complain(-EINVAL, "a header is 'NAME: VALUE', not '%s'", line);
+	snprintf(name, sizeof(name), "%.*s", (int)(colon - line), line);
+	colon++;
+	if (json_object_get(o->headers, name))
+		return complain(-EINVAL, "the header '%s' is given twice", name);
+	if (json_object_set_new(o->headers, name, json_string(colon + strspn(colon, " "))) < 0)
+		return complain(-EINVAL, "the header '%s' is not UTF-8", name);
+	return 0;
+}
+
+static const struct argument {
+	const char *letter, *word;
+	size_t offset; /* of a text in struct order, or A_HEADER */
+} arguments[] = {
+	{ "-c", "--config", offsetof(struct order, config) },
+	{ NULL, "--api", offsetof(struct order, api) },
+	{ NULL, "--token-file", offsetof(struct order, token_file) },
+	{ "-H", "--header", A_HEADER },
+	{ NULL, "--endpoint", offsetof(struct order, endpoint) },
+	{ NULL, "--key", offsetof(struct order, key) },
+};
+
+/* The value of this option at argv[*i], which it may be glued to; NULL: it is not this option. */
+static const char *value_at(const struct argument *a, char **argv, int *i)
+{
+	const char *arg = argv[*i];
+	size_t n = strlen(a->word);
+
+	if (strncmp(arg, a->word, n) == 0 && arg[n] == '=')
+		return arg + n + 1;
+	if (strcmp(arg, a->word) == 0 || (a->letter && strcmp(arg, a->letter) == 0))
+		return argv[++*i] ? argv[*i] : "";
+	return a->letter && strncmp(arg, a->letter, 2) == 0 ? arg + 2 : NULL;
+}
+
+static int take_option(struct order *o, char **argv, int *i)
+{
+	const char *option = argv[*i];
+
+	for (size_t k = 0; k < sizeof(arguments) / sizeof(*arguments); k++) {
+		const struct argument *a = &arguments[k];
+		const char *value = value_at(a, argv, i);
+
+		if (!value)
+			continue;
+		if (!*value)
+			return complain(-EINVAL, "a value is missing after '%s'", option);
+		if (a->offset == A_HEADER)
+			return take_header(o, value);
+		*(const char **)(void *)((char *)o + a->offset) = value;
+		return 0;
+	}
+	return complain(-EINVAL, "unknown option '%s'; try 'sockjsd publish --help'", option);
+}
+
+static int take_word(struct order *o, const char *word)
+{
+	if (!o->destination)
+		o->destination = word;
+	else if (!o->text)
+		o->text = word;
+	else
+		return complain(-EINVAL, "unexpected argument '%s'", word);
+	return 0;
+}
+
+static int parse(struct order *o, int argc, char **argv)
+{
+	bool words_only = false;
+	int err = 0;
+
+	for (int i = 1; i < argc && err == 0; i++) {
+		const char *arg = argv[i];
+
+		if (!words_only && (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0))
+			o->help = true;
+		else if (!words_only && strcmp(arg, "--") == 0)
+			words_only = true;
+		else if (!words_only && arg[0] == '-' && arg[1])
+			err = take_option(o, argv, &i);
+		else
+			err = take_word(o, arg);
+	}
+	if (err < 0 || o->help)
+		return err;
+	if (!o->destination)
+		return complain(-EINVAL, "to which destination? try 'sockjsd publish --help'");
+	if (!o->config && !o->api)
+		return complain(-EINVAL, "to which server? say -c FILE or --api URL");
+	return 0;
+}
+
+/* --- where to --------------------------------------------------------------------- */
+
+static int read_token(struct order *o, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int err = file ? 0 : -errno;
+
+	if (!file)
+		return complain(err, "cannot read the token: %s: %s", path, strerror(-err));
+	if (!fgets(o->token, sizeof(o->token), file))
+		o->token[0] = '\0';
+	fclose(file);
+	o->token[strcspn(o->token, "\r\n")] = '\0';
+	return o->token[0] ? 0 : complain(-EINVAL, "there is no token in %s", path);
+}
+
+static int set_target(struct order *o, const char *address)
+{
+	char why[400];
+
+	return api_target_parse(&o->target, address, why, sizeof(why)) < 0
+	           ? complain(-EINVAL, "%s", why)
+	           : 0;
+}
+
+static int use_config(struct order *o, struct config *c)
+{
+	const struct server_options *s = &c->options.server;
+	int err = config_read_file(c, o->config);
+
+	if (err < 0)
+		return complain(err, "%s", c->error);
+	if (!o->api && !c->internal)
+		return complain(-EINVAL,
+		    "%s: internal.listen: missing; the server has no internal "
+		    "address to publish by",
+		    o->config);
+	if (!o->api && (err = set_target(o, c->internal)) < 0)
+		return err;
+	if (o->token_file || (!s->token && !s->token_file))
+		return 0;
+	if (s->token_file)
+		return read_token(o, s->token_file);
+	snprintf(o->token, sizeof(o->token), "%s", s->token);
+	return 0;
+}
+
+static int read_config(struct order *o)
+{
+	struct config c;
+	int err = config_init(&c);
+
+	if (err < 0)
+		return no_memory();
+	err = use_config(o, &c);
+	config_fini(&c);
+	return err;
+}
+
+static int find_server(struct order *o)
+{
+	const char *from_environment = getenv("SOCKJSD_TOKEN");
+	int err = o->config ? read_config(o) : 0;
+
+	if (err == 0 && o->api)
+		err = set_target(o, o->api);
+	if (err == 0 && o->token_file)
+		err = read_token(o, o->token_file);
+	if (err == 0 && !o->token[0] && from_environment)
+		snprintf(o->token, sizeof(o->token), "%s", from_environment);
+	if (err == 0 && (!o->token[0] || strpbrk(o->token, "\r\n ")))
+		return complain(-EINVAL, "which token? internal.token of the configuration, "
+		                         "--token-file or $SOCKJSD_TOKEN has it");
+	return err;
+}
+
+/* --- the message --------------------------------------------------------------------- */
+
+static int read_input(struct buf *in)
+{
+	size_t n;
+
+	do {
+		char *to = buf_reserve(in, 65536);
+
+		if (!to)
+			return no_memory();
+		n = fread(to, 1, 65536, stdin);
+		buf_commit(in, n);
+		if (buf_len(in) > BODY_MAX)
+			return complain(-EINVAL, "standard input has more than 64 MiB");
+	} while (n > 0);
+	return ferror(stdin) ? complain(-EIO, "cannot read standard input") : 0;
+}
+
+static json_t *coded(const char *p, size_t n)
+{
+	char *text = mem_alloc(BASE64_LEN(n) + 1);
+	json_t *value;
+
+	if (!text)
+		return NULL;
+	base64_encode(text, p, n);
+	value = json_stringn(text, BASE64_LEN(n));
+	mem_free(text);
+	return value;
+}
+
+static int add_body(const struct order *o, json_t *message)
+{
+	const char *p = o->text ? o->text : buf_len(&o->body) ? buf_data(&o->body) : "";
+	size_t n = o->text ? strlen(o->text) : buf_len(&o->body);
+
+	if (utf8_is_valid(p, n) && !memchr(p, '\0', n))
+		return json_object_set_new(message, "body", json_stringn(p, n));
+	return json_object_set_new(message, "body_base64", coded(p, n));
+}
+
+static int append(const char *text, size_t n, void *out)
+{
+	return buf_add(out, text, n);
+}
+
+static int compose(struct order *o, struct buf *out)
+{
+	json_t *message = json_pack("{s:s,s:O,s:s*,s:s*}", "destination", o->destination, "headers",
+	    o->headers, "endpoint", o->endpoint, "idempotency_key", o->key);
+	int err = -EINVAL;
+
+	if (!message)
+		return complain(err, "the arguments are not UTF-8");
+	if (add_body(o, message) < 0 || json_dump_callback(message, append, out, JSON_COMPACT) < 0)
+		err = no_memory();
+	else
+		err = 0;
+	json_decref(message);
+	return err;
+}
+
+/* --- the answer -------------------------------------------------------------------------- */
+
+/* What the server says in words, if it does. */
+static int tell_refusal(int status, const json_t *answer)
+{
+	const char *sentence =
+	    json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+
+	if (!sentence)
+		sentence = status == 413
+		               ? "the message is longer than internal.max_body_bytes allows."
+		               : "what answers there is not the internal address of sockjsd.";
+	return complain(-EACCES, "refused with %d: %s", status, sentence);
+}
+
+static int tell(int status, const struct buf *text)
+{
+	json_t *answer = json_loadb(buf_len(text) ? buf_data(text) : "", buf_len(text), 0, NULL);
+	const json_t *received = json_object_get(answer, "received");
+	int err = 0;
+
+	if (status != 200 || !json_is_integer(received))
+		err = tell_refusal(status, answer);
+	else if (printf("%lld\n", (long long)json_integer_value(received)) < 0 ||
+	         fflush(stdout) != 0)
+		err = complain(-errno, "cannot write: %s", strerror(errno));
+	json_decref(answer);
+	return err;
+}
+
+static int send_it(struct order *o)
+{
+	struct buf request = BUF_INIT, answer = BUF_INIT;
+	char why[400];
+	int status = compose(o, &request);
+
+	if (status == 0) {
+		status = api_post(
+		    &o->target, "/api/publish", o->token, &request, &answer, why, sizeof(why));
+		status = status < 0 ? complain(-EIO, "%s", why) : tell(status, &answer);
+	}
+	buf_fini(&request);
+	buf_fini(&answer);
+	return status;
+}
+
+/* --- all ------------------------------------------------------------------------------------ */
+
+static enum exit_code obey(struct order *o)
+{
+	int err;
+
+	if (o->help) {
+		fputs(help, stdout);
+		return EXIT_STOPPED;
+	}
+	if (find_server(o) < 0)
+		return EXIT_USAGE;
+	err = o->text ? 0 : read_input(&o->body);
+	if (err == 0)
+		err = send_it(o);
+	return err == 0 ? EXIT_STOPPED : err == -EINVAL ? EXIT_USAGE : EXIT_RUNNING;
+}
+
+enum exit_code publish(int argc, char **argv)
+{
+	struct order o = { .headers = json_object() };
+	enum exit_code code = EXIT_USAGE;
+
+	if (!o.headers)
+		return EXIT_RUNNING;
+	if (parse(&o, argc, argv) == 0)
+		code = obey(&o);
+	explicit_bzero(o.token, sizeof(o.token));
+	buf_fini(&o.body);
+	json_decref(o.headers);
+	return code;
+}

@@ -1,0 +1,18 @@
+/*
+ * pubsub/commands.h - what a broker is asked from outside, on the internal address.
+ */
+#ifndef PUBSUB_COMMANDS_H
+#define PUBSUB_COMMANDS_H
+
+struct sockjs_command;
+
+/* For struct sockjs_callbacks. */
+extern const char *const pubsub_commands[];
+void pubsub_command(struct sockjs_command *c, void *broker);
+
+/* command_publish.c, command_users.c; `broker` is a struct sockjs_broker. */
+void command_publish(struct sockjs_command *c, void *broker);
+void command_users(struct sockjs_command *c, void *broker);
+void command_disconnect(struct sockjs_command *c, void *broker);
+
+#endif

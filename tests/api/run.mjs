@@ -1,0 +1,546 @@
+#!/usr/bin/env node
+/*
+ * run.mjs - commands from outside: /api of the internal address, with two reactors, real
+ * subscribers, and askers who get everything wrong.
+ *
+ *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import WebSocket from 'ws';
+import { check, equal, readArguments, Suite, withDeadline } from '../e2e/harness.mjs';
+
+const args = readArguments(['server', 'threads', 'only']);
+const suite = new Suite(args.only);
+const folder = mkdtempSync(join(tmpdir(), 'api-'));
+const TOKEN = 'correct-horse-battery';
+const program = args.server ?? './sockjsd';
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const description = JSON.parse(readFileSync(new URL('../../doc/openapi.json', import.meta.url)));
+
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/* --- the server ----------------------------------------------------------------- */
+
+const configuration = (more = {}) => ({
+	listen: ['127.0.0.1:0'], threads: Number(args.threads ?? 2), log_level: 'error',
+	internal: { listen: '127.0.0.1:0', token_file: 'token', ...more },
+	endpoints: [
+		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', heartbeat_ms: [0, 0],
+			users: [{ login: 'ann', password: hash }, { login: 'bob', password: hash }] } },
+		{ prefix: '/echo', application: 'echo' },
+	],
+});
+
+class Server {
+	async start(name, config) {
+		this.file = join(folder, name);
+		writeFileSync(this.file, JSON.stringify(config));
+		this.child = spawn(program, ['-c', this.file], { stdio: ['ignore', 'pipe', 'inherit'] });
+		process.on('exit', () => this.child.kill('SIGKILL'));
+		await withDeadline(new Promise((resolve, reject) => {
+			this.child.on('exit', () => reject(new Error('the server ended early')));
+			createInterface({ input: this.child.stdout }).on('line', (line) => {
+				this.url ??= /^listening on http(:\S+)/.exec(line)?.[1];
+				this.internal = /^internal on (\S+)/.exec(line)?.[1];
+				if (this.internal)
+					resolve();
+			});
+		}), 20000, 'the server says where it listens');
+		this.agent = new Agent({ keepAlive: true, maxSockets: 8 });
+		return this;
+	}
+
+	/* A request; resolves to { status, text, json, head }. */
+	ask(path, body, { method = 'POST', token = TOKEN, type = 'application/json', headers = {} } = {}) {
+		const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
+		const all = { 'Content-Length': Buffer.byteLength(text), ...headers };
+
+		if (type && text)
+			all['Content-Type'] = type;
+		if (token !== null)
+			all.Authorization = `Bearer ${token}`;
+		return withDeadline(new Promise((resolve, reject) => {
+			const r = request(this.internal + path, { method, headers: all, agent: this.agent }, (answer) => {
+				let got = '';
+
+				answer.setEncoding('utf8').on('data', (d) => { got += d; }).on('end', () => {
+					let json = null;
+
+					try { json = JSON.parse(got); } catch { /* not all is JSON */ }
+					resolve({ status: answer.statusCode, text: got, json, head: answer.headers });
+				});
+			});
+
+			r.on('error', reject);
+			r.end(text);
+		}), 15000, `an answer to ${path}`);
+	}
+
+	async do(name, body) {
+		const answer = await this.ask(`/api/${name}`, body);
+
+		equal(answer.status, 200, `status of ${name}: ${answer.text}`);
+		return answer.json;
+	}
+
+	/* A refusal, with its code and field. */
+	async refuses(name, body, status, code, field, options) {
+		const answer = await this.ask(`/api/${name}`, body, options);
+
+		equal([answer.status, answer.json?.error?.code, answer.json?.error?.field], [status, code, field],
+			`refusal of ${String(body).slice(0, 80)}`);
+		check(answer.json.error.message.length > 10, 'it says why');
+	}
+
+	async stop() {
+		this.child.removeAllListeners('exit');
+		const gone = once(this.child, 'exit');
+
+		this.child.kill('SIGTERM');
+		return (await withDeadline(gone, 15000, 'the server ends'))[0];
+	}
+}
+
+/* --- subscribers ------------------------------------------------------------------ */
+
+class Client {
+	frames = [];
+	#wake = () => {};
+
+	constructor(server, path = '/stomp') {
+		this.socket = new WebSocket(`ws${server.url}${path}/websocket`);
+		this.socket.on('message', (data) => {
+			const text = data.toString();
+
+			for (const frame of path === '/stomp' ? text.split('\0') : [text])
+				if (frame.trim())
+					this.frames.push(frame.replace(/^\n+/, ''));
+			this.#wake();
+		});
+		this.socket.on('close', (code, reason) => { this.closed = [code, reason.toString()]; this.#wake(); });
+		this.socket.on('error', () => {});
+	}
+
+	send(command, headers = {}, body = '') {
+		const lines = Object.entries(headers).map(([k, v]) => `${k}:${v}\n`).join('');
+
+		this.socket.send(`${command}\n${lines}\n${body}\0`);
+	}
+
+	async until(condition, what, ms = 15000) {
+		const wait = async () => {
+			while (!condition())
+				await new Promise((resolve) => { this.#wake = resolve; });
+		};
+
+		await withDeadline(wait(), ms, what);
+	}
+
+	async come(login) {
+		await once(this.socket, 'open');
+		this.send('CONNECT', { 'accept-version': '1.2', host: 'x', ...(login ? { login, passcode: 'secret' } : {}) });
+		await this.until(() => this.frames.length > 0, 'CONNECTED');
+		check(this.frames[0].startsWith('CONNECTED'), this.frames[0]);
+		this.name = /^session:(.*)$/m.exec(this.frames.shift())[1];
+		return this;
+	}
+
+	async subscribe(destination, id = 's') {
+		this.send('SUBSCRIBE', { id, destination, receipt: id });
+		await this.until(() => this.frames.some((f) => f.includes(`receipt-id:${id}`)), 'RECEIPT');
+		this.frames = [];
+		return this;
+	}
+
+	get bodies() {
+		return this.frames.map((f) => f.slice(f.indexOf('\n\n') + 2));
+	}
+
+	/* The bodies that have come are these. */
+	async hears(...bodies) {
+		await this.until(() => this.frames.length >= bodies.length, `${bodies.length} messages`);
+		equal(this.bodies, bodies, 'messages');
+		this.frames = [];
+	}
+
+	leave() {
+		this.socket.terminate();
+	}
+}
+
+/* --- tests --------------------------------------------------------------------------- */
+
+const hash = (await new Promise((resolve, reject) => {
+	const child = execFile(program, ['--hash-password'], (e, out) => (e ? reject(e) : resolve(out)));
+
+	child.stdin.end('secret\n');
+})).trim();
+
+writeFileSync(join(folder, 'token'), `${TOKEN}\r\n`);
+const server = await new Server().start('main.json', configuration());
+const crowd = [];
+
+await suite.test('nobody may give commands without the token', async () => {
+	for (const token of [null, '', 'correct-horse-batterx', 'correct-horse-batter', `${TOKEN}x`, 'x'.repeat(4000)])
+		await server.refuses('publish', { destination: '/topic/a' }, 401, 'unauthorized', undefined, { token });
+	await server.refuses('nothing', {}, 401, 'unauthorized', undefined, { token: null });
+	const basic = await server.ask('/api/users', {}, { token: null, headers: { Authorization: `Basic ${TOKEN}` } });
+	equal(basic.status, 401, 'another scheme');
+	equal(basic.head['www-authenticate'], 'Bearer', 'the scheme wanted');
+	const metrics = await server.ask('/metrics', undefined, { method: 'GET' });
+	check(metrics.text.includes('sockjs_refusals_total{reason="token"} 8'), 'refusals are counted');
+});
+
+await suite.test('the description is there, and has every command', async () => {
+	const answer = await server.ask('/api/openapi.json', undefined, { method: 'GET', token: null });
+
+	equal(answer.json, description, 'the description');
+	for (const path of Object.keys(description.paths))
+		if (description.paths[path].post)
+			check((await server.ask(path, {})).status !== 404, `${path} is known`);
+	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
+	equal(description.info.version, version, 'its version');
+	for (const name of ['publish', 'users', 'disconnect', 'send', 'broadcast'])
+		check(description.paths[`/api/${name}`], `${name} is described`);
+});
+
+await suite.test('every example of the description works', async () => {
+	const echo = await new Client(server, '/echo');
+	await once(echo.socket, 'open');
+	for (const [path, { post }] of Object.entries(description.paths))
+		for (const { value } of Object.values(post?.requestBody.content['application/json'].examples ?? {})) {
+			const answer = await server.ask(path, value);
+
+			if (path !== '/api/send')
+				equal([path, answer.status], [path, 200], answer.text);
+			else
+				equal(answer.json?.error?.code ?? 'sent', answer.status === 200 ? 'sent' : 'no_session', 'send');
+		}
+	echo.leave();
+});
+
+await suite.test('a message comes to subscribers in all reactors, and the answer counts them', async () => {
+	for (let i = 0; i < 8; i++)
+		crowd.push(await (await new Client(server).come()).subscribe('/topic/a'));
+	equal(await server.do('publish', { destination: '/topic/a', body: 'né', headers: { a: 'b:c\n' } }), { received: 8 }, 'answer');
+	for (const c of crowd) {
+		await c.until(() => c.frames.length > 0, 'the message');
+		check(/\na:b\\cc\\n\n/.test(c.frames[0]), 'its header is escaped');
+		await c.hears('né');
+	}
+	equal(await server.do('publish', { destination: '/topic/none' }), { received: 0 }, 'nobody');
+});
+
+await suite.test('many messages are counted one by one, and come in order', async () => {
+	const messages = Array.from({ length: 1000 }, (_, i) => ({ destination: i % 10 ? '/topic/a' : '/topic/none', body: `${i}` }));
+	const answer = await server.do('publish', { messages });
+
+	equal(answer.received, 7200, 'all');
+	equal(answer.messages.map((m) => m.received), messages.map((m, i) => (i % 10 ? 8 : 0)), 'each');
+	for (const c of crowd)
+		await c.hears(...messages.filter((m, i) => i % 10).map((m) => m.body));
+});
+
+await suite.test('a private message comes to the sessions of its user alone', async () => {
+	const anns = [await new Client(server).come('ann'), await new Client(server).come('ann')];
+	const bob = await new Client(server).come('bob');
+
+	for (const c of [...anns, bob])
+		await c.subscribe('/user/queue/news');
+	equal(await server.do('publish', { destination: '/user/ann/queue/news', body: '1' }), { received: 2 }, 'ann');
+	equal(await server.do('publish', { destination: `/user/${bob.name}/queue/news`, body: '2' }), { received: 1 }, 'bob, by session');
+	for (const c of anns)
+		await c.hears('1');
+	await bob.hears('2');
+	for (const c of [...anns, bob])
+		c.leave();
+});
+
+await suite.test('a body that is not text comes as it is', async () => {
+	const octets = Buffer.from([0, 255, 1, 0, 128]);
+	const [c] = crowd;
+	let got;
+
+	c.socket.once('message', (data) => { got = data; });
+	await server.do('publish', { destination: '/topic/a', body_base64: octets.toString('base64') });
+	await c.until(() => got, 'the message');
+	check(got.includes(octets), 'the octets');
+	await sleep(20);
+	for (const each of crowd)
+		each.frames = [];
+});
+
+await suite.test('a request that is wrong is refused as a whole, with the member to blame', async () => {
+	const good = { destination: '/topic/a' };
+
+	for (const [body, field] of [
+		[{}, 'destination'], [{ destination: 7 }, 'destination'], [{ destination: '/topic/*' }, 'destination'],
+		[{ destination: '' }, 'destination'], [{ destination: '/topic//a' }, 'destination'],
+		[{ destination: `/topic/${'x'.repeat(2000)}` }, 'destination'],
+		[{ ...good, body: 1 }, 'body'], [{ ...good, body: null }, 'body'], [{ ...good, body: 'a', body_base64: '' }, 'body_base64'],
+		[{ ...good, body_base64: 'a' }, 'body_base64'], [{ ...good, headers: [] }, 'headers'],
+		[{ ...good, headers: { a: 1 } }, 'headers'], [{ ...good, headers: { '': 'a' } }, 'headers'],
+		[{ ...good, headers: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`h${i}`, ''])) }, 'headers'],
+		[{ ...good, more: 1 }, 'more'], [{ ...good, endpoint: 1 }, 'endpoint'],
+		[{ ...good, idempotency_key: '' }, 'idempotency_key'], [{ ...good, idempotency_key: 'k'.repeat(129) }, 'idempotency_key'],
+		[{ messages: [] }, 'messages'], [{ messages: {} }, 'messages'],
+		[{ messages: Array.from({ length: 1001 }, () => good) }, 'messages'], [{ messages: [good], body: '' }, 'body'],
+		[{ messages: [good, 7] }, 'messages[1].'], [{ messages: [good, { ...good, body: 7 }] }, 'messages[1].body'],
+		[{ messages: [{ ...good, endpoint: '/stomp' }] }, 'messages[0].endpoint'],
+	])
+		await server.refuses('publish', body, 400, 'wrong_argument', field);
+	await server.refuses('publish', { ...good, endpoint: '/nobody' }, 404, 'no_endpoint', 'endpoint');
+	await server.refuses('publish', { ...good, endpoint: '/echo' }, 404, 'no_application', 'endpoint');
+	await server.refuses('publish', { ...good, body: 'x'.repeat(500000) }, 413, 'too_large', 'body');
+	await server.refuses('publish', { ...good, headers: { a: 'x'.repeat(200000) } }, 413, 'too_large', 'body');
+	await sleep(100);
+	equal(crowd.map((c) => c.frames.length), crowd.map(() => 0), 'nothing was published');
+});
+
+await suite.test('what is no JSON object is refused', async () => {
+	for (const body of ['x', '[]', '7', '"a"', '{', '{}{}', '{"a":1,"a":2}', '{"a":"\\u0000"}', '{"a":"\\ud800"}', '\0', '[['.repeat(100000),
+		'{"a":'.repeat(5000), '{"destination":"/topic/a"}x', '\ufeff{}', `{"a":1${'0'.repeat(400)}}`])
+		await server.refuses('publish', body, 400, 'not_json', undefined);
+	await server.refuses('publish', '{}', 415, 'content_type', undefined, { type: 'text/plain' });
+	await server.refuses('publish', '{}', 415, 'content_type', undefined, { type: 'application/jsonp' });
+	await server.refuses('publish', '{}', 415, 'content_type', undefined, { type: null });
+	await server.refuses('publish', '{}', 400, 'wrong_argument', 'destination', { type: 'Application/JSON ; charset=utf-8' });
+	for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS'])
+		await server.refuses('publish', undefined, 405, 'method', undefined, { method });
+	for (const name of ['nothing', 'publish/', 'Publish', '', 'x'.repeat(1000), '%70ublish'])
+		equal((await server.ask(`/api/${name}`, {})).status, 404, name);
+});
+
+await suite.test('a body that is too large is not read', async () => {
+	const answer = await server.ask('/api/publish', JSON.stringify({ destination: '/topic/a', body: 'x'.repeat(1100000) }))
+		.catch(() => ({ status: 413 }));
+
+	equal(answer.status, 413, 'status');
+});
+
+await suite.test('with the same idempotency key a message is published once', async () => {
+	const body = { destination: '/topic/a', body: 'once', idempotency_key: 'k1' };
+
+	equal(await server.do('publish', body), { received: 8 }, 'first');
+	equal(await server.do('publish', body), { received: 8 }, 'second');
+	await server.refuses('publish', { ...body, body: 'other' }, 422, 'key_reused', 'idempotency_key');
+	await server.do('broadcast', { endpoint: '/echo', message: 'x', idempotency_key: 'k1' });
+	await server.do('publish', { destination: '/topic/a', body: 'end' });
+	for (const c of crowd)
+		await c.hears('once', 'end');
+	const all = await Promise.all(Array.from({ length: 20 }, () => server.ask('/api/publish', { ...body, idempotency_key: 'k2' })));
+	check(all.every((a) => a.status === 200 || a.json.error.code === 'in_progress'), 'all at once');
+	await server.do('publish', { destination: '/topic/a', body: 'end' });
+	for (const c of crowd)
+		await c.hears('once', 'end');
+	await server.refuses('publish', { destination: '/', idempotency_key: 'k3' }, 400, 'wrong_argument', 'destination');
+	await server.do('publish', { destination: '/topic/none', idempotency_key: 'k3' });
+});
+
+await suite.test('more keys than there is room for push out the oldest', async () => {
+	const publish = (key) => server.do('publish', { destination: '/topic/none', body: key, idempotency_key: key });
+
+	for (let i = 0; i < 17000; i += 100)
+		await Promise.all(Array.from({ length: 100 }, (_, j) => publish(`many${i + j}`)));
+	await server.refuses('publish', { destination: '/topic/a', idempotency_key: 'many16999' }, 422, 'key_reused', 'idempotency_key');
+	equal(await server.do('publish', { destination: '/topic/none', idempotency_key: 'many0' }), { received: 0 }, 'the first is forgotten');
+}, 60000);
+
+await suite.test('users come in pages, with all their sessions', async () => {
+	const ann = [await new Client(server).come('ann'), await new Client(server).come('ann')];
+	const bob = await new Client(server).come('bob');
+
+	await ann[0].subscribe('/topic/x');
+	const first = await server.do('users', { limit: 1 });
+	equal([first.users.map((u) => [u.user, u.session_count]), first.next], [[['ann', 2]], 'ann'], 'the first page');
+	const s = first.users[0].sessions.find((x) => x.name === ann[0].name);
+	equal([s.transport, s.address, s.subscriptions, typeof s.session], ['websocket_raw', '127.0.0.1', 1, 'number'], 'a session');
+	check(first.anonymous >= 8, 'the anonymous are counted');
+	const second = await server.do('users', { limit: 1, cursor: first.next });
+	equal([second.users.map((u) => u.user), second.next], [['bob'], null], 'the second');
+	equal((await server.do('users', { user: 'bob' })).users[0].sessions[0].name, bob.name, 'one user');
+	equal((await server.do('users', { user: 'eve' })).users, [], 'a user who is not there');
+	for (const [body, field] of [[{ limit: 0 }, 'limit'], [{ limit: 1001 }, 'limit'], [{ limit: '5' }, 'limit'], [{ limit: 1.5 }, 'limit'],
+		[{ cursor: 5 }, 'cursor'], [{ page: 1 }, 'page']])
+		await server.refuses('users', body, 400, 'wrong_argument', field);
+
+	equal(await server.do('disconnect', { user: 'ann', reason: 'Enough.' }), { disconnected: 2 }, 'disconnecting');
+	for (const c of ann) {
+		await c.until(() => c.closed, 'the close');
+		equal(c.closed[0], 4624, 'its code');
+		check(c.frames.some((f) => f.startsWith('ERROR') && f.includes('Enough.')), 'its ERROR');
+	}
+	equal(await server.do('disconnect', { user: 'bob', code: 4001, reason: 'bye' }), { disconnected: 1 }, 'with a code');
+	await bob.until(() => bob.closed, 'the close');
+	equal(bob.closed, [4001, 'bye'], 'code and reason');
+	equal(await server.do('disconnect', { user: 'bob' }), { disconnected: 0 }, 'nobody is left');
+});
+
+await suite.test('a session is sent to, and closed, by its number', async () => {
+	const ann = await new Client(server).come('ann');
+	const { session } = (await server.do('users', { user: 'ann' })).users[0].sessions[0];
+	const echoes = [];
+
+	for (let i = 0; i < 6; i++) {
+		echoes.push(new Client(server, '/echo'));
+		await once(echoes[i].socket, 'open');
+	}
+	for (let i = 1; i <= 6; i++)
+		equal(await server.do('send', { session: session + i, message: `to ${i}` }), { received: 1 }, 'send');
+	for (let i = 1; i <= 6; i++)
+		await echoes[i - 1].until(() => echoes[i - 1].frames[0] === `to ${i}`, `message ${i}`);
+	equal(await server.do('broadcast', { endpoint: '/echo', message: 'all' }), { received: 6 }, 'broadcast');
+	for (const c of echoes)
+		await c.until(() => c.frames[1] === 'all', 'the broadcast');
+	equal(await server.do('disconnect', { session: session + 1, code: 3001, reason: 'a' }), { disconnected: 1 }, 'disconnect');
+	await echoes[0].until(() => echoes[0].closed, 'the close');
+	equal(echoes[0].closed, [3001, 'a'], 'code and reason');
+	await server.refuses('send', { session: session + 1, message: 'x' }, 404, 'no_session', 'session');
+	await server.refuses('send', { session: session + 2, message: 'x'.repeat(600000) }, 413, 'too_large', 'message');
+	for (const [name, body, field] of [['send', { session: 0, message: '' }, 'session'], ['send', { session: '1', message: '' }, 'session'],
+		['send', { message: '' }, 'session'], ['send', { session: 1 }, 'message'], ['send', { session: -1, message: '' }, 'session'],
+		['broadcast', { message: '' }, 'endpoint'], ['broadcast', { endpoint: '/echo' }, 'message'],
+		['disconnect', {}, 'session'], ['disconnect', { session: 1, code: 1006 }, 'code'], ['disconnect', { session: 1, code: 5000 }, 'code'],
+		['disconnect', { session: 1, user: 'a' }, 'user'], ['disconnect', { user: '' }, 'user'],
+		['disconnect', { session: 1, reason: 'é'.repeat(70) }, 'reason']])
+		await server.refuses(name, body, 400, 'wrong_argument', field);
+	await server.refuses('broadcast', { endpoint: '/no', message: '' }, 404, 'no_endpoint', 'endpoint');
+	for (const c of [...echoes, ann])
+		c.leave();
+});
+
+await suite.test('10,000 messages of a second come to 20 subscribers, in order', async () => {
+	for (const c of crowd.splice(0))
+		c.leave();
+	const all = await Promise.all(Array.from({ length: 20 }, async () => (await new Client(server).come()).subscribe('/topic/fast')));
+	const began = performance.now();
+
+	for (let i = 0; i < 10; i++) {
+		const messages = Array.from({ length: 1000 }, (_, j) => ({ destination: '/topic/fast', body: `${i * 1000 + j}` }));
+
+		equal((await server.do('publish', { messages })).received, 20000, 'received');
+	}
+	console.log(`        published within ${Math.round(performance.now() - began)} ms`);
+	for (const c of all) {
+		await c.until(() => c.frames.length === 10000, '10,000 messages');
+		check(c.bodies.every((b, i) => b === `${i}`), 'in order');
+		c.leave();
+	}
+}, 60000);
+
+/* A connection that writes, and says what came back until the end. */
+async function talk(text, ms = 5000) {
+	const socket = connect(new URL(server.internal).port, '127.0.0.1');
+	let got = '';
+
+	socket.on('data', (d) => { got += d; }).on('error', () => {});
+	socket.write(text);
+	await Promise.race([once(socket, 'close'), sleep(ms)]);
+	socket.destroy();
+	return got;
+}
+
+const plain = (body, more = '') => `POST /api/publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${TOKEN}\r\n` +
+	`Content-Type: application/json\r\n${more || `Content-Length: ${body.length}\r\n`}\r\n${body}`;
+
+await suite.test('a connection is kept, with what is asked one after another, and ended in good order', async () => {
+	const body = '{"destination":"/topic/none"}';
+
+	let got = await talk(plain(body, `Content-Length: ${body.length}\r\nConnection: close\r\n`));
+	check(/^HTTP\/1.1 200 .*\r\nConnection: close\r\n.*\{"received":0\}\n$/s.test(got), got);
+	got = await talk(plain(`1d\r\n${body}\r\n0\r\n\r\n`, 'Transfer-Encoding: chunked\r\n'));
+	check(/^HTTP\/1.1 200 .*\{"received":0\}\n$/s.test(got), got);
+	got = await talk(plain('{"destination":"x"}') + plain(body));
+	check(/^HTTP\/1.1 400 .*Connection: close/s.test(got), 'an error keeps its status with a request behind it');
+	const before = server.agent;
+	server.agent = new Agent({ keepAlive: true, maxSockets: 1 });
+	for (let i = 0; i < 50; i++)
+		equal((await server.ask('/api/publish', body)).head.connection, undefined, 'kept');
+	equal(Object.values(server.agent.freeSockets).flat().length, 1, 'one connection for all');
+	server.agent.destroy();
+	server.agent = before;
+});
+
+await suite.test('askers who leave at once, or never finish, harm nobody', async () => {
+	const body = JSON.stringify({ messages: Array.from({ length: 1000 }, () => ({ destination: '/topic/none' })) });
+
+	for (let i = 0; i < 50; i++) {
+		const socket = connect(new URL(server.internal).port, '127.0.0.1').on('error', () => {});
+
+		await once(socket, 'connect');
+		socket.write(plain(body).slice(0, i % 3 ? undefined : 500));
+		if (i % 2)
+			socket.resetAndDestroy?.() ?? socket.destroy();
+		else
+			setTimeout(() => socket.destroy(), i % 7);
+	}
+	equal(await server.do('publish', { destination: '/topic/none' }), { received: 0 }, 'others');
+});
+
+const run = (argv, { input = '', env = {} } = {}) => new Promise((resolve) => {
+	const child = execFile(program, ['publish', ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
+		resolve({ code: e ? e.code : 0, out, err }));
+
+	child.stdin.on('error', () => {}).end(input);
+});
+
+await suite.test('sockjsd publish publishes from arguments and standard input', async () => {
+	const c = await (await new Client(server).come()).subscribe('/topic/cli');
+	const to = ['--api', server.internal, '--token-file', join(folder, 'token')];
+
+	equal(await run([...to, '-H', 'content-type: text/plain', '/topic/cli', 'hello']), { code: 0, out: '1\n', err: '' }, 'an argument');
+	await c.until(() => c.frames.length === 1, 'it');
+	check(c.frames[0].includes('\ncontent-type:text/plain\n'), 'its header');
+	equal((await run([...to, '/topic/cli'], { input: 'from\ninput\n' })).out, '1\n', 'standard input');
+	equal((await run(['--key', 'c1', ...to, '/topic/cli', '--', '-x'])).out, '1\n', 'behind --');
+	equal((await run(['--key', 'c1', ...to, '/topic/cli', '--', '-x'])).out, '1\n', 'once more');
+	await c.hears('hello', 'from\ninput\n', '-x');
+	const refused = await run([...to, '/topic/*', '']);
+	check(refused.code === 1 && /refused with 400: destination/.test(refused.err), refused.err);
+	equal((await run(['--api', server.internal, '/topic/cli', ''], { env: { SOCKJSD_TOKEN: 'wrong' } })).code, 1, 'a wrong token');
+	equal((await run(['--api', server.internal, '/topic/cli', ''], { env: { SOCKJSD_TOKEN: TOKEN } })).code, 0, 'a token of the environment');
+	equal((await run(['--api', server.internal, '/topic/cli', ''])).code, 2, 'no token');
+	equal((await run(['/topic/cli', ''])).code, 2, 'no server');
+	c.leave();
+});
+
+await suite.test('commands that are under way when the server stops do not hold it up', async () => {
+	const c = await (await new Client(server).come()).subscribe('/topic/stop');
+	const many = { messages: Array.from({ length: 1000 }, () => ({ destination: '/topic/stop', body: 'x'.repeat(500) })) };
+	const asked = Array.from({ length: 20 }, () => server.ask('/api/publish', many).then((a) => a.status, () => 0));
+
+	await sleep(30);
+	equal(await server.stop(), 0, 'exit code');
+	check((await Promise.all(asked)).every((status) => [0, 200, 503].includes(status)), 'answers');
+	c.leave();
+}, 30000);
+
+await suite.test('with two brokers it must be said which, and without a token there are no commands', async () => {
+	const config = configuration();
+	config.endpoints.push({ prefix: '/other', application: 'stomp', stomp: { access: 'open' } });
+	const two = await new Server().start('two.json', config);
+
+	await two.refuses('publish', { destination: '/topic/a' }, 400, 'wrong_argument', 'endpoint');
+	equal(await two.do('publish', { destination: '/topic/a', endpoint: '/other' }), { received: 0 }, 'one of them');
+	equal(await two.stop(), 0, 'exit code');
+
+	const closed = await new Server().start('closed.json', configuration({ token_file: null }));
+	await closed.refuses('publish', {}, 404, 'disabled', undefined);
+	equal((await closed.ask('/api/openapi.json', undefined, { method: 'GET', token: null })).status, 200, 'the description');
+	equal(await closed.stop(), 0, 'exit code');
+
+	const none = configuration();
+	none.endpoints.shift();
+	const echo = await new Server().start('echo.json', none);
+	await echo.refuses('publish', {}, 404, 'no_command', undefined);
+	equal(await echo.stop(), 0, 'exit code');
+});
+
+suite.finish();
