@@ -35,9 +35,13 @@ enum {
 	WINDOW = 8,         /* messages whose receipts are due */
 	BODY = 100,
 	ECHOERS = 20,
+	ECHO_MS = 20, /* not more often: others want the processor as well */
 	ECHOES_MAX = 1 << 20,
 	STALL_MS = 2000, /* with --latest: then it reads again for a moment */
-	LISTEN_MS = 100,
+	LISTEN_MS = 400,
+	CATCH_UP_MS = 20000, /* for who has stalled to get what waits for it */
+	BACK_MS = 60000,
+	CUT_MS = 60000, /* until who stalls is cut off */
 	ADDRESSES = 64,
 };
 
@@ -46,7 +50,7 @@ struct member {
 	unsigned no;
 	bool is_in, is_stalled, is_over, is_deaf;
 	unsigned next, got; /* messages */
-	int64_t turn;       /* when it hears or is deaf again */
+	int64_t turn;       /* when it hears or is deaf again, or may ask for an echo */
 	int64_t asked;      /* an echo, in microseconds */
 };
 
@@ -64,7 +68,7 @@ static unsigned published, confirmed;
 static uint64_t delivered;
 static uint32_t echoes[ECHOES_MAX];
 static unsigned echo_count;
-static long memory_most;
+static long memory_most, memory_at_rest; /* KB */
 
 /* --- small things --------------------------------------------------------------------------- */
 
@@ -293,75 +297,110 @@ static void send_all(const struct server *s, int64_t deadline)
 	}
 }
 
-/* What has become of those who stalled. */
-static void judge_stalled(const struct server *s, int64_t deadline)
+/* How many of those who stalled are gone: with 4500, or, where it came to that sooner, because a
+ * pong or a poll never came. */
+static long cut_off(const struct server *s, long *with_4500)
 {
-	static const char slow[] = "sockjs_sessions_closed_total{reason=\"slow\"}";
-	unsigned latest = 0;
+	*with_4500 = metric_sum(&s->internal, "sockjs_sessions_closed_total{reason=\"slow\"}");
+	return *with_4500 +
+	       metric_sum(&s->internal, "sockjs_sessions_closed_total{reason=\"interrupted\"}");
+}
 
-	if (!set.latest) {
-		while (metric_sum(&s->internal, slow) < (long)set.stalled && now_ms() < deadline)
-			turn(s);
-		check(metric_sum(&s->internal, slow) == (long)set.stalled,
-		    "who stalled was cut off with 4500: %ld of %u", metric_sum(&s->internal, slow),
-		    set.stalled);
-		return;
-	}
+static void judge_stalled(const struct server *s)
+{
+	int64_t deadline = now_ms() + CUT_MS;
+	long with_4500, gone;
+
+	while ((gone = cut_off(s, &with_4500)) < (long)set.stalled && now_ms() < deadline)
+		turn(s);
+	check(gone == (long)set.stalled && (with_4500 > 0 || set.stalled == 0),
+	    "who stalled was cut off: %ld of %u, %ld of them with 4500", gone, set.stalled,
+	    with_4500);
+}
+
+static unsigned with_the_latest(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < set.stalled; i++)
+		n += members[i].next == set.messages && !members[i].is_over;
+	return n;
+}
+
+static void judge_latest(const struct server *s)
+{
+	static const char dropped[] =
+	    "sockjs_stomp_messages_dropped_total{endpoint=\"/stomp\",reason=\"conflated\"}";
+	int64_t deadline = now_ms() + CATCH_UP_MS;
+
 	for (unsigned i = 0; i < set.stalled; i++)
 		link_set_deaf(members[i].link, false);
-	for (int64_t end = now_ms() + 3000; now_ms() < end;)
+	while (with_the_latest() < set.stalled && now_ms() < deadline)
 		turn(s);
-	for (unsigned i = 0; i < set.stalled; i++)
-		latest += members[i].next == set.messages && !members[i].is_over;
-	check(latest == set.stalled, "who stalled has the latest: %u of %u", latest, set.stalled);
-	printf("conflated: %ld messages\n",
-	    metric_sum(&s->internal,
-	        "sockjs_stomp_messages_dropped_total{endpoint=\"/stomp\",reason=\"conflated\"}"));
+	check(with_the_latest() == set.stalled, "who stalled has the latest: %u of %u",
+	    with_the_latest(), set.stalled);
+	printf("conflated: %ld messages\n", metric_sum(&s->internal, dropped));
+}
+
+static void come(const struct server *s, int64_t deadline)
+{
+	int64_t begin_ms = now_ms();
+	long before = subject_memory(s->pid);
+
+	make_members(set.clients + 1);
+	join_until(s, set.clients + 1, JOINING_MOST, deadline);
+	memory_most = memory_at_rest = subject_memory(s->pid);
+	check(joined == set.clients + 1, "%u of %u came within %.1f s", joined, set.clients + 1,
+	    (double)(now_ms() - begin_ms) / 1000);
+	printf("memory: %ld KB empty, %ld KB with all of them (%ld octets each)\n", before,
+	    memory_at_rest, (memory_at_rest - before) * 1024 / (long)set.clients);
+}
+
+static void judge_messages(const struct server *s)
+{
+	uint64_t all = (uint64_t)set.messages * (set.clients - set.stalled);
+	long more = memory_most - memory_at_rest;
+
+	check(delivered == all, "each got all: %llu of %llu", (unsigned long long)delivered,
+	    (unsigned long long)all);
+	check(lost == 0 && misplaced == 0 && ended == 0,
+	    "%u lost, %u in another order, %u clients ended", lost, misplaced, ended);
+	check(subject_has_sanitizer(s->pid) ||
+	          more < 32768 + (long)set.stalled * 128 + (long)set.clients * 4,
+	    "memory is bounded: at most %ld KB more than at rest", more);
 }
 
 static void run_topic(const struct server *s)
 {
-	int64_t begin_ms = now_ms(), deadline = begin_ms + 1000 * (int64_t)set.seconds, joined_ms;
-	long before = subject_memory(s->pid), quiet;
-	unsigned listeners = set.clients - set.stalled;
+	int64_t deadline = now_ms() + 1000 * (int64_t)set.seconds, begin_ms;
 	double cpu;
 
-	make_members(set.clients + 1);
-	join_until(s, set.clients + 1, JOINING_MOST, deadline);
-	joined_ms = now_ms();
-	quiet = subject_memory(s->pid);
+	come(s, deadline);
 	cpu = cpu_of(s->pid);
-	check(joined == set.clients + 1, "%u of %u came within %.1f s", joined, set.clients + 1,
-	    (double)(joined_ms - begin_ms) / 1000);
-	memory_most = quiet;
+	begin_ms = now_ms();
 	send_all(s, deadline);
 	cpu = cpu_of(s->pid) - cpu;
 	printf(
 	    "%llu messages to %u subscribers in %.1f s: %.2f us of the server's processor each\n",
-	    (unsigned long long)delivered, listeners, (double)(now_ms() - joined_ms) / 1000,
-	    1e6 * cpu / (double)(delivered ? delivered : 1));
-	printf("memory: %ld KB empty, %ld KB with all of them (%ld octets each), at most %ld KB\n",
-	    before, quiet, (quiet - before) * 1024 / (long)set.clients, memory_most);
-	check(delivered == (uint64_t)set.messages * listeners, "each got all: %llu of %llu",
-	    (unsigned long long)delivered, (unsigned long long)set.messages * listeners);
-	check(lost == 0 && misplaced == 0 && ended == 0,
-	    "%u lost, %u in another order, %u clients ended", lost, misplaced, ended);
-	check(subject_has_sanitizer(s->pid) ||
-	          memory_most - quiet < 32768 + (long)set.stalled * 128 + (long)set.clients * 4,
-	    "memory is bounded: %ld KB more than at rest", memory_most - quiet);
-	judge_stalled(s, deadline);
+	    (unsigned long long)delivered, set.clients - set.stalled,
+	    (double)(now_ms() - begin_ms) / 1000, 1e6 * cpu / (double)(delivered ? delivered : 1));
+	judge_messages(s);
+	if (set.latest)
+		judge_latest(s);
+	else
+		judge_stalled(s);
 }
 
-/* --- coming back
- * ----------------------------------------------------------------------------------- */
+/* --- coming back ------------------------------------------------------------------------- */
 
 static void ask_for_echoes(void)
 {
 	for (unsigned i = set.clients; i < set.clients + ECHOERS; i++) {
 		struct member *m = &members[i];
 
-		if (!m->is_in || m->asked || m->is_over)
+		if (!m->is_in || m->asked || m->is_over || now_ms() < m->turn)
 			continue;
+		m->turn = now_ms() + ECHO_MS;
 		m->asked = now_us();
 		say(m, "SEND\ndestination:/topic/echo/%u\n\nx", m->no);
 	}
@@ -394,40 +433,52 @@ static void echo_until(const struct server *s, int64_t end)
 	}
 }
 
-static void run_return(const struct server *s)
+/* Those who are served meanwhile. */
+static void let_others_in(const struct server *s)
 {
-	int64_t deadline, begin_ms;
-	unsigned i;
+	int64_t deadline = now_ms() + 10000;
 
-	set.stalled = 0;
-	make_members(set.clients + ECHOERS);
-	for (i = set.clients; i < set.clients + ECHOERS; i++)
+	for (unsigned i = set.clients; i < set.clients + ECHOERS; i++)
 		begin(&members[i]);
-	for (deadline = now_ms() + 10000; joined < ECHOERS && now_ms() < deadline;)
+	while (joined < ECHOERS && now_ms() < deadline)
 		turn(s);
 	echo_until(s, now_ms() + 2000);
 	say_echoes("before");
-	echo_count = 0;
-	joined = begun = 0;
-	begin_ms = now_ms();
-	deadline = begin_ms + 1000 * (int64_t)set.seconds;
+	echo_count = joined = begun = 0;
+}
+
+/* All at once. Returns how long it took. */
+static int64_t come_back(const struct server *s)
+{
+	int64_t begin_ms = now_ms(), deadline = begin_ms + 1000 * (int64_t)set.seconds;
+
 	while (joined + ended < set.clients && now_ms() < deadline) {
-		for (i = 0; i < 200 && begun < set.clients; i++)
+		for (unsigned i = 0; i < 200 && begun < set.clients; i++)
 			begin(&members[begun]);
 		ask_for_echoes();
 		turn(s);
 	}
+	return now_ms() - begin_ms;
+}
+
+static void run_return(const struct server *s)
+{
+	int64_t took;
+
+	set.stalled = 0;
+	make_members(set.clients + ECHOERS);
+	let_others_in(s);
+	took = come_back(s);
 	say_echoes("meanwhile");
-	check(joined == set.clients && now_ms() - begin_ms < 60000,
+	check(joined == set.clients && took < BACK_MS,
 	    "%u of %u clients of %u users are back within %.1f s", joined, set.clients, set.users,
-	    (double)(now_ms() - begin_ms) / 1000);
+	    (double)took / 1000);
 	check(refused == 0 && ended == 0, "%u refused, %u ended", refused, ended);
 	check(echo_count > 0 && echoes[echo_count - 1] < 2000000, "others were served");
 	printf("memory: at most %ld KB\n", memory_most);
 }
 
-/* --- main
- * ------------------------------------------------------------------------------------------- */
+/* --- main -------------------------------------------------------------------------------- */
 
 static void parse(int argc, char **argv)
 {
