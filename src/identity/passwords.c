@@ -17,7 +17,6 @@
 #include <openssl/hmac.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,7 +30,6 @@
 
 #define FAILURES_PER_MINUTE 5
 #define FAILURES_LOGINS     65536
-#define WORKER_NICE         5 /* reactors come first when there are not enough cores */
 
 struct passwords {
 	struct password_table table;
@@ -250,7 +248,6 @@ static void *work(void *arg)
 	struct list *first;
 
 	pthread_setname_np(pthread_self(), "passwords");
-	setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 	pthread_mutex_lock(&p->lock);
 	while (!p->is_stopping || !list_empty(&p->queue)) {
 		first = list_first(&p->queue);

@@ -6,7 +6,8 @@
 #include "pubsub/pubsub.h"
 
 struct step {
-	struct sockjs_broker *broker;
+	struct sockjs_server *server;
+	struct sockjs_broker *broker; /* not when the server has ended: it may be gone by then */
 	struct pubsub_part *from; /* whose publisher must not get too far ahead; NULL: nobody's */
 	size_t cost;
 	struct broker_message *message;
@@ -44,7 +45,7 @@ static void step_done(void *arg)
 	const struct step *s = arg;
 	struct published *p = container_of(s->message, struct published, base);
 
-	if (s->from)
+	if (s->from && sockjs_reactor(s->server) >= 0)
 		pace_end(s->from, s->cost);
 	if (p->delivered)
 		p->delivered(p);
@@ -57,7 +58,7 @@ static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_f
 	struct sockjs_broker *b = arg;
 	struct pubsub_part *from = b->part_count > 1 ? pubsub_here(b) : NULL;
 	size_t cost = published_cost(container_of(m, struct published, base));
-	struct step s = { b, from, cost, m, order, deliver };
+	struct step s = { b->server, b, from, cost, m, order, deliver };
 	int err;
 
 	if (from)
