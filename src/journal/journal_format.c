@@ -169,12 +169,13 @@ void journal_scan_skip(struct journal_scan *s)
 	s->at = s->file.n;
 }
 
-bool journal_scan_was_durable(const struct journal_scan *s)
+uint64_t journal_scan_durable(const struct journal_scan *s)
 {
 	struct journal_entry e;
+	uint64_t durable = 0;
 
 	for (size_t at = s->at; at < s->file.n; at += 8)
-		if (entry_at(s, at, &e) && e.type == JOURNAL_MARK && e.number > s->at)
-			return true;
-	return false;
+		if (entry_at(s, at, &e) && e.type == JOURNAL_MARK && e.number > durable)
+			durable = e.number;
+	return durable;
 }

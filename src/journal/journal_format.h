@@ -71,7 +71,8 @@ enum journal_found journal_scan_next(
     struct journal_scan *s, struct journal_entry *e, struct bytes *body);
 /* Goes to where entries begin again, or to the end. */
 void journal_scan_skip(struct journal_scan *s);
-/* Whether what is damaged at `at` was once durable, so that no crash can have torn it. */
-bool journal_scan_was_durable(const struct journal_scan *s);
+/* Up to where the entries behind `at` say that all was durable once. What is damaged before that
+ * was not torn by a crash. */
+uint64_t journal_scan_durable(const struct journal_scan *s);
 
 #endif

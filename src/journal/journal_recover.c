@@ -34,6 +34,7 @@ struct recovery {
 	size_t file_size, file_cap;
 	uint64_t oldest;             /* segments before are gone */
 	struct journal_header after; /* of the segment behind the one at hand; 0: there is none */
+	uint64_t durable;            /* offset in the tail; NOT_KNOWN: nothing was damaged */
 	uint64_t cut;                /* the tail ends here */
 };
 
@@ -189,7 +190,9 @@ static int on_damaged(struct recovery *r, struct journal_segment *s, struct jour
 	bool is_tail = r->after.sequence == 0;
 	int err;
 
-	if (is_tail && !journal_scan_was_durable(scan)) {
+	if (is_tail && r->durable == NOT_KNOWN)
+		r->durable = journal_scan_durable(scan);
+	if (is_tail && scan->at >= r->durable) {
 		cut(r, s, scan->at);
 		scan->at = scan->file.n;
 		return 0;
@@ -371,7 +374,7 @@ static int recover(struct recovery *r)
 
 int journal_recover(struct journal *j)
 {
-	struct recovery r = { .j = j };
+	struct recovery r = { .j = j, .durable = NOT_KNOWN };
 	int err;
 
 	j->next = 1;

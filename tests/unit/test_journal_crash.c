@@ -528,6 +528,29 @@ START_TEST(repair_loses_only_what_is_damaged)
 }
 END_TEST
 
+/* Every second record of a large tail; a walk to its end for each would take minutes. */
+START_TEST(repair_takes_as_long_as_the_files_are)
+{
+	struct image image;
+
+	options.segment_bytes = 16 << 20;
+	length_most = 20;
+	must_open();
+	for (int i = 0; i < 100000; i++)
+		put();
+	must_close();
+	take_image(&image);
+	for (int i = 1; i <= 100000; i += 2)
+		image.files[0].p[records[i].offset + 9] ^= 1;
+	restore_image(&image, 0, image.files[0].n);
+	options.repair = true;
+	must_open();
+	must(told_count == 50000);
+	must(journal_counters(journal)->damaged == 50000);
+	free_image(&image);
+}
+END_TEST
+
 START_TEST(a_missing_segment_is_noticed)
 {
 	struct image image;
@@ -804,6 +827,7 @@ int main(void)
 	tcase_add_test(tc, a_bit_that_turns_anywhere_is_noticed);
 	tcase_add_test(tc, damage_before_what_was_durable_is_not_taken_for_torn);
 	tcase_add_test(tc, repair_loses_only_what_is_damaged);
+	tcase_add_test(tc, repair_takes_as_long_as_the_files_are);
 	tcase_add_test(tc, a_missing_segment_is_noticed);
 	tcase_add_test(tc, a_segment_with_a_successor_that_is_too_short_is_noticed);
 	tcase_add_test(tc, a_record_is_one_only_where_it_was_written);
