@@ -190,6 +190,7 @@ export class UserPanel extends EventTarget {
 	#send() {
 		const from = this.name ? { from: this.name } : {};
 
+		this.#part('trouble').textContent = '';
 		this.#client.send(this.#part('destination').value.trim(), this.#part('message').value, from,
 			this.#part('wants-receipt').checked);
 		this.#part('message').value = '';
@@ -204,6 +205,7 @@ export class UserPanel extends EventTarget {
 			return;
 		if (this.#chips.has(destination))
 			this.#forget(destination); /* a refused one may be tried again */
+		this.#part('trouble').textContent = '';
 		this.#want(destination);
 		this.#part('pattern').value = '';
 	}
@@ -224,7 +226,7 @@ export class UserPanel extends EventTarget {
 	#forget(destination) {
 		const chip = this.#chips.get(destination);
 
-		if (this.state === 'open')
+		if (this.state === 'open' && chip.dataset.state !== 'refused')
 			this.#client.unsubscribe(destination);
 		this.#chips.delete(destination);
 		if (chip.contains(document.activeElement))
