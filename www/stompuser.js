@@ -20,7 +20,8 @@ const MOST_CHIPS = 16;
 const HEARD_CHARS = 120;
 /* Who listens to the page is not told more often. */
 const HEARD_MS = 1000;
-const MISSING = 'stomp.umd.min.js is missing here: npm install brings it, or --help of sockjsd says how';
+const MISSING = 'stomp.umd.min.js is missing here; into the directory of these pages it comes by curl -O '
+	+ 'https://cdn.jsdelivr.net/npm/@stomp/stompjs/bundles/stomp.umd.min.js';
 
 const STATES = {
 	off: 'Not connected',
