@@ -141,6 +141,7 @@ export class StompClient extends EventTarget {
 		if (frame.command === 'RECEIPT' || frame.command === 'ERROR')
 			frame.answers = this.#answered(header(frame, 'receipt-id'));
 		this.#pass(frame, 'in');
+		this.#failed = frame.command === 'ERROR'; /* where "errors" is "keep", others follow */
 		if (frame.command === 'RECEIPT' && frame.answers)
 			this.#emit('receipt', frame.answers);
 		if (frame.command === 'ERROR')
@@ -159,7 +160,6 @@ export class StompClient extends EventTarget {
 	}
 
 	#refused(frame) {
-		this.#failed = true;
 		this.#emit('refused', {
 			code: header(frame, 'code'),
 			message: header(frame, 'message'),

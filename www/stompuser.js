@@ -20,7 +20,8 @@ const MOST_CHIPS = 16;
 const HEARD_CHARS = 120;
 /* Who listens to the page is not told more often. */
 const HEARD_MS = 1000;
-const MISSING = 'stomp.umd.min.js is missing here: npm install brings it, or --help of sockjsd says how';
+const MISSING = 'stomp.umd.min.js is missing here; into the directory of these pages it comes by curl -O '
+	+ 'https://cdn.jsdelivr.net/npm/@stomp/stompjs/bundles/stomp.umd.min.js';
 
 const STATES = {
 	off: 'Not connected',
@@ -190,6 +191,7 @@ export class UserPanel extends EventTarget {
 	#send() {
 		const from = this.name ? { from: this.name } : {};
 
+		this.#part('trouble').textContent = '';
 		this.#client.send(this.#part('destination').value.trim(), this.#part('message').value, from,
 			this.#part('wants-receipt').checked);
 		this.#part('message').value = '';
@@ -204,6 +206,7 @@ export class UserPanel extends EventTarget {
 			return;
 		if (this.#chips.has(destination))
 			this.#forget(destination); /* a refused one may be tried again */
+		this.#part('trouble').textContent = '';
 		this.#want(destination);
 		this.#part('pattern').value = '';
 	}
@@ -224,7 +227,7 @@ export class UserPanel extends EventTarget {
 	#forget(destination) {
 		const chip = this.#chips.get(destination);
 
-		if (this.state === 'open')
+		if (this.state === 'open' && chip.dataset.state !== 'refused')
 			this.#client.unsubscribe(destination);
 		this.#chips.delete(destination);
 		if (chip.contains(document.activeElement))

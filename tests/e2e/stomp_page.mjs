@@ -191,14 +191,15 @@ async function keyboard(browser, url) {
 	await page.focus(part('one', 'name'));
 	await page.keyboard.press('Enter');
 	await inState(page, 'one', 'open');
+	await page.locator('#one .chip button').first().focus(); /* of the chat, in which others talk */
+	await page.keyboard.press('Enter');
+	equal(await page.evaluate(() => document.activeElement.dataset.part), 'pattern', 'focus behind a chip that goes');
+	await page.fill(part('one', 'destination'), `/user/${await page.textContent(part('one', 'session'))}/queue/notes`);
 	await page.focus(part('one', 'message'));
 	await page.keyboard.type('typed');
 	await page.keyboard.press('Enter');
 	await logged(page, 'one', 'MESSAGE', 'typed');
-	await says(page, part('one', 'heard'), /^Ada to \/topic\/chat: /);
-	await page.locator('#one .chip button').first().focus();
-	await page.keyboard.press('Enter');
-	equal(await page.evaluate(() => document.activeElement.dataset.part), 'pattern', 'focus behind a chip that goes');
+	await says(page, part('one', 'heard'), /^Ada to \/user\/queue\/notes: typed$/);
 	const nameless = await page.$$eval('button, input, select', (all) => all
 		.filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || [...e.labels ?? []].some((l) => l.textContent.trim())))
 		.map((e) => e.outerHTML));
@@ -210,6 +211,7 @@ async function keyboard(browser, url) {
 async function bounded(browser, url) {
 	const page = await bothConnected(browser, url, {}, { viewport: PHONE });
 
+	await page.fill(part('one', 'destination'), '/topic/flood');
 	await page.evaluate(([times, text]) => {
 		for (let i = 0; i < times; i++) {
 			document.querySelector('#one [data-part=message]').value = text;
