@@ -59,7 +59,7 @@ struct broker_message {
 	/* Of a queue, in its owner's part: 0: it has taken the message; -ENOSPC: it is full. May be
 	 * NULL. */
 	void (*settled)(struct broker_message *m, int verdict);
-	atomic_size_t received;      /* subscriptions it has come to so far, in all parts */
+	atomic_size_t received; /* subscriptions it has come to so far, in all parts */
 	void (*free)(struct broker_message *m);
 };
 

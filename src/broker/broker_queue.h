@@ -1,14 +1,15 @@
 /*
  * broker/broker_queue.h - queues in their owner's part, and consumers in theirs; for the files of
- *this folder alone.
+ * this folder alone.
  *
- *	consumer's part (broker_consumer.c)                   owner's part (broker_queue.c)
- *	   broker_publish()         ------- PUT -------->        waits
- *	   broker_consume()         ----- CONSUME ----->         a consumer with credit
- *	   ops->take()              <---- DELIVER ------         in flight
- *	   broker_acknowledge()     ------- ACK -------->        gone; or NACK: waits again, in
- *front broker_more()            ------ CREDIT ------> broker_unsubscribe()     ------ LEAVE
- *------->        what is in flight waits again
+ *	consumer's part (broker_consumer.c)		owner's part (broker_queue.c)
+ *
+ *	broker_publish()	------ PUT ------->	waits
+ *	broker_consume()	---- CONSUME ----->	a consumer with credit
+ *	ops->take()		<--- DELIVER ------	in flight
+ *	broker_acknowledge()	------ ACK ------->	gone; NACK: waits again, in front
+ *	broker_more()		----- CREDIT ----->
+ *	broker_unsubscribe()	------ LEAVE ----->	what is in flight waits again
  *
  * Between two parts these keep their order, as all mail does; so a DELIVER that finds no consumer
  * needs no answer: the LEAVE that is under way says it.

@@ -1,6 +1,6 @@
 /*
- * identity/access_pattern.h - patterns of access rules against destinations, and against the patterns
- * that clients subscribe to. For src/identity/ alone.
+ * identity/access_pattern.h - patterns of access rules against destinations, and against the
+ * patterns that clients subscribe to. For src/identity/ alone.
  *
  * Segments are compared as what they mean, not as they are written: "%61" is "a". So a rule cannot
  * be passed by with another spelling, wherever destinations are decoded later. "{user}" and

@@ -1,6 +1,6 @@
 /*
- * identity/failures.h - who has failed too often of late: a bucket for each of many keys (a login, or
- * an address), shared by threads.
+ * identity/failures.h - who has failed too often of late: a bucket for each of many keys (a login,
+ * or an address), shared by threads.
  *
  * A key may fail so many times at once, and as often again over each minute. The table is bounded:
  * when it is full, the key that has not failed for the longest time is forgotten. Its hash is

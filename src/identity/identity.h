@@ -1,6 +1,6 @@
 /*
- * identity/identity.h - who a STOMP client is: a name, its roles, the claims of its token, and until
- * when that holds. Immutable and counted; any thread.
+ * identity/identity.h - who a STOMP client is: a name, its roles, the claims of its token, and
+ * until when that holds. Immutable and counted; any thread.
  */
 #ifndef IDENTITY_IDENTITY_H
 #define IDENTITY_IDENTITY_H

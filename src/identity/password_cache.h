@@ -1,6 +1,7 @@
 /*
- * identity/password_cache.h - logins and passcodes whose answer is known, by a keyed digest of both:
- * the passcode is not here, and nobody without the key can make a digest. For src/identity/ alone.
+ * identity/password_cache.h - logins and passcodes whose answer is known, by a keyed digest of
+ * both: the passcode is not here, and nobody without the key can make a digest. For src/identity/
+ * alone.
  *
  * Good ones are known for some minutes from when they were last used, wrong ones for seconds. Both
  * are bounded apart, so that wrong ones do not push out good ones. No lock inside.

@@ -1,6 +1,6 @@
 /*
- * identity/password_hash.h - salted hashes of passcodes, as PHC strings: scrypt (RFC 7914) and PBKDF2
- * (RFC 8018). For src/identity/ alone.
+ * identity/password_hash.h - salted hashes of passcodes, as PHC strings: scrypt (RFC 7914) and
+ * PBKDF2 (RFC 8018). For src/identity/ alone.
  *
  *	$scrypt$ln=14,r=8,p=1$SALT$HASH
  *	$pbkdf2-sha256$i=600000$SALT$HASH

@@ -1,6 +1,6 @@
 /*
- * identity/password_table.h - the logins of the configuration. Never changes once it is read, so any
- * thread may look. For src/identity/ alone.
+ * identity/password_table.h - the logins of the configuration. Never changes once it is read, so
+ * any thread may look. For src/identity/ alone.
  */
 #ifndef IDENTITY_PASSWORD_TABLE_H
 #define IDENTITY_PASSWORD_TABLE_H

@@ -1,6 +1,7 @@
 /*
- * identity/reading.h - how the parts of the configuration that are read here are read: strictly, and
- * what is wrong is said in a sentence that begins with the path of the key. For src/identity/ alone.
+ * identity/reading.h - how the parts of the configuration that are read here are read: strictly,
+ * and what is wrong is said in a sentence that begins with the path of the key. For src/identity/
+ * alone.
  *
  * Functions return 0, or -errno after the sentence is written. What is absent leaves *out as it
  * was.

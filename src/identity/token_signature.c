@@ -1,6 +1,6 @@
 /*
- * identity/token_signature.c - whether a key has made a signature (RFC 7518 section 3, RFC 8037); see
- * token_keys.h.
+ * identity/token_signature.c - whether a key has made a signature (RFC 7518 section 3, RFC 8037);
+ * see token_keys.h.
  */
 #include "identity/token_keys.h"
 

@@ -1,6 +1,6 @@
 /*
- * identity/tokens.c - takes a token apart, and asks of its parts what RFC 7515 and RFC 8725 ask; see
- * tokens.h.
+ * identity/tokens.c - takes a token apart, and asks of its parts what RFC 7515 and RFC 8725 ask;
+ * see tokens.h.
  *
  * The payload is not looked at before the signature is good, so what strangers can reach is the
  * three parts, base64, and one small JSON object.

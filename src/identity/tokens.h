@@ -1,6 +1,6 @@
 /*
- * identity/tokens.h - bearer tokens: JSON Web Tokens (RFC 7519), signed (RFC 7515) with HS256, RS256,
- * ES256 or EdDSA.
+ * identity/tokens.h - bearer tokens: JSON Web Tokens (RFC 7519), signed (RFC 7515) with HS256,
+ * RS256, ES256 or EdDSA.
  *
  * The algorithm is what the configuration says of the key, never what the token says. Keys are read
  * once, at the start.

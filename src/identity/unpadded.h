@@ -1,6 +1,6 @@
 /*
- * identity/unpadded.h - base64 without padding (RFC 4648 sections 4 and 5): tokens have the alphabet
- * for URLs, PHC strings the other.
+ * identity/unpadded.h - base64 without padding (RFC 4648 sections 4 and 5): tokens have the
+ * alphabet for URLs, PHC strings the other.
  */
 #ifndef IDENTITY_UNPADDED_H
 #define IDENTITY_UNPADDED_H

@@ -1,9 +1,9 @@
 /*
  * pubsub/pubsub.h - publish-subscribe for the sessions of an endpoint: what the files of this
- *folder share; for them alone. include/sockjs.h has what applications see.
+ * folder share; for them alone. include/sockjs.h has what applications see.
  *
- * Here STOMP (src/stomp, octets), the broker (src/broker, destinations) and sessions (sockjs.h)
- *come together; none of the three knows the others.
+ * Here STOMP (src/stomp: octets), the broker (src/broker: destinations) and sessions (sockjs.h)
+ * come together; none of the three knows the others. src/identity says who a client is.
  *
  *	pubsub.c       life of a broker: from its options to its parts, one in each reactor
  *	engine.c       how the broker goes from reactor to reactor
@@ -19,8 +19,6 @@
  *	commands.c     what it is asked from outside: command_publish.c, command_users.c
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
- *	identity.h     who somebody is; tokens.h, passwords.h, failures.h how we know; access.h what
- *he may
  */
 #ifndef PUBSUB_PUBSUB_H
 #define PUBSUB_PUBSUB_H

@@ -160,7 +160,7 @@ struct session {
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
 	uint32_t born;     /* or listened to anew; this and the next are modulo 2^32 */
 	uint32_t last_heard;
-	char *reason;      /* of the close, if not the table's */
+	char *reason; /* of the close, if not the table's */
 };
 
 /* In zeroed memory. `is_raw`: messages go as they are, without SockJS frames. */

@@ -663,5 +663,6 @@ void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct
 
 size_t link_held(const struct link *l)
 {
-	return stream_queued(&l->stream) + ws_conn_held(&l->conn) + (l->rest ? buf_len(l->rest) : 0);
+	return stream_queued(&l->stream) + ws_conn_held(&l->conn) +
+	       (l->rest ? buf_len(l->rest) : 0);
 }
