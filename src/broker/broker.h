@@ -93,6 +93,9 @@ struct broker_ops {
 	 * these ops. The same holds as for deliver(). */
 	enum broker_taken (*take)(
 	    void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries);
+	/* Its queue has no place for this consumer, which gets nothing: there are too many queues,
+	 * or no memory. May be NULL. */
+	void (*refused)(void *receiver, uintptr_t label);
 	/* After the last delivery of a message in this part that has used `fan`; may be NULL. */
 	void (*fanned)(struct broker_message *m, struct broker_fan *fan);
 };

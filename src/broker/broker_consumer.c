@@ -88,6 +88,8 @@ static void run_mail(void *arg)
 		broker_queue_put(part, mail->message);
 	else if (mail->step == QUEUE_DELIVER)
 		broker_consumer_deliver(part, mail);
+	else if (mail->step == QUEUE_REFUSE)
+		broker_consumer_refuse(part, mail);
 	else
 		broker_queue_take(part, mail);
 	mail_free(mail);
@@ -98,16 +100,22 @@ static void drop_mail(void *arg)
 	mail_free(arg);
 }
 
+void queue_mail_post_later(struct queue_mail *mail)
+{
+	const struct broker_engine *engine = &mail->broker->engine;
+
+	if (engine->post(engine->arg, mail->to, run_mail, drop_mail, mail) < 0)
+		mail_free(mail); /* there is no memory, or the server ends */
+}
+
 void queue_mail_post(struct queue_mail *mail)
 {
 	const struct broker_engine *engine = &mail->broker->engine;
 
-	if (engine->here(engine->arg) == (int)mail->to) {
+	if (engine->here(engine->arg) == (int)mail->to)
 		run_mail(mail);
-		return;
-	}
-	if (engine->post(engine->arg, mail->to, run_mail, drop_mail, mail) < 0)
-		mail_free(mail); /* there is no memory, or the server ends */
+	else
+		queue_mail_post_later(mail);
 }
 
 /* To the queue's owner. */
@@ -198,12 +206,26 @@ static enum broker_taken hand_over(
 	return taken;
 }
 
+static struct broker_consumer *find(const struct broker_part *part, uint64_t number)
+{
+	struct map_node *node =
+	    map_find(&part->consumers, (struct bytes){ (const char *)&number, sizeof(number) });
+
+	return node ? container_of(node, struct broker_consumer, by_number) : NULL;
+}
+
+void broker_consumer_refuse(struct broker_part *part, const struct queue_mail *mail)
+{
+	const struct broker_consumer *c = find(part, mail->consumer.number);
+	const struct broker_ops *ops = c ? c->base.member->kind->ops : NULL;
+
+	if (c && ops->refused)
+		ops->refused(c->entry.receiver, c->entry.label);
+}
+
 void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *mail)
 {
-	struct map_node *node = map_find(&part->consumers,
-	    (struct bytes){ (const char *)&mail->consumer.number, sizeof(mail->consumer.number) });
-	struct broker_consumer *c =
-	    node ? container_of(node, struct broker_consumer, by_number) : NULL;
+	struct broker_consumer *c = find(part, mail->consumer.number);
 	uint64_t sequence = mail->message->sequence;
 	enum broker_taken taken;
 

@@ -307,6 +307,15 @@ void broker_queue_put(struct broker_part *part, struct broker_message *m)
 
 /* --- consumers --------------------------------------------------------------------------- */
 
+static void refuse_consumer(struct broker_part *part, struct consumer_name name)
+{
+	struct queue_mail *mail =
+	    queue_mail_new(part->broker, name.part, QUEUE_REFUSE, name, (struct bytes){ 0 });
+
+	if (mail) /* who is refused ends, and must not from within its own call */
+		queue_mail_post_later(mail);
+}
+
 static void on_consume(struct broker_part *part, const struct queue_mail *mail)
 {
 	struct queue *q = queue_of(part, (struct bytes){ mail->name, mail->name_len });
@@ -327,6 +336,7 @@ static void on_consume(struct broker_part *part, const struct queue_mail *mail)
 	}
 	if (q)
 		free_if_idle(q);
+	refuse_consumer(part, mail->consumer);
 }
 
 static void on_leave(struct broker_part *part, struct consumer *c)

@@ -6,6 +6,7 @@
  *
  *	broker_publish()	------ PUT ------->	waits
  *	broker_consume()	---- CONSUME ----->	a consumer with credit
+ *	ops->refused()		<---- REFUSE ------	or no place for one
  *	ops->take()		<--- DELIVER ------	in flight
  *	broker_acknowledge()	------ ACK ------->	gone; NACK: waits again, in front
  *	broker_more()		----- CREDIT ----->
@@ -32,7 +33,8 @@ enum queue_step {
 	QUEUE_ACK,
 	QUEUE_NACK,
 	QUEUE_CREDIT,
-	QUEUE_LEAVE
+	QUEUE_LEAVE,
+	QUEUE_REFUSE
 };
 
 /* What one part posts to another. */
@@ -54,6 +56,8 @@ struct queue_mail *queue_mail_new(struct broker *b, unsigned to, enum queue_step
     struct consumer_name consumer, struct bytes name);
 /* Takes it over; runs it at once if it is for this part. */
 void queue_mail_post(struct queue_mail *mail);
+/* Likewise, but never at once. */
+void queue_mail_post_later(struct queue_mail *mail);
 
 /* broker_queue.c: a message comes to its queue, in the owner's part. */
 void broker_queue_put(struct broker_part *part, struct broker_message *m);
@@ -64,7 +68,9 @@ void broker_queues_fini(struct broker_part *part);
 unsigned broker_queue_owner(const struct broker *b, struct bytes queue);
 
 /* broker_consumer.c */
+/* The steps that are for the consumer. */
 void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *mail);
+void broker_consumer_refuse(struct broker_part *part, const struct queue_mail *mail);
 void broker_consumer_end(struct broker_subscription *s);
 struct bytes broker_consumer_queue(const struct broker_subscription *s);
 void broker_consumers_init(struct broker_part *part);

@@ -341,7 +341,9 @@ static void deliver(
 		send_to(conflated->client->session, l, p, fan);
 }
 
-const struct broker_ops pubsub_ops = { .deliver = deliver, .take = queues_take, .fanned = fanned };
+const struct broker_ops pubsub_ops = {
+	.deliver = deliver, .take = queues_take, .refused = queues_refused, .fanned = fanned
+};
 
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p)
 {

@@ -334,6 +334,7 @@ enum stomp_error queues_answer(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why);
 enum broker_taken queues_take(
     void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries);
+void queues_refused(void *receiver, uintptr_t label);
 void queues_on_death(
     void *broker, struct broker_message *m, enum broker_death why, unsigned deliveries);
 void queues_forget_sender(struct published *p);

@@ -184,6 +184,13 @@ enum broker_taken queues_take(
 	return taken;
 }
 
+/* It would wait for ever. */
+void queues_refused(void *receiver, uintptr_t label)
+{
+	(void)label;
+	client_fail(sockjs_user(receiver), STOMP_E_LIMIT, "There are too many queues.");
+}
+
 /* --- ACK and NACK ------------------------------------------------------------------------ */
 
 /* The subscription by which a message came, if that is still to be answered. */

@@ -50,7 +50,6 @@ static int fake_post(
 	struct letter *l = malloc(sizeof(*l)), **end = &boxes[part];
 
 	(void)arg;
-	ck_assert_int_ne(here, (int)part);
 	*l = (struct letter){ NULL, fn, drop, arg2 };
 	while (*end)
 		end = &(*end)->next;
@@ -158,7 +157,16 @@ static enum broker_taken on_take(
 	return e->full ? BROKER_TAKEN_AND_FULL : BROKER_TAKEN;
 }
 
-static const struct broker_ops ops = { .take = on_take };
+static unsigned refusals;
+
+static void on_refused(void *receiver, uintptr_t label)
+{
+	ck_assert_int_eq(here, (int)((struct eater *)receiver)->part);
+	ck_assert_uint_eq(label, 7);
+	refusals++;
+}
+
+static const struct broker_ops ops = { .take = on_take, .refused = on_refused };
 static struct eater eaters[16];
 
 static struct eater *come(unsigned i, unsigned part)
@@ -447,6 +455,26 @@ START_TEST(a_delivery_that_meets_a_leaving_consumer_goes_to_another)
 }
 END_TEST
 
+START_TEST(a_consumer_for_which_there_is_no_place_is_told)
+{
+	limits.max_queues = 1;
+	refusals = 0;
+	for (unsigned count = 1; count <= PARTS; count += PARTS - 1) {
+		with_parts(count);
+		refusals = 0;
+		for (unsigned i = 0; i < 8; i++) {
+			char name[20];
+
+			snprintf(name, sizeof(name), "/queue/%u", i);
+			consume(i, i % count, name, BROKER_AUTO, 1);
+		}
+		settle();
+		ck_assert_uint_eq(refusals, 8 - queues());
+		ck_assert_uint_le(queues(), count);
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_queue_has_no_consumers)
 {
 	static const char *const bad[] = { "/queue/", "/queue", "/topic/a", "/queue/*",
@@ -599,6 +627,7 @@ int main(void)
 	tcase_add_test(tc, a_message_that_waited_too_long_is_given_up);
 	tcase_add_test(tc, who_is_full_gets_nothing_until_it_asks_for_more);
 	tcase_add_test(tc, a_delivery_that_meets_a_leaving_consumer_goes_to_another);
+	tcase_add_test(tc, a_consumer_for_which_there_is_no_place_is_told);
 	tcase_add_test(tc, what_is_no_queue_has_no_consumers);
 	tcase_add_loop_test(tc, nothing_is_lost_and_nothing_comes_twice_without_the_mark, 0, 30);
 	suite_add_tcase(s, tc);
