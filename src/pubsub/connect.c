@@ -22,6 +22,36 @@ static uint64_t unix_now(void)
 	return (uint64_t)time(NULL);
 }
 
+/* --- failures ----------------------------------------------------------------- */
+
+/* An address; of IPv6 the network, for everybody has a whole one. */
+static struct bytes failure_key(const char *remote, struct in6_addr *v6)
+{
+	if (inet_pton(AF_INET6, remote, v6) == 1)
+		return (struct bytes){ (const char *)v6, 8 };
+	return bytes_of(remote);
+}
+
+static bool is_failure(enum stomp_error err)
+{
+	return err == STOMP_E_UNAUTHENTICATED || err == STOMP_E_EXPIRED;
+}
+
+static void note_failure(struct sockjs_broker *b, const char *remote)
+{
+	struct in6_addr v6;
+
+	if (b->failures)
+		failures_note(b->failures, failure_key(remote, &v6), clock_now());
+}
+
+static bool has_failed_too_often(struct sockjs_broker *b, const char *remote)
+{
+	struct in6_addr v6;
+
+	return b->failures && failures_too_many(b->failures, failure_key(remote, &v6), clock_now());
+}
+
 /* --- the handshake ------------------------------------------------------------ */
 
 /* Highest first; none is chosen for a client that offers none, as over SockJS. */
@@ -63,12 +93,17 @@ static struct bytes parameter(const char *query, const char *name)
 	return (struct bytes){ 0 };
 }
 
-static void take_token(struct sockjs_broker *b, struct sockjs_client *c, struct bytes token)
+static void take_token(
+    struct sockjs_broker *b, struct sockjs_client *c, struct bytes token, const char *remote)
 {
 	struct identity *who = NULL;
 	const char *why = NULL;
-	enum stomp_error err = tokens_check(b->tokens, token, unix_now(), &who, &why);
+	enum stomp_error err = has_failed_too_often(b, remote)
+	                           ? STOMP_E_TOO_MANY_FAILURES
+	                           : tokens_check(b->tokens, token, unix_now(), &who, &why);
 
+	if (is_failure(err))
+		note_failure(b, remote);
 	c->token_error = (uint8_t)err; /* said in the answer to CONNECT, where a page can read it */
 	if (err != STOMP_OK)
 		return;
@@ -115,7 +150,7 @@ int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struc
 	if (b->tokens && !token.p)
 		token = token_in_subprotocols(h);
 	if (token.p)
-		take_token(b, c, token);
+		take_token(b, c, token, sockjs_handshake_remote(h));
 	else if (b->user_header && take_header(b, c, h) != 0)
 		return 503;
 	return ask_about_handshake(h, b, c);
@@ -325,23 +360,10 @@ static void welcome(struct sockjs_client *c)
 
 /* --- deciding ----------------------------------------------------------------------- */
 
-/* Its address; of IPv6 the network, for everybody has a whole one. */
-static struct bytes failure_key(const struct sockjs_client *c, struct in6_addr *v6)
-{
-	const char *remote = sockjs_remote(c->session);
-
-	if (inet_pton(AF_INET6, remote, v6) == 1)
-		return (struct bytes){ (const char *)v6, 8 };
-	return bytes_of(remote);
-}
-
 static void refuse(struct sockjs_client *c, enum stomp_error err, const char *why)
 {
-	struct in6_addr v6;
-	struct sockjs_broker *b = c->part->broker;
-
-	if (b->failures && (err == STOMP_E_UNAUTHENTICATED || err == STOMP_E_EXPIRED))
-		failures_note(b->failures, failure_key(c, &v6), clock_now());
+	if (is_failure(err))
+		note_failure(c->part->broker, sockjs_remote(c->session));
 	stomp_conn_refuse(&c->conn, err, why);
 }
 
@@ -507,9 +529,9 @@ static void check_password(
 /* Whether a good name was given before CONNECT came; or that was tried, and what came of it. */
 static void use_what_is_known(struct sockjs_client *c, const struct published *connect)
 {
-	if (c->token_error != STOMP_OK)
-		refuse(
-		    c, (enum stomp_error)c->token_error, "The token of the handshake is not good.");
+	if (c->token_error != STOMP_OK) /* noted then */
+		stomp_conn_refuse(&c->conn, (enum stomp_error)c->token_error,
+		    "The token of the handshake is not good.");
 	else if (identity_is_anonymous(c->who) && !c->part->broker->anonymous)
 		refuse(c, STOMP_E_UNAUTHENTICATED, "A login or a token is needed.");
 	else
@@ -530,21 +552,13 @@ static void check_token(
 		refuse(c, err, why);
 }
 
-static bool has_failed_too_often(struct sockjs_client *c)
-{
-	struct failures *failures = c->part->broker->failures;
-	struct in6_addr v6;
-
-	return failures && failures_too_many(failures, failure_key(c, &v6), clock_now());
-}
-
 static void identify(
     struct sockjs_client *c, const struct stomp_frame *f, struct published *connect)
 {
 	struct sockjs_broker *b = c->part->broker;
 	struct bytes token = b->tokens ? token_in(f) : (struct bytes){ 0 };
 
-	if (has_failed_too_often(c))
+	if (has_failed_too_often(b, sockjs_remote(c->session)))
 		stomp_conn_refuse(&c->conn, STOMP_E_TOO_MANY_FAILURES,
 		    "Too many attempts from this address have failed; try again in a minute.");
 	else if (token.n > 0)
