@@ -328,6 +328,8 @@ void transactions_forget_commits(struct pubsub_part *part);
 /* Publishes to a queue, which says later whether it has taken it. Takes the reference. */
 enum stomp_error queues_send(
     struct sockjs_client *c, struct published *p, const struct stomp_frame *f);
+/* Its sender hears what the queue says of it; `receipt` may be empty. 0 or -ENOMEM. */
+int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes receipt);
 int queues_consume(struct sockjs_client *c, const struct stomp_frame *f, struct bytes queue,
     struct label *l, struct broker_subscription **out);
 enum stomp_error queues_answer(

@@ -65,9 +65,8 @@ static void on_settled(struct broker_message *m, int verdict)
 	mem_free(w);
 }
 
-static struct sender *sender_new(struct sockjs_client *c, const struct stomp_frame *f)
+static struct sender *sender_new(struct sockjs_client *c, struct bytes receipt)
 {
-	struct bytes receipt = stomp_header_get(f, "receipt");
 	struct sender *s = mem_alloc(sizeof(*s) + receipt.n);
 
 	if (!s)
@@ -82,14 +81,19 @@ static struct sender *sender_new(struct sockjs_client *c, const struct stomp_fra
 	return NULL;
 }
 
+int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes receipt)
+{
+	p->sender = sender_new(c, receipt);
+	p->base.settled = p->sender ? on_settled : NULL;
+	return p->sender ? 0 : -ENOMEM;
+}
+
 enum stomp_error queues_send(
     struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
 {
-	int err = -ENOMEM;
+	int err = queues_await_word(c, p, stomp_header_get(f, "receipt"));
 
-	p->sender = sender_new(c, f);
-	p->base.settled = on_settled;
-	if (p->sender)
+	if (err == 0)
 		err = broker_publish(c->part->broker->topics, &p->base);
 	broker_message_unref(&p->base);
 	if (err == -EINVAL)

@@ -237,7 +237,10 @@ enum stomp_error transaction_hold(
 
 	if (e->transaction_octets + cost_of(p) > c->part->broker->max_transaction_bytes)
 		return STOMP_E_LIMIT;
-	h = mem_alloc(sizeof(*h));
+	if (broker_is_queue(c->part->broker->topics, p->base.destination) &&
+	    queues_await_word(c, p, (struct bytes){ 0 }) < 0)
+		return STOMP_E_INTERNAL;
+	h = mem_zalloc(sizeof(*h));
 	if (!h)
 		return STOMP_E_INTERNAL;
 	h->message = p;
