@@ -210,10 +210,11 @@ static bool is_whole(const struct buf *in)
 	return buf_len(in) - head >= length;
 }
 
+/* What is in `in` then has a NUL behind it: the numbers in it end, whoever sent them. */
 static int receive(int fd, struct buf *in, char *why, size_t size)
 {
 	while (!is_whole(in)) {
-		char *to = buf_reserve(in, 4096);
+		char *to = buf_reserve(in, 4096 + 1);
 		ssize_t n = to ? recv(fd, to, 4096, 0) : -1;
 
 		if (!to || buf_len(in) > ANSWER_MAX)
@@ -223,6 +224,7 @@ static int receive(int fd, struct buf *in, char *why, size_t size)
 		if (n < 0)
 			return fail(why, size, -errno, "no answer: %s",
 			    errno == EAGAIN ? "it takes too long" : strerror(errno));
+		to[n] = '\0';
 		if (n == 0)
 			return 0;
 		buf_commit(in, (size_t)n);
