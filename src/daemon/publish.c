@@ -14,12 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "daemon/api_client.h"
 #include "daemon/config.h"
+#include "server/command.h"
 
 #define BODY_MAX  ((size_t)64 << 20)
 #define TOKEN_MAX 1024
@@ -271,27 +270,12 @@ static int read_input(struct buf *in)
 	return ferror(stdin) ? complain(-EIO, "cannot read standard input") : 0;
 }
 
-static json_t *coded(const char *p, size_t n)
-{
-	char *text = mem_alloc(BASE64_LEN(n) + 1);
-	json_t *value;
-
-	if (!text)
-		return NULL;
-	base64_encode(text, p, n);
-	value = json_stringn(text, BASE64_LEN(n));
-	mem_free(text);
-	return value;
-}
-
 static int add_body(const struct order *o, json_t *message)
 {
 	const char *p = o->text ? o->text : buf_len(&o->body) ? buf_data(&o->body) : "";
 	size_t n = o->text ? strlen(o->text) : buf_len(&o->body);
 
-	if (utf8_is_valid(p, n) && !memchr(p, '\0', n))
-		return json_object_set_new(message, "body", json_stringn(p, n));
-	return json_object_set_new(message, "body_base64", coded(p, n));
+	return command_set_body(message, p, n);
 }
 
 static int append(const char *text, size_t n, void *out)

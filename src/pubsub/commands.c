@@ -11,6 +11,7 @@
 /* X(name) */
 #define COMMANDS(X)                                                                                \
 	X(publish)                                                                                 \
+	X(history)                                                                                 \
 	X(users)                                                                                   \
 	X(disconnect)
 

@@ -117,20 +117,27 @@ static char *put_hex(char *to, uint64_t number)
 	return to + (digits + sizeof(digits) - first);
 }
 
-/* What a MESSAGE is called, and acknowledged by. */
-static int add_ids(struct buf *out, const struct label *l, const struct pubsub_part *part,
-    const struct broker_message *m)
+/* "EPOCH-OWNER-SEQUENCE" */
+struct bytes message_id_write(
+    const struct sockjs_broker *b, const struct broker_message *m, char text[MESSAGE_ID_MAX])
 {
-	char id[3 * 16 + 2], *to = put_hex(id, broker_epoch(part->broker->topics));
-	struct bytes value;
-	int err;
+	char *to = put_hex(text, broker_epoch(b->topics));
 
 	*to++ = '-';
 	to = put_hex(to, m->owner);
 	*to++ = '-';
 	to = put_hex(to, m->sequence);
-	value = (struct bytes){ id, (size_t)(to - id) };
-	err = stomp_write_plain(out, "message-id", value);
+	return (struct bytes){ text, (size_t)(to - text) };
+}
+
+/* What a MESSAGE is called, and acknowledged by. */
+static int add_ids(struct buf *out, const struct label *l, const struct pubsub_part *part,
+    const struct broker_message *m)
+{
+	char text[MESSAGE_ID_MAX];
+	struct bytes value = message_id_write(part->broker, m, text);
+	int err = stomp_write_plain(out, "message-id", value);
+
 	return err || !label_has(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);
 }
 
@@ -162,7 +169,7 @@ static bool read_dash(struct bytes *b)
 	return true;
 }
 
-/* "EPOCH-OWNER-SEQUENCE", as it is written above. */
+/* As it is written above. */
 bool message_id_read(
     const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence)
 {

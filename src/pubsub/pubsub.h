@@ -16,7 +16,8 @@
  *	fan.c          from a message to subscribers
  *	recover.c      what a subscriber has missed comes first
  *	queues.c       and to the one consumer of a queue; what that says of it
- *	commands.c     what it is asked from outside: command_publish.c, command_users.c
+ *	commands.c     what it is asked from outside: command_publish.c, command_history.c,
+ *	               command_users.c
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
  */
@@ -220,7 +221,11 @@ struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct la
     const struct published *p, unsigned deliveries);
 /* To one subscriber alone. */
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p);
-/* What a MESSAGE was called, by this broker; false: it was not. */
+/* What a MESSAGE is called; in `text`. */
+#define MESSAGE_ID_MAX (3 * 16 + 2)
+struct bytes message_id_write(
+    const struct sockjs_broker *b, const struct broker_message *m, char text[MESSAGE_ID_MAX]);
+/* What one was called, by this broker; false: none was. */
 bool message_id_read(
     const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence);
 bool label_has(const struct label *l, unsigned flag);
@@ -345,6 +350,8 @@ void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequen
 
 /* recover.c */
 struct gate;
+/* Whether something is kept of this destination. */
+bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination);
 bool recover_is_wanted(
     const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination);
 enum stomp_error recover_subscribe(struct sockjs_client *c, struct subscription *s,

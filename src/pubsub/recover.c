@@ -79,17 +79,19 @@ static void on_recalled(
 	mem_free(g);
 }
 
-bool recover_is_wanted(
-    const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination)
+bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination)
 {
-	const struct sockjs_broker *b = c->part->broker;
-
-	if (!stomp_header_get(f, "last-message-id").p)
-		return false;
 	for (size_t i = 0; i < b->history_count; i++)
 		if (broker_pattern_matches(b->topics, b->history[i].pattern, destination))
 			return broker_destination_is_valid(b->topics, destination);
 	return false;
+}
+
+bool recover_is_wanted(
+    const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination)
+{
+	return stomp_header_get(f, "last-message-id").p &&
+	       recover_is_kept(c->part->broker, destination);
 }
 
 /* The subscription's label is one with a gate. */

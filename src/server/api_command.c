@@ -5,8 +5,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "server/api.h"
 
 #define REASON_MAX 123 /* octets: a Close frame has room for no more */
@@ -128,6 +131,28 @@ void command_answer(struct sockjs_command *c, json_t *value)
 		answer(c, 200, text, n);
 	else
 		command_no_memory(c);
+}
+
+static json_t *encode_base64(const char *p, size_t n)
+{
+	char *text = mem_alloc(BASE64_LEN(n) + 1);
+	json_t *value;
+
+	if (!text)
+		return NULL;
+	base64_encode(text, p, n);
+	value = json_stringn(text, BASE64_LEN(n));
+	mem_free(text);
+	return value;
+}
+
+int command_set_body(json_t *object, const char *p, size_t n)
+{
+	if (n == 0)
+		p = "";
+	if (utf8_is_valid(p, n) && !memchr(p, '\0', n))
+		return json_object_set_new(object, "body", json_stringn(p, n));
+	return json_object_set_new(object, "body_base64", encode_base64(p, n));
 }
 
 void command_no_memory(struct sockjs_command *c)

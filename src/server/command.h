@@ -23,6 +23,9 @@ bool command_integer(
     struct sockjs_command *c, const char *name, int64_t least, int64_t most, int64_t *out);
 /* The same of code and reason of a close: 1000 or 3000 to 4999, at most 123 octets. */
 bool command_close(struct sockjs_command *c, int64_t *code, const char **reason);
+/* Adds octets to an object: as `body` if they are text without a NUL, which not all that read JSON
+ * can take, else as `body_base64`. 0 or -1: memory is out. */
+int command_set_body(json_t *object, const char *p, size_t n);
 /* 400 "wrong_argument" about a member, with a sentence. */
 void command_refuse_argument(struct sockjs_command *c, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -33,6 +33,7 @@ const configuration = (more = {}) => ({
 	internal: { listen: '127.0.0.1:0', token_file: 'token', ...more },
 	endpoints: [
 		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', heartbeat_ms: [0, 0],
+			history: [{ destination: '/topic/kept/*', messages: 20 }],
 			users: [{ login: 'ann', password: hash }, { login: 'bob', password: hash }] } },
 		{ prefix: '/echo', application: 'echo' },
 	],
@@ -207,7 +208,7 @@ await suite.test('the description is there, and has every command', async () => 
 			check((await server.ask(path, {})).status !== 404, `${path} is known`);
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
-	for (const name of ['publish', 'users', 'disconnect', 'send', 'broadcast'])
+	for (const name of ['publish', 'history', 'users', 'disconnect', 'send', 'broadcast'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
@@ -352,6 +353,51 @@ await suite.test('more keys than there is room for push out the oldest', async (
 	await server.refuses('publish', { destination: '/topic/a', idempotency_key: 'many16999' }, 422, 'key_reused', 'idempotency_key');
 	equal(await server.do('publish', { destination: '/topic/none', idempotency_key: 'many0' }), { received: 0 }, 'the first is forgotten');
 }, 60000);
+
+await suite.test('what is kept of a destination is read, from the end or after a message', async () => {
+	const destination = '/topic/kept/a';
+	const messages = Array.from({ length: 25 }, (_, i) => ({ destination, body: `${i}`, headers: { n: `${i}` } }));
+	const subscriber = await (await new Client(server).come()).subscribe(destination);
+	const bodies = (answer) => answer.messages.map((m) => m.body);
+	const numbers = (from, to) => Array.from({ length: to - from }, (_, i) => `${from + i}`);
+
+	equal(await server.do('history', { destination }), { messages: [], recovered: false, more: false }, 'nothing yet');
+	await server.do('publish', { messages });
+	await subscriber.until(() => subscriber.frames.length >= 25, 'the messages');
+	const ids = subscriber.frames.map((f) => /\nmessage-id:(.*)/.exec(f)[1]);
+
+	const all = await server.do('history', { destination });
+	equal([bodies(all), all.more], [numbers(5, 25), false], 'all that is kept');
+	equal(all.messages.map((m) => m.message_id), ids.slice(5), 'they are called as subscribers know them');
+	equal(all.messages[3].headers, { n: '8' }, 'headers');
+	const latest = await server.do('history', { destination, limit: 3 });
+	equal([bodies(latest), latest.more], [numbers(22, 25), true], 'the latest');
+
+	const page = await server.do('history', { destination, after: ids[9], limit: 10 });
+	equal([bodies(page), page.recovered, page.more], [numbers(10, 20), true, true], 'a page');
+	const next = await server.do('history', { destination, after: page.messages[9].message_id, limit: 10 });
+	equal([bodies(next), next.recovered, next.more], [numbers(20, 25), true, false], 'the next');
+	equal(await server.do('history', { destination, after: ids[24] }), { messages: [], recovered: true, more: false }, 'after the last');
+	for (const after of [ids[3], 'of-another-server', ids[9].replace(/^./, (c) => (c === '1' ? '2' : '1'))]) {
+		const lost = await server.do('history', { destination, after });
+		equal([bodies(lost), lost.recovered], [numbers(5, 25), false], `what is lost is said: ${after}`);
+	}
+
+	for (const body_base64 of ['/wD+', 'YQBi'])
+		await server.do('publish', { destination, body_base64 });
+	equal((await server.do('history', { destination, limit: 2 })).messages.map((m) => [m.body, m.body_base64]),
+		[[undefined, '/wD+'], [undefined, 'YQBi']], 'what is no text, or has a NUL');
+	for (let i = 0; i < 6; i++)
+		await server.do('publish', { destination, body: 'é'.repeat(100000) });
+	const long = await server.do('history', { destination });
+	equal([long.messages.length, long.more], [5, true], 'a megabyte at a time');
+
+	for (const [body, field] of [[{}, 'destination'], [{ destination: '/topic/other' }, 'destination'], [{ destination: '/topic/kept/*' }, 'destination'],
+		[{ destination: 5 }, 'destination'], [{ destination, after: 5 }, 'after'], [{ destination, limit: 0 }, 'limit'],
+		[{ destination, limit: 1001 }, 'limit'], [{ destination, page: 1 }, 'page']])
+		await server.refuses('history', body, 400, 'wrong_argument', field);
+	subscriber.leave();
+});
 
 await suite.test('users come in pages, with all their sessions', async () => {
 	const ann = [await new Client(server).come('ann'), await new Client(server).come('ann')];
