@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
-# slow_line.sh SERVER - a real bottleneck: two clients on a line of 256 kbit/s between them take
-# 256 KiB each, by WebSocket and by a stream. That takes longer than any deadline for who takes
-# nothing, and neither is cut.
+# slow_line.sh SERVER - a real bottleneck: two clients on a line of 192 kbit/s between them take
+# 256 KiB each, by WebSocket and by a stream. However they share it, that takes longer than any
+# deadline for who takes nothing, and neither is cut.
 #
 # The line is the loopback of a network namespace with a token bucket (tc-tbf). Where such may not be
 # made it says so, and nothing is tested.
@@ -23,7 +23,7 @@ fi
 # shellcheck disable=SC2016
 exec "${alone[@]}" bash -c '
 	ip link set lo mtu 1500 up &&
-	tc qdisc add dev lo root tbf rate 256kbit burst 8kb latency 5s || {
+	tc qdisc add dev lo root tbf rate 192kbit burst 8kb latency 5s || {
 		echo "slow_line: no token bucket here: not tested"
 		echo "0 passed, 0 failed"
 		exit 0
