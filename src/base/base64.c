@@ -29,8 +29,19 @@ void base64_encode(char *out, const void *p, size_t n)
 	*out = '=';
 }
 
+size_t base64_encode_unpadded(char *out, const void *p, size_t n)
+{
+	size_t len = BASE64_LEN(n);
+
+	base64_encode(out, p, n);
+	while (len > 0 && out[len - 1] == '=')
+		len--;
+	out[len] = '\0';
+	return len;
+}
+
 /* The six bits of a character, or a value over 63 that stays over 63 when or-ed with others. */
-static uint32_t sextet(char c)
+static uint32_t sextet(char c, const char *last_two)
 {
 	if (c >= 'A' && c <= 'Z')
 		return (uint32_t)(c - 'A');
@@ -38,45 +49,51 @@ static uint32_t sextet(char c)
 		return (uint32_t)(c - 'a') + 26;
 	if (c >= '0' && c <= '9')
 		return (uint32_t)(c - '0') + 52;
-	if (c == '+')
+	if (c == last_two[0])
 		return 62;
-	return c == '/' ? 63 : 64;
+	return c == last_two[1] ? 63 : 64;
 }
 
-/* The last group: two or three characters stand before the padding. */
-static ssize_t decode_padded(uint8_t *to, const char *p)
+/* The last group: one to three characters. */
+static ssize_t decode_rest(uint8_t *to, const char *p, size_t n, const char *last_two)
 {
-	uint32_t a = sextet(p[0]), b = sextet(p[1]), c = p[2] == '=' ? 0 : sextet(p[2]);
+	uint32_t a = sextet(p[0], last_two), b = n > 1 ? sextet(p[1], last_two) : 64;
+	uint32_t c = n > 2 ? sextet(p[2], last_two) : 0;
 
 	if ((a | b | c) > 63)
 		return -EINVAL;
 	to[0] = (uint8_t)(a << 2 | b >> 4);
-	if (p[2] == '=')
+	if (n == 2)
 		return (b & 15) == 0 ? 1 : -EINVAL;
 	to[1] = (uint8_t)(b << 4 | c >> 2);
 	return (c & 3) == 0 ? 2 : -EINVAL;
 }
 
-ssize_t base64_decode(void *out, const char *p, size_t n)
+ssize_t base64_decode_unpadded(void *out, const char *p, size_t n, const char *last_two)
 {
 	uint8_t *to = out;
-	ssize_t last;
+	ssize_t rest = 0;
 
-	if (n % 4 != 0)
-		return -EINVAL;
-	for (; n > 0; p += 4, n -= 4) {
-		uint32_t a, b, c, d;
+	for (; n >= 4; p += 4, n -= 4) {
+		uint32_t a = sextet(p[0], last_two), b = sextet(p[1], last_two);
+		uint32_t c = sextet(p[2], last_two), d = sextet(p[3], last_two);
 
-		if (n == 4 && p[3] == '=') {
-			last = decode_padded(to, p);
-			return last < 0 ? last : to - (uint8_t *)out + last;
-		}
-		a = sextet(p[0]), b = sextet(p[1]), c = sextet(p[2]), d = sextet(p[3]);
 		if ((a | b | c | d) > 63)
 			return -EINVAL;
 		*to++ = (uint8_t)(a << 2 | b >> 4);
 		*to++ = (uint8_t)(b << 4 | c >> 2);
 		*to++ = (uint8_t)(c << 6 | d);
 	}
-	return to - (uint8_t *)out;
+	if (n > 0 && (rest = decode_rest(to, p, n, last_two)) < 0)
+		return rest;
+	return to - (uint8_t *)out + rest;
+}
+
+ssize_t base64_decode(void *out, const char *p, size_t n)
+{
+	if (n % 4 != 0)
+		return -EINVAL;
+	for (unsigned padding = 0; padding < 2 && n > 0 && p[n - 1] == '='; padding++)
+		n--;
+	return base64_decode_unpadded(out, p, n, BASE64_PLAIN);
 }

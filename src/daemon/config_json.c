@@ -184,11 +184,6 @@ static int set_text(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
-static int append(const char *text, size_t len, void *out)
-{
-	return buf_add(out, text, len);
-}
-
 /* The name of a file, from where the configuration stands: the daemon may be started anywhere. */
 static int set_file(
     struct reader *r, const struct place *p, const struct option *opt, const char *name)
@@ -233,7 +228,7 @@ static int set_json(
     struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
 	struct buf text = BUF_INIT;
-	int err = json_dump_callback(value, append, &text, JSON_ENCODE_ANY | JSON_COMPACT);
+	int err = json_text_dump(value, JSON_ENCODE_ANY | JSON_COMPACT, &text);
 
 	if (err < 0 || buf_add(&text, "", 1) < 0)
 		err = config_no_memory(r->c);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/config.h"
+#include "server/json_text.h"
 
 /* Jansson's *_new functions take ownership even when they fail, and accept NULL, so that one check
  * of the result covers the making of the value too. */
@@ -194,18 +195,13 @@ static int fill(json_t *root, const struct config *c)
 	return 0;
 }
 
-static int append(const char *text, size_t len, void *out)
-{
-	return buf_add(out, text, len);
-}
-
 int config_print(const struct config *c, struct buf *out)
 {
 	json_t *root = json_object();
 	int err = fill(root, c);
 
-	if (err == 0 && json_dump_callback(root, append, out, JSON_INDENT(2)) < 0)
-		err = -ENOMEM;
+	if (err == 0)
+		err = json_text_dump(root, JSON_INDENT(2), out);
 	if (err == 0)
 		err = buf_add(out, "\n", 1);
 	json_decref(root);

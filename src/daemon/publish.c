@@ -19,6 +19,7 @@
 #include "daemon/api_client.h"
 #include "daemon/config.h"
 #include "server/command.h"
+#include "server/json_text.h"
 
 #define BODY_MAX  ((size_t)64 << 20)
 #define TOKEN_MAX 1024
@@ -278,11 +279,6 @@ static int add_body(const struct order *o, json_t *message)
 	return command_set_body(message, p, n);
 }
 
-static int append(const char *text, size_t n, void *out)
-{
-	return buf_add(out, text, n);
-}
-
 static int compose(struct order *o, struct buf *out)
 {
 	json_t *message = json_pack("{s:s,s:O,s:s*,s:s*}", "destination", o->destination, "headers",
@@ -291,7 +287,7 @@ static int compose(struct order *o, struct buf *out)
 
 	if (!message)
 		return complain(err, "the arguments are not UTF-8");
-	if (add_body(o, message) < 0 || json_dump_callback(message, append, out, JSON_COMPACT) < 0)
+	if (add_body(o, message) < 0 || json_text_dump(message, JSON_COMPACT, out) < 0)
 		err = no_memory();
 	else
 		err = 0;

@@ -9,9 +9,9 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "base/random.h"
 #include "identity/passwords.h"
-#include "identity/unpadded.h"
 
 /* What a passcode of ours is hashed with. */
 #define OUR_LN   14
@@ -67,10 +67,10 @@ static bool read_octets(struct bytes *text, unsigned char *out, size_t most, siz
 		return false;
 	end = memchr(text->p, '$', text->n);
 	n = end ? (size_t)(end - text->p) : text->n;
-	if (n == 0 || UNPADDED_DECODED(n) > most + 2)
+	if (n == 0 || BASE64_DECODED(n) > most)
 		return false;
-	got = unpadded_decode(out, (struct bytes){ text->p, n }, UNPADDED_PLAIN);
-	if (got <= 0 || (size_t)got > most)
+	got = base64_decode_unpadded(out, text->p, n, BASE64_PLAIN);
+	if (got <= 0)
 		return false;
 	*len = (size_t)got;
 	*text = (struct bytes){ text->p + n, text->n - n };
@@ -158,7 +158,7 @@ int passwords_hash(const char *passcode, char *out, size_t size)
 		.p = 1,
 		.salt_len = OUR_SALT,
 		.hash_len = OUR_HASH };
-	char salt[UNPADDED_ENCODED(OUR_SALT) + 1], hash[UNPADDED_ENCODED(OUR_HASH) + 1];
+	char salt[BASE64_LEN(OUR_SALT) + 1], hash[BASE64_LEN(OUR_HASH) + 1];
 	int err, n;
 
 	if (strlen(passcode) > PASSWORDS_PASSCODE_MAX)
@@ -167,8 +167,8 @@ int passwords_hash(const char *passcode, char *out, size_t size)
 	err = compute(&h, bytes_of(passcode), h.hash);
 	if (err < 0)
 		return err;
-	unpadded_encode(salt, h.salt, OUR_SALT);
-	unpadded_encode(hash, h.hash, OUR_HASH);
+	base64_encode_unpadded(salt, h.salt, OUR_SALT);
+	base64_encode_unpadded(hash, h.hash, OUR_HASH);
 	n = snprintf(out, size, "$scrypt$ln=%d,r=8,p=1$%s$%s", OUR_LN, salt, hash);
 	return n < (int)size ? 0 : -ENOSPC;
 }

@@ -21,8 +21,8 @@ struct password_hash {
 	uint32_t ln, r, p; /* of scrypt */
 	uint32_t i;        /* of PBKDF2 */
 	size_t salt_len, hash_len;
-	unsigned char salt[PASSWORD_SALT_MAX + 2];
-	unsigned char hash[PASSWORD_HASH_MAX + 2];
+	unsigned char salt[PASSWORD_SALT_MAX];
+	unsigned char hash[PASSWORD_HASH_MAX];
 };
 
 /* NULL, or what is wrong with the string. One that would take more than about half a second or 130

@@ -12,7 +12,7 @@
 #include <openssl/param_build.h>
 #include <string.h>
 
-#include "identity/unpadded.h"
+#include "base/base64.h"
 
 #define JWKS_FILE_MAX (1u << 20)
 #define NUMBER_MAX    2048 /* octets */
@@ -30,10 +30,10 @@ static size_t read_octets(const json_t *jwk, const char *name, void *out, size_t
 	struct bytes text = bytes_of(member(jwk, name));
 	ssize_t n;
 
-	if (UNPADDED_DECODED(text.n) > size + 2)
+	if (BASE64_DECODED(text.n) > size)
 		return 0;
-	n = unpadded_decode(out, text, UNPADDED_URL);
-	return n < 0 || (size_t)n > size ? 0 : (size_t)n;
+	n = base64_decode_unpadded(out, text.p, text.n, BASE64_URL);
+	return n < 0 ? 0 : (size_t)n;
 }
 
 /* --- keys of OpenSSL --------------------------------------------------------------- */
@@ -55,7 +55,7 @@ static EVP_PKEY *make_key(const char *type, OSSL_PARAM_BLD *bld)
 
 static BIGNUM *read_number(const json_t *jwk, const char *name)
 {
-	unsigned char octets[NUMBER_MAX + 2];
+	unsigned char octets[NUMBER_MAX];
 	size_t n = read_octets(jwk, name, octets, NUMBER_MAX);
 
 	return n ? BN_bin2bn(octets, (int)n, NULL) : NULL;
@@ -80,7 +80,7 @@ static EVP_PKEY *make_rsa(const json_t *jwk)
 /* A point as SEC 1 writes it: 4, x, y. */
 static EVP_PKEY *make_ec(const json_t *jwk)
 {
-	unsigned char point[65 + 2] = { 4 };
+	unsigned char point[65] = { 4 };
 	OSSL_PARAM_BLD *bld;
 
 	if (read_octets(jwk, "x", point + 1, 32) != 32 ||
@@ -93,7 +93,7 @@ static EVP_PKEY *make_ec(const json_t *jwk)
 
 static EVP_PKEY *make_ed25519(const json_t *jwk)
 {
-	unsigned char x[32 + 2];
+	unsigned char x[32];
 
 	if (read_octets(jwk, "x", x, 32) != 32)
 		return NULL;
@@ -135,7 +135,7 @@ static bool is_for_signatures(const json_t *jwk)
 static int take_oct(
     struct token_keys *k, const struct reading *r, const char *path, const json_t *jwk)
 {
-	unsigned char secret[TOKEN_SECRET_MAX + 2];
+	unsigned char secret[TOKEN_SECRET_MAX];
 	size_t n = read_octets(jwk, "k", secret, TOKEN_SECRET_MAX);
 	int err = token_key_take_secret(k, r, path, (struct bytes){ (const char *)secret, n });
 

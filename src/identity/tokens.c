@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "identity/token_claims.h"
 #include "identity/token_keys.h"
-#include "identity/unpadded.h"
 
 #define DEPTH_MAX 16 /* of JSON: the parser calls itself for each level */
 
@@ -41,7 +41,7 @@ static enum stomp_error refuse(const char **why, const char *sentence)
 static bool decode(struct parts *parts, const char *from, const char *to, struct bytes *out)
 {
 	char *at = parts->room + parts->used;
-	ssize_t n = unpadded_decode(at, (struct bytes){ from, (size_t)(to - from) }, UNPADDED_URL);
+	ssize_t n = base64_decode_unpadded(at, from, (size_t)(to - from), BASE64_URL);
 
 	if (n <= 0)
 		return false;

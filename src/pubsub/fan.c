@@ -50,12 +50,20 @@ static struct label *label_new(struct pubsub_part *part, struct bytes key)
 	return l;
 }
 
+static struct label *find_or_make(struct pubsub_part *part, struct bytes key)
+{
+	struct map_node *found = map_find(&part->labels, key);
+
+	if (!found)
+		return label_new(part, key);
+	container_of(found, struct label, node)->refs++;
+	return container_of(found, struct label, node);
+}
+
 struct label *label_get(
     struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id)
 {
 	struct buf *scratch = &part->scratch;
-	struct bytes key;
-	struct map_node *found;
 	bool surrogates = false;
 
 	buf_clear(scratch);
@@ -63,30 +71,18 @@ struct label *label_get(
 		flags |= LABEL_IS_BINARY;
 	if (compose_key(scratch, version, flags, id) < 0 || buf_len(scratch) > UINT16_MAX)
 		return NULL;
-	key = (struct bytes){ buf_data(scratch), buf_len(scratch) };
-	found = map_find(&part->labels, key);
-	if (!found)
-		return label_new(part, key);
-	container_of(found, struct label, node)->refs++;
-	return container_of(found, struct label, node);
+	return find_or_make(part, (struct bytes){ buf_data(scratch), buf_len(scratch) });
 }
 
 struct label *label_open(struct pubsub_part *part, const struct label *l)
 {
 	struct buf *scratch = &part->scratch;
-	struct bytes key;
-	struct map_node *found;
 
 	buf_clear(scratch);
 	if (buf_add(scratch, l->key, l->key_len) < 0)
 		return NULL;
 	buf_data(scratch)[1] &= ~LABEL_GATED;
-	key = (struct bytes){ buf_data(scratch), buf_len(scratch) };
-	found = map_find(&part->labels, key);
-	if (!found)
-		return label_new(part, key);
-	container_of(found, struct label, node)->refs++;
-	return container_of(found, struct label, node);
+	return find_or_make(part, (struct bytes){ buf_data(scratch), buf_len(scratch) });
 }
 
 void label_drop(struct pubsub_part *part, struct label *l)

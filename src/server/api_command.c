@@ -11,27 +11,19 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "server/api.h"
+#include "server/json_text.h"
 
 #define REASON_MAX 123 /* octets: a Close frame has room for no more */
 
 /* --- JSON as text ------------------------------------------------------------- */
-
-static int append(const char *text, size_t n, void *out)
-{
-	return buf_add(out, text, n);
-}
-
-static int dump(const json_t *value, struct buf *out)
-{
-	return value && json_dump_callback(value, append, out, JSON_COMPACT) == 0 ? 0 : -ENOMEM;
-}
 
 char *api_dump(json_t *value, size_t *n)
 {
 	struct buf out = BUF_INIT;
 	char *text = NULL;
 
-	if (dump(value, &out) == 0 && buf_add(&out, "\n", 1) == 0) {
+	if (value && json_text_dump(value, JSON_COMPACT, &out) == 0 &&
+	    buf_add(&out, "\n", 1) == 0) {
 		*n = buf_len(&out);
 		text = mem_strndup(buf_data(&out), *n);
 	}
@@ -182,8 +174,8 @@ const char *sockjs_command_name(const struct sockjs_command *c)
 
 const char *sockjs_command_body(struct sockjs_command *c, size_t *len)
 {
-	if (buf_len(&c->text) == 0 &&
-	    (dump(c->arguments, &c->text) < 0 || buf_add(&c->text, "", 1) < 0)) {
+	if (buf_len(&c->text) == 0 && (json_text_dump(c->arguments, JSON_COMPACT, &c->text) < 0 ||
+	                                  buf_add(&c->text, "", 1) < 0)) {
 		buf_clear(&c->text);
 		return NULL;
 	}

@@ -21,6 +21,16 @@ const char *json_text_complaint(const json_error_t *error)
 	}
 }
 
+static int append(const char *text, size_t n, void *out)
+{
+	return buf_add(out, text, n);
+}
+
+int json_text_dump(const json_t *value, size_t flags, struct buf *out)
+{
+	return json_dump_callback(value, append, out, flags) == 0 ? 0 : -ENOMEM;
+}
+
 int json_text_check(const char *text, bool *is_null, char *why, size_t size)
 {
 	json_error_t error;

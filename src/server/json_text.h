@@ -1,7 +1,7 @@
 /*
- * server/json_text.h - whether a text is JSON, and what is wrong with it in words of ours.
+ * server/json_text.h - JSON as text: whether it is any, what is wrong with it in words of ours.
  *
- * Of configurations alone: what clients send is read by session/sockjs_payload.c.
+ * Of configurations and commands: what clients send is read by session/sockjs_payload.c.
  */
 #ifndef SERVER_JSON_TEXT_H
 #define SERVER_JSON_TEXT_H
@@ -10,8 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 /* Any value, in which no key is twice. 0; -EINVAL with half a sentence in `why`; -ENOMEM. */
 int json_text_check(const char *text, bool *is_null, char *why, size_t size);
+/* The value behind what is in `out`; `flags` are jansson's. 0 or -ENOMEM. */
+int json_text_dump(const json_t *value, size_t flags, struct buf *out);
 /* What jansson says in words of its own library, in ours; "" if it had no memory to say anything.
  */
 const char *json_text_complaint(const json_error_t *error);

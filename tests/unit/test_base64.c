@@ -113,6 +113,45 @@ START_TEST(only_the_characters_of_the_alphabet_are_accepted)
 }
 END_TEST
 
+/* Into exactly as much memory as it needs: the sanitizer sees an octet more. */
+START_TEST(without_padding_every_length_comes_back)
+{
+	unsigned char in[20];
+	char text[BASE64_LEN(sizeof(in)) + 1];
+
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (unsigned char)(251 * (i + 1));
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		size_t len = base64_encode_unpadded(text, in, n);
+		char *out = malloc(n ? n : 1);
+
+		ck_assert_uint_eq(strlen(text), len);
+		ck_assert_ptr_null(strchr(text, '='));
+		ck_assert_uint_eq(BASE64_DECODED(len), n);
+		ck_assert_int_eq(base64_decode_unpadded(out, text, len, BASE64_PLAIN), (int)n);
+		ck_assert_mem_eq(out, in, n);
+		free(out);
+	}
+}
+END_TEST
+
+START_TEST(without_padding_it_is_as_strict)
+{
+	/* padding, a lonely character, bits that are left over, the other alphabet */
+	static const char *const wrong[] = { "Zg==", "Zm8=", "Z", "Zm9vZ", "Zh", "Zm9", "-_8",
+		"Zg\n" };
+	char *out = malloc(6);
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		ck_assert_int_eq(
+		    base64_decode_unpadded(out, wrong[i], strlen(wrong[i]), BASE64_PLAIN), -EINVAL);
+	ck_assert_int_eq(base64_decode_unpadded(out, "-_8", 3, BASE64_URL), 2);
+	ck_assert_mem_eq(out, "\xfb\xff", 2);
+	ck_assert_int_eq(base64_decode_unpadded(out, "+/8", 3, BASE64_URL), -EINVAL);
+	free(out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base64");
@@ -128,6 +167,8 @@ int main(void)
 	tcase_add_loop_test(
 	    tc, whatever_is_not_base64_is_refused, 0, sizeof(malformed) / sizeof(malformed[0]));
 	tcase_add_test(tc, only_the_characters_of_the_alphabet_are_accepted);
+	tcase_add_test(tc, without_padding_every_length_comes_back);
+	tcase_add_test(tc, without_padding_it_is_as_strict);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
