@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "soak/subject.h"
+#include "soak/verdicts.h"
 #include "storm/link.h"
 #include "storm/metrics.h"
 #include "wire/arguments.h"
@@ -63,7 +64,7 @@ struct settings {
 static struct settings set = { NULL, 10000, 1000, 100, 0, 300, false };
 static struct link_target target;
 static struct member *members;
-static unsigned begun, joined, lost, misplaced, refused, ended, passed, failed;
+static unsigned begun, joined, lost, misplaced, refused, ended;
 static unsigned published, confirmed;
 static uint64_t delivered;
 static uint32_t echoes[ECHOES_MAX];
@@ -78,23 +79,6 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void check(bool ok, const char *format, ...)
-{
-	va_list ap;
-
-	if (ok)
-		passed++;
-	else
-		failed++;
-	printf("%s ", ok ? "ok    " : "FAILED");
-	va_start(ap, format);
-	vprintf(format, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
 }
 
 /* Seconds of the processor that it has taken. */
@@ -517,6 +501,7 @@ int main(int argc, char **argv)
 	char why[128] = "";
 	bool ok;
 
+	verdicts.verbose = true; /* there are few of them, and each is a figure */
 	parse(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
@@ -535,7 +520,7 @@ int main(int argc, char **argv)
 	ok = server_stop(&server, 20000, why);
 	check(ok, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
-	server_log(&server, failed > 0);
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed > 0;
+	server_log(&server, verdicts.failed > 0);
+	printf("%u passed, %u failed\n", verdicts.passed, verdicts.failed);
+	return verdicts.failed > 0;
 }

@@ -25,6 +25,7 @@
 
 #include "soak/peer.h"
 #include "soak/subject.h"
+#include "soak/verdicts.h"
 #include "wire/arguments.h"
 
 enum {
@@ -82,9 +83,8 @@ struct session {
 
 static struct sockaddr_in address;
 static struct session *live;
-static unsigned live_count, started, passed, failed, shown;
+static unsigned live_count, started, shown;
 static uint64_t state, seed = 1;
-static bool verbose;
 
 /* --- small things -------------------------------------------------------------------------- */
 
@@ -98,25 +98,6 @@ static uint64_t mix(uint64_t z)
 static unsigned below(unsigned n)
 {
 	return (unsigned)(mix(state += 0x9e3779b97f4a7c15u) % n);
-}
-
-static void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void check(bool ok, const char *format, ...)
-{
-	va_list ap;
-
-	if (ok)
-		passed++;
-	else
-		failed++;
-	if (ok && !verbose)
-		return;
-	printf("%s ", ok ? "ok    " : "FAILED");
-	va_start(ap, format);
-	vprintf(format, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
 }
 
 /* --- messages: the text follows from who says it and which it is ------------------------------ */
@@ -161,8 +142,8 @@ static void session_over(struct session *s)
 		peer_close(s->sender);
 	if (s->second)
 		peer_close(s->second);
-	passed += !s->failed;
-	failed += s->failed;
+	verdicts.passed += !s->failed;
+	verdicts.failed += s->failed;
 }
 
 static void fail(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -814,7 +795,7 @@ static struct settings parse(int argc, char **argv)
 		{ "at-once", .count = &set.at_once },
 		{ "seed", .number = &seed },
 		{ "rss", .count = &set.rss_kb },
-		{ "v", .flag = &verbose },
+		{ "v", .flag = &verdicts.verbose },
 		{ NULL },
 	};
 
@@ -862,8 +843,8 @@ int main(int argc, char **argv)
 	ended = server_stop(&server, 15000, why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
-	server_log(&server, failed > 0);
+	server_log(&server, verdicts.failed > 0);
 	printf("%u sessions, seed %llu\n%u passed, %u failed\n", started, (unsigned long long)seed,
-	    passed, failed);
-	return failed > 0;
+	    verdicts.passed, verdicts.failed);
+	return verdicts.failed > 0;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "soak/subject.h"
+#include "soak/verdicts.h"
 #include "storm/ledger.h"
 #include "storm/link.h"
 #include "storm/metrics.h"
@@ -53,10 +54,10 @@ struct guest {
 
 static struct link_target target;
 static struct guest *live;
-static unsigned live_count, started, passed, failed, shown;
+static unsigned live_count, started, shown;
 static uint64_t state, seed = 1;
 static int64_t last_heard;
-static bool verbose, is_ending;
+static bool is_ending;
 static bool has_heard_all; /* those who are still there have */
 
 /* --- small things -------------------------------------------------------------------------- */
@@ -68,25 +69,6 @@ static unsigned below(unsigned n)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return (unsigned)((z ^ (z >> 31)) % n);
-}
-
-static void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void check(bool ok, const char *format, ...)
-{
-	va_list ap;
-
-	if (ok)
-		passed++;
-	else
-		failed++;
-	if (ok && !verbose)
-		return;
-	printf("%s ", ok ? "ok    " : "FAILED");
-	va_start(ap, format);
-	vprintf(format, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
 }
 
 /* --- the end of a guest --------------------------------------------------------------------- */
@@ -103,8 +85,8 @@ static void guest_over(struct guest *g)
 		return;
 	g->is_over = true;
 	leave_all(g);
-	passed += !g->has_failed;
-	failed += g->has_failed;
+	verdicts.passed += !g->has_failed;
+	verdicts.failed += g->has_failed;
 }
 
 static void fail(struct guest *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -504,7 +486,7 @@ static struct settings parse(int argc, char **argv)
 		{ "seed", .number = &seed },
 		{ "lag", .count = &set.lag_ms },
 		{ "rss", .count = &set.rss_kb },
-		{ "v", .flag = &verbose },
+		{ "v", .flag = &verdicts.verbose },
 		{ NULL },
 	};
 
@@ -566,10 +548,10 @@ int main(int argc, char **argv)
 	ended = server_stop(&server, 15000, why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
-	server_log(&server, failed > 0);
+	server_log(&server, verdicts.failed > 0);
 	printf("%u guests, %u messages, %llu deliveries, seed %llu\n%u passed, %u failed\n",
 	    started, ledger_messages(), (unsigned long long)ledger_deliveries(),
-	    (unsigned long long)seed, passed, failed);
+	    (unsigned long long)seed, verdicts.passed, verdicts.failed);
 	ledger_free();
-	return failed > 0;
+	return verdicts.failed > 0;
 }
