@@ -286,6 +286,7 @@ static struct server *start_group(const struct group *g, int number)
 		command_add(&c, path);
 	}
 	failed += !server_begin(s, &c, (int64_t)(START_MS * options.patience), group_name(g));
+	s->may_end = g->ends;
 	return s;
 }
 

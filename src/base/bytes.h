@@ -32,8 +32,26 @@ static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
+/* Copies them to where there is room for them, and gives the place behind. What is empty may be
+ * nowhere (a header that is missing), which memcpy(3) does not allow. */
+static inline char *bytes_put(void *to, struct bytes b)
+{
+	if (b.n > 0)
+		memcpy(to, b.p, b.n);
+	return (char *)to + b.n;
+}
+
+/* The same with a NUL behind them; `*at` moves on, and the text's place is given. */
+static inline char *bytes_put_text(char **at, struct bytes b)
+{
+	char *to = *at;
+
+	*at = bytes_put(to, b);
+	*(*at)++ = '\0';
+	return to;
+}
+
 /* The structure that holds `member`, given a pointer to that member. */
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -157,7 +157,7 @@ static struct quota_row *add_row(struct quota_shard *shard, struct bytes key, ui
 		return NULL;
 	row->shard = shard;
 	row->key_len = (uint8_t)key.n;
-	memcpy(row->key, key.p, key.n);
+	bytes_put(row->key, key);
 	list_init(&row->idle);
 	if (map_insert_hashed(&shard->map, &row->node, hash) < 0) {
 		mem_free(row);

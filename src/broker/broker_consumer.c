@@ -68,8 +68,7 @@ struct queue_mail *queue_mail_new(struct broker *b, unsigned to, enum queue_step
 	mail->step = step;
 	mail->consumer = consumer;
 	mail->name_len = name.n;
-	if (name.n)
-		memcpy(mail->name, name.p, name.n);
+	bytes_put(mail->name, name);
 	return mail;
 }
 
@@ -274,7 +273,7 @@ static struct broker_consumer *consumer_new(
 	c->owner = broker_queue_owner(part->broker, queue);
 	c->number = ++part->last_consumer;
 	c->queue_len = (uint16_t)queue.n;
-	memcpy(c->queue, queue.p, queue.n);
+	bytes_put(c->queue, queue);
 	if (map_insert(&part->consumers, &c->by_number) < 0) {
 		mem_free(c);
 		return NULL;

@@ -135,7 +135,7 @@ static struct past *add_past(struct broker_part *part, struct broker_message *m)
 	past->rule = rule;
 	past->gone = m->sequence - 1;
 	past->name_len = (uint16_t)m->destination.n;
-	memcpy(past->name, m->destination.p, m->destination.n);
+	bytes_put(past->name, m->destination);
 	list_init(&past->kept);
 	if (map_insert(&part->pasts, &past->node) < 0) {
 		mem_free(past);
@@ -295,7 +295,7 @@ int broker_recall(struct broker_part *part, struct bytes destination,
 	r->drop = drop_arg;
 	r->arg = arg;
 	r->name_len = destination.n;
-	memcpy(r->name, destination.p, destination.n);
+	bytes_put(r->name, destination);
 	/* By mail even to this part: what was published elsewhere before may be on its way */
 	if (post(r, r->owner, run_question) == 0)
 		return 0;

@@ -51,7 +51,7 @@ static struct broker_user *add_user(struct broker_part *part, struct bytes name,
 		return NULL;
 	user->first = NULL;
 	user->name_len = (uint16_t)name.n;
-	memcpy(user->name, name.p, name.n);
+	bytes_put(user->name, name);
 	if (map_insert_hashed(&part->users, &user->by_name, hash) < 0) {
 		mem_free(user);
 		return NULL;
@@ -138,7 +138,7 @@ static struct broker_member *member_new(struct broker_kind *kind, struct bytes s
 		return NULL;
 	m->kind = kind;
 	m->session_len = (uint16_t)session.n;
-	memcpy(m->session, session.p, session.n);
+	bytes_put(m->session, session);
 	list_init(&m->of_user);
 	list_init(&m->subscriptions);
 	return m;

@@ -185,7 +185,7 @@ int broker_name_split(
 	if (!find_name(destination, &escaped, &rest))
 		return -EINVAL;
 	memcpy(text, USER, n);
-	memcpy(text + n, rest.p, rest.n);
+	bytes_put(text + n, rest);
 	*shown = (struct bytes){ text, n + rest.n };
 	if (!broker_name_is_destination(*shown, separator))
 		return -EINVAL;

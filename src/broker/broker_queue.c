@@ -96,7 +96,7 @@ static struct queue *queue_of(struct broker_part *part, struct bytes name)
 		return NULL;
 	q->part = part;
 	q->name_len = (uint16_t)name.n;
-	memcpy(q->name, name.p, name.n);
+	bytes_put(q->name, name);
 	list_init(&q->waiting);
 	list_init(&q->consumers);
 	if (map_insert(&part->queues, &q->node) < 0) {

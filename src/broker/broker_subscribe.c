@@ -24,7 +24,7 @@ static struct broker_audience *add_audience(
 		return NULL;
 	*a = (struct broker_audience){ .next = node->audience, .kind = kind, .node = node };
 	a->pattern_len = (uint16_t)pattern.n;
-	memcpy(a->pattern, pattern.p, pattern.n);
+	bytes_put(a->pattern, pattern);
 	node->audience = a;
 	return a;
 }
@@ -143,7 +143,7 @@ static int subscribe_own(struct broker_member *m, struct bytes pattern, struct b
 	*own = (struct broker_own){ .base = { .member = m }, .entry = entry };
 	own->is_plain = !memchr(pattern.p, '*', pattern.n);
 	own->pattern_len = (uint16_t)pattern.n;
-	memcpy(own->pattern, pattern.p, pattern.n);
+	bytes_put(own->pattern, pattern);
 	list_prepend(&m->subscriptions, &own->base.of_member);
 	*out = &own->base;
 	return 0;

@@ -49,7 +49,7 @@ static void level_set(
 	l->hash = map_hash(&t->children.seed, segment);
 	l->key = room;
 	l->key_len = sizeof(struct broker_node *) + segment.n;
-	memcpy(room + sizeof(struct broker_node *), segment.p, segment.n);
+	bytes_put(room + sizeof(struct broker_node *), segment);
 }
 
 static struct broker_node *find_child(
@@ -75,7 +75,7 @@ static struct broker_node *node_new(struct broker_node *parent, struct bytes seg
 		return NULL;
 	node->parent = parent;
 	node->segment_len = (uint16_t)segment.n;
-	memcpy(node->segment, segment.p, segment.n);
+	bytes_put(node->segment, segment);
 	return node;
 }
 

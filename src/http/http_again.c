@@ -167,7 +167,7 @@ static bool serve(struct http_again *a, struct bytes raw)
 		return a->ops->serve(a, (char *)(uintptr_t)body.p, body.n);
 	if (body.n > sizeof(copy))
 		return false;
-	memcpy(copy, body.p, body.n);
+	bytes_put(copy, body);
 	return a->ops->serve(a, copy, body.n);
 }
 

@@ -22,8 +22,7 @@ void http_head_add_lines(struct http_head *head, struct bytes lines)
 		head->is_cut = true;
 		return;
 	}
-	if (lines.n)
-		memcpy(head->text + head->len, lines.p, lines.n);
+	bytes_put(head->text + head->len, lines);
 	head->len += lines.n;
 }
 
@@ -38,8 +37,7 @@ void http_head_add_bytes(struct http_head *head, const char *name, struct bytes 
 	}
 	memcpy(to, name, name_len);
 	memcpy(to + name_len, ": ", 2);
-	if (value.n)
-		memcpy(to + name_len + 2, value.p, value.n);
+	bytes_put(to + name_len + 2, value);
 	memcpy(to + name_len + 2 + value.n, "\r\n", 2);
 	head->len += name_len + value.n + 4;
 }
@@ -103,12 +101,6 @@ static struct bytes date_line(void)
 	return (struct bytes){ line, len };
 }
 
-static char *append(char *to, struct bytes b)
-{
-	memcpy(to, b.p, b.n);
-	return to + b.n;
-}
-
 /* snprintf(3) would be a third of all the work for a short answer. */
 static char *append_number(char *to, unsigned long long n)
 {
@@ -117,37 +109,37 @@ static char *append_number(char *to, unsigned long long n)
 	do
 		*--at = (char)('0' + n % 10);
 	while ((n /= 10) > 0);
-	return append(to, (struct bytes){ at, (size_t)(digits + sizeof(digits) - at) });
+	return bytes_put(to, (struct bytes){ at, (size_t)(digits + sizeof(digits) - at) });
 }
 
 static char *append_status(char *to, unsigned status)
 {
 	if (status == 200)
-		return append(to, BYTES("HTTP/1.1 200 OK\r\n"));
+		return bytes_put(to, BYTES("HTTP/1.1 200 OK\r\n"));
 	if (status == 204)
-		return append(to, BYTES("HTTP/1.1 204 No Content\r\n"));
-	to = append_number(append(to, BYTES("HTTP/1.1 ")), status);
-	to = append(append(to, BYTES(" ")), bytes_of(http_reason(status)));
-	return append(to, BYTES("\r\n"));
+		return bytes_put(to, BYTES("HTTP/1.1 204 No Content\r\n"));
+	to = append_number(bytes_put(to, BYTES("HTTP/1.1 ")), status);
+	to = bytes_put(bytes_put(to, BYTES(" ")), bytes_of(http_reason(status)));
+	return bytes_put(to, BYTES("\r\n"));
 }
 
 size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing)
 {
 	char *to = append_status(out, status);
 
-	to = append(to, date_line());
+	to = bytes_put(to, date_line());
 	if (lines.n)
-		to = append(to, lines);
+		to = bytes_put(to, lines);
 	if (!framing.keep_alive)
-		to = append(to, BYTES("Connection: close\r\n"));
+		to = bytes_put(to, BYTES("Connection: close\r\n"));
 	if (framing.length >= 0) {
-		to = append(to, BYTES("Content-Length: "));
+		to = bytes_put(to, BYTES("Content-Length: "));
 		to = append_number(to, (unsigned long long)framing.length);
-		to = append(to, BYTES("\r\n"));
+		to = bytes_put(to, BYTES("\r\n"));
 	} else if (framing.chunked) {
-		to = append(to, BYTES("Transfer-Encoding: chunked\r\n"));
+		to = bytes_put(to, BYTES("Transfer-Encoding: chunked\r\n"));
 	}
-	to = append(to, BYTES("\r\n"));
+	to = bytes_put(to, BYTES("\r\n"));
 	return (size_t)(to - out);
 }
 

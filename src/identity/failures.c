@@ -101,7 +101,7 @@ static struct failures_row *add_row(struct failures *f, struct bytes key)
 	if (!row)
 		return NULL;
 	row->key_len = key.n;
-	memcpy(row->key, key.p, key.n);
+	bytes_put(row->key, key);
 	list_init(&row->order);
 	if (map_insert(&f->rows, &row->node) < 0) {
 		mem_free(row);

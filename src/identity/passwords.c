@@ -105,7 +105,7 @@ static struct asker *add_asker(struct passwords *p, struct bytes login)
 	if (!a)
 		return NULL;
 	a->login_len = login.n;
-	memcpy(a->login, login.p, login.n);
+	bytes_put(a->login, login);
 	if (map_insert(&p->askers, &a->node) < 0) {
 		mem_free(a);
 		return NULL;
@@ -142,7 +142,7 @@ static struct question *question_new(
 	}
 	q->asker = asker;
 	q->passcode_len = passcode.n;
-	memcpy(q->passcode, passcode.p, passcode.n);
+	bytes_put(q->passcode, passcode);
 	list_init(&q->waiters);
 	list_append(&p->queue, &q->queue);
 	return q;
@@ -286,9 +286,8 @@ static bool make_digest(const struct passwords *p, struct bytes login, struct by
 
 	text[0] = (unsigned char)(login.n >> 8);
 	text[1] = (unsigned char)login.n;
-	memcpy(text + 2, login.p, login.n);
-	if (passcode.n > 0)
-		memcpy(text + 2 + login.n, passcode.p, passcode.n);
+	bytes_put(text + 2, login);
+	bytes_put(text + 2 + login.n, passcode);
 	ok = HMAC(EVP_sha256(), p->key, sizeof(p->key), text, n, digest, NULL) != NULL;
 	OPENSSL_cleanse(text, n);
 	return ok;

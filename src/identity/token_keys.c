@@ -127,7 +127,7 @@ int token_key_take_secret(
 	key->secret = mem_alloc(secret.n);
 	if (!key->secret)
 		return reading_no_memory(r);
-	memcpy(key->secret, secret.p, secret.n);
+	bytes_put(key->secret, secret);
 	key->secret_len = secret.n;
 	return 0;
 }

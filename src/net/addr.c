@@ -101,7 +101,7 @@ static bool terminate(struct bytes text, char *out, size_t size)
 {
 	if (text.n >= size || memchr(text.p, '\0', text.n))
 		return false;
-	memcpy(out, text.p, text.n);
+	bytes_put(out, text);
 	out[text.n] = '\0';
 	return true;
 }

@@ -16,6 +16,7 @@
 
 #define BEARER_SUBPROTOCOL "bearer." /* and the token behind it */
 #define COST_OF_TOKEN      100000    /* nanoseconds: a signature is verified */
+#define TOO_MANY_FAILURES  "Too many attempts from this address have failed; try again in a minute."
 
 static uint64_t unix_now(void)
 {
@@ -50,6 +51,24 @@ static bool has_failed_too_often(struct sockjs_broker *b, const char *remote)
 	struct in6_addr v6;
 
 	return b->failures && failures_too_many(b->failures, failure_key(remote, &v6), clock_now());
+}
+
+/* Whose token it is. An address that has failed often is not worth a signature: a token that is
+ * tried counts as one, wherever it comes from. */
+static enum stomp_error verify_token(struct sockjs_broker *b, const char *remote,
+    struct bytes token, struct identity **who, const char **why)
+{
+	enum stomp_error err;
+
+	if (has_failed_too_often(b, remote)) {
+		*why = TOO_MANY_FAILURES;
+		return STOMP_E_TOO_MANY_FAILURES;
+	}
+	sockjs_spend(COST_OF_TOKEN);
+	err = tokens_check(b->tokens, token, unix_now(), who, why);
+	if (is_failure(err))
+		note_failure(b, remote);
+	return err;
 }
 
 /* --- the handshake ------------------------------------------------------------ */
@@ -98,12 +117,8 @@ static void take_token(
 {
 	struct identity *who = NULL;
 	const char *why = NULL;
-	enum stomp_error err = has_failed_too_often(b, remote)
-	                           ? STOMP_E_TOO_MANY_FAILURES
-	                           : tokens_check(b->tokens, token, unix_now(), &who, &why);
+	enum stomp_error err = verify_token(b, remote, token, &who, &why);
 
-	if (is_failure(err))
-		note_failure(b, remote);
 	c->token_error = (uint8_t)err; /* said in the answer to CONNECT, where a page can read it */
 	if (err != STOMP_OK)
 		return;
@@ -174,7 +189,7 @@ static char *key_of(const struct sockjs_client *c, struct bytes id, size_t *len)
 	if (!key)
 		return NULL;
 	memcpy(key, c->who->name, n);
-	memcpy(key + n, id.p, id.n);
+	bytes_put(key + n, id);
 	*len = n + id.n;
 	return key;
 }
@@ -543,13 +558,13 @@ static void check_token(
 {
 	struct identity *who = NULL;
 	const char *why = NULL;
-	enum stomp_error err = tokens_check(c->part->broker->tokens, token, unix_now(), &who, &why);
+	enum stomp_error err =
+	    verify_token(c->part->broker, sockjs_remote(c->session), token, &who, &why);
 
-	sockjs_spend(COST_OF_TOKEN);
 	if (err == STOMP_OK)
 		admit_as(c, who, connect);
 	else
-		refuse(c, err, why);
+		stomp_conn_refuse(&c->conn, err, why); /* noted */
 }
 
 static void identify(
@@ -559,8 +574,7 @@ static void identify(
 	struct bytes token = b->tokens ? token_in(f) : (struct bytes){ 0 };
 
 	if (has_failed_too_often(b, sockjs_remote(c->session)))
-		stomp_conn_refuse(&c->conn, STOMP_E_TOO_MANY_FAILURES,
-		    "Too many attempts from this address have failed; try again in a minute.");
+		stomp_conn_refuse(&c->conn, STOMP_E_TOO_MANY_FAILURES, TOO_MANY_FAILURES);
 	else if (token.n > 0)
 		check_token(c, token, connect);
 	else if (b->passwords && stomp_header_get(f, "login").n > 0)
@@ -637,7 +651,7 @@ enum stomp_error connect_refresh(struct sockjs_client *c, struct bytes token, co
 		*why = "This endpoint takes no tokens.";
 		return STOMP_E_NO_DESTINATION;
 	}
-	err = tokens_check(c->part->broker->tokens, token, unix_now(), &who, why);
+	err = verify_token(c->part->broker, sockjs_remote(c->session), token, &who, why);
 	if (err != STOMP_OK)
 		return err;
 	if (strcmp(who->name, c->who->name) != 0) {

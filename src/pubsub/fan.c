@@ -42,7 +42,7 @@ static struct label *label_new(struct pubsub_part *part, struct bytes key)
 	l->part = part;
 	l->refs = 1;
 	l->key_len = (uint16_t)key.n;
-	memcpy(l->key, key.p, key.n);
+	bytes_put(l->key, key);
 	if (map_insert(&part->labels, &l->node) < 0) {
 		mem_free(l);
 		return NULL;

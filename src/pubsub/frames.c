@@ -212,8 +212,7 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 	if (!s)
 		return NULL;
 	s->id_len = (uint16_t)id.n;
-	if (id.n)
-		memcpy(s->id, id.p, id.n);
+	bytes_put(s->id, id);
 	s->next = c->subscriptions;
 	c->subscriptions = s;
 	c->subscription_count++;
@@ -306,9 +305,9 @@ static int tell(struct sockjs_client *c,
 
 	if (!texts)
 		return -ENOMEM;
-	memcpy(texts, destination.p, destination.n);
+	bytes_put(texts, destination);
 	texts[destination.n] = '\0';
-	memcpy(texts + destination.n + 1, id.p, id.n);
+	bytes_put(texts + destination.n + 1, id);
 	texts[destination.n + 1 + id.n] = '\0';
 	status = fn(c, texts, texts + destination.n + 1, c->part->broker->hooks_arg);
 	mem_free(texts);

@@ -196,7 +196,7 @@ static char *without_variables(const struct sockjs_broker *b, const char *patter
 		*to++ = *separator;
 		if (is_variable(segment))
 			segment = BYTES("*");
-		memcpy(to, segment.p, segment.n);
+		bytes_put(to, segment);
 		to += segment.n;
 	}
 	*to = '\0';
@@ -281,16 +281,6 @@ struct variables {
 	char text[2 * BROKER_DESTINATION_MAX + 2 * BROKER_SEGMENTS_MAX];
 };
 
-static const char *put_text(char **at, struct bytes b)
-{
-	char *to = *at;
-
-	memcpy(to, b.p, b.n);
-	to[b.n] = '\0';
-	*at += b.n + 1;
-	return to;
-}
-
 /* Both have been found to fit. */
 static void read_variables(const struct sockjs_broker *b, const struct handler *h,
     struct bytes destination, struct variables *v)
@@ -303,8 +293,8 @@ static void read_variables(const struct sockjs_broker *b, const struct handler *
 		if (is_variable(name) && v->count < BROKER_SEGMENTS_MAX) {
 			struct sockjs_header *to = &v->headers[v->count++];
 
-			to->name = put_text(&at, (struct bytes){ name.p + 1, name.n - 2 });
-			to->value = put_text(&at, value);
+			to->name = bytes_put_text(&at, (struct bytes){ name.p + 1, name.n - 2 });
+			to->value = bytes_put_text(&at, value);
 		}
 }
 
@@ -387,8 +377,7 @@ const char *sockjs_client_name(const struct sockjs_client *c, char *out)
 {
 	struct bytes name = c->member ? broker_member_session(c->member) : (struct bytes){ 0 };
 
-	if (name.n)
-		memcpy(out, name.p, name.n);
+	bytes_put(out, name);
 	out[name.n] = '\0';
 	return out;
 }

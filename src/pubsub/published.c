@@ -33,7 +33,7 @@ static struct bytes trim(struct bytes name)
 /* Secrets in whatever case: it is HTTP that "Authorization" comes from. */
 static bool is_secret(struct bytes name)
 {
-	static const char *const secrets[] = { "login", "passcode", "authorization" };
+	static const char *const secrets[] = { "login", "passcode", "authorization", "token" };
 
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
 		if (name.n == strlen(secrets[i]) && strncasecmp(name.p, secrets[i], name.n) == 0)
@@ -41,7 +41,8 @@ static bool is_secret(struct bytes name)
 	return false;
 }
 
-/* What concerns a sender and its server alone, or is written anew for each subscriber. */
+/* What concerns a sender and its server alone, what a server says in its own name, or what is
+ * written anew for each subscriber. */
 static bool is_passed_on(struct bytes name)
 {
 #define NAME(literal)                                                                              \
@@ -50,7 +51,8 @@ static bool is_passed_on(struct bytes name)
 	}
 	static const struct bytes kept[] = { NAME("destination"), NAME("receipt"),
 		NAME("transaction"), NAME("content-length"), NAME("subscription"),
-		NAME("message-id"), NAME("ack"), NAME("redelivered") };
+		NAME("message-id"), NAME("ack"), NAME("redelivered"), NAME("receipt-id"),
+		NAME("user-name") };
 #undef NAME
 
 	name = trim(name);
@@ -125,18 +127,6 @@ static void published_free(struct broker_message *m)
 	mem_free(p);
 }
 
-/* Copies a text with a NUL behind it. */
-static const char *put(char **at, struct bytes b)
-{
-	char *to = *at;
-
-	if (b.n)
-		memcpy(to, b.p, b.n);
-	to[b.n] = '\0';
-	*at += b.n + 1;
-	return to;
-}
-
 static size_t size_of_texts(struct bytes destination, const struct source *from)
 {
 	size_t size = destination.n + 1 + sizeof("destination") + from->shown.n + 1;
@@ -150,10 +140,11 @@ static void put_headers(struct published *p, char **at, const struct source *fro
 {
 	struct sockjs_header *to = p->headers;
 
-	*to++ = (struct sockjs_header){ put(at, BYTES("destination")), put(at, from->shown) };
+	*to++ = (struct sockjs_header){ bytes_put_text(at, BYTES("destination")),
+		bytes_put_text(at, from->shown) };
 	for (size_t i = 0; i < from->count; i++, to++) {
-		to->name = put(at, from->headers[i].name);
-		to->value = put(at, from->headers[i].value);
+		to->name = bytes_put_text(at, from->headers[i].name);
+		to->value = bytes_put_text(at, from->headers[i].value);
 	}
 	p->header_count = from->count + 1;
 }
@@ -199,7 +190,7 @@ static struct bytes shown_of(struct bytes destination, char text[BROKER_DESTINAT
 	if (!rest++)
 		return destination;
 	n = (size_t)(destination.p + destination.n - rest);
-	memcpy(text, private.p, private.n);
+	bytes_put(text, private);
 	memcpy(text + private.n, rest, n);
 	return (struct bytes){ text, private.n + n };
 }
@@ -227,8 +218,8 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
 	p->headers = (struct sockjs_header *)(void *)(p + 1);
 	at = (char *)(p->headers + from.count + 1);
 	put_headers(p, &at, &from);
-	broker_message_init(
-	    &p->base, (struct bytes){ put(&at, destination), destination.n }, published_free);
+	broker_message_init(&p->base,
+	    (struct bytes){ bytes_put_text(&at, destination), destination.n }, published_free);
 	p->base.octets = sizeof(*p) + 2 * buf_len(scratch); /* about */
 	put_tails(p, at, scratch, ends);
 	p->body = body_in_tail(p, body.n);

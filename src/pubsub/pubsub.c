@@ -419,7 +419,9 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_messages_in_total",
 	    "Messages sent by clients, and accepted.", NULL, NULL, n->messages_in);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_messages_out_total",
-	    "Messages to subscribers.", NULL, NULL, n->messages_out);
+	    "Messages handed to the sessions of subscribers; what a session still had when it "
+	    "ended is among them.",
+	    NULL, NULL, n->messages_out);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_published_total",
 	    "Messages published, by clients and applications.", NULL, NULL, topics->published);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_history_messages",

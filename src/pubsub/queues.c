@@ -72,8 +72,7 @@ static struct sender *sender_new(struct sockjs_client *c, struct bytes receipt)
 	if (!s)
 		return NULL;
 	*s = (struct sender){ .wants_receipt = receipt.p != NULL, .receipt_len = receipt.n };
-	if (receipt.n)
-		memcpy(s->receipt, receipt.p, receipt.n);
+	bytes_put(s->receipt, receipt);
 	s->ref = sockjs_session_ref(c->session);
 	if (s->ref)
 		return s;

@@ -43,8 +43,7 @@ static struct gate *gate_new(
 	if (!g)
 		return NULL;
 	*g = (struct gate){ c, s, receipt.p != NULL, receipt.n };
-	if (receipt.n)
-		memcpy(g->receipt, receipt.p, receipt.n);
+	bytes_put(g->receipt, receipt);
 	return g;
 }
 

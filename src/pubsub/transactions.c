@@ -95,8 +95,7 @@ enum stomp_error transaction_begin(
 		return STOMP_E_INTERNAL;
 	list_init(&t->held);
 	t->name_len = name.n;
-	if (name.n)
-		memcpy(t->name, name.p, name.n);
+	bytes_put(t->name, name);
 	list_append(&e->transactions, &t->node);
 	e->transaction_count++;
 	return STOMP_OK;

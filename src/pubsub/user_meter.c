@@ -67,8 +67,7 @@ static struct user_meter *find_or_add(struct user_meters *all, struct bytes user
 		return NULL;
 	m->all = all;
 	m->name_len = user.n;
-	if (user.n)
-		memcpy(m->name, user.p, user.n);
+	bytes_put(m->name, user);
 	if (map_insert(&all->by_user, &m->node) < 0) {
 		mem_free(m);
 		return NULL;

@@ -83,7 +83,7 @@ static struct api_key *key_new(struct api_keys *keys, struct bytes name)
 
 	if (!k)
 		return NULL;
-	memcpy(k->name, name.p, name.n);
+	bytes_put(k->name, name);
 	k->name_len = (unsigned)name.n;
 	if (map_insert(&keys->by_name, &k->node) < 0) {
 		mem_free(k);

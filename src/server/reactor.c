@@ -199,26 +199,42 @@ static void stop_loop(struct reactor *r)
 	loop_stop(r->loop);
 }
 
-/* Nobody is served any more but those who are here; all sessions close. */
-static void start_final_drain(struct reactor *r)
+/* Nobody is served any more but those who are here. */
+static void let_nobody_in(struct reactor *r)
 {
-	r->drain_deadline = loop_now(r->loop) + r->server->options.server.shutdown_timeout_ms;
+	if (r->is_shut)
+		return;
+	r->is_shut = true;
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	close_listeners(r);
 	http_server_drain(r->base.http);
 	tcp_drain(&r->base);
 }
 
+/* A client that polls comes by a new request for what it is still to get, and over whichever
+ * reactor: as long as there are sessions anywhere, all doors stay open. */
+static bool are_sessions_gone(struct reactor *r)
+{
+	if (session_reactor_drain(&r->base.sessions) && !r->is_empty) {
+		r->is_empty = true;
+		atomic_fetch_add(&r->server->empty_reactors, 1);
+	}
+	return atomic_load(&r->server->empty_reactors) == r->server->reactor_count;
+}
+
 /* Closes what is open (again, for what came late) and looks whether anybody is still being served.
  */
 static void drain_finally(struct reactor *r)
 {
-	bool sessions_gone;
+	bool is_over;
 
 	if (r->drain_deadline == 0)
-		start_final_drain(r);
-	sessions_gone = session_reactor_drain(&r->base.sessions);
-	if ((sessions_gone && connections(r) == 0) || loop_now(r->loop) >= r->drain_deadline)
+		r->drain_deadline =
+		    loop_now(r->loop) + r->server->options.server.shutdown_timeout_ms;
+	is_over = loop_now(r->loop) >= r->drain_deadline;
+	if (are_sessions_gone(r) || is_over)
+		let_nobody_in(r);
+	if (is_over || (r->is_shut && connections(r) == 0))
 		stop_loop(r);
 	else
 		timer_start(loop_timers(r->loop), &r->drain_timer, DRAIN_TICK_MS);

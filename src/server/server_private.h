@@ -55,6 +55,7 @@ struct sockjs_server {
 	struct api *api;            /* NULL: no commands are taken */
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
+	atomic_uint empty_reactors; /* without sessions, and soon to end */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	char error[512];
@@ -144,7 +145,10 @@ struct reactor {
 	struct timer log_timer;         /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
-	bool draining, drained;
+	bool draining;                  /* no new sessions */
+	bool is_empty;                  /* nor old ones, */
+	bool is_shut;                   /* nor in any other reactor: nobody is let in */
+	bool drained;
 };
 
 int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned index);

@@ -180,8 +180,7 @@ static const char *keep(struct sockjs_handshake *h, struct bytes b)
 
 	if (!scrap)
 		return NULL;
-	if (b.n)
-		memcpy(scrap->text, b.p, b.n);
+	bytes_put(scrap->text, b);
 	scrap->text[b.n] = '\0';
 	scrap->next = h->scraps;
 	h->scraps = scrap;

@@ -32,7 +32,7 @@ static struct subprotocol *add(struct map *all, struct bytes name)
 		return NULL;
 	p->sessions = 0;
 	p->len = name.n;
-	memcpy(p->name, name.p, name.n);
+	bytes_put(p->name, name);
 	p->name[name.n] = '\0';
 	if (map_insert(all, &p->by_name) == 0)
 		return p;

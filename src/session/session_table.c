@@ -113,7 +113,7 @@ int session_table_insert(
 	e->peer = *peer;
 	e->bound = s->limits->bind_address;
 	e->id_len = (uint32_t)id.n;
-	memcpy(e->id, id.p, id.n);
+	bytes_put(e->id, id);
 	atomic_init(&e->open, true);
 	atomic_init(&e->paused, s->stopped);
 	pthread_mutex_lock(&shard->lock);

@@ -14,13 +14,6 @@
 /* The digits of SIZE_MAX. */
 enum { DIGITS_MAX = 20 };
 
-static char *copy(char *to, struct bytes b)
-{
-	if (b.n > 0)
-		memcpy(to, b.p, b.n);
-	return to + b.n;
-}
-
 int stomp_write_begin(struct buf *out, enum stomp_command command)
 {
 	struct bytes name = bytes_of(stomp_command_name(command));
@@ -28,7 +21,7 @@ int stomp_write_begin(struct buf *out, enum stomp_command command)
 
 	if (!to)
 		return -ENOMEM;
-	*copy(to, name) = '\n';
+	*bytes_put(to, name) = '\n';
 	buf_commit(out, name.n + 1);
 	return 0;
 }
@@ -77,7 +70,7 @@ static char *write_escaped(char *to, enum stomp_version version, struct bytes b,
 	while (b.n > 0) {
 		size_t plain = text_plain(b.p, b.n, stops);
 
-		to = copy(to, (struct bytes){ b.p, plain });
+		to = bytes_put(to, (struct bytes){ b.p, plain });
 		if (plain == b.n)
 			break;
 		to = write_octet(to, version, b.p[plain], in_name);
@@ -109,9 +102,9 @@ int stomp_write_plain(struct buf *out, const char *name, struct bytes value)
 
 	if (!begin)
 		return -ENOMEM;
-	to = copy(begin, n);
+	to = bytes_put(begin, n);
 	*to++ = ':';
-	to = copy(to, value);
+	to = bytes_put(to, value);
 	*to++ = '\n';
 	buf_commit(out, (size_t)(to - begin));
 	return 0;
@@ -125,7 +118,7 @@ static char *write_number(char *to, size_t number)
 		*--first = (char)('0' + number % 10);
 		number /= 10;
 	} while (number > 0);
-	return copy(to, (struct bytes){ first, (size_t)(digits + sizeof(digits) - first) });
+	return bytes_put(to, (struct bytes){ first, (size_t)(digits + sizeof(digits) - first) });
 }
 
 int stomp_write_end(struct buf *out, struct bytes body)
@@ -139,11 +132,11 @@ int stomp_write_end(struct buf *out, struct bytes body)
 	if (!begin)
 		return -ENOMEM;
 	if (body.n > 0) {
-		to = write_number(copy(to, announcement), body.n);
+		to = write_number(bytes_put(to, announcement), body.n);
 		*to++ = '\n';
 	}
 	*to++ = '\n';
-	to = copy(to, body);
+	to = bytes_put(to, body);
 	*to++ = '\0';
 	buf_commit(out, (size_t)(to - begin));
 	return 0;

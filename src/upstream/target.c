@@ -145,8 +145,7 @@ static char *copy_resource(struct bytes b)
 		return NULL;
 	if (b.n == 0 || b.p[0] != '/')
 		text[n++] = '/';
-	if (b.n)
-		memcpy(text + n, b.p, b.n);
+	bytes_put(text + n, b);
 	text[n + b.n] = '\0';
 	return text;
 }

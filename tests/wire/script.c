@@ -141,6 +141,7 @@ static void add_statement(struct reader *r)
 		r->end[r->depth] = &s->body;
 	}
 	s->text = strdup(trim(r->text));
+	r->scenario->group->ends |= !strcmp(s->text, "signal TERM");
 }
 
 static int is_word(const char *text, const char *word)

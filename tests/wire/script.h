@@ -20,6 +20,7 @@ struct group {
 	char *text;  /* the arguments, or the JSON text */
 	char *where; /* its first use: FILE:LINE */
 	void *server;
+	int ends; /* a scenario stops it */
 };
 
 struct scenario {

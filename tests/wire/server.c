@@ -124,7 +124,7 @@ bool server_stop(struct server *s, int64_t grace, char *why)
 	} else if (WIFSIGNALED(s->status)) {
 		snprintf(why, 128, "%s by signal %d", early ? "killed while serving" : "killed",
 		    WTERMSIG(s->status));
-	} else if (early || WEXITSTATUS(s->status)) {
+	} else if ((early && !s->may_end) || WEXITSTATUS(s->status)) {
 		snprintf(why, 128, "%s with status %d", early ? "exited while serving" : "exited",
 		    WEXITSTATUS(s->status));
 	} else {

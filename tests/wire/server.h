@@ -17,6 +17,7 @@ struct server {
 	int status;
 	struct address address[SERVER_MAX_ADDRESSES];
 	int addresses;
+	bool may_end;            /* by itself: it is asked to */
 	struct address internal; /* where its metrics are; no host: nowhere */
 	char log[64];            /* where its standard error goes */
 };
