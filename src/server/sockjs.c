@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "server/handshake.h"
 #include "server/server_private.h"
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
@@ -157,173 +158,6 @@ struct session_extra *session_extra(struct sockjs_session *s)
 	return extra;
 }
 
-/* --- handshake ---------------------------------------------------------- */
-
-/* Strings for the application, which live as long as the handshake. */
-struct scrap {
-	struct scrap *next;
-	char text[];
-};
-
-struct sockjs_handshake {
-	const struct transport_request *t;
-	struct server_endpoint *endpoint;
-	struct scrap *scraps;
-	void *user;
-	struct bytes subprotocol; /* chosen; empty: none */
-	char remote[ADDR_TEXT_MAX];
-};
-
-static const char *keep(struct sockjs_handshake *h, struct bytes b)
-{
-	struct scrap *scrap = mem_alloc(sizeof(*scrap) + b.n + 1);
-
-	if (!scrap)
-		return NULL;
-	bytes_put(scrap->text, b);
-	scrap->text[b.n] = '\0';
-	scrap->next = h->scraps;
-	h->scraps = scrap;
-	return scrap->text;
-}
-
-static void handshake_fini(struct sockjs_handshake *h)
-{
-	while (h->scraps) {
-		struct scrap *next = h->scraps->next;
-
-		mem_free(h->scraps);
-		h->scraps = next;
-	}
-}
-
-/* Its functions take it as const, since looking changes nothing that can be seen. */
-static struct sockjs_handshake *mutable(const struct sockjs_handshake *h)
-{
-	return (struct sockjs_handshake *)(uintptr_t)h;
-}
-
-const char *sockjs_handshake_transport(const struct sockjs_handshake *h)
-{
-	return h->t->transport->name;
-}
-
-const char *sockjs_handshake_prefix(const struct sockjs_handshake *h)
-{
-	return h->endpoint->prefix;
-}
-
-const char *sockjs_handshake_path(const struct sockjs_handshake *h)
-{
-	const char *text = keep(mutable(h), h->t->path);
-
-	return text ? text : "";
-}
-
-const char *sockjs_handshake_query(const struct sockjs_handshake *h)
-{
-	const struct http_request *r = h->t->http;
-	const char *text = r ? keep(mutable(h), http_request_query(r)) : NULL;
-
-	return text ? text : "";
-}
-
-const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
-{
-	const struct http_request *r = h->t->http;
-	struct bytes origin = { 0 };
-
-	if (r)
-		origin = http_request_header(r, HTTP_ORIGIN);
-	return origin.p ? keep(mutable(h), origin) : NULL;
-}
-
-const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
-{
-	return addr_print(&h->t->client.address, false, mutable(h)->remote);
-}
-
-const char *sockjs_handshake_host(const struct sockjs_handshake *h)
-{
-	const char *text = keep(mutable(h), h->t->client.host);
-
-	return text ? text : "";
-}
-
-int sockjs_handshake_is_tls(const struct sockjs_handshake *h)
-{
-	return h->t->client.is_tls;
-}
-
-int sockjs_handshake_is_trusted(const struct sockjs_handshake *h)
-{
-	const struct http_request *r = h->t->http;
-
-	return r && http_trusts(&h->endpoint->server->trust, http_request_peer(r));
-}
-
-const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name)
-{
-	const struct string_list *allowed = &h->endpoint->options.request_headers;
-	struct buf value = BUF_INIT;
-	const char *text = NULL;
-	size_t i = 0;
-
-	if (!h->t->http)
-		return NULL;
-	while (i < allowed->count && strcasecmp(allowed->items[i], name) != 0)
-		i++;
-	if (i < allowed->count && http_request_join_header(h->t->http, name, &value) > 0)
-		text = keep(mutable(h), (struct bytes){ buf_data(&value), buf_len(&value) });
-	buf_fini(&value);
-	return text;
-}
-
-/* --- subprotocols ------------------------------------------------------- */
-
-static struct bytes offer(const struct sockjs_handshake *h, size_t i)
-{
-	const struct ws_subprotocols *offers = h->t->offers;
-
-	return offers && i < offers->count ? offers->tokens[i] : (struct bytes){ NULL, 0 };
-}
-
-const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_t i)
-{
-	struct bytes token = offer(h, i);
-
-	return token.p ? keep(mutable(h), token) : NULL;
-}
-
-int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol)
-{
-	struct bytes wanted = bytes_of(subprotocol), token;
-
-	for (size_t i = 0; (token = offer(h, i)).p; i++) {
-		if (!bytes_equal(token, wanted))
-			continue;
-		if (token.n > SUBPROTOCOL_MAX)
-			return -EMSGSIZE;
-		h->subprotocol = token;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-/* The application did not choose: the first of the endpoint's own list that the client offers. */
-static void select_by_list(struct sockjs_handshake *h)
-{
-	const struct string_list *ours = &h->endpoint->options.subprotocols;
-
-	for (size_t i = 0; i < ours->count && !h->subprotocol.n; i++)
-		sockjs_handshake_select(h, ours->items[i]);
-}
-
-void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user)
-{
-	h->user = user;
-}
-
 /* --- a new session ------------------------------------------------------ */
 
 static unsigned ask_application(struct sockjs_handshake *h)
@@ -363,9 +197,9 @@ static int hold_session(struct sockjs_session *s, const struct sockjs_handshake 
 	struct bytes token;
 	int err = 0;
 
-	if (!offer(h, 0).p)
+	if (!handshake_offer(h, 0).p)
 		return 0;
-	for (size_t i = 0; err == 0 && (token = offer(h, i)).p; i++)
+	for (size_t i = 0; err == 0 && (token = handshake_offer(h, i)).p; i++)
 		if (buf_add(&offers, token.p, token.n) < 0 || buf_add(&offers, "", 1) < 0)
 			err = -ENOMEM;
 	if (err < 0 || buf_add(&offers, "", 1) < 0 || !hold_of(s)) {
@@ -474,7 +308,7 @@ unsigned endpoint_accept(const struct transport_request *t, struct transport_acc
 	}
 	status = ask_application(&h);
 	if (status == 0) {
-		select_by_list(&h);
+		handshake_select_by_list(&h);
 		begin_session(s, &h);
 		accepted->session = &s->base;
 		accepted->subprotocol = h.subprotocol;
