@@ -96,6 +96,7 @@ int main(int argc, char **argv)
 		[OPTION_ENDPOINT] = "@ENDPOINT@\n",
 		[OPTION_UPSTREAM] = "@UPSTREAM@\n",
 		[OPTION_STOMP] = "@STOMP@\n",
+		[OPTION_HOOKS] = "@HOOKS@\n",
 	};
 	char line[1024];
 	FILE *frame = argc == 2 ? fopen(argv[1], "r") : NULL;

@@ -119,6 +119,10 @@ struct sockjs_callbacks {
 	 * client has sent or not taken; they count in limits.memory_bytes. Asked only when memory
 	 * is short. */
 	size_t (*held)(const struct sockjs_session *s, void *app);
+	/* The server stops, and no session of this reactor is left: other than 0 if there is still
+	 * something to be done in it (somebody is to be told the last of them). Asked again until
+	 * it is 0, or shutdown_timeout_ms are over. */
+	int (*busy)(void *app);
 	/* Somebody asks for /metrics: tell what was counted in this reactor, by sockjs_metric().
 	 * Called in each reactor in turn. */
 	void (*metrics)(struct sockjs_metrics *m, void *app);

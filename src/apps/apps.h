@@ -1,8 +1,8 @@
 /*
  * apps/apps.h - the applications that live inside the daemon.
  *
- * Each is written against sockjs.h alone, as any user of the library would (but for upstream, which
- * also dials, and stomp, which goes through the options). A configuration names one by
+ * Each is written against sockjs.h alone, as any user of the library would (but for upstream and
+ * hooks, which also dial, and stomp, which goes through the options). A configuration names one by
  * "application".
  */
 #ifndef APPS_APPS_H
@@ -29,11 +29,31 @@ struct app {
 	    size_t why_size);
 	/* Frees it, after the server has stopped. */
 	void (*stop)(void *state);
+	/* Events that it asks the backend of hooks.url about itself, 1 << WEBHOOK_*; if connect is
+	 * not among them a guard does. */
+	unsigned asks;
 	unsigned scopes; /* of options, besides those of an endpoint: 1 << OPTION_UPSTREAM... */
 };
 
 extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app,
-    stomp_app;
+    stomp_app, hooks_app;
+
+/* One that runs for an endpoint. */
+struct running_app {
+	const struct app *app;
+	void *state;
+	struct guard *guard; /* NULL: nobody is asked before it */
+};
+
+/* Starts it, behind a guard if the options name a backend that is to be asked. As app->start(). */
+int app_start(struct running_app *r, const struct app *app, struct sockjs_server *server,
+    struct sockjs_options *options, char *why, size_t why_size);
+/* As app->check(). */
+int app_check(const struct app *app, struct sockjs_server *server,
+    const struct sockjs_options *options, char *why, size_t why_size);
+/* What sockjs_server_add() is given; *arg of it. */
+const struct sockjs_callbacks *app_callbacks(const struct running_app *r, void **arg);
+void app_stop(struct running_app *r);
 
 /* All of them; *count of them. */
 const struct app *const *apps_table(size_t *count);

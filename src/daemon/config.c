@@ -177,6 +177,11 @@ static int unknown_application(struct config *c, const char *name)
 	    CONFIG_SHOWN, name, names);
 }
 
+unsigned config_endpoint_scopes(const struct config_endpoint *e)
+{
+	return 1u << OPTION_ENDPOINT | 1u << OPTION_HOOKS | e->app->scopes;
+}
+
 int config_add_endpoint(struct config *c, const char *prefix, const char *application)
 {
 	struct config_endpoint *grown, *e;

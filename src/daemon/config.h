@@ -60,6 +60,8 @@ int config_upstream(struct config *c, const char *url);
 /* 0; -EINVAL with a sentence, -ENOMEM. */
 int config_add_listener(struct config *c, const char *address);
 int config_add_endpoint(struct config *c, const char *prefix, const char *application);
+/* Of which its options may be: 1 << OPTION_*. */
+unsigned config_endpoint_scopes(const struct config_endpoint *e);
 int config_set_internal(struct config *c, const char *address);
 void config_clear_listeners(struct config *c);
 /* Whether it can be run: what must be there is, files can be read by who will read them. 0; with a

@@ -16,6 +16,7 @@ static const char *const scopes[] = {
 	[OPTION_ENDPOINT] = "endpoints[].",
 	[OPTION_UPSTREAM] = "endpoints[].",
 	[OPTION_STOMP] = "endpoints[].",
+	[OPTION_HOOKS] = "endpoints[].",
 };
 
 static const char *const belongs[] = {
@@ -24,6 +25,7 @@ static const char *const belongs[] = {
 	[OPTION_ENDPOINT] = "into an endpoint",
 	[OPTION_UPSTREAM] = "into an endpoint whose application is \"upstream\"",
 	[OPTION_STOMP] = "into an endpoint whose application is \"stomp\"",
+	[OPTION_HOOKS] = "into an endpoint",
 };
 
 static const struct {

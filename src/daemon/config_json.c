@@ -468,7 +468,7 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
 		{ NULL, NULL } };
 	char path[PATH_BYTES];
-	struct place p = { path, "", 1u << OPTION_ENDPOINT, NULL, words };
+	struct place p = { path, "", 0, NULL, words };
 	const char *prefix, *application;
 	int err;
 
@@ -482,7 +482,7 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	if ((err = at(r, config_add_endpoint(r->c, prefix, application), path)) < 0)
 		return err;
 	p.options = &r->c->endpoints[r->c->endpoint_count - 1].options;
-	p.scopes |= r->c->endpoints[r->c->endpoint_count - 1].app->scopes;
+	p.scopes = config_endpoint_scopes(&r->c->endpoints[r->c->endpoint_count - 1]);
 	if ((err = read_members(r, &p, value)) < 0 || (err = set_directory(r, &p)) < 0)
 		return err;
 	return check_together(r, &p);

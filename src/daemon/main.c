@@ -28,7 +28,7 @@
 struct daemon {
 	struct config config;
 	struct sockjs_server *server;
-	void **states; /* of the applications, one for each endpoint */
+	struct running_app *apps; /* one for each endpoint */
 };
 
 static int complain(const char *what, const char *sentence)
@@ -170,16 +170,15 @@ static enum exit_code blame_endpoint(struct daemon *d, size_t i, int err, const 
 static enum exit_code add_endpoint(struct daemon *d, size_t i)
 {
 	struct config_endpoint *e = &d->config.endpoints[i];
-	const struct app *app = e->app;
+	const struct sockjs_callbacks *callbacks;
 	char why[512] = "";
-	int err = 0;
+	void *arg;
+	int err = app_start(&d->apps[i], e->app, d->server, &e->options, why, sizeof(why));
 
-	if (app->start)
-		err = app->start(d->server, &e->options, &d->states[i], why, sizeof(why));
 	if (err < 0)
 		return blame_endpoint(d, i, err, why);
-	err = sockjs_server_add(d->server, e->prefix,
-	    app->get_callbacks ? app->get_callbacks() : app->callbacks, d->states[i], &e->options);
+	callbacks = app_callbacks(&d->apps[i], &arg);
+	err = sockjs_server_add(d->server, e->prefix, callbacks, arg, &e->options);
 	if (err < 0)
 		return blame_endpoint(d, i, err, sockjs_server_error(d->server));
 	return EXIT_STOPPED;
@@ -189,8 +188,8 @@ static enum exit_code add_all(struct daemon *d)
 {
 	enum exit_code code = EXIT_STOPPED;
 
-	d->states = mem_zalloc(d->config.endpoint_count * sizeof(*d->states));
-	if (!d->states)
+	d->apps = mem_zalloc(d->config.endpoint_count * sizeof(*d->apps));
+	if (!d->apps)
 		return EXIT_RUNNING;
 	for (size_t i = 0; i < d->config.endpoint_count && code == EXIT_STOPPED; i++)
 		code = add_endpoint(d, i);
@@ -273,10 +272,9 @@ static enum exit_code run(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
-	for (size_t i = 0; d->states && i < d->config.endpoint_count; i++)
-		if (d->states[i] && d->config.endpoints[i].app->stop)
-			d->config.endpoints[i].app->stop(d->states[i]);
-	mem_free(d->states);
+	for (size_t i = 0; d->apps && i < d->config.endpoint_count; i++)
+		app_stop(&d->apps[i]);
+	mem_free(d->apps);
 	if (d->server)
 		sockjs_server_free(d->server);
 	notify_close();
@@ -306,7 +304,7 @@ static enum exit_code check_endpoints(struct daemon *d)
 	for (size_t i = 0; i < d->config.endpoint_count; i++) {
 		const struct config_endpoint *e = &d->config.endpoints[i];
 
-		err = e->app->check ? e->app->check(d->server, &e->options, why, sizeof(why)) : 0;
+		err = app_check(e->app, d->server, &e->options, why, sizeof(why));
 		if (err < 0)
 			return blame_endpoint(d, i, err, why);
 	}

@@ -147,7 +147,7 @@ static json_t *endpoint_object(const struct config_endpoint *e)
 
 	if (json_object_set_new(object, "prefix", json_string(e->prefix)) == 0 &&
 	    json_object_set_new(object, "application", json_string(e->app->name)) == 0 &&
-	    add_scopes(object, &e->options, 1u << OPTION_ENDPOINT | e->app->scopes) == 0)
+	    add_scopes(object, &e->options, config_endpoint_scopes(e)) == 0)
 		return object;
 	json_decref(object);
 	return NULL;

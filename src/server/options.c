@@ -29,6 +29,7 @@ static void *field(struct sockjs_options *o, const struct option *opt)
 		[OPTION_ENDPOINT] = offsetof(struct sockjs_options, endpoint),
 		[OPTION_UPSTREAM] = offsetof(struct sockjs_options, upstream),
 		[OPTION_STOMP] = offsetof(struct sockjs_options, stomp),
+		[OPTION_HOOKS] = offsetof(struct sockjs_options, hooks),
 	};
 
 	return (char *)o + scopes[opt->scope] + opt->offset;
@@ -664,6 +665,19 @@ static int check_stomp(struct sockjs_options *o)
 	return check_stomp_users(o);
 }
 
+static int check_hooks(struct sockjs_options *o)
+{
+	const struct hooks_options *h = &o->hooks;
+
+	if (!h->url && (h->events.count || h->destinations.count || h->secret || h->secret_file))
+		return fail(o, -EINVAL, "hooks.url: missing; allowed: %s",
+		    options_find("hooks.url")->allowed);
+	if (h->secret && h->secret_file)
+		return fail(o, -EINVAL,
+		    "hooks.secret_file: means nothing with hooks.secret, which is the secret");
+	return 0;
+}
+
 int options_check(struct sockjs_options *o, enum option_scope scope)
 {
 	static int (*const checks[])(struct sockjs_options *) = {
@@ -672,6 +686,7 @@ int options_check(struct sockjs_options *o, enum option_scope scope)
 		[OPTION_ENDPOINT] = check_endpoint,
 		[OPTION_UPSTREAM] = check_upstream,
 		[OPTION_STOMP] = check_stomp,
+		[OPTION_HOOKS] = check_hooks,
 	};
 
 	o->error[0] = '\0';

@@ -21,6 +21,7 @@ enum option_scope {
 	OPTION_ENDPOINT,
 	OPTION_UPSTREAM,
 	OPTION_STOMP,
+	OPTION_HOOKS,
 	OPTION_SCOPES
 };
 
@@ -209,7 +210,25 @@ struct stomp_options {
 	struct string_list conflate;
 };
 
-#define OPTIONS_MAX 160 /* rows of the table, at most */
+/* Of any endpoint, and of the daemon alone: a backend that is asked by HTTP. */
+struct hooks_options {
+	char *url;
+	struct string_list events; /* empty: as the application has it */
+	struct string_list destinations;
+	char *secret;
+	char *secret_file;
+	uint64_t timeout_ms;
+	uint64_t open_after_ms; /* 0: never */
+	uint64_t retries;
+	uint64_t max_connections; /* of each reactor, as is the next one */
+	uint64_t max_waiting;
+	uint64_t max_batch_bytes;
+	uint64_t max_answer_bytes;
+	char *tls_ca;
+	bool tls_verify;
+};
+
+#define OPTIONS_MAX 192 /* rows of the table, at most */
 
 struct sockjs_options {
 	struct server_options server;
@@ -217,6 +236,7 @@ struct sockjs_options {
 	struct endpoint_options endpoint;
 	struct upstream_options upstream;
 	struct stomp_options stomp;
+	struct hooks_options hooks;
 	bool is_set[OPTIONS_MAX]; /* by row of the table: given, not just the default */
 	char error[512];
 };

@@ -144,6 +144,16 @@ static bool valid_auto(const char *s)
 	return strcmp(s, "auto") == 0 || strcmp(s, "off") == 0;
 }
 
+/* What webhook/http_client.c reads; likewise. */
+static bool valid_backend(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (*p <= ' ' || *p == 0x7f || *p == '#' || *p == '@')
+			return false;
+	return (strncmp(s, "http://", 7) == 0 && s[7] && s[7] != '/') ||
+	       (strncmp(s, "https://", 8) == 0 && s[8] && s[8] != '/');
+}
+
 /* What upstream/target.c reads; here only what could go wrong in a file by hand. */
 static bool valid_upstream(const char *s)
 {
@@ -260,6 +270,10 @@ bool options_is_prefix(const char *s)
 #define STOMP(k, t, lo, hi, def, f) \
 	.key = "stomp." k, .scope = OPTION_STOMP, .type = t, .min = lo, .max = hi, \
 	.default_value = def, .offset = offsetof(struct stomp_options, f)
+
+#define HOOKS(k, t, lo, hi, def, f) \
+	.key = "hooks." k, .scope = OPTION_HOOKS, .type = t, .min = lo, .max = hi, \
+	.default_value = def, .offset = offsetof(struct hooks_options, f)
 
 static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
@@ -620,6 +634,47 @@ static const struct option table[] = {
 		     "all that follow)",
 	  .sentence = "Destinations of which a subscriber that reads too slowly gets the latest message "
 		      "alone, in place of all that it has not read yet." },
+
+	{ HOOKS("url", OPTION_STRING, 0, 0, NULL, url),
+	  .valid = valid_backend, .allowed = "http://host[:port][/path], or https://...",
+	  .sentence = "A backend that is asked by HTTP, a POST of JSON for each event: whether a client may "
+		      "come in and who it is, and whatever else hooks.events names." },
+	{ HOOKS("events", OPTION_LIST, 0, 5, NULL, events),
+	  .allowed = "connect subscribe publish message disconnect",
+	  .sentence = "What it is asked or told; empty: connect alone, or, with the application hooks, "
+		      "connect, message and disconnect. subscribe and publish are of the application "
+		      "stomp." },
+	{ HOOKS("destinations", OPTION_LIST, 0, 100, NULL, destinations),
+	  .valid = valid_destinations,
+	  .allowed = "a pattern of destinations such as /app/**",
+	  .sentence = "Destinations of the application stomp that belong to the backend: it gets what is "
+		      "sent to them (message), and answers those who subscribe to them (subscribe)." },
+	{ HOOKS("secret", OPTION_STRING, 0, 0, NULL, secret), .valid = valid_secret, .allowed = SECRET,
+	  .sentence = "Key of the signature (HMAC-SHA256) that each request has in Sockjsd-Signature; null: "
+		      "none, unless hooks.secret_file has one." },
+	{ HOOKS("secret_file", OPTION_STRING, 0, 0, NULL, secret_file),
+	  .sentence = "A file whose first line is that key." },
+	{ HOOKS("timeout_ms", OPTION_INT, 10, DAY_MS, "5000", timeout_ms),
+	  .sentence = "Time for an answer, with all that is tried again." },
+	{ HOOKS("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
+	  .sentence = "With the application hooks, a SockJS session is opened after this time, if the backend "
+		      "has not answered yet, for sockjs-client gives up soon; it is closed if the answer "
+		      "is no. 0: never before." },
+	{ HOOKS("retries", OPTION_INT, 0, 10, "2", retries),
+	  .sentence = "How often a request is tried again that has failed, where that is safe." },
+	{ HOOKS("max_connections", OPTION_INT, 1, 10000, "32", max_connections),
+	  .sentence = "Requests at a time, of each reactor." },
+	{ HOOKS("max_waiting", OPTION_INT, 0, 1000000, "1000", max_waiting),
+	  .sentence = "Requests that wait for those, of each reactor; more fail at once." },
+	{ HOOKS("max_batch_bytes", OPTION_INT, 1, GIGABYTE, "262144", max_batch_bytes),
+	  .sentence = "With the application hooks: messages of a session that wait for the answer to those "
+		      "before go out as one request; beyond this much its client is slowed down." },
+	{ HOOKS("max_answer_bytes", OPTION_INT, 64, GIGABYTE, "1048576", max_answer_bytes),
+	  .sentence = "A longer answer is a failure." },
+	{ HOOKS("tls.ca", OPTION_STRING, 0, 0, NULL, tls_ca),
+	  .sentence = "PEM file of those whose certificates are believed; null: the system's." },
+	{ HOOKS("tls.verify", OPTION_BOOL, 0, 0, "true", tls_verify),
+	  .sentence = "Whether an https backend must prove its name; false is for tests alone." },
 };
 /* clang-format on */
 _Static_assert(sizeof(table) / sizeof(*table) <= OPTIONS_MAX, "struct sockjs_options has no room");

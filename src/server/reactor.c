@@ -222,6 +222,17 @@ static bool are_sessions_gone(struct reactor *r)
 	return atomic_load(&r->server->empty_reactors) == r->server->reactor_count;
 }
 
+static bool are_apps_busy(const struct sockjs_server *server)
+{
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		const struct server_endpoint *ep = server->endpoints[i];
+
+		if (ep->callbacks.busy && ep->callbacks.busy(ep->app))
+			return true;
+	}
+	return false;
+}
+
 /* Closes what is open (again, for what came late) and looks whether anybody is still being served.
  */
 static void drain_finally(struct reactor *r)
@@ -234,7 +245,7 @@ static void drain_finally(struct reactor *r)
 	is_over = loop_now(r->loop) >= r->drain_deadline;
 	if (are_sessions_gone(r) || is_over)
 		let_nobody_in(r);
-	if (is_over || (r->is_shut && connections(r) == 0))
+	if (is_over || (r->is_shut && connections(r) == 0 && !are_apps_busy(r->server)))
 		stop_loop(r);
 	else
 		timer_start(loop_timers(r->loop), &r->drain_timer, DRAIN_TICK_MS);

@@ -227,6 +227,7 @@ static int refuse_stray(
 		[OPTION_ENDPOINT] = "sockjs_server_new() or sockjs_server_add()",
 		[OPTION_UPSTREAM] = "sockjsd alone",
 		[OPTION_STOMP] = "sockjs_broker_new()",
+		[OPTION_HOOKS] = "sockjsd alone",
 	};
 
 	return server_fail(server, -EINVAL, "%s: not an option of %s; it is one for %s", stray->key,

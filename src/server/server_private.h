@@ -186,6 +186,7 @@ struct session_extra {
 	struct timer timer;
 	struct membership *memberships; /* of groups */
 	struct sockjs_ref *ref;
+	void *guest; /* of whoever stands between the server and the application */
 };
 
 struct sockjs_session {

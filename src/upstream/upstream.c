@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "server/handshake.h"
 #include "server/options.h"
 #include "upstream/link.h"
 
@@ -143,9 +144,20 @@ static int add_forwarded_headers(
 		const char *name = u->forward_headers->items[i],
 		           *value = sockjs_handshake_header(h, name);
 
-		if (value)
+		if (value && !handshake_is_granted(h, name))
 			err = link_request_header(r, name, value);
 	}
+	return err;
+}
+
+/* What whoever guards the endpoint has given the client, which goes before the client's own. */
+static int add_granted_headers(struct link_request *r, const struct sockjs_handshake *h)
+{
+	const struct sockjs_header *granted;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && (granted = handshake_granted(h, i)); i++)
+		err = link_request_header(r, granted->name, granted->value);
 	return err;
 }
 
@@ -234,7 +246,8 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 	r->hash = hash_of(sockjs_handshake_remote(h));
 	r->query = clean_query(transport, sockjs_handshake_query(h));
 	if (r->query && add_path(r, u, h) == 0 && add_names(r, u, h) == 0 && add_who(r, h) == 0 &&
-	    add_forwarded_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0) {
+	    add_forwarded_headers(r, u, h) == 0 && add_granted_headers(r, h) == 0 &&
+	    add_subprotocols(r, u, h) == 0) {
 		r->may_open_early = may_open_early(r, transport);
 		return r;
 	}

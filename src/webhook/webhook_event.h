@@ -1,0 +1,33 @@
+/*
+ * webhook/webhook_event.h - what a backend is told, and what its answers are made of, as JSON.
+ */
+#ifndef WEBHOOK_WEBHOOK_EVENT_H
+#define WEBHOOK_WEBHOOK_EVENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "sockjs.h"
+
+/* Functions that make JSON give NULL when memory is out, and take NULL for such. */
+
+/* Sets a member; frees the object and gives NULL if that does not work. Takes the value. */
+json_t *event_with(json_t *object, const char *name, json_t *value);
+json_t *event_with_text(json_t *object, const char *name, const char *text); /* NULL: left out */
+
+/* The members of a connect event: the client's request. `headers` are the names that it may see, of
+ * which those are told that are there. */
+json_t *event_of_handshake(
+    const struct sockjs_handshake *h, const char *const *headers, size_t count);
+/* What all later events of a session have. */
+json_t *event_of_session(const struct sockjs_session *s, const char *prefix);
+
+/* A message or a body: a string, or {"base64":"..."} for what JSON has no string for. */
+json_t *event_text(struct bytes body, bool is_binary);
+/* Likewise the other way round. `fn` is called with the octets; false: it is neither, or there is
+ * no memory. */
+bool event_read_text(
+    const json_t *value, void (*fn)(void *arg, struct bytes body, bool is_binary), void *arg);
+
+#endif
