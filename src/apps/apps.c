@@ -41,11 +41,6 @@ static const struct sockjs_callbacks *own_callbacks(const struct app *app)
 	return app->get_callbacks ? app->get_callbacks() : app->callbacks;
 }
 
-static bool needs_guard(const struct app *app, const struct sockjs_options *options)
-{
-	return options->hooks.url && !(app->asks >> WEBHOOK_CONNECT & 1);
-}
-
 int app_start(struct running_app *r, const struct app *app, struct sockjs_server *server,
     struct sockjs_options *options, char *why, size_t why_size)
 {
@@ -54,9 +49,12 @@ int app_start(struct running_app *r, const struct app *app, struct sockjs_server
 	*r = (struct running_app){ .app = app };
 	if (app->start)
 		err = app->start(server, options, &r->state, why, why_size);
-	if (err == 0 && needs_guard(app, options))
+	if (err == 0 && options->hooks.url)
 		err = guard_new(
 		    &r->guard, options, own_callbacks(app), r->state, app->asks, why, why_size);
+	if (err == 0 && r->guard && app->hook)
+		err = app->hook(
+		    r->state, guard_webhook(r->guard), options, &r->hooked, why, why_size);
 	if (err == 0)
 		options_taken(options, OPTION_HOOKS);
 	return err;
@@ -67,7 +65,7 @@ int app_check(const struct app *app, struct sockjs_server *server,
 {
 	int err = app->check ? app->check(server, options, why, why_size) : 0;
 
-	if (err == 0 && needs_guard(app, options))
+	if (err == 0 && options->hooks.url)
 		err = guard_check(&options->hooks, app->asks, why, why_size);
 	return err;
 }
@@ -80,6 +78,8 @@ const struct sockjs_callbacks *app_callbacks(const struct running_app *r, void *
 
 void app_stop(struct running_app *r)
 {
+	if (r->hooked)
+		r->app->unhook(r->hooked);
 	guard_free(r->guard);
 	if (r->state && r->app->stop) /* nothing has started: nothing is there */
 		r->app->stop(r->state);

@@ -12,6 +12,8 @@
 
 #include "sockjs.h"
 
+struct webhook;
+
 struct app {
 	const char *name;
 	const char *sentence; /* what it does; used in the manual page */
@@ -32,6 +34,11 @@ struct app {
 	/* Events that it asks the backend of hooks.url about itself, 1 << WEBHOOK_*; if connect is
 	 * not among them a guard does. */
 	unsigned asks;
+	/* Makes what asks, after start(): *hooked. As start(). NULL: it finds the webhook by
+	 * itself. */
+	int (*hook)(void *state, struct webhook *webhook, const struct sockjs_options *options,
+	    void **hooked, char *why, size_t why_size);
+	void (*unhook)(void *hooked);
 	unsigned scopes; /* of options, besides those of an endpoint: 1 << OPTION_UPSTREAM... */
 };
 
@@ -42,7 +49,8 @@ extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_
 struct running_app {
 	const struct app *app;
 	void *state;
-	struct guard *guard; /* NULL: nobody is asked before it */
+	struct guard *guard; /* NULL: there is no backend to ask */
+	void *hooked;
 };
 
 /* Starts it, behind a guard if the options name a backend that is to be asked. As app->start(). */

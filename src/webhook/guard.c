@@ -22,6 +22,7 @@ struct guard {
 	struct webhook *webhook;
 	struct sockjs_options options; /* a copy */
 	bool asks, tells;
+	bool stands_aside; /* the application asks by itself: there are no guests */
 };
 
 enum guest_state {
@@ -44,6 +45,11 @@ struct guest {
 struct guest *guest_of(const struct sockjs_session *s)
 {
 	return s->extra ? s->extra->guest : NULL;
+}
+
+struct webhook *guard_webhook(const struct guard *g)
+{
+	return g->webhook;
 }
 
 struct webhook *guest_webhook(const struct guest *g)
@@ -267,23 +273,32 @@ static void say_goodbye(
 
 static int on_handshake(struct sockjs_handshake *h, void *app)
 {
-	struct guest *g = mem_zalloc(sizeof(*g));
+	struct guard *guard = app;
+	struct guest *g;
 
+	if (guard->stands_aside)
+		return guard->inner.handshake ? guard->inner.handshake(h, guard->app) : 0;
+	g = mem_zalloc(sizeof(*g));
 	if (!g || !(g->handshake = handshake_keep(h))) {
 		mem_free(g);
 		return 503;
 	}
-	g->guard = app;
+	g->guard = guard;
 	sockjs_handshake_set_user(h, g);
 	return SOCKJS_LATER;
 }
 
 static void on_connecting(struct sockjs_session *s, void *app)
 {
-	struct guest *g = sockjs_user(s);
+	struct guard *guard = app;
+	struct guest *g = guard->stands_aside ? NULL : sockjs_user(s);
 	struct session_extra *extra = session_extra(s);
 
-	(void)app;
+	if (guard->stands_aside) {
+		if (guard->inner.connecting)
+			guard->inner.connecting(s, guard->app);
+		return;
+	}
 	if (!extra) {
 		guest_free(g);
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
@@ -297,15 +312,26 @@ static void on_connecting(struct sockjs_session *s, void *app)
 		let_in(g);
 }
 
+/* Whether the application knows of it. */
+static bool is_in(const struct sockjs_session *s)
+{
+	const struct guest *g = guest_of(s);
+
+	return !g || g->state == GUEST_IN;
+}
+
 static void on_open(struct sockjs_session *s, void *app)
 {
+	struct guard *guard = app;
 	struct guest *g = guest_of(s);
 
-	(void)app;
-	g->is_open = true;
-	if (g->state == GUEST_IN)
+	if (g)
+		g->is_open = true;
+	if (!g && guard->inner.open)
+		guard->inner.open(s, guard->app);
+	else if (g && g->state == GUEST_IN)
 		open_inner(g);
-	else
+	else if (g)
 		sockjs_pause(s);
 }
 
@@ -314,7 +340,7 @@ static void on_timer(struct sockjs_session *s, void *app)
 	struct guest *g = guest_of(s);
 	struct guard *guard = app;
 
-	if (g->state == GUEST_ASKED)
+	if (g && g->state == GUEST_ASKED)
 		sockjs_accept(s, NULL);
 	else if (guard->inner.timer)
 		guard->inner.timer(s, guard->app);
@@ -331,7 +357,7 @@ static void on_writable(struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
 
-	if (guest_of(s)->state == GUEST_IN && guard->inner.writable)
+	if (is_in(s) && guard->inner.writable)
 		guard->inner.writable(s, guard->app);
 }
 
@@ -339,12 +365,12 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 {
 	struct guest *g = guest_of(s);
 	struct guard *guard = app;
-	bool was_in = g && g->state == GUEST_IN;
+	bool was_in = is_in(s);
 
-	if (!g)
-		return;
 	if (was_in && guard->inner.close)
 		guard->inner.close(s, code, reason, guard->app);
+	if (!g)
+		return;
 	webhook_cancel(&g->call);
 	g->session = NULL;
 	s->extra->guest = NULL;
@@ -357,9 +383,8 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 static size_t on_held(const struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
-	const struct guest *g = guest_of(s);
 
-	return g && g->state == GUEST_IN ? guard->inner.held(s, guard->app) : 0;
+	return is_in(s) ? guard->inner.held(s, guard->app) : 0;
 }
 
 static int is_ready(void *app)
@@ -425,18 +450,19 @@ const struct sockjs_callbacks *guard_callbacks(const struct guard *g)
 
 static int check_words(const struct hooks_options *o, unsigned asked_within, char *why, size_t size)
 {
-	const char *strange = webhook_strange_event(
-	    o, 1u << WEBHOOK_CONNECT | 1u << WEBHOOK_DISCONNECT | asked_within);
+	unsigned known = 1u << WEBHOOK_CONNECT | 1u << WEBHOOK_DISCONNECT | asked_within;
+	const char *strange = webhook_strange_event(o, known);
+	bool has_destinations = asked_within >> WEBHOOK_SUBSCRIBE & 1;
 
 	if (strange)
 		snprintf(why, size,
 		    "hooks.events: \"%s\" is not of this application; allowed: connect, "
 		    "disconnect%s",
 		    strange, asked_within >> WEBHOOK_MESSAGE & 1 ? ", message" : "");
-	else if (o->destinations.count)
+	else if (o->destinations.count && !has_destinations)
 		snprintf(
 		    why, size, "hooks.destinations: only the application stomp has destinations");
-	return strange || o->destinations.count ? -EINVAL : 0;
+	return strange || (o->destinations.count && !has_destinations) ? -EINVAL : 0;
 }
 
 int guard_check(const struct hooks_options *o, unsigned asked_within, char *why, size_t why_size)
@@ -472,6 +498,7 @@ int guard_new(struct guard **out, struct sockjs_options *options,
 		guard_free(g);
 		return err;
 	}
+	g->stands_aside = asked_within >> WEBHOOK_CONNECT & 1;
 	g->asks = webhook_wants(g->webhook, WEBHOOK_CONNECT, 1u << WEBHOOK_CONNECT);
 	g->tells = webhook_wants(g->webhook, WEBHOOK_DISCONNECT, 0) &&
 	           !(asked_within >> WEBHOOK_DISCONNECT & 1);

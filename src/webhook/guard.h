@@ -14,13 +14,14 @@ struct guard;
 struct guest;
 
 /* Around `inner`, whose state is `app`, and which itself asks the backend about the events of a set
- * (1 << event); what it needs of the endpoint's options is copied. 0, or
+ * (1 << event); if connect is among them, the guard only keeps the webhook. What it needs of the endpoint's options is copied. 0, or
  * -errno and a sentence that begins with the name of the option to blame. */
 int guard_new(struct guard **out, struct sockjs_options *options,
     const struct sockjs_callbacks *inner, void *app, unsigned asked_within, char *why,
     size_t why_size);
 /* Whether that would succeed; leaves no trace. As guard_new(). */
 int guard_check(const struct hooks_options *o, unsigned asked_within, char *why, size_t why_size);
+struct webhook *guard_webhook(const struct guard *g);
 const struct sockjs_callbacks *guard_callbacks(const struct guard *g);
 /* After the reactors have stopped; the application within is its owner's. NULL is fine. */
 void guard_free(struct guard *g);

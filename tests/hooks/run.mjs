@@ -13,6 +13,7 @@ import { WebSocketServer } from 'ws';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
 import { Gateway, sleep, until } from '../upstream/gateway.mjs';
 import { Backend, Liar, SECRET } from './backend.mjs';
+import { stompTests } from './stomp.mjs';
 import { KINDS, Polling, Raw, SockjsWebsocket } from './sessions.mjs';
 
 const args = readArguments(['server', 'only']);
@@ -425,6 +426,8 @@ await suite.test('SockJS opens before a slow backend has answered, and is closed
 		good.close();
 	});
 });
+
+await stompTests(suite, { withBackend, figure });
 
 /* --- configuration ------------------------------------------------------------------------- */
 
