@@ -128,7 +128,7 @@ static enum stomp_error take_send(
 	sockjs_spend(PUBSUB_COST_OF_SEND + f->body.n / 4);
 	client_charge(c, f->body.n);
 	if (bytes_equal(destination, BYTES(REFRESH_DESTINATION)))
-		return connect_refresh(c, f->body, why);
+		return credentials_refresh(c, f->body, why);
 	if (in.p && !t) {
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;

@@ -8,7 +8,9 @@
  *	pubsub.c       life of a broker: from its options to its parts, one in each reactor
  *	engine.c       how the broker goes from reactor to reactor
  *	client.c       one STOMP client: its session, its frames, its time
- *	connect.c      who it is: handshake, CONNECT, token, takeover
+ *	connect.c      how it comes in, and leaves
+ *	credentials.c  who it is: tokens, logins, headers of proxies
+ *	takeover.c     the session that it takes over
  *	frames.c       what its frames do
  *	transactions.c and which of them wait for a COMMIT
  *	pace.c         who publishes faster than others deliver
@@ -290,12 +292,36 @@ void client_free(struct sockjs_client *c);
 void pubsub_metrics(struct sockjs_metrics *m, void *broker);
 
 /* connect.c */
-struct bytes connect_client_id_key(const struct map_node *node);
-struct bytes connect_arrival_key(const struct map_node *node);
 int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f);
+/* It is this one, whose reference goes over; the rest of its CONNECT follows. */
+void connect_as(struct sockjs_client *c, struct identity *who, const struct published *connect);
+/* Nothing is in its way any more. What it has sent behind its CONNECT is looked at later, unless
+ * this is called from within its message. */
+void connect_welcome(struct sockjs_client *c);
 void connect_leave(struct sockjs_client *c);
-enum stomp_error connect_refresh(struct sockjs_client *c, struct bytes token, const char **why);
+
+/* credentials.c */
+/* 0, or the HTTP status of a refusal. */
+int credentials_of_handshake(
+    struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
+/* Whether its address has failed too often: then it is refused. */
+bool credentials_are_too_many(struct sockjs_client *c);
+/* Who it is by its CONNECT: connect_as() follows, or a refusal, from within this or later. */
+void credentials_check(
+    struct sockjs_client *c, const struct stomp_frame *f, struct published *connect);
+/* Refuses its CONNECT; a failure is noted. */
+void credentials_refuse(struct sockjs_client *c, enum stomp_error err, const char *why);
+/* A new token for the one that is about to end: of the same user. */
+enum stomp_error credentials_refresh(struct sockjs_client *c, struct bytes token, const char **why);
+
+/* takeover.c */
+struct bytes takeover_client_id_key(const struct map_node *node);
+struct bytes takeover_arrival_key(const struct map_node *node);
+/* Others of its user with this client-id end, wherever they are; then it is this client's, and
+ * connect_welcome() follows. 0 or -ENOMEM. */
+int takeover_begin(struct sockjs_client *c, struct bytes id);
+void takeover_forget(struct sockjs_client *c);
 
 /* frames.c */
 enum stomp_error frames_take(
