@@ -31,7 +31,7 @@ static int ask_about_handshake(
 	int status = 0;
 
 	if (b->hooks.handshake) {
-		c->is_deciding = true;
+		c->is_known = c->is_deciding = true;
 		status = b->hooks.handshake(h, c, b->hooks_arg);
 		c->is_deciding = false;
 	}
@@ -95,9 +95,12 @@ void connect_welcome(struct sockjs_client *c)
 	enum stomp_error err;
 
 	if (c->conn.state != STOMP_CONN_DECIDING)
-		return; /* the application has ended it */
+		return;             /* the application has ended it */
+	if (client_is_expired(c)) { /* while it had to wait */
+		stomp_conn_refuse(&c->conn, STOMP_E_EXPIRED, "The token has expired.");
+		return;
+	}
 	err = take_quota(c);
-
 	if (err != STOMP_OK) {
 		stomp_conn_refuse(&c->conn, err,
 		    err == STOMP_E_LIMIT ? "This user has too many sessions." : NULL);
@@ -109,7 +112,7 @@ void connect_welcome(struct sockjs_client *c)
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 		return;
 	}
-	c->is_connected = true;
+	c->is_connected = c->is_known = true;
 	list_append(&c->part->clients, &c->node);
 	c->part->counters.clients++;
 	c->part->counters.connects++;
@@ -132,40 +135,98 @@ static struct sockjs_publication view_of(const struct published *connect)
 	return view;
 }
 
-/* The application has the last word. */
-static enum stomp_error ask_application(struct sockjs_client *c, const struct published *connect)
+/* What the application says of its CONNECT; from within it may say who it is. */
+static int ask(struct sockjs_client *c,
+    int (*hook)(struct sockjs_client *c, const struct sockjs_publication *connect, void *arg),
+    const struct sockjs_publication *view)
 {
-	struct sockjs_broker *b = c->part->broker;
-	struct sockjs_publication view = view_of(connect);
 	int status = 0;
 
-	if (b->hooks.connect) {
-		c->is_deciding = true;
-		status = b->hooks.connect(c, &view, b->hooks_arg);
-		c->is_deciding = false;
-	}
-	return hooks_verdict(status);
+	if (!hook)
+		return 0;
+	c->is_known = c->is_deciding = true;
+	status = hook(c, view, c->part->broker->hooks_arg);
+	c->is_deciding = false;
+	return status;
 }
 
-/* The rest, once its name is known. */
-static void admit(struct sockjs_client *c, const struct published *connect)
+/* The application decides later; stomp_conn_refuse() minds whether it has ended it instead. */
+static void hold(struct sockjs_client *c, enum ask what, struct held_frame *h)
+{
+	if (held_keep(c, what, h) != STOMP_PENDING)
+		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
+}
+
+void connect_decided(
+    struct sockjs_client *c, const struct published *connect, const struct decision *d)
 {
 	struct bytes client_id = published_header(connect, "client-id");
-	enum stomp_error err = ask_application(c, connect);
+	const char *why = NULL;
+	enum stomp_error err = decision_verdict(d, &why);
 
+	if (c->conn.state != STOMP_CONN_DECIDING)
+		return; /* the application has ended it */
 	if (err != STOMP_OK)
-		stomp_conn_refuse(&c->conn, err, NULL);
+		stomp_conn_refuse(&c->conn, err, why);
 	else if (client_id.n == 0 || identity_is_anonymous(c->who))
 		connect_welcome(c);
 	else if (takeover_begin(c, client_id) < 0)
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 }
 
-void connect_as(struct sockjs_client *c, struct identity *who, const struct published *connect)
+/* The application has the last word. */
+void connect_as(struct sockjs_client *c, struct identity *who, struct published *connect)
 {
+	struct sockjs_publication view = view_of(connect);
+	int status;
+
 	identity_unref(c->who);
 	c->who = who;
-	admit(c, connect);
+	status = ask(c, c->part->broker->hooks.connect, &view);
+	if (status == SOCKJS_LATER)
+		hold(c, ASK_CONNECT, held_new(NULL, connect));
+	else
+		connect_decided(c, connect, &(struct decision){ .status = status });
+}
+
+/* And the first, if it wants it. */
+void connect_authenticated(struct sockjs_client *c, const struct stomp_frame *f,
+    struct published *connect, const struct decision *d)
+{
+	const char *why = NULL;
+	enum stomp_error err = decision_verdict(d, &why);
+
+	if (c->conn.state != STOMP_CONN_DECIDING)
+		return;
+	if (err != STOMP_OK)
+		credentials_refuse(
+		    c, err == STOMP_E_FORBIDDEN ? STOMP_E_UNAUTHENTICATED : err, why);
+	else if (c->is_vouched)
+		connect_as(c, identity_ref(c->who), connect);
+	else
+		credentials_check(c, f, connect);
+}
+
+static void authenticate(
+    struct sockjs_client *c, const struct stomp_frame *f, struct published *connect)
+{
+	struct held_frame *h = held_new(f, connect);
+	struct sockjs_publication view;
+	int status;
+
+	if (!h) {
+		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
+		return;
+	}
+	view = held_view(h);
+	c->is_vouched = false; /* the handshake's word counts less than its CONNECT */
+	status = ask(c, c->part->broker->hooks.authenticate, &view);
+	if (status == SOCKJS_LATER) {
+		hold(c, ASK_AUTHENTICATE, h);
+		return;
+	}
+	held_drop(h);
+	connect_authenticated(c, f, connect, &(struct decision){ .status = status });
 }
 
 /* Its headers without a token: applications need not see it, and would log it. */
@@ -181,6 +242,19 @@ static struct published *connect_of(struct sockjs_client *c, const struct stomp_
 	    &c->part->scratch, (struct bytes){ "", 0 }, shown, n, (struct bytes){ 0 });
 }
 
+/* Who it is is found out by the application, or by us; who has failed too often is not looked at.
+ */
+static void identify(
+    struct sockjs_client *c, const struct stomp_frame *f, struct published *connect)
+{
+	if (credentials_are_too_many(c))
+		return;
+	if (c->part->broker->hooks.authenticate)
+		authenticate(c, f, connect);
+	else
+		credentials_check(c, f, connect);
+}
+
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 {
 	struct published *connect = connect_of(c, f);
@@ -189,8 +263,7 @@ void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 		return;
 	}
-	if (!credentials_are_too_many(c))
-		credentials_check(c, f, connect);
+	identify(c, f, connect);
 	broker_message_unref(&connect->base);
 }
 
@@ -202,6 +275,7 @@ void connect_leave(struct sockjs_client *c)
 	bool was_connected = c->is_connected;
 
 	c->is_connected = false;
+	held_forget(c);
 	frames_forget(c);
 	pace_forget(c);
 	if (c->member)

@@ -268,7 +268,7 @@ static void check_password(
 }
 
 /* Whether a good name was given before CONNECT came; or that was tried, and what came of it. */
-static void use_what_is_known(struct sockjs_client *c, const struct published *connect)
+static void use_what_is_known(struct sockjs_client *c, struct published *connect)
 {
 	if (c->token_error != STOMP_OK) /* noted then */
 		stomp_conn_refuse(&c->conn, (enum stomp_error)c->token_error,
@@ -279,8 +279,7 @@ static void use_what_is_known(struct sockjs_client *c, const struct published *c
 		connect_as(c, identity_ref(c->who), connect);
 }
 
-static void check_token(
-    struct sockjs_client *c, struct bytes token, const struct published *connect)
+static void check_token(struct sockjs_client *c, struct bytes token, struct published *connect)
 {
 	struct identity *who = NULL;
 	const char *why = NULL;
