@@ -119,7 +119,7 @@ void connect_welcome(struct sockjs_client *c)
 	stomp_conn_accept(&c->conn, broker_member_session(c->member), bytes_of(c->who->name));
 	sockjs_set_heartbeat(c->session, c->conn.send_every_ms);
 	client_arm(c);
-	if (b->hooks.connected)
+	if (c->is_connected && b->hooks.connected)
 		b->hooks.connected(c, b->hooks_arg);
 }
 

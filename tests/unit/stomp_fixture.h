@@ -18,6 +18,8 @@ extern char story[4096];
 void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Waits until the story is this, and forgets it. */
 void hear(const char *text);
+/* Waits until it has this, and forgets all of it. */
+void hear_of(const char *text);
 
 /* A server and a broker with "stomp.access": "open"; options are pairs, "key", "value", ..., NULL.
  */
