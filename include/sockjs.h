@@ -134,7 +134,7 @@ struct sockjs_callbacks {
 	void (*command)(struct sockjs_command *c, void *app);
 };
 
-/* What a handshake callback returns to decide later. */
+/* What a handshake callback, or a hook of a broker, returns to decide later. */
 enum { SOCKJS_LATER = 1 };
 
 /* Codes the library itself closes with. An application may use 1000, 3000 to 4999, and those from
@@ -488,16 +488,28 @@ struct sockjs_publication {
 };
 
 /* What an application in C may have to say. Every callback may be NULL, and runs in the reactor of
- * the client. Those that return an int: 0 lets it be; anything else refuses, and the client gets an
- * ERROR: -EACCES ("Access denied"), -ENOENT ("No such destination"), any other ("Refused by the
- * application"). */
+ * the client. Those that return an int: 0 lets it be; SOCKJS_LATER lets the client wait for
+ * sockjs_client_decide() or sockjs_client_refuse(); anything else refuses, and the client gets an
+ * ERROR: -EACCES ("Access denied"), -ENOENT ("No such destination"), -EAGAIN ("Busy"),
+ * -EHOSTUNREACH
+ * ("Backend failed": whoever was asked does not answer), -ENOMEM ("Internal error"), any other
+ * ("Refused by the application"). */
 struct sockjs_broker_hooks {
-	/* The handshake of a session: sockjs_client_set_user() may say who it is, which holds
+	/* The handshake of a session: sockjs_client_set_identity() may say who it is, which holds
 	 * unless its CONNECT brings a login or a token. 0, or an HTTP status from 400 to 599, which
-	 * refuses. The client has no session yet. */
+	 * refuses. The client has no session yet. Not to be decided later: authenticate is for
+	 * that. */
 	int (*handshake)(struct sockjs_handshake *h, struct sockjs_client *c, void *arg);
-	/* A client's CONNECT, when its login or token were found good, or it is anonymous; headers
-	 * as it has sent them, but for the passcode. sockjs_client_set_user() may say who it is. */
+	/* A client's CONNECT, before anybody has looked at it: all headers as it has sent them,
+	 * login, passcode, token and Authorization among them. sockjs_client_set_identity() may say
+	 * who it is: then tokens and users of the options are not looked at. 0 without a name (or
+	 * with an empty one): they are. -EACCES is "Not authenticated" here, and counts as a
+	 * failure of its address (stomp.max_failures_per_minute); an address that has failed too
+	 * often is refused unasked. */
+	int (*authenticate)(
+	    struct sockjs_client *c, const struct sockjs_publication *connect, void *arg);
+	/* The same CONNECT, when it is known who it is, or that it is anonymous; without login,
+	 * passcode, token and Authorization. sockjs_client_set_identity() may say otherwise. */
 	int (*connect)(
 	    struct sockjs_client *c, const struct sockjs_publication *connect, void *arg);
 	void (*connected)(struct sockjs_client *c, void *arg);
@@ -506,10 +518,15 @@ struct sockjs_broker_hooks {
 	    struct sockjs_client *c, const char *destination, const char *id, void *arg);
 	void (*unsubscribe)(
 	    struct sockjs_client *c, const char *destination, const char *id, void *arg);
-	/* A client that had been connected has left, whatever the reason. */
+	/* A client that had been connected has left, whatever the reason: sockjs_client_end(). */
 	void (*disconnected)(struct sockjs_client *c, void *arg);
+	/* The last of a client: it is about to be freed, and whatever was to be decided of it is
+	 * not any more. Once for each that had been connected, or that handshake, authenticate or
+	 * connect were asked about; after disconnected. */
+	void (*gone)(struct sockjs_client *c, void *arg);
 	/* A SEND that the access rules have allowed. It may be changed: what `p` points to then
-	 * need not live longer than until the next call on this thread. */
+	 * need not live longer than until the next call on this thread. Who decides later gives
+	 * that to sockjs_client_decide() instead. */
 	int (*incoming)(struct sockjs_client *c, struct sockjs_publication *p, void *arg);
 	/* The same before a message goes to a subscriber; other than 0 keeps it from this one. It
 	 * costs the encoding of each message for each subscriber. From within nothing may be
@@ -551,8 +568,8 @@ SOCKJS_API void sockjs_broker_unsubscribe(struct sockjs_subscription *s);
  * subscribers; it may publish, and answer the sender by publishing to its session
  * (sockjs_client_name()). In the pattern
  * ("/app/rooms/{room}/say") a segment "{name}" stands for any one, and comes with
- * p->variables. Returns as the hooks do. The first handler that fits has it; before the server
- * runs. 0, -EINVAL or -ENOMEM. */
+ * p->variables. Returns as the hooks do, SOCKJS_LATER included. The first handler that fits has it;
+ * before the server runs. 0, -EINVAL or -ENOMEM. */
 typedef int (*sockjs_handler_fn)(
     struct sockjs_client *from, const struct sockjs_publication *p, void *arg);
 SOCKJS_API int sockjs_broker_handle(
@@ -581,19 +598,63 @@ SOCKJS_API struct sockjs_session *sockjs_client_session(const struct sockjs_clie
 /* Its name in this broker, as in the header `session` of CONNECTED: what is published to
  * "/user/THAT/queue/..." comes to this client alone. `out` has room for 32 octets. Returns out. */
 SOCKJS_API const char *sockjs_client_name(const struct sockjs_client *c, char *out);
-/* Who it is; "" if nobody knows. Valid as long as the client, or until sockjs_client_set_user(). */
+/* Who it is; "" if nobody knows. Valid as long as the client, or until that is said anew. */
 SOCKJS_API const char *sockjs_client_user(const struct sockjs_client *c);
 /* Whether it has a role. */
 SOCKJS_API int sockjs_client_has_role(const struct sockjs_client *c, const char *role);
-/* Says who it is, inside the hooks handshake and connect. 0, -EBUSY elsewhere, -EINVAL or -ENOMEM.
- */
+/* Who somebody is. */
+struct sockjs_identity {
+	const char *user;         /* up to 256 octets */
+	const char *const *roles; /* as in the rules of stomp.access */
+	size_t role_count;
+	const char *claims; /* a JSON object as text, as a token has them; or NULL */
+	/* Seconds since 1970: then its session ends ("Token expired"); 0: never */
+	unsigned long long expires_at;
+};
+/* Says who it is, instead of what was known: inside the hooks handshake, authenticate and connect,
+ * and until sockjs_client_decide() where one of these has said SOCKJS_LATER. All is copied. 0;
+ * -EBUSY elsewhere; -EINVAL: no name, one too long, or claims that are no JSON object; -ENOMEM. */
+SOCKJS_API int sockjs_client_set_identity(
+    struct sockjs_client *c, const struct sockjs_identity *who);
+/* The same for its name alone: roles, claims and end stay as they are. */
 SOCKJS_API int sockjs_client_set_user(struct sockjs_client *c, const char *user);
+/* A pointer of the application's, NULL at first; to be forgotten in the hook gone. */
+SOCKJS_API void sockjs_client_set_data(struct sockjs_client *c, void *data);
+SOCKJS_API void *sockjs_client_data(const struct sockjs_client *c);
 /* Keeps a text with a client, under a name; NULL forgets it. Copied. 0 or -ENOMEM. */
 SOCKJS_API int sockjs_client_set(struct sockjs_client *c, const char *name, const char *value);
 /* That text, or NULL. */
 SOCKJS_API const char *sockjs_client_get(const struct sockjs_client *c, const char *name);
 /* Ends it with an ERROR that has this sentence, and close code 4624. */
 SOCKJS_API void sockjs_client_disconnect(struct sockjs_client *c, const char *sentence);
+/* Why it has ended, inside the hooks disconnected and gone: the reason, "" if there is none, and
+ * the code with which its session closed, 0 if it had none. After an ERROR they are its message and
+ * code; after DISCONNECT 1000. */
+SOCKJS_API const char *sockjs_client_end(const struct sockjs_client *c, unsigned *code);
+
+/* --- a client that waits: after SOCKJS_LATER, until one of these -------------- */
+
+/* A hook, a handler or an answerer has said SOCKJS_LATER. The frame that it was asked about waits,
+ * and so does what the client sends behind it; what is for the client goes out, heart-beats too. No
+ * timeout of the client's runs for that, nor does connect_timeout_ms: whoever says SOCKJS_LATER
+ * sets one of his own, and refuses in the end (-EHOSTUNREACH). The client may end before, for
+ * whatever reason: `c` is good until the hook gone has returned.
+ *
+ * These are called once, in the client's reactor (sockjs_ref_call() leads there), after the hook
+ * has returned; where publishing is allowed. The next hooks may be called from within, be it about
+ * the same frame (authenticate, then connect; incoming, then a handler; subscribe, then an
+ * answerer) or because the client ends. */
+
+/* Says what the hook would have returned: 0 or a refusal. With 0, `p` is, for incoming, what is to
+ * be published instead (without a destination: to that of the SEND), and for an answerer the answer
+ * (headers and body); all is copied; NULL: as it was sent, or an empty answer. 0; -EALREADY:
+ * nothing is to be decided, or no longer; -EINVAL: a status above 0, a header without a name, a
+ * body without octets: nothing is decided then. */
+SOCKJS_API int sockjs_client_decide(
+    struct sockjs_client *c, int status, const struct sockjs_publication *p);
+/* Refuses, with a negative status and a sentence for people in the body of the ERROR (NULL: what
+ * the status has). As sockjs_client_decide(). */
+SOCKJS_API int sockjs_client_refuse(struct sockjs_client *c, int status, const char *sentence);
 
 #ifdef __cplusplus
 }

@@ -75,10 +75,17 @@ static bool is_committing(const struct sockjs_client *c)
 	return c->extra && c->extra->committing;
 }
 
+/* Whether nothing else of it may be looked at, whatever time there is. */
+static bool is_blocked(const struct sockjs_client *c)
+{
+	return c->asked || c->must_wait || is_committing(c);
+}
+
 static bool is_late(struct stomp_conn *conn)
 {
-	return sockjs_is_late() || held_for(of(conn)) > 0 || is_committing(of(conn)) ||
-	       of(conn)->must_wait;
+	const struct sockjs_client *c = of(conn);
+
+	return sockjs_is_late() || held_for(c) > 0 || is_blocked(c);
 }
 
 static void on_error(struct stomp_conn *conn, enum stomp_error why)
@@ -86,10 +93,20 @@ static void on_error(struct stomp_conn *conn, enum stomp_error why)
 	of(conn)->part->counters.errors[why]++;
 }
 
+/* The first reason counts; it lives as long as the client. */
+static void note_end(struct sockjs_client *c, unsigned code, const char *reason)
+{
+	if (c->end_code)
+		return;
+	c->end_code = (uint16_t)code;
+	c->end_reason = reason;
+}
+
 static void on_end(struct stomp_conn *conn, enum stomp_error why)
 {
 	struct sockjs_client *c = of(conn);
 
+	note_end(c, stomp_error_code(why), stomp_error_message(why));
 	connect_leave(c);
 	sockjs_close(c->session, stomp_error_code(why), stomp_error_message(why));
 }
@@ -136,9 +153,9 @@ static void call_again(struct sockjs_client *c)
 }
 
 /* What its session brings waits as long as there is something left of what it has brought. */
-static void settle(struct sockjs_client *c)
+void client_settle(struct sockjs_client *c)
 {
-	if (c->conn.state == STOMP_CONN_DECIDING || is_committing(c)) {
+	if (c->conn.state == STOMP_CONN_DECIDING || c->asked || is_committing(c)) {
 		sockjs_pause(c->session);
 	} else if (c->must_wait) {
 		sockjs_pause(c->session);
@@ -159,9 +176,9 @@ static void settle(struct sockjs_client *c)
 
 void client_go_on(struct sockjs_client *c)
 {
-	if (!is_committing(c) && !c->must_wait)
+	if (!is_blocked(c))
 		stomp_conn_go_on(&c->conn, &c->part->frame);
-	settle(c);
+	client_settle(c);
 }
 
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *app)
@@ -172,8 +189,8 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
 	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
 	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn) ||
-	    held_for(c) > 0 || is_committing(c) || c->must_wait)
-		settle(c);
+	    held_for(c) > 0 || is_blocked(c))
+		client_settle(c);
 }
 
 static void on_writable(struct sockjs_session *s, void *app)
@@ -202,15 +219,33 @@ static uint64_t token_left(const struct sockjs_client *c)
 	return end_ms > now_ms ? end_ms - now_ms : 0;
 }
 
+bool client_is_expired(const struct sockjs_client *c)
+{
+	return c->who->expires_at && token_left(c) == 0;
+}
+
 /* What waits to be sent is as good as sent. */
 static uint64_t said_ago(const struct sockjs_client *c)
 {
 	return sockjs_buffered(c->session) > 0 ? 0 : sockjs_said_ago(c->session);
 }
 
+/* While its frames wait for the application nothing is read of it: that is not its silence. */
+static uint64_t heard_ago(const struct sockjs_client *c)
+{
+	uint64_t ago = sockjs_heard_ago(c->session), since;
+
+	if (c->asked)
+		return 0;
+	if (!c->extra || !c->extra->decided_at)
+		return ago;
+	since = clock_now() - c->extra->decided_at;
+	return since < ago ? since : ago;
+}
+
 void client_arm(struct sockjs_client *c)
 {
-	uint32_t next = stomp_conn_beat(&c->conn, sockjs_heard_ago(c->session), said_ago(c));
+	uint32_t next = stomp_conn_beat(&c->conn, heard_ago(c), said_ago(c));
 
 	if (c->conn.state == STOMP_CONN_ENDED)
 		return;
@@ -283,7 +318,7 @@ static int on_handshake(struct sockjs_handshake *h, void *app)
 	if (status == 0)
 		sockjs_handshake_set_user(h, c);
 	else
-		client_free(c);
+		client_free(b, c);
 	return status;
 }
 
@@ -303,31 +338,36 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 {
 	struct sockjs_client *c = sockjs_user(s);
 
-	(void)app, (void)code, (void)reason;
+	note_end(c, code, reason);
 	if (c->part)
 		connect_leave(c);
-	client_free(c);
+	client_free(app, c);
 }
 
-void client_free(struct sockjs_client *c)
+void client_free(struct sockjs_broker *b, struct sockjs_client *c)
 {
+	c->conn.state = STOMP_CONN_ENDED; /* whatever is called from within the hook */
+	if (b->hooks.gone && c->is_known)
+		b->hooks.gone(c, b->hooks_arg);
 	pace_forget(c);
 	stomp_conn_fini(&c->conn);
 	identity_unref(c->who);
-	hooks_forget_attributes(c);
+	client_forget_attributes(c);
 	if (c->extra)
 		mem_free(c->extra->client_id);
 	mem_free(c->extra);
 	mem_free(c);
 }
 
-/* An incomplete frame, what was not yet looked at, and transactions. */
+/* An incomplete frame, what was not yet looked at, what the application decides about, and
+ * transactions. */
 static size_t on_held(const struct sockjs_session *s, void *app)
 {
 	const struct sockjs_client *c = sockjs_user(s);
 
 	(void)app;
-	return stomp_conn_held(&c->conn) + (c->extra ? c->extra->transaction_octets : 0);
+	return stomp_conn_held(&c->conn) + held_octets(c) +
+	       (c->extra ? c->extra->transaction_octets : 0);
 }
 
 const struct sockjs_callbacks *sockjs_broker_callbacks(void)

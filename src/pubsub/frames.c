@@ -27,28 +27,15 @@ static enum stomp_error publish(
 	return err == -EINVAL ? STOMP_E_BAD_DESTINATION : err < 0 ? STOMP_E_INTERNAL : STOMP_OK;
 }
 
-/* Lets an interceptor change it: then it is made anew. */
-static enum stomp_error intercept(struct sockjs_client *c, struct published **p)
+/* What an application has said of a frame, unless it wants to think; `message` is held with it. */
+static enum stomp_error verdict(struct sockjs_client *c, enum ask what, int status,
+    const struct stomp_frame *f, struct published *message, const char **why)
 {
-	struct sockjs_broker *b = c->part->broker;
-	struct sockjs_publication view;
-	struct published *changed;
-	enum stomp_error err;
-
-	if (!b->hooks.incoming)
-		return STOMP_OK;
-	view = published_view(*p);
-	err = hooks_verdict(b->hooks.incoming(c, &view, b->hooks_arg));
-	if (err != STOMP_OK)
-		return err;
+	if (status == SOCKJS_LATER)
+		return held_keep(c, what, held_new(f, message));
 	if (!c->is_connected) /* the application has ended it */
 		return STOMP_E_DISCONNECTED;
-	changed = published_from(&c->part->scratch, &view);
-	if (!changed)
-		return STOMP_E_INTERNAL;
-	broker_message_unref(&(*p)->base);
-	*p = changed;
-	return STOMP_OK;
+	return decision_verdict(&(struct decision){ .status = status }, why);
 }
 
 /* Takes the reference to `p`. */
@@ -56,21 +43,62 @@ static enum stomp_error route(struct sockjs_client *c, struct published *p, stru
     const struct stomp_frame *f, const char **why)
 {
 	struct sockjs_broker *b = c->part->broker;
-	enum stomp_error err = intercept(c, &p);
 	const struct handler *handler = hooks_handler(b, p->base.destination);
+	enum stomp_error err;
 
-	if (err == STOMP_OK && handler)
-		err = hooks_handle(c, handler, p);
-	else if (err == STOMP_OK && !t)
+	if (handler)
+		err = verdict(c, ASK_HANDLER, hooks_handle(c, handler, p), f, NULL, why);
+	else if (!t)
 		return publish(c, p, f); /* the interceptor's destination is looked at there */
-	else if (err == STOMP_OK && !broker_destination_is_valid(b->topics, p->base.destination))
+	else if (!broker_destination_is_valid(b->topics, p->base.destination))
 		err = STOMP_E_BAD_DESTINATION;
-	else if (err == STOMP_OK && (err = transaction_hold(c, t, p)) == STOMP_OK)
+	else if ((err = transaction_hold(c, t, p)) == STOMP_OK)
 		return STOMP_OK;
 	if (err == STOMP_E_LIMIT)
 		*why = "The transaction is too large.";
 	broker_message_unref(&p->base);
 	return err;
+}
+
+/* What an interceptor has made of it goes on in its place. Takes the reference to `p`. */
+static enum stomp_error replace(struct sockjs_client *c, struct published *p,
+    const struct sockjs_publication *by, struct transaction *t, const struct stomp_frame *f,
+    const char **why)
+{
+	struct sockjs_publication whole = *by;
+	struct published *changed;
+
+	if (!whole.destination)
+		whole.destination = p->base.destination.p;
+	changed = published_from(&c->part->scratch, &whole);
+	broker_message_unref(&p->base);
+	return changed ? route(c, changed, t, f, why) : STOMP_E_INTERNAL;
+}
+
+/* Takes the reference to `p`. */
+static enum stomp_error intercept(struct sockjs_client *c, struct published *p,
+    struct transaction *t, const struct stomp_frame *f, const char **why)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct sockjs_publication view = published_view(p);
+	int status = b->hooks.incoming(c, &view, b->hooks_arg);
+	enum stomp_error err = verdict(c, ASK_INCOMING, status, f, p, why);
+
+	if (err == STOMP_OK)
+		return replace(c, p, &view, t, f, why);
+	broker_message_unref(&p->base);
+	return err;
+}
+
+/* The same, once it is decided. */
+static enum stomp_error go_on_with_send(struct sockjs_client *c, struct published *p,
+    const struct stomp_frame *f, const struct decision *d, const char **why)
+{
+	struct bytes in = stomp_header_get(f, "transaction");
+	struct transaction *t = in.p ? transaction_find(c, in) : NULL;
+
+	broker_message_ref(&p->base);
+	return d->instead ? replace(c, p, d->instead, t, f, why) : route(c, p, t, f, why);
 }
 
 static bool begins_with(struct bytes b, const char *prefix)
@@ -128,7 +156,7 @@ static enum stomp_error take_send(
 	sockjs_spend(PUBSUB_COST_OF_SEND + f->body.n / 4);
 	client_charge(c, f->body.n);
 	if (bytes_equal(destination, BYTES(REFRESH_DESTINATION)))
-		return connect_refresh(c, f->body, why);
+		return credentials_refresh(c, f->body, why);
 	if (in.p && !t) {
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;
@@ -140,7 +168,8 @@ static enum stomp_error take_send(
 	if (!p)
 		return STOMP_E_INTERNAL;
 	c->part->counters.messages_in++;
-	return route(c, p, t, f, why);
+	return c->part->broker->hooks.incoming ? intercept(c, p, t, f, why)
+	                                       : route(c, p, t, f, why);
 }
 
 /* --- SUBSCRIBE and UNSUBSCRIBE ----------------------------------------------------- */
@@ -332,14 +361,16 @@ static enum stomp_error send_answer(
 }
 
 static enum stomp_error answer_subscriber(
-    struct sockjs_client *c, const struct stomp_frame *f, const struct handler *h)
+    struct sockjs_client *c, const struct stomp_frame *f, const struct handler *h, const char **why)
 {
 	struct published *p = published_new(&c->part->scratch, stomp_header_get(f, "destination"),
 	    f->headers, f->header_count, (struct bytes){ 0 });
 	struct published *answer = NULL;
-	enum stomp_error err = p ? hooks_answer(c, h, p, &answer) : STOMP_E_INTERNAL;
+	enum stomp_error err = STOMP_E_INTERNAL;
 
-	if (err == STOMP_OK && c->is_connected)
+	if (p)
+		err = verdict(c, ASK_ANSWER, hooks_answer(c, h, p, &answer), f, NULL, why);
+	if (err == STOMP_OK)
 		err = send_answer(c, f, answer);
 	if (p)
 		broker_message_unref(&p->base);
@@ -348,24 +379,46 @@ static enum stomp_error answer_subscriber(
 	return err;
 }
 
+/* The same, once it is decided. */
+static enum stomp_error answer_later(
+    struct sockjs_client *c, const struct stomp_frame *f, const struct sockjs_publication *p)
+{
+	struct sockjs_publication said = p ? *p : (struct sockjs_publication){ 0 };
+	struct published *answer;
+	enum stomp_error err;
+
+	said.destination = stomp_header_get(f, "destination").p; /* a string: it was held */
+	answer = published_from(&c->part->scratch, &said);
+	if (!answer)
+		return STOMP_E_INTERNAL;
+	err = send_answer(c, f, answer);
+	broker_message_unref(&answer->base);
+	return err;
+}
+
+/* Nobody has anything against it. */
+static enum stomp_error subscribe(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	struct bytes destination = stomp_header_get(f, "destination");
+	const struct handler *answerer = hooks_answerer(c->part->broker, destination);
+
+	return answerer ? answer_subscriber(c, f, answerer, why)
+	                : add_subscription(c, f, id_of(f), destination);
+}
+
 static enum stomp_error take_subscribe(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
 	struct sockjs_broker *b = c->part->broker;
 	struct bytes id = id_of(f), destination = stomp_header_get(f, "destination");
 	enum stomp_error err = check_subscribe(c, f, id, destination, why);
-	const struct handler *answerer;
 
 	sockjs_spend(PUBSUB_COST_OF_SEND);
 	if (err == STOMP_OK && b->hooks.subscribe)
-		err = hooks_verdict(tell(c, b->hooks.subscribe, destination, id));
-	if (!c->is_connected)
-		return STOMP_E_DISCONNECTED;
-	if (err != STOMP_OK)
-		return err;
-	answerer = hooks_answerer(b, destination);
-	return answerer ? answer_subscriber(c, f, answerer)
-	                : add_subscription(c, f, id, destination);
+		err = verdict(
+		    c, ASK_SUBSCRIBE, tell(c, b->hooks.subscribe, destination, id), f, NULL, why);
+	return err == STOMP_OK ? subscribe(c, f, why) : err;
 }
 
 static int on_unsubscribe(
@@ -415,6 +468,18 @@ enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *
 	default:
 		return STOMP_E_UNKNOWN_COMMAND;
 	}
+}
+
+enum stomp_error frames_decided(struct sockjs_client *c, enum ask what, const struct stomp_frame *f,
+    struct published *p, const struct decision *d, const char **why)
+{
+	enum stomp_error err = decision_verdict(d, why);
+
+	if (err != STOMP_OK || what == ASK_HANDLER)
+		return err;
+	if (what == ASK_INCOMING)
+		return go_on_with_send(c, p, f, d, why);
+	return what == ASK_ANSWER ? answer_later(c, f, d->instead) : subscribe(c, f, why);
 }
 
 void frames_forget(struct sockjs_client *c)

@@ -1,28 +1,11 @@
 /*
- * pubsub/hooks.c - applications in C: what they publish, handle, hear and keep.
+ * pubsub/hooks.c - applications in C: what they publish, hear from inside, and handle.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "pubsub/pubsub.h"
-
-/* What a callback has said, for the client. */
-enum stomp_error hooks_verdict(int status)
-{
-	switch (status) {
-	case 0:
-		return STOMP_OK;
-	case -EACCES:
-		return STOMP_E_FORBIDDEN;
-	case -ENOENT:
-		return STOMP_E_NO_DESTINATION;
-	case -ENOMEM:
-		return STOMP_E_INTERNAL;
-	default:
-		return STOMP_E_VETOED;
-	}
-}
 
 void sockjs_broker_set_hooks(
     struct sockjs_broker *b, const struct sockjs_broker_hooks *hooks, void *arg)
@@ -33,12 +16,12 @@ void sockjs_broker_set_hooks(
 
 /* --- publishing ------------------------------------------------------------ */
 
-static bool has_names(const struct sockjs_publication *p)
+bool hooks_publication_is_sound(const struct sockjs_publication *p)
 {
 	for (size_t i = 0; i < p->header_count; i++)
 		if (!p->headers[i].name || !*p->headers[i].name || !p->headers[i].value)
 			return false;
-	return p->header_count <= STOMP_HEADERS_MAX;
+	return p->header_count <= STOMP_HEADERS_MAX && (p->body || p->len == 0);
 }
 
 int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publication *p)
@@ -47,7 +30,7 @@ int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publicati
 	struct published *message;
 	int err;
 
-	if (!p->destination || !has_names(p) ||
+	if (!p->destination || !hooks_publication_is_sound(p) ||
 	    !broker_destination_is_valid(b->topics, bytes_of(p->destination)))
 		return -EINVAL;
 	message = published_from(&scratch, p);
@@ -309,177 +292,30 @@ static struct sockjs_publication with_variables(const struct sockjs_broker *b,
 	return view;
 }
 
-enum stomp_error hooks_handle(
-    struct sockjs_client *c, const struct handler *h, const struct published *p)
+int hooks_handle(struct sockjs_client *c, const struct handler *h, const struct published *p)
 {
 	struct variables v;
 	struct sockjs_publication view = with_variables(c->part->broker, h, p, &v);
 
-	return hooks_verdict(h->fn(c, &view, h->arg));
+	return h->fn(c, &view, h->arg);
 }
 
-enum stomp_error hooks_answer(struct sockjs_client *c, const struct handler *h,
-    const struct published *p, struct published **answer)
+int hooks_answer(struct sockjs_client *c, const struct handler *h, const struct published *p,
+    struct published **answer)
 {
 	struct variables v;
 	struct sockjs_publication view = with_variables(c->part->broker, h, p, &v), said = { 0 };
-	enum stomp_error err = hooks_verdict(h->answer(c, &view, &said, h->arg));
+	int status = h->answer(c, &view, &said, h->arg);
 
-	if (err != STOMP_OK)
-		return err;
+	if (status != 0)
+		return status;
 	said.destination = p->base.destination.p;
 	*answer = published_from(&c->part->scratch, &said);
-	return *answer ? STOMP_OK : STOMP_E_INTERNAL;
+	return *answer ? 0 : -ENOMEM;
 }
 
 void hooks_forget_handlers(struct sockjs_broker *b)
 {
 	while (!list_empty(&b->handlers))
 		handler_free(container_of(list_first(&b->handlers), struct handler, node));
-}
-
-/* --- clients ---------------------------------------------------------------------------- */
-
-void sockjs_broker_each_client(
-    struct sockjs_broker *b, void (*fn)(struct sockjs_client *c, void *arg), void *arg)
-{
-	struct pubsub_part *part = pubsub_here(b);
-	struct list *pos, *next;
-
-	if (!part)
-		return;
-	list_foreach_safe (pos, next, &part->clients)
-		fn(container_of(pos, struct sockjs_client, node), arg);
-}
-
-void sockjs_broker_each_of_user(struct sockjs_broker *b, const char *user,
-    void (*fn)(struct sockjs_client *c, void *arg), void *arg)
-{
-	struct pubsub_part *part = pubsub_here(b);
-	struct list *pos, *next;
-
-	if (!part)
-		return;
-	list_foreach_safe (pos, next, &part->clients) {
-		struct sockjs_client *c = container_of(pos, struct sockjs_client, node);
-
-		if (strcmp(c->who->name, user) == 0)
-			fn(c, arg);
-	}
-}
-
-struct sockjs_session *sockjs_client_session(const struct sockjs_client *c)
-{
-	return c->session;
-}
-
-const char *sockjs_client_name(const struct sockjs_client *c, char *out)
-{
-	struct bytes name = c->member ? broker_member_session(c->member) : (struct bytes){ 0 };
-
-	bytes_put(out, name);
-	out[name.n] = '\0';
-	return out;
-}
-
-const char *sockjs_client_user(const struct sockjs_client *c)
-{
-	return c->who->name;
-}
-
-int sockjs_client_has_role(const struct sockjs_client *c, const char *role)
-{
-	return identity_has_role(c->who, role);
-}
-
-int sockjs_client_set_user(struct sockjs_client *c, const char *user)
-{
-	struct identity *who;
-
-	if (!c->is_deciding)
-		return -EBUSY;
-	if (!user || strlen(user) > 256)
-		return -EINVAL;
-	who = identity_new(
-	    user, (const char *const *)c->who->roles, c->who->claims, c->who->expires_at);
-	if (!who)
-		return -ENOMEM;
-	identity_unref(c->who);
-	c->who = who;
-	return 0;
-}
-
-void sockjs_client_disconnect(struct sockjs_client *c, const char *sentence)
-{
-	client_fail(c, STOMP_E_DISCONNECTED, sentence);
-}
-
-/* --- attributes ------------------------------------------------------------------------- */
-
-struct attribute {
-	struct list node;
-	char *name, *value;
-};
-
-static void attribute_free(struct attribute *a)
-{
-	list_remove(&a->node);
-	mem_free(a->name);
-	mem_free(a->value);
-	mem_free(a);
-}
-
-static struct attribute *find_attribute(const struct sockjs_client *c, const char *name)
-{
-	struct list *pos;
-
-	if (!c->extra)
-		return NULL;
-	list_foreach (pos, &c->extra->attributes) {
-		struct attribute *a = container_of(pos, struct attribute, node);
-
-		if (strcmp(a->name, name) == 0)
-			return a;
-	}
-	return NULL;
-}
-
-static int add_attribute(struct sockjs_client *c, const char *name, const char *value)
-{
-	struct client_extra *e = client_extra(c);
-	struct attribute *a = e ? mem_zalloc(sizeof(*a)) : NULL;
-
-	if (!a)
-		return -ENOMEM;
-	list_append(&e->attributes, &a->node);
-	a->name = mem_strdup(name);
-	a->value = mem_strdup(value);
-	if (a->name && a->value)
-		return 0;
-	attribute_free(a);
-	return -ENOMEM;
-}
-
-int sockjs_client_set(struct sockjs_client *c, const char *name, const char *value)
-{
-	struct attribute *before = find_attribute(c, name);
-	int err = value ? add_attribute(c, name, value) : 0;
-
-	if (err == 0 && before)
-		attribute_free(before);
-	return err;
-}
-
-const char *sockjs_client_get(const struct sockjs_client *c, const char *name)
-{
-	const struct attribute *a = find_attribute(c, name);
-
-	return a ? a->value : NULL;
-}
-
-void hooks_forget_attributes(struct sockjs_client *c)
-{
-	while (c->extra && !list_empty(&c->extra->attributes))
-		attribute_free(
-		    container_of(list_first(&c->extra->attributes), struct attribute, node));
 }

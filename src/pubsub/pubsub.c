@@ -257,8 +257,8 @@ static int make_parts(
 		part->broker = b;
 		part->topics = broker_part(b->topics, i);
 		map_init(&part->labels, label_key, NULL);
-		map_init(&part->client_ids, connect_client_id_key, NULL);
-		map_init(&part->arriving, connect_arrival_key, NULL);
+		map_init(&part->client_ids, takeover_client_id_key, NULL);
+		map_init(&part->arriving, takeover_arrival_key, NULL);
 		list_init(&part->clients);
 		list_init(&part->commits);
 		list_init(&part->waiting);

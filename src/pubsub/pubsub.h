@@ -8,7 +8,9 @@
  *	pubsub.c       life of a broker: from its options to its parts, one in each reactor
  *	engine.c       how the broker goes from reactor to reactor
  *	client.c       one STOMP client: its session, its frames, its time
- *	connect.c      who it is: handshake, CONNECT, token, takeover
+ *	connect.c      how it comes in, and leaves
+ *	credentials.c  who it is: tokens, logins, headers of proxies
+ *	takeover.c     the session that it takes over
  *	frames.c       what its frames do
  *	transactions.c and which of them wait for a COMMIT
  *	pace.c         who publishes faster than others deliver
@@ -19,7 +21,9 @@
  *	commands.c     what it is asked from outside: command_publish.c, command_history.c,
  *	               command_users.c
  *	user_meter.c   what a user sends, with all its sessions
- *	hooks.c        applications in C: handlers, interceptors, events, subscriptions from inside
+ *	hooks.c        applications in C: handlers of destinations, subscriptions from inside
+ *	client_api.c   what they know of a client, and say of it
+ *	held.c         a frame that waits for their word
  */
 #ifndef PUBSUB_PUBSUB_H
 #define PUBSUB_PUBSUB_H
@@ -232,9 +236,30 @@ bool label_has(const struct label *l, unsigned flag);
 /* There is room again: what was conflated goes out. */
 void fan_go_on(struct sockjs_client *c);
 
+/* --- what applications decide ------------------------------------------------------------- */
+
+/* What they are asked. */
+enum ask {
+	ASK_NOTHING,
+	ASK_AUTHENTICATE,
+	ASK_CONNECT,
+	ASK_INCOMING,
+	ASK_HANDLER,
+	ASK_SUBSCRIBE,
+	ASK_ANSWER,
+};
+
+/* And what they say, at once or later. */
+struct decision {
+	int status;                               /* 0, or negative: a refusal, */
+	const char *sentence;                     /* for people; or NULL */
+	const struct sockjs_publication *instead; /* of what was sent; or NULL */
+};
+
 /* --- clients ---------------------------------------------------------------------------- */
 
 struct transaction;
+struct held_frame;
 
 struct sockjs_client {
 	struct stomp_conn conn;
@@ -249,9 +274,15 @@ struct sockjs_client {
 	bool is_full;        /* it reads more slowly than others write */
 	bool is_connected;   /* and was announced */
 	bool goes_on;        /* a call to go on is under way */
-	bool is_deciding;    /* the application is asked who it is */
+	bool is_known;       /* to the application, which is to hear that it is gone */
+	bool is_deciding;    /* the application may say who it is, now */
+	bool is_vouched;     /* and has said so */
 	bool must_wait;      /* it has published more than others can deliver */
 	uint8_t token_error; /* of a token in the handshake: why it is not good */
+	uint8_t asked;       /* enum ask: what the application decides later; its frames wait */
+	uint16_t end_code;   /* with which it has ended, */
+	const char *end_reason;
+	void *data; /* the application's */
 };
 
 /* What few clients need. */
@@ -270,6 +301,8 @@ struct client_extra {
 	struct quota_row *quota;        /* of its user */
 	struct user_meter *meter;       /* likewise */
 	uint64_t held_until;            /* it has sent too much: clock_now() */
+	struct held_frame *held;        /* that the application decides about; or NULL */
+	uint64_t decided_at;            /* until when one was, clock_now(); 0: none */
 	size_t transaction_octets;
 	unsigned transaction_count;
 };
@@ -281,25 +314,62 @@ void client_write(struct sockjs_client *c, const char *p, size_t n);
 void client_fail(struct sockjs_client *c, enum stomp_error why, const char *sentence);
 /* Looks at what it has sent meanwhile, as far as there is time. */
 void client_go_on(struct sockjs_client *c);
+/* The same in one of the next turns: for whoever may be called from within a frame. */
+void client_settle(struct sockjs_client *c);
 /* It has sent a message; may hold it back. */
 void client_charge(struct sockjs_client *c, size_t n);
 /* Sets its timer anew. */
 void client_arm(struct sockjs_client *c);
-void client_free(struct sockjs_client *c);
+/* Whether its identity is over. */
+bool client_is_expired(const struct sockjs_client *c);
+void client_free(struct sockjs_broker *b, struct sockjs_client *c);
 /* pubsub.c */
 void pubsub_metrics(struct sockjs_metrics *m, void *broker);
 
 /* connect.c */
-struct bytes connect_client_id_key(const struct map_node *node);
-struct bytes connect_arrival_key(const struct map_node *node);
 int connect_handshake(struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
 void connect_begin(struct sockjs_client *c, const struct stomp_frame *f);
+/* It is this one, whose reference goes over; the rest of its CONNECT follows. */
+void connect_as(struct sockjs_client *c, struct identity *who, struct published *connect);
+/* Nothing is in its way any more. What it has sent behind its CONNECT is looked at later, unless
+ * this is called from within its message. */
+void connect_welcome(struct sockjs_client *c);
+/* The application has said what it thinks of its CONNECT: authenticate, and connect. */
+void connect_authenticated(struct sockjs_client *c, const struct stomp_frame *f,
+    struct published *connect, const struct decision *d);
+void connect_decided(
+    struct sockjs_client *c, const struct published *connect, const struct decision *d);
 void connect_leave(struct sockjs_client *c);
-enum stomp_error connect_refresh(struct sockjs_client *c, struct bytes token, const char **why);
+
+/* credentials.c */
+/* 0, or the HTTP status of a refusal. */
+int credentials_of_handshake(
+    struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c);
+/* Whether its address has failed too often: then it is refused. */
+bool credentials_are_too_many(struct sockjs_client *c);
+/* Who it is by its CONNECT: connect_as() follows, or a refusal, from within this or later. */
+void credentials_check(
+    struct sockjs_client *c, const struct stomp_frame *f, struct published *connect);
+/* Refuses its CONNECT; a failure is noted. */
+void credentials_refuse(struct sockjs_client *c, enum stomp_error err, const char *why);
+/* A new token for the one that is about to end: of the same user. */
+enum stomp_error credentials_refresh(struct sockjs_client *c, struct bytes token, const char **why);
+
+/* takeover.c */
+struct bytes takeover_client_id_key(const struct map_node *node);
+struct bytes takeover_arrival_key(const struct map_node *node);
+/* Others of its user with this client-id end, wherever they are; then it is this client's, and
+ * connect_welcome() follows. 0 or -ENOMEM. */
+int takeover_begin(struct sockjs_client *c, struct bytes id);
+void takeover_forget(struct sockjs_client *c);
 
 /* frames.c */
 enum stomp_error frames_take(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why);
+/* What the application was asked (but for CONNECT) is decided: goes on as frames_take(). `p`: what
+ * was held with the frame. */
+enum stomp_error frames_decided(struct sockjs_client *c, enum ask what, const struct stomp_frame *f,
+    struct published *p, const struct decision *d, const char **why);
 void frames_forget(struct sockjs_client *c);
 
 /* pace.c: octets of messages under way; pace_end() in any thread */
@@ -361,14 +431,33 @@ void recover_forget(struct gate *g);
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);
 struct handler *hooks_answerer(const struct sockjs_broker *b, struct bytes destination);
-enum stomp_error hooks_handle(
-    struct sockjs_client *c, const struct handler *h, const struct published *p);
-/* What a subscriber is told; a reference. */
-enum stomp_error hooks_answer(struct sockjs_client *c, const struct handler *h,
-    const struct published *p, struct published **answer);
+/* Calls one; gives what it has returned. */
+int hooks_handle(struct sockjs_client *c, const struct handler *h, const struct published *p);
+/* Likewise; with 0, what a subscriber is told is in *answer, a reference. */
+int hooks_answer(struct sockjs_client *c, const struct handler *h, const struct published *p,
+    struct published **answer);
+/* The headers have names and values, and there are not too many; the body is there. */
+bool hooks_publication_is_sound(const struct sockjs_publication *p);
 void hooks_forget_insiders(struct pubsub_part *part);
 void hooks_forget_handlers(struct sockjs_broker *b);
-enum stomp_error hooks_verdict(int status);
-void hooks_forget_attributes(struct sockjs_client *c);
+
+/* client_api.c */
+void client_forget_attributes(struct sockjs_client *c);
+
+/* held.c */
+/* Of a frame: its headers as strings, and a reference to `message` (may be NULL). `f` may be NULL.
+ * NULL when memory is out. */
+struct held_frame *held_new(const struct stomp_frame *f, struct published *message);
+void held_drop(struct held_frame *h);
+/* Those headers, as applications see them. */
+struct sockjs_publication held_view(const struct held_frame *h);
+/* The application has said SOCKJS_LATER: keeps it (NULL: there was no memory for it), and nothing
+ * else of the client is looked at until it is decided. STOMP_PENDING, or why not. */
+enum stomp_error held_keep(struct sockjs_client *c, enum ask what, struct held_frame *h);
+/* It will not be decided any more. */
+void held_forget(struct sockjs_client *c);
+size_t held_octets(const struct sockjs_client *c);
+/* What a decision is to the client; of a refusal, *why is its sentence. */
+enum stomp_error decision_verdict(const struct decision *d, const char **why);
 
 #endif

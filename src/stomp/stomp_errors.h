@@ -37,7 +37,8 @@
 	X(UNSUPPORTED, 4638, "Not supported", "unsupported")                                       \
 	X(LIMIT, 4640, "Limit reached", "limit")                                                   \
 	X(BUSY, 4641, "Busy", "busy")                                                              \
-	X(INTERNAL, 4642, "Internal error", "internal")
+	X(INTERNAL, 4642, "Internal error", "internal")                                            \
+	X(BACKEND, 4643, "Backend failed", "backend")
 
 /* STOMP_OK is none of them. */
 enum stomp_error {

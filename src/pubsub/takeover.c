@@ -1,0 +1,143 @@
+/*
+ * pubsub/takeover.c - one session for each client-id: a page that reconnects before its old
+ * connection is known to be dead ends that one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+struct bytes takeover_client_id_key(const struct map_node *node)
+{
+	const struct client_extra *e = container_of(node, struct client_extra, by_client_id);
+
+	return (struct bytes){ e->client_id, e->client_id_len };
+}
+
+/* "user", NUL, "client-id": nobody can name another's. */
+static char *key_of(const struct sockjs_client *c, struct bytes id, size_t *len)
+{
+	size_t n = strlen(c->who->name) + 1;
+	char *key = mem_alloc(n + id.n);
+
+	if (!key)
+		return NULL;
+	memcpy(key, c->who->name, n);
+	bytes_put(key + n, id);
+	*len = n + id.n;
+	return key;
+}
+
+struct bytes takeover_arrival_key(const struct map_node *node)
+{
+	const struct client_extra *e = container_of(node, struct client_extra, by_arrival);
+
+	return (struct bytes){ (const char *)&e->arrival, sizeof(e->arrival) };
+}
+
+struct takeover {
+	struct sockjs_broker *broker;
+	struct sockjs_ref *ref; /* the new one's session, */
+	uint64_t arrival;       /* and its number */
+	char *key;
+	size_t len;
+};
+
+/* The new one is here, if it still is; then the key is its own. */
+static void arrive(struct pubsub_part *part, const struct takeover *t)
+{
+	struct bytes number = { (const char *)&t->arrival, sizeof(t->arrival) };
+	struct map_node *node = map_find(&part->arriving, number);
+	struct client_extra *e;
+
+	if (!node)
+		return;
+	e = container_of(node, struct client_extra, by_arrival);
+	map_remove(&part->arriving, node);
+	e->is_arriving = false;
+	e->has_client_id = map_insert(&part->client_ids, &e->by_client_id) == 0;
+	if (!e->has_client_id)
+		client_fail(e->client, STOMP_E_INTERNAL, "Out of memory.");
+}
+
+/* In every reactor, and in all of them in one order, so that the last one is left, whoever came
+ * when. */
+static void run_takeover(void *arg)
+{
+	const struct takeover *t = arg;
+	struct pubsub_part *part = pubsub_here(t->broker);
+	struct map_node *node = map_find(&part->client_ids, (struct bytes){ t->key, t->len });
+
+	if (node)
+		client_fail(container_of(node, struct client_extra, by_client_id)->client,
+		    STOMP_E_REPLACED, "Another connection has the same client-id.");
+	arrive(part, t);
+}
+
+/* Its predecessor is gone, and is not counted among the sessions of its user any more. */
+static void on_taken_over(struct sockjs_session *s, void *arg)
+{
+	struct sockjs_client *c = s ? sockjs_user(s) : NULL;
+
+	(void)arg;
+	if (!c || c->conn.state != STOMP_CONN_DECIDING)
+		return;
+	connect_welcome(c);
+	client_go_on(c);
+}
+
+static void takeover_done(void *arg)
+{
+	const struct takeover *t = arg;
+
+	(void)sockjs_ref_call(t->ref, on_taken_over, NULL);
+	sockjs_ref_free(t->ref);
+	mem_free(t->key);
+}
+
+static int prepare_takeover(struct sockjs_client *c, struct takeover *t, struct bytes id)
+{
+	struct client_extra *e = client_extra(c);
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	t->key = key_of(c, id, &t->len);
+	t->ref = sockjs_session_ref(c->session);
+	e->client_id = key_of(c, id, &e->client_id_len);
+	if (!t->key || !t->ref || !e->client_id)
+		return -ENOMEM;
+	e->arrival = t->arrival;
+	err = map_insert(&c->part->arriving, &e->by_arrival);
+	e->is_arriving = err == 0;
+	return err;
+}
+
+int takeover_begin(struct sockjs_client *c, struct bytes id)
+{
+	struct sockjs_broker *b = c->part->broker;
+	struct takeover t = { b, NULL, sockjs_id(c->session), NULL, 0 };
+	int err = prepare_takeover(c, &t, id);
+
+	if (err == 0)
+		err = sockjs_reactor_spread(
+		    b->server, 0, NULL, run_takeover, takeover_done, &t, sizeof(t));
+	if (err < 0) {
+		sockjs_ref_free(t.ref);
+		mem_free(t.key);
+	}
+	return err;
+}
+
+void takeover_forget(struct sockjs_client *c)
+{
+	struct client_extra *e = c->extra;
+
+	if (e && e->has_client_id)
+		map_remove(&c->part->client_ids, &e->by_client_id);
+	if (e && e->is_arriving)
+		map_remove(&c->part->arriving, &e->by_arrival);
+	if (e)
+		e->has_client_id = e->is_arriving = false;
+}
