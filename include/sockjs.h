@@ -585,6 +585,9 @@ typedef int (*sockjs_answer_fn)(struct sockjs_client *from, const struct sockjs_
 SOCKJS_API int sockjs_broker_answer(
     struct sockjs_broker *b, const char *pattern, sockjs_answer_fn fn, void *arg);
 
+/* Whether a handler or an answerer has this destination. */
+SOCKJS_API int sockjs_broker_is_handled(const struct sockjs_broker *b, const char *destination);
+
 /* The clients that are connected in this reactor: fn(c, arg) for each; it may not close any. */
 SOCKJS_API void sockjs_broker_each_client(
     struct sockjs_broker *b, void (*fn)(struct sockjs_client *c, void *arg), void *arg);

@@ -12,6 +12,7 @@
 #include "apps/apps.h"
 #include "base/mem.h"
 #include "server/options.h"
+#include "webhook/stomp_hooks.h"
 
 /* --- the endpoint's options --------------------------------------------------------------------
  */
@@ -73,14 +74,27 @@ static int complete(struct sockjs_options *o, char *why, size_t why_size)
 /* --- the application
  * ------------------------------------------------------------------------------ */
 
+/* A program with the library may say by itself who its clients are; here only a backend can. */
+static int check_people(const struct sockjs_options *o, char *why, size_t why_size)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (s->anonymous || s->users || s->tokens || s->user_header || o->hooks.url)
+		return 0;
+	snprintf(why, why_size,
+	    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens, "
+	    "stomp.user_header and hooks.url are null");
+	return -EINVAL;
+}
+
 /* With its own options alone, as any program makes it. */
 static int make_broker(struct sockjs_broker **b, struct sockjs_server *server,
     const struct sockjs_options *options, char *why, size_t why_size)
 {
 	struct sockjs_options own;
-	int err = options_init(&own);
+	int err = check_people(options, why, why_size);
 
-	if (err < 0)
+	if (err < 0 || (err = options_init(&own)) < 0)
 		return err;
 	err = options_overlay(&own, options, OPTION_STOMP);
 	if (err == 0)
@@ -117,6 +131,22 @@ static int check(
 	return err;
 }
 
+/* A backend is asked about its clients. */
+static int hook(void *state, struct webhook *webhook, const struct sockjs_options *options,
+    void **hooked, char *why, size_t why_size)
+{
+	struct stomp_hooks *h = NULL;
+	int err = stomp_hooks_new(&h, state, webhook, options, why, why_size);
+
+	*hooked = h;
+	return err;
+}
+
+static void unhook(void *hooked)
+{
+	stomp_hooks_free(hooked);
+}
+
 static void stop(void *state)
 {
 	sockjs_broker_free(state);
@@ -129,5 +159,8 @@ const struct app stomp_app = {
 	.start = start,
 	.check = check,
 	.stop = stop,
+	.asks = STOMP_HOOKS_EVENTS,
+	.hook = hook,
+	.unhook = unhook,
 	.scopes = 1u << OPTION_STOMP,
 };

@@ -269,15 +269,27 @@ void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 
 /* --- out -------------------------------------------------------------------------------- */
 
-void connect_leave(struct sockjs_client *c)
+/* It still has its name. */
+static void announce_end(struct sockjs_client *c)
 {
 	struct sockjs_broker *b = c->part->broker;
+
+	c->part->counters.clients--;
+	list_remove(&c->node);
+	if (b->hooks.disconnected)
+		b->hooks.disconnected(c, b->hooks_arg);
+}
+
+void connect_leave(struct sockjs_client *c)
+{
 	bool was_connected = c->is_connected;
 
 	c->is_connected = false;
 	held_forget(c);
 	frames_forget(c);
 	pace_forget(c);
+	if (was_connected)
+		announce_end(c);
 	if (c->member)
 		broker_leave(c->member);
 	c->member = NULL;
@@ -288,10 +300,4 @@ void connect_leave(struct sockjs_client *c)
 		user_meter_close(c->extra->meter);
 		c->extra->meter = NULL;
 	}
-	if (!was_connected)
-		return;
-	c->part->counters.clients--;
-	list_remove(&c->node);
-	if (b->hooks.disconnected)
-		b->hooks.disconnected(c, b->hooks_arg);
 }

@@ -255,6 +255,11 @@ struct handler *hooks_answerer(const struct sockjs_broker *b, struct bytes desti
 	return find_handler(b, destination, true);
 }
 
+int sockjs_broker_is_handled(const struct sockjs_broker *b, const char *destination)
+{
+	return hooks_handler(b, bytes_of(destination)) || hooks_answerer(b, bytes_of(destination));
+}
+
 /* --- calling them ------------------------------------------------------------------------ */
 
 /* What stands for the variables of a pattern, as strings. */

@@ -646,10 +646,6 @@ static int check_stomp_users(struct sockjs_options *o)
 		return fail(o, -EINVAL,
 		    "stomp.token_query: means nothing without stomp.tokens, which says what "
 		    "a token must be");
-	if (!s->anonymous && !s->users && !s->tokens && !s->user_header)
-		return fail(o, -EINVAL,
-		    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens "
-		    "and stomp.user_header are null");
 	return 0;
 }
 

@@ -14,8 +14,9 @@ struct guard;
 struct guest;
 
 /* Around `inner`, whose state is `app`, and which itself asks the backend about the events of a set
- * (1 << event); if connect is among them, the guard only keeps the webhook. What it needs of the endpoint's options is copied. 0, or
- * -errno and a sentence that begins with the name of the option to blame. */
+ * (1 << event); if connect is among them, the guard only keeps the webhook. What it needs of the
+ * endpoint's options is copied. 0, or -errno and a sentence that begins with the name of the option
+ * to blame. */
 int guard_new(struct guard **out, struct sockjs_options *options,
     const struct sockjs_callbacks *inner, void *app, unsigned asked_within, char *why,
     size_t why_size);

@@ -20,8 +20,9 @@
 #include "net/resolver.h"
 
 #define IDLE_EASY_MAX 64 /* handles kept for the next calls */
-#define IDLE_SECONDS  4L /* a connection is not used again after it: servers close theirs after 5  \
-	                  */
+#define IDLE_SECONDS                                                                               \
+	4L /* a connection is not used again after it: servers close theirs after 5                \
+	    */
 #define LIFE_SECONDS    60L /* nor after this one, so that a name may move */
 #define HOSTS_FILE_TTL  60  /* seconds */
 #define TTL_LEAST       1   /* seconds: else each call would ask */

@@ -61,8 +61,7 @@ static json_t *event_of_publication(const struct asker *a, const struct sockjs_p
 	e = event_with_text(e, "destination", p->destination);
 	e = event_with(e, "headers", stomp_json_headers(p));
 	if (p->variable_count)
-		e = event_with(
-		    e, "variables", stomp_json_pairs(p->variables, p->variable_count));
+		e = event_with(e, "variables", stomp_json_pairs(p->variables, p->variable_count));
 	return e;
 }
 
@@ -73,8 +72,7 @@ static json_t *event_of_send(const struct asker *a, const struct sockjs_publicat
 }
 
 /* SOCKJS_LATER, or why it could not be asked. */
-static int ask(
-    struct asker *a, enum webhook_event event, json_t *e, webhook_answered_fn answered)
+static int ask(struct asker *a, enum webhook_event event, json_t *e, webhook_answered_fn answered)
 {
 	return webhook_ask(a->hooks->webhook, &a->call, event, e, answered) < 0 ? -ENOMEM
 	                                                                        : SOCKJS_LATER;
@@ -93,11 +91,10 @@ static void refuse(struct asker *a, const struct webhook_answer *answer)
 	int status = -EHOSTUNREACH;
 
 	if (answer->verdict == WEBHOOK_NO)
-		status = answer->status == 404 ? -ENOENT
+		status = answer->status == 404                            ? -ENOENT
 		         : answer->status == 401 || answer->status == 403 ? -EACCES
 		                                                          : -EPERM;
-	sockjs_client_refuse(
-	    a->client, status, answer->verdict == WEBHOOK_NO ? answer->why : NULL);
+	sockjs_client_refuse(a->client, status, answer->verdict == WEBHOOK_NO ? answer->why : NULL);
 }
 
 static void complain(const struct asker *a, const char *what)
@@ -140,7 +137,8 @@ static int identify(struct asker *a, const json_t *answer)
 
 	if (!json_object_get(answer, "user"))
 		return 0;
-	if (!who.user || !stomp_json_roles(json_object_get(answer, "roles"), roles, &who.role_count))
+	if (!who.user ||
+	    !stomp_json_roles(json_object_get(answer, "roles"), roles, &who.role_count))
 		return -EINVAL;
 	if (claims && !(text = json_dumps(claims, JSON_COMPACT | JSON_ENCODE_ANY)))
 		return -ENOMEM;
@@ -214,7 +212,8 @@ static int on_handshake(struct sockjs_handshake *h, struct sockjs_client *c, voi
 	return 0;
 }
 
-/* --- SUBSCRIBE ----------------------------------------------------------------------------------- */
+/* --- SUBSCRIBE -----------------------------------------------------------------------------------
+ */
 
 /* Decides without more. */
 static void on_plain_answer(struct webhook_call *call, const struct webhook_answer *answer)
@@ -264,7 +263,8 @@ static int on_answerer(struct sockjs_client *c, const struct sockjs_publication 
 	return ask(a, WEBHOOK_SUBSCRIBE, event_of_publication(a, p), on_reply);
 }
 
-/* --- SEND ------------------------------------------------------------------------------------------ */
+/* --- SEND
+ * ------------------------------------------------------------------------------------------ */
 
 /* The member `message`, or what the client has sent. */
 static void on_publish_answer(struct webhook_call *call, const struct webhook_answer *answer)
@@ -350,7 +350,8 @@ static int on_handler(struct sockjs_client *c, const struct sockjs_publication *
 	return ask(a, WEBHOOK_MESSAGE, event_of_send(a, p), on_message_answer);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------ */
 
 /* It outlives its client. */
 struct farewell {
@@ -390,7 +391,9 @@ static void on_gone(struct sockjs_client *c, void *arg)
 	asker_free(a);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void set_hooks(struct stomp_hooks *h)
 {

@@ -22,7 +22,8 @@ struct stomp_json_message {
 	char *octets;
 };
 
-/* False: it is none, or memory is out. NULL is an empty one. stomp_json_free() follows in any case. */
+/* False: it is none, or memory is out. NULL is an empty one. stomp_json_free() follows in any case.
+ */
 bool stomp_json_read(struct stomp_json_message *m, const json_t *json);
 void stomp_json_free(struct stomp_json_message *m);
 

@@ -449,6 +449,8 @@ await suite.test('wrong configurations are named', async () => {
 		[{ application: 'hooks', hooks: { url: 'ftp://x/' } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://a:b@x/' } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://x:99999/' } }, /hooks\.url: /],
+		[{ application: 'stomp', stomp: { access: 'open', anonymous: false } }, /endpoints\[0\]\.stomp\.anonymous: false, but nobody can be anybody/],
+		[{ application: 'stomp', stomp: { access: 'open' }, hooks: { url: 'http://x/', destinations: ['app'] } }, /hooks\.destinations\[0\]/],
 		[{ application: 'echo', hooks: { secret: SECRET } }, /hooks\.url: missing/],
 		[{ application: 'echo', hooks: { url: 'http://x/', events: ['subscribe'] } }, /hooks\.events: "subscribe" is not of this application/],
 		[{ application: 'echo', hooks: { url: 'http://x/', events: ['message'] } }, /hooks\.events: "message" is not of this application/],

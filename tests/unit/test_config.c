@@ -351,9 +351,6 @@ static const struct {
 	    "follow)" },
 	{ STOMP("\"anonymous\":null"),
 	    "f.json: endpoints[0].stomp.anonymous: null is not a truth value; allowed: true, false" },
-	{ STOMP("\"anonymous\":false"),
-	    "f.json: endpoints[0].stomp.anonymous: false, but nobody can be anybody: stomp.users, "
-	    "stomp.tokens and stomp.user_header are null" },
 	{ STOMP("\"token_query\":\"token\",\"tokens\":null"),
 	    "f.json: endpoints[0].stomp.token_query: means nothing without stomp.tokens, which says what a "
 	    "token must be" },

@@ -647,27 +647,6 @@ START_TEST(a_parameter_for_tokens_needs_tokens)
 }
 END_TEST
 
-START_TEST(who_must_say_who_he_is_must_have_a_way_to)
-{
-	static const char *const ways[][2] = { { "stomp.users", "[]" }, { "stomp.tokens", "{}" },
-		{ "stomp.user_header", "X-User" } };
-	struct sockjs_options *o = sockjs_options_new();
-
-	sockjs_options_set(o, "stomp.anonymous", "false");
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
-		ck_assert_int_eq(options_check(o, OPTION_STOMP), -EINVAL);
-		ck_assert_str_eq(sockjs_options_error(o),
-		    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens "
-		    "and "
-		    "stomp.user_header are null");
-		sockjs_options_set(o, ways[i][0], ways[i][1]);
-		ck_assert_int_eq(options_check(o, OPTION_STOMP), 0);
-		sockjs_options_set(o, ways[i][0], NULL);
-	}
-	sockjs_options_free(o);
-}
-END_TEST
-
 /* --- out of memory: every allocation fails once ----------------------------------------------- */
 
 START_TEST(no_memory_for_a_new_set_leaks_nothing)
@@ -790,7 +769,6 @@ int main(void)
 	tcase_add_test(tc, a_certificate_and_its_key_come_together);
 	tcase_add_test(tc, a_line_must_fit_into_a_head);
 	tcase_add_test(tc, a_parameter_for_tokens_needs_tokens);
-	tcase_add_test(tc, who_must_say_who_he_is_must_have_a_way_to);
 	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_copy_leaks_nothing);
 	tcase_add_test(tc, no_memory_for_a_value_keeps_the_old_one);
