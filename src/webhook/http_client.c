@@ -210,19 +210,11 @@ static void fail(struct http_call *call, int err, const char *why, bool may_have
 	finish(call, &outcome);
 }
 
-static bool has_left(CURL *easy)
-{
-	long sent = 0;
-
-	curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
-	return sent > 0;
-}
-
 static void on_deadline(struct timer *t)
 {
 	struct http_call *call = container_of(t, struct http_call, timer);
 
-	fail(call, -ETIMEDOUT, "no answer in time", call->easy && has_left(call->easy));
+	fail(call, -ETIMEDOUT, "no answer in time", call->sendings > 0);
 }
 
 static bool is_too_long(const struct http_call *call)
@@ -232,7 +224,7 @@ static bool is_too_long(const struct http_call *call)
 
 static void on_result(struct http_call *call, CURLcode result)
 {
-	struct http_outcome outcome = { .may_have_come = has_left(call->easy) };
+	struct http_outcome outcome = { .may_have_come = call->sendings > 0 };
 	long status = 0;
 
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -244,7 +236,8 @@ static void on_result(struct http_call *call, CURLcode result)
 		outcome.why = is_too_long(call) ? "the answer is too long" : "out of memory";
 	} else {
 		outcome.err = result == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -EPIPE;
-		outcome.why = curl_easy_strerror(result);
+		outcome.why = result == CURLE_ABORTED_BY_CALLBACK ? "the connection broke"
+		                                                  : curl_easy_strerror(result);
 	}
 	finish(call, &outcome);
 }
@@ -388,6 +381,17 @@ static size_t on_answer(char *p, size_t one, size_t n, void *arg)
 	return buf_add(&call->answer, p, n) < 0 || is_too_long(call) ? 0 : n;
 }
 
+/* libcurl is about to send it; again, if a kept connection has broken before an answer came, and
+ * the other side may have read it by then. */
+static int on_sending(void *arg, char *to, char *from, int to_port, int from_port)
+{
+	struct http_call *call = arg;
+
+	(void)to, (void)from, (void)to_port, (void)from_port;
+	call->sendings++;
+	return call->is_once && call->sendings > 1 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 #define SET(easy, option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
 
 /* What is the same for all calls. */
@@ -403,6 +407,7 @@ static bool prepare(struct http_client *c, CURL *easy)
 	       SET(easy, CURLOPT_MAXLIFETIME_CONN, LIFE_SECONDS) &&
 	       SET(easy, CURLOPT_TCP_NODELAY, 1L) && SET(easy, CURLOPT_WRITEFUNCTION, on_answer) &&
 	       SET(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
+	       SET(easy, CURLOPT_PREREQFUNCTION, on_sending) &&
 	       SET(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) &&
 	       SET(easy, CURLOPT_CLOSESOCKETDATA, c) &&
 	       SET(easy, CURLOPT_SSL_VERIFYPEER, t->verifies ? 1L : 0L) &&
@@ -423,34 +428,13 @@ static CURL *take_easy(struct http_client *c)
 	return NULL;
 }
 
-static size_t on_body(char *to, size_t one, size_t n, void *arg)
-{
-	struct http_call *call = arg;
-	size_t left = call->body.n - call->sent;
-
-	(void)one;
-	n = n < left ? n : left;
-	memcpy(to, call->body.p + call->sent, n);
-	call->sent += n;
-	return n;
-}
-
-/* libcurl sends a request again if the kept connection has broken before an answer, and the other
- * side may have read it by then. What it has no copy of, and cannot rewind, it cannot send again.
- */
-static bool give_body(CURL *easy, struct http_call *call)
-{
-	const char *copy = call->body.n ? call->body.p : "";
-
-	return SET(easy, CURLOPT_POSTFIELDS, call->is_once ? NULL : copy) &&
-	       SET(easy, CURLOPT_READFUNCTION, on_body) && SET(easy, CURLOPT_READDATA, call) &&
-	       SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
-}
-
 static bool address(CURL *easy, struct http_call *call)
 {
 	return SET(easy, CURLOPT_PRIVATE, call) && SET(easy, CURLOPT_WRITEDATA, call) &&
-	       SET(easy, CURLOPT_HTTPHEADER, call->headers) && give_body(easy, call) &&
+	       SET(easy, CURLOPT_HTTPHEADER, call->headers) &&
+	       SET(easy, CURLOPT_POSTFIELDS, call->body.n ? call->body.p : "") &&
+	       SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n) &&
+	       SET(easy, CURLOPT_PREREQDATA, call) &&
 	       SET(easy, CURLOPT_RESOLVE, call->host->line);
 }
 
@@ -540,7 +524,7 @@ void http_call_start(struct http_client *client, struct http_call *call, unsigne
 	call->easy = NULL;
 	call->host = NULL;
 	call->answer = BUF_INIT;
-	call->sent = 0;
+	call->sendings = 0;
 	call->err = 0;
 	timer_init(&call->timer, on_deadline);
 	if (client->waiting_count >= client->target->max_waiting) {

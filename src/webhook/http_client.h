@@ -75,7 +75,7 @@ struct http_call {
 	struct known_host *host;
 	struct timer timer;
 	struct buf answer;
-	size_t sent; /* of the body, if it is once */
+	unsigned sendings; /* times it was sent, or began to be */
 	int err;     /* what it is to be told soon */
 	const char *why;
 };
