@@ -491,9 +491,8 @@ struct sockjs_publication {
  * the client. Those that return an int: 0 lets it be; SOCKJS_LATER lets the client wait for
  * sockjs_client_decide() or sockjs_client_refuse(); anything else refuses, and the client gets an
  * ERROR: -EACCES ("Access denied"), -ENOENT ("No such destination"), -EAGAIN ("Busy"),
- * -EHOSTUNREACH
- * ("Backend failed": whoever was asked does not answer), -ENOMEM ("Internal error"), any other
- * ("Refused by the application"). */
+ * -EHOSTUNREACH ("Backend failed": whoever was asked does not answer), -ENOMEM ("Internal error"),
+ * any other ("Refused by the application"). */
 struct sockjs_broker_hooks {
 	/* The handshake of a session: sockjs_client_set_identity() may say who it is, which holds
 	 * unless its CONNECT brings a login or a token. 0, or an HTTP status from 400 to 599, which

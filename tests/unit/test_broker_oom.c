@@ -24,8 +24,7 @@ static struct sockjs_broker *broker;
 static struct raw_client bystander;
 static atomic_uint asked, gone;
 
-/* --- an application that decides in the next turn ----------------------------------------------
- */
+/* --- an application that decides in the next turn ---------------------------- */
 
 struct question {
 	struct sockjs_client *c;
@@ -124,8 +123,7 @@ static const struct sockjs_broker_hooks hooks = {
 	.gone = on_gone,
 };
 
-/* --- the world
- * ------------------------------------------------------------------------------------ */
+/* --- the world --------------------------------------------------------------- */
 
 static void say(struct raw_client *c, const char *text)
 {
@@ -169,8 +167,7 @@ static void teardown(void)
 	gateway_fini(&gateway);
 }
 
-/* --- the conversation
- * --------------------------------------------------------------------------------- */
+/* --- the conversation -------------------------------------------------------- */
 
 static bool hear(struct raw_client *c, const char *text)
 {
