@@ -207,6 +207,9 @@ struct stomp_options {
 	char *history; /* JSON */
 	uint64_t history_max_bytes;
 	struct string_list conflate;
+	struct string_list presence;
+	uint64_t presence_max_users;
+	uint64_t presence_max_named;
 };
 
 #define OPTIONS_MAX 160 /* rows of the table, at most */
