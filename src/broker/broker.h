@@ -256,7 +256,7 @@ int broker_recall(struct broker_part *part, struct bytes destination,
 /* Whether it is kept of this destination. */
 bool broker_has_presence(const struct broker *b, struct bytes destination);
 /* The member of a subscription to such a destination is present there, by its user's name, as long
- * as the subscription lasts; several of one member are one. Nothing for other subscriptions. 0 or
+ * as the subscription lasts; several of one member are one. 1; 0: no presence is kept there;
  * -ENOMEM. */
 int broker_attend(struct broker_subscription *s);
 /* Nothing is heard of a member: it is present nowhere, until this is false again. 0, or -ENOMEM:

@@ -157,9 +157,8 @@ int broker_attend(struct broker_subscription *s)
 	struct attendance *a;
 	int err = 0;
 
-	assert(!part->busy);
-	if (s->attends || !s->audience ||
-	    !broker_has_presence(part->broker, broker_subscription_pattern(s)))
+	assert(!part->busy && !s->attends);
+	if (!s->audience || !broker_has_presence(part->broker, broker_subscription_pattern(s)))
 		return 0;
 	a = find_or_add(part, s);
 	if (!a)
@@ -169,7 +168,7 @@ int broker_attend(struct broker_subscription *s)
 	s->attends = err == 0;
 	a->count += s->attends;
 	prune(part, a);
-	return err;
+	return err < 0 ? err : 1;
 }
 
 void broker_attend_end(struct broker_subscription *s)
@@ -207,6 +206,14 @@ int broker_set_silent(struct broker_member *m, bool is_silent)
 
 /* --- of which destinations ---------------------------------------------------------------- */
 
+/* Nobody is told who is told. */
+static bool is_said_there(struct bytes destination)
+{
+	struct bytes prefix = BYTES(BROKER_PRESENCE "/");
+
+	return destination.n >= prefix.n && memcmp(destination.p, prefix.p, prefix.n) == 0;
+}
+
 static bool is_kept(const struct broker *b, struct bytes destination)
 {
 	for (size_t i = 0; i < b->limits.presence_count; i++)
@@ -221,7 +228,7 @@ bool broker_has_presence(const struct broker *b, struct bytes destination)
 	char text[PRESENCE_NAME_MAX];
 
 	return b->limits.presence_count > 0 && !broker_name_is_private(destination) &&
-	       !broker_is_queue(b, destination) &&
+	       !broker_is_queue(b, destination) && !is_said_there(destination) &&
 	       broker_name_is_destination(destination, b->separator) && is_kept(b, destination) &&
 	       broker_name_is_destination(broker_presence_name(destination, text), b->separator);
 }

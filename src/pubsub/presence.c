@@ -118,13 +118,13 @@ enum stomp_error presence_subscribe(struct sockjs_client *c, struct subscription
 
 int presence_attend(struct sockjs_client *c, struct subscription *s)
 {
-	int err = broker_attend(s->topic);
+	int attends = broker_attend(s->topic);
 
-	if (err < 0 || c->attends)
-		return err;
-	c->attends = true;
-	client_arm(c);
-	return 0;
+	if (attends == 1 && !c->attends) {
+		c->attends = true;
+		client_arm(c);
+	}
+	return attends < 0 ? attends : 0;
 }
 
 static void set_silent(struct sockjs_client *c, bool is_silent)
