@@ -264,8 +264,8 @@ int broker_attend(struct broker_subscription *s);
 int broker_set_silent(struct broker_member *m, bool is_silent);
 /* Asks for the message that says who is present at a destination of which presence is kept. For who
  * has subscribed to BROKER_PRESENCE and the destination before, in this part, the order is that of
- * broker_recall(): what is delivered before fn() is in it, what comes after it is not. fn() gets
- * one message, or none: memory is out. */
+ * broker_recall(): what is delivered before fn() is in it, what comes after it is not. fn() is
+ * called later, never from within; it gets one message, or none: memory is out. */
 int broker_call_roll(struct broker_part *part, struct bytes destination, broker_recall_fn fn,
     void (*drop)(void *arg), void *arg);
 

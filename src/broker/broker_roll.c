@@ -89,7 +89,7 @@ static struct question *question_new(
 	return q;
 }
 
-/* By mail even to this part: what was published elsewhere before may be on its way. */
+/* By mail even to this part, so that nobody is answered before the question is asked. */
 static int ask(struct question *q)
 {
 	if (post(q, q->owner, run_question) == 0)
