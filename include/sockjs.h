@@ -356,6 +356,11 @@ SOCKJS_API int sockjs_reactor_call(struct sockjs_server *server, unsigned reacto
 SOCKJS_API int sockjs_reactor_spread(struct sockjs_server *server, unsigned owner,
     void (*order)(void *arg), void (*fn)(void *arg), void (*done)(void *arg), const void *arg,
     size_t size);
+/* Runs fn(arg) in the reactor of this thread in `ms` milliseconds, with a copy of `arg` as above,
+ * and then done(arg) (may be NULL). If the server ends before, done runs without fn. 0; -EINVAL: no
+ * reactor of this server runs in this thread; -ENOMEM. */
+SOCKJS_API int sockjs_reactor_later(struct sockjs_server *server, unsigned ms,
+    void (*fn)(void *arg), void (*done)(void *arg), const void *arg, size_t size);
 /* In a callback: its work took so many nanoseconds of a processor more than a message usually does.
  * What is left for the client to do then waits until others had their turn. */
 SOCKJS_API void sockjs_spend(unsigned long nanoseconds);

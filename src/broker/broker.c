@@ -13,6 +13,7 @@
 #include "broker/broker_private.h"
 #include "broker/broker_queue.h"
 #include "broker/broker_history.h"
+#include "broker/broker_presence.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -27,6 +28,8 @@ static void part_free(struct broker_part *part)
 		mem_free(kind);
 	}
 	broker_history_fini(part);
+	broker_presence_fini(part);
+	broker_attend_fini(part);
 	broker_queues_fini(part);
 	broker_consumers_fini(part);
 	broker_trie_fini(&part->trie);
@@ -45,6 +48,8 @@ static struct broker_part *part_new(struct broker *b, unsigned index)
 	broker_part_init_members(part);
 	broker_queues_init(part);
 	broker_history_init(part);
+	broker_presence_init(part);
+	broker_attend_init(part);
 	broker_consumers_init(part);
 	if (broker_trie_init(&part->trie, b->separator) < 0) {
 		part_free(part);

@@ -18,6 +18,9 @@
  * private: "/user/NAME/rest" goes to those who are NAME and have subscribed "/user/rest", and no
  * pattern of anybody else comes near it.
  *
+ * Who has subscribed some destinations is known by name, and said at "/presence/topic/rooms/tea":
+ * as it is, to who asks, and what changes, as messages in the order of that destination.
+ *
  * The order is a message's alone: where something is to be kept of it (a history with offsets, a
  * queue that chooses one consumer), its owner does that when it gives it its place.
  */
@@ -120,6 +123,12 @@ struct broker_engine {
 	 * this thread; or drop(arg2), if the server ends before. */
 	int (*post)(
 	    void *arg, unsigned part, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
+	/* Runs fn(arg2) in the reactor of this thread, in so many milliseconds; or drop(arg2), if
+	 * the server ends before. 0 or -ENOMEM. Only for presence. */
+	int (*later)(
+	    void *arg, unsigned ms, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
+	/* Whether it is others' turn in this thread. Only for presence. */
+	bool (*is_late)(void *arg);
 	void *arg;
 };
 
@@ -131,6 +140,21 @@ struct broker_history_rule {
 	size_t messages;      /* of each destination; 0: as many as there are in that time */
 	uint64_t ms;          /* 0: for ever */
 };
+
+/* What is said of who is present at a destination; all of it is the broker's. */
+struct broker_roll {
+	struct bytes destination; /* that the message is for */
+	bool is_whole;            /* all who are there have joined; else: since the last one */
+	const struct bytes *joined, *left;
+	size_t joined_count, left_count;
+	size_t count;     /* of users, now; */
+	size_t anonymous; /* of sessions of nobody, now */
+	bool is_cut;      /* more users are there than were ever named */
+};
+
+/* What BROKER_PRESENCE and a destination are together is the destination where its presence is
+ * said. */
+#define BROKER_PRESENCE "/presence"
 
 /* Why a queue gives a message up. */
 enum broker_death { BROKER_EXPIRED, BROKER_REJECTED };
@@ -153,6 +177,15 @@ struct broker_limits {
 	const struct broker_history_rule *history;
 	size_t history_rules;
 	size_t max_history_bytes; /* of all that a part keeps */
+	/* Presence is kept of destinations for all that fit one of these patterns, which the maker
+	 * of the broker keeps; NULL: of none */
+	const struct bytes *presence;
+	size_t presence_count;
+	size_t max_present; /* users that are known by name, at all destinations together */
+	size_t max_named;   /* of one destination, in what is said to who comes */
+	/* Makes the message that says so, in the part of the owner; one reference. NULL: memory is
+	 * out */
+	struct broker_message *(*say)(void *arg, const struct broker_roll *roll);
 };
 
 /* The engine is copied. `separator` is '/' or another plain character. NULL when memory is out. */
@@ -218,6 +251,46 @@ typedef void (*broker_recall_fn)(
 int broker_recall(struct broker_part *part, struct bytes destination,
     const struct broker_place *since, broker_recall_fn fn, void (*drop)(void *arg), void *arg);
 
+/* --- presence --------------------------------------------------------------------- */
+
+/* Whether it is kept of this destination. */
+bool broker_has_presence(const struct broker *b, struct bytes destination);
+/* The member of a subscription to such a destination is present there, by its user's name, as long
+ * as the subscription lasts; several of one member are one. 1; 0: no presence is kept there;
+ * -ENOMEM. */
+int broker_attend(struct broker_subscription *s);
+/* Nothing is heard of a member: it is present nowhere, until this is false again. 0, or -ENOMEM:
+ * it is still as it was. */
+int broker_set_silent(struct broker_member *m, bool is_silent);
+/* Asks for the message that says who is present at a destination of which presence is kept. For who
+ * has subscribed to BROKER_PRESENCE and the destination before, in this part, the order is that of
+ * broker_recall(): what is delivered before fn() is in it, what comes after it is not. fn() is
+ * called later, never from within; it gets one message, or none: memory is out. */
+int broker_call_roll(struct broker_part *part, struct bytes destination, broker_recall_fn fn,
+    void (*drop)(void *arg), void *arg);
+
+struct broker_attendee {
+	struct bytes user;
+	size_t sessions;
+};
+
+/* Some of who is present, in the order of their names. */
+struct broker_page {
+	const struct broker_attendee *users;
+	size_t count;
+	bool has_more;
+	size_t all, anonymous;
+	size_t unnamed; /* of `all`, who can be in no page */
+};
+
+/* NULL: memory is out. */
+typedef void (*broker_page_fn)(void *arg, const struct broker_page *page);
+
+/* Asks for those behind a name (empty: the first), at most `limit`. 0, -EINVAL: no presence is kept
+ * there; -ENOMEM. */
+int broker_list_present(struct broker_part *part, struct bytes destination, struct bytes after,
+    size_t limit, broker_page_fn fn, void (*drop)(void *arg), void *arg);
+
 /* --- queues -------------------------------------------------------------------- */
 
 enum broker_ack {
@@ -265,7 +338,8 @@ struct broker_counters {
 	uint64_t unheard;        /* published, and nobody here had subscribed */
 	uint64_t queues, queued; /* that are here now, and messages in them, delivered or not */
 	uint64_t redelivered, expired, rejected;
-	uint64_t kept; /* messages in histories now */
+	uint64_t kept;    /* messages in histories now */
+	uint64_t present; /* users by name, at destinations that this part owns, now */
 };
 const struct broker_counters *broker_counters(const struct broker_part *part);
 

@@ -2,7 +2,8 @@
  * broker/broker_private.h - what the files of the broker share; for them alone.
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
- * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c.
+ * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
+ * broker_presence.c.
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
@@ -17,6 +18,7 @@ struct broker {
 	char separator;
 	struct map_seed seed; /* of destinations, users and sessions */
 	uint64_t epoch;
+	atomic_size_t present; /* users that are known by name, in all parts: broker_presence.c */
 	struct broker_part *parts[]; /* one for each reactor */
 };
 
@@ -49,6 +51,14 @@ struct broker_part {
 	struct list pasts_by_use;
 	struct list kept; /* of all of them, oldest first */
 	size_t kept_octets;
+	/* Who is present at what this part owns: broker_presence.c */
+	struct map rooms; /* by destination */
+	struct map names; /* in them */
+	struct list restless;
+	bool ticks;
+	/* By which of its subscriptions members of this part are present: broker_attend.c */
+	struct map attendances;
+	struct list reports; /* that could not be sent yet */
 	struct broker_counters counters;
 };
 
@@ -85,6 +95,7 @@ struct broker_subscription {
 	struct broker_audience *audience; /* NULL: it is private */
 	uint32_t index;                   /* there */
 	bool is_consumer;                 /* of a queue: broker_consumer.c */
+	bool attends;                     /* its member is present: broker_attend.c */
 };
 
 /* A subscription of "/user/rest": nobody but its member knows of it. */
@@ -113,6 +124,7 @@ struct broker_member {
 	struct broker_kind *kind;
 	uint32_t count; /* of subscriptions */
 	uint16_t session_len;
+	bool is_silent; /* present nowhere */
 	char session[];
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "broker/broker_name.h"
+#include "broker/broker_presence.h"
 #include "broker/broker_private.h"
 #include "broker/broker_queue.h"
 
@@ -189,6 +190,8 @@ void broker_unsubscribe(struct broker_subscription *s)
 	struct broker_part *part = s->member->kind->part;
 
 	assert(!part->busy);
+	if (s->attends)
+		broker_attend_end(s);
 	list_remove(&s->of_member);
 	s->member->count--;
 	part->counters.subscriptions--;

@@ -187,6 +187,8 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 
 	(void)app;
 	sockjs_spend(COST_OF_MESSAGE + m->len / 4);
+	if (c->is_silent)
+		presence_heard(c);
 	stomp_conn_feed(&c->conn, m->data, m->len, &c->part->frame);
 	if (c->conn.state == STOMP_CONN_DECIDING || stomp_conn_is_behind(&c->conn) ||
 	    held_for(c) > 0 || is_blocked(c))
@@ -245,10 +247,13 @@ static uint64_t heard_ago(const struct sockjs_client *c)
 
 void client_arm(struct sockjs_client *c)
 {
-	uint32_t next = stomp_conn_beat(&c->conn, heard_ago(c), said_ago(c));
+	uint64_t heard = heard_ago(c);
+	uint32_t next = stomp_conn_beat(&c->conn, heard, said_ago(c)), look;
 
 	if (c->conn.state == STOMP_CONN_ENDED)
 		return;
+	if (c->attends && (look = presence_look(c, heard)) > 0)
+		next = sooner(next, look);
 	if (held_for(c) > 0)
 		next = sooner(next, held_for(c));
 	if (c->must_wait)

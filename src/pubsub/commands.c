@@ -13,6 +13,7 @@
 	X(publish)                                                                                 \
 	X(history)                                                                                 \
 	X(users)                                                                                   \
+	X(presence)                                                                                \
 	X(disconnect)
 
 const char *const pubsub_commands[] = {

@@ -10,10 +10,12 @@ struct sockjs_command;
 extern const char *const pubsub_commands[];
 void pubsub_command(struct sockjs_command *c, void *broker);
 
-/* command_publish.c, command_history.c, command_users.c; `broker` is a struct sockjs_broker. */
+/* command_publish.c, command_history.c, command_users.c, command_presence.c; `broker` is a struct
+ * sockjs_broker. */
 void command_publish(struct sockjs_command *c, void *broker);
 void command_history(struct sockjs_command *c, void *broker);
 void command_users(struct sockjs_command *c, void *broker);
+void command_presence(struct sockjs_command *c, void *broker);
 void command_disconnect(struct sockjs_command *c, void *broker);
 
 #endif

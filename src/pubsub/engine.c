@@ -101,6 +101,21 @@ static int post(
 	    ((struct sockjs_broker *)arg)->server, part, run_errand, errand_done, &e, sizeof(e));
 }
 
+static int later(
+    void *arg, unsigned ms, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2)
+{
+	struct errand e = { fn, drop, arg2 };
+
+	return sockjs_reactor_later(
+	    ((struct sockjs_broker *)arg)->server, ms, run_errand, errand_done, &e, sizeof(e));
+}
+
+static bool is_late(void *arg)
+{
+	(void)arg;
+	return sockjs_is_late();
+}
+
 void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
 {
 	*engine = (struct broker_engine){
@@ -108,6 +123,8 @@ void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
 		.here = here,
 		.spread = spread,
 		.post = post,
+		.later = later,
+		.is_late = is_late,
 		.arg = b,
 	};
 }

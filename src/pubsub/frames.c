@@ -108,11 +108,30 @@ static bool begins_with(struct bytes b, const char *prefix)
 	return b.n > n && memcmp(b.p, prefix, n) == 0;
 }
 
-static bool is_known_kind(const struct sockjs_broker *b, struct bytes destination)
+static bool is_known_kind(
+    const struct sockjs_broker *b, enum access_verb verb, struct bytes destination)
 {
+	if (verb == ACCESS_SUBSCRIBE && presence_is_said(b, destination))
+		return true;
 	return begins_with(destination, "/topic/") || begins_with(destination, "/user/") ||
 	       begins_with(destination, "/queue/") || hooks_handler(b, destination) ||
 	       hooks_answerer(b, destination);
+}
+
+static enum stomp_error unknown_kind(const struct sockjs_broker *b, enum access_verb verb,
+    struct bytes destination, const char **why)
+{
+	if (b->presence_count == 0 || !begins_with(destination, BROKER_PRESENCE "/")) {
+		*why = "Destinations here begin with /topic/, /queue/ or /user/.";
+		return STOMP_E_NO_DESTINATION;
+	}
+	if (verb == ACCESS_SUBSCRIBE && memchr(destination.p, '*', destination.n)) {
+		*why = "Presence is of one destination: \"*\" may not be in it.";
+		return STOMP_E_BAD_DESTINATION;
+	}
+	*why = verb == ACCESS_SEND ? "Only the broker says who is present."
+	                           : "No presence is kept of this destination.";
+	return STOMP_E_NO_DESTINATION;
 }
 
 /* Whether a client may have anything to do with a destination. */
@@ -137,11 +156,9 @@ static enum stomp_error check_destination(
 		                           : "You may not subscribe to this destination.";
 		return STOMP_E_FORBIDDEN;
 	}
-	if (!is_known_kind(b, destination)) {
-		*why = "Destinations here begin with /topic/, /queue/ or /user/.";
-		return STOMP_E_NO_DESTINATION;
-	}
-	return STOMP_OK;
+	if (is_known_kind(b, verb, destination))
+		return STOMP_OK;
+	return unknown_kind(b, verb, destination, why);
 }
 
 static enum stomp_error take_send(
@@ -188,7 +205,7 @@ static void forget_receiver(struct subscription *s)
 {
 	if (s->label && label_has(s->label, LABEL_GATED)) {
 		if (s->gate)
-			recover_forget(s->gate);
+			gate_forget(s->gate);
 		return;
 	}
 	if (s->conflated && s->conflated->latest)
@@ -226,7 +243,7 @@ static unsigned label_flags(
 
 	if (c->conn.version == STOMP_1_2 && ack.p && !bytes_equal(ack, BYTES("auto")))
 		flags |= LABEL_WANTS_ACK;
-	if (recover_is_wanted(c, f, destination))
+	if (recover_is_wanted(c, f, destination) || presence_is_said(c->part->broker, destination))
 		flags |= LABEL_GATED;
 	else if (is_conflated(c->part->broker, destination))
 		flags |= LABEL_CONFLATED;
@@ -249,7 +266,7 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 }
 
 /* From here on messages may come. */
-static int connect_subscription(struct sockjs_client *c, struct subscription *s,
+static int connect_plain(struct sockjs_client *c, struct subscription *s,
     const struct stomp_frame *f, unsigned flags, struct bytes destination)
 {
 	void *receiver = c->session;
@@ -279,6 +296,23 @@ static enum stomp_error error_of(int err)
 	}
 }
 
+static enum stomp_error connect_subscription(struct sockjs_client *c, struct subscription *s,
+    const struct stomp_frame *f, unsigned flags, struct bytes destination)
+{
+	enum stomp_error err;
+
+	if (!(flags & LABEL_GATED))
+		err = error_of(connect_plain(c, s, f, flags, destination));
+	else if (presence_is_said(c->part->broker, destination))
+		err = presence_subscribe(c, s, f, destination);
+	else
+		err = recover_subscribe(c, s, f, destination);
+	if (c->part->broker->presence_count > 0 && (err == STOMP_OK || err == STOMP_PENDING) &&
+	    presence_attend(c, s) < 0)
+		return STOMP_E_INTERNAL;
+	return err;
+}
+
 static enum stomp_error add_subscription(
     struct sockjs_client *c, const struct stomp_frame *f, struct bytes id, struct bytes destination)
 {
@@ -289,10 +323,8 @@ static enum stomp_error add_subscription(
 	if (s)
 		s->label = label_get(
 		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
-	if (s && s->label && flags & LABEL_GATED)
-		err = recover_subscribe(c, s, f, destination);
-	else if (s && s->label)
-		err = error_of(connect_subscription(c, s, f, flags, destination));
+	if (s && s->label)
+		err = connect_subscription(c, s, f, flags, destination);
 	if (s && err != STOMP_OK && err != STOMP_PENDING)
 		subscription_free(c, &c->subscriptions);
 	return err;

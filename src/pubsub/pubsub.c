@@ -113,6 +113,15 @@ static int read_limits(
 }
 
 /* After the broker has been made, for it knows what a pattern is. */
+static int check_pattern(const struct sockjs_broker *b, const char *option, size_t i,
+    const char *pattern, char *why, size_t size)
+{
+	if (broker_pattern_is_valid(b->topics, bytes_of(pattern)))
+		return 0;
+	snprintf(why, size, "stomp.%s[%zu]: \"%.80s\" is not a pattern", option, i, pattern);
+	return -EINVAL;
+}
+
 static int read_conflated(
     struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
 {
@@ -121,12 +130,10 @@ static int read_conflated(
 		return no_memory(why, size);
 	for (size_t i = 0; i < o->conflate.count; i++) {
 		const char *pattern = o->conflate.items[i];
+		int err = check_pattern(b, "conflate", i, pattern, why, size);
 
-		if (!broker_pattern_is_valid(b->topics, bytes_of(pattern))) {
-			snprintf(why, size, "stomp.conflate[%zu]: \"%.80s\" is not a pattern", i,
-			    pattern);
-			return -EINVAL;
-		}
+		if (err < 0)
+			return err;
 		if (!(b->conflated[i] = mem_strdup(pattern)))
 			return no_memory(why, size);
 	}
@@ -232,6 +239,40 @@ static int check_history(const struct sockjs_broker *b, char *why, size_t size)
 	return 0;
 }
 
+/* --- presence --------------------------------------------------------------------- */
+
+static int read_presence(
+    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	b->presence = mem_zalloc((o->presence.count + 1) * sizeof(*b->presence));
+	if (!b->presence)
+		return no_memory(why, size);
+	for (size_t i = 0; i < o->presence.count; i++) {
+		const char *pattern = mem_strdup(o->presence.items[i]);
+
+		if (!pattern)
+			return no_memory(why, size);
+		b->presence[b->presence_count++] = bytes_of(pattern);
+	}
+	return 0;
+}
+
+static int check_presence(const struct sockjs_broker *b, char *why, size_t size)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->presence_count && err == 0; i++)
+		err = check_pattern(b, "presence", i, b->presence[i].p, why, size);
+	return err;
+}
+
+static void free_presence(struct sockjs_broker *b)
+{
+	for (size_t i = 0; i < b->presence_count; i++)
+		mem_free((char *)(uintptr_t)b->presence[i].p);
+	mem_free(b->presence);
+}
+
 /* --- parts ------------------------------------------------------------------------ */
 
 static int make_parts(
@@ -240,8 +281,15 @@ static int make_parts(
 	struct broker_limits limits = queue_limits(b, o);
 	int err = read_history(b, o, why, size);
 
+	if (err == 0)
+		err = read_presence(b, o, why, size);
 	if (err < 0)
 		return err;
+	limits.presence = b->presence;
+	limits.presence_count = b->presence_count;
+	limits.max_present = (size_t)o->presence_max_users;
+	limits.max_named = (size_t)o->presence_max_named;
+	limits.say = presence_say;
 	limits.history = b->history;
 	limits.history_rules = b->history_count;
 	limits.max_history_bytes = (size_t)o->history_max_bytes / sockjs_reactors(b->server);
@@ -304,6 +352,8 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 	err = make_parts(b, o, why, size);
 	if (err == 0)
 		err = check_history(b, why, size);
+	if (err == 0)
+		err = check_presence(b, why, size);
 	if (err == 0)
 		err = read_access(b, o, why, size);
 	if (err == 0)
@@ -378,6 +428,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	for (size_t i = 0; i < b->history_count; i++)
 		mem_free((char *)(uintptr_t)b->history[i].pattern.p);
 	mem_free(b->history);
+	free_presence(b);
 	mem_free(b->token_query);
 	free_parts(b);
 	broker_free(b->topics);
@@ -426,6 +477,9 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	    "Messages published, by clients and applications.", NULL, NULL, topics->published);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_history_messages",
 	    "Messages kept for those who have missed them, now.", NULL, NULL, topics->kept);
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_presence_users",
+	    "Users known to be present, at each destination one, now.", NULL, NULL,
+	    topics->present);
 	sockjs_metric(
 	    m, SOCKJS_GAUGE, "sockjs_stomp_queues", "Queues now.", NULL, NULL, topics->queues);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_stomp_queued_messages",

@@ -16,10 +16,12 @@
  *	pace.c         who publishes faster than others deliver
  *	published.c    a message, encoded once for all
  *	fan.c          from a message to subscribers
- *	recover.c      what a subscriber has missed comes first
+ *	gate.c         a subscription that begins with something else,
+ *	recover.c      with what its client has missed,
+ *	presence.c     or with who is there
  *	queues.c       and to the one consumer of a queue; what that says of it
  *	commands.c     what it is asked from outside: command_publish.c, command_history.c,
- *	               command_users.c
+ *	               command_users.c, command_presence.c
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers of destinations, subscriptions from inside
  *	client_api.c   what they know of a client, and say of it
@@ -127,6 +129,8 @@ struct sockjs_broker {
 	char *dead_letters; /* NULL: dropped */
 	struct broker_history_rule *history;
 	size_t history_count;
+	struct bytes *presence; /* patterns */
+	size_t presence_count;
 	struct list handlers;
 	struct sockjs_broker_hooks hooks;
 	void *hooks_arg;
@@ -188,7 +192,7 @@ enum {
 	LABEL_WANTS_ACK = 1, /* each message has an ack header */
 	LABEL_CONFLATED = 2, /* a slow subscriber gets the latest only */
 	LABEL_IS_BINARY = 4, /* its id is not text, as 1.0 allows */
-	LABEL_GATED = 8,     /* it gets what it has missed first */
+	LABEL_GATED = 8,     /* it gets something else first */
 };
 
 struct bytes label_key(const struct map_node *node);
@@ -278,6 +282,8 @@ struct sockjs_client {
 	bool is_deciding;    /* the application may say who it is, now */
 	bool is_vouched;     /* and has said so */
 	bool must_wait;      /* it has published more than others can deliver */
+	bool attends;        /* others may be told when nothing is heard of it, */
+	bool is_silent;      /* as it is now */
 	uint8_t token_error; /* of a token in the handshake: why it is not good */
 	uint8_t asked;       /* enum ask: what the application decides later; its frames wait */
 	uint16_t end_code;   /* with which it has ended, */
@@ -418,15 +424,43 @@ void queues_forget_sender(struct published *p);
 /* An answer that its transaction holds is given. */
 void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequence, bool good);
 
-/* recover.c */
+/* gate.c */
 struct gate;
+/* Of a subscription whose label says so. NULL when memory is out. */
+struct gate *gate_shut(
+    struct sockjs_client *c, struct subscription *s, const struct stomp_frame *f);
+/* The subscription ends; what was asked for finds nobody. */
+void gate_forget(struct gate *g);
+void gate_free(void *gate);
+/* What was asked for has come: these go out, and then what is published. False: its client has
+ * gone, or does now for want of memory, and the gate is freed. */
+bool gate_open(struct gate *g, struct broker_message *const *messages, size_t count);
+/* Behind that: the RECEIPT, with another header if `name` is not NULL; and the gate is freed. */
+void gate_settle(struct gate *g, const char *name, struct bytes value);
+/* Memory is out; its client, if it is there, ends, and the gate is freed. */
+void gate_fail(struct gate *g);
+
+/* recover.c */
 /* Whether something is kept of this destination. */
 bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination);
 bool recover_is_wanted(
     const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination);
 enum stomp_error recover_subscribe(struct sockjs_client *c, struct subscription *s,
     const struct stomp_frame *f, struct bytes destination);
-void recover_forget(struct gate *g);
+
+/* presence.c */
+struct broker_message *presence_say(void *broker, const struct broker_roll *roll);
+/* Whether this is "/presence" and a destination of which it is kept. */
+bool presence_is_said(const struct sockjs_broker *b, struct bytes destination);
+enum stomp_error presence_subscribe(struct sockjs_client *c, struct subscription *s,
+    const struct stomp_frame *f, struct bytes destination);
+/* Who subscribes is there, where presence is kept. 0 or -ENOMEM. */
+int presence_attend(struct sockjs_client *c, struct subscription *s);
+/* A client that was silent is not any more. */
+void presence_heard(struct sockjs_client *c);
+/* Whether it has been silent for too long; returns in how many milliseconds to look again, 0:
+ * never. */
+uint32_t presence_look(struct sockjs_client *c, uint64_t heard_ago);
 
 /* hooks.c */
 struct handler *hooks_handler(const struct sockjs_broker *b, struct bytes destination);

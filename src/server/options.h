@@ -208,6 +208,9 @@ struct stomp_options {
 	char *history; /* JSON */
 	uint64_t history_max_bytes;
 	struct string_list conflate;
+	struct string_list presence;
+	uint64_t presence_max_users;
+	uint64_t presence_max_named;
 };
 
 /* Of any endpoint, and of the daemon alone: a backend that is asked by HTTP. */

@@ -634,6 +634,17 @@ static const struct option table[] = {
 		     "all that follow)",
 	  .sentence = "Destinations of which a subscriber that reads too slowly gets the latest message "
 		      "alone, in place of all that it has not read yet." },
+	{ STOMP("presence", OPTION_LIST, 0, 100, NULL, presence),
+	  .valid = valid_destinations,
+	  .allowed = "a pattern of destinations such as /topic/rooms/* (* is one segment, ** at the end "
+		     "all that follow)",
+	  .sentence = "Destinations of which it is known who has subscribed them; who may subscribe to "
+		      "/presence/topic/rooms/tea is told who is at /topic/rooms/tea, who comes and who goes." },
+	{ STOMP("presence_max_users", OPTION_INT, 1, 100000000, "100000", presence_max_users),
+	  .sentence = "Users that are known by name, all destinations together; who comes beyond that is "
+		      "counted and not named." },
+	{ STOMP("presence_max_named", OPTION_INT, 1, 10000, "1000", presence_max_named),
+	  .sentence = "Names that a subscriber gets at first; those who come and go later are all named." },
 
 	{ HOOKS("url", OPTION_STRING, 0, 0, NULL, url),
 	  .valid = valid_backend, .allowed = "http://host[:port][/path], or https://...",

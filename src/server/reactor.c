@@ -326,6 +326,7 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 		return -ENOMEM;
 	r->server = server;
 	r->index = index;
+	list_init(&r->laters);
 	timer_init(&r->drain_timer, on_drain_timer);
 	timer_init(&r->limit_timer, on_limit_timer);
 	timer_init(&r->log_timer, on_log_timer);
@@ -387,6 +388,7 @@ static void finish(struct reactor *r)
 	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
+	later_abort(r);
 }
 
 void reactor_run(struct reactor *r)

@@ -9,6 +9,7 @@
  *	internal.c   health and counters, on an address of their own; api.h commands there
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
+ *	later.c      after some time
  *	group.c      one message to many; ref.c sessions from other threads
  *	app_metrics.c  what applications count
  */
@@ -142,6 +143,7 @@ struct reactor {
 	atomic_size_t held[HELD_CLASSES];
 	struct map subprotocols;        /* of its sessions */
 	struct session_ids session_ids; /* where commands are taken */
+	struct list laters;             /* what applications want to be called for: later.c */
 	struct timer log_timer;         /* runs while lines of the log are left out */
 	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
 	uint64_t drain_deadline;        /* 0: not yet closing all */
@@ -157,6 +159,9 @@ void reactor_free(struct reactor *r);
 void reactor_run(struct reactor *r);
 /* The one of this thread, or NULL. */
 struct reactor *reactor_current(void);
+
+/* The time of none of them will come: they are over without having run. */
+void later_abort(struct reactor *r);
 
 /* Looks after limits.memory_bytes from now on. */
 void memory_watch(struct reactor *r);

@@ -33,7 +33,7 @@ const configuration = (more = {}) => ({
 	internal: { listen: '127.0.0.1:0', token_file: 'token', ...more },
 	endpoints: [
 		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', heartbeat_ms: [0, 0],
-			history: [{ destination: '/topic/kept/*', messages: 20 }],
+			history: [{ destination: '/topic/kept/*', messages: 20 }], presence: ['/topic/rooms/*'],
 			users: [{ login: 'ann', password: hash }, { login: 'bob', password: hash }] } },
 		{ prefix: '/echo', application: 'echo' },
 	],
@@ -89,6 +89,14 @@ class Server {
 
 		equal(answer.status, 200, `status of ${name}: ${answer.text}`);
 		return answer.json;
+	}
+
+	/* Over all endpoints. */
+	async metric(name) {
+		const { text } = await this.ask('/metrics', undefined, { method: 'GET' });
+		const values = [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))];
+
+		return values.reduce((sum, [, n]) => sum + Number(n), 0);
 	}
 
 	/* A refusal, with its code and field. */
@@ -208,7 +216,7 @@ await suite.test('the description is there, and has every command', async () => 
 			check((await server.ask(path, {})).status !== 404, `${path} is known`);
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
-	for (const name of ['publish', 'history', 'users', 'disconnect', 'send', 'broadcast'])
+	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
@@ -427,6 +435,33 @@ await suite.test('users come in pages, with all their sessions', async () => {
 	await bob.until(() => bob.closed, 'the close');
 	equal(bob.closed, [4001, 'bye'], 'code and reason');
 	equal(await server.do('disconnect', { user: 'bob' }), { disconnected: 0 }, 'nobody is left');
+});
+
+await suite.test('who is at a destination is listed in pages, at once', async () => {
+	const destination = '/topic/rooms/api';
+	const come = async (user) => (await new Client(server).come(user)).subscribe(destination);
+	const empty = { users: [], next: null, count: 0, unnamed: 0, anonymous: 0 };
+
+	equal(await server.do('presence', { destination }), empty, 'nobody');
+	const there = [await come('bob'), await come('ann'), await come('ann'), await come()];
+	equal(await server.do('presence', { destination }),
+		{ users: [{ user: 'ann', sessions: 2 }, { user: 'bob', sessions: 1 }], next: null, count: 2, unnamed: 0, anonymous: 1 }, 'all');
+	equal(await server.do('presence', { destination, limit: 1 }),
+		{ users: [{ user: 'ann', sessions: 2 }], next: 'ann', count: 2, unnamed: 0, anonymous: 1 }, 'a page');
+	equal(await server.do('presence', { destination, limit: 1, cursor: 'ann' }),
+		{ users: [{ user: 'bob', sessions: 1 }], next: null, count: 2, unnamed: 0, anonymous: 1 }, 'the next');
+	equal(await server.metric('sockjs_stomp_presence_users'), 2, 'the gauge');
+	equal(await server.do('presence', { destination: '/topic/rooms/other' }), empty, 'elsewhere');
+	for (const [body, field] of [[{}, 'destination'], [{ destination: '/topic/other' }, 'destination'], [{ destination: '/topic/rooms/*' }, 'destination'],
+		[{ destination: `/presence${destination}` }, 'destination'], [{ destination: 5 }, 'destination'], [{ destination, limit: 0 }, 'limit'],
+		[{ destination, limit: 1001 }, 'limit'], [{ destination, cursor: 5 }, 'cursor'], [{ destination, after: 'a' }, 'after']])
+		await server.refuses('presence', body, 400, 'wrong_argument', field);
+	equal(await server.do('disconnect', { user: 'ann' }), { disconnected: 2 }, 'ann has to go');
+	await there[1].until(() => there[1].closed, 'the close');
+	await there[2].until(() => there[2].closed, 'the close');
+	equal((await server.do('presence', { destination })).users, [{ user: 'bob', sessions: 1 }], 'and is not there any more');
+	there[0].leave();
+	there[3].leave();
 });
 
 await suite.test('a session is sent to, and closed, by its number', async () => {

@@ -148,6 +148,26 @@ async function users(client, connected, place, topic, another) {
 }
 
 /* How a client learns what was wrong, and that it is over. */
+/* Whoever watches applies what it is told. */
+async function presence(client, place, topic, another) {
+	const inbox = new Inbox();
+	const destination = `${topic}/presence`;
+	const watched = `/presence${destination}`;
+	const said = async (n) => JSON.parse((await inbox.has(n))[n - 1].body);
+
+	await client.subscribed(watched, inbox.take);
+	equal(inbox.messages[0]?.headers.presence, 'state', 'the state comes before the receipt');
+	equal(await said(1), { users: [], count: 0, anonymous: 0, more: false }, 'nobody');
+	const { client: guest, connected } = await another('other');
+	const name = connected['user-name'];
+	const subscription = await guest.subscribed(destination, () => {});
+	equal(await said(2), { joined: name ? [name] : [], left: [], count: name ? 1 : 0, anonymous: name ? 0 : 1, more: false }, 'who comes');
+	subscription.unsubscribe();
+	equal(await said(3), { joined: [], left: name ? [name] : [], count: 0, anonymous: 0, more: false }, 'who goes');
+	equal(inbox.messages[2].headers.destination, watched, 'destination');
+	await guest.close();
+}
+
 async function isRefused(client, what, code) {
 	what();
 	const frame = await withDeadline(client.error, WAIT_MS, 'the ERROR frame');
@@ -253,6 +273,7 @@ export async function testClient(suite, { Kind, transport, name }, place) {
 		each('headers of its own', (c) => headersOfItsOwn(c, place, topic)),
 		each('transactions', (c) => transactions(c, place, topic)),
 		each('user destinations', (c, connected) => users(c, connected, place, topic, another)),
+		each('presence', (c) => presence(c, place, topic, another)),
 		test('errors', () => errors(place, topic, another)),
 		...(place.guard ? [test('a wrong passcode', () => wrongPasscode(Kind, transport, place))] : []),
 		...(Kind === Stompjs7 ? ['1.0', '1.1', '1.2'].map((v) => test(`STOMP ${v}`, () => onlyVersion(another, v))) : []),

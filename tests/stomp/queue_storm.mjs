@@ -9,88 +9,12 @@
  * form, or in the midst of it. At the end each message with a receipt was acknowledged or is a dead
  * letter.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import SockJS from 'sockjs-client';
-import WebSocket from 'ws';
+import { byWebSocket, CARRIERS, Client, diceOf, readOptions, start } from './storm.mjs';
 
-const options = { server: './sockjsd', messages: '3000', threads: '4', seed: '1' };
-for (let i = 2; i < process.argv.length; i += 2)
-	options[process.argv[i].replace(/^--/, '')] = process.argv[i + 1];
-
+const options = readOptions({ server: './sockjsd', messages: '3000', threads: '4', seed: '1' });
 const MESSAGES = Number(options.messages), QUEUES = 3, CONSUMERS = 12, WINDOW = 64;
 const LIMIT_MS = 20000 + MESSAGES * 5;
-
-let state = BigInt(options.seed);
-function dice(n) {
-	state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n);
-	return Number((state >> 33n) % BigInt(n));
-}
-
-/* --- carriers: open(url or port) gives { send, cut, end } and calls back -------------------- */
-
-function byWebSocket(at, on) {
-	const ws = new WebSocket(`ws://127.0.0.1:${at.http}/stomp/websocket`, ['v12.stomp']);
-	ws.on('open', on.open);
-	ws.on('message', (data) => on.data(data.toString()));
-	ws.on('close', on.close);
-	ws.on('error', () => {});
-	return { send: (text) => ws.readyState === 1 && ws.send(text), cut: () => ws.terminate() };
-}
-
-function bySockJS(transport) {
-	return (at, on) => {
-		const s = new SockJS(`http://127.0.0.1:${at.http}/stomp`, null, { transports: [transport] });
-		s.onopen = on.open;
-		s.onmessage = (e) => on.data(e.data);
-		s.onclose = on.close;
-		return { send: (text) => s.readyState === 1 && s.send(text), cut: () => s.close() };
-	};
-}
-
-function byTcp(at, on) {
-	const s = net.connect(at.tcp, '127.0.0.1', on.open);
-	s.setEncoding('utf8');
-	s.on('data', on.data);
-	s.on('close', on.close);
-	s.on('error', () => {});
-	return { send: (text) => s.writable && s.write(text), cut: () => s.resetAndDestroy?.() ?? s.destroy() };
-}
-
-const CARRIERS = [byWebSocket, byTcp, bySockJS('websocket'), bySockJS('xhr-streaming'), bySockJS('xhr-polling')];
-
-/* --- a client of STOMP ------------------------------------------------------------------------ */
-
-function frame(command, headers = {}, body = '') {
-	const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
-	return `${command}\n${lines.join('')}\n${body}\0`;
-}
-
-class Client {
-	constructor(at, carrier, on) {
-		let rest = '';
-		this.wire = carrier(at, {
-			open: () => this.send('CONNECT', { 'accept-version': '1.2', 'heart-beat': '0,0' }),
-			data: (text) => {
-				const frames = (rest + text).split('\0');
-				rest = frames.pop();
-				for (const text of frames)
-					this.take(text.replace(/^\n+/, ''), on);
-			},
-			close: () => on.close?.(),
-		});
-	}
-	send(command, headers, body) { this.wire.send(frame(command, headers, body)); }
-	take(text, on) {
-		const [head, body] = [text.slice(0, text.indexOf('\n\n')), text.slice(text.indexOf('\n\n') + 2)];
-		const [command, ...lines] = head.split('\n');
-		const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
-		on[command]?.(headers, body, this);
-	}
-}
+const dice = diceOf(options.seed);
 
 /* --- the storm --------------------------------------------------------------------------------- */
 
@@ -172,33 +96,9 @@ function listenToTheDead(at) {
 	}));
 }
 
-async function start() {
-	const directory = mkdtempSync(join(tmpdir(), 'queue-storm-'));
-	const file = join(directory, 'sockjsd.json');
-	writeFileSync(file, JSON.stringify({
-		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/stomp' }],
-		threads: Number(options.threads),
-		endpoints: [{ prefix: '/stomp', application: 'stomp', allowed_origins: ['*'], disconnect_delay_ms: 500, stomp: { access: 'open', max_deliveries: 50 } }],
-	}));
-	const server = spawn(options.server, ['-c', file, '--log-level', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });
-	const at = {};
-	await new Promise((ready) => server.stdout.on('data', (data) => {
-		for (const line of String(data).split('\n')) {
-			const port = line.match(/:(\d+)$/)?.[1];
-			if (port && line.includes('stomp://'))
-				at.tcp = Number(port);
-			else if (port)
-				at.http = Number(port);
-		}
-		if (at.tcp && at.http)
-			ready();
-	}));
-	return { at, stop: () => new Promise((ended) => { server.on('exit', (code) => { rmSync(directory, { recursive: true }); ended(code); }); server.kill('SIGTERM'); }) };
-}
-
 const missing = () => [...accepted].filter((m) => !done.has(m) && !dead.has(m));
 
-const { at, stop } = await start();
+const { at, stop } = await start(options.server, options.threads, { access: 'open', max_deliveries: 50 });
 const began = Date.now();
 let finished = false;
 const over = () => finished;

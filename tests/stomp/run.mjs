@@ -38,6 +38,7 @@ function user(login, roles = []) {
 const USERS = [user('alice'), user('other'), user('operator', ['staff'])];
 const RULES = [
 	{ destination: '/topic/staff/**', send: { roles: ['staff'] }, subscribe: 'authenticated' },
+	{ destination: '/presence/topic/rules/**', subscribe: 'authenticated' },
 	{ destination: '/topic/rules/**', send: 'authenticated', subscribe: 'authenticated' },
 	{ destination: '/user/**', send: 'authenticated', subscribe: 'authenticated' },
 ];
@@ -56,9 +57,9 @@ function config(addresses = FREE) {
 		internal: { listen: '127.0.0.1:0' },
 		shutdown_timeout_ms: 3000,
 		endpoints: [
-			endpoint('/open', { access: 'open' }),
+			endpoint('/open', { access: 'open', presence: ['/topic/*/*/*/presence'] }),
 			endpoint('/quick', { access: 'open', heartbeat_ms: [200, 200] }),
-			endpoint('/rules', { access: RULES, users: USERS }),
+			endpoint('/rules', { access: RULES, users: USERS, presence: ['/topic/*/*/*/presence'] }),
 			endpoint('/guard', { access: RULES, users: USERS, max_failures_per_minute: 0 }),
 		],
 	};

@@ -313,7 +313,7 @@ static const struct {
 	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
 	    "max_messages_per_second_per_user, max_bytes_per_second_per_user, "
 	    "max_failures_per_minute, queues, max_queues, queue_max_messages, queue_max_bytes, "
-	    "queues_max_bytes, queue_expires_ms, max_deliveries, dead_letters, prefetch, history, history_max_bytes, conflate" },
+	    "queues_max_bytes, queue_expires_ms, max_deliveries, dead_letters, prefetch, history, history_max_bytes, conflate, presence, presence_max_users, presence_max_named" },
 	{ STOMP("\"heartbeat_ms\":[99,0]"),
 	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 99 is out of range; allowed: 0, or 100 to 3600000 "
 	    "milliseconds" },
@@ -349,6 +349,11 @@ static const struct {
 	    "f.json: endpoints[0].stomp.conflate: \"/topic/a\" is not a list; allowed: a list, each a "
 	    "pattern of destinations such as /topic/prices/** (* is one segment, ** at the end all that "
 	    "follow)" },
+	{ STOMP("\"presence\":[\"/topic/a\",\"/presence//\"]"),
+	    "f.json: endpoints[0].stomp.presence[1]: \"/presence//\" is not allowed; allowed: a pattern of "
+	    "destinations such as /topic/rooms/* (* is one segment, ** at the end all that follow)" },
+	{ STOMP("\"presence_max_named\":0"),
+	    "f.json: endpoints[0].stomp.presence_max_named: 0 is out of range; allowed: 1 to 10000" },
 	{ STOMP("\"anonymous\":null"),
 	    "f.json: endpoints[0].stomp.anonymous: null is not a truth value; allowed: true, false" },
 	{ STOMP("\"token_query\":\"token\",\"tokens\":null"),
@@ -915,6 +920,9 @@ static const struct {
 	{ "stomp.max_bytes_per_second_per_user", "8" },
 	{ "stomp.max_failures_per_minute", "0" },
 	{ "stomp.conflate", "/a.*.b,/topic/**" },
+	{ "stomp.presence", "/topic/rooms/*,/topic/a" },
+	{ "stomp.presence_max_users", "5" },
+	{ "stomp.presence_max_named", "10000" },
 };
 
 START_TEST(every_option_of_stomp_comes_back_from_what_is_printed)

@@ -1,6 +1,6 @@
 /*
  * tests/unit/test_sockjs_refs.c - what sockjs.h promises of references, which other threads
- * hold, and of groups.
+ * hold, of groups, and of calls that come later.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -128,6 +128,50 @@ START_TEST(references_may_outlive_the_server)
 	gateway_wait(&gateway);
 	ck_assert_int_eq(sockjs_ref_send(last, "x", 1), -EPIPE);
 	hear("[close 1001 Going away]");
+}
+END_TEST
+
+/* --- later ------------------------------------------------------------------------ */
+
+static void tell_later(void *arg)
+{
+	tell("[later %s]", *(char **)arg);
+}
+
+static void tell_done(void *arg)
+{
+	tell("[done %s]", *(char **)arg);
+}
+
+static int call_later(unsigned ms, char *word)
+{
+	return sockjs_reactor_later(
+	    gateway.server, ms, tell_later, tell_done, &word, sizeof(char *));
+}
+
+static void call_two(struct sockjs_session *s, void *arg)
+{
+	static char first[] = "first", second[] = "second";
+
+	(void)s;
+	ck_assert_int_eq(call_later(60, second), 0);
+	ck_assert_int_eq(call_later(20, first), 0);
+	ck_assert_int_eq(call_later(1000000, arg), 0);
+}
+
+START_TEST(a_reactor_calls_later_or_says_that_it_ends)
+{
+	static char never[] = "never";
+
+	start();
+	open_raw(&a);
+	ck_assert_int_eq(call_later(1, never), -EINVAL); /* not from here */
+	in_reactor(call_two, never);
+	hear("[later first][done first][later second][done second]");
+	sockjs_server_stop(gateway.server);
+	sockjs_server_stop(gateway.server);
+	gateway_wait(&gateway);
+	hear("[close 1001 Going away][done never]");
 }
 END_TEST
 
@@ -259,6 +303,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_reference_refuses_what_is_not_text_or_too_long_or_too_much_at_a_time);
 	tcase_add_test(tc, a_message_that_a_reference_took_and_the_session_cannot_closes_it);
 	tcase_add_test(tc, references_may_outlive_the_server);
+	tcase_add_test(tc, a_reactor_calls_later_or_says_that_it_ends);
 	tcase_add_test(tc, a_group_spans_endpoints_and_transports);
 	tcase_add_test(tc, a_session_leaves_its_groups_when_it_closes_and_joins_none_after_that);
 	tcase_add_test(tc, a_group_is_for_the_sessions_of_its_own_server);

@@ -1,0 +1,78 @@
+/*
+ * pubsub/gate.c - a subscription that begins with something else than what is published from now
+ * on: with what its client has missed (recover.c), or with how things are (presence.c).
+ *
+ * That is asked of the owner of the destination. Until it has answered, the subscription has a
+ * gate, which is shut: what is delivered meanwhile is in the answer, or follows from it. When the
+ * gate opens, the answer goes out, then the RECEIPT, if one was asked for, then what is new.
+ */
+#include "base/mem.h"
+#include "pubsub/pubsub.h"
+
+struct gate {
+	struct sockjs_client *client; /* NULL: it does not want it any more */
+	struct subscription *subscription;
+	bool wants_receipt;
+	size_t receipt_len;
+	char receipt[];
+};
+
+struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const struct stomp_frame *f)
+{
+	struct bytes receipt = stomp_header_get(f, "receipt");
+	struct gate *g = mem_alloc(sizeof(*g) + receipt.n);
+
+	if (!g)
+		return NULL;
+	*g = (struct gate){ c, s, receipt.p != NULL, receipt.n };
+	bytes_put(g->receipt, receipt);
+	s->gate = g;
+	return g;
+}
+
+void gate_forget(struct gate *g)
+{
+	g->client = NULL;
+}
+
+void gate_free(void *gate)
+{
+	struct gate *g = gate;
+
+	if (g->client)
+		g->subscription->gate = NULL;
+	mem_free(g);
+}
+
+void gate_fail(struct gate *g)
+{
+	if (g->client) /* failing has it forgotten */
+		client_fail(g->client, STOMP_E_INTERNAL, "Out of memory.");
+	mem_free(g);
+}
+
+bool gate_open(struct gate *g, struct broker_message *const *messages, size_t count)
+{
+	struct sockjs_client *c = g->client;
+	struct label *open = c ? label_open(c->part, g->subscription->label) : NULL;
+
+	if (!open) {
+		gate_fail(g);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++)
+		fan_send_one(c->session, open, container_of(messages[i], struct published, base));
+	label_drop(c->part, g->subscription->label);
+	g->subscription->label = open;
+	g->subscription->gate = NULL;
+	broker_redirect(g->subscription->topic, c->session, (uintptr_t)open);
+	return true;
+}
+
+void gate_settle(struct gate *g, const char *name, struct bytes value)
+{
+	if (g->wants_receipt)
+		stomp_conn_receipt(
+		    &g->client->conn, (struct bytes){ g->receipt, g->receipt_len }, name, value);
+	mem_free(g);
+}
