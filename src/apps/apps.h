@@ -23,6 +23,9 @@ struct app {
 	 * blame, if one is. NULL: it needs nothing. */
 	int (*start)(struct sockjs_server *server, struct sockjs_options *options, void **state,
 	    char *why, size_t why_size);
+	/* Begins to write where it keeps something, once the rights to do more are given up. As
+	 * start(). NULL: it does not. */
+	int (*open)(void *state, char *why, size_t why_size);
 	/* Whether start() would succeed, as far as config_check() cannot know; leaves no trace. As
 	 * start(). NULL: it would. */
 	int (*check)(struct sockjs_server *server, const struct sockjs_options *options, char *why,

@@ -614,6 +614,21 @@ static const struct option table[] = {
 		      "have got: so many of each, so long; null: of none." },
 	{ STOMP("history_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", history_max_bytes),
 	  .sentence = "Octets of all that is kept, with 128 for each message; the oldest go first." },
+	{ STOMP("journal", OPTION_STRING, 0, 0, NULL, journal),
+	  .sentence = "Directory, of this endpoint alone, in which queues and histories are kept over a restart; "
+		      "null: they are memory, and empty then." },
+	{ STOMP("journal_sync", OPTION_STRING, 0, 0, "interval", journal_sync),
+	  .allowed = "always interval never",
+	  .sentence = "When the journal survives a crash of the machine, too: always before a SEND to a queue is "
+		      "answered, at intervals, or when the kernel likes. The end of the process it survives in any "
+		      "case." },
+	{ STOMP("journal_interval_ms", OPTION_INT, 10, 3600000, "1000", journal_interval_ms),
+	  .sentence = "The interval of journal_sync." },
+	{ STOMP("journal_max_bytes", OPTION_INT, 1048576, 1024 * GIGABYTE, "1073741824", journal_max_bytes),
+	  .sentence = "Octets of all files of the journal, in equal shares for all threads (of at least 65536); "
+		      "twice as much as is to be kept in it. A SEND to a queue beyond it is refused." },
+	{ STOMP("journal_repair", OPTION_BOOL, 0, 0, "false", journal_repair),
+	  .sentence = "Whether a damaged journal is opened without what is damaged, instead of refused." },
 	{ STOMP("conflate", OPTION_LIST, 0, 100, NULL, conflate),
 	  .valid = valid_destinations,
 	  .allowed = "a pattern of destinations such as /topic/prices/** (* is one segment, ** at the end "

@@ -332,6 +332,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	if (err == 0)
 		err = add_listeners(r);
 	if (err == 0)
+		err = turns_begin(r);
+	if (err == 0)
 		memory_watch(r);
 	if (err < 0) {
 		reactor_free(r);
@@ -376,6 +378,7 @@ static void finish(struct reactor *r)
 	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
+	turns_end(r);
 }
 
 void reactor_run(struct reactor *r)

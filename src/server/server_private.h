@@ -9,6 +9,7 @@
  *	internal.c   health and counters, on an address of their own; api.h commands there
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
+ *	turns.c      who has something to do in each turn
  *	group.c      one message to many; ref.c sessions from other threads
  *	app_metrics.c  what applications count
  */
@@ -56,6 +57,7 @@ struct sockjs_server {
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
+	struct list turns;          /* turns.c */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	char error[512];
@@ -160,6 +162,10 @@ struct reactor *reactor_current(void);
 
 /* Looks after limits.memory_bytes from now on. */
 void memory_watch(struct reactor *r);
+
+/* turns.c: in a reactor that begins, and that ends. 0 or -errno. */
+int turns_begin(struct reactor *r);
+void turns_end(struct reactor *r);
 
 /* --- sessions ----------------------------------------------------------- */
 
