@@ -80,6 +80,7 @@ void broker_free(struct broker *b)
 {
 	if (!b)
 		return;
+	b->store = (struct broker_store){ 0 }; /* it keeps what is there */
 	for (unsigned i = 0; i < b->engine.parts; i++) {
 		assert(!b->parts[i] || b->parts[i]->counters.members == 0);
 		part_free(b->parts[i]);

@@ -497,7 +497,7 @@ static bool free_queue(struct map_node *node, void *arg)
 		map_remove(&q->part->remote, &c->node);
 		mem_free(c);
 	}
-	while (!list_empty(&q->waiting)) /* not forgotten: the store keeps it */
+	while (!list_empty(&q->waiting))
 		take_out(q, container_of(list_first(&q->waiting), struct queued, node));
 	map_remove(&q->part->queues, &q->node);
 	mem_free(q);
