@@ -1,10 +1,6 @@
 /*
  * pubsub/keep_open.c - journals that are opened: what is in them goes back to the broker; see
  * keep.h.
- *
- * There may have been more parts when it was kept, or fewer. So all journals that there are are
- * read, and what belongs to another part now is put there, and dropped where it was when that is
- * durable. A crash in between leaves it twice, under one sequence, by which it is recognised.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,139 +13,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "pubsub/keep.h"
+#include "pubsub/keep_opening.h"
 
-#define JOURNALS_MOST 1024 /* as there are threads at most */
-#define PATH_BYTES    4096
+#define PATH_BYTES 4096
 
-/* A message, or a count, that some journal has. */
-struct found {
-	uint64_t sequence;
-	unsigned journal;
-	bool is_count;
-	bool is_queued;
-	struct published *message; /* NULL: a count */
-	struct keep_entry *entry;  /* of the message */
-	struct journal_record *record;
-	uint64_t before, at_ms;
-	uint32_t deliveries;
-};
-
-/* A broker that has run. */
-struct former {
-	struct journal_record *record;
-	unsigned journal;
-	struct keep_run run;
-};
-
-/* What is to be dropped once all else is durable. */
-struct leftover {
-	unsigned journal;
-	struct journal_record *record;
-	struct keep_entry *entry; /* that it is in; NULL: it stands for itself */
-};
-
-struct opening {
-	struct keeper *keeper;
-	struct journal *journals[JOURNALS_MOST]; /* NULL: there is none */
-	unsigned at;                             /* that is being read */
-	bool was_intact;
-	uint64_t now_ms, last; /* the highest sequence */
-	struct buf found, formers, leftovers, scratch;
-	struct keep_record record; /* scratch too: it is large */
-	char *why;
-	size_t size;
-};
-
-static int refuse(struct opening *o, int err, const char *key, const char *what)
+int opening_refuse(struct opening *o, int err, const char *key, const char *what)
 {
 	snprintf(o->why, o->size, "stomp.%s: %s/%u: %s", key, o->keeper->directory, o->at, what);
 	return err;
 }
 
-static int no_memory(struct opening *o)
+int opening_no_memory(struct opening *o)
 {
-	return refuse(o, -ENOMEM, "journal", "out of memory");
+	return opening_refuse(o, -ENOMEM, "journal", "out of memory");
 }
 
-/* --- reading ---------------------------------------------------------------------------- */
-
-static int find_run(struct opening *o, const struct keep_run *run, struct journal_record **record)
-{
-	struct former f = { mem_alloc(sizeof(*f.record)), o->at, *run };
-
-	if (!f.record || buf_add(&o->formers, &f, sizeof(f)) < 0) {
-		mem_free(f.record);
-		return -ENOMEM;
-	}
-	*record = f.record;
-	return 0;
-}
-
-static int find_count(
-    struct opening *o, const struct keep_count *count, struct journal_record **record)
-{
-	struct found f = { .sequence = count->sequence,
-		.journal = o->at,
-		.is_count = true,
-		.deliveries = count->deliveries };
-
-	f.record = mem_alloc(sizeof(*f.record));
-	if (!f.record || buf_add(&o->found, &f, sizeof(f)) < 0) {
-		mem_free(f.record);
-		return -ENOMEM;
-	}
-	*record = f.record;
-	return 0;
-}
-
-static int find_message(
-    struct opening *o, bool is_queued, const struct keep_message *m, struct journal_record **record)
-{
-	struct found f = { .sequence = m->sequence,
-		.journal = o->at,
-		.is_queued = is_queued,
-		.before = m->before,
-		.at_ms = m->at_ms };
-
-	f.entry = mem_zalloc(sizeof(*f.entry));
-	f.message =
-	    published_new(&o->scratch, m->destination, m->headers, m->header_count, m->body);
-	if (!f.entry || !f.message || buf_add(&o->found, &f, sizeof(f)) < 0) {
-		if (f.message)
-			broker_message_unref(&f.message->base);
-		mem_free(f.entry);
-		return -ENOMEM;
-	}
-	f.message->entry = f.entry;
-	f.message->base.sequence = m->sequence;
-	f.message->base.lasts = m->lasts;
-	if (m->sequence > o->last)
-		o->last = m->sequence;
-	*record = &f.entry->message;
-	return 0;
-}
-
-static int on_recovered(
-    void *opening, uint64_t number, struct bytes body, struct journal_record **record)
-{
-	struct opening *o = opening;
-	const char *wrong = keep_read(body, &o->record);
-	char text[160];
-
-	if (wrong) {
-		snprintf(text, sizeof(text), "record %llu: %s", (unsigned long long)number, wrong);
-		return refuse(o, -EBADMSG, "journal", text);
-	}
-	switch (o->record.kind) {
-	case KEEP_RUN:
-		return find_run(o, &o->record.run, record);
-	case KEEP_COUNT:
-		return find_count(o, &o->record.count, record);
-	default:
-		return find_message(o, o->record.kind == KEEP_QUEUED, &o->record.message, record);
-	}
-}
+/* --- the directory, first of all ----------------------------------------------------------- */
 
 static int open_journal(struct opening *o)
 {
@@ -158,7 +37,7 @@ static int open_journal(struct opening *o)
 	int err;
 
 	snprintf(path, sizeof(path), "%s/%u", o->keeper->directory, o->at);
-	options.recovered = on_recovered;
+	options.recovered = opening_on_recovered;
 	options.arg = o;
 	o->why[0] = '\0';
 	err = journal_open(&o->journals[o->at], path, &options, why, sizeof(why));
@@ -188,7 +67,7 @@ static int open_those_there_are(struct opening *o)
 	int err = 0;
 
 	if (!directory)
-		return refuse(o, -errno, "journal", strerror(errno));
+		return opening_refuse(o, -errno, "journal", strerror(errno));
 	while ((entry = readdir(directory)) != NULL)
 		if (number_of(entry->d_name) >= 0)
 			there[number_of(entry->d_name)] = true;
@@ -200,13 +79,17 @@ static int open_those_there_are(struct opening *o)
 	return err;
 }
 
-/* --- who the broker is -------------------------------------------------------------------- */
-
-static const struct former *formers(const struct opening *o, size_t *count)
+static int wait_for_all(struct opening *o)
 {
-	*count = buf_len(&o->formers) / sizeof(struct former);
-	return (const void *)buf_data(&o->formers);
+	int err = 0;
+
+	for (o->at = 0; o->at < JOURNALS_MOST && err == 0; o->at++)
+		if (o->journals[o->at] && (err = journal_wait(o->journals[o->at])) < 0)
+			return opening_refuse(o, err, "journal", strerror(-err));
+	return 0;
 }
+
+/* --- who the broker is -------------------------------------------------------------------- */
 
 /* Whether nothing can be missing of what this one's clients have got. */
 static bool is_whole(const struct keeper *k, const struct keep_run *run)
@@ -220,7 +103,7 @@ static void decide_identity(struct opening *o)
 {
 	struct keeper *k = o->keeper;
 	size_t count;
-	const struct former *f = formers(o, &count);
+	const struct former *f = opening_formers(o, &count);
 	bool same = count > 0 && o->was_intact;
 
 	for (size_t i = 0; i < count; i++)
@@ -240,152 +123,13 @@ static void decide_identity(struct opening *o)
 static uint64_t first_number(const struct opening *o)
 {
 	size_t count;
-	const struct former *f = formers(o, &count);
+	const struct former *f = opening_formers(o, &count);
 	uint64_t first = o->last + 1;
 
 	for (size_t i = 0; i < count; i++)
 		if (f[i].run.reserved > first)
 			first = f[i].run.reserved;
 	return first < KEEP_BLOCK ? KEEP_BLOCK : first;
-}
-
-/* --- moving -------------------------------------------------------------------------------- */
-
-static int leave_behind(
-    struct opening *o, unsigned journal, struct journal_record *record, struct keep_entry *entry)
-{
-	struct leftover l = { journal, record, entry };
-
-	return buf_add(&o->leftovers, &l, sizeof(l));
-}
-
-static int wait_for_all(struct opening *o)
-{
-	int err = 0;
-
-	for (o->at = 0; o->at < JOURNALS_MOST && err == 0; o->at++)
-		if (o->journals[o->at] && (err = journal_wait(o->journals[o->at])) < 0)
-			return refuse(o, err, "journal", strerror(-err));
-	return 0;
-}
-
-/* A put that has to wait for the disk does so here. */
-static int put_again(struct opening *o, struct found *f, struct journal_record *record)
-{
-	struct keep_part *to = &o->keeper->parts[f->message->base.owner];
-	int err;
-
-	do {
-		err = f->is_count ? keep_put_count(to, f->sequence, f->deliveries, record)
-		                  : keep_put_message(to, f->message,
-		                        f->is_queued ? KEEP_QUEUED : KEEP_HISTORY, f->before,
-		                        f->at_ms, record);
-	} while (err == -EAGAIN && journal_wait(to->journal) == 0);
-	if (err == 0)
-		return 0;
-	o->at = f->message->base.owner;
-	return err == -ENOSPC ? refuse(o, err, "journal_max_bytes",
-	                            "has no room for what belongs to this thread now")
-	                      : refuse(o, err, "journal", strerror(-err));
-}
-
-static int move_message(struct opening *o, struct found *f)
-{
-	struct keep_entry *entry = mem_zalloc(sizeof(*entry));
-	int err = entry ? put_again(o, f, &entry->message) : no_memory(o);
-
-	if (err == 0 && leave_behind(o, f->journal, &f->entry->message, f->entry) < 0)
-		err = no_memory(o);
-	if (err < 0) {
-		mem_free(entry); /* its journal will be closed before it is looked at */
-		return err;
-	}
-	f->message->entry = f->entry = entry;
-	return 0;
-}
-
-/* Of the message before it; in its journal, if it is there already. */
-static int move_count(struct opening *o, struct found *count, struct found *of)
-{
-	struct journal_record *record = count->record;
-	int err = 0;
-
-	count->message = of->message;
-	if (count->journal != of->message->base.owner) {
-		if (!(record = mem_alloc(sizeof(*record))))
-			return no_memory(o);
-		err = put_again(o, count, record);
-		if (err == 0 && leave_behind(o, count->journal, count->record, NULL) < 0)
-			err = no_memory(o);
-	}
-	if (err < 0) {
-		mem_free(record);
-		return err;
-	}
-	of->deliveries = count->deliveries;
-	of->entry->count = record;
-	count->record = NULL;
-	return 0;
-}
-
-/* By sequence; the message before its counts, and that in its owner's journal first. */
-static int compare(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-
-	if (x->sequence != y->sequence)
-		return x->sequence < y->sequence ? -1 : 1;
-	if (x->is_count != y->is_count)
-		return x->is_count ? 1 : -1;
-	if (x->is_count)
-		return (x->deliveries < y->deliveries) - (x->deliveries > y->deliveries);
-	return (y->journal == y->message->base.owner) - (x->journal == x->message->base.owner);
-}
-
-static struct found *all_found(struct opening *o, size_t *count)
-{
-	*count = buf_len(&o->found) / sizeof(struct found);
-	return (void *)buf_data(&o->found);
-}
-
-/* One message, and what else there is under its sequence. */
-static int settle_one(struct opening *o, struct found *f, struct found *first)
-{
-	bool is_new = f == first && !f->is_count;
-
-	if (is_new)
-		return f->journal == f->message->base.owner ? 0 : move_message(o, f);
-	if (f->is_count && !first->is_count && !first->entry->count)
-		return move_count(o, f, first);
-	if (leave_behind(o, f->journal, f->is_count ? f->record : &f->entry->message, f->entry) < 0)
-		return no_memory(o);
-	f->record = NULL;
-	if (f->is_count) /* of a message that is gone, or an older one */
-		return 0;
-	f->message->entry = NULL;
-	broker_message_unref(&f->message->base);
-	f->message = NULL;
-	return 0;
-}
-
-static int settle_all(struct opening *o)
-{
-	size_t count;
-	struct found *f = all_found(o, &count), *first = f;
-	int err = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (f[i].message)
-			f[i].message->base.owner = broker_owner_of(
-			    o->keeper->broker->topics, f[i].message->base.destination);
-	if (count > 0)
-		qsort(f, count, sizeof(*f), compare);
-	for (size_t i = 0; i < count && err == 0; i++) {
-		if (f[i].sequence != first->sequence)
-			first = &f[i];
-		err = settle_one(o, &f[i], first);
-	}
-	return err;
 }
 
 static int begin_runs(struct opening *o)
@@ -398,22 +142,10 @@ static int begin_runs(struct opening *o)
 
 		err = keep_put_run(&k->parts[o->at], broker_reserved(part), false);
 		if (err < 0)
-			return refuse(o, err, err == -ENOSPC ? "journal_max_bytes" : "journal",
-			    strerror(-err));
+			return opening_refuse(o, err,
+			    err == -ENOSPC ? "journal_max_bytes" : "journal", strerror(-err));
 	}
 	return 0;
-}
-
-static void drop_leftovers(struct opening *o)
-{
-	size_t count = buf_len(&o->leftovers) / sizeof(struct leftover), former_count;
-	const struct leftover *l = (const void *)buf_data(&o->leftovers);
-	const struct former *f = formers(o, &former_count);
-
-	for (size_t i = 0; i < former_count; i++)
-		journal_drop(o->journals[f[i].journal], f[i].record);
-	for (size_t i = 0; i < count; i++)
-		journal_drop(o->journals[l[i].journal], l[i].record);
 }
 
 /* --- back to the broker ---------------------------------------------------------------------- */
@@ -429,12 +161,12 @@ static int restore(struct opening *o, struct found *f)
 
 	o->at = f->message->base.owner;
 	if (err == -ENOTSUP)
-		return refuse(
+		return opening_refuse(
 		    o, -EINVAL, "queues", "has messages of queues, which \"topics\" would forget");
 	if (err == -ENOENT)
 		keep_drop(o->keeper->broker, &f->message->base);
 	else if (err < 0)
-		return no_memory(o);
+		return opening_no_memory(o);
 	broker_message_unref(&f->message->base);
 	f->message = NULL;
 	return 0;
@@ -443,7 +175,7 @@ static int restore(struct opening *o, struct found *f)
 static int restore_all(struct opening *o)
 {
 	size_t count, messages = 0;
-	struct found *f = all_found(o, &count);
+	struct found *f = opening_found(o, &count);
 	int err = 0;
 
 	o->now_ms = keep_wall_ms();
@@ -550,9 +282,9 @@ static int carry_over(struct opening *o)
 
 	decide_identity(o);
 	keep_use(o->keeper, first_number(o));
-	if ((err = begin_runs(o)) < 0 || (err = settle_all(o)) < 0 || (err = wait_for_all(o)) < 0)
+	if ((err = begin_runs(o)) < 0 || (err = opening_move(o)) < 0 || (err = wait_for_all(o)) < 0)
 		return err;
-	drop_leftovers(o);
+	opening_drop_leftovers(o);
 	if ((err = restore_all(o)) < 0 || (err = mark_intact(o)) < 0)
 		return err;
 	return wait_for_all(o);
@@ -562,8 +294,8 @@ static void free_all(struct opening *o)
 {
 	size_t count, former_count, left = buf_len(&o->leftovers) / sizeof(struct leftover);
 	const struct leftover *l = (const void *)buf_data(&o->leftovers);
-	struct found *f = all_found(o, &count);
-	const struct former *former = formers(o, &former_count);
+	struct found *f = opening_found(o, &count);
+	const struct former *former = opening_formers(o, &former_count);
 
 	for (size_t i = 0; i < count; i++) {
 		if (!f[i].is_count && f[i].message)

@@ -11,18 +11,16 @@
  * crash; in the end both have got the same. At last the end of the newest segment is cut off at some
  * places, as a crash of the machine may do.
  */
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import WebSocket from 'ws';
+import { byTcp, byWebSocket, Client, drain, PATIENCE_MS, sleep, start, stop, until } from './journal_tools.mjs';
 
 const options = { server: './sockjsd', rounds: '20', sync: 'interval', seed: '1', cuts: '6' };
 for (let i = 2; i < process.argv.length; i += 2)
 	options[process.argv[i].replace(/^--/, '')] = process.argv[i + 1];
 
-const QUEUES = 3, TOPICS = 2, WINDOW = 32, PATIENCE_MS = 20000;
+const QUEUES = 3, TOPICS = 2, WINDOW = 32;
 const directory = mkdtempSync(join(tmpdir(), 'journal-storm-'));
 const journal = join(directory, 'journal');
 
@@ -32,93 +30,20 @@ function dice(n) {
 	return Number((state >> 33n) % BigInt(n));
 }
 
-const sleep = (ms) => new Promise((later) => setTimeout(later, ms));
 const wrong = [];
 const blame = (text) => wrong.length < 50 && wrong.push(text);
 
-/* --- a client of STOMP ------------------------------------------------------------------------ */
+const config = { journal, journal_sync: options.sync, journal_interval_ms: 50, prefetch: 20 };
 
-function byTcp(at, on) {
-	const s = net.connect(at.tcp, '127.0.0.1', on.open);
-	s.setEncoding('utf8');
-	s.on('data', on.data);
-	s.on('error', () => {});
-	return { send: (text) => s.writable && s.write(text), cut: () => s.destroy() };
-}
-
-function byWebSocket(at, on) {
-	const ws = new WebSocket(`ws://127.0.0.1:${at.http}/stomp/websocket`, ['v12.stomp']);
-	ws.on('open', on.open);
-	ws.on('message', (data) => on.data(data.toString()));
-	ws.on('error', () => {});
-	return { send: (text) => ws.readyState === 1 && ws.send(text), cut: () => ws.terminate() };
-}
-
-class Client {
-	constructor(at, carrier, on) {
-		let rest = '';
-		this.wire = carrier(at, {
-			open: () => this.send('CONNECT', { 'accept-version': '1.2', 'heart-beat': '0,0' }),
-			data: (text) => {
-				const frames = (rest + text).split('\0');
-				rest = frames.pop();
-				for (const frame of frames)
-					this.take(frame.replace(/^\n+/, ''), on);
-			},
-		});
-	}
-	send(command, headers, body = '') {
-		const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
-		this.wire.send(`${command}\n${lines.join('')}\n${body}\0`);
-	}
-	take(text, on) {
-		const end = text.indexOf('\n\n');
-		const [command, ...lines] = text.slice(0, end).split('\n');
-		const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
-		if (command === 'ERROR')
-			blame(`an ERROR: ${headers.message}: ${text.slice(end + 2)}`);
-		on[command]?.(headers, text.slice(end + 2), this);
-	}
-	cut() { this.wire.cut(); }
-}
-
-/* --- the server --------------------------------------------------------------------------------- */
-
-async function start(threads, where = journal) {
-	const file = join(directory, 'sockjsd.json');
-	writeFileSync(file, JSON.stringify({
-		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/stomp' }],
-		threads,
-		shutdown_timeout_ms: 2000,
-		endpoints: [{ prefix: '/stomp', application: 'stomp', allowed_origins: ['*'], send_buffer_bytes: 64 << 20,
-			stomp: { access: 'open', journal: where, journal_sync: options.sync, journal_interval_ms: 50, prefetch: 20,
-				history: [{ destination: '/topic/*', messages: 100000 }] } }],
-	}));
-	const server = spawn(options.server, ['-c', file, '--log-level', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });
-	const at = { server, ended: new Promise((ended) => server.on('exit', (code, signal) => ended(code ?? signal))) };
-	const begun = new Promise((ready) => server.stdout.on('data', (data) => {
-		for (const line of String(data).split('\n')) {
-			const port = line.match(/:(\d+)$/)?.[1];
-			if (port && line.includes('stomp://'))
-				at.tcp = Number(port);
-			else if (port)
-				at.http = Number(port);
-		}
-		if (at.tcp && at.http)
-			ready();
-	}));
-	const code = await Promise.race([begun, at.ended.then((code) => `ended with ${code}`)]);
-	if (code) {
-		blame(`the server does not start: ${code}`);
-		throw new Error(code);
-	}
+async function begin(threads, more = {}) {
+	const at = await start(`exec ${options.server}`, directory, threads, { ...config, ...more });
+	if (!at.tcp)
+		throw new Error(`the server does not start: ${at.said}`);
+	at.server.stderr.on('data', (data) => blame(`the server says ${data}`));
 	return at;
 }
 
-async function stop(at, signal) {
-	at.server.kill(signal);
-	return await at.ended;
-}
+const ERROR = (headers, body) => blame(`an ERROR: ${headers.message}: ${body}`);
 
 /* --- queues --------------------------------------------------------------------------------------- */
 
@@ -135,6 +60,7 @@ function produce(at, queue) {
 		}
 	};
 	return new Client(at, queue % 2 ? byTcp : byWebSocket, {
+		ERROR,
 		CONNECTED: (headers, body, c) => more(c),
 		RECEIPT: (headers, body, c) => {
 			accepted.add(headers['receipt-id']);
@@ -147,6 +73,7 @@ function produce(at, queue) {
 function consume(at, queue, forgets) {
 	let last = -1;
 	return new Client(at, queue % 2 ? byWebSocket : byTcp, {
+		ERROR,
 		CONNECTED: (headers, body, c) => c.send('SUBSCRIBE', { id: 'q', destination: `/queue/storm${queue}`, ack: 'client-individual' }),
 		MESSAGE: (headers, body, c) => {
 			const number = Number(body.split('.')[1]), before = deliveries.get(body) ?? 0;
@@ -175,10 +102,11 @@ const subscribers = [];
 for (let topic = 0; topic < TOPICS; topic++)
 	for (const carrier of [byTcp, byWebSocket])
 		subscribers.push({ topic, carrier, got: [], last: null });
-let recovered = 0;
+let recovered = 0, code;
 
 function publish(at, topic) {
 	const client = new Client(at, byTcp, {
+		ERROR,
 		CONNECTED: (headers, body, c) => {
 			const more = () => {
 				if (at.quiet)
@@ -196,7 +124,8 @@ function publish(at, topic) {
 function listen(at, s) {
 	return new Promise((ready) => {
 		s.client = new Client(at, s.carrier, {
-			CONNECTED: (headers, body, c) => {
+			ERROR,
+		CONNECTED: (headers, body, c) => {
 				const since = s.last ? { 'last-message-id': s.last } : {};
 				c.send('SUBSCRIBE', { id: 't', destination: `/topic/storm${s.topic}`, receipt: 'r', ...since });
 			},
@@ -217,7 +146,7 @@ function listen(at, s) {
 /* --- the storm --------------------------------------------------------------------------------------- */
 
 async function round(life, end) {
-	const at = await start([1, 2, 4][dice(3)]);
+	const at = await begin([1, 2, 4][dice(3)]);
 	await Promise.race([Promise.all(subscribers.map((s) => listen(at, s))), at.ended, sleep(PATIENCE_MS)]);
 	const clients = [];
 	for (let q = 0; q < QUEUES; q++)
@@ -236,12 +165,6 @@ async function kill(at, life) {
 	await stop(at, 'SIGKILL');
 }
 
-async function until(good) {
-	for (const began = Date.now(); !good() && Date.now() - began < PATIENCE_MS;)
-		await sleep(20);
-	return good();
-}
-
 const missing = () => [...accepted].filter((m) => !deliveries.has(m));
 const isSame = (t) => {
 	const [a, b] = subscribers.filter((s) => s.topic === t).map((s) => s.got);
@@ -255,34 +178,15 @@ async function finish(at) {
 	await sleep(300);
 	for (let t = 0; t < TOPICS; t++)
 		await until(() => isSame(t));
-	at.code = await stop(at, 'SIGTERM');
-	blame.code = at.code;
+	code = await stop(at, 'SIGTERM');
 }
 
 /* --- a torn end ------------------------------------------------------------------------------------------ */
 
-/* What is in the queue, all of it: until the mark that is sent behind it comes. */
-function drain(at, queue) {
-	const got = [];
-	return new Promise((all) => {
-		const client = new Client(at, byTcp, {
-			CONNECTED: (headers, body, c) => {
-				c.send('SEND', { destination: queue, receipt: 'end' }, 'end');
-				c.send('SUBSCRIBE', { id: 'd', destination: queue });
-			},
-			MESSAGE: (headers, body) => {
-				if (body !== 'end')
-					return got.push(Number(body));
-				client.cut();
-				all(got);
-			},
-		});
-	});
-}
-
 async function fill(at, queue, count) {
 	let receipts = 0;
 	const client = new Client(at, byTcp, {
+		ERROR,
 		CONNECTED: (headers, body, c) => {
 			for (let i = 0; i < count; i++)
 				c.send('SEND', { destination: queue, receipt: i }, String(i));
@@ -295,7 +199,7 @@ async function fill(at, queue, count) {
 
 async function cutTheEnd() {
 	const whole = join(directory, 'whole'), cut = join(directory, 'cut'), lengths = [];
-	let at = await start(1, whole);
+	let at = await begin(1, { journal: whole });
 	await fill(at, '/queue/torn', 300);
 	await stop(at, 'SIGKILL');
 	const segment = readdirSync(join(whole, '0')).filter((name) => name.endsWith('.segment')).sort().pop();
@@ -305,8 +209,8 @@ async function cutTheEnd() {
 		cpSync(whole, cut, { recursive: true });
 		/* In front of its marks, an end that is missing is damage, and not a crash's */
 		truncateSync(join(cut, '0', segment), size - 1 - dice(Math.floor(size / 3)));
-		at = await start(1, cut);
-		const got = await drain(at, '/queue/torn');
+		at = await begin(1, { journal: cut });
+		const got = (await drain(at, '/queue/torn')).map((m) => Number(m.body));
 		if (!got.every((n, k) => n === k))
 			blame(`after a cut, the queue has ${got.slice(0, 5)}...`);
 		lengths.push(got.length);
@@ -318,14 +222,13 @@ async function cutTheEnd() {
 /* --- all of it --------------------------------------------------------------------------------------------- */
 
 const began = Date.now();
-let cuts = [], code, rest = ['nobody has looked'];
+let cuts = [], rest = ['nobody has looked'];
 try {
 	for (let i = 0; i < Number(options.rounds); i++)
 		await round(20 + dice(250), kill);
 	await round(0, finish);
-	code = blame.code;
-	const at = await start(2);
-	rest = (await Promise.all(Array.from({ length: QUEUES }, (_, q) => drain(at, `/queue/storm${q}`)))).flat();
+	const at = await begin(2);
+	rest = (await Promise.all(Array.from({ length: QUEUES }, (_, q) => drain(at, `/queue/storm${q}`)))).flat().map((m) => m.body);
 	await stop(at, 'SIGKILL');
 	cuts = options.sync === 'never' ? await cutTheEnd() : [];
 } catch (e) {
