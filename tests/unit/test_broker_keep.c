@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_broker_keep.c - what the broker puts into its store and when, and what it makes of
- * it after a restart.
+ * tests/unit/test_broker_keep.c - what the broker puts into its store and when, and what it makes
+ * of it after a restart.
  *
  * The store is a list in memory, which says that all is safe when the test wants it.
  */
@@ -114,8 +114,8 @@ static const char *live(void)
 	text[0] = '\0';
 	for (unsigned i = 0; i < record_count; i++)
 		if (records[i].is_live)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u", n ? " " : "",
-			    records[i].number);
+			n += (size_t)snprintf(
+			    text + n, sizeof(text) - n, "%s%u", n ? " " : "", records[i].number);
 	return text;
 }
 
@@ -425,8 +425,7 @@ struct recalled {
 	char numbers[200];
 };
 
-static void on_recalled(
-    void *arg, struct broker_message *const *all, size_t count, bool recovered)
+static void on_recalled(void *arg, struct broker_message *const *all, size_t count, bool recovered)
 {
 	struct recalled *r = arg;
 	size_t n = 0;
@@ -434,8 +433,8 @@ static void on_recalled(
 	r->recovered = recovered;
 	r->numbers[0] = '\0';
 	for (size_t i = 0; i < count; i++)
-		n += (size_t)snprintf(r->numbers + n, sizeof(r->numbers) - n, "%s%u",
-		    i ? " " : "", message_number(all[i]));
+		n += (size_t)snprintf(r->numbers + n, sizeof(r->numbers) - n, "%s%u", i ? " " : "",
+		    message_number(all[i]));
 }
 
 static struct recalled recall(uint32_t owner, uint64_t sequence)
@@ -603,7 +602,8 @@ START_TEST(what_no_rule_keeps_any_more_is_refused)
 }
 END_TEST
 
-/* --- numbers ----------------------------------------------------------------------------------- */
+/* --- numbers -----------------------------------------------------------------------------------
+ */
 
 START_TEST(numbers_are_reserved_before_they_are_given_and_apart_from_those_of_others)
 {
