@@ -300,6 +300,7 @@ static void read_options(struct keeper *k, const struct stomp_options *o)
 		.max_bytes = share,
 		/* What publishers may have under way (pace.c) has room, from all reactors */
 		.max_pending_bytes = PENDING_BYTES * (1 + k->count),
+		.blocking = server_avoids_io_uring(k->broker->server),
 		.repair = o->journal_repair,
 	};
 	if (strcmp(o->journal_sync, "always") == 0)

@@ -325,8 +325,8 @@ static const struct option table[] = {
 	  .sentence = "How long a kept-alive connection may stay without a request." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
 	  .valid = valid_auto, .allowed = "auto, off",
-	  .sentence = "Sends to many clients go to the kernel together where it has io_uring; off: one "
-		      "by one." },
+	  .sentence = "Sends to many clients go to the kernel together where it has io_uring, and nobody waits "
+		      "for the disk of stomp.journal; off: one by one, and a thread waits." },
 	{ SERVER("drain_delay_ms", OPTION_INT, 0, DAY_MS, "0", drain_delay_ms),
 	  .sentence = "Between the signal to stop, when /readyz, /info and new sessions get 503, and the "
 		      "first session that is closed." },

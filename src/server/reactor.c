@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/turn.h"
 #include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
@@ -300,7 +301,7 @@ static void use_io_uring(struct reactor *r)
 {
 	int err;
 
-	if (strcmp(r->server->options.server.io_uring, "off") == 0)
+	if (server_avoids_io_uring(r->server))
 		return;
 	if ((err = stream_batch_new(&r->sends, r->loop)) < 0)
 		log_debug("sends go one by one: no io_uring", LOG_ERR(err));

@@ -34,5 +34,7 @@ void server_add_turn(struct sockjs_server *server, unsigned reactor, struct serv
 void server_remove_turn(struct server_turn *t);
 /* Whether it is about to stop. Any thread. */
 bool server_is_stopping(const struct sockjs_server *server);
+/* Whether it does without io_uring. */
+bool server_avoids_io_uring(const struct sockjs_server *server);
 
 #endif

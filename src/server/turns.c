@@ -22,6 +22,11 @@ bool server_is_stopping(const struct sockjs_server *server)
 	return atomic_load_explicit(&server->stops, memory_order_relaxed) > 0;
 }
 
+bool server_avoids_io_uring(const struct sockjs_server *server)
+{
+	return strcmp(server->options.server.io_uring, "off") == 0;
+}
+
 /* --- in a reactor ------------------------------------------------------------- */
 
 static void on_readable(struct watch *w, uint32_t events)
