@@ -46,6 +46,33 @@ void broker_turn_block(struct broker_part *part)
 	part->turn_at = next + store->block / 2;
 }
 
+/* --- queues ----------------------------------------------------------------------- */
+
+static void on_safe(struct broker_wait *w, int verdict)
+{
+	if (verdict != -EPIPE && w->message->settled)
+		w->message->settled(w->message, verdict);
+	broker_message_unref(w->message);
+	mem_free(w);
+}
+
+int broker_put_queued(const struct broker *b, struct broker_message *m)
+{
+	struct broker_wait *w = mem_zalloc(sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->then = on_safe;
+	w->message = broker_message_ref(m);
+	err = b->store.put(b->store.arg, m, 0, w);
+	if (err < 0) {
+		broker_message_unref(m);
+		mem_free(w);
+	}
+	return err;
+}
+
 /* --- publishing ------------------------------------------------------------------- */
 
 struct held {

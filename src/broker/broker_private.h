@@ -131,6 +131,9 @@ static inline bool broker_has_store(const struct broker *b)
 void broker_turn_block(struct broker_part *part);
 /* Lets go of what the store has of a message. */
 void broker_drop(const struct broker *b, struct broker_message *m);
+/* A queue has taken a message: who has sent it hears of it when it is safe. 0, or the store's
+ * error. */
+int broker_put_queued(const struct broker *b, struct broker_message *m);
 /* Publishes a message of which a history keeps: it is safe before anybody gets it. Takes a
  * reference of its own. 0 or -ENOMEM. */
 int broker_publish_kept(struct broker *b, struct broker_message *m);

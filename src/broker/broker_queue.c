@@ -311,32 +311,6 @@ static struct queued *queued_new(struct queue *q, struct broker_message *m, size
 	return e;
 }
 
-static void on_safe(struct broker_wait *w, int verdict)
-{
-	if (verdict != -EPIPE)
-		settle(w->message, verdict);
-	broker_message_unref(w->message);
-	mem_free(w);
-}
-
-/* Who has sent it hears of it when the store has it. */
-static int store(const struct broker *b, struct broker_message *m)
-{
-	struct broker_wait *w = mem_zalloc(sizeof(*w));
-	int err;
-
-	if (!w)
-		return -ENOMEM;
-	w->then = on_safe;
-	w->message = broker_message_ref(m);
-	err = b->store.put(b->store.arg, m, 0, w);
-	if (err < 0) {
-		broker_message_unref(m);
-		mem_free(w);
-	}
-	return err;
-}
-
 static int accept(struct queue *q, struct broker_message *m)
 {
 	const struct broker *b = q->part->broker;
@@ -350,7 +324,7 @@ static int accept(struct queue *q, struct broker_message *m)
 		settle(m, 0);
 		return 0;
 	}
-	if ((err = store(b, m)) < 0)
+	if ((err = broker_put_queued(b, m)) < 0)
 		take_out(q, e);
 	return err;
 }
