@@ -76,6 +76,11 @@ const struct sockjs_callbacks *app_callbacks(const struct running_app *r, void *
 	return r->guard ? guard_callbacks(r->guard) : own_callbacks(r->app);
 }
 
+int app_open(struct running_app *r, char *why, size_t why_size)
+{
+	return r->app->open ? r->app->open(r->state, why, why_size) : 0;
+}
+
 void app_stop(struct running_app *r)
 {
 	if (r->hooked)

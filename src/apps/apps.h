@@ -25,6 +25,9 @@ struct app {
 	 * blame, if one is. NULL: it needs nothing. */
 	int (*start)(struct sockjs_server *server, struct sockjs_options *options, void **state,
 	    char *why, size_t why_size);
+	/* Begins to write where it keeps something, once the rights to do more are given up. As
+	 * start(). NULL: it does not. */
+	int (*open)(void *state, char *why, size_t why_size);
 	/* Whether start() would succeed, as far as config_check() cannot know; leaves no trace. As
 	 * start(). NULL: it would. */
 	int (*check)(struct sockjs_server *server, const struct sockjs_options *options, char *why,
@@ -61,6 +64,8 @@ int app_check(const struct app *app, struct sockjs_server *server,
     const struct sockjs_options *options, char *why, size_t why_size);
 /* What sockjs_server_add() is given; *arg of it. */
 const struct sockjs_callbacks *app_callbacks(const struct running_app *r, void **arg);
+/* As app->open(). */
+int app_open(struct running_app *r, char *why, size_t why_size);
 void app_stop(struct running_app *r);
 
 /* All of them; *count of them. */

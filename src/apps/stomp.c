@@ -11,6 +11,7 @@
 
 #include "apps/apps.h"
 #include "base/mem.h"
+#include "pubsub/broker_open.h"
 #include "server/options.h"
 #include "webhook/stomp_hooks.h"
 
@@ -98,7 +99,7 @@ static int make_broker(struct sockjs_broker **b, struct sockjs_server *server,
 		return err;
 	err = options_overlay(&own, options, OPTION_STOMP);
 	if (err == 0)
-		err = sockjs_broker_new(b, server, &own, why, why_size);
+		err = broker_prepare(b, server, &own, why, why_size);
 	options_fini(&own);
 	return err;
 }
@@ -116,6 +117,14 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 	options_taken(options, OPTION_STOMP);
 	*state = b;
 	return 0;
+}
+
+/* What another process has now, or another disk might do, may pass. */
+static int open_journal(void *state, char *why, size_t why_size)
+{
+	int err = broker_open(state, why, why_size);
+
+	return err == -EBUSY || err == -ENOSPC || err == -EDQUOT || err == -EIO ? -EAGAIN : err;
 }
 
 static int check(
@@ -157,6 +166,7 @@ const struct app stomp_app = {
 	.sentence = "A broker of STOMP: clients publish messages and subscribe to them.",
 	.get_callbacks = sockjs_broker_callbacks,
 	.start = start,
+	.open = open_journal,
 	.check = check,
 	.stop = stop,
 	.asks = STOMP_HOOKS_EVENTS,

@@ -68,7 +68,8 @@ struct broker *broker_new(
 	b->engine = *engine;
 	b->limits = *limits;
 	b->separator = separator;
-	b->epoch = random_u64();
+	b->identity.epoch = random_u64();
+	map_seed_random(&b->identity.owners);
 	map_seed_random(&b->seed);
 	for (unsigned i = 0; i < engine->parts; i++) {
 		b->parts[i] = part_new(b, i);
@@ -84,6 +85,7 @@ void broker_free(struct broker *b)
 {
 	if (!b)
 		return;
+	b->store = (struct broker_store){ 0 }; /* it keeps what is there */
 	for (unsigned i = 0; i < b->engine.parts; i++) {
 		assert(!b->parts[i] || b->parts[i]->counters.members == 0);
 		part_free(b->parts[i]);
@@ -98,7 +100,7 @@ struct broker_part *broker_part(struct broker *b, unsigned i)
 
 uint64_t broker_epoch(const struct broker *b)
 {
-	return b->epoch;
+	return b->identity.epoch;
 }
 
 const struct broker_counters *broker_counters(const struct broker_part *part)
@@ -212,7 +214,7 @@ static void end_fans(struct broker_part *part, struct broker_message *m)
 	}
 }
 
-static void deliver(struct broker_message *m, struct broker_part *part)
+void broker_deliver(struct broker_message *m, struct broker_part *part)
 {
 	struct delivery d = { m, 0 };
 
@@ -234,7 +236,7 @@ static void deliver(struct broker_message *m, struct broker_part *part)
 static void order(struct broker_message *m, struct broker_part *part)
 {
 	assert(!part->busy);
-	m->sequence = ++part->sequence;
+	m->sequence = broker_next_sequence(part);
 	part->counters.published++;
 	if (part->broker->limits.history_rules > 0 && !m->to)
 		broker_history_keep(part, m);
@@ -273,19 +275,16 @@ static int prepare(const struct broker *b, struct broker_message *m)
 
 unsigned broker_owner_of(const struct broker *b, struct bytes destination)
 {
-	return b->engine.parts == 1 ? 0
-	                            : (unsigned)(map_hash(&b->seed, destination) % b->engine.parts);
+	if (b->engine.parts == 1)
+		return 0;
+	return (unsigned)(map_hash(&b->identity.owners, destination) % b->engine.parts);
 }
 
 /* What goes to one name has one order, whatever its destinations. */
 static unsigned owner_of(const struct broker *b, const struct broker_message *m)
 {
-	uint64_t hash;
-
-	if (b->engine.parts == 1)
-		return 0;
-	hash = m->to ? m->to->hash : map_hash(&b->seed, m->destination);
-	return (unsigned)(hash % b->engine.parts);
+	return m->to ? (unsigned)(m->to->hash % b->engine.parts)
+	             : broker_owner_of(b, m->destination);
 }
 
 static bool is_busy_here(const struct broker *b)
@@ -300,13 +299,12 @@ static int publish_to_queue(struct broker *b, struct broker_message *m)
 	struct consumer_name nobody = { 0 };
 	struct queue_mail *mail;
 
-	m->owner = broker_queue_owner(b, m->destination);
+	m->owner = broker_owner_of(b, m->destination);
 	mail = queue_mail_new(b, m->owner, QUEUE_PUT, nobody, (struct bytes){ 0 });
 	if (!mail)
 		return -ENOMEM;
 	mail->message = broker_message_ref(m);
-	queue_mail_post(mail);
-	return 0;
+	return queue_mail_post(mail) < 0 ? -ENOMEM : 0;
 }
 
 int broker_publish(struct broker *b, struct broker_message *m)
@@ -319,7 +317,10 @@ int broker_publish(struct broker *b, struct broker_message *m)
 	if (broker_is_queue(b, m->destination))
 		return publish_to_queue(b, m);
 	m->owner = owner_of(b, m);
-	err = b->engine.spread(b->engine.arg, m->owner, order, deliver, broker_message_ref(m));
+	if (broker_has_store(b) && !m->to && broker_history_rule(b, m->destination))
+		return broker_publish_kept(b, m);
+	err =
+	    b->engine.spread(b->engine.arg, m->owner, order, broker_deliver, broker_message_ref(m));
 	if (err < 0) {
 		mem_free(m->to);
 		m->to = NULL;

@@ -22,7 +22,8 @@
  * as it is, to who asks, and what changes, as messages in the order of that destination.
  *
  * The order is a message's alone: where something is to be kept of it (a history with offsets, a
- * queue that chooses one consumer), its owner does that when it gives it its place.
+ * queue that chooses one consumer), its owner does that when it gives it its place. Where that is
+ * to outlast the process, a store keeps it (struct broker_store).
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
@@ -34,6 +35,7 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/map.h"
 
 struct broker;
 struct broker_part;
@@ -57,10 +59,11 @@ struct broker_message {
 	struct bytes destination;    /* as it was published; the publisher keeps it */
 	size_t octets;               /* that it takes; the publisher says it, for queues */
 	bool lasts;                  /* it waits in a queue for ever */
+	bool again;                  /* of a queue: it may have been delivered before a restart */
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
-	/* Of a queue, in its owner's part: 0: it has taken the message; -ENOSPC: it is full. May be
-	 * NULL. */
+	/* Of a queue, in its owner's part, once: 0: it has taken the message, and that is as safe
+	 * as the store promises; -ENOSPC: it is full; or the error of the store. May be NULL. */
 	void (*settled)(struct broker_message *m, int verdict);
 	atomic_size_t received; /* subscriptions it has come to so far, in all parts */
 	void (*free)(struct broker_message *m);
@@ -129,7 +132,46 @@ struct broker_engine {
 	    void *arg, unsigned ms, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
 	/* Whether it is others' turn in this thread. Only for presence. */
 	bool (*is_late)(void *arg);
+	/* Whether the server is about to end: who leaves now does so for that, and what it had is
+	 * not counted as delivered in vain. May be NULL. */
+	bool (*is_ending)(void *arg);
 	void *arg;
+};
+
+/* --- the store: what outlasts the process ------------------------------------- */
+
+/* Who waits until what was kept is safe. `then` is called in the owner's part, once, and may free
+ * it: 0; or -errno: it never will be, or the server ends (-EPIPE). */
+struct broker_wait {
+	struct list node; /* the store's, and so is the mark */
+	uint64_t mark;
+	struct broker_message *message; /* a reference, which is then()'s */
+	void (*then)(struct broker_wait *w, int verdict);
+};
+
+/* Keeps the messages of queues and histories. All of it is called in the part of the message's
+ * owner, or before anything runs. */
+struct broker_store {
+	/* Keeps a message that has its place; `before` is that of the message before it, of a
+	 * history. 0: and w->then() follows, in the order of these calls and never from within
+	 * (NULL: nobody waits). -errno: it is not kept, and the wait still the caller's. */
+	int (*put)(void *arg, struct broker_message *m, uint64_t before, struct broker_wait *w);
+	/* The same order, for one that is not kept; with nothing to wait for, from within. */
+	void (*follow)(void *arg, struct broker_wait *w);
+	/* It was delivered in vain so many times. */
+	void (*count)(void *arg, struct broker_message *m, unsigned deliveries);
+	/* Nobody needs it any more. Nothing, if it is not kept. */
+	void (*drop)(void *arg, struct broker_message *m);
+	/* Numbers below `end` may be given by this part. */
+	void (*reserve)(void *arg, unsigned part, uint64_t end);
+	void *arg;
+	uint64_t block; /* numbers that are reserved at a time; an even number */
+};
+
+/* By what a broker is known, over restarts. */
+struct broker_identity {
+	uint64_t epoch;
+	struct map_seed owners; /* which part owns a destination */
 };
 
 /* --- life ------------------------------------------------------------------ */
@@ -168,8 +210,9 @@ struct broker_limits {
 	size_t max_queues_bytes;   /* of all of a part */
 	uint64_t queue_expires_ms; /* 0: a message waits for ever */
 	unsigned max_deliveries;   /* after so many it is given up */
-	/* In the owner's part; `m` is borrowed, and something else may be published. NULL: it is
-	 * dropped */
+	/* In the owner's part; `m` is borrowed, and something else may be published. If there is a
+	 * store, it still has the message, until who is told here drops it: when what has become of
+	 * it is safe. NULL: it is dropped */
 	void (*died)(
 	    void *arg, struct broker_message *m, enum broker_death why, unsigned deliveries);
 	void *arg;
@@ -196,6 +239,34 @@ void broker_free(struct broker *b);
 struct broker_part *broker_part(struct broker *b, unsigned i);
 /* Random, for ids of messages: with it, (owner, sequence) comes never again. */
 uint64_t broker_epoch(const struct broker *b);
+
+/* --- what was kept ------------------------------------------------------------ */
+
+/* A new broker's is random. */
+struct broker_identity broker_identity(const struct broker *b);
+/* From now on there is a store (which is copied), and the broker is what it was; before anything is
+ * published. No number from `first` on was ever given: each part has a block of its own there, and
+ * further ones behind those of all others. */
+void broker_use_store(struct broker *b, const struct broker_store *store,
+    const struct broker_identity *identity, uint64_t first);
+/* The number below which this part may give numbers. */
+uint64_t broker_reserved(const struct broker_part *part);
+/* The part that gives the messages of a destination for all, or of a queue, their places. */
+unsigned broker_owner_of(const struct broker *b, struct bytes destination);
+
+/* A message that the store has kept, and what is known of it. */
+struct broker_kept {
+	struct broker_message *message; /* with its owner, and its sequence of then */
+	bool is_queued;                 /* in a queue, not in a history */
+	uint64_t before;                /* as it was put */
+	uint64_t age_ms;
+	unsigned deliveries; /* in vain */
+};
+
+/* Puts it where it was. In the order of sequences, after broker_use_store() and before anything is
+ * published; the limits of queues do not count. 0: it has a reference of its own; -ENOENT: nothing
+ * is kept of such a destination (any more); -ENOTSUP: there are no queues (any more); -ENOMEM. */
+int broker_restore(struct broker *b, const struct broker_kept *kept);
 
 /* Whether clients may publish to such a destination: no empty segment, no "*", no control
  * characters, UTF-8, within the limits; and behind "/user/" a name and a rest. */

@@ -99,22 +99,24 @@ static void drop_mail(void *arg)
 	mail_free(arg);
 }
 
-void queue_mail_post_later(struct queue_mail *mail)
+int queue_mail_post_later(struct queue_mail *mail)
 {
 	const struct broker_engine *engine = &mail->broker->engine;
+	int err = engine->post(engine->arg, mail->to, run_mail, drop_mail, mail);
 
-	if (engine->post(engine->arg, mail->to, run_mail, drop_mail, mail) < 0)
+	if (err < 0)
 		mail_free(mail); /* there is no memory, or the server ends */
+	return err;
 }
 
-void queue_mail_post(struct queue_mail *mail)
+int queue_mail_post(struct queue_mail *mail)
 {
 	const struct broker_engine *engine = &mail->broker->engine;
 
-	if (engine->here(engine->arg) == (int)mail->to)
-		run_mail(mail);
-	else
-		queue_mail_post_later(mail);
+	if (engine->here(engine->arg) != (int)mail->to)
+		return queue_mail_post_later(mail);
+	run_mail(mail);
+	return 0;
 }
 
 /* To the queue's owner. */
@@ -270,7 +272,7 @@ static struct broker_consumer *consumer_new(
 	c->base.is_consumer = true;
 	c->entry = entry;
 	c->ack = (uint8_t)ack;
-	c->owner = broker_queue_owner(part->broker, queue);
+	c->owner = broker_owner_of(part->broker, queue);
 	c->number = ++part->last_consumer;
 	c->queue_len = (uint16_t)queue.n;
 	bytes_put(c->queue, queue);

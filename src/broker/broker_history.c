@@ -8,6 +8,9 @@
  * hole and nothing twice.
  *
  * All of a part has one budget: the oldest messages go first, whatever their destinations.
+ *
+ * A store has of each message which one was before it. So what is missing in the middle is found
+ * when it is read again; and at the end nothing is, since it has a message before anybody gets it.
  */
 #include "broker/broker_history.h"
 
@@ -28,6 +31,8 @@ struct past {
 	struct list kept; /* oldest first */
 	size_t count;
 	uint64_t gone; /* the sequence up to which something may be missing */
+	uint64_t last; /* the last one, if there is a store, */
+	uint64_t lost; /* up to which that has none of them */
 	uint16_t name_len;
 	char name[];
 };
@@ -66,6 +71,7 @@ static void drop(struct broker_part *part, struct kept *k)
 	part->counters.kept--;
 	list_remove(&k->of_past);
 	list_remove(&k->of_part);
+	broker_drop(part->broker, k->message);
 	broker_message_unref(k->message);
 	mem_free(k);
 }
@@ -97,7 +103,8 @@ void broker_history_fini(struct broker_part *part)
 
 /* --- keeping --------------------------------------------------------------------- */
 
-static const struct broker_history_rule *rule_for(const struct broker *b, struct bytes destination)
+const struct broker_history_rule *broker_history_rule(
+    const struct broker *b, struct bytes destination)
 {
 	for (size_t i = 0; i < b->limits.history_rules; i++) {
 		const struct broker_history_rule *rule = &b->limits.history[i];
@@ -122,7 +129,7 @@ static struct past *find_past(struct broker_part *part, struct bytes destination
 
 static struct past *add_past(struct broker_part *part, struct broker_message *m)
 {
-	const struct broker_history_rule *rule = rule_for(part->broker, m->destination);
+	const struct broker_history_rule *rule = broker_history_rule(part->broker, m->destination);
 	struct past *past;
 
 	if (!rule)
@@ -133,7 +140,7 @@ static struct past *add_past(struct broker_part *part, struct broker_message *m)
 	if (!past)
 		return NULL;
 	past->rule = rule;
-	past->gone = m->sequence - 1;
+	past->gone = past->last = m->sequence - 1;
 	past->name_len = (uint16_t)m->destination.n;
 	bytes_put(past->name, m->destination);
 	list_init(&past->kept);
@@ -163,32 +170,109 @@ static void make_room(struct broker_part *part, size_t cost)
 		drop(part, container_of(list_first(&part->kept), struct kept, of_part));
 }
 
-void broker_history_keep(struct broker_part *part, struct broker_message *m)
+static struct past *past_of(struct broker_part *part, struct broker_message *m)
 {
 	struct past *past = find_past(part, m->destination);
+
+	return past ? past : add_past(part, m);
+}
+
+/* False: there is no room for it, or no memory. */
+static bool append(
+    struct broker_part *part, struct past *past, struct broker_message *m, uint64_t at)
+{
 	struct kept *k = NULL;
 
-	if (!past)
-		past = add_past(part, m);
-	if (!past)
-		return;
 	make_room(part, m->octets + KEPT_COST);
 	if (m->octets + KEPT_COST <= part->broker->limits.max_history_bytes)
 		k = mem_alloc(sizeof(*k));
-	if (!k) {
-		past->gone = m->sequence;
-		return;
-	}
+	if (!k)
+		return false;
 	*k = (struct kept){ .past = past,
 		.message = broker_message_ref(m),
-		.at = clock_now(),
+		.at = at,
 		.cost = m->octets + KEPT_COST };
 	list_append(&past->kept, &k->of_past);
 	list_append(&part->kept, &k->of_part);
 	past->count++;
 	part->kept_octets += k->cost;
 	part->counters.kept++;
-	trim(part, past);
+	return true;
+}
+
+/* What the store has of this destination would be taken for all there was. */
+static void forget_stored(struct broker_part *part, struct past *past)
+{
+	struct list *pos;
+
+	for (pos = past->kept.prev; pos != &past->kept; pos = pos->prev) {
+		struct broker_message *m = container_of(pos, struct kept, of_past)->message;
+
+		if (m->sequence <= past->lost)
+			break;
+		broker_drop(part->broker, m);
+	}
+	if (!list_empty(&past->kept))
+		past->lost =
+		    container_of(past->kept.prev, struct kept, of_past)->message->sequence;
+}
+
+void broker_history_keep(struct broker_part *part, struct broker_message *m)
+{
+	struct past *past = past_of(part, m);
+
+	if (past && append(part, past, m, clock_now())) {
+		trim(part, past);
+		return;
+	}
+	if (past) {
+		past->gone = m->sequence;
+		forget_stored(part, past);
+	}
+	broker_drop(part->broker, m);
+}
+
+/* --- with a store ----------------------------------------------------------------- */
+
+uint64_t broker_history_follow(struct broker_part *part, struct broker_message *m)
+{
+	struct past *past = past_of(part, m);
+	uint64_t before = past ? past->last : m->sequence - 1;
+
+	if (past)
+		past->last = m->sequence;
+	return before;
+}
+
+void broker_history_break(struct broker_part *part, struct bytes destination)
+{
+	struct past *past = find_past(part, destination);
+
+	if (past)
+		forget_stored(part, past);
+}
+
+int broker_history_restore(struct broker_part *part, const struct broker_kept *kept)
+{
+	struct broker_message *m = kept->message;
+	bool is_first = !find_past(part, m->destination);
+	struct past *past;
+
+	if (!broker_name_is_destination(m->destination, part->broker->separator) ||
+	    !broker_history_rule(part->broker, m->destination))
+		return -ENOENT;
+	if (!(past = past_of(part, m)))
+		return -ENOMEM;
+	if (is_first || past->last != kept->before)
+		past->gone = kept->before;
+	past->last = m->sequence;
+	/* It may be older than the machine's clock: what counts is the difference */
+	if (append(part, past, m, clock_now() - kept->age_ms)) {
+		trim(part, past);
+		return 0;
+	}
+	past->gone = m->sequence;
+	return -ENOENT;
 }
 
 /* --- recalling ---------------------------------------------------------------------- */
@@ -197,8 +281,8 @@ void broker_history_keep(struct broker_part *part, struct broker_message *m)
 struct recall {
 	struct broker *broker;
 	unsigned asker, owner; /* parts */
-	bool is_known;         /* `since` is a number of this owner's */
-	uint64_t since;
+	bool is_known;         /* `since` is a place in this destination's order */
+	struct broker_place since;
 	broker_recall_fn fn;
 	void (*drop)(void *arg);
 	void *arg;
@@ -253,9 +337,28 @@ static void collect(struct recall *r, const struct past *past)
 	list_foreach (pos, &past->kept) {
 		struct broker_message *m = container_of(pos, struct kept, of_past)->message;
 
-		if (!r->is_known || m->sequence > r->since)
+		if (!r->is_known || m->sequence > r->since.sequence)
 			r->messages[r->count++] = broker_message_ref(m);
 	}
+}
+
+/* The owner's numbers are one order. Those of another are if they are of before a restart, and of
+ * this very destination, whose owner has changed. */
+static bool knows(const struct recall *r, const struct broker_part *part, const struct past *past)
+{
+	uint64_t sequence = r->since.sequence;
+	struct list *pos;
+
+	if (!r->is_known || r->since.owner == r->owner)
+		return r->is_known;
+	if (!broker_has_store(r->broker) || sequence >= part->first)
+		return false;
+	if (sequence == past->gone)
+		return true;
+	list_foreach (pos, &past->kept)
+		if (container_of(pos, struct kept, of_past)->message->sequence == sequence)
+			return true;
+	return false;
 }
 
 static void run_question(void *arg)
@@ -266,7 +369,8 @@ static void run_question(void *arg)
 
 	if (past) {
 		trim(part, past);
-		r->recovered = r->is_known && r->since >= past->gone;
+		r->is_known = knows(r, part, past);
+		r->recovered = r->is_known && r->since.sequence >= past->gone;
 		collect(r, past);
 	}
 	if (r->asker == r->owner)
@@ -289,8 +393,9 @@ int broker_recall(struct broker_part *part, struct bytes destination,
 	r->broker = b;
 	r->asker = part->index;
 	r->owner = broker_owner_of(b, destination);
-	r->is_known = since && since->owner == r->owner;
-	r->since = since ? since->sequence : 0;
+	r->is_known = since != NULL;
+	if (since)
+		r->since = *since;
 	r->fn = fn;
 	r->drop = drop_arg;
 	r->arg = arg;

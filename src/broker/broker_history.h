@@ -11,5 +11,18 @@ void broker_history_init(struct broker_part *part);
 void broker_history_fini(struct broker_part *part);
 /* A message has got its place; it is kept if a rule says so. */
 void broker_history_keep(struct broker_part *part, struct broker_message *m);
+/* The rule that a destination for all has; NULL: nothing is kept of it. */
+const struct broker_history_rule *broker_history_rule(
+    const struct broker *b, struct bytes destination);
+
+/* With a store. */
+/* A message gets its place, and will be kept in a while: the sequence of the one before it, of the
+ * same destination. */
+uint64_t broker_history_follow(struct broker_part *part, struct broker_message *m);
+/* The store lacks a message of this destination: what it has of those before must not be taken for
+ * all there was. */
+void broker_history_break(struct broker_part *part, struct bytes destination);
+/* As broker_restore(). */
+int broker_history_restore(struct broker_part *part, const struct broker_kept *kept);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
  * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
- * broker_presence.c.
+ * broker_presence.c, broker_history.c, broker_keep.c (what of these outlasts the process).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
@@ -16,8 +16,9 @@ struct broker {
 	struct broker_engine engine;
 	struct broker_limits limits;
 	char separator;
-	struct map_seed seed; /* of destinations, users and sessions */
-	uint64_t epoch;
+	struct map_seed seed;            /* of users, sessions and tables */
+	struct broker_identity identity; /* which says who owns what, too */
+	struct broker_store store;       /* without functions: there is none */
 	atomic_size_t present; /* users that are known by name, in all parts: broker_presence.c */
 	struct broker_part *parts[]; /* one for each reactor */
 };
@@ -40,6 +41,9 @@ struct broker_part {
 	struct map sessions;  /* of members */
 	struct map users;     /* of broker_user */
 	uint64_t sequence;    /* the last that was given */
+	uint64_t first;       /* if there is a store: what is below was given before a restart; */
+	uint64_t block;       /* where the present block begins, */
+	uint64_t turn_at;     /* and before which number something is to be done: broker_keep.c */
 	struct map queues;    /* that this part owns, */
 	struct map remote;    /* their consumers, wherever those are, */
 	struct map in_flight; /* and what these have not acknowledged: broker_queue.c */
@@ -128,8 +132,33 @@ struct broker_member {
 	char session[];
 };
 
-/* broker.c: the part that gives the messages of a destination for all their places. */
-unsigned broker_owner_of(const struct broker *b, struct bytes destination);
+static inline bool broker_has_store(const struct broker *b)
+{
+	return b->store.put != NULL;
+}
+
+/* broker_keep.c */
+/* The block comes to its half, or its end. */
+void broker_turn_block(struct broker_part *part);
+/* Lets go of what the store has of a message. */
+void broker_drop(const struct broker *b, struct broker_message *m);
+/* A queue has taken a message: who has sent it hears of it when it is safe. 0, or the store's
+ * error. */
+int broker_put_queued(const struct broker *b, struct broker_message *m);
+/* Publishes a message of which a history keeps: it is safe before anybody gets it. Takes a
+ * reference of its own. 0 or -ENOMEM. */
+int broker_publish_kept(struct broker *b, struct broker_message *m);
+
+/* The next in a part's order. */
+static inline uint64_t broker_next_sequence(struct broker_part *part)
+{
+	if (part->sequence + 1 == part->turn_at)
+		broker_turn_block(part);
+	return ++part->sequence;
+}
+
+/* broker.c: the message comes to the subscribers of this part. */
+void broker_deliver(struct broker_message *m, struct broker_part *part);
 
 /* broker_members.c */
 void broker_part_init_members(struct broker_part *part);

@@ -83,15 +83,10 @@ static struct queue *find_queue(const struct broker_part *part, struct bytes nam
 	return node ? container_of(node, struct queue, node) : NULL;
 }
 
-static struct queue *queue_of(struct broker_part *part, struct bytes name)
+static struct queue *add_queue(struct broker_part *part, struct bytes name)
 {
-	struct queue *q = find_queue(part, name);
+	struct queue *q = mem_zalloc(sizeof(*q) + name.n);
 
-	if (q)
-		return q;
-	if (map_count(&part->queues) >= part->broker->limits.max_queues)
-		return NULL;
-	q = mem_zalloc(sizeof(*q) + name.n);
 	if (!q)
 		return NULL;
 	q->part = part;
@@ -107,6 +102,15 @@ static struct queue *queue_of(struct broker_part *part, struct bytes name)
 	return q;
 }
 
+static struct queue *queue_of(struct broker_part *part, struct bytes name)
+{
+	struct queue *q = find_queue(part, name);
+
+	if (q || map_count(&part->queues) >= part->broker->limits.max_queues)
+		return q;
+	return add_queue(part, name);
+}
+
 /* Nothing is in it, and nobody at it. */
 static void free_if_idle(struct queue *q)
 {
@@ -117,15 +121,9 @@ static void free_if_idle(struct queue *q)
 	mem_free(q);
 }
 
-unsigned broker_queue_owner(const struct broker *b, struct bytes queue)
-{
-	return (unsigned)(map_hash(&b->seed, queue) % b->engine.parts);
-}
-
 /* --- messages in it ---------------------------------------------------------------- */
 
-/* It was acknowledged, or is given up. */
-static void forget(struct queue *q, struct queued *e)
+static void take_out(struct queue *q, struct queued *e)
 {
 	if (e->with)
 		map_remove(&q->part->in_flight, &e->by_sequence);
@@ -138,6 +136,13 @@ static void forget(struct queue *q, struct queued *e)
 	mem_free(e);
 }
 
+/* Nobody needs it any more. */
+static void forget(struct queue *q, struct queued *e)
+{
+	broker_drop(q->part->broker, e->message);
+	take_out(q, e);
+}
+
 static void die(struct queue *q, struct queued *e, enum broker_death why)
 {
 	const struct broker_limits *limits = &q->part->broker->limits;
@@ -148,9 +153,11 @@ static void die(struct queue *q, struct queued *e, enum broker_death why)
 		q->part->counters.expired++;
 	else
 		q->part->counters.rejected++;
-	forget(q, e);
+	take_out(q, e);
 	if (limits->died)
 		limits->died(limits->arg, m, why, deliveries);
+	else
+		broker_drop(q->part->broker, m);
 	broker_message_unref(m);
 }
 
@@ -186,12 +193,30 @@ static void wait_again(struct queue *q, struct queued *e)
 /* It was delivered once more, in vain. */
 static void give_back(struct queue *q, struct queued *e)
 {
+	const struct broker *b = q->part->broker;
+
 	e->deliveries++;
 	wait_again(q, e);
-	if (e->deliveries >= q->part->broker->limits.max_deliveries)
+	if (e->deliveries >= b->limits.max_deliveries) {
 		die(q, e, BROKER_REJECTED);
-	else
-		q->part->counters.redelivered++;
+		return;
+	}
+	q->part->counters.redelivered++;
+	if (broker_has_store(b))
+		b->store.count(b->store.arg, e->message, e->deliveries);
+}
+
+/* Its consumer has left. If that is because all must, nobody is to blame. */
+static void come_back(struct queue *q, struct queued *e)
+{
+	const struct broker_engine *engine = &q->part->broker->engine;
+
+	if (engine->is_ending && engine->is_ending(engine->arg)) {
+		e->message->again = true;
+		wait_again(q, e);
+	} else {
+		give_back(q, e);
+	}
 }
 
 /* --- dispatching -------------------------------------------------------------------- */
@@ -286,23 +311,61 @@ static struct queued *queued_new(struct queue *q, struct broker_message *m, size
 	return e;
 }
 
+static int accept(struct queue *q, struct broker_message *m)
+{
+	const struct broker *b = q->part->broker;
+	size_t cost = m->octets + MESSAGE_COST;
+	struct queued *e;
+	int err;
+
+	if (!has_room(q, cost) || !(e = queued_new(q, m, cost)))
+		return -ENOSPC;
+	if (!broker_has_store(b)) {
+		settle(m, 0);
+		return 0;
+	}
+	if ((err = broker_put_queued(b, m)) < 0)
+		take_out(q, e);
+	return err;
+}
+
 void broker_queue_put(struct broker_part *part, struct broker_message *m)
 {
-	size_t cost = m->octets + MESSAGE_COST;
 	struct queue *q = queue_of(part, m->destination);
+	int err = -ENOSPC;
 
-	m->sequence = ++part->sequence;
+	m->sequence = broker_next_sequence(part);
 	part->counters.published++;
-	if (q)
+	if (q) {
 		first_waiting(q); /* what has expired makes room */
-	if (!q || !has_room(q, cost) || !queued_new(q, m, cost)) {
-		settle(m, -ENOSPC);
-		if (q)
-			free_if_idle(q);
-		return;
+		err = accept(q, m);
 	}
-	settle(m, 0);
-	dispatch(q);
+	if (err < 0)
+		settle(m, err);
+	if (err == 0)
+		dispatch(q);
+	else if (q)
+		free_if_idle(q);
+}
+
+int broker_queue_restore(struct broker_part *part, const struct broker_kept *kept)
+{
+	uint64_t expires = part->broker->limits.queue_expires_ms;
+	struct broker_message *m = kept->message;
+	struct queue *q = find_queue(part, m->destination);
+	struct queued *e;
+
+	if (!q && !(q = add_queue(part, m->destination)))
+		return -ENOMEM;
+	m->again = true;
+	if (!(e = queued_new(q, m, m->octets + MESSAGE_COST))) {
+		free_if_idle(q);
+		return -ENOMEM;
+	}
+	if (e->expires_at) /* what is over is noticed as ever */
+		e->expires_at -= kept->age_ms < expires ? kept->age_ms : expires;
+	e->deliveries = kept->deliveries;
+	return 0;
 }
 
 /* --- consumers --------------------------------------------------------------------------- */
@@ -344,7 +407,7 @@ static void on_leave(struct broker_part *part, struct consumer *c)
 	struct queue *q = c->queue;
 
 	while (!list_empty(&c->in_flight))
-		give_back(q, container_of(c->in_flight.prev, struct queued, node)); /* last first */
+		come_back(q, container_of(c->in_flight.prev, struct queued, node)); /* last first */
 	list_remove(&c->turn);
 	map_remove(&part->remote, &c->node);
 	mem_free(c);
@@ -409,7 +472,7 @@ static bool free_queue(struct map_node *node, void *arg)
 		mem_free(c);
 	}
 	while (!list_empty(&q->waiting))
-		forget(q, container_of(list_first(&q->waiting), struct queued, node));
+		take_out(q, container_of(list_first(&q->waiting), struct queued, node));
 	map_remove(&q->part->queues, &q->node);
 	mem_free(q);
 	return true;

@@ -54,10 +54,10 @@ struct queue_mail {
 /* NULL when memory is out. */
 struct queue_mail *queue_mail_new(struct broker *b, unsigned to, enum queue_step step,
     struct consumer_name consumer, struct bytes name);
-/* Takes it over; runs it at once if it is for this part. */
-void queue_mail_post(struct queue_mail *mail);
+/* Takes it over; runs it at once if it is for this part. 0, or what the engine says: it is lost. */
+int queue_mail_post(struct queue_mail *mail);
 /* Likewise, but never at once. */
-void queue_mail_post_later(struct queue_mail *mail);
+int queue_mail_post_later(struct queue_mail *mail);
 
 /* broker_queue.c: a message comes to its queue, in the owner's part. */
 void broker_queue_put(struct broker_part *part, struct broker_message *m);
@@ -65,7 +65,8 @@ void broker_queue_put(struct broker_part *part, struct broker_message *m);
 void broker_queue_take(struct broker_part *part, const struct queue_mail *mail);
 void broker_queues_init(struct broker_part *part);
 void broker_queues_fini(struct broker_part *part);
-unsigned broker_queue_owner(const struct broker *b, struct bytes queue);
+/* As broker_restore(). */
+int broker_queue_restore(struct broker_part *part, const struct broker_kept *kept);
 
 /* broker_consumer.c */
 /* The steps that are for the consumer. */

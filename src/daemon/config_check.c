@@ -188,6 +188,45 @@ static int check_user_header(struct config *c, const char *where, const struct s
 	    "means nothing without trusted_proxies, who alone are believed who the user is");
 }
 
+/* Somebody who wants it has it already. */
+static int check_journal_is_its_own(struct config *c, const char *key, size_t i)
+{
+	const char *journal = c->endpoints[i].options.stomp.journal;
+
+	for (size_t k = 0; k < i; k++) {
+		const char *other = c->endpoints[k].options.stomp.journal;
+
+		if (other && strcmp(other, journal) == 0)
+			return config_blame(c, -EINVAL, key,
+			    "\"%.*s\" is the journal of endpoints[%zu]", CONFIG_SHOWN_FILE, journal,
+			    k);
+	}
+	return 0;
+}
+
+/* Whether who runs may write there, or make it. */
+static int check_journal(struct config *c, const char *where, size_t i)
+{
+	const char *journal = c->endpoints[i].options.stomp.journal, *slash;
+	char key[CONFIG_KEY], parent[4096];
+	int err;
+
+	if (!journal)
+		return 0;
+	snprintf(key, sizeof(key), "%s.journal", where);
+	slash = strrchr(journal, '/');
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - journal) + 1 : 1,
+	    slash ? journal : ".");
+	if ((err = check_journal_is_its_own(c, key, i)) < 0 || (err = privs_borrow(c)) < 0)
+		return err;
+	if (faccessat(AT_FDCWD, journal, R_OK | W_OK | X_OK, AT_EACCESS) < 0 &&
+	    (errno != ENOENT || faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) < 0))
+		err = config_blame(c, -EINVAL, key, "cannot write to \"%.*s\": %s",
+		    CONFIG_SHOWN_FILE, journal, strerror(errno));
+	privs_return();
+	return err;
+}
+
 static int check_stomp(struct config *c, size_t i)
 {
 	const struct endpoint_options *e = &c->endpoints[i].options.endpoint;
@@ -205,7 +244,7 @@ static int check_stomp(struct config *c, size_t i)
 		    e->send_buffer_bytes, longest);
 	}
 	snprintf(where, sizeof(where), "endpoints[%zu].stomp", i);
-	return check_user_header(c, where, s);
+	return check_user_header(c, where, s) < 0 ? -EINVAL : check_journal(c, where, i);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /*
  * daemon/main.c - sockjsd: the order of start and stop, and nothing else.
  *
- * Configure, bind, drop privileges, run until a signal says stop. Whatever goes
- * wrong before the reactors run is said in one sentence on standard error.
+ * Configure, bind, drop privileges, open what is written, run until a signal says
+ * stop. Whatever goes wrong before the reactors run is said in one sentence on
+ * standard error.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -196,6 +197,20 @@ static enum exit_code add_all(struct daemon *d)
 	return code;
 }
 
+/* By who runs, for it is he who writes later. */
+static enum exit_code open_all(struct daemon *d)
+{
+	char why[512] = "";
+	int err;
+
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
+		err = app_open(&d->apps[i], why, sizeof(why));
+		if (err < 0)
+			return blame_endpoint(d, i, err, why);
+	}
+	return EXIT_STOPPED;
+}
+
 static enum exit_code start(struct daemon *d)
 {
 	enum exit_code code;
@@ -213,7 +228,7 @@ static enum exit_code start(struct daemon *d)
 		complain("", d->config.error);
 		return EXIT_RUNNING;
 	}
-	return EXIT_STOPPED;
+	return open_all(d);
 }
 
 /* --- run and stop ----------------------------------------------------------------- */

@@ -98,7 +98,7 @@ static void handle(int signo, void (*handler)(int))
 void signals_begin(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGIO,
-		SIGPWR };
+		SIGPWR, SIGXFSZ };
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		handle(ignored[i], SIG_IGN);

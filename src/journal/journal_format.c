@@ -3,43 +3,15 @@
  */
 #include "journal/journal_format.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/little.h"
 
 static const char magic[8] = "SJOURNAL";
 
 /* No number comes near this; one that does was not written by us. */
 #define NUMBER_MAX (UINT64_C(1) << 62)
-
-static void put32(char *out, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(out, &v, sizeof(v));
-}
-
-static void put64(char *out, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(out, &v, sizeof(v));
-}
-
-static uint32_t get32(const char *in)
-{
-	uint32_t v;
-
-	memcpy(&v, in, sizeof(v));
-	return le32toh(v);
-}
-
-static uint64_t get64(const char *in)
-{
-	uint64_t v;
-
-	memcpy(&v, in, sizeof(v));
-	return le64toh(v);
-}
 
 /* --- the header of a segment ---------------------------------------------- */
 

@@ -222,6 +222,7 @@ static void run_hooks(struct loop *loop, enum loop_stage first)
 {
 	static const int64_t budgets[LOOP_STAGES] = {
 		[LOOP_STAGE_HTTP] = INPUT_BUDGET,
+		[LOOP_STAGE_KEEP] = FLUSH_BUDGET,
 		[LOOP_STAGE_FLUSH] = FLUSH_BUDGET,
 		[LOOP_STAGE_SEND] = FLUSH_BUDGET,
 	};

@@ -3,10 +3,10 @@
  *
  * A turn runs in this order, and that is a promise others build on:
  *	1. I/O events          2. mail from other threads     3. timers
- *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_FLUSH            6. LOOP_STAGE_SEND
- *	7. deferred calls
- * (5 and 6 also between two events of 1 when there is much for them: loop_hurry().)
- * A turn takes some 10 ms at most, however much there is to do. Stages 1, 2 and 5 have a budget
+ *	4. LOOP_STAGE_HTTP     5. LOOP_STAGE_KEEP             6. LOOP_STAGE_FLUSH
+ *	7. LOOP_STAGE_SEND     8. deferred calls
+ * (6 and 7 also between two events of 1 when there is much for them: loop_hurry().)
+ * A turn takes some 10 ms at most, however much there is to do. Stages 1, 2, 5 and 6 have a budget
  * each, and what is beyond it is for the next turn, in the same order. Whoever is called in them
  * says what his work costs (loop_budget()), stops when that is spent, and asks to be called again
  * (loop_poke(), the loop's list of those who are ready). Who has little to do never waits behind
@@ -63,7 +63,13 @@ struct mail {
 	mail_fn fn;
 };
 
-enum loop_stage { LOOP_STAGE_HTTP, LOOP_STAGE_FLUSH, LOOP_STAGE_SEND, LOOP_STAGES };
+enum loop_stage {
+	LOOP_STAGE_HTTP,
+	LOOP_STAGE_KEEP, /* all that came in this turn was taken, and nothing is said yet */
+	LOOP_STAGE_FLUSH,
+	LOOP_STAGE_SEND,
+	LOOP_STAGES
+};
 typedef void (*loop_hook_fn)(struct loop *loop, void *arg);
 
 int loop_new(struct loop **out);

@@ -27,7 +27,7 @@ struct entry {
 	struct job *job;
 	struct published *message; /* NULL once it is published */
 	size_t received;
-	bool is_refused; /* by a full queue */
+	int verdict; /* of a queue */
 };
 
 struct job {
@@ -216,6 +216,12 @@ static int read_all(struct job *j, const json_t *list)
 
 /* --- what is answered ----------------------------------------------------------- */
 
+/* Why a queue has not taken it: it is full, or its journal is, or that has failed. */
+static const char *error_of(const struct entry *e)
+{
+	return e->verdict == -ENOSPC ? "queue_full" : "not_kept";
+}
+
 static json_t *list_received(const struct job *j)
 {
 	json_t *list = json_array();
@@ -225,8 +231,8 @@ static json_t *list_received(const struct job *j)
 		json_int_t received = (json_int_t)e->received;
 
 		if (json_array_append_new(list,
-		        e->is_refused
-		            ? json_pack("{s:I,s:s}", "received", received, "error", "queue_full")
+		        e->verdict < 0
+		            ? json_pack("{s:I,s:s}", "received", received, "error", error_of(e))
 		            : json_pack("{s:I}", "received", received)) < 0) {
 			json_decref(list);
 			return NULL;
@@ -242,9 +248,14 @@ static void answer(struct job *j)
 
 	for (size_t i = 0; i < j->count; i++)
 		received += (json_int_t)j->entries[i].received;
-	if (!j->is_many && j->entries[0].is_refused) {
+	if (!j->is_many && j->entries[0].verdict == -ENOSPC) {
 		sockjs_command_refuse(
 		    j->command, 409, "queue_full", "destination", "The queue is full.");
+		return;
+	}
+	if (!j->is_many && j->entries[0].verdict < 0) {
+		sockjs_command_refuse(j->command, 503, "not_kept", "destination",
+		    "The queue's journal is full, or its disk has failed.");
 		return;
 	}
 	if (!j->is_many) {
@@ -336,7 +347,7 @@ static void on_queued(struct broker_message *m, int verdict)
 	struct entry *e = container_of(m, struct published, base)->delivered_arg;
 
 	e->received = verdict == 0;
-	e->is_refused = verdict < 0;
+	e->verdict = verdict;
 	end_one(e->job);
 }
 

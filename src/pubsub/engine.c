@@ -4,12 +4,11 @@
 #include <errno.h>
 
 #include "pubsub/pubsub.h"
+#include "server/turn.h"
 
 struct step {
 	struct sockjs_server *server;
 	struct sockjs_broker *broker; /* not when the server has ended: it may be gone by then */
-	struct pubsub_part *from; /* whose publisher must not get too far ahead; NULL: nobody's */
-	size_t cost;
 	struct broker_message *message;
 	broker_step_fn order, deliver;
 };
@@ -45,8 +44,8 @@ static void step_done(void *arg)
 	const struct step *s = arg;
 	struct published *p = container_of(s->message, struct published, base);
 
-	if (s->from && sockjs_reactor(s->server) >= 0)
-		pace_end(s->from, s->cost);
+	if (sockjs_reactor(s->server) >= 0)
+		pace_arrived(p);
 	if (p->delivered)
 		p->delivered(p);
 	broker_message_unref(s->message);
@@ -56,17 +55,16 @@ static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_f
     struct broker_message *m)
 {
 	struct sockjs_broker *b = arg;
-	struct pubsub_part *from = b->part_count > 1 ? pubsub_here(b) : NULL;
-	size_t cost = published_cost(container_of(m, struct published, base));
-	struct step s = { b->server, b, from, cost, m, order, deliver };
+	struct published *p = container_of(m, struct published, base);
+	struct step s = { b->server, b, m, order, deliver };
 	int err;
 
-	if (from)
-		pace_begin(from, cost);
+	if (!p->from && b->part_count > 1 && (p->from = pubsub_here(b)) != NULL)
+		pace_begin(p->from, published_cost(p));
 	err = sockjs_reactor_spread(
 	    b->server, owner, run_order, run_deliver, step_done, &s, sizeof(s));
-	if (err < 0 && from)
-		pace_end(from, cost);
+	if (err < 0)
+		pace_arrived(p);
 	return err;
 }
 
@@ -116,6 +114,11 @@ static bool is_late(void *arg)
 	return sockjs_is_late();
 }
 
+static bool is_ending(void *arg)
+{
+	return server_is_stopping(((struct sockjs_broker *)arg)->server);
+}
+
 void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
 {
 	*engine = (struct broker_engine){
@@ -125,6 +128,7 @@ void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
 		.post = post,
 		.later = later,
 		.is_late = is_late,
+		.is_ending = is_ending,
 		.arg = b,
 	};
 }

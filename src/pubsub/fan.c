@@ -175,12 +175,12 @@ bool message_id_read(
 	    !read_hex(&id, sequence) || id.n > 0)
 		return false;
 	*owner = (uint32_t)part;
-	return epoch == broker_epoch(b->topics) && part < b->part_count;
+	return epoch == broker_epoch(b->topics);
 }
 
-static int add_redelivery(struct buf *out, unsigned deliveries)
+static int add_redelivery(struct buf *out, const struct published *p, unsigned deliveries)
 {
-	if (deliveries == 0)
+	if (deliveries == 0 && !p->base.again)
 		return 0;
 	return buf_printf(out, "redelivered:true\ndelivery-count:%u\n", deliveries + 1);
 }
@@ -200,7 +200,7 @@ struct sockjs_prepared *fan_make_frame(
 	if (err == 0)
 		err = add_ids(out, l, part, &p->base);
 	if (err == 0)
-		err = add_redelivery(out, deliveries);
+		err = add_redelivery(out, p, deliveries);
 	if (err == 0)
 		err = buf_add(out, tail.p, tail.n);
 	if (err < 0)

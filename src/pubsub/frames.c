@@ -15,16 +15,17 @@
 static enum stomp_error publish(
     struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
 {
-	int err;
+	bool to_queue = broker_is_queue(c->part->broker->topics, p->base.destination);
+	int err = to_queue ? queues_await_word(c, p, stomp_header_get(f, "receipt")) : 0;
 
-	if (broker_is_queue(c->part->broker->topics, p->base.destination))
-		return queues_send(c, p, f);
-	err = broker_publish(c->part->broker->topics, &p->base);
-
+	if (err == 0)
+		err = pace_publish(c->part, p);
 	broker_message_unref(&p->base);
 	if (c->is_connected && pace_is_crowded(c->part))
 		c->must_wait = true;
-	return err == -EINVAL ? STOMP_E_BAD_DESTINATION : err < 0 ? STOMP_E_INTERNAL : STOMP_OK;
+	if (err < 0)
+		return err == -EINVAL ? STOMP_E_BAD_DESTINATION : STOMP_E_INTERNAL;
+	return to_queue ? STOMP_PENDING : STOMP_OK;
 }
 
 /* What an application has said of a frame, unless it wants to think; `message` is held with it. */

@@ -4,7 +4,8 @@
  * To publish takes a microsecond, to deliver to thousands a thousand times as long, and in another
  * reactor, whose mail would grow without end. So the octets that a reactor's publishers have under
  * way are counted until the last reactor is done with them; beyond a bound they wait, and go on
- * when half of it is delivered. In the same reactor nobody can be ahead.
+ * when half of it is delivered. In the same reactor nobody can be ahead, unless a message has to be
+ * in the journal first: then it is under way until it was answered, or delivered.
  */
 #include <errno.h>
 
@@ -63,6 +64,27 @@ void pace_end(struct pubsub_part *part, size_t octets)
 
 	if (crossed && sockjs_reactor(part->broker->server) >= 0)
 		call_for_relief(part);
+}
+
+int pace_publish(struct pubsub_part *part, struct published *p)
+{
+	int err;
+
+	if (part->broker->keeper) {
+		p->from = part;
+		pace_begin(part, published_cost(p));
+	}
+	err = broker_publish(part->broker->topics, &p->base);
+	if (err < 0)
+		pace_arrived(p);
+	return err;
+}
+
+void pace_arrived(struct published *p)
+{
+	if (p->from)
+		pace_end(p->from, published_cost(p));
+	p->from = NULL;
 }
 
 int pace_wait(struct sockjs_client *c)

@@ -124,6 +124,9 @@ static void published_free(struct broker_message *m)
 
 	if (p->sender)
 		queues_forget_sender(p);
+	if (p->dead)
+		broker_message_unref(&p->dead->base);
+	keep_entry_free(p->entry);
 	mem_free(p);
 }
 

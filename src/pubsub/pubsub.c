@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/quotas.h"
 #include "base/random.h"
+#include "pubsub/broker_open.h"
+#include "pubsub/keep.h"
 #include "server/options.h"
 
 #define FAILURES_REMEMBERED 65536 /* addresses */
@@ -362,7 +364,11 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 		err = read_tokens(b, o, why, size);
 	if (err == 0)
 		err = read_limits(b, o, why, size);
-	return err ? err : read_conflated(b, o, why, size);
+	if (err == 0)
+		err = read_conflated(b, o, why, size);
+	if (err == 0 && keep_new(&b->keeper, b, o) < 0)
+		err = no_memory(why, size);
+	return err;
 }
 
 /* What it was given, if that goes together and is for a broker. */
@@ -384,7 +390,7 @@ static int check_options(
 	return err;
 }
 
-int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
+int broker_prepare(struct sockjs_broker **out, struct sockjs_server *server,
     const struct sockjs_options *o, char *why, size_t why_size)
 {
 	struct sockjs_broker *b = mem_zalloc(sizeof(*b));
@@ -409,10 +415,32 @@ int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
 	return err;
 }
 
+int broker_open(struct sockjs_broker *b, char *why, size_t why_size)
+{
+	return b->keeper ? keep_open(b->keeper, why, why_size) : 0;
+}
+
+int sockjs_broker_new(struct sockjs_broker **out, struct sockjs_server *server,
+    const struct sockjs_options *o, char *why, size_t why_size)
+{
+	struct sockjs_broker *b;
+	int err = broker_prepare(&b, server, o, why, why_size);
+
+	if (err < 0)
+		return err;
+	err = broker_open(b, why, why_size);
+	if (err < 0)
+		sockjs_broker_free(b);
+	else
+		*out = b;
+	return err;
+}
+
 void sockjs_broker_free(struct sockjs_broker *b)
 {
 	if (!b)
 		return;
+	keep_close(b->keeper);
 	passwords_free(b->passwords);
 	tokens_free(b->tokens);
 	access_free(b->access);
@@ -432,6 +460,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	mem_free(b->token_query);
 	free_parts(b);
 	broker_free(b->topics);
+	keep_free(b->keeper);
 	mem_free(b);
 }
 
@@ -491,4 +520,5 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_stomp_dead_letters_total",
 	    "Messages that queues have given up.", "reason", "rejected", topics->rejected);
 	say_rows(m, n);
+	keep_metrics(m, part);
 }

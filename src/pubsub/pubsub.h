@@ -20,6 +20,7 @@
  *	recover.c      with what its client has missed,
  *	presence.c     or with who is there
  *	queues.c       and to the one consumer of a queue; what that says of it
+ *	keep.h         the journal, which makes queues and histories last
  *	commands.c     what it is asked from outside: command_publish.c, command_history.c,
  *	               command_users.c, command_presence.c
  *	user_meter.c   what a user sends, with all its sessions
@@ -122,6 +123,7 @@ struct sockjs_broker {
 	char *user_header, *token_query;
 	char **conflated; /* patterns, and NULL */
 	bool anonymous;
+	struct keeper *keeper;  /* NULL: nothing outlasts the process */
 	atomic_bool is_running; /* a client has come */
 	unsigned connect_timeout_ms;
 	size_t max_subscriptions, max_transactions, max_transaction_bytes;
@@ -147,11 +149,16 @@ void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b);
 
 /* What was published, as it goes out: behind a head of each subscriber's own. */
 struct sender;
+struct keep_entry;
 
 struct published {
 	struct broker_message base;
-	struct sender *sender; /* who waits for the word of a queue; NULL: nobody */
-	bool is_binary;        /* not text in all its parts */
+	struct sender *sender;    /* who waits for the word of a queue; NULL: nobody */
+	struct keep_entry *entry; /* the journal has it: its owner's; NULL: it has not */
+	struct published *dead;   /* of whom this is the dead letter; or NULL */
+	/* Whose publisher it is that waits for this if he is too far ahead; NULL: nobody's */
+	struct pubsub_part *from;
+	bool is_binary; /* not text in all its parts */
 	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
 	struct bytes tails[3];
 	struct bytes body;
@@ -378,7 +385,24 @@ enum stomp_error frames_decided(struct sockjs_client *c, enum ask what, const st
     struct published *p, const struct decision *d, const char **why);
 void frames_forget(struct sockjs_client *c);
 
+/* keep.c */
+struct stomp_options;
+/* Notes what the options say. 0 or -ENOMEM. */
+int keep_new(struct keeper **out, struct sockjs_broker *b, const struct stomp_options *o);
+/* Ends in good order: everything is durable, and nobody waits any more. Before the broker of topics
+ * is freed, and then it is freed itself. NULL is fine. */
+void keep_close(struct keeper *k);
+void keep_free(struct keeper *k);
+void keep_metrics(struct sockjs_metrics *m, const struct pubsub_part *part);
+/* Nobody needs a message any more. In its owner's part. */
+void keep_drop(struct sockjs_broker *b, struct broker_message *m);
+void keep_entry_free(struct keep_entry *entry); /* NULL is fine */
+
 /* pace.c: octets of messages under way; pace_end() in any thread */
+/* Publishes for a client of this part. As broker_publish(). */
+int pace_publish(struct pubsub_part *part, struct published *p);
+/* A message is not under way any more. In any thread, while the server runs. */
+void pace_arrived(struct published *p);
 void pace_begin(struct pubsub_part *part, size_t octets);
 void pace_end(struct pubsub_part *part, size_t octets);
 bool pace_is_crowded(struct pubsub_part *part);
@@ -406,9 +430,6 @@ void transactions_forget(struct sockjs_client *c);
 void transactions_forget_commits(struct pubsub_part *part);
 
 /* queues.c */
-/* Publishes to a queue, which says later whether it has taken it. Takes the reference. */
-enum stomp_error queues_send(
-    struct sockjs_client *c, struct published *p, const struct stomp_frame *f);
 /* Its sender hears what the queue says of it; `receipt` may be empty. 0 or -ENOMEM. */
 int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes receipt);
 int queues_consume(struct sockjs_client *c, const struct stomp_frame *f, struct bytes queue,

@@ -29,7 +29,28 @@ void queues_forget_sender(struct published *p)
 struct word {
 	struct published *message;
 	enum stomp_error verdict;
+	const char *sentence;
 };
+
+/* Why a queue has not taken it. */
+static struct word word_of(int verdict)
+{
+	switch (verdict) {
+	case 0:
+		return (struct word){ .verdict = STOMP_OK };
+	case -ENOSPC:
+		return (struct word){ NULL, STOMP_E_LIMIT, "The queue is full." };
+	case -EDQUOT:
+		return (struct word){ NULL, STOMP_E_LIMIT, "The journal is full." };
+	case -EAGAIN:
+		return (struct word){ NULL, STOMP_E_BUSY, "The disk of the journal is slow." };
+	case -EIO:
+		return (struct word){ NULL, STOMP_E_INTERNAL,
+			"The disk has failed: what is sent to a queue cannot be kept." };
+	default:
+		return (struct word){ NULL, STOMP_E_INTERNAL, "Out of memory." };
+	}
+}
 
 static void on_word(struct sockjs_session *s, void *arg)
 {
@@ -40,8 +61,7 @@ static void on_word(struct sockjs_session *s, void *arg)
 		sender->receipt_len };
 
 	if (c)
-		stomp_conn_settle(
-		    &c->conn, w->verdict, receipt, w->verdict ? "The queue is full." : NULL);
+		stomp_conn_settle(&c->conn, w->verdict, receipt, w->sentence);
 	broker_message_unref(&w->message->base);
 	mem_free(w);
 }
@@ -52,13 +72,15 @@ static void on_settled(struct broker_message *m, int verdict)
 	struct published *p = container_of(m, struct published, base);
 	struct word *w;
 
+	pace_arrived(p);
 	if (verdict == 0 && !p->sender->wants_receipt)
 		return;
 	w = mem_alloc(sizeof(*w));
 	if (!w)
 		return;
 	broker_message_ref(m);
-	*w = (struct word){ p, verdict ? STOMP_E_LIMIT : STOMP_OK };
+	*w = word_of(verdict);
+	w->message = p;
 	if (sockjs_ref_call(p->sender->ref, on_word, w) == 0)
 		return;
 	broker_message_unref(m);
@@ -85,19 +107,6 @@ int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes
 	p->sender = sender_new(c, receipt);
 	p->base.settled = p->sender ? on_settled : NULL;
 	return p->sender ? 0 : -ENOMEM;
-}
-
-enum stomp_error queues_send(
-    struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
-{
-	int err = queues_await_word(c, p, stomp_header_get(f, "receipt"));
-
-	if (err == 0)
-		err = broker_publish(c->part->broker->topics, &p->base);
-	broker_message_unref(&p->base);
-	if (err == -EINVAL)
-		return STOMP_E_BAD_DESTINATION;
-	return err < 0 ? STOMP_E_INTERNAL : STOMP_PENDING;
 }
 
 /* --- SUBSCRIBE ---------------------------------------------------------------------- */
@@ -182,6 +191,7 @@ enum broker_taken queues_take(
 		return BROKER_GONE;
 	own->base.owner = m->owner;
 	own->base.sequence = m->sequence;
+	own->base.again = m->again;
 	taken = send_to(receiver, l, own, deliveries);
 	broker_message_unref(&own->base);
 	return taken;
@@ -253,6 +263,57 @@ enum stomp_error queues_answer(
 
 /* --- dead letters ---------------------------------------------------------------------------- */
 
+/* What the journal has of the dead is kept until the letter is safe. */
+struct burial {
+	struct sockjs_broker *broker;
+	struct published *dead; /* a reference */
+};
+
+static void bury(void *arg)
+{
+	const struct burial *burial = arg;
+
+	keep_drop(burial->broker, &burial->dead->base);
+}
+
+static void buried(void *arg)
+{
+	const struct burial *burial = arg;
+
+	broker_message_unref(&burial->dead->base);
+}
+
+/* The letter's queue has it, or not, in which case the dead is lost. */
+static void on_letter(struct broker_message *m, int verdict)
+{
+	struct published *letter = container_of(m, struct published, base);
+	struct burial burial = { letter->delivered_arg, letter->dead };
+
+	(void)verdict;
+	letter->dead = NULL;
+	/* Without memory for it, nobody may free what the journal knows of: it may die again after
+	 * a restart */
+	(void)sockjs_reactor_call(
+	    burial.broker->server, burial.dead->base.owner, bury, buried, &burial, sizeof(burial));
+}
+
+static void send_letter(struct sockjs_broker *b, struct published *letter, struct published *dead)
+{
+	letter->base.lasts = true; /* it has died once */
+	letter->base.again = dead->base.again;
+	if (!dead->entry || !broker_is_queue(b->topics, letter->base.destination)) {
+		broker_publish(b->topics, &letter->base);
+		keep_drop(b, &dead->base);
+		return;
+	}
+	broker_message_ref(&dead->base);
+	letter->dead = dead;
+	letter->delivered_arg = b;
+	letter->base.settled = on_letter;
+	if (broker_publish(b->topics, &letter->base) < 0)
+		keep_drop(b, &dead->base);
+}
+
 void queues_on_death(
     void *broker, struct broker_message *m, enum broker_death why, unsigned deliveries)
 {
@@ -266,8 +327,10 @@ void queues_on_death(
 	struct published *dead;
 	char count[16];
 
-	if (!b->dead_letters || strcmp(p->base.destination.p, b->dead_letters) == 0)
+	if (!b->dead_letters || strcmp(p->base.destination.p, b->dead_letters) == 0) {
+		keep_drop(b, m);
 		return;
+	}
 	snprintf(count, sizeof(count), "%u", deliveries);
 	headers[letter.header_count++] =
 	    (struct sockjs_header){ "original-destination", p->base.destination.p };
@@ -277,9 +340,10 @@ void queues_on_death(
 	for (size_t i = 1; i < p->header_count && letter.header_count < STOMP_HEADERS_MAX; i++)
 		headers[letter.header_count++] = p->headers[i];
 	dead = published_from(&pubsub_here(b)->scratch, &letter);
-	if (!dead)
+	if (!dead) {
+		keep_drop(b, m);
 		return;
-	dead->base.lasts = true; /* it has died once */
-	broker_publish(b->topics, &dead->base);
+	}
+	send_letter(b, dead, p);
 	broker_message_unref(&dead->base);
 }

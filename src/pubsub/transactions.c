@@ -114,7 +114,7 @@ static bool publish_some(struct sockjs_broker *b, struct transaction *t)
 		if (!h->message) {
 			if (t->answers)
 				queues_acknowledge(t->answers, h->owner, h->sequence, h->good);
-		} else if (broker_publish(b->topics, &h->message->base) < 0)
+		} else if (pace_publish(pubsub_here(b), h->message) < 0)
 			pubsub_here(b)->counters.dropped[DROP_NO_MEMORY]++;
 		held_free(h);
 		if (sockjs_is_late() || pace_is_crowded(pubsub_here(b)))

@@ -207,6 +207,11 @@ struct stomp_options {
 	uint64_t prefetch;
 	char *history; /* JSON */
 	uint64_t history_max_bytes;
+	char *journal;      /* a directory; NULL: memory */
+	char *journal_sync; /* "always", "interval" or "never" */
+	uint64_t journal_interval_ms;
+	uint64_t journal_max_bytes;
+	bool journal_repair;
 	struct string_list conflate;
 	struct string_list presence;
 	uint64_t presence_max_users;

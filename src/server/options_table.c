@@ -339,8 +339,8 @@ static const struct option table[] = {
 	  .sentence = "How long a kept-alive connection may stay without a request." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
 	  .valid = valid_auto, .allowed = "auto, off",
-	  .sentence = "Sends to many clients go to the kernel together where it has io_uring; off: one "
-		      "by one." },
+	  .sentence = "Sends to many clients go to the kernel together where it has io_uring, and nobody waits "
+		      "for the disk of stomp.journal; off: one by one, and a thread waits." },
 	{ SERVER("drain_delay_ms", OPTION_INT, 0, DAY_MS, "0", drain_delay_ms),
 	  .sentence = "Between the signal to stop, when /readyz, /info and new sessions get 503, and the "
 		      "first session that is closed." },
@@ -628,6 +628,21 @@ static const struct option table[] = {
 		      "have got: so many of each, so long; null: of none." },
 	{ STOMP("history_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", history_max_bytes),
 	  .sentence = "Octets of all that is kept, with 128 for each message; the oldest go first." },
+	{ STOMP("journal", OPTION_STRING, 0, 0, NULL, journal),
+	  .sentence = "Directory, of this endpoint alone, in which queues and histories are kept over a restart; "
+		      "null: they are memory, and empty then." },
+	{ STOMP("journal_sync", OPTION_STRING, 0, 0, "interval", journal_sync),
+	  .allowed = "always interval never",
+	  .sentence = "When the journal survives a crash of the machine, too: always before a SEND to a queue is "
+		      "answered, at intervals, or when the kernel likes. The end of the process it survives in any "
+		      "case." },
+	{ STOMP("journal_interval_ms", OPTION_INT, 10, 3600000, "1000", journal_interval_ms),
+	  .sentence = "The interval of journal_sync." },
+	{ STOMP("journal_max_bytes", OPTION_INT, 1048576, 1024 * GIGABYTE, "1073741824", journal_max_bytes),
+	  .sentence = "Octets of all files of the journal, in equal shares for all threads (of at least 65536); "
+		      "twice as much as is to be kept in it. A SEND to a queue beyond it is refused." },
+	{ STOMP("journal_repair", OPTION_BOOL, 0, 0, "false", journal_repair),
+	  .sentence = "Whether a damaged journal is opened without what is damaged, instead of refused." },
 	{ STOMP("conflate", OPTION_LIST, 0, 100, NULL, conflate),
 	  .valid = valid_destinations,
 	  .allowed = "a pattern of destinations such as /topic/prices/** (* is one segment, ** at the end "

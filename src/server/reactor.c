@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/turn.h"
 #include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
@@ -311,7 +312,7 @@ static void use_io_uring(struct reactor *r)
 {
 	int err;
 
-	if (strcmp(r->server->options.server.io_uring, "off") == 0)
+	if (server_avoids_io_uring(r->server))
 		return;
 	if ((err = stream_batch_new(&r->sends, r->loop)) < 0)
 		log_debug("sends go one by one: no io_uring", LOG_ERR(err));
@@ -343,6 +344,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	    http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
 	if (err == 0)
 		err = add_listeners(r);
+	if (err == 0)
+		err = turns_begin(r);
 	if (err == 0)
 		memory_watch(r);
 	if (err < 0) {
@@ -389,6 +392,7 @@ static void finish(struct reactor *r)
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
 	later_abort(r);
+	turns_end(r);
 }
 
 void reactor_run(struct reactor *r)

@@ -162,6 +162,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 		mem_free(server);
 		return NULL;
 	}
+	list_init(&server->turns);
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	fill_http(server, &server->options.server);
 	if (read_policy(server, &server->options.server) < 0 ||

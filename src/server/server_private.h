@@ -10,6 +10,7 @@
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
+ *	turns.c      who has something to do in each turn
  *	group.c      one message to many; ref.c sessions from other threads
  *	app_metrics.c  what applications count
  */
@@ -57,6 +58,7 @@ struct sockjs_server {
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
+	struct list turns;          /* turns.c */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	char error[512];
@@ -165,6 +167,10 @@ void later_abort(struct reactor *r);
 
 /* Looks after limits.memory_bytes from now on. */
 void memory_watch(struct reactor *r);
+
+/* turns.c: in a reactor that begins, and that ends. 0 or -errno. */
+int turns_begin(struct reactor *r);
+void turns_end(struct reactor *r);
 
 /* --- sessions ----------------------------------------------------------- */
 

@@ -25,7 +25,7 @@ static unsigned part_count;
 
 struct broker *broker;
 int here;
-bool spread_fails;
+bool spread_fails, ending;
 unsigned messages, fanned;
 
 /* --- the engine ------------------------------------------------------------------- */
@@ -86,6 +86,12 @@ static int fake_post(
 	return 0;
 }
 
+static bool fake_is_ending(void *arg)
+{
+	(void)arg;
+	return ending;
+}
+
 bool step(unsigned part)
 {
 	struct letter *l = boxes[part];
@@ -126,19 +132,29 @@ unsigned waiting(unsigned part)
 
 /* --- life ------------------------------------------------------------------------- */
 
-void start(unsigned parts, char separator, size_t max_subscriptions)
+void start_within(unsigned parts, char separator, const struct broker_limits *limits)
 {
 	const struct broker_engine engine = {
-		.parts = parts, .here = fake_here, .spread = fake_spread, .post = fake_post
+		.parts = parts,
+		.here = fake_here,
+		.spread = fake_spread,
+		.post = fake_post,
+		.is_ending = fake_is_ending,
 	};
-	const struct broker_limits limits = { .max_subscriptions = max_subscriptions };
 
 	part_count = parts;
 	here = 0;
-	spread_fails = false;
+	spread_fails = ending = false;
 	messages = fanned = 0;
-	broker = broker_new(&engine, separator, &limits);
+	broker = broker_new(&engine, separator, limits);
 	ck_assert_ptr_nonnull(broker);
+}
+
+void start(unsigned parts, char separator, size_t max_subscriptions)
+{
+	const struct broker_limits limits = { .max_subscriptions = max_subscriptions };
+
+	start_within(parts, separator, &limits);
 }
 
 void stop(void)
@@ -233,19 +249,30 @@ static void free_message(struct broker_message *m)
 	free(m);
 }
 
-int publish_numbered(const char *destination, unsigned number)
+struct broker_message *message_new(const char *destination, unsigned number)
 {
 	size_t n = strlen(destination);
 	struct text_message *m = malloc(sizeof(*m) + n);
-	int err;
 
 	ck_assert_ptr_nonnull(m);
 	memcpy(m->destination, destination, n);
 	broker_message_init(&m->base, (struct bytes){ m->destination, n }, free_message);
 	m->number = number;
 	messages++;
-	err = broker_publish(broker, &m->base);
-	broker_message_unref(&m->base);
+	return &m->base;
+}
+
+unsigned message_number(const struct broker_message *m)
+{
+	return ((const struct text_message *)(const void *)m)->number;
+}
+
+int publish_numbered(const char *destination, unsigned number)
+{
+	struct broker_message *m = message_new(destination, number);
+	int err = broker_publish(broker, m);
+
+	broker_message_unref(m);
 	return err;
 }
 

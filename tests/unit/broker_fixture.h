@@ -15,9 +15,11 @@ extern struct broker *broker;
 extern int here;          /* the part whose thread runs; -1: none */
 extern bool spread_fails; /* for want of memory */
 extern unsigned messages; /* that are not freed */
+extern bool ending;       /* the server is */
 
 /* A limit of 0 subscriptions is none. */
 void start(unsigned parts, char separator, size_t max_subscriptions);
+void start_within(unsigned parts, char separator, const struct broker_limits *limits);
 /* All must have left, and all mail have been taken. */
 void stop(void);
 
@@ -58,6 +60,9 @@ const char *said(const struct hearer *h);
 
 /* --- publishing --------------------------------------------------------------- */
 
+/* One reference. */
+struct broker_message *message_new(const char *destination, unsigned number);
+unsigned message_number(const struct broker_message *m);
 int publish_numbered(const char *destination, unsigned number);
 int publish(const char *destination);
 

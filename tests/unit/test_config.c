@@ -313,7 +313,8 @@ static const struct {
 	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
 	    "max_messages_per_second_per_user, max_bytes_per_second_per_user, "
 	    "max_failures_per_minute, queues, max_queues, queue_max_messages, queue_max_bytes, "
-	    "queues_max_bytes, queue_expires_ms, max_deliveries, dead_letters, prefetch, history, history_max_bytes, conflate, presence, presence_max_users, presence_max_named" },
+	    "queues_max_bytes, queue_expires_ms, max_deliveries, dead_letters, prefetch, history, history_max_bytes, "
+	    "journal, journal_sync, journal_interval_ms, journal_max_bytes, journal_repair, conflate, presence, presence_max_users, presence_max_named" },
 	{ STOMP("\"heartbeat_ms\":[99,0]"),
 	    "f.json: endpoints[0].stomp.heartbeat_ms[0]: 99 is out of range; allowed: 0, or 100 to 3600000 "
 	    "milliseconds" },
@@ -917,6 +918,11 @@ static const struct {
 	{ "stomp.prefetch", "12" },
 	{ "stomp.history", "[{\"destination\":\"/topic/a\",\"messages\":3}]" },
 	{ "stomp.history_max_bytes", "5000" },
+	{ "stomp.journal", "/var/lib/sockjsd/journal" },
+	{ "stomp.journal_sync", "always" },
+	{ "stomp.journal_interval_ms", "20" },
+	{ "stomp.journal_max_bytes", "2097152" },
+	{ "stomp.journal_repair", "true" },
 	{ "stomp.max_bytes_per_second_per_user", "8" },
 	{ "stomp.max_failures_per_minute", "0" },
 	{ "stomp.conflate", "/a.*.b,/topic/**" },
