@@ -20,7 +20,8 @@
 #define LEAST_BYTES   65536 /* of a journal */
 #define SEGMENT_MOST  (16u << 20)
 #define PENDING_BYTES ((size_t)16 << 20)
-#define COST_OF_WAIT  300 /* nanoseconds */
+#define SLACK         (UINT64_C(1) << 20) /* beyond what messages may take: for starts and moves */
+#define COST_OF_WAIT  300                 /* nanoseconds */
 
 uint64_t keep_wall_ms(void)
 {
@@ -123,14 +124,25 @@ static int verdict_of(const struct keep_part *part, int err)
 	return err == -ENOSPC ? -EDQUOT : err;
 }
 
+/* Room for compaction and drops is always kept (journal.c), and ours besides: a journal that is
+ * full of messages must open. */
+static bool is_full(const struct keep_part *part)
+{
+	const struct journal_counters *n = journal_counters(part->journal);
+
+	return n->file_bytes + part->keeper->options.segment_bytes +
+	           (n->live_records + 1) * sizeof(struct journal_record) >
+	       part->keeper->room;
+}
+
 static int on_put(void *keeper, struct broker_message *m, uint64_t before, struct broker_wait *w)
 {
 	struct keep_part *part = part_of(keeper, m);
 	bool is_queued = broker_is_queue(part->keeper->broker->topics, m->destination);
 	struct keep_entry *entry = mem_alloc(sizeof(*entry));
-	int err = -ENOMEM;
+	int err = is_full(part) ? -ENOSPC : -ENOMEM;
 
-	if (entry)
+	if (entry && err != -ENOSPC)
 		err =
 		    keep_put_message(part, published_of(m), is_queued ? KEEP_QUEUED : KEEP_HISTORY,
 		        before, keep_wall_ms(), &entry->message);
@@ -166,7 +178,7 @@ static void on_count(void *keeper, struct broker_message *m, unsigned deliveries
 	struct keep_entry *entry = published_of(m)->entry;
 	struct journal_record *record = entry ? mem_alloc(sizeof(*record)) : NULL;
 
-	if (!record || keep_put_count(part, m->sequence, deliveries, record) < 0) {
+	if (!record || is_full(part) || keep_put_count(part, m->sequence, deliveries, record) < 0) {
 		part->errors += entry != NULL;
 		mem_free(record);
 		return;
@@ -294,10 +306,11 @@ static void read_options(struct keeper *k, const struct stomp_options *o)
 
 	if (share < LEAST_BYTES)
 		share = LEAST_BYTES;
+	k->room = share;
 	k->options = (struct journal_options){
 		.interval_ms = (uint32_t)o->journal_interval_ms,
 		.segment_bytes = share / 8 < SEGMENT_MOST ? (uint32_t)(share / 8) : SEGMENT_MOST,
-		.max_bytes = share,
+		.max_bytes = share + SLACK,
 		/* What publishers may have under way (pace.c) has room, from all reactors */
 		.max_pending_bytes = PENDING_BYTES * (1 + k->count),
 		.blocking = server_avoids_io_uring(k->broker->server),

@@ -42,6 +42,7 @@ struct keeper {
 	char *directory;
 	int directory_fd;
 	struct journal_options options; /* of each */
+	uint64_t room;                  /* octets of each for messages */
 	bool is_durable;                /* what is answered outlasts the machine */
 	struct broker_identity identity;
 	char boot[KEEP_BOOT];

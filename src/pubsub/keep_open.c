@@ -142,8 +142,9 @@ static int begin_runs(struct opening *o)
 
 		err = keep_put_run(&k->parts[o->at], broker_reserved(part), false);
 		if (err < 0)
-			return opening_refuse(o, err,
-			    err == -ENOSPC ? "journal_max_bytes" : "journal", strerror(-err));
+			return err == -ENOSPC ? opening_refuse(o, err, "journal_max_bytes",
+			                            "is less than what is there")
+			                      : opening_refuse(o, err, "journal", strerror(-err));
 	}
 	return 0;
 }
