@@ -201,7 +201,7 @@ static const struct {
 	    "session_cookie_secure, session_cookie_same_site, bind_address, subpaths, heartbeat_delay_ms, "
 	    "disconnect_delay_ms, response_limit_bytes, first_message_timeout_ms, max_message_bytes, "
 	    "max_body_bytes, max_sessions, max_messages_per_second, max_bytes_per_second, "
-	    "send_buffer_bytes, send_timeout_ms, websocket" },
+	    "send_buffer_bytes, send_timeout_ms, websocket, hooks" },
 	/* types */
 	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
 	{ "{\"threads\": 1.5}", "f.json: threads: 1.5 is not a whole number; allowed: 0 to 1024" },
@@ -276,7 +276,7 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"nonsense\"}]}",
 	    "f.json: endpoints[0].application: \"nonsense\" is not an application; allowed: echo, "
-	    "broadcast, close, amplify, ticker, upstream, stomp" },
+	    "broadcast, close, amplify, ticker, upstream, stomp, hooks" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
 	    "f.json: endpoints[0].upstream.url: missing; allowed: ws://host[:port][/path], wss://..., or "
 	    "unix:/file[:/path], or a list of them" },
@@ -369,8 +369,8 @@ static const struct {
 	    "f.json: endpoints[0].stomp.max_message_bytes: unknown key here; it belongs into an endpoint: "
 	    "endpoints[].max_message_bytes" },
 	{ STOMP("\"url\":\"ws://x\""),
-	    "f.json: endpoints[0].stomp.url: unknown key here; it belongs into an endpoint whose application "
-	    "is \"upstream\": endpoints[].upstream.url" },
+	    "f.json: endpoints[0].stomp.url: unknown key here; it belongs into an endpoint: "
+	    "endpoints[].hooks.url" },
 	{ STOMP_ENDPOINT(",\"connect_timeout_ms\":1000"),
 	    "f.json: endpoints[0].connect_timeout_ms: unknown key here; it belongs into an endpoint whose "
 	    "application is \"stomp\": endpoints[].stomp.connect_timeout_ms" },
@@ -1132,7 +1132,7 @@ START_TEST(every_application_is_found_by_its_name)
 	size_t count;
 	const struct app *const *table = apps_table(&count);
 
-	ck_assert_uint_eq(count, 7);
+	ck_assert_uint_eq(count, 8);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
 	ck_assert_ptr_null(app_find("nonsense"));
