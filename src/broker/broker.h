@@ -127,10 +127,10 @@ struct broker_engine {
 	int (*post)(
 	    void *arg, unsigned part, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
 	/* Runs fn(arg2) in the reactor of this thread, in so many milliseconds; or drop(arg2), if
-	 * the server ends before. 0 or -ENOMEM. Only for presence. */
+	 * the server ends before. 0 or -ENOMEM. For presence, and what waits too long in queues. */
 	int (*later)(
 	    void *arg, unsigned ms, void (*fn)(void *arg2), void (*drop)(void *arg2), void *arg2);
-	/* Whether it is others' turn in this thread. Only for presence. */
+	/* Whether it is others' turn in this thread. Where there is later(). */
 	bool (*is_late)(void *arg);
 	/* Whether the server is about to end: who leaves now does so for that, and what it had is
 	 * not counted as delivered in vain. May be NULL. */

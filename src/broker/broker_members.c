@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "broker/broker_name.h"
-#include "broker/broker_private.h"
+#include "broker/broker_queue.h"
 
 /* --- users and sessions -------------------------------------------------- */
 
@@ -163,6 +163,7 @@ struct broker_member *broker_join(
 		return NULL;
 	}
 	part->counters.members++;
+	broker_queues_await_expiry(part); /* no timer runs before the server does */
 	return m;
 }
 

@@ -50,6 +50,8 @@ struct broker_part {
 	struct map consumers; /* that are members of this part: broker_consumer.c */
 	uint64_t last_consumer;
 	size_t queued_octets;
+	struct list expiring; /* what is in these queues and may wait too long, oldest first */
+	bool awaits_expiry;   /* a call is under way for the first of them */
 	/* What was published lately: broker_history.c */
 	struct map pasts; /* by destination */
 	struct list pasts_by_use;

@@ -14,7 +14,8 @@
 #include "broker/broker_name.h"
 #include "broker/broker_queue.h"
 
-#define MESSAGE_COST 128 /* of one that waits, beside its octets */
+#define MESSAGE_COST    128 /* of one that waits, beside its octets */
+#define LONGEST_WAIT_MS 3600000
 
 struct queue {
 	struct map_node node; /* part->queues */
@@ -38,7 +39,9 @@ struct consumer {
 
 struct queued {
 	struct list node;            /* queue->waiting, or consumer->in_flight */
+	struct list expiring;        /* part->expiring; alone if it has no time, or that is over */
 	struct map_node by_sequence; /* part->in_flight, while it is */
+	struct queue *queue;
 	struct broker_message *message;
 	struct consumer *with; /* NULL: it waits */
 	uint64_t expires_at;   /* 0: never */
@@ -74,6 +77,7 @@ void broker_queues_init(struct broker_part *part)
 	map_init(&part->queues, queue_key, &part->broker->seed);
 	map_init(&part->remote, consumer_key, NULL);
 	map_init(&part->in_flight, sequence_key, NULL);
+	list_init(&part->expiring);
 }
 
 static struct queue *find_queue(const struct broker_part *part, struct bytes name)
@@ -128,6 +132,7 @@ static void take_out(struct queue *q, struct queued *e)
 	if (e->with)
 		map_remove(&q->part->in_flight, &e->by_sequence);
 	list_remove(&e->node);
+	list_remove(&e->expiring);
 	q->count--;
 	q->octets -= e->cost;
 	q->part->queued_octets -= e->cost;
@@ -174,6 +179,52 @@ static struct queued *first_waiting(struct queue *q)
 		die(q, e, BROKER_EXPIRED);
 	}
 	return NULL;
+}
+
+/* --- what waits too long, where nothing else happens ---------------------------------- */
+
+static void on_expiry(void *arg)
+{
+	struct broker_part *part = arg;
+	const struct broker_engine *engine = &part->broker->engine;
+	struct list *first;
+
+	part->awaits_expiry = false;
+	while ((first = list_first(&part->expiring)) != NULL && !engine->is_late(engine->arg)) {
+		struct queued *e = container_of(first, struct queued, expiring);
+		struct queue *q = e->queue;
+
+		if (e->expires_at > clock_now())
+			break;
+		if (e->with) { /* if it comes back, it is looked at */
+			list_remove(first);
+			list_init(first);
+			continue;
+		}
+		die(q, e, BROKER_EXPIRED);
+		free_if_idle(q);
+	}
+	broker_queues_await_expiry(part);
+}
+
+static void drop_expiry(void *part)
+{
+	(void)part; /* the server has ended, and the part may be gone */
+}
+
+void broker_queues_await_expiry(struct broker_part *part)
+{
+	const struct broker_engine *engine = &part->broker->engine;
+	const struct list *first = list_first(&part->expiring);
+	uint64_t now, at;
+
+	if (!first || part->awaits_expiry || !engine->later)
+		return;
+	now = clock_now();
+	at = container_of(first, struct queued, expiring)->expires_at;
+	at = at < now ? now : at > now + LONGEST_WAIT_MS ? now + LONGEST_WAIT_MS : at;
+	part->awaits_expiry = engine->later(engine->arg, (unsigned)(at - now), on_expiry,
+	                          drop_expiry, part) == 0;
 }
 
 /* To its old place. Nearly always that is the first. */
@@ -300,8 +351,12 @@ static struct queued *queued_new(struct queue *q, struct broker_message *m, size
 
 	if (!e)
 		return NULL;
+	e->queue = q;
 	e->message = broker_message_ref(m);
 	e->expires_at = expires && !m->lasts ? clock_now() + expires : 0;
+	list_init(&e->expiring);
+	if (e->expires_at)
+		list_append(&q->part->expiring, &e->expiring);
 	e->cost = cost;
 	q->count++;
 	q->octets += cost;
@@ -346,6 +401,7 @@ void broker_queue_put(struct broker_part *part, struct broker_message *m)
 		dispatch(q);
 	else if (q)
 		free_if_idle(q);
+	broker_queues_await_expiry(part);
 }
 
 int broker_queue_restore(struct broker_part *part, const struct broker_kept *kept)
