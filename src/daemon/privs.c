@@ -41,6 +41,17 @@ static uint64_t descriptors_for_a_client(const struct config *c)
 	return 1 + (relays ? 2 : 0) + (dials ? 1 : 0);
 }
 
+/* Connections of a reactor to backends of hooks. */
+static uint64_t for_hooks(const struct config *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (c->endpoints[i].options.hooks.url)
+			n += c->endpoints[i].options.hooks.max_connections;
+	return n;
+}
+
 uint64_t privs_descriptors_needed(const struct config *c)
 {
 	const struct server_options *o = &c->options.server;
@@ -48,7 +59,7 @@ uint64_t privs_descriptors_needed(const struct config *c)
 	uint64_t reactors = o->threads ? o->threads : cores > 0 ? (uint64_t)cores : 1;
 
 	return o->limit_connections * descriptors_for_a_client(c) +
-	       reactors * (FOR_A_REACTOR + c->listener_count) + FOR_THE_PROCESS;
+	       reactors * (FOR_A_REACTOR + c->listener_count + for_hooks(c)) + FOR_THE_PROCESS;
 }
 
 void privs_raise_descriptors(const struct config *c)

@@ -177,14 +177,16 @@ static void let_in(struct guest *g)
 	handshake_free(h);
 }
 
-/* Headers that the application sees as the request's own. False: they are none. */
+/* Headers that the application sees as the request's own. False: they are none, or such as only the
+ * gateway may say (an upstream gets them). */
 static bool grant_headers(struct guest *g)
 {
+	const struct option *forwarded = options_find("upstream.forward_headers");
 	json_t *headers = json_object_get(g->answer, "headers"), *value;
 	const char *name;
 
 	json_object_foreach (headers, name, value)
-		if (!json_is_string(value) ||
+		if (!json_is_string(value) || !forwarded->valid(name) ||
 		    handshake_grant(g->handshake, name, json_string_value(value)) < 0)
 			return false;
 	return true;

@@ -434,8 +434,7 @@ static bool address(CURL *easy, struct http_call *call)
 	       SET(easy, CURLOPT_HTTPHEADER, call->headers) &&
 	       SET(easy, CURLOPT_POSTFIELDS, call->body.n ? call->body.p : "") &&
 	       SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n) &&
-	       SET(easy, CURLOPT_PREREQDATA, call) &&
-	       SET(easy, CURLOPT_RESOLVE, call->host->line);
+	       SET(easy, CURLOPT_PREREQDATA, call) && SET(easy, CURLOPT_RESOLVE, call->host->line);
 }
 
 static void begin(struct http_client *c, struct http_call *call)

@@ -76,7 +76,7 @@ struct http_call {
 	struct timer timer;
 	struct buf answer;
 	unsigned sendings; /* times it was sent, or began to be */
-	int err;     /* what it is to be told soon */
+	int err;           /* what it is to be told soon */
 	const char *why;
 };
 

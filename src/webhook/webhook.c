@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -48,6 +49,7 @@ struct webhook {
 	char secret[SECRET_MAX + 1]; /* empty: nothing is signed */
 	unsigned events;             /* 1 << event; 0: nothing was said */
 	unsigned timeout_ms, retries;
+	bool is_over;         /* the server has stopped */
 	pthread_mutex_t lock; /* for adding a part */
 	atomic_uint part_count;
 	struct webhook_part *parts[PARTS_MAX];
@@ -58,7 +60,7 @@ struct webhook_part {
 	struct webhook *webhook;
 	struct loop *loop;
 	struct http_client *client;
-	unsigned calls; /* under way, those that wait for their repetition among them */
+	struct list calls; /* under way, those that wait for their repetition among them */
 	uint64_t asked[WEBHOOK_EVENT_ROWS], refused[WEBHOOK_EVENT_ROWS], failed[FAILURE_ROWS];
 	uint64_t repeated, milliseconds;
 };
@@ -122,6 +124,7 @@ static struct webhook_part *add_part(struct webhook *w)
 	if (!part)
 		return NULL;
 	part->webhook = w;
+	list_init(&part->calls);
 	part->loop = loop_current();
 	if (http_client_new(&part->client, part->loop, &w->target) < 0) {
 		mem_free(part);
@@ -232,7 +235,7 @@ static void leave(struct webhook_call *call)
 
 	timer_stop(loop_timers(part->loop), &call->timer);
 	forget_request(call);
-	part->calls--;
+	list_remove(&call->node);
 	call->part = NULL;
 }
 
@@ -382,6 +385,10 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
 	char id[33];
 	bool ok;
 
+	if (w->is_over) {
+		json_decref(members);
+		return -ESHUTDOWN;
+	}
 	if (!part)
 		part = add_part(w);
 	*call = (struct webhook_call){ .part = part, .answered = answered, .event = event };
@@ -398,7 +405,7 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
 	call->begun = loop_now(part->loop);
 	call->deadline = call->begun + w->timeout_ms;
 	timer_init(&call->timer, on_repeat);
-	part->calls++;
+	list_append(&part->calls, &call->node);
 	part->asked[event]++;
 	http_call_start(part->client, &call->http, w->timeout_ms);
 	return 0;
@@ -416,7 +423,7 @@ bool webhook_is_busy(struct webhook *w)
 {
 	const struct webhook_part *part = find_part(w);
 
-	return part && part->calls > 0;
+	return part && !list_empty(&part->calls);
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -497,6 +504,17 @@ static int read_secret(struct webhook *w, const struct hooks_options *o, char *w
 	return o->secret_file ? read_secret_file(w, o->secret_file, why, size) : 0;
 }
 
+static int check_ca(const char *path, char *why, size_t size)
+{
+	int err;
+
+	if (access(path, R_OK) == 0)
+		return 0;
+	err = -errno;
+	snprintf(why, size, "hooks.tls.ca: cannot read \"%.200s\": %s", path, strerror(-err));
+	return err == -ENOMEM ? err : -EAGAIN;
+}
+
 static int read_target(struct webhook *w, const struct hooks_options *o, char *why, size_t size)
 {
 	struct http_target *t = &w->target;
@@ -514,7 +532,9 @@ static int read_target(struct webhook *w, const struct hooks_options *o, char *w
 	t->verifies = o->tls_verify;
 	w->ca_file = o->tls_ca ? mem_strdup(o->tls_ca) : NULL;
 	t->ca_file = w->ca_file;
-	return o->tls_ca && !w->ca_file ? -ENOMEM : 0;
+	if (o->tls_ca && !w->ca_file)
+		return -ENOMEM;
+	return o->tls_ca ? check_ca(o->tls_ca, why, size) : 0;
 }
 
 int webhook_new(struct webhook **out, const struct hooks_options *o, char *why, size_t why_size)
@@ -541,13 +561,29 @@ int webhook_new(struct webhook **out, const struct hooks_options *o, char *why, 
 	return 0;
 }
 
+static void fail_all(struct webhook_part *part)
+{
+	static const struct webhook_answer stopped = { .verdict = WEBHOOK_FAILED,
+		.why = "the server stops" };
+	struct list *first;
+
+	while ((first = list_first(&part->calls)) != NULL) {
+		struct webhook_call *call = container_of(first, struct webhook_call, node);
+
+		webhook_cancel(call);
+		call->answered(call, &stopped);
+	}
+}
+
 void webhook_free(struct webhook *w)
 {
 	unsigned n = w ? atomic_load(&w->part_count) : 0;
 
 	if (!w)
 		return;
+	w->is_over = true;
 	for (unsigned i = 0; i < n; i++) {
+		fail_all(w->parts[i]);
 		http_client_free(w->parts[i]->client);
 		mem_free(w->parts[i]);
 	}

@@ -42,7 +42,8 @@ const char *webhook_event_name(enum webhook_event event);
 /* Reads hooks.* of a set of options, which is not kept. 0, or -errno and a sentence that begins
  * with the name of the option to blame. */
 int webhook_new(struct webhook **out, const struct hooks_options *o, char *why, size_t why_size);
-/* After the reactors have stopped. NULL is fine. */
+/* After the reactors have stopped. What is still under way fails now, and nothing can be asked any
+ * more. NULL is fine. */
 void webhook_free(struct webhook *w);
 /* Whether its backend wants to hear of such; what it has not said depends on `otherwise`, a set of
  * 1 << event. */
@@ -69,6 +70,7 @@ typedef void (*webhook_answered_fn)(struct webhook_call *call, const struct webh
 /* A question; embedded in its owner, zeroed. All fields are the webhook's. */
 struct webhook_call {
 	struct http_call http;
+	struct list node;          /* part->calls */
 	struct webhook_part *part; /* NULL: it is not under way */
 	webhook_answered_fn answered;
 	enum webhook_event event;
@@ -80,7 +82,8 @@ struct webhook_call {
 
 /* Asks, with these members beside those that all have (event and id); takes the reference to
  * `members`, which may be NULL: memory was out. `answered` is called exactly once unless it is
- * cancelled, in this reactor, never from within. 0, or -ENOMEM: it is not called at all. */
+ * cancelled, in this reactor, never from within. 0; -ENOMEM, or -ESHUTDOWN: it is not called at
+ * all. */
 int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event event,
     json_t *members, webhook_answered_fn answered);
 /* Harmless if it is not under way. */

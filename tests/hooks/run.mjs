@@ -209,6 +209,21 @@ await suite.test('hooks: a stop tells all ends, and waits for it', async () => {
 	await backend.stop();
 });
 
+await suite.test('hooks: a backend that hangs keeps no gateway from its end', async () => {
+	const backend = await new Backend((e) => (e.event === 'connect' ? {} : new Promise(() => {}))).start();
+
+	await withGateway({ application: 'hooks', hooks: { url: backend.url, timeout_ms: 60000 } }, async (gateway) => {
+		const clients = KINDS.map((Kind) => new Kind(gateway.endpoint));
+
+		await Promise.all(clients.map((c) => c.opened));
+		clients[0].send('heard, and never answered');
+		await backend.heard('message');
+		clients[1].close();
+		await backend.heard('disconnect');
+	}, { shutdown_timeout_ms: 500 });
+	await backend.stop();
+});
+
 /* --- a guard ------------------------------------------------------------------------------ */
 
 const NAMED = (e) => (e.event !== 'connect' ? {} : e.query.includes('bad') ? { status: 403, json: { reason: 'not you' } } : { json: { user: 'ann' } });
@@ -258,6 +273,14 @@ await suite.test('guard: in front of an upstream, whose backend gets the headers
 		chosen.close();
 	});
 	upstream.close();
+});
+
+await suite.test('guard: headers that no request could have, or only the gateway may say, are a failure', async () => {
+	for (const headers of [{ 'X-User': 'a\r\nX-Evil: b' }, { 'x y': 'a' }, { Host: 'elsewhere' }, { 'Content-Length': '5' }, { 'Sec-WebSocket-Key': 'x' }, { a: 1 }])
+		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {
+			equal(await new Raw(gateway.endpoint).end(), { status: 502 }, JSON.stringify(headers));
+			equal((await new SockjsWebsocket(gateway.endpoint).end()).code, 1014, JSON.stringify(headers));
+		});
 });
 
 await suite.test('guard: a client that leaves while the backend thinks leaves nothing', async () => {
@@ -457,6 +480,7 @@ await suite.test('wrong configurations are named', async () => {
 		[{ application: 'echo', hooks: { url: 'http://x/', destinations: ['/app/**'] } }, /hooks\.destinations/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: SECRET, secret_file: '/x' } }, /hooks\.secret_file/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: '/nowhere/at/all' } }, /hooks\.secret_file.*nowhere/],
+		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: '/nowhere' } } }, /hooks\.tls\.ca.*nowhere/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: 'short' } }, /hooks\.secret/],
 	];
 
