@@ -381,15 +381,11 @@ static void on_done(struct http_call *http, const struct http_outcome *o)
 int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event event,
     json_t *members, webhook_answered_fn answered)
 {
-	struct webhook_part *part = find_part(w);
+	struct webhook_part *part = w->is_over ? NULL : find_part(w);
 	char id[33];
 	bool ok;
 
-	if (w->is_over) {
-		json_decref(members);
-		return -ESHUTDOWN;
-	}
-	if (!part)
+	if (!part && !w->is_over)
 		part = add_part(w);
 	*call = (struct webhook_call){ .part = part, .answered = answered, .event = event };
 	make_id(id);
@@ -398,7 +394,7 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
 	if (!ok) {
 		forget_request(call);
 		call->part = NULL;
-		return -ENOMEM;
+		return w->is_over ? -ESHUTDOWN : -ENOMEM;
 	}
 	call->http.done = on_done;
 	call->http.is_once = !events[event].is_question;
