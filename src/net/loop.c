@@ -228,11 +228,13 @@ static void run_hooks(struct loop *loop, enum loop_stage first)
 	};
 
 	for (int i = first; i < LOOP_STAGES; i++) {
+		if (!loop->hooks[i].fn)
+			continue;
 		loop->reached = i;
 		loop->slice.left = budgets[i];
-		if (loop->hooks[i].fn)
-			loop->hooks[i].fn(loop, loop->hooks[i].arg);
+		loop->hooks[i].fn(loop, loop->hooks[i].arg);
 	}
+	loop->reached = LOOP_STAGES - 1;
 }
 
 /* Between two events, where nothing is under way. What ends now is freed with the rest. */
