@@ -381,7 +381,7 @@ static void on_done(struct http_call *http, const struct http_outcome *o)
 int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event event,
     json_t *members, webhook_answered_fn answered)
 {
-	struct webhook_part *part = find_part(w);
+	struct webhook_part *part;
 	char id[33];
 	bool ok;
 
@@ -389,6 +389,7 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
 		json_decref(members);
 		return -ESHUTDOWN;
 	}
+	part = find_part(w);
 	if (!part)
 		part = add_part(w);
 	*call = (struct webhook_call){ .part = part, .answered = answered, .event = event };

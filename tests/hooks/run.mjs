@@ -213,11 +213,14 @@ await suite.test('hooks: a backend that hangs keeps no gateway from its end', as
 	const backend = await new Backend((e) => (e.event === 'connect' ? {} : new Promise(() => {}))).start();
 
 	await withGateway({ application: 'hooks', hooks: { url: backend.url, timeout_ms: 60000 } }, async (gateway) => {
-		const clients = KINDS.map((Kind) => new Kind(gateway.endpoint));
+		const clients = Array.from({ length: 12 }, (_, i) => new KINDS[i % 3](gateway.endpoint)); /* in all threads */
 
 		await Promise.all(clients.map((c) => c.opened));
-		clients[0].send('heard, and never answered');
-		await backend.heard('message');
+		for (const [i, client] of clients.entries())
+			if (i % 2)
+				client.send('heard, and never answered');
+		await backend.heard('message', 6);
+		clients[0].close();
 		clients[1].close();
 		await backend.heard('disconnect');
 	}, { shutdown_timeout_ms: 500 });
