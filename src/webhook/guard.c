@@ -137,12 +137,18 @@ static void open_inner(struct guest *g)
 	guest_obey(g->session, g->answer);
 }
 
+static void set_in(struct guest *g)
+{
+	g->state = GUEST_IN;
+	g->session->extra->is_outside = false;
+}
+
 /* The application has accepted it in its handshake. */
 static void accept_guest(struct guest *g, struct sockjs_handshake *h)
 {
 	const char *chosen = NULL;
 
-	g->state = GUEST_IN;
+	set_in(g);
 	handshake_select_by_list(h);
 	if (h->subprotocol.n) /* a text of the copy */
 		chosen = h->subprotocol.p;
@@ -167,7 +173,7 @@ static void let_in(struct guest *g)
 	if (status == 0) {
 		accept_guest(g, h);
 	} else if (status == SOCKJS_LATER) {
-		g->state = GUEST_IN;
+		set_in(g);
 		if (guard->inner.connecting)
 			guard->inner.connecting(g->session, guard->app);
 	} else {
@@ -308,6 +314,7 @@ static void on_connecting(struct sockjs_session *s, void *app)
 	}
 	g->session = s;
 	extra->guest = g;
+	extra->is_outside = true;
 	if (g->guard->asks)
 		ask(g);
 	else

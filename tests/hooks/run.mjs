@@ -453,6 +453,20 @@ await suite.test('SockJS opens before a slow backend has answered, and is closed
 	});
 });
 
+await suite.test('SockJS that is open before the backend has answered hears nothing that is for others', async () => {
+	await withBackend(async (e) => { await sleep(900); return e.query?.includes('bad') ? { status: 403 } : {}; }, {}, async (gateway) => {
+		const bad = new SockjsWebsocket(gateway.endpoint, { query: '?bad' }), good = new SockjsWebsocket(gateway.endpoint);
+
+		await bad.opened;
+		equal((await api(gateway, 'broadcast', { endpoint: '/e', message: 'too early' })).json, { received: 0 }, 'to nobody yet');
+		equal((await bad.end()).code, 4403, 'the no');
+		equal(bad.messages, [], 'what the refused one has heard');
+		await until('the good one is in', async () => ((await api(gateway, 'broadcast', { endpoint: '/e', message: 'now' })).json.received === 1 ? null : 'not yet'));
+		equal(await good.take(), 'now', 'and then it does');
+		good.close();
+	});
+});
+
 await stompTests(suite, { withBackend, figure });
 
 /* --- configuration ------------------------------------------------------------------------- */
