@@ -183,6 +183,12 @@ static void let_in(struct guest *g)
 	handshake_free(h);
 }
 
+/* null, or the list for which PHP takes an empty object. */
+static bool is_nothing(const json_t *value)
+{
+	return json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
+}
+
 /* Headers that the application sees as the request's own. False: they are none, or such as only the
  * gateway may say (an upstream gets them). */
 static bool grant_headers(struct guest *g)
@@ -191,9 +197,11 @@ static bool grant_headers(struct guest *g)
 	json_t *headers = json_object_get(g->answer, "headers"), *value;
 	const char *name;
 
+	if (headers && !json_is_object(headers) && !is_nothing(headers))
+		return false;
 	json_object_foreach (headers, name, value)
-		if (!json_is_string(value) || !forwarded->valid(name) ||
-		    handshake_grant(g->handshake, name, json_string_value(value)) < 0)
+		if (!event_string(value) || !forwarded->valid(name) ||
+		    handshake_grant(g->handshake, name, event_string(value)) < 0)
 			return false;
 	return true;
 }

@@ -279,10 +279,21 @@ await suite.test('guard: in front of an upstream, whose backend gets the headers
 });
 
 await suite.test('guard: headers that no request could have, or only the gateway may say, are a failure', async () => {
-	for (const headers of [{ 'X-User': 'a\r\nX-Evil: b' }, { 'x y': 'a' }, { Host: 'elsewhere' }, { 'Content-Length': '5' }, { 'Sec-WebSocket-Key': 'x' }, { a: 1 }])
+	for (const headers of [[{ name: 'X-User', value: 'ann' }], 'X-User: ann', { 'X-User': 'ann\0' }, { 'X-User': 'a\r\nX-Evil: b' }, { 'x y': 'a' }, { Host: 'elsewhere' }, { 'Content-Length': '5' }, { 'Sec-WebSocket-Key': 'x' }, { a: 1 }])
 		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {
 			equal(await new Raw(gateway.endpoint).end(), { status: 502 }, JSON.stringify(headers));
 			equal((await new SockjsWebsocket(gateway.endpoint).end()).code, 1014, JSON.stringify(headers));
+		});
+});
+
+await suite.test('guard: no headers are no failure, whatever a language writes for them', async () => {
+	for (const headers of [null, [], {}])
+		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {
+			const client = new Raw(gateway.endpoint);
+
+			client.opened.then(() => client.send('x'));
+			equal(await client.take(), 'x', JSON.stringify(headers));
+			client.close();
 		});
 });
 
