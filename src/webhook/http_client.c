@@ -517,6 +517,15 @@ static void on_poke(struct watch *w, uint32_t events)
 	}
 }
 
+/* Who begins in this very turn, since a connection is free, does not wait. */
+static bool is_crowded(const struct http_client *c)
+{
+	const struct http_target *t = c->target;
+
+	return (uint64_t)c->active + c->waiting_count >=
+	       (uint64_t)t->max_connections + t->max_waiting;
+}
+
 void http_call_start(struct http_client *client, struct http_call *call, unsigned timeout_ms)
 {
 	call->client = client;
@@ -526,7 +535,7 @@ void http_call_start(struct http_client *client, struct http_call *call, unsigne
 	call->sendings = 0;
 	call->err = 0;
 	timer_init(&call->timer, on_deadline);
-	if (client->waiting_count >= client->target->max_waiting) {
+	if (is_crowded(client)) {
 		call->err = -EBUSY;
 		call->why = "too many requests wait already";
 		list_append(&client->failed, &call->node);

@@ -432,6 +432,17 @@ await suite.test('backend: connections are bounded and kept alive; too many ques
 	});
 });
 
+await suite.test('backend: where nothing may wait, what finds a connection does not', async () => {
+	await withBackend(echo, { hooks: { max_connections: 1, max_waiting: 0 } }, async (gateway) => {
+		const client = new Raw(gateway.endpoint);
+
+		client.opened.then(() => client.send('x'));
+		equal(await client.take(), 'x', 'the echo');
+		client.close();
+		await gateway.quiet(1000);
+	});
+});
+
 await suite.test('backend: by TLS, whose certificate must be good', async () => {
 	const key = join(folder, 'key.pem'), cert = join(folder, 'cert.pem');
 
