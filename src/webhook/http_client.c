@@ -69,15 +69,25 @@ static bool get_part(CURLU *u, CURLUPart which, unsigned flags, char *text, size
 	return ok;
 }
 
+/* Even if it is empty. */
+static bool has_part(CURLU *u, CURLUPart which)
+{
+	char *part = NULL;
+	bool has = curl_url_get(u, which, &part, 0) == CURLUE_OK;
+
+	curl_free(part);
+	return has;
+}
+
 static int take_url(struct http_target *t, CURLU *u)
 {
-	char scheme[8], host[HOST_MAX + 1], port[8], user[HOST_MAX];
+	char scheme[8], host[HOST_MAX + 1], port[8];
 	size_t n;
 
 	if (!get_part(u, CURLUPART_SCHEME, 0, scheme, sizeof(scheme)) ||
 	    !get_part(u, CURLUPART_HOST, 0, host, sizeof(host)) ||
 	    !get_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof(port)) ||
-	    get_part(u, CURLUPART_USER, 0, user, sizeof(user)) ||
+	    has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD) ||
 	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return -EINVAL;
 	n = strlen(host);

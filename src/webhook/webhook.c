@@ -46,7 +46,7 @@ enum failure {
 struct webhook {
 	struct http_target target;
 	char *ca_file;
-	char secret[SECRET_MAX + 1]; /* empty: nothing is signed */
+	char secret[SECRET_MAX + 2]; /* with room for one that is too long; empty: no signature */
 	unsigned events;             /* 1 << event; 0: nothing was said */
 	unsigned timeout_ms, retries;
 	bool is_over;         /* the server has stopped */

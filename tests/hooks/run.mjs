@@ -506,10 +506,15 @@ function complaint(endpoint) {
 }
 
 await suite.test('wrong configurations are named', async () => {
+	const long = join(folder, 'long.secret');
+
+	writeFileSync(long, `${'x'.repeat(513)}\n`);
 	const cases = [
 		[{ application: 'hooks' }, /endpoints\[0\]\.hooks\.url: missing/],
 		[{ application: 'hooks', hooks: { url: 'ftp://x/' } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://a:b@x/' } }, /hooks\.url: /],
+		[{ application: 'hooks', hooks: { url: 'http://:b@x/' } }, /hooks\.url: /],
+		[{ application: 'hooks', hooks: { url: `http://${'a'.repeat(300)}:b@x/` } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://x:99999/' } }, /hooks\.url: /],
 		[{ application: 'stomp', stomp: { access: 'open', anonymous: false } }, /endpoints\[0\]\.stomp\.anonymous: false, but nobody can be anybody/],
 		[{ application: 'stomp', stomp: { access: 'open' }, hooks: { url: 'http://x/', destinations: ['app'] } }, /hooks\.destinations\[0\]/],
@@ -519,6 +524,7 @@ await suite.test('wrong configurations are named', async () => {
 		[{ application: 'echo', hooks: { url: 'http://x/', destinations: ['/app/**'] } }, /hooks\.destinations/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: SECRET, secret_file: '/x' } }, /hooks\.secret_file/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: '/nowhere/at/all' } }, /hooks\.secret_file.*nowhere/],
+		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: long } }, /hooks\.secret_file: the first line/],
 		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: '/nowhere' } } }, /hooks\.tls\.ca.*nowhere/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: 'short' } }, /hooks\.secret/],
 	];
