@@ -230,6 +230,7 @@ static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
 {
 	struct guest *g = container_of(call, struct guest, call);
 
+	sockjs_set_timer(g->session, 0); /* it is the application's from here on */
 	switch (a->verdict) {
 	case WEBHOOK_YES:
 		on_yes(g, a->json);
@@ -315,8 +316,9 @@ static void on_connecting(struct sockjs_session *s, void *app)
 			guard->inner.connecting(s, guard->app);
 		return;
 	}
-	if (!extra) {
+	if (!extra) { /* nobody within has heard of it, nor will */
 		guest_free(g);
+		sockjs_set_user(s, NULL);
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 		return;
 	}
@@ -329,12 +331,12 @@ static void on_connecting(struct sockjs_session *s, void *app)
 		let_in(g);
 }
 
-/* Whether the application knows of it. */
-static bool is_in(const struct sockjs_session *s)
+/* Whether the application knows of it. Where nobody is a guest it knows of all. */
+static bool is_in(const struct sockjs_session *s, const struct guard *guard)
 {
 	const struct guest *g = guest_of(s);
 
-	return !g || g->state == GUEST_IN;
+	return guard->stands_aside || (g && g->state == GUEST_IN);
 }
 
 static void on_open(struct sockjs_session *s, void *app)
@@ -374,15 +376,15 @@ static void on_writable(struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
 
-	if (is_in(s) && guard->inner.writable)
+	if (is_in(s, guard) && guard->inner.writable)
 		guard->inner.writable(s, guard->app);
 }
 
 static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
 {
+	const struct guard *guard = app;
 	struct guest *g = guest_of(s);
-	struct guard *guard = app;
-	bool was_in = is_in(s);
+	bool was_in = is_in(s, guard);
 
 	if (was_in && guard->inner.close)
 		guard->inner.close(s, code, reason, guard->app);
@@ -401,7 +403,7 @@ static size_t on_held(const struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
 
-	return is_in(s) ? guard->inner.held(s, guard->app) : 0;
+	return is_in(s, guard) ? guard->inner.held(s, guard->app) : 0;
 }
 
 static int is_ready(void *app)

@@ -383,7 +383,9 @@ static void on_disconnected(struct sockjs_client *c, void *arg)
 
 	e = event_with(e, "code", json_integer((json_int_t)code));
 	e = event_with_text(e, "reason", reason);
-	if (!f || webhook_ask(h->webhook, &f->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0)
+	if (!f)
+		json_decref(e);
+	else if (webhook_ask(h->webhook, &f->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0)
 		mem_free(f);
 }
 
