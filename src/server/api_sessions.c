@@ -118,6 +118,12 @@ static void run_send(struct sockjs_command *c)
 
 /* --- broadcast ---------------------------------------------------------------------- */
 
+/* Who is open for the sake of its client alone, while somebody decides about it, hears nothing. */
+static bool is_in(const struct sockjs_session *s)
+{
+	return session_is_open(&s->base) && s->base.opened && !(s->extra && s->extra->is_outside);
+}
+
 static void broadcast_here(void *arg)
 {
 	struct sockjs_command *c = *(struct sockjs_command **)arg;
@@ -130,7 +136,7 @@ static void broadcast_here(void *arg)
 		struct sockjs_session *s = container_of(base, struct sockjs_session, base);
 
 		looks++;
-		if (s->endpoint != c->endpoint || !session_is_open(base) || !base->opened)
+		if (s->endpoint != c->endpoint || !is_in(s))
 			continue;
 		send_accepted(s, c->message);
 		count++;

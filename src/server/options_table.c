@@ -683,9 +683,9 @@ static const struct option table[] = {
 	{ HOOKS("timeout_ms", OPTION_INT, 10, DAY_MS, "5000", timeout_ms),
 	  .sentence = "Time for an answer, with all that is tried again." },
 	{ HOOKS("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
-	  .sentence = "With the application hooks, a SockJS session is opened after this time, if the backend "
-		      "has not answered yet, for sockjs-client gives up soon; it is closed if the answer "
-		      "is no. 0: never before." },
+	  .sentence = "A SockJS session is opened after this time, if the backend has not answered yet, for "
+		      "sockjs-client gives up soon; it is closed if the answer is no. Not so with the "
+		      "applications stomp and upstream. 0: never before." },
 	{ HOOKS("retries", OPTION_INT, 0, 10, "2", retries),
 	  .sentence = "How often a request is tried again that has failed, where that is safe." },
 	{ HOOKS("max_connections", OPTION_INT, 1, 10000, "32", max_connections),

@@ -197,7 +197,8 @@ struct session_extra {
 	struct timer timer;
 	struct membership *memberships; /* of groups */
 	struct sockjs_ref *ref;
-	void *guest; /* of whoever stands between the server and the application */
+	void *guest;     /* of whoever stands between the server and the application */
+	bool is_outside; /* a guest whose session may be open, but who was not let in (yet) */
 };
 
 struct sockjs_session {

@@ -137,12 +137,18 @@ static void open_inner(struct guest *g)
 	guest_obey(g->session, g->answer);
 }
 
+static void set_in(struct guest *g)
+{
+	g->state = GUEST_IN;
+	g->session->extra->is_outside = false;
+}
+
 /* The application has accepted it in its handshake. */
 static void accept_guest(struct guest *g, struct sockjs_handshake *h)
 {
 	const char *chosen = NULL;
 
-	g->state = GUEST_IN;
+	set_in(g);
 	handshake_select_by_list(h);
 	if (h->subprotocol.n) /* a text of the copy */
 		chosen = h->subprotocol.p;
@@ -167,7 +173,7 @@ static void let_in(struct guest *g)
 	if (status == 0) {
 		accept_guest(g, h);
 	} else if (status == SOCKJS_LATER) {
-		g->state = GUEST_IN;
+		set_in(g);
 		if (guard->inner.connecting)
 			guard->inner.connecting(g->session, guard->app);
 	} else {
@@ -175,6 +181,12 @@ static void let_in(struct guest *g)
 		    SOCKJS_CLOSE_POLICY, NULL);
 	}
 	handshake_free(h);
+}
+
+/* null, or the list for which PHP takes an empty object. */
+static bool is_nothing(const json_t *value)
+{
+	return json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
 }
 
 /* Headers that the application sees as the request's own. False: they are none, or such as only the
@@ -185,9 +197,11 @@ static bool grant_headers(struct guest *g)
 	json_t *headers = json_object_get(g->answer, "headers"), *value;
 	const char *name;
 
+	if (headers && !json_is_object(headers) && !is_nothing(headers))
+		return false;
 	json_object_foreach (headers, name, value)
-		if (!json_is_string(value) || !forwarded->valid(name) ||
-		    handshake_grant(g->handshake, name, json_string_value(value)) < 0)
+		if (!event_string(value) || !forwarded->valid(name) ||
+		    handshake_grant(g->handshake, name, event_string(value)) < 0)
 			return false;
 	return true;
 }
@@ -216,6 +230,7 @@ static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
 {
 	struct guest *g = container_of(call, struct guest, call);
 
+	sockjs_set_timer(g->session, 0); /* it is the application's from here on */
 	switch (a->verdict) {
 	case WEBHOOK_YES:
 		on_yes(g, a->json);
@@ -301,25 +316,27 @@ static void on_connecting(struct sockjs_session *s, void *app)
 			guard->inner.connecting(s, guard->app);
 		return;
 	}
-	if (!extra) {
+	if (!extra) { /* nobody within has heard of it, nor will */
 		guest_free(g);
+		sockjs_set_user(s, NULL);
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 		return;
 	}
 	g->session = s;
 	extra->guest = g;
+	extra->is_outside = true;
 	if (g->guard->asks)
 		ask(g);
 	else
 		let_in(g);
 }
 
-/* Whether the application knows of it. */
-static bool is_in(const struct sockjs_session *s)
+/* Whether the application knows of it. Where nobody is a guest it knows of all. */
+static bool is_in(const struct sockjs_session *s, const struct guard *guard)
 {
 	const struct guest *g = guest_of(s);
 
-	return !g || g->state == GUEST_IN;
+	return guard->stands_aside || (g && g->state == GUEST_IN);
 }
 
 static void on_open(struct sockjs_session *s, void *app)
@@ -359,15 +376,15 @@ static void on_writable(struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
 
-	if (is_in(s) && guard->inner.writable)
+	if (is_in(s, guard) && guard->inner.writable)
 		guard->inner.writable(s, guard->app);
 }
 
 static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
 {
+	const struct guard *guard = app;
 	struct guest *g = guest_of(s);
-	struct guard *guard = app;
-	bool was_in = is_in(s);
+	bool was_in = is_in(s, guard);
 
 	if (was_in && guard->inner.close)
 		guard->inner.close(s, code, reason, guard->app);
@@ -386,7 +403,7 @@ static size_t on_held(const struct sockjs_session *s, void *app)
 {
 	struct guard *guard = app;
 
-	return is_in(s) ? guard->inner.held(s, guard->app) : 0;
+	return is_in(s, guard) ? guard->inner.held(s, guard->app) : 0;
 }
 
 static int is_ready(void *app)

@@ -43,6 +43,8 @@ struct http_client {
 	struct watch poke;  /* of no descriptor: libcurl, or somebody, wants to be called */
 	struct timer timer; /* libcurl's */
 	bool is_due;        /* it is over */
+	struct addr addrs[RESOLVER_ADDRS_MAX];
+	size_t addr_count, first_addr;
 	struct list running, waiting, failed;
 	unsigned active, waiting_count;
 	CURL *idle[IDLE_EASY_MAX];
@@ -69,15 +71,25 @@ static bool get_part(CURLU *u, CURLUPart which, unsigned flags, char *text, size
 	return ok;
 }
 
+/* Even if it is empty. */
+static bool has_part(CURLU *u, CURLUPart which)
+{
+	char *part = NULL;
+	bool has = curl_url_get(u, which, &part, 0) == CURLUE_OK;
+
+	curl_free(part);
+	return has;
+}
+
 static int take_url(struct http_target *t, CURLU *u)
 {
-	char scheme[8], host[HOST_MAX + 1], port[8], user[HOST_MAX];
+	char scheme[8], host[HOST_MAX + 1], port[8];
 	size_t n;
 
 	if (!get_part(u, CURLUPART_SCHEME, 0, scheme, sizeof(scheme)) ||
 	    !get_part(u, CURLUPART_HOST, 0, host, sizeof(host)) ||
 	    !get_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof(port)) ||
-	    get_part(u, CURLUPART_USER, 0, user, sizeof(user)) ||
+	    has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD) ||
 	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return -EINVAL;
 	n = strlen(host);
@@ -137,20 +149,37 @@ static struct known_host *host_new(const char *line)
 	return NULL;
 }
 
-/* "HOST:PORT:ADDRESS,ADDRESS", as CURLOPT_RESOLVE has it. */
+/* "HOST:PORT:ADDRESS,ADDRESS", as CURLOPT_RESOLVE has it; the one at `first` is tried first. */
 static struct known_host *host_from(
-    const struct http_target *t, const struct addr *addrs, size_t count)
+    const struct http_target *t, const struct addr *addrs, size_t count, size_t first)
 {
 	char line[RESOLVE_LINE], text[ADDR_TEXT_MAX];
 	int n = snprintf(line, sizeof(line), "%s:%u", t->host, t->port);
 
 	for (size_t i = 0; i < count; i++) {
-		bool v6 = addrs[i].family == AF_INET6;
+		const struct addr *a = &addrs[(first + i) % count];
+		bool v6 = a->family == AF_INET6;
 
 		n += snprintf(line + n, sizeof(line) - (size_t)n, "%c%s%s%s", i ? ',' : ':',
-		    v6 ? "[" : "", addr_print(&addrs[i], false, text), v6 ? "]" : "");
+		    v6 ? "[" : "", addr_print(a, false, text), v6 ? "]" : "");
 	}
 	return host_new(line);
+}
+
+/* Who could not be reached is not asked first again. libcurl tries the others in the time that is
+ * left, but not in time for a call whose first address is silent. */
+static void try_another_address(struct http_client *c)
+{
+	struct known_host *host;
+
+	if (c->addr_count < 2)
+		return;
+	c->first_addr = (c->first_addr + 1) % c->addr_count;
+	host = host_from(c->target, c->addrs, c->addr_count, c->first_addr);
+	if (!host)
+		return;
+	host_unref(c->host);
+	c->host = host;
 }
 
 /* --- the end of a call --------------------------------------------------------------- */
@@ -227,6 +256,8 @@ static void on_result(struct http_call *call, CURLcode result)
 	struct http_outcome outcome = { .may_have_come = call->sendings > 0 };
 	long status = 0;
 
+	if (result != CURLE_OK && call->sendings == 0 && call->host == call->client->host)
+		try_another_address(call->client);
 	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	outcome.status = (unsigned)status;
 	if (result == CURLE_OK) {
@@ -428,9 +459,20 @@ static CURL *take_easy(struct http_client *c)
 	return NULL;
 }
 
+/* Of several addresses one may be silent: then there must be time to be asked again. 0: as long as
+ * the call may last. */
+static long time_to_connect(const struct http_call *call)
+{
+	const struct http_client *c = call->client;
+	uint64_t now = loop_now(c->loop), end = call->timer.deadline;
+
+	return c->addr_count > 1 && end > now + 1 ? (long)(end - now) / 2 : 0;
+}
+
 static bool address(CURL *easy, struct http_call *call)
 {
-	return SET(easy, CURLOPT_PRIVATE, call) && SET(easy, CURLOPT_WRITEDATA, call) &&
+	return SET(easy, CURLOPT_CONNECTTIMEOUT_MS, time_to_connect(call)) &&
+	       SET(easy, CURLOPT_PRIVATE, call) && SET(easy, CURLOPT_WRITEDATA, call) &&
 	       SET(easy, CURLOPT_HTTPHEADER, call->headers) &&
 	       SET(easy, CURLOPT_POSTFIELDS, call->body.n ? call->body.p : "") &&
 	       SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n) &&
@@ -459,9 +501,14 @@ static void on_resolved(
     struct resolution *r, int err, const struct addr *addrs, size_t n, unsigned ttl_seconds)
 {
 	struct http_client *c = container_of(r, struct http_client, resolution);
-	struct known_host *host = err == 0 ? host_from(c->target, addrs, n) : NULL;
+	struct known_host *host = NULL;
 
 	c->is_resolving = false;
+	if (err == 0) {
+		memcpy(c->addrs, addrs, n * sizeof(*addrs));
+		c->addr_count = n;
+		host = host_from(c->target, addrs, n, c->first_addr);
+	}
 	if (host) {
 		host_unref(c->host);
 		c->host = host;
@@ -517,6 +564,15 @@ static void on_poke(struct watch *w, uint32_t events)
 	}
 }
 
+/* Who begins in this very turn, since a connection is free, does not wait. */
+static bool is_crowded(const struct http_client *c)
+{
+	const struct http_target *t = c->target;
+
+	return (uint64_t)c->active + c->waiting_count >=
+	       (uint64_t)t->max_connections + t->max_waiting;
+}
+
 void http_call_start(struct http_client *client, struct http_call *call, unsigned timeout_ms)
 {
 	call->client = client;
@@ -526,7 +582,7 @@ void http_call_start(struct http_client *client, struct http_call *call, unsigne
 	call->sendings = 0;
 	call->err = 0;
 	timer_init(&call->timer, on_deadline);
-	if (client->waiting_count >= client->target->max_waiting) {
+	if (is_crowded(client)) {
 		call->err = -EBUSY;
 		call->why = "too many requests wait already";
 		list_append(&client->failed, &call->node);

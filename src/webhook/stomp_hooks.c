@@ -16,7 +16,8 @@
 #include "webhook/stomp_json.h"
 #include "webhook/webhook_event.h"
 
-#define REPLIES "/queue/replies" /* where a sender gets what is not said otherwise */
+#define REPLIES     "/queue/replies" /* where a sender gets what is not said otherwise */
+#define LAST_SECOND 1000000000000ULL /* since 1970, that something can be good until */
 
 struct stomp_hooks {
 	struct webhook *webhook;
@@ -112,14 +113,22 @@ static void give_up(struct asker *a, const char *what)
 
 /* --- CONNECT ---------------------------------------------------------------------------------- */
 
-static unsigned long long end_of(const json_t *answer)
+/* The time that an answer names, or a lot of it; 0: none. What is over or no number must not pass
+ * for "never". False: it is no number. */
+static bool read_time(const json_t *value, double since, unsigned long long *at)
 {
-	json_int_t at = json_integer_value(json_object_get(answer, "expires_at"));
-	json_int_t in = json_integer_value(json_object_get(answer, "expires_in"));
+	double end = since + json_number_value(value);
 
-	if (in > 0)
-		at = (json_int_t)time(NULL) + in;
-	return at > 0 ? (unsigned long long)at : 0;
+	if (!value || json_is_null(value))
+		return true;
+	*at = end < 1 ? 1 : end > LAST_SECOND ? LAST_SECOND : (unsigned long long)end;
+	return json_is_number(value);
+}
+
+static bool read_end(const json_t *answer, unsigned long long *at)
+{
+	return read_time(json_object_get(answer, "expires_at"), 0, at) &&
+	       read_time(json_object_get(answer, "expires_in"), (double)time(NULL), at);
 }
 
 /* Who the backend says it is; 0 if it does not say. */
@@ -128,16 +137,15 @@ static int identify(struct asker *a, const json_t *answer)
 	const char *roles[STOMP_JSON_ROLES_MAX];
 	const json_t *claims = json_object_get(answer, "claims");
 	struct sockjs_identity who = {
-		.user = json_string_value(json_object_get(answer, "user")),
+		.user = event_string(json_object_get(answer, "user")),
 		.roles = roles,
-		.expires_at = end_of(answer),
 	};
 	char *text = NULL;
 	int err;
 
 	if (!json_object_get(answer, "user"))
 		return 0;
-	if (!who.user ||
+	if (!who.user || !read_end(answer, &who.expires_at) ||
 	    !stomp_json_roles(json_object_get(answer, "roles"), roles, &who.role_count))
 		return -EINVAL;
 	if (claims && !(text = json_dumps(claims, JSON_COMPACT | JSON_ENCODE_ANY)))
@@ -164,7 +172,7 @@ static void on_connect_answer(struct webhook_call *call, const struct webhook_an
 	if (err == -ENOMEM)
 		sockjs_client_decide(a->client, -ENOMEM, NULL);
 	else if (err < 0)
-		give_up(a, "user, roles or claims");
+		give_up(a, "user, roles, claims or expires");
 	else
 		sockjs_client_decide(a->client, 0, NULL);
 }
@@ -375,7 +383,9 @@ static void on_disconnected(struct sockjs_client *c, void *arg)
 
 	e = event_with(e, "code", json_integer((json_int_t)code));
 	e = event_with_text(e, "reason", reason);
-	if (!f || webhook_ask(h->webhook, &f->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0)
+	if (!f)
+		json_decref(e);
+	else if (webhook_ask(h->webhook, &f->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0)
 		mem_free(f);
 }
 

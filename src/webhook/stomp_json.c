@@ -48,11 +48,10 @@ static bool read_headers(struct stomp_json_message *m, json_t *headers)
 	if (!json_is_object(headers) || json_object_size(headers) > STOMP_JSON_HEADERS_MAX)
 		return false;
 	json_object_foreach (headers, name, value) {
-		if (!json_is_string(value) ||
-		    strlen(json_string_value(value)) != json_string_length(value))
+		if (!event_string(value))
 			return false;
 		m->headers[m->publication.header_count++] =
-		    (struct sockjs_header){ name, json_string_value(value) };
+		    (struct sockjs_header){ name, event_string(value) };
 	}
 	return true;
 }
@@ -79,7 +78,7 @@ static bool read_body(struct stomp_json_message *m, const json_t *body)
 
 static bool read_destination(struct stomp_json_message *m, const json_t *destination)
 {
-	m->publication.destination = json_string_value(destination);
+	m->publication.destination = event_string(destination);
 	return !destination || m->publication.destination;
 }
 
@@ -106,7 +105,7 @@ bool stomp_json_roles(const json_t *json, const char **roles, size_t *count)
 	if (!json_is_array(json) || json_array_size(json) > STOMP_JSON_ROLES_MAX)
 		return false;
 	for (size_t i = 0; i < json_array_size(json); i++)
-		if (!(roles[(*count)++] = json_string_value(json_array_get(json, i))))
+		if (!(roles[(*count)++] = event_string(json_array_get(json, i))))
 			return false;
 	return true;
 }

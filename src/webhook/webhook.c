@@ -46,7 +46,7 @@ enum failure {
 struct webhook {
 	struct http_target target;
 	char *ca_file;
-	char secret[SECRET_MAX + 1]; /* empty: nothing is signed */
+	char secret[SECRET_MAX + 2]; /* with room for one that is too long; empty: no signature */
 	unsigned events;             /* 1 << event; 0: nothing was said */
 	unsigned timeout_ms, retries;
 	bool is_over;         /* the server has stopped */
@@ -381,11 +381,16 @@ static void on_done(struct http_call *http, const struct http_outcome *o)
 int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event event,
     json_t *members, webhook_answered_fn answered)
 {
-	struct webhook_part *part = w->is_over ? NULL : find_part(w);
+	struct webhook_part *part;
 	char id[33];
 	bool ok;
 
-	if (!part && !w->is_over)
+	if (w->is_over) {
+		json_decref(members);
+		return -ESHUTDOWN;
+	}
+	part = find_part(w);
+	if (!part)
 		part = add_part(w);
 	*call = (struct webhook_call){ .part = part, .answered = answered, .event = event };
 	make_id(id);

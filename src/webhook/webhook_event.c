@@ -103,6 +103,13 @@ json_t *event_text(struct bytes body, bool is_binary)
 	return string ? string : base64_of(body);
 }
 
+const char *event_string(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 static bool read_base64(
     const char *text, size_t n, void (*fn)(void *arg, struct bytes body, bool is_binary), void *arg)
 {

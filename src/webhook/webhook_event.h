@@ -25,8 +25,11 @@ json_t *event_of_session(const struct sockjs_session *s, const char *prefix);
 
 /* A message or a body: a string, or {"base64":"..."} for what JSON has no string for. */
 json_t *event_text(struct bytes body, bool is_binary);
-/* Likewise the other way round. `fn` is called with the octets; false: it is neither, or there is
- * no memory. */
+/* A string of an answer, for who needs one that ends where it seems to; NULL: it is none, or has a
+ * NUL in it, behind which the rest would be lost ("root\0 of all evil"). */
+const char *event_string(const json_t *value);
+/* As event_text(), the other way round. `fn` is called with the octets; false: it is neither, or
+ * there is no memory. */
 bool event_read_text(
     const json_t *value, void (*fn)(void *arg, struct bytes body, bool is_binary), void *arg);
 

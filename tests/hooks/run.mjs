@@ -214,11 +214,14 @@ await suite.test('hooks: a backend that hangs keeps no gateway from its end', as
 	const backend = await new Backend((e) => (e.event === 'connect' ? {} : new Promise(() => {}))).start();
 
 	await withGateway({ application: 'hooks', hooks: { url: backend.url, timeout_ms: 60000 } }, async (gateway) => {
-		const clients = KINDS.map((Kind) => new Kind(gateway.endpoint));
+		const clients = Array.from({ length: 12 }, (_, i) => new KINDS[i % 3](gateway.endpoint)); /* in all threads */
 
 		await Promise.all(clients.map((c) => c.opened));
-		clients[0].send('heard, and never answered');
-		await backend.heard('message');
+		for (const [i, client] of clients.entries())
+			if (i % 2)
+				client.send('heard, and never answered');
+		await backend.heard('message', 6);
+		clients[0].close();
 		clients[1].close();
 		await backend.heard('disconnect');
 	}, { shutdown_timeout_ms: 500 });
@@ -277,10 +280,21 @@ await suite.test('guard: in front of an upstream, whose backend gets the headers
 });
 
 await suite.test('guard: headers that no request could have, or only the gateway may say, are a failure', async () => {
-	for (const headers of [{ 'X-User': 'a\r\nX-Evil: b' }, { 'x y': 'a' }, { Host: 'elsewhere' }, { 'Content-Length': '5' }, { 'Sec-WebSocket-Key': 'x' }, { a: 1 }])
+	for (const headers of [[{ name: 'X-User', value: 'ann' }], 'X-User: ann', { 'X-User': 'ann\0' }, { 'X-User': 'a\r\nX-Evil: b' }, { 'x y': 'a' }, { Host: 'elsewhere' }, { 'Content-Length': '5' }, { 'Sec-WebSocket-Key': 'x' }, { a: 1 }])
 		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {
 			equal(await new Raw(gateway.endpoint).end(), { status: 502 }, JSON.stringify(headers));
 			equal((await new SockjsWebsocket(gateway.endpoint).end()).code, 1014, JSON.stringify(headers));
+		});
+});
+
+await suite.test('guard: no headers are no failure, whatever a language writes for them', async () => {
+	for (const headers of [null, [], {}])
+		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {
+			const client = new Raw(gateway.endpoint);
+
+			client.opened.then(() => client.send('x'));
+			equal(await client.take(), 'x', JSON.stringify(headers));
+			client.close();
 		});
 });
 
@@ -419,6 +433,17 @@ await suite.test('backend: connections are bounded and kept alive; too many ques
 	});
 });
 
+await suite.test('backend: where nothing may wait, what finds a connection does not', async () => {
+	await withBackend(echo, { hooks: { max_connections: 1, max_waiting: 0 } }, async (gateway) => {
+		const client = new Raw(gateway.endpoint);
+
+		client.opened.then(() => client.send('x'));
+		equal(await client.take(), 'x', 'the echo');
+		client.close();
+		await gateway.quiet(1000);
+	});
+});
+
 await suite.test('backend: by TLS, whose certificate must be good', async () => {
 	const key = join(folder, 'key.pem'), cert = join(folder, 'cert.pem');
 
@@ -451,6 +476,20 @@ await suite.test('SockJS opens before a slow backend has answered, and is closed
 	});
 });
 
+await suite.test('SockJS that is open before the backend has answered hears nothing that is for others', async () => {
+	await withBackend(async (e) => { await sleep(900); return e.query?.includes('bad') ? { status: 403 } : {}; }, {}, async (gateway) => {
+		const bad = new SockjsWebsocket(gateway.endpoint, { query: '?bad' }), good = new SockjsWebsocket(gateway.endpoint);
+
+		await bad.opened;
+		equal((await api(gateway, 'broadcast', { endpoint: '/e', message: 'too early' })).json, { received: 0 }, 'to nobody yet');
+		equal((await bad.end()).code, 4403, 'the no');
+		equal(bad.messages, [], 'what the refused one has heard');
+		await until('the good one is in', async () => ((await api(gateway, 'broadcast', { endpoint: '/e', message: 'now' })).json.received === 1 ? null : 'not yet'));
+		equal(await good.take(), 'now', 'and then it does');
+		good.close();
+	});
+});
+
 await stompTests(suite, { withBackend, figure });
 
 /* --- configuration ------------------------------------------------------------------------- */
@@ -468,10 +507,15 @@ function complaint(endpoint) {
 }
 
 await suite.test('wrong configurations are named', async () => {
+	const long = join(folder, 'long.secret');
+
+	writeFileSync(long, `${'x'.repeat(513)}\n`);
 	const cases = [
 		[{ application: 'hooks' }, /endpoints\[0\]\.hooks\.url: missing/],
 		[{ application: 'hooks', hooks: { url: 'ftp://x/' } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://a:b@x/' } }, /hooks\.url: /],
+		[{ application: 'hooks', hooks: { url: 'http://:b@x/' } }, /hooks\.url: /],
+		[{ application: 'hooks', hooks: { url: `http://${'a'.repeat(300)}:b@x/` } }, /hooks\.url: /],
 		[{ application: 'hooks', hooks: { url: 'http://x:99999/' } }, /hooks\.url: /],
 		[{ application: 'stomp', stomp: { access: 'open', anonymous: false } }, /endpoints\[0\]\.stomp\.anonymous: false, but nobody can be anybody/],
 		[{ application: 'stomp', stomp: { access: 'open' }, hooks: { url: 'http://x/', destinations: ['app'] } }, /hooks\.destinations\[0\]/],
@@ -481,6 +525,7 @@ await suite.test('wrong configurations are named', async () => {
 		[{ application: 'echo', hooks: { url: 'http://x/', destinations: ['/app/**'] } }, /hooks\.destinations/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: SECRET, secret_file: '/x' } }, /hooks\.secret_file/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: '/nowhere/at/all' } }, /hooks\.secret_file.*nowhere/],
+		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: long } }, /hooks\.secret_file: the first line/],
 		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: '/nowhere' } } }, /hooks\.tls\.ca.*nowhere/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: 'short' } }, /hooks\.secret/],
 	];

@@ -117,6 +117,19 @@ export async function stompTests(suite, { withBackend, figure }) {
 		});
 	});
 
+	await suite.test('stomp: what is over has ended, and does not hold for ever', async () => {
+		for (const end of [{ expires_in: 0 }, { expires_in: -5 }, { expires_in: 0.25 }, { expires_at: 0 }, { expires_at: 1 }, { expires_at: -1 }])
+			await withBackend((e) => (e.event === 'connect' ? { json: { user: 'ann', ...end } } : {}), endpoint(), async (gateway) => {
+				await new Stomp(gateway.endpoint).take('ERROR', { code: '4621' });
+			});
+		for (const end of [{ expires_in: 9223372036854775807n }, { expires_at: 1e300 }, { expires_at: null }, { expires_in: 3600.5 }])
+			await withBackend((e) => (e.event === 'connect' ? { text: `{"user":"ann","${Object.keys(end)[0]}":${String(Object.values(end)[0])}}` } : {}), endpoint(), async (gateway) => {
+				const client = await join(gateway);
+
+				client.close();
+			});
+	});
+
 	await suite.test('stomp: subscribe and publish are asked, in order, and what is behind waits', async () => {
 		const answers = {
 			subscribe: async (e) => { await sleep(50); return e.destination.endsWith('/no') ? { status: 403, json: { reason: 'Not this one.' } } : {}; },
@@ -208,7 +221,7 @@ export async function stompTests(suite, { withBackend, figure }) {
 	});
 
 	await suite.test('stomp: answers that make no sense are failures, too', async () => {
-		const nonsense = [{ reply: 3 }, { reply: { body: 3 } }, { reply: { headers: [] } }, { reply: { headers: { a: 1 } } }, { reply: { body: { base64: '?' } } }, { reply: { destination: 3 } }];
+		const nonsense = [{ reply: 3 }, { reply: { body: 3 } }, { reply: { headers: [] } }, { reply: { headers: { a: 1 } } }, { reply: { body: { base64: '?' } } }, { reply: { destination: 3 } }, { reply: { destination: '/queue/x\0y' } }];
 		let i = 0;
 
 		await withBackend(only({ subscribe: () => ({ json: nonsense[i++] }) }), endpoint({}, { errors: 'keep' }), async (gateway) => {
@@ -220,7 +233,7 @@ export async function stompTests(suite, { withBackend, figure }) {
 			}
 			ann.close();
 		});
-		for (const json of [{ user: 3 }, { user: 'ann', roles: 'admin' }, { user: 'ann', roles: [1] }, { user: 'ann', claims: [] }, { user: '' }, { user: 'x'.repeat(300) }])
+		for (const json of [{ user: 3 }, { user: 'ann', roles: 'admin' }, { user: 'ann', roles: [1] }, { user: 'ann', claims: [] }, { user: 'ann', expires_in: '60' }, { user: 'ann', expires_at: false }, { user: 'ann\0eve' }, { user: 'ann', roles: ['admin\0istrator'] }, { user: '' }, { user: 'x'.repeat(300) }])
 			await withBackend((e) => (e.event === 'connect' ? { json } : {}), endpoint(), async (gateway) => {
 				const client = new Stomp(gateway.endpoint, {});
 				const { headers } = await client.take('ERROR');
