@@ -275,6 +275,7 @@ struct sockjs_client {
 	struct subscription *subscriptions;
 	struct client_extra *extra; /* NULL until needed */
 	uint32_t subscription_count;
+	uint32_t answered;   /* subscriptions that an answer has ended, and no UNSUBSCRIBE */
 	bool is_full;        /* it reads more slowly than others write */
 	bool is_connected;   /* and was announced */
 	bool goes_on;        /* a call to go on is under way */

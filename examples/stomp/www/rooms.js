@@ -112,19 +112,18 @@ function showState(state, text) {
 		line = null;
 	document.body.dataset.state = state;
 	$('status').textContent = text;
-	for (const id of ['name', 'passcode', 'transport'])
-		$(id).disabled = !isFree;
 	$('text').disabled = $('send').disabled = !isOpen;
 	$('cut').disabled = !isOpen && state !== 'cut';
-	$('cut').textContent = state === 'cut' ? 'Come back now' : `Cut it for ${CUT_MS / 1000} seconds`;
+	$('cut').textContent = `Cut it for ${CUT_MS / 1000} seconds`;
 	$('toggle').textContent = isFree ? 'Connect' : 'Leave';
 	if (state === 'cut')
-		countDown(text);
+		countDown();
 }
 
-function countDown(text) {
+/* Not in the status, or it would be read aloud every second. */
+function countDown() {
 	const end = Date.now() + CUT_MS;
-	const tick = () => { $('status').textContent = `${text} Back in ${Math.ceil((end - Date.now()) / 1000)} s.`; };
+	const tick = () => { $('cut').textContent = `Come back now (${Math.ceil((end - Date.now()) / 1000)} s)`; };
 
 	tick();
 	countdown = setInterval(tick, 1000);
