@@ -77,12 +77,20 @@ static struct kept *oldest(const struct past *past)
 	return first ? container_of(first, struct kept, of_past) : NULL;
 }
 
+/* Nothing will be known of a destination that had messages up to this sequence. */
+static void forget(struct broker_part *part, uint64_t sequence)
+{
+	if (sequence > part->forgotten)
+		part->forgotten = sequence;
+}
+
 static void past_free(struct broker_part *part, struct past *past)
 {
 	struct kept *k;
 
 	while ((k = oldest(past)) != NULL)
 		drop(part, k);
+	forget(part, past->gone);
 	map_remove(&part->pasts, &past->node);
 	list_remove(&past->by_use);
 	mem_free(past);
@@ -120,20 +128,18 @@ static struct past *find_past(struct broker_part *part, struct bytes destination
 	return past;
 }
 
-static struct past *add_past(struct broker_part *part, struct broker_message *m)
+static struct past *add_past(struct broker_part *part, const struct broker_history_rule *rule,
+    const struct broker_message *m)
 {
-	const struct broker_history_rule *rule = rule_for(part->broker, m->destination);
 	struct past *past;
 
-	if (!rule)
-		return NULL;
 	if (map_count(&part->pasts) >= PASTS_MOST)
 		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
 	past = mem_zalloc(sizeof(*past) + m->destination.n);
 	if (!past)
 		return NULL;
 	past->rule = rule;
-	past->gone = m->sequence - 1;
+	past->gone = part->forgotten;
 	past->name_len = (uint16_t)m->destination.n;
 	bytes_put(past->name, m->destination);
 	list_init(&past->kept);
@@ -166,12 +172,18 @@ static void make_room(struct broker_part *part, size_t cost)
 void broker_history_keep(struct broker_part *part, struct broker_message *m)
 {
 	struct past *past = find_past(part, m->destination);
+	const struct broker_history_rule *rule =
+	    past ? past->rule : rule_for(part->broker, m->destination);
 	struct kept *k = NULL;
 
-	if (!past)
-		past = add_past(part, m);
-	if (!past)
+	if (!rule)
 		return;
+	if (!past)
+		past = add_past(part, rule, m);
+	if (!past) {
+		forget(part, m->sequence);
+		return;
+	}
 	make_room(part, m->octets + KEPT_COST);
 	if (m->octets + KEPT_COST <= part->broker->limits.max_history_bytes)
 		k = mem_alloc(sizeof(*k));
@@ -198,7 +210,7 @@ struct recall {
 	struct broker *broker;
 	unsigned asker, owner; /* parts */
 	bool is_known;         /* `since` is a number of this owner's */
-	uint64_t since;
+	uint64_t since, until;
 	broker_recall_fn fn;
 	void (*drop)(void *arg);
 	void *arg;
@@ -229,7 +241,8 @@ static void run_answer(void *arg)
 {
 	struct recall *r = arg;
 
-	r->fn(r->arg, r->messages, r->count, r->recovered);
+	r->fn(r->arg, r->messages, r->count, r->recovered,
+	    &(struct broker_place){ r->owner, r->until });
 	recall_free(r);
 }
 
@@ -264,11 +277,12 @@ static void run_question(void *arg)
 	struct broker_part *part = r->broker->parts[r->owner];
 	struct past *past = find_past(part, (struct bytes){ r->name, r->name_len });
 
-	if (past) {
+	if (past)
 		trim(part, past);
-		r->recovered = r->is_known && r->since >= past->gone;
+	r->until = part->sequence;
+	r->recovered = r->is_known && r->since >= (past ? past->gone : part->forgotten);
+	if (past)
 		collect(r, past);
-	}
 	if (r->asker == r->owner)
 		run_answer(r);
 	else if (post(r, r->asker, run_answer) < 0)

@@ -89,7 +89,8 @@ export class Line {
 		this.#subscriptions = [this.#subscribeChat(this.#room), this.#subscribePresence(this.#room)];
 	}
 
-	/* What was kept comes before the receipt, what is new comes after it. */
+	/* What was kept comes before the receipt, what is new comes after it; and the receipt has an id by
+	 * which one comes back even if nothing was said. */
 	#subscribeChat(room) {
 		const receipt = crypto.randomUUID(), isReturn = Boolean(room.lastId);
 		let count = 0, isOld = true;
@@ -97,6 +98,7 @@ export class Line {
 		this.#listener.entering(room);
 		this.#client.watchForReceipt(receipt, ({ headers }) => {
 			isOld = false;
+			room.lastId = headers['last-message-id'];
 			this.#listener.entered(room, { count, isReturn, isWhole: headers.recovered === 'true' });
 		});
 		return this.#client.subscribe(`/topic/rooms/${room.name}`, ({ headers, body }) => {
