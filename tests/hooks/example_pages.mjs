@@ -3,10 +3,11 @@
  *
  * As in tests/e2e/pages.mjs, what is asserted is what the page says, and a message on the console is a failure.
  */
-import { check, equal } from '../e2e/harness.mjs';
+import { check, equal, together } from '../e2e/harness.mjs';
 import { leave, PHONE, says, visit } from '../e2e/pages.mjs';
 
 const KEPT = 20; /* messages of a room, by sockjsd.json */
+const CUT_MS = 10000; /* by rooms.js */
 const OWN_LOG = '.log:not([hidden])';
 
 function inState(page, state) {
@@ -70,7 +71,7 @@ async function comeBack(page) {
 }
 
 async function chat(browser, url) {
-	const ann = await connect(browser, url, 'ann'), bob = await connect(browser, url, 'bob', { transport: 'xhr-streaming' });
+	const [ann, bob] = await Promise.all([connect(browser, url, 'ann'), connect(browser, url, 'bob', { transport: 'xhr-streaming' })]);
 
 	equal(await rows(ann, '.note'), ['Nothing was said here lately'], 'what a first visitor finds');
 	await isHere(ann, 'ann \\(you\\)', 'bob');
@@ -94,7 +95,7 @@ async function chat(browser, url) {
 /* Exactly what was missed, marked as such, and in order; whatever the transport. */
 async function recovery(browser, url, transport) {
 	const options = { transport, room: 'coffee' };
-	const ann = await connect(browser, url, 'ann', options), bob = await connect(browser, url, 'bob', { room: 'coffee' });
+	const [ann, bob] = await Promise.all([connect(browser, url, 'ann', options), connect(browser, url, 'bob', { room: 'coffee' })]);
 
 	await isHere(bob, 'ann', 'bob \\(you\\)');
 	await cut(ann); /* she has not heard a message yet, in the first round */
@@ -117,7 +118,7 @@ async function recovery(browser, url, transport) {
 }
 
 async function hole(browser, url) {
-	const ann = await connect(browser, url, 'ann', { room: 'attic' }), bob = await connect(browser, url, 'bob', { room: 'attic' });
+	const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => connect(browser, url, name, { room: 'attic' })));
 	const many = Array.from({ length: KEPT + 5 }, (_, i) => `line ${i}`);
 
 	await say(bob, 'before');
@@ -134,7 +135,7 @@ async function hole(browser, url) {
 
 /* Another room is an absence, too; and a cut ends by itself. */
 async function rooms(browser, url) {
-	const ann = await connect(browser, url, 'ann'), bob = await connect(browser, url, 'bob');
+	const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => connect(browser, url, name)));
 
 	await say(bob, 'stay');
 	await hears(ann, 'bobstay');
@@ -146,7 +147,9 @@ async function rooms(browser, url) {
 	await ann.check('[name=room][value=tea]', { force: true });
 	await hears(ann, '1 message while you were away');
 	await hears(ann, 'bobgone');
+	await ann.clock.install();
 	await cut(ann);
+	await ann.clock.fastForward(CUT_MS);
 	await inState(ann, 'open');
 	await leave(ann);
 	await leave(bob);
@@ -170,12 +173,19 @@ async function wrongPasscode(browser, url) {
 export async function testRoomsPage(browser, url, suite) {
 	const test = (name, body) => suite.test(`examples, page of stomp: ${name}`, body);
 
-	await test('chat, who is here, and what a newcomer finds', () => chat(browser, url));
-	for (const transport of ['websocket', 'xhr-streaming', 'xhr-polling'])
-		await test(`a cut, and what was missed, ${transport}`, () => recovery(browser, url, transport));
-	await test('more is missed than is kept, and said', () => hole(browser, url));
-	await test('another room, and a cut that ends by itself', () => rooms(browser, url));
-	await test('a wrong passcode', () => wrongPasscode(browser, url));
+	/* Each lane has rooms of its own. */
+	await together(2, [
+		async () => {
+			await test('chat, who is here, and what a newcomer finds', () => chat(browser, url));
+			await test('more is missed than is kept, and said', () => hole(browser, url));
+			await test('another room, and a cut that ends by itself', () => rooms(browser, url));
+		},
+		async () => {
+			for (const transport of ['websocket', 'xhr-polling'])
+				await test(`a cut, and what was missed, ${transport}`, () => recovery(browser, url, transport));
+			await test('a wrong passcode', () => wrongPasscode(browser, url));
+		},
+	]);
 }
 
 /* --- examples/hooks ----------------------------------------------------------------------- */
@@ -200,7 +210,7 @@ async function refusedName(browser, url) {
 
 export async function testHooksPage(browser, url) {
 	await refusedName(browser, url);
-	const ann = await enter(browser, url, 'ann'), bob = await enter(browser, url, 'bob', { viewport: PHONE });
+	const [ann, bob] = await Promise.all([enter(browser, url, 'ann'), enter(browser, url, 'bob', { viewport: PHONE })]);
 
 	await say(bob, 'What the heck?', 'x'.repeat(201));
 	await hears(ann, 'bobWhat the ****?', '#said');
