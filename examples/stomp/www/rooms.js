@@ -51,7 +51,7 @@ function summary({ count, isReturn, isWhole }) {
 		return [count ? `The last ${count === 1 ? 'message' : messages(count)}` : 'Nothing was said here lately', false];
 	if (isWhole)
 		return [count ? `${messages(count)} while you were away` : 'You have missed nothing', false];
-	return [`Something is missing here; ${messages(count)} of what you missed could be kept`, true];
+	return [`Some may be missing here${count ? `; ${messages(count)} could be kept` : ''}`, true];
 }
 
 function addHeading(room) {
