@@ -8,6 +8,7 @@ import { leave, PHONE, says, visit } from '../e2e/pages.mjs';
 
 const KEPT = 20; /* messages of a room, by sockjsd.json */
 const CUT_MS = 10000; /* by rooms.js */
+export const PAGE_MS = 90000; /* some pages are opened, and the machine may have other work */
 const OWN_LOG = '.log:not([hidden])';
 
 function inState(page, state) {
@@ -171,7 +172,7 @@ async function wrongPasscode(browser, url) {
 }
 
 export async function testRoomsPage(browser, url, suite) {
-	const test = (name, body) => suite.test(`examples, page of stomp: ${name}`, body);
+	const test = (name, body) => suite.test(`examples, page of stomp: ${name}`, body, PAGE_MS);
 
 	/* Each lane has rooms of its own. */
 	await together(2, [

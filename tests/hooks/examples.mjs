@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { launch } from '../e2e/browser.mjs';
 import { check, equal, withDeadline } from '../e2e/harness.mjs';
 import { Gateway, until } from '../upstream/gateway.mjs';
-import { testHooksPage, testRoomsPage } from './example_pages.mjs';
+import { PAGE_MS, testHooksPage, testRoomsPage } from './example_pages.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const HOOKS = join(ROOT, 'examples/hooks');
@@ -120,7 +120,7 @@ export async function testExamples(suite, program, folder) {
 			console.log('examples, php: skipped, since it is not here');
 			continue;
 		}
-		await suite.test(`examples, ${name}: its own check, through the gateway`, () => withExample(program, folder, name, converse));
+		await suite.test(`examples, ${name}: its own check, through the gateway`, () => withExample(program, folder, name, converse), PAGE_MS);
 	}
 	for (const example of ['hooks', 'stomp'])
 		await suite.test(`examples, ${example}: run is a program, and says how it is used`, async () => {
@@ -138,7 +138,7 @@ async function testPages(suite, program, folder) {
 
 	try {
 		await suite.test('examples, page of hooks: rooms, topics, news and dice', () =>
-			withExample(program, folder, 'node', ({ url }) => testHooksPage(browser, `${url}/hooks.html`)));
+			withExample(program, folder, 'node', ({ url }) => testHooksPage(browser, `${url}/hooks.html`)), PAGE_MS);
 		const gateway = new Gateway(program, join(folder, 'rooms.json'));
 
 		await gateway.start(configuration(STOMP));
