@@ -582,8 +582,8 @@ SOCKJS_API int sockjs_broker_handle(
 /* A client that subscribes to a destination that fits the pattern is answered by fn, once, as a
  * page that wants to know how things stand: it fills in headers and body of `answer` (which need
  * not live longer than until the next call on this thread), and that is the one MESSAGE of the
- * subscription, which then is over. `p` has the destination and the headers of the SUBSCRIBE.
- * Otherwise as sockjs_broker_handle(). */
+ * subscription, which then is over (an UNSUBSCRIBE does no harm). `p` has the destination and the
+ * headers of the SUBSCRIBE. Otherwise as sockjs_broker_handle(). */
 typedef int (*sockjs_answer_fn)(struct sockjs_client *from, const struct sockjs_publication *p,
     struct sockjs_publication *answer, void *arg);
 SOCKJS_API int sockjs_broker_answer(

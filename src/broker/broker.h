@@ -312,9 +312,10 @@ struct broker_place {
 };
 
 /* What was kept of a destination: all that came after a place (NULL: nobody knows which), oldest
- * first; the messages are the broker's. `recovered`: that is all there was. */
-typedef void (*broker_recall_fn)(
-    void *arg, struct broker_message *const *messages, size_t count, bool recovered);
+ * first; the messages are the broker's. `recovered`: that is all there was. `until`: the place up
+ * to which it is, also if nothing was ever published there. */
+typedef void (*broker_recall_fn)(void *arg, struct broker_message *const *messages, size_t count,
+    bool recovered, const struct broker_place *until);
 
 /* Asks for it. Who has subscribed before, in this part, gets in this order: deliveries of what is
  * among `messages`, or before them; fn(); deliveries of what came later. At once, or later;
@@ -337,7 +338,9 @@ int broker_set_silent(struct broker_member *m, bool is_silent);
  * has subscribed to BROKER_PRESENCE and the destination before, in this part, the order is that of
  * broker_recall(): what is delivered before fn() is in it, what comes after it is not. fn() is
  * called later, never from within; it gets one message, or none: memory is out. */
-int broker_call_roll(struct broker_part *part, struct bytes destination, broker_recall_fn fn,
+typedef void (*broker_called_fn)(
+    void *arg, struct broker_message *const *messages, size_t count, bool is_there);
+int broker_call_roll(struct broker_part *part, struct bytes destination, broker_called_fn fn,
     void (*drop)(void *arg), void *arg);
 
 struct broker_attendee {

@@ -83,12 +83,20 @@ static struct kept *oldest(const struct past *past)
 	return first ? container_of(first, struct kept, of_past) : NULL;
 }
 
+/* Nothing will be known of a destination that had messages up to this sequence. */
+static void forget(struct broker_part *part, uint64_t sequence)
+{
+	if (sequence > part->forgotten)
+		part->forgotten = sequence;
+}
+
 static void past_free(struct broker_part *part, struct past *past)
 {
 	struct kept *k;
 
 	while ((k = oldest(past)) != NULL)
 		drop(part, k);
+	forget(part, past->gone);
 	map_remove(&part->pasts, &past->node);
 	list_remove(&past->by_use);
 	mem_free(past);
@@ -127,7 +135,25 @@ static struct past *find_past(struct broker_part *part, struct bytes destination
 	return past;
 }
 
-static struct past *add_past(struct broker_part *part, struct broker_message *m)
+static struct past *past_new(struct broker_part *part, const struct broker_history_rule *rule,
+    const struct broker_message *m)
+{
+	struct past *past = mem_zalloc(sizeof(*past) + m->destination.n);
+
+	if (!past)
+		return NULL;
+	past->rule = rule;
+	past->gone = past->last = part->forgotten;
+	past->name_len = (uint16_t)m->destination.n;
+	bytes_put(past->name, m->destination);
+	list_init(&past->kept);
+	if (map_insert(&part->pasts, &past->node) == 0)
+		return past;
+	mem_free(past);
+	return NULL;
+}
+
+static struct past *add_past(struct broker_part *part, const struct broker_message *m)
 {
 	const struct broker_history_rule *rule = broker_history_rule(part->broker, m->destination);
 	struct past *past;
@@ -136,19 +162,11 @@ static struct past *add_past(struct broker_part *part, struct broker_message *m)
 		return NULL;
 	if (map_count(&part->pasts) >= PASTS_MOST)
 		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
-	past = mem_zalloc(sizeof(*past) + m->destination.n);
-	if (!past)
-		return NULL;
-	past->rule = rule;
-	past->gone = past->last = m->sequence - 1;
-	past->name_len = (uint16_t)m->destination.n;
-	bytes_put(past->name, m->destination);
-	list_init(&past->kept);
-	if (map_insert(&part->pasts, &past->node) < 0) {
-		mem_free(past);
-		return NULL;
-	}
-	list_append(&part->pasts_by_use, &past->by_use);
+	past = past_new(part, rule, m);
+	if (past)
+		list_append(&part->pasts_by_use, &past->by_use);
+	else
+		forget(part, m->sequence);
 	return past;
 }
 
@@ -213,8 +231,7 @@ static void forget_stored(struct broker_part *part, struct past *past)
 		broker_drop(part->broker, m);
 	}
 	if (!list_empty(&past->kept))
-		past->lost =
-		    container_of(past->kept.prev, struct kept, of_past)->message->sequence;
+		past->lost = container_of(past->kept.prev, struct kept, of_past)->message->sequence;
 }
 
 void broker_history_keep(struct broker_part *part, struct broker_message *m)
@@ -283,6 +300,7 @@ struct recall {
 	unsigned asker, owner; /* parts */
 	bool is_known;         /* `since` is a place in this destination's order */
 	struct broker_place since;
+	uint64_t until;
 	broker_recall_fn fn;
 	void (*drop)(void *arg);
 	void *arg;
@@ -313,7 +331,8 @@ static void run_answer(void *arg)
 {
 	struct recall *r = arg;
 
-	r->fn(r->arg, r->messages, r->count, r->recovered);
+	r->fn(r->arg, r->messages, r->count, r->recovered,
+	    &(struct broker_place){ r->owner, r->until });
 	recall_free(r);
 }
 
@@ -351,7 +370,7 @@ static bool knows(const struct recall *r, const struct broker_part *part, const 
 
 	if (!r->is_known || r->since.owner == r->owner)
 		return r->is_known;
-	if (!broker_has_store(r->broker) || sequence >= part->first)
+	if (!past || !broker_has_store(r->broker) || sequence >= part->first)
 		return false;
 	if (sequence == past->gone)
 		return true;
@@ -361,18 +380,28 @@ static bool knows(const struct recall *r, const struct broker_part *part, const 
 	return false;
 }
 
+/* The last that is in it, or was. What the store has not made safe yet is behind that, and comes.
+ */
+static uint64_t last_of(const struct past *past)
+{
+	return list_empty(&past->kept)
+	           ? past->gone
+	           : container_of(past->kept.prev, struct kept, of_past)->message->sequence;
+}
+
 static void run_question(void *arg)
 {
 	struct recall *r = arg;
 	struct broker_part *part = r->broker->parts[r->owner];
 	struct past *past = find_past(part, (struct bytes){ r->name, r->name_len });
 
-	if (past) {
+	if (past)
 		trim(part, past);
-		r->is_known = knows(r, part, past);
-		r->recovered = r->is_known && r->since.sequence >= past->gone;
+	r->until = past ? last_of(past) : part->sequence;
+	r->is_known = knows(r, part, past);
+	r->recovered = r->is_known && r->since.sequence >= (past ? past->gone : part->forgotten);
+	if (past)
 		collect(r, past);
-	}
 	if (r->asker == r->owner)
 		run_answer(r);
 	else if (post(r, r->asker, run_answer) < 0)

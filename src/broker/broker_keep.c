@@ -168,6 +168,7 @@ void broker_use_store(struct broker *b, const struct broker_store *store,
 		part->first = first;
 		part->block = first + i * store->block;
 		part->sequence = part->block - 1;
+		part->forgotten = part->sequence; /* of what is not read again nothing is known */
 		part->turn_at = part->block + store->block / 2;
 	}
 }

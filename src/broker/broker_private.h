@@ -57,6 +57,8 @@ struct broker_part {
 	struct list pasts_by_use;
 	struct list kept; /* of all of them, oldest first */
 	size_t kept_octets;
+	uint64_t
+	    forgotten; /* the sequence up to which destinations without a past may have had one */
 	/* Who is present at what this part owns: broker_presence.c */
 	struct map rooms; /* by destination */
 	struct map names; /* in them */

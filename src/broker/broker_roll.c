@@ -19,7 +19,7 @@ struct question {
 	void *arg;
 	struct bytes name, after; /* behind this */
 	/* Of one who asks for the message */
-	broker_recall_fn recall_fn;
+	broker_called_fn called_fn;
 	struct broker_message *message;
 	/* Of one who asks for a page */
 	broker_page_fn page_fn;
@@ -49,7 +49,7 @@ static void run_answer(void *arg)
 	if (q->page_fn)
 		q->page_fn(q->arg, q->page);
 	else
-		q->recall_fn(q->arg, &q->message, q->message != NULL, q->message != NULL);
+		q->called_fn(q->arg, &q->message, q->message != NULL, q->message != NULL);
 	question_free(q);
 }
 
@@ -107,7 +107,7 @@ static void find_message(struct question *q)
 	q->message = broker_presence_state(part, broker_presence_room(part, q->name), q->name);
 }
 
-int broker_call_roll(struct broker_part *part, struct bytes destination, broker_recall_fn fn,
+int broker_call_roll(struct broker_part *part, struct bytes destination, broker_called_fn fn,
     void (*drop)(void *arg), void *arg)
 {
 	struct question *q;
@@ -118,7 +118,7 @@ int broker_call_roll(struct broker_part *part, struct bytes destination, broker_
 	if (!q)
 		return -ENOMEM;
 	q->answer = find_message;
-	q->recall_fn = fn;
+	q->called_fn = fn;
 	q->drop = drop;
 	q->arg = arg;
 	return ask(q);

@@ -39,7 +39,7 @@ static json_t *describe_headers(const struct published *p)
 static json_t *describe(const struct question *q, const struct published *p)
 {
 	char text[MESSAGE_ID_MAX];
-	struct bytes id = message_id_write(q->broker, &p->base, text);
+	struct bytes id = message_id_write(q->broker, p->base.owner, p->base.sequence, text);
 	json_t *object =
 	    json_pack("{s:s%,s:o}", "message_id", id.p, id.n, "headers", describe_headers(p));
 
@@ -87,13 +87,14 @@ static json_t *list(
 	return all;
 }
 
-static void on_recalled(
-    void *arg, struct broker_message *const *messages, size_t count, bool recovered)
+static void on_recalled(void *arg, struct broker_message *const *messages, size_t count,
+    bool recovered, const struct broker_place *until)
 {
 	struct question *q = arg;
 	size_t n = how_many(q, messages, count);
 	json_t *all = list(q, messages, q->has_after ? 0 : count - n, n);
 
+	(void)until;
 	command_answer(q->command,
 	    json_pack("{s:o,s:b,s:b}", "messages", all, "recovered", recovered, "more", n < count));
 	mem_free(q);

@@ -115,14 +115,14 @@ static char *put_hex(char *to, uint64_t number)
 
 /* "EPOCH-OWNER-SEQUENCE" */
 struct bytes message_id_write(
-    const struct sockjs_broker *b, const struct broker_message *m, char text[MESSAGE_ID_MAX])
+    const struct sockjs_broker *b, uint32_t owner, uint64_t sequence, char text[MESSAGE_ID_MAX])
 {
 	char *to = put_hex(text, broker_epoch(b->topics));
 
 	*to++ = '-';
-	to = put_hex(to, m->owner);
+	to = put_hex(to, owner);
 	*to++ = '-';
-	to = put_hex(to, m->sequence);
+	to = put_hex(to, sequence);
 	return (struct bytes){ text, (size_t)(to - text) };
 }
 
@@ -131,7 +131,7 @@ static int add_ids(struct buf *out, const struct label *l, const struct pubsub_p
     const struct broker_message *m)
 {
 	char text[MESSAGE_ID_MAX];
-	struct bytes value = message_id_write(part->broker, m, text);
+	struct bytes value = message_id_write(part->broker, m->owner, m->sequence, text);
 	int err = stomp_write_plain(out, "message-id", value);
 
 	return err || !label_has(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);

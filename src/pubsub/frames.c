@@ -390,6 +390,7 @@ static enum stomp_error send_answer(
 	answer->base.sequence = ++c->part->answers;
 	fan_send_one(c->session, l, answer);
 	label_drop(c->part, l);
+	c->answered++;
 	return STOMP_OK;
 }
 
@@ -466,6 +467,12 @@ static enum stomp_error take_unsubscribe(
 {
 	struct subscription **at = find_subscription(c, id_of(f)), *s = *at;
 
+	/* Of subscriptions that were answered the ids are not kept, but a library may well end
+	 * them. */
+	if (!s && c->answered > 0) {
+		c->answered--;
+		return STOMP_OK;
+	}
 	if (!s) {
 		*why = "There is no subscription with this id.";
 		return STOMP_E_NO_SUBSCRIPTION;

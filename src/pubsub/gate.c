@@ -69,10 +69,15 @@ bool gate_open(struct gate *g, struct broker_message *const *messages, size_t co
 	return true;
 }
 
-void gate_settle(struct gate *g, const char *name, struct bytes value)
+struct sockjs_client *gate_client(const struct gate *g)
+{
+	return g->client;
+}
+
+void gate_settle(struct gate *g, const struct stomp_header *more, size_t count)
 {
 	if (g->wants_receipt)
 		stomp_conn_receipt(
-		    &g->client->conn, (struct bytes){ g->receipt, g->receipt_len }, name, value);
+		    &g->client->conn, (struct bytes){ g->receipt, g->receipt_len }, more, count);
 	mem_free(g);
 }

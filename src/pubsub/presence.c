@@ -92,7 +92,7 @@ static void on_state(void *arg, struct broker_message *const *messages, size_t c
 	if (!is_there)
 		gate_fail(arg);
 	else if (gate_open(arg, messages, count))
-		gate_settle(arg, NULL, (struct bytes){ 0 });
+		gate_settle(arg, NULL, 0);
 }
 
 /* The subscription's label is one with a gate. */

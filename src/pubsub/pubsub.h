@@ -239,7 +239,7 @@ void fan_send_one(struct sockjs_session *s, const struct label *l, struct publis
 /* What a MESSAGE is called; in `text`. */
 #define MESSAGE_ID_MAX (3 * 16 + 2)
 struct bytes message_id_write(
-    const struct sockjs_broker *b, const struct broker_message *m, char text[MESSAGE_ID_MAX]);
+    const struct sockjs_broker *b, uint32_t owner, uint64_t sequence, char text[MESSAGE_ID_MAX]);
 /* What one was called, by this broker; false: none was. */
 bool message_id_read(
     const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence);
@@ -282,6 +282,7 @@ struct sockjs_client {
 	struct subscription *subscriptions;
 	struct client_extra *extra; /* NULL until needed */
 	uint32_t subscription_count;
+	uint32_t answered;   /* subscriptions that an answer has ended, and no UNSUBSCRIBE */
 	bool is_full;        /* it reads more slowly than others write */
 	bool is_connected;   /* and was announced */
 	bool goes_on;        /* a call to go on is under way */
@@ -456,8 +457,10 @@ void gate_free(void *gate);
 /* What was asked for has come: these go out, and then what is published. False: its client has
  * gone, or does now for want of memory, and the gate is freed. */
 bool gate_open(struct gate *g, struct broker_message *const *messages, size_t count);
-/* Behind that: the RECEIPT, with another header if `name` is not NULL; and the gate is freed. */
-void gate_settle(struct gate *g, const char *name, struct bytes value);
+/* Whose it is that has opened. */
+struct sockjs_client *gate_client(const struct gate *g);
+/* Behind that: the RECEIPT, with these headers, too; and the gate is freed. */
+void gate_settle(struct gate *g, const struct stomp_header *more, size_t count);
 /* Memory is out; its client, if it is there, ends, and the gate is freed. */
 void gate_fail(struct gate *g);
 

@@ -6,12 +6,23 @@
 
 #include "pubsub/pubsub.h"
 
-/* In the part of the client, which may have gone. */
-static void on_recalled(
-    void *arg, struct broker_message *const *messages, size_t count, bool recovered)
+/* In the part of the client, which may have gone. Who comes back before there was a message says
+ * the id in the RECEIPT. */
+static void on_recalled(void *arg, struct broker_message *const *messages, size_t count,
+    bool recovered, const struct broker_place *until)
 {
-	if (gate_open(arg, messages, count))
-		gate_settle(arg, "recovered", recovered ? BYTES("true") : BYTES("false"));
+	const struct sockjs_broker *b;
+	char id[MESSAGE_ID_MAX];
+
+	if (!gate_open(arg, messages, count))
+		return;
+	b = gate_client(arg)->part->broker;
+	gate_settle(arg,
+	    (struct stomp_header[]){
+	        { BYTES("recovered"), recovered ? BYTES("true") : BYTES("false") },
+	        { BYTES("last-message-id"),
+	            message_id_write(b, until->owner, until->sequence, id) } },
+	    2);
 }
 
 bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination)

@@ -132,15 +132,15 @@ static void out_of_memory(struct stomp_conn *c)
 
 /* With another header, if `name` is not NULL. */
 static int compose_receipt(struct stomp_conn *c, struct buf *out, struct bytes receipt,
-    const char *name, struct bytes value)
+    const struct stomp_header *more, size_t count)
 {
+	enum stomp_version version = (enum stomp_version)c->version;
 	int err = stomp_write_begin(out, STOMP_RECEIPT);
 
 	if (err == 0)
-		err = stomp_write_header(
-		    out, (enum stomp_version)c->version, BYTES("receipt-id"), receipt);
-	if (err == 0 && name)
-		err = stomp_write_plain(out, name, value);
+		err = stomp_write_header(out, version, BYTES("receipt-id"), receipt);
+	for (size_t i = 0; i < count && err == 0; i++)
+		err = stomp_write_header(out, version, more[i].name, more[i].value);
 	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
 }
 
@@ -151,7 +151,7 @@ static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct by
 	int err;
 
 	buf_clear(out);
-	err = compose_receipt(c, out, receipt, NULL, (struct bytes){ 0 });
+	err = compose_receipt(c, out, receipt, NULL, 0);
 	if (err == 0)
 		c->settings->ops->write(c, buf_data(out), buf_len(out));
 	else
@@ -371,12 +371,12 @@ static void refuse_frame(
 }
 
 void stomp_conn_receipt(
-    struct stomp_conn *c, struct bytes receipt, const char *name, struct bytes value)
+    struct stomp_conn *c, struct bytes receipt, const struct stomp_header *more, size_t count)
 {
 	struct buf out = BUF_INIT;
 
 	if (c->state == STOMP_CONN_OPEN &&
-	    send_frame(c, &out, compose_receipt(c, &out, receipt, name, value)) < 0)
+	    send_frame(c, &out, compose_receipt(c, &out, receipt, more, count)) < 0)
 		out_of_memory(c);
 }
 
@@ -388,7 +388,7 @@ void stomp_conn_settle(
 	if (why != STOMP_OK)
 		refuse(c, why, receipt, sentence);
 	else if (receipt.p)
-		stomp_conn_receipt(c, receipt, NULL, (struct bytes){ 0 });
+		stomp_conn_receipt(c, receipt, NULL, 0);
 }
 
 static bool is_of_its_version(const struct stomp_conn *c, enum stomp_command command)

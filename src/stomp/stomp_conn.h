@@ -85,9 +85,9 @@ void stomp_conn_refuse(struct stomp_conn *c, enum stomp_error why, const char *s
  * it is refused. */
 void stomp_conn_settle(
     struct stomp_conn *c, enum stomp_error why, struct bytes receipt, const char *sentence);
-/* Likewise, done; the RECEIPT has another header. */
+/* Likewise, done; the RECEIPT has these headers, too. */
 void stomp_conn_receipt(
-    struct stomp_conn *c, struct bytes receipt, const char *name, struct bytes value);
+    struct stomp_conn *c, struct bytes receipt, const struct stomp_header *more, size_t count);
 /* The owner ends it, with an ERROR frame: nothing more of the client is looked at. `receipt` as in
  * the frame that is to blame, or empty. */
 void stomp_conn_fail(

@@ -10,7 +10,7 @@ import { until } from '../upstream/gateway.mjs';
 
 export const SECRET = 'a-secret-of-many-octets';
 
-/* What a backend does about Sockjsd-Signature; doc/hooks.md has the same in three languages. */
+/* What a backend does about Sockjsd-Signature; examples/hooks has the same in three languages. */
 export function isSigned(secret, header, body, now = Date.now() / 1000) {
 	const [, at, mac] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(header ?? '') ?? [];
 

@@ -13,6 +13,7 @@ import { WebSocketServer } from 'ws';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
 import { Gateway, sleep, until } from '../upstream/gateway.mjs';
 import { Backend, Liar, SECRET } from './backend.mjs';
+import { testExamples } from './examples.mjs';
 import { stompTests } from './stomp.mjs';
 import { KINDS, Polling, Raw, SockjsWebsocket } from './sessions.mjs';
 
@@ -533,5 +534,7 @@ await suite.test('wrong configurations are named', async () => {
 	for (const [endpoint, pattern] of cases)
 		check(pattern.test(complaint(endpoint)), `${JSON.stringify(endpoint)}: ${complaint(endpoint)}`);
 });
+
+await testExamples(suite, program, folder);
 
 suite.finish();

@@ -186,6 +186,10 @@ export async function stompTests(suite, { withBackend, figure }) {
 			await ann.take('RECEIPT');
 			ann.send('SUBSCRIBE', { id: 'state', destination: '/app/rooms/tea' });
 			equal(JSON.parse((await ann.take('MESSAGE', { subscription: 'state', kind: 'state' })).body), { at: '/app/rooms/tea' }, 'the first state');
+			ann.send('UNSUBSCRIBE', { id: 'state', receipt: 2 }); /* libraries do that, though it is over already */
+			await ann.take('RECEIPT', { 'receipt-id': '2' });
+			ann.send('UNSUBSCRIBE', { id: 'state' });
+			await ann.take('ERROR', { code: '4635' });
 			ann.send('SEND', { destination: '/app/rooms/tea/say' }, 'hello');
 			equal((await ann.take('MESSAGE', { subscription: 'r', kind: 'reply' })).body, 'you said hello', 'the reply');
 			equal((await bob.take('MESSAGE', { subscription: '7', from: 'ann' })).body, 'hello', 'what others get');
