@@ -267,6 +267,9 @@ struct broker_kept {
  * published; the limits of queues do not count. 0: it has a reference of its own; -ENOENT: nothing
  * is kept of such a destination (any more); -ENOTSUP: there are no queues (any more); -ENOMEM. */
 int broker_restore(struct broker *b, const struct broker_kept *kept);
+/* In each part, as soon as it can wait for a time: what was put there is waited for, too. Harmless
+ * when nothing expires, or that is awaited already. */
+void broker_begin(struct broker_part *part);
 
 /* Whether clients may publish to such a destination: no empty segment, no "*", no control
  * characters, UTF-8, within the limits; and behind "/user/" a name and a rest. */

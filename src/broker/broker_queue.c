@@ -204,7 +204,7 @@ static void on_expiry(void *arg)
 		die(q, e, BROKER_EXPIRED);
 		free_if_idle(q);
 	}
-	broker_queues_await_expiry(part);
+	broker_begin(part);
 }
 
 static void drop_expiry(void *part)
@@ -212,7 +212,7 @@ static void drop_expiry(void *part)
 	(void)part; /* the server has ended, and the part may be gone */
 }
 
-void broker_queues_await_expiry(struct broker_part *part)
+void broker_begin(struct broker_part *part)
 {
 	const struct broker_engine *engine = &part->broker->engine;
 	const struct list *first = list_first(&part->expiring);
@@ -401,7 +401,7 @@ void broker_queue_put(struct broker_part *part, struct broker_message *m)
 		dispatch(q);
 	else if (q)
 		free_if_idle(q);
-	broker_queues_await_expiry(part);
+	broker_begin(part);
 }
 
 int broker_queue_restore(struct broker_part *part, const struct broker_kept *kept)
@@ -418,7 +418,7 @@ int broker_queue_restore(struct broker_part *part, const struct broker_kept *kep
 		free_if_idle(q);
 		return -ENOMEM;
 	}
-	if (e->expires_at) /* what is over is noticed as ever */
+	if (e->expires_at) /* what is over is noticed as ever: broker_begin() */
 		e->expires_at -= kept->age_ms < expires ? kept->age_ms : expires;
 	e->deliveries = kept->deliveries;
 	return 0;

@@ -63,9 +63,6 @@ int queue_mail_post_later(struct queue_mail *mail);
 void broker_queue_put(struct broker_part *part, struct broker_message *m);
 /* A step that is for the owner. */
 void broker_queue_take(struct broker_part *part, const struct queue_mail *mail);
-/* Of what has been read again: from now on it is seen when it has waited too long. Harmless when
- * nothing waits, or that is awaited already. */
-void broker_queues_await_expiry(struct broker_part *part);
 void broker_queues_init(struct broker_part *part);
 void broker_queues_fini(struct broker_part *part);
 /* As broker_restore(). */
