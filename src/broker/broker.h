@@ -82,9 +82,9 @@ struct broker_fan {
 	void *slots[24];
 };
 
-/* TAKEN_AND_FULL: but no more until broker_more(). REFUSED: it can never take this one, others may.
- */
-enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_REFUSED, BROKER_GONE };
+/* TAKEN_AND_FULL: but no more until broker_more(). FULL: not even this one, until then. REFUSED: it
+ * can never take this one, others may. */
+enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_FULL, BROKER_REFUSED, BROKER_GONE };
 
 struct broker_ops {
 	/* One message for one subscription. `receiver` and `label` are what broker_subscribe() was
@@ -380,7 +380,7 @@ bool broker_is_queue(const struct broker *b, struct bytes destination);
  * acknowledged goes to others, before what waits. */
 int broker_consume(struct broker_member *m, struct bytes queue, void *receiver, uintptr_t label,
     enum broker_ack ack, unsigned prefetch, struct broker_subscription **out);
-/* A consumer with BROKER_AUTO that was full may get messages again. */
+/* A consumer that was full may get messages again. */
 void broker_more(struct broker_subscription *s);
 /* Whether it has got this message, of its queue's owner, and not yet acknowledged it. */
 bool broker_has_pending(const struct broker_subscription *s, uint32_t owner, uint64_t sequence);

@@ -45,7 +45,8 @@ struct queue_mail {
 	struct consumer_name consumer;
 	struct broker_message *message; /* QUEUE_PUT, QUEUE_DELIVER: a reference */
 	uint64_t sequence;              /* QUEUE_ACK, QUEUE_NACK: of the message */
-	unsigned number;                /* of deliveries before, or of credits */
+	unsigned number;                /* of deliveries before, of credits, or (QUEUE_LEAVE) of
+	                                 * messages that it has got and not acknowledged */
 	bool wants_more;                /* QUEUE_ACK: and has room for another */
 	size_t name_len;                /* QUEUE_CONSUME: of the queue */
 	char name[];

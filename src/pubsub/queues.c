@@ -157,18 +157,20 @@ static enum broker_taken send_to(
     struct sockjs_session *s, const struct label *l, struct published *p, unsigned deliveries)
 {
 	struct sockjs_prepared *frame = fan_make_frame(l->part, l, p, deliveries);
-	int status = frame ? sockjs_send_prepared(s, frame) : -ENOMEM;
+	int status = frame ? sockjs_offer_prepared(s, frame) : -ENOMEM;
+	struct sockjs_client *c = sockjs_user(s);
 
 	sockjs_prepared_free(frame);
+	if (status == SOCKJS_FULL || status == -EAGAIN)
+		c->is_full = true;
+	if (status == -EAGAIN)
+		return BROKER_FULL;
 	if (status == -ENOTSUP || status == -EMSGSIZE)
 		return BROKER_REFUSED;
 	if (status < 0)
 		return BROKER_GONE;
 	l->part->counters.messages_out++;
-	if (status != SOCKJS_FULL)
-		return BROKER_TAKEN;
-	((struct sockjs_client *)sockjs_user(s))->is_full = true;
-	return BROKER_TAKEN_AND_FULL;
+	return status == SOCKJS_FULL ? BROKER_TAKEN_AND_FULL : BROKER_TAKEN;
 }
 
 enum broker_taken queues_take(
@@ -181,6 +183,8 @@ enum broker_taken queues_take(
 	struct sockjs_publication view;
 	enum broker_taken taken;
 
+	if (c->is_full)
+		return BROKER_FULL; /* it waits here, where it costs nothing (fan_go_on()) */
 	if (!b->hooks.outgoing)
 		return send_to(receiver, l, p, deliveries);
 	view = published_view(p);
