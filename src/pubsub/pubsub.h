@@ -58,6 +58,7 @@ struct sockjs_client;
 	X(TOO_LARGE, "too_large") /* its buffer could never hold it */                             \
 	X(VETOED, "vetoed")       /* an interceptor */                                             \
 	X(CLOSING, "closing")     /* it was about to leave */                                      \
+	X(DEAD, "dead_letter")    /* the queue of dead letters has not taken it */                 \
 	X(NO_MEMORY, "no_memory")
 
 enum drop {

@@ -293,7 +293,9 @@ static void on_letter(struct broker_message *m, int verdict)
 	struct published *letter = container_of(m, struct published, base);
 	struct burial burial = { letter->delivered_arg, letter->dead };
 
-	(void)verdict;
+	pubsub_here(burial.broker)->counters.dropped[DROP_DEAD] += verdict < 0;
+	if (!letter->dead)
+		return;
 	letter->dead = NULL;
 	/* Without memory for it, nobody may free what the journal knows of: it may die again after
 	 * a restart */
@@ -305,15 +307,17 @@ static void send_letter(struct sockjs_broker *b, struct published *letter, struc
 {
 	letter->base.lasts = true; /* it has died once */
 	letter->base.again = dead->base.again;
-	if (!dead->entry || !broker_is_queue(b->topics, letter->base.destination)) {
+	if (!broker_is_queue(b->topics, letter->base.destination)) {
 		broker_publish(b->topics, &letter->base);
 		keep_drop(b, &dead->base);
 		return;
 	}
-	broker_message_ref(&dead->base);
-	letter->dead = dead;
 	letter->delivered_arg = b;
 	letter->base.settled = on_letter;
+	if (dead->entry) {
+		broker_message_ref(&dead->base);
+		letter->dead = dead;
+	}
 	if (broker_publish(b->topics, &letter->base) < 0)
 		keep_drop(b, &dead->base);
 }
