@@ -315,6 +315,9 @@ SOCKJS_API struct sockjs_prepared *sockjs_prepared_ref(struct sockjs_prepared *p
 SOCKJS_API void sockjs_prepared_free(struct sockjs_prepared *p);
 /* Sends it, in the session's reactor. As sockjs_send(), or sockjs_send_binary(). */
 SOCKJS_API int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p);
+/* Likewise, for who can keep it: what there is no room for now is not sent, and the session goes
+ * on. -EAGAIN: that is so, and writable follows when there may be room. */
+SOCKJS_API int sockjs_offer_prepared(struct sockjs_session *s, struct sockjs_prepared *p);
 
 /* --- groups: one message to many ---------------------------------------- */
 

@@ -82,9 +82,9 @@ struct broker_fan {
 	void *slots[24];
 };
 
-/* TAKEN_AND_FULL: but no more until broker_more(). REFUSED: it can never take this one, others may.
- */
-enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_REFUSED, BROKER_GONE };
+/* TAKEN_AND_FULL: but no more until broker_more(). FULL: not even this one, until then. REFUSED: it
+ * can never take this one, others may. */
+enum broker_taken { BROKER_TAKEN, BROKER_TAKEN_AND_FULL, BROKER_FULL, BROKER_REFUSED, BROKER_GONE };
 
 struct broker_ops {
 	/* One message for one subscription. `receiver` and `label` are what broker_subscribe() was
@@ -267,6 +267,9 @@ struct broker_kept {
  * published; the limits of queues do not count. 0: it has a reference of its own; -ENOENT: nothing
  * is kept of such a destination (any more); -ENOTSUP: there are no queues (any more); -ENOMEM. */
 int broker_restore(struct broker *b, const struct broker_kept *kept);
+/* In each part, as soon as it can wait for a time: what was put there is waited for, too. Harmless
+ * when nothing expires, or that is awaited already. */
+void broker_begin(struct broker_part *part);
 
 /* Whether clients may publish to such a destination: no empty segment, no "*", no control
  * characters, UTF-8, within the limits; and behind "/user/" a name and a rest. */
@@ -380,7 +383,7 @@ bool broker_is_queue(const struct broker *b, struct bytes destination);
  * acknowledged goes to others, before what waits. */
 int broker_consume(struct broker_member *m, struct bytes queue, void *receiver, uintptr_t label,
     enum broker_ack ack, unsigned prefetch, struct broker_subscription **out);
-/* A consumer with BROKER_AUTO that was full may get messages again. */
+/* A consumer that was full may get messages again. */
 void broker_more(struct broker_subscription *s);
 /* Whether it has got this message, of its queue's owner, and not yet acknowledged it. */
 bool broker_has_pending(const struct broker_subscription *s, uint32_t owner, uint64_t sequence);

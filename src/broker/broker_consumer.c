@@ -17,10 +17,17 @@ struct broker_consumer {
 	uint64_t *pending; /* sequences, as they came, not yet acknowledged */
 	uint32_t count, cap;
 	uint32_t owner;
-	uint32_t owed; /* credits that were not given back, for it was full */
-	uint8_t ack;   /* enum broker_ack */
+	uint32_t owed;         /* credits that were not given back, for it was full */
+	struct list kept_back; /* struct kept_back, as they came: for which it had no room */
+	uint8_t ack;           /* enum broker_ack */
 	uint16_t queue_len;
 	char queue[];
+};
+
+struct kept_back {
+	struct list node;
+	struct broker_message *message;
+	unsigned deliveries;
 };
 
 static struct broker_consumer *of(const struct broker_subscription *s)
@@ -193,18 +200,73 @@ void broker_acknowledge(struct broker_subscription *s, uint64_t sequence, bool g
 
 /* --- delivering -------------------------------------------------------------------------- */
 
-static enum broker_taken hand_over(
-    struct broker_part *part, struct broker_consumer *c, const struct queue_mail *mail)
+static enum broker_taken take(
+    struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
 {
+	struct broker_part *part = c->base.member->kind->part;
 	enum broker_taken taken;
 
 	assert(!part->busy);
 	part->busy = true;
-	taken = c->base.member->kind->ops->take(
-	    c->entry.receiver, c->entry.label, mail->message, mail->number);
+	taken = c->base.member->kind->ops->take(c->entry.receiver, c->entry.label, m, deliveries);
 	part->busy = false;
-	part->counters.delivered += taken != BROKER_GONE;
+	part->counters.delivered += taken != BROKER_GONE && taken != BROKER_FULL;
 	return taken;
+}
+
+/* False: it has no room for it. */
+static bool hand_over(struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
+{
+	uint64_t sequence = m->sequence;
+	enum broker_taken taken;
+
+	if (c->ack != BROKER_AUTO && add_pending(c, sequence) < 0)
+		return true; /* it comes again when its consumer leaves */
+	taken = take(c, m, deliveries);
+	if (c->ack != BROKER_AUTO && taken >= BROKER_FULL)
+		c->count--; /* it was the last */
+	if (taken == BROKER_REFUSED) {
+		post(c, QUEUE_NACK, sequence, 0, true);
+	} else if (c->ack == BROKER_AUTO && taken < BROKER_FULL) {
+		c->owed += taken == BROKER_TAKEN_AND_FULL;
+		post(c, QUEUE_ACK, sequence, 0, taken == BROKER_TAKEN);
+	}
+	return taken != BROKER_FULL;
+}
+
+/* What a queue gives and its consumer has no room for: at most its prefetch. Without memory for
+ * that it comes again when the consumer leaves. */
+static void keep_back(struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
+{
+	struct kept_back *k = mem_alloc(sizeof(*k));
+
+	if (!k)
+		return;
+	k->message = broker_message_ref(m);
+	k->deliveries = deliveries;
+	list_append(&c->kept_back, &k->node);
+}
+
+static void free_kept_back(struct kept_back *k)
+{
+	list_remove(&k->node);
+	broker_message_unref(k->message);
+	mem_free(k);
+}
+
+/* True: nothing is left. What follows from one of them is kept back behind the others. */
+static bool hand_over_kept_back(struct broker_consumer *c)
+{
+	struct list *first;
+
+	while ((first = list_first(&c->kept_back)) != NULL) {
+		struct kept_back *k = container_of(first, struct kept_back, node);
+
+		if (!hand_over(c, k->message, k->deliveries))
+			return false;
+		free_kept_back(k);
+	}
+	return true;
 }
 
 static struct broker_consumer *find(const struct broker_part *part, uint64_t number)
@@ -227,33 +289,21 @@ void broker_consumer_refuse(struct broker_part *part, const struct queue_mail *m
 void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *mail)
 {
 	struct broker_consumer *c = find(part, mail->consumer.number);
-	uint64_t sequence = mail->message->sequence;
-	enum broker_taken taken;
 
 	if (!c)
 		return; /* it has left, and the owner will hear of it */
-	if (c->ack != BROKER_AUTO && add_pending(c, sequence) < 0)
-		return; /* likewise in the end */
-	taken = hand_over(part, c, mail);
-	if (taken == BROKER_REFUSED) {
-		if (c->ack != BROKER_AUTO)
-			c->count--; /* it was the last */
-		post(c, QUEUE_NACK, sequence, 0, true);
-		return;
-	}
-	if (c->ack != BROKER_AUTO || taken == BROKER_GONE)
-		return;
-	c->owed += taken == BROKER_TAKEN_AND_FULL;
-	post(c, QUEUE_ACK, sequence, 0, taken == BROKER_TAKEN);
+	if (!list_empty(&c->kept_back) || !hand_over(c, mail->message, mail->number))
+		keep_back(c, mail->message, mail->number);
 }
 
 void broker_more(struct broker_subscription *s)
 {
 	struct broker_consumer *c = of(s);
-	uint32_t owed = s->is_consumer ? c->owed : 0;
+	uint32_t owed;
 
-	if (owed == 0)
+	if (!s->is_consumer || !hand_over_kept_back(c) || c->owed == 0)
 		return;
+	owed = c->owed;
 	c->owed = 0;
 	post(c, QUEUE_CREDIT, 0, owed, false);
 }
@@ -272,6 +322,7 @@ static struct broker_consumer *consumer_new(
 	c->base.is_consumer = true;
 	c->entry = entry;
 	c->ack = (uint8_t)ack;
+	list_init(&c->kept_back);
 	c->owner = broker_owner_of(part->broker, queue);
 	c->number = ++part->last_consumer;
 	c->queue_len = (uint16_t)queue.n;
@@ -328,7 +379,9 @@ void broker_consumer_end(struct broker_subscription *s)
 	struct broker_consumer *c = of(s);
 
 	map_remove(&s->member->kind->part->consumers, &c->by_number);
-	post(c, QUEUE_LEAVE, 0, 0, false);
+	while (!list_empty(&c->kept_back))
+		free_kept_back(container_of(list_first(&c->kept_back), struct kept_back, node));
+	post(c, QUEUE_LEAVE, 0, c->count, false);
 	mem_free(c->pending);
 	mem_free(c);
 }

@@ -163,7 +163,6 @@ struct broker_member *broker_join(
 		return NULL;
 	}
 	part->counters.members++;
-	broker_queues_await_expiry(part); /* no timer runs before the server does */
 	return m;
 }
 

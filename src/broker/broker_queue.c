@@ -204,7 +204,7 @@ static void on_expiry(void *arg)
 		die(q, e, BROKER_EXPIRED);
 		free_if_idle(q);
 	}
-	broker_queues_await_expiry(part);
+	broker_begin(part);
 }
 
 static void drop_expiry(void *part)
@@ -212,7 +212,7 @@ static void drop_expiry(void *part)
 	(void)part; /* the server has ended, and the part may be gone */
 }
 
-void broker_queues_await_expiry(struct broker_part *part)
+void broker_begin(struct broker_part *part)
 {
 	const struct broker_engine *engine = &part->broker->engine;
 	const struct list *first = list_first(&part->expiring);
@@ -223,8 +223,8 @@ void broker_queues_await_expiry(struct broker_part *part)
 	now = clock_now();
 	at = container_of(first, struct queued, expiring)->expires_at;
 	at = at < now ? now : at > now + LONGEST_WAIT_MS ? now + LONGEST_WAIT_MS : at;
-	part->awaits_expiry = engine->later(engine->arg, (unsigned)(at - now), on_expiry,
-	                          drop_expiry, part) == 0;
+	part->awaits_expiry =
+	    engine->later(engine->arg, (unsigned)(at - now), on_expiry, drop_expiry, part) == 0;
 }
 
 /* To its old place. Nearly always that is the first. */
@@ -257,12 +257,12 @@ static void give_back(struct queue *q, struct queued *e)
 		b->store.count(b->store.arg, e->message, e->deliveries);
 }
 
-/* Its consumer has left. If that is because all must, nobody is to blame. */
-static void come_back(struct queue *q, struct queued *e)
+/* Its consumer has left. If that is because all must, or it had not got it, nobody is to blame. */
+static void come_back(struct queue *q, struct queued *e, bool has_got)
 {
 	const struct broker_engine *engine = &q->part->broker->engine;
 
-	if (engine->is_ending && engine->is_ending(engine->arg)) {
+	if (!has_got || (engine->is_ending && engine->is_ending(engine->arg))) {
 		e->message->again = true;
 		wait_again(q, e);
 	} else {
@@ -401,7 +401,7 @@ void broker_queue_put(struct broker_part *part, struct broker_message *m)
 		dispatch(q);
 	else if (q)
 		free_if_idle(q);
-	broker_queues_await_expiry(part);
+	broker_begin(part);
 }
 
 int broker_queue_restore(struct broker_part *part, const struct broker_kept *kept)
@@ -418,7 +418,7 @@ int broker_queue_restore(struct broker_part *part, const struct broker_kept *kep
 		free_if_idle(q);
 		return -ENOMEM;
 	}
-	if (e->expires_at) /* what is over is noticed as ever */
+	if (e->expires_at) /* what is over is noticed as ever: broker_begin() */
 		e->expires_at -= kept->age_ms < expires ? kept->age_ms : expires;
 	e->deliveries = kept->deliveries;
 	return 0;
@@ -458,12 +458,17 @@ static void on_consume(struct broker_part *part, const struct queue_mail *mail)
 	refuse_consumer(part, mail->consumer);
 }
 
-static void on_leave(struct broker_part *part, struct consumer *c)
+/* Of what is in flight it has got so many, the first ones: mail keeps its order. */
+static void on_leave(struct broker_part *part, struct consumer *c, size_t has_got)
 {
 	struct queue *q = c->queue;
+	struct list *pos;
+	size_t n = 0;
 
-	while (!list_empty(&c->in_flight))
-		come_back(q, container_of(c->in_flight.prev, struct queued, node)); /* last first */
+	list_foreach (pos, &c->in_flight)
+		n++;
+	for (; n > 0; n--) /* the last first */
+		come_back(q, container_of(c->in_flight.prev, struct queued, node), n <= has_got);
 	list_remove(&c->turn);
 	map_remove(&part->remote, &c->node);
 	mem_free(c);
@@ -502,7 +507,7 @@ void broker_queue_take(struct broker_part *part, const struct queue_mail *mail)
 		return;
 	c = container_of(node, struct consumer, node);
 	if (mail->step == QUEUE_LEAVE) {
-		on_leave(part, c);
+		on_leave(part, c, mail->number);
 	} else if (mail->step == QUEUE_CREDIT) {
 		c->credit += mail->number;
 		dispatch(c->queue);

@@ -45,7 +45,8 @@ struct queue_mail {
 	struct consumer_name consumer;
 	struct broker_message *message; /* QUEUE_PUT, QUEUE_DELIVER: a reference */
 	uint64_t sequence;              /* QUEUE_ACK, QUEUE_NACK: of the message */
-	unsigned number;                /* of deliveries before, or of credits */
+	unsigned number;                /* of deliveries before, of credits, or (QUEUE_LEAVE) of
+	                                 * messages that it has got and not acknowledged */
 	bool wants_more;                /* QUEUE_ACK: and has room for another */
 	size_t name_len;                /* QUEUE_CONSUME: of the queue */
 	char name[];
@@ -63,9 +64,6 @@ int queue_mail_post_later(struct queue_mail *mail);
 void broker_queue_put(struct broker_part *part, struct broker_message *m);
 /* A step that is for the owner. */
 void broker_queue_take(struct broker_part *part, const struct queue_mail *mail);
-/* Of what has been read again: from now on it is seen when it has waited too long. Harmless when
- * nothing waits, or that is awaited already. */
-void broker_queues_await_expiry(struct broker_part *part);
 void broker_queues_init(struct broker_part *part);
 void broker_queues_fini(struct broker_part *part);
 /* As broker_restore(). */

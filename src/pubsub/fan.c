@@ -356,6 +356,26 @@ void fan_send_one(struct sockjs_session *s, const struct label *l, struct publis
 	fanned(&p->base, &fan);
 }
 
+bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct published *p)
+{
+	struct sockjs_prepared *frame;
+	int status;
+
+	if (c->is_full)
+		return false;
+	if (l->part->broker->hooks.outgoing) {
+		fan_send_one(c->session, l, p);
+		return true;
+	}
+	frame = fan_make_frame(l->part, l, p, 0);
+	status = frame ? sockjs_offer_prepared(c->session, frame) : -ENOMEM;
+	sockjs_prepared_free(frame);
+	c->is_full |= status == -EAGAIN;
+	if (status != -EAGAIN)
+		count_sent(l->part, c->session, status);
+	return status != -EAGAIN;
+}
+
 static void send_latest(struct conflated *s)
 {
 	struct published *p = s->latest;
@@ -369,6 +389,11 @@ void fan_go_on(struct sockjs_client *c)
 {
 	c->is_full = false;
 	for (struct subscription *s = c->subscriptions; s && !c->is_full; s = s->next) {
+		if (label_has(s->label, LABEL_GATED)) {
+			if (!recover_go_on(c, s))
+				return; /* it has failed, and what it had is gone */
+			continue;
+		}
 		if (s->conflated && s->conflated->latest)
 			send_latest(s->conflated);
 		broker_more(s->topic);

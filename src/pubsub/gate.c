@@ -12,6 +12,7 @@
 struct gate {
 	struct sockjs_client *client; /* NULL: it does not want it any more */
 	struct subscription *subscription;
+	struct recovery recovery;
 	bool wants_receipt;
 	size_t receipt_len;
 	char receipt[];
@@ -24,7 +25,10 @@ struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const st
 
 	if (!g)
 		return NULL;
-	*g = (struct gate){ c, s, receipt.p != NULL, receipt.n };
+	*g = (struct gate){ .client = c,
+		.subscription = s,
+		.wants_receipt = receipt.p != NULL,
+		.receipt_len = receipt.n };
 	bytes_put(g->receipt, receipt);
 	s->gate = g;
 	return g;
@@ -33,6 +37,13 @@ struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const st
 void gate_forget(struct gate *g)
 {
 	g->client = NULL;
+	if (g->recovery.waits) /* no answer is under way that would free it */
+		mem_free(g);
+}
+
+struct recovery *gate_recovery(struct gate *g)
+{
+	return &g->recovery;
 }
 
 void gate_free(void *gate)
@@ -49,6 +60,21 @@ void gate_fail(struct gate *g)
 	if (g->client) /* failing has it forgotten */
 		client_fail(g->client, STOMP_E_INTERNAL, "Out of memory.");
 	mem_free(g);
+}
+
+size_t gate_offer(struct gate *g, struct broker_message *const *messages, size_t count)
+{
+	struct sockjs_client *c = g->client;
+	struct label *open = c ? label_open(c->part, g->subscription->label) : NULL;
+	size_t n = 0;
+
+	if (!open)
+		return count; /* gate_open() sees to that */
+	while (
+	    n < count && fan_offer_one(c, open, container_of(messages[n], struct published, base)))
+		n++;
+	label_drop(c->part, open);
+	return n;
 }
 
 bool gate_open(struct gate *g, struct broker_message *const *messages, size_t count)

@@ -277,6 +277,10 @@ static uint64_t on_turn(struct server_turn *t)
 	struct journal *j = part->journal;
 	uint64_t due;
 
+	if (!part->has_begun) { /* no timer runs before its reactor does */
+		broker_begin(pubsub_here(part->keeper->broker)->topics);
+		part->has_begun = true;
+	}
 	if (t->is_readable)
 		journal_poll(j);
 	due = journal_due_ms(j);

@@ -35,6 +35,7 @@ struct keep_part {
 	uint64_t reserved; /* as the record says */
 	uint64_t errors;   /* what was not written */
 	bool has_failed;
+	bool has_begun; /* it had a turn */
 };
 
 struct keeper {

@@ -58,6 +58,7 @@ struct sockjs_client;
 	X(TOO_LARGE, "too_large") /* its buffer could never hold it */                             \
 	X(VETOED, "vetoed")       /* an interceptor */                                             \
 	X(CLOSING, "closing")     /* it was about to leave */                                      \
+	X(DEAD, "dead_letter")    /* the queue of dead letters has not taken it */                 \
 	X(NO_MEMORY, "no_memory")
 
 enum drop {
@@ -236,6 +237,8 @@ struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct la
     const struct published *p, unsigned deliveries);
 /* To one subscriber alone. */
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p);
+/* Likewise, if it has room; false: it has not, and fan_go_on() follows when it may have. */
+bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct published *p);
 /* What a MESSAGE is called; in `text`. */
 #define MESSAGE_ID_MAX (3 * 16 + 2)
 struct bytes message_id_write(
@@ -453,6 +456,16 @@ struct gate *gate_shut(
     struct sockjs_client *c, struct subscription *s, const struct stomp_frame *f);
 /* The subscription ends; what was asked for finds nobody. */
 void gate_forget(struct gate *g);
+/* How far who has missed something has been told of it. */
+struct recovery {
+	struct broker_place since; /* the last message that it has got, */
+	bool is_known;             /* if that is known */
+	bool lacks;                /* something may be missing */
+	bool waits;                /* for room: what is left is to be asked for again */
+};
+struct recovery *gate_recovery(struct gate *g);
+/* Sends, through the gate, as many as its client has room for. Returns how many. */
+size_t gate_offer(struct gate *g, struct broker_message *const *messages, size_t count);
 void gate_free(void *gate);
 /* What was asked for has come: these go out, and then what is published. False: its client has
  * gone, or does now for want of memory, and the gate is freed. */
@@ -469,6 +482,8 @@ void gate_fail(struct gate *g);
 bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination);
 bool recover_is_wanted(
     const struct sockjs_client *c, const struct stomp_frame *f, struct bytes destination);
+/* Its client has room again. False: memory is out, and the client ends. */
+bool recover_go_on(struct sockjs_client *c, struct subscription *s);
 enum stomp_error recover_subscribe(struct sockjs_client *c, struct subscription *s,
     const struct stomp_frame *f, struct bytes destination);
 

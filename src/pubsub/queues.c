@@ -157,18 +157,20 @@ static enum broker_taken send_to(
     struct sockjs_session *s, const struct label *l, struct published *p, unsigned deliveries)
 {
 	struct sockjs_prepared *frame = fan_make_frame(l->part, l, p, deliveries);
-	int status = frame ? sockjs_send_prepared(s, frame) : -ENOMEM;
+	int status = frame ? sockjs_offer_prepared(s, frame) : -ENOMEM;
+	struct sockjs_client *c = sockjs_user(s);
 
 	sockjs_prepared_free(frame);
+	if (status == SOCKJS_FULL || status == -EAGAIN)
+		c->is_full = true;
+	if (status == -EAGAIN)
+		return BROKER_FULL;
 	if (status == -ENOTSUP || status == -EMSGSIZE)
 		return BROKER_REFUSED;
 	if (status < 0)
 		return BROKER_GONE;
 	l->part->counters.messages_out++;
-	if (status != SOCKJS_FULL)
-		return BROKER_TAKEN;
-	((struct sockjs_client *)sockjs_user(s))->is_full = true;
-	return BROKER_TAKEN_AND_FULL;
+	return status == SOCKJS_FULL ? BROKER_TAKEN_AND_FULL : BROKER_TAKEN;
 }
 
 enum broker_taken queues_take(
@@ -181,6 +183,8 @@ enum broker_taken queues_take(
 	struct sockjs_publication view;
 	enum broker_taken taken;
 
+	if (c->is_full)
+		return BROKER_FULL; /* it waits here, where it costs nothing (fan_go_on()) */
 	if (!b->hooks.outgoing)
 		return send_to(receiver, l, p, deliveries);
 	view = published_view(p);
@@ -289,7 +293,9 @@ static void on_letter(struct broker_message *m, int verdict)
 	struct published *letter = container_of(m, struct published, base);
 	struct burial burial = { letter->delivered_arg, letter->dead };
 
-	(void)verdict;
+	pubsub_here(burial.broker)->counters.dropped[DROP_DEAD] += verdict < 0;
+	if (!letter->dead)
+		return;
 	letter->dead = NULL;
 	/* Without memory for it, nobody may free what the journal knows of: it may die again after
 	 * a restart */
@@ -301,15 +307,17 @@ static void send_letter(struct sockjs_broker *b, struct published *letter, struc
 {
 	letter->base.lasts = true; /* it has died once */
 	letter->base.again = dead->base.again;
-	if (!dead->entry || !broker_is_queue(b->topics, letter->base.destination)) {
+	if (!broker_is_queue(b->topics, letter->base.destination)) {
 		broker_publish(b->topics, &letter->base);
 		keep_drop(b, &dead->base);
 		return;
 	}
-	broker_message_ref(&dead->base);
-	letter->dead = dead;
 	letter->delivered_arg = b;
 	letter->base.settled = on_letter;
+	if (dead->entry) {
+		broker_message_ref(&dead->base);
+		letter->dead = dead;
+	}
 	if (broker_publish(b->topics, &letter->base) < 0)
 		keep_drop(b, &dead->base);
 }

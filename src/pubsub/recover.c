@@ -6,23 +6,62 @@
 
 #include "pubsub/pubsub.h"
 
-/* In the part of the client, which may have gone. Who comes back before there was a message says
- * the id in the RECEIPT. */
+static int ask(struct sockjs_client *c, struct bytes destination, struct gate *g);
+
+/* Who comes back before there was a message says the id in the RECEIPT. */
+static void say_how(struct gate *g, bool recovered, const struct broker_place *until)
+{
+	char id[MESSAGE_ID_MAX];
+
+	gate_settle(g,
+	    (struct stomp_header[]){
+	        { BYTES("recovered"), recovered ? BYTES("true") : BYTES("false") },
+	        { BYTES("last-message-id"), message_id_write(gate_client(g)->part->broker,
+	                                        until->owner, until->sequence, id) } },
+	    2);
+}
+
+/* In the part of the client, which may have gone. More than it has room for does not go out at
+ * once: the rest is asked for when there is some. */
 static void on_recalled(void *arg, struct broker_message *const *messages, size_t count,
     bool recovered, const struct broker_place *until)
 {
-	const struct sockjs_broker *b;
-	char id[MESSAGE_ID_MAX];
+	struct recovery *r = gate_recovery(arg);
+	size_t sent = gate_offer(arg, messages, count);
 
-	if (!gate_open(arg, messages, count))
+	r->lacks |= !recovered;
+	if (sent == count) {
+		if (gate_open(arg, NULL, 0))
+			say_how(arg, !r->lacks, until);
 		return;
-	b = gate_client(arg)->part->broker;
-	gate_settle(arg,
-	    (struct stomp_header[]){
-	        { BYTES("recovered"), recovered ? BYTES("true") : BYTES("false") },
-	        { BYTES("last-message-id"),
-	            message_id_write(b, until->owner, until->sequence, id) } },
-	    2);
+	}
+	if (sent > 0) {
+		r->since = (struct broker_place){ messages[sent - 1]->owner,
+			messages[sent - 1]->sequence };
+		r->is_known = true;
+	}
+	r->waits = true;
+}
+
+bool recover_go_on(struct sockjs_client *c, struct subscription *s)
+{
+	struct gate *g = s->gate;
+
+	if (!g || !gate_recovery(g)->waits)
+		return true;
+	gate_recovery(g)->waits = false;
+	if (ask(c, broker_subscription_pattern(s->topic), g) == 0)
+		return true;
+	gate_fail(g);
+	return false;
+}
+
+static int ask(struct sockjs_client *c, struct bytes destination, struct gate *g)
+{
+	const struct recovery *r = gate_recovery(g);
+
+	return broker_recall(c->part->topics, destination, r->is_known ? &r->since : NULL,
+	    on_recalled, gate_free, g);
 }
 
 bool recover_is_kept(const struct sockjs_broker *b, struct bytes destination)
@@ -46,16 +85,15 @@ enum stomp_error recover_subscribe(struct sockjs_client *c, struct subscription 
 {
 	struct bytes last = stomp_header_get(f, "last-message-id");
 	struct gate *g = gate_shut(c, s, f);
-	struct broker_place since;
-	bool is_known = message_id_read(c->part->broker, last, &since.owner, &since.sequence);
+	struct recovery *r = g ? gate_recovery(g) : NULL;
 	int err;
 
 	if (!g)
 		return STOMP_E_INTERNAL;
+	r->is_known = message_id_read(c->part->broker, last, &r->since.owner, &r->since.sequence);
 	err = broker_subscribe(c->member, destination, g, (uintptr_t)s->label, &s->topic);
 	if (err == 0)
-		err = broker_recall(c->part->topics, destination, is_known ? &since : NULL,
-		    on_recalled, gate_free, g);
+		err = ask(c, destination, g);
 	if (err == 0)
 		return STOMP_PENDING;
 	gate_free(g);

@@ -609,7 +609,7 @@ static const struct option table[] = {
 	{ STOMP("queue_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", queue_max_bytes),
 	  .sentence = "Octets of these, with 128 for each message." },
 	{ STOMP("queues_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "268435456", queues_max_bytes),
-	  .sentence = "Octets in all queues together." },
+	  .sentence = "Octets in all queues together, in equal shares for all threads." },
 	{ STOMP("queue_expires_ms", OPTION_INT, 0, 1000 * DAY_MS, "0", queue_expires_ms),
 	  .sentence = "How long a message waits in a queue; 0: for ever." },
 	{ STOMP("max_deliveries", OPTION_INT, 1, 1000000, "5", max_deliveries),
@@ -627,7 +627,8 @@ static const struct option table[] = {
 	  .sentence = "Of which destinations the last messages are kept, for subscribers that name the last one they "
 		      "have got: so many of each, so long; null: of none." },
 	{ STOMP("history_max_bytes", OPTION_INT, 1024, 64 * GIGABYTE, "67108864", history_max_bytes),
-	  .sentence = "Octets of all that is kept, with 128 for each message; the oldest go first." },
+	  .sentence = "Octets of all that is kept, with 128 for each message, in equal shares for all threads; the "
+		      "oldest go first." },
 	{ STOMP("journal", OPTION_STRING, 0, 0, NULL, journal),
 	  .sentence = "Directory, of this endpoint alone, in which queues and histories are kept over a restart; "
 		      "null: they are memory, and empty then." },

@@ -518,6 +518,13 @@ int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p)
 	return m->binary && !s->base.is_raw ? -ENOTSUP : session_send(&s->base, m);
 }
 
+int sockjs_offer_prepared(struct sockjs_session *s, struct sockjs_prepared *p)
+{
+	struct message *m = message_of(p);
+
+	return m->binary && !s->base.is_raw ? -ENOTSUP : session_offer(&s->base, m);
+}
+
 /* --- closing --------------------------------------------------------------- */
 
 /* The codes an application may close with. */

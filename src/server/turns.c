@@ -81,6 +81,7 @@ int turns_begin(struct reactor *r)
 		timer_init(&t->timer, on_due);
 		t->watch = (struct watch){ .fd = t->fd, .fn = on_readable };
 		loop_set_hook(r->loop, LOOP_STAGE_KEEP, run_turns, r);
+		loop_again(r->loop); /* the first turn comes by itself */
 		if (t->fd >= 0)
 			err = loop_watch(r->loop, &t->watch, EPOLLIN);
 	}

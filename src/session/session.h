@@ -186,6 +186,8 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
 /* Takes a reference. 0; SESSION_FULL: accepted, but pause until writable; -EPIPE: not open;
  * -EMSGSIZE: could never fit; -ENOBUFS: too slow, the session is being closed; -ENOMEM. */
 int session_send(struct session *s, struct message *m);
+/* Likewise, but what there is no room for now is not sent: -EAGAIN, and ops->writable follows. */
+int session_offer(struct session *s, struct message *m);
 void session_close(struct session *s, unsigned code, const char *reason);
 /* Ends it at once, whatever waits, and its wire with it: the client is to blame. */
 void session_cut(struct session *s, unsigned code);

@@ -50,6 +50,16 @@ int session_send(struct session *s, struct message *m)
 	return s->full ? SESSION_FULL : 0;
 }
 
+int session_offer(struct session *s, struct message *m)
+{
+	size_t cost = m->len + MESSAGE_COST, limit = s->limits->send_buffer_bytes;
+
+	if (!session_is_open(s) || cost > limit || session_buffered(s) + cost <= limit)
+		return session_send(s, m);
+	s->full = true;
+	return -EAGAIN;
+}
+
 /* Whether the session may go on after what a receiver said of its work. */
 bool session_went_on(struct session *s, enum recv_status status)
 {

@@ -2,24 +2,27 @@
  * tests/stomp/queue_storm.mjs - many messages through queues to consumers that die: none is lost, and
  * what comes twice has the mark.
  *
- *	node tests/stomp/queue_storm.mjs --server sockjsd [--messages 3000] [--threads 4] [--seed 1]
+ *	node tests/stomp/queue_storm.mjs --server sockjsd [--messages 3000] [--threads 4] [--seed 1] [--journal SYNC]
  *
  * Producers ask for a receipt of each message and begin again after an error. Consumers come by
  * WebSocket, by SockJS and by TCP, acknowledge each message for itself, and leave after a while: in due
- * form, or in the midst of it. At the end each message with a receipt was acknowledged or is a dead
- * letter.
+ * form, or in the midst of it. At the end, when nobody forgets any more, each message with a receipt was
+ * acknowledged or is a dead letter, and the queues are empty.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { byWebSocket, CARRIERS, Client, diceOf, readOptions, start } from './storm.mjs';
 
-const options = readOptions({ server: './sockjsd', messages: '3000', threads: '4', seed: '1' });
+const options = readOptions({ server: './sockjsd', messages: '3000', threads: '4', seed: '1', journal: '' });
 const MESSAGES = Number(options.messages), QUEUES = 3, CONSUMERS = 12, WINDOW = 64;
 const LIMIT_MS = 20000 + MESSAGES * 5;
 const dice = diceOf(options.seed);
 
 /* --- the storm --------------------------------------------------------------------------------- */
 
-const accepted = new Set(), done = new Map(), dead = new Set(), wrong = [];
-let seen = 0, redelivered = 0, deaths = 0;
+const accepted = new Set(), done = new Map(), acknowledged = new Set(), dead = new Set(), wrong = [];
+let seen = 0, redelivered = 0, deaths = 0, isCareful = false;
 
 function consume(at, over) {
 	const life = 5 + dice(200);
@@ -41,10 +44,11 @@ function consume(at, over) {
 					wrong.push(`${body} came twice without the mark`);
 				done.set(body, (done.get(body) ?? 0) + 1);
 				const luck = dice(50);
-				if (luck === 0)
-					c.send('NACK', { id: headers.ack });
-				else if (luck > 2) /* or it forgets it, until it leaves */
+				if (luck > 2 || isCareful) {
 					c.send('ACK', { id: headers.ack });
+					acknowledged.add(body);
+				} else if (luck === 0) /* or it forgets it, until it leaves */
+					c.send('NACK', { id: headers.ack });
 				if (++got >= life && !over()) {
 					deaths++;
 					c.left = true;
@@ -96,9 +100,11 @@ function listenToTheDead(at) {
 	}));
 }
 
-const missing = () => [...accepted].filter((m) => !done.has(m) && !dead.has(m));
+const missing = () => [...accepted].filter((m) => !acknowledged.has(m) && !dead.has(m));
 
-const { at, stop } = await start(options.server, options.threads, { access: 'open', max_deliveries: 50 });
+const journal = mkdtempSync(join(tmpdir(), 'queue-storm-'));
+const kept = options.journal ? { journal: join(journal, 'journal'), journal_sync: options.journal } : {};
+const { at, figure, stop } = await start(options.server, options.threads, { access: 'open', max_deliveries: 50, ...kept });
 const began = Date.now();
 let finished = false;
 const over = () => finished;
@@ -108,7 +114,11 @@ for (let i = 0; i < CONSUMERS; i++)
 	consume(at, over);
 const share = Math.ceil(MESSAGES / 4);
 await Promise.all([0, 1, 2, 3].map((i) => produce(at, i * share, Math.min(MESSAGES, (i + 1) * share))));
-while (missing().length > 0 && Date.now() - began < LIMIT_MS)
+isCareful = true;
+for (const c of consumers)
+	c.wire.cut();
+let left;
+while ((missing().length > 0 || (left = await figure('sockjs_stomp_queued_messages')) > 0) && Date.now() - began < LIMIT_MS)
 	await new Promise((later) => setTimeout(later, 50));
 finished = true;
 for (const c of consumers)
@@ -117,6 +127,7 @@ const code = await Promise.race([stop(), new Promise((later) => setTimeout(() =>
 const checks = [
 	['every message was accepted', accepted.size === MESSAGES],
 	['none is lost', missing().length === 0],
+	['nothing is left', left === 0],
 	['none comes twice without the mark', wrong.length === 0],
 	['consumers died', deaths > 0 && redelivered > 0],
 	['the server ends in order', code === 0],
@@ -124,6 +135,7 @@ const checks = [
 for (const [name, good] of checks)
 	if (!good)
 		console.log(`FAILED queues: ${name}`, name.startsWith('none comes') ? wrong.slice(0, 5) : missing().slice(0, 5), code);
+rmSync(journal, { recursive: true });
 console.log(`${MESSAGES} messages, ${seen} deliveries, ${redelivered} again, ${deaths} deaths, ${dead.size} dead letters, ${Date.now() - began} ms, seed ${options.seed}`);
 console.log(`${checks.filter((c) => c[1]).length} passed, ${checks.filter((c) => !c[1]).length} failed`);
 process.exit(checks.every((c) => c[1]) ? 0 : 1);

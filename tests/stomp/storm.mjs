@@ -94,7 +94,7 @@ export class Client {
 
 /* --- the server --------------------------------------------------------------------------------- */
 
-/* With one endpoint, /stomp, and these options of its broker. ask(NAME, BODY) is a command. */
+/* With one endpoint, /stomp, and these options of its broker. ask(NAME, BODY) is a command, figure(NAME) a counter. */
 export async function start(server, threads, stomp) {
 	const directory = mkdtempSync(join(tmpdir(), 'storm-'));
 	const file = join(directory, 'sockjsd.json');
@@ -121,6 +121,11 @@ export async function start(server, threads, stomp) {
 			const answer = await fetch(`http://127.0.0.1:${at.internal}/api/${name}`, { method: 'POST', headers, body: JSON.stringify(body) });
 
 			return answer.json();
+		},
+		figure: async (name) => {
+			const text = await (await fetch(`http://127.0.0.1:${at.internal}/metrics`)).text();
+
+			return Number(text.match(new RegExp(`^${name}\\{.*\\} (\\d+)$`, 'm'))[1]);
 		},
 		stop: () => new Promise((ended) => {
 			child.on('exit', (code) => {

@@ -142,6 +142,7 @@ struct eater {
 	unsigned part;
 	unsigned count;
 	bool full; /* each message fills it */
+	bool shut; /* it has no room at all */
 	struct got got[HEARD_MAX];
 };
 
@@ -149,10 +150,13 @@ static enum broker_taken on_take(
     void *receiver, uintptr_t label, struct broker_message *m, unsigned deliveries)
 {
 	struct eater *e = receiver;
-	struct got *g = &e->got[e->count++ % HEARD_MAX];
+	struct got *g = &e->got[e->count % HEARD_MAX];
 
 	ck_assert_uint_eq(label, 7);
 	ck_assert_int_eq(here, (int)e->part);
+	if (e->shut)
+		return BROKER_FULL;
+	e->count++;
 	*g = (struct got){ m->sequence, m->owner, ((struct text_message *)m)->number, deliveries };
 	return e->full ? BROKER_TAKEN_AND_FULL : BROKER_TAKEN;
 }
@@ -430,6 +434,64 @@ START_TEST(who_is_full_gets_nothing_until_it_asks_for_more)
 }
 END_TEST
 
+START_TEST(what_there_is_no_room_for_waits_for_it_in_order)
+{
+	static const enum broker_ack modes[] = { BROKER_AUTO, BROKER_CUMULATIVE,
+		BROKER_INDIVIDUAL };
+
+	for (unsigned i = 0; i < 3 * PARTS; i++) {
+		struct eater *a;
+
+		with_parts(PARTS);
+		a = consume(0, i / 3, "/queue/q", modes[i % 3], 4);
+		a->shut = true;
+		for (unsigned k = 1; k <= 6; k++)
+			send(0, "/queue/q", k);
+		settle();
+		ck_assert_uint_eq(a->count, 0);
+		here = (int)a->part;
+		broker_more(a->sub);
+		settle();
+		ck_assert_uint_eq(queued(), 6);
+		a->shut = false;
+		here = (int)a->part;
+		broker_more(a->sub);
+		settle();
+		ck_assert_str_eq(ate(a), i % 3 ? "1 2 3 4" : "1 2 3 4 5 6");
+		if (i % 3)
+			answer(a, a->got[3].sequence, true);
+		settle();
+		ck_assert_uint_eq(a->count, i % 3 == 0 ? 6 : i % 3 == 1 ? 6 : 5);
+		leave(a);
+	}
+}
+END_TEST
+
+START_TEST(what_a_consumer_had_no_room_for_is_not_counted_when_it_leaves)
+{
+	for (unsigned part = 0; part < PARTS; part++) {
+		struct eater *a, *b;
+
+		with_parts(PARTS);
+		a = consume(0, part, "/queue/q", BROKER_INDIVIDUAL, 4);
+		settle();
+		send(0, "/queue/q", 1);
+		settle();
+		a->shut = true;
+		for (unsigned k = 2; k <= 6; k++)
+			send(0, "/queue/q", k);
+		settle();
+		ck_assert_str_eq(ate(a), "1");
+		leave(a);
+		settle();
+		b = consume(1, (part + 1) % PARTS, "/queue/q", BROKER_AUTO, 10);
+		settle();
+		ck_assert_str_eq(ate(b), "1* 2 3 4 5 6");
+		leave(b);
+	}
+}
+END_TEST
+
 START_TEST(a_delivery_that_meets_a_leaving_consumer_goes_to_another)
 {
 	struct eater *a, *b;
@@ -626,6 +688,8 @@ int main(void)
 	tcase_add_test(tc, a_full_queue_refuses_and_says_so);
 	tcase_add_test(tc, a_message_that_waited_too_long_is_given_up);
 	tcase_add_test(tc, who_is_full_gets_nothing_until_it_asks_for_more);
+	tcase_add_test(tc, what_there_is_no_room_for_waits_for_it_in_order);
+	tcase_add_test(tc, what_a_consumer_had_no_room_for_is_not_counted_when_it_leaves);
 	tcase_add_test(tc, a_delivery_that_meets_a_leaving_consumer_goes_to_another);
 	tcase_add_test(tc, a_consumer_for_which_there_is_no_place_is_told);
 	tcase_add_test(tc, what_is_no_queue_has_no_consumers);
