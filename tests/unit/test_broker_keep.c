@@ -425,11 +425,13 @@ struct recalled {
 	char numbers[200];
 };
 
-static void on_recalled(void *arg, struct broker_message *const *all, size_t count, bool recovered)
+static void on_recalled(void *arg, struct broker_message *const *all, size_t count, bool recovered,
+    const struct broker_place *until)
 {
 	struct recalled *r = arg;
 	size_t n = 0;
 
+	(void)until;
 	r->recovered = recovered;
 	r->numbers[0] = '\0';
 	for (size_t i = 0; i < count; i++)
