@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pubsub/commands.h"
 #include "pubsub/pubsub.h"
@@ -88,9 +89,15 @@ static bool is_late(struct stomp_conn *conn)
 	return sockjs_is_late() || held_for(c) > 0 || is_blocked(c);
 }
 
+/* A client cannot be helped by who has seen nothing; how often is in the counters. */
 static void on_error(struct stomp_conn *conn, enum stomp_error why)
 {
-	of(conn)->part->counters.errors[why]++;
+	const struct sockjs_client *c = of(conn);
+
+	c->part->counters.errors[why]++;
+	log_info_limited("STOMP error", LOG_INT("session", sockjs_id(c->session)),
+	    LOG_INT("code", stomp_error_code(why)), LOG_STR("why", stomp_error_message(why)),
+	    LOG_STR("user", c->who->name), LOG_STR("remote", sockjs_remote(c->session)));
 }
 
 /* The first reason counts; it lives as long as the client. */

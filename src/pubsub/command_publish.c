@@ -93,6 +93,9 @@ static int read_destination(const struct text *t, struct sockjs_publication *p)
 	p->destination = json_string_value(value);
 	if (!p->destination)
 		return refuse(t, "destination", value ? "must be a string" : "is missing");
+	if (presence_is_said(t->job->broker, bytes_of(p->destination)))
+		return refuse(
+		    t, "destination", "says who is present, which the broker does itself");
 	if (!broker_destination_is_valid(t->job->broker->topics, bytes_of(p->destination)))
 		return refuse(t, "destination",
 		    "is no destination: \"/topic/...\" without * or empty segments, or "

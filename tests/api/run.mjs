@@ -452,6 +452,7 @@ await suite.test('who is at a destination is listed in pages, at once', async ()
 		{ users: [{ user: 'bob', sessions: 1 }], next: null, count: 2, unnamed: 0, anonymous: 1 }, 'the next');
 	equal(await server.metric('sockjs_stomp_presence_users'), 2, 'the gauge');
 	equal(await server.do('presence', { destination: '/topic/rooms/other' }), empty, 'elsewhere');
+	await server.refuses('publish', { destination: `/presence${destination}`, body: 'x' }, 400, 'wrong_argument', 'destination');
 	for (const [body, field] of [[{}, 'destination'], [{ destination: '/topic/other' }, 'destination'], [{ destination: '/topic/rooms/*' }, 'destination'],
 		[{ destination: `/presence${destination}` }, 'destination'], [{ destination: 5 }, 'destination'], [{ destination, limit: 0 }, 'limit'],
 		[{ destination, limit: 1001 }, 'limit'], [{ destination, cursor: 5 }, 'cursor'], [{ destination, after: 'a' }, 'after']])
