@@ -11,30 +11,20 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/resolver.h"
+#include "webhook/known_host.h"
 
-#define IDLE_EASY_MAX 64 /* handles kept for the next calls */
-#define IDLE_SECONDS                                                                               \
-	4L /* a connection is not used again after it: servers close theirs after 5                \
-	    */
+#define IDLE_EASY_MAX   64 /* handles kept for the next calls */
+#define IDLE_SECONDS    4L /* a connection is not used after so long: servers close theirs after 5 */
 #define LIFE_SECONDS    60L /* nor after this one, so that a name may move */
 #define HOSTS_FILE_TTL  60  /* seconds */
 #define TTL_LEAST       1   /* seconds: else each call would ask */
-#define HOST_MAX        255
-#define RESOLVE_LINE    (256 + 8 + RESOLVER_ADDRS_MAX * (ADDR_TEXT_MAX + 2))
 #define MILLISECONDS(s) ((uint64_t)(s)*1000)
-
-/* The addresses of the host, as libcurl wants to be told; calls that were told keep it. */
-struct known_host {
-	unsigned refs;
-	struct curl_slist *line;
-};
 
 struct http_client {
 	const struct http_target *target;
@@ -57,114 +47,7 @@ struct http_client {
 	char why[128]; /* the name could not be resolved */
 };
 
-/* --- the target ------------------------------------------------------------------- */
-
-/* Copies a part; false if there is none, or it is longer than there is room for. */
-static bool get_part(CURLU *u, CURLUPart which, unsigned flags, char *text, size_t size)
-{
-	char *part = NULL;
-	bool ok = curl_url_get(u, which, &part, flags) == CURLUE_OK && *part && strlen(part) < size;
-
-	if (ok)
-		strcpy(text, part);
-	curl_free(part);
-	return ok;
-}
-
-/* Even if it is empty. */
-static bool has_part(CURLU *u, CURLUPart which)
-{
-	char *part = NULL;
-	bool has = curl_url_get(u, which, &part, 0) == CURLUE_OK;
-
-	curl_free(part);
-	return has;
-}
-
-static int take_url(struct http_target *t, CURLU *u)
-{
-	char scheme[8], host[HOST_MAX + 1], port[8];
-	size_t n;
-
-	if (!get_part(u, CURLUPART_SCHEME, 0, scheme, sizeof(scheme)) ||
-	    !get_part(u, CURLUPART_HOST, 0, host, sizeof(host)) ||
-	    !get_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof(port)) ||
-	    has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD) ||
-	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-		return -EINVAL;
-	n = strlen(host);
-	if (*host == '[') /* an IPv6 address is without its brackets for a resolver */
-		host[n - 1] = '\0';
-	t->port = (uint16_t)strtoul(port, NULL, 10);
-	t->host = mem_strdup(*host == '[' ? host + 1 : host);
-	return t->host ? 0 : -ENOMEM;
-}
-
-int http_target_init(struct http_target *t, const char *url)
-{
-	CURLU *u = curl_url();
-	int err = -EINVAL;
-
-	if (!u)
-		return -ENOMEM;
-	if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
-		err = take_url(t, u);
-	curl_url_cleanup(u);
-	if (err == 0 && !(t->url = mem_strdup(url)))
-		err = -ENOMEM;
-	if (err < 0)
-		http_target_fini(t);
-	return err;
-}
-
-void http_target_fini(struct http_target *t)
-{
-	mem_free(t->url);
-	mem_free(t->host);
-	t->url = t->host = NULL;
-}
-
 /* --- what is known of the host ------------------------------------------------------ */
-
-static void host_unref(struct known_host *h)
-{
-	if (!h || --h->refs > 0)
-		return;
-	curl_slist_free_all(h->line);
-	mem_free(h);
-}
-
-/* `line` is NULL for who needs none: it is an address already. */
-static struct known_host *host_new(const char *line)
-{
-	struct known_host *h = mem_zalloc(sizeof(*h));
-
-	if (!h)
-		return NULL;
-	h->refs = 1;
-	h->line = line ? curl_slist_append(NULL, line) : NULL;
-	if (h->line || !line)
-		return h;
-	mem_free(h);
-	return NULL;
-}
-
-/* "HOST:PORT:ADDRESS,ADDRESS", as CURLOPT_RESOLVE has it; the one at `first` is tried first. */
-static struct known_host *host_from(
-    const struct http_target *t, const struct addr *addrs, size_t count, size_t first)
-{
-	char line[RESOLVE_LINE], text[ADDR_TEXT_MAX];
-	int n = snprintf(line, sizeof(line), "%s:%u", t->host, t->port);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct addr *a = &addrs[(first + i) % count];
-		bool v6 = a->family == AF_INET6;
-
-		n += snprintf(line + n, sizeof(line) - (size_t)n, "%c%s%s%s", i ? ',' : ':',
-		    v6 ? "[" : "", addr_print(a, false, text), v6 ? "]" : "");
-	}
-	return host_new(line);
-}
 
 /* Who could not be reached is not asked first again. libcurl tries the others in the time that is
  * left, but not in time for a call whose first address is silent. */
@@ -175,10 +58,10 @@ static void try_another_address(struct http_client *c)
 	if (c->addr_count < 2)
 		return;
 	c->first_addr = (c->first_addr + 1) % c->addr_count;
-	host = host_from(c->target, c->addrs, c->addr_count, c->first_addr);
+	host = known_host_from(c->target, c->addrs, c->addr_count, c->first_addr);
 	if (!host)
 		return;
-	host_unref(c->host);
+	known_host_unref(c->host);
 	c->host = host;
 }
 
@@ -213,7 +96,7 @@ static void leave(struct http_call *call)
 	} else if (call->err == 0) {
 		c->waiting_count--;
 	}
-	host_unref(call->host);
+	known_host_unref(call->host);
 	call->host = NULL;
 	call->client = NULL;
 }
@@ -507,10 +390,10 @@ static void on_resolved(
 	if (err == 0) {
 		memcpy(c->addrs, addrs, n * sizeof(*addrs));
 		c->addr_count = n;
-		host = host_from(c->target, addrs, n, c->first_addr);
+		host = known_host_from(c->target, addrs, n, c->first_addr);
 	}
 	if (host) {
-		host_unref(c->host);
+		known_host_unref(c->host);
 		c->host = host;
 		c->known_until =
 		    loop_now(c->loop) + MILLISECONDS(n && ttl_seconds == 0     ? HOSTS_FILE_TTL
@@ -643,7 +526,7 @@ static int know_address(struct http_client *c)
 	if (addr_parse_ip(bytes_of(c->target->host), &literal) < 0)
 		return 0;
 	c->known_until = UINT64_MAX;
-	c->host = host_new(NULL);
+	c->host = known_host_new(NULL);
 	return c->host ? 0 : -ENOMEM;
 }
 
@@ -696,6 +579,6 @@ void http_client_free(struct http_client *c)
 	curl_multi_cleanup(c->multi);
 	loop_unwatch(c->loop, &c->poke);
 	timer_stop(loop_timers(c->loop), &c->timer);
-	host_unref(c->host);
+	known_host_unref(c->host);
 	mem_free(c);
 }

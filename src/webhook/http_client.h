@@ -21,28 +21,11 @@
 #include "base/list.h"
 #include "net/loop.h"
 #include "net/timer.h"
+#include "webhook/http_target.h"
 
 struct http_client;
 struct http_call;
 struct known_host;
-
-/* Read-only, and the caller's as long as there are clients for it. */
-struct http_target {
-	char *url;
-	char *host; /* without brackets */
-	uint16_t port;
-	/* To be filled in by the caller */
-	unsigned max_connections;
-	unsigned max_waiting; /* calls beyond those under way */
-	size_t max_answer_bytes;
-	const char *ca_file; /* NULL: the system's */
-	bool verifies;       /* the certificate of a server, and its name */
-};
-
-/* Into zeroed memory. 0; -EINVAL: no http:// or https:// URL with a host, or one with a user, whose
- * password would stand in logs; -ENOMEM. */
-int http_target_init(struct http_target *t, const char *url);
-void http_target_fini(struct http_target *t);
 
 int http_client_new(struct http_client **out, struct loop *loop, const struct http_target *target);
 /* What is under way is dropped, and no `done` is called any more. The loop has stopped, or this is
