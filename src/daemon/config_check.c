@@ -62,8 +62,8 @@ static int check_www(struct config *c)
 	return err;
 }
 
-/* It is opened for each request. */
-static int check_library(struct config *c, const char *key, const char *path)
+/* It is opened while it runs, by who runs. */
+static int check_file_for_later(struct config *c, const char *key, const char *path)
 {
 	int err = check_file(c, key, path);
 
@@ -78,9 +78,9 @@ static int check_library(struct config *c, const char *key, const char *path)
 static int check_libraries(struct config *c)
 {
 	const struct server_options *o = &c->options.server;
-	int err = check_library(c, "client_library", o->client_library);
+	int err = check_file_for_later(c, "client_library", o->client_library);
 
-	return err < 0 ? err : check_library(c, "stomp_library", o->stomp_library);
+	return err < 0 ? err : check_file_for_later(c, "stomp_library", o->stomp_library);
 }
 
 /* A pipe can be read but once, by who starts. */
@@ -174,6 +174,23 @@ static int check_upstream(struct config *c, size_t i)
 	    (err = check_tls_files(c, where, files)) < 0)
 		return err;
 	return check_tls_means_something(c, where, i);
+}
+
+static int check_hooks(struct config *c, size_t i)
+{
+	const struct hooks_options *h = &c->endpoints[i].options.hooks;
+	const char *files[] = { [TLS_CERTIFICATE] = NULL, [TLS_KEY] = NULL, [TLS_CA] = h->tls_ca };
+	char where[CONFIG_WHERE], key[CONFIG_KEY];
+	int err;
+
+	snprintf(where, sizeof(where), "endpoints[%zu].hooks", i);
+	snprintf(key, sizeof(key), "%s.tls.ca", where);
+	if ((err = check_file_for_later(c, key, h->tls_ca)) < 0 ||
+	    (err = check_tls_files(c, where, files)) < 0)
+		return err;
+	if (h->tls_ca && h->url && strncmp(h->url, "https:", 6) != 0)
+		return config_blame(c, -EINVAL, key, "means nothing here; it is for https:// URLs");
+	return 0;
 }
 
 /* What stands in a header of somebody's is no proof of anything. */
@@ -372,7 +389,7 @@ int config_check(struct config *c)
 	for (size_t i = 0; i < c->listener_count && err == 0; i++)
 		err = check_listener(c, i);
 	for (size_t i = 0; i < c->endpoint_count && err == 0; i++)
-		if ((err = check_upstream(c, i)) == 0)
+		if ((err = check_upstream(c, i)) == 0 && (err = check_hooks(c, i)) == 0)
 			err = check_stomp(c, i);
 	if (err == 0)
 		err = check_file(c, "internal.token_file", c->options.server.token_file);

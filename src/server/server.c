@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/first_line.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/http_detach.h"
@@ -468,25 +469,10 @@ int server_listen_internal(struct sockjs_server *server, const char *address)
 	return listen_at(server, address, &plain, true);
 }
 
-/* The first line of a file, which may end in a carriage return. */
-static int read_line(const char *path, char *line, int size)
-{
-	FILE *file = fopen(path, "re");
-	int err = file ? 0 : -errno;
-
-	if (!file)
-		return err;
-	if (!fgets(line, size, file))
-		err = ferror(file) ? -EIO : -EINVAL;
-	fclose(file);
-	line[err < 0 ? 0 : strcspn(line, "\r\n")] = '\0';
-	return err;
-}
-
 static int read_token_file(struct sockjs_server *server, const char *path, char *token, int size)
 {
 	const struct option *opt = options_find("internal.token");
-	int err = read_line(path, token, size);
+	int err = first_line(path, token, (size_t)size);
 
 	if (err < 0 && err != -EINVAL)
 		return server_fail(server, err, "cannot read \"%.200s\": %s", path, strerror(-err));

@@ -57,11 +57,6 @@ struct webhook *guest_webhook(const struct guest *g)
 	return g->guard->webhook;
 }
 
-const json_t *guest_answer(const struct guest *g, const char *name)
-{
-	return json_object_get(g->answer, name);
-}
-
 json_t *guest_event(const struct guest *g, const struct sockjs_session *s)
 {
 	static const char *const told[] = { "user", "attributes" };

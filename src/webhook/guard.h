@@ -34,8 +34,6 @@ struct guest *guest_of(const struct sockjs_session *s);
 struct webhook *guest_webhook(const struct guest *g);
 /* A new event of its session: what all have, and what the backend has said of who it is. */
 json_t *guest_event(const struct guest *g, const struct sockjs_session *s);
-/* The member of the answer to its connect that has this name; or NULL. */
-const json_t *guest_answer(const struct guest *g, const char *name);
 
 /* --- answers ---------------------------------------------------------------------------- */
 

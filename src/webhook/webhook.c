@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/first_line.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -478,19 +478,14 @@ void webhook_metrics(struct webhook *w, struct sockjs_metrics *m)
 
 static int read_secret_file(struct webhook *w, const char *path, char *why, size_t size)
 {
-	FILE *file = fopen(path, "re");
-	int err = file ? 0 : -errno;
+	int err = first_line(path, w->secret, sizeof(w->secret));
 
-	if (!file) {
+	if (err < 0 && err != -EINVAL) {
 		snprintf(why, size, "hooks.secret_file: cannot read \"%.200s\": %s", path,
 		    strerror(-err));
 		return err == -ENOMEM ? err : -EAGAIN;
 	}
-	if (!fgets(w->secret, sizeof(w->secret), file))
-		w->secret[0] = '\0';
-	fclose(file);
-	w->secret[strcspn(w->secret, "\r\n")] = '\0';
-	if (options_find("hooks.secret")->valid(w->secret))
+	if (err == 0 && options_find("hooks.secret")->valid(w->secret))
 		return 0;
 	snprintf(why, size,
 	    "hooks.secret_file: the first line of \"%.200s\" is no secret; allowed: %s", path,
@@ -503,17 +498,6 @@ static int read_secret(struct webhook *w, const struct hooks_options *o, char *w
 	if (o->secret)
 		snprintf(w->secret, sizeof(w->secret), "%s", o->secret);
 	return o->secret_file ? read_secret_file(w, o->secret_file, why, size) : 0;
-}
-
-static int check_ca(const char *path, char *why, size_t size)
-{
-	int err;
-
-	if (access(path, R_OK) == 0)
-		return 0;
-	err = -errno;
-	snprintf(why, size, "hooks.tls.ca: cannot read \"%.200s\": %s", path, strerror(-err));
-	return err == -ENOMEM ? err : -EAGAIN;
 }
 
 static int read_target(struct webhook *w, const struct hooks_options *o, char *why, size_t size)
@@ -533,9 +517,7 @@ static int read_target(struct webhook *w, const struct hooks_options *o, char *w
 	t->verifies = o->tls_verify;
 	w->ca_file = o->tls_ca ? mem_strdup(o->tls_ca) : NULL;
 	t->ca_file = w->ca_file;
-	if (o->tls_ca && !w->ca_file)
-		return -ENOMEM;
-	return o->tls_ca ? check_ca(o->tls_ca, why, size) : 0;
+	return o->tls_ca && !w->ca_file ? -ENOMEM : 0;
 }
 
 int webhook_new(struct webhook **out, const struct hooks_options *o, char *why, size_t why_size)

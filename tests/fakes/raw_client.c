@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 #define PATIENCE_MS 15000 /* sanitizers on a busy machine are slow */
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -138,6 +140,19 @@ bool raw_wait(struct raw_client *c, const char *text, int ms)
 			return false;
 	drop(c, (size_t)(at - c->in) + strlen(text));
 	return true;
+}
+
+bool raw_wait_unless_failed(struct raw_client *c, const char *text, int ms)
+{
+	for (int i = 0; i < 100 && !c->ended; i++) {
+		bool failed = mem_failed();
+
+		if (raw_wait(c, text, ms))
+			return true;
+		if (failed)
+			return false;
+	}
+	return false;
 }
 
 void raw_expect_next(struct raw_client *c, const char *text)

@@ -508,6 +508,7 @@ function complaint(endpoint) {
 }
 
 await suite.test('wrong configurations are named', async () => {
+	writeFileSync(join(folder, 'rubbish'), 'no certificate\n');
 	const long = join(folder, 'long.secret');
 
 	writeFileSync(long, `${'x'.repeat(513)}\n`);
@@ -527,7 +528,9 @@ await suite.test('wrong configurations are named', async () => {
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: SECRET, secret_file: '/x' } }, /hooks\.secret_file/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: '/nowhere/at/all' } }, /hooks\.secret_file.*nowhere/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret_file: long } }, /hooks\.secret_file: the first line/],
-		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: '/nowhere' } } }, /hooks\.tls\.ca.*nowhere/],
+		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: '/nowhere' } } }, /endpoints\[0\]\.hooks\.tls\.ca.*nowhere/],
+		[{ application: 'echo', hooks: { url: 'https://x/', tls: { ca: join(folder, 'rubbish') } } }, /endpoints\[0\]\.hooks\.tls\.ca: cannot use/],
+		[{ application: 'echo', hooks: { url: 'http://x/', tls: { ca: '/etc/ssl/certs/ca-certificates.crt' } } }, /hooks\.tls\.ca: means nothing here/],
 		[{ application: 'echo', hooks: { url: 'http://x/', secret: 'short' } }, /hooks\.secret/],
 	];
 

@@ -171,15 +171,7 @@ static void teardown(void)
 
 static bool hear(struct raw_client *c, const char *text)
 {
-	for (int i = 0; i < 100 && !c->ended; i++) {
-		bool failed = mem_failed();
-
-		if (raw_wait(c, text, PATIENCE_MS))
-			return true;
-		if (failed)
-			return false;
-	}
-	return false;
+	return raw_wait_unless_failed(c, text, PATIENCE_MS);
 }
 
 static bool talk(struct raw_client *c)

@@ -155,18 +155,9 @@ static const char *url(const char *last)
 	return path;
 }
 
-/* Waits for what must come, but not long if something has failed. */
 static bool hear(struct raw_client *c, const char *text)
 {
-	for (int i = 0; i < 100 && !c->ended; i++) {
-		bool failed = mem_failed();
-
-		if (raw_wait(c, text, PATIENCE_MS))
-			return true;
-		if (failed)
-			return false;
-	}
-	return false;
+	return raw_wait_unless_failed(c, text, PATIENCE_MS);
 }
 
 static void open_careless(struct raw_client *c)
