@@ -16,8 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-
 #define PATIENCE_MS 15000 /* sanitizers on a busy machine are slow */
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -142,10 +140,10 @@ bool raw_wait(struct raw_client *c, const char *text, int ms)
 	return true;
 }
 
-bool raw_wait_unless_failed(struct raw_client *c, const char *text, int ms)
+bool raw_wait_unless(struct raw_client *c, const char *text, int ms, bool (*given_up)(void))
 {
 	for (int i = 0; i < 100 && !c->ended; i++) {
-		bool failed = mem_failed();
+		bool failed = given_up();
 
 		if (raw_wait(c, text, ms))
 			return true;

@@ -34,8 +34,8 @@ void raw_post(struct raw_client *c, const char *path, const char *body);
 void raw_expect(struct raw_client *c, const char *text);
 /* Whether it comes within so long, and before the end. */
 bool raw_wait(struct raw_client *c, const char *text, int ms);
-/* Waits for what must come, but, if an allocation was made to fail, no longer than `ms`. */
-bool raw_wait_unless_failed(struct raw_client *c, const char *text, int ms);
+/* Waits for what must come, but no longer than `ms` if it need not any more (mem_failed()). */
+bool raw_wait_unless(struct raw_client *c, const char *text, int ms, bool (*given_up)(void));
 /* As raw_expect(), but nothing may come before it. */
 void raw_expect_next(struct raw_client *c, const char *text);
 /* Whether n octets are here, without waiting. */

@@ -171,7 +171,7 @@ static void teardown(void)
 
 static bool hear(struct raw_client *c, const char *text)
 {
-	return raw_wait_unless_failed(c, text, PATIENCE_MS);
+	return raw_wait_unless(c, text, PATIENCE_MS, mem_failed);
 }
 
 static bool talk(struct raw_client *c)

@@ -157,7 +157,7 @@ static const char *url(const char *last)
 
 static bool hear(struct raw_client *c, const char *text)
 {
-	return raw_wait_unless_failed(c, text, PATIENCE_MS);
+	return raw_wait_unless(c, text, PATIENCE_MS, mem_failed);
 }
 
 static void open_careless(struct raw_client *c)
