@@ -2,8 +2,8 @@
  * transports/http_receiver.c - one response that carries SockJS frames: the verbs;
  * see http_receiver.h.
  *
- * Owns: the detached connection, until the response has left. It is then given back to
- * libmicrohttpd if it may serve another request, else ended. A receiver stays
+ * Owns: the detached connection, until the response has left. It is then given back if it
+ * may serve another request, else ended. A receiver stays
  * attached until the wire has taken its last byte: if that breaks before, the
  * session knows that something was lost.
  */
@@ -91,10 +91,10 @@ static void part(struct http_receiver *r)
 	struct http_server *http = r->reactor->http;
 
 	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
-	if (!r->keep_alive) {
+	if (!r->again.keep_alive) {
 		http_server_end(http, &r->again.stream);
 	} else if (!http_receiver_repeats(r)) {
-		http_server_give_back(http, &r->again.stream, &r->again.peer);
+		http_server_give_back(http, &r->again.stream, &r->again.peer, NULL);
 	} else if (http_again_wait(&r->again, http)) {
 		http_receiver_retire(r);
 		r->phase = HTTP_WAITING;
@@ -132,7 +132,7 @@ static void on_arriving_timer(struct timer *t)
 static void wait_for_arrival(struct http_receiver *r)
 {
 	r->phase = HTTP_ARRIVING;
-	if (!r->keep_alive)
+	if (!r->again.keep_alive)
 		stream_shutdown(&r->again.stream);
 	stream_want(&r->again.stream, STREAM_READ);
 	timer_init(&r->again.timer, on_arriving_timer);
@@ -207,15 +207,14 @@ static enum recv_status say_in_poll(struct http_receiver *r, struct bytes frame)
 
 	if (http_wire_add_frame(r, body, frame) < 0)
 		return gone(r);
-	if (!r->bare)
-		/* It fits: no memory is asked for */
-		http_wire_add_head(r, &head_buf, (long long)buf_len(body));
+	/* It fits: no memory is asked for */
+	http_wire_add_head(r, &head_buf, (long long)buf_len(body));
 	pieces[0] = (struct stream_piece){ head, buf_len(&head_buf), NULL };
 	pieces[1] = (struct stream_piece){ buf_data(body), buf_len(body), NULL };
 	return write_out(r, pieces, 2, true);
 }
 
-/* A poll that may be answered by libmicrohttpd. */
+/* A poll that may be answered within its request. */
 static enum recv_status say_in_request(struct http_receiver *r, struct bytes frame)
 {
 	if (http_wire_add_frame(r, r->said, frame) < 0) {
@@ -355,7 +354,7 @@ static void on_readable(struct stream *s)
 	else if (r->phase == HTTP_ARRIVING)
 		arrived(r);
 	else
-		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the kernel */
+		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the stream */
 }
 
 static void on_writable(struct stream *s)
@@ -429,16 +428,14 @@ static void say_not_found(struct http_receiver *r)
 	struct http_head head;
 
 	count_not_found(r);
-	if (!r->bare) {
-		http_head_init(&head, 404);
-		http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
-		http_head_add_lines(&head, (struct bytes){ r->text, r->lines_len });
-		piece.n = http_head_render(text, 404, (struct bytes){ head.text, head.len },
-		    (struct http_framing){ .length = sizeof(body) - 1 });
-		memcpy(text + piece.n, body, sizeof(body) - 1);
-		piece.n += sizeof(body) - 1;
-	}
-	r->keep_alive = false;
+	http_head_init(&head, 404);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_add_lines(&head, (struct bytes){ r->text, r->lines_len });
+	piece.n = http_head_render(text, 404, (struct bytes){ head.text, head.len },
+	    (struct http_framing){ .length = sizeof(body) - 1 });
+	memcpy(text + piece.n, body, sizeof(body) - 1);
+	piece.n += sizeof(body) - 1;
+	r->again.keep_alive = false;
 	write_out(r, &piece, 1, true);
 }
 

@@ -32,7 +32,7 @@ struct http_receiver {
 	};
 	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	uint8_t phase;
-	bool is_1_1, chunked, keep_alive, bare, head_sent;
+	bool is_1_1, chunked, head_sent;
 	bool complete;    /* the poll has its frame */
 	bool has_address; /* the client is another than the peer: there are proxies */
 	/* The head's lines that vary, then the callback; if it may come again also the session id,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "http/http_url.h"
 #include "base/mem.h"
 #include "transports/http_receiver_private.h"
 
@@ -59,16 +60,9 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
  * On error the request has been refused. */
 static int detach(struct http_receiver *r, struct loop *loop)
 {
-	struct http_detached d;
-	struct http_head head;
-	int err;
+	int err = http_again_detach(&r->again, r->request->http, loop, &http_receiver_events,
+	    &http_receiver_again_ops, http_receiver_repeats(r));
 
-	if (r->wire->is_streaming) {
-		err = http_detach_stream(r->request->http, &d);
-	} else {
-		http_wire_make_head(r, &head);
-		err = http_detach_poll(r->request->http, &head, &d);
-	}
 	if (err < 0) {
 		transport_refuse(
 		    r->request, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
@@ -76,9 +70,6 @@ static int detach(struct http_receiver *r, struct loop *loop)
 	}
 	r->request = NULL;
 	r->said = NULL;
-	r->keep_alive = d.keep_alive && r->is_1_1;
-	r->bare = d.bare;
-	http_again_init(&r->again, &d, loop, &http_receiver_events, &http_receiver_again_ops);
 	return 0;
 }
 
@@ -277,14 +268,14 @@ void http_receiver_serve(
 /* --- the same poll again ------------------------------------------------ */
 
 /* Of all that may have become of the session meanwhile only the usual is dealt with here. */
-static bool serve_again(struct http_again *a, char *body, size_t n)
+static bool serve_again(struct http_again *a, struct bytes query, char *body, size_t n)
 {
 	struct http_receiver *r = container_of(a, struct http_receiver, again);
 	struct bytes id = { r->text + r->lines_len + r->callback_len, r->id_len };
 	struct addr client = a->peer;
 	struct session_found found;
 
-	(void)body, (void)n;
+	(void)query, (void)body, (void)n;
 	if (r->has_address)
 		memcpy(&client, id.p + id.n, sizeof(client));
 	if (!session_table_find(r->endpoint->table, id, &client, &found) || !found.open ||

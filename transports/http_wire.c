@@ -49,7 +49,9 @@ int http_wire_add_head(const struct http_receiver *r, struct buf *out, long long
 	if (head.is_cut)
 		return -E2BIG;
 	buf_commit(out, http_head_render(to, 200, (struct bytes){ head.text, head.len },
-	                    (struct http_framing){ r->keep_alive, r->chunked, length }));
+	                    (struct http_framing){ .keep_alive = r->again.keep_alive,
+	                        .chunked = r->chunked,
+	                        .length = length }));
 	return 0;
 }
 

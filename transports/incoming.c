@@ -174,10 +174,10 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 			mem_free(d);
 			return;
 		}
-	} else {
-		answer_now(t, answer);
 	}
 	loop_post(found->owner, &d->mail, on_delivery);
+	if (!goes_along)
+		answer_now(t, answer); /* it has to be there before the next one can be */
 }
 
 /* --- here --------------------------------------------------------------- */

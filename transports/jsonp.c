@@ -2,6 +2,7 @@
  * transports/jsonp.c - callback polling for pages that have script elements and
  * forms only: .../jsonp answers with a call, .../jsonp_send takes a form.
  */
+#include "http/http_url.h"
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver.h"
 #include "transports/incoming.h"

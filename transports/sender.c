@@ -1,7 +1,7 @@
 /*
  * transports/sender.c - a connection that has brought messages; see sender.h.
  *
- * Owns: the connection, until it is given back to libmicrohttpd or ended.
+ * Owns: the connection, until it is given back or ended.
  */
 #include "transports/sender.h"
 
@@ -35,11 +35,11 @@ static void part(struct sender *s, bool is_well)
 	struct stream *stream = &s->again.stream;
 
 	retire(s);
-	is_well = is_well && s->keep_alive && stream_queued(stream) == 0;
+	is_well = is_well && s->again.keep_alive && stream_queued(stream) == 0;
 	if (!is_well)
 		http_server_end(http, stream);
 	else if (!s->answer->repeats)
-		http_server_give_back(http, stream, &s->again.peer);
+		http_server_give_back(http, stream, &s->again.peer, NULL);
 	else if (http_again_wait(&s->again, http))
 		return;
 	drop(s);
@@ -49,7 +49,7 @@ static void part(struct sender *s, bool is_well)
  * what the session says to the same request. */
 static int write_answer(struct sender *s, const struct stream_piece *pieces, unsigned n)
 {
-	if (n == 1 && s->keep_alive && s->answer->repeats)
+	if (n == 1 && s->again.keep_alive && s->answer->repeats)
 		return stream_write_soon(&s->again.stream, pieces);
 	return stream_write(&s->again.stream, pieces, n);
 }
@@ -58,11 +58,10 @@ static void say(struct sender *s, unsigned status, struct bytes lines, struct by
 {
 	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
 	struct stream_piece pieces[2] = { { head, 0, NULL }, { body.p, body.n, NULL } };
-	struct http_framing framing = { .keep_alive = s->keep_alive,
+	struct http_framing framing = { .keep_alive = s->again.keep_alive,
 		.length = status == 204 ? -1 : (long long)body.n };
 
-	if (!s->bare)
-		pieces[0].n = http_head_render(head, status, lines, framing);
+	pieces[0].n = http_head_render(head, status, lines, framing);
 	part(s, write_answer(s, pieces, body.n ? 2 : 1) == 0);
 }
 
@@ -87,7 +86,7 @@ static void on_taken(struct session_waiter *w, bool taken)
 		say(s, s->answer->status, lines_of(s), s->answer->body);
 		return;
 	}
-	s->keep_alive = false;
+	s->again.keep_alive = false;
 	count_refusal(s, HTTP_REFUSED_NO_SESSION, 404);
 	say(s, 404, lines_of(s), BYTES("There is no such session any more.\n"));
 }
@@ -99,7 +98,7 @@ void sender_refuse(struct sender *s)
 	http_head_init(&head, 503);
 	http_head_add_lines(&head, lines_of(s));
 	http_head_add(&head, "Retry-After", "1");
-	s->keep_alive = false;
+	s->again.keep_alive = false;
 	s->reactor->sessions.counters.receivers++;
 	count_refusal(s, HTTP_REFUSED_BUSY, 503);
 	say(s, 503, (struct bytes){ head.text, head.len },
@@ -127,7 +126,7 @@ static void on_readable(struct stream *stream)
 	if (http_again_is_waiting(&s->again))
 		http_again_readable(&s->again);
 	else
-		stream_want(stream, STREAM_HANGUP); /* what is behind waits in the kernel */
+		stream_want(stream, STREAM_HANGUP); /* what is behind waits in the stream */
 }
 
 static void on_writable(struct stream *stream)
@@ -156,8 +155,9 @@ static const struct stream_events sender_events = {
 
 /* --- the same request again --------------------------------------------- */
 
-static bool serve_again(struct http_again *a, char *body, size_t n)
+static bool serve_again(struct http_again *a, struct bytes query, char *body, size_t n)
 {
+	(void)query;
 	return incoming_serve_again(container_of(a, struct sender, again), body, n);
 }
 
@@ -174,12 +174,12 @@ struct sender *sender_new(
     const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
 {
 	struct http_head head;
-	struct http_detached d;
 	struct sender *s;
 
 	incoming_make_head(t, answer, &head);
 	s = mem_zalloc(sizeof(*s) + head.len + t->session_id.n);
-	if (!s || http_detach_poll(t->http, &head, &d) < 0) {
+	if (!s || http_again_detach(&s->again, t->http, loop, &sender_events, &again_ops,
+	              answer->repeats) < 0) {
 		mem_free(s);
 		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return NULL;
@@ -190,12 +190,9 @@ struct sender *sender_new(
 	s->endpoint = t->endpoint;
 	s->answer = answer;
 	s->client = t->client.address;
-	s->keep_alive = d.keep_alive && http_request_is_1_1(t->http);
-	s->bare = d.bare;
 	s->lines_len = (uint16_t)head.len;
 	s->id_len = (uint16_t)t->session_id.n;
 	memcpy(s->text, head.text, head.len);
 	memcpy(s->text + head.len, t->session_id.p, t->session_id.n);
-	http_again_init(&s->again, &d, loop, &sender_events, &again_ops);
 	return s;
 }

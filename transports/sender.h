@@ -1,6 +1,6 @@
 /*
- * transports/sender.h - a connection that has brought messages, outside of
- * libmicrohttpd: because a paused application has not taken them yet, or because the next
+ * transports/sender.h - a connection that has brought messages and was detached:
+ * because a paused application has not taken them yet, or because the next
  * ones will come with the same head (http/http_again.h).
  */
 #ifndef TRANSPORTS_SENDER_H
@@ -17,7 +17,6 @@ struct sender {
 	struct endpoint *endpoint;
 	const struct incoming_answer *answer;
 	struct addr client;
-	bool keep_alive, bare;
 	uint16_t lines_len, id_len;
 	char text[]; /* the lines of the head, then the session id */
 };

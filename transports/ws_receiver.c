@@ -940,32 +940,6 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 
 /* --- the upgrade -------------------------------------------------------- */
 
-/* A receiver on its way through 101, and the session that waits for it. */
-static void on_upgraded(struct stream *s, struct bytes early, void *arg)
-{
-	struct ws_receiver *r = arg;
-	struct session *session = r->base.session;
-
-	r->base.session = NULL;
-	if (!s || !r->reactor->http) { /* it broke, or the server has ended meanwhile */
-		session_discard(session);
-		end(r);
-		return;
-	}
-	list_append(&r->reactor->receivers, &r->base.node);
-	stream_move(&r->stream, s, loop_of(r), &stream_events);
-	stream_want(&r->stream, STREAM_READ);
-	start_pings(r);
-	if (session_attach(session, &r->base) < 0) {
-		part(r);
-		return;
-	}
-	if (early.n && !r->ended)
-		keep_rest(r, early.p, early.n);
-	if (early.n && !r->ended && !r->conn.paused)
-		read_on(r);
-}
-
 static struct ws_receiver *receiver_new(const struct transport_request *t,
     const struct ws_wire *wire, const struct ws_deflate_params *deflate)
 {
@@ -1004,20 +978,22 @@ static void upgrade(const struct transport_request *t, const struct ws_verdict *
 		ws_deflate_response(deflate, extensions);
 		http_head_add(&head, "Sec-WebSocket-Extensions", extensions);
 	}
-	if (r)
-		r->base.session = accepted->session;
-	if (r && http_upgrade(t->http, "websocket", &head, on_upgraded, r) == 0)
+	if (!r || http_upgrade(t->http, "websocket", &head, &r->stream, &stream_events) < 0) {
+		if (r)
+			end(r);
+		session_discard(accepted->session);
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
-	if (r) {
-		r->base.session = NULL;
-		end(r);
 	}
-	session_discard(accepted->session);
-	transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
+	list_append(&r->reactor->receivers, &r->base.node);
+	stream_want(&r->stream, STREAM_READ);
+	start_pings(r);
+	if (session_attach(accepted->session, &r->base) < 0)
+		part(r);
 }
 
-/* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
- * 4.1: first the answer). */
+/* No client may send what stands behind the request (RFC 6455 section 4.1: first the answer), and
+ * nobody reads it before the application has decided. */
 static void refuse_followed(const struct transport_request *t, struct session *session)
 {
 	session_discard(session);
@@ -1039,7 +1015,7 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
 		if (deflate->agreed)
 			ws_deflate_response(deflate, pending->extensions);
 	}
-	if (!pending || http_detach_stream(t->http, &d) < 0) {
+	if (!pending || http_detach(t->http, &d) < 0) {
 		if (r)
 			end(r);
 		session_discard(session);

@@ -33,7 +33,6 @@ struct http_file {
 	size_t readers;
 };
 
-/* A connection outside libmicrohttpd. */
 struct file_reader {
 	struct list node; /* server->readers, or server->free_readers while its wire is free */
 	struct deferred deferred;
@@ -113,7 +112,7 @@ static size_t file_read(const struct http_file *file, uint64_t at, char *to, siz
 	return got < 0 ? 0 : (size_t)got;
 }
 
-/* --- readers outside libmicrohttpd -------------------------------------------- */
+/* --- readers ------------------------------------------------------------------ */
 
 static void reader_free(struct deferred *d)
 {
@@ -134,7 +133,7 @@ static void end(struct file_reader *f)
 static void finish(struct file_reader *f)
 {
 	if (f->keep_alive && !f->server->draining)
-		http_server_give_back(f->server, &f->stream, &f->peer);
+		http_server_give_back(f->server, &f->stream, &f->peer, NULL);
 	else
 		http_server_end(f->server, &f->stream);
 	end(f);
@@ -252,21 +251,21 @@ static int write_head(struct file_reader *f, const struct http_head *head)
 	return stream_write(&f->stream, &piece, 1);
 }
 
-/* False: it stays inside. */
-static bool detach(struct http_request *r, const struct http_head *head, struct http_file *file)
+/* False: out of memory, and the file is still the caller's. */
+static bool reader_new(struct http_request *r, const struct http_head *head, struct http_file *file)
 {
 	struct http_server *server = r->conn->server;
 	struct file_reader *f = mem_zalloc(sizeof(*f));
 	struct http_detached out;
 
-	if (!f || http_detach_stream(r, &out) < 0) {
+	if (!f || http_detach(r, &out) < 0) {
 		mem_free(f);
 		return false;
 	}
 	f->server = server;
 	f->file = file;
 	f->peer = out.peer;
-	f->keep_alive = out.keep_alive && http_request_is_1_1(r);
+	f->keep_alive = out.keep_alive;
 	stream_move(&f->stream, &out.stream, server->loop, &reader_events);
 	timer_init(&f->timer, on_timer);
 	timer_start(loop_timers(server->loop), &f->timer, STALLED_MS);
@@ -288,49 +287,6 @@ void http_file_end_all(struct http_server *server)
 		end(container_of(node, struct file_reader, node));
 }
 
-/* --- readers inside: HEAD, and who has sent something behind his request ------------- */
-
-struct inside_reader {
-	struct http_conn *conn;
-	struct http_file *file;
-};
-
-static ssize_t on_read(void *arg, uint64_t at, char *to, size_t n)
-{
-	struct inside_reader *f = arg;
-	size_t got = file_read(f->file, at, to, n);
-
-	http_conn_wait_for_response(f->conn); /* he is still taking it */
-	return got ? (ssize_t)got : MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-static void on_read_end(void *arg)
-{
-	struct inside_reader *f = arg;
-
-	file_unref(f->file);
-	mem_free(f);
-}
-
-/* The file is the response's in any case. */
-static void respond_inside(
-    struct http_request *r, const struct http_head *head, struct http_file *file)
-{
-	struct inside_reader *f = mem_alloc(sizeof(*f));
-	struct MHD_Response *response = NULL;
-
-	if (f) {
-		*f = (struct inside_reader){ r->conn, file };
-		response = MHD_create_response_from_callback(
-		    file_size(file), PIECE_BYTES, on_read, f, on_read_end);
-	}
-	if (!response) {
-		file_unref(file);
-		mem_free(f);
-	}
-	http_response_queue(r, head, response);
-}
-
 /* --- those that are read whole -------------------------------------------------- */
 
 static void respond_whole(struct http_request *r, const struct http_head *head, int fd, size_t size)
@@ -350,13 +306,19 @@ void http_respond_file(
 {
 	struct http_file *file;
 
+	if (r->method == HTTP_HEAD) {
+		close(fd);
+		http_respond(r, head, (struct bytes){ NULL, (size_t)meta->st_size });
+		return;
+	}
 	if (meta->st_size <= PIECE_BYTES) {
 		respond_whole(r, head, fd, (size_t)meta->st_size);
 		return;
 	}
 	file = file_ref(r->conn->server, fd, meta);
-	if (!file)
-		http_respond_text(r, 503, "Out of memory.");
-	else if (r->method == HTTP_HEAD || http_is_followed(r) || !detach(r, head, file))
-		respond_inside(r, head, file);
+	if (file && reader_new(r, head, file))
+		return;
+	if (file)
+		file_unref(file);
+	http_respond_text(r, 503, "Out of memory.");
 }

@@ -123,15 +123,17 @@ static char *append_status(char *to, unsigned status)
 	return bytes_put(to, BYTES("\r\n"));
 }
 
-size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing)
+size_t http_head_render_parts(char *out, unsigned status, struct bytes lines, struct bytes more,
+    struct http_framing framing)
 {
 	char *to = append_status(out, status);
 
 	to = bytes_put(to, date_line());
-	if (lines.n)
-		to = bytes_put(to, lines);
+	to = bytes_put(bytes_put(to, lines), more);
 	if (!framing.keep_alive)
 		to = bytes_put(to, BYTES("Connection: close\r\n"));
+	else if (framing.is_1_0)
+		to = bytes_put(to, BYTES("Connection: keep-alive\r\n"));
 	if (framing.length >= 0) {
 		to = bytes_put(to, BYTES("Content-Length: "));
 		to = append_number(to, (unsigned long long)framing.length);
@@ -141,6 +143,11 @@ size_t http_head_render(char *out, unsigned status, struct bytes lines, struct h
 	}
 	to = bytes_put(to, BYTES("\r\n"));
 	return (size_t)(to - out);
+}
+
+size_t http_head_render(char *out, unsigned status, struct bytes lines, struct http_framing framing)
+{
+	return http_head_render_parts(out, status, lines, (struct bytes){ 0 }, framing);
 }
 
 const char *http_reason(unsigned status)

@@ -1,8 +1,7 @@
 /*
  * http/http_head.h - the head of a response: status and header lines as text.
  *
- * One form serves both ways out: libmicrohttpd is given the lines one by one,
- * and a detached connection gets them as they stand.
+ * Whoever answers renders it: http_respond(), or who has detached the connection.
  */
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
@@ -21,8 +20,8 @@
 struct http_head {
 	unsigned status;
 	bool is_cut;       /* a line did not fit: it must not be sent */
-	struct bytes more; /* ready-made lines that live as long as the server; through
-	                    * libmicrohttpd only, and up to http_limits.more_bytes */
+	struct bytes more; /* ready-made lines that live as long as the server, of any length; for
+	                    * http_respond() only */
 	size_t len;
 	char text[HTTP_HEAD_MAX]; /* "Name: value\r\n"...; no status line, no empty line */
 };
@@ -42,15 +41,19 @@ void http_head_cache_for_a_year(struct http_head *head);
  * is still good (RFC 9111 section 5.2.2.4), so it needs an ETag. */
 void http_head_cache_but_ask(struct http_head *head);
 
-/* Status line, Date and Connection, then `lines`, then Content-Length (if `length` is not negative)
- * or Transfer-Encoding (if `chunked`), and the empty line. Returns the length written; `out` must
- * have room for lines.n + HTTP_HEAD_EXTRA. */
+/* Status line, Date, `lines`, `more`, Connection (close; or keep-alive, for a client of HTTP/1.0),
+ * Content-Length (if `length` is not negative) or Transfer-Encoding (if `chunked`), and the empty
+ * line. Returns the length written; `out` must have room for lines.n + more.n + HTTP_HEAD_EXTRA. */
 #define HTTP_HEAD_EXTRA 224
 struct http_framing {
 	bool keep_alive;
 	bool chunked;
+	bool is_1_0;
 	long long length; /* -1: none */
 };
+size_t http_head_render_parts(char *out, unsigned status, struct bytes lines, struct bytes more,
+    struct http_framing framing);
+/* The same without `more`. */
 size_t http_head_render(
     char *out, unsigned status, struct bytes lines, struct http_framing framing);
 

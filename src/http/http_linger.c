@@ -9,9 +9,6 @@
 #include "http/http_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -136,56 +133,26 @@ void http_linger_end_all(struct http_server *server)
 		linger_end(container_of(list_first(&server->lingering), struct http_linger, node));
 }
 
-size_t http_render_last_words(char out[HTTP_LAST_WORDS_MAX], unsigned status, const char *sentence)
-{
-	struct bytes lines = BYTES("Content-Type: text/plain; charset=UTF-8\r\n");
-	size_t body = strlen(sentence) + 1, n;
-
-	n = http_head_render(out, status, lines,
-	    (struct http_framing){ .keep_alive = false, .length = (long long)body });
-	return n + (size_t)snprintf(out + n, HTTP_LAST_WORDS_MAX - n, "%s\n", sentence);
-}
-
 static const struct stream_events no_events;
 
-static bool dup_stream(struct http_conn *conn, struct stream *s)
+static void say_and_linger(
+    struct http_server *server, struct stream *s, const struct stream_piece *pieces, unsigned n)
 {
-	int copy = fcntl(conn->fd, F_DUPFD_CLOEXEC, 3);
-
-	if (copy < 0)
-		return false;
-	stream_init(s, conn->server->loop, copy, &no_events);
-	s->visitor = conn->visitor;
-	conn->visitor = NULL;
-	return true;
-}
-
-void http_linger_if_unread(struct http_conn *conn)
-{
-	struct stream s;
-	int unread = 0;
-
-	ioctl(conn->fd, FIONREAD, &unread);
-	if ((unread > 0 || conn->sending || conn->refused) && dup_stream(conn, &s))
-		http_server_end(conn->server, &s);
-}
-
-static void say_and_linger(struct http_server *server, struct stream *s, const char *text, size_t n)
-{
-	struct stream_piece piece = { text, n, NULL };
-
-	stream_write(s, &piece, 1);
+	stream_write(s, pieces, n);
 	http_server_end(server, s);
 }
 
-void http_last_words(struct http_conn *conn, unsigned status, const char *sentence)
+void http_last_words(
+    struct http_server *server, struct stream *s, unsigned status, const char *sentence)
 {
-	char text[HTTP_LAST_WORDS_MAX];
-	struct stream s;
+	struct bytes lines = BYTES("Content-Type: text/plain; charset=UTF-8\r\n");
+	char head[HTTP_HEAD_EXTRA + 64];
+	struct stream_piece pieces[] = { { head, 0, NULL }, { sentence, strlen(sentence), NULL },
+		{ "\n", 1, NULL } };
 
-	if (dup_stream(conn, &s))
-		say_and_linger(
-		    conn->server, &s, text, http_render_last_words(text, status, sentence));
+	pieces[0].n = http_head_render(head, status, lines,
+	    (struct http_framing){ .length = (long long)pieces[1].n + 1 });
+	say_and_linger(server, s, pieces, 3);
 }
 
 void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls)
@@ -196,6 +163,7 @@ void http_server_turn_away(struct http_server *server, int fd, struct tls_contex
 	                             "Connection: close\r\n"
 	                             "Content-Length: 34\r\n\r\n"
 	                             "Too many connections; come later.\n";
+	struct stream_piece piece = { answer, sizeof(answer) - 1, NULL };
 	struct stream s;
 
 	if (tls || server->counters.lingering >= TURNED_AWAY_MOST) {
@@ -203,5 +171,5 @@ void http_server_turn_away(struct http_server *server, int fd, struct tls_contex
 		return;
 	}
 	stream_init(&s, server->loop, fd, &no_events);
-	say_and_linger(server, &s, answer, sizeof(answer) - 1);
+	say_and_linger(server, &s, &piece, 1);
 }

@@ -71,61 +71,22 @@ static void hash_head(const struct http_memo_key *key, const char *raw,
 
 /* --- remembering --------------------------------------------------------- */
 
-/* Of "METHOD PATH?QUERY HTTP/1.1". */
-static bool find_query(struct bytes head, struct http_shape *shape)
+bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, const char *head,
+    const struct http_shape *shape)
 {
-	const char *eol = memchr(head.p, '\r', head.n);
-	const char *target = memchr(head.p, ' ', (size_t)(eol - head.p)), *end, *mark;
-
-	end = target ? memchr(target + 1, ' ', (size_t)(eol - target - 1)) : NULL;
-	if (!end)
-		return false;
-	mark = memchr(target, '?', (size_t)(end - target));
-	if (!mark)
-		return true;
-	shape->query_at = (uint16_t)(mark + 1 - head.p);
-	shape->query_n = (uint16_t)query_run(head, shape->query_at);
-	return head.p + shape->query_at + shape->query_n == end;
-}
-
-static bool find_digits(struct bytes head, struct http_shape *shape)
-{
-	static const struct bytes name = BYTES("Content-Length:");
-	const char *at = head.p, *end = head.p + head.n;
-	size_t n;
-
-	while ((at = memchr(at, '\n', (size_t)(end - at)))) {
-		at++;
-		if ((size_t)(end - at) < name.n || strncasecmp(at, name.p, name.n) != 0)
-			continue;
-		at += name.n;
-		while (*at == ' ')
-			at++;
-		n = digits_run(head, (size_t)(at - head.p), &shape->body);
-		shape->digits_at = (uint16_t)(at - head.p);
-		shape->digits_n = (uint16_t)n;
-		return n > 0;
-	}
-	return true;
-}
-
-bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
-    struct http_shape *shape)
-{
-	const char *end = memmem(raw.p, raw.n, "\r\n\r\n", 4);
-	struct bytes head;
+	struct bytes all = { head, shape->head };
+	uint32_t length;
 
 	*m = (struct http_memo){ 0 };
-	*shape = (struct http_shape){ 0 };
-	if (!end || end - raw.p > HTTP_MEMO_MAX - 4)
+	if (shape->head > HTTP_MEMO_MAX)
 		return false;
-	head = (struct bytes){ raw.p, (size_t)(end - raw.p) + 4 };
-	shape->head = (uint32_t)head.n;
-	if (!find_query(head, shape) || !find_digits(head, shape) || head.n + shape->body != raw.n)
+	if (shape->query_at && query_run(all, shape->query_at) != shape->query_n)
 		return false;
-	hash_head(key, raw.p, shape, m->hash);
-	m->octets = (uint16_t)(head.n - shape->query_n - shape->digits_n);
-	m->query = shape->query_at;
+	if (shape->digits_at && digits_run(all, shape->digits_at, &length) != shape->digits_n)
+		return false;
+	hash_head(key, head, shape, m->hash);
+	m->octets = (uint16_t)(shape->head - shape->query_n - shape->digits_n);
+	m->query = (uint16_t)shape->query_at;
 	m->length = (uint16_t)(shape->digits_at ? shape->digits_at - shape->query_n : 0);
 	return true;
 }
@@ -133,25 +94,27 @@ bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, struct
 /* --- recognising --------------------------------------------------------- */
 
 bool http_memo_matches(const struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
-    struct bytes *body)
+    struct bytes *query, struct bytes *body)
 {
 	struct http_shape shape = { .query_at = m->query };
 	uint64_t hash[2];
+	uint32_t length = 0;
 
 	if (m->octets == 0)
 		return false;
 	if (m->query)
-		shape.query_n = (uint16_t)query_run(raw, m->query);
+		shape.query_n = (uint32_t)query_run(raw, m->query);
 	if (m->length) {
-		shape.digits_at = (uint16_t)(m->length + shape.query_n);
-		shape.digits_n = (uint16_t)digits_run(raw, shape.digits_at, &shape.body);
+		shape.digits_at = m->length + shape.query_n;
+		shape.digits_n = (uint32_t)digits_run(raw, shape.digits_at, &length);
 		if (shape.digits_n == 0)
 			return false;
 	}
-	shape.head = (uint32_t)m->octets + shape.query_n + shape.digits_n;
-	if (raw.n != (size_t)shape.head + shape.body)
+	shape.head = m->octets + shape.query_n + shape.digits_n;
+	if (raw.n != (size_t)shape.head + length)
 		return false;
 	hash_head(key, raw.p, &shape, hash);
-	*body = (struct bytes){ raw.p + shape.head, shape.body };
+	*query = (struct bytes){ raw.p + shape.query_at, shape.query_n };
+	*body = (struct bytes){ raw.p + shape.head, length };
 	return ((hash[0] ^ m->hash[0]) | (hash[1] ^ m->hash[1])) == 0;
 }

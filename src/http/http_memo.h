@@ -1,10 +1,9 @@
 /*
  * http/http_memo.h - recognises a request whose head was read before.
  *
- * Of a head that libmicrohttpd has parsed and that has passed our checks, its length
- * and a keyed hash are kept. Another head is the same if it is byte for byte the same,
- * but for two gaps: the query (sockjs-client puts the time there), and the digits of
- * Content-Length. So this is for who does not look at the query.
+ * Of a head that was read and has passed all checks, its length and a keyed hash are kept.
+ * Another head is the same if it is byte for byte the same, but for two gaps: the query
+ * (sockjs-client puts the time there), and the digits of Content-Length.
  */
 #ifndef HTTP_MEMO_H
 #define HTTP_MEMO_H
@@ -28,20 +27,20 @@ struct http_memo {
 
 #define HTTP_MEMO_MAX 4096 /* octets of a head worth remembering */
 
-/* A request in raw bytes: its head with the gaps, and its body. Offset 0: no such gap. */
+/* Where the gaps of a head are. Offset 0: there is no such gap. */
 struct http_shape {
-	uint32_t head, body;
-	uint16_t query_at, query_n;
-	uint16_t digits_at, digits_n;
+	uint32_t head; /* octets, with the gaps */
+	uint32_t query_at, query_n;
+	uint32_t digits_at, digits_n;
 };
 
-/* For bytes that look like one whole request and nothing more. It is a guess: keep the memo only
- * if who has really read the head finds the same shape. */
-bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
-    struct http_shape *shape);
+/* False: this head is not for remembering (it is long, or there is more in its query than
+ * a plain parameter has). */
+bool http_memo_make(struct http_memo *m, const struct http_memo_key *key, const char *head,
+    const struct http_shape *shape);
 /* Whether the bytes are one whole request, nothing more, with the head that is remembered. */
 bool http_memo_matches(const struct http_memo *m, const struct http_memo_key *key, struct bytes raw,
-    struct bytes *body);
+    struct bytes *query, struct bytes *body);
 
 /* SipHash-2-4 with 128 bits. */
 void http_memo_hash(const struct http_memo_key *key, struct bytes text, uint64_t hash[2]);

@@ -1,9 +1,8 @@
 /*
  * http/http_request.h - a read-only view of one request, complete with its body.
  *
- * Views point into memory of libmicrohttpd or of the request; they live until
- * the request is answered or detached. The path is raw: split it first, then
- * decode each segment.
+ * Views point into memory of the request; they live until it was answered or its connection
+ * detached. The path is raw: split it first, then decode each segment (http_url.h).
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
@@ -78,13 +77,5 @@ struct bytes http_request_cookie(const struct http_request *r, const char *name)
 
 /* The body; may be changed in place. */
 char *http_request_body(struct http_request *r, size_t *n);
-
-/* --- URL pieces --------------------------------------------------------- */
-
-/* Decodes %XX into `out` (as long as `raw` or shorter); '+' becomes a space if asked. The length,
- * or -EINVAL for a bad escape, -E2BIG if it does not fit. */
-ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size);
-/* The raw value of a parameter in a query string or form; .p is NULL if absent. */
-struct bytes http_parameter(struct bytes query, const char *name);
 
 #endif

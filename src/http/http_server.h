@@ -1,12 +1,9 @@
 /*
  * http/http_server.h - the HTTP side of one reactor.
  *
- * A libmicrohttpd daemon without threads and without a listener: its epoll
- * descriptor is one watch in our loop. It parses requests and sends every short
- * response; whatever lives long leaves it (http_detach.h, http_upgrade.h).
- *
- * Every request ends in exactly one of: http_respond(), http_refuse(),
- * http_detach(), http_upgrade(). All of a server belongs to its loop's thread.
+ * A connection is a stream of ours from accept to close (http_conn.c). Each request ends in exactly
+ * one of: http_respond(), http_refuse(), http_detach() (or http_again_detach()), http_upgrade(). All
+ * of a server belongs to its loop's thread.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -23,12 +20,18 @@
 
 struct http_trust;
 
+/* Whoever has something to read for this layer, and waits for LOOP_STAGE_HTTP; a member of it. */
+struct http_turn {
+	struct list node;
+	bool is_wanted;
+	void (*fn)(struct http_turn *turn);
+};
+
 struct http_limits {
 	size_t header_bytes;
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
 	struct pace body;           /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
-	size_t more_bytes;          /* longest http_head.more of any response */
 	const struct http_trust *trust; /* whom to believe who a client is, for the log; or NULL */
 };
 
@@ -44,16 +47,18 @@ struct http_handler {
 };
 
 struct http_counters {
-	uint64_t connections; /* now inside libmicrohttpd, on their way to or from it, or waiting
-	                       * for their next request */
+	uint64_t connections; /* now between accept and close, and nobody else's */
 	uint64_t requests;
-	uint64_t bad_requests; /* refused by this layer or by libmicrohttpd */
+	uint64_t bad_requests; /* refused by this layer */
 	uint64_t detached;
-	uint64_t repeated;  /* requests recognised without libmicrohttpd */
-	uint64_t held;      /* now suspended: polls with a request behind them */
+	uint64_t repeated;  /* requests recognised without being read */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 };
+
+/* Whether the installed libmicrohttpd reads requests as it has to (http_parse.h). 0, or -errno and a
+ * sentence with its version in `why`. Takes less than a millisecond; once at start. */
+int http_server_check_library(char *why, size_t why_size);
 
 /* `limits` and `handler` must outlive the server. 0 or -errno. */
 int http_server_new(struct http_server **out, struct loop *loop, const struct http_limits *limits,
@@ -72,17 +77,15 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
 /* Closes an accepted connection instead, with a 429 if HTTP is spoken at once: not under TLS, whose
  * handshake is what costs, and not if there are many such already. */
 void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls);
-/* Takes back a connection whose long response has ended completely: the next request may come. `s`
- * is empty afterwards. */
-void http_server_give_back(struct http_server *server, struct stream *s, const struct addr *peer);
-/* The same, and its next request has this door (http_request_door()) too. */
-void http_server_give_back_at(
+/* Takes back a connection whose response has ended completely: the next request may come. `door` as
+ * for http_server_add(). `s` is empty afterwards. */
+void http_server_give_back(
     struct http_server *server, struct stream *s, const struct addr *peer, const void *door);
 /* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
  * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);
-/* Calls fn with the length of each body that is coming in, or waits to be served; those for which
- * it says true end, with their connections. */
+/* Calls fn with the length of each body that is coming in; those for which it says true end, with
+ * their connections. */
 void http_server_each_body(
     struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg);
 /* From now on every response says Connection: close, and idle connections are closed. */
@@ -92,7 +95,8 @@ void http_server_drain(struct http_server *server);
 
 /* None of them cuts a head: one that has not room for its lines is answered with 500 instead. */
 
-/* Sends a response in one piece. `body` is copied. For HEAD only its length is told. */
+/* Sends a response in one piece. `body` need not outlive the call; for HEAD only its length is told,
+ * and it may be nowhere. */
 void http_respond(struct http_request *r, const struct http_head *head, struct bytes body);
 /* Sends one plain sentence and a newline as text/plain. Keeps the connection where that is sound.
  */

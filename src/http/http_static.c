@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "http/http_file.h"
+#include "http/http_url.h"
 
 #define PATH_BYTES 512
 #define ALIASES    4

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "net/stream_private.h"
 #include "net/visitors.h"
 
@@ -208,7 +209,7 @@ static void on_writable(struct stream *s)
 static void on_readable(struct stream *s)
 {
 	s->on->readable(s);
-	if (goes_on(s) && (s->tls || (s->flags & STREAM_ENDED)))
+	if (goes_on(s) && (s->tls || (s->flags & (STREAM_ENDED | STREAM_MORE))))
 		stream_settle(s);
 }
 
@@ -332,6 +333,12 @@ void stream_adopt(struct stream *s, struct loop *loop)
 	stream_settle(s);
 }
 
+static void forget_unread(struct stream *s)
+{
+	mem_free(s->unread);
+	s->unread = NULL;
+}
+
 static void stream_end(struct stream *s, bool politely)
 {
 	if (!stream_is_open(s))
@@ -339,6 +346,7 @@ static void stream_end(struct stream *s, bool politely)
 	send_batched(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
+	forget_unread(s);
 	quota_release(s->visitor, VISITOR_CONNECTION);
 	s->visitor = NULL;
 	if (s->loop) {
@@ -367,6 +375,24 @@ void stream_reset(struct stream *s)
 
 /* --- bytes -------------------------------------------------------------- */
 
+/* What is left here, or behind it in the TLS layer, the kernel does not announce. */
+static ssize_t read_unread(struct stream *s, void *p, size_t n)
+{
+	struct stream_unread *u = s->unread;
+
+	if (n > u->end - u->at)
+		n = u->end - u->at;
+	memcpy(p, u->octets + u->at, n);
+	u->at += n;
+	if (u->at == u->end)
+		forget_unread(s);
+	if (s->unread)
+		s->flags |= STREAM_MORE | STREAM_UNREAD;
+	else if (s->tls)
+		s->flags |= STREAM_MORE;
+	return (ssize_t)n;
+}
+
 ssize_t stream_read(struct stream *s, void *p, size_t n)
 {
 	ssize_t got;
@@ -374,6 +400,8 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	if (!goes_on(s))
 		return stream_is_open(s) ? s->error : -EBADF;
 	s->flags &= (uint16_t) ~(STREAM_MORE | STREAM_UNREAD);
+	if (s->unread)
+		return read_unread(s, p, n);
 	got = ops(s)->read(s, p, n);
 	if (got > 0)
 		return got;
@@ -384,6 +412,28 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	else if (s->flags & STREAM_READ_WANTS_WRITE)
 		stream_settle(s);
 	return got;
+}
+
+int stream_unread(struct stream *s, struct bytes b)
+{
+	struct stream_unread *before = s->unread, *u;
+	size_t left = before ? before->end - before->at : 0;
+
+	if (b.n == 0)
+		return 0;
+	u = mem_alloc(sizeof(*u) + b.n + left);
+	if (!u)
+		return -ENOMEM;
+	u->at = 0;
+	u->end = b.n + left;
+	memcpy(u->octets, b.p, b.n);
+	if (left)
+		memcpy(u->octets + b.n, before->octets + before->at, left);
+	mem_free(before);
+	s->unread = u;
+	s->flags |= STREAM_MORE | STREAM_UNREAD;
+	poke_if_more(s);
+	return 0;
 }
 
 void stream_read_later(struct stream *s, bool first)
@@ -404,7 +454,7 @@ ssize_t stream_read_rest(struct stream *s, void *p, size_t n)
 		return -EBADF;
 	if (s->flags & STREAM_HANDSHAKE)
 		return s->error;
-	return ops(s)->read(s, p, n);
+	return s->unread ? read_unread(s, p, n) : ops(s)->read(s, p, n);
 }
 
 static size_t total_of(const struct stream_piece *pieces, unsigned n)

@@ -15,12 +15,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/bytes.h"
 #include "base/shared.h"
 #include "net/loop.h"
 
 struct stream;
 struct stream_queue;
 struct stream_tls;
+struct stream_unread;
 struct tls_context;
 struct quota_row;
 
@@ -48,6 +50,7 @@ struct stream {
 	const struct stream_events *on;
 	struct stream_tls *tls;     /* NULL when plain */
 	struct stream_queue *queue; /* NULL: nothing waits */
+	struct stream_unread *unread; /* what was put back; NULL: nothing */
 	struct quota_row *visitor; /* whose connection it is, as long as it lasts; NULL: nobody's */
 };
 
@@ -75,6 +78,9 @@ ssize_t stream_read(struct stream *s, void *p, size_t n);
  * called again when the loop has time for it, whatever the wire says, and the kernel is not asked
  * for more meanwhile. `first`: before others who wait like this. Not without STREAM_READ. */
 void stream_read_later(struct stream *s, bool first);
+/* Puts back what was read and is not for this owner: whoever reads next, here or after a move, gets
+ * it first. Copied. 0 or -ENOMEM. */
+int stream_unread(struct stream *s, struct bytes b);
 /* Within `hangup` or after it: what the wire brought before it broke, or could not be written to
  * any more. 0 or -errno when there is nothing. */
 ssize_t stream_read_rest(struct stream *s, void *p, size_t n);

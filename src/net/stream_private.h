@@ -19,7 +19,7 @@ enum stream_flags {
 	STREAM_MORE = 1 << 8,             /* there may be more to read than the kernel knows of */
 	STREAM_BATCHED = 1 << 9,          /* a piece of it is in the loop's batch */
 	STREAM_BLOCKED = 1 << 10,         /* `blocked` is to be called */
-	STREAM_UNREAD = 1 << 11,          /* TLS: bytes are known to wait, before any goodbye */
+	STREAM_UNREAD = 1 << 11,          /* bytes are known to wait, before any goodbye of TLS */
 	STREAM_LATER = 1 << 12,           /* the owner goes on with what he has before he reads */
 };
 
@@ -56,6 +56,12 @@ int stream_rewatch(struct stream *s);
 /* The same after a callback or a move, with a failure to do so noted in the stream; does nothing to
  * a stream that is closed by now. */
 void stream_settle(struct stream *s);
+
+/* What was put back (stream_unread()). */
+struct stream_unread {
+	size_t at, end; /* octets[at...end) are still to be read */
+	char octets[];
+};
 
 /* --- the queue (stream_queue.c): pieces that wait for the kernel, oldest first ------------ */
 

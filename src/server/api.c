@@ -237,15 +237,14 @@ static void run(struct sockjs_command *c)
 
 /* --- a command's way ----------------------------------------------------------------- */
 
-/* From here on it is answered by sockjs_command_reply() alone. What a client has sent behind its
- * request is lost, as it is told by Connection: close. */
+/* From here on it is answered by sockjs_command_reply() alone. */
 static struct sockjs_command *command_new(const struct asker *a, json_t *arguments, size_t body_len)
 {
 	struct sockjs_command *c = mem_zalloc(sizeof(*c));
 	const void *door = http_request_door(a->http);
 	struct http_detached d;
 
-	if (!c || http_detach_stream(a->http, &d) < 0) {
+	if (!c || http_detach(a->http, &d) < 0) {
 		mem_free(c);
 		json_decref(arguments);
 		refuse_for_memory(a);
@@ -425,13 +424,14 @@ static void write_answer(struct sockjs_command *c, struct http_server *http)
 	char head[HTTP_HEAD_EXTRA + sizeof(lines)];
 	struct stream_piece pieces[2] = { { head, 0, NULL }, { c->answer, c->answer_len, NULL } };
 	unsigned status = c->answer ? c->status : 503;
-	struct http_framing framing = { c->keep_alive, false, (long long)c->answer_len };
+	struct http_framing framing = { .keep_alive = c->keep_alive,
+		.length = (long long)c->answer_len };
 	bool is_well;
 
 	pieces[0].n = http_head_render(head, status, BYTES(lines), framing);
 	is_well = stream_write(&c->stream, pieces, c->answer ? 2 : 1) == 0;
 	if (is_well && c->keep_alive && stream_queued(&c->stream) == 0)
-		http_server_give_back_at(http, &c->stream, &c->peer, c->door);
+		http_server_give_back(http, &c->stream, &c->peer, c->door);
 	else
 		http_server_end(http, &c->stream);
 }

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "http/http_url.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/server_private.h"

@@ -41,8 +41,6 @@
 	    http_server_counters(r->base.http)->connections)                                       \
 	X(sockjs_http_lingering, "gauge", "Connections closing now.",                              \
 	    http_server_counters(r->base.http)->lingering)                                         \
-	X(sockjs_http_held_polls, "gauge", "Polls with a request pipelined behind them, now.",     \
-	    http_server_counters(r->base.http)->held)                                              \
 	X(sockjs_http_requests_total, "counter", "HTTP requests.",                                 \
 	    http_server_counters(r->base.http)->requests)                                          \
 	X(sockjs_commands_total, "counter",                                                        \
@@ -62,6 +60,7 @@ enum {
 struct gathering {
 	struct mail mail;
 	struct http_detached to;
+	const void *door;
 	struct sockjs_server *server;
 	unsigned next;
 	uint64_t values[ROWS];
@@ -130,15 +129,19 @@ static void answer(struct gathering *g)
 	char head[HTTP_HEAD_EXTRA + 128];
 	struct stream_piece pieces[2] = { { head, 0, NULL }, { "", 0, NULL } };
 	unsigned status = compose(g, &body) < 0 ? 503 : 200;
+	struct http_server *http = reactor_current()->base.http;
+	struct stream *s = &g->to.stream;
 
 	if (status == 200)
 		pieces[1] = (struct stream_piece){ buf_data(&body), buf_len(&body), NULL };
-	if (!g->to.bare)
-		pieces[0].n = http_head_render(head, status,
-		    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
-		    (struct http_framing){ .length = (long long)pieces[1].n });
-	stream_write(&g->to.stream, pieces, 2);
-	http_server_end(reactor_current()->base.http, &g->to.stream);
+	pieces[0].n = http_head_render(head, status,
+	    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
+	    (struct http_framing){
+	        .keep_alive = g->to.keep_alive, .length = (long long)pieces[1].n });
+	if (stream_write(s, pieces, 2) == 0 && g->to.keep_alive && stream_queued(s) == 0)
+		http_server_give_back(http, s, &g->to.peer, g->door);
+	else
+		http_server_end(http, s);
 	buf_fini(&body);
 }
 
@@ -192,20 +195,20 @@ static const struct stream_events gathering_events = {
 static void gather(struct reactor *reactor, struct http_request *r)
 {
 	struct gathering *g = mem_zalloc(sizeof(*g));
-	struct http_head head;
+	const void *door = http_request_door(r);
 	struct http_detached d;
 
-	http_head_init(&head, 200);
-	http_head_add(&head, "Content-Type", "text/plain; version=0.0.4; charset=UTF-8");
 	if (g)
 		g->apps = app_metrics_new();
-	if (!g || !g->apps || http_detach_poll(r, &head, &d) < 0) {
+	if (!g || !g->apps || http_detach(r, &d) < 0) {
 		gathering_free(g);
 		http_respond_text(r, 503, "Out of memory or descriptors.");
 		return;
 	}
 	g->server = reactor->server;
-	g->to.bare = d.bare;
+	g->door = door;
+	g->to.peer = d.peer;
+	g->to.keep_alive = d.keep_alive;
 	stream_move(&g->to.stream, &d.stream, reactor->loop, &gathering_events);
 	loop_post(reactor->loop, &g->mail, on_gathering);
 }

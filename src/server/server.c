@@ -12,7 +12,6 @@
 #include "base/first_line.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/http_detach.h"
 #include "server/internal.h"
 #include "server/api.h"
 
@@ -314,8 +313,6 @@ int sockjs_server_add(struct sockjs_server *server, const char *prefix,
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
 	server->endpoints[server->endpoint_count++] = ep;
-	if (server->http_limits.more_bytes < ep->iframe_lines_len)
-		server->http_limits.more_bytes = ep->iframe_lines_len;
 	return 0;
 }
 
@@ -590,7 +587,7 @@ static void join_threads(struct sockjs_server *server)
 static int prepare(struct sockjs_server *server)
 {
 	char why[256];
-	int err = http_detach_self_test(why, sizeof(why));
+	int err = http_server_check_library(why, sizeof(why));
 
 	if (err < 0)
 		return server_fail(server, err, "%s", why);

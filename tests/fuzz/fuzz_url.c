@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/http_url.h"
 #include "base/mem.h"
 #include "http/http_origin.h"
 #include "http/http_private.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "http/http_url.h"
 #include "http_fixture.h"
 
 #define WITH(header)      "GET / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"

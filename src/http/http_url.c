@@ -1,0 +1,61 @@
+/*
+ * http/http_url.c - pieces of a URL; see http_url.h.
+ */
+#include "http/http_url.h"
+
+#include <errno.h>
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < raw.n; i++) {
+		char c = raw.p[i];
+
+		if (c == '%') {
+			int high = i + 2 < raw.n ? hex_value(raw.p[i + 1]) : -1;
+			int low = i + 2 < raw.n ? hex_value(raw.p[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return -EINVAL;
+			c = (char)(high << 4 | low);
+			i += 2;
+		} else if (c == '+' && plus) {
+			c = ' ';
+		}
+		if (n == size)
+			return -E2BIG;
+		out[n++] = c;
+	}
+	return (ssize_t)n;
+}
+
+struct bytes http_parameter(struct bytes query, const char *name)
+{
+	size_t len = strlen(name), i = 0;
+
+	while (i < query.n) {
+		size_t from = i;
+		const char *equals;
+
+		while (i < query.n && query.p[i] != '&')
+			i++;
+		equals = memchr(query.p + from, '=', i - from);
+		if ((equals ? (size_t)(equals - query.p) - from : i - from) == len &&
+		    memcmp(query.p + from, name, len) == 0) {
+			from += equals ? len + 1 : len;
+			return (struct bytes){ query.p + from, i - from };
+		}
+		i++;
+	}
+	return (struct bytes){ 0 };
+}
