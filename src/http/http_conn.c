@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "http/http_private.h"
 
+#define FIELDS_MOST     256   /* of a head; browsers send twenty */
 #define SENDING_LOOK_MS 30000 /* how often it is looked whether a client takes its answer */
 #define SENDING_LEAST   30000 /* octets that it has to take meanwhile */
 
@@ -165,6 +166,10 @@ static bool accept_head(struct http_conn *c, const char *head, const struct http
 		return false;
 	}
 	c->request->is_sound = true;
+	if (frame->fields > FIELDS_MOST) {
+		refuse(c, 431, "The head of the request has too many fields.");
+		return false;
+	}
 	return true;
 }
 

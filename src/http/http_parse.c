@@ -20,7 +20,7 @@
 #define NO_THREAD_SAFETY (1u << 19)
 
 #define RUNS_MOST   3    /* for one head */
-#define FIELDS_MOST 256  /* in a head: far beyond what any browser sends */
+#define FIELDS_MOST 512  /* more do not fit into its memory either */
 #define ANSWERS     64   /* that the lane holds: each is some 60 octets */
 #define POOL_LEAST  16384
 #define RECORD      64   /* of its memory, for each field */
