@@ -12,6 +12,7 @@
 #include "http/http_private.h"
 
 #define MISSES_MAX 4 /* then it is no connection that repeats itself */
+#define COPY_MOST  16384 /* of a body: the owner may change what he then does not want */
 #define READS_MOST 4 /* of a request that comes in pieces; it is compared anew each time */
 
 static struct loop *loop_of(const struct http_again *a)
@@ -132,11 +133,14 @@ static bool serve(struct http_again *a, struct bytes raw)
 	struct http_server *server = a->server;
 	size_t empty = http_empty_lines(raw);
 	struct bytes query, body;
+	char copy[COPY_MOST];
 
 	raw = (struct bytes){ raw.p + empty, raw.n - empty };
-	return !server->draining &&
-	       http_memo_matches(&a->memo, &server->memo_key, raw, &query, &body) &&
-	       a->ops->serve(a, query, (char *)(uintptr_t)body.p, body.n);
+	if (server->draining || raw.n > sizeof(copy) ||
+	    !http_memo_matches(&a->memo, &server->memo_key, raw, &query, &body))
+		return false;
+	bytes_put(copy, body);
+	return a->ops->serve(a, query, copy, body.n);
 }
 
 /* Head and body may come in two pieces. */
@@ -147,6 +151,7 @@ static void read_on(struct http_turn *turn)
 	struct bytes raw = { scratch, 0 };
 	ssize_t n = -EAGAIN;
 
+	a->is_ready = false;
 	budget_spend(loop_budget(loop_of(a)), COST_EVENT + COST_SEND);
 	for (unsigned i = 0; i < READS_MOST && raw.n < LOOP_SCRATCH_BYTES; i++) {
 		n = stream_read(&a->stream, scratch + raw.n, LOOP_SCRATCH_BYTES - raw.n);
@@ -172,6 +177,7 @@ bool http_again_wait(struct http_again *a, struct http_server *server)
 		return false;
 	}
 	a->server = server;
+	a->is_ready = false;
 	a->turn = (struct http_turn){ .fn = read_on };
 	list_init(&a->turn.node);
 	server->counters.connections++;
@@ -182,6 +188,9 @@ bool http_again_wait(struct http_again *a, struct http_server *server)
 
 void http_again_readable(struct http_again *a)
 {
+	if (a->is_ready)
+		return;
+	a->is_ready = true;
 	timer_stop(loop_timers(loop_of(a)), &a->timer);
 	http_want_turn(a->server, &a->turn);
 }

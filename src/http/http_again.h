@@ -20,8 +20,8 @@ struct http_again;
 
 /* Called in LOOP_STAGE_HTTP, as all requests are. */
 struct http_again_ops {
-	/* The head has come again, with this query, and this body (it may be changed, and not be
-	 * kept). The owner calls http_again_take() and answers, or says false and the connection
+	/* The head has come again, with this query, and a copy of this body (it may be changed, and
+	 * not be kept). The owner calls http_again_take() and answers, or says false and the connection
 	 * is given back. */
 	bool (*serve)(struct http_again *a, struct bytes query, char *body, size_t n);
 	/* The connection is not the owner's any more. */
@@ -34,6 +34,7 @@ struct http_again {
 	struct addr peer;
 	uint8_t misses; /* requests in a row that were not the one remembered */
 	bool keep_alive;
+	bool is_ready; /* it waits for its turn to read */
 	struct http_memo memo;
 	struct timer timer; /* the owner's, while nothing is waited for */
 	struct http_turn turn;

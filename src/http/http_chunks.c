@@ -10,14 +10,23 @@
 
 #define SIZE_DIGITS 15 /* hexadecimal: far beyond any limit of a body */
 
+static enum http_frame_result too_large(struct http_chunks *c)
+{
+	c->framed = UINT32_MAX;
+	return HTTP_FRAME_BAD;
+}
+
 /* A line that is all here, without its end; of no more than `most` octets. */
-static enum http_frame_result next_line(struct bytes in, size_t most, struct bytes *line)
+static enum http_frame_result next_line(
+    struct http_chunks *c, struct bytes in, size_t most, struct bytes *line)
 {
 	const char *lf = memchr(in.p, '\n', in.n);
 
+	if ((lf ? (size_t)(lf - in.p) : in.n) > most)
+		return too_large(c);
 	if (!lf)
-		return in.n > most ? HTTP_FRAME_BAD : HTTP_FRAME_MORE;
-	if (lf == in.p || lf[-1] != '\r' || (size_t)(lf - in.p) > most)
+		return HTTP_FRAME_MORE;
+	if (lf == in.p || lf[-1] != '\r')
 		return HTTP_FRAME_BAD;
 	*line = (struct bytes){ in.p, (size_t)(lf - in.p) - 1 };
 	return http_is_field_value(*line) ? HTTP_FRAME_WHOLE : HTTP_FRAME_BAD;
@@ -107,7 +116,7 @@ static enum http_frame_result step(
 	*used = 0;
 	if (c->at == CHUNK_DATA)
 		return read_data(c, in, used, data);
-	result = next_line(in, most, &line);
+	result = next_line(c, in, most, &line);
 	if (result != HTTP_FRAME_WHOLE)
 		return result;
 	*used = line.n + 2;

@@ -87,12 +87,20 @@ static void refuse(struct http_conn *c, unsigned status, const char *sentence)
 
 /* --- requests ------------------------------------------------------------------------------- */
 
+static void want_turn(struct http_conn *c)
+{
+	if (c->is_ready)
+		return; /* it keeps its place */
+	c->is_ready = true;
+	http_want_turn(c->server, &c->turn);
+}
+
 static void wait_for_next(struct http_conn *c)
 {
 	c->state = HTTP_CONN_IDLE;
 	set_deadline(c, c->server->draining ? 1 : c->server->limits->idle_timeout_ms);
 	if (c->is_pipelined)
-		http_want_turn(c->server, &c->turn);
+		want_turn(c);
 }
 
 /* The answer has left whole. */
@@ -259,13 +267,15 @@ static size_t read_counted(struct http_conn *c, struct bytes in)
 static size_t read_chunks(struct http_conn *c, struct bytes in)
 {
 	struct http_request *r = c->request;
+	size_t most = c->server->limits->header_bytes, used;
 	struct bytes data;
-	size_t used;
 
-	switch (http_chunks_next(
-	    &r->chunks, in, c->server->limits->header_bytes, &used, &data)) {
+	switch (http_chunks_next(&r->chunks, in, most, &used, &data)) {
 	case HTTP_FRAME_BAD:
-		refuse(c, 400, "The chunked body is malformed.");
+		if (r->chunks.framed > most)
+			refuse(c, 431, "The trailer of the request is too large.");
+		else
+			refuse(c, 400, "The chunked body is malformed.");
 		return 0;
 	case HTTP_FRAME_WHOLE:
 		c->state = HTTP_CONN_SERVED;
@@ -362,6 +372,7 @@ static void read_on(struct http_turn *turn)
 	char *scratch = loop_scratch(c->server->loop);
 	ssize_t n;
 
+	c->is_ready = false;
 	if (!is_reading(c))
 		return;
 	if (c->is_pipelined) {
@@ -381,9 +392,7 @@ static void read_on(struct http_turn *turn)
 
 static void on_readable(struct stream *s)
 {
-	struct http_conn *c = container_of(s, struct http_conn, stream);
-
-	http_want_turn(c->server, &c->turn);
+	want_turn(container_of(s, struct http_conn, stream));
 }
 
 static void on_writable(struct stream *s)

@@ -47,7 +47,7 @@ size_t http_empty_lines(struct bytes in);
 struct http_chunks {
 	enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER } at;
 	uint64_t left;   /* of the chunk's data */
-	uint32_t framed; /* octets of extensions and trailer so far */
+	uint32_t framed; /* octets of extensions and trailer so far; beyond `most`: too many */
 };
 
 /* Takes what it can from the front of `in`: *used octets of it are done with. What it finds is

@@ -134,10 +134,13 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 
 /* --- the lane -------------------------------------------------------------------------------- */
 
+/* libmicrohttpd closes its end when it runs. */
 static void close_lane(struct http_parser *p)
 {
-	if (p->lane >= 0)
+	if (p->lane >= 0) {
 		close(p->lane);
+		MHD_run(p->mhd);
+	}
 	p->lane = -1;
 	p->unread = 0;
 }
@@ -291,10 +294,12 @@ bool http_parse(struct http_parser *p, struct bytes head, const struct http_fram
 	begin(p, head, out);
 	ok = read_it(p, head, frame);
 	p->parsed = NULL;
-	if (!ok || p->is_closed)
+	if (!ok || p->is_closed) {
 		close_lane(p);
-	else if (++p->unread == ANSWERS)
+		open_lane(p); /* or else for the next head */
+	} else if (++p->unread == ANSWERS) {
 		drain(p);
+	}
 	return ok;
 }
 

@@ -47,9 +47,6 @@ struct http_server {
  * far as the budget goes, and in turn. */
 static inline void http_want_turn(struct http_server *server, struct http_turn *turn)
 {
-	if (turn->is_wanted)
-		return;
-	turn->is_wanted = true;
 	list_remove(&turn->node);
 	list_append(&server->turns, &turn->node);
 	loop_want(server->loop, LOOP_STAGE_HTTP);
@@ -88,8 +85,9 @@ struct http_conn {
 	uint8_t state;  /* enum http_conn_state */
 	uint8_t misses; /* see http_again.h */
 	bool is_tls;
-	bool has_served; /* a request before this one */
-	bool keep_alive; /* once its answer has left */
+	bool is_ready;     /* it waits for its turn */
+	bool has_served;   /* a request before this one */
+	bool keep_alive;   /* once its answer has left */
 	bool is_pipelined; /* what is in `input` may be a whole request */
 };
 

@@ -30,7 +30,6 @@ static void run_turns(struct http_server *server)
 
 		list_remove(node);
 		list_init(node);
-		turn->is_wanted = false;
 		turn->fn(turn);
 	}
 	if (many)

@@ -23,7 +23,6 @@ struct http_trust;
 /* Whoever has something to read for this layer, and waits for LOOP_STAGE_HTTP; a member of it. */
 struct http_turn {
 	struct list node;
-	bool is_wanted;
 	void (*fn)(struct http_turn *turn);
 };
 

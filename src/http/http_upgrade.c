@@ -18,8 +18,8 @@ int http_upgrade(struct http_request *r, const char *protocol, const struct http
 
 	http_head_add(&full, "Upgrade", protocol);
 	http_head_add(&full, "Connection", "Upgrade");
-	if (full.is_cut)
-		return -E2BIG;
+	if (full.is_cut || !http_request_is_1_1(r))
+		return full.is_cut ? -E2BIG : -EINVAL;
 	err = http_detach(r, &d);
 	if (err < 0)
 		return err;

@@ -1,9 +1,9 @@
 /*
  * tests/fuzz/fuzz_http_request.c - bytes of every kind through a whole HTTP server.
  *
- * Input: one octet of settings (by which the bytes are cut into pieces, and
- * whether a relay stands before libmicrohttpd), then what a client sends. The handler
- * answers, detaches, holds, waits for the same again, or upgrades, as the path's second octet says.
+ * Input: one octet of settings (by which the bytes are cut into pieces), then what a client sends.
+ * The handler answers, detaches, waits for the same again, or upgrades, as the path's second octet
+ * says.
  * What a request shows must stand in the input; each request is answered once, in order; and when
  * the client has gone, nothing of it is left.
  */
@@ -94,22 +94,28 @@ static void on_hangup(struct stream *s, int err)
 
 static const struct stream_events events = { on_nothing, on_nothing, on_hangup, NULL };
 
-static void on_upgraded(struct stream *s, struct bytes early, void *arg)
-{
-	(void)arg;
-	must_be_input(early);
-	if (s)
-		stream_close(s);
-}
-
-static void detach(struct http_request *r, bool is_poll)
+static void upgrade(struct http_request *r)
 {
 	struct http_head head;
+	struct stream s;
+	char early[1 << 16];
+	ssize_t n;
+
+	http_head_init(&head, 101);
+	if (http_upgrade(r, "test", &head, &s, &events) < 0) {
+		http_respond_text(r, 400, "no");
+		return;
+	}
+	n = stream_read(&s, early, sizeof(early));
+	must_be_input((struct bytes){ early, n > 0 ? (size_t)n : 0 });
+	stream_close(&s);
+}
+
+static void detach(struct http_request *r)
+{
 	struct http_detached *d = &how[poll_n];
 
-	http_head_init(&head, 200);
-	if (poll_n == POLLS ||
-	    (is_poll ? http_detach_poll(r, &head, d) : http_detach_stream(r, d)) < 0) {
+	if (poll_n == POLLS || http_detach(r, d) < 0) {
 		http_respond_text(r, 503, "no");
 		return;
 	}
@@ -134,8 +140,9 @@ static void answer_outside(void)
 	is_out = http_again_wait(&again, server);
 }
 
-static bool on_again(struct http_again *a, char *body, size_t n)
+static bool on_again(struct http_again *a, struct bytes query, char *body, size_t n)
 {
+	must_be_input(query);
 	must(a == &again && is_out && n <= input_n);
 	must_be_input((struct bytes){ body, n });
 	memset(body, 'x', n);
@@ -166,14 +173,12 @@ static void take_out(struct http_request *r)
 {
 	static const struct stream_events on = { on_again_readable, on_nothing, on_again_hangup };
 	static const struct http_again_ops ops = { on_again, on_again_gone };
-	struct http_detached d;
 
-	if (is_out || http_detach_stream(r, &d) < 0) {
+	if (is_out || http_again_detach(&again, r, loop, &on, &ops, true) < 0) {
 		http_respond_text(r, 503, "no");
 		return;
 	}
-	http_again_init(&again, &d, loop, &on, &ops);
-	if (d.keep_alive)
+	if (again.keep_alive)
 		answer_outside();
 	else
 		stream_close(&again.stream);
@@ -182,25 +187,19 @@ static void take_out(struct http_request *r)
 static void serve(struct http_request *r, void *arg)
 {
 	struct bytes path = http_request_path(r);
-	struct http_head head;
 	char text[32];
 
 	(void)arg;
 	look_at(r);
-	http_head_init(&head, 101);
 	switch (path.n > 1 ? path.p[1] : '\0') {
 	case 'a':
 		take_out(r);
 		break;
 	case 'p':
-		detach(r, true);
-		break;
-	case 's':
-		detach(r, false);
+		detach(r);
 		break;
 	case 'u':
-		if (http_upgrade(r, "test", &head, on_upgraded, NULL) < 0)
-			http_respond_text(r, 400, "no");
+		upgrade(r);
 		break;
 	case 'n':
 		break; /* nobody answers */
@@ -248,12 +247,12 @@ static void answer_polls(void)
 
 		if (!stream_is_open(&polls[i]))
 			continue;
-		piece.n = (size_t)snprintf(text, sizeof(text), "%s%s",
-		    how[i].bare ? "" : "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", body);
+		piece.n = (size_t)snprintf(text, sizeof(text),
+		    "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n%s", body);
 		must(n > 0);
 		stream_write(&polls[i], &piece, 1);
 		if (how[i].keep_alive && stream_queued(&polls[i]) == 0)
-			http_server_give_back(server, &polls[i], &how[i].peer);
+			http_server_give_back(server, &polls[i], &how[i].peer, NULL);
 		else
 			http_server_end(server, &polls[i]);
 	}
@@ -312,18 +311,12 @@ static void end(int fd)
 	const struct http_counters *c = http_server_counters(server);
 
 	close(fd);
-	for (int i = 0; i < 20 && (c->connections || c->lingering || c->held || i < 2); i++) {
+	for (int i = 0; i < 20 && (c->connections || c->lingering || i < 2); i++) {
 		clock_set(now += 1100);
 		must(loop_turn(loop, 0) == 0);
 		must(loop_turn(loop, 0) == 0);
 	}
-	/* The last resort is libmicrohttpd's own timeout, by its own clock */
-	for (int i = 0; i < 30 && c->connections; i++) {
-		usleep(50000);
-		clock_set(now += 1100);
-		must(loop_turn(loop, 0) == 0);
-	}
-	must(c->connections == 0 && c->held == 0 && c->lingering == 0);
+	must(c->connections == 0 && c->lingering == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

@@ -153,6 +153,7 @@ static int connect_tcp(struct tls_context *tls)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	accepted = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	ck_assert_int_ge(accepted, 0);
+	setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* as listener.c does */
 	addr = addr_from_sockaddr((struct sockaddr *)&peer);
 	http_server_add(server, accepted, &addr, tls, NULL, visitor());
 	return keep(fd);

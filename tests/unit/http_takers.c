@@ -42,25 +42,18 @@ void detach_stream(struct http_request *r)
 {
 	struct http_detached *d = &detached[detached_n];
 
-	detach_err = http_detach_stream(r, d);
+	detach_err = http_detach(r, d);
 	if (detach_err == 0)
 		take(d);
 }
 
 void detach_poll(struct http_request *r)
 {
-	struct http_detached *d = &detached[detached_n];
-	struct http_head head;
-
 	if (!bytes_equal(http_request_path(r), BYTES("/poll"))) {
 		http_respond_text(r, 200, "other");
 		return;
 	}
-	http_head_init(&head, 200);
-	http_head_add(&head, "X-Poll", "yes");
-	detach_err = http_detach_poll(r, &head, d);
-	if (detach_err == 0)
-		take(d);
+	detach_stream(r);
 }
 
 void detach_setup(void)
@@ -93,16 +86,11 @@ void answer_poll(unsigned i, const char *body)
 {
 	char text[200];
 
-	if (detached[i].bare) {
-		write_text(i, body);
-		http_server_end(server, &streams[i]);
-		return;
-	}
 	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
 	    strlen(body), body);
 	write_text(i, text);
 	if (detached[i].keep_alive)
-		http_server_give_back(server, &streams[i], &detached[i].peer);
+		http_server_give_back(server, &streams[i], &detached[i].peer, NULL);
 	else
 		http_server_end(server, &streams[i]);
 }
@@ -111,22 +99,19 @@ void answer_poll(unsigned i, const char *body)
 
 struct stream upgraded;
 char early[EARLY_MAX];
-unsigned upgrades, broken_upgrades;
+unsigned upgrades;
 
-static void on_upgraded(struct stream *s, struct bytes bytes, void *arg)
+static void on_early(struct stream *s)
 {
-	ck_assert_ptr_eq(arg, &upgraded);
-	if (!s) {
-		broken_upgrades++;
-		return;
-	}
-	upgrades++;
-	ck_assert_uint_lt(bytes.n, sizeof(early));
-	memcpy(early, bytes.p, bytes.n);
-	early[bytes.n] = '\0';
-	stream_move(&upgraded, s, loop, &events);
-	stream_want(&upgraded, STREAM_HANGUP);
+	size_t had = strlen(early);
+	ssize_t n = stream_read(s, early + had, sizeof(early) - had - 1);
+
+	early[had + (n > 0 ? (size_t)n : 0)] = '\0';
+	if (n == 0)
+		on_hangup(s, 0);
 }
+
+static const struct stream_events upgrade_events = { on_early, on_nothing, on_hangup, NULL };
 
 void upgrade(struct http_request *r)
 {
@@ -135,16 +120,21 @@ void upgrade(struct http_request *r)
 
 	http_head_init(&head, 101);
 	http_head_add(&head, "X-Accept", "yes");
-	err = http_upgrade(r, "test", &head, on_upgraded, &upgraded);
-	if (err < 0)
+	err = http_upgrade(r, "test", &head, &upgraded, &upgrade_events);
+	if (err < 0) {
 		http_respond_text(r, 400, "no upgrade");
+		return;
+	}
+	upgrades++;
+	early[0] = '\0';
+	stream_want(&upgraded, STREAM_READ);
 }
 
 void upgrade_setup(void)
 {
 	detach_setup();
 	serving = upgrade;
-	upgrades = broken_upgrades = 0;
+	upgrades = 0;
 	stream_init_empty(&upgraded);
 }
 

@@ -20,8 +20,9 @@ extern int detach_err; /* of the last attempt */
 void detach_setup(void);
 void detach_teardown(void);
 
-/* For `serving`. Only /poll is a poll; anything else is answered with "other". */
+/* For `serving`. */
 void detach_stream(struct http_request *r);
+/* Only /poll; anything else is answered with "other". */
 void detach_poll(struct http_request *r);
 
 void write_text(unsigned i, const char *text);
@@ -34,7 +35,7 @@ void answer_poll(unsigned i, const char *body);
 
 extern struct stream upgraded;
 extern char early[EARLY_MAX]; /* what came behind the request */
-extern unsigned upgrades, broken_upgrades;
+extern unsigned upgrades;
 
 void upgrade_setup(void);
 void upgrade_teardown(void);

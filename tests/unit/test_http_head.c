@@ -55,20 +55,23 @@ END_TEST
 
 START_TEST(a_head_has_status_date_lines_and_framing)
 {
-	const char *text = render(200, BYTES("A: b\r\n"), (struct http_framing){ true, false, 12 });
+	const char *text = render(200, BYTES("A: b\r\n"), (struct http_framing){ .keep_alive = true, .length = 12 });
 
 	ck_assert_int_eq(strncmp(text, "HTTP/1.1 200 OK\r\nDate: ", 23), 0);
 	ck_assert_ptr_nonnull(strstr(text, " GMT\r\nA: b\r\nContent-Length: 12\r\n\r\n"));
 	ck_assert_ptr_null(strstr(text, "Connection"));
-	text = render(404, BYTES(""), (struct http_framing){ false, false, 0 });
+	text = render(404, BYTES(""), (struct http_framing){ .length = 0 });
 	ck_assert_int_eq(strncmp(text, "HTTP/1.1 404 Not Found\r\n", 24), 0);
 	ck_assert_ptr_nonnull(strstr(text, "Connection: close\r\nContent-Length: 0\r\n"));
-	text = render(200, BYTES(""), (struct http_framing){ true, true, -1 });
+	text = render(200, BYTES(""), (struct http_framing){ .keep_alive = true, .chunked = true, .length = -1 });
 	ck_assert_ptr_nonnull(strstr(text, "Transfer-Encoding: chunked\r\n"));
 	ck_assert_ptr_null(strstr(text, "Content-Length"));
-	text = render(200, BYTES(""), (struct http_framing){ false, false, -1 });
+	text = render(200, BYTES(""), (struct http_framing){ .length = -1 });
 	ck_assert_ptr_null(strstr(text, "Transfer-Encoding"));
 	ck_assert_ptr_null(strstr(text, "Content-Length"));
+	text = render(200, BYTES(""),
+	    (struct http_framing){ .keep_alive = true, .is_1_0 = true, .length = 0 });
+	ck_assert_ptr_nonnull(strstr(text, "Connection: keep-alive\r\n"));
 }
 END_TEST
 
@@ -76,7 +79,7 @@ START_TEST(the_longest_head_fits_the_room_promised)
 {
 	for (unsigned status = 0; status < 1100; status++)
 		render(
-		    status, BYTES(""), (struct http_framing){ false, false, 0x7fffffffffffffff });
+		    status, BYTES(""), (struct http_framing){ .length = 0x7fffffffffffffff });
 }
 END_TEST
 

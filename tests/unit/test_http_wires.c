@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_http_relay.c - connections with a relay before libmicrohttpd: over a
- * unix socket, and under TLS.
+ * tests/unit/test_http_wires.c - connections over a unix socket, and under TLS: as any
+ * other.
  */
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -45,7 +45,6 @@ START_TEST(a_large_body_and_answer_pass_a_unix_socket)
 }
 END_TEST
 
-/* The relay may have more in its queue then than it wants to read. */
 START_TEST(a_body_with_the_end_of_its_client_right_behind_it_is_read_to_the_end)
 {
 	static char much[65536];
@@ -113,20 +112,19 @@ START_TEST(a_poll_on_a_unix_socket_is_detached_and_given_back)
 	say(fd, POST("/poll", "0\r\n\r\n"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(!detached[0].bare && detached[0].keep_alive);
+	ck_assert(detached[0].keep_alive);
 	answer_poll(0, "frame");
 	hear(fd, "frame");
 	say(fd, POST("/poll", "0\r\n\r\n") GET("/other"));
 	settle();
 	ck_assert_uint_eq(detached_n, 2);
-	ck_assert(detached[1].bare);
 	answer_poll(1, "second");
 	hear(fd, "other\n");
 	close(fd);
 }
 END_TEST
 
-START_TEST(a_held_poll_on_a_unix_socket_hears_of_the_end)
+START_TEST(a_followed_poll_on_a_unix_socket_hears_of_the_end)
 {
 	int fd = client_new_unix();
 
@@ -136,7 +134,6 @@ START_TEST(a_held_poll_on_a_unix_socket_hears_of_the_end)
 	close(fd);
 	settle();
 	ck_assert_uint_eq(hangups, 1);
-	ck_assert_uint_eq(counters()->held, 0);
 	ck_assert_uint_eq(counters()->connections, 0);
 }
 END_TEST
@@ -168,7 +165,7 @@ START_TEST(an_upgrade_on_a_unix_socket_keeps_the_early_bytes)
 }
 END_TEST
 
-/* --- TLS: the relay behind a handshake -------------------------------------------- */
+/* --- TLS -------------------------------------------- */
 
 static void tls_setup(void)
 {
@@ -206,7 +203,7 @@ START_TEST(requests_pass_under_tls_and_pipelined_too)
 }
 END_TEST
 
-START_TEST(a_poll_under_tls_is_detached_given_back_and_held)
+START_TEST(a_poll_under_tls_is_detached_and_given_back)
 {
 	int fd;
 	SSL *ssl = tls_client(&fd);
@@ -215,14 +212,13 @@ START_TEST(a_poll_under_tls_is_detached_given_back_and_held)
 	tls_say(ssl, POST("/poll", "0\r\n\r\n"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(!detached[0].bare && detached[0].keep_alive);
+	ck_assert(detached[0].keep_alive);
 	ck_assert(stream_is_tls(&streams[0]));
 	answer_poll(0, "frame");
 	tls_hear(ssl, "frame");
 	tls_say(ssl, POST("/poll", "0\r\n\r\n") GET("/other"));
 	settle();
 	ck_assert_uint_eq(detached_n, 2);
-	ck_assert(detached[1].bare);
 	answer_poll(1, "second");
 	tls_hear(ssl, "other\n");
 	tls_end(ssl, fd);
@@ -299,7 +295,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("http_relay");
+	Suite *suite = suite_create("http_wires");
 	TCase *tc = group(suite, "unix", detach_setup, detach_teardown);
 
 	tcase_add_test(tc, a_unix_socket_is_served_like_any_other);
@@ -308,12 +304,12 @@ int main(void)
 	    tc, a_body_with_the_end_of_its_client_right_behind_it_is_read_to_the_end, 0, 8);
 	tcase_add_test(tc, a_client_that_has_ended_and_reads_slowly_hears_all_of_its_answer);
 	tcase_add_test(tc, a_poll_on_a_unix_socket_is_detached_and_given_back);
-	tcase_add_test(tc, a_held_poll_on_a_unix_socket_hears_of_the_end);
+	tcase_add_test(tc, a_followed_poll_on_a_unix_socket_hears_of_the_end);
 	tcase_add_test(tc, garbage_on_a_unix_socket_is_answered_with_400);
 	tcase_add_test(tc, an_upgrade_on_a_unix_socket_keeps_the_early_bytes);
 	tc = group(suite, "tls", tls_setup, tls_teardown);
 	tcase_add_test(tc, requests_pass_under_tls_and_pipelined_too);
-	tcase_add_test(tc, a_poll_under_tls_is_detached_given_back_and_held);
+	tcase_add_test(tc, a_poll_under_tls_is_detached_and_given_back);
 	tcase_add_test(tc, an_upgrade_under_tls_keeps_the_early_bytes);
 	tcase_add_test(tc, a_handshake_that_fails_or_never_ends_is_given_up);
 	tcase_add_test(tc, plain_http_on_a_port_for_tls_is_told_so_in_plain_text);
