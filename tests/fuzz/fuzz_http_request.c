@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_again.h"
+#include "http/http_detach.h"
 #include "http/http_upgrade.h"
 #include "tests/fuzz/must.h"
 
