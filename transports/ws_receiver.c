@@ -10,58 +10,20 @@
  * framed, and compressed, once for all receivers that agreed on the same; one that is long goes out
  * from where it is.
  */
-#include "transports/ws_receiver.h"
-
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/http_detach.h"
-#include "http/http_upgrade.h"
 #include "session/sockjs_frame.h"
-#include "ws/ws_handshake.h"
+#include "transports/ws_receiver_private.h"
 
-#define HEADERS_MAX 64 /* those a handshake is made of */
-#define RETRY_AFTER 5  /* seconds, if nobody knows better */
+#define RETRY_AFTER 5 /* seconds, if nobody knows better */
 
 #define READ_BUSY 8192 /* octets at a time, while others wait */
 
 #define AS_THEY_ARE_BYTES 4096 /* a message that is not worth copying */
 #define AS_THEY_ARE_MOST  16
-
-/* What few connections need, and not for long. */
-struct ws_extras {
-	struct buf rest;               /* read, and not yet taken */
-	struct ws_deflate *compressor; /* with context takeover */
-	struct ws_pending *pending;    /* while the application has not decided */
-};
-
-/* The rest of an opening handshake that waits for the application. */
-struct ws_pending {
-	char accept[WS_ACCEPT_LEN + 1];
-	char extensions[WS_EXTENSIONS_MAX]; /* "": none */
-};
-
-struct ws_receiver {
-	struct receiver base;
-	struct stream stream;
-	struct ws_conn conn;
-	struct timer timer; /* liveness; then the closing handshake */
-	struct deferred deferred;
-	const struct ws_wire *wire;
-	struct transport_reactor *reactor;
-	const struct endpoint *endpoint;
-	struct ws_extras *extras; /* NULL until needed */
-	uint64_t last_heard;
-	uint32_t progress; /* of the stream, when a ping was last looked after; modulo 2^32 */
-	bool pinged : 1;
-	bool ping_waits : 1; /* behind what the client had not acknowledged yet */
-	bool choked : 1;     /* not read, since it does not read what it is sent */
-	bool closing : 1;    /* the session has let go; the closing handshake is under way */
-	bool shut : 1;       /* the codec has seen the end */
-	bool ended : 1;
-};
 
 static struct ws_receiver *of(struct receiver *base)
 {
@@ -109,14 +71,14 @@ static void receiver_free(struct deferred *d)
 	mem_free(r);
 }
 
-static struct ws_extras *extras_get(struct ws_receiver *r)
+struct ws_extras *ws_receiver_extras(struct ws_receiver *r)
 {
 	if (!r->extras)
 		r->extras = mem_zalloc(sizeof(*r->extras));
 	return r->extras;
 }
 
-static void end(struct ws_receiver *r)
+void ws_receiver_end(struct ws_receiver *r)
 {
 	if (r->ended)
 		return;
@@ -133,7 +95,7 @@ static void lost(struct ws_receiver *r)
 {
 	if (r->base.session)
 		session_receiver_gone(r->base.session, &r->base);
-	end(r);
+	ws_receiver_end(r);
 }
 
 /* Both Close frames are out: shut down, drain, close; the server first (RFC 6455 section 7.1.1). */
@@ -142,7 +104,7 @@ static void part(struct ws_receiver *r)
 	if (r->ended)
 		return;
 	http_server_end(r->reactor->http, &r->stream);
-	end(r);
+	ws_receiver_end(r);
 }
 
 /* --- frames ------------------------------------------------------------- */
@@ -221,7 +183,7 @@ static enum recv_status write_piece(struct ws_receiver *r, struct stream_piece p
 {
 	if (stream_write_soon(&r->stream, &piece) == 0)
 		return RECV_MORE;
-	end(r);
+	ws_receiver_end(r);
 	return RECV_GONE;
 }
 
@@ -248,7 +210,7 @@ static enum recv_status write_answer(struct ws_receiver *r, const struct http_he
 	char *to = buf_reserve(out, HTTP_HEAD_MAX + HTTP_HEAD_EXTRA);
 
 	if (!to) {
-		end(r);
+		ws_receiver_end(r);
 		return RECV_GONE;
 	}
 	buf_commit(out,
@@ -256,7 +218,7 @@ static enum recv_status write_answer(struct ws_receiver *r, const struct http_he
 	        2);
 	if (buf_add(out, more.p, more.n) < 0 || buf_add(out, "\r\n", 2) < 0 ||
 	    buf_add(out, body.p, body.n) < 0) {
-		end(r);
+		ws_receiver_end(r);
 		return RECV_GONE;
 	}
 	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
@@ -374,7 +336,7 @@ static enum recv_status write_as_they_are(
 	}
 	if (stream_write(&r->stream, pieces, (unsigned)(2 * count)) == 0)
 		return RECV_MORE;
-	end(r);
+	ws_receiver_end(r);
 	return RECV_GONE;
 }
 
@@ -411,7 +373,7 @@ static enum recv_status receiver_messages(
 	if (!deflates && may_go_as_they_are(r->wire, messages, count))
 		return write_as_they_are(r, messages, count);
 	if (r->wire->outgoing(out, messages, count, deflates ? &how : NULL) < 0) {
-		end(r);
+		ws_receiver_end(r);
 		return RECV_GONE;
 	}
 	return write_piece(r, (struct stream_piece){ buf_data(out), buf_len(out), NULL });
@@ -469,7 +431,7 @@ static void receiver_abort(struct receiver *base)
 	struct ws_receiver *r = of(base);
 
 	stream_reset(&r->stream);
-	end(r);
+	ws_receiver_end(r);
 }
 
 static size_t receiver_buffered(const struct receiver *base)
@@ -619,7 +581,7 @@ static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
 
 	if (!own)
 		return transport_deflate(r->reactor);
-	if (extras_get(r) && !r->extras->compressor)
+	if (ws_receiver_extras(r) && !r->extras->compressor)
 		r->extras->compressor = ws_deflate_new();
 	return r->extras ? r->extras->compressor : NULL;
 }
@@ -663,7 +625,7 @@ static void watch_unfinished(struct ws_receiver *r)
 /* In front of nothing, for it is fed before more is read. */
 static void keep_rest(struct ws_receiver *r, const char *p, size_t n)
 {
-	if (!extras_get(r) || buf_add(&r->extras->rest, p, n) < 0)
+	if (!ws_receiver_extras(r) || buf_add(&r->extras->rest, p, n) < 0)
 		lost(r); /* out of memory: what was read cannot be kept */
 }
 
@@ -866,108 +828,10 @@ static void on_timer(struct timer *t)
 		watch_unfinished(r); /* the timer is one */
 }
 
-/* --- the opening handshake ---------------------------------------------- */
+/* --- the beginning ------------------------------------------------------ */
 
-struct header_list {
-	struct ws_request_header items[HEADERS_MAX];
-	size_t count;
-	bool too_many;
-};
-
-static void on_header(struct bytes name, struct bytes value, void *arg)
-{
-	struct header_list *list = arg;
-	bool matters = (name.n > 14 && strncasecmp(name.p, "Sec-WebSocket-", 14) == 0) ||
-	               bytes_equal_nocase(name, BYTES("Upgrade")) ||
-	               bytes_equal_nocase(name, BYTES("Connection")) ||
-	               bytes_equal_nocase(name, BYTES("Host"));
-
-	if (!matters)
-		return;
-	if (list->count == HEADERS_MAX)
-		list->too_many = true;
-	else
-		list->items[list->count++] = (struct ws_request_header){ name, value };
-}
-
-static void refuse_handshake(const struct transport_request *t, const struct ws_verdict *v)
-{
-	struct http_head head;
-	char body[256];
-	size_t n = strlen(v->sentence);
-
-	transport_refused(t, HTTP_REFUSED_HANDSHAKE,
-	    HTTP_REFUSED_FIELDS(LOG_INT("status", v->status), LOG_STR("answer", v->sentence)));
-	n = n < sizeof(body) - 1 ? n : sizeof(body) - 1;
-	memcpy(body, v->sentence, n);
-	body[n] = '\n';
-	http_head_init(&head, v->status);
-	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
-	if (v->status == 426)
-		http_head_add(&head, "Sec-WebSocket-Version", "13");
-	if (v->status == 405)
-		http_head_add(&head, "Allow", "GET");
-	http_respond(t->http, &head, (struct bytes){ body, n + 1 });
-}
-
-static bool check_handshake(const struct transport_request *t, struct ws_verdict *v,
-    struct ws_subprotocols *offers, struct ws_deflate_params *deflate)
-{
-	struct header_list list = { .count = 0 };
-	struct ws_request request = {
-		.method = http_request_method_name(t->http),
-		.http_1_1 = http_request_is_1_1(t->http),
-		.headers = list.items,
-	};
-
-	http_request_each_header(t->http, on_header, &list);
-	request.header_count = list.count;
-	*v = ws_handshake_check(&request, offers);
-	if (v->status == 101 && list.too_many) {
-		v->status = 400;
-		v->sentence = "Too many WebSocket headers.";
-	}
-	if (v->status == 101 &&
-	    ws_deflate_negotiate(&request, &t->endpoint->deflate, deflate) < 0) {
-		v->status = 400;
-		v->sentence = "Sec-WebSocket-Extensions is malformed.";
-	}
-	if (v->status == 101)
-		return true;
-	refuse_handshake(t, v);
-	return false;
-}
-
-/* --- the upgrade -------------------------------------------------------- */
-
-/* A receiver on its way through 101, and the session that waits for it. */
-static void on_upgraded(struct stream *s, struct bytes early, void *arg)
-{
-	struct ws_receiver *r = arg;
-	struct session *session = r->base.session;
-
-	r->base.session = NULL;
-	if (!s || !r->reactor->http) { /* it broke, or the server has ended meanwhile */
-		session_discard(session);
-		end(r);
-		return;
-	}
-	list_append(&r->reactor->receivers, &r->base.node);
-	stream_move(&r->stream, s, loop_of(r), &stream_events);
-	stream_want(&r->stream, STREAM_READ);
-	start_pings(r);
-	if (session_attach(session, &r->base) < 0) {
-		part(r);
-		return;
-	}
-	if (early.n && !r->ended)
-		keep_rest(r, early.p, early.n);
-	if (early.n && !r->ended && !r->conn.paused)
-		read_on(r);
-}
-
-static struct ws_receiver *receiver_new(const struct transport_request *t,
-    const struct ws_wire *wire, const struct ws_deflate_params *deflate)
+struct ws_receiver *ws_receiver_new(const struct transport_request *t, const struct ws_wire *wire,
+    const struct ws_deflate_params *deflate)
 {
 	struct ws_receiver *r = mem_zalloc(sizeof(*r));
 
@@ -988,91 +852,22 @@ static struct ws_receiver *receiver_new(const struct transport_request *t,
 	return r;
 }
 
-static void upgrade(const struct transport_request *t, const struct ws_verdict *v,
-    const struct ws_deflate_params *deflate, const struct ws_wire *wire,
-    const struct transport_accept *accepted)
+void ws_receiver_begin(
+    struct ws_receiver *r, struct stream *s, struct session *session, struct bytes early)
 {
-	struct ws_receiver *r = receiver_new(t, wire, deflate);
-	char extensions[WS_EXTENSIONS_MAX];
-	struct http_head head;
+	bool waits = is_pending(r);
 
-	http_head_init(&head, 101);
-	http_head_add(&head, "Sec-WebSocket-Accept", v->accept);
-	if (accepted->subprotocol.n)
-		http_head_add_bytes(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
-	if (deflate->agreed) {
-		ws_deflate_response(deflate, extensions);
-		http_head_add(&head, "Sec-WebSocket-Extensions", extensions);
-	}
-	if (r)
-		r->base.session = accepted->session;
-	if (r && http_upgrade(t->http, "websocket", &head, on_upgraded, r) == 0)
-		return;
-	if (r) {
-		r->base.session = NULL;
-		end(r);
-	}
-	session_discard(accepted->session);
-	transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
-}
-
-/* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
- * 4.1: first the answer). */
-static void refuse_followed(const struct transport_request *t, struct session *session)
-{
-	session_discard(session);
-	transport_refuse(t, HTTP_REFUSED_HANDSHAKE, 400, "Frames before the handshake is over.");
-}
-
-/* The application decides later: the connection leaves its request, and nothing is read from it
- * until 101 is said. */
-static void wait_for_decision(const struct transport_request *t, const struct ws_verdict *v,
-    const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
-{
-	struct ws_receiver *r = receiver_new(t, wire, deflate);
-	struct ws_pending *pending = r && extras_get(r) ? mem_zalloc(sizeof(*pending)) : NULL;
-	struct http_detached d;
-
-	if (pending) {
-		r->extras->pending = pending;
-		memcpy(pending->accept, v->accept, sizeof(pending->accept));
-		if (deflate->agreed)
-			ws_deflate_response(deflate, pending->extensions);
-	}
-	if (!pending || http_detach_stream(t->http, &d) < 0) {
-		if (r)
-			end(r);
-		session_discard(session);
-		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
-		return;
-	}
 	list_append(&r->reactor->receivers, &r->base.node);
-	stream_move(&r->stream, &d.stream, loop_of(r), &stream_events);
-	stream_want(&r->stream, STREAM_HANGUP);
-	if (session_attach(session, &r->base) < 0)
+	stream_move(&r->stream, s, loop_of(r), &stream_events);
+	stream_want(&r->stream, waits ? STREAM_HANGUP : STREAM_READ);
+	if (!waits)
+		start_pings(r);
+	if (session_attach(session, &r->base) < 0) {
 		part(r);
-}
-
-void ws_receiver_serve(const struct transport_request *request, const struct ws_wire *wire)
-{
-	struct ws_subprotocols offers;
-	struct transport_request with_offers = *request, *t = &with_offers;
-	struct transport_accept accepted = { 0 };
-	struct ws_deflate_params deflate;
-	struct ws_verdict verdict;
-	unsigned status;
-
-	t->offers = &offers;
-	if (!check_handshake(t, &verdict, &offers, &deflate))
 		return;
-	status = t->endpoint->ops->accept(t, &accepted);
-	if (status)
-		transport_answer_refusal(
-		    t, status, accepted.retry_after, "The session was refused.");
-	else if (accepted.held && http_is_followed(t->http))
-		refuse_followed(t, accepted.session);
-	else if (accepted.held)
-		wait_for_decision(t, &verdict, &deflate, wire, accepted.session);
-	else
-		upgrade(t, &verdict, &deflate, wire, &accepted);
+	}
+	if (early.n && !r->ended)
+		keep_rest(r, early.p, early.n);
+	if (early.n && !r->ended && !r->conn.paused)
+		read_on(r);
 }

@@ -1,0 +1,186 @@
+/*
+ * transports/ws_upgrade.c - the opening handshake of a WebSocket, from a request to an
+ * attached receiver: is it one, does the application want it, and 101. An application
+ * that decides later gets a receiver whose 101 waits.
+ */
+#include "base/mem.h"
+#include "http/http_detach.h"
+#include "http/http_upgrade.h"
+#include "transports/ws_receiver_private.h"
+
+#define HEADERS_MAX 64 /* those a handshake is made of */
+
+/* --- the request -------------------------------------------------------- */
+
+struct header_list {
+	struct ws_request_header items[HEADERS_MAX];
+	size_t count;
+	bool too_many;
+};
+
+static void on_header(struct bytes name, struct bytes value, void *arg)
+{
+	struct header_list *list = arg;
+	bool matters = (name.n > 14 && strncasecmp(name.p, "Sec-WebSocket-", 14) == 0) ||
+	               bytes_equal_nocase(name, BYTES("Upgrade")) ||
+	               bytes_equal_nocase(name, BYTES("Connection")) ||
+	               bytes_equal_nocase(name, BYTES("Host"));
+
+	if (!matters)
+		return;
+	if (list->count == HEADERS_MAX)
+		list->too_many = true;
+	else
+		list->items[list->count++] = (struct ws_request_header){ name, value };
+}
+
+static void refuse_handshake(const struct transport_request *t, const struct ws_verdict *v)
+{
+	struct http_head head;
+	char body[256];
+	size_t n = strlen(v->sentence);
+
+	transport_refused(t, HTTP_REFUSED_HANDSHAKE,
+	    HTTP_REFUSED_FIELDS(LOG_INT("status", v->status), LOG_STR("answer", v->sentence)));
+	n = n < sizeof(body) - 1 ? n : sizeof(body) - 1;
+	memcpy(body, v->sentence, n);
+	body[n] = '\n';
+	http_head_init(&head, v->status);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	if (v->status == 426)
+		http_head_add(&head, "Sec-WebSocket-Version", "13");
+	if (v->status == 405)
+		http_head_add(&head, "Allow", "GET");
+	http_respond(t->http, &head, (struct bytes){ body, n + 1 });
+}
+
+static bool check_handshake(const struct transport_request *t, struct ws_verdict *v,
+    struct ws_subprotocols *offers, struct ws_deflate_params *deflate)
+{
+	struct header_list list = { .count = 0 };
+	struct ws_request request = {
+		.method = http_request_method_name(t->http),
+		.http_1_1 = http_request_is_1_1(t->http),
+		.headers = list.items,
+	};
+
+	http_request_each_header(t->http, on_header, &list);
+	request.header_count = list.count;
+	*v = ws_handshake_check(&request, offers);
+	if (v->status == 101 && list.too_many) {
+		v->status = 400;
+		v->sentence = "Too many WebSocket headers.";
+	}
+	if (v->status == 101 &&
+	    ws_deflate_negotiate(&request, &t->endpoint->deflate, deflate) < 0) {
+		v->status = 400;
+		v->sentence = "Sec-WebSocket-Extensions is malformed.";
+	}
+	if (v->status == 101)
+		return true;
+	refuse_handshake(t, v);
+	return false;
+}
+
+/* --- the upgrade -------------------------------------------------------- */
+
+/* A receiver on its way through 101, and the session that waits for it. */
+static void on_upgraded(struct stream *s, struct bytes early, void *arg)
+{
+	struct ws_receiver *r = arg;
+	struct session *session = r->base.session;
+
+	r->base.session = NULL;
+	if (!s || !r->reactor->http) { /* it broke, or the server has ended meanwhile */
+		session_discard(session);
+		ws_receiver_end(r);
+		return;
+	}
+	ws_receiver_begin(r, s, session, early);
+}
+
+static void upgrade(const struct transport_request *t, const struct ws_verdict *v,
+    const struct ws_deflate_params *deflate, const struct ws_wire *wire,
+    const struct transport_accept *accepted)
+{
+	struct ws_receiver *r = ws_receiver_new(t, wire, deflate);
+	char extensions[WS_EXTENSIONS_MAX];
+	struct http_head head;
+
+	http_head_init(&head, 101);
+	http_head_add(&head, "Sec-WebSocket-Accept", v->accept);
+	if (accepted->subprotocol.n)
+		http_head_add_bytes(&head, "Sec-WebSocket-Protocol", accepted->subprotocol);
+	if (deflate->agreed) {
+		ws_deflate_response(deflate, extensions);
+		http_head_add(&head, "Sec-WebSocket-Extensions", extensions);
+	}
+	if (r)
+		r->base.session = accepted->session;
+	if (r && http_upgrade(t->http, "websocket", &head, on_upgraded, r) == 0)
+		return;
+	if (r) {
+		r->base.session = NULL;
+		ws_receiver_end(r);
+	}
+	session_discard(accepted->session);
+	transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
+}
+
+/* What stands behind the request would be lost with it, and no client may send it (RFC 6455 section
+ * 4.1: first the answer). */
+static void refuse_followed(const struct transport_request *t, struct session *session)
+{
+	session_discard(session);
+	transport_refuse(t, HTTP_REFUSED_HANDSHAKE, 400, "Frames before the handshake is over.");
+}
+
+/* The application decides later: the connection leaves its request, and nothing is read from it
+ * until 101 is said. */
+static void wait_for_decision(const struct transport_request *t, const struct ws_verdict *v,
+    const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
+{
+	struct ws_receiver *r = ws_receiver_new(t, wire, deflate);
+	struct ws_pending *pending =
+	    r && ws_receiver_extras(r) ? mem_zalloc(sizeof(*pending)) : NULL;
+	struct http_detached d;
+
+	if (pending) {
+		r->extras->pending = pending;
+		memcpy(pending->accept, v->accept, sizeof(pending->accept));
+		if (deflate->agreed)
+			ws_deflate_response(deflate, pending->extensions);
+	}
+	if (!pending || http_detach_stream(t->http, &d) < 0) {
+		if (r)
+			ws_receiver_end(r);
+		session_discard(session);
+		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
+		return;
+	}
+	ws_receiver_begin(r, &d.stream, session, (struct bytes){ 0 });
+}
+
+void ws_receiver_serve(const struct transport_request *request, const struct ws_wire *wire)
+{
+	struct ws_subprotocols offers;
+	struct transport_request with_offers = *request, *t = &with_offers;
+	struct transport_accept accepted = { 0 };
+	struct ws_deflate_params deflate;
+	struct ws_verdict verdict;
+	unsigned status;
+
+	t->offers = &offers;
+	if (!check_handshake(t, &verdict, &offers, &deflate))
+		return;
+	status = t->endpoint->ops->accept(t, &accepted);
+	if (status)
+		transport_answer_refusal(
+		    t, status, accepted.retry_after, "The session was refused.");
+	else if (accepted.held && http_is_followed(t->http))
+		refuse_followed(t, accepted.session);
+	else if (accepted.held)
+		wait_for_decision(t, &verdict, &deflate, wire, accepted.session);
+	else
+		upgrade(t, &verdict, &deflate, wire, &accepted);
+}
