@@ -82,6 +82,52 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 	return false;
 }
 
+/* --- the receiver ------------------------------------------------------- */
+
+static struct ws_receiver *receiver_new(const struct transport_request *t,
+    const struct ws_wire *wire, const struct ws_deflate_params *deflate)
+{
+	struct ws_receiver *r = mem_zalloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->base.ops = &ws_receiver_ops;
+	list_init(&r->base.node);
+	r->wire = wire;
+	r->reactor = t->reactor;
+	r->endpoint = t->endpoint;
+	stream_init_empty(&r->stream);
+	timer_init(&r->timer, ws_receiver_on_timer);
+	ws_conn_init(&r->conn, WS_SERVER, &ws_receiver_conn_ops,
+	    wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
+	if (deflate->agreed)
+		ws_conn_use_deflate(&r->conn, deflate);
+	r->reactor->sessions.counters.receivers++;
+	return r;
+}
+
+/* On its stream, for its session. `early` was read behind the request. While the 101 waits for the
+ * application nothing is read. */
+static void begin(
+    struct ws_receiver *r, struct stream *s, struct session *session, struct bytes early)
+{
+	bool waits = ws_receiver_is_pending(r);
+
+	list_append(&r->reactor->receivers, &r->base.node);
+	stream_move(&r->stream, s, ws_receiver_loop(r), &ws_receiver_stream_events);
+	stream_want(&r->stream, waits ? STREAM_HANGUP : STREAM_READ);
+	if (!waits)
+		ws_receiver_start_pings(r);
+	if (session_attach(session, &r->base) < 0) {
+		ws_receiver_finish(r);
+		return;
+	}
+	if (early.n && !r->ended)
+		ws_receiver_keep_rest(r, early.p, early.n);
+	if (early.n && !r->ended && !r->conn.paused)
+		ws_receiver_read_on(r);
+}
+
 /* --- the upgrade -------------------------------------------------------- */
 
 /* A receiver on its way through 101, and the session that waits for it. */
@@ -96,14 +142,14 @@ static void on_upgraded(struct stream *s, struct bytes early, void *arg)
 		ws_receiver_end(r);
 		return;
 	}
-	ws_receiver_begin(r, s, session, early);
+	begin(r, s, session, early);
 }
 
 static void upgrade(const struct transport_request *t, const struct ws_verdict *v,
     const struct ws_deflate_params *deflate, const struct ws_wire *wire,
     const struct transport_accept *accepted)
 {
-	struct ws_receiver *r = ws_receiver_new(t, wire, deflate);
+	struct ws_receiver *r = receiver_new(t, wire, deflate);
 	char extensions[WS_EXTENSIONS_MAX];
 	struct http_head head;
 
@@ -140,25 +186,18 @@ static void refuse_followed(const struct transport_request *t, struct session *s
 static void wait_for_decision(const struct transport_request *t, const struct ws_verdict *v,
     const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
 {
-	struct ws_receiver *r = ws_receiver_new(t, wire, deflate);
-	struct ws_pending *pending =
-	    r && ws_receiver_extras(r) ? mem_zalloc(sizeof(*pending)) : NULL;
+	struct ws_receiver *r = receiver_new(t, wire, deflate);
 	struct http_detached d;
 
-	if (pending) {
-		r->extras->pending = pending;
-		memcpy(pending->accept, v->accept, sizeof(pending->accept));
-		if (deflate->agreed)
-			ws_deflate_response(deflate, pending->extensions);
-	}
-	if (!pending || http_detach_stream(t->http, &d) < 0) {
+	if (!r || ws_pending_keep(r, v->accept, deflate) < 0 ||
+	    http_detach_stream(t->http, &d) < 0) {
 		if (r)
 			ws_receiver_end(r);
 		session_discard(session);
 		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
 		return;
 	}
-	ws_receiver_begin(r, &d.stream, session, (struct bytes){ 0 });
+	begin(r, &d.stream, session, (struct bytes){ 0 });
 }
 
 void ws_receiver_serve(const struct transport_request *request, const struct ws_wire *wire)
