@@ -253,7 +253,7 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 	if (api_is_path(path))
 		api_serve(reactor, r);
 	else if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0)
-		endpoint_refuse_method(r, "GET, HEAD");
+		answer_method_not_allowed(r, "GET, HEAD");
 	else if (bytes_equal(path, BYTES("/healthz")))
 		http_respond_text(r, 200, "ok");
 	else if (bytes_equal(path, BYTES("/readyz")))

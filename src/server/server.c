@@ -141,9 +141,9 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
 		.trust = &server->trust,
 	};
-	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit,
-		.serve = endpoint_serve,
-		.refusal = endpoint_refusal };
+	server->http_handler = (struct http_handler){
+		.body_limit = route_body_limit, .serve = route_serve, .refusal = route_refusal
+	};
 	server->reactor_count = o->threads ? (unsigned)o->threads : count_cores();
 }
 
