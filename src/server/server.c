@@ -630,15 +630,6 @@ int sockjs_server_run(struct sockjs_server *server)
 	return err;
 }
 
-uint64_t server_sessions(const struct sockjs_server *server)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
-	return n;
-}
-
 unsigned long long server_session_count(const struct sockjs_server *server)
 {
 	return server_sessions(server);

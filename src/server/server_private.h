@@ -8,7 +8,7 @@
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
  *	             what a transport is asked, info.c and iframe.c the fixed pages
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
- *	internal.c   health and counters, on an address of their own; api.h commands there
+ *	internal.c   the address of operators: health; metrics.c counters; api.h commands
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -106,6 +106,8 @@ void route_refusal(struct http_request *r, struct http_head *head, void *reactor
 /* Longest body of a request to the internal address. */
 size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r);
 void internal_serve(struct reactor *reactor, struct http_request *r);
+/* metrics.c: detaches the request, and asks every reactor before it is answered. */
+void metrics_serve(struct reactor *reactor, struct http_request *r);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);
@@ -225,7 +227,15 @@ void meter_charge(struct sockjs_session *s, size_t n);
 /* The session has ended. NULL is fine. */
 void meter_stop(struct session_extra *extra);
 /* Sessions that applications know of, in all reactors. Any thread. */
-uint64_t server_sessions(const struct sockjs_server *server);
+static inline uint64_t server_sessions(const struct sockjs_server *server)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
+	return n;
+}
+
 /* subprotocols.c: a name that lives as long as some session has it; NULL when memory is out. In the
  * reactor's thread. */
 void subprotocols_init(struct reactor *r);
