@@ -81,21 +81,16 @@ struct shared *ws_wire_encode(
 
 /* --- for many, and in place --------------------------------------------- */
 
-struct shared *ws_frames_shared(struct ws_receiver *r, struct message *m)
+struct shared *ws_frames_deflated(
+    struct ws_receiver *r, struct message *m, const struct ws_deflate_how *how)
 {
 	const struct ws_wire *wire = r->wire;
-	struct ws_deflate_how how;
-	enum message_form form;
-	struct shared *frame;
+	enum message_form form = wire->deflated + how->window_bits - 8u;
+	struct shared *frame = message_form_find(m, form);
 
-	if (m->len < r->endpoint->deflate.min_bytes ||
-	    !ws_conn_deflates(&r->conn, &r->endpoint->deflate, true, &how))
-		return message_form(m, wire->form, wire->encode);
-	form = wire->deflated + how.window_bits - 8u;
-	frame = message_form_find(m, form);
 	if (!frame) {
 		budget_spend(ws_receiver_budget(r), cost_of_deflating(m->len));
-		frame = ws_wire_encode(wire, m, &how);
+		frame = ws_wire_encode(wire, m, how);
 		frame = frame ? message_form_keep(m, form, frame) : NULL;
 	}
 	if (frame && frame->data[0] & WS_RSV1)

@@ -120,9 +120,22 @@ void ws_receiver_watch_unfinished(struct ws_receiver *r);
 
 /* --- ws_frames.c -------------------------------------------------------- */
 
-/* The frame of a message for many, made once for all who agreed on the same window; NULL when
- * memory is out. */
-struct shared *ws_frames_shared(struct ws_receiver *r, struct message *m);
+/* The compressed frame of a message for many, made once for all who agreed on the same window; NULL
+ * when memory is out. */
+struct shared *ws_frames_deflated(
+    struct ws_receiver *r, struct message *m, const struct ws_deflate_how *how);
+
+/* The frame of a message for many, compressed where that pays; likewise. */
+static inline struct shared *ws_frames_shared(struct ws_receiver *r, struct message *m)
+{
+	struct ws_deflate_how how;
+
+	if (m->len < r->endpoint->deflate.min_bytes ||
+	    !ws_conn_deflates(&r->conn, &r->endpoint->deflate, true, &how))
+		return message_form(m, r->wire->form, r->wire->encode);
+	return ws_frames_deflated(r, m, &how);
+}
+
 /* Whether these are a few long ones that the wire carries as they are. */
 bool ws_frames_may_go_in_place(
     const struct ws_wire *wire, struct message *const *messages, size_t count);
