@@ -1,10 +1,7 @@
 /*
- * net/stream.c - a non-blocking byte stream: what is watched, what is queued,
- * who is told; see stream.h. How bytes get on and off the wire is the affair
- * of stream_fd.c and stream_tls.c.
- *
- * An error found inside a call is only noted, and the watch is poked: the owner
- * hears of it as hangup from the loop, where it may destroy what it likes.
+ * net/stream.c - a non-blocking byte stream: its life, its bytes, and who is told; see
+ * stream.h. What it is watched for is the affair of stream_watch.c, how bytes get on
+ * and off the wire that of stream_fd.c and stream_tls.c.
  *
  * Owns: the descriptor, the TLS state, the queue.
  */
@@ -24,66 +21,7 @@ static const struct stream_ops *ops(const struct stream *s)
 	return s->tls ? &stream_tls_ops : &stream_fd_ops;
 }
 
-/* --- what is watched ---------------------------------------------------- */
-
-static bool has_to_write(const struct stream *s)
-{
-	return s->queue || (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
-}
-
-/* Whoever says goodbye under TLS may leave the TCP stream open, until we say it too; and a goodbye
- * is a record among others. So they are looked at as long as no bytes are among them. */
-static bool awaits_goodbye(const struct stream *s)
-{
-	return s->tls && s->want == STREAM_HANGUP && !(s->flags & (STREAM_UNREAD | STREAM_ENDED));
-}
-
-static bool wants_input(const struct stream *s)
-{
-	return (s->want & STREAM_READ) && !(s->flags & (STREAM_ENDED | STREAM_LATER));
-}
-
-static uint32_t interest(const struct stream *s)
-{
-	uint32_t events = 0;
-
-	if (s->flags & STREAM_HANDSHAKE)
-		return s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
-	if (wants_input(s) || awaits_goodbye(s))
-		events |= s->flags & STREAM_READ_WANTS_WRITE ? EPOLLOUT : EPOLLIN;
-	if (s->want == STREAM_HANGUP)
-		events |= EPOLLRDHUP;
-	if (has_to_write(s))
-		events |= s->flags & STREAM_WRITE_WANTS_READ ? EPOLLIN : EPOLLOUT;
-	return events;
-}
-
-/* A stream that wants nothing for now stays watched for errors; one that never wanted anything is
- * not watched at all. */
-int stream_rewatch(struct stream *s)
-{
-	uint32_t events;
-
-	if (!s->loop || (s->flags & STREAM_FAILED))
-		return 0;
-	events = interest(s);
-	if (events == 0 && s->watch.events == 0)
-		return 0;
-	return loop_watch(s->loop, &s->watch, events ? events : EPOLLERR | EPOLLHUP);
-}
-
-/* Notes what broke; hangup is called in the next turn. */
-static int fail(struct stream *s, int err)
-{
-	if (!(s->flags & STREAM_FAILED)) {
-		s->flags |= STREAM_FAILED;
-		s->error = err;
-		stream_queue_free(&s->queue);
-		if (s->loop)
-			loop_poke(s->loop, &s->watch);
-	}
-	return err;
-}
+/* --- events ------------------------------------------------------------- */
 
 static void say_hangup(struct stream *s, int err)
 {
@@ -94,51 +32,6 @@ static void say_hangup(struct stream *s, int err)
 	s->error = err;
 	stream_queue_free(&s->queue);
 	s->on->hangup(s, err);
-}
-
-/* Calls readable soon if bytes may wait where the kernel cannot see them. */
-static void poke_if_more(struct stream *s)
-{
-	if ((s->flags & STREAM_MORE) && ((s->want & STREAM_READ) || awaits_goodbye(s)) && s->loop)
-		loop_poke(s->loop, &s->watch);
-}
-
-void stream_settle(struct stream *s)
-{
-	int err;
-
-	if (!stream_is_open(s) || !s->loop)
-		return;
-	if (s->flags & STREAM_FAILED)
-		loop_poke(s->loop, &s->watch);
-	else if ((err = stream_rewatch(s)) < 0)
-		fail(s, err);
-	else
-		poke_if_more(s);
-}
-
-int stream_want(struct stream *s, unsigned want)
-{
-	uint8_t before = s->want;
-	int err;
-
-	if (!stream_is_open(s))
-		return -EBADF;
-	s->want = (uint8_t)want;
-	if ((err = stream_rewatch(s)) < 0) {
-		s->want = before;
-		return err;
-	}
-	poke_if_more(s);
-	return 0;
-}
-
-/* --- events ------------------------------------------------------------- */
-
-/* Whether a callback has left the stream here and whole. */
-static bool goes_on(const struct stream *s)
-{
-	return stream_is_open(s) && !(s->flags & STREAM_FAILED);
 }
 
 /* What waits in the loop's batch comes before anything else. */
@@ -408,7 +301,7 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	if (got == 0)
 		s->flags |= STREAM_ENDED;
 	else if (got != -EAGAIN)
-		fail(s, (int)got);
+		stream_fail(s, (int)got);
 	else if (s->flags & STREAM_READ_WANTS_WRITE)
 		stream_settle(s);
 	return got;
@@ -466,25 +359,6 @@ static size_t total_of(const struct stream_piece *pieces, unsigned n)
 	return total;
 }
 
-static int enqueue(struct stream *s, const struct stream_piece *pieces, unsigned n, size_t skip)
-{
-	bool arm = s->queue == NULL;
-	int err = stream_queue_add(&s->queue, pieces, n, skip);
-
-	if (err == 0 && arm)
-		err = stream_rewatch(s);
-	return err < 0 ? fail(s, err) : 0;
-}
-
-/* Queues what the wire did not take when it said `sent`. */
-static int enqueue_rest(
-    struct stream *s, const struct stream_piece *pieces, unsigned n, ssize_t sent)
-{
-	if (sent == -EAGAIN)
-		sent = 0;
-	return sent < 0 ? fail(s, (int)sent) : enqueue(s, pieces, n, (size_t)sent);
-}
-
 int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n)
 {
 	size_t total = total_of(pieces, n);
@@ -500,7 +374,7 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 		if (sent == (ssize_t)total)
 			return 0;
 	}
-	return enqueue_rest(s, pieces, n, sent);
+	return stream_enqueue_rest(s, pieces, n, sent);
 }
 
 static bool may_wait(const struct stream *s)
@@ -520,15 +394,6 @@ int stream_write_soon(struct stream *s, const struct stream_piece *piece)
 	return stream_write(s, piece, 1);
 }
 
-/* The owner hears from the loop that something was left, for it was told that all is well. */
-void stream_sent(struct stream *s, const struct stream_piece *piece, ssize_t sent)
-{
-	if (sent == (ssize_t)piece->n || !goes_on(s) || enqueue_rest(s, piece, 1, sent) < 0)
-		return;
-	s->flags |= STREAM_BLOCKED;
-	loop_poke(s->loop, &s->watch);
-}
-
 int stream_flush(struct stream *s)
 {
 	int err;
@@ -540,9 +405,9 @@ int stream_flush(struct stream *s)
 		return 0;
 	err = flush(s);
 	if (err < 0 && err != -EAGAIN)
-		return fail(s, err);
+		return stream_fail(s, err);
 	err = stream_rewatch(s);
-	return err < 0 ? fail(s, err) : 0;
+	return err < 0 ? stream_fail(s, err) : 0;
 }
 
 size_t stream_queued(const struct stream *s)
@@ -565,5 +430,5 @@ int stream_shutdown(struct stream *s)
 	err = finish_shutdown(s);
 	if (err == -EAGAIN)
 		err = stream_rewatch(s);
-	return err < 0 ? fail(s, err) : 0;
+	return err < 0 ? stream_fail(s, err) : 0;
 }

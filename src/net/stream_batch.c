@@ -50,6 +50,17 @@ static void give_up(struct stream_batch *b, int err)
 	loop_set_hook(b->loop, LOOP_STAGE_SEND, NULL, NULL);
 }
 
+/* What became of a piece: how much the kernel took, or -errno. The owner hears from the loop that
+ * something was left, for it was told that all is well. */
+static void sent(struct stream *s, const struct stream_piece *piece, ssize_t taken)
+{
+	if (taken == (ssize_t)piece->n || !goes_on(s) ||
+	    stream_enqueue_rest(s, piece, 1, taken) < 0)
+		return;
+	s->flags |= STREAM_BLOCKED;
+	loop_poke(s->loop, &s->watch);
+}
+
 static void settle(struct stream_batch *b, unsigned i)
 {
 	struct stream *s = b->entries[i].stream;
@@ -61,7 +72,7 @@ static void settle(struct stream_batch *b, unsigned i)
 	else if (op->result == -EINTR)
 		op->result = -EAGAIN;
 	s->flags &= (uint16_t)~STREAM_BATCHED;
-	stream_sent(s, &piece, op->result);
+	sent(s, &piece, op->result);
 	shared_unref(piece.owner);
 }
 

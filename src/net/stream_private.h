@@ -1,6 +1,12 @@
 /*
- * net/stream_private.h - what the files of the stream share among themselves:
- * the table of wire operations, the flags, the queue.
+ * net/stream_private.h - what the files of the stream share among themselves. Each calls
+ * those below it:
+ *
+ *	stream.c        life, events, bytes
+ *	stream_batch.c  the sends of many streams at once
+ *	stream_tls.c    the wire under TLS, and its handshake
+ *	stream_watch.c  what is watched, and how a stream fails
+ *	stream_queue.c, stream_fd.c, stream_progress.c
  */
 #ifndef NET_STREAM_PRIVATE_H
 #define NET_STREAM_PRIVATE_H
@@ -35,8 +41,39 @@ struct stream_ops {
 
 extern const struct stream_ops stream_fd_ops, stream_tls_ops;
 
-/* What became of a piece that was in the batch: how much the kernel took, or -errno. */
-void stream_sent(struct stream *s, const struct stream_piece *piece, ssize_t sent);
+/* --- what its state says ---------------------------------------------------------------- */
+
+/* Whether a callback has left the stream here and whole. */
+static inline bool goes_on(const struct stream *s)
+{
+	return stream_is_open(s) && !(s->flags & STREAM_FAILED);
+}
+
+static inline bool has_to_write(const struct stream *s)
+{
+	return s->queue || (s->flags & (STREAM_SHUT_ASKED | STREAM_SHUT_DONE)) == STREAM_SHUT_ASKED;
+}
+
+/* Whoever says goodbye under TLS may leave the TCP stream open, until we say it too; and a goodbye
+ * is a record among others. So they are looked at as long as no bytes are among them. */
+static inline bool awaits_goodbye(const struct stream *s)
+{
+	return s->tls && s->want == STREAM_HANGUP && !(s->flags & (STREAM_UNREAD | STREAM_ENDED));
+}
+
+static inline bool wants_input(const struct stream *s)
+{
+	return (s->want & STREAM_READ) && !(s->flags & (STREAM_ENDED | STREAM_LATER));
+}
+
+/* Calls readable soon if bytes may wait where the kernel cannot see them. */
+static inline void poke_if_more(struct stream *s)
+{
+	if ((s->flags & STREAM_MORE) && ((s->want & STREAM_READ) || awaits_goodbye(s)) && s->loop)
+		loop_poke(s->loop, &s->watch);
+}
+
+/* --- stream_batch.c --------------------------------------------------------------------- */
 
 /* The loop's batch, if what is put into it now still goes out in this turn; or NULL. */
 struct stream_batch *stream_batch_of(struct loop *loop);
@@ -46,16 +83,26 @@ bool stream_batch_add(
 /* Sends what the loop's batch holds. The owners of the streams are not called. */
 void stream_batch_submit(struct loop *loop);
 
+/* --- stream_tls.c ----------------------------------------------------------------------- */
+
 /* Whether anything has come, without taking it: 1 for bytes, 0 for the orderly end, -EAGAIN for
  * neither; -errno. */
 int stream_tls_peek(struct stream *s);
 /* The next step of a TLS handshake. */
 void stream_tls_handshake(struct stream *s);
+
+/* --- stream_watch.c --------------------------------------------------------------------- */
+
 /* Watches what the state of the stream asks for. */
 int stream_rewatch(struct stream *s);
 /* The same after a callback or a move, with a failure to do so noted in the stream; does nothing to
  * a stream that is closed by now. */
 void stream_settle(struct stream *s);
+/* Notes what broke; hangup is called in the next turn. Returns `err`. */
+int stream_fail(struct stream *s, int err);
+/* Queues what the wire did not take when it said `sent`. 0, or -errno: then it has failed. */
+int stream_enqueue_rest(
+    struct stream *s, const struct stream_piece *pieces, unsigned n, ssize_t sent);
 
 /* What was put back (stream_unread()). */
 struct stream_unread {

@@ -349,7 +349,7 @@ static void serve_description(const struct asker *a)
 	struct http_head head;
 
 	if ((http_request_method(a->http) & (HTTP_GET | HTTP_HEAD)) == 0) {
-		endpoint_refuse_method(a->http, "GET, HEAD");
+		answer_method_not_allowed(a->http, "GET, HEAD");
 		return;
 	}
 	http_head_init(&head, 200);

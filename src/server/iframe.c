@@ -102,7 +102,7 @@ void iframe_serve(struct server_endpoint *ep, struct http_request *r)
 	struct http_head head;
 
 	if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0) {
-		endpoint_refuse_method(r, "GET, HEAD");
+		answer_method_not_allowed(r, "GET, HEAD");
 		return;
 	}
 	http_head_init(&head, 200);

@@ -71,7 +71,7 @@ static void answer(struct server_endpoint *ep, struct http_request *r, struct ht
 static void answer_draining(
     const struct server_endpoint *ep, struct http_request *r, struct http_head *head)
 {
-	endpoint_refused(ep, r, HTTP_REFUSED_DRAINING, 503);
+	endpoint_count_refusal(ep, r, HTTP_REFUSED_DRAINING, 503);
 	head->status = 503;
 	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
 	http_head_add(head, "Retry-After", "1");
@@ -82,7 +82,7 @@ static void answer_draining(
 static void refuse_method(
     const struct server_endpoint *ep, struct http_request *r, struct http_head *head)
 {
-	endpoint_refused(ep, r, HTTP_REFUSED_METHOD, 405);
+	endpoint_count_refusal(ep, r, HTTP_REFUSED_METHOD, 405);
 	head->status = 405;
 	http_head_add(head, "Allow", "OPTIONS, GET, HEAD");
 	http_respond(r, head, (struct bytes){ 0 });
@@ -97,7 +97,7 @@ void info_serve(struct server_endpoint *ep, const struct http_client *client,
 	http_head_init(&head, 200);
 	http_origin_add_headers(&ep->base.origins, client, r, &head);
 	if (method == HTTP_OPTIONS)
-		endpoint_answer_options(r, "OPTIONS, GET", &head);
+		answer_preflight(r, "OPTIONS, GET", &head);
 	else if ((method & (HTTP_GET | HTTP_HEAD)) == 0)
 		refuse_method(ep, r, &head);
 	else if (draining)

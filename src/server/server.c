@@ -140,9 +140,9 @@ static void fill_http(struct sockjs_server *server, const struct server_options 
 		.idle_timeout_ms = (unsigned)o->limit_idle_timeout_ms,
 		.trust = &server->trust,
 	};
-	server->http_handler = (struct http_handler){ .body_limit = endpoint_body_limit,
-		.serve = endpoint_serve,
-		.refusal = endpoint_refusal };
+	server->http_handler = (struct http_handler){
+		.body_limit = route_body_limit, .serve = route_serve, .refusal = route_refusal
+	};
 	server->reactor_count = o->threads ? (unsigned)o->threads : count_cores();
 }
 
@@ -625,15 +625,6 @@ int sockjs_server_run(struct sockjs_server *server)
 	pthread_mutex_destroy(&server->gate);
 	pthread_barrier_destroy(&server->finished);
 	return err;
-}
-
-uint64_t server_sessions(const struct sockjs_server *server)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
-	return n;
 }
 
 unsigned long long server_session_count(const struct sockjs_server *server)

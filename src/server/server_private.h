@@ -5,8 +5,10 @@
  *	server.c     the server: endpoints, addresses, start and stop
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
  *	memory.c     what all clients together may make us hold
- *	endpoint.c   from a URL to a transport; info.c, iframe.c the fixed pages
- *	internal.c   health and counters, on an address of their own; api.h commands there
+ *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
+ *	             what a transport is asked, info.c and iframe.c the fixed pages
+ *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
+ *	internal.c   the address of operators: health; metrics.c counters; api.h commands
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -93,27 +95,34 @@ struct server_endpoint {
 struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options);
 void endpoint_free(struct server_endpoint *ep);
+/* Whether its list of transports has this word. */
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
-/* The handler of the HTTP layer, for all endpoints and files. */
-size_t endpoint_body_limit(struct http_request *r, void *reactor);
-void endpoint_serve(struct http_request *r, void *reactor);
-void endpoint_refusal(struct http_request *r, struct http_head *head, void *reactor);
+
+/* route.c: the handler of the HTTP layer, for all endpoints and files. */
+size_t route_body_limit(struct http_request *r, void *reactor);
+void route_serve(struct http_request *r, void *reactor);
+void route_refusal(struct http_request *r, struct http_head *head, void *reactor);
 
 /* Longest body of a request to the internal address. */
 size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r);
 void internal_serve(struct reactor *reactor, struct http_request *r);
+/* metrics.c: detaches the request, and asks every reactor before it is answered. */
+void metrics_serve(struct reactor *reactor, struct http_request *r);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);
 bool iframe_is_path(struct bytes rest);
 void iframe_serve(struct server_endpoint *ep, struct http_request *r);
+
+/* --- answers.c ----------------------------------------------------------- */
+
 /* Counts what an endpoint refuses, and says it in the log. */
-void endpoint_refused(const struct server_endpoint *ep, struct http_request *r,
+void endpoint_count_refusal(const struct server_endpoint *ep, struct http_request *r,
     enum http_refusal why, unsigned status);
 /* 405 with what would do; no body, no Content-Type. */
-void endpoint_refuse_method(struct http_request *r, const char *allow);
+void answer_method_not_allowed(struct http_request *r, const char *allow);
 /* The answer to a preflight: cacheable for a year. */
-void endpoint_answer_options(struct http_request *r, const char *methods, struct http_head *head);
+void answer_preflight(struct http_request *r, const char *methods, struct http_head *head);
 
 /* --- reactors ----------------------------------------------------------- */
 
@@ -218,7 +227,15 @@ void meter_charge(struct sockjs_session *s, size_t n);
 /* The session has ended. NULL is fine. */
 void meter_stop(struct session_extra *extra);
 /* Sessions that applications know of, in all reactors. Any thread. */
-uint64_t server_sessions(const struct sockjs_server *server);
+static inline uint64_t server_sessions(const struct sockjs_server *server)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < server->endpoint_count; i++)
+		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
+	return n;
+}
+
 /* subprotocols.c: a name that lives as long as some session has it; NULL when memory is out. In the
  * reactor's thread. */
 void subprotocols_init(struct reactor *r);

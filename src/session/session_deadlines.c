@@ -7,61 +7,6 @@
 #include "base/log.h"
 #include "session/session_private.h"
 
-/* A client that vanished without a word is noticed after once or twice so long, if it was sent
- * anything. */
-#define LOOK_MS 30000
-
-static void consider(uint64_t *nearest, uint64_t deadline)
-{
-	if (*nearest == 0 || deadline < *nearest)
-		*nearest = deadline;
-}
-
-/* Half of it, then the client is asked; it has the other half to answer. */
-static uint64_t time_to_be_heard(const struct session *s)
-{
-	uint64_t all = s->limits->first_message_timeout_ms;
-
-	return s->asked ? all : all / 2;
-}
-
-/* Looks are at fixed times, which need not be kept. */
-static uint64_t next_look(const struct session *s)
-{
-	uint64_t now = session_now(s);
-
-	return now + LOOK_MS - session_age(s) % LOOK_MS;
-}
-
-static uint64_t nearest_deadline(const struct session *s)
-{
-	const struct session_limits *l = s->limits;
-	uint64_t nearest = s->deadline;
-
-	if (s->blocked_since && l->send_timeout_ms)
-		consider(&nearest, s->blocked_since + l->send_timeout_ms);
-	if (s->state != SESSION_OPEN)
-		return nearest; /* what nobody looks at when it fires would fire for ever */
-	if (s->receiver && l->heartbeat_delay_ms && !s->quiet)
-		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
-	if (s->receiver)
-		consider(&nearest, next_look(s));
-	if (!s->heard && l->first_message_timeout_ms)
-		consider(&nearest, session_now(s) - session_age(s) + time_to_be_heard(s));
-	return nearest;
-}
-
-/* Arms the timer unless it fires early enough anyway. */
-void session_arm(struct session *s)
-{
-	uint64_t nearest = nearest_deadline(s), now = session_now(s);
-	struct timer_wheel *wheel = loop_timers(s->reactor->loop);
-
-	if (nearest == 0 || (timer_is_active(&s->timer) && s->timer.deadline <= nearest))
-		return;
-	timer_start(wheel, &s->timer, nearest > now ? nearest - now : 0);
-}
-
 static bool has_progressed(struct session *s, const struct receiver *r)
 {
 	uint32_t progress = (uint32_t)r->ops->progress(r), before = s->blocked_at;
@@ -131,7 +76,7 @@ static bool is_deaf(const struct session *s)
 static void check_silence(struct session *s, uint64_t now)
 {
 	if (s->heard || s->state != SESSION_OPEN || !s->limits->first_message_timeout_ms ||
-	    session_age(s) < time_to_be_heard(s))
+	    session_age(s) < session_time_to_be_heard(s))
 		return;
 	if (is_deaf(s)) {
 		s->born = (uint32_t)now;
@@ -140,7 +85,7 @@ static void check_silence(struct session *s, uint64_t now)
 	}
 	if (!s->asked)
 		ask(s);
-	if (s->state == SESSION_OPEN && session_age(s) >= time_to_be_heard(s)) {
+	if (s->state == SESSION_OPEN && session_age(s) >= session_time_to_be_heard(s)) {
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
 		s->lost = true;

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 
-#include "base/mem.h"
 #include "session/session_private.h"
 
 #define TAKE_UP_MOST 256 /* of what waited, in one turn */
@@ -16,69 +15,11 @@ void session_heard(struct session *s)
 	s->last_heard = (uint32_t)session_now(s);
 }
 
-bool session_has_room(const struct session *s, const struct bytes *texts, size_t count)
-{
-	size_t cost;
-
-	if (!s->in)
-		return true;
-	cost = s->in->bytes;
-	for (size_t i = 0; i < count; i++)
-		cost += texts[i].n + INBOX_COST;
-	return cost <= s->limits->receive_buffer_bytes;
-}
-
-bool session_is_behind(const struct session *s)
-{
-	return s->in != NULL;
-}
-
-void session_wait(struct session *s, struct session_waiter *w)
-{
-	list_append(&s->in->waiters, &w->node);
-}
-
-static struct session_inbox *inbox_of(struct session *s)
-{
-	if (!s->in) {
-		s->in = mem_zalloc(sizeof(*s->in));
-		if (s->in)
-			list_init(&s->in->waiters);
-	}
-	return s->in;
-}
-
-/* Nothing waits any more: either all was taken, or nobody is left to take it. */
-void session_drop_inbox(struct session *s, bool taken)
-{
-	struct session_inbox *in = s->in;
-
-	if (!in)
-		return;
-	s->in = NULL;
-	message_ring_fini(&in->ring, &s->reactor->stash);
-	while (!list_empty(&in->waiters)) {
-		struct session_waiter *w =
-		    container_of(list_first(&in->waiters), struct session_waiter, node);
-
-		list_remove(&w->node);
-		w->done(w, taken);
-	}
-	mem_free(in);
-}
-
-/* The session ends. Who brought what has been taken to the last message, of which the end may have
- * come, is told so. */
-void session_end_inbox(struct session *s)
-{
-	session_drop_inbox(s, s->in && s->in->ring.count == 0);
-}
-
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)
 {
 	struct stash *stash = &s->reactor->stash;
 	struct message *m = message_new_in(stash, data, n, binary);
-	struct session_inbox *in = m ? inbox_of(s) : NULL;
+	struct session_inbox *in = m ? session_inbox_get(s) : NULL;
 
 	budget_spend(s->reactor->budget, COST_KEEP + cost_of_octets(n));
 	if (in && message_ring_push(&in->ring, stash, m) == 0) {

@@ -1,5 +1,15 @@
 /*
- * session/session_private.h - what the files of the session share; for them alone.
+ * session/session_private.h - what the files of the session share; for them alone. Each
+ * calls those below it:
+ *
+ *	session_reactor.c    all sessions of a loop: the flush stage, the end of the server
+ *	session.c            one, from its making to its end; its receivers
+ *	session_deadlines.c  what its one timer finds
+ *	session_out.c        to the client: the bounded send buffer, batches, back-pressure
+ *	session_in.c         from the client: delivery, pause and resume
+ *	session_state.c      states and endings
+ *	session_inbox.c      what a paused application has not taken
+ *	session_table.c      who is where, for all reactors
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
@@ -10,37 +20,31 @@
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
 #define INBOX_COST   80 /* likewise, of a client's: a block of its own and its slot */
 
+/* A client that vanished without a word is noticed after once or twice so long, if it was sent
+ * anything. */
+#define LOOK_MS 30000
+
 /* session_table.c: what other reactors may see of a session; out of its table and freed (NULL is
  * fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
-/* Its owner's own: the receiver whose last words are arriving, or NULL */
+/* Its owner's own: the receiver whose last response is arriving, or NULL */
 struct receiver **session_entry_arriving(struct session_entry *e);
 
-/* session.c */
-uint64_t session_now(const struct session *s);
+static inline uint64_t session_now(const struct session *s)
+{
+	return loop_now(s->reactor->loop);
+}
+
 /* Milliseconds since it was born. */
-uint32_t session_age(const struct session *s);
-/* It is looked at in the flush stage. */
-void session_mark_dirty(struct session *s);
-/* Other reactors see its bits. */
-void session_publish(const struct session *s);
-/* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
-void session_end_now(struct session *s, unsigned code, const char *reason);
-/* The wire is not there any more, for better or worse. */
-void session_forget_receiver(struct session *s);
-void session_abort_receiver(struct session *s);
-/* All was said to this receiver; from now on its client has to come back */
-void session_await_next(struct session *s, struct receiver *r, bool arriving);
-/* The one whose last words are arriving, or NULL */
-struct receiver *session_arriving(const struct session *s);
-/* How long it may take to come back, or to take more of what is arriving */
-unsigned session_patience(const struct session *s);
-/* Nobody can find it any more */
-void session_leave_table(struct session *s);
-/* Over: nothing more is delivered or sent. */
-void session_become_closed(struct session *s);
-const char *session_reason(const struct session *s);
+static inline uint32_t session_age(const struct session *s)
+{
+	return (uint32_t)session_now(s) - s->born;
+}
+
+/* session.c */
+/* What a dirty session has to do, in the flush stage; it may be freed. */
+void session_process(struct session *s);
 
 /* session_out.c */
 /* Says what can be said now: messages first, then the close. */
@@ -53,13 +57,46 @@ void session_tell_writable(struct session *s);
 /* session_in.c */
 /* The application goes on: what waited first, then the wire. */
 void session_take_up(struct session *s);
-/* Nothing waits any more: either all was taken, or nobody is left to take it. */
-void session_drop_inbox(struct session *s, bool taken);
-void session_end_inbox(struct session *s);
 
 /* session_deadlines.c */
+void session_on_timer(struct timer *t);
+
+/* session_state.c */
+/* It is looked at in the flush stage. */
+void session_mark_dirty(struct session *s);
+/* Other reactors see its bits. */
+void session_publish(const struct session *s);
+void session_set_state(struct session *s, enum session_state state);
+void session_set_reason(struct session *s, unsigned code, const char *reason);
+const char *session_reason(const struct session *s);
 /* Arms the timer unless it fires early enough anyway. */
 void session_arm(struct session *s);
-void session_on_timer(struct timer *t);
+/* How old it may be before its client is asked whether it hears us, or given up. */
+uint64_t session_time_to_be_heard(const struct session *s);
+/* Over: nothing more is delivered or sent. */
+void session_become_closed(struct session *s);
+/* Ends at once, whatever waits; `code` is what the application and late receivers are told. */
+void session_end_now(struct session *s, unsigned code, const char *reason);
+/* The wire is not there any more, for better or worse. */
+void session_forget_receiver(struct session *s);
+void session_abort_receiver(struct session *s);
+/* All was said to this receiver; from now on its client has to come back */
+void session_await_next(struct session *s, struct receiver *r, bool arriving);
+/* The one whose last response is arriving, or NULL */
+struct receiver *session_arriving(const struct session *s);
+void session_forget_arriving(struct session *s);
+/* How long it may take to come back, or to take more of what is arriving */
+unsigned session_patience(const struct session *s);
+/* Nobody can find it any more */
+void session_leave_table(struct session *s);
+
+/* session_inbox.c */
+/* NULL when memory is out. */
+struct session_inbox *session_inbox_get(struct session *s);
+/* Nothing waits any more: either all was taken, or nobody is left to take it. */
+void session_drop_inbox(struct session *s, bool taken);
+/* The session ends. Who brought what has been taken to the last message, of which the end may have
+ * come, is told so. */
+void session_end_inbox(struct session *s);
 
 #endif

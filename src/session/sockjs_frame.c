@@ -2,13 +2,7 @@
  * session/sockjs_frame.c - encoding of SockJS frames and their wrappings; see
  * sockjs_frame.h.
  *
- * There are four alphabets: message text into a JSON string, and a whole frame
- * into an event, a script string or a jsonp string. In the last three what has to be escaped
- * is ASCII, and an escape_fn says how; transcode() and measure() run any of them,
- * inlined for each. Message text has more to it, and its own functions.
- *
- * Every octet is read once: runs of plain octets are copied while they are searched, and what
- * is long goes into a buffer slice by slice rather than being measured before.
+ * What is long goes into a buffer slice by slice rather than being measured before.
  *
  * Owns nothing, allocates only in *_add().
  */
@@ -19,421 +13,16 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/text.h"
-#include "base/utf8.h"
+#include "session/sockjs_escape.h"
 
 #define GUESS_MAX 65536 /* up to here *_add() reserves the worst case at once */
 #define SLICE     4096  /* beyond, it writes at most so many octets at a time, */
 #define SLICE_MIN 128   /* and preferably no fewer than these */
 
-/* --- running an alphabet ------------------------------------------------ */
-
-/* What stands for an octet that cannot stand for itself. Eight octets are written, whatever `n`
- * says, where there is room. */
-struct escape {
-	char text[7];
-	uint8_t n;
-};
-
-/* The escape for the octet c. No escape is shorter than what it stands for. */
-typedef struct escape (*escape_fn)(uint8_t c);
-
-static inline __attribute__((always_inline)) char *put_escape(
-    char *out, struct escape e, bool has_room)
-{
-	if (has_room)
-		memcpy(out, &e, sizeof(e));
-	else
-		memcpy(out, e.text, e.n);
-	return out + e.n;
-}
-
-/* Copies octets up to the first that is marked, or all of them, and moves both pointers behind.
- * What is written is no shorter than what was read: so as long as WIDE octets are left to read
- * there is room for as many, and what a block writes too much is overwritten by what follows. */
-WIDE_INLINE char *copy_plain(char *out, const char **from, const char *end, struct text_stops stops)
-{
-	const char *p = *from;
-	wide_mark marks;
-	size_t n;
-
-	for (; end - p >= 4 * WIDE; p += 4 * WIDE, out += 4 * WIDE) {
-		wide a = wide_load(p), b = wide_load(p + WIDE), c = wide_load(p + 2 * WIDE),
-		     d = wide_load(p + 3 * WIDE);
-
-		if (!text_is_plain4(a, b, c, d, stops))
-			break;
-		wide_store(out, a);
-		wide_store(out + WIDE, b);
-		wide_store(out + 2 * WIDE, c);
-		wide_store(out + 3 * WIDE, d);
-	}
-	for (; end - p >= WIDE; p += WIDE, out += WIDE) {
-		wide v = wide_load(p);
-
-		marks = text_marks(v, stops);
-		wide_store(out, v);
-		if (marks) {
-			n = wide_first(marks);
-			*from = p + n;
-			return out + n;
-		}
-	}
-	n = text_plain_few(p, (size_t)(end - p), stops);
-	wide_copy_few(out, p, n);
-	*from = p + n;
-	return out + n;
-}
-
-WIDE_INLINE char *transcode(
-    char *out, const char *p, size_t n, struct text_stops stops, escape_fn escape)
-{
-	const char *end = p + n;
-
-	while (p < end) {
-		out = copy_plain(out, &p, end, stops);
-		for (; p < end && !text_is_plain(*p, stops); p++)
-			out = put_escape(
-			    out, escape((uint8_t)*p), end - p >= (ptrdiff_t)sizeof(struct escape));
-	}
-	return out;
-}
-
-WIDE_INLINE size_t measure(const char *p, size_t n, struct text_stops stops, escape_fn escape)
-{
-	const char *end = p + n;
-	size_t len = n;
-
-	while (p < end) {
-		p += text_plain(p, (size_t)(end - p), stops);
-		for (; p < end && !text_is_plain(*p, stops); p++)
-			len += escape((uint8_t)*p).n - 1u;
-	}
-	return len;
-}
-
-/* --- what JSON itself wants escaped --------------------------------------- */
-
-#define HEX(high, low)                                                                             \
-	{                                                                                          \
-		"\\u00" high low, 6                                                                \
-	}
-#define BRIEF(c)                                                                                   \
-	{                                                                                          \
-		"\\" c, 2                                                                          \
-	}
-#define SELF(c)                                                                                    \
-	{                                                                                          \
-		{ (c) }, 1                                                                         \
-	}
-#define SELF2(c)  SELF(c), SELF((c) + 1)
-#define SELF4(c)  SELF2(c), SELF2((c) + 2)
-#define SELF8(c)  SELF4(c), SELF4((c) + 4)
-#define SELF16(c) SELF8(c), SELF8((c) + 8)
-
-/* What '"', '\\' and control characters turn into; other ASCII stands for itself. */
-static const struct escape escapes[128] = {
-	HEX("0", "0"),
-	HEX("0", "1"),
-	HEX("0", "2"),
-	HEX("0", "3"),
-	HEX("0", "4"),
-	HEX("0", "5"),
-	HEX("0", "6"),
-	HEX("0", "7"),
-	BRIEF("b"),
-	BRIEF("t"),
-	BRIEF("n"),
-	HEX("0", "b"),
-	BRIEF("f"),
-	BRIEF("r"),
-	HEX("0", "e"),
-	HEX("0", "f"),
-	HEX("1", "0"),
-	HEX("1", "1"),
-	HEX("1", "2"),
-	HEX("1", "3"),
-	HEX("1", "4"),
-	HEX("1", "5"),
-	HEX("1", "6"),
-	HEX("1", "7"),
-	HEX("1", "8"),
-	HEX("1", "9"),
-	HEX("1", "a"),
-	HEX("1", "b"),
-	HEX("1", "c"),
-	HEX("1", "d"),
-	HEX("1", "e"),
-	HEX("1", "f"),
-	SELF2(' '),
-	BRIEF("\""),
-	SELF('#'),
-	SELF4('$'),
-	SELF8('('),
-	SELF16('0'),
-	SELF16('@'),
-	SELF8('P'),
-	SELF4('X'),
-	BRIEF("\\"),
-	SELF(']'),
-	SELF2('^'),
-	SELF16('`'),
-	SELF16('p'),
-};
-
-static inline struct escape escape_ascii(uint8_t c)
-{
-	return escapes[c & 0x7f];
-}
-
-static inline char *quote_ascii(char *out, const char **from, const char *end)
-{
-	const char *p = (*from)++;
-
-	return put_escape(
-	    out, escape_ascii((uint8_t)*p), end - p >= (ptrdiff_t)sizeof(struct escape));
-}
-
-enum { GROUP = 4, ESCAPE_SIZE = sizeof(struct escape) };
-
-static inline bool group_is_ascii(const char *p)
-{
-	uint32_t four;
-
-	memcpy(&four, p, sizeof(four));
-	return (four & 0x80808080) == 0;
-}
-
-/* Escapes tend to come close together: from one on, octets are taken singly, without a question
- * for each, as long as there is an escape in every GROUP. */
-static char *quote_dense(char *out, const char **from, const char *end)
-{
-	const char *p = *from, *before;
-
-	do {
-		if (end - p < GROUP + ESCAPE_SIZE || !group_is_ascii(p)) {
-			while (p < end && !text_is_plain(*p, TEXT_UTF8_STOPS))
-				out = quote_ascii(out, &p, end);
-			break;
-		}
-		before = out;
-		for (int i = 0; i < GROUP; i++)
-			out = put_escape(out, escapes[(uint8_t)*p++], true);
-	} while (out - before > GROUP);
-	*from = p;
-	return out;
-}
-
 static char *put(char *out, const char *text, size_t n)
 {
 	memcpy(out, text, n);
 	return out + n;
-}
-
-/* The digit for each of eight half octets. */
-static inline uint64_t hex_digits(uint64_t halves)
-{
-	uint64_t letters = (halves + 6 * WIDE_EACH) >> 4 & WIDE_EACH;
-
-	return halves + '0' * WIDE_EACH + letters * ('a' - '0' - 10);
-}
-
-/* \uXXXX\uYYYY, for a pair of surrogates. */
-static inline char *put_hex4_twice(char *out, uint32_t first, uint32_t second)
-{
-	/* To one octet each, the first digit lowest */
-	uint64_t v = (uint64_t)second << 32 | first;
-
-	v = (v >> 8 & 0x000000ff000000ff) | (v & 0x000000ff000000ff) << 16;
-	v = (v >> 4 & 0x000f000f000f000f) | (v & 0x000f000f000f000f) << 8;
-	v = htole64(hex_digits(v));
-	memcpy(out, "\\u", 2);
-	memcpy(out + 2, &v, 4);
-	memcpy(out + 6, "\\u", 2);
-	memcpy(out + 8, (char *)&v + 4, 4);
-	return out + 12;
-}
-
-static inline char *put_hex4(char *out, uint32_t unit)
-{
-	uint64_t v = unit >> 8 | (unit & 0xff) << 16;
-
-	v = (v >> 4 & 0x000f000f) | (v & 0x000f000f) << 8;
-	v = htole64(hex_digits(v));
-	memcpy(out, "\\u", 2);
-	memcpy(out + 2, &v, 4);
-	return out + 6;
-}
-
-/* --- message text into a JSON string ------------------------------------ */
-
-/* Characters of the BMP beyond ASCII that the protocol wants escaped. Of the blocks of 4096 all but
- * two are out of the question at once. */
-static inline bool must_escape(uint32_t cp)
-{
-	switch (cp >> 12) {
-	case 0x2:
-		return (cp >= 0x200c && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202f) ||
-		       (cp >= 0x2060 && cp <= 0x206f);
-	case 0xd:
-		return cp >= 0xd800;
-	case 0xf:
-		return cp >= 0xfff0;
-	default:
-		return false;
-	}
-}
-
-/* A character beyond ASCII, or an octet that is part of none. */
-static inline char *quote_char(char *out, const char **from, const char *end)
-{
-	const char *p = *from;
-	uint32_t cp;
-	unsigned len = text_char(p, (size_t)(end - p), &cp);
-
-	*from = p + (len ? len : 1);
-	if (len == 0)
-		return put_hex4(out, 0xfffd);
-	if (cp >= 0x10000)
-		return put_hex4_twice(out, 0xd7c0 + (cp >> 10), 0xdc00 | (cp & 0x3ff));
-	if (must_escape(cp))
-		return put_hex4(out, cp);
-	*out++ = *p++;
-	*out++ = *p++;
-	if (len == 3)
-		*out++ = *p;
-	return out;
-}
-
-/* As transcode(), one character beyond ASCII after the other. */
-static char *quote_any(char *out, const char *p, const char *end)
-{
-	while (p < end) {
-		out = copy_plain(out, &p, end, TEXT_STRING_STOPS);
-		while (p < end && !text_is_plain(*p, TEXT_STRING_STOPS)) {
-			if ((uint8_t)*p >= 0x80)
-				out = quote_char(out, &p, end);
-			else
-				out = quote_ascii(out, &p, end);
-		}
-	}
-	return out;
-}
-
-/* Marks in UTF-8 what may have to be escaped, at its first octet: E2 80 and E2 81 (of which most
- * have not), EF BF, F0 and above. `next` is one octet further. */
-WIDE_INLINE wide_mark utf8_marks(wide v, wide next)
-{
-	wide hit = wide_or(wide_or(wide_is(v, '"'), wide_is(v, '\\')),
-	    wide_or(wide_under(v, 0x20), wide_from(v, 0xf0)));
-
-	hit = wide_or(hit, wide_and(wide_is(v, 0xe2), wide_under(next, 0x82)));
-	return wide_marks(wide_or(hit, wide_and(wide_is(v, 0xef), wide_is(next, 0xbf))));
-}
-
-/* A character beyond the BMP. */
-static inline char *quote_pair(char *out, const char *p)
-{
-	uint32_t cp = (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
-	              (uint32_t)(p[2] & 0x3f) << 6 | (uint32_t)(p[3] & 0x3f);
-
-	return put_hex4_twice(out, 0xd7c0 + (cp >> 10), 0xdc00 | (cp & 0x3ff));
-}
-
-/* What was marked, and what follows if that is to be escaped, too. */
-static inline char *utf8_stops(char *out, const char **from, const char *end)
-{
-	const char *p = *from;
-
-	do {
-		if ((uint8_t)*p >= 0xf0) {
-			out = quote_pair(out, p);
-			p += 4;
-		} else if ((uint8_t)*p >= 0x80) {
-			out = quote_char(out, &p, end);
-		} else {
-			out = quote_dense(out, &p, end);
-		}
-	} while (p < end && ((uint8_t)*p >= 0xf0 || !text_is_plain(*p, TEXT_UTF8_STOPS)));
-	*from = p;
-	return out;
-}
-
-/* What is known to be UTF-8. */
-static char *quote_utf8(char *out, const char *p, const char *end)
-{
-	while (p < end) {
-		size_t left = (size_t)(end - p), n = WIDE;
-		wide_mark marks;
-
-		if (left > WIDE) {
-			wide v = wide_load(p);
-
-			marks = utf8_marks(v, wide_load(p + 1));
-			wide_store(out, v);
-			if (marks)
-				n = wide_first(marks);
-		} else {
-			marks = utf8_marks(text_load_few(p, left), text_load_few(p + 1, left - 1));
-			n = marks ? wide_first(marks) : left;
-			wide_copy_few(out, p, n);
-		}
-		out += n;
-		p += n;
-		if (p < end && marks)
-			out = utf8_stops(out, &p, end);
-	}
-	return out;
-}
-
-/* Text without its quotes. */
-static char *quote_text(char *out, const char *p, size_t n)
-{
-	const char *end = p + n;
-
-	while (p < end) {
-		out = copy_plain(out, &p, end, TEXT_STRING_STOPS);
-		if (p == end)
-			break;
-		if ((uint8_t)*p >= 0x80)
-			return utf8_is_valid(p, (size_t)(end - p)) ? quote_utf8(out, p, end)
-			                                           : quote_any(out, p, end);
-		out = quote_dense(out, &p, end);
-	}
-	return out;
-}
-
-static size_t quote_text_len(const char *p, size_t n)
-{
-	const char *end = p + n, *from;
-	char scratch[16];
-	size_t len = 0, run;
-
-	while (p < end) {
-		run = text_plain(p, (size_t)(end - p), TEXT_STRING_STOPS);
-		len += run;
-		p += run;
-		for (; p < end && !text_is_plain(*p, TEXT_STRING_STOPS); p = from) {
-			from = p;
-			len += (size_t)(((uint8_t)*p >= 0x80 ? quote_char(scratch, &from, end)
-			                                     : quote_ascii(scratch, &from, end)) -
-			                scratch);
-		}
-	}
-	return len;
-}
-
-size_t sockjs_frame_quote_len(const char *text, size_t n)
-{
-	return quote_text_len(text, n) + 2;
-}
-
-char *sockjs_frame_quote(char *out, const char *text, size_t n)
-{
-	*out++ = '"';
-	out = quote_text(out, text, n);
-	*out++ = '"';
-	return out;
 }
 
 /* --- into a buffer -------------------------------------------------------- */
@@ -505,6 +94,19 @@ static int add_around(struct buf *b, const struct alphabet *a, struct bytes head
 
 /* --- frames ------------------------------------------------------------- */
 
+size_t sockjs_frame_quote_len(const char *text, size_t n)
+{
+	return sockjs_escape_text_len(text, n) + 2;
+}
+
+char *sockjs_frame_quote(char *out, const char *text, size_t n)
+{
+	*out++ = '"';
+	out = sockjs_escape_text(out, text, n);
+	*out++ = '"';
+	return out;
+}
+
 size_t sockjs_frame_array_max(struct message *const *messages, size_t count)
 {
 	size_t max = sizeof("a[]") - 1;
@@ -536,7 +138,7 @@ char *sockjs_frame_array(char *out, struct message *const *messages, size_t coun
 	return out;
 }
 
-static const struct alphabet quoted = { 6, quote_text, quote_text_len };
+static const struct alphabet quoted = { 6, sockjs_escape_text, sockjs_escape_text_len };
 
 static int add_array(struct buf *b, struct message *const *messages, size_t count)
 {
@@ -613,12 +215,12 @@ static inline struct escape escape_event(uint8_t c)
 
 static char *event_text(char *out, const char *p, size_t n)
 {
-	return transcode(out, p, n, EVENT_STOPS, escape_event);
+	return escape_transcode(out, p, n, EVENT_STOPS, escape_event);
 }
 
 static size_t event_text_len(const char *p, size_t n)
 {
-	return measure(p, n, EVENT_STOPS, escape_event);
+	return escape_measure(p, n, EVENT_STOPS, escape_event);
 }
 
 static const struct alphabet event = { 3, event_text, event_text_len };
@@ -663,17 +265,17 @@ int sockjs_frame_event_add(struct buf *b, const char *frame, size_t n)
 
 static inline struct escape escape_script(uint8_t c)
 {
-	return c == '<' ? (struct escape)HEX("3", "c") : escape_ascii(c);
+	return c == '<' ? (struct escape)ESCAPE_HEX("3", "c") : escape_ascii(c);
 }
 
 static char *script_text(char *out, const char *p, size_t n)
 {
-	return transcode(out, p, n, SCRIPT_STOPS, escape_script);
+	return escape_transcode(out, p, n, SCRIPT_STOPS, escape_script);
 }
 
 static size_t script_text_len(const char *p, size_t n)
 {
-	return measure(p, n, SCRIPT_STOPS, escape_script);
+	return escape_measure(p, n, SCRIPT_STOPS, escape_script);
 }
 
 static const struct alphabet script = { 6, script_text, script_text_len };
@@ -721,12 +323,12 @@ int sockjs_frame_script_add(struct buf *b, const char *frame, size_t n)
 
 static char *jsonp_text(char *out, const char *p, size_t n)
 {
-	return transcode(out, p, n, JSONP_STOPS, escape_ascii);
+	return escape_transcode(out, p, n, JSONP_STOPS, escape_ascii);
 }
 
 static size_t jsonp_text_len(const char *p, size_t n)
 {
-	return measure(p, n, JSONP_STOPS, escape_ascii);
+	return escape_measure(p, n, JSONP_STOPS, escape_ascii);
 }
 
 static const struct alphabet jsonp = { 6, jsonp_text, jsonp_text_len };

@@ -1,0 +1,190 @@
+/*
+ * server/route.c - the way from a URL to what answers it.
+ *
+ *	/prefix  /prefix/                        greeting; for a WebSocket, as /prefix/websocket
+ *	/prefix/info                             info.c
+ *	/prefix/iframe*.html                     iframe.c
+ *	/prefix/websocket                        raw WebSocket
+ *	/prefix/<server>/<session>/<transport>   transports/
+ *
+ * With the option subpaths there may be more between the prefix and any of these, which is the
+ * application's affair.
+ */
+#include "server/route.h"
+#include "server/server_private.h"
+
+/* The endpoint whose prefix is the longest that begins the path; *rest is what follows. */
+static struct server_endpoint *find_endpoint(
+    const struct sockjs_server *server, struct bytes path, struct bytes *rest)
+{
+	struct server_endpoint *best = NULL;
+
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		struct server_endpoint *ep = server->endpoints[i];
+		size_t n = ep->prefix_len;
+
+		if (path.n < n || memcmp(path.p, ep->prefix, n) != 0 ||
+		    (path.n > n && path.p[n] != '/'))
+			continue;
+		if (!best || n > best->prefix_len)
+			best = ep;
+	}
+	if (best)
+		*rest = (struct bytes){ path.p + best->prefix_len, path.n - best->prefix_len };
+	return best;
+}
+
+size_t route_body_limit(struct http_request *r, void *arg)
+{
+	struct reactor *reactor = arg;
+	const struct server_listener *door = http_request_door(r);
+	struct bytes rest;
+	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+
+	if (door && door->is_internal)
+		return internal_body_limit(reactor->server, r);
+	return ep && http_request_method(r) == HTTP_POST ? ep->base.max_body_bytes : OTHER_BODY_MAX;
+}
+
+void route_refusal(struct http_request *r, struct http_head *head, void *arg)
+{
+	struct reactor *reactor = arg;
+	struct bytes rest;
+	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+	struct http_client client;
+
+	if (ep && http_client_read(&reactor->server->trust, r, &client) == NULL)
+		http_origin_add_allowance(&ep->base.origins, &client, r, head);
+}
+
+static void not_found(struct http_request *r)
+{
+	http_respond_text(r, 404, "There is nothing here.");
+}
+
+/* --- below a prefix ------------------------------------------------------- */
+
+static void greet(struct http_request *r)
+{
+	struct http_head head;
+
+	if ((http_request_method(r) & (HTTP_GET | HTTP_HEAD)) == 0) {
+		answer_method_not_allowed(r, "GET, HEAD");
+		return;
+	}
+	http_head_init(&head, 200);
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_respond(r, &head, BYTES("Welcome to SockJS!\n"));
+}
+
+static void serve_info(const struct route *route)
+{
+	struct server_endpoint *ep = route->endpoint;
+
+	if (http_origin_check(&ep->base.origins, &route->client, route->http,
+	        HTTP_ORIGIN_UNLESS_FOREIGN) == HTTP_ORIGIN_REFUSED)
+		route_refuse_origin(route);
+	else if (http_request_header(route->http, HTTP_ACCESS_CONTROL_REQUEST_HEADERS).n >
+	         HTTP_ECHO_MAX)
+		route_refuse_long_header(route);
+	else
+		info_serve(ep, &route->client, route->http, route->reactor->draining);
+}
+
+static bool is_websocket(struct bytes element)
+{
+	return bytes_equal_nocase(element, BYTES("websocket"));
+}
+
+/* An Upgrade in HTTP/1.0 is to be ignored (RFC 9110 section 7.8). */
+static bool is_for_websocket(const struct http_request *r)
+{
+	return http_request_method(r) == HTTP_GET && http_request_is_1_1(r) &&
+	       http_request_has_element(r, "Upgrade", is_websocket);
+}
+
+static void serve_endpoint(struct route *route)
+{
+	struct server_endpoint *ep = route->endpoint;
+	bool raw = endpoint_offers(ep, "websocket_raw"), is_prefix;
+
+	if (ep->options.subpaths && !path_take_subpath(&route->rest, &route->path)) {
+		not_found(route->http);
+		return;
+	}
+	is_prefix = route->rest.n == 0 || bytes_equal(route->rest, BYTES("/"));
+	if (raw && (bytes_equal(route->rest, BYTES("/websocket")) ||
+	               (is_prefix && is_for_websocket(route->http))))
+		route_to_transport(route, &websocket_raw_transport, (struct bytes){ 0 });
+	else if (is_prefix)
+		greet(route->http);
+	else if (bytes_equal(route->rest, BYTES("/info")))
+		serve_info(route);
+	else if (iframe_is_path(route->rest))
+		iframe_serve(ep, route->http);
+	else
+		route_to_session(route);
+}
+
+/* --- everything ----------------------------------------------------------- */
+
+/* What the pages say of themselves, unless their directory has such a file of its own. */
+static bool serve_version(const struct sockjs_server *server, struct http_request *r)
+{
+	if (!server->options.server.www ||
+	    !bytes_equal(http_request_path(r), BYTES("/version.txt")))
+		return false;
+	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD))
+		http_respond_text(r, 200, sockjs_version());
+	else
+		answer_method_not_allowed(r, "GET, HEAD");
+	return true;
+}
+
+static void serve_public(struct route *route)
+{
+	struct sockjs_server *server = route->reactor->server;
+	struct bytes path = http_request_path(route->http);
+
+	if (!http_host_is_allowed(&server->hosts, route->client.host))
+		route_refuse_host(route);
+	else if (route->endpoint)
+		serve_endpoint(route);
+	else if (path.p[0] == '*' && http_request_method(route->http) == HTTP_OPTIONS)
+		http_respond_text(route->http, 200, "OK");
+	else if (!(server->files && http_static_serve(server->files, route->http)) &&
+	         !serve_version(server, route->http))
+		not_found(route->http);
+}
+
+/* A browser does not come by a unix socket, and other clients ask for whatever they like there. */
+static void serve_internal(const struct route *route)
+{
+	if (http_request_peer(route->http)->family != AF_UNIX &&
+	    !http_host_is_allowed(&route->reactor->server->internal_hosts, route->client.host))
+		route_refuse_host(route);
+	else
+		internal_serve(route->reactor, route->http);
+}
+
+void route_serve(struct http_request *r, void *arg)
+{
+	struct route route = { .reactor = arg, .http = r };
+	struct sockjs_server *server = route.reactor->server;
+	const struct server_listener *door = http_request_door(r);
+	const char *wrong = http_client_read(&server->trust, r, &route.client);
+
+	if (wrong) {
+		http_refused(http_request_server(r), HTTP_REFUSED_BAD_REQUEST,
+		    &route.client.address,
+		    HTTP_REFUSED_FIELDS(LOG_INT("status", 400), LOG_STR("answer", wrong)));
+		http_respond_text(r, 400, wrong);
+		return;
+	}
+	if (door && door->is_internal) {
+		serve_internal(&route);
+		return;
+	}
+	route.endpoint = find_endpoint(server, http_request_path(r), &route.rest);
+	serve_public(&route);
+}

@@ -1,0 +1,120 @@
+/*
+ * server/route_transport.c - a request for a transport: whether its page may, its method,
+ * its preflight, its coding. What is left of it is the transport's.
+ */
+#include "server/route.h"
+#include "server/server_private.h"
+
+static void answer_transport_preflight(const struct transport_request *t)
+{
+	struct http_head head;
+
+	transport_head(t, &head, 204);
+	answer_preflight(
+	    t->http, t->transport->methods == HTTP_POST ? "OPTIONS, POST" : "OPTIONS, GET", &head);
+}
+
+static void refuse_transport_method(const struct route *route, const struct transport *transport)
+{
+	bool post = transport->methods == HTTP_POST;
+
+	if (transport->is_cors)
+		route_refuse_method(route, post ? "OPTIONS, POST" : "OPTIONS, GET");
+	else
+		answer_method_not_allowed(route->http, post ? "POST" : "GET");
+}
+
+static bool is_coding(struct bytes element)
+{
+	return !bytes_equal_nocase(element, BYTES("identity"));
+}
+
+/* Whether there is a body to be read, and it is gzip or the like (RFC 9110 section 8.4). */
+static bool has_coded_body(const struct transport_request *t)
+{
+	size_t n = 0;
+
+	if (t->transport->has_body)
+		http_request_body(t->http, &n);
+	return n > 0 && http_request_has_element(t->http, "Content-Encoding", is_coding);
+}
+
+static void refuse_coding(const struct transport_request *t)
+{
+	struct http_head head;
+
+	transport_head(t, &head, 415);
+	http_head_add(&head, "Accept-Encoding", "identity");
+	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_never_cache(&head);
+	http_refused(t->reactor->http, HTTP_REFUSED_PAYLOAD, &t->client.address,
+	    HTTP_REFUSED_FIELDS(
+	        LOG_STR("endpoint", t->endpoint->prefix), LOG_STR("why", "Content-Encoding")));
+	http_respond(
+	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
+}
+
+void route_to_transport(
+    const struct route *route, const struct transport *transport, struct bytes session_id)
+{
+	struct transport_request t = {
+		.http = route->http,
+		.endpoint = &route->endpoint->base,
+		.transport = transport,
+		.path = route->path,
+		.session_id = session_id,
+		.client = route->client,
+		.reactor = &route->reactor->base,
+	};
+	enum http_method method = http_request_method(route->http);
+
+	if (http_origin_check(&t.endpoint->origins, &route->client, route->http,
+	        transport->evidence) == HTTP_ORIGIN_REFUSED)
+		route_refuse_origin(route);
+	else if (!transport_can_answer(&t))
+		route_refuse_long_header(route);
+	else if (method == HTTP_OPTIONS && transport->is_cors)
+		answer_transport_preflight(&t);
+	else if ((method & transport->methods) == 0)
+		refuse_transport_method(route, transport);
+	else if (has_coded_body(&t))
+		refuse_coding(&t);
+	else
+		transport->serve(&t);
+}
+
+/* --- /prefix/<server>/<session>/<transport> -------------------------------- */
+
+/* Whether the endpoint's list of transports has this one; those that only bring messages go with
+ * the rest. */
+static bool is_offered(const struct server_endpoint *ep, const struct transport *t)
+{
+	static const char *const senders_of[] = { "xhr", "xhr_streaming", "eventsource",
+		"htmlfile" };
+
+	if (t->option)
+		return endpoint_offers(ep, t->option);
+	if (t == &jsonp_send_transport)
+		return endpoint_offers(ep, "jsonp");
+	for (size_t i = 0; i < sizeof(senders_of) / sizeof(*senders_of); i++)
+		if (endpoint_offers(ep, senders_of[i]))
+			return true;
+	return false;
+}
+
+void route_to_session(const struct route *route)
+{
+	struct bytes rest = route->rest, server = path_take_segment(&rest),
+	             session = path_take_segment(&rest), last = path_take_segment(&rest);
+	const struct transport *transport = transport_find(last);
+	char server_id[PATH_ID_MAX], session_id[PATH_ID_MAX];
+	size_t n = path_decode_id(session, session_id);
+
+	if (rest.n > 0 || !transport || !is_offered(route->endpoint, transport) || n == 0 ||
+	    path_decode_id(server, server_id) == 0) {
+		endpoint_count_refusal(route->endpoint, route->http, HTTP_REFUSED_NOT_FOUND, 404);
+		route_refuse(route, 404, "There is nothing here.");
+		return;
+	}
+	route_to_transport(route, transport, (struct bytes){ session_id, n });
+}

@@ -1,0 +1,81 @@
+/*
+ * transports/ws_deadlines.c - what a WebSocket has time for, with one timer: an answer to
+ * a ping (RFC 6455 section 5.5.2), the rest of a message, a Close.
+ */
+#include "base/log.h"
+#include "transports/ws_receiver_private.h"
+
+void ws_receiver_watch_unfinished(struct ws_receiver *r)
+{
+	uint64_t now = loop_now(ws_receiver_loop(r)), octets;
+	struct pace_watch *w = ws_conn_unfinished(&r->conn, &octets);
+
+	if (!w || r->closing || r->conn.paused || r->choked)
+		return;
+	if (pace_is_too_slow(w, &r->endpoint->pace, now, octets))
+		ws_receiver_fail(r, CLOSE_LATE, close_reason(CLOSE_LATE));
+	else if (!timer_is_active(&r->timer) || r->timer.deadline > w->look_at)
+		timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, w->look_at - now);
+}
+
+/* Behind what the kernel has not even taken it would prove nothing. */
+static void ping(struct ws_receiver *r)
+{
+	if (r->pinged || stream_queued(&r->stream) > 0)
+		return;
+	r->pinged = true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = (uint32_t)stream_progress(&r->stream);
+	ws_conn_ping(&r->conn, NULL, 0);
+}
+
+/* Whether there was time to answer. A client on a slow line has to read first what stands before
+ * the ping: as long as it does, it is alive, and then it has its time. */
+static bool is_unanswered(struct ws_receiver *r)
+{
+	uint32_t progress, before = r->progress;
+
+	if (!r->pinged || r->conn.paused || ws_receiver_is_behind(r) ||
+	    stream_queued(&r->stream) > 0)
+		return false;
+	if (!r->ping_waits)
+		return true;
+	r->ping_waits = stream_unacked(&r->stream) > 0;
+	r->progress = progress = (uint32_t)stream_progress(&r->stream);
+	return (int32_t)(progress - before) <= 0;
+}
+
+static void check_liveness(struct ws_receiver *r)
+{
+	struct timer_wheel *wheel = loop_timers(ws_receiver_loop(r));
+	uint64_t silent = loop_now(ws_receiver_loop(r)) - r->last_heard,
+	         interval = r->endpoint->ping_interval_ms;
+
+	if (is_unanswered(r)) {
+		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
+		stream_reset(&r->stream);
+		ws_receiver_lost(r);
+	} else if (silent >= interval) {
+		ping(r);
+		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
+	} else {
+		timer_start(wheel, &r->timer, interval - silent);
+	}
+}
+
+void ws_receiver_on_timer(struct timer *t)
+{
+	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
+
+	if (r->closing) {
+		ws_receiver_finish(r); /* no Close came in time */
+		return;
+	}
+	ws_receiver_watch_unfinished(r);
+	if (r->closing || r->ended)
+		return;
+	if (r->endpoint->ping_interval_ms)
+		check_liveness(r);
+	if (!r->ended)
+		ws_receiver_watch_unfinished(r); /* the timer is one */
+}
