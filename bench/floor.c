@@ -1,7 +1,7 @@
 /*
  * bench/floor.c - the least a server can do: what sockjsd is compared with.
  *
- *	floor [PORT]
+ *	floor [PORT | unix:PATH [CERTIFICATE KEY]]
  *
  * One thread, one epoll, one recv for each readiness, one send for each connection and batch
  * of messages, one read buffer for all. It serves the URLs that bench/loadgen asks for (/echo,
@@ -14,7 +14,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,12 +23,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "floor_wire.h"
 
 enum {
 	EVENTS = 512,
-	CONNECTIONS = 1 << 17, /* descriptors */
 	BUFFER_BYTES = 4 << 20,
 	READ_BYTES = 1 << 20,
 	BUCKETS = 1 << 16,
@@ -67,12 +66,6 @@ static int members[KINDS][CONNECTIONS]; /* of the broadcast */
 static unsigned member_count[KINDS];
 static char in[BUFFER_BYTES], out[BUFFER_BYTES + HEAD_ROOM];
 static int epoll, listener;
-
-static _Noreturn void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 /* --- bytes -------------------------------------------------------------------------- */
 
@@ -113,7 +106,7 @@ static void give(int fd, const char *data, size_t len)
 	ssize_t n = 0;
 
 	if (c->unsent.len == 0)
-		n = send(fd, data, len, MSG_NOSIGNAL);
+		n = wire_send(fd, data, len);
 	if (n == (ssize_t)len || (n < 0 && errno != EAGAIN))
 		return;
 	if (c->unsent.len == 0)
@@ -125,7 +118,7 @@ static void give(int fd, const char *data, size_t len)
 static void give_rest(int fd)
 {
 	struct conn *c = &conns[fd];
-	ssize_t n = send(fd, c->unsent.data, c->unsent.len, MSG_NOSIGNAL);
+	ssize_t n = wire_send(fd, c->unsent.data, c->unsent.len);
 
 	if (n < 0)
 		return;
@@ -203,7 +196,7 @@ static void end(int fd)
 	drop(&c->untaken);
 	drop(&c->unsent);
 	*c = (struct conn){ 0 };
-	close(fd);
+	wire_close(fd);
 }
 
 /* --- WebSocket ---------------------------------------------------------------------- */
@@ -431,14 +424,39 @@ static void on_receiver(int fd, const char *id, enum kind kind)
 	s->receiver = 0;
 }
 
-static void upgrade(int fd, enum kind kind)
+/* What has to be answered to the key in a head. */
+static char *put_accept(char *to, const char *head, size_t len)
 {
-	static const char accepted[] =
-	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x01o";
+	static const char name[] = "\r\nSec-WebSocket-Key: ";
+	const char *field = memmem(head, len, name, sizeof(name) - 1);
+	unsigned char digest[20];
+	static EVP_MD_CTX *sha1;
 
+	if (!field)
+		die("a WebSocket without a key");
+	if (!sha1 && !(sha1 = EVP_MD_CTX_new()))
+		die("memory");
+	if (!EVP_MD_CTX_get0_md(sha1))
+		EVP_DigestInit_ex(sha1, EVP_sha1(), NULL);
+	else
+		EVP_DigestInit_ex(sha1, NULL, NULL);
+	EVP_DigestUpdate(sha1, field + sizeof(name) - 1, 24);
+	EVP_DigestUpdate(sha1, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 36);
+	EVP_DigestFinal_ex(sha1, digest, NULL);
+	return to + EVP_EncodeBlock((unsigned char *)to, digest, sizeof(digest));
+}
+
+static void upgrade(int fd, enum kind kind, const char *head, size_t len)
+{
+	char *to = PUT(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	                    "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+
+	to = put_accept(to, head, len);
+	to = PUT(to, "\r\n\r\n");
+	if (kind == KIND_SOCKJS_WS)
+		to = PUT(to, "\x81\x01o");
 	join(fd, kind);
-	give(fd, accepted, sizeof(accepted) - (kind == KIND_WS ? 4 : 1));
+	give(fd, out, (size_t)(to - out));
 }
 
 static size_t body_length(const char *head, size_t len)
@@ -454,18 +472,22 @@ static enum service service_of(char letter)
 	return letter == 'b' ? SERVICE_BROADCAST : letter == 't' ? SERVICE_SINK : SERVICE_ECHO;
 }
 
-/* METHOD /SERVICE/websocket or METHOD /SERVICE/000/SESSION_/TRANSPORT */
-static void on_request(int fd, const char *head, const char *body, size_t body_len)
+/* METHOD /SERVICE/websocket, METHOD /SERVICE/info or METHOD /SERVICE/000/SESSION_/TRANSPORT */
+static void on_request(int fd, const char *head, size_t head_len, const char *body, size_t body_len)
 {
 	const char *service = strchr(head, '/') + 1, *rest = strchr(service, '/') + 1;
 	const char *id = rest + 4, *transport = id + 9;
 
+	if (*rest == 'i') {
+		give(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 40);
+		return;
+	}
 	if (*rest == 'w' || memcmp(transport, "xhr_send", 8) != 0)
 		conns[fd].service = (uint8_t)service_of(*service);
 	if (*rest == 'w') {
-		upgrade(fd, KIND_WS);
+		upgrade(fd, KIND_WS, head, head_len);
 	} else if (*transport == 'w') {
-		upgrade(fd, KIND_SOCKJS_WS);
+		upgrade(fd, KIND_SOCKJS_WS, head, head_len);
 	} else if (*transport == 'e') {
 		on_receiver(fd, id, KIND_EVENTS);
 	} else if (transport[3] == ' ') {
@@ -489,12 +511,11 @@ static size_t on_http(int fd, const char *data, size_t len)
 	body = body_length(data, head);
 	if (len < head + body)
 		return 0;
-	on_request(fd, data, data + head, body);
+	on_request(fd, data, head, data + head, body);
 	return head + body;
 }
 
-/* --- the loop
- * -------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------- */
 
 static size_t on_bytes(int fd, char *data, size_t len)
 {
@@ -517,7 +538,7 @@ static void on_readable(int fd)
 
 	if (before > 0)
 		memcpy(in, c->untaken.data, before);
-	n = recv(fd, in + before, READ_BYTES, 0);
+	n = wire_recv(fd, in + before, READ_BYTES);
 	if (n <= 0) {
 		if (n == 0 || errno != EAGAIN)
 			end(fd);
@@ -532,36 +553,29 @@ static void on_readable(int fd)
 
 static void on_accept(void)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = wire_accept(listener);
 
-	if (fd < 0)
-		return;
-	if (fd >= CONNECTIONS)
-		die("too many connections");
-	watch(fd, EPOLL_CTL_ADD, EPOLLIN);
+	if (fd >= 0)
+		watch(fd, EPOLL_CTL_ADD, EPOLLIN);
 }
 
-static void start(uint16_t port)
+static void raise_descriptors(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct rlimit limit;
-	socklen_t len = sizeof(a);
-	int one = 1;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	epoll = epoll_create1(EPOLL_CLOEXEC);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* is inherited */
-	if (bind(listener, (struct sockaddr *)&a, len) < 0 || listen(listener, 4096) < 0)
-		die("listen");
-	getsockname(listener, (struct sockaddr *)&a, &len);
-	watch(listener, EPOLL_CTL_ADD, EPOLLIN);
-	printf("listening on http://127.0.0.1:%u\n", ntohs(a.sin_port));
-	fflush(stdout);
+}
+
+static void on_event(int fd, uint32_t events)
+{
+	if (fd == listener)
+		on_accept();
+	else if (events & EPOLLOUT)
+		give_rest(fd);
+	else
+		on_readable(fd);
 }
 
 int main(int argc, char **argv)
@@ -569,18 +583,16 @@ int main(int argc, char **argv)
 	struct epoll_event events[EVENTS];
 	int n;
 
-	start((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
+	if (argc == 4)
+		wire_secure(argv[2], argv[3]);
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	listener = wire_listen(argv[1]);
+	watch(listener, EPOLL_CTL_ADD, EPOLLIN);
 	for (;;) {
 		n = epoll_wait(epoll, events, EVENTS, -1);
-		for (int i = 0; i < n; i++) {
-			int fd = events[i].data.fd;
-
-			if (fd == listener)
-				on_accept();
-			else if (events[i].events & EPOLLOUT)
-				give_rest(fd);
-			else
-				on_readable(fd);
-		}
+		for (int i = 0; i < n; i++)
+			on_event(events[i].data.fd, events[i].events);
 	}
 }

@@ -33,19 +33,14 @@
 #include <unistd.h>
 
 #include "instructions.h"
-#include "wire/server.h"
 
 enum {
 	TOLERANCE = 5,
 	WIDE_TOLERANCE = 25,
-	MAX_ARGS = 48,
 	LINE = 512,
 	PATIENCE_MS = 30000,
 	RESULTS_MAX = 200,
-	NAMES_MAX = 100000, /* of functions, in a dump of callgrind's */
 };
-
-static struct server server, backend; /* behind the server, where a workload asks for one */
 
 void die(const char *format, ...)
 {
@@ -57,10 +52,7 @@ void die(const char *format, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	puts("0 passed, 1 failed");
-	if (server.pid > 0)
-		kill(server.pid, SIGKILL);
-	if (backend.pid > 0)
-		kill(backend.pid, SIGKILL);
+	kill_server();
 	exit(1);
 }
 
@@ -106,9 +98,7 @@ static bool server_sleeps(void)
 	return sleeps;
 }
 
-/* Until the server has nothing left to do. What was sent to it before has arrived: on the loopback
- * that happens within the sending. */
-static void settle(void)
+void settle(void)
 {
 	int64_t deadline = soon();
 
@@ -121,7 +111,16 @@ static void settle(void)
 
 void open_conn(struct conn *c)
 {
-	if (conn_open(c, &server.address[0], soon()) < 0)
+	struct address plain = server.address[0];
+	int err;
+
+	plain.tls = false;
+	err = conn_open(c, &plain, soon());
+	if (err == 0 && server.address[0].tls) {
+		settle();
+		err = conn_start_tls(c, soon());
+	}
+	if (err < 0)
 		die("cannot connect");
 }
 
@@ -240,10 +239,7 @@ static void one_broadcast(void)
 
 /* --- HTTP -------------------------------------------------------------------- */
 
-/* The endpoint of the demo where a response may be long: none ends while we count. */
-#define LONG_ECHO "/disabled_websocket_echo"
-
-static char post[LINE], poll_request[LINE], chunk[LINE], body[TEXT + 16];
+static char post[LINE], poll_request[LINE], chunk[LINE], body[TEXT + 32];
 
 static void open_http(const char *transport)
 {
@@ -300,6 +296,33 @@ static void one_polled(void)
 	hear(&first, body, strlen(body));
 }
 
+static void open_jsonp(void)
+{
+	snprintf(body, sizeof(body), "/**/cb(\"a[\\\"%s\\\"]\");\r\n", text);
+	snprintf(post, sizeof(post),
+	    "POST " LONG_ECHO "/000/one/jsonp_send HTTP/1.1\r\nHost: bench\r\n"
+	    "Content-Type: application/x-www-form-urlencoded\r\n"
+	    "Content-Length: %zu\r\n\r\nd=%%5B%%22%s%%22%%5D",
+	    strlen(text) + 14, text);
+	snprintf(poll_request, sizeof(poll_request),
+	    "GET " LONG_ECHO "/000/one/jsonp?c=cb HTTP/1.1\r\nHost: bench\r\n\r\n");
+	open_conn(&first);
+	open_conn(&second);
+	say(&first, poll_request, strlen(poll_request));
+	hear_until(&first, "cb(\"o\");\r\n");
+}
+
+static void one_jsonp(void)
+{
+	say(&first, poll_request, strlen(poll_request));
+	settle();
+	say(&second, post, strlen(post));
+	hear_until(&second, "\r\n\r\n");
+	hear(&second, "ok", 2);
+	hear_until(&first, "\r\n\r\n");
+	hear(&first, body, strlen(body));
+}
+
 /* --- workloads --------------------------------------------------------------- */
 
 static const struct workload workloads[] = {
@@ -344,6 +367,32 @@ static const struct workload workloads[] = {
 	    .rounds = 80,
 	},
 	{
+	    .name = "xhr-poll-tls",
+	    .sentence = "the same by TLS, OpenSSL's own not counted",
+	    .open = open_polling,
+	    .round = one_polled,
+	    .messages = 1,
+	    .rounds = 80,
+	    .over = OVER_TLS,
+	},
+	{
+	    .name = "xhr-poll-unix",
+	    .sentence = "the same on a unix socket",
+	    .open = open_polling,
+	    .round = one_polled,
+	    .messages = 1,
+	    .rounds = 80,
+	    .over = OVER_UNIX,
+	},
+	{
+	    .name = "jsonp",
+	    .sentence = "echo by jsonp_send and jsonp polling",
+	    .open = open_jsonp,
+	    .round = one_jsonp,
+	    .messages = 1,
+	    .rounds = 80,
+	},
+	{
 	    .name = "ws-fanout",
 	    .sentence = "broadcast to 100 raw WebSockets, for each",
 	    .open = open_broadcast,
@@ -372,90 +421,12 @@ static const struct workload workloads[] = {
 };
 enum { WORKLOADS = sizeof(workloads) / sizeof(*workloads) };
 
-static void start(struct server *s, const char *const tool[], const char *command)
-{
-	static char copy[4096];
-	char *argv[MAX_ARGS], *word;
-	size_t n = 0;
-
-	while (tool[n]) {
-		argv[n] = (char *)tool[n];
-		n++;
-	}
-	snprintf(copy, sizeof(copy), "%s", command);
-	for (word = strtok(copy, " "); word && n < MAX_ARGS - 1; word = strtok(NULL, " "))
-		argv[n++] = word;
-	argv[n] = NULL;
-	if (server_start(s, argv, soon()) < 0) {
-		server_log(s, true);
-		die("the server does not start: %s %s", tool[0] ? tool[0] : "", command);
-	}
-}
-
-/* The command of a server that stands before the backend: the program of COMMAND, with a
- * configuration in FILE. */
-static void stand_before_backend(const char *command, char *file, char proxied[LINE])
-{
-	int fd = mkstemp(file);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-
-	if (!f)
-		die("%s: %s", file, strerror(errno));
-	fprintf(f,
-	    "{ \"listen\": [\"127.0.0.1:0\"], \"threads\": 1, \"log_level\": \"warn\", "
-	    "\"endpoints\": "
-	    "[{ \"prefix\": \"/echo\", \"application\": \"upstream\", \"upstream\": { \"url\": "
-	    "\"ws://127.0.0.1:%s/echo/websocket\" } }] }\n",
-	    backend.address[0].port);
-	fclose(f);
-	snprintf(proxied, LINE, "%.*s -c %s", (int)strcspn(command, " "), command, file);
-}
-
-static void start_server(const struct workload *w, const char *const tool[], const char *command)
-{
-	static const char *const nothing[] = { NULL };
-	char file[] = "/tmp/instructions-XXXXXX", proxied[LINE];
-
-	if (!w->is_proxied) {
-		start(&server, tool, command);
-		return;
-	}
-	start(&backend, nothing, command);
-	stand_before_backend(command, file, proxied);
-	start(&server, tool, proxied);
-	unlink(file);
-}
-
 static void for_each_conn(void (*what)(struct conn *c))
 {
 	what(&first);
 	what(&second);
 	for (size_t i = 0; i < RECEIVERS; i++)
 		what(&receivers[i]);
-}
-
-static void stop(struct server *s)
-{
-	char why[128];
-
-	if (s->pid <= 0)
-		return;
-	if (!server_stop(s, PATIENCE_MS, why)) {
-		server_log(s, true);
-		s->pid = 0;
-		die("the server %s", why);
-	}
-	s->pid = 0;
-}
-
-static void stop_server(void)
-{
-	for_each_conn(conn_close);
-	stop(&server);
-	if (backend.pid > 0) {
-		stop(&backend);
-		server_log(&backend, false);
-	}
 }
 
 static void run(const struct workload *w, unsigned rounds)
@@ -472,72 +443,6 @@ static void run(const struct workload *w, unsigned rounds)
 
 #define ALLOCATIONS_SLACK 0.02 /* of what is done now and then: a timer, a table that grows */
 
-/* What callgrind says it has collected. */
-static double collected(const char *log)
-{
-	char line[LINE];
-	unsigned long long n = 0;
-	const char *at;
-	FILE *f = fopen(log, "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if ((at = strstr(line, "Collected : ")))
-			n = strtoull(at + strlen("Collected : "), NULL, 10);
-	if (f)
-		fclose(f);
-	if (n == 0)
-		die("callgrind has not counted anything");
-	return (double)n;
-}
-
-/* Functions have numbers in a dump, and a name where a number first stands: "cfn=(12) malloc". */
-static bool names_allocator(const char *line, bool is_allocator[NAMES_MAX], unsigned long *id)
-{
-	static const char *const names[] = { "malloc", "calloc", "realloc", "posix_memalign",
-		"aligned_alloc", "memalign" };
-	const char *at = strstr(line, "fn=(");
-	char *end;
-
-	if (!at || (at != line && at != line + 1))
-		return false;
-	*id = strtoul(at + 4, &end, 10);
-	if (*id >= NAMES_MAX)
-		die("callgrind has dumped more than %d names", NAMES_MAX);
-	for (size_t i = 0; end[1] == ' ' && i < sizeof(names) / sizeof(*names); i++)
-		if (strncmp(end + 2, names[i], strlen(names[i])) == 0 &&
-		    end[2 + strlen(names[i])] == '\n')
-			is_allocator[*id] = true;
-	return line[0] == 'c';
-}
-
-/* What its dump says of calls: who is called, "cfn=(12)", and in the next line "calls=COUNT ...".
- */
-static double allocated(const char *dump)
-{
-	static bool is_allocator[NAMES_MAX];
-	unsigned long id, called = 0;
-	unsigned long long n = 0;
-	char line[4096];
-	FILE *f = fopen(dump, "re");
-
-	memset(is_allocator, 0, sizeof(is_allocator));
-	while (f && fgets(line, sizeof(line), f)) {
-		if (names_allocator(line, is_allocator, &id))
-			called = id;
-		else if (strncmp(line, "calls=", 6) == 0 && is_allocator[called])
-			n += strtoull(line + 6, NULL, 10);
-	}
-	if (f)
-		fclose(f);
-	if (n == 0)
-		die("callgrind has not counted an allocation");
-	return (double)n;
-}
-
-struct cost {
-	double instructions, allocations;
-};
-
 static struct cost cost_of_run(const struct workload *w, const char *command, unsigned rounds)
 {
 	char out[] = "/tmp/instructions-XXXXXX", option[64];
@@ -551,9 +456,9 @@ static struct cost cost_of_run(const struct workload *w, const char *command, un
 	snprintf(option, sizeof(option), "--callgrind-out-file=%s", out);
 	start_server(w, callgrind, command);
 	run(w, rounds);
+	for_each_conn(conn_close);
 	stop_server();
-	cost.instructions = collected(server.log);
-	cost.allocations = allocated(out);
+	cost = dump_read(out, w->over == OVER_TLS);
 	server_log(&server, false);
 	unlink(out);
 	return cost;
@@ -641,6 +546,7 @@ static void calls_of(
 	close(fd);
 	start_server(w, strace, command);
 	run(w, rounds);
+	for_each_conn(conn_close);
 	stop_server();
 	await_summary(out, all);
 	server_log(&server, false);
@@ -880,6 +786,13 @@ static void run_workload(const struct workload *w, const char *command)
 	fflush(stdout);
 }
 
+static void run_more(const struct workload *w, const char *command, char *const *wanted)
+{
+	for (; w->name; w++)
+		if (is_wanted(w->name, wanted))
+			run_workload(w, command);
+}
+
 static void run_workloads(const char *command, char *const *wanted)
 {
 	printf("| workload | what | instructions | allocations | system calls |\n"
@@ -887,9 +800,8 @@ static void run_workloads(const char *command, char *const *wanted)
 	for (size_t i = 0; i < WORKLOADS; i++)
 		if (is_wanted(workloads[i].name, wanted))
 			run_workload(&workloads[i], command);
-	for (const struct workload *w = stomp_workloads; w->name; w++)
-		if (is_wanted(w->name, wanted))
-			run_workload(w, command);
+	run_more(open_workloads, command, wanted);
+	run_more(stomp_workloads, command, wanted);
 }
 
 static int usage(void)

@@ -19,6 +19,7 @@
 #include "load/fail.h"
 #include "load/message.h"
 #include "load/server.h"
+#include "load/tls.h"
 #include "load/usage.h"
 #include "load/workloads.h"
 
@@ -35,10 +36,12 @@ static const char usage_text[] =
     "      --topics N        that each of these subscribes; with \"subscriptions\", each of all "
     "(1)\n"
     "      --browser         request heads as long as a browser's\n"
+    "      --resume          connect by TLS with the latest ticket, but for the first time\n"
     "      --prefix PATH     of the endpoint (/echo, /broadcast or /ticker, as the workload asks)\n"
     "      --path PATH       of what is not SockJS (PREFIX/websocket)\n"
     "      --publish PATH    publish by plain POST requests to PATH\n"
-    "      --connect ADDR    where the server listens, if it does not say \"listening on URL\"\n"
+    "      --connect PLACE   where the server listens, if it does not say \"listening on PLACE\":\n"
+    "                        HOST:PORT, https://HOST:PORT or unix:PATH\n"
     "      --pid PID         of a server that runs already\n"
     "      --cpus S,L        processors of the server and of the load (0,1)\n"
     "      --label TEXT      copied to the output\n"
@@ -53,6 +56,7 @@ enum {
 	OPT_CROWD = 256,
 	OPT_TOPICS,
 	OPT_BROWSER,
+	OPT_RESUME,
 	OPT_PREFIX,
 	OPT_PATH,
 	OPT_PUBLISH,
@@ -102,6 +106,9 @@ static void set_option(struct options *o, int c)
 	case OPT_BROWSER:
 		o->browser_heads = true;
 		break;
+	case OPT_RESUME:
+		tls_resume();
+		break;
 	case OPT_PREFIX:
 		o->prefix = optarg;
 		break;
@@ -112,7 +119,7 @@ static void set_option(struct options *o, int c)
 		o->publish = optarg;
 		break;
 	case OPT_CONNECT:
-		o->address = server_parse_address(optarg);
+		o->place = place_parse(optarg);
 		break;
 	case OPT_PID:
 		o->pid = (pid_t)number(optarg, 1, 1e9);
@@ -141,6 +148,7 @@ static void read_options(struct options *o, int argc, char **argv)
 		{ "crowd", required_argument, NULL, OPT_CROWD },
 		{ "topics", required_argument, NULL, OPT_TOPICS },
 		{ "browser", no_argument, NULL, OPT_BROWSER },
+		{ "resume", no_argument, NULL, OPT_RESUME },
 		{ "prefix", required_argument, NULL, OPT_PREFIX },
 		{ "path", required_argument, NULL, OPT_PATH },
 		{ "publish", required_argument, NULL, OPT_PUBLISH },
@@ -321,11 +329,11 @@ int main(int argc, char **argv)
 	raise_descriptors();
 	message_init();
 	if (command) {
-		server_start(&server, command, o.server_cpu, &o.address);
-		o.address = server.address;
+		server_start(&server, command, o.server_cpu, &o.place);
+		o.place = server.place;
 		o.pid = server.pid;
-	} else if (!o.address.sin_port) {
-		fail("which server? Give -- SERVER ARG... or --connect ADDR");
+	} else if (!o.place.len) {
+		fail("which server? Give -- SERVER ARG... or --connect PLACE");
 	}
 	usage_pin(0, o.load_cpu);
 	load_init(&load, &o);

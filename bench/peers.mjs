@@ -3,7 +3,7 @@
  *
  * All get one thread on one processor. `options` are what bench/loadgen must know about a
  * peer; `missing` is the sentence why it cannot take part; `once`, that it starts so slowly that one round must do; `before` is the command of one that stands
- * before a backend in some rows, and answers by itself in others.
+ * before a backend in some rows, and answers by itself in others; `over` are those of one that listens for TLS or on a unix socket. One that is `like` another takes part wherever that one does.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -122,24 +122,64 @@ async function rabbitmq(folder) {
 	};
 }
 
+/* A certificate for the day and its key, as every openssl makes them. */
+function makeCertificate(folder) {
+	const paths = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };
+	const { status } = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+		'-subj', '/CN=localhost', '-days', '1', '-keyout', paths.key, '-out', paths.certificate]);
+
+	if (status !== 0)
+		throw new Error('openssl cannot make a certificate');
+	return paths;
+}
+
+/* sockjsd.json with another place to listen at, in FOLDER; its path. */
+function listenElsewhere(folder, name, place) {
+	const config = JSON.parse(readFileSync(join(here, 'sockjsd.json'), 'utf8'));
+	const path = join(folder, name);
+
+	writeFileSync(path, JSON.stringify({ ...config, listen: [place] }));
+	return path;
+}
+
+function floorPeer(build, folder, { certificate, key }) {
+	const floor = join(build, 'bench/floor');
+
+	return {
+		...program('floor', 'bare epoll, no checks', floor, []),
+		over: { tls: [floor, '0', certificate, key], unix: [floor, `unix:${join(folder, 'floor.sock')}`] },
+	};
+}
+
+function sockjsdPeer(name, sockjsd, folder, tls, backend) {
+	const run = (config) => ['-t', '1', '-c', config];
+	const upstream = fillIn(folder, 'upstream.json', { BACKEND: backend });
+
+	return {
+		...program(name, `sockjsd ${versionOf(sockjsd, '-V')}`, sockjsd, run(join(here, 'sockjsd.json'))),
+		before: [sockjsd, ...run(upstream)],
+		over: {
+			tls: [sockjsd, ...run(listenElsewhere(folder, 'tls.json', { address: '127.0.0.1:0', tls }))],
+			unix: [sockjsd, ...run(listenElsewhere(folder, 'unix.json', `unix:${join(folder, 'sockjsd.sock')}`))],
+		},
+	};
+}
+
 /* What stands behind those that are in front of something. */
 export function backendCommand(build) {
 	return [join(build, 'sockjsd'), '-t', '1', '-c', join(here, 'sockjsd.json')];
 }
 
 /* In the order of the table's columns. BUILD is where `make bench` was run, FOLDER for what is temporary, BACKEND the
- * address of what backendCommand() has started. */
-export async function findPeers(build, folder, backend) {
-	const sockjsd = join(build, 'sockjsd');
-
-	const own = program('sockjsd', `sockjsd ${versionOf(sockjsd, '-V')}`, sockjsd, ['-t', '1', '-c', join(here, 'sockjsd.json')]);
+ * address of what backendCommand() has started, OTHER another sockjsd, if there is one to compare with. */
+export async function findPeers(build, folder, backend, other) {
+	const tls = makeCertificate(folder);
+	const own = sockjsdPeer('sockjsd', join(build, 'sockjsd'), folder, tls, backend);
 
 	return [
-		program('floor', 'bare epoll, no checks', join(build, 'bench/floor'), []),
-		{
-			...own,
-			before: [sockjsd, '-t', '1', '-c', fillIn(folder, 'upstream.json', { BACKEND: backend })],
-		},
+		floorPeer(build, folder, tls),
+		own,
+		...(other ? [{ ...sockjsdPeer('other', other, folder, tls, backend), like: 'sockjsd', what: other }] : []),
 		{ ...own, name: 'plain', what: 'sockjsd without STOMP: echo and broadcast' },
 		program('lws', `libwebsockets ${versionOf('pkg-config', '--modversion', 'libwebsockets')}`, join(build, 'bench/lws_echo'), []),
 		npmPeer('ws', 'ws', 'ws.mjs'),

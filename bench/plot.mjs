@@ -13,11 +13,11 @@ const ROW = 28, HEAD = 96, GAP = 78, FOOT = 44;
 const STYLE = `
 	svg { --page: #fff; --ink: #1b1f24; --quiet: #667079; --line: #e3e7eb; --band: #f6f8fa; --floor: #8a939c;
 	      --sockjsd: #0b62c4; --lws: #b77400; --ws: #1a7f4b; --sockjs-node: #c8402b; --nchan: #8a4bb8; --nginx: #0e7c86;
-	      --plain: #6f9fd8; --nats: #8d5524; --rabbitmq: #c2185b; }
+	      --plain: #6f9fd8; --nats: #8d5524; --rabbitmq: #c2185b; --other: #6f9fd8; }
 	@media (prefers-color-scheme: dark) {
 		svg { --page: #0f1419; --ink: #e6eaee; --quiet: #97a1ab; --line: #2a323a; --band: #171d24; --floor: #7d8791;
 		      --sockjsd: #5aa9ff; --lws: #f0b03f; --ws: #4cc38a; --sockjs-node: #ff7e67; --nchan: #c795f0; --nginx: #45c4ce;
-		      --plain: #8fb8e8; --nats: #d6a06a; --rabbitmq: #ff7eb0; }
+		      --plain: #8fb8e8; --nats: #d6a06a; --rabbitmq: #ff7eb0; --other: #8fb8e8; }
 	}
 	text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
 	.title { font-size: 18px; font-weight: 600; }
@@ -42,6 +42,7 @@ function line(x1, y1, x2, y2, color, more = '') {
 
 const shapes = {
 	sockjsd: (x, y) => `<circle cx="${x}" cy="${y}" r="6.5"/>`,
+	other: (x, y) => `<circle cx="${x}" cy="${y}" r="3.5"/>`,
 	lws: (x, y) => `<path d="M${x} ${y - 6}l6 6-6 6-6-6z"/>`,
 	ws: (x, y) => `<rect x="${x - 4.5}" y="${y - 4.5}" width="9" height="9"/>`,
 	'sockjs-node': (x, y) => `<path d="M${x} ${y - 6}l6 10.5h-12z"/>`,

@@ -2,7 +2,8 @@
 /*
  * bench/run.mjs - runs the plan, and writes what came out; script/bench is how to call it.
  *
- *   run.mjs --build DIR [--out DIR] [--workloads LIST] [--peers LIST] [--rounds N] [--seconds S] [--quick] [--publish] [--list]
+ *   run.mjs --build DIR [--other SOCKJSD] [--out DIR] [--workloads LIST] [--peers LIST] [--rounds N] [--seconds S] [--quick]
+ *           [--publish] [--list]
  *
  * Every measurement has a fresh server. In a round each workload comes once, its peers right after one another,
  * in an order that is drawn anew; so that what else the machine does falls on all alike.
@@ -38,7 +39,7 @@ function readOptions() {
 	const string = { type: 'string' };
 	const { values } = parseArgs({
 		options: {
-			build: string, out: string, workloads: string, peers: string, rounds: string, seconds: string,
+			build: string, other: string, out: string, workloads: string, peers: string, rounds: string, seconds: string,
 			quick: { type: 'boolean' }, publish: { type: 'boolean' }, list: { type: 'boolean' },
 		},
 	});
@@ -70,8 +71,12 @@ function choosePlan(options) {
 	return options.quick ? workloads.filter((w) => w.quick) : workloads;
 }
 
+function takesPart(peer, workload) {
+	return workload.peers.includes(peer.like ?? peer.name);
+}
+
 function choosePeers(all, plan, options) {
-	const present = choose(all, options.peers, 'name', 'peer').filter((peer) => plan.some((w) => w.peers.includes(peer.name))).filter((peer) => {
+	const present = choose(all, options.peers, 'name', 'peer').filter((peer) => plan.some((w) => takesPart(peer, w))).filter((peer) => {
 		if (peer.missing)
 			say(`without ${peer.name}: ${peer.missing}`);
 		return !peer.missing;
@@ -85,13 +90,14 @@ function choosePeers(all, plan, options) {
 /* --- one measurement --------------------------------------------------------------------- */
 
 function commandLine(workload, peer, options) {
-	const transport = workload.as?.[peer.name] ?? workload.transport;
+	const name = peer.like ?? peer.name;
+	const transport = workload.as?.[name] ?? workload.transport;
 	const usual = ['-t', options.seconds, '-w', Math.min(0.4, options.seconds / 2)];
 
-	const command = (workload.backend && peer.before) || peer.command;
-	const load = [...(workload.load ?? []), ...(workload.more?.[peer.name] ?? [])];
+	const command = (workload.backend && peer.before) || (workload.over && peer.over[workload.over]) || peer.command;
+	const load = [...(workload.load ?? []), ...(workload.more?.[name] ?? [])];
 
-	return [...usual, ...(peer.options ?? []), ...load, workload.kinds?.[peer.name] ?? workload.kind, transport, '--', ...command].map(String);
+	return [...usual, ...(peer.options ?? []), ...load, workload.kinds?.[name] ?? workload.kind, transport, '--', ...command].map(String);
 }
 
 /* What loadgen printed, or { failed: why }. */
@@ -143,7 +149,7 @@ async function runRounds(plan, peers, options) {
 	for (let round = 0; round < options.rounds; round++) {
 		say(`round ${round + 1} of ${options.rounds}`);
 		for (const workload of shuffled(plan.filter((w) => round === 0 || !w.once))) {
-			for (const peer of shuffled(peers.filter((p) => workload.peers.includes(p.name) && (round === 0 || !p.once)))) {
+			for (const peer of shuffled(peers.filter((p) => takesPart(p, workload) && (round === 0 || !p.once)))) {
 				runs[workload.id][peer.name] ??= [];
 				runs[workload.id][peer.name][round] = await measure(workload, peer, options);
 			}
@@ -181,7 +187,7 @@ async function main() {
 
 	try {
 		backend = await startBackend(options.build);
-		const all = await findPeers(options.build, folder, backend.address);
+		const all = await findPeers(options.build, folder, backend.address, options.other && resolve(options.other));
 		if (options.list) {
 			workloads.forEach((w) => console.log(`${w.id.padEnd(18)} ${w.title}: ${w.peers.join(', ')}`));
 			all.forEach((p) => console.log(`${p.name.padEnd(18)} ${p.missing ?? p.what}`));

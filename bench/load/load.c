@@ -14,22 +14,33 @@ enum { AT_ONCE = 64, PATIENCE_S = 20, STEP_NS = 100000000 };
 
 /* --- beginning ---------------------------------------------------------------------- */
 
-/* What a request of sockjs-client brings along in a page of another origin. */
+#define CHROME                                                                                     \
+	"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "      \
+	"Chrome/140.0.0.0 Safari/537.36\r\n"
+
+/* What a request of sockjs-client brings along in a page of another origin, and the opening
+ * handshake of a WebSocket, which is 594 octets long then. */
 static void compose_fields(struct load *load)
 {
-	static const char browser[] =
+	static const char request[] =
 	    "Connection: keep-alive\r\n"
 	    "sec-ch-ua: \"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\"\r\n"
-	    "sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: \"Linux\"\r\n"
-	    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-	    "Chrome/140.0.0.0 Safari/537.36\r\n"
+	    "sec-ch-ua-mobile: ?0\r\nsec-ch-ua-platform: \"Linux\"\r\n" CHROME
 	    "Accept: */*\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: cors\r\n"
 	    "Sec-Fetch-Dest: empty\r\nReferer: http://bench.example/\r\n"
 	    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n";
+	static const char handshake[] =
+	    "Pragma: no-cache\r\nCache-Control: no-cache\r\n" CHROME
+	    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n"
+	    "Cookie: _ga=GA1.1.1234567890.1700000000; "
+	    "session=0123456789abcdef0123456789abcdef0123456789\r\n"
+	    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+	const struct options *o = &load->options;
+	const char *browser = o->transport->opcode ? handshake : request;
 
 	snprintf(load->fields, sizeof(load->fields),
-	    "Host: 127.0.0.1:%u\r\nOrigin: http://bench.example\r\n%s",
-	    ntohs(load->options.address.sin_port), load->options.browser_heads ? browser : "");
+	    "Host: %s\r\nOrigin: http://bench.example\r\n%s", place_host(&o->place),
+	    o->browser_heads ? browser : "");
 }
 
 void load_init(struct load *load, const struct options *options)
@@ -41,7 +52,7 @@ void load_init(struct load *load, const struct options *options)
 	load->total = options->connections + options->crowd;
 	load->scratch = must(malloc(SCRATCH_BYTES));
 	load->sessions = must(calloc(load->total + 1, sizeof(*load->sessions)));
-	loop_init(&load->loop, &options->address);
+	loop_init(&load->loop, &options->place);
 	compose_fields(load);
 	for (unsigned i = 0; i <= load->total; i++) {
 		s = &load->sessions[i];

@@ -30,7 +30,7 @@ struct options {
 	uint64_t count;     /* messages instead of seconds; 0: seconds */
 	bool browser_heads; /* request heads as long as a browser's */
 	int server_cpu, load_cpu;
-	struct sockaddr_in address;
+	struct place place; /* of the server */
 	pid_t pid;
 	const char *label; /* copied to the output */
 };

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "load/fail.h"
+#include "load/tls.h"
 
 enum { EVENTS = 512, BUFFER_BYTES = 4 << 20, READ_BYTES = 1 << 20, SOURCES = 32 };
 
@@ -27,7 +28,7 @@ int64_t loop_clock(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-void loop_init(struct loop *loop, const struct sockaddr_in *to)
+void loop_init(struct loop *loop, const struct place *to)
 {
 	*loop = (struct loop){ .to = *to, .now = loop_clock() };
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -58,7 +59,7 @@ static void bind_source(struct link *l)
 	struct sockaddr_in from = { .sin_family = AF_INET };
 	int one = 1;
 
-	if ((ntohl(l->loop->to.sin_addr.s_addr) >> 24) != 127)
+	if (ntohl(l->loop->to.address.in.sin_addr.s_addr) >> 24 != 127)
 		return;
 	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + l->loop->sources++ % SOURCES);
 	setsockopt(l->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
@@ -68,15 +69,17 @@ static void bind_source(struct link *l)
 
 void link_open(struct link *l)
 {
-	int one = 1;
+	const struct place *to = &l->loop->to;
+	int family = to->address.any.sa_family, one = 1;
 
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0)
 		fail("socket: %s", strerror(errno));
-	bind_source(l);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(l->fd, (struct sockaddr *)&l->loop->to, sizeof(l->loop->to)) < 0 &&
-	    errno != EINPROGRESS)
+	if (family == AF_INET) {
+		bind_source(l);
+		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	}
+	if (connect(l->fd, &to->address.any, to->len) < 0 && errno != EINPROGRESS)
 		fail("connect: %s", strerror(errno));
 	l->connecting = true;
 	l->born = l->loop->batch;
@@ -93,6 +96,8 @@ void link_close(struct link *l)
 {
 	if (l->fd < 0)
 		return;
+	tls_close(l->tls);
+	l->tls = NULL;
 	close(l->fd);
 	l->fd = -1;
 	forget(&l->untaken);
@@ -110,7 +115,7 @@ static void keep(struct kept *k, const char *data, size_t len)
 
 static size_t try_send(struct link *l, const char *data, size_t len)
 {
-	ssize_t n = send(l->fd, data, len, MSG_NOSIGNAL);
+	ssize_t n = l->tls ? tls_write(l->tls, data, len) : send(l->fd, data, len, MSG_NOSIGNAL);
 
 	/* A connection that is broken says so when it is read. */
 	if (n < 0)
@@ -135,12 +140,6 @@ static void on_writable(struct link *l)
 {
 	size_t sent;
 
-	if (l->connecting) {
-		l->connecting = false;
-		watch(l, EPOLL_CTL_MOD, EPOLLIN);
-		l->ops->connected(l);
-		return;
-	}
 	sent = try_send(l, l->unsent.data, l->unsent.len);
 	memmove(l->unsent.data, l->unsent.data + sent, l->unsent.len - sent);
 	l->unsent.len -= sent;
@@ -178,7 +177,8 @@ static void on_readable(struct link *l)
 		fail("the server sends something without an end");
 	if (before > 0)
 		memcpy(buffer, l->untaken.data, before);
-	n = recv(l->fd, buffer + before, READ_BYTES, 0);
+	n = l->tls ? tls_read(l->tls, buffer + before, READ_BYTES)
+	           : recv(l->fd, buffer + before, READ_BYTES, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	l->loop->now = loop_clock();
@@ -188,13 +188,32 @@ static void on_readable(struct link *l)
 		hand_over(l, buffer, before + (size_t)n);
 }
 
+/* --- events ------------------------------------------------------------------------- */
+
+/* There is a connection, or its handshake goes on. */
+static void on_progress(struct link *l, uint32_t events)
+{
+	if (events & (EPOLLERR | EPOLLHUP))
+		fail("the server refuses a connection");
+	if (events & EPOLLOUT)
+		watch(l, EPOLL_CTL_MOD, EPOLLIN);
+	if (l->loop->to.has_tls && !l->tls)
+		l->tls = tls_open(l->fd);
+	if (l->tls && !tls_shake(l->tls))
+		return;
+	l->connecting = false;
+	l->ops->connected(l);
+}
+
 static void on_event(struct link *l, uint32_t events)
 {
 	/* Closed, or closed and opened again, since the kernel said this. */
 	if (l->fd < 0 || l->born == l->loop->batch)
 		return;
-	if (l->connecting && (events & (EPOLLERR | EPOLLHUP)))
-		fail("the server refuses a connection");
+	if (l->connecting) {
+		on_progress(l, events);
+		return;
+	}
 	if (events & EPOLLOUT)
 		on_writable(l);
 	if (l->fd >= 0 && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))

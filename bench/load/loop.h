@@ -7,10 +7,11 @@
 #ifndef LOAD_LOOP_H
 #define LOAD_LOOP_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "load/place.h"
 
 struct link;
 
@@ -28,7 +29,7 @@ struct kept {
 
 struct loop {
 	int epoll;
-	struct sockaddr_in to;
+	struct place to;
 	int64_t now; /* nanoseconds; of the last time that something was read */
 	uint64_t batch;
 	unsigned sources; /* connections made so far */
@@ -39,13 +40,14 @@ struct link {
 	struct loop *loop;
 	const struct link_ops *ops;
 	void *owner;
-	int fd; /* negative: closed */
-	bool connecting;
+	int fd;          /* negative: closed */
+	bool connecting; /* until there is a connection, and its TLS has shaken hands */
+	struct tls *tls;
 	uint64_t born; /* in which batch of events */
 	struct kept untaken, unsent;
 };
 
-void loop_init(struct loop *loop, const struct sockaddr_in *to);
+void loop_init(struct loop *loop, const struct place *to);
 int64_t loop_clock(void);
 
 /* Waits for events until the time given at most, and handles one batch. */

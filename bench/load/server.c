@@ -6,7 +6,6 @@
  */
 #include "load/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,20 +24,6 @@
 
 enum { START_MS = 60000, STOP_MS = 3000, STEP_MS = 10 };
 
-struct sockaddr_in server_parse_address(const char *text)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET };
-	const char *colon = strrchr(text, ':');
-	char host[64] = "";
-
-	if (colon && (size_t)(colon - text) < sizeof(host))
-		memcpy(host, text, (size_t)(colon - text));
-	if (!colon || inet_pton(AF_INET, host, &a.sin_addr) != 1)
-		fail("\"%s\" is no address such as 127.0.0.1:8081", text);
-	a.sin_port = htons((uint16_t)atoi(colon + 1));
-	return a;
-}
-
 /* --- start -------------------------------------------------------------------------- */
 
 static _Noreturn void become(char *const argv[], int out, int cpu)
@@ -55,10 +40,10 @@ static _Noreturn void become(char *const argv[], int out, int cpu)
 	_exit(127);
 }
 
-/* Reads what the server prints until it has told its address. */
-static struct sockaddr_in learn_address(int out)
+/* Reads what the server prints until it has told where it listens. */
+static struct place learn_place(int out)
 {
-	static const char said[] = "listening on http://";
+	static const char said[] = "listening on ";
 	char text[4096], *line, *end;
 	struct pollfd p = { .fd = out, .events = POLLIN };
 	size_t n = 0;
@@ -73,10 +58,10 @@ static struct sockaddr_in learn_address(int out)
 		n += (size_t)got;
 		text[n] = '\0';
 		line = strstr(text, said);
-		end = line ? strpbrk(line + strlen(said), "/\r\n") : NULL;
+		end = line ? strpbrk(line, "\r\n") : NULL;
 		if (end) {
 			*end = '\0';
-			return server_parse_address(line + strlen(said));
+			return place_parse(line + strlen(said));
 		}
 	}
 }
@@ -86,11 +71,11 @@ static bool reap(pid_t pid)
 	return waitpid(pid, NULL, WNOHANG) != 0;
 }
 
-static void await_listener(pid_t pid, const struct sockaddr_in *address)
+static void await_listener(pid_t pid, const struct place *place)
 {
 	for (int waited = 0; waited < START_MS; waited += STEP_MS) {
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int status = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+		int fd = socket(place->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int status = connect(fd, &place->address.any, place->len);
 
 		close(fd);
 		if (status == 0)
@@ -102,7 +87,7 @@ static void await_listener(pid_t pid, const struct sockaddr_in *address)
 	fail("the server does not start");
 }
 
-void server_start(struct server *s, char *const argv[], int cpu, const struct sockaddr_in *address)
+void server_start(struct server *s, char *const argv[], int cpu, const struct place *place)
 {
 	int out[2];
 
@@ -115,11 +100,11 @@ void server_start(struct server *s, char *const argv[], int cpu, const struct so
 		become(argv, out[1], cpu);
 	close(out[1]);
 	s->out = out[0];
-	s->address = *address;
-	if (address->sin_port)
-		await_listener(s->pid, address);
+	s->place = *place;
+	if (place->len)
+		await_listener(s->pid, place);
 	else
-		s->address = learn_address(s->out);
+		s->place = learn_place(s->out);
 }
 
 /* --- stop --------------------------------------------------------------------------- */

@@ -4,23 +4,21 @@
 #ifndef LOAD_SERVER_H
 #define LOAD_SERVER_H
 
-#include <netinet/in.h>
 #include <sys/types.h>
+
+#include "load/place.h"
 
 struct server {
 	pid_t pid; /* 0: not ours to stop */
 	int out;
-	struct sockaddr_in address;
+	struct place place;
 };
 
-/* "HOST:PORT", numeric. */
-struct sockaddr_in server_parse_address(const char *text);
-
 /*
- * Starts ARGV on processor CPU (negative: any). The address is the one given (its port not 0),
- * tried until somebody listens there; or what the server says: "listening on http://HOST:PORT".
+ * Starts ARGV on processor CPU (negative: any). The place is the one given, tried until somebody
+ * listens there; or, if that is not known, what the server says: "listening on PLACE".
  */
-void server_start(struct server *s, char *const argv[], int cpu, const struct sockaddr_in *address);
+void server_start(struct server *s, char *const argv[], int cpu, const struct place *place);
 
 /* SIGTERM, and after a while SIGKILL. */
 void server_stop(struct server *s);

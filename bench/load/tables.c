@@ -15,6 +15,8 @@ static const struct transport *const transports[] = {
 	&transport_jsonp,
 	&transport_chunks,
 	&transport_post,
+	&transport_silent,
+	&transport_kept,
 	&transport_stomp,
 	&transport_nats,
 	NULL,
@@ -23,6 +25,7 @@ static const struct transport *const transports[] = {
 static const struct workload *const workloads[] = {
 	&echo_workload,
 	&post_workload,
+	&first_post_workload,
 	&fanout_workload,
 	&churn_workload,
 	&idle_workload,

@@ -10,6 +10,7 @@ extern const struct transport transport_ws, transport_websocket;
 extern const struct transport transport_xhr_streaming, transport_eventsource, transport_htmlfile;
 extern const struct transport transport_xhr, transport_jsonp;
 extern const struct transport transport_chunks, transport_post;
+extern const struct transport transport_silent, transport_kept;
 extern const struct transport transport_stomp, transport_nats;
 
 /* One frame of SockJS: `o`, `h`, `a[...]` or `c[...]`. */

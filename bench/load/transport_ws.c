@@ -69,6 +69,26 @@ static void on_frame(struct session *s, const struct ws_frame *f)
 		fail("session %u: the server sent a frame with opcode %u", s->number, f->opcode);
 }
 
+/* --- the handshake ------------------------------------------------------------------ */
+
+/* Different for each life. */
+static void key_of(const struct session *s, char key[WS_KEY_BYTES])
+{
+	uint64_t octets[2] = { (uint64_t)s->lives << 32 | s->number };
+
+	memcpy(&octets[1], s->id, 8);
+	ws_key(key, octets);
+}
+
+static bool is_accepted(const struct session *s, const char *head, size_t len)
+{
+	char key[WS_KEY_BYTES], accept[WS_ACCEPT_BYTES];
+
+	key_of(s, key);
+	ws_accept(accept, key);
+	return memmem(head, len, accept, strlen(accept)) != NULL;
+}
+
 /* Returns the bytes of the response, 0 if it is not all there. */
 static size_t on_handshake(struct session *s, const char *data, size_t len)
 {
@@ -79,7 +99,7 @@ static size_t on_handshake(struct session *s, const char *data, size_t len)
 		return 0;
 	if (event != HTTP_HEAD || s->down_http.status != 101)
 		fail("the server answers %u to a WebSocket", s->down_http.status);
-	if (!memmem(data, used, WS_ACCEPT, strlen(WS_ACCEPT)))
+	if (!is_accepted(s, data, used))
 		fail("the server does not accept the key of a WebSocket");
 	if (s->transport->greet)
 		s->transport->greet(s);
@@ -87,6 +107,28 @@ static size_t on_handshake(struct session *s, const char *data, size_t len)
 		session_opened(s);
 	return used;
 }
+
+static void on_connected(struct link *l)
+{
+	struct session *s = l->owner;
+	char *out = s->load->scratch, key[WS_KEY_BYTES];
+
+	key_of(s, key);
+	out =
+	    put_head(s, out, "GET", s->transport->url ? s->transport->url : s->load->options.path);
+	if (s->transport->subprotocol) {
+		out = put(out, "Sec-WebSocket-Protocol: ");
+		out = put(out, s->transport->subprotocol);
+		out = put(out, "\r\n");
+	}
+	out = put(out, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	               "Sec-WebSocket-Key: ");
+	out = put(out, key);
+	out = put(out, "\r\n\r\n");
+	link_send(l, s->load->scratch, (size_t)(out - s->load->scratch));
+}
+
+/* --- the connection ----------------------------------------------------------------- */
 
 static size_t on_bytes(struct link *l, char *data, size_t len)
 {
@@ -105,25 +147,6 @@ static size_t on_bytes(struct link *l, char *data, size_t len)
 	}
 	session_turn(s);
 	return taken;
-}
-
-/* --- opening ------------------------------------------------------------------------ */
-
-static void on_connected(struct link *l)
-{
-	struct session *s = l->owner;
-	char *out = s->load->scratch;
-
-	out =
-	    put_head(s, out, "GET", s->transport->url ? s->transport->url : s->load->options.path);
-	if (s->transport->subprotocol) {
-		out = put(out, "Sec-WebSocket-Protocol: ");
-		out = put(out, s->transport->subprotocol);
-		out = put(out, "\r\n");
-	}
-	out = put(out, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-	               "Sec-WebSocket-Key: " WS_KEY "\r\n\r\n");
-	link_send(l, s->load->scratch, (size_t)(out - s->load->scratch));
 }
 
 static void on_ended(struct link *l)

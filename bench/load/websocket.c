@@ -1,9 +1,29 @@
 /*
- * bench/load/websocket.c - frames: masked ones out, plain ones in.
+ * bench/load/websocket.c - the keys of a handshake; frames: masked ones out, plain ones in.
  */
 #include "load/websocket.h"
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
+
+/* --- handshake ---------------------------------------------------------------------- */
+
+void ws_key(char key[WS_KEY_BYTES], const void *octets)
+{
+	EVP_EncodeBlock((unsigned char *)key, octets, 16);
+}
+
+void ws_accept(char accept[WS_ACCEPT_BYTES], const char key[WS_KEY_BYTES])
+{
+	unsigned char digest[SHA_DIGEST_LENGTH];
+	char text[WS_KEY_BYTES + 36];
+	int n = snprintf(text, sizeof(text), "%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+
+	SHA1((unsigned char *)text, (size_t)n, digest);
+	EVP_EncodeBlock((unsigned char *)accept, digest, sizeof(digest));
+}
 
 /* --- in ----------------------------------------------------------------------------- */
 

@@ -10,8 +10,12 @@
 
 enum { WS_TEXT = 1, WS_BINARY, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10, WS_HEAD_MAX = 14 };
 
-#define WS_KEY    "dGhlIHNhbXBsZSBub25jZQ=="
-#define WS_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+/* In base64, with their NULs. */
+enum { WS_KEY_BYTES = 25, WS_ACCEPT_BYTES = 29 };
+
+/* The key of a handshake, out of 16 octets, and what has to be answered to it. */
+void ws_key(char key[WS_KEY_BYTES], const void *octets);
+void ws_accept(char accept[WS_ACCEPT_BYTES], const char key[WS_KEY_BYTES]);
 
 struct ws_frame {
 	unsigned opcode;

@@ -147,7 +147,7 @@ static int tls_wants(struct conn *c, int result)
 	}
 }
 
-static int tls_start(struct conn *c, int64_t deadline)
+int conn_start_tls(struct conn *c, int64_t deadline)
 {
 	static SSL_CTX *ctx;
 	int n, events;
@@ -186,7 +186,7 @@ int conn_open(struct conn *c, const struct address *to, int64_t deadline)
 		return err;
 	}
 	if (to->tls)
-		err = tls_start(c, deadline);
+		err = conn_start_tls(c, deadline);
 	if (err)
 		conn_close(c);
 	else

@@ -48,6 +48,9 @@ void conn_init(struct conn *c);
 /* 0 or -errno. Any earlier connection of C is closed, what it received dropped. */
 int conn_open(struct conn *c, const struct address *to, int64_t deadline);
 
+/* Goes on by TLS, where the address did not say so. 0 or -errno. */
+int conn_start_tls(struct conn *c, int64_t deadline);
+
 /*
  * Sends everything; what arrives meanwhile is kept for later, so that two
  * sides which both talk do not wait for each other. 0 or -errno; after
