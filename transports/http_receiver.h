@@ -3,7 +3,7 @@
  * carries SockJS frames, whole (polling) or frame by frame (streaming).
  *
  * A receiver begins inside its request. If the session has something to say at
- * once, a poll is answered through libmicrohttpd like any short request; else the
+ * once, a poll is answered like any short request; else the
  * connection is detached and lives in the reactor of its session.
  *
  * A wire is a table: how a frame is wrapped, what stands before the first one.

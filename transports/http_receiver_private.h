@@ -64,7 +64,7 @@ extern const struct http_again_ops http_receiver_again_ops;
 
 /* --- http_wire.c -------------------------------------------------------- */
 
-/* The whole head, for libmicrohttpd. */
+/* The whole head, for http_respond(). */
 void http_wire_make_head(const struct http_receiver *r, struct http_head *head);
 /* Appends the raw head of a detached response; `length` -1 for a stream. */
 int http_wire_add_head(const struct http_receiver *r, struct buf *out, long long length);

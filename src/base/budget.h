@@ -23,7 +23,7 @@ enum {
 	COST_KEEP = 250,       /* the same, for later: memory that was not in use is touched */
 	COST_SEND = 4000,      /* a system call that writes to a socket */
 	COST_EVENT = 1000,     /* a watch that is called, and reads */
-	COST_REQUEST = 40000,  /* a connection that libmicrohttpd gets, for a request */
+	COST_REQUEST = 15000,  /* a head that libmicrohttpd reads, and an answer */
 	COST_MAIL = 200,       /* from another thread, whatever it brings */
 	COST_TLS_STEP = 250000 /* of a handshake: half a signature */
 };

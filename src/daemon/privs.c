@@ -15,30 +15,20 @@
 #include "base/mem.h"
 #include "daemon/config_error.h"
 
-/* Of each reactor: epoll (its own and libmicrohttpd's), mailbox, ring; and of the process: logs,
+/* Of each reactor: epoll (its own and libmicrohttpd's), mailbox, ring, the pair to libmicrohttpd; and of the process: logs,
  * pages, names to be resolved. */
-enum { FOR_A_REACTOR = 8, FOR_THE_PROCESS = 64 };
+enum { FOR_A_REACTOR = 10, FOR_THE_PROCESS = 64 };
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-/* Whether libmicrohttpd gets one end of a socket pair in its stead: http/http_relay.c. */
-static bool is_relayed(const struct config_listener *l)
-{
-	const struct listener_options *o = &l->options.listener;
-
-	return !o->endpoint && (o->tls_certificate || strncmp(l->address, "unix:", 5) == 0);
-}
-
-/* The most that one client takes: its connection, the pair that relays it, one to a backend. */
+/* The most that one client takes: its connection, one to a backend. */
 static uint64_t descriptors_for_a_client(const struct config *c)
 {
-	bool relays = false, dials = false;
+	bool dials = false;
 
-	for (size_t i = 0; i < c->listener_count; i++)
-		relays = relays || is_relayed(&c->listeners[i]);
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		dials = dials || (c->endpoints[i].app->scopes & 1u << OPTION_UPSTREAM);
-	return 1 + (relays ? 2 : 0) + (dials ? 1 : 0);
+	return 1 + (dials ? 1 : 0);
 }
 
 /* Connections of a reactor to backends of hooks. */

@@ -273,7 +273,7 @@ static const char *long_body_of(const char *response)
 	return body + 4;
 }
 
-/* A pipelined request keeps the first one inside libmicrohttpd, the last one leaves it. */
+/* What is pipelined behind a file waits for its end. */
 START_TEST(a_long_file_arrives_whole_and_the_connection_goes_on)
 {
 	int fds[2];
