@@ -15,9 +15,9 @@
 #include "base/mem.h"
 #include "daemon/config_error.h"
 
-/* Of each reactor: epoll (its own and libmicrohttpd's), mailbox, ring, the pair to libmicrohttpd; and of the process: logs,
+/* Of each reactor: epoll (its own and libmicrohttpd's two), mailbox, ring, two pairs to libmicrohttpd; and of the process: logs,
  * pages, names to be resolved. */
-enum { FOR_A_REACTOR = 10, FOR_THE_PROCESS = 64 };
+enum { FOR_A_REACTOR = 13, FOR_THE_PROCESS = 64 };
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 

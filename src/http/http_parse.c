@@ -1,7 +1,7 @@
 /*
  * http/http_parse.c - libmicrohttpd as a function; see http_parse.h.
  *
- * Owns: the daemon, and the lane to it.
+ * Owns: two daemons, and a lane to each.
  */
 #include "http/http_parse.h"
 
@@ -22,15 +22,18 @@
 #define RUNS_MOST   3    /* for one head */
 #define FIELDS_MOST 512  /* more do not fit into its memory either */
 #define ANSWERS     64   /* that the lane holds: each is some 60 octets */
-#define POOL_LEAST  16384
+#define POOL_WIDE   16384 /* octets of memory, or twice the longest head */
+#define POOL_NARROW 8192
+#define NARROW_HEAD 2048 /* octets of a head that may fit there */
 #define RECORD      64   /* of its memory, for each field */
 #define LAST_CHUNK  "0\r\n\r\n"
 
-struct http_parser {
+/* A daemon of libmicrohttpd and a pair of sockets to it. */
+struct lane {
 	struct MHD_Daemon *mhd;
 	struct MHD_Response *nothing; /* what it answers */
 	size_t pool;                  /* its memory for a head */
-	int lane;                     /* our end; -1: there is none at present */
+	int fd;                       /* our end; -1: there is none at present */
 	unsigned unread;              /* answers in it */
 	bool is_closed;               /* by libmicrohttpd */
 	char *copy;                   /* of the head, as it gets it */
@@ -40,6 +43,13 @@ struct http_parser {
 	struct http_parsed *parsed;
 	size_t octets;
 	bool is_served, is_done, is_foreign;
+	struct http_field *fields; /* the parser's */
+};
+
+/* It clears its memory for each head, which is most of its work: so most heads go to one that has
+ * little, and what does not fit there goes to the other. */
+struct http_parser {
+	struct lane narrow, wide;
 	struct http_field fields[FIELDS_MOST];
 };
 
@@ -47,7 +57,7 @@ struct http_parser {
 
 /* A text in its memory, as it stands in the head that was given. What stands elsewhere it has put
  * together itself (a folded value), and is not for us. */
-static struct bytes in_head(struct http_parser *p, const char *text, size_t n)
+static struct bytes in_head(struct lane *p, const char *text, size_t n)
 {
 	size_t at = text ? (size_t)(text - p->begin) : 0;
 
@@ -61,7 +71,7 @@ static struct bytes in_head(struct http_parser *p, const char *text, size_t n)
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *key,
     size_t key_size, const char *value, size_t value_size)
 {
-	struct http_parser *p = arg;
+	struct lane *p = arg;
 	struct http_parsed *out = p->parsed;
 
 	(void)kind;
@@ -73,7 +83,7 @@ static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *
 }
 
 static void read_head(
-    struct http_parser *p, struct MHD_Connection *mhd, const char *method, const char *version)
+    struct lane *p, struct MHD_Connection *mhd, const char *method, const char *version)
 {
 	struct http_parsed *out = p->parsed;
 
@@ -89,7 +99,7 @@ static void read_head(
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url,
     const char *method, const char *version, const char *upload, size_t *upload_size, void **ctx)
 {
-	struct http_parser *p = arg;
+	struct lane *p = arg;
 
 	(void)url, (void)upload;
 	if (!p->parsed)
@@ -108,7 +118,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 static void on_completed(
     void *arg, struct MHD_Connection *mhd, void **ctx, enum MHD_RequestTerminationCode why)
 {
-	struct http_parser *p = arg;
+	struct lane *p = arg;
 
 	(void)mhd, (void)ctx;
 	p->is_done = why == MHD_REQUEST_TERMINATED_COMPLETED_OK;
@@ -132,29 +142,29 @@ static size_t keep_escapes(void *arg, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
-/* --- the lane -------------------------------------------------------------------------------- */
+/* --- a lane -------------------------------------------------------------------------------- */
 
 /* libmicrohttpd closes its end when it runs. */
-static void close_lane(struct http_parser *p)
+static void close_lane(struct lane *p)
 {
-	if (p->lane >= 0) {
-		close(p->lane);
+	if (p->fd >= 0) {
+		close(p->fd);
 		MHD_run(p->mhd);
 	}
-	p->lane = -1;
+	p->fd = -1;
 	p->unread = 0;
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     enum MHD_ConnectionNotificationCode what)
 {
-	struct http_parser *p = arg;
+	struct lane *p = arg;
 
 	(void)mhd, (void)context;
 	p->is_closed = what == MHD_CONNECTION_NOTIFY_CLOSED;
 }
 
-static int open_lane(struct http_parser *p)
+static int open_lane(struct lane *p)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	int pair[2];
@@ -166,21 +176,21 @@ static int open_lane(struct http_parser *p)
 		close(pair[0]);
 		return -ENOMEM;
 	}
-	p->lane = pair[0];
+	p->fd = pair[0];
 	return 0;
 }
 
-static void drain(struct http_parser *p)
+static void drain(struct lane *p)
 {
 	char some[8192];
 
-	while (recv(p->lane, some, sizeof(some), MSG_DONTWAIT) == sizeof(some)) {
+	while (recv(p->fd, some, sizeof(some), MSG_DONTWAIT) == sizeof(some)) {
 	}
 	p->unread = 0;
 }
 
 /* The head, but that it has no body: zeros for the length, or a last chunk. */
-static bool send_head(struct http_parser *p, struct bytes head, const struct http_frame *frame)
+static bool send_head(struct lane *p, struct bytes head, const struct http_frame *frame)
 {
 	char *end = bytes_put(p->copy, head);
 
@@ -188,7 +198,7 @@ static bool send_head(struct http_parser *p, struct bytes head, const struct htt
 		memset(p->copy + frame->length_at, '0', frame->length_n);
 	else if (frame->body == HTTP_BODY_CHUNKED)
 		end = bytes_put(end, BYTES(LAST_CHUNK));
-	return send(p->lane, p->copy, (size_t)(end - p->copy), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	return send(p->fd, p->copy, (size_t)(end - p->copy), MSG_NOSIGNAL | MSG_DONTWAIT) ==
 	       end - p->copy;
 }
 
@@ -202,11 +212,11 @@ static bool refuse(struct http_parsed *out, unsigned status, const char *sentenc
 }
 
 /* The status of what it has answered, behind answers to earlier heads; 0: none. */
-static unsigned refused_with(struct http_parser *p)
+static unsigned refused_with(struct lane *p)
 {
 	static const struct bytes start = BYTES("HTTP/1.");
 	char text[ANSWERS * 128 + 1];
-	ssize_t n = recv(p->lane, text, sizeof(text) - 1, MSG_DONTWAIT);
+	ssize_t n = recv(p->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 	const char *at = text;
 	unsigned status;
 
@@ -221,12 +231,12 @@ static unsigned refused_with(struct http_parser *p)
 }
 
 /* It is silent about most of what does not fit into its memory. */
-static bool is_crowded(const struct http_parser *p, const struct http_frame *frame)
+static bool is_crowded(const struct lane *p, const struct http_frame *frame)
 {
 	return p->head.n + frame->fields * (size_t)RECORD > p->pool / 2;
 }
 
-static bool refuse_as_it_did(struct http_parser *p, const struct http_frame *frame)
+static bool refuse_as_it_did(struct lane *p, const struct http_frame *frame)
 {
 	unsigned status = refused_with(p);
 
@@ -240,7 +250,7 @@ static bool refuse_as_it_did(struct http_parser *p, const struct http_frame *fra
 
 /* --- a head ---------------------------------------------------------------------------------- */
 
-static void begin(struct http_parser *p, struct bytes head, struct http_parsed *out)
+static void begin(struct lane *p, struct bytes head, struct http_parsed *out)
 {
 	*out = (struct http_parsed){ .fields = p->fields };
 	p->parsed = out;
@@ -249,13 +259,13 @@ static void begin(struct http_parser *p, struct bytes head, struct http_parsed *
 	p->is_served = p->is_done = p->is_foreign = false;
 }
 
-static void run(struct http_parser *p)
+static void run(struct lane *p)
 {
 	for (unsigned i = 0; i < RUNS_MOST && !p->is_done && !p->is_closed; i++)
 		MHD_run(p->mhd);
 }
 
-static bool has_agreed(const struct http_parser *p, const struct http_frame *frame)
+static bool has_agreed(const struct lane *p, const struct http_frame *frame)
 {
 	return p->octets == frame->octets && p->parsed->field_count == frame->fields &&
 	       !p->is_foreign;
@@ -268,13 +278,13 @@ static void find_target(struct http_parsed *out)
 	out->target.n = (size_t)(out->version.p - out->target.p) - 1;
 }
 
-static bool read_it(struct http_parser *p, struct bytes head, const struct http_frame *frame)
+static bool read_it(struct lane *p, struct bytes head, const struct http_frame *frame)
 {
 	struct http_parsed *out = p->parsed;
 
 	if (frame->fields > FIELDS_MOST)
 		return refuse(out, 431, "The head of the request is too large.");
-	if ((p->lane < 0 && open_lane(p) < 0) || !send_head(p, head, frame))
+	if ((p->fd < 0 && open_lane(p) < 0) || !send_head(p, head, frame))
 		return refuse(out, 503, "Out of memory or descriptors.");
 	run(p);
 	if (!p->is_served || !p->is_done)
@@ -286,7 +296,7 @@ static bool read_it(struct http_parser *p, struct bytes head, const struct http_
 }
 
 /* Whatever is not as expected costs the lane; a new one costs less than to wonder. */
-bool http_parse(struct http_parser *p, struct bytes head, const struct http_frame *frame,
+static bool parse(struct lane *p, struct bytes head, const struct http_frame *frame,
     struct http_parsed *out)
 {
 	bool ok;
@@ -303,9 +313,16 @@ bool http_parse(struct http_parser *p, struct bytes head, const struct http_fram
 	return ok;
 }
 
+bool http_parse(struct http_parser *p, struct bytes head, const struct http_frame *frame,
+    struct http_parsed *out)
+{
+	return (head.n <= NARROW_HEAD && parse(&p->narrow, head, frame, out)) ||
+	       parse(&p->wide, head, frame, out);
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
-static struct MHD_Daemon *start_daemon(struct http_parser *p)
+static struct MHD_Daemon *start_daemon(struct lane *p)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET |
 	                 MHD_USE_SUPPRESS_DATE_NO_CLOCK | NO_THREAD_SAFETY;
@@ -324,21 +341,23 @@ static struct MHD_Daemon *start_daemon(struct http_parser *p)
 }
 
 /* Twice, for the lane has to serve more than one. */
-static bool works(struct http_parser *p)
+static bool works(struct lane *p)
 {
 	static const struct bytes head = BYTES("GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n");
 	struct http_frame frame = { 0 };
 	struct http_parsed parsed;
 
 	return http_frame_head(&frame, head, head.n) == HTTP_FRAME_WHOLE &&
-	       http_parse(p, head, &frame, &parsed) && http_parse(p, head, &frame, &parsed) &&
-	       p->lane >= 0 && bytes_equal(parsed.target, BYTES("/a?b=c")) &&
+	       parse(p, head, &frame, &parsed) && parse(p, head, &frame, &parsed) &&
+	       !p->is_closed && bytes_equal(parsed.target, BYTES("/a?b=c")) &&
 	       bytes_equal(parsed.fields[0].value, BYTES("x"));
 }
 
-static int start(struct http_parser *p, size_t header_bytes)
+static int lane_init(struct lane *p, size_t header_bytes, size_t pool, struct http_field *fields)
 {
-	p->pool = 2 * header_bytes > POOL_LEAST ? 2 * header_bytes : POOL_LEAST;
+	p->fd = -1;
+	p->fields = fields;
+	p->pool = pool;
 	p->copy = mem_alloc(header_bytes + sizeof(LAST_CHUNK));
 	p->nothing = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	p->mhd = p->copy && p->nothing ? start_daemon(p) : NULL;
@@ -347,15 +366,29 @@ static int start(struct http_parser *p, size_t header_bytes)
 	return works(p) ? 0 : -ENOTSUP;
 }
 
+static void lane_fini(struct lane *p)
+{
+	if (p->mhd) {
+		close_lane(p);
+		MHD_stop_daemon(p->mhd);
+	}
+	if (p->nothing)
+		MHD_destroy_response(p->nothing);
+	mem_free(p->copy);
+}
+
 int http_parser_new(struct http_parser **out, size_t header_bytes)
 {
+	size_t wide = 2 * header_bytes > POOL_WIDE ? 2 * header_bytes : POOL_WIDE;
 	struct http_parser *p = mem_zalloc(sizeof(*p));
 	int err;
 
 	if (!p)
 		return -ENOMEM;
-	p->lane = -1;
-	if ((err = start(p, header_bytes)) < 0) {
+	err = lane_init(&p->narrow, NARROW_HEAD, POOL_NARROW, p->fields);
+	if (err == 0)
+		err = lane_init(&p->wide, header_bytes, wide, p->fields);
+	if (err < 0) {
 		http_parser_free(p);
 		return err;
 	}
@@ -367,11 +400,7 @@ void http_parser_free(struct http_parser *p)
 {
 	if (!p)
 		return;
-	close_lane(p);
-	if (p->mhd)
-		MHD_stop_daemon(p->mhd);
-	if (p->nothing)
-		MHD_destroy_response(p->nothing);
-	mem_free(p->copy);
+	lane_fini(&p->narrow);
+	lane_fini(&p->wide);
 	mem_free(p);
 }
