@@ -1,205 +1,15 @@
 /*
- * upstream/link.c - an open link: messages both ways, back-pressure both ways, closing
- * both ways; see link.h.
- *
- * What a turn has for one backend is one send. When the backend takes nothing the
- * client is paused; when the client takes nothing the backend is not read.
+ * upstream/link.c - an open link: what the backend says, and closing both ways; see
+ * link.h. When the client takes nothing the backend is not read.
  */
 #include <errno.h>
 
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "upstream/link_private.h"
 
-#define OUT_MAX  (256 * 1024)  /* then it is sent before the end of the turn */
-#define OUT_KEEP (1024 * 1024) /* a larger buffer is given back */
-
 #define ASK_AGAIN_MS 20 /* whether a client has room */
-
-/* --- a reactor's share ---------------------------------------------------------- */
-
-int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings)
-{
-	*part = (struct upstream_part){ .settings = settings, .loop = loop_current() };
-	list_init(&part->links);
-	part->known = mem_zalloc(settings->pool.count * sizeof(*part->known));
-	return part->known ? 0 : -ENOMEM;
-}
-
-void upstream_part_fini(struct upstream_part *part)
-{
-	while (!list_empty(&part->links)) {
-		struct link *l = container_of(list_first(&part->links), struct link, node);
-
-		if (l->session)
-			sockjs_set_user(l->session, NULL); /* it may outlive the link */
-		link_end(l);
-	}
-	resolver_free(part->resolver);
-	ws_deflate_free(part->deflate);
-	buf_fini(&part->out);
-	buf_fini(&part->pongs);
-	mem_free(part->known);
-}
-
-/* --- life ----------------------------------------------------------------------- */
-
-static void free_link(struct deferred *d)
-{
-	struct link *l = container_of(d, struct link, deferred);
-
-	link_opening_free(l);
-	ws_conn_fini(&l->conn);
-	ws_deflate_free(l->compressor);
-	if (l->rest)
-		buf_fini(l->rest);
-	mem_free(l->rest);
-	mem_free(l);
-}
-
-void link_end(struct link *l)
-{
-	if (l->ended)
-		return;
-	l->ended = true;
-	if (l->part->out_link == l)
-		l->part->out_link = NULL;
-	if (l->target)
-		link_release_target(l);
-	list_remove(&l->node);
-	timer_stop(loop_timers(l->part->loop), &l->timer);
-	link_opening_stop(l);
-	stream_close(&l->stream);
-	loop_defer(l->part->loop, &l->deferred, free_link);
-}
-
-/* The session, if there still is one, ends with this; it will not call us again. */
-static void close_session(struct link *l, unsigned code, const char *reason)
-{
-	struct sockjs_session *s = l->session;
-
-	l->session = NULL;
-	if (!s)
-		return;
-	sockjs_set_user(s, NULL);
-	sockjs_close(s, code, reason);
-}
-
-/* The backend broke off. */
-static void lost(struct link *l, unsigned code, const char *reason)
-{
-	close_session(l, code, reason);
-	link_end(l);
-}
-
-/* --- to the backend --------------------------------------------------------------- */
-
-static void slow_client_down(struct link *l)
-{
-	if (l->client_paused || !l->session ||
-	    stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes / 2)
-		return;
-	l->client_paused = true;
-	sockjs_pause(l->session);
-}
-
-/* If it fails a hang-up follows. Until then what has been read is taken: it may hold a Close. */
-static void write_bytes(struct link *l, const char *p, size_t n)
-{
-	struct stream_piece piece = { p, n, NULL };
-
-	if (!l->ended)
-		stream_write(&l->stream, &piece, 1);
-}
-
-/* What was composed for a backend leaves. */
-static void flush(struct upstream_part *part)
-{
-	struct link *l = part->out_link;
-
-	part->out_link = NULL;
-	if (l) {
-		write_bytes(l, buf_data(&part->out), buf_len(&part->out));
-		slow_client_down(l);
-	}
-	buf_clear(&part->out);
-	if (part->out.cap > OUT_KEEP)
-		buf_fini(&part->out);
-}
-
-static void on_turn_end(struct deferred *d)
-{
-	flush(container_of(d, struct upstream_part, out_deferred));
-}
-
-/* From now on frames for this link are composed; it may end by what was composed before. */
-static void compose_for(struct link *l)
-{
-	struct upstream_part *part = l->part;
-
-	if (part->out_link != l || buf_len(&part->out) > OUT_MAX)
-		flush(part);
-	if (l->ended)
-		return;
-	part->out_link = l;
-	loop_defer(part->loop, &part->out_deferred, on_turn_end);
-}
-
-/* A frame around n octets, compressed if that pays. 0 or -ENOMEM. */
-static int add_frame(struct link *l, enum ws_opcode opcode, const char *p, size_t n)
-{
-	struct buf *out = &l->part->out;
-	struct ws_deflate_how how;
-	char header[WS_HEADER_MAX], *to = buf_reserve(out, WS_HEADER_MAX + n + WS_DEFLATE_ROOM);
-	ssize_t len = 0;
-	size_t header_len;
-
-	if (!to)
-		return -ENOMEM;
-	/* Room for the longest header; what it does not need is closed up */
-	if (n >= l->part->settings->deflate.min_bytes &&
-	    ws_conn_deflates(&l->conn, &l->part->settings->deflate, false, &how)) {
-		budget_spend(loop_budget(l->part->loop), cost_of_deflating(n));
-		len = ws_deflate(&how, p, n, to + WS_HEADER_MAX);
-	}
-	if (len < 0)
-		return -ENOMEM;
-	if (len == 0 && n > 0)
-		memcpy(to + WS_HEADER_MAX, p, n);
-	if (opcode == WS_TEXT && len == 0)
-		text_replace_surrogates(to + WS_HEADER_MAX, n);
-	header_len = ws_conn_data_header(&l->conn, header, len > 0 ? WS_RSV1 : 0, opcode,
-	    to + WS_HEADER_MAX, len > 0 ? (size_t)len : n);
-	n = len > 0 ? (size_t)len : n;
-	memcpy(to, header, header_len);
-	memmove(to + header_len, to + WS_HEADER_MAX, n);
-	buf_commit(out, header_len + n);
-	return 0;
-}
-
-void link_send(struct link *l, const struct sockjs_message *m)
-{
-	if (l->ended || l->closing || l->broken)
-		return;
-	compose_for(l);
-	if (!l->ended && add_frame(l, m->is_binary ? WS_BINARY : WS_TEXT, m->data, m->len) < 0)
-		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
-}
-
-/* --- what the backend has taken ------------------------------------------------------- */
-
-/* Whether something of what was written has been taken since this was last asked. */
-static bool has_moved(struct link *l)
-{
-	uint64_t acked = stream_acked(&l->stream);
-	bool moved = l->moved || acked > l->acked;
-
-	l->acked = acked;
-	l->moved = false;
-	return moved;
-}
 
 /* --- closing ------------------------------------------------------------------------ */
 
@@ -216,7 +26,7 @@ static void send_close(struct link *l, unsigned code, const char *reason)
 	ws_conn_close(&l->conn, code, reason, strlen(reason));
 	if (l->ended)
 		return;
-	has_moved(l); /* from here on */
+	link_has_moved(l); /* from here on */
 	timer_start(wheel, &l->timer, l->part->settings->close_timeout_ms);
 	l->choked = true; /* its Close is waited for, whatever stands before it */
 	link_client_writable(l);
@@ -282,7 +92,7 @@ static int send_binary(struct link *l, const char *data, size_t n)
 
 static void fail_both(struct link *l, unsigned code, const char *reason)
 {
-	close_session(l, code, reason);
+	link_close_session(l, code, reason);
 	send_close(l, code, reason);
 }
 
@@ -313,7 +123,7 @@ static void say_pongs(struct link *l)
 	struct buf *pongs = &l->part->pongs;
 
 	if (buf_len(pongs) > 0 && stream_queued(&l->stream) <= l->part->settings->send_buffer_bytes)
-		write_bytes(l, buf_data(pongs), buf_len(pongs));
+		link_write(l, buf_data(pongs), buf_len(pongs));
 	buf_clear(pongs);
 }
 
@@ -326,9 +136,9 @@ static void on_write(struct ws_conn *c, const void *frame, size_t n)
 		return;
 	}
 	if (l->part->out_link == l)
-		flush(l->part); /* messages before it go before it */
+		link_flush(l->part); /* messages before it go before it */
 	say_pongs(l);
-	write_bytes(l, frame, n);
+	link_write(l, frame, n);
 }
 
 /* The backend's Close passes to the client; what it says without a code is a normal end. A
@@ -345,9 +155,10 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	if (failed) {
 		log_warn_limited("an upstream broke the rules", LOG_STR("upstream", l->target->url),
 		    LOG_STR("reason", text));
-		close_session(l, code == WS_CLOSE_TOO_BIG ? code : SOCKJS_CLOSE_BAD_GATEWAY, text);
+		link_close_session(
+		    l, code == WS_CLOSE_TOO_BIG ? code : SOCKJS_CLOSE_BAD_GATEWAY, text);
 	} else {
-		close_session(l, code == WS_CLOSE_NO_STATUS ? WS_CLOSE_NORMAL : code, text);
+		link_close_session(l, code == WS_CLOSE_NO_STATUS ? WS_CLOSE_NORMAL : code, text);
 	}
 	l->shut = true;
 }
@@ -376,13 +187,7 @@ static void keep_rest(struct link *l, const char *p, size_t n)
 	if (!l->rest)
 		l->rest = mem_zalloc(sizeof(*l->rest));
 	if (!l->rest || buf_add(l->rest, p, n) < 0)
-		lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
-}
-
-/* Whether there is something to do before more may be read. */
-static bool is_behind(const struct link *l)
-{
-	return l->rest || ws_conn_is_behind(&l->conn);
+		link_lost(l, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
 /* As much of it as there is time for; how much that was. */
@@ -426,7 +231,7 @@ static void read_on(struct link *l)
 		return;
 	if (l->choked)
 		stream_want(&l->stream, 0);
-	else if (is_behind(l))
+	else if (link_is_behind(l))
 		stream_read_later(&l->stream, ws_conn_is_behind(&l->conn));
 }
 
@@ -452,7 +257,7 @@ static void on_readable(struct stream *s)
 
 	if (has_no_room(l))
 		return;
-	if (is_behind(l)) {
+	if (link_is_behind(l)) {
 		feed_rest(l);
 		read_on(l);
 		return;
@@ -461,7 +266,7 @@ static void on_readable(struct stream *s)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		link_lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 		return;
 	}
 	l->last_heard = loop_now(l->part->loop);
@@ -497,7 +302,7 @@ static void read_rest(struct link *l)
 	ssize_t n = 1;
 
 	while (n > 0 && !l->ended && !l->shut && !l->closing && !l->choked && !has_no_room(l)) {
-		if (is_behind(l)) {
+		if (link_is_behind(l)) {
 			feed_rest(l);
 			continue;
 		}
@@ -508,7 +313,7 @@ static void read_rest(struct link *l)
 	if (l->choked && l->session)
 		let_client_speak(l); /* it may do so before it reads; nobody hears it any more */
 	else
-		lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		link_lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 }
 
 /* A backend that says its last words and a Close, and closes before it has read all, resets the
@@ -556,88 +361,6 @@ void link_client_writable(struct link *l)
 	stream_want(&l->stream, STREAM_READ);
 }
 
-/* --- liveness (RFC 6455 section 5.5.2) -------------------------------------------------- */
-
-/*
- * Slow is not dead. A ping, or a Close, stands behind all that the backend has not taken yet: as
- * long as its system acknowledges some of that, the answer is not overdue. Once the line has come
- * to its end there is what the backend has not read out of its own system's buffer, which nobody
- * here can see; that may take as long again.
- */
-
-static void wait_for(struct link *l, uint64_t ms)
-{
-	timer_start(loop_timers(l->part->loop), &l->timer, ms);
-}
-
-/* As long as nothing need be said at all, nothing need move either. */
-static void wait_for_pong(struct link *l, uint64_t waited)
-{
-	const struct upstream_settings *settings = l->part->settings;
-	unsigned timeout = settings->pong_timeout_ms;
-
-	if (l->line_end)
-		wait_for(l, (uint64_t)settings->ping_interval_ms + timeout);
-	else
-		wait_for(l, waited > timeout ? waited : timeout);
-}
-
-static void ping(struct link *l)
-{
-	bool has_to_wait = stream_unacked(&l->stream) > 0;
-
-	has_moved(l); /* from here on */
-	l->pinged = true;
-	l->pinged_at = loop_now(l->part->loop);
-	ws_conn_ping(&l->conn, NULL, 0);
-	if (l->ended)
-		return;
-	l->line_end = has_to_wait ? l->acked + stream_unacked(&l->stream) : 0;
-	wait_for_pong(l, 0);
-}
-
-/* What was written behind the ping proves nothing: a system takes it for an application that
- * hangs, too. */
-static void pong_is_due(struct link *l)
-{
-	if (l->line_end && has_moved(l)) {
-		if (l->acked >= l->line_end || stream_unacked(&l->stream) == 0)
-			l->line_end = 0;
-		wait_for_pong(l, loop_now(l->part->loop) - l->pinged_at);
-		return;
-	}
-	log_warn_limited("an upstream answers no ping", LOG_STR("upstream", l->target->url));
-	lost(l, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
-}
-
-static void close_is_due(struct link *l)
-{
-	if (!l->broken && stream_unacked(&l->stream) > 0 && has_moved(l))
-		wait_for(l, l->part->settings->close_timeout_ms);
-	else
-		link_end(l);
-}
-
-static void on_timer(struct timer *t)
-{
-	struct link *l = container_of(t, struct link, timer);
-	const struct upstream_settings *settings = l->part->settings;
-	uint64_t silent = loop_now(l->part->loop) - l->last_heard;
-
-	if (l->closing)
-		close_is_due(l);
-	else if (l->pinged && !l->choked && !is_behind(l))
-		pong_is_due(l);
-	else if (silent < settings->ping_interval_ms)
-		wait_for(l, settings->ping_interval_ms - silent);
-	else if (l->pinged || l->choked) /* nobody would see the pong */
-		wait_for(l, settings->pong_timeout_ms);
-	else
-		ping(l);
-}
-
-/* --- the beginning ---------------------------------------------------------------------- */
-
 void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct bytes early)
 {
 	struct upstream_part *part = l->part;
@@ -646,7 +369,7 @@ void link_opened(struct link *l, const struct ws_client_outcome *outcome, struct
 	if (outcome->deflate.agreed)
 		ws_conn_use_deflate(&l->conn, &outcome->deflate);
 	l->stream.on = &stream_events;
-	timer_init(&l->timer, on_timer);
+	timer_init(&l->timer, link_on_timer);
 	l->last_heard = loop_now(part->loop);
 	if (part->settings->ping_interval_ms)
 		timer_start(loop_timers(part->loop), &l->timer, part->settings->ping_interval_ms);

@@ -21,112 +21,10 @@ enum {
 	KEEP_ADDRESSES_MAX_S = 300,
 };
 
-struct link_opening {
-	struct dial dial;
-	struct resolution resolution;
-	struct link *link;
-	struct timer early;          /* then a SockJS client waits no longer for its o */
-	struct ws_client *handshake; /* asked, and not yet answered */
-	struct link_request *request;
-	const struct refusal *verdict; /* on the target tried last; NULL: there was none */
-	struct ws_client *answer;      /* the handshake in which it was given; NULL: by nobody */
-	uint64_t begun;                /* with this target */
-	uint64_t trial;                /* of this target, if it is one: pool_pick() */
-	uint64_t deadline;             /* of it all */
-	uint64_t tried;                /* a bit for each target */
-	size_t addresses;              /* of this target, still to be tried */
-	bool dialling, resolving;
-};
-
-/* --- refusals ------------------------------------------------------------------------ */
-
-/* What a client sees when a backend refuses, or none can be asked. */
-static const struct refusal {
-	unsigned answer; /* the backend's status */
-	unsigned status; /* for a bare WebSocket */
-	unsigned code;   /* for a SockJS client */
-	const char *reason;
-} refusals[] = {
-	{ 401, 401, 4401, "Unauthorized" }, { 403, 403, 4403, "Forbidden" },
-	{ 404, 404, 4404, "Not found" }, { 429, 429, 4429, "Too many requests" },
-	{ 503, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER, "Try again later" },
-	{ 0, 502, SOCKJS_CLOSE_BAD_GATEWAY, "Bad gateway" }, /* any other */
-};
-static const struct refusal unreachable = { 0, 502, SOCKJS_CLOSE_TRY_AGAIN_LATER,
-	"The application cannot be reached" };
-static const struct refusal too_late = { 0, 504, SOCKJS_CLOSE_TRY_AGAIN_LATER,
-	"The application did not answer in time" };
-static const struct refusal not_passed_on = { 0, 400, 4400, "Bad request" };
-static const struct refusal no_memory = { 0, 500, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory" };
-static const struct refusal all_rest = { 0, 503, SOCKJS_CLOSE_TRY_AGAIN_LATER,
-	"The application is not available" };
-
-static const struct refusal *refusal_for(unsigned answer)
-{
-	const struct refusal *r = refusals;
-
-	while (r->answer && r->answer != answer)
-		r++;
-	return r;
-}
-
-/* As the backend has said, in a second at the earliest; else, rounded up, so that who comes as told
- * finds a backend that may be tried. */
-static unsigned retry_after(const struct link *l, const struct ws_client_outcome *answer)
-{
-	uint64_t ms = pool_rests_for(&l->part->settings->pool, loop_now(l->part->loop));
-
-	if (answer && answer->has_retry_after)
-		return answer->retry_after_s ? answer->retry_after_s : 1;
-	return answer && answer->status == 429 ? 0 : (unsigned)((ms + 999) / 1000);
-}
-
-/* Only a bare WebSocket can have them: the answer to any other has begun, or may have. */
-static void pass_cookies_on(struct link *l, const char *cookies)
-{
-	int err = 0;
-
-	for (; err == 0 && cookies && *cookies; cookies += strlen(cookies) + 1)
-		err = sockjs_add_header(l->session, "Set-Cookie", cookies);
-	if (err == -ENOBUFS)
-		log_warn("an upstream sets too many cookies",
-		    LOG_STR("upstream", l->target ? l->target->url : ""));
-}
-
-/* NULL: it is no backend's. */
-static const struct ws_client_outcome *answer_behind(const struct link *l, const struct refusal *r)
-{
-	const struct ws_client *client = l->opening->answer;
-	const struct ws_client_outcome *answer = client ? ws_client_outcome(client) : NULL;
-
-	return answer && refusal_for(answer->status) == r ? answer : NULL;
-}
-
-static void refuse(struct link *l, const struct refusal *r)
-{
-	const struct ws_client_outcome *answer = answer_behind(l, r);
-	struct sockjs_session *s = l->session;
-
-	if (s) {
-		pass_cookies_on(l, answer ? answer->cookies : NULL);
-		l->session = NULL;
-		sockjs_set_user(s, NULL);
-		sockjs_set_retry_after(s, retry_after(l, answer));
-		if (sockjs_refuse(s, r->status, r->code, r->reason) == -EALREADY)
-			sockjs_close(s, r->code, r->reason); /* it was opened early */
-	}
-	link_end(l);
-}
-
 /* --- the next one, and failures --------------------------------------------------------- */
 
 static void next_target(struct link *l);
 static void next_address(struct link *l);
-
-static uint64_t now_of(const struct link *l)
-{
-	return loop_now(l->part->loop);
-}
 
 static struct known_addresses *known_of(const struct link *l)
 {
@@ -135,7 +33,7 @@ static struct known_addresses *known_of(const struct link *l)
 
 static unsigned time_left(const struct link *l)
 {
-	uint64_t now = now_of(l);
+	uint64_t now = link_now(l);
 
 	return l->opening->deadline > now ? (unsigned)(l->opening->deadline - now) : 1;
 }
@@ -151,12 +49,6 @@ static void drop_connection(struct link *l)
 	stream_init_empty(&l->stream);
 }
 
-static void forget_answer(struct link_opening *o)
-{
-	ws_client_free(o->answer);
-	o->answer = NULL;
-}
-
 /* This backend has come to nothing: the next one. */
 static void drop_target(struct link *l, const char *why, const struct refusal *verdict)
 {
@@ -166,8 +58,8 @@ static void drop_target(struct link *l, const char *why, const struct refusal *v
 	    LOG_STR("reason", why));
 	o->tried |= pool_bit(&l->part->settings->pool, l->target);
 	o->verdict = verdict;
-	if (verdict != refusal_for(503))
-		forget_answer(o);
+	if (verdict != link_refusal_for(503))
+		link_opening_forget_answer(o);
 	link_release_target(l);
 	l->target = NULL;
 	next_target(l);
@@ -176,7 +68,7 @@ static void drop_target(struct link *l, const char *why, const struct refusal *v
 /* It is to blame, and rests. */
 static void target_failed(struct link *l, const char *why, const struct refusal *verdict)
 {
-	pool_failed(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
+	pool_failed(&l->part->settings->pool, l->target, l->opening->begun, link_now(l));
 	drop_target(l, why, verdict);
 }
 
@@ -199,20 +91,11 @@ static void handshake_failed(struct link *l, const char *why, const struct refus
 	drop_target(l, why, verdict);
 }
 
-static void stop_attempt(struct link_opening *o)
-{
-	if (o->dialling)
-		dial_cancel(&o->dial);
-	if (o->resolving)
-		resolution_cancel(&o->resolution);
-	o->dialling = o->resolving = false;
-}
-
 /* It is there, and this one request may be what keeps it busy. */
 static void target_late(struct link *l)
 {
-	pool_late(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
-	drop_target(l, "it did not answer in time", &too_late);
+	pool_late(&l->part->settings->pool, l->target, l->opening->begun, link_now(l));
+	drop_target(l, "it did not answer in time", &link_too_late);
 }
 
 static void on_deadline(struct timer *t)
@@ -221,14 +104,14 @@ static void on_deadline(struct timer *t)
 	struct link_opening *o = l->opening;
 	bool was_asked = o->handshake != NULL;
 
-	stop_attempt(o);
+	link_opening_stop_attempt(o);
 	drop_connection(l);
-	if (now_of(l) >= o->deadline)
+	if (link_now(l) >= o->deadline)
 		o->addresses = 0;
 	if (was_asked && o->addresses == 0)
 		target_late(l);
 	else
-		address_failed(l, "it did not answer in time", &too_late);
+		address_failed(l, "it did not answer in time", &link_too_late);
 }
 
 /* For one address of one target. */
@@ -239,7 +122,7 @@ static void start_patience(struct link *l)
 	uint64_t tried = o->tried | pool_bit(pool, l->target);
 	unsigned left = time_left(l);
 
-	if (o->addresses > 0 || pool_has_more(pool, tried, now_of(l)))
+	if (o->addresses > 0 || pool_has_more(pool, tried, link_now(l)))
 		left = (left + 1) / 2;
 	timer_start(loop_timers(l->part->loop), &l->timer, left);
 }
@@ -271,12 +154,12 @@ static void handshake_done(struct link *l, struct bytes early)
 	struct ws_client *handshake = o->handshake;
 	int err;
 
-	pool_worked(l->target, now_of(l));
-	pass_cookies_on(l, ws_client_outcome(handshake)->cookies);
+	pool_worked(l->target, link_now(l));
+	link_pass_cookies_on(l, ws_client_outcome(handshake)->cookies);
 	err = accept_session(l, ws_client_outcome(handshake)->subprotocol);
 	if (err < 0) {
 		/* It has chosen one that is too long for a response of ours, or memory is out */
-		refuse(l, err == -EMSGSIZE ? refusal_for(0) : &no_memory);
+		link_refuse(l, err == -EMSGSIZE ? link_refusal_for(0) : &link_no_memory);
 		return;
 	}
 	o->handshake = NULL;
@@ -293,16 +176,16 @@ static void handshake_refused(struct link *l, const struct ws_client_outcome *ou
 
 	log_info_limited("an upstream refuses a session", LOG_STR("upstream", l->target->url),
 	    LOG_INT("status", outcome->status));
-	forget_answer(o);
+	link_opening_forget_answer(o);
 	o->answer = o->handshake;
 	o->handshake = NULL;
 	if (outcome->status == 503) {
-		pool_unavailable(&l->part->settings->pool, l->target, o->begun, now_of(l));
-		handshake_failed(l, "it answers 503", refusal_for(503));
+		pool_unavailable(&l->part->settings->pool, l->target, o->begun, link_now(l));
+		handshake_failed(l, "it answers 503", link_refusal_for(503));
 		return;
 	}
-	pool_worked(l->target, now_of(l));
-	refuse(l, refusal_for(outcome->status));
+	pool_worked(l->target, link_now(l));
+	link_refuse(l, link_refusal_for(outcome->status));
 }
 
 static void take_answer(struct link *l, char *p, size_t n)
@@ -316,7 +199,7 @@ static void take_answer(struct link *l, char *p, size_t n)
 	} else if (outcome->state == WS_CLIENT_REFUSED) {
 		handshake_refused(l, outcome);
 	} else if (outcome->state == WS_CLIENT_FAILED) {
-		handshake_failed(l, outcome->sentence, refusal_for(0));
+		handshake_failed(l, outcome->sentence, link_refusal_for(0));
 	}
 }
 
@@ -329,14 +212,15 @@ static void on_readable(struct stream *s)
 	if (n > 0)
 		take_answer(l, scratch, (size_t)n);
 	else if (n != -EAGAIN)
-		handshake_failed(l, "it hung up during the handshake", &unreachable);
+		handshake_failed(l, "it hung up during the handshake", &link_unreachable);
 }
 
 static void on_hangup(struct stream *s, int err)
 {
 	struct link *l = container_of(s, struct link, stream);
 
-	handshake_failed(l, err ? strerror(-err) : "it hung up during the handshake", &unreachable);
+	handshake_failed(
+	    l, err ? strerror(-err) : "it hung up during the handshake", &link_unreachable);
 }
 
 static const struct stream_events handshake_events = {
@@ -360,7 +244,7 @@ static void ask(struct link *l)
 	}
 	buf_fini(&request);
 	if (err < 0)
-		refuse(l, err == -EINVAL ? &not_passed_on : &no_memory);
+		link_refuse(l, err == -EINVAL ? &link_not_passed_on : &link_no_memory);
 }
 
 /* --- connecting ------------------------------------------------------------------------- */
@@ -376,7 +260,7 @@ static void on_tls(struct stream *s, int err)
 	}
 	snprintf(why, sizeof(why), "%s", stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
 	drop_connection(l);
-	address_failed(l, why, &unreachable);
+	address_failed(l, why, &link_unreachable);
 }
 
 /* Descriptors, ports or memory are out here: no backend can help it. */
@@ -393,16 +277,16 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 	l->opening->dialling = false;
 	if (err < 0) {
 		if (is_our_own(err))
-			drop_target(l, strerror(-err), &all_rest);
+			drop_target(l, strerror(-err), &link_all_rest);
 		else
-			address_failed(l, strerror(-err), &unreachable);
+			address_failed(l, strerror(-err), &link_unreachable);
 		return;
 	}
 	stream_move(&l->stream, s, l->part->loop, &handshake_events);
 	if (!l->target->is_tls)
 		ask(l);
 	else if (stream_tls_connect(&l->stream, l->target->tls, l->target->host, on_tls) < 0)
-		refuse(l, &no_memory);
+		link_refuse(l, &link_no_memory);
 }
 
 /* Each address of a name begins a session in its turn. */
@@ -452,12 +336,12 @@ static void on_resolved(
 	if (err == 0) {
 		memcpy(known->addrs, addrs, n * sizeof(*addrs));
 		known->count = n;
-		known->until = now_of(l) + keep_seconds(ttl_seconds) * 1000;
-	} else if (!keep_stale(known, err, now_of(l))) {
+		known->until = link_now(l) + keep_seconds(ttl_seconds) * 1000;
+	} else if (!keep_stale(known, err, link_now(l))) {
 		if (is_our_own(err))
-			drop_target(l, resolution_why(r), &all_rest);
+			drop_target(l, resolution_why(r), &link_all_rest);
 		else
-			target_failed(l, resolution_why(r), &unreachable);
+			target_failed(l, resolution_why(r), &link_unreachable);
 		return;
 	}
 	dial_first(l);
@@ -468,20 +352,20 @@ static void next_target(struct link *l)
 	struct link_opening *o = l->opening;
 	struct upstream_part *part = l->part;
 
-	if (now_of(l) < o->deadline)
+	if (link_now(l) < o->deadline)
 		l->target = pool_pick(
-		    &part->settings->pool, o->tried, o->request->hash, now_of(l), &o->trial);
+		    &part->settings->pool, o->tried, o->request->hash, link_now(l), &o->trial);
 	if (!l->target) {
-		refuse(l, o->verdict ? o->verdict : &all_rest);
+		link_refuse(l, o->verdict ? o->verdict : &link_all_rest);
 		return;
 	}
-	o->begun = now_of(l);
+	o->begun = link_now(l);
 	o->addresses = 0;
 	start_patience(l);
 	if (l->target->file) {
 		o->dialling = true;
 		dial_start_unix(&o->dial, part->loop, l->target->file, time_left(l), on_dialled);
-	} else if (known_of(l)->until > now_of(l)) {
+	} else if (known_of(l)->until > link_now(l)) {
 		dial_first(l);
 	} else {
 		o->resolving = true;
@@ -490,43 +374,7 @@ static void next_target(struct link *l)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------- */
-
-void link_release_target(struct link *l)
-{
-	if (l->opening)
-		pool_end_trial(l->target, l->opening->trial);
-	pool_release(l->target);
-}
-
-void link_opening_stop(struct link *l)
-{
-	struct link_opening *o = l->opening;
-
-	if (!o)
-		return;
-	stop_attempt(o);
-	timer_stop(loop_timers(l->part->loop), &o->early);
-}
-
-void link_opening_left(struct link *l)
-{
-	if (l->target)
-		pool_left(&l->part->settings->pool, l->target, l->opening->begun, now_of(l));
-}
-
-void link_opening_free(struct link *l)
-{
-	struct link_opening *o = l->opening;
-
-	l->opening = NULL;
-	if (!o)
-		return;
-	ws_client_free(o->handshake);
-	forget_answer(o);
-	link_request_free(o->request);
-	mem_free(o);
-}
+/* --- the beginning ---------------------------------------------------------------------- */
 
 /* Not from within the callback that makes the session: the first target may be out of the question
  * already. */
@@ -537,7 +385,7 @@ static void on_start(struct timer *t)
 	struct link_opening *o = l->opening;
 
 	timer_init(&l->timer, on_deadline);
-	o->deadline = now_of(l) + settings->connect_timeout_ms;
+	o->deadline = link_now(l) + settings->connect_timeout_ms;
 	if (settings->open_after_ms && o->request->may_open_early)
 		timer_start(loop_timers(l->part->loop), &o->early, settings->open_after_ms);
 	next_target(l);
