@@ -2,7 +2,8 @@
  * server/server_private.h - what the files of this folder share; for them alone.
  *
  *	sockjs.c     include/sockjs.h: sessions and handshakes, as applications see them
- *	server.c     the server: endpoints, addresses, start and stop
+ *	server.c     the server: endpoints, start and stop; server_new.c from its options,
+ *	             server_listen.c its addresses, server_common.c what both need
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
@@ -35,6 +36,7 @@
 struct api;
 struct reactor;
 struct server_endpoint;
+struct server_listener;
 
 struct sockjs_server {
 	struct sockjs_options options;
@@ -69,6 +71,15 @@ struct sockjs_server {
 /* Notes why a call failed, and returns its error. */
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What one endpoint or address goes by: what the server was given for all, and over it `o`. */
+int server_merge_options(struct sockjs_server *server, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope);
+/* Makes room for one more pointer. 0 or -ENOMEM. */
+int server_grow(void *array, size_t count);
+/* server_new.c */
+void server_free_reactors(struct sockjs_server *server);
+void server_listener_free(struct server_listener *l); /* NULL is fine */
 
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
