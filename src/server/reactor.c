@@ -29,13 +29,6 @@ struct reactor_listener {
 	struct reactor *reactor;
 };
 
-static _Thread_local struct reactor *current;
-
-struct reactor *reactor_current(void)
-{
-	return current;
-}
-
 /* --- accepting ---------------------------------------------------------- */
 
 /* Connections this reactor has, whatever they are doing. */
@@ -293,8 +286,10 @@ static void start_drain(struct reactor *r)
 /* In the thread that has just left out a line: in a second it says how many there were. */
 static void on_line_left_out(void)
 {
-	if (current && !timer_is_active(&current->log_timer))
-		timer_start(loop_timers(current->loop), &current->log_timer, LOG_TICK_MS);
+	struct reactor *r = reactor_current();
+
+	if (r && !timer_is_active(&r->log_timer))
+		timer_start(loop_timers(r->loop), &r->log_timer, LOG_TICK_MS);
 }
 
 static void on_log_timer(struct timer *t)
@@ -397,7 +392,6 @@ static void finish(struct reactor *r)
 
 void reactor_run(struct reactor *r)
 {
-	current = r;
 	transport_reactor_set_current(&r->base);
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
@@ -413,5 +407,4 @@ void reactor_run(struct reactor *r)
 	close_listeners(r);
 	finish(r);
 	transport_reactor_set_current(NULL);
-	current = NULL;
 }
