@@ -32,7 +32,7 @@ static int send_message(struct sockjs_session *s, const void *data, size_t n, bo
 		return -EPIPE;
 	if (!binary && !utf8_is_valid_wide(data, n, &surrogates))
 		return -EILSEQ;
-	m = message_new_in(&s->base.reactor->stash, data, n, binary);
+	m = message_new_in(&s->base.reactor->freelist, data, n, binary);
 	if (!m)
 		return -ENOMEM;
 	m->has_surrogates = surrogates;

@@ -24,7 +24,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/message.h"
-#include "base/stash.h"
+#include "base/freelist.h"
 #include "net/addr.h"
 #include "net/loop.h"
 #include "session/close_codes.h"
@@ -85,7 +85,7 @@ struct session_reactor {
 	struct list late;   /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
-	struct stash stash; /* of messages for one, and of the slots they wait in */
+	struct freelist freelist; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
 	bool draining; /* new sessions are refused by who creates them */
 	bool aborted;

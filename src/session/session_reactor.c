@@ -82,7 +82,7 @@ void session_reactor_fini(struct session_reactor *r)
 {
 	loop_set_hook(r->loop, LOOP_STAGE_FLUSH, NULL, NULL);
 	buf_fini(&r->scratch);
-	stash_fini(&r->stash);
+	freelist_fini(&r->freelist);
 }
 
 struct buf *session_scratch(struct session_reactor *r)
