@@ -5,7 +5,7 @@
  * What every message needs for a moment comes from here, so that a steady stream of
  * messages never asks the heap. What a free list keeps is bounded; larger blocks are the
  * heap's. A block goes back to the free list it is from, with the size it was asked for, on the
- * stash's thread. No free list (NULL) is the heap.
+ * list's thread. No free list (NULL) is the heap.
  */
 #ifndef BASE_FREELIST_H
 #define BASE_FREELIST_H
