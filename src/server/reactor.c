@@ -17,7 +17,7 @@
 #include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
-#define THIN_TICK_MS  50
+#define PACED_TICK_MS 50
 #define LIMIT_TICK_MS 100
 #define LOG_TICK_MS   1000
 #define LAST_TURNS    4
@@ -254,15 +254,15 @@ static void on_drain_timer(struct timer *t)
 
 	/* With nobody to be sent away there is nothing to be slow about. The delay before is for
 	 * those who send newcomers. */
-	if (now >= r->thin_until || (now >= r->thin_from && server_sessions(r->server) == 0)) {
-		r->thin_until = 0;
+	if (now >= r->paced_until || (now >= r->paced_from && server_sessions(r->server) == 0)) {
+		r->paced_until = 0;
 		drain_finally(r);
 		return;
 	}
-	left = (r->thin_until - now) / THIN_TICK_MS + 1;
-	if (now >= r->thin_from)
-		session_reactor_thin_out(&r->base.sessions, UINT32_MAX / (uint32_t)left);
-	timer_start(loop_timers(r->loop), t, THIN_TICK_MS);
+	left = (r->paced_until - now) / PACED_TICK_MS + 1;
+	if (now >= r->paced_from)
+		session_reactor_close_some(&r->base.sessions, UINT32_MAX / (uint32_t)left);
+	timer_start(loop_timers(r->loop), t, PACED_TICK_MS);
 }
 
 /* First of all newcomers go elsewhere: /readyz fails, /info and new sessions are answered with 503.
@@ -273,9 +273,9 @@ static void start_drain(struct reactor *r)
 
 	r->draining = true;
 	r->base.sessions.draining = true;
-	r->thin_from = loop_now(r->loop) + o->drain_delay_ms;
-	r->thin_until = r->thin_from + o->drain_ms;
-	if (r->thin_until > loop_now(r->loop))
+	r->paced_from = loop_now(r->loop) + o->drain_delay_ms;
+	r->paced_until = r->paced_from + o->drain_ms;
+	if (r->paced_until > loop_now(r->loop))
 		timer_start(loop_timers(r->loop), &r->drain_timer, 1);
 	else
 		drain_finally(r);

@@ -166,15 +166,15 @@ struct reactor {
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
-	struct map subprotocols;        /* of its sessions */
-	struct session_ids session_ids; /* where commands are taken */
-	struct list laters;             /* what applications want to be called for: later.c */
-	struct timer log_timer;         /* runs while lines of the log are left out */
-	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
-	uint64_t drain_deadline;        /* 0: not yet closing all */
-	bool draining;                  /* no new sessions */
-	bool is_empty;                  /* nor old ones, */
-	bool is_shut;                   /* nor in any other reactor: nobody is let in */
+	struct map subprotocols;          /* of its sessions */
+	struct session_ids session_ids;   /* where commands are taken */
+	struct list laters;               /* what applications want to be called for: later.c */
+	struct timer log_timer;           /* runs while lines of the log are left out */
+	uint64_t paced_from, paced_until; /* a paced drain: sessions are closed a few at a time */
+	uint64_t drain_deadline;          /* 0: not yet closing all */
+	bool draining;                    /* no new sessions */
+	bool is_empty;                    /* nor old ones, */
+	bool is_shut;                     /* nor in any other reactor: nobody is let in */
 	bool drained;
 };
 

@@ -97,7 +97,7 @@ void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
 /* Closes each open session with this chance (of UINT32_MAX), as session_reactor_drain() does. */
-void session_reactor_thin_out(struct session_reactor *r, uint32_t chance);
+void session_reactor_close_some(struct session_reactor *r, uint32_t chance);
 /* Closes every session as the server stops. Call it again until it says that none is left that an
  * application or a client waits for. */
 bool session_reactor_drain(struct session_reactor *r);

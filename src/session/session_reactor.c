@@ -102,7 +102,7 @@ static void send_away(struct session *s)
 	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
 }
 
-void session_reactor_thin_out(struct session_reactor *r, uint32_t chance)
+void session_reactor_close_some(struct session_reactor *r, uint32_t chance)
 {
 	struct list *pos, *next;
 
