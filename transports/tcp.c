@@ -69,7 +69,7 @@ static void receiver_free(struct deferred *d)
 	mem_free(r);
 }
 
-static void end(struct tcp_receiver *r)
+static void receiver_end(struct tcp_receiver *r)
 {
 	if (r->ended)
 		return;
@@ -83,20 +83,20 @@ static void end(struct tcp_receiver *r)
 }
 
 /* The wire broke, or its client vanished. */
-static void lost(struct tcp_receiver *r)
+static void receiver_lost(struct tcp_receiver *r)
 {
 	if (r->base.session)
 		session_receiver_gone(r->base.session, &r->base);
-	end(r);
+	receiver_end(r);
 }
 
 /* What was said last arrives: written, then shut down, drained and closed. */
-static void part(struct tcp_receiver *r)
+static void receiver_finish(struct tcp_receiver *r)
 {
 	if (r->ended)
 		return;
 	http_server_end(r->reactor->http, &r->stream);
-	end(r);
+	receiver_end(r);
 }
 
 /* --- the verbs ---------------------------------------------------------- */
@@ -111,7 +111,7 @@ static enum recv_status verdict(struct tcp_receiver *r, int err)
 {
 	if (err == 0)
 		return RECV_MORE;
-	end(r);
+	receiver_end(r);
 	return RECV_GONE;
 }
 
@@ -158,7 +158,7 @@ static enum recv_status receiver_messages(
 static void receiver_close(struct receiver *base, unsigned code, const char *reason)
 {
 	(void)code, (void)reason;
-	part(of(base));
+	receiver_finish(of(base));
 }
 
 static void receiver_abort(struct receiver *base)
@@ -166,7 +166,7 @@ static void receiver_abort(struct receiver *base)
 	struct tcp_receiver *r = of(base);
 
 	stream_reset(&r->stream);
-	end(r);
+	receiver_end(r);
 }
 
 static size_t receiver_buffered(const struct receiver *base)
@@ -223,7 +223,7 @@ static void client_ended(struct tcp_receiver *r)
 	if (r->base.session)
 		session_client_closed(
 		    r->base.session, &r->base, CLOSE_NO_STATUS, close_reason(CLOSE_NO_STATUS));
-	part(r);
+	receiver_finish(r);
 }
 
 static void on_readable(struct stream *s)
@@ -235,7 +235,7 @@ static void on_readable(struct stream *s)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		(n == 0 ? client_ended : lost)(r);
+		(n == 0 ? client_ended : receiver_lost)(r);
 		return;
 	}
 	if (r->base.session)
@@ -253,7 +253,7 @@ static void on_writable(struct stream *s)
 static void on_hangup(struct stream *s, int err)
 {
 	(void)err;
-	lost(container_of(s, struct tcp_receiver, stream));
+	receiver_lost(container_of(s, struct tcp_receiver, stream));
 }
 
 static void on_blocked(struct stream *s)
@@ -293,13 +293,13 @@ static void welcome(struct tcp_receiver *r, const struct addr *peer)
 	struct transport_accept accepted = { 0 };
 
 	if (r->endpoint->ops->accept(&t, &accepted) != 0) {
-		end(r);
+		receiver_end(r);
 		return;
 	}
 	/* On hold nothing is read, but that it leaves is heard */
 	stream_want(&r->stream, accepted.held ? STREAM_HANGUP : STREAM_READ);
 	if (session_attach(accepted.session, &r->base) < 0)
-		part(r);
+		receiver_finish(r);
 }
 
 static void on_tls_done(struct stream *s, int err)
@@ -311,7 +311,7 @@ static void on_tls_done(struct stream *s, int err)
 		refused(r->reactor, r->endpoint, HTTP_REFUSED_TLS, &peer,
 		    LOG_STR("why", stream_tls_met_text(s) ? "plain text" : stream_tls_why(s)),
 		    LOG_ERR(err));
-		end(r);
+		receiver_end(r);
 		return;
 	}
 	timer_stop(loop_timers(loop_of(r)), &r->newcomer->timer);
@@ -327,7 +327,7 @@ static void on_tls_timeout(struct timer *t)
 
 	refused(r->reactor, r->endpoint, HTTP_REFUSED_TLS, &n->peer,
 	    LOG_STR("why", "it took too long"), LOG_INT("limit_ms", n->timeout_ms));
-	end(r);
+	receiver_end(r);
 }
 
 static int begin_tls(struct tcp_receiver *r, const struct tcp_arrival *a)
@@ -376,7 +376,7 @@ void tcp_serve(
 	refused(reactor, endpoint, HTTP_REFUSED_NO_MEMORY, &arrival->peer, (struct log_field){ 0 },
 	    (struct log_field){ 0 });
 	if (r) {
-		end(r);
+		receiver_end(r);
 		return;
 	}
 	close(arrival->fd);
@@ -391,6 +391,6 @@ void tcp_drain(struct transport_reactor *reactor)
 		struct receiver *base = container_of(pos, struct receiver, node);
 
 		if (base->ops == &tcp_receiver_ops && of(base)->newcomer)
-			end(of(base));
+			receiver_end(of(base));
 	}
 }

@@ -31,6 +31,7 @@ struct transport_reactor {
 	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
 };
 
+/* transport_reactor.c */
 void transport_reactor_init(struct transport_reactor *r, struct loop *loop);
 void transport_reactor_fini(struct transport_reactor *r);
 /* Drops every wire at once; the HTTP server has ended, and no new ones come. */
@@ -129,7 +130,7 @@ extern const struct transport jsonp_transport, jsonp_send_transport;
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
 
-/* --- shared by transports and endpoint ---------------------------------- */
+/* --- transport_answer.c: shared by transports and endpoint --------------- */
 
 /* Whether what the answer repeats of the request is short enough for every head. */
 bool transport_can_answer(const struct transport_request *t);

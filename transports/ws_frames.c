@@ -7,9 +7,6 @@
 
 #include "transports/ws_receiver_private.h"
 
-#define IN_PLACE_BYTES 4096 /* a message that is not worth copying */
-#define IN_PLACE_MOST  16
-
 /* --- around a payload --------------------------------------------------- */
 
 int ws_frame_begin(struct buf *out, size_t *mark)
@@ -98,21 +95,10 @@ struct shared *ws_frames_deflated(
 	return frame;
 }
 
-bool ws_frames_may_go_in_place(
-    const struct ws_wire *wire, struct message *const *messages, size_t count)
-{
-	if (!wire->is_raw || count > IN_PLACE_MOST)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (messages[i]->len < IN_PLACE_BYTES || messages[i]->has_surrogates)
-			return false;
-	return true;
-}
-
 int ws_frames_write_in_place(struct stream *s, struct message *const *messages, size_t count)
 {
-	struct stream_piece pieces[2 * IN_PLACE_MOST];
-	char headers[IN_PLACE_MOST][WS_HEADER_MAX];
+	struct stream_piece pieces[2 * WS_IN_PLACE_MOST];
+	char headers[WS_IN_PLACE_MOST][WS_HEADER_MAX];
 
 	for (size_t i = 0; i < count; i++) {
 		const struct message *m = messages[i];

@@ -136,9 +136,21 @@ static inline struct shared *ws_frames_shared(struct ws_receiver *r, struct mess
 	return ws_frames_deflated(r, m, &how);
 }
 
+#define WS_IN_PLACE_BYTES 4096 /* a message that is not worth copying */
+#define WS_IN_PLACE_MOST  16
+
 /* Whether these are a few long ones that the wire carries as they are. */
-bool ws_frames_may_go_in_place(
-    const struct ws_wire *wire, struct message *const *messages, size_t count);
+static inline bool ws_frames_may_go_in_place(
+    const struct ws_wire *wire, struct message *const *messages, size_t count)
+{
+	if (!wire->is_raw || count > WS_IN_PLACE_MOST)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (messages[i]->len < WS_IN_PLACE_BYTES || messages[i]->has_surrogates)
+			return false;
+	return true;
+}
+
 /* Each behind its header, without a copy. 0 or -errno, as stream_write(). */
 int ws_frames_write_in_place(struct stream *s, struct message *const *messages, size_t count);
 

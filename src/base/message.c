@@ -20,13 +20,13 @@ static void cache_free(struct message_cache *cache)
 	mem_free(cache);
 }
 
-struct message *message_new_in(struct stash *stash, const void *data, size_t n, bool binary)
+struct message *message_new_in(struct freelist *freelist, const void *data, size_t n, bool binary)
 {
 	struct message *m;
 
 	if (n > UINT32_MAX || n > SIZE_MAX - sizeof(*m))
 		return NULL;
-	m = stash_alloc(stash, sizeof(*m) + n);
+	m = freelist_alloc(freelist, sizeof(*m) + n);
 	if (!m)
 		return NULL;
 	atomic_init(&m->refs, 1);
@@ -34,7 +34,7 @@ struct message *message_new_in(struct stash *stash, const void *data, size_t n, 
 	m->binary = binary;
 	m->has_surrogates = false;
 	m->cache = NULL;
-	m->stash = stash;
+	m->freelist = freelist;
 	if (n)
 		memcpy(m->data, data, n);
 	return m;
@@ -59,7 +59,7 @@ void message_unref(struct message *m)
 	if (!m || !shared_count_drop(&m->refs))
 		return;
 	cache_free(m->cache);
-	stash_free(m->stash, m, sizeof(*m) + m->len);
+	freelist_free(m->freelist, m, sizeof(*m) + m->len);
 }
 
 struct shared *message_form_find(const struct message *m, enum message_form form)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/shared.h"
-#include "base/stash.h"
+#include "base/freelist.h"
 
 /* The wire forms that are worth keeping; who encodes them is named behind. */
 enum message_form {
@@ -37,7 +37,7 @@ struct message {
 	bool binary;
 	bool has_surrogates;         /* set by who made it, before it is shared */
 	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
-	struct stash *stash;         /* which it is from; NULL: the heap */
+	struct freelist *freelist;   /* which it is from; NULL: the heap */
 	char data[];
 };
 
@@ -45,8 +45,8 @@ struct message {
  * when memory is out or n is over UINT32_MAX. */
 struct message *message_new(const void *data, size_t n, bool binary, bool for_many);
 
-/* For one receiver, and never seen by another thread than the stash's. Otherwise the same. */
-struct message *message_new_in(struct stash *stash, const void *data, size_t n, bool binary);
+/* For one receiver, and never seen by another thread than the free list's. Otherwise the same. */
+struct message *message_new_in(struct freelist *freelist, const void *data, size_t n, bool binary);
 
 static inline struct message *message_ref(struct message *m)
 {

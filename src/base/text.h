@@ -1,10 +1,10 @@
 /*
  * base/text.h - what everything that reads or writes JSON strings needs: a
- * wide search for the next octet that is not plain, and one character of
+ * search by SIMD for the next octet that is not plain, and one character of
  * message text.
  *
  * Most of a string is octets that mean themselves. They are stepped over, or
- * copied, WIDE at a time (see wide.h). Nothing beyond the n octets given is
+ * copied, SIMD_OCTETS at a time (see simd.h). Nothing beyond the n octets given is
  * read. Inline, since the arguments that choose what stops the search must be
  * constants to cost nothing.
  */
@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/wide.h"
+#include "base/simd.h"
 
 /* What is not plain: control characters (< 0x20), the octets a, b and c, and, if `high`, everything
  * from 0x80 on. */
@@ -31,7 +31,7 @@ struct text_stops {
 /* The same where the text is known to be UTF-8. */
 #define TEXT_UTF8_STOPS ((struct text_stops){ '"', '\\', '\\', false })
 
-WIDE_INLINE bool text_is_plain(char ch, struct text_stops s)
+SIMD_INLINE bool text_is_plain(char ch, struct text_stops s)
 {
 	unsigned char c = (unsigned char)ch;
 
@@ -39,68 +39,70 @@ WIDE_INLINE bool text_is_plain(char ch, struct text_stops s)
 }
 
 /* Marks what is not plain. */
-WIDE_INLINE wide text_hits(wide v, struct text_stops s)
+SIMD_INLINE simd_vec text_hits(simd_vec v, struct text_stops s)
 {
-	wide hits = wide_is(v, (uint8_t)s.a);
+	simd_vec hits = simd_is(v, (uint8_t)s.a);
 
 	if (s.b != s.a)
-		hits = wide_or(hits, wide_is(v, (uint8_t)s.b));
+		hits = simd_or(hits, simd_is(v, (uint8_t)s.b));
 	if (s.c != s.b && s.c != s.a)
-		hits = wide_or(hits, wide_is(v, (uint8_t)s.c));
-	return wide_or(hits, s.high ? wide_under_or_high(v, 0x20) : wide_under(v, 0x20));
+		hits = simd_or(hits, simd_is(v, (uint8_t)s.c));
+	return simd_or(hits, s.high ? simd_under_or_high(v, 0x20) : simd_under(v, 0x20));
 }
 
-WIDE_INLINE wide_mark text_marks(wide v, struct text_stops s)
+SIMD_INLINE simd_mark text_marks(simd_vec v, struct text_stops s)
 {
-	return wide_marks(text_hits(v, s));
+	return simd_marks(text_hits(v, s));
 }
 
 /* Whether four blocks in a row are plain. */
-WIDE_INLINE bool text_is_plain4(wide a, wide b, wide c, wide d, struct text_stops s)
+SIMD_INLINE bool text_is_plain4(simd_vec a, simd_vec b, simd_vec c, simd_vec d, struct text_stops s)
 {
-	return wide_marks(wide_or(wide_or(text_hits(a, s), text_hits(b, s)),
-	           wide_or(text_hits(c, s), text_hits(d, s)))) == 0;
+	return simd_marks(simd_or(simd_or(text_hits(a, s), text_hits(b, s)),
+	           simd_or(text_hits(c, s), text_hits(d, s)))) == 0;
 }
 
-/* The n <= WIDE octets at p and, behind them, zeros: control characters, where every search stops.
+/* The n <= SIMD_OCTETS octets at p and, behind them, zeros: control characters, where every search
+ * stops.
  */
-WIDE_INLINE wide text_load_few(const char *p, size_t n)
+SIMD_INLINE simd_vec text_load_few(const char *p, size_t n)
 {
 	char few[16] = { 0 };
 
-	wide_copy_few(few, p, n);
-	return wide_load(few);
+	simd_copy_few(few, p, n);
+	return simd_load(few);
 }
 
-/* How many of n < WIDE octets come before the first that is not plain. */
-WIDE_INLINE size_t text_plain_few(const char *p, size_t n, struct text_stops s)
+/* How many of n < SIMD_OCTETS octets come before the first that is not plain. */
+SIMD_INLINE size_t text_plain_few(const char *p, size_t n, struct text_stops s)
 {
-	return n ? wide_first(text_marks(text_load_few(p, n), s)) : 0;
+	return n ? simd_first(text_marks(text_load_few(p, n), s)) : 0;
 }
 
 /* The same of any number of octets. */
-WIDE_INLINE size_t text_plain(const char *p, size_t n, struct text_stops s)
+SIMD_INLINE size_t text_plain(const char *p, size_t n, struct text_stops s)
 {
 	size_t at = 0, left;
-	wide_mark marks;
+	simd_mark marks;
 
-	for (; at + 4 * WIDE <= n; at += 4 * WIDE)
-		if (!text_is_plain4(wide_load(p + at), wide_load(p + at + WIDE),
-		        wide_load(p + at + 2 * WIDE), wide_load(p + at + 3 * WIDE), s))
+	for (; at + 4 * SIMD_OCTETS <= n; at += 4 * SIMD_OCTETS)
+		if (!text_is_plain4(simd_load(p + at), simd_load(p + at + SIMD_OCTETS),
+		        simd_load(p + at + 2 * SIMD_OCTETS), simd_load(p + at + 3 * SIMD_OCTETS),
+		        s))
 			break;
-	for (; at + WIDE <= n; at += WIDE) {
-		marks = text_marks(wide_load(p + at), s);
+	for (; at + SIMD_OCTETS <= n; at += SIMD_OCTETS) {
+		marks = text_marks(simd_load(p + at), s);
 		if (marks)
-			return at + wide_first(marks);
+			return at + simd_first(marks);
 	}
 	left = n - at;
-	if (n < WIDE)
+	if (n < SIMD_OCTETS)
 		return text_plain_few(p + at, left, s);
 	if (left == 0)
 		return n;
 	/* The last block overlaps the one before */
-	marks = wide_drop(text_marks(wide_load(p + n - WIDE), s), WIDE - left);
-	return marks ? at + wide_first(marks) : n;
+	marks = simd_drop(text_marks(simd_load(p + n - SIMD_OCTETS), s), SIMD_OCTETS - left);
+	return marks ? at + simd_first(marks) : n;
 }
 
 static inline bool text_is_continuation(char c)

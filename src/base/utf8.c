@@ -2,7 +2,7 @@
  * base/utf8.c - UTF-8 validation; see utf8.h.
  *
  * ASCII in front is skipped many octets at a time. What follows is judged by
- * utf8_wide.c where the processor can, but for a sequence that is cut at either end: that
+ * utf8_simd.c where the processor can, but for a sequence that is cut at either end: that
  * one, and everything where it cannot, goes through an
  * automaton without branches: an octet has a class, a class has a row, and a
  * row is a word that holds, at the bit position that *is* the present state, the
@@ -11,8 +11,8 @@
  */
 #include "base/utf8.h"
 
-#include "base/utf8_wide.h"
-#include "base/wide.h"
+#include "base/utf8_simd.h"
+#include "base/simd.h"
 
 /* What has been read so far, and so what may follow. Bit positions in a row. */
 enum {
@@ -75,7 +75,7 @@ static const uint8_t class_of[256] = {
 	}
 
 static const uint64_t strict_rows[CLASSES] = ROWS(AFTER_ED);
-static const uint64_t wide_rows[CLASSES] = ROWS(TAIL2); /* surrogates are like any other */
+static const uint64_t simd_rows[CLASSES] = ROWS(TAIL2); /* surrogates are like any other */
 
 /* --- octet by octet -------------------------------------------------------- */
 
@@ -91,17 +91,17 @@ static inline unsigned run_octets(const uint64_t *rows, unsigned state, const ui
 
 /* --- ASCII ----------------------------------------------------------------- */
 
-enum { ASCII_BLOCK = 4 * WIDE, ASCII_LONG = 512 };
+enum { ASCII_BLOCK = 4 * SIMD_OCTETS, ASCII_LONG = 512 };
 
-static inline bool is_ascii(wide v)
+static inline bool is_ascii(simd_vec v)
 {
-	return wide_marks(v) == 0;
+	return simd_marks(v) == 0;
 }
 
 static inline bool block_is_ascii(const uint8_t *p)
 {
-	return is_ascii(wide_or(wide_or(wide_load(p), wide_load(p + WIDE)),
-	    wide_or(wide_load(p + 2 * WIDE), wide_load(p + 3 * WIDE))));
+	return is_ascii(simd_or(simd_or(simd_load(p), simd_load(p + SIMD_OCTETS)),
+	    simd_or(simd_load(p + 2 * SIMD_OCTETS), simd_load(p + 3 * SIMD_OCTETS))));
 }
 
 /* How many octets come before the first that is not ASCII; or somewhat fewer. */
@@ -111,10 +111,11 @@ static inline size_t skip_ascii(const uint8_t *p, size_t n)
 
 	for (; at + ASCII_BLOCK <= n && block_is_ascii(p + at); at += ASCII_BLOCK)
 		;
-	for (; at + WIDE <= n && is_ascii(wide_load(p + at)); at += WIDE)
+	for (; at + SIMD_OCTETS <= n && is_ascii(simd_load(p + at)); at += SIMD_OCTETS)
 		;
 	/* The last one overlaps what has been seen already */
-	if (at < n && n - at < WIDE && n >= WIDE && is_ascii(wide_load(p + n - WIDE)))
+	if (at < n && n - at < SIMD_OCTETS && n >= SIMD_OCTETS &&
+	    is_ascii(simd_load(p + n - SIMD_OCTETS)))
 		return n;
 	return at;
 }
@@ -133,7 +134,7 @@ static unsigned run(const uint64_t *rows, unsigned state, const uint8_t *p, size
 	return run_octets(rows, state, p, n);
 }
 
-#if UTF8_WIDE
+#if UTF8_SIMD
 enum { WIDE_MIN = 12 }; /* fewer are faster octet by octet */
 
 /* How many octets at the end begin a sequence that needs more of them. */
@@ -155,7 +156,7 @@ static unsigned run_wide(const uint8_t *p, size_t n)
 	/* What is begun must not cut off another one */
 	if (begun > 0 && begun_at_end(p, n) > 0)
 		return FAILED;
-	if (!utf8_wide_is_valid(p, n))
+	if (!utf8_simd_is_valid(p, n))
 		return FAILED;
 	return run_octets(strict_rows, START, p + n, begun);
 }
@@ -178,10 +179,10 @@ static __attribute__((noinline)) unsigned run_strict(unsigned state, const uint8
 
 	if (state != START || at == n)
 		return state;
-#if UTF8_WIDE
-	if (utf8_wide_works()) {
+#if UTF8_SIMD
+	if (utf8_simd_works()) {
 		if (n - at >= ASCII_LONG)
-			at += utf8_wide_ascii(p + at, n - at);
+			at += utf8_simd_ascii(p + at, n - at);
 		if (n - at >= WIDE_MIN)
 			return run_wide(p + at, n - at);
 	}
@@ -216,7 +217,7 @@ bool utf8_is_valid_wide(const void *p, size_t n, bool *has_surrogates)
 		*has_surrogates = false;
 	if (strict)
 		return true;
-	if (run(wide_rows, START, p, n) != START)
+	if (run(simd_rows, START, p, n) != START)
 		return false;
 	if (has_surrogates)
 		*has_surrogates = true; /* nothing else could have failed the strict reading */

@@ -3,7 +3,8 @@
  * src/identity/ alone.
  *
  * Reading order of what checks tokens: tokens.c (the parts of a token, and the configuration),
- * token_keys.c and token_jwk.c (keys from files), token_signature.c, token_claims.c.
+ * token_keys.c and token_jwk.c (keys from files), token_key.c (one key), token_signature.c,
+ * token_claims.c.
  */
 #ifndef IDENTITY_TOKEN_KEYS_H
 #define IDENTITY_TOKEN_KEYS_H

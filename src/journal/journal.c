@@ -2,6 +2,7 @@
  * journal/journal.c - put and drop: entries in the memory of their segment; see journal.h.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,24 @@
 void journal_name(uint64_t sequence, char name[JOURNAL_NAME])
 {
 	snprintf(name, JOURNAL_NAME, "%016llx.segment", (unsigned long long)sequence);
+}
+
+int journal_refuse(struct journal *j, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(j->why, sizeof(j->why), fmt, args);
+	va_end(args);
+	return err;
+}
+
+int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what)
+{
+	char name[JOURNAL_NAME];
+
+	journal_name(sequence, name);
+	return journal_refuse(j, err, "%s/%s: %s: %s", j->directory, name, what, strerror(-err));
 }
 
 struct journal_segment *journal_segment_new(uint64_t sequence)

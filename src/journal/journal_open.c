@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,24 +24,6 @@ enum {
 #define SEGMENT_MOST (UINT32_C(1) << 30)
 
 /* --- the directory --------------------------------------------------------------- */
-
-int journal_refuse(struct journal *j, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(j->why, sizeof(j->why), fmt, args);
-	va_end(args);
-	return err;
-}
-
-int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what)
-{
-	char name[JOURNAL_NAME];
-
-	journal_name(sequence, name);
-	return journal_refuse(j, err, "%s/%s: %s: %s", j->directory, name, what, strerror(-err));
-}
 
 static int refuse_directory(struct journal *j, int err)
 {

@@ -108,6 +108,10 @@ int journal_fail(struct journal *j, int err, const char *what, uint64_t sequence
 /* Forgets all that was not written. */
 void journal_give_up_pending(struct journal *j);
 void journal_name(uint64_t sequence, char name[JOURNAL_NAME]);
+/* Says in j->why what keeps it from opening; returns err. */
+int journal_refuse(struct journal *j, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what);
 
 /* --- journal_compact.c ------------------------------------------------------ */
 
@@ -143,12 +147,5 @@ void journal_sort_numbers(struct buf *numbers); /* of 64 bits */
 /* Reads what is in the directory: segments, records, the next number. 0, or -errno and j->why says
  * it. */
 int journal_recover(struct journal *j);
-
-/* --- journal_open.c ------------------------------------------------------------- */
-
-/* Says in j->why what keeps it from opening; returns err. */
-int journal_refuse(struct journal *j, int err, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-int journal_refuse_segment(struct journal *j, int err, uint64_t sequence, const char *what);
 
 #endif

@@ -237,6 +237,8 @@ static void run(struct sockjs_command *c)
 
 /* --- a command's way ----------------------------------------------------------------- */
 
+static void answered(struct sockjs_command *c);
+
 /* From here on it is answered by sockjs_command_reply() alone. */
 static struct sockjs_command *command_new(const struct asker *a, json_t *arguments, size_t body_len)
 {
@@ -257,6 +259,7 @@ static struct sockjs_command *command_new(const struct asker *a, json_t *argumen
 	c->keep_alive = d.keep_alive;
 	c->arguments = arguments;
 	c->body_len = body_len;
+	c->answered = answered;
 	api_command_begin(c, &d, a->reactor->loop);
 	return c;
 }
@@ -455,7 +458,7 @@ static void settle_key(struct sockjs_command *c)
 	c->key = NULL;
 }
 
-void api_answered(struct sockjs_command *c)
+static void answered(struct sockjs_command *c)
 {
 	struct reactor *here = reactor_current();
 

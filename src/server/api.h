@@ -48,6 +48,7 @@ struct sockjs_command {
 	unsigned status;
 	char *answer; /* NULL: memory is out */
 	size_t answer_len;
+	void (*answered)(struct sockjs_command *c); /* back in its reactor */
 	/* Of the server's own: */
 	const struct server_endpoint *endpoint;
 	struct message *message;
@@ -67,8 +68,6 @@ void api_abort(struct api *api);
 /* Whether this path is one of ours, and whatever is asked there. */
 bool api_is_path(struct bytes path);
 void api_serve(struct reactor *reactor, struct http_request *r);
-/* A command that is answered, back in its reactor. */
-void api_answered(struct sockjs_command *c);
 
 /* api_command.c */
 /* Compact, with a newline at the end; NULL when memory is out. Takes the reference. */

@@ -81,8 +81,10 @@ void api_command_free(struct sockjs_command *c)
 
 static void on_answer(struct mail *mail, struct loop *loop)
 {
+	struct sockjs_command *c = container_of(mail, struct sockjs_command, mail);
+
 	(void)loop;
-	api_answered(container_of(mail, struct sockjs_command, mail));
+	c->answered(c);
 }
 
 /* Takes the text, which may be NULL. Not before the next turn, for whoever answers is often still

@@ -17,7 +17,7 @@
 #include "transports/tcp.h"
 
 #define DRAIN_TICK_MS 20
-#define THIN_TICK_MS  50
+#define PACED_TICK_MS 50
 #define LIMIT_TICK_MS 100
 #define LOG_TICK_MS   1000
 #define LAST_TURNS    4
@@ -28,13 +28,6 @@ struct reactor_listener {
 	const struct server_listener *from;
 	struct reactor *reactor;
 };
-
-static _Thread_local struct reactor *current;
-
-struct reactor *reactor_current(void)
-{
-	return current;
-}
 
 /* --- accepting ---------------------------------------------------------- */
 
@@ -261,15 +254,15 @@ static void on_drain_timer(struct timer *t)
 
 	/* With nobody to be sent away there is nothing to be slow about. The delay before is for
 	 * those who send newcomers. */
-	if (now >= r->thin_until || (now >= r->thin_from && server_sessions(r->server) == 0)) {
-		r->thin_until = 0;
+	if (now >= r->paced_until || (now >= r->paced_from && server_sessions(r->server) == 0)) {
+		r->paced_until = 0;
 		drain_finally(r);
 		return;
 	}
-	left = (r->thin_until - now) / THIN_TICK_MS + 1;
-	if (now >= r->thin_from)
-		session_reactor_thin_out(&r->base.sessions, UINT32_MAX / (uint32_t)left);
-	timer_start(loop_timers(r->loop), t, THIN_TICK_MS);
+	left = (r->paced_until - now) / PACED_TICK_MS + 1;
+	if (now >= r->paced_from)
+		session_reactor_close_some(&r->base.sessions, UINT32_MAX / (uint32_t)left);
+	timer_start(loop_timers(r->loop), t, PACED_TICK_MS);
 }
 
 /* First of all newcomers go elsewhere: /readyz fails, /info and new sessions are answered with 503.
@@ -280,9 +273,9 @@ static void start_drain(struct reactor *r)
 
 	r->draining = true;
 	r->base.sessions.draining = true;
-	r->thin_from = loop_now(r->loop) + o->drain_delay_ms;
-	r->thin_until = r->thin_from + o->drain_ms;
-	if (r->thin_until > loop_now(r->loop))
+	r->paced_from = loop_now(r->loop) + o->drain_delay_ms;
+	r->paced_until = r->paced_from + o->drain_ms;
+	if (r->paced_until > loop_now(r->loop))
 		timer_start(loop_timers(r->loop), &r->drain_timer, 1);
 	else
 		drain_finally(r);
@@ -293,8 +286,10 @@ static void start_drain(struct reactor *r)
 /* In the thread that has just left out a line: in a second it says how many there were. */
 static void on_line_left_out(void)
 {
-	if (current && !timer_is_active(&current->log_timer))
-		timer_start(loop_timers(current->loop), &current->log_timer, LOG_TICK_MS);
+	struct reactor *r = reactor_current();
+
+	if (r && !timer_is_active(&r->log_timer))
+		timer_start(loop_timers(r->loop), &r->log_timer, LOG_TICK_MS);
 }
 
 static void on_log_timer(struct timer *t)
@@ -397,7 +392,6 @@ static void finish(struct reactor *r)
 
 void reactor_run(struct reactor *r)
 {
-	current = r;
 	transport_reactor_set_current(&r->base);
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
@@ -413,5 +407,4 @@ void reactor_run(struct reactor *r)
 	close_listeners(r);
 	finish(r);
 	transport_reactor_set_current(NULL);
-	current = NULL;
 }

@@ -1,8 +1,11 @@
 /*
  * server/server_private.h - what the files of this folder share; for them alone.
  *
- *	sockjs.c     include/sockjs.h: sessions and handshakes, as applications see them
- *	server.c     the server: endpoints, addresses, start and stop
+ *	sockjs.c     include/sockjs.h: sessions as applications see them; sockjs_send.c messages,
+ *	             handshake.c clients that ask for one
+ *	accept.c     a new session; app_session.c its events for the application
+ *	server.c     the server: endpoints, start and stop; server_new.c from its options,
+ *	             server_listen.c its addresses, server_common.c what both need
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
@@ -23,6 +26,7 @@
 
 #include "base/bucket.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "http/http_forwarded.h"
 #include "http/http_host.h"
 #include "http/http_static.h"
@@ -35,6 +39,7 @@
 struct api;
 struct reactor;
 struct server_endpoint;
+struct server_listener;
 
 struct sockjs_server {
 	struct sockjs_options options;
@@ -69,6 +74,15 @@ struct sockjs_server {
 /* Notes why a call failed, and returns its error. */
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What one endpoint or address goes by: what the server was given for all, and over it `o`. */
+int server_merge_options(struct sockjs_server *server, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope);
+/* Makes room for one more pointer. 0 or -ENOMEM. */
+int server_grow(void *array, size_t count);
+/* server_new.c */
+void server_free_reactors(struct sockjs_server *server);
+void server_listener_free(struct server_listener *l); /* NULL is fine */
 
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
@@ -152,15 +166,15 @@ struct reactor {
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
-	struct map subprotocols;        /* of its sessions */
-	struct session_ids session_ids; /* where commands are taken */
-	struct list laters;             /* what applications want to be called for: later.c */
-	struct timer log_timer;         /* runs while lines of the log are left out */
-	uint64_t thin_from, thin_until; /* sessions are closed a few at a time */
-	uint64_t drain_deadline;        /* 0: not yet closing all */
-	bool draining;                  /* no new sessions */
-	bool is_empty;                  /* nor old ones, */
-	bool is_shut;                   /* nor in any other reactor: nobody is let in */
+	struct map subprotocols;          /* of its sessions */
+	struct session_ids session_ids;   /* where commands are taken */
+	struct list laters;               /* what applications want to be called for: later.c */
+	struct timer log_timer;           /* runs while lines of the log are left out */
+	uint64_t paced_from, paced_until; /* a paced drain: sessions are closed a few at a time */
+	uint64_t drain_deadline;          /* 0: not yet closing all */
+	bool draining;                    /* no new sessions */
+	bool is_empty;                    /* nor old ones, */
+	bool is_shut;                     /* nor in any other reactor: nobody is let in */
 	bool drained;
 };
 
@@ -169,7 +183,12 @@ void reactor_free(struct reactor *r);
 /* Runs until the server stops. */
 void reactor_run(struct reactor *r);
 /* The one of this thread, or NULL. */
-struct reactor *reactor_current(void);
+static inline struct reactor *reactor_current(void)
+{
+	struct transport_reactor *base = transport_reactor_current();
+
+	return base ? container_of(base, struct reactor, base) : NULL;
+}
 
 /* The time of none of them will come: they are over without having run. */
 void later_abort(struct reactor *r);
@@ -218,7 +237,37 @@ struct sockjs_session {
 	struct addr client;
 };
 
+static inline struct reactor *session_reactor_of(const struct sockjs_session *s)
+{
+	return container_of(s->base.reactor, struct reactor, base.sessions);
+}
+
+static inline bool session_is_on_hold(const struct sockjs_session *s)
+{
+	return s->base.state == SESSION_CONNECTING && s->base.decision == SESSION_HELD;
+}
+
+/* sockjs.c: made if there is none yet; NULL when memory is out. */
 struct session_extra *session_extra(struct sockjs_session *s);
+/* The codes an application may close with. */
+bool close_code_is_allowed(unsigned code);
+/* As much of a reason as fits and is UTF-8; NULL: none worth sending. */
+const char *close_reason_cut(const char *reason, char out[124]);
+/* app_session.c: what is received is counted, or not. */
+extern const struct session_ops app_session_ops, app_metered_session_ops;
+/* What was kept of a session on hold: that is decided, and the answer has gone. */
+static inline void session_drop_hold(struct session_extra *extra)
+{
+	struct session_hold *hold = extra ? extra->hold : NULL;
+
+	if (!hold)
+		return;
+	extra->hold = NULL;
+	mem_free(hold->offers);
+	buf_fini(&hold->headers);
+	mem_free(hold);
+}
+
 /* meter.c: what is received is limited for this endpoint; makes its meter. 0 or -ENOMEM. */
 bool meter_is_wanted(const struct server_endpoint *ep);
 int meter_start(struct sockjs_session *s);
@@ -241,7 +290,7 @@ static inline uint64_t server_sessions(const struct sockjs_server *server)
 void subprotocols_init(struct reactor *r);
 const char *subprotocol_take(struct reactor *r, struct bytes name);
 void subprotocol_drop(struct reactor *r, const char *name); /* NULL is fine */
-/* endpoint_ops */
+/* accept.c: endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);
 struct bytes endpoint_headers(const struct session *s);
@@ -254,6 +303,7 @@ void app_metrics_gather(struct sockjs_metrics *m, const struct sockjs_server *se
 int app_metrics_print(const struct sockjs_metrics *m, struct buf *out);
 void group_leave_all(struct session_extra *extra);
 void ref_session_closed(struct sockjs_ref *ref);
+/* sockjs_send.c */
 /* A message from an application, on any thread. 0, -EILSEQ when it is not text, or -ENOMEM. */
 int message_from_app(struct message **out, const void *text, size_t n, bool for_many);
 /* Sends what another thread or a group was told is accepted: a session that cannot have it is

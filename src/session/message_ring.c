@@ -7,31 +7,31 @@
 
 #define SLOTS_MIN 8
 
-static void free_slots(struct message_ring *ring, struct stash *stash)
+static void free_slots(struct message_ring *ring, struct freelist *freelist)
 {
 	if (ring->cap)
-		stash_free(stash, ring->items, ring->cap * sizeof(*ring->items));
+		freelist_free(freelist, ring->items, ring->cap * sizeof(*ring->items));
 }
 
-static int grow(struct message_ring *ring, struct stash *stash)
+static int grow(struct message_ring *ring, struct freelist *freelist)
 {
 	uint32_t cap = ring->cap ? ring->cap * 2 : SLOTS_MIN;
-	struct message **items = stash_alloc(stash, cap * sizeof(*items));
+	struct message **items = freelist_alloc(freelist, cap * sizeof(*items));
 
 	if (!items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < ring->count; i++)
 		items[i] = message_ring_at(ring, i);
-	free_slots(ring, stash);
+	free_slots(ring, freelist);
 	*ring = (struct message_ring){ .items = items, .count = ring->count, .cap = cap };
 	return 0;
 }
 
-int message_ring_push(struct message_ring *ring, struct stash *stash, struct message *m)
+int message_ring_push(struct message_ring *ring, struct freelist *freelist, struct message *m)
 {
 	if (ring->cap == 0 && ring->count == 0)
 		ring->only = m;
-	else if (ring->count >= ring->cap && grow(ring, stash) < 0)
+	else if (ring->count >= ring->cap && grow(ring, freelist) < 0)
 		return -ENOMEM;
 	else
 		ring->items[(ring->head + ring->count) & (ring->cap - 1)] = m;
@@ -48,17 +48,17 @@ void message_ring_drop(struct message_ring *ring, uint32_t count)
 	ring->count -= count;
 }
 
-void message_ring_rest(struct message_ring *ring, struct stash *stash)
+void message_ring_rest(struct message_ring *ring, struct freelist *freelist)
 {
 	if (ring->count > 0)
 		return;
-	free_slots(ring, stash);
+	free_slots(ring, freelist);
 	*ring = (struct message_ring){ 0 };
 }
 
-void message_ring_fini(struct message_ring *ring, struct stash *stash)
+void message_ring_fini(struct message_ring *ring, struct freelist *freelist)
 {
 	if (ring->count)
 		message_ring_drop(ring, ring->count);
-	message_ring_rest(ring, stash);
+	message_ring_rest(ring, freelist);
 }

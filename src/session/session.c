@@ -53,7 +53,7 @@ static void free_session(struct session *s)
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);
-	message_ring_fini(&s->out, &s->reactor->stash);
+	message_ring_fini(&s->out, &s->reactor->freelist);
 	mem_free(s->reason);
 	s->ops->free(s);
 }

@@ -24,7 +24,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/message.h"
-#include "base/stash.h"
+#include "base/freelist.h"
 #include "net/addr.h"
 #include "net/loop.h"
 #include "session/close_codes.h"
@@ -85,7 +85,7 @@ struct session_reactor {
 	struct list late;   /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
-	struct stash stash; /* of messages for one, and of the slots they wait in */
+	struct freelist freelist; /* of messages for one, and of the slots they wait in */
 	struct session_counters counters;
 	bool draining; /* new sessions are refused by who creates them */
 	bool aborted;
@@ -97,7 +97,7 @@ void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
 /* Closes each open session with this chance (of UINT32_MAX), as session_reactor_drain() does. */
-void session_reactor_thin_out(struct session_reactor *r, uint32_t chance);
+void session_reactor_close_some(struct session_reactor *r, uint32_t chance);
 /* Closes every session as the server stops. Call it again until it says that none is left that an
  * application or a client waits for. */
 bool session_reactor_drain(struct session_reactor *r);

@@ -17,12 +17,12 @@ void session_heard(struct session *s)
 
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)
 {
-	struct stash *stash = &s->reactor->stash;
-	struct message *m = message_new_in(stash, data, n, binary);
+	struct freelist *freelist = &s->reactor->freelist;
+	struct message *m = message_new_in(freelist, data, n, binary);
 	struct session_inbox *in = m ? session_inbox_get(s) : NULL;
 
 	budget_spend(s->reactor->budget, COST_KEEP + cost_of_octets(n));
-	if (in && message_ring_push(&in->ring, stash, m) == 0) {
+	if (in && message_ring_push(&in->ring, freelist, m) == 0) {
 		in->bytes += n + INBOX_COST;
 		return 0;
 	}

@@ -44,7 +44,7 @@ void session_drop_inbox(struct session *s, bool taken)
 	if (!in)
 		return;
 	s->in = NULL;
-	message_ring_fini(&in->ring, &s->reactor->stash);
+	message_ring_fini(&in->ring, &s->reactor->freelist);
 	while (!list_empty(&in->waiters)) {
 		struct session_waiter *w =
 		    container_of(list_first(&in->waiters), struct session_waiter, node);

@@ -38,7 +38,7 @@ int session_send(struct session *s, struct message *m)
 		session_cut(s, CLOSE_SLOW);
 		return -ENOBUFS;
 	}
-	if (message_ring_push(&s->out, &s->reactor->stash, m) < 0)
+	if (message_ring_push(&s->out, &s->reactor->freelist, m) < 0)
 		return -ENOMEM;
 	message_ref(m);
 	s->out_bytes += cost;
@@ -155,7 +155,7 @@ void session_flush(struct session *s)
 			break;
 		}
 	}
-	message_ring_rest(&s->out, &s->reactor->stash);
+	message_ring_rest(&s->out, &s->reactor->freelist);
 }
 
 void session_say_the_rest(struct session *s)

@@ -82,7 +82,7 @@ void session_reactor_fini(struct session_reactor *r)
 {
 	loop_set_hook(r->loop, LOOP_STAGE_FLUSH, NULL, NULL);
 	buf_fini(&r->scratch);
-	stash_fini(&r->stash);
+	freelist_fini(&r->freelist);
 }
 
 struct buf *session_scratch(struct session_reactor *r)
@@ -102,7 +102,7 @@ static void send_away(struct session *s)
 	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
 }
 
-void session_reactor_thin_out(struct session_reactor *r, uint32_t chance)
+void session_reactor_close_some(struct session_reactor *r, uint32_t chance)
 {
 	struct list *pos, *next;
 

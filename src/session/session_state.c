@@ -148,7 +148,7 @@ void session_become_closed(struct session *s)
 	session_set_state(s, SESSION_CLOSED);
 	session_forget_arriving(s);
 	session_end_inbox(s);
-	message_ring_fini(&s->out, &s->reactor->stash);
+	message_ring_fini(&s->out, &s->reactor->freelist);
 	s->out_bytes = 0;
 	s->blocked_since = 0;
 	if (s->entry && s->deadline == 0)

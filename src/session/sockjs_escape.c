@@ -109,9 +109,9 @@ static char *quote_dense(char *out, const char **from, const char *end)
 /* The digit for each of eight half octets. */
 static inline uint64_t hex_digits(uint64_t halves)
 {
-	uint64_t letters = (halves + 6 * WIDE_EACH) >> 4 & WIDE_EACH;
+	uint64_t letters = (halves + 6 * SIMD_EACH) >> 4 & SIMD_EACH;
 
-	return halves + '0' * WIDE_EACH + letters * ('a' - '0' - 10);
+	return halves + '0' * SIMD_EACH + letters * ('a' - '0' - 10);
 }
 
 /* \uXXXX\uYYYY, for a pair of surrogates. */
@@ -198,13 +198,13 @@ static char *quote_any(char *out, const char *p, const char *end)
 
 /* Marks in UTF-8 what may have to be escaped, at its first octet: E2 80 and E2 81 (of which most
  * have not), EF BF, F0 and above. `next` is one octet further. */
-WIDE_INLINE wide_mark utf8_marks(wide v, wide next)
+SIMD_INLINE simd_mark utf8_marks(simd_vec v, simd_vec next)
 {
-	wide hit = wide_or(wide_or(wide_is(v, '"'), wide_is(v, '\\')),
-	    wide_or(wide_under(v, 0x20), wide_from(v, 0xf0)));
+	simd_vec hit = simd_or(simd_or(simd_is(v, '"'), simd_is(v, '\\')),
+	    simd_or(simd_under(v, 0x20), simd_from(v, 0xf0)));
 
-	hit = wide_or(hit, wide_and(wide_is(v, 0xe2), wide_under(next, 0x82)));
-	return wide_marks(wide_or(hit, wide_and(wide_is(v, 0xef), wide_is(next, 0xbf))));
+	hit = simd_or(hit, simd_and(simd_is(v, 0xe2), simd_under(next, 0x82)));
+	return simd_marks(simd_or(hit, simd_and(simd_is(v, 0xef), simd_is(next, 0xbf))));
 }
 
 /* A character beyond the BMP. */
@@ -239,20 +239,20 @@ static inline char *utf8_stops(char *out, const char **from, const char *end)
 static char *quote_utf8(char *out, const char *p, const char *end)
 {
 	while (p < end) {
-		size_t left = (size_t)(end - p), n = WIDE;
-		wide_mark marks;
+		size_t left = (size_t)(end - p), n = SIMD_OCTETS;
+		simd_mark marks;
 
-		if (left > WIDE) {
-			wide v = wide_load(p);
+		if (left > SIMD_OCTETS) {
+			simd_vec v = simd_load(p);
 
-			marks = utf8_marks(v, wide_load(p + 1));
-			wide_store(out, v);
+			marks = utf8_marks(v, simd_load(p + 1));
+			simd_store(out, v);
 			if (marks)
-				n = wide_first(marks);
+				n = simd_first(marks);
 		} else {
 			marks = utf8_marks(text_load_few(p, left), text_load_few(p + 1, left - 1));
-			n = marks ? wide_first(marks) : left;
-			wide_copy_few(out, p, n);
+			n = marks ? simd_first(marks) : left;
+			simd_copy_few(out, p, n);
 		}
 		out += n;
 		p += n;

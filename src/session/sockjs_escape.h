@@ -38,44 +38,45 @@ static inline __attribute__((always_inline)) char *escape_put(
 }
 
 /* Copies octets up to the first that is marked, or all of them, and moves both pointers behind.
- * What is written is no shorter than what was read: so as long as WIDE octets are left to read
- * there is room for as many, and what a block writes too much is overwritten by what follows. */
-WIDE_INLINE char *escape_copy_plain(
+ * What is written is no shorter than what was read: so as long as SIMD_OCTETS octets are left to
+ * read there is room for as many, and what a block writes too much is overwritten by what follows.
+ */
+SIMD_INLINE char *escape_copy_plain(
     char *out, const char **from, const char *end, struct text_stops stops)
 {
 	const char *p = *from;
-	wide_mark marks;
+	simd_mark marks;
 	size_t n;
 
-	for (; end - p >= 4 * WIDE; p += 4 * WIDE, out += 4 * WIDE) {
-		wide a = wide_load(p), b = wide_load(p + WIDE), c = wide_load(p + 2 * WIDE),
-		     d = wide_load(p + 3 * WIDE);
+	for (; end - p >= 4 * SIMD_OCTETS; p += 4 * SIMD_OCTETS, out += 4 * SIMD_OCTETS) {
+		simd_vec a = simd_load(p), b = simd_load(p + SIMD_OCTETS),
+		         c = simd_load(p + 2 * SIMD_OCTETS), d = simd_load(p + 3 * SIMD_OCTETS);
 
 		if (!text_is_plain4(a, b, c, d, stops))
 			break;
-		wide_store(out, a);
-		wide_store(out + WIDE, b);
-		wide_store(out + 2 * WIDE, c);
-		wide_store(out + 3 * WIDE, d);
+		simd_store(out, a);
+		simd_store(out + SIMD_OCTETS, b);
+		simd_store(out + 2 * SIMD_OCTETS, c);
+		simd_store(out + 3 * SIMD_OCTETS, d);
 	}
-	for (; end - p >= WIDE; p += WIDE, out += WIDE) {
-		wide v = wide_load(p);
+	for (; end - p >= SIMD_OCTETS; p += SIMD_OCTETS, out += SIMD_OCTETS) {
+		simd_vec v = simd_load(p);
 
 		marks = text_marks(v, stops);
-		wide_store(out, v);
+		simd_store(out, v);
 		if (marks) {
-			n = wide_first(marks);
+			n = simd_first(marks);
 			*from = p + n;
 			return out + n;
 		}
 	}
 	n = text_plain_few(p, (size_t)(end - p), stops);
-	wide_copy_few(out, p, n);
+	simd_copy_few(out, p, n);
 	*from = p + n;
 	return out + n;
 }
 
-WIDE_INLINE char *escape_transcode(
+SIMD_INLINE char *escape_transcode(
     char *out, const char *p, size_t n, struct text_stops stops, escape_fn escape)
 {
 	const char *end = p + n;
@@ -89,7 +90,7 @@ WIDE_INLINE char *escape_transcode(
 	return out;
 }
 
-WIDE_INLINE size_t escape_measure(
+SIMD_INLINE size_t escape_measure(
     const char *p, size_t n, struct text_stops stops, escape_fn escape)
 {
 	const char *end = p + n;

@@ -157,7 +157,7 @@ static const char simple_escape[256] = {
 };
 
 /* An escape, *at on its backslash. The end of what was written, or NULL. */
-WIDE_INLINE char *decode_escape(char **at, const char *end, char *to)
+SIMD_INLINE char *decode_escape(char **at, const char *end, char *to)
 {
 	char *p = *at, simple;
 
@@ -175,29 +175,29 @@ WIDE_INLINE char *decode_escape(char **at, const char *end, char *to)
 /* Moves octets down to `to` <= *at, up to the first that is not plain. A block that is
  * plain throughout is in its register before any of it is written. One that is not may be written
  * whole if that ends before what is still to be read. */
-WIDE_INLINE char *move_plain(char **at, const char *end, char *to, struct text_stops stops)
+SIMD_INLINE char *move_plain(char **at, const char *end, char *to, struct text_stops stops)
 {
 	char *p = *at;
-	wide_mark marks;
+	simd_mark marks;
 	size_t n;
 
-	for (; end - p >= WIDE; p += WIDE, to += WIDE) {
-		wide v = wide_load(p);
+	for (; end - p >= SIMD_OCTETS; p += SIMD_OCTETS, to += SIMD_OCTETS) {
+		simd_vec v = simd_load(p);
 
 		marks = text_marks(v, stops);
 		if (marks) {
-			n = wide_first(marks);
-			if (p - to >= WIDE)
-				wide_store(to, v);
+			n = simd_first(marks);
+			if (p - to >= SIMD_OCTETS)
+				simd_store(to, v);
 			else
-				wide_copy_few(to, p, n);
+				simd_copy_few(to, p, n);
 			*at = p + n;
 			return to + n;
 		}
-		wide_store(to, v);
+		simd_store(to, v);
 	}
 	n = text_plain_few(p, (size_t)(end - p), stops);
-	wide_copy_few(to, p, n);
+	simd_copy_few(to, p, n);
 	*at = p + n;
 	return to + n;
 }
@@ -208,7 +208,7 @@ enum { SOON = 6 };
 
 /* The rest of a string from an escape on, moved down to `to` as it is decoded. The end of the
  * result, the cursor on what stopped it and is no escape. NULL: broken. */
-WIDE_INLINE char *decode_until(struct cursor *c, char *to, struct text_stops stops)
+SIMD_INLINE char *decode_until(struct cursor *c, char *to, struct text_stops stops)
 {
 	char *p = c->p, *end = c->end;
 	int plain = 0;

@@ -18,38 +18,38 @@ static size_t least(size_t a, size_t b)
 
 struct scan {
 	const char *at, *end; /* the block under way */
-	wide_mark marks;      /* what is left of it */
-	wide_mark odd;        /* of all blocks: what is no ASCII, and backslashes */
+	simd_mark marks;      /* what is left of it */
+	simd_mark odd;        /* of all blocks: what is no ASCII, and backslashes */
 	const char *line;     /* where the line under way begins, */
 	const char *colon;    /* its first, or NULL, */
 	const char *lf;       /* and where it ends */
 };
 
 /* Marks what a line is made of: colons, and control characters. */
-WIDE_INLINE void mark_block(struct scan *s)
+SIMD_INLINE void mark_block(struct scan *s)
 {
 	size_t left = (size_t)(s->end - s->at);
-	wide v = left < WIDE ? text_load_few(s->at, left) : wide_load(s->at);
+	simd_vec v = left < SIMD_OCTETS ? text_load_few(s->at, left) : simd_load(s->at);
 
-	s->odd |= wide_marks(wide_or(v, wide_is(v, '\\'))); /* the top bit is the mark */
-	s->marks = wide_marks(wide_or(wide_is(v, ':'), wide_under(v, 0x20)));
-	if (left < WIDE)
-		s->marks = wide_head(s->marks, left);
+	s->odd |= simd_marks(simd_or(v, simd_is(v, '\\'))); /* the top bit is the mark */
+	s->marks = simd_marks(simd_or(simd_is(v, ':'), simd_under(v, 0x20)));
+	if (left < SIMD_OCTETS)
+		s->marks = simd_head(s->marks, left);
 }
 
 /* False: the octets end before the line does, or there is a NUL or a carriage return in it. */
-WIDE_INLINE bool next_line(struct scan *s)
+SIMD_INLINE bool next_line(struct scan *s)
 {
 	s->colon = NULL;
 	for (;;) {
 		while (!s->marks) {
-			if (s->end - s->at <= WIDE)
+			if (s->end - s->at <= SIMD_OCTETS)
 				return false;
-			s->at += WIDE;
+			s->at += SIMD_OCTETS;
 			mark_block(s);
 		}
-		s->lf = s->at + wide_first(s->marks);
-		s->marks = wide_rest(s->marks);
+		s->lf = s->at + simd_first(s->marks);
+		s->marks = simd_rest(s->marks);
 		if (*s->lf == '\n')
 			return true;
 		if (*s->lf == ':') {
@@ -62,7 +62,7 @@ WIDE_INLINE bool next_line(struct scan *s)
 }
 
 /* The header behind the last one; NULL: the line is not as it should be. */
-WIDE_INLINE struct stomp_header *scan_headers(struct scan *s, size_t most, struct stomp_header *h)
+SIMD_INLINE struct stomp_header *scan_headers(struct scan *s, size_t most, struct stomp_header *h)
 {
 	const struct stomp_header *last = h + most;
 

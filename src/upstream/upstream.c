@@ -1,6 +1,6 @@
 /*
  * upstream/upstream.c - the application "upstream": in front of any WebSocket
- * application, one connection to it for each session; see link.h.
+ * application, one connection to it for each session; see upstream_conn.h.
  *
  * What is here: what a backend is told of a client, and the session's callbacks.
  */
@@ -14,48 +14,48 @@
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/options.h"
-#include "upstream/link.h"
+#include "upstream/upstream_conn.h"
 
-#define PARTS_MAX    1024 /* as many reactors as there can be */
+#define REACTORS_MAX 1024 /* as many reactors as there can be */
 #define MESSAGE_COST 64   /* of one that waits, beside its bytes: sockjs_buffered() */
 
 struct upstream {
 	struct upstream_settings settings;
 	struct sockjs_options options; /* a copy */
 	const struct string_list *forward_headers, *subprotocols;
-	pthread_mutex_t lock; /* for adding a part */
-	atomic_uint part_count;
-	struct upstream_part *parts[PARTS_MAX];
+	pthread_mutex_t lock; /* for adding a reactor's share */
+	atomic_uint reactor_count;
+	struct upstream_reactor *reactors[REACTORS_MAX];
 };
 
 /* --- a reactor's share ------------------------------------------------------------------ */
 
-static struct upstream_part *find_part(struct upstream *u)
+static struct upstream_reactor *find_reactor(struct upstream *u)
 {
 	struct loop *loop = loop_current();
-	unsigned n = atomic_load_explicit(&u->part_count, memory_order_acquire);
+	unsigned n = atomic_load_explicit(&u->reactor_count, memory_order_acquire);
 
 	for (unsigned i = 0; i < n; i++)
-		if (u->parts[i]->loop == loop)
-			return u->parts[i];
+		if (u->reactors[i]->loop == loop)
+			return u->reactors[i];
 	return NULL;
 }
 
-static struct upstream_part *add_part(struct upstream *u)
+static struct upstream_reactor *add_reactor(struct upstream *u)
 {
-	struct upstream_part *part = mem_alloc(sizeof(*part));
+	struct upstream_reactor *reactor = mem_alloc(sizeof(*reactor));
 	unsigned n;
 
-	if (!part || upstream_part_init(part, &u->settings) < 0) {
-		mem_free(part);
+	if (!reactor || upstream_reactor_init(reactor, &u->settings) < 0) {
+		mem_free(reactor);
 		return NULL;
 	}
 	pthread_mutex_lock(&u->lock);
-	n = atomic_load_explicit(&u->part_count, memory_order_relaxed);
-	u->parts[n] = part;
-	atomic_store_explicit(&u->part_count, n + 1, memory_order_release);
+	n = atomic_load_explicit(&u->reactor_count, memory_order_relaxed);
+	u->reactors[n] = reactor;
+	atomic_store_explicit(&u->reactor_count, n + 1, memory_order_release);
 	pthread_mutex_unlock(&u->lock);
-	return part;
+	return reactor;
 }
 
 /* --- what a backend is told ------------------------------------------------------------- */
@@ -96,7 +96,7 @@ static char *clean_query(const char *transport, const char *query)
 
 /* RFC 7239; an IPv6 address and a host with a port are quoted. */
 static int add_forwarded(
-    struct link_request *r, const char *remote, const char *proto, const char *host)
+    struct upstream_request *r, const char *remote, const char *proto, const char *host)
 {
 	struct buf value = BUF_INIT;
 	bool v6 = strchr(remote, ':'), known = strcmp(remote, "unix") != 0;
@@ -111,32 +111,33 @@ static int add_forwarded(
 	if (err == 0)
 		err = buf_add(&value, "", 1);
 	if (err == 0)
-		err = link_request_header(r, "Forwarded", buf_data(&value));
+		err = upstream_request_header(r, "Forwarded", buf_data(&value));
 	buf_fini(&value);
 	return err;
 }
 
-static int add_who(struct link_request *r, const struct sockjs_handshake *h)
+static int add_who(struct upstream_request *r, const struct sockjs_handshake *h)
 {
 	const char *remote = sockjs_handshake_remote(h), *host = sockjs_handshake_host(h),
 	           *proto = sockjs_handshake_is_tls(h) ? "https" : "http";
 	int err = 0;
 
 	if (strcmp(remote, "unix") != 0) /* that is no address */
-		err = link_request_header(r, "X-Forwarded-For", remote);
+		err = upstream_request_header(r, "X-Forwarded-For", remote);
 	if (err == 0)
-		err = link_request_header(r, "X-Forwarded-Proto", proto);
+		err = upstream_request_header(r, "X-Forwarded-Proto", proto);
 	if (err == 0 && *host)
-		err = link_request_header(r, "X-Forwarded-Host", host);
+		err = upstream_request_header(r, "X-Forwarded-Host", host);
 	if (err == 0)
 		err = add_forwarded(r, remote, proto, host);
 	if (err == 0)
-		err = link_request_header(r, "X-Sockjs-Transport", sockjs_handshake_transport(h));
+		err =
+		    upstream_request_header(r, "X-Sockjs-Transport", sockjs_handshake_transport(h));
 	return err;
 }
 
 static int add_forwarded_headers(
-    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
 {
 	int err = 0;
 
@@ -145,34 +146,34 @@ static int add_forwarded_headers(
 		           *value = sockjs_handshake_header(h, name);
 
 		if (value && !handshake_is_granted(h, name))
-			err = link_request_header(r, name, value);
+			err = upstream_request_header(r, name, value);
 	}
 	return err;
 }
 
 /* What whoever guards the endpoint has given the client, which goes before the client's own. */
-static int add_granted_headers(struct link_request *r, const struct sockjs_handshake *h)
+static int add_granted_headers(struct upstream_request *r, const struct sockjs_handshake *h)
 {
 	const struct sockjs_header *granted;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && (granted = handshake_granted(h, i)); i++)
-		err = link_request_header(r, granted->name, granted->value);
+		err = upstream_request_header(r, granted->name, granted->value);
 	return err;
 }
 
 static int add_subprotocols(
-    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
 {
 	const char *token;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && (token = sockjs_handshake_subprotocol(h, i)); i++) {
-		err = link_request_subprotocol(r, token);
+		err = upstream_request_subprotocol(r, token);
 		r->offers = true;
 	}
 	for (size_t i = 0; err == 0 && !r->offers && i < u->subprotocols->count; i++)
-		err = link_request_subprotocol(r, u->subprotocols->items[i]);
+		err = upstream_request_subprotocol(r, u->subprotocols->items[i]);
 	return err;
 }
 
@@ -206,7 +207,7 @@ static int copy_text(char **to, const char *text)
 }
 
 static int add_path(
-    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
 {
 	return copy_text(
 	    &r->path, u->options.upstream.forward_path ? sockjs_handshake_path(h) : NULL);
@@ -214,7 +215,7 @@ static int add_path(
 
 /* Whom the backend is asked for, and who asks: applications compare the two. */
 static int add_names(
-    struct link_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
 {
 	const char *host = u->options.upstream.host, *origin = u->options.upstream.origin;
 
@@ -231,14 +232,15 @@ static int add_names(
 }
 
 /* A bare WebSocket waits for the backend's 101, as does who wants to hear a subprotocol with it. */
-static bool may_open_early(const struct link_request *r, const char *transport)
+static bool may_open_early(const struct upstream_request *r, const char *transport)
 {
 	return strcmp(transport, "websocket_raw") != 0 && !r->offers;
 }
 
-static struct link_request *make_request(const struct upstream *u, const struct sockjs_handshake *h)
+static struct upstream_request *make_request(
+    const struct upstream *u, const struct sockjs_handshake *h)
 {
-	struct link_request *r = link_request_new();
+	struct upstream_request *r = upstream_request_new();
 	const char *transport = sockjs_handshake_transport(h);
 
 	if (!r)
@@ -251,7 +253,7 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 		r->may_open_early = may_open_early(r, transport);
 		return r;
 	}
-	link_request_free(r);
+	upstream_request_free(r);
 	return NULL;
 }
 
@@ -259,7 +261,7 @@ static struct link_request *make_request(const struct upstream *u, const struct 
 
 static int on_handshake(struct sockjs_handshake *h, void *state)
 {
-	struct link_request *r;
+	struct upstream_request *r;
 
 	if (!offers_well(h))
 		return 400;
@@ -273,72 +275,72 @@ static int on_handshake(struct sockjs_handshake *h, void *state)
 static void on_connecting(struct sockjs_session *s, void *state)
 {
 	struct upstream *u = state;
-	struct upstream_part *part = find_part(u);
-	struct link_request *r = sockjs_user(s);
-	struct link *l;
+	struct upstream_reactor *reactor = find_reactor(u);
+	struct upstream_request *r = sockjs_user(s);
+	struct upstream_conn *uc;
 
-	if (!part)
-		part = add_part(u);
-	if (part)
-		l = link_new(part, s, r);
+	if (!reactor)
+		reactor = add_reactor(u);
+	if (reactor)
+		uc = upstream_conn_new(reactor, s, r);
 	else
-		link_request_free(r), l = NULL;
-	sockjs_set_user(s, l);
-	if (!l)
+		upstream_request_free(r), uc = NULL;
+	sockjs_set_user(s, uc);
+	if (!uc)
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
 
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
 {
-	struct link *l = sockjs_user(s);
+	struct upstream_conn *uc = sockjs_user(s);
 
 	(void)state;
-	if (l)
-		link_send(l, m);
+	if (uc)
+		upstream_conn_send(uc, m);
 }
 
 static void on_open(struct sockjs_session *s, void *state)
 {
-	struct link *l = sockjs_user(s);
+	struct upstream_conn *uc = sockjs_user(s);
 
 	(void)state;
-	if (l)
-		link_client_open(l);
+	if (uc)
+		upstream_conn_client_open(uc);
 }
 
 /* It has room again, or may have. */
 static void go_on_reading(struct sockjs_session *s, void *state)
 {
-	struct link *l = sockjs_user(s);
+	struct upstream_conn *uc = sockjs_user(s);
 
 	(void)state;
-	if (l)
-		link_client_writable(l);
+	if (uc)
+		upstream_conn_client_writable(uc);
 }
 
 static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *state)
 {
-	struct link *l = sockjs_user(s);
+	struct upstream_conn *uc = sockjs_user(s);
 
 	(void)state;
-	if (l)
-		link_client_closed(l, code, reason);
+	if (uc)
+		upstream_conn_client_closed(uc, code, reason);
 }
 
 /* What the backend has not taken, and what of it the client has no room for. */
 static size_t on_held(const struct sockjs_session *s, void *state)
 {
-	const struct link *l = sockjs_user(s);
+	const struct upstream_conn *uc = sockjs_user(s);
 
 	(void)state;
-	return l ? link_held(l) : 0;
+	return uc ? upstream_conn_held(uc) : 0;
 }
 
 static int is_ready(void *state)
 {
 	struct upstream *u = state;
 
-	return !pool_is_down(&u->settings.pool, clock_now());
+	return !balancer_is_down(&u->settings.balancer, clock_now());
 }
 
 const struct sockjs_callbacks upstream_callbacks = {
@@ -355,11 +357,12 @@ const struct sockjs_callbacks upstream_callbacks = {
 
 /* --- life ------------------------------------------------------------------------------- */
 
-static enum pool_balance balance_of(const char *word)
+static enum balancer_method method_of(const char *word)
 {
 	if (strcmp(word, "hash") == 0)
-		return POOL_HASH;
-	return strcmp(word, "least_connections") == 0 ? POOL_LEAST_CONNECTIONS : POOL_ROUND_ROBIN;
+		return BALANCER_HASH;
+	return strcmp(word, "least_connections") == 0 ? BALANCER_LEAST_CONNECTIONS
+	                                              : BALANCER_ROUND_ROBIN;
 }
 
 /* A backend is read until half of its client's buffer is taken: so whatever it says has to fit into
@@ -379,7 +382,7 @@ static void read_settings(struct upstream *u)
 	u->forward_headers = &o->forward_headers;
 	u->subprotocols = &o->subprotocols;
 	u->settings = (struct upstream_settings){
-		.pool = { .balance = balance_of(o->balance),
+		.balancer = { .method = method_of(o->balance),
 		    .rest_ms = (unsigned)o->retry_delay_ms,
 		    .rest_max_ms = (unsigned)o->retry_delay_max_ms },
 		.limits = { longest_message(e), (unsigned)e->websocket_max_fragments },
@@ -416,21 +419,21 @@ static int add_tls(struct target *t, const struct upstream_options *o, char *why
 static int add_targets(struct upstream *u, char *why, size_t why_size)
 {
 	const struct string_list *urls = &u->options.upstream.url;
-	struct pool *pool = &u->settings.pool;
+	struct balancer *balancer = &u->settings.balancer;
 	int err = 0;
 
-	pool->targets = mem_zalloc(urls->count * sizeof(*pool->targets));
-	if (!pool->targets)
+	balancer->targets = mem_zalloc(urls->count * sizeof(*balancer->targets));
+	if (!balancer->targets)
 		return -ENOMEM;
 	for (size_t i = 0; i < urls->count && err == 0; i++) {
-		err = target_init(&pool->targets[i], urls->items[i]);
+		err = target_init(&balancer->targets[i], urls->items[i]);
 		if (err == -EINVAL)
 			snprintf(why, why_size, "upstream.url[%zu]: \"%s\" is no URL of a backend",
 			    i, urls->items[i]);
 		if (err < 0)
 			return err;
-		pool->count++;
-		err = add_tls(&pool->targets[i], &u->options.upstream, why, why_size);
+		balancer->count++;
+		err = add_tls(&balancer->targets[i], &u->options.upstream, why, why_size);
 	}
 	return err;
 }
@@ -490,21 +493,21 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 
 void upstream_free(struct upstream *u)
 {
-	unsigned n = u ? atomic_load(&u->part_count) : 0;
-	struct pool *pool;
+	unsigned n = u ? atomic_load(&u->reactor_count) : 0;
+	struct balancer *balancer;
 
 	if (!u)
 		return;
 	for (unsigned i = 0; i < n; i++)
-		upstream_part_fini(u->parts[i]);
-	pool = &u->settings.pool;
-	for (size_t i = 0; i < pool->count; i++) {
-		tls_context_free(pool->targets[i].tls);
-		target_fini(&pool->targets[i]);
+		upstream_reactor_fini(u->reactors[i]);
+	balancer = &u->settings.balancer;
+	for (size_t i = 0; i < balancer->count; i++) {
+		tls_context_free(balancer->targets[i].tls);
+		target_fini(&balancer->targets[i]);
 	}
-	mem_free(pool->targets);
+	mem_free(balancer->targets);
 	for (unsigned i = 0; i < n; i++)
-		mem_free(u->parts[i]);
+		mem_free(u->reactors[i]);
 	options_fini(&u->options);
 	pthread_mutex_destroy(&u->lock);
 	mem_free(u);

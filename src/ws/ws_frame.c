@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/wide.h"
+#include "base/simd.h"
 
-#if defined(__x86_64__) && !defined(WIDE_PORTABLE)
+#if defined(__x86_64__) && !defined(SIMD_PORTABLE)
 #include <immintrin.h>
 #endif
 
@@ -99,7 +99,8 @@ static inline uint32_t turned_key(const uint8_t mask[4], size_t offset)
 	return key >> turn | key << (-turn & 31);
 }
 
-/* n < WIDE octets. What overlaps is read before any of it is written, and written twice alike. */
+/* n < SIMD_OCTETS octets. What overlaps is read before any of it is written, and written twice
+ * alike. */
 static inline void mask_few(uint8_t *b, size_t n, uint32_t key)
 {
 	uint64_t key8 = key * UINT64_C(0x100000001), first, last;
@@ -118,12 +119,12 @@ static inline void mask_few(uint8_t *b, size_t n, uint32_t key)
 		*b ^= (uint8_t)key8;
 }
 
-static inline void mask_block(uint8_t *b, wide key)
+static inline void mask_block(uint8_t *b, simd_vec key)
 {
-	wide_store(b, wide_xor(wide_load(b), key));
+	simd_store(b, simd_xor(simd_load(b), key));
 }
 
-#if defined(__x86_64__) && !defined(WIDE_PORTABLE)
+#if defined(__x86_64__) && !defined(SIMD_PORTABLE)
 enum { LONG = 256, LONG_BLOCK = 128 }; /* worth a call and a question */
 
 #define AVX2 __attribute__((target("avx2")))
@@ -168,19 +169,19 @@ static inline size_t mask_long(uint8_t *b, size_t n, uint32_t key)
 void ws_mask(void *p, size_t n, const uint8_t mask[4], size_t offset)
 {
 	uint32_t key = turned_key(mask, offset);
-	wide block_key = wide_splat4(htole32(key));
+	simd_vec block_key = simd_splat4(htole32(key));
 	uint8_t *b = p;
 	size_t done = mask_long(b, n, key);
 
 	b += done;
 	n -= done;
-	for (; n >= 4 * WIDE; b += 4 * WIDE, n -= 4 * WIDE) {
+	for (; n >= 4 * SIMD_OCTETS; b += 4 * SIMD_OCTETS, n -= 4 * SIMD_OCTETS) {
 		mask_block(b, block_key);
-		mask_block(b + WIDE, block_key);
-		mask_block(b + 2 * WIDE, block_key);
-		mask_block(b + 3 * WIDE, block_key);
+		mask_block(b + SIMD_OCTETS, block_key);
+		mask_block(b + 2 * SIMD_OCTETS, block_key);
+		mask_block(b + 3 * SIMD_OCTETS, block_key);
 	}
-	for (; n >= WIDE; b += WIDE, n -= WIDE)
+	for (; n >= SIMD_OCTETS; b += SIMD_OCTETS, n -= SIMD_OCTETS)
 		mask_block(b, block_key);
 	if (n > 0)
 		mask_few(b, n, key);

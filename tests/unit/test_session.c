@@ -436,13 +436,13 @@ START_TEST(a_reactor_that_thins_out_sends_away_as_many_as_chance_has_it)
 		fake_receiver_init(&r[i]);
 		session_attach(new_session(), &r[i].base);
 	}
-	session_reactor_thin_out(&reactor, UINT32_MAX / 2);
+	session_reactor_close_some(&reactor, UINT32_MAX / 2);
 	fake_loop_turn(loop);
 	for (int i = 0; i < MANY; i++)
 		gone += strcmp(r[i].said, "oc[3000,Go away!]") == 0;
 	ck_assert_uint_gt(gone, MANY / 4); /* farther off than once in 10^23 */
 	ck_assert_uint_lt(gone, MANY * 3 / 4);
-	session_reactor_thin_out(&reactor, UINT32_MAX);
+	session_reactor_close_some(&reactor, UINT32_MAX);
 	fake_loop_turn(loop);
 	ck_assert(list_empty(&reactor.sessions));
 }

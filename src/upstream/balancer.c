@@ -1,7 +1,7 @@
 /*
- * upstream/pool.c - which backend a new session goes to; see pool.h.
+ * upstream/balancer.c - which backend a new session goes to; see balancer.h.
  */
-#include "upstream/pool.h"
+#include "upstream/balancer.h"
 
 #include "base/log.h"
 #include "base/random.h"
@@ -12,7 +12,7 @@
 /* So many 503s in a row are about the backend, and not about who asked. */
 #define UNAVAILABLE_MAX 3
 
-#define DOWN_MS 10000 /* pool_is_down() */
+#define DOWN_MS 10000 /* balancer_is_down() */
 
 /* So many attempts without an answer in a row, likewise; and who has left sooner than after this
  * time has not waited for one. */
@@ -33,9 +33,10 @@ static uint64_t not_before(const struct target *t, enum pass pass)
 	return load(pass == AT_FIRST ? &t->rests_until : &t->barred_until);
 }
 
-static bool is_open(const struct pool *pool, size_t i, uint64_t tried, uint64_t now, enum pass pass)
+static bool is_open(
+    const struct balancer *balancer, size_t i, uint64_t tried, uint64_t now, enum pass pass)
 {
-	const struct target *t = &pool->targets[i];
+	const struct target *t = &balancer->targets[i];
 	uint64_t until = not_before(t, pass);
 
 	if (tried >> i & 1)
@@ -45,29 +46,29 @@ static bool is_open(const struct pool *pool, size_t i, uint64_t tried, uint64_t 
 
 /* --- three ways to choose; an index, or -1 -------------------------------------- */
 
-static int pick_in_turn(struct pool *pool, uint64_t tried, uint64_t now, enum pass pass)
+static int pick_in_turn(struct balancer *balancer, uint64_t tried, uint64_t now, enum pass pass)
 {
-	size_t first = atomic_fetch_add_explicit(&pool->turn, 1, memory_order_relaxed);
+	size_t first = atomic_fetch_add_explicit(&balancer->turn, 1, memory_order_relaxed);
 
-	for (size_t i = 0; i < pool->count; i++)
-		if (is_open(pool, (first + i) % pool->count, tried, now, pass))
-			return (int)((first + i) % pool->count);
+	for (size_t i = 0; i < balancer->count; i++)
+		if (is_open(balancer, (first + i) % balancer->count, tried, now, pass))
+			return (int)((first + i) % balancer->count);
 	return -1;
 }
 
 /* Of equals the one whose turn it is. */
-static int pick_least(struct pool *pool, uint64_t tried, uint64_t now, enum pass pass)
+static int pick_least(struct balancer *balancer, uint64_t tried, uint64_t now, enum pass pass)
 {
-	size_t first = atomic_fetch_add_explicit(&pool->turn, 1, memory_order_relaxed);
+	size_t first = atomic_fetch_add_explicit(&balancer->turn, 1, memory_order_relaxed);
 	unsigned least = 0;
 	int best = -1;
 
-	for (size_t k = 0; k < pool->count; k++) {
-		size_t i = (first + k) % pool->count;
+	for (size_t k = 0; k < balancer->count; k++) {
+		size_t i = (first + k) % balancer->count;
 		unsigned n =
-		    atomic_load_explicit(&pool->targets[i].connections, memory_order_relaxed);
+		    atomic_load_explicit(&balancer->targets[i].connections, memory_order_relaxed);
 
-		if (is_open(pool, i, tried, now, pass) && (best < 0 || n < least)) {
+		if (is_open(balancer, i, tried, now, pass) && (best < 0 || n < least)) {
 			best = (int)i;
 			least = n;
 		}
@@ -86,15 +87,15 @@ static uint64_t mix(uint64_t x)
 
 /* Rendezvous hashing: when a target goes, only its own clients move. */
 static int pick_by_hash(
-    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
+    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
 {
 	uint64_t highest = 0;
 	int best = -1;
 
-	for (size_t i = 0; i < pool->count; i++) {
+	for (size_t i = 0; i < balancer->count; i++) {
 		uint64_t score = mix(hash ^ mix(i + 1));
 
-		if (is_open(pool, i, tried, now, pass) && (best < 0 || score > highest)) {
+		if (is_open(balancer, i, tried, now, pass) && (best < 0 || score > highest)) {
 			best = (int)i;
 			highest = score;
 		}
@@ -103,13 +104,13 @@ static int pick_by_hash(
 }
 
 static int pick_index(
-    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
+    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
 {
-	if (pool->balance == POOL_HASH)
-		return pick_by_hash(pool, tried, hash, now, pass);
-	if (pool->balance == POOL_LEAST_CONNECTIONS)
-		return pick_least(pool, tried, now, pass);
-	return pick_in_turn(pool, tried, now, pass);
+	if (balancer->method == BALANCER_HASH)
+		return pick_by_hash(balancer, tried, hash, now, pass);
+	if (balancer->method == BALANCER_LEAST_CONNECTIONS)
+		return pick_least(balancer, tried, now, pass);
+	return pick_in_turn(balancer, tried, now, pass);
 }
 
 /* A target that comes back from its rest is tried by one session first. */
@@ -125,62 +126,62 @@ static bool claim(struct target *t, uint64_t now, enum pass pass, uint64_t *tria
 	       atomic_compare_exchange_strong(&t->trial_until, &taken, *trial);
 }
 
-static struct target *pick(
-    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass, uint64_t *trial)
+static struct target *pick(struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now,
+    enum pass pass, uint64_t *trial)
 {
 	int i;
 
-	while ((i = pick_index(pool, tried, hash, now, pass)) >= 0) {
-		if (claim(&pool->targets[i], now, pass, trial))
-			return &pool->targets[i];
+	while ((i = pick_index(balancer, tried, hash, now, pass)) >= 0) {
+		if (claim(&balancer->targets[i], now, pass, trial))
+			return &balancer->targets[i];
 		tried |= UINT64_C(1) << i;
 	}
 	return NULL;
 }
 
-struct target *pool_pick(
-    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial)
+struct target *balancer_pick(
+    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial)
 {
-	struct target *t = pick(pool, tried, hash, now, AT_FIRST, trial);
+	struct target *t = pick(balancer, tried, hash, now, AT_FIRST, trial);
 
 	if (!t)
-		t = pick(pool, tried, hash, now, IF_NEED_BE, trial);
+		t = pick(balancer, tried, hash, now, IF_NEED_BE, trial);
 	if (t)
 		atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
 	return t;
 }
 
-bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now)
+bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t now)
 {
-	for (size_t i = 0; i < pool->count; i++)
-		if (is_open(pool, i, tried, now, AT_FIRST))
+	for (size_t i = 0; i < balancer->count; i++)
+		if (is_open(balancer, i, tried, now, AT_FIRST))
 			return true;
 	return false;
 }
 
-uint64_t pool_rests_for(const struct pool *pool, uint64_t now)
+uint64_t balancer_rests_for(const struct balancer *balancer, uint64_t now)
 {
 	uint64_t first = UINT64_MAX;
 
-	for (size_t i = 0; i < pool->count; i++) {
-		uint64_t until = not_before(&pool->targets[i], IF_NEED_BE),
-		         trial = load(&pool->targets[i].trial_until);
+	for (size_t i = 0; i < balancer->count; i++) {
+		uint64_t until = not_before(&balancer->targets[i], IF_NEED_BE),
+		         trial = load(&balancer->targets[i].trial_until);
 
-		if (is_open(pool, i, 0, now, IF_NEED_BE))
+		if (is_open(balancer, i, 0, now, IF_NEED_BE))
 			return 0;
 		until = until > trial ? until : trial;
 		first = until < first ? until : first;
 	}
-	return pool->count > 0 ? first - now : 0;
+	return balancer->count > 0 ? first - now : 0;
 }
 
-void pool_release(struct target *t)
+void balancer_release(struct target *t)
 {
 	atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);
 }
 
 /* What stands there is still ours only as long as nobody has found anything out. */
-void pool_end_trial(struct target *t, uint64_t trial)
+void balancer_end_trial(struct target *t, uint64_t trial)
 {
 	uint_fast64_t ours = trial;
 
@@ -209,21 +210,21 @@ static uint64_t about(uint64_t ms, uint32_t noise)
 }
 
 /* For how long after so many failures in a row. */
-static uint64_t rest_after(const struct pool *pool, unsigned failures)
+static uint64_t rest_after(const struct balancer *balancer, unsigned failures)
 {
-	uint64_t rest = pool->rest_ms;
+	uint64_t rest = balancer->rest_ms;
 
-	while (failures-- > 0 && rest < pool->rest_max_ms)
+	while (failures-- > 0 && rest < balancer->rest_max_ms)
 		rest *= 2;
-	return rest < pool->rest_max_ms ? rest : pool->rest_max_ms;
+	return rest < balancer->rest_max_ms ? rest : balancer->rest_max_ms;
 }
 
 /* True: it has been doing well until now. `is_barred`: nobody goes there for a while, even if there
  * is no other. */
-static bool send_to_rest(struct pool *pool, struct target *t, bool is_barred, uint64_t now)
+static bool send_to_rest(struct balancer *balancer, struct target *t, bool is_barred, uint64_t now)
 {
 	unsigned failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
-	uint64_t rest = rest_after(pool, failures), first = rest_after(pool, 0);
+	uint64_t rest = rest_after(balancer, failures), first = rest_after(balancer, 0);
 	bool did_well;
 	uint32_t noise;
 
@@ -238,12 +239,12 @@ static bool send_to_rest(struct pool *pool, struct target *t, bool is_barred, ui
 	return did_well;
 }
 
-void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+void balancer_failed(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
 {
 	if (!is_news(t, begun))
 		return;
 	clear(&t->unavailable);
-	if (send_to_rest(pool, t, true, now))
+	if (send_to_rest(balancer, t, true, now))
 		log_warn("an upstream rests", LOG_STR("upstream", t->url));
 }
 
@@ -252,39 +253,40 @@ static bool is_one_too_many(atomic_uint *count, unsigned most)
 	return atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= most - 1;
 }
 
-void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+void balancer_unavailable(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
 {
 	clear(&t->unanswered);
 	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
-		pool_failed(pool, t, begun, now);
+		balancer_failed(balancer, t, begun, now);
 }
 
 /* At the back already, one is enough. */
-static void count_unanswered(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+static void count_unanswered(
+    struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
 {
 	if (!is_news(t, begun) ||
 	    (load(&t->rests_until) == 0 && !is_one_too_many(&t->unanswered, UNANSWERED_MAX)))
 		return;
-	if (send_to_rest(pool, t, false, now))
+	if (send_to_rest(balancer, t, false, now))
 		log_warn("an upstream does not answer, others are asked first",
 		    LOG_STR("upstream", t->url));
 }
 
-void pool_late(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+void balancer_late(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
 {
 	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
-		pool_failed(pool, t, begun, now);
+		balancer_failed(balancer, t, begun, now);
 	else
-		count_unanswered(pool, t, begun, now);
+		count_unanswered(balancer, t, begun, now);
 }
 
-void pool_left(struct pool *pool, struct target *t, uint64_t begun, uint64_t now)
+void balancer_left(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
 {
 	if (now - begun >= LEFT_MS)
-		count_unanswered(pool, t, begun, now);
+		count_unanswered(balancer, t, begun, now);
 }
 
-void pool_worked(struct target *t, uint64_t now)
+void balancer_worked(struct target *t, uint64_t now)
 {
 	atomic_store_explicit(&t->worked_at, now, memory_order_relaxed);
 	clear(&t->failures);
@@ -300,14 +302,14 @@ void pool_worked(struct target *t, uint64_t now)
 
 /* A target that was found down is taken for that while it rests, and for so long at least. Then it
  * has to be given a chance, or a balancer that has taken us out would never let us find out. */
-bool pool_is_down(const struct pool *pool, uint64_t now)
+bool balancer_is_down(const struct balancer *balancer, uint64_t now)
 {
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct target *t = &pool->targets[i];
+	for (size_t i = 0; i < balancer->count; i++) {
+		const struct target *t = &balancer->targets[i];
 		uint64_t rest = load(&t->barred_until);
 
 		if (rest == 0 || (rest <= now && now >= load(&t->failed_at) + DOWN_MS))
 			return false;
 	}
-	return pool->count > 0;
+	return balancer->count > 0;
 }

@@ -1,9 +1,9 @@
 /*
- * tests/unit/test_upstream_link.c - from a name to a backend: what DNS says, how long it holds,
+ * tests/unit/test_upstream_conn.c - from a name to a backend: what DNS says, how long it holds,
  * which address is tried next; and what a session hears when memory is out on the way.
  *
- * The sessions are fakes: sockjs_*() as a link calls it stands here. Time is the test's own, so
- * that a TTL passes at once.
+ * The sessions are fakes: sockjs_*() as a connection calls it stands here. Time is the test's own,
+ * so that a TTL passes at once.
  */
 #include <check.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "fakes/fake_backend.h"
 #include "fakes/fake_dns.h"
-#include "upstream/link.h"
+#include "upstream/upstream_conn.h"
 
 #define PATIENCE_MS  15000 /* sanitizers on a busy machine are slow */
 #define FAILURES_MAX 100
@@ -24,7 +24,7 @@
 /* --- sessions ------------------------------------------------------------------------- */
 
 struct sockjs_session {
-	struct link *link; /* NULL: it will not call us, nor we it */
+	struct upstream_conn *conn; /* NULL: it will not call us, nor we it */
 	enum session_state { WAITS, ACCEPTED, OPEN, REFUSED, CLOSED } state;
 	unsigned status, code, retry_after;
 	char heard[32];
@@ -32,7 +32,7 @@ struct sockjs_session {
 
 void sockjs_set_user(struct sockjs_session *s, void *user)
 {
-	s->link = user;
+	s->conn = user;
 }
 
 int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
@@ -117,9 +117,9 @@ static struct loop *loop;
 static struct fake_backend first, second; /* on 127.0.0.1 and 127.0.0.2, with the same port */
 static struct target target;
 static struct upstream_settings settings;
-static struct upstream_part part;
+static struct upstream_reactor reactor;
 static uint64_t now;
-static char conf_path[] = "/tmp/test_upstream_link.XXXXXX";
+static char conf_path[] = "/tmp/test_upstream_conn.XXXXXX";
 
 static void turns(int n)
 {
@@ -171,21 +171,21 @@ static void setup(void)
 	memset(&target, 0, sizeof(target));
 	ck_assert_int_eq(target_init(&target, url), 0);
 	settings = (struct upstream_settings){
-		.pool = { .targets = &target, .count = 1, .rest_ms = 1, .rest_max_ms = 1 },
+		.balancer = { .targets = &target, .count = 1, .rest_ms = 1, .rest_max_ms = 1 },
 		.limits = { 65536, 100 },
 		.send_buffer_bytes = 65536,
 		.client_buffer_bytes = 65536,
 		.connect_timeout_ms = 5000,
 		.close_timeout_ms = 1000,
 	};
-	ck_assert_int_eq(upstream_part_init(&part, &settings), 0);
+	ck_assert_int_eq(upstream_reactor_init(&reactor, &settings), 0);
 	options.servers = fake_dns.address;
-	ck_assert_int_eq(resolver_new(&part.resolver, loop, &options), 0);
+	ck_assert_int_eq(resolver_new(&reactor.resolver, loop, &options), 0);
 }
 
 static void teardown(void)
 {
-	upstream_part_fini(&part);
+	upstream_reactor_fini(&reactor);
 	loop_free(loop);
 	target_fini(&target);
 	fake_dns_stop();
@@ -196,16 +196,16 @@ static void teardown(void)
 
 /* --- conversations ---------------------------------------------------------------------- */
 
-static struct link_request *make_request(void)
+static struct upstream_request *make_request(void)
 {
-	struct link_request *r = link_request_new();
+	struct upstream_request *r = upstream_request_new();
 
 	if (!r)
 		return NULL;
 	r->query = mem_strdup("");
-	if (r->query && link_request_header(r, "X-Test", "yes") == 0)
+	if (r->query && upstream_request_header(r, "X-Test", "yes") == 0)
 		return r;
-	link_request_free(r);
+	upstream_request_free(r);
 	return NULL;
 }
 
@@ -223,16 +223,16 @@ static void wait_while(const struct sockjs_session *s, enum session_state state)
 /* A session that is open, or refused; false if there was no memory to begin. */
 static bool begin(struct sockjs_session *s)
 {
-	struct link_request *r = make_request();
+	struct upstream_request *r = make_request();
 
 	memset(s, 0, sizeof(*s));
-	s->link = r ? link_new(&part, s, r) : NULL;
-	if (!s->link)
+	s->conn = r ? upstream_conn_new(&reactor, s, r) : NULL;
+	if (!s->conn)
 		return false;
 	wait_while(s, WAITS);
 	if (s->state == ACCEPTED) {
 		s->state = OPEN;
-		link_client_open(s->link);
+		upstream_conn_client_open(s->conn);
 	}
 	return true;
 }
@@ -242,33 +242,33 @@ static void talk(struct sockjs_session *s)
 {
 	const struct sockjs_message m = { .data = "hello", .len = 5 };
 
-	link_send(s->link, &m);
+	upstream_conn_send(s->conn, &m);
 	for (int i = 0; s->state == OPEN && !s->heard[0] && i < PATIENCE_MS; i++)
 		turns(1);
 	if (s->state == OPEN)
 		ck_assert_str_eq(s->heard, "hello");
 }
 
-static unsigned links(void)
+static unsigned connections(void)
 {
 	struct list *node;
 	unsigned n = 0;
 
-	list_foreach (node, &part.links)
+	list_foreach (node, &reactor.conns)
 		n++;
 	return n;
 }
 
 static void leave(struct sockjs_session *s)
 {
-	unsigned others = s->link ? links() - 1 : links();
+	unsigned others = s->conn ? connections() - 1 : connections();
 
-	if (s->link)
-		link_client_closed(s->link, 1000, "");
-	s->link = NULL;
-	for (int i = 0; links() > others && i < PATIENCE_MS; i++)
+	if (s->conn)
+		upstream_conn_client_closed(s->conn, 1000, "");
+	s->conn = NULL;
+	for (int i = 0; connections() > others && i < PATIENCE_MS; i++)
 		turns(1);
-	ck_assert_uint_eq(links(), others);
+	ck_assert_uint_eq(connections(), others);
 }
 
 /* A whole session; where it was. */
@@ -462,7 +462,7 @@ START_TEST(without_memory_a_session_is_refused_or_closed)
 		if (s.state == REFUSED)
 			ck_assert(s.status >= 500 && s.status <= 504);
 		leave(&s);
-		ck_assert_uint_eq(links(), 0);
+		ck_assert_uint_eq(connections(), 0);
 		ck_assert_uint_eq(atomic_load(&target.failures), 0); /* it is no backend's fault */
 		ck_assert_ptr_eq(visit(), &first);
 		if (_i) /* the answer, too, is to be had again */
@@ -486,8 +486,8 @@ static bool write_conf(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("upstream_link");
-	TCase *tc = tcase_create("link");
+	Suite *suite = suite_create("upstream_conn");
+	TCase *tc = tcase_create("upstream_conn");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 

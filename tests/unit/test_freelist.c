@@ -1,8 +1,8 @@
 /*
- * tests/unit/test_stash.c - blocks that are kept for who asks next, and the ring of
+ * tests/unit/test_freelist.c - blocks that are kept for who asks next, and the ring of
  * messages whose slots are such blocks.
  */
-#include "base/stash.h"
+#include "base/freelist.h"
 
 #include <check.h>
 #include <errno.h>
@@ -13,51 +13,51 @@
 #include "base/mem.h"
 #include "session/message_ring.h"
 
-static struct stash stash;
+static struct freelist freelist;
 static struct message_ring ring;
 
 static void setup(void)
 {
-	stash = STASH_INIT;
+	freelist = FREELIST_INIT;
 	ring = (struct message_ring){ 0 };
 }
 
 static void teardown(void)
 {
 	mem_fail_at(0);
-	message_ring_fini(&ring, &stash);
-	stash_fini(&stash);
+	message_ring_fini(&ring, &freelist);
+	freelist_fini(&freelist);
 }
 
 /* --- blocks ------------------------------------------------------------------ */
 
 START_TEST(a_block_that_came_back_is_given_again_without_the_heap)
 {
-	void *p = stash_alloc(&stash, 100);
+	void *p = freelist_alloc(&freelist, 100);
 
 	memset(p, 1, 100);
-	stash_free(&stash, p, 100);
+	freelist_free(&freelist, p, 100);
 	mem_fail_at(1);
-	ck_assert_ptr_eq(stash_alloc(&stash, 128), p); /* the same when rounded up */
+	ck_assert_ptr_eq(freelist_alloc(&freelist, 128), p); /* the same when rounded up */
 	memset(p, 2, 128);
-	ck_assert_ptr_null(stash_alloc(&stash, 128)); /* now the heap is asked */
-	stash_free(&stash, p, 128);
+	ck_assert_ptr_null(freelist_alloc(&freelist, 128)); /* now the heap is asked */
+	freelist_free(&freelist, p, 128);
 }
 END_TEST
 
 START_TEST(sizes_are_kept_apart)
 {
-	void *small = stash_alloc(&stash, 64), *large = stash_alloc(&stash, 65);
+	void *small = freelist_alloc(&freelist, 64), *large = freelist_alloc(&freelist, 65);
 
-	stash_free(&stash, small, 64);
-	stash_free(&stash, large, 65);
-	ck_assert_uint_eq(stash.kept, 64 + 128);
+	freelist_free(&freelist, small, 64);
+	freelist_free(&freelist, large, 65);
+	ck_assert_uint_eq(freelist.kept, 64 + 128);
 	mem_fail_at(1);
-	ck_assert_ptr_eq(stash_alloc(&stash, 65), large);
-	ck_assert_ptr_eq(stash_alloc(&stash, 0), small);
-	ck_assert_uint_eq(stash.kept, 0);
-	stash_free(&stash, small, 0);
-	stash_free(&stash, large, 65);
+	ck_assert_ptr_eq(freelist_alloc(&freelist, 65), large);
+	ck_assert_ptr_eq(freelist_alloc(&freelist, 0), small);
+	ck_assert_uint_eq(freelist.kept, 0);
+	freelist_free(&freelist, small, 0);
+	freelist_free(&freelist, large, 65);
 }
 END_TEST
 
@@ -65,78 +65,78 @@ START_TEST(every_size_has_room_and_none_wastes_much)
 {
 	size_t before = 0;
 
-	for (size_t size = 0; size <= STASH_LARGEST; size += size < 3000 ? 1 : 61) {
-		char *p = stash_alloc(&stash, size);
+	for (size_t size = 0; size <= FREELIST_LARGEST; size += size < 3000 ? 1 : 61) {
+		char *p = freelist_alloc(&freelist, size);
 		size_t kept;
 
 		memset(p, 1, size); /* ASan would tell */
-		stash_free(&stash, p, size);
-		kept = stash.kept;
+		freelist_free(&freelist, p, size);
+		kept = freelist.kept;
 		ck_assert_uint_ge(kept, size);
 		ck_assert_uint_ge(kept, before);
 		ck_assert_uint_lt(kept, size <= 1024 ? size + 65 : size + size / 4);
 		before = kept;
-		stash_fini(&stash);
-		ck_assert_uint_eq(stash.kept, 0);
+		freelist_fini(&freelist);
+		ck_assert_uint_eq(freelist.kept, 0);
 	}
 }
 END_TEST
 
 START_TEST(large_blocks_are_the_heaps)
 {
-	void *p = stash_alloc(&stash, STASH_LARGEST + 1);
+	void *p = freelist_alloc(&freelist, FREELIST_LARGEST + 1);
 
-	memset(p, 1, STASH_LARGEST + 1);
-	stash_free(&stash, p, STASH_LARGEST + 1);
-	ck_assert_uint_eq(stash.kept, 0);
-	p = stash_alloc(&stash, STASH_LARGEST);
-	stash_free(&stash, p, STASH_LARGEST);
-	ck_assert_uint_eq(stash.kept, STASH_LARGEST);
+	memset(p, 1, FREELIST_LARGEST + 1);
+	freelist_free(&freelist, p, FREELIST_LARGEST + 1);
+	ck_assert_uint_eq(freelist.kept, 0);
+	p = freelist_alloc(&freelist, FREELIST_LARGEST);
+	freelist_free(&freelist, p, FREELIST_LARGEST);
+	ck_assert_uint_eq(freelist.kept, FREELIST_LARGEST);
 }
 END_TEST
 
 START_TEST(what_is_kept_is_bounded)
 {
-	enum { MANY = STASH_KEEPS / STASH_LARGEST + 10 };
+	enum { MANY = FREELIST_KEEPS / FREELIST_LARGEST + 10 };
 	void *blocks[MANY];
 
 	for (int i = 0; i < MANY; i++)
-		blocks[i] = stash_alloc(&stash, STASH_LARGEST);
+		blocks[i] = freelist_alloc(&freelist, FREELIST_LARGEST);
 	for (int i = 0; i < MANY; i++)
-		stash_free(&stash, blocks[i], STASH_LARGEST);
-	ck_assert_uint_eq(stash.kept, STASH_KEEPS);
-	stash_fini(&stash);
-	ck_assert_uint_eq(stash.kept, 0);
+		freelist_free(&freelist, blocks[i], FREELIST_LARGEST);
+	ck_assert_uint_eq(freelist.kept, FREELIST_KEEPS);
+	freelist_fini(&freelist);
+	ck_assert_uint_eq(freelist.kept, 0);
 }
 END_TEST
 
-START_TEST(without_a_stash_it_is_the_heap)
+START_TEST(without_a_free_list_it_is_the_heap)
 {
-	void *p = stash_alloc(NULL, 100);
+	void *p = freelist_alloc(NULL, 100);
 
 	memset(p, 1, 100);
-	stash_free(NULL, p, 100);
-	stash_free(NULL, NULL, 0);
-	stash_free(&stash, NULL, 100);
-	ck_assert_uint_eq(stash.kept, 0);
+	freelist_free(NULL, p, 100);
+	freelist_free(NULL, NULL, 0);
+	freelist_free(&freelist, NULL, 100);
+	ck_assert_uint_eq(freelist.kept, 0);
 }
 END_TEST
 
-START_TEST(a_message_goes_back_to_its_stash)
+START_TEST(a_message_goes_back_to_its_freelist)
 {
-	struct message *m = message_new_in(&stash, "hello", 5, false), *again;
+	struct message *m = message_new_in(&freelist, "hello", 5, false), *again;
 
 	ck_assert_ptr_null(m->cache);
 	message_unref(message_ref(m));
-	ck_assert_uint_eq(stash.kept, 0);
+	ck_assert_uint_eq(freelist.kept, 0);
 	message_unref(m);
-	ck_assert_uint_eq(stash.kept, 64);
+	ck_assert_uint_eq(freelist.kept, 64);
 	mem_fail_at(1);
-	again = message_new_in(&stash, "bye", 3, true);
+	again = message_new_in(&freelist, "bye", 3, true);
 	ck_assert_ptr_eq(again, m);
 	ck_assert(again->binary);
 	ck_assert_mem_eq(again->data, "bye", 3);
-	ck_assert_ptr_null(message_new_in(&stash, "", (size_t)UINT32_MAX + 1, false));
+	ck_assert_ptr_null(message_new_in(&freelist, "", (size_t)UINT32_MAX + 1, false));
 	message_unref(again);
 }
 END_TEST
@@ -151,7 +151,8 @@ static void push(void)
 	int n = snprintf(text, sizeof(text), "%u", pushed++);
 
 	ck_assert_int_eq(
-	    message_ring_push(&ring, &stash, message_new_in(&stash, text, (size_t)n, false)), 0);
+	    message_ring_push(&ring, &freelist, message_new_in(&freelist, text, (size_t)n, false)),
+	    0);
 }
 
 static void pop(uint32_t count)
@@ -176,7 +177,7 @@ START_TEST(a_ring_keeps_the_order_whatever_its_size)
 		pop(most % 3 < ring.count ? most % 3 : ring.count);
 		if (most % 7 == 0) {
 			pop(ring.count);
-			message_ring_rest(&ring, &stash);
+			message_ring_rest(&ring, &freelist);
 		}
 	}
 	pop(ring.count);
@@ -186,11 +187,11 @@ END_TEST
 
 START_TEST(one_message_needs_no_slots)
 {
-	struct message *m = message_new_in(&stash, "x", 1, false);
+	struct message *m = message_new_in(&freelist, "x", 1, false);
 
 	mem_fail_at(1);
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(message_ring_push(&ring, &stash, message_ref(m)), 0);
+		ck_assert_int_eq(message_ring_push(&ring, &freelist, message_ref(m)), 0);
 		ck_assert_ptr_eq(message_ring_at(&ring, 0), m);
 		message_ring_drop(&ring, 1);
 	}
@@ -207,12 +208,12 @@ START_TEST(a_ring_that_cannot_grow_is_as_it_was)
 	pushed = popped = 0;
 	push();
 	mem_fail_at(1);
-	ck_assert_int_eq(message_ring_push(&ring, &stash, m), -ENOMEM);
+	ck_assert_int_eq(message_ring_push(&ring, &freelist, m), -ENOMEM);
 	ck_assert_uint_eq(ring.count, 1);
 	while (ring.count < 8)
 		push();
 	mem_fail_at(1);
-	ck_assert_int_eq(message_ring_push(&ring, &stash, m), -ENOMEM);
+	ck_assert_int_eq(message_ring_push(&ring, &freelist, m), -ENOMEM);
 	pop(8);
 	message_unref(m);
 }
@@ -223,10 +224,10 @@ START_TEST(an_idle_ring_keeps_nothing)
 	pushed = popped = 0;
 	for (int i = 0; i < 20; i++)
 		push();
-	message_ring_rest(&ring, &stash);
+	message_ring_rest(&ring, &freelist);
 	ck_assert_uint_eq(ring.count, 20);
 	pop(20);
-	message_ring_rest(&ring, &stash);
+	message_ring_rest(&ring, &freelist);
 	ck_assert_uint_eq(ring.cap, 0);
 	mem_fail_at(1); /* the next burst takes what the last one gave back */
 	for (int i = 0; i < 20; i++)
@@ -238,8 +239,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("stash");
-	TCase *tc = tcase_create("stash");
+	Suite *suite = suite_create("freelist");
+	TCase *tc = tcase_create("freelist");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -250,8 +251,8 @@ int main(void)
 	tcase_add_test(tc, every_size_has_room_and_none_wastes_much);
 	tcase_add_test(tc, large_blocks_are_the_heaps);
 	tcase_add_test(tc, what_is_kept_is_bounded);
-	tcase_add_test(tc, without_a_stash_it_is_the_heap);
-	tcase_add_test(tc, a_message_goes_back_to_its_stash);
+	tcase_add_test(tc, without_a_free_list_it_is_the_heap);
+	tcase_add_test(tc, a_message_goes_back_to_its_freelist);
 	tcase_add_test(tc, a_ring_keeps_the_order_whatever_its_size);
 	tcase_add_test(tc, one_message_needs_no_slots);
 	tcase_add_test(tc, a_ring_that_cannot_grow_is_as_it_was);

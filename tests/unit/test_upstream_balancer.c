@@ -1,7 +1,7 @@
 /*
- * tests/unit/test_upstream_pool.c - who gets a session, who is left alone, who comes back.
+ * tests/unit/test_upstream_balancer.c - who gets a session, who is left alone, who comes back.
  */
-#include "upstream/pool.h"
+#include "upstream/balancer.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 
 enum { COUNT = 4, REST = 1000, REST_MAX = 8000 };
 
-static struct target targets[POOL_MAX];
-static struct pool pool;
+static struct target targets[BALANCER_MAX];
+static struct balancer balancer;
 static const uint64_t start = 100000;
 static uint64_t trial; /* of the last pick */
 
@@ -21,16 +21,16 @@ static void setup(void)
 {
 	log_set_level(LOG_SILENT);
 	memset(targets, 0, sizeof(targets));
-	memset(&pool, 0, sizeof(pool));
-	pool.targets = targets;
-	pool.count = COUNT;
-	pool.rest_ms = REST;
-	pool.rest_max_ms = REST_MAX;
+	memset(&balancer, 0, sizeof(balancer));
+	balancer.targets = targets;
+	balancer.count = COUNT;
+	balancer.rest_ms = REST;
+	balancer.rest_max_ms = REST_MAX;
 }
 
 static int pick(uint64_t tried, uint64_t hash, uint64_t now)
 {
-	struct target *t = pool_pick(&pool, tried, hash, now, &trial);
+	struct target *t = balancer_pick(&balancer, tried, hash, now, &trial);
 
 	return t ? (int)(t - targets) : -1;
 }
@@ -38,35 +38,35 @@ static int pick(uint64_t tried, uint64_t hash, uint64_t now)
 /* It fails, and this long it rests. */
 static uint64_t let_fail(struct target *t, uint64_t now)
 {
-	pool_failed(&pool, t, now, now);
+	balancer_failed(&balancer, t, now, now);
 	return atomic_load(&t->rests_until) - now;
 }
 
 /* --- for /readyz ----------------------------------------------------------------- */
 
-START_TEST(a_pool_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough)
+START_TEST(a_balancer_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough)
 {
-	ck_assert(!pool_is_down(&pool, start)); /* nobody knows */
+	ck_assert(!balancer_is_down(&balancer, start)); /* nobody knows */
 	for (int i = 0; i < COUNT; i++) {
-		ck_assert(!pool_is_down(&pool, start));
+		ck_assert(!balancer_is_down(&balancer, start));
 		let_fail(&targets[i], start);
 	}
-	ck_assert(pool_is_down(&pool, start));
-	pool_worked(&targets[2], start + 1);
-	ck_assert(!pool_is_down(&pool, start + 1));
+	ck_assert(balancer_is_down(&balancer, start));
+	balancer_worked(&targets[2], start + 1);
+	ck_assert(!balancer_is_down(&balancer, start + 1));
 }
 END_TEST
 
 /* Else it would never be tried again where the balancer before us believes it. */
-START_TEST(a_pool_that_was_down_is_given_a_chance_after_a_while)
+START_TEST(a_balancer_that_was_down_is_given_a_chance_after_a_while)
 {
 	for (int i = 0; i < COUNT; i++)
 		let_fail(&targets[i], start);
-	ck_assert(pool_is_down(&pool, start + 9999)); /* though all rests are over */
-	ck_assert(!pool_is_down(&pool, start + 10000));
+	ck_assert(balancer_is_down(&balancer, start + 9999)); /* though all rests are over */
+	ck_assert(!balancer_is_down(&balancer, start + 10000));
 	for (int i = 0; i < COUNT; i++)
 		let_fail(&targets[i], start + 10000);
-	ck_assert(pool_is_down(&pool, start + 10001));
+	ck_assert(balancer_is_down(&balancer, start + 10001));
 }
 END_TEST
 
@@ -86,8 +86,8 @@ START_TEST(what_was_tried_is_passed_over)
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(pick(~UINT64_C(4), 0, start), 2);
 	ck_assert_int_eq(pick(~UINT64_C(0), 0, start), -1);
-	ck_assert(pool_has_more(&pool, 7, start));
-	ck_assert(!pool_has_more(&pool, 15, start));
+	ck_assert(balancer_has_more(&balancer, 7, start));
+	ck_assert(!balancer_has_more(&balancer, 15, start));
 }
 END_TEST
 
@@ -95,7 +95,7 @@ START_TEST(the_turn_may_wrap)
 {
 	unsigned seen[COUNT] = { 0 };
 
-	atomic_store(&pool.turn, 0u - 6);
+	atomic_store(&balancer.turn, 0u - 6);
 	for (int i = 0; i < 12; i++)
 		seen[pick(0, 0, start)]++;
 	for (int i = 0; i < COUNT; i++)
@@ -105,16 +105,16 @@ END_TEST
 
 START_TEST(the_least_used_is_next)
 {
-	pool.balance = POOL_LEAST_CONNECTIONS;
+	balancer.method = BALANCER_LEAST_CONNECTIONS;
 	for (int i = 0; i < 2 * COUNT; i++)
 		pick(0, 0, start);
 	for (int i = 0; i < COUNT; i++)
 		ck_assert_uint_eq(atomic_load(&targets[i].connections), 2);
-	pool_release(&targets[2]);
-	pool_release(&targets[2]);
+	balancer_release(&targets[2]);
+	balancer_release(&targets[2]);
 	ck_assert_int_eq(pick(0, 0, start), 2);
 	ck_assert_int_eq(pick(0, 0, start), 2);
-	pool_release(&targets[1]);
+	balancer_release(&targets[1]);
 	ck_assert_int_eq(pick(0, 0, start), 1);
 }
 END_TEST
@@ -124,7 +124,7 @@ START_TEST(a_hash_has_its_place_and_others_keep_theirs)
 	int before[200], moved = 0;
 	unsigned seen[COUNT] = { 0 };
 
-	pool.balance = POOL_HASH;
+	balancer.method = BALANCER_HASH;
 	for (int i = 0; i < 200; i++) {
 		before[i] = pick(0, (uint64_t)i * 7919, start);
 		ck_assert_int_eq(pick(0, (uint64_t)i * 7919, start), before[i]);
@@ -145,10 +145,10 @@ END_TEST
 
 START_TEST(there_may_be_64)
 {
-	pool.count = POOL_MAX;
-	for (int i = 0; i < POOL_MAX; i++)
+	balancer.count = BALANCER_MAX;
+	for (int i = 0; i < BALANCER_MAX; i++)
 		ck_assert_int_eq(pick(0, 0, start), i);
-	ck_assert_int_eq(pick(~pool_bit(&pool, &targets[63]), 0, start), 63);
+	ck_assert_int_eq(pick(~balancer_bit(&balancer, &targets[63]), 0, start), 63);
 }
 END_TEST
 
@@ -184,12 +184,12 @@ START_TEST(one_goes_first_when_the_rest_is_over)
 {
 	uint64_t rest;
 
-	pool.count = 1;
+	balancer.count = 1;
 	rest = let_fail(&targets[0], start);
 	ck_assert_int_eq(pick(0, 0, start + rest - 1), -1);
 	ck_assert_int_eq(pick(0, 0, start + rest), 0);
 	ck_assert_int_eq(pick(0, 0, start + rest), -1);
-	pool_worked(&targets[0], start + rest + 5);
+	balancer_worked(&targets[0], start + rest + 5);
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(pick(0, 0, start + rest + 5), 0);
 }
@@ -199,7 +199,7 @@ START_TEST(a_trial_that_is_never_heard_of_is_followed_by_another)
 {
 	uint64_t rest;
 
-	pool.count = 1;
+	balancer.count = 1;
 	rest = let_fail(&targets[0], start);
 	ck_assert_int_eq(pick(0, 0, start + rest), 0);
 	ck_assert_int_eq(pick(0, 0, start + rest + 60000), 0);
@@ -211,14 +211,14 @@ START_TEST(a_trial_without_a_verdict_is_followed_by_another_at_once)
 {
 	uint64_t end, first;
 
-	pool.count = 1;
+	balancer.count = 1;
 	end = start + let_fail(&targets[0], start);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(pick(0, 0, end), 0);
 		first = trial;
 		ck_assert_uint_ne(first, 0);
 		ck_assert_int_eq(pick(0, 0, end), -1);
-		pool_end_trial(&targets[0], first);
+		balancer_end_trial(&targets[0], first);
 	}
 	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
 }
@@ -229,7 +229,7 @@ START_TEST(what_is_no_trial_ends_without_a_trace)
 	ck_assert_int_eq(pick(0, 0, start), 0);
 	ck_assert_uint_eq(trial, 0);
 	let_fail(&targets[0], start);
-	pool_end_trial(&targets[0], 0);
+	balancer_end_trial(&targets[0], 0);
 	ck_assert_uint_gt(atomic_load(&targets[0].rests_until), start);
 }
 END_TEST
@@ -239,22 +239,22 @@ START_TEST(a_trial_with_a_verdict_gives_nothing_back)
 {
 	uint64_t end, first, rest;
 
-	pool.count = 1;
+	balancer.count = 1;
 	end = start + let_fail(&targets[0], start);
 	ck_assert_int_eq(pick(0, 0, end), 0);
 	first = trial;
 	if (_i == 0) {
 		rest = let_fail(&targets[0], end + 1);
-		pool_end_trial(&targets[0], first);
+		balancer_end_trial(&targets[0], first);
 		ck_assert_uint_gt(rest, 0);
 		ck_assert_int_eq(pick(0, 0, end + 1), -1);
 	} else if (_i == 1) {
-		pool_worked(&targets[0], end + 1);
-		pool_end_trial(&targets[0], first);
+		balancer_worked(&targets[0], end + 1);
+		balancer_end_trial(&targets[0], first);
 		ck_assert_uint_eq(atomic_load(&targets[0].rests_until), 0);
 	} else { /* it has taken too long, and the next has begun */
 		ck_assert_int_eq(pick(0, 0, end + 60000), 0);
-		pool_end_trial(&targets[0], first);
+		balancer_end_trial(&targets[0], first);
 		ck_assert_int_eq(pick(0, 0, end + 60000), -1);
 	}
 }
@@ -270,9 +270,9 @@ static bool rests(const struct target *t, uint64_t now)
 START_TEST(the_third_503_in_a_row_counts)
 {
 	for (unsigned i = 0; i < 2; i++)
-		pool_unavailable(&pool, &targets[0], start + i, start + i);
+		balancer_unavailable(&balancer, &targets[0], start + i, start + i);
 	ck_assert(!rests(&targets[0], start + 2));
-	pool_unavailable(&pool, &targets[0], start + 2, start + 2);
+	balancer_unavailable(&balancer, &targets[0], start + 2, start + 2);
 	ck_assert(rests(&targets[0], start + 2));
 }
 END_TEST
@@ -283,9 +283,9 @@ START_TEST(any_other_answer_ends_the_row)
 		uint64_t now = start + i;
 
 		if (i % 3 == 2)
-			pool_worked(&targets[0], now);
+			balancer_worked(&targets[0], now);
 		else
-			pool_unavailable(&pool, &targets[0], now, now);
+			balancer_unavailable(&balancer, &targets[0], now, now);
 		ck_assert(!rests(&targets[0], now));
 	}
 }
@@ -294,13 +294,13 @@ END_TEST
 /* Sessions that were begun before others were accepted, or before it was sent to rest. */
 START_TEST(late_503s_are_no_news)
 {
-	pool_worked(&targets[0], start + 5);
+	balancer_worked(&targets[0], start + 5);
 	for (unsigned i = 0; i < 9; i++)
-		pool_unavailable(&pool, &targets[0], start, start + 6);
+		balancer_unavailable(&balancer, &targets[0], start, start + 6);
 	ck_assert(!rests(&targets[0], start + 6));
 	let_fail(&targets[1], start + 5);
 	for (unsigned i = 0; i < 9; i++)
-		pool_unavailable(&pool, &targets[1], start, start + 6);
+		balancer_unavailable(&balancer, &targets[1], start, start + 6);
 	ck_assert_uint_eq(atomic_load(&targets[1].failures), 1);
 }
 END_TEST
@@ -310,12 +310,12 @@ START_TEST(a_503_in_a_trial_is_no_verdict_yet)
 {
 	uint64_t end;
 
-	pool.count = 1;
+	balancer.count = 1;
 	end = start + let_fail(&targets[0], start);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(pick(0, 0, end), 0);
-		pool_unavailable(&pool, &targets[0], end, end);
-		pool_end_trial(&targets[0], trial);
+		balancer_unavailable(&balancer, &targets[0], end, end);
+		balancer_end_trial(&targets[0], trial);
 	}
 	ck_assert_int_eq(pick(0, 0, end), -1);
 	ck_assert_uint_eq(atomic_load(&targets[0].failures), 2);
@@ -329,7 +329,7 @@ enum { LEFT_MS = 1000, UNANSWERED_MAX = 3 };
 /* A client comes at `now`, and leaves without an answer after so long. */
 static uint64_t let_leave(struct target *t, uint64_t now, unsigned after_ms)
 {
-	pool_left(&pool, t, now, now + after_ms);
+	balancer_left(&balancer, t, now, now + after_ms);
 	return now + after_ms;
 }
 
@@ -345,7 +345,7 @@ START_TEST(who_has_not_answered_three_in_a_row_is_at_the_back)
 {
 	uint64_t now = start;
 
-	pool.balance = (enum pool_balance)_i;
+	balancer.method = (enum balancer_method)_i;
 	for (int i = 0; i < UNANSWERED_MAX - 1; i++)
 		now = let_leave(&targets[1], now, LEFT_MS);
 	ck_assert(!rests(&targets[1], now));
@@ -374,11 +374,11 @@ START_TEST(any_answer_ends_a_row_of_silence)
 		if (i % 3 < 2)
 			now = let_leave(&targets[0], now, 5000);
 		else if (_i == 0)
-			pool_worked(&targets[0], ++now);
+			balancer_worked(&targets[0], ++now);
 		else
-			pool_unavailable(&pool, &targets[0], now, now);
+			balancer_unavailable(&balancer, &targets[0], now, now);
 		if (i % 6 == 5)
-			pool_worked(&targets[0], ++now); /* nor are these 503s in a row */
+			balancer_worked(&targets[0], ++now); /* nor are these 503s in a row */
 		ck_assert(!rests(&targets[0], now));
 	}
 }
@@ -389,7 +389,7 @@ END_TEST
 START_TEST(a_crowd_that_leaves_at_once_sends_to_the_back_once)
 {
 	for (int i = 0; i < 20; i++)
-		pool_left(&pool, &targets[0], start, start + 1500);
+		balancer_left(&balancer, &targets[0], start, start + 1500);
 	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
 }
 END_TEST
@@ -404,8 +404,9 @@ START_TEST(who_is_at_the_back_is_asked_if_there_is_no_other)
 		ck_assert_int_eq(pick(0, 0, now), 0);
 		ck_assert_uint_eq(trial, 0);
 	}
-	ck_assert_uint_eq(pool_rests_for(&pool, now), 0);
-	ck_assert(!pool_has_more(&pool, 0, now)); /* nobody leaves one that answers for it */
+	ck_assert_uint_eq(balancer_rests_for(&balancer, now), 0);
+	ck_assert(
+	    !balancer_has_more(&balancer, 0, now)); /* nobody leaves one that answers for it */
 }
 END_TEST
 
@@ -420,7 +421,7 @@ START_TEST(one_finds_out_whether_who_is_at_the_back_answers)
 	ck_assert_int_eq(met, 1);
 	ck_assert_uint_gt(end, now);
 	if (_i == 0) {
-		pool_worked(&targets[0], end + 10);
+		balancer_worked(&targets[0], end + 10);
 		for (int i = 0; i < 3 * COUNT; i++)
 			met += pick(0, 0, end + 10) == 0;
 		ck_assert_int_eq(met, 4);
@@ -435,12 +436,12 @@ END_TEST
 START_TEST(a_time_out_counts_as_a_503)
 {
 	for (unsigned i = 0; i < 2; i++)
-		pool_late(&pool, &targets[0], start + i, start + 5000 + i);
+		balancer_late(&balancer, &targets[0], start + i, start + 5000 + i);
 	ck_assert(!rests(&targets[0], start + 5002));
 	if (_i == 0)
-		pool_late(&pool, &targets[0], start + 2, start + 5002);
+		balancer_late(&balancer, &targets[0], start + 2, start + 5002);
 	else
-		pool_unavailable(&pool, &targets[0], start + 2, start + 5002);
+		balancer_unavailable(&balancer, &targets[0], start + 2, start + 5002);
 	ck_assert(rests(&targets[0], start + 5002));
 	ck_assert_uint_gt(atomic_load(&targets[0].barred_until), start + 5002);
 }
@@ -462,13 +463,13 @@ START_TEST(who_is_alone_never_rests_for_long)
 {
 	uint64_t now = let_fail_for_long(&targets[0]);
 
-	pool.count = 1;
+	balancer.count = 1;
 	let_fail(&targets[0], now);
 	ck_assert_int_eq(pick(0, 0, now), -1);
-	ck_assert_uint_le(pool_rests_for(&pool, now), REST * 5 / 4);
+	ck_assert_uint_le(balancer_rests_for(&balancer, now), REST * 5 / 4);
 	ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4), 0);
 	ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4), -1); /* one at a time */
-	pool_worked(&targets[0], now + REST * 5 / 4 + 1);
+	balancer_worked(&targets[0], now + REST * 5 / 4 + 1);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(pick(0, 0, now + REST * 5 / 4 + 1), 0);
 }
@@ -505,7 +506,7 @@ START_TEST(a_success_forgets_all_failures)
 
 	for (int i = 0; i < 5; i++)
 		now += let_fail(&targets[0], now) + 1;
-	pool_worked(&targets[0], now);
+	balancer_worked(&targets[0], now);
 	ck_assert_uint_le(let_fail(&targets[0], now + 1), REST * 5 / 4);
 }
 END_TEST
@@ -515,7 +516,7 @@ START_TEST(what_was_begun_before_says_nothing_new)
 {
 	let_fail(&targets[0], start + 10);
 	for (int i = 0; i < 100; i++)
-		pool_failed(&pool, &targets[0], start + 9, start + 20);
+		balancer_failed(&balancer, &targets[0], start + 9, start + 20);
 	ck_assert_uint_eq(atomic_load(&targets[0].failures), 1);
 	ck_assert_uint_le(atomic_load(&targets[0].rests_until), start + 10 + REST * 5 / 4);
 }
@@ -524,10 +525,10 @@ END_TEST
 /* One slow session does not speak against a target that has taken another meanwhile. */
 START_TEST(what_was_begun_before_it_last_worked_is_no_reproach)
 {
-	pool_worked(&targets[0], start + 5);
-	pool_failed(&pool, &targets[0], start, start + 5000);
+	balancer_worked(&targets[0], start + 5);
+	balancer_failed(&balancer, &targets[0], start, start + 5000);
 	ck_assert_uint_eq(atomic_load(&targets[0].rests_until), 0);
-	pool_failed(&pool, &targets[0], start + 6, start + 5000);
+	balancer_failed(&balancer, &targets[0], start + 6, start + 5000);
 	ck_assert_uint_gt(atomic_load(&targets[0].rests_until), start + 5000);
 }
 END_TEST
@@ -536,11 +537,11 @@ START_TEST(all_may_rest)
 {
 	for (int i = 0; i < COUNT; i++)
 		let_fail(&targets[i], start);
-	for (int balance = POOL_ROUND_ROBIN; balance <= POOL_HASH; balance++) {
-		pool.balance = (enum pool_balance)balance;
+	for (int balance = BALANCER_ROUND_ROBIN; balance <= BALANCER_HASH; balance++) {
+		balancer.method = (enum balancer_method)balance;
 		ck_assert_int_eq(pick(0, 1, start), -1);
 	}
-	ck_assert(!pool_has_more(&pool, 0, start));
+	ck_assert(!balancer_has_more(&balancer, 0, start));
 }
 END_TEST
 
@@ -551,13 +552,13 @@ START_TEST(a_rest_of_all_ends_with_the_shortest)
 	for (int i = 0; i < COUNT; i++) {
 		uint64_t rest;
 
-		ck_assert_uint_eq(pool_rests_for(&pool, start), 0);
+		ck_assert_uint_eq(balancer_rests_for(&balancer, start), 0);
 		rest = let_fail(&targets[i], start);
 		shortest = rest < shortest ? rest : shortest;
 	}
-	ck_assert_uint_eq(pool_rests_for(&pool, start), shortest);
-	ck_assert_uint_eq(pool_rests_for(&pool, start + shortest - 1), 1);
-	ck_assert_uint_eq(pool_rests_for(&pool, start + shortest), 0);
+	ck_assert_uint_eq(balancer_rests_for(&balancer, start), shortest);
+	ck_assert_uint_eq(balancer_rests_for(&balancer, start + shortest - 1), 1);
+	ck_assert_uint_eq(balancer_rests_for(&balancer, start + shortest), 0);
 }
 END_TEST
 
@@ -565,12 +566,12 @@ START_TEST(one_that_is_on_trial_may_be_tried_when_that_is_over)
 {
 	uint64_t rest;
 
-	pool.count = 1;
+	balancer.count = 1;
 	rest = let_fail(&targets[0], start);
 	ck_assert_int_eq(pick(0, 0, start + rest), 0);
-	ck_assert_uint_gt(pool_rests_for(&pool, start + rest), 0);
-	pool_end_trial(&targets[0], trial);
-	ck_assert_uint_eq(pool_rests_for(&pool, start + rest), 0);
+	ck_assert_uint_gt(balancer_rests_for(&balancer, start + rest), 0);
+	balancer_end_trial(&targets[0], trial);
+	ck_assert_uint_eq(balancer_rests_for(&balancer, start + rest), 0);
 }
 END_TEST
 
@@ -584,23 +585,23 @@ static void *use(void *arg)
 	for (uint64_t i = 0; i < 20000; i++) {
 		uint64_t own_trial;
 		struct target *t =
-		    pool_pick(&pool, 0, (uint64_t)rand_r(&seed), start + i, &own_trial);
+		    balancer_pick(&balancer, 0, (uint64_t)rand_r(&seed), start + i, &own_trial);
 		int fate = rand_r(&seed) % 8;
 
 		if (!t)
 			continue;
 		if (fate == 0)
-			pool_failed(&pool, t, start + i, start + i);
+			balancer_failed(&balancer, t, start + i, start + i);
 		else if (fate == 1)
-			pool_unavailable(&pool, t, start + i, start + i);
+			balancer_unavailable(&balancer, t, start + i, start + i);
 		else if (fate == 2)
-			pool_left(&pool, t, start + i, start + i + LEFT_MS);
+			balancer_left(&balancer, t, start + i, start + i + LEFT_MS);
 		else if (fate == 3)
-			pool_late(&pool, t, start + i, start + i);
+			balancer_late(&balancer, t, start + i, start + i);
 		else if (fate > 4)
-			pool_worked(t, start + i);
-		pool_end_trial(t, own_trial);
-		pool_release(t);
+			balancer_worked(t, start + i);
+		balancer_end_trial(t, own_trial);
+		balancer_release(t);
 	}
 	return NULL;
 }
@@ -609,8 +610,8 @@ START_TEST(threads_lose_no_count)
 {
 	pthread_t threads[4];
 
-	pool.rest_ms = pool.rest_max_ms = 2;
-	pool.balance = (enum pool_balance)_i;
+	balancer.rest_ms = balancer.rest_max_ms = 2;
+	balancer.method = (enum balancer_method)_i;
 	for (uintptr_t i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, use, (void *)(i + 1)), 0);
 	for (int i = 0; i < 4; i++)
@@ -626,7 +627,7 @@ static void *knock(void *arg)
 {
 	uint64_t own_trial;
 
-	if (pool_pick(&pool, 0, 0, start + 2 * REST, &own_trial))
+	if (balancer_pick(&balancer, 0, 0, start + 2 * REST, &own_trial))
 		atomic_fetch_add((atomic_uint *)arg, 1);
 	return NULL;
 }
@@ -636,7 +637,7 @@ START_TEST(one_of_many_threads_goes_first)
 	pthread_t threads[8];
 	atomic_uint through = 0;
 
-	pool.count = 1;
+	balancer.count = 1;
 	let_fail(&targets[0], start);
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, knock, &through), 0);
@@ -648,16 +649,17 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("upstream_pool");
-	TCase *tc = tcase_create("pool");
+	Suite *suite = suite_create("upstream_balancer");
+	TCase *tc = tcase_create("balancer");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_add_test(tc, a_pool_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough);
-	tcase_add_test(tc, a_pool_that_was_down_is_given_a_chance_after_a_while);
+	tcase_add_test(
+	    tc, a_balancer_is_down_when_each_of_it_has_failed_and_one_that_works_is_enough);
+	tcase_add_test(tc, a_balancer_that_was_down_is_given_a_chance_after_a_while);
 	tcase_add_test(tc, each_has_its_turn);
 	tcase_add_test(tc, what_was_tried_is_passed_over);
 	tcase_add_test(tc, the_turn_may_wrap);
@@ -676,7 +678,7 @@ int main(void)
 	tcase_add_test(tc, late_503s_are_no_news);
 	tcase_add_test(tc, a_503_in_a_trial_is_no_verdict_yet);
 	tcase_add_loop_test(tc, who_has_not_answered_three_in_a_row_is_at_the_back,
-	    POOL_ROUND_ROBIN, POOL_HASH + 1);
+	    BALANCER_ROUND_ROBIN, BALANCER_HASH + 1);
 	tcase_add_test(tc, who_leaves_within_a_second_says_nothing);
 	tcase_add_loop_test(tc, any_answer_ends_a_row_of_silence, 0, 2);
 	tcase_add_test(tc, a_crowd_that_leaves_at_once_sends_to_the_back_once);
@@ -692,7 +694,7 @@ int main(void)
 	tcase_add_test(tc, all_may_rest);
 	tcase_add_test(tc, a_rest_of_all_ends_with_the_shortest);
 	tcase_add_test(tc, one_that_is_on_trial_may_be_tried_when_that_is_over);
-	tcase_add_loop_test(tc, threads_lose_no_count, POOL_ROUND_ROBIN, POOL_HASH + 1);
+	tcase_add_loop_test(tc, threads_lose_no_count, BALANCER_ROUND_ROBIN, BALANCER_HASH + 1);
 	tcase_add_test(tc, one_of_many_threads_goes_first);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

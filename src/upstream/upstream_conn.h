@@ -1,13 +1,13 @@
 /*
- * upstream/link.h - one session's WebSocket to a backend: dialled by us, in the
+ * upstream/upstream_conn.h - one session's WebSocket to a backend: dialled by us, in the
  * reactor of the session, with the codec in its client role.
  *
  *	resolve --> connect --> [TLS] --> handshake --> open --> closing
  *
- * A link outlives its session by as long as the closing handshake takes.
+ * A connection outlives its session by as long as the closing handshake takes.
  */
-#ifndef UPSTREAM_LINK_H
-#define UPSTREAM_LINK_H
+#ifndef UPSTREAM_CONN_H
+#define UPSTREAM_CONN_H
 
 #include <pthread.h>
 
@@ -16,18 +16,18 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "sockjs.h"
-#include "upstream/link_request.h"
-#include "upstream/pool.h"
+#include "upstream/upstream_request.h"
+#include "upstream/balancer.h"
 #include "ws/ws_client.h"
 #include "ws/ws_conn.h"
 
-struct link;
+struct upstream_conn;
 
 enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
 
-/* What a configuration says; shared by all reactors, read-only but for the pool. */
+/* What a configuration says; shared by all reactors, read-only but for the balancer. */
 struct upstream_settings {
-	struct pool pool;
+	struct balancer balancer;
 	struct ws_conn_limits limits;
 	struct ws_deflate_config deflate;
 	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
@@ -45,37 +45,37 @@ struct known_addresses {
 };
 
 /* One reactor's share. */
-struct upstream_part {
+struct upstream_reactor {
 	struct upstream_settings *settings;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct list links;
+	struct list conns;
 	struct known_addresses *known; /* one for each target */
 	struct ws_deflate *deflate;
 	/* Frames for one backend, which leave together at the end of the turn */
 	struct buf out;
-	struct link *out_link;
+	struct upstream_conn *out_conn;
 	struct deferred out_deferred;
 	struct buf pongs; /* for the backend that is being read */
 };
 
-int upstream_part_init(struct upstream_part *part, struct upstream_settings *settings);
-/* Ends every link at once. What they deferred runs when the loop goes. */
-void upstream_part_fini(struct upstream_part *part);
+int upstream_reactor_init(struct upstream_reactor *reactor, struct upstream_settings *settings);
+/* Ends every connection at once. What they deferred runs when the loop goes. */
+void upstream_reactor_fini(struct upstream_reactor *reactor);
 
-/* A link for a session on hold; takes the request over, also on error. NULL when memory is out. The
- * session is accepted or refused later, from the loop. */
-struct link *link_new(
-    struct upstream_part *part, struct sockjs_session *session, struct link_request *request);
+/* A connection for a session on hold; takes the request over, also on error. NULL when memory is
+ * out. The session is accepted or refused later, from the loop. */
+struct upstream_conn *upstream_conn_new(struct upstream_reactor *reactor,
+    struct sockjs_session *session, struct upstream_request *request);
 /* From the client: to the backend. */
-void link_send(struct link *l, const struct sockjs_message *m);
+void upstream_conn_send(struct upstream_conn *uc, const struct sockjs_message *m);
 /* The session is open. */
-void link_client_open(struct link *l);
+void upstream_conn_client_open(struct upstream_conn *uc);
 /* There is room on the way to the client again. */
-void link_client_writable(struct link *l);
-/* The session is over; so is the link, soon. */
-void link_client_closed(struct link *l, unsigned code, const char *reason);
+void upstream_conn_client_writable(struct upstream_conn *uc);
+/* The session is over; so is the connection, soon. */
+void upstream_conn_client_closed(struct upstream_conn *uc, unsigned code, const char *reason);
 /* Octets that it holds, for the backend and of it. */
-size_t link_held(const struct link *l);
+size_t upstream_conn_held(const struct upstream_conn *uc);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * tests/unit/test_wide.c - what reads many octets at a time says what a loop over
+ * tests/unit/test_simd.c - what reads many octets at a time says what a loop over
  * octets says, at every length and place, and touches nothing beyond.
  *
  * Texts end at the last octet of a page or begin at the first, and the pages around
- * cannot be read or written. Built twice: as test_wide with what the processor has,
- * as test_wide_portable with WIDE_PORTABLE.
+ * cannot be read or written. Built twice: as test_simd with what the processor has,
+ * as test_simd_portable with SIMD_PORTABLE.
  */
-#include "base/wide.h"
+#include "base/simd.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -591,8 +591,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("wide");
-	TCase *tc = tcase_create("wide");
+	Suite *s = suite_create("simd");
+	TCase *tc = tcase_create("simd");
 	SRunner *sr = srunner_create(s);
 	int failed;
 

@@ -1,7 +1,7 @@
 /*
- * base/utf8_wide.c - the lookup algorithm of John Keiser and Daniel Lemire
+ * base/utf8_simd.c - the lookup algorithm of John Keiser and Daniel Lemire
  * ("Validating UTF-8 In Less Than One Instruction Per Byte", 2020); see
- * utf8_wide.h.
+ * utf8_simd.h.
  *
  * Nearly every mistake shows in two neighbouring octets, in their first 12 bits
  * even. Three tables of 16 say which mistakes each of the three half octets may
@@ -12,11 +12,11 @@
  * Nothing is carried from block to block: neighbours are loaded again from one,
  * two and three octets before. So blocks may overlap, and the last one does.
  */
-#include "base/utf8_wide.h"
+#include "base/utf8_simd.h"
 
 #include <string.h>
 
-#if UTF8_WIDE
+#if UTF8_SIMD
 
 /* --- mistakes, by the half octets that can be part of them ----------------------- */
 
@@ -228,7 +228,7 @@ TARGET static bool is_valid_short(const struct tables *t, const uint8_t *p, size
 	return !any(wrong);
 }
 
-TARGET bool utf8_wide_is_valid(const uint8_t *p, size_t n)
+TARGET bool utf8_simd_is_valid(const uint8_t *p, size_t n)
 {
 	struct tables t = { table_of(first_high), table_of(first_low), table_of(second_high) };
 	uint8_t copy[BEFORE + BLOCK] = { 0 };
@@ -244,7 +244,7 @@ TARGET bool utf8_wide_is_valid(const uint8_t *p, size_t n)
 	return !any(wrong);
 }
 
-TARGET size_t utf8_wide_ascii(const uint8_t *p, size_t n)
+TARGET size_t utf8_simd_ascii(const uint8_t *p, size_t n)
 {
 	size_t at = 0;
 
@@ -256,5 +256,5 @@ TARGET size_t utf8_wide_ascii(const uint8_t *p, size_t n)
 }
 
 #else
-typedef int utf8_wide_is_empty; /* ISO C wants a translation unit to declare something */
+typedef int utf8_simd_is_empty; /* ISO C wants a translation unit to declare something */
 #endif

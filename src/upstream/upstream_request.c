@@ -1,7 +1,7 @@
 /*
- * upstream/link_request.c - what a backend is asked for one session; see link_request.h.
+ * upstream/upstream_request.c - what a backend is asked for one session; see upstream_request.h.
  */
-#include "upstream/link_request.h"
+#include "upstream/upstream_request.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 
 enum { HEADERS_MAX = 64 };
 
-struct link_request *link_request_new(void)
+struct upstream_request *upstream_request_new(void)
 {
-	return mem_zalloc(sizeof(struct link_request));
+	return mem_zalloc(sizeof(struct upstream_request));
 }
 
-void link_request_free(struct link_request *r)
+void upstream_request_free(struct upstream_request *r)
 {
 	if (!r)
 		return;
@@ -33,14 +33,14 @@ static int add_text(struct buf *to, const char *text)
 	return buf_add(to, text, strlen(text) + 1);
 }
 
-int link_request_header(struct link_request *r, const char *name, const char *value)
+int upstream_request_header(struct upstream_request *r, const char *name, const char *value)
 {
 	int err = add_text(&r->headers, name);
 
 	return err < 0 ? err : add_text(&r->headers, value);
 }
 
-int link_request_subprotocol(struct link_request *r, const char *token)
+int upstream_request_subprotocol(struct upstream_request *r, const char *token)
 {
 	return add_text(&r->subprotocols, token);
 }
@@ -58,7 +58,7 @@ static bool next_text(const struct buf *from, size_t *at, struct bytes *text)
 }
 
 /* Path and query of the target, each with the client's behind its own. */
-static int add_resource(struct buf *to, const struct target *t, const struct link_request *r)
+static int add_resource(struct buf *to, const struct target *t, const struct upstream_request *r)
 {
 	const char *query = strchr(t->resource, '?'), *path = r->path ? r->path : "";
 	size_t n = query ? (size_t)(query - t->resource) : strlen(t->resource);
@@ -72,13 +72,13 @@ static int add_resource(struct buf *to, const struct target *t, const struct lin
 	return buf_printf(to, "%.*s%s%s%s", (int)n, t->resource, path, query, r->query);
 }
 
-static const char *host_for(const struct link_request *r, const struct target *t)
+static const char *host_for(const struct upstream_request *r, const struct target *t)
 {
 	return r->host ? r->host : t->authority;
 }
 
 /* A backend takes for its own what has the host that it was asked for. */
-static int add_origin(struct buf *to, const struct target *t, const struct link_request *r)
+static int add_origin(struct buf *to, const struct target *t, const struct upstream_request *r)
 {
 	if (!r->own_origin)
 		return r->origin ? buf_add(to, r->origin, strlen(r->origin)) : 0;
@@ -90,7 +90,7 @@ static struct bytes whole(const struct buf *b)
 	return (struct bytes){ buf_data(b), buf_len(b) };
 }
 
-static int begin(const struct link_request *r, struct ws_client_request *req,
+static int begin(const struct upstream_request *r, struct ws_client_request *req,
     struct ws_client **handshake, struct buf *out)
 {
 	struct ws_request_header headers[HEADERS_MAX];
@@ -111,7 +111,7 @@ static int begin(const struct link_request *r, struct ws_client_request *req,
 	return ws_client_begin(handshake, req, out);
 }
 
-int link_request_begin(const struct link_request *r, const struct target *t,
+int upstream_request_begin(const struct upstream_request *r, const struct target *t,
     const struct ws_deflate_config *deflate, struct ws_client **handshake, struct buf *out)
 {
 	struct ws_client_request req = { .host = bytes_of(host_for(r, t)), .deflate = deflate };

@@ -1,9 +1,9 @@
 /*
- * upstream/pool.h - which backend a new session goes to, and which is left alone for a
+ * upstream/balancer.h - which backend a new session goes to, and which is left alone for a
  * while, judged by what became of real connections. Any thread, without locks.
  */
-#ifndef UPSTREAM_POOL_H
-#define UPSTREAM_POOL_H
+#ifndef UPSTREAM_BALANCER_H
+#define UPSTREAM_BALANCER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,59 +12,60 @@
 
 #include "upstream/target.h"
 
-#define POOL_MAX 64 /* targets: as many as a set of bits has */
+#define BALANCER_MAX 64 /* targets: as many as a set of bits has */
 
-enum pool_balance { POOL_ROUND_ROBIN, POOL_LEAST_CONNECTIONS, POOL_HASH };
+enum balancer_method { BALANCER_ROUND_ROBIN, BALANCER_LEAST_CONNECTIONS, BALANCER_HASH };
 
-struct pool {
+struct balancer {
 	struct target *targets;
 	size_t count;
-	enum pool_balance balance;
+	enum balancer_method method;
 	unsigned rest_ms, rest_max_ms; /* after the first failure; at most, doubling */
 	atomic_uint turn;
 };
 
-/* A target for a session, counted as one connection until pool_release(). `tried` has a bit for
+/* A target for a session, counted as one connection until balancer_release(). `tried` has a bit for
  * each that this session has tried in vain. NULL: every other one rests. `hash` is of who the
  * client is. A target whose rest is over is given to one session, whose `trial` it is (else 0); the
  * next waits for what becomes of it. If there is no other, one that is at the back has to do, and
  * one that has failed rests no longer than after its first failure. */
-struct target *pool_pick(
-    struct pool *pool, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial);
-void pool_release(struct target *t);
+struct target *balancer_pick(
+    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial);
+void balancer_release(struct target *t);
 /* The trial is over. If it has neither failed nor worked, the next session may try at once. */
-void pool_end_trial(struct target *t, uint64_t trial);
-static inline uint64_t pool_bit(const struct pool *pool, const struct target *t)
+void balancer_end_trial(struct target *t, uint64_t trial);
+static inline uint64_t balancer_bit(const struct balancer *balancer, const struct target *t)
 {
-	return UINT64_C(1) << (t - pool->targets);
+	return UINT64_C(1) << (t - balancer->targets);
 }
 
 /* Whether there is another one that may do well, beside `tried`, for who does not want to wait for
  * the one he has. */
-bool pool_has_more(const struct pool *pool, uint64_t tried, uint64_t now);
+bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t now);
 
 /* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows. */
-uint64_t pool_rests_for(const struct pool *pool, uint64_t now);
+uint64_t balancer_rests_for(const struct balancer *balancer, uint64_t now);
 
 /* What was begun before it was last found to fail, or before it last worked, says nothing new; of
  * that these four take no notice. */
 
 /* It could not be reached: it rests, for twice as long each time, give or take a quarter. */
-void pool_failed(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+void balancer_failed(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now);
 /* It would not have this one (503). That may be the client's doing; when it has said so often
  * enough in a row it counts as failed. */
-void pool_unavailable(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+void balancer_unavailable(
+    struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now);
 /* It was reached, and did not answer in time. That may be the client's doing, too, and counts with
  * the 503s. */
-void pool_late(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+void balancer_late(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now);
 /* The client has left before there was an answer. After some time, and some times in a row, it
  * speaks against the target, which goes to the back: others are asked first, as if it rested. */
-void pool_left(struct pool *pool, struct target *t, uint64_t begun, uint64_t now);
+void balancer_left(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now);
 /* It has answered. */
-void pool_worked(struct target *t, uint64_t now);
+void balancer_worked(struct target *t, uint64_t now);
 
 /* Whether every target has failed when it was last tried, and that is not long ago: who asks nobody
  * for longer than that does not know. */
-bool pool_is_down(const struct pool *pool, uint64_t now);
+bool balancer_is_down(const struct balancer *balancer, uint64_t now);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * base/stash.c - blocks kept in a list for each size; see stash.h.
+ * base/freelist.c - blocks kept in a list for each size; see freelist.h.
  *
  * To AddressSanitizer a block that is kept is poisoned, so that a use after free is still
  * found.
  */
-#include "base/stash.h"
+#include "base/freelist.h"
 
 #include "base/mem.h"
 
@@ -18,8 +18,8 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-struct stash_block {
-	struct stash_block *next;
+struct freelist_block {
+	struct freelist_block *next;
 };
 
 /* A size, rounded up to one of those that there are. */
@@ -41,64 +41,64 @@ static struct size coarse(size_t size)
 	unsigned power = 63u - (unsigned)__builtin_clzll(size - 1),
 	         quarters = (unsigned)((size - 1) >> (power - 2)) - 3;
 
-	return (struct size){ STASH_FINE + (power - 10) * 4 + quarters - 1, ((size_t)4 + quarters)
-		                                                                << (power - 2) };
+	return (struct size){ FREELIST_FINE + (power - 10) * 4 + quarters - 1,
+		((size_t)4 + quarters) << (power - 2) };
 }
 
 static struct size size_for(size_t size)
 {
-	return size <= 64 * STASH_FINE ? fine(size) : coarse(size);
+	return size <= 64 * FREELIST_FINE ? fine(size) : coarse(size);
 }
 
-static struct stash_block *take(struct stash *stash, struct size size)
+static struct freelist_block *take(struct freelist *freelist, struct size size)
 {
-	struct stash_block *block = stash->blocks[size.index];
+	struct freelist_block *block = freelist->blocks[size.index];
 
 	if (block) {
 		ASAN_UNPOISON_MEMORY_REGION(block, size.octets);
-		stash->blocks[size.index] = block->next;
-		stash->kept -= size.octets;
+		freelist->blocks[size.index] = block->next;
+		freelist->kept -= size.octets;
 	}
 	return block;
 }
 
-void *stash_alloc(struct stash *stash, size_t size)
+void *freelist_alloc(struct freelist *freelist, size_t size)
 {
 	struct size rounded;
 	void *p;
 
-	if (!stash || size > STASH_LARGEST)
+	if (!freelist || size > FREELIST_LARGEST)
 		return mem_alloc(size);
 	rounded = size_for(size);
-	p = take(stash, rounded);
+	p = take(freelist, rounded);
 	return p ? p : mem_alloc(rounded.octets);
 }
 
-void stash_free(struct stash *stash, void *p, size_t size)
+void freelist_free(struct freelist *freelist, void *p, size_t size)
 {
-	struct stash_block *block = p;
+	struct freelist_block *block = p;
 	struct size rounded;
 
-	if (!stash || size > STASH_LARGEST) {
+	if (!freelist || size > FREELIST_LARGEST) {
 		mem_free(p);
 		return;
 	}
 	rounded = size_for(size);
-	if (!p || stash->kept + rounded.octets > STASH_KEEPS) {
+	if (!p || freelist->kept + rounded.octets > FREELIST_KEEPS) {
 		mem_free(p);
 		return;
 	}
-	block->next = stash->blocks[rounded.index];
-	stash->blocks[rounded.index] = block;
-	stash->kept += rounded.octets;
+	block->next = freelist->blocks[rounded.index];
+	freelist->blocks[rounded.index] = block;
+	freelist->kept += rounded.octets;
 	ASAN_POISON_MEMORY_REGION(block, rounded.octets);
 }
 
-void stash_fini(struct stash *stash)
+void freelist_fini(struct freelist *freelist)
 {
-	struct stash_block *block;
+	struct freelist_block *block;
 
-	for (size_t size = 1; size <= STASH_LARGEST; size = size_for(size).octets + 1)
-		while ((block = take(stash, size_for(size))))
+	for (size_t size = 1; size <= FREELIST_LARGEST; size = size_for(size).octets + 1)
+		while ((block = take(freelist, size_for(size))))
 			mem_free(block);
 }

@@ -1,12 +1,12 @@
 /*
- * upstream/link_request.h - what a backend is asked for one session: which resource, in
+ * upstream/upstream_request.h - what a backend is asked for one session: which resource, in
  * whose name, with which headers.
  *
  * Made once, from what the client asked; written anew for each backend that is tried, since
  * some of it is the backend's own.
  */
-#ifndef UPSTREAM_LINK_REQUEST_H
-#define UPSTREAM_LINK_REQUEST_H
+#ifndef UPSTREAM_REQUEST_H
+#define UPSTREAM_REQUEST_H
 
 #include <stdbool.h>
 
@@ -15,7 +15,7 @@
 #include "ws/ws_client.h"
 
 /* Strings are copied, each of a kind into one text. */
-struct link_request {
+struct upstream_request {
 	struct buf headers;      /* name NUL value NUL ... */
 	struct buf subprotocols; /* token NUL ... */
 	char *host;              /* NULL: the backend's own, from its URL */
@@ -28,13 +28,13 @@ struct link_request {
 	bool may_open_early; /* the client need not know what the backend says first */
 };
 
-struct link_request *link_request_new(void);
-void link_request_free(struct link_request *r); /* NULL is fine */
-int link_request_header(struct link_request *r, const char *name, const char *value);
-int link_request_subprotocol(struct link_request *r, const char *token);
+struct upstream_request *upstream_request_new(void);
+void upstream_request_free(struct upstream_request *r); /* NULL is fine */
+int upstream_request_header(struct upstream_request *r, const char *name, const char *value);
+int upstream_request_subprotocol(struct upstream_request *r, const char *token);
 
 /* Begins the handshake with a backend: as ws_client_begin(). */
-int link_request_begin(const struct link_request *r, const struct target *t,
+int upstream_request_begin(const struct upstream_request *r, const struct target *t,
     const struct ws_deflate_config *deflate, struct ws_client **handshake, struct buf *out);
 
 #endif

@@ -1,0 +1,161 @@
+/*
+ * server/options_check.c - what no single value shows: values of one scope that do not go
+ * together.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "server/options_private.h"
+
+#define ALLOWED_ORIGINS_MAX 8000 /* octets of all together */
+
+static int check_listener(struct sockjs_options *o)
+{
+	const struct listener_options *l = &o->listener;
+	bool stomp = strcmp(l->protocol, "stomp") == 0;
+
+	if (stomp && !l->endpoint)
+		return options_fail(o, -EINVAL,
+		    "endpoint: missing; with protocol \"stomp\" it is the prefix of the endpoint "
+		    "that serves this address");
+	if (l->endpoint && !stomp)
+		return options_fail(o, -EINVAL,
+		    "endpoint: means nothing with protocol \"%s\"; it is for \"stomp\"",
+		    l->protocol);
+	if (l->tls_certificate && !l->tls_key)
+		return options_fail(
+		    o, -EINVAL, "tls.key: missing; tls.certificate needs its private key");
+	if (l->tls_key && !l->tls_certificate)
+		return options_fail(
+		    o, -EINVAL, "tls.certificate: missing; tls.key needs its certificate");
+	return 0;
+}
+
+/* The line that says who may frame the iframe page has to fit into a response. */
+static int check_ancestors(struct sockjs_options *o)
+{
+	const struct string_list *list = &o->endpoint.allowed_origins;
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		n += strlen(list->items[i]) + 1;
+	if (n <= ALLOWED_ORIGINS_MAX)
+		return 0;
+	return options_fail(o, -EINVAL,
+	    "allowed_origins: %zu octets in all are too many for the Content-Security-Policy of "
+	    "the "
+	    "iframe page; allowed: %d (scheme://*.domain stands for many)",
+	    n, ALLOWED_ORIGINS_MAX);
+}
+
+static int check_cookie(struct sockjs_options *o)
+{
+	const struct endpoint_options *e = &o->endpoint;
+
+	if (strcmp(e->session_cookie_same_site, "none") == 0 &&
+	    strcmp(e->session_cookie_secure, "false") == 0)
+		return options_fail(o, -EINVAL,
+		    "session_cookie_same_site: \"none\" needs session_cookie_secure; without it "
+		    "browsers refuse the cookie");
+	return 0;
+}
+
+static int check_server(struct sockjs_options *o)
+{
+	if (o->server.token && o->server.token_file)
+		return options_fail(o, -EINVAL,
+		    "internal.token_file: means nothing with internal.token, which is the token");
+	return 0;
+}
+
+/* What one transport can carry the others must carry too, or an application would see the
+ * transport. */
+static int check_endpoint(struct sockjs_options *o)
+{
+	const struct endpoint_options *e = &o->endpoint;
+
+	if (e->max_body_bytes < e->max_message_bytes)
+		return options_fail(o, -EINVAL,
+		    "max_body_bytes: %" PRIu64 " is less than max_message_bytes (%" PRIu64
+		    "): such a message could come by WebSocket, but by no other transport",
+		    e->max_body_bytes, e->max_message_bytes);
+	for (size_t i = 0; i < e->allowed_origins.count && e->allowed_origins.count > 1; i++)
+		if (strcmp(e->allowed_origins.items[i], "*") == 0)
+			return options_fail(o, -EINVAL,
+			    "allowed_origins[%zu]: \"*\" allows every origin; it must stand alone",
+			    i);
+	return check_ancestors(o) < 0 ? -EINVAL : check_cookie(o);
+}
+
+static int check_upstream(struct sockjs_options *o)
+{
+	const struct upstream_options *u = &o->upstream;
+
+	if (u->url.count == 0)
+		return options_fail(o, -EINVAL,
+		    "upstream.url: missing; allowed: %s, or a list of them",
+		    options_find("upstream.url")->allowed);
+	if (!u->tls_certificate != !u->tls_key)
+		return options_fail(o, -EINVAL,
+		    "upstream.tls.%s: missing; certificate and key go together",
+		    u->tls_key ? "certificate" : "key");
+	if (u->retry_delay_max_ms < u->retry_delay_ms)
+		return options_fail(o, -EINVAL,
+		    "upstream.retry_delay_max_ms: %" PRIu64 " is less than retry_delay_ms (%" PRIu64
+		    ")",
+		    u->retry_delay_max_ms, u->retry_delay_ms);
+	return 0;
+}
+
+/* Who may come, and whether anybody can. */
+static int check_stomp_users(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (s->token_query && !s->tokens)
+		return options_fail(o, -EINVAL,
+		    "stomp.token_query: means nothing without stomp.tokens, which says what "
+		    "a token must be");
+	return 0;
+}
+
+static int check_stomp(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (s->max_head_bytes < s->max_line_bytes)
+		return options_fail(o, -EINVAL,
+		    "stomp.max_head_bytes: %" PRIu64 " is less than max_line_bytes (%" PRIu64
+		    "): the head is all lines together",
+		    s->max_head_bytes, s->max_line_bytes);
+	return check_stomp_users(o);
+}
+
+static int check_hooks(struct sockjs_options *o)
+{
+	const struct hooks_options *h = &o->hooks;
+
+	if (!h->url && (h->events.count || h->destinations.count || h->secret || h->secret_file))
+		return options_fail(o, -EINVAL, "hooks.url: missing; allowed: %s",
+		    options_find("hooks.url")->allowed);
+	if (h->secret && h->secret_file)
+		return options_fail(o, -EINVAL,
+		    "hooks.secret_file: means nothing with hooks.secret, which is the secret");
+	return 0;
+}
+
+int options_check(struct sockjs_options *o, enum option_scope scope)
+{
+	static int (*const checks[])(struct sockjs_options *) = {
+		[OPTION_SERVER] = check_server,
+		[OPTION_LISTENER] = check_listener,
+		[OPTION_ENDPOINT] = check_endpoint,
+		[OPTION_UPSTREAM] = check_upstream,
+		[OPTION_STOMP] = check_stomp,
+		[OPTION_HOOKS] = check_hooks,
+	};
+
+	o->error[0] = '\0';
+	return checks[scope] ? checks[scope](o) : 0;
+}

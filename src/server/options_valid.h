@@ -1,0 +1,28 @@
+/*
+ * server/options_valid.h - what the strings of options may look like; for the table.
+ */
+#ifndef SERVER_OPTIONS_VALID_H
+#define SERVER_OPTIONS_VALID_H
+
+#include <stdbool.h>
+
+bool valid_token(const char *s);
+bool valid_subprotocol(const char *s);
+bool valid_cookie(const char *s);
+bool valid_host_rule(const char *s);
+bool valid_cidr(const char *s);
+bool valid_url(const char *s);
+bool valid_base_url(const char *s);
+bool valid_origin(const char *s);
+bool valid_auto(const char *s);
+bool valid_backend(const char *s);
+bool valid_upstream(const char *s);
+bool valid_host(const char *s);
+bool valid_one_origin(const char *s);
+bool valid_forwarded(const char *s);
+bool valid_parameter(const char *s);
+bool valid_separator(const char *s);
+bool valid_destinations(const char *s);
+bool valid_secret(const char *s);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * upstream/upstream_opening.c - what a connection is while it is made, and how that ends;
+ * upstream_connect.c makes it.
+ */
+#include "base/mem.h"
+#include "upstream/upstream_private.h"
+
+void upstream_opening_stop_attempt(struct upstream_opening *o)
+{
+	if (o->dialling)
+		dial_cancel(&o->dial);
+	if (o->resolving)
+		resolution_cancel(&o->resolution);
+	o->dialling = o->resolving = false;
+}
+
+void upstream_opening_forget_answer(struct upstream_opening *o)
+{
+	ws_client_free(o->answer);
+	o->answer = NULL;
+}
+
+void upstream_release_target(struct upstream_conn *uc)
+{
+	if (uc->opening)
+		balancer_end_trial(uc->target, uc->opening->trial);
+	balancer_release(uc->target);
+}
+
+void upstream_opening_stop(struct upstream_conn *uc)
+{
+	struct upstream_opening *o = uc->opening;
+
+	if (!o)
+		return;
+	upstream_opening_stop_attempt(o);
+	timer_stop(loop_timers(uc->reactor->loop), &o->early);
+}
+
+void upstream_opening_left(struct upstream_conn *uc)
+{
+	if (uc->target)
+		balancer_left(&uc->reactor->settings->balancer, uc->target, uc->opening->begun,
+		    upstream_conn_now(uc));
+}
+
+void upstream_opening_free(struct upstream_conn *uc)
+{
+	struct upstream_opening *o = uc->opening;
+
+	uc->opening = NULL;
+	if (!o)
+		return;
+	ws_client_free(o->handshake);
+	upstream_opening_forget_answer(o);
+	upstream_request_free(o->request);
+	mem_free(o);
+}

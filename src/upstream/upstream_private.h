@@ -1,0 +1,144 @@
+/*
+ * upstream/upstream_private.h - what the files of a connection to a backend share; for
+ * them alone. Each calls those below it:
+ *
+ *	upstream_connect.c  a connection in the making
+ *	upstream_conn.c     an open one: what the backend says, closing
+ *	upstream_ping.c     its timer
+ *	upstream_out.c      messages to the backend
+ *	upstream_refusal.c  what a client sees when a backend refuses
+ *	upstream_reactor.c  a reactor's share; ends
+ *	upstream_opening.c  what there is of a connection while it is made
+ */
+#ifndef UPSTREAM_PRIVATE_H
+#define UPSTREAM_PRIVATE_H
+
+#include "upstream/upstream_conn.h"
+
+struct upstream_conn {
+	struct list node; /* reactor->conns */
+	struct upstream_reactor *reactor;
+	struct target *target;            /* counted; NULL: none at the moment */
+	struct sockjs_session *session;   /* NULL: it is over */
+	struct upstream_opening *opening; /* NULL once open */
+	struct buf *rest;                 /* read, and not yet taken; else NULL */
+	struct ws_deflate *compressor;    /* of its own, with context takeover */
+	struct stream stream;
+	struct ws_conn conn;
+	struct timer timer;
+	struct deferred deferred;
+	uint64_t last_heard;
+	uint64_t pinged_at; /* if `pinged` */
+	uint64_t line_end;  /* what stands before the ping ends there: stream_acked(); 0: nothing */
+	uint64_t acked;     /* stream_acked() when it was last looked at */
+	bool client_paused; /* the backend is not here yet, or does not take what it is sent */
+	bool choked;  /* the backend is not read: the client does not read, or is not here yet */
+	bool closing; /* our Close is out */
+	bool pinged;
+	bool moved;  /* what was queued has gone since it was last looked at */
+	bool shut;   /* the codec has seen the end */
+	bool broken; /* the connection is lost; what it brought waits for the client to have room */
+	bool ended;
+};
+
+struct upstream_opening {
+	struct dial dial;
+	struct resolution resolution;
+	struct upstream_conn *conn;
+	struct timer early;          /* then a SockJS client waits no longer for its o */
+	struct ws_client *handshake; /* asked, and not yet answered */
+	struct upstream_request *request;
+	const struct refusal *verdict; /* on the target tried last; NULL: there was none */
+	struct ws_client *answer;      /* the handshake in which it was given; NULL: by nobody */
+	uint64_t begun;                /* with this target */
+	uint64_t trial;                /* of this target, if it is one: balancer_pick() */
+	uint64_t deadline;             /* of it all */
+	uint64_t tried;                /* a bit for each target */
+	size_t addresses;              /* of this target, still to be tried */
+	bool dialling, resolving;
+};
+
+/* What a client is told when a backend is not there any more. */
+#define UPSTREAM_WENT_AWAY "The application went away"
+
+static inline uint64_t upstream_conn_now(const struct upstream_conn *uc)
+{
+	return loop_now(uc->reactor->loop);
+}
+
+/* Whether there is something to do before more may be read. */
+static inline bool upstream_conn_is_behind(const struct upstream_conn *uc)
+{
+	return uc->rest || ws_conn_is_behind(&uc->conn);
+}
+
+/* Whether something of what was written has been taken since this was last asked. */
+static inline bool upstream_conn_has_moved(struct upstream_conn *uc)
+{
+	uint64_t acked = stream_acked(&uc->stream);
+	bool moved = uc->moved || acked > uc->acked;
+
+	uc->acked = acked;
+	uc->moved = false;
+	return moved;
+}
+
+/* --- upstream_conn.c ------------------------------------------------------------- */
+
+/* The handshake is over, the stream is the connection's; `early` are bytes behind it. */
+void upstream_conn_opened(
+    struct upstream_conn *uc, const struct ws_client_outcome *outcome, struct bytes early);
+
+/* --- upstream_ping.c -------------------------------------------------------- */
+
+void upstream_conn_on_timer(struct timer *t);
+
+/* --- upstream_out.c --------------------------------------------------------- */
+
+/* If it fails a hang-up follows. Until then what has been read is taken: it may hold a Close. */
+void upstream_conn_write(struct upstream_conn *uc, const char *p, size_t n);
+/* What was composed for a backend leaves. */
+void upstream_conn_flush(struct upstream_reactor *reactor);
+
+/* --- upstream_refusal.c ----------------------------------------------------- */
+
+struct refusal {
+	unsigned answer; /* the backend's status */
+	unsigned status; /* for a bare WebSocket */
+	unsigned code;   /* for a SockJS client */
+	const char *reason;
+};
+
+extern const struct refusal upstream_unreachable, upstream_too_late, upstream_not_passed_on,
+    upstream_no_memory, upstream_all_rest;
+
+/* What stands for a backend's status. */
+const struct refusal *upstream_refusal_for(unsigned answer);
+/* Ends the connection, and its session with it. */
+void upstream_refuse(struct upstream_conn *uc, const struct refusal *r);
+/* Only a bare WebSocket can have them: the answer to any other has begun, or may have. */
+void upstream_pass_cookies_on(struct upstream_conn *uc, const char *cookies);
+
+/* --- upstream_reactor.c -------------------------------------------------------- */
+
+/* Closes whatever there is; the memory goes at the end of the turn. */
+void upstream_conn_end(struct upstream_conn *uc);
+/* The session, if there still is one, ends with this; it will not call us again. */
+void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const char *reason);
+/* The backend broke off: both. */
+void upstream_conn_lost(struct upstream_conn *uc, unsigned code, const char *reason);
+
+/* --- upstream_opening.c: harmless without one ------------------------------- */
+
+/* Nothing of it is called any more. */
+void upstream_opening_stop(struct upstream_conn *uc);
+/* Likewise, of what is done for one target. */
+void upstream_opening_stop_attempt(struct upstream_opening *o);
+void upstream_opening_forget_answer(struct upstream_opening *o);
+void upstream_opening_free(struct upstream_conn *uc);
+/* The client has left meanwhile. */
+void upstream_opening_left(struct upstream_conn *uc);
+/* The target is not ours any more, and if nothing was found out about it, others may try. */
+void upstream_release_target(struct upstream_conn *uc);
+
+#endif
