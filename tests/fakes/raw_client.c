@@ -140,10 +140,10 @@ bool raw_wait(struct raw_client *c, const char *text, int ms)
 	return true;
 }
 
-bool raw_wait_unless(struct raw_client *c, const char *text, int ms, bool (*given_up)(void))
+bool raw_wait_unless(struct raw_client *c, const char *text, int ms, int (*given_up)(void))
 {
 	for (int i = 0; i < 100 && !c->ended; i++) {
-		bool failed = given_up();
+		int failed = given_up();
 
 		if (raw_wait(c, text, ms))
 			return true;

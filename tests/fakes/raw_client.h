@@ -35,7 +35,7 @@ void raw_expect(struct raw_client *c, const char *text);
 /* Whether it comes within so long, and before the end. */
 bool raw_wait(struct raw_client *c, const char *text, int ms);
 /* Waits for what must come, but no longer than `ms` if it need not any more (mem_failed()). */
-bool raw_wait_unless(struct raw_client *c, const char *text, int ms, bool (*given_up)(void));
+bool raw_wait_unless(struct raw_client *c, const char *text, int ms, int (*given_up)(void));
 /* As raw_expect(), but nothing may come before it. */
 void raw_expect_next(struct raw_client *c, const char *text);
 /* Whether n octets are here, without waiting. */
