@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes ./configure from configure.ac. Needs autoconf, automake and libtool.
+# Makes ./configure from configure.ac. Needs autoconf and automake.
 set -e
 cd "$(dirname "$0")"
-mkdir -p m4 build-aux
+mkdir -p build-aux
 exec autoreconf --force --install --warnings=all,no-obsolete

@@ -239,6 +239,7 @@ int sockjs_tests_run(const char *name, void (*add)(TCase *tc))
 	add(tc);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_FORK); /* none leaves anything to another */
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -720,6 +720,7 @@ int main(void)
 	tcase_set_timeout(tc, 60); /* a machine may be busy */
 	tcase_add_checked_fixture(tc, setup, NULL);
 	add_tests(tc);
+	srunner_set_fork_status(runner, CK_FORK); /* none leaves anything to another */
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

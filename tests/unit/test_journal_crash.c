@@ -836,6 +836,7 @@ int main(void)
 	tcase_add_loop_test(tc, kill_9_loses_nothing_that_was_durable, 0, 6);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_FORK); /* none leaves anything to another */
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -233,8 +233,8 @@ END_TEST
 START_TEST(who_never_says_anything_is_not_kept)
 {
 	fake.base.limits.first_message_timeout_ms = 30;
-	open_it();
-	fake_expect_told("[close 4501 The client never answered]");
+	connect_it(); /* on a busy machine it may be over before anybody looks */
+	fake_expect_told("[open][close 4501 The client never answered]");
 	fake_expect_end(&a);
 }
 END_TEST
@@ -453,7 +453,6 @@ END_TEST
 START_TEST(who_does_not_begin_tls_is_left_after_the_timeout)
 {
 	connect_tls(30);
-	ck_assert_uint_eq(receivers(), 1);
 	fake_expect_end(&a);
 	ck_assert_uint_eq(receivers(), 0);
 	ck_assert_uint_eq(refusals(HTTP_REFUSED_TLS), 1);
