@@ -292,7 +292,7 @@ static long cut_off(const struct server *s, long *with_4500)
 
 static void judge_stalled(const struct server *s)
 {
-	int64_t deadline = now_ms() + CUT_MS;
+	int64_t deadline = now_ms() + patient(CUT_MS);
 	long with_4500, gone;
 
 	while ((gone = cut_off(s, &with_4500)) < (long)set.stalled && now_ms() < deadline)
@@ -315,7 +315,7 @@ static void judge_latest(const struct server *s)
 {
 	static const char dropped[] =
 	    "sockjs_stomp_messages_dropped_total{endpoint=\"/stomp\",reason=\"conflated\"}";
-	int64_t deadline = now_ms() + CATCH_UP_MS;
+	int64_t deadline = now_ms() + patient(CATCH_UP_MS);
 
 	for (unsigned i = 0; i < set.stalled; i++)
 		link_set_deaf(members[i].link, false);
@@ -454,7 +454,7 @@ static void run_return(const struct server *s)
 	let_others_in(s);
 	took = come_back(s);
 	say_echoes("meanwhile");
-	check(joined == set.clients && took < BACK_MS,
+	check(joined == set.clients && took < patient(BACK_MS),
 	    "%u of %u clients of %u users are back within %.1f s", joined, set.clients, set.users,
 	    (double)took / 1000);
 	check(refused == 0 && ended == 0, "%u refused, %u ended", refused, ended);
@@ -517,7 +517,7 @@ int main(int argc, char **argv)
 	else
 		run_topic(&server);
 	forget_all(set.users > 0 ? set.clients + ECHOERS : set.clients + 1);
-	ok = server_stop(&server, 20000, why);
+	ok = server_stop(&server, patient(20000), why);
 	check(ok, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
 	server_log(&server, verdicts.failed > 0);

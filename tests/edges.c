@@ -170,7 +170,7 @@ static const struct peer_events events = { on_frame, on_response, on_ws_close, o
 
 static bool await(const unsigned *what, unsigned least, int64_t patience)
 {
-	int64_t deadline = now_ms() + patience;
+	int64_t deadline = now_ms() + patient(patience);
 
 	while (*what < least && now_ms() < deadline)
 		peers_turn(20);
@@ -236,7 +236,7 @@ static void close_all(void)
 /* Everybody leaves in the same turn, and the server has forgotten them. */
 static void leave_together(unsigned descriptors)
 {
-	int64_t deadline = now_ms() + PATIENCE_MS;
+	int64_t deadline = now_ms() + patient(PATIENCE_MS);
 	unsigned now;
 
 	freeze();
@@ -293,7 +293,7 @@ static void some_are_greedy(void)
 			speak(&crowd[i]);
 	}
 	thaw();
-	deadline = now_ms() + FAIR_MS;
+	deadline = now_ms() + patient(FAIR_MS);
 	while (answered < quiet && now_ms() < deadline) {
 		peers_turn(10);
 		answered = greedy = 0;
@@ -419,7 +419,7 @@ static void most_are_deaf_to_a_speaker(unsigned messages)
 	check(most <= allowed_kb(), "one speaks, the others are deaf: %ld KB, allowed %ld", most,
 	    allowed_kb());
 	set_deaf(false);
-	deadline = now_ms() + PATIENCE_MS;
+	deadline = now_ms() + patient(PATIENCE_MS);
 	while (over_or_complete(messages) < members && now_ms() < deadline)
 		peers_turn(20);
 	check(over_or_complete(messages) == members && wrong_total == 0,
@@ -477,7 +477,7 @@ static void try_server(const char *command, unsigned with_threads, unsigned most
 	}
 	try_together(most, descriptors);
 	try_deaf(threads > 1 && most > CROWD_DEAF ? CROWD_DEAF : most, descriptors);
-	ended = server_stop(&server, 20000, why);
+	ended = server_stop(&server, patient(20000), why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
 	server_log(&server, failed > 0);

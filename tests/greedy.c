@@ -442,7 +442,7 @@ static void serve(const struct burst *b)
 {
 	static struct pollfd fds[MODEST + GREEDY_MAX];
 	unsigned all = MODEST + greedy;
-	int64_t deadline = now_ms() + PATIENCE_MS;
+	int64_t deadline = now_ms() + patient(PATIENCE_MS);
 
 	while (done < greedy && now_ms() < deadline) {
 		for (unsigned i = 0; i < all; i++)
@@ -532,13 +532,13 @@ static void play_all(const char *command, unsigned with_threads)
 	snprintf(option, sizeof(option), "-t %u", threads);
 	command_add(&line, command);
 	command_add(&line, option);
-	if (!server_begin(&server, &line, START_MS, NULL)) {
+	if (!server_begin(&server, &line, patient(START_MS), NULL)) {
 		failed++;
 		return;
 	}
 	for (size_t i = 0; i < sizeof(bursts) / sizeof(*bursts); i++)
 		play(&bursts[i]);
-	if (!server_end(&server, START_MS, NULL))
+	if (!server_end(&server, patient(START_MS), NULL))
 		failed++;
 }
 

@@ -173,7 +173,7 @@ static void leave(struct session *s)
 	int64_t now = now_ms();
 
 	s->ending_now = true;
-	s->deadline = now + END_MS;
+	s->deadline = now + patient(END_MS);
 	if (s->receiver && (s->ending == END_POLITE || s->ending == END_HALF_CLOSE))
 		peer_set_deaf(s->receiver, false); /* to hear the end */
 	switch (s->ending) {
@@ -721,7 +721,7 @@ static void start_session(void)
 	          : s->deed == DEED_BROADCAST ? below(4)
 	                                      : 1 + below(20);
 	s->window = s->deed == DEED_SLOW ? s->want : 1 + below(s->want + 1);
-	s->deadline = now_ms() + PATIENCE_MS;
+	s->deadline = now_ms() + patient(PATIENCE_MS);
 	if (s->wire == WIRE_WEBSOCKET_RAW)
 		sprintf(s->base, "/%s", service_of(s->deed));
 	else
@@ -765,7 +765,7 @@ static void await_rest(pid_t pid, unsigned at_start)
 	int64_t begun = now_ms();
 	unsigned now = 0;
 
-	while (now_ms() - begun < QUIET_MS) {
+	while (now_ms() - begun < patient(QUIET_MS)) {
 		now = subject_descriptors(pid);
 		if (now <= at_start && now_ms() - begun > DISCONNECT_MS + 1000)
 			break;
@@ -840,7 +840,7 @@ int main(int argc, char **argv)
 		return 2;
 	run(&set, server.pid);
 	peers_fini();
-	ended = server_stop(&server, 15000, why);
+	ended = server_stop(&server, patient(15000), why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
 	server_log(&server, verdicts.failed > 0);

@@ -352,7 +352,7 @@ static void start_guest(void)
 	g->ending = (enum ending)below(ENDINGS);
 	g->version = below(3);
 	g->steps = 3 + below(30);
-	g->deadline = now_ms() + PATIENCE_MS;
+	g->deadline = now_ms() + patient(PATIENCE_MS);
 	g->place = &live;
 	g->next = live;
 	if (live)
@@ -406,7 +406,7 @@ static bool is_quiet(void)
 /* Those who are still there hear what there is to hear, then all leave. */
 static void end_round(void)
 {
-	int64_t deadline = now_ms() + PATIENCE_MS;
+	int64_t deadline = now_ms() + patient(PATIENCE_MS);
 
 	is_ending = true;
 	while (live_count > 0 && !is_quiet() && now_ms() < deadline) {
@@ -448,7 +448,7 @@ static void await_rest(const struct server *s, unsigned at_start)
 {
 	static const char *const gauges[] = { "sockjs_stomp_clients", "sockjs_stomp_subscriptions",
 		"sockjs_sessions" };
-	int64_t deadline = now_ms() + REST_MS;
+	int64_t deadline = now_ms() + patient(REST_MS);
 	unsigned now;
 
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
@@ -545,7 +545,7 @@ int main(int argc, char **argv)
 	wrong = ledger_check(set.lag_ms, SHOWN);
 	check(wrong == 0, "%u subscriptions did not get what they were to get", wrong);
 	peers_fini();
-	ended = server_stop(&server, 15000, why);
+	ended = server_stop(&server, patient(15000), why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);
 	check(subject_log_is_clean(&server), "no sanitizer has anything to say");
 	server_log(&server, verdicts.failed > 0);

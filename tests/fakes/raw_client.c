@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 15000 /* sanitizers on a busy machine are slow */
+#define PATIENCE_MS 60000 /* sanitizers on a busy machine are slow */
 
 /* --- connections ------------------------------------------------------------------------------ */
 

@@ -29,7 +29,7 @@ bool subject_start(struct server *s, const char *command, struct sockaddr_in *ad
 	struct command c = { .count = 0 };
 
 	command_add(&c, command);
-	if (!server_begin(s, &c, START_MS, NULL))
+	if (!server_begin(s, &c, patient(START_MS), NULL))
 		return false;
 	address->sin_family = AF_INET;
 	address->sin_port = htons((uint16_t)atoi(s->address[0].port));

@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byTcp, Client, drain, sleep, start, stop } from './journal_tools.mjs';
+import { patient } from '../e2e/harness.mjs';
 
 const options = { server: './sockjsd' };
 for (let i = 2; i < process.argv.length; i += 2)
@@ -273,7 +274,7 @@ async function failingDisk() {
 for (const test of [whatIsThereAfterAStop, halfMoved, poison, letters, expiryIsSeenAfterARestart, refusals, fullJournal, failingDisk]) {
 	directory = mkdtempSync(join(tmpdir(), 'journal-disk-'));
 	journal = join(directory, 'journal');
-	const late = setTimeout(() => { console.log(`FAILED journal: ${test.name} does not end\n0 passed, 1 failed`); process.exit(1); }, 40000);
+	const late = setTimeout(() => { console.log(`FAILED journal: ${test.name} does not end\n0 passed, 1 failed`); process.exit(1); }, patient(40000));
 	await test().catch((e) => check(`${test.name}: ${e.stack}`, false));
 	clearTimeout(late);
 	rmSync(directory, { recursive: true });

@@ -6,8 +6,9 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import WebSocket from 'ws';
+import { patient } from '../e2e/harness.mjs';
 
-export const PATIENCE_MS = 20000;
+export const PATIENCE_MS = patient(20000);
 export const sleep = (ms) => new Promise((later) => setTimeout(later, ms));
 
 export async function until(good) {

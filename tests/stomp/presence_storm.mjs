@@ -9,6 +9,7 @@
  * all watchers, the command and the guests themselves agree.
  */
 import { createHmac } from 'node:crypto';
+import { patient } from '../e2e/harness.mjs';
 import { CARRIERS, Client, diceOf, readOptions, start } from './storm.mjs';
 
 const options = readOptions({ server: './sockjsd', seconds: '5', threads: '4', seed: '1' });
@@ -177,7 +178,12 @@ for (const [i, watcher] of watchers.entries())
 		while (!over)
 			await watcher.watch(at, CARRIERS[i % CARRIERS.length]);
 	})();
-while (Date.now() - began < Number(options.seconds) * 1000) {
+/* On a busy machine little happens in that time. */
+function isEnough() {
+	return visits > GUESTS && silences > 0 && states > WATCHERS && changes > 0;
+}
+
+while (Date.now() - began < Number(options.seconds) * (isEnough() ? 1000 : patient(1000))) {
 	const watcher = watchers[dice(WATCHERS)];
 
 	await sleep(20 + dice(80));
@@ -210,17 +216,17 @@ async function dissent() {
 
 await sleep(500);
 const settling = Date.now();
-while ((await dissent()).length > 0 && Date.now() - settling < SETTLED_MS)
+while ((await dissent()).length > 0 && Date.now() - settling < patient(SETTLED_MS))
 	await sleep(100);
 const left = await dissent(), watching = watchers.filter((w) => w.there).length;
 for (const one of [...guests, ...watchers])
 	one.client?.wire.cut();
-const code = await Promise.race([stop(), new Promise((later) => setTimeout(() => later('no end'), 15000).unref())]);
+const code = await Promise.race([stop(), new Promise((later) => setTimeout(() => later('no end'), patient(15000)).unref())]);
 const checks = [
 	['nothing comes twice and there is no hole', wrong.length === 0, wrong.slice(0, 5)],
 	['all agree who is there', left.length === 0, left],
-	['guests came and went, and some were silent', visits > GUESTS && silences > 0, [visits, silences]],
-	['watchers were told', watching >= WATCHERS - 3 && states > WATCHERS && changes > 0, [watching, states, changes]],
+	['guests came and went, and some were silent, and watchers were told', isEnough(), [visits, silences, states, changes]],
+	['most watchers were there at the end', watching >= WATCHERS - 3, watching],
 	['the server ends in order', code === 0, code],
 ];
 for (const [name, good, what] of checks)

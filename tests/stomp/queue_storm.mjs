@@ -12,6 +12,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patient } from '../e2e/harness.mjs';
 import { byWebSocket, CARRIERS, Client, diceOf, readOptions, start } from './storm.mjs';
 
 const options = readOptions({ server: './sockjsd', messages: '3000', threads: '4', seed: '1', journal: '' });
@@ -118,12 +119,12 @@ isCareful = true;
 for (const c of consumers)
 	c.wire.cut();
 let left;
-while ((missing().length > 0 || (left = await figure('sockjs_stomp_queued_messages')) > 0) && Date.now() - began < LIMIT_MS)
+while ((missing().length > 0 || (left = await figure('sockjs_stomp_queued_messages')) > 0) && Date.now() - began < patient(LIMIT_MS))
 	await new Promise((later) => setTimeout(later, 50));
 finished = true;
 for (const c of consumers)
 	c.wire.cut();
-const code = await Promise.race([stop(), new Promise((later) => setTimeout(() => later('no end'), 15000).unref())]);
+const code = await Promise.race([stop(), new Promise((later) => setTimeout(() => later('no end'), patient(15000)).unref())]);
 const checks = [
 	['every message was accepted', accepted.size === MESSAGES],
 	['none is lost', missing().length === 0],

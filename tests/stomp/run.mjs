@@ -155,17 +155,17 @@ async function testRestart() {
 	]);
 }
 
-/* Each client that fails stays a failure: of its address. */
+/* Each client that fails stays a failure: of its address. Ten may at once, and one more every six seconds. */
 async function throttled() {
 	const codes = [];
 
-	for (let i = 0; i < 11; i++) {
+	for (let i = 0; i < 40 && !codes.includes('4622'); i++) {
 		const client = new Stompjs7('ws');
 
 		await client.open({ url: `${gateway.url}/rules`, login: `nobody ${i}`, passcode: 'x' }).catch((e) => codes.push(e.frame?.headers.code));
 		await client.client.deactivate();
 	}
-	equal(codes, [...Array(10).fill('4620'), '4622'], 'codes');
+	check(codes.indexOf('4622') >= 10 && codes.slice(0, -1).every((code) => code === '4620'), `codes: ${codes}`);
 }
 
 async function main() {

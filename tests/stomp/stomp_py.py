@@ -7,6 +7,7 @@ CA and LOGIN may be empty: no TLS, nobody in particular. A line for each check, 
 "FAILED NAME: WHY"; of "restart", "connected" and then "back".
 """
 import logging
+import os
 import queue
 import ssl
 import sys
@@ -20,7 +21,7 @@ warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)  # what is tested here it would tell as well
 
 VERB, HOST, PORT, CA, LOGIN, PLACE = sys.argv[1:7]
-WAIT = 15
+WAIT = 15 * max(1, float(os.environ.get("PATIENCE", "1")))
 MANY = 500
 VERSIONS = {"1.0": stomp.StompConnection10, "1.1": stomp.StompConnection11, "1.2": stomp.StompConnection12}
 TEXTS = ["plain", "Grüße, 世界 🚂", "a\nb\r\nc", ":colon\\backslash", "", "x" * 2000]

@@ -101,7 +101,7 @@ export async function start(server, threads, stomp) {
 	writeFileSync(file, JSON.stringify({
 		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/stomp' }],
 		threads: Number(threads),
-		endpoints: [{ prefix: '/stomp', application: 'stomp', allowed_origins: ['*'], disconnect_delay_ms: 500, stomp }],
+		endpoints: [{ prefix: '/stomp', application: 'stomp', allowed_origins: ['*'], disconnect_delay_ms: 2000, stomp }],
 		internal: { listen: '127.0.0.1:0', token: TOKEN },
 	}));
 	const child = spawn(server, ['-c', file, '--log-level', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { check, withDeadline } from '../e2e/harness.mjs';
+import { check, patient, withDeadline } from '../e2e/harness.mjs';
 
 const START_MS = 20000;
 const STOP_MS = 20000;
@@ -16,7 +16,8 @@ export function sleep(ms) {
 }
 
 /* Waits until what is asked for is so; the one place where anything is looked at again and again. */
-export async function until(what, test, ms = 10000) {
+export async function until(what, test, sooner = 10000) {
+	const ms = patient(sooner);
 	const deadline = performance.now() + ms;
 
 	for (;;) {

@@ -146,7 +146,7 @@ export async function testMessages(world) {
 		await suite.test(`${kind}: a client that vanishes is 1001`, () => clientVanishes(world, kind));
 	}
 	await suite.test('a backend that is reset while its client is away: what it said comes, then its close', () =>
-		resetBehindSlowClient(world, '/small'));
+		resetBehindSlowClient(world, '/away'));
 	for (const kind of ['raw', 'websocket']) {
 		await suite.test(`${kind}: the client's code and reason`, () => clientCloses(world, kind, 3456, 3456));
 		await suite.test(`${kind}: the client closes without a code`, () => clientCloses(world, kind, 0, 1005));

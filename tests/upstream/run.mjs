@@ -47,7 +47,7 @@ const world = {
 
 /* An endpoint in front of `url`; `upstream` and `more` are its options. */
 function endpoint(prefix, url, upstream = {}, more = {}) {
-	return { prefix, application: 'upstream', allowed_origins: ['*'], heartbeat_delay_ms: 5000, disconnect_delay_ms: 500,
+	return { prefix, application: 'upstream', allowed_origins: ['*'], heartbeat_delay_ms: 5000, disconnect_delay_ms: 2000,
 		upstream: { url, retry_delay_ms: 1, retry_delay_max_ms: 1, close_timeout_ms: 500, ...upstream }, ...more };
 }
 
@@ -62,7 +62,7 @@ function endpoints() {
 	return [
 		endpoint('/app', ours),
 		/* Who is one of many is slow to come back for a next poll */
-		endpoint('/crowd', ours, {}, { disconnect_delay_ms: 3000 }),
+		endpoint('/crowd', ours, {}, { disconnect_delay_ms: 10000 }),
 		endpoint('/quick', ours, quick),
 		endpoint('/quick-tls', tls.good.url, { ...quick, tls: { ca: c.ca } }),
 		endpoint('/quick-unix', `unix:${folder}/backend.sock`, quick),
@@ -73,10 +73,11 @@ function endpoints() {
 		...[['/made-up', world.madeUp], ['/made-up-tls', world.madeUpTls]].map(([prefix, b]) => endpoint(prefix, b.urls,
 			{ compression: true, tls: { verify: false }, connect_timeout_ms: 2000, ping_interval_ms: 200, pong_timeout_ms: 200, close_timeout_ms: 200,
 				send_buffer_bytes: 32768 },
-			{ ...small, websocket: {}, send_timeout_ms: 1000, disconnect_delay_ms: 300 })),
+			{ ...small, websocket: {}, send_timeout_ms: 1000, disconnect_delay_ms: 1000 })),
 		endpoint('/allowed', ours, { forward_headers: ['authorization'] }),
 		endpoint('/deflate', ours, { compression: true }),
 		endpoint('/small', ours, { send_buffer_bytes: 32768 }, small),
+		endpoint('/away', ours, { send_buffer_bytes: 32768 }, { ...small, disconnect_delay_ms: 20000 }),
 		endpoint('/stuck', ours, { send_buffer_bytes: 32768 }, { ...small, send_timeout_ms: 500 }),
 		endpoint('/big', ours, {}, { max_message_bytes: 8 * MIB, max_body_bytes: 8 * MIB, send_buffer_bytes: 16 * MIB }),
 		endpoint('/unix', `unix:${folder}/backend.sock:/path?x=y`),
@@ -106,6 +107,7 @@ function endpoints() {
 		endpoint('/down', 'ws://127.0.0.1:1/', { retry_delay_ms: 1000, retry_delay_max_ms: 1000 }),
 		endpoint('/wss', tls.good.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),
 		endpoint('/wss-small', tls.good.url, { send_buffer_bytes: 32768, tls: { ca: c.ca } }, small),
+		endpoint('/wss-away', tls.good.url, { send_buffer_bytes: 32768, tls: { ca: c.ca } }, { ...small, disconnect_delay_ms: 20000 }),
 		endpoint('/wss-address', tls.good.url, { tls: { ca: c.ca } }),
 		endpoint('/wss-unknown', tls.good.url),
 		endpoint('/wss-name', tls.wrongName.url.replace('127.0.0.1', 'localhost'), { tls: { ca: c.ca } }),

@@ -56,7 +56,7 @@ export async function testTls(world) {
 
 	for (const kind of KINDS)
 		await suite.test(`wss, ${kind}: a good certificate`, () => echoes(url('/wss'), kind));
-	await suite.test('wss: a backend that is reset while its client is away', () => resetBehindSlowClient(world, '/wss-small'));
+	await suite.test('wss: a backend that is reset while its client is away', () => resetBehindSlowClient(world, '/wss-away'));
 	await suite.test('wss: by address', () => echoes(url('/wss-address'), 'raw'));
 	await suite.test('wss: anything goes where that is configured', () => echoes(url('/wss-anything'), 'raw'));
 	for (const [what, prefix, why] of [

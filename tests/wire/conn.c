@@ -38,6 +38,14 @@ int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+int64_t patient(int64_t ms)
+{
+	const char *patience = getenv("PATIENCE");
+	double factor = patience ? atof(patience) : 1;
+
+	return factor > 1 ? (int64_t)((double)ms * factor) : ms;
+}
+
 int address_parse(struct address *address, const char *url)
 {
 	const char *host, *colon;

@@ -39,6 +39,8 @@ struct conn {
 };
 
 int64_t now_ms(void);
+/* So many milliseconds times $PATIENCE, for a deadline: a machine may be slow, or busy. */
+int64_t patient(int64_t ms);
 
 /* "http://HOST:PORT", "https://...", "stomp://...", "stomps://...", "unix:PATH"; 0 or -EINVAL. */
 int address_parse(struct address *address, const char *url);

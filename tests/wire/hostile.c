@@ -491,13 +491,13 @@ static void judge(struct attack *a, int64_t deadline)
 
 static void judge_all(size_t n)
 {
-	int64_t deadline = now_ms() + ANSWER_MS;
+	int64_t deadline = now_ms() + patient(ANSWER_MS);
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		if (attacks[i].refused || attacks[i].ending != END_HALF_CLOSE)
 			judge(&attacks[i], deadline);
-	deadline = now_ms() + END_MS;
+	deadline = now_ms() + patient(END_MS);
 	for (i = 0; i < n; i++)
 		if (!attacks[i].refused && attacks[i].ending == END_HALF_CLOSE)
 			judge_end(&attacks[i], deadline);
@@ -508,7 +508,7 @@ static bool server_answers(void)
 	static const char request[] =
 	    "GET /echo/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	static struct conn c = { .fd = -1 };
-	int64_t deadline = now_ms() + ANSWER_MS;
+	int64_t deadline = now_ms() + patient(ANSWER_MS);
 	bool well;
 
 	if (conn_open(&c, &address, deadline) < 0)
@@ -615,7 +615,7 @@ static void attack_server(pid_t pid, size_t count)
 	memory = pid ? resident_kb(pid) : 0;
 	for (size_t n; count; count -= n) {
 		n = count < BATCH ? count : BATCH;
-		if (now_ms() - began > BUDGET_MS) {
+		if (now_ms() - began > patient(BUDGET_MS)) {
 			failed++;
 			printf("%sout of time with %zu attacks to go\n", door, count);
 			break;
@@ -626,7 +626,7 @@ static void attack_server(pid_t pid, size_t count)
 	if (late) {
 		failed++;
 		printf("%s%u of %u half-closed connections were not ended within %d ms\n", door,
-		    late, halves, END_MS);
+		    late, halves, (int)patient(END_MS));
 	} else {
 		passed++;
 	}
@@ -645,13 +645,13 @@ static void attack_child(const char *command, size_t count)
 	struct command c = { .count = 0 };
 
 	command_add(&c, command);
-	if (!server_begin(&server, &c, START_MS, NULL)) {
+	if (!server_begin(&server, &c, patient(START_MS), NULL)) {
 		failed++;
 		return;
 	}
 	address = server.address[0];
 	attack_server(server.pid, count);
-	failed += !server_end(&server, STOP_MS, NULL);
+	failed += !server_end(&server, patient(STOP_MS), NULL);
 }
 
 /* --- the doors behind which there is a relay --------------------------------------- */
@@ -715,7 +715,7 @@ static void attack_doors(const char *command, size_t tls, size_t local)
 	command_keep(&c, 1);
 	command_add(&c, "--log-level warn -c");
 	command_add(&c, files.config);
-	if (!server_begin(&server, &c, START_MS, "under TLS")) {
+	if (!server_begin(&server, &c, patient(START_MS), "under TLS")) {
 		failed++;
 		return;
 	}
@@ -725,7 +725,7 @@ static void attack_doors(const char *command, size_t tls, size_t local)
 	address = server.address[1];
 	door = "on a unix socket: ";
 	attack_server(server.pid, local);
-	failed += !server_end(&server, STOP_MS, "under TLS");
+	failed += !server_end(&server, patient(STOP_MS), "under TLS");
 }
 
 static void attack_relays(const char *command, size_t tls, size_t local)
