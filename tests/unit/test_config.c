@@ -737,7 +737,7 @@ START_TEST(descriptors_are_counted_as_they_are_used)
 	    "\"k\"}}],\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}]}";
 
 	ck_assert_uint_eq(descriptors_for_one(ENDPOINT("")), 1);
-	ck_assert_uint_eq(descriptors_for_one(tls), 3);
+	ck_assert_uint_eq(descriptors_for_one(tls), 1);
 	ck_assert_uint_eq(descriptors_for_one(BACKEND("\"url\":\"ws://h\"")), 2);
 }
 END_TEST
