@@ -11,8 +11,8 @@ import { Refused, Stompjs7, WAIT_MS } from './clients.mjs';
 
 const MANY = 500;
 const FEW = 20; /* where the library loses what TCP has cut in two */
-const BEAT_MS = 200;
-const SILENCE_MS = 1500; /* longer than the server's patience with somebody who says nothing */
+const BEAT_MS = 2000; /* clients give up after twice as long, and may be kept from their timers for a while */
+const SILENCE_MS = 9000;
 
 /* Texts that have broken parsers before. */
 const TEXTS = ['plain', 'Grüße, 世界 🚂', 'a\nb\r\nc', ':colon\\backslash', '  blanks  ', '', '\u2028"quotes"\t</script>', 'x'.repeat(2000)];

@@ -58,7 +58,7 @@ function config(addresses = FREE) {
 		shutdown_timeout_ms: 3000,
 		endpoints: [
 			endpoint('/open', { access: 'open', presence: ['/topic/*/*/*/presence'] }),
-			endpoint('/quick', { access: 'open', heartbeat_ms: [200, 200] }),
+			endpoint('/quick', { access: 'open', heartbeat_ms: [2000, 2000] }),
 			endpoint('/rules', { access: RULES, users: USERS, presence: ['/topic/*/*/*/presence'] }),
 			endpoint('/guard', { access: RULES, users: USERS, max_failures_per_minute: 0 }),
 		],
