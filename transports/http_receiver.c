@@ -357,6 +357,12 @@ static void on_readable(struct stream *s)
 		stream_want(s, STREAM_HANGUP); /* a request behind this one waits in the stream */
 }
 
+/* For its end; that was read from until now, and to ask epoll(7) for less would cost. */
+void http_receiver_watch(struct http_receiver *r)
+{
+	stream_want(&r->again.stream, STREAM_READ);
+}
+
 static void on_writable(struct stream *s)
 {
 	struct http_receiver *r = container_of(s, struct http_receiver, again.stream);
@@ -467,7 +473,6 @@ void http_receiver_begin(struct http_receiver *r, struct session *s)
 	}
 	if (r->phase == HTTP_DETACHED && r->wire->is_streaming && !r->head_sent)
 		begin_stream(r, s);
-	/* One that has waited goes on reading: asking epoll(7) for something else costs */
-	if (r->phase == HTTP_DETACHED && !(r->again.stream.want & STREAM_READ))
-		stream_want(&r->again.stream, STREAM_HANGUP);
+	if (r->phase == HTTP_DETACHED)
+		http_receiver_watch(r);
 }

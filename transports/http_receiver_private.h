@@ -55,6 +55,8 @@ void http_receiver_init(struct http_receiver *r);
  * any more. */
 void http_receiver_begin(struct http_receiver *r, struct session *s);
 void http_receiver_end(struct http_receiver *r);
+/* While it has nothing to say. */
+void http_receiver_watch(struct http_receiver *r);
 /* It leaves those that count as receivers. */
 void http_receiver_retire(struct http_receiver *r);
 

@@ -97,7 +97,7 @@ static void wait_detached(struct http_receiver *r)
 	}
 	r->phase = HTTP_DETACHED;
 	list_append(&r->reactor->receivers, &r->base.node);
-	stream_want(&r->again.stream, STREAM_HANGUP);
+	http_receiver_watch(r);
 }
 
 static void attach_in_request(struct http_receiver *r, struct session *s)

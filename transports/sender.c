@@ -109,8 +109,7 @@ void sender_wait(struct sender *s, struct session *session)
 {
 	s->reactor->sessions.counters.receivers++;
 	if (session && session_is_behind(session)) {
-		if (!(s->again.stream.want & STREAM_READ))
-			stream_want(&s->again.stream, STREAM_HANGUP);
+		stream_want(&s->again.stream, STREAM_READ);
 		session_wait(session, &s->waiter);
 	} else {
 		on_taken(&s->waiter, session != NULL);

@@ -167,14 +167,12 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
     const struct ws_deflate_params *deflate, const struct ws_wire *wire, struct session *session)
 {
 	struct ws_receiver *r = receiver_new(t, wire, deflate);
-	struct http_detached d;
 
 	if (!r || ws_pending_keep(r, v->accept, deflate) < 0 ||
-	    http_detach(t->http, &d) < 0) {
+	    http_detach(t->http, &r->stream, ws_receiver_loop(r), &ws_receiver_stream_events) < 0) {
 		refuse_for_memory(t, r, session);
 		return;
 	}
-	stream_move(&r->stream, &d.stream, ws_receiver_loop(r), &ws_receiver_stream_events);
 	begin(r, session);
 }
 

@@ -53,19 +53,17 @@ bool http_again_is_worthwhile(const struct http_request *r)
 int http_again_detach(struct http_again *a, struct http_request *r, struct loop *loop,
     const struct stream_events *on, const struct http_again_ops *ops, bool repeats)
 {
-	struct http_detached d;
 	int err;
 
 	a->memo = (struct http_memo){ 0 };
 	a->misses = r->conn->misses;
 	if (repeats && a->misses < MISSES_MAX)
 		remember(a, r);
-	err = http_detach(r, &d);
+	a->peer = *http_request_peer(r);
+	a->keep_alive = http_comes_back(r);
+	err = http_detach(r, &a->stream, loop, on);
 	if (err < 0)
 		return err;
-	stream_move(&a->stream, &d.stream, loop, on);
-	a->peer = d.peer;
-	a->keep_alive = d.keep_alive;
 	a->ops = ops;
 	a->server = NULL;
 	return 0;

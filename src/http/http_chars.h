@@ -5,9 +5,9 @@
 #define HTTP_CHARS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/simd.h"
 
 /* Section 5.6.2: 1*tchar. */
 static inline bool http_is_token(struct bytes b)
@@ -28,9 +28,21 @@ static inline bool http_is_token(struct bytes b)
 /* Section 5.5: no control character but the tab. */
 static inline bool http_is_field_value(struct bytes b)
 {
-	for (size_t i = 0; i < b.n; i++) {
-		unsigned char c = (unsigned char)b.p[i];
+	size_t i = 0;
 
+	while (i < b.n) {
+		unsigned char c;
+
+		if (b.n - i >= SIMD_OCTETS) {
+			simd_vec v = simd_load(b.p + i);
+			simd_mark controls =
+			    simd_marks(simd_or(simd_under(v, 0x20), simd_is(v, 0x7f)));
+
+			i += controls ? simd_first(controls) : SIMD_OCTETS;
+			if (!controls)
+				continue;
+		}
+		c = (unsigned char)b.p[i++];
 		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return false;
 	}

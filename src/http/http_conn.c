@@ -8,7 +8,7 @@
  *	               +--------- keep-alive ------------------+------------+--> lingers, or closed
  *
  * A step takes from what has come as much as belongs to the present state. A request is shown to
- * libmicrohttpd when its head is whole (http_parse.h), and served when its body is; what is
+ * libmicrohttpd when its head is whole (http_parse.h; http_known.h), and served when its body is; what is
  * pipelined behind it waits in `input` until it was answered. Nothing is read meanwhile.
  */
 #include <errno.h>
@@ -153,22 +153,45 @@ static void invite_body(struct http_conn *c)
 		stream_write(&c->stream, &piece, 1);
 }
 
-/* Reads the head's meaning; false: it was refused. */
+/* A second reader finds in the head what we have found (or has done so in one that is the same). */
+static struct http_verdict read_again(struct http_server *server, const struct http_request *r)
+{
+	struct http_verdict v = { 0 };
+	uint64_t hash[2];
+	bool may_be_known =
+	    http_known_hash(&server->memo_key, r->head, &r->frame, r->fields, hash);
+
+	if (may_be_known && http_known_has(&server->known, hash)) {
+		server->counters.known++;
+		return v;
+	}
+	v = http_parse(server->parser, r->head, &r->frame, r->fields);
+	if (v.status == 0 && may_be_known)
+		http_known_add(&server->known, hash);
+	return v;
+}
+
+/* Finds the head's meaning; false: it was refused. */
 static bool accept_head(struct http_conn *c, const char *head, const struct http_frame *frame)
 {
 	struct http_server *server = c->server;
-	struct http_parsed parsed;
+	struct http_verdict verdict;
 	const char *wrong;
 	int err;
 
 	server->counters.requests++;
 	budget_spend(loop_budget(server->loop), COST_REQUEST);
-	if (!http_parse(server->parser, (struct bytes){ head, frame->octets }, frame, &parsed)) {
-		refuse(c, parsed.status, parsed.sentence);
+	c->request = http_request_new(c, head, frame);
+	if (!c->request) {
+		refuse(c, 503, "Out of memory.");
 		return false;
 	}
-	c->request = http_request_new(c, head, frame, &parsed);
-	err = c->request ? http_request_read(c->request, &wrong) : -ENOMEM;
+	verdict = read_again(server, c->request);
+	if (verdict.status != 0) {
+		refuse(c, verdict.status, verdict.sentence);
+		return false;
+	}
+	err = http_request_read(c->request, &wrong);
 	if (err < 0) {
 		refuse(c, err == -EINVAL ? 400 : 503, err == -EINVAL ? wrong : "Out of memory.");
 		return false;
@@ -589,7 +612,13 @@ bool http_is_followed(const struct http_request *r)
 	return r->conn->is_pipelined;
 }
 
-int http_detach(struct http_request *r, struct http_detached *out)
+bool http_comes_back(const struct http_request *r)
+{
+	return http_request_keeps_alive(r) && !r->frame.is_1_0;
+}
+
+int http_detach(struct http_request *r, struct stream *to, struct loop *loop,
+    const struct stream_events *on)
 {
 	struct http_conn *c = r->conn;
 
@@ -597,9 +626,7 @@ int http_detach(struct http_request *r, struct http_detached *out)
 	    stream_unread(&c->stream,
 	        (struct bytes){ buf_data(&c->input->buf), buf_len(&c->input->buf) }) < 0)
 		return -ENOMEM;
-	out->peer = c->peer;
-	out->keep_alive = http_request_keeps_alive(r) && !r->frame.is_1_0;
-	stream_move(&out->stream, &c->stream, c->server->loop, NULL);
+	stream_move(to, &c->stream, loop, on);
 	c->server->counters.detached++;
 	leave(c);
 	return 0;

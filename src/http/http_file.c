@@ -256,17 +256,17 @@ static bool reader_new(struct http_request *r, const struct http_head *head, str
 {
 	struct http_server *server = r->conn->server;
 	struct file_reader *f = mem_zalloc(sizeof(*f));
-	struct http_detached out;
 
-	if (!f || http_detach(r, &out) < 0) {
+	if (!f)
+		return false;
+	f->peer = *http_request_peer(r);
+	f->keep_alive = http_comes_back(r);
+	if (http_detach(r, &f->stream, server->loop, &reader_events) < 0) {
 		mem_free(f);
 		return false;
 	}
 	f->server = server;
 	f->file = file;
-	f->peer = out.peer;
-	f->keep_alive = out.keep_alive;
-	stream_move(&f->stream, &out.stream, server->loop, &reader_events);
 	timer_init(&f->timer, on_timer);
 	timer_start(loop_timers(server->loop), &f->timer, STALLED_MS);
 	list_append(&server->readers, &f->node);

@@ -41,6 +41,8 @@ static const char *read_request_line(struct http_frame *f, struct bytes line)
 		return "The request line is malformed.";
 	if (http_has_control_or_blank(target))
 		return "White space in the request target.";
+	f->target_at = (uint32_t)(target.p - line.p);
+	f->target_n = (uint32_t)target.n;
 	f->is_1_0 = bytes_equal(
 	    (struct bytes){ last + 1, (size_t)(line.p + line.n - last) - 1 }, BYTES("HTTP/1.0"));
 	return NULL;
@@ -176,4 +178,21 @@ enum http_frame_result http_frame_head(struct http_frame *f, struct bytes in, si
 		result = read_line(f, line, in.p);
 	}
 	return result == HTTP_FRAME_MORE && in.n > most ? too_large(f, in) : result;
+}
+
+/* --- a whole head --------------------------------------------------------------------------- */
+
+void http_frame_fields(const struct http_frame *f, const char *head, struct http_field *out)
+{
+	const char *line = memchr(head, '\n', f->octets);
+
+	for (uint32_t i = 0; i < f->fields; i++) {
+		const char *name = line + 1, *colon;
+
+		line = memchr(name, '\n', f->octets - (size_t)(name - head));
+		colon = memchr(name, ':', (size_t)(line - name));
+		out[i].name = (struct bytes){ name, (size_t)(colon - name) };
+		out[i].value =
+		    field_trim((struct bytes){ colon + 1, (size_t)(line - 1 - colon) - 1 });
+	}
 }

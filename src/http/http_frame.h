@@ -24,6 +24,7 @@ enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };
 struct http_frame {
 	uint32_t octets; /* of the head, with the empty line; before that, of the lines read so far */
 	uint32_t fields;
+	uint32_t target_at, target_n; /* between method and version, a blank from each */
 	enum http_body_kind body;
 	bool is_1_0;
 	uint32_t length_at, length_n; /* the value of Content-Length, with the blanks behind it */
@@ -33,9 +34,16 @@ struct http_frame {
 	const char *sentence;
 };
 
+struct http_field {
+	struct bytes name, value; /* the value without the blanks around it */
+};
+
 /* Looks at what has come of a head; `in` begins with its first octet, and there may be more behind
  * it. A head longer than `most` octets is 431. */
 enum http_frame_result http_frame_head(struct http_frame *f, struct bytes in, size_t most);
+
+/* The fields of a whole head, views into it: as many as f->fields. */
+void http_frame_fields(const struct http_frame *f, const char *head, struct http_field *out);
 
 /* Octets of empty lines that these begin with. A request may come behind some (RFC 9112 section
  * 2.2): they are no request, and no part of one. */

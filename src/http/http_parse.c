@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/field.h"
 #include "base/mem.h"
 
 /* MHD_USE_NO_THREAD_SAFETY of 1.0. The number is part of the ABI: who was built with 0.9.75 may run
@@ -20,7 +21,6 @@
 #define NO_THREAD_SAFETY (1u << 19)
 
 #define RUNS_MOST   3    /* for one head */
-#define FIELDS_MOST 512  /* more do not fit into its memory either */
 #define ANSWERS     64   /* that the lane holds: each is some 60 octets */
 #define POOL_WIDE   16384 /* octets of memory, or twice the longest head */
 #define POOL_NARROW 8192
@@ -37,61 +37,72 @@ struct lane {
 	unsigned unread;              /* answers in it */
 	bool is_closed;               /* by libmicrohttpd */
 	char *copy;                   /* of the head, as it gets it */
-	/* What it says of the head in hand */
+	/* The head in hand, and what it says of it */
 	struct bytes head;
+	const struct http_frame *frame;
+	const struct http_field *fields;
 	const char *begin; /* of the head, in its memory */
-	struct http_parsed *parsed;
-	size_t octets;
-	bool is_served, is_done, is_foreign;
-	struct http_field *fields; /* the parser's */
+	size_t field_count;
+	bool is_asked, is_served, is_done;
+	bool is_other; /* it has found something else */
 };
 
 /* It clears its memory for each head, which is most of its work: so most heads go to one that has
  * little, and what does not fit there goes to the other. */
 struct http_parser {
 	struct lane narrow, wide;
-	struct http_field fields[FIELDS_MOST];
 };
 
 /* --- what it tells --------------------------------------------------------------------------- */
 
-/* A text in its memory, as it stands in the head that was given. What stands elsewhere it has put
- * together itself (a folded value), and is not for us. */
-static struct bytes in_head(struct lane *p, const char *text, size_t n)
+/* Whether a text in its memory stands where this one stands in the head. If not, it has put it
+ * together itself (a folded value). */
+static bool is_same(const struct lane *p, struct bytes text, struct bytes expected)
 {
-	size_t at = text ? (size_t)(text - p->begin) : 0;
+	return text.n == expected.n &&
+	       (text.n == 0 || text.p - p->begin == expected.p - p->head.p);
+}
 
-	if (!text || n == 0)
-		return (struct bytes){ "", 0 };
-	if (text < p->begin || at > p->head.n || n > p->head.n - at)
-		p->is_foreign = true;
-	return p->is_foreign ? (struct bytes){ "", 0 } : (struct bytes){ p->head.p + at, n };
+/* As it was sent: a length that has blanks behind it got zeros there, too. */
+static struct bytes sent_value(const struct lane *p, const struct http_field *field)
+{
+	struct bytes value = field->value;
+
+	if (value.p == p->head.p + p->frame->length_at)
+		value.n = p->frame->length_n;
+	return value;
 }
 
 static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind, const char *key,
     size_t key_size, const char *value, size_t value_size)
 {
 	struct lane *p = arg;
-	struct http_parsed *out = p->parsed;
+	const struct http_field *expected = p->fields + p->field_count;
 
 	(void)kind;
-	if (out->field_count == FIELDS_MOST)
+	if (p->field_count == p->frame->fields ||
+	    !is_same(p, (struct bytes){ key, key_size }, expected->name) ||
+	    !is_same(p, field_trim((struct bytes){ value, value ? value_size : 0 }),
+	        sent_value(p, expected))) {
+		p->is_other = true;
 		return MHD_NO;
-	p->fields[out->field_count++] = (struct http_field){ in_head(p, key, key_size),
-		in_head(p, value, value_size) };
+	}
+	p->field_count++;
 	return MHD_YES;
 }
 
+/* The method is the first thing in its memory. */
 static void read_head(
     struct lane *p, struct MHD_Connection *mhd, const char *method, const char *version)
 {
-	struct http_parsed *out = p->parsed;
+	const struct http_frame *f = p->frame;
 
 	p->begin = method;
-	p->octets =
-	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-	out->method = in_head(p, method, strlen(method));
-	out->version = in_head(p, version, strlen(version));
+	if (MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size !=
+	        f->octets ||
+	    strlen(method) != f->target_at - 1 ||
+	    version != method + f->target_at + f->target_n + 1)
+		p->is_other = true;
 	MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, p);
 }
 
@@ -102,7 +113,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 	struct lane *p = arg;
 
 	(void)url, (void)upload;
-	if (!p->parsed)
+	if (!p->is_asked)
 		return MHD_NO; /* nobody has asked */
 	if (!*ctx) {
 		*ctx = p;
@@ -190,26 +201,19 @@ static void drain(struct lane *p)
 }
 
 /* The head, but that it has no body: zeros for the length, or a last chunk. */
-static bool send_head(struct lane *p, struct bytes head, const struct http_frame *frame)
+static bool send_head(struct lane *p)
 {
-	char *end = bytes_put(p->copy, head);
+	char *end = bytes_put(p->copy, p->head);
 
-	if (frame->body == HTTP_BODY_LENGTH)
-		memset(p->copy + frame->length_at, '0', frame->length_n);
-	else if (frame->body == HTTP_BODY_CHUNKED)
+	if (p->frame->body == HTTP_BODY_LENGTH)
+		memset(p->copy + p->frame->length_at, '0', p->frame->length_n);
+	else if (p->frame->body == HTTP_BODY_CHUNKED)
 		end = bytes_put(end, BYTES(LAST_CHUNK));
 	return send(p->fd, p->copy, (size_t)(end - p->copy), MSG_NOSIGNAL | MSG_DONTWAIT) ==
 	       end - p->copy;
 }
 
 /* --- refusals -------------------------------------------------------------------------------- */
-
-static bool refuse(struct http_parsed *out, unsigned status, const char *sentence)
-{
-	out->status = status;
-	out->sentence = sentence;
-	return false;
-}
 
 /* The status of what it has answered, behind answers to earlier heads; 0: none. */
 static unsigned refused_with(struct lane *p)
@@ -231,32 +235,33 @@ static unsigned refused_with(struct lane *p)
 }
 
 /* It is silent about most of what does not fit into its memory. */
-static bool is_crowded(const struct lane *p, const struct http_frame *frame)
+static bool is_crowded(const struct lane *p)
 {
-	return p->head.n + frame->fields * (size_t)RECORD > p->pool / 2;
+	return p->head.n + p->frame->fields * (size_t)RECORD > p->pool / 2;
 }
 
-static bool refuse_as_it_did(struct lane *p, const struct http_frame *frame)
+static struct http_verdict refuse_as_it_did(struct lane *p)
 {
 	unsigned status = refused_with(p);
 
-	if (status == 431 || status == 413 || status == 414 ||
-	    (status == 0 && is_crowded(p, frame)))
-		return refuse(p->parsed, 431, "The head of the request is too large.");
+	if (status == 431 || status == 413 || status == 414 || (status == 0 && is_crowded(p)))
+		return (struct http_verdict){ 431, "The head of the request is too large." };
 	if (status == 505)
-		return refuse(p->parsed, 505, "This version of HTTP is not supported.");
-	return refuse(p->parsed, 400, "The request is malformed.");
+		return (struct http_verdict){ 505, "This version of HTTP is not supported." };
+	return (struct http_verdict){ 400, "The request is malformed." };
 }
 
 /* --- a head ---------------------------------------------------------------------------------- */
 
-static void begin(struct lane *p, struct bytes head, struct http_parsed *out)
+static void begin(struct lane *p, const char *head, const struct http_frame *frame,
+    const struct http_field *fields)
 {
-	*out = (struct http_parsed){ .fields = p->fields };
-	p->parsed = out;
-	p->head = head;
-	p->octets = 0;
-	p->is_served = p->is_done = p->is_foreign = false;
+	p->head = (struct bytes){ head, frame->octets };
+	p->frame = frame;
+	p->fields = fields;
+	p->field_count = 0;
+	p->is_asked = true;
+	p->is_served = p->is_done = p->is_other = false;
 }
 
 static void run(struct lane *p)
@@ -265,59 +270,44 @@ static void run(struct lane *p)
 		MHD_run(p->mhd);
 }
 
-static bool has_agreed(const struct lane *p, const struct http_frame *frame)
+static struct http_verdict ask(struct lane *p)
 {
-	return p->octets == frame->octets && p->parsed->field_count == frame->fields &&
-	       !p->is_foreign;
-}
-
-/* Between method and version, one blank from each. */
-static void find_target(struct http_parsed *out)
-{
-	out->target.p = out->method.p + out->method.n + 1;
-	out->target.n = (size_t)(out->version.p - out->target.p) - 1;
-}
-
-static bool read_it(struct lane *p, struct bytes head, const struct http_frame *frame)
-{
-	struct http_parsed *out = p->parsed;
-
-	if (frame->fields > FIELDS_MOST)
-		return refuse(out, 431, "The head of the request is too large.");
-	if ((p->fd < 0 && open_lane(p) < 0) || !send_head(p, head, frame))
-		return refuse(out, 503, "Out of memory or descriptors.");
+	if ((p->fd < 0 && open_lane(p) < 0) || !send_head(p))
+		return (struct http_verdict){ 503, "Out of memory or descriptors." };
 	run(p);
 	if (!p->is_served || !p->is_done)
-		return refuse_as_it_did(p, frame);
-	if (!has_agreed(p, frame))
-		return refuse(out, 400, "The request is malformed.");
-	find_target(out);
-	return true;
+		return refuse_as_it_did(p);
+	if (p->is_other || p->field_count != p->frame->fields)
+		return (struct http_verdict){ 400, "The request is malformed." };
+	return (struct http_verdict){ 0 };
 }
 
 /* Whatever is not as expected costs the lane; a new one costs less than to wonder. */
-static bool parse(struct lane *p, struct bytes head, const struct http_frame *frame,
-    struct http_parsed *out)
+static struct http_verdict parse(struct lane *p, const char *head, const struct http_frame *frame,
+    const struct http_field *fields)
 {
-	bool ok;
+	struct http_verdict v;
 
-	begin(p, head, out);
-	ok = read_it(p, head, frame);
-	p->parsed = NULL;
-	if (!ok || p->is_closed) {
+	begin(p, head, frame, fields);
+	v = ask(p);
+	p->is_asked = false;
+	if (v.status != 0 || p->is_closed) {
 		close_lane(p);
 		open_lane(p); /* or else for the next head */
 	} else if (++p->unread == ANSWERS) {
 		drain(p);
 	}
-	return ok;
+	return v;
 }
 
-bool http_parse(struct http_parser *p, struct bytes head, const struct http_frame *frame,
-    struct http_parsed *out)
+struct http_verdict http_parse(struct http_parser *p, const char *head,
+    const struct http_frame *frame, const struct http_field *fields)
 {
-	return (head.n <= NARROW_HEAD && parse(&p->narrow, head, frame, out)) ||
-	       parse(&p->wide, head, frame, out);
+	struct http_verdict v = { 431, "The head of the request is too large." };
+
+	if (frame->octets <= NARROW_HEAD)
+		v = parse(&p->narrow, head, frame, fields);
+	return v.status == 0 ? v : parse(&p->wide, head, frame, fields);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -345,18 +335,18 @@ static bool works(struct lane *p)
 {
 	static const struct bytes head = BYTES("GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n");
 	struct http_frame frame = { 0 };
-	struct http_parsed parsed;
+	struct http_field host;
 
-	return http_frame_head(&frame, head, head.n) == HTTP_FRAME_WHOLE &&
-	       parse(p, head, &frame, &parsed) && parse(p, head, &frame, &parsed) &&
-	       !p->is_closed && bytes_equal(parsed.target, BYTES("/a?b=c")) &&
-	       bytes_equal(parsed.fields[0].value, BYTES("x"));
+	if (http_frame_head(&frame, head, head.n) != HTTP_FRAME_WHOLE)
+		return false;
+	http_frame_fields(&frame, head.p, &host);
+	return parse(p, head.p, &frame, &host).status == 0 &&
+	       parse(p, head.p, &frame, &host).status == 0 && !p->is_closed;
 }
 
-static int lane_init(struct lane *p, size_t header_bytes, size_t pool, struct http_field *fields)
+static int lane_init(struct lane *p, size_t header_bytes, size_t pool)
 {
 	p->fd = -1;
-	p->fields = fields;
 	p->pool = pool;
 	p->copy = mem_alloc(header_bytes + sizeof(LAST_CHUNK));
 	p->nothing = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
@@ -385,9 +375,9 @@ int http_parser_new(struct http_parser **out, size_t header_bytes)
 
 	if (!p)
 		return -ENOMEM;
-	err = lane_init(&p->narrow, NARROW_HEAD, POOL_NARROW, p->fields);
+	err = lane_init(&p->narrow, NARROW_HEAD, POOL_NARROW);
 	if (err == 0)
-		err = lane_init(&p->wide, header_bytes, wide, p->fields);
+		err = lane_init(&p->wide, header_bytes, wide);
 	if (err < 0) {
 		http_parser_free(p);
 		return err;

@@ -1,9 +1,9 @@
 /*
- * http/http_parse.h - libmicrohttpd as a function: a head goes in, a view of it comes out.
+ * http/http_parse.h - libmicrohttpd as a function: a head goes in, a verdict comes out.
  *
  * It is the second reader of each head that http_frame.h has framed: what it refuses is refused,
- * and if it does not find the same end and as many fields, the request is not believed. Its own
- * answers, time-outs and connections are nobody's affair: it sees one end of a pair of
+ * and if it does not find the same method, target, fields and end, the request is not believed. Its
+ * own answers, time-outs and connections are nobody's affair: it sees one end of a pair of
  * sockets that serves all requests of a reactor (a lane), and is run to the end for each.
  *
  * It gets the head alone: a Content-Length of zeros, or an empty chunked body. So bodies, their
@@ -21,18 +21,10 @@
 
 #include "http/http_frame.h"
 
-struct http_field {
-	struct bytes name, value;
-};
-
-/* All views point into the head that was given. */
-struct http_parsed {
-	struct bytes method, target, version;
-	const struct http_field *fields; /* the parser's own, until its next call */
-	size_t field_count;
-	/* If it was refused: the answer */
-	unsigned status;
-	const char *sentence;
+/* Of a head. */
+struct http_verdict {
+	unsigned status;      /* 0: both readers have found the same. Else the answer */
+	const char *sentence; /* to it */
 };
 
 struct http_parser;
@@ -42,8 +34,8 @@ struct http_parser;
 int http_parser_new(struct http_parser **out, size_t header_bytes);
 void http_parser_free(struct http_parser *p);
 
-/* Reads a head, whole and framed. False: it is refused. */
-bool http_parse(struct http_parser *p, struct bytes head, const struct http_frame *frame,
-    struct http_parsed *out);
+/* Has a head read once more that is whole, and framed, and has these fields. */
+struct http_verdict http_parse(struct http_parser *p, const char *head,
+    const struct http_frame *frame, const struct http_field *fields);
 
 #endif

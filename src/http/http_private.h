@@ -9,7 +9,8 @@
  *	http_conn.c      the life of a connection
  *	http_response.c  answers
  *	http_request.c   a request's view, and its checks
- *	http_parse.c     libmicrohttpd as a function
+ *	http_known.c     heads that were read before
+ *	http_parse.c     libmicrohttpd as a function, which reads the others once more
  *	http_frame.c     where a request ends (http_chunks.c: a chunked one)
  *	http_linger.c    closing so that the last answer arrives
  */
@@ -20,7 +21,7 @@
 #include "base/list.h"
 #include "http/http_again.h"
 #include "http/http_detach.h"
-#include "http/http_frame.h"
+#include "http/http_known.h"
 #include "http/http_parse.h"
 #include "http/http_server.h"
 
@@ -39,6 +40,7 @@ struct http_server {
 	struct list readers;      /* struct file_reader: of these, and their wire is full */
 	struct list free_readers; /* or takes more */
 	struct http_memo_key memo_key;
+	struct http_known known;
 	struct buf out; /* for the answer in hand */
 	bool draining;
 };
@@ -105,8 +107,7 @@ struct http_request {
 	struct pace_watch pace;
 	size_t body_limit;
 	char *head; /* a copy, behind the fields */
-	size_t field_count;
-	struct http_field fields[];
+	struct http_field fields[]; /* frame.fields of them */
 };
 
 /* --- http_conn.c ---------------------------------------------------------------------------- */
@@ -125,8 +126,8 @@ void http_conn_end(struct http_conn *conn);
 /* --- http_request.c --------------------------------------------------------------------------- */
 
 /* NULL: out of memory. */
-struct http_request *http_request_new(struct http_conn *conn, const char *head,
-    const struct http_frame *frame, const struct http_parsed *parsed);
+struct http_request *http_request_new(
+    struct http_conn *conn, const char *head, const struct http_frame *frame);
 void http_request_free(struct http_request *r);
 /* Applies the checks: 0; -EINVAL, and *wrong is the sentence of a 400; -ENOMEM. */
 int http_request_read(struct http_request *r, const char **wrong);

@@ -10,27 +10,10 @@
 
 /* --- life --------------------------------------------------------------- */
 
-/* The view of a text in `from`, in its copy. */
-static struct bytes moved(struct bytes b, const char *from, const char *to)
+struct http_request *http_request_new(
+    struct http_conn *conn, const char *head, const struct http_frame *frame)
 {
-	return b.n ? (struct bytes){ to + (b.p - from), b.n } : (struct bytes){ "", 0 };
-}
-
-static void copy_head(struct http_request *r, const char *head, const struct http_parsed *parsed)
-{
-	memcpy(r->head, head, r->frame.octets);
-	r->method_name = moved(parsed->method, head, r->head);
-	r->target = moved(parsed->target, head, r->head);
-	for (size_t i = 0; i < r->field_count; i++)
-		r->fields[i] =
-		    (struct http_field){ moved(parsed->fields[i].name, head, r->head),
-			    field_trim(moved(parsed->fields[i].value, head, r->head)) };
-}
-
-struct http_request *http_request_new(struct http_conn *conn, const char *head,
-    const struct http_frame *frame, const struct http_parsed *parsed)
-{
-	size_t fields = parsed->field_count * sizeof(struct http_field);
+	size_t fields = frame->fields * sizeof(struct http_field);
 	struct http_request *r = mem_alloc(sizeof(*r) + fields + frame->octets);
 
 	if (!r)
@@ -38,9 +21,11 @@ struct http_request *http_request_new(struct http_conn *conn, const char *head,
 	memset(r, 0, sizeof(*r));
 	r->conn = conn;
 	r->frame = *frame;
-	r->field_count = parsed->field_count;
-	r->head = (char *)(r->fields + r->field_count);
-	copy_head(r, head, parsed);
+	r->head = (char *)(r->fields + frame->fields);
+	memcpy(r->head, head, frame->octets);
+	r->method_name = (struct bytes){ r->head, frame->target_at - 1 };
+	r->target = (struct bytes){ r->head + frame->target_at, frame->target_n };
+	http_frame_fields(frame, r->head, r->fields);
 	return r;
 }
 
@@ -131,7 +116,7 @@ static enum http_header known_header(struct bytes name)
 /* *again gets a bit for each known header that came on several lines. */
 static const char *find_known(struct http_request *r, uint32_t *again)
 {
-	for (size_t i = 0; i < r->field_count; i++) {
+	for (size_t i = 0; i < r->frame.fields; i++) {
 		enum http_header h = known_header(r->fields[i].name);
 
 		if (h == HTTP_HEADERS)
@@ -153,7 +138,7 @@ static int join(const struct http_request *r, struct bytes name, struct buf *out
 	bool is_cookie = bytes_equal_nocase(name, known[HTTP_COOKIE].name);
 	int lines = 0;
 
-	for (size_t i = 0; i < r->field_count; i++) {
+	for (size_t i = 0; i < r->frame.fields; i++) {
 		const struct http_field *f = &r->fields[i];
 
 		if (!bytes_equal_nocase(f->name, name))
@@ -279,14 +264,14 @@ int http_request_join_header(const struct http_request *r, const char *name, str
 
 void http_request_each_header(const struct http_request *r, http_header_fn fn, void *arg)
 {
-	for (size_t i = 0; i < r->field_count; i++)
+	for (size_t i = 0; i < r->frame.fields; i++)
 		fn(r->fields[i].name, r->fields[i].value, arg);
 }
 
 bool http_request_has_element(
     const struct http_request *r, const char *name, bool (*is_it)(struct bytes element))
 {
-	for (size_t i = 0; i < r->field_count; i++) {
+	for (size_t i = 0; i < r->frame.fields; i++) {
 		struct bytes list = r->fields[i].value, element;
 
 		if (!bytes_equal_nocase(r->fields[i].name, bytes_of(name)))

@@ -50,7 +50,8 @@ struct http_counters {
 	uint64_t requests;
 	uint64_t bad_requests; /* refused by this layer */
 	uint64_t detached;
-	uint64_t repeated;  /* requests recognised without being read */
+	uint64_t repeated;  /* requests recognised without being read (http_again.h) */
+	uint64_t known;     /* heads that libmicrohttpd had not to read again (http_known.h) */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 };

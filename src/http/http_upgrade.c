@@ -13,19 +13,18 @@ int http_upgrade(struct http_request *r, const char *protocol, const struct http
 	struct http_head full = *head;
 	char text[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
 	struct stream_piece piece = { text, 0, NULL };
-	struct http_detached d;
 	int err;
 
 	http_head_add(&full, "Upgrade", protocol);
 	http_head_add(&full, "Connection", "Upgrade");
 	if (full.is_cut || !http_request_is_1_1(r))
 		return full.is_cut ? -E2BIG : -EINVAL;
-	err = http_detach(r, &d);
+	err = http_detach(r, out, http_server_loop(http_request_server(r)), on);
 	if (err < 0)
 		return err;
-	stream_move(out, &d.stream, http_server_loop(http_request_server(r)), on);
 	piece.n = http_head_render(text, 101, (struct bytes){ full.text, full.len },
 	    (struct http_framing){ .keep_alive = true, .length = -1 });
-	stream_write_soon(out, &piece); /* if it fails, its next owner hears of it */
+	/* Most who upgrade have something to say at once. If it fails, its next owner hears of it */
+	stream_write_ahead(out, &piece);
 	return 0;
 }

@@ -463,6 +463,22 @@ void loop_unwatch(struct loop *loop, struct watch *w)
 	control(loop, EPOLL_CTL_DEL, w, 0);
 }
 
+void loop_move_watch(struct loop *loop, struct watch *to, struct watch *from)
+{
+	*to = *from;
+	memset(&to->poked, 0, sizeof(to->poked));
+	if (is_poked(from))
+		list_remove(&from->poked);
+	if (!from->events)
+		return;
+	from->events = 0;
+	take_out_of_batch(loop, from);
+	if (control(loop, EPOLL_CTL_MOD, to, to->events) < 0) {
+		control(loop, EPOLL_CTL_DEL, to, 0);
+		to->events = 0;
+	}
+}
+
 void loop_poke(struct loop *loop, struct watch *w)
 {
 	if (is_poked(w))

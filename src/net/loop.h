@@ -98,6 +98,9 @@ int loop_watch_change(struct loop *loop, struct watch *w, uint32_t events);
 /* Stops; w->fn is not called any more, not even for events of the current batch. Harmless when
  * not watched. A watch may not be used for another descriptor within the same turn. */
 void loop_unwatch(struct loop *loop, struct watch *w);
+/* `to` (uninitialised memory) is the watch from now on, of the same descriptor and for the same
+ * events; `from` is watched no more. It is not poked, whether or not `from` was. */
+void loop_move_watch(struct loop *loop, struct watch *to, struct watch *from);
 /* Calls w->fn in stage 1 of the next turn, or of one soon after it if many are ready, even if the
  * descriptor has nothing to say (the watch need not be watched). An event before that takes its
  * place, loop_unwatch() takes it back. */

@@ -151,6 +151,7 @@ static bool may_read(const struct stream *s, uint32_t events)
 static void on_event(struct watch *w, uint32_t events)
 {
 	struct stream *s = container_of(w, struct stream, watch);
+	uint32_t broken = EPOLLHUP | EPOLLERR | (s->want ? EPOLLRDHUP : 0u);
 
 	if (s->flags & STREAM_FAILED) {
 		say_hangup(s, s->error);
@@ -178,10 +179,10 @@ static void on_event(struct watch *w, uint32_t events)
 		return;
 	if (may_read(s, events))
 		on_readable(s);
-	else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	else if (events & broken)
 		say_hangup(s, socket_error(s, events));
-	else if (s->tls || (s->flags & STREAM_ENDED))
-		stream_settle(s); /* a record was looked at, or the end read elsewhere */
+	else
+		stream_settle(s); /* a record was looked at, the end read elsewhere, or nobody wants it */
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -201,14 +202,26 @@ void stream_init(struct stream *s, struct loop *loop, int fd, const struct strea
 	s->on = on;
 }
 
+/* Within a loop it stays watched for what it was: its new owner may well want the same, and an
+ * event that nobody wants is answered by watching for less. */
+static void move_watch(struct stream *to, struct stream *from, struct loop *loop)
+{
+	if (from->loop && from->loop == loop) {
+		loop_move_watch(loop, &to->watch, &from->watch);
+		return;
+	}
+	if (from->loop)
+		loop_unwatch(from->loop, &from->watch);
+	to->watch = from->watch;
+	memset(&to->watch.poked, 0, sizeof(to->watch.poked));
+}
+
 void stream_move(
     struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on)
 {
 	send_batched(from);
-	if (from->loop)
-		loop_unwatch(from->loop, &from->watch);
 	*to = *from;
-	memset(&to->watch.poked, 0, sizeof(to->watch.poked));
+	move_watch(to, from, loop);
 	to->want = 0;
 	/* What the old owner was told, the new one was not. */
 	if (to->flags & STREAM_ENDED)
@@ -217,7 +230,8 @@ void stream_move(
 	to->loop = loop;
 	to->on = on;
 	stream_init_empty(from);
-	stream_settle(to);
+	if ((to->flags & (STREAM_FAILED | STREAM_HANDSHAKE)) || has_to_write(to))
+		stream_settle(to);
 }
 
 void stream_adopt(struct stream *s, struct loop *loop)
@@ -379,19 +393,32 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 
 static bool may_wait(const struct stream *s)
 {
-	const unsigned never =
-	    STREAM_FAILED | STREAM_SHUT_ASKED | STREAM_HANDSHAKE | STREAM_BATCHED;
+	const unsigned never = STREAM_FAILED | STREAM_SHUT_ASKED | STREAM_HANDSHAKE;
 
 	return stream_is_open(s) && !(s->flags & never) && !s->tls && !s->queue;
 }
 
-int stream_write_soon(struct stream *s, const struct stream_piece *piece)
+/* What waits already is a reason to wait. */
+static int write_soon(struct stream *s, const struct stream_piece *piece, bool if_few)
 {
-	struct stream_batch *batch = s->loop ? stream_batch_of(s->loop) : NULL;
+	struct stream_batch *batch;
 
+	if (s->flags & STREAM_BATCHED)
+		return stream_batch_extend(s, piece) ? 0 : stream_write(s, piece, 1);
+	batch = s->loop ? stream_batch_of(s->loop, if_few) : NULL;
 	if (batch && piece->n > 0 && may_wait(s) && stream_batch_add(batch, s, piece))
 		return 0;
 	return stream_write(s, piece, 1);
+}
+
+int stream_write_soon(struct stream *s, const struct stream_piece *piece)
+{
+	return write_soon(s, piece, false);
+}
+
+int stream_write_ahead(struct stream *s, const struct stream_piece *piece)
+{
+	return write_soon(s, piece, true);
 }
 
 int stream_flush(struct stream *s)

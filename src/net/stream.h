@@ -102,6 +102,8 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
  * then stream_queued() takes it for sent. Afterwards, a wire that was full is told by `blocked`,
  * one that broke by `hangup`. Whatever else is done with the stream comes after it. */
 int stream_write_soon(struct stream *s, const struct stream_piece *piece);
+/* The same when something more is to be written in this turn, which may then go out with it. */
+int stream_write_ahead(struct stream *s, const struct stream_piece *piece);
 /* Sends what the wire takes of the queue now, without waiting for it to say so; for an owner that
  * has just made room at the other end. 0 also when some is left; -errno as stream_write().
  * `writable` is not called. */

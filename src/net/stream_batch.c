@@ -103,11 +103,11 @@ void stream_batch_submit(struct loop *loop)
 
 /* --- collecting --------------------------------------------------------- */
 
-struct stream_batch *stream_batch_of(struct loop *loop)
+struct stream_batch *stream_batch_of(struct loop *loop, bool if_few)
 {
 	struct stream_batch *b = loop_hook_arg(loop, LOOP_STAGE_SEND);
 
-	return b && b->expects_many && loop_is_ahead(loop, LOOP_STAGE_SEND) ? b : NULL;
+	return b && (if_few || b->expects_many) && loop_is_ahead(loop, LOOP_STAGE_SEND) ? b : NULL;
 }
 
 void stream_batch_expect(struct loop *loop, bool many)
@@ -143,6 +143,21 @@ bool stream_batch_add(struct stream_batch *b, struct stream *s, const struct str
 	b->entries[b->n] = (struct entry){ s, piece->owner };
 	b->sends[b->n++] = (struct send_op){ s->watch.fd, p, piece->n, SEND_NOT_TRIED };
 	s->flags |= STREAM_BATCHED;
+	return true;
+}
+
+/* Shared bytes stay where they are, so that nothing can stand behind them. */
+bool stream_batch_extend(struct stream *s, const struct stream_piece *piece)
+{
+	struct stream_batch *b = loop_hook_arg(s->loop, LOOP_STAGE_SEND);
+	struct entry *last = &b->entries[b->n - 1];
+
+	if (last->stream != s || last->owner || piece->n > COPY_MOST ||
+	    piece->n > BATCH_BYTES - b->copied)
+		return false;
+	bytes_put(b->copies + b->copied, (struct bytes){ piece->p, piece->n });
+	b->copied += piece->n;
+	b->sends[b->n - 1].n += piece->n;
 	return true;
 }
 

@@ -75,11 +75,14 @@ static inline void poke_if_more(struct stream *s)
 
 /* --- stream_batch.c --------------------------------------------------------------------- */
 
-/* The loop's batch, if what is put into it now still goes out in this turn; or NULL. */
-struct stream_batch *stream_batch_of(struct loop *loop);
+/* The loop's batch, if what is put into it now still goes out in this turn, and many are expected
+ * (or `if_few`: that does not matter); or NULL. */
+struct stream_batch *stream_batch_of(struct loop *loop, bool if_few);
 /* The stream is plain, has nothing queued and is not in it yet. False: it is not for the batch. */
 bool stream_batch_add(
     struct stream_batch *batch, struct stream *s, const struct stream_piece *piece);
+/* Appends to what the batch has of the stream. False: it is not the last in it, or has no room. */
+bool stream_batch_extend(struct stream *s, const struct stream_piece *piece);
 /* Sends what the loop's batch holds. The owners of the streams are not called. */
 void stream_batch_submit(struct loop *loop);
 

@@ -243,10 +243,13 @@ static void answered(struct sockjs_command *c);
 static struct sockjs_command *command_new(const struct asker *a, json_t *arguments, size_t body_len)
 {
 	struct sockjs_command *c = mem_zalloc(sizeof(*c));
-	const void *door = http_request_door(a->http);
-	struct http_detached d;
 
-	if (!c || http_detach(a->http, &d) < 0) {
+	if (c) {
+		c->door = http_request_door(a->http);
+		c->peer = *http_request_peer(a->http);
+		c->keep_alive = http_comes_back(a->http);
+	}
+	if (!c || http_detach(a->http, &c->stream, a->reactor->loop, &api_command_events) < 0) {
 		mem_free(c);
 		json_decref(arguments);
 		refuse_for_memory(a);
@@ -254,13 +257,10 @@ static struct sockjs_command *command_new(const struct asker *a, json_t *argumen
 	}
 	c->api = a->reactor->server->api;
 	c->name = a->name;
-	c->door = door;
-	c->peer = d.peer;
-	c->keep_alive = d.keep_alive;
 	c->arguments = arguments;
 	c->body_len = body_len;
 	c->answered = answered;
-	api_command_begin(c, &d, a->reactor->loop);
+	api_command_begin(c);
 	return c;
 }
 

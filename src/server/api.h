@@ -74,7 +74,9 @@ void api_serve(struct reactor *reactor, struct http_request *r);
 char *api_dump(json_t *value, size_t *n);
 json_t *api_error(const char *code, const char *field, const char *message);
 /* It is under way, with what its request has handed out. */
-void api_command_begin(struct sockjs_command *c, struct http_detached *d, struct loop *loop);
+void api_command_begin(struct sockjs_command *c);
+/* Of its stream. */
+extern const struct stream_events api_command_events;
 void api_command_free(struct sockjs_command *c);
 
 /* api_sessions.c: NULL if the server has no such command of its own. */

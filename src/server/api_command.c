@@ -51,15 +51,14 @@ static void on_hangup(struct stream *s, int err)
 	(void)s, (void)err;
 }
 
-static const struct stream_events events = {
+const struct stream_events api_command_events = {
 	.readable = on_nothing,
 	.writable = on_nothing,
 	.hangup = on_hangup,
 };
 
-void api_command_begin(struct sockjs_command *c, struct http_detached *d, struct loop *loop)
+void api_command_begin(struct sockjs_command *c)
 {
-	stream_move(&c->stream, &d->stream, loop, &events);
 	list_append(&c->api->commands, &c->node);
 	c->api->count++;
 	c->api->bytes += c->body_len;

@@ -55,8 +55,10 @@ enum {
 
 struct gathering {
 	struct mail mail;
-	struct http_detached to;
+	struct stream stream; /* of who asks */
+	struct addr peer;
 	const void *door;
+	bool keep_alive;
 	struct sockjs_server *server;
 	unsigned next;
 	uint64_t values[ROWS];
@@ -126,16 +128,16 @@ static void answer(struct gathering *g)
 	struct stream_piece pieces[2] = { { head, 0, NULL }, { "", 0, NULL } };
 	unsigned status = compose(g, &body) < 0 ? 503 : 200;
 	struct http_server *http = reactor_current()->base.http;
-	struct stream *s = &g->to.stream;
+	struct stream *s = &g->stream;
 
 	if (status == 200)
 		pieces[1] = (struct stream_piece){ buf_data(&body), buf_len(&body), NULL };
 	pieces[0].n = http_head_render(head, status,
 	    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
 	    (struct http_framing){
-	        .keep_alive = g->to.keep_alive, .length = (long long)pieces[1].n });
-	if (stream_write(s, pieces, 2) == 0 && g->to.keep_alive && stream_queued(s) == 0)
-		http_server_give_back(http, s, &g->to.peer, g->door);
+	        .keep_alive = g->keep_alive, .length = (long long)pieces[1].n });
+	if (stream_write(s, pieces, 2) == 0 && g->keep_alive && stream_queued(s) == 0)
+		http_server_give_back(http, s, &g->peer, g->door);
 	else
 		http_server_end(http, s);
 	buf_fini(&body);
@@ -156,7 +158,7 @@ static void on_gathering(struct mail *mail, struct loop *loop)
 
 	(void)loop;
 	if (!r || !r->base.http) { /* the server has stopped meanwhile */
-		stream_close(&g->to.stream);
+		stream_close(&g->stream);
 		gathering_free(g);
 		return;
 	}
@@ -191,20 +193,19 @@ static const struct stream_events gathering_events = {
 void metrics_serve(struct reactor *reactor, struct http_request *r)
 {
 	struct gathering *g = mem_zalloc(sizeof(*g));
-	const void *door = http_request_door(r);
-	struct http_detached d;
 
-	if (g)
+	if (g) {
 		g->apps = app_metrics_new();
-	if (!g || !g->apps || http_detach(r, &d) < 0) {
+		g->door = http_request_door(r);
+		g->peer = *http_request_peer(r);
+		g->keep_alive = http_comes_back(r);
+	}
+	if (!g || !g->apps ||
+	    http_detach(r, &g->stream, reactor->loop, &gathering_events) < 0) {
 		gathering_free(g);
 		http_respond_text(r, 503, "Out of memory or descriptors.");
 		return;
 	}
 	g->server = reactor->server;
-	g->door = door;
-	g->to.peer = d.peer;
-	g->to.keep_alive = d.keep_alive;
-	stream_move(&g->to.stream, &d.stream, reactor->loop, &gathering_events);
 	loop_post(reactor->loop, &g->mail, on_gathering);
 }

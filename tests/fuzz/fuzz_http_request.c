@@ -35,7 +35,10 @@ static size_t heard_n;
 static unsigned answers;
 
 static struct stream polls[POLLS];
-static struct http_detached how[POLLS];
+static struct how {
+	struct addr peer;
+	bool keep_alive;
+} how[POLLS];
 static unsigned poll_no[POLLS], poll_n;
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -114,14 +117,14 @@ static void upgrade(struct http_request *r)
 
 static void detach(struct http_request *r)
 {
-	struct http_detached *d = &how[poll_n];
+	struct how now = { *http_request_peer(r), http_comes_back(r) };
 
-	if (poll_n == POLLS || http_detach(r, d) < 0) {
+	if (poll_n == POLLS || http_detach(r, &polls[poll_n], loop, &events) < 0) {
 		http_respond_text(r, 503, "no");
 		return;
 	}
+	how[poll_n] = now;
 	poll_no[poll_n] = answers++;
-	stream_move(&polls[poll_n], &d->stream, loop, &events);
 	stream_want(&polls[poll_n++], STREAM_HANGUP);
 }
 

@@ -10,7 +10,7 @@
 
 /* --- detached -------------------------------------------------------------------- */
 
-struct http_detached detached[TAKEN_MAX];
+struct taken taken[TAKEN_MAX];
 unsigned detached_n;
 int detach_err;
 unsigned hangups;
@@ -32,19 +32,15 @@ static const struct stream_events events = { on_nothing, on_nothing, on_hangup, 
 /* The application of a stream: watches for the client's end. */
 struct stream streams[TAKEN_MAX];
 
-static void take(struct http_detached *d)
-{
-	stream_move(&streams[detached_n], &d->stream, loop, &events);
-	stream_want(&streams[detached_n++], STREAM_HANGUP);
-}
-
 void detach_stream(struct http_request *r)
 {
-	struct http_detached *d = &detached[detached_n];
+	struct taken how = { *http_request_peer(r), http_comes_back(r) };
 
-	detach_err = http_detach(r, d);
-	if (detach_err == 0)
-		take(d);
+	detach_err = http_detach(r, &streams[detached_n], loop, &events);
+	if (detach_err < 0)
+		return;
+	taken[detached_n] = how;
+	stream_want(&streams[detached_n++], STREAM_HANGUP);
 }
 
 void detach_poll(struct http_request *r)
@@ -61,7 +57,7 @@ void detach_setup(void)
 	http_setup();
 	detached_n = hangups = 0;
 	detach_err = -1;
-	memset(detached, 0, sizeof(detached));
+	memset(taken, 0, sizeof(taken));
 	for (int i = 0; i < TAKEN_MAX; i++)
 		stream_init_empty(&streams[i]);
 }
@@ -89,8 +85,8 @@ void answer_poll(unsigned i, const char *body)
 	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
 	    strlen(body), body);
 	write_text(i, text);
-	if (detached[i].keep_alive)
-		http_server_give_back(server, &streams[i], &detached[i].peer, NULL);
+	if (taken[i].keep_alive)
+		http_server_give_back(server, &streams[i], &taken[i].peer, NULL);
 	else
 		http_server_end(server, &streams[i]);
 }

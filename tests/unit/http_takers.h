@@ -12,7 +12,10 @@ enum { TAKEN_MAX = 4, EARLY_MAX = 65536 };
 
 /* --- detached --------------------------------------------------------------------- */
 
-extern struct http_detached detached[TAKEN_MAX];
+extern struct taken {
+	struct addr peer;
+	bool keep_alive;
+} taken[TAKEN_MAX];
 extern struct stream streams[TAKEN_MAX]; /* of those, watched for the client's end */
 extern unsigned detached_n, hangups;
 extern int detach_err; /* of the last attempt */

@@ -20,8 +20,8 @@ START_TEST(a_detached_connection_belongs_to_its_taker)
 	say(fd, GET("/"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(detached[0].keep_alive);
-	ck_assert_int_eq(detached[0].peer.family, AF_INET);
+	ck_assert(taken[0].keep_alive);
+	ck_assert_int_eq(taken[0].peer.family, AF_INET);
 	ck_assert_uint_eq(counters()->connections, 0);
 	ck_assert_uint_eq(counters()->detached, 1);
 	pass_ms(100000); /* no deadline of ours applies */
@@ -42,7 +42,7 @@ START_TEST(a_poll_is_answered_and_its_connection_goes_on)
 		say(fd, POST("/poll", "0\r\n\r\n"));
 		settle();
 		ck_assert_uint_eq(detached_n, i + 1);
-		ck_assert(detached[i].keep_alive);
+		ck_assert(taken[i].keep_alive);
 		answer_poll(i, "frame");
 		hear(fd, "frame");
 		hear_anew(fd);
@@ -81,7 +81,7 @@ START_TEST(what_is_pipelined_waits_until_its_turn)
 	say(fd, POST("/poll", "2\r\n\r\nab") POST("/poll", "0\r\n\r\n") GET("/other"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(detached[0].keep_alive);
+	ck_assert(taken[0].keep_alive);
 	answer_poll(0, "first");
 	settle();
 	ck_assert_uint_eq(detached_n, 2);
@@ -102,7 +102,7 @@ START_TEST(a_chunked_poll_is_one_like_any)
 	        "chunked\r\n\r\n1\r\na\r\n0\r\n\r\n" GET("/other"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(detached[0].keep_alive);
+	ck_assert(taken[0].keep_alive);
 	answer_poll(0, "frame");
 	hear(fd, "other\n");
 	close(fd);

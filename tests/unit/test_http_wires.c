@@ -112,7 +112,7 @@ START_TEST(a_poll_on_a_unix_socket_is_detached_and_given_back)
 	say(fd, POST("/poll", "0\r\n\r\n"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(detached[0].keep_alive);
+	ck_assert(taken[0].keep_alive);
 	answer_poll(0, "frame");
 	hear(fd, "frame");
 	say(fd, POST("/poll", "0\r\n\r\n") GET("/other"));
@@ -212,7 +212,7 @@ START_TEST(a_poll_under_tls_is_detached_and_given_back)
 	tls_say(ssl, POST("/poll", "0\r\n\r\n"));
 	settle();
 	ck_assert_uint_eq(detached_n, 1);
-	ck_assert(detached[0].keep_alive);
+	ck_assert(taken[0].keep_alive);
 	ck_assert(stream_is_tls(&streams[0]));
 	answer_poll(0, "frame");
 	tls_hear(ssl, "frame");

@@ -173,6 +173,52 @@ static bool at_end(int i)
 
 /* --- when it goes out ------------------------------------------------------------------- */
 
+static int write_ahead(struct stream *s, const char *what)
+{
+	return stream_write_ahead(s, &(struct stream_piece){ what, strlen(what), NULL });
+}
+
+/* What comes behind goes into the same call, few or many; and what does not fit there is behind it
+ * all the same. */
+static void ahead(void)
+{
+	static char large[5000];
+
+	memset(large, 'x', sizeof(large) - 1);
+	stream_batch_expect(loop, false);
+	ck_assert_int_eq(write_ahead(&wires[0].s, "101"), 0);
+	ck_assert_str_eq(got(0), "");
+	ck_assert_int_eq(write_soon(&wires[0].s, "o"), 0);
+	ck_assert_int_eq(write_ahead(&wires[0].s, "a"), 0);
+	ck_assert_str_eq(got(0), "");
+	ck_assert_int_eq(write_ahead(&wires[1].s, "101"), 0);
+	ck_assert_int_eq(write_now(&wires[1].s, "o"), 0);
+	ck_assert_str_eq(got(1), "101o");
+	ck_assert_int_eq(write_ahead(&wires[2].s, "101"), 0);
+	ck_assert_int_eq(write_soon(&wires[2].s, large), 0);
+	ck_assert_uint_eq(strlen(got(2)), 3 + sizeof(large) - 1);
+	ck_assert_int_eq(write_ahead(&wires[3].s, "101"), 0);
+	ck_assert_int_eq(write_ahead(&wires[4].s, "101"), 0);
+	ck_assert_int_eq(write_soon(&wires[3].s, "o"), 0); /* not the last any more */
+	ck_assert_str_eq(got(3), "101o");
+	ck_assert_int_eq(write_ahead(&wires[5].s, "101"), 0);
+	ck_assert_int_eq(write_shared(&wires[5].s), 0);
+}
+
+START_TEST(what_is_written_ahead_goes_out_with_what_is_behind_it)
+{
+	flush_stage(ahead);
+	ck_assert_str_eq(got(0), "101oa");
+	ck_assert_str_eq(got(4), "101");
+	ck_assert_uint_eq(strlen(got(5)), 3 + TEXT_LEN);
+	for (int i = 0; i < 6; i++)
+		ck_assert_uint_eq(wires[i].blocked, 0);
+	idle_turns(1);
+	for (int i = 0; i < 6; i++)
+		ck_assert_str_eq(got(i), "");
+}
+END_TEST
+
 static void few_at_once(void)
 {
 	const char *both;
@@ -830,6 +876,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, where_few_are_expected_they_write_at_once);
+	tcase_add_test(tc, what_is_written_ahead_goes_out_with_what_is_behind_it);
 	tcase_add_test(tc, what_a_turn_has_to_send_goes_out_in_one_call_at_its_end);
 	tcase_add_test(tc, a_few_are_sent_without_the_ring);
 	tcase_add_test(tc, outside_of_a_turn_nothing_waits);
