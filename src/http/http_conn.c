@@ -520,6 +520,7 @@ static void answer_in_plain_text(struct http_conn *c)
 	c->server->counters.bad_requests++;
 	if (copy < 0)
 		return;
+	loop_unwatch(c->server->loop, &c->stream.watch); /* before it is closed: there are two */
 	stream_init(&plain, c->server->loop, copy, &events);
 	http_last_words(c->server, &plain, 400,
 	    "This plain HTTP request was sent to a port for HTTPS: begin the URL with https://.");

@@ -30,7 +30,7 @@ struct http_linger {
 	bool client_ended;   /* and may still be reading */
 	uint64_t progress;   /* of the stream, when last looked at */
 	uint64_t progressed; /* and when it had last risen */
-	uint64_t progress_at_birth, born;
+	uint64_t progress_at_birth, born; /* once looked at for the first time */
 };
 
 static void linger_free(struct deferred *d)
@@ -85,9 +85,13 @@ static const struct stream_events linger_events = {
 /* Whether what was said is on its way still: nothing is added any more, so this ends. */
 static bool is_arriving(struct http_linger *l)
 {
-	uint64_t progress = stream_progress(&l->stream), now = loop_now(l->server->loop),
-	         age = now - l->born;
+	uint64_t progress = stream_progress(&l->stream), now = loop_now(l->server->loop), age;
 
+	if (!l->born) {
+		l->progress = l->progress_at_birth = progress;
+		l->born = l->progressed = now;
+	}
+	age = now - l->born;
 	if ((int64_t)(progress - l->progress) > 0)
 		l->progressed = now;
 	l->progress = progress;
@@ -117,8 +121,6 @@ void http_server_end(struct http_server *server, struct stream *s)
 	}
 	l->server = server;
 	stream_move(&l->stream, s, server->loop, &linger_events);
-	l->progress = l->progress_at_birth = stream_progress(&l->stream);
-	l->born = l->progressed = loop_now(server->loop);
 	timer_init(&l->timer, on_timer);
 	timer_start(loop_timers(l->server->loop), &l->timer, LINGER_MS);
 	list_append(&server->lingering, &l->node);

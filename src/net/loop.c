@@ -359,6 +359,7 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	int err;
 
 	current = loop;
+	close_descriptors(loop); /* of between the turns */
 	err = wait_for_events(loop, timeout_ms);
 	if (err < 0)
 		return err;
@@ -452,28 +453,37 @@ static void take_out_of_batch(struct loop *loop, const struct watch *w)
 			loop->batch[i].data.ptr = NULL;
 }
 
-void loop_unwatch(struct loop *loop, struct watch *w)
+/* All but what the kernel knows of it: whether it knows something. */
+static bool forget_watch(struct loop *loop, struct watch *w)
 {
 	if (is_poked(w))
 		list_remove(&w->poked);
 	if (!w->events)
-		return;
+		return false;
 	w->events = 0;
 	take_out_of_batch(loop, w);
-	control(loop, EPOLL_CTL_DEL, w, 0);
+	return true;
+}
+
+void loop_unwatch(struct loop *loop, struct watch *w)
+{
+	if (forget_watch(loop, w))
+		control(loop, EPOLL_CTL_DEL, w, 0);
+}
+
+/* epoll(7) drops by itself what is closed, and is not asked before that. */
+void loop_close_watch(struct loop *loop, struct watch *w)
+{
+	forget_watch(loop, w);
+	loop_close(loop, w->fd);
+	w->fd = -1;
 }
 
 void loop_move_watch(struct loop *loop, struct watch *to, struct watch *from)
 {
 	*to = *from;
 	memset(&to->poked, 0, sizeof(to->poked));
-	if (is_poked(from))
-		list_remove(&from->poked);
-	if (!from->events)
-		return;
-	from->events = 0;
-	take_out_of_batch(loop, from);
-	if (control(loop, EPOLL_CTL_MOD, to, to->events) < 0) {
+	if (forget_watch(loop, from) && control(loop, EPOLL_CTL_MOD, to, to->events) < 0) {
 		control(loop, EPOLL_CTL_DEL, to, 0);
 		to->events = 0;
 	}

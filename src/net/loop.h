@@ -109,6 +109,9 @@ void loop_poke(struct loop *loop, struct watch *w);
 void loop_poke_first(struct loop *loop, struct watch *w);
 /* Closes a descriptor, not watched any more, at the very end of this turn. */
 void loop_close(struct loop *loop, int fd);
+/* loop_unwatch() and loop_close() for less. There must be no duplicate of the descriptor: epoll(7)
+ * would go on to watch that one. */
+void loop_close_watch(struct loop *loop, struct watch *w);
 
 /* Calls fn at the end of this turn (or, from a deferred call, of the next). Queuing the same
  * object twice is harmless: it runs once. */

@@ -148,10 +148,15 @@ static bool may_read(const struct stream *s, uint32_t events)
 	return wants_input(s) && has_come(s, events);
 }
 
+/* The end of one direction alone is no news for who wants nothing. */
+static bool has_broken(const struct stream *s, uint32_t events)
+{
+	return events & (EPOLLHUP | EPOLLERR | (s->want ? EPOLLRDHUP : 0u));
+}
+
 static void on_event(struct watch *w, uint32_t events)
 {
 	struct stream *s = container_of(w, struct stream, watch);
-	uint32_t broken = EPOLLHUP | EPOLLERR | (s->want ? EPOLLRDHUP : 0u);
 
 	if (s->flags & STREAM_FAILED) {
 		say_hangup(s, s->error);
@@ -179,7 +184,7 @@ static void on_event(struct watch *w, uint32_t events)
 		return;
 	if (may_read(s, events))
 		on_readable(s);
-	else if (events & broken)
+	else if (has_broken(s, events))
 		say_hangup(s, socket_error(s, events));
 	else
 		stream_settle(s); /* a record was looked at, the end read elsewhere, or nobody wants it */
@@ -257,12 +262,11 @@ static void stream_end(struct stream *s, bool politely)
 	quota_release(s->visitor, VISITOR_CONNECTION);
 	s->visitor = NULL;
 	if (s->loop) {
-		loop_unwatch(s->loop, &s->watch);
-		loop_close(s->loop, s->watch.fd);
+		loop_close_watch(s->loop, &s->watch);
 	} else {
 		close(s->watch.fd);
+		s->watch.fd = -1;
 	}
-	s->watch.fd = -1;
 }
 
 void stream_close(struct stream *s)

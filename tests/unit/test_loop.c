@@ -350,15 +350,54 @@ static void see_it_open(struct deferred *d)
 	note('o');
 }
 
+static void close_it(struct mail *m, struct loop *l)
+{
+	(void)m;
+	loop_close(l, handed_over);
+	loop_defer(l, &deferred[0], see_it_open);
+}
+
 START_TEST(a_descriptor_is_closed_at_the_very_end_of_the_turn)
 {
 	handed_over = eventfd(0, EFD_CLOEXEC);
-	loop_close(loop, handed_over);
-	loop_defer(loop, &deferred[0], see_it_open);
-	ck_assert(is_open(handed_over));
+	loop_post(loop, &mail[0], close_it);
 	turn();
 	ck_assert_str_eq(trace, "o");
 	ck_assert(!is_open(handed_over));
+}
+END_TEST
+
+/* Nobody may be called for it any more, in this turn or between two. */
+START_TEST(what_is_watched_can_be_closed_at_once)
+{
+	source_init(&a, 'a');
+	loop_watch(loop, &a.watch, EPOLLIN);
+	loop_poke(loop, &a.watch);
+	handed_over = a.watch.fd;
+	loop_close_watch(loop, &a.watch);
+	ck_assert_int_eq(a.watch.fd, -1);
+	ck_assert(is_open(handed_over));
+	memset(&a.watch, 0xff, sizeof(a.watch)); /* its memory may be gone by now */
+	turn();
+	ck_assert(!is_open(handed_over));
+	ck_assert_uint_eq(a.calls, 0);
+}
+END_TEST
+
+START_TEST(a_watch_moves_and_goes_on)
+{
+	struct source moved;
+
+	source_init(&a, 'a');
+	loop_watch(loop, &a.watch, EPOLLIN);
+	moved = a;
+	loop_move_watch(loop, &moved.watch, &a.watch);
+	ck_assert_uint_eq(moved.watch.events, EPOLLIN);
+	memset(&a.watch, 0xff, sizeof(a.watch));
+	turn();
+	ck_assert_uint_eq(moved.calls, 1);
+	ck_assert_uint_eq(moved.events, EPOLLIN);
+	source_fini(&moved);
 }
 END_TEST
 
@@ -604,6 +643,8 @@ int main(void)
 	tcase_add_test(tc, a_poked_watch_is_called_once_in_the_next_turn_which_does_not_wait);
 	tcase_add_test(tc, an_event_takes_the_place_of_a_poke);
 	tcase_add_test(tc, a_descriptor_is_closed_at_the_very_end_of_the_turn);
+	tcase_add_test(tc, what_is_watched_can_be_closed_at_once);
+	tcase_add_test(tc, a_watch_moves_and_goes_on);
 	tcase_add_test(tc, many_descriptors_can_be_closed_and_without_memory_one_is_closed_at_once);
 	tcase_add_test(tc, the_turn_has_one_time_and_timers_follow_it);
 	tcase_add_test(tc, a_timer_started_by_the_event_that_ends_a_long_sleep_runs_its_full_delay);
