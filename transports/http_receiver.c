@@ -32,7 +32,7 @@ static struct loop *loop_of(const struct http_receiver *r)
 
 static void receiver_free(struct deferred *d)
 {
-	mem_free(container_of(d, struct http_receiver, deferred));
+	mem_free(container_of(d, struct http_receiver, again.deferred));
 }
 
 void http_receiver_retire(struct http_receiver *r)
@@ -48,7 +48,7 @@ void http_receiver_end(struct http_receiver *r)
 	r->phase = HTTP_FINISHED;
 	stream_close(&r->again.stream);
 	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
-	loop_defer(loop_of(r), &r->deferred, receiver_free);
+	loop_defer_anew(loop_of(r), &r->again.deferred, receiver_free);
 }
 
 /* The rest of a response that nobody waits for any more. */

@@ -19,7 +19,6 @@ enum http_phase {
 
 struct http_receiver {
 	struct receiver base;
-	struct deferred deferred;
 	struct http_again again; /* its timer is that of the finish */
 	const struct http_wire *wire;
 	const struct transport_request *request; /* while HTTP_IN_REQUEST */

@@ -11,13 +11,13 @@
 
 static void sender_free(struct deferred *d)
 {
-	mem_free(container_of(d, struct sender, deferred));
+	mem_free(container_of(d, struct sender, again.deferred));
 }
 
 static void drop(struct sender *s)
 {
 	stream_close(&s->again.stream);
-	loop_defer(s->reactor->sessions.loop, &s->deferred, sender_free);
+	loop_defer_anew(s->reactor->sessions.loop, &s->again.deferred, sender_free);
 }
 
 static void retire(struct sender *s)

@@ -11,7 +11,6 @@
 
 struct sender {
 	struct session_waiter waiter;
-	struct deferred deferred;
 	struct http_again again;
 	struct transport_reactor *reactor;
 	struct endpoint *endpoint;

@@ -54,7 +54,7 @@ void ws_receiver_end(struct ws_receiver *r)
 	list_remove(&r->base.node);
 	stream_close(&r->stream);
 	timer_stop(loop_timers(ws_receiver_loop(r)), &r->timer);
-	loop_defer(ws_receiver_loop(r), &r->deferred, receiver_free);
+	loop_defer_anew(ws_receiver_loop(r), &r->deferred, receiver_free);
 }
 
 void ws_receiver_lost(struct ws_receiver *r)

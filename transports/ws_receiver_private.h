@@ -33,8 +33,10 @@ struct ws_receiver {
 	struct receiver base;
 	struct stream stream;
 	struct ws_conn conn;
-	struct timer timer; /* liveness; then the closing handshake */
-	struct deferred deferred;
+	union {
+		struct timer timer;       /* liveness; then the closing handshake */
+		struct deferred deferred; /* once ended */
+	};
 	const struct ws_wire *wire;
 	struct transport_reactor *reactor;
 	const struct endpoint *endpoint;

@@ -36,7 +36,10 @@ struct http_again {
 	bool keep_alive;
 	bool is_ready; /* it waits for its turn to read */
 	struct http_memo memo;
-	struct timer timer; /* the owner's, while nothing is waited for */
+	union {
+		struct timer timer;       /* the owner's, while nothing is waited for */
+		struct deferred deferred; /* the owner's, for its end */
+	};
 	struct http_turn turn;
 	struct http_server *server; /* NULL: nothing is waited for */
 	const struct http_again_ops *ops;

@@ -51,7 +51,7 @@ static void leave(struct http_conn *c)
 	list_remove(&c->turn.node);
 	list_remove(&c->node);
 	server->counters.connections--;
-	loop_defer(server->loop, &c->deferred, conn_free);
+	loop_defer_anew(server->loop, &c->deferred, conn_free);
 }
 
 void http_conn_end(struct http_conn *c)

@@ -75,10 +75,12 @@ struct http_input {
 struct http_conn {
 	struct list node; /* server->conns */
 	struct http_turn turn;
-	struct deferred deferred;
 	struct http_server *server;
 	struct stream stream;
-	struct timer timer; /* the one deadline that applies now */
+	union {
+		struct timer timer;       /* the one deadline that applies now */
+		struct deferred deferred; /* when it is gone */
+	};
 	struct http_request *request;
 	struct http_input *input; /* NULL: nothing */
 	const void *door;

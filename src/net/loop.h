@@ -117,6 +117,13 @@ void loop_close_watch(struct loop *loop, struct watch *w);
  * object twice is harmless: it runs once. */
 void loop_defer(struct loop *loop, struct deferred *d, deferred_fn fn);
 
+/* Of memory that was something else until now. */
+static inline void loop_defer_anew(struct loop *loop, struct deferred *d, deferred_fn fn)
+{
+	d->fn = NULL;
+	loop_defer(loop, d, fn);
+}
+
 /* The function that runs in this stage of each turn; one each. */
 void loop_set_hook(struct loop *loop, enum loop_stage stage, loop_hook_fn fn, void *arg);
 /* Its argument; NULL if there is none. */
