@@ -43,12 +43,12 @@ function proxied(id, title, load, limits, more) {
 }
 
 /* Connections that are new for each operation, with requests as long as a browser's. */
-function opening(id, title, load, more) {
-	return { id, title, unit: 'session', peers: OWN, kind: 'churn', transport: 'ws', load: ['--browser', ...load], limits: [], ...more };
+function opening(id, title, load, limit, more) {
+	return { id, title, unit: 'session', peers: OWN, kind: 'churn', transport: 'ws', load: ['--browser', ...load], limits: [{ ratio: limit, of: FLOOR }], ...more };
 }
 
-function firstPost(id, title, load, more) {
-	return { id, title, unit: 'request', peers: OWN, kind: 'first-post', transport: 'xhr_streaming', load: ['--browser', ...load], limits: [], ...more };
+function firstPost(id, title, load, limit, more) {
+	return { id, title, unit: 'request', peers: OWN, kind: 'first-post', transport: 'xhr_streaming', load: ['--browser', ...load], limits: [{ ratio: limit, of: FLOOR }], ...more };
 }
 
 /* STOMP beside a plain message of the same server, and of the floor, of as many octets; and beside other brokers. */
@@ -90,15 +90,15 @@ export const workloads = [
 	fanout('fanout-ws', 'Fan-out, 5,000 WebSockets', 5000, 'ws', [...WS, 'nchan'], FLOOR, { quick: true }),
 	fanout('fanout-http-3000', 'Fan-out, 3,000 HTTP streams', 3000, 'xhr_streaming', ['floor', 'sockjsd', 'nchan'], 'nchan', { as: { nchan: 'chunks' } }),
 	fanout('fanout-http', 'Fan-out, 5,000 HTTP streams', 5000, 'xhr_streaming', [...SOCKJS, 'nchan'], 'nchan', { as: { nchan: 'chunks' }, quick: true }),
-	{ id: 'churn', title: 'Open, echo, close a WebSocket', unit: 'session', peers: WS, kind: 'churn', transport: 'ws', limits: [] },
-	opening('open', 'Open, echo, close, as a browser', [], { quick: true }),
-	opening('open-tls', 'Open, echo, close by TLS', FEW_AT_ONCE, { over: 'tls' }),
-	opening('open-tls-resumed', 'Open, echo, close by TLS, resumed', [...FEW_AT_ONCE, '--resume'], { over: 'tls' }),
-	opening('open-unix', 'Open, echo, close on a unix socket', [], { over: 'unix' }),
-	firstPost('first-post', 'First xhr_send of a connection', [], { quick: true }),
-	firstPost('first-post-tls', 'First xhr_send by TLS', FEW_AT_ONCE, { over: 'tls' }),
-	firstPost('first-post-tls-resumed', 'First xhr_send by TLS, resumed', [...FEW_AT_ONCE, '--resume'], { over: 'tls' }),
-	firstPost('first-post-unix', 'First xhr_send on a unix socket', [], { over: 'unix' }),
+	{ id: 'churn', title: 'Open, echo, close a WebSocket', unit: 'session', peers: WS, kind: 'churn', transport: 'ws', limits: [{ ratio: 1.3, of: FLOOR }] },
+	opening('open', 'Open, echo, close, as a browser', [], 1.3, { quick: true }),
+	opening('open-tls', 'Open, echo, close by TLS', FEW_AT_ONCE, 1.2, { over: 'tls' }),
+	opening('open-tls-resumed', 'Open, echo, close by TLS, resumed', [...FEW_AT_ONCE, '--resume'], 1.2, { over: 'tls' }),
+	opening('open-unix', 'Open, echo, close on a unix socket', [], 1.4, { over: 'unix' }),
+	firstPost('first-post', 'First xhr_send of a connection', [], 1.2, { quick: true }),
+	firstPost('first-post-tls', 'First xhr_send by TLS', FEW_AT_ONCE, 1.2, { over: 'tls' }),
+	firstPost('first-post-tls-resumed', 'First xhr_send by TLS, resumed', [...FEW_AT_ONCE, '--resume'], 1.2, { over: 'tls' }),
+	firstPost('first-post-unix', 'First xhr_send on a unix socket', [], 1.2, { over: 'unix' }),
 	proxied('upstream', 'Before a backend, 100 connections', [], [{ ratio: 2.2, of: FLOOR }, { ratio: 1.1, of: 'nginx' }], { quick: true }),
 	proxied('upstream-deep', 'Before a backend, 100 × 16 under way', ['-d', 16], [{ ratio: 3, of: FLOOR }]),
 	proxied('upstream-one', 'Before a backend, one connection', ['-c', 1], [{ added: 1.5, of: 'nginx' }]),

@@ -39,6 +39,12 @@
 	    http_server_counters(r->base.http)->lingering)                                         \
 	X(sockjs_http_requests_total, "counter", "HTTP requests.",                                 \
 	    http_server_counters(r->base.http)->requests)                                          \
+	X(sockjs_http_requests_recognised_total, "counter",                                        \
+	    "HTTP requests whose head was the last one of their connection.",                      \
+	    http_server_counters(r->base.http)->repeated)                                          \
+	X(sockjs_http_heads_known_total, "counter",                                                \
+	    "Heads of HTTP requests like one that libmicrohttpd has read before.",                 \
+	    http_server_counters(r->base.http)->known)                                             \
 	X(sockjs_commands_total, "counter",                                                        \
 	    "Commands of the internal address that were answered.",                                \
 	    r->index == 0 && r->server->api ? r->server->api->answered : 0)                        \
