@@ -313,6 +313,12 @@ SOCKJS_API struct sockjs_prepared *sockjs_prepare(const void *data, size_t len, 
 SOCKJS_API struct sockjs_prepared *sockjs_prepared_ref(struct sockjs_prepared *p);
 /* Drops a reference; sessions keep what they still have to send. NULL is fine. Any thread. */
 SOCKJS_API void sockjs_prepared_free(struct sockjs_prepared *p);
+/* Makes one of several texts that were prepared (of which it holds references): whoever it is sent to
+ * gets each of them as a message, in this order, and it costs little more to send than one. For a
+ * session's buffer and its limit they are one message as long as all. Any thread. NULL when memory
+ * is out, or if one is binary, was joined itself, or there is none. */
+SOCKJS_API struct sockjs_prepared *sockjs_prepared_join(
+    struct sockjs_prepared *const *parts, size_t count);
 /* Sends it, in the session's reactor. As sockjs_send(), or sockjs_send_binary(). */
 SOCKJS_API int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p);
 /* Likewise, for who can keep it: what there is no room for now is not sent, and the session goes

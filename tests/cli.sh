@@ -552,11 +552,14 @@ if command -v python3 >/dev/null; then
 	END
 	manager=$!
 	for _ in $(seq 100); do [ -S "$tmp/notify" ] || sleep 0.1; done
-	NOTIFY_SOCKET=$tmp/notify start -c "$tmp/sockjsd.json" --log-level silent
+	NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=200000 start -c "$tmp/sockjsd.json" --log-level silent
+	for _ in $(seq 600); do [ "$(grep -c WATCHDOG "$tmp/heard")" -ge 3 ] && break; sleep 0.1; done
 	stop
 	wait "$manager"
-	says 'the service manager hears of a long drain' "$(<"$tmp/heard")" \
+	says 'the service manager hears of a long drain' "$(grep -v -e WATCHDOG -e STATUS "$tmp/heard")" \
 		$'READY=1\nSTOPPING=1\nEXTEND_TIMEOUT_USEC=3615000000'
+	says 'and again and again that all threads work' "$(<"$tmp/heard")" \
+		$'READY=1\nWATCHDOG=1\nSTATUS=0 sessions\nWATCHDOG=1\n*\nWATCHDOG=1*'
 fi
 
 # A backend that nobody listens for: /readyz tells, if it is asked to.

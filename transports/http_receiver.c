@@ -268,6 +268,8 @@ static enum recv_status receiver_messages(
 
 	if (count == 1 && messages[0]->cache && r->head_sent && r->chunked)
 		return say_shared(r, messages[0]);
+	if (count == 1)
+		messages = message_parts(messages, &count);
 	frame = session_scratch(&r->reactor->sessions);
 	if (sockjs_frame_array_add(frame, messages, count) < 0)
 		return gone(r);

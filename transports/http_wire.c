@@ -135,11 +135,12 @@ int http_wire_add_frame(struct http_receiver *r, struct buf *out, struct bytes f
 struct shared *http_wire_encode(const struct http_wire *wire, const struct message *m)
 {
 	struct message *one = (struct message *)(uintptr_t)m; /* read only all the way down */
+	size_t mark = 0, count;
+	struct message *const *parts = message_parts(&one, &count);
 	struct buf frame = BUF_INIT, out = BUF_INIT;
 	struct shared *shared = NULL;
-	size_t mark = 0;
 
-	if (sockjs_frame_array_add(&frame, &one, 1) == 0 && chunk_begin(&out, &mark) == 0 &&
+	if (sockjs_frame_array_add(&frame, parts, count) == 0 && chunk_begin(&out, &mark) == 0 &&
 	    wire->wrap(&out, (struct bytes){ 0 }, buf_data(&frame), buf_len(&frame)) == 0 &&
 	    chunk_end(&out, mark) == 0)
 		shared = shared_new(buf_len(&out));

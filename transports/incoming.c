@@ -15,7 +15,6 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "transports/sender.h"
 
 #define MESSAGE_OCTETS 64    /* what each message of a body counts for at least */
 #define GOES_ALONG     16384 /* what costs more is answered when it has found room */
@@ -63,13 +62,24 @@ static enum http_refusal refusal_of(unsigned code)
 	                     : HTTP_REFUSED_PAYLOAD;
 }
 
-void incoming_make_head(
-    const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
+/* --- the same request again ---------------------------------------------- */
+
+/* All that is out of the ordinary is for incoming_serve(). */
+static bool serve_again(struct sender *s, char *text, size_t n)
 {
-	transport_head(t, head, answer->status);
-	/* Else Firefox takes a 204 for XML */
-	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
-	http_head_never_cache(head);
+	struct sockjs_payload *p = &s->reactor->payload;
+	struct session_found found;
+
+	if (n > s->endpoint->max_body_bytes ||
+	    decode(s->reactor, s->endpoint, text, n) != SOCKJS_PAYLOAD_OK ||
+	    !session_table_find(s->endpoint->table, sender_session_id(s), &s->client, &found) ||
+	    !found.open || !found.session || loop_has_mail(found.owner) ||
+	    !session_has_room(found.session, p->messages, p->count))
+		return false;
+	http_again_take(&s->again);
+	session_deliver_all(found.session, p->messages, p->count);
+	sender_wait(s, found.session);
+	return true;
 }
 
 /* --- to another reactor ------------------------------------------------- */
@@ -153,7 +163,7 @@ static void answer_now(const struct transport_request *t, const struct incoming_
 {
 	struct http_head head;
 
-	incoming_make_head(t, answer, &head);
+	sender_make_head(t, answer, &head);
 	http_respond(t->http, &head, answer->body);
 }
 
@@ -169,7 +179,7 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 		return;
 	}
 	if (goes_along) {
-		d->sender = sender_new(t, answer, NULL);
+		d->sender = sender_new(t, answer, serve_again, NULL);
 		if (!d->sender) {
 			mem_free(d);
 			return;
@@ -198,7 +208,7 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 		answer_now(t, answer);
 		return;
 	}
-	s = sender_new(t, answer, t->reactor->sessions.loop);
+	s = sender_new(t, answer, serve_again, t->reactor->sessions.loop);
 	if (s)
 		sender_wait(s, session);
 }
@@ -226,21 +236,4 @@ void incoming_serve(
 		deliver_local(t, found.session, answer);
 	else
 		deliver_remote(t, &found, answer);
-}
-
-bool incoming_serve_again(struct sender *s, char *text, size_t n)
-{
-	struct sockjs_payload *p = &s->reactor->payload;
-	struct session_found found;
-
-	if (n > s->endpoint->max_body_bytes ||
-	    decode(s->reactor, s->endpoint, text, n) != SOCKJS_PAYLOAD_OK ||
-	    !session_table_find(s->endpoint->table, sender_session_id(s), &s->client, &found) ||
-	    !found.open || !found.session || loop_has_mail(found.owner) ||
-	    !session_has_room(found.session, p->messages, p->count))
-		return false;
-	http_again_take(&s->again);
-	session_deliver_all(found.session, p->messages, p->count);
-	sender_wait(s, found.session);
-	return true;
 }

@@ -5,14 +5,7 @@
 #ifndef TRANSPORTS_INCOMING_H
 #define TRANSPORTS_INCOMING_H
 
-#include "transports/transport.h"
-
-/* What a sender is answered when its messages are taken. */
-struct incoming_answer {
-	unsigned status;
-	struct bytes body;
-	bool repeats; /* such requests come in series, with one and the same head */
-};
+#include "transports/sender.h"
 
 /* Decodes JSON text (in place), delivers its messages and answers: with success once the
  * application can take more, else with a refusal. `answer` must be static. */

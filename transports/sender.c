@@ -154,10 +154,12 @@ static const struct stream_events sender_events = {
 
 /* --- the same request again --------------------------------------------- */
 
-static bool serve_again(struct http_again *a, struct bytes query, char *body, size_t n)
+static bool on_again(struct http_again *a, struct bytes query, char *body, size_t n)
 {
+	struct sender *s = container_of(a, struct sender, again);
+
 	(void)query;
-	return incoming_serve_again(container_of(a, struct sender, again), body, n);
+	return s->serve_again(s, body, n);
 }
 
 static void on_gone(struct http_again *a)
@@ -165,17 +167,26 @@ static void on_gone(struct http_again *a)
 	drop(container_of(a, struct sender, again));
 }
 
-static const struct http_again_ops again_ops = { .serve = serve_again, .gone = on_gone };
+static const struct http_again_ops again_ops = { .serve = on_again, .gone = on_gone };
 
 /* --- making one --------------------------------------------------------- */
 
-struct sender *sender_new(
-    const struct transport_request *t, const struct incoming_answer *answer, struct loop *loop)
+void sender_make_head(
+    const struct transport_request *t, const struct incoming_answer *answer, struct http_head *head)
+{
+	transport_head(t, head, answer->status);
+	/* Else Firefox takes a 204 for XML */
+	http_head_add(head, "Content-Type", "text/plain; charset=UTF-8");
+	http_head_never_cache(head);
+}
+
+struct sender *sender_new(const struct transport_request *t, const struct incoming_answer *answer,
+    sender_again_fn serve_again, struct loop *loop)
 {
 	struct http_head head;
 	struct sender *s;
 
-	incoming_make_head(t, answer, &head);
+	sender_make_head(t, answer, &head);
 	s = mem_zalloc(sizeof(*s) + head.len + t->session_id.n);
 	if (!s || http_again_detach(&s->again, t->http, loop, &sender_events, &again_ops,
 	              answer->repeats) < 0) {
@@ -188,6 +199,7 @@ struct sender *sender_new(
 	s->reactor = t->reactor;
 	s->endpoint = t->endpoint;
 	s->answer = answer;
+	s->serve_again = serve_again;
 	s->client = t->client.address;
 	s->lines_len = (uint16_t)head.len;
 	s->id_len = (uint16_t)t->session_id.n;

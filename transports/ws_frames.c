@@ -65,10 +65,12 @@ struct shared *ws_wire_encode(
     const struct ws_wire *wire, const struct message *m, const struct ws_deflate_how *how)
 {
 	struct message *one = (struct message *)(uintptr_t)m; /* read only all the way down */
+	size_t count;
+	struct message *const *parts = message_parts(&one, &count);
 	struct buf out = BUF_INIT;
 	struct shared *shared = NULL;
 
-	if (wire->outgoing(&out, &one, 1, how) == 0)
+	if (wire->outgoing(&out, parts, count, how) == 0)
 		shared = shared_new(buf_len(&out));
 	if (shared)
 		memcpy(shared->data, buf_data(&out), buf_len(&out));
@@ -90,7 +92,8 @@ struct shared *ws_frames_deflated(
 		frame = ws_wire_encode(wire, m, how);
 		frame = frame ? message_form_keep(m, form, frame) : NULL;
 	}
-	if (frame && frame->data[0] & WS_RSV1)
+	/* Of several the first need not be compressed, and another may be */
+	if (frame && (m->is_joined || frame->data[0] & WS_RSV1))
 		ws_conn_sent_for_many(&r->conn);
 	return frame;
 }

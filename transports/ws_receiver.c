@@ -190,6 +190,8 @@ static enum recv_status receiver_messages(
 			return write_piece(
 			    r, (struct stream_piece){ frame->data, frame->len, frame });
 	}
+	if (count == 1)
+		messages = message_parts(messages, &count);
 	deflates = ws_conn_deflates(&r->conn, &r->endpoint->deflate, false, &how);
 	if (deflates)
 		spend_for_deflating(r, messages, count);

@@ -31,6 +31,7 @@ static const struct workload *const workloads[] = {
 	&idle_workload,
 	&receipt_workload,
 	&subscriptions_workload,
+	&receive_workload,
 	NULL,
 };
 

@@ -9,6 +9,6 @@
 extern const struct workload echo_workload, post_workload, first_post_workload;
 extern const struct workload fanout_workload;
 extern const struct workload idle_workload, churn_workload;
-extern const struct workload receipt_workload, subscriptions_workload;
+extern const struct workload receipt_workload, subscriptions_workload, receive_workload;
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/sip.h"
+#include "base/siphash.h"
 
 #define SIZE_MIN 16
 
@@ -23,12 +23,12 @@
 
 uint64_t map_hash(const struct map_seed *seed, struct bytes key)
 {
-	struct sip s = sip_start(seed->k0, seed->k1);
+	struct siphash s = siphash_start(seed->k0, seed->k1);
 
-	sip_message(&s, key, 1);
+	siphash_message(&s, key, 1);
 	s.v2 ^= 0xff;
-	sip_rounds(&s, 3);
-	return sip_fold(&s);
+	siphash_rounds(&s, 3);
+	return siphash_fold(&s);
 }
 
 void map_seed_random(struct map_seed *seed)

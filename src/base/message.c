@@ -9,6 +9,8 @@
 
 struct message_cache {
 	_Atomic(struct shared *) forms[MESSAGE_FORMS];
+	uint32_t part_count; /* 0: it was not joined */
+	struct message *parts[];
 };
 
 static void cache_free(struct message_cache *cache)
@@ -17,6 +19,8 @@ static void cache_free(struct message_cache *cache)
 		return;
 	for (int i = 0; i < MESSAGE_FORMS; i++)
 		shared_unref(atomic_load_explicit(&cache->forms[i], memory_order_acquire));
+	for (uint32_t i = 0; i < cache->part_count; i++)
+		message_unref(cache->parts[i]);
 	mem_free(cache);
 }
 
@@ -32,7 +36,7 @@ struct message *message_new_in(struct freelist *freelist, const void *data, size
 	atomic_init(&m->refs, 1);
 	m->len = (uint32_t)n;
 	m->binary = binary;
-	m->has_surrogates = false;
+	m->has_surrogates = m->is_joined = false;
 	m->cache = NULL;
 	m->freelist = freelist;
 	if (n)
@@ -61,6 +65,67 @@ void message_unref(struct message *m)
 	cache_free(m->cache);
 	freelist_free(m->freelist, m, sizeof(*m) + m->len);
 }
+
+/* --- joined --------------------------------------------------------------------------- */
+
+/* Whether they may be, and how many octets they are. */
+static bool may_join(struct message *const *parts, size_t count, size_t *total)
+{
+	*total = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i]->binary || parts[i]->is_joined)
+			return false;
+		*total += parts[i]->len;
+	}
+	return count > 0 && count <= UINT32_MAX && *total <= UINT32_MAX;
+}
+
+static struct message_cache *keep_parts(struct message *const *parts, size_t count)
+{
+	struct message_cache *cache = mem_zalloc(sizeof(*cache) + count * sizeof(*parts));
+
+	if (!cache)
+		return NULL;
+	cache->part_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++)
+		cache->parts[i] = message_ref(parts[i]);
+	return cache;
+}
+
+struct message *message_join(struct message *const *parts, size_t count)
+{
+	struct message *m;
+	size_t total;
+	char *to;
+
+	m = may_join(parts, count, &total) ? mem_alloc(sizeof(*m) + total) : NULL;
+	if (!m)
+		return NULL;
+	*m = (struct message){ .len = (uint32_t)total, .is_joined = true };
+	atomic_init(&m->refs, 1);
+	m->cache = keep_parts(parts, count);
+	if (!m->cache) {
+		message_unref(m);
+		return NULL;
+	}
+	to = m->data;
+	for (size_t i = 0; i < count; i++) {
+		to = mempcpy(to, parts[i]->data, parts[i]->len);
+		m->has_surrogates |= parts[i]->has_surrogates;
+	}
+	return m;
+}
+
+struct message *const *message_parts(struct message *const *m, size_t *count)
+{
+	*count = 1;
+	if (!(*m)->is_joined)
+		return m;
+	*count = (*m)->cache->part_count;
+	return (*m)->cache->parts;
+}
+
+/* --- forms ---------------------------------------------------------------------------- */
 
 struct shared *message_form_find(const struct message *m, enum message_form form)
 {

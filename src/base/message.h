@@ -36,6 +36,7 @@ struct message {
 	uint32_t len;
 	bool binary;
 	bool has_surrogates;         /* set by who made it, before it is shared */
+	bool is_joined;              /* of several, which message_parts() gives */
 	struct message_cache *cache; /* NULL: for one receiver, encode into scratch space */
 	struct freelist *freelist;   /* which it is from; NULL: the heap */
 	char data[];
@@ -47,6 +48,13 @@ struct message *message_new(const void *data, size_t n, bool binary, bool for_ma
 
 /* For one receiver, and never seen by another thread than the free list's. Otherwise the same. */
 struct message *message_new_in(struct freelist *freelist, const void *data, size_t n, bool binary);
+
+/* Several text messages for many as one: they wait and go out together, but on every wire each is a
+ * message. It holds references to them, and as its data theirs, one behind the other. NULL: memory
+ * is out, one of them is binary or joined already, or they are too long. */
+struct message *message_join(struct message *const *parts, size_t count);
+/* What a message was joined of; or itself alone. */
+struct message *const *message_parts(struct message *const *m, size_t *count);
 
 static inline struct message *message_ref(struct message *m)
 {

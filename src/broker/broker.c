@@ -161,29 +161,53 @@ void broker_message_unref(struct broker_message *m)
 
 /* --- delivering ---------------------------------------------------------- */
 
+/* A message, or a run of them. */
 struct delivery {
-	struct broker_message *message;
-	uint64_t count;
+	struct broker_message *first;
+	size_t messages;
+	uint64_t count; /* of subscriptions it has come to */
 };
 
-static struct broker_fan *fan_of(struct broker_kind *kind)
+static size_t length_of_run(const struct broker_message *m)
+{
+	size_t n = 0;
+
+	for (; m; m = m->next)
+		n++;
+	return n;
+}
+
+static struct broker_fan *fan_of(struct broker_kind *kind, size_t messages)
 {
 	if (!kind->in_use)
-		kind->fan = (struct broker_fan){ { NULL } };
+		kind->fan = (struct broker_fan){ .messages = messages };
 	kind->in_use = true;
 	return &kind->fan;
 }
 
 /* The one loop that costs: a subscriber is an entry and a call. */
-static void deliver_to(const struct broker_audience *a, struct broker_message *m)
+static void deliver_to(const struct broker_audience *a, struct broker_message *m,
+    void (*deliver)(void *, uintptr_t, struct broker_message *, struct broker_fan *),
+    struct broker_fan *fan)
 {
-	void (*deliver)(void *, uintptr_t, struct broker_message *, struct broker_fan *) =
-	    a->kind->ops->deliver;
 	const struct broker_entry *e = a->entries, *end = e + a->count;
-	struct broker_fan *fan = fan_of(a->kind);
 
 	for (; e < end; e++)
 		deliver(e->receiver, e->label, m, fan);
+}
+
+/* A run for those who do not know what that is. */
+static void deliver_one_by_one(const struct broker_audience *a, struct broker_message *m)
+{
+	const struct broker_ops *ops = a->kind->ops;
+
+	for (; m; m = m->next) {
+		struct broker_fan fan = { .messages = 1 };
+
+		deliver_to(a, m, ops->deliver, &fan);
+		if (ops->fanned)
+			ops->fanned(m, &fan);
+	}
 }
 
 static void on_match(struct broker_node *node, void *arg)
@@ -191,17 +215,25 @@ static void on_match(struct broker_node *node, void *arg)
 	struct delivery *d = arg;
 
 	for (const struct broker_audience *a = node->audience; a; a = a->next) {
-		deliver_to(a, d->message);
+		const struct broker_ops *ops = a->kind->ops;
+
+		if (!d->first->next)
+			deliver_to(a, d->first, ops->deliver, fan_of(a->kind, d->messages));
+		else if (ops->deliver_run)
+			deliver_to(a, d->first, ops->deliver_run, fan_of(a->kind, d->messages));
+		else
+			deliver_one_by_one(a, d->first);
 		d->count += a->count;
 	}
 }
 
+/* There are no runs of what is private. */
 static void on_addressed(struct broker_own *own, void *arg)
 {
 	struct broker_kind *kind = own->base.member->kind;
 	struct delivery *d = arg;
 
-	kind->ops->deliver(own->entry.receiver, own->entry.label, d->message, fan_of(kind));
+	kind->ops->deliver(own->entry.receiver, own->entry.label, d->first, fan_of(kind, 1));
 	d->count++;
 }
 
@@ -214,9 +246,19 @@ static void end_fans(struct broker_part *part, struct broker_message *m)
 	}
 }
 
+static void count_delivered(struct broker_part *part, const struct delivery *d)
+{
+	for (struct broker_message *m = d->first; m; m = m->next) {
+		if (d->count > 0)
+			atomic_fetch_add_explicit(&m->received, d->count, memory_order_relaxed);
+		part->counters.delivered += d->count;
+		part->counters.unheard += d->count == 0;
+	}
+}
+
 void broker_deliver(struct broker_message *m, struct broker_part *part)
 {
-	struct delivery d = { m, 0 };
+	struct delivery d = { m, length_of_run(m), 0 };
 
 	assert(!part->busy);
 	part->busy = true;
@@ -226,20 +268,19 @@ void broker_deliver(struct broker_message *m, struct broker_part *part)
 		broker_trie_match(&part->trie, m->destination, on_match, &d);
 	end_fans(part, m);
 	part->busy = false;
-	if (d.count > 0)
-		atomic_fetch_add_explicit(&m->received, d.count, memory_order_relaxed);
-	part->counters.delivered += d.count;
-	part->counters.unheard += d.count == 0;
+	count_delivered(part, &d);
 }
 
 /* In its owner's part: no other message of this destination is before or behind it by chance. */
 static void order(struct broker_message *m, struct broker_part *part)
 {
 	assert(!part->busy);
-	m->sequence = broker_next_sequence(part);
-	part->counters.published++;
-	if (part->broker->limits.history_rules > 0 && !m->to)
-		broker_history_keep(part, m);
+	for (; m; m = m->next) {
+		m->sequence = broker_next_sequence(part);
+		part->counters.published++;
+		if (part->broker->limits.history_rules > 0 && !m->to)
+			broker_history_keep(part, m);
+	}
 }
 
 /* --- publishing ---------------------------------------------------------- */
@@ -326,6 +367,40 @@ int broker_publish(struct broker *b, struct broker_message *m)
 		m->to = NULL;
 		broker_message_unref(m);
 	}
+	return err;
+}
+
+bool broker_takes_runs(const struct broker *b, struct bytes destination)
+{
+	return !broker_name_is_private(destination) && !broker_is_queue(b, destination) &&
+	       !(broker_has_store(b) && broker_history_rule(b, destination));
+}
+
+static void drop_run(struct broker_message *m)
+{
+	struct broker_message *next;
+
+	for (; m; m = next) {
+		next = m->next;
+		broker_message_unref(m);
+	}
+}
+
+int broker_publish_run(struct broker *b, struct broker_message *first)
+{
+	int err = broker_takes_runs(b, first->destination) ? prepare(b, first) : -EINVAL;
+
+	assert(!is_busy_here(b));
+	if (err < 0)
+		return err;
+	for (struct broker_message *m = first; m; m = m->next) {
+		m->shown = m->destination;
+		m->owner = owner_of(b, first);
+		broker_message_ref(m);
+	}
+	err = b->engine.spread(b->engine.arg, first->owner, order, broker_deliver, first);
+	if (err < 0)
+		drop_run(first);
 	return err;
 }
 

@@ -57,6 +57,7 @@ struct broker_message {
 	uint32_t owner;              /* the part that gives it its place */
 	uint64_t sequence;           /* there, from 1 on */
 	struct bytes destination;    /* as it was published; the publisher keeps it */
+	struct broker_message *next; /* the next one of its run; until all of it was delivered */
 	size_t octets;               /* that it takes; the publisher says it, for queues */
 	bool lasts;                  /* it waits in a queue for ever */
 	bool again;                  /* of a queue: it may have been delivered before a restart */
@@ -77,8 +78,9 @@ void broker_message_unref(struct broker_message *m); /* NULL is fine */
 
 /* --- subscribers --------------------------------------------------------- */
 
-/* Room for what the deliveries of one message in one part share. */
+/* Room for what the deliveries of one message, or run, in one part share. */
 struct broker_fan {
+	size_t messages; /* of the run; the broker sets it */
 	void *slots[24];
 };
 
@@ -94,6 +96,10 @@ struct broker_ops {
 	 * asserted): what follows from a message is done later. */
 	void (*deliver)(
 	    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan);
+	/* A run of messages, linked by their `next`, for one subscription, as deliver() for each of
+	 * them would be; `fan` is the run's. NULL: they come one by one. */
+	void (*deliver_run)(
+	    void *receiver, uintptr_t label, struct broker_message *first, struct broker_fan *fan);
 	/* A message of a queue, for this consumer alone; `deliveries` is how often it was delivered
 	 * before. BROKER_GONE: it has not taken it, and is about to leave. NULL: no consumer has
 	 * these ops. The same holds as for deliver(). */
@@ -102,7 +108,8 @@ struct broker_ops {
 	/* Its queue has no place for this consumer, which gets nothing: there are too many queues,
 	 * or no memory. May be NULL. */
 	void (*refused)(void *receiver, uintptr_t label);
-	/* After the last delivery of a message in this part that has used `fan`; may be NULL. */
+	/* After the last delivery of a message (or run) in this part that has used `fan`; may be
+	 * NULL. */
 	void (*fanned)(struct broker_message *m, struct broker_fan *fan);
 };
 
@@ -116,8 +123,8 @@ struct broker_engine {
 	int (*here)(void *arg);
 	/* In the reactor of `owner`, in the order in which calls come there: runs order(m, part),
 	 * which may set what others then see, then sends the message to all other parts, then runs
-	 * deliver(m, part). In each of the others: deliver(m, part). Afterwards it drops the
-	 * reference to `m` that it was given. So the others do not wait for the owner's
+	 * deliver(m, part). In each of the others: deliver(m, part). Afterwards it ends the run, if
+	 * `m` is one, and drops the references that it was given. So the others do not wait for the owner's
 	 * deliveries; and who calls in the owner's reactor needs no mail to it. Called from any
 	 * thread. 0 or -ENOMEM (and `m` is still the caller's). */
 	int (*spread)(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
@@ -395,6 +402,13 @@ void broker_acknowledge(struct broker_subscription *s, uint64_t sequence, bool g
 /* Publishes m->destination's message; takes a reference of its own. From any thread. 0; -EINVAL: no
  * destination; -ENOMEM. */
 int broker_publish(struct broker *b, struct broker_message *m);
+
+/* A run: several messages to one destination, linked by their `next`, get their places one behind
+ * the other, and come to all subscribers together. As broker_publish() for each of them. -EINVAL
+ * also for destinations of which broker_takes_runs() is false. */
+int broker_publish_run(struct broker *b, struct broker_message *first);
+/* Whether it is a destination for all, no queue, and nothing the store keeps. */
+bool broker_takes_runs(const struct broker *b, struct bytes destination);
 
 /* How many subscriptions of this part a message to this destination would come to now. */
 size_t broker_count(struct broker_part *part, struct bytes destination);

@@ -21,6 +21,7 @@
 #include "daemon/privs.h"
 #include "daemon/publish.h"
 #include "daemon/signals.h"
+#include "daemon/supervise.h"
 #include "server/internal.h"
 #include "sockjs.h"
 
@@ -30,6 +31,7 @@ struct daemon {
 	struct config config;
 	struct sockjs_server *server;
 	struct running_app *apps; /* one for each endpoint */
+	bool is_supervised;
 };
 
 static int complain(const char *what, const char *sentence)
@@ -270,11 +272,23 @@ static uint64_t longest_stop_ms(const struct server_options *o)
 	return o->drain_delay_ms + o->drain_ms + o->shutdown_timeout_ms;
 }
 
+/* As it starts, and after each signal. */
+static void on_wake(void *arg)
+{
+	struct daemon *d = arg;
+
+	signals_tell();
+	if (!d->is_supervised)
+		supervise_begin(d->server);
+	d->is_supervised = true;
+}
+
 static enum exit_code run(struct daemon *d)
 {
 	uint64_t begun = clock_now();
 	int err;
 
+	server_on_wake(d->server, on_wake, d);
 	signals_watch(d->server, longest_stop_ms(&d->config.options.server));
 	say_ready(d);
 	err = sockjs_server_run(d->server);

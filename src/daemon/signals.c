@@ -2,7 +2,7 @@
  * daemon/signals.c - handlers that do no more than a handler may; see signals.h.
  *
  * sockjs_server_stop(), server_wake() and notify() are safe in a handler. The logger is not, so a
- * handler leaves a note, and the thread of sockjs_server_run() reads it aloud (server_on_wake()).
+ * handler leaves a note, and the thread of sockjs_server_run() reads it aloud (signals_tell()).
  */
 #include "daemon/signals.h"
 
@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/notify.h"
@@ -67,10 +68,8 @@ static void tell_stop(const struct known_signal *s)
 		log_warn("stopping at once", LOG_STR("signal", s->name));
 }
 
-/* In the thread of sockjs_server_run(). */
-static void on_wake(void *arg)
+void signals_tell(void)
 {
-	(void)arg;
 	for (size_t i = 0; i < KNOWN; i++) {
 		if (!came[i])
 			continue;
@@ -94,7 +93,8 @@ static void handle(int signo, void (*handler)(int))
 }
 
 /* Their default is the end of the process, and nobody has asked for any of them. SIGTERM and SIGINT
- * end a start as they always do. */
+ * end a start as they always do. Whoever is process 1 (of a container) inherits orphans, and has to
+ * take note of their end: with SIGCHLD ignored the kernel does. */
 void signals_begin(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGIO,
@@ -102,6 +102,8 @@ void signals_begin(void)
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		handle(ignored[i], SIG_IGN);
+	if (getpid() == 1)
+		handle(SIGCHLD, SIG_IGN);
 	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
 		handle(signo, SIG_IGN);
 }
@@ -110,7 +112,6 @@ void signals_watch(struct sockjs_server *server, uint64_t stop_ms)
 {
 	snprintf(stopping, sizeof(stopping), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 	    (stop_ms + MARGIN_MS) * 1000);
-	server_on_wake(server, on_wake, NULL);
 	watched = server;
 	for (size_t i = 0; i < KNOWN; i++)
 		handle(known[i].signo, on_signal);

@@ -11,9 +11,11 @@
 
 /* From the beginning of the start on: nothing ends the process by accident. */
 void signals_begin(void);
-/* From now on signals reach this server, which runs in the calling thread; what there is to log is
- * logged there. `stop_ms` is how long an orderly stop may take, for the service manager. */
+/* From now on signals reach this server, and wake it. `stop_ms` is how long an orderly stop may take,
+ * for the service manager. */
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
+/* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. */
+void signals_tell(void);
 /* The server is about to be freed. */
 void signals_forget(void);
 

@@ -12,17 +12,26 @@
 /* Section 5.6.2: 1*tchar. */
 static inline bool http_is_token(struct bytes b)
 {
-	/* A bit for each character of ASCII: controls; !#$%&'*+-. and digits; letters and ^_;
-	 * `, letters and |~ */
-	static const uint32_t tchars[4] = { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff };
+	/* clang-format off: a row for sixteen octets */
+	static const unsigned char tchar[256] = {
+		[0x20] = 0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, /* ! #$%&' *+ -. */
+		[0x30] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0 to 9 */
+		[0x40] = 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* A to O */
+		[0x50] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, /* P to Z ^_ */
+		[0x60] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* ` a to o */
+		[0x70] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* p to z | ~ */
+	};
+	/* clang-format on */
+	unsigned ok = b.n > 0;
 
-	for (size_t i = 0; i < b.n; i++) {
-		unsigned char c = (unsigned char)b.p[i];
+	for (size_t i = 0; i < b.n; i++)
+		ok &= tchar[(unsigned char)b.p[i]];
+	return ok;
+}
 
-		if (c >= 128 || !(tchars[c / 32] >> c % 32 & 1))
-			return false;
-	}
-	return b.n > 0;
+static inline bool http_is_value_octet(char c)
+{
+	return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
 /* Section 5.5: no control character but the tab. */
@@ -31,19 +40,18 @@ static inline bool http_is_field_value(struct bytes b)
 	size_t i = 0;
 
 	while (i < b.n) {
-		unsigned char c;
-
 		if (b.n - i >= SIMD_OCTETS) {
 			simd_vec v = simd_load(b.p + i);
 			simd_mark controls =
 			    simd_marks(simd_or(simd_under(v, 0x20), simd_is(v, 0x7f)));
 
-			i += controls ? simd_first(controls) : SIMD_OCTETS;
-			if (!controls)
+			if (!controls) {
+				i += SIMD_OCTETS;
 				continue;
+			}
+			i += simd_first(controls);
 		}
-		c = (unsigned char)b.p[i++];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
+		if (!http_is_value_octet(b.p[i++]))
 			return false;
 	}
 	return true;

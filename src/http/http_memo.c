@@ -3,23 +3,23 @@
  */
 #include "http/http_memo.h"
 
-#include "base/sip.h"
+#include "base/siphash.h"
 
 #define QUERY_MAX  128
 #define DIGITS_MAX 7
 
 void http_memo_hash(const struct http_memo_key *key, struct bytes text, uint64_t hash[2])
 {
-	struct sip s = sip_start(key->k0, key->k1);
+	struct siphash s = siphash_start(key->k0, key->k1);
 
 	s.v1 ^= 0xee;
-	sip_message(&s, text, 2);
+	siphash_message(&s, text, 2);
 	s.v2 ^= 0xee;
-	sip_rounds(&s, 4);
-	hash[0] = sip_fold(&s);
+	siphash_rounds(&s, 4);
+	hash[0] = siphash_fold(&s);
 	s.v1 ^= 0xdd;
-	sip_rounds(&s, 4);
-	hash[1] = sip_fold(&s);
+	siphash_rounds(&s, 4);
+	hash[1] = siphash_fold(&s);
 }
 
 /* --- gaps ---------------------------------------------------------------- */

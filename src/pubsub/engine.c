@@ -42,29 +42,54 @@ static void run_deliver(void *arg)
 static void step_done(void *arg)
 {
 	const struct step *s = arg;
-	struct published *p = container_of(s->message, struct published, base);
+	struct broker_message *m, *next;
 
-	if (sockjs_reactor(s->server) >= 0)
-		pace_arrived(p);
-	if (p->delivered)
-		p->delivered(p);
-	broker_message_unref(s->message);
+	for (m = s->message; m; m = next) {
+		struct published *p = container_of(m, struct published, base);
+
+		next = m->next;
+		m->next = NULL;
+		if (sockjs_reactor(s->server) >= 0)
+			pace_arrived(p);
+		if (p->delivered)
+			p->delivered(p);
+		broker_message_unref(m);
+	}
+}
+
+/* What comes from no client is under way for its reactor. */
+static void begin(struct sockjs_broker *b, struct broker_message *m)
+{
+	struct pubsub_part *part = b->part_count > 1 ? pubsub_here(b) : NULL;
+
+	for (; part && m; m = m->next) {
+		struct published *p = container_of(m, struct published, base);
+
+		if (p->from)
+			continue;
+		p->from = part;
+		pace_begin(part, published_cost(p));
+	}
+}
+
+static void give_up(struct broker_message *m)
+{
+	for (; m; m = m->next)
+		pace_arrived(container_of(m, struct published, base));
 }
 
 static int spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
     struct broker_message *m)
 {
 	struct sockjs_broker *b = arg;
-	struct published *p = container_of(m, struct published, base);
 	struct step s = { b->server, b, m, order, deliver };
 	int err;
 
-	if (!p->from && b->part_count > 1 && (p->from = pubsub_here(b)) != NULL)
-		pace_begin(p->from, published_cost(p));
+	begin(b, m);
 	err = sockjs_reactor_spread(
 	    b->server, owner, run_order, run_deliver, step_done, &s, sizeof(s));
 	if (err < 0)
-		pace_arrived(p);
+		give_up(m);
 	return err;
 }
 

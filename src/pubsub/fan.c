@@ -212,6 +212,37 @@ struct sockjs_prepared *fan_make_frame(
 /* The frames that were made for this fan-out: a label and its frame each. */
 #define FRAMES (sizeof(((struct broker_fan *)NULL)->slots) / sizeof(void *) / 2)
 
+static struct sockjs_prepared *join(struct sockjs_prepared **frames, size_t count)
+{
+	struct sockjs_prepared *all = NULL;
+	size_t made = 0;
+
+	while (made < count && frames[made])
+		made++;
+	if (made == count)
+		all = sockjs_prepared_join(frames, count);
+	while (made > 0)
+		sockjs_prepared_free(frames[--made]);
+	return all;
+}
+
+/* The frames of a run, joined. NULL: memory is out, or they are not for joining. */
+static struct sockjs_prepared *make_frames(
+    struct pubsub_part *part, const struct label *l, const struct published *p)
+{
+	struct sockjs_prepared *frames[FAN_RUN_MOST];
+	const struct broker_message *m = &p->base;
+	size_t count = 0;
+
+	for (; m; m = m->next, count++) {
+		if (count == FAN_RUN_MOST)
+			break;
+		p = container_of(m, const struct published, base);
+		frames[count] = fan_make_frame(part, l, p, 0);
+	}
+	return join(frames, count);
+}
+
 /* The frame of a label; borrowed from the fan. */
 static struct sockjs_prepared *frame_for(struct pubsub_part *part, const struct label *l,
     const struct published *p, struct broker_fan *fan)
@@ -223,7 +254,7 @@ static struct sockjs_prepared *frame_for(struct pubsub_part *part, const struct 
 		i++;
 	if (i < FRAMES && fan->slots[2 * i])
 		return fan->slots[2 * i + 1];
-	frame = fan_make_frame(part, l, p, 0);
+	frame = fan->messages > 1 ? make_frames(part, l, p) : fan_make_frame(part, l, p, 0);
 	if (!frame)
 		return NULL;
 	if (i == FRAMES) { /* so many are unlike each other that it does not matter which goes */
@@ -244,9 +275,9 @@ static void fanned(struct broker_message *m, struct broker_fan *fan)
 
 /* --- one subscriber -------------------------------------------------------------- */
 
-static void dropped(struct pubsub_part *part, enum drop why)
+static void dropped(struct pubsub_part *part, enum drop why, size_t messages)
 {
-	part->counters.dropped[why]++;
+	part->counters.dropped[why] += messages;
 }
 
 static struct sockjs_client *client_of(struct sockjs_session *s)
@@ -254,24 +285,25 @@ static struct sockjs_client *client_of(struct sockjs_session *s)
 	return sockjs_user(s);
 }
 
-/* What sockjs_send() has said of a message that cannot wait anywhere else. */
-static void count_sent(struct pubsub_part *part, struct sockjs_session *s, int status)
+/* What sockjs_send() has said of messages that cannot wait anywhere else. */
+static void count_sent(
+    struct pubsub_part *part, struct sockjs_session *s, int status, size_t messages)
 {
 	if (status >= 0) {
-		part->counters.messages_out++;
+		part->counters.messages_out += messages;
 		if (status == SOCKJS_FULL)
 			client_of(s)->is_full = true;
 	} else if (status == -ENOBUFS) {
-		dropped(part, DROP_SLOW);
+		dropped(part, DROP_SLOW, messages);
 	} else if (status == -ENOTSUP) {
-		dropped(part, DROP_BINARY);
+		dropped(part, DROP_BINARY, messages);
 	} else if (status == -EPIPE) {
-		dropped(part, DROP_CLOSING);
+		dropped(part, DROP_CLOSING, messages);
 	} else if (status == -EMSGSIZE) {
-		dropped(part, DROP_TOO_LARGE);
+		dropped(part, DROP_TOO_LARGE, messages);
 		sockjs_close(s, SOCKJS_CLOSE_TOO_BIG, NULL);
 	} else {
-		dropped(part, DROP_NO_MEMORY);
+		dropped(part, DROP_NO_MEMORY, messages);
 		sockjs_close(s, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 	}
 }
@@ -285,7 +317,7 @@ static void send_intercepted(struct sockjs_client *c, const struct label *l, str
 	struct published *own;
 
 	if (b->hooks.outgoing(c, &view, b->hooks_arg) != 0) {
-		dropped(c->part, DROP_VETOED);
+		dropped(c->part, DROP_VETOED, 1);
 		return;
 	}
 	own = published_from(&c->part->scratch, &view);
@@ -295,7 +327,7 @@ static void send_intercepted(struct sockjs_client *c, const struct label *l, str
 		frame = fan_make_frame(c->part, l, own, 0);
 		broker_message_unref(&own->base);
 	}
-	count_sent(c->part, c->session, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM);
+	count_sent(c->part, c->session, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM, 1);
 	sockjs_prepared_free(frame);
 }
 
@@ -311,14 +343,14 @@ static void send_to(
 		return;
 	}
 	frame = frame_for(l->part, l, p, fan);
-	count_sent(l->part, s, frame ? sockjs_send_prepared(s, frame) : -ENOMEM);
+	count_sent(l->part, s, frame ? sockjs_send_prepared(s, frame) : -ENOMEM, 1);
 }
 
 /* The latest takes the place of what waited. */
 static void keep_latest(struct conflated *s, struct published *p)
 {
 	if (s->latest) {
-		dropped(s->client->part, DROP_CONFLATED);
+		dropped(s->client->part, DROP_CONFLATED, 1);
 		broker_message_unref(&s->latest->base);
 	}
 	broker_message_ref(&p->base);
@@ -344,13 +376,44 @@ static void deliver(
 		send_to(conflated->client->session, l, p, fan);
 }
 
+static void deliver_one_by_one(void *receiver, uintptr_t label, struct broker_message *m)
+{
+	for (; m; m = m->next) {
+		struct broker_fan fan = { .messages = 1 };
+
+		deliver(receiver, label, m, &fan);
+		fanned(m, &fan);
+	}
+}
+
+/* Whoever gets each message as it comes gets all of them in one piece, if there is room for that. */
+static void deliver_run(
+    void *receiver, uintptr_t label, struct broker_message *first, struct broker_fan *fan)
+{
+	const struct label *l = (const struct label *)label;
+	struct sockjs_prepared *frames = NULL;
+	struct sockjs_session *s = receiver;
+	int status = -ENOTSUP;
+
+	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED) && !l->part->broker->hooks.outgoing)
+		frames = frame_for(l->part, l, container_of(first, struct published, base), fan);
+	if (frames)
+		status = sockjs_offer_prepared(s, frames);
+	if (status < 0 && status != -EPIPE) {
+		deliver_one_by_one(receiver, label, first);
+		return;
+	}
+	sockjs_spend(COST_DELIVERY);
+	count_sent(l->part, s, status, fan->messages);
+}
+
 const struct broker_ops pubsub_ops = {
-	.deliver = deliver, .take = queues_take, .refused = queues_refused, .fanned = fanned
+	.deliver = deliver, .deliver_run = deliver_run, .take = queues_take, .refused = queues_refused, .fanned = fanned
 };
 
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p)
 {
-	struct broker_fan fan = { { NULL } };
+	struct broker_fan fan = { .messages = 1 };
 
 	send_to(s, l, p, &fan);
 	fanned(&p->base, &fan);
@@ -372,7 +435,7 @@ bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct publis
 	sockjs_prepared_free(frame);
 	c->is_full |= status == -EAGAIN;
 	if (status != -EAGAIN)
-		count_sent(l->part, c->session, status);
+		count_sent(l->part, c->session, status, 1);
 	return status != -EAGAIN;
 }
 

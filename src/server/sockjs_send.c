@@ -91,6 +91,13 @@ void sockjs_prepared_free(struct sockjs_prepared *p)
 	message_unref(message_of(p));
 }
 
+struct sockjs_prepared *sockjs_prepared_join(struct sockjs_prepared *const *parts, size_t count)
+{
+	struct message *const *messages = (struct message *const *)(const void *)parts;
+
+	return (struct sockjs_prepared *)(void *)message_join(messages, count);
+}
+
 int sockjs_send_prepared(struct sockjs_session *s, struct sockjs_prepared *p)
 {
 	struct message *m = message_of(p);

@@ -3,6 +3,7 @@
  * buffer, goes out in batches in the flush stage, and stops where the wire is full.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "session/session_private.h"
 
@@ -77,25 +78,70 @@ bool session_went_on(struct session *s, enum recv_status status)
 	return false;
 }
 
+/* What goes into one frame. */
+struct batch {
+	struct message *messages[BATCH_MESSAGES];
+	uint32_t count;
+	uint32_t waiting; /* so many of the ring they are */
+	size_t said;      /* and so many messages, for the client */
+	size_t bytes;
+};
+
+/* One that is joined goes as it is if nothing else waits: then its forms are those of all its
+ * receivers. */
+static void take_alone(struct batch *b, struct message *m)
+{
+	b->said = 1;
+	if (m->is_joined)
+		message_parts(&m, &b->said);
+	b->messages[0] = m;
+	b->count = b->waiting = 1;
+	b->bytes = m->len;
+}
+
+static void take_what_fits(struct batch *b, struct session *s)
+{
+	while (b->waiting < s->out.count && (b->count == 0 || b->bytes < BATCH_BYTES)) {
+		struct message *m = message_ring_at(&s->out, b->waiting);
+		size_t parts = 1;
+
+		if (m->is_joined) {
+			struct message *const *of = message_parts(&m, &parts);
+
+			if (parts > BATCH_MESSAGES - b->count)
+				break;
+			memcpy(b->messages + b->count, of, parts * sizeof(*of));
+		} else if (b->count < BATCH_MESSAGES) {
+			b->messages[b->count] = m;
+		} else {
+			break;
+		}
+		b->count += (uint32_t)parts;
+		b->bytes += m->len;
+		b->waiting++;
+	}
+	b->said = b->count;
+}
+
 /* One frame of what waits. */
 static bool send_batch(struct session *s)
 {
-	struct message *batch[BATCH_MESSAGES];
+	struct batch b;
 	struct receiver *r = s->receiver;
-	size_t bytes = 0;
-	uint32_t n = 0;
 	enum recv_status status;
 
-	while (n < s->out.count && n < BATCH_MESSAGES && (n == 0 || bytes < BATCH_BYTES)) {
-		batch[n] = message_ring_at(&s->out, n);
-		bytes += batch[n++]->len;
-	}
-	budget_spend(s->reactor->budget, COST_SEND + cost_of_octets(bytes));
-	status = r->ops->messages(r, batch, n);
-	s->reactor->counters.messages_out += n;
-	s->reactor->counters.bytes_out += bytes;
-	message_ring_drop(&s->out, n);
-	s->out_bytes -= bytes + (size_t)n * MESSAGE_COST;
+	b.count = b.waiting = 0;
+	b.bytes = 0;
+	if (s->out.count > 1)
+		take_what_fits(&b, s);
+	if (b.count == 0)
+		take_alone(&b, message_ring_at(&s->out, 0));
+	budget_spend(s->reactor->budget, COST_SEND + cost_of_octets(b.bytes));
+	status = r->ops->messages(r, b.messages, b.count);
+	s->reactor->counters.messages_out += b.said;
+	s->reactor->counters.bytes_out += b.bytes;
+	message_ring_drop(&s->out, b.waiting);
+	s->out_bytes -= b.bytes + (size_t)b.waiting * MESSAGE_COST;
 	return session_went_on(s, status);
 }
 

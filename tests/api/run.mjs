@@ -13,6 +13,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import SockJS from 'sockjs-client';
 import WebSocket from 'ws';
 import { check, equal, readArguments, Suite, withDeadline } from '../e2e/harness.mjs';
 
@@ -29,7 +30,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 /* --- the server ----------------------------------------------------------------- */
 
 const configuration = (more = {}) => ({
-	listen: ['127.0.0.1:0'], threads: Number(args.threads ?? 2), log_level: 'error',
+	listen: ['127.0.0.1:0', { address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/stomp' }], threads: Number(args.threads ?? 2), log_level: 'error',
 	internal: { listen: '127.0.0.1:0', token_file: 'token', ...more },
 	endpoints: [
 		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', heartbeat_ms: [0, 0],
@@ -49,6 +50,7 @@ class Server {
 			this.child.on('exit', () => reject(new Error('the server ended early')));
 			createInterface({ input: this.child.stdout }).on('line', (line) => {
 				this.url ??= /^listening on http(:\S+)/.exec(line)?.[1];
+				this.tcp ??= /^listening on stomp:(\S+)/.exec(line)?.[1];
 				this.internal = /^internal on (\S+)/.exec(line)?.[1];
 				if (this.internal)
 					resolve();
@@ -516,6 +518,107 @@ await suite.test('10,000 messages of a second come to 20 subscribers, in order',
 		c.leave();
 	}
 }, 60000);
+
+/* A STOMP client by one transport of sockjs-client, by plain TCP, or by a WebSocket that compresses. */
+class Carried {
+	text = '';
+	bodies = [];
+	frames = 0;
+
+	constructor(kind) {
+		this.kind = kind;
+		if (kind === 'tcp')
+			this.wire = connect(Number(server.tcp.split(':').pop()), '127.0.0.1');
+		else if (kind === 'deflate')
+			this.wire = new WebSocket(`ws${server.url}/stomp/websocket`, { perMessageDeflate: { threshold: 0 } });
+		else
+			this.wire = new SockJS(`http${server.url}/stomp`, null, { transports: [kind] });
+		this.open = new Promise((resolve) => {
+			if (kind === 'tcp')
+				this.wire.setEncoding('utf8').on('connect', resolve).on('data', (d) => this.take(d));
+			else if (kind === 'deflate')
+				this.wire.on('open', resolve).on('message', (d) => this.take(d));
+			else
+				Object.assign(this.wire, { onopen: resolve, onmessage: (e) => this.take(e.data) });
+		});
+	}
+
+	take(data) {
+		this.frames++;
+		const all = (this.text + data).split('\0');
+
+		this.text = all.pop();
+		for (const frame of all)
+			this.bodies.push([/^destination:(.*)$/m.exec(frame)?.[1], frame.slice(frame.indexOf('\n\n') + 2)]);
+	}
+
+	say(text) {
+		if (this.kind === 'tcp')
+			this.wire.write(text);
+		else
+			this.wire.send(text);
+	}
+
+	async come(destination, receipt) {
+		await withDeadline(this.open, 15000, `${this.kind} opens`);
+		this.say('CONNECT\naccept-version:1.2\nhost:x\n\n\0');
+		while (this.bodies.length < 1)
+			await sleep(5);
+		this.say(`SUBSCRIBE\nid:0\ndestination:${destination}\nreceipt:${receipt}\n\n\0`);
+		while (this.bodies.length < 2)
+			await sleep(5);
+		this.bodies = [];
+	}
+
+	leave() {
+		if (this.kind === 'tcp')
+			this.wire.destroy();
+		else
+			this.wire.close();
+	}
+}
+
+await suite.test('many messages come as runs, each for itself and in order, by every transport', async () => {
+	const kinds = ['websocket', 'xhr-streaming', 'xhr-polling', 'eventsource', 'tcp', 'deflate'];
+	const all = kinds.map((kind) => new Carried(kind));
+	const body = (i) => `${i} "${'é\\'.repeat(i % 40)}" ${i % 7 ? '' : '\ud83d\ude00'}`;
+	const said = [];
+
+	await Promise.all(all.map((c) => c.come('/topic/runs/*', 'r')));
+	for (let i = 0; i < 6; i++) {
+		/* Runs of 400, of 3, and none, among others that go to nobody, and one that is binary */
+		const messages = Array.from({ length: 500 }, (_, j) => ({
+			destination: `/topic/${j % 100 === 99 ? 'no' : 'runs'}/${j < 400 ? 'a' : j % 6 < 3 ? 'b' : 'c'}`, body: body(i * 500 + j),
+		}));
+
+		messages[250] = { destination: '/topic/runs/a', body_base64: Buffer.from([0xff, 0xfe]).toString('base64') };
+		said.push(...messages.filter((m) => !m.destination.includes('no')).map((m) => [m.destination, m.body]));
+		const answer = await server.do('publish', { messages });
+		for (let j = 0; j < 500; j++)
+			equal(answer.messages[j].received, j % 100 === 99 ? 0 : all.length, `${j} has come to so many`);
+	}
+	const text = said.filter(([, body]) => body !== undefined);
+	const to = (list, destination) => list.filter(([d]) => d === destination).map(([, body]) => body);
+	for (const c of all) {
+		/* What is not text goes to those alone who can take it */
+		const expected = ['tcp', 'deflate'].includes(c.kind) ? said.length : text.length;
+		const until = Date.now() + 60000;
+
+		while (c.bodies.length < expected && Date.now() < until)
+			await sleep(10);
+		equal(c.bodies.length, expected, `messages by ${c.kind}`);
+		/* Each destination has an order of its own; what is not text is not compared */
+		for (const letter of 'abc') {
+			const all = to(said, `/topic/runs/${letter}`), wanted = to(text, `/topic/runs/${letter}`);
+			let bodies = to(c.bodies, `/topic/runs/${letter}`);
+
+			if (bodies.length > wanted.length)
+				bodies = bodies.filter((_, i) => all[i] !== undefined);
+			equal(bodies.findIndex((b, i) => b !== wanted[i]), -1, `the first that is wrong by ${c.kind}, of ${letter}`);
+		}
+		c.leave();
+	}
+});
 
 /* A connection that writes, and says what came back until the end. */
 async function talk(text, ms = 5000) {

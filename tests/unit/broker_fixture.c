@@ -11,6 +11,7 @@
 struct letter {
 	struct letter *next;
 	struct broker_message *m;
+	unsigned *legs; /* that are not over; shared by all of them */
 	broker_step_fn order, deliver; /* `order` NULL: it has its place */
 };
 
@@ -48,19 +49,34 @@ static void put(unsigned part, struct letter letter)
 	*end = l;
 }
 
-/* Each leg has a reference of its own. */
+/* The last one ends the run. */
+static void arrive(const struct letter *l, unsigned part)
+{
+	struct broker_message *m = l->m, *next;
+
+	l->deliver(m, broker_part(broker, part));
+	if (--*l->legs > 0)
+		return;
+	free(l->legs);
+	for (; m; m = next) {
+		next = m->next;
+		m->next = NULL;
+		broker_message_unref(m);
+	}
+}
+
 static void spread_from_owner(unsigned owner, struct letter l)
 {
 	ck_assert_int_eq(here, (int)owner);
 	l.order(l.m, broker_part(broker, owner));
 	l.order = NULL;
+	l.legs = malloc(sizeof(*l.legs));
+	ck_assert_ptr_nonnull(l.legs);
+	*l.legs = part_count;
 	for (unsigned i = 0; i < part_count; i++)
-		if (i != owner) {
-			broker_message_ref(l.m);
+		if (i != owner)
 			put(i, l);
-		}
-	l.deliver(l.m, broker_part(broker, owner));
-	broker_message_unref(l.m);
+	arrive(&l, owner);
 }
 
 static int fake_spread(void *arg, unsigned owner, broker_step_fn order, broker_step_fn deliver,
@@ -103,8 +119,7 @@ bool step(unsigned part)
 	if (l->order) {
 		spread_from_owner(part, *l);
 	} else {
-		l->deliver(l->m, broker_part(broker, part));
-		broker_message_unref(l->m);
+		arrive(l, part);
 	}
 	free(l);
 	return true;
@@ -201,6 +216,29 @@ static void on_deliver_too(
 	hear(receiver, label, m, fan, &hearing_too);
 }
 
+static void on_run(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	struct hearer *h = receiver;
+	unsigned count = h->count;
+
+	for (; m; m = m->next) {
+		struct broker_fan own = { .messages = 1 };
+
+		hear(receiver, label, m, &own, &hearing_runs);
+	}
+	ck_assert_uint_eq(h->count - count, fan->messages);
+	ck_assert_uint_gt(fan->messages, 1);
+	fan->slots[23] = h;
+	h->runs++;
+}
+
+static void on_deliver_beside_runs(
+    void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
+{
+	hear(receiver, label, m, fan, &hearing_runs);
+}
+
 static void on_fanned(struct broker_message *m, struct broker_fan *fan)
 {
 	ck_assert_ptr_eq(fan->slots[0], m);
@@ -208,6 +246,7 @@ static void on_fanned(struct broker_message *m, struct broker_fan *fan)
 }
 
 const struct broker_ops hearing = { .deliver = on_deliver, .fanned = on_fanned };
+const struct broker_ops hearing_runs = { .deliver = on_deliver_beside_runs, .deliver_run = on_run };
 const struct broker_ops hearing_too = { .deliver = on_deliver_too };
 
 struct broker_member *join(unsigned part, const char *session, const char *user)
@@ -265,6 +304,25 @@ struct broker_message *message_new(const char *destination, unsigned number)
 unsigned message_number(const struct broker_message *m)
 {
 	return ((const struct text_message *)(const void *)m)->number;
+}
+
+int publish_run(const char *destination, unsigned from, unsigned count)
+{
+	struct broker_message *run[16];
+	int err;
+
+	ck_assert_uint_le(count, 16);
+	for (unsigned i = count; i-- > 0;) {
+		run[i] = message_new(destination, from + i);
+		run[i]->next = i + 1 < count ? run[i + 1] : NULL;
+	}
+	err = broker_publish_run(broker, run[0]);
+	for (unsigned i = 0; i < count; i++) {
+		if (err < 0)
+			run[i]->next = NULL;
+		broker_message_unref(run[i]);
+	}
+	return err;
 }
 
 int publish_numbered(const char *destination, unsigned number)

@@ -44,12 +44,12 @@ struct heard {
 };
 
 struct hearer {
-	unsigned count;
+	unsigned count, runs;
 	struct heard heard[HEARD_MAX];
 };
 
 /* Write down what they hear, and check the fan; `receiver` is a hearer. */
-extern const struct broker_ops hearing, hearing_too;
+extern const struct broker_ops hearing, hearing_too, hearing_runs;
 extern unsigned fanned; /* calls */
 
 struct broker_member *join(unsigned part, const char *session, const char *user);
@@ -63,6 +63,8 @@ const char *said(const struct hearer *h);
 /* One reference. */
 struct broker_message *message_new(const char *destination, unsigned number);
 unsigned message_number(const struct broker_message *m);
+/* A run. */
+int publish_run(const char *destination, unsigned from, unsigned count);
 int publish_numbered(const char *destination, unsigned number);
 int publish(const char *destination);
 

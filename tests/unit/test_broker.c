@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <string.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +228,109 @@ START_TEST(the_owner_delivers_at_once_and_others_by_mail)
 	ck_assert_uint_eq(anna.count, 1);
 	broker_leave(a);
 	broker_leave(b);
+	stop();
+}
+END_TEST
+
+/* --- runs -------------------------------------------------------------------------- */
+
+static void must_have_heard(const struct hearer *h, unsigned count, unsigned runs)
+{
+	ck_assert_uint_eq(h->count, count);
+	ck_assert_uint_eq(h->runs, runs);
+	for (unsigned i = 0; i < count; i++) {
+		ck_assert_uint_eq(h->heard[i].number, i);
+		ck_assert_uint_eq(h->heard[i].sequence, h->heard[0].sequence + i);
+		ck_assert_str_eq(h->heard[i].shown, "/topic/x");
+	}
+}
+
+/* Those who know what it is get it whole, others one by one, in one order with all else. */
+START_TEST(a_run_comes_to_all_in_order_in_one_piece_or_one_by_one)
+{
+	static struct hearer whole[2], single[2];
+	struct broker_member *m[2][2];
+
+	memset(whole, 0, sizeof(whole));
+	memset(single, 0, sizeof(single));
+	start(2, '/', 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct broker_subscription *s;
+
+		m[i][0] = join(i, i ? "a1" : "a0", "");
+		subscribe(m[i][0], "/topic/*", &single[i], 0);
+		m[i][1] = broker_join(broker_part(broker, i), &hearing_runs,
+		    bytes_of(i ? "b1" : "b0"), bytes_of(""));
+		ck_assert_int_eq(
+		    broker_subscribe(m[i][1], BYTES("/topic/x"), &whole[i], 0, &s), 0);
+	}
+	fanned = 0;
+	ck_assert_int_eq(publish_numbered("/topic/x", 0), 0);
+	ck_assert_int_eq(publish_run("/topic/x", 1, 5), 0);
+	ck_assert_int_eq(publish_numbered("/topic/x", 6), 0);
+	ck_assert_int_eq(publish_run("/topic/nobody", 1, 5), 0);
+	settle();
+	for (unsigned i = 0; i < 2; i++) {
+		single[i].count -= 5; /* of /topic/nobody, which "*" is, too */
+		must_have_heard(&single[i], 7, 0);
+		must_have_heard(&whole[i], 7, 1);
+	}
+	ck_assert_uint_eq(fanned, 2 * 12);
+	for (unsigned i = 0; i < 2; i++) {
+		here = (int)i;
+		broker_leave(m[i][0]);
+		broker_leave(m[i][1]);
+	}
+	stop();
+}
+END_TEST
+
+START_TEST(a_run_counts_as_its_messages)
+{
+	const struct broker_counters *c;
+	struct broker_member *m;
+	struct broker_message *run[3];
+
+	start(1, '/', 0);
+	m = join(0, "s", "");
+	subscribe(m, "/topic/x", &anna, 0);
+	subscribe(m, "/topic/*", &anna, 0);
+	for (unsigned i = 0; i < 3; i++)
+		run[i] = message_new("/topic/x", i);
+	run[0]->next = run[1];
+	run[1]->next = run[2];
+	ck_assert_int_eq(broker_publish_run(broker, run[0]), 0);
+	c = broker_counters(broker_part(broker, 0));
+	ck_assert_uint_eq(c->published, 3);
+	ck_assert_uint_eq(c->delivered, 6);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(atomic_load(&run[i]->received), 2);
+		ck_assert_ptr_null(run[i]->next);
+		broker_message_unref(run[i]);
+	}
+	ck_assert_int_eq(publish_run("/topic/y", 0, 3), 0);
+	ck_assert_uint_eq(c->delivered, 9);
+	broker_leave(m);
+	ck_assert_int_eq(publish_run("/topic/y", 0, 3), 0);
+	ck_assert_uint_eq(c->unheard, 3);
+	stop();
+}
+END_TEST
+
+START_TEST(what_is_private_a_queue_or_not_sent_is_no_run)
+{
+	const struct broker_limits limits = { .max_queues = 1, .max_queue_messages = 10,
+		.max_queue_bytes = 1000, .max_queues_bytes = 1000 };
+
+	start_within(1, '/', &limits);
+	ck_assert(broker_takes_runs(broker, BYTES("/topic/x")));
+	ck_assert(!broker_takes_runs(broker, BYTES("/queue/x")));
+	ck_assert(!broker_takes_runs(broker, BYTES("/user/anna/x")));
+	ck_assert_int_eq(publish_run("/queue/x", 0, 2), -EINVAL);
+	ck_assert_int_eq(publish_run("/user/anna/x", 0, 2), -EINVAL);
+	ck_assert_int_eq(publish_run("/topic//x", 0, 2), -EINVAL);
+	spread_fails = true;
+	ck_assert_int_eq(publish_run("/topic/x", 0, 2), -ENOMEM);
 	stop();
 }
 END_TEST
@@ -685,6 +789,9 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, each_kind_of_subscriber_has_a_fan_of_its_own);
 	tcase_add_test(tc, all_parts_hear_and_see_the_owner_s_numbers);
 	tcase_add_test(tc, the_owner_delivers_at_once_and_others_by_mail);
+	tcase_add_test(tc, a_run_comes_to_all_in_order_in_one_piece_or_one_by_one);
+	tcase_add_test(tc, a_run_counts_as_its_messages);
+	tcase_add_test(tc, what_is_private_a_queue_or_not_sent_is_no_run);
 	tcase_add_test(tc, who_leaves_while_a_message_is_under_way_does_not_get_it);
 	tcase_add_test(tc, destinations_are_spread_over_all_parts);
 	tcase_add_test(tc, brokers_differ_in_their_epochs);

@@ -54,6 +54,46 @@ START_TEST(a_message_lives_until_its_last_reference)
 }
 END_TEST
 
+START_TEST(several_messages_can_be_joined)
+{
+	struct message *parts[3], *m, *again, *binary = message_new("b", 1, true, true);
+	struct message *const *of;
+	size_t count;
+
+	parts[0] = message_new("one", 3, false, true);
+	parts[1] = message_new("", 0, false, true);
+	parts[2] = message_new("three", 5, false, true);
+	parts[2]->has_surrogates = true;
+	m = message_join(parts, 3);
+	ck_assert(m->is_joined && m->has_surrogates && !m->binary && m->cache);
+	ck_assert_uint_eq(m->len, 8);
+	ck_assert_mem_eq(m->data, "onethree", 8);
+	of = message_parts(&m, &count);
+	ck_assert_uint_eq(count, 3);
+	ck_assert_mem_eq(of, parts, sizeof(parts));
+	of = message_parts(&parts[0], &count);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_ptr_eq(*of, parts[0]);
+	again = parts[1];
+	parts[1] = m;
+	ck_assert_ptr_null(message_join(parts, 3));
+	parts[1] = binary;
+	ck_assert_ptr_null(message_join(parts, 3));
+	ck_assert_ptr_null(message_join(parts, 0));
+	parts[1] = again;
+	for (int i = 0; i < 3; i++)
+		message_unref(parts[i]);
+	ck_assert_mem_eq(message_parts(&m, &count)[2]->data, "three", 5);
+	for (unsigned i = 1; i <= 2; i++) {
+		mem_fail_at(i);
+		ck_assert_ptr_null(message_join(message_parts(&m, &count), 3));
+		mem_fail_at(0);
+	}
+	message_unref(m);
+	message_unref(binary);
+}
+END_TEST
+
 static atomic_int encoded;
 
 static struct shared *encode(const struct message *m)
@@ -214,6 +254,7 @@ int main(void)
 	tcase_add_test(tc, a_message_is_a_copy);
 	tcase_add_test(tc, a_message_beyond_its_length_field_is_refused);
 	tcase_add_test(tc, a_message_lives_until_its_last_reference);
+	tcase_add_test(tc, several_messages_can_be_joined);
 	tcase_add_test(tc, a_form_is_encoded_once);
 	tcase_add_test(tc, a_form_may_outlive_its_message);
 	tcase_add_test(tc, running_out_of_memory_is_reported_and_can_be_tried_again);

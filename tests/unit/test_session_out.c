@@ -3,6 +3,7 @@
  * happens when its wire takes less than that.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -38,6 +39,55 @@ START_TEST(a_frame_has_at_most_256_messages)
 	fake_loop_turn(loop);
 	ck_assert_uint_eq(r.frames, 2);
 	ck_assert_uint_eq(reactor.counters.messages_out, 257);
+}
+END_TEST
+
+/* "x0".."xN" as one; one reference, the caller's. */
+static struct message *joined(unsigned count)
+{
+	struct message *parts[300] = { NULL }, *m;
+	char text[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(text, sizeof(text), "x%u", i);
+		parts[i] = message_new(text, strlen(text), false, true);
+	}
+	m = message_join(parts, count);
+	for (unsigned i = 0; i < count; i++)
+		message_unref(parts[i]);
+	return m;
+}
+
+/* Alone it goes as it is, and the receiver knows what to do; among others its messages are some of
+ * theirs. */
+START_TEST(what_is_joined_is_its_messages)
+{
+	static struct fake_receiver r;
+	struct session *s = open_stream(&r);
+	struct message *m = joined(2), *many = joined(300);
+
+	limits.send_buffer_bytes = 1 << 20;
+	ck_assert_int_eq(session_send(s, m), 0);
+	ck_assert_uint_eq(session_buffered(s), m->len + COST);
+	fake_loop_turn(loop);
+	fake_receiver_said(&r, "a[x0x1]");
+	ck_assert_uint_eq(reactor.counters.messages_out, 2);
+	ck_assert_int_eq(send_text(s, "one"), 0);
+	ck_assert_int_eq(session_send(s, m), 0);
+	ck_assert_int_eq(session_send(s, m), 0);
+	ck_assert_int_eq(send_text(s, "two"), 0);
+	fake_loop_turn(loop);
+	fake_receiver_said(&r, "a[one,x0,x1,x0,x1,two]");
+	ck_assert_uint_eq(reactor.counters.messages_out, 8);
+	ck_assert_int_eq(send_text(s, "one"), 0);
+	ck_assert_int_eq(session_send(s, many), 0);
+	ck_assert_int_eq(send_text(s, "two"), 0);
+	fake_loop_turn(loop);
+	ck_assert_uint_eq(r.frames, 2 + 3);
+	ck_assert_uint_eq(reactor.counters.messages_out, 310);
+	ck_assert_uint_eq(session_buffered(s), 0);
+	message_unref(m);
+	message_unref(many);
 }
 END_TEST
 
@@ -569,6 +619,7 @@ static void add(TCase *tc)
 {
 	tcase_add_test(tc, what_is_sent_in_one_turn_goes_out_as_one_frame_at_its_end);
 	tcase_add_test(tc, a_frame_has_at_most_256_messages);
+	tcase_add_test(tc, what_is_joined_is_its_messages);
 	tcase_add_test(tc, a_large_message_goes_out_whole_and_in_a_frame_of_its_own);
 	tcase_add_test(tc, messages_wait_for_the_next_poll_which_takes_them_all_at_once);
 	tcase_add_test(tc, a_waiting_poll_is_answered_by_the_first_message);
