@@ -4,6 +4,9 @@
  * second, and what a delivery costs. Server on one processor, subscribers and publisher on the other.
  *
  *	publish.mjs [--server ./sockjsd] [--subscribers 1000] [--messages 20000] [--size 64] [--rounds 3]
+ *		[--rate 10000] [--at-a-time 100]
+ *
+ * One request after another, each when its time has come and the one before was answered.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,9 +20,10 @@ import { parseArgs } from 'node:util';
 const { values: args } = parseArgs({ options: {
 	server: { type: 'string', default: './sockjsd' }, subscribers: { type: 'string', default: '1000' },
 	messages: { type: 'string', default: '20000' }, size: { type: 'string', default: '64' },
-	rounds: { type: 'string', default: '3' },
+	rounds: { type: 'string', default: '3' }, rate: { type: 'string', default: '10000' },
+	'at-a-time': { type: 'string', default: '100' },
 } });
-const AT_A_TIME = 1000, TOKEN = 'publish-me-to-everybody';
+const AT_A_TIME = Number(args['at-a-time']), TOKEN = 'publish-me-to-everybody';
 const folder = mkdtempSync(join(tmpdir(), 'publish-'));
 const loadgen = new URL('loadgen', import.meta.url).pathname;
 
@@ -41,7 +45,7 @@ async function startServer() {
 
 	writeFileSync(file, JSON.stringify({
 		listen: ['127.0.0.1:0'], threads: 1, log_level: 'error', internal: { listen: '127.0.0.1:0', token: TOKEN },
-		endpoints: [{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open' } }],
+		endpoints: [{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open' }, allowed_origins: ['*'] }],
 	}));
 	const child = spawn('taskset', ['-c', '0', args.server, '-c', file], { stdio: ['ignore', 'pipe', 'inherit'] });
 	let place;
@@ -72,22 +76,30 @@ function publish(internal, body) {
 
 async function round() {
 	const server = await startServer(), count = Number(args.messages);
-	const load = spawn(loadgen, ['receive', 'stomp', '-c', args.subscribers, '-s', args.size, '-n', count,
-		'--connect', server.place, '--pid', server.child.pid], { stdio: ['ignore', 'pipe', 'inherit'] });
+	const load = spawn(loadgen, ['-c', args.subscribers, '-s', args.size, '-n', count,
+		'--connect', server.place, '--pid', server.child.pid, 'receive', 'stomp'], { stdio: ['ignore', 'pipe', 'inherit'] });
 	const requests = [];
 	let result;
 
 	for (let from = 0; from < count; from += AT_A_TIME)
 		requests.push(JSON.stringify({ messages: Array.from({ length: Math.min(AT_A_TIME, count - from) },
 			(_, i) => ({ destination: '/topic/bench', body: message(from + i, Number(args.size)) })) }));
+	load.on('exit', (code) => code && process.exit(1));
 	await new Promise((resolve) => lines(load, (line) => {
 		if (line === 'ready')
 			resolve();
 		else
 			result = JSON.parse(line);
 	}));
-	for (const body of requests)
+	const begun = performance.now();
+
+	for (const [i, body] of requests.entries()) {
+		const early = begun + (i * AT_A_TIME * 1000) / Number(args.rate) - performance.now();
+
+		if (early > 0)
+			await new Promise((resolve) => setTimeout(resolve, early));
 		await publish(server.internal, body);
+	}
 	await once(load, 'exit');
 	server.child.kill('SIGTERM');
 	await once(server.child, 'exit');

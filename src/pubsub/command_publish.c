@@ -19,10 +19,10 @@
 
 #define MESSAGES_MOST 1000
 #define AT_A_TIME     FAN_RUN_MOST /* messages */
-#define RUN_OCTETS    16384 /* no client's buffer is so small that this is much of it */
+#define RUN_OCTETS    16384 /* beside what stands before each: no client's buffer is much smaller */
 /* At a time, as far as can be foreseen: some 10 ms. Fewer would cost more each, since all that a
  * subscriber gets in a turn is one send. */
-#define DELIVERIES_MOST 65536
+#define DELIVERIES_MOST 131072
 
 struct entry {
 	struct job *job;
@@ -417,16 +417,26 @@ static void publish_next(struct job *j, size_t most)
 	}
 }
 
-/* By how many those had who were before. The first goes alone: nobody knows. */
+/* Subscribers of the next one in all reactors, if those here are as many as elsewhere. */
+static size_t guess(const struct job *j)
+{
+	const struct pubsub_part *here = pubsub_here(j->broker);
+
+	if (!here)
+		return DELIVERIES_MOST;
+	return broker_count(here->topics, j->entries[j->next].message->base.destination) *
+	       j->broker->part_count;
+}
+
+/* By how many those had who were before. */
 static size_t how_many(const struct job *j)
 {
-	size_t received = 0, most;
+	size_t each = 0, most;
 
-	if (j->next == 0)
-		return 1;
 	for (size_t i = 0; i < j->next; i++)
-		received += j->entries[i].received;
-	most = DELIVERIES_MOST * j->next / (received + 1);
+		each += j->entries[i].received;
+	each = j->next ? each / j->next : guess(j);
+	most = DELIVERIES_MOST / (each + 1);
 	return most < 1 ? 1 : most > AT_A_TIME ? AT_A_TIME : most;
 }
 

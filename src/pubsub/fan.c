@@ -230,7 +230,7 @@ static struct sockjs_prepared *join(struct sockjs_prepared **frames, size_t coun
 static struct sockjs_prepared *make_frames(
     struct pubsub_part *part, const struct label *l, const struct published *p)
 {
-	struct sockjs_prepared *frames[FAN_RUN_MOST];
+	struct sockjs_prepared *frames[FAN_RUN_MOST] = { NULL };
 	const struct broker_message *m = &p->base;
 	size_t count = 0;
 

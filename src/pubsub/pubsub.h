@@ -237,7 +237,7 @@ struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct la
     const struct published *p, unsigned deliveries);
 /* To one subscriber alone. */
 /* Messages of a run (broker_publish_run()); longer ones would keep others waiting. */
-#define FAN_RUN_MOST 64
+#define FAN_RUN_MOST 128
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p);
 /* Likewise, if it has room; false: it has not, and fan_go_on() follows when it may have. */
 bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct published *p);
