@@ -723,6 +723,7 @@ await suite.test('with two brokers it must be said which, and without a token th
 
 	const none = configuration();
 	none.endpoints.shift();
+	none.listen.pop();
 	const echo = await new Server().start('echo.json', none);
 	await echo.refuses('publish', {}, 404, 'no_command', undefined);
 	equal(await echo.stop(), 0, 'exit code');
