@@ -235,9 +235,9 @@ extern const struct broker_ops pubsub_ops;
  * out. */
 struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct label *l,
     const struct published *p, unsigned deliveries);
-/* To one subscriber alone. */
 /* Messages of a run (broker_publish_run()); longer ones would keep others waiting. */
 #define FAN_RUN_MOST 128
+/* To one subscriber alone. */
 void fan_send_one(struct sockjs_session *s, const struct label *l, struct published *p);
 /* Likewise, if it has room; false: it has not, and fan_go_on() follows when it may have. */
 bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct published *p);
@@ -287,19 +287,19 @@ struct sockjs_client {
 	struct subscription *subscriptions;
 	struct client_extra *extra; /* NULL until needed */
 	uint32_t subscription_count;
-	uint32_t answered;   /* subscriptions that an answer has ended, and no UNSUBSCRIBE */
-	bool is_full;        /* it reads more slowly than others write */
-	bool is_connected;   /* and was announced */
-	bool goes_on;        /* a call to go on is under way */
-	bool is_known;       /* to the application, which is to hear that it is gone */
-	bool is_deciding;    /* the application may say who it is, now */
-	bool is_vouched;     /* and has said so */
-	bool must_wait;      /* it has published more than others can deliver */
-	bool attends;        /* others may be told when nothing is heard of it, */
-	bool is_silent;      /* as it is now */
-	uint8_t token_error; /* of a token in the handshake: why it is not good */
-	uint8_t asked;       /* enum ask: what the application decides later; its frames wait */
-	uint16_t end_code;   /* with which it has ended, */
+	uint32_t answered;     /* subscriptions that an answer has ended, and no UNSUBSCRIBE */
+	bool is_full : 1;      /* it reads more slowly than others write */
+	bool is_connected : 1; /* and was announced */
+	bool goes_on : 1;      /* a call to go on is under way */
+	bool is_known : 1;     /* to the application, which is to hear that it is gone */
+	bool is_deciding : 1;  /* the application may say who it is, now */
+	bool is_vouched : 1;   /* and has said so */
+	bool must_wait : 1;    /* it has published more than others can deliver */
+	bool attends : 1;      /* others may be told when nothing is heard of it, */
+	bool is_silent : 1;    /* as it is now */
+	uint8_t token_error;   /* of a token in the handshake: why it is not good */
+	uint8_t asked;         /* enum ask: what the application decides later; its frames wait */
+	uint16_t end_code;     /* with which it has ended, */
 	const char *end_reason;
 	void *data; /* the application's */
 };
