@@ -379,7 +379,12 @@ SOCKJS_API int sockjs_is_late(void);
 
 /* --- metrics: inside the metrics callback ----------------------------------- */
 
-enum sockjs_metric_kind { SOCKJS_COUNTER, SOCKJS_GAUGE };
+enum sockjs_metric_kind {
+	SOCKJS_COUNTER, /* only rises; its name ends in "_total" */
+	SOCKJS_GAUGE,
+	SOCKJS_TIME, /* a counter of milliseconds, shown in seconds: its name ends in
+	              * "_seconds_total" */
+};
 
 /* Adds to a figure of /metrics. It has the label `endpoint`, and another if `label` is not NULL,
  * with `value_of_label`; figures that are alike in all of these are added up. Names and texts are

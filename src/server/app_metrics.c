@@ -91,11 +91,15 @@ void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind, const
 
 static int print_figure(const struct figure *f, struct buf *out)
 {
-	if (!f->label)
-		return buf_printf(out, "%s{endpoint=\"%s\"} %llu\n", f->name, f->endpoint,
-		    (unsigned long long)f->value);
-	return buf_printf(out, "%s{endpoint=\"%s\",%s=\"%s\"} %llu\n", f->name, f->endpoint,
-	    f->label, f->label_value, (unsigned long long)f->value);
+	unsigned long long value = f->value;
+	int err = buf_printf(out, "%s{endpoint=\"%s\"", f->name, f->endpoint);
+
+	if (err == 0 && f->label)
+		err = buf_printf(out, ",%s=\"%s\"", f->label, f->label_value);
+	if (err < 0)
+		return err;
+	return f->kind == SOCKJS_TIME ? buf_printf(out, "} %llu.%03llu\n", value / 1000, value % 1000)
+	                              : buf_printf(out, "} %llu\n", value);
 }
 
 /* All of one name stand together, under one head, as the format wants it. */

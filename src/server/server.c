@@ -139,6 +139,7 @@ int sockjs_server_run(struct sockjs_server *server)
 		return err;
 	}
 	pthread_barrier_init(&server->finished, NULL, server->reactor_count);
+	server->began_at = time(NULL);
 	server->started = true;
 	pthread_mutex_init(&server->gate, NULL);
 	err = start_threads(server);

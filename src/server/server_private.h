@@ -11,7 +11,8 @@
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
  *	             what a transport is asked, info.c and iframe.c the fixed pages
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
- *	internal.c   the address of operators: health; metrics.c counters; api.h commands
+ *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
+ *	             the kernel); api.h commands
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -23,6 +24,7 @@
 #define SERVER_PRIVATE_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "base/bucket.h"
 #include "base/map.h"
@@ -56,6 +58,7 @@ struct sockjs_server {
 	struct reactor **reactors;
 	unsigned reactor_count;
 	int statm;            /* /proc/self/statm: how large we are; -1: there is none */
+	time_t began_at;      /* to run */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
@@ -122,6 +125,8 @@ size_t internal_body_limit(const struct sockjs_server *server, const struct http
 void internal_serve(struct reactor *reactor, struct http_request *r);
 /* metrics.c: detaches the request, and asks every reactor before it is answered. */
 void metrics_serve(struct reactor *reactor, struct http_request *r);
+/* process_metrics.c: appends them. 0 or -ENOMEM. */
+int process_metrics_add(struct buf *out, const struct sockjs_server *server);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);

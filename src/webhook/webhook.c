@@ -464,7 +464,7 @@ void webhook_metrics(struct webhook *w, struct sockjs_metrics *m)
 	say_failures(m, p);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_hook_repetitions_total",
 	    "Questions that were asked again.", NULL, NULL, p->repeated);
-	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_hook_milliseconds_total",
+	sockjs_metric(m, SOCKJS_TIME, "sockjs_hook_seconds_total",
 	    "Time that answers took, all together.", NULL, NULL, p->milliseconds);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_hook_waiting",
 	    "Questions that wait for a connection now.", NULL, NULL,

@@ -620,6 +620,47 @@ await suite.test('many messages come as runs, each for itself and in order, by e
 	}
 });
 
+/* The text format, and the names, as Prometheus wants them (what its promtool would say). */
+await suite.test('the metrics are such as Prometheus takes', async () => {
+	const { text, head } = await server.ask('/metrics', undefined, { method: 'GET' });
+	const types = new Map(), seen = new Set();
+	let current;
+
+	check(head['content-type'].startsWith('text/plain; version=0.0.4'), head['content-type']);
+	check(text.endsWith('\n'), 'the last line ends');
+	for (const line of text.trimEnd().split('\n')) {
+		const comment = /^# (HELP|TYPE) ([a-z_]+) (.+)$/.exec(line);
+
+		if (comment?.[1] === 'HELP') {
+			current = comment[2];
+			check(!types.has(current), `one head for ${current}`);
+			check(comment[3].length > 5, `help for ${current}`);
+			types.set(current, null);
+			continue;
+		}
+		if (comment) {
+			equal(comment[2], current, 'TYPE behind its HELP');
+			check(['counter', 'gauge'].includes(comment[3]), line);
+			types.set(current, comment[3]);
+			continue;
+		}
+		const [, name, labels, value] = /^([a-z_]+)(\{(?:[a-z_]+="[^"\\\n]*",?)+\})? (\d+(?:\.\d+)?(?:e\+\d+)?)$/.exec(line) ?? [];
+
+		equal(name, current, `a sample behind its head: ${line}`);
+		check(!seen.has(name + labels), `${line} once only`);
+		seen.add(name + labels);
+		check(Number.isFinite(Number(value)), line);
+		equal(types.get(name) === 'counter', name.endsWith('_total'), `counters, and nothing else, are totals: ${name}`);
+		check(!/milli|minute|hour|percent|kilo|_ms(_|$)/.test(name), `base units: ${name}`);
+	}
+	for (const name of ['sockjs_build_info', 'process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_start_time_seconds', 'process_max_fds'])
+		check(types.has(name), name);
+	const began = Number(/^process_start_time_seconds (\S+)$/m.exec(text)[1]);
+
+	check(began <= Date.now() / 1000 + 1 && began > Date.now() / 1000 - 3600, 'it began not long ago');
+	check(Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)[1]) > 1e6, 'it takes some memory');
+});
+
 /* A connection that writes, and says what came back until the end. */
 async function talk(text, ms = 5000) {
 	const socket = connect(new URL(server.internal).port, '127.0.0.1');
