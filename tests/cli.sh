@@ -562,6 +562,33 @@ if command -v python3 >/dev/null; then
 		$'READY=1\nWATCHDOG=1\nSTATUS=0 sessions\nWATCHDOG=1\n*\nWATCHDOG=1*'
 fi
 
+# A proxy that says who its client is; and who says nothing of the kind.
+config <<-END
+	{ "listen": [ { "address": "127.0.0.1:0", "proxy_protocol": true } ], "threads": 2, "trusted_proxies": [ "127.0.0.1" ],
+	  "limits": { "header_timeout_ms": 1000 }, "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+start -c "$tmp/sockjsd.json" --log-level info
+behind_proxy() { # HEADER: the answer to a request behind it
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	printf "$1GET /app/nothing HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n" >&4
+	timeout $((10 * patience)) cat <&4
+	exec 4>&-
+}
+says 'a request behind a line of the PROXY protocol is answered' \
+	"$(behind_proxy 'PROXY TCP4 192.0.2.7 198.51.100.1 4660 80\r\n')" 'HTTP/1.1 404 *'
+says 'behind one of version 2, too' \
+	"$(behind_proxy '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\x08\xc6\x33\x64\1\x12\x34\0\x50')" 'HTTP/1.1 404 *'
+says 'and one of a proxy that looks how we are' "$(behind_proxy 'PROXY UNKNOWN\r\n')" 'HTTP/1.1 404 *'
+says 'without one there is no answer' "$(behind_proxy '' 2>&1)" '!(*HTTP*)'
+says 'the client is whom the proxy names' "$(<"$tmp/err")" \
+	'*client="192.0.2.7"*status=404*client="192.0.2.8"*status=404*client="127.0.0.1"*status=404*reason="proxy" client="127.0.0.1"*'
+stop
+sed -i 's/"127.0.0.1" ]/"192.0.2.1" ]/' "$tmp/sockjsd.json"
+start -c "$tmp/sockjsd.json" --log-level info
+says 'who is not trusted is not heard' "$(behind_proxy 'PROXY TCP4 192.0.2.7 198.51.100.1 4660 80\r\n' 2>&1)" '!(*HTTP*)'
+says 'which the log explains' "$(<"$tmp/err")" '*reason="proxy" client="127.0.0.1" why="it is not in trusted_proxies"*'
+stop
+
 # A backend that nobody listens for: /readyz tells, if it is asked to.
 for wanted in true false; do
 	config <<-END

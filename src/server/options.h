@@ -108,6 +108,7 @@ struct listener_options {
 	char *tls_certificate; /* tls.certificate */
 	char *tls_key;         /* tls.key */
 	uint64_t mode;         /* of a unix socket; 0: as umask says */
+	bool proxy_protocol;   /* connections begin with a proxy's header */
 };
 
 struct endpoint_options {

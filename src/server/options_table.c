@@ -142,6 +142,11 @@ static const struct option table[] = {
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
 	{ LISTENER("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),
 	  .sentence = "PEM file of the private key." },
+	{ LISTENER("proxy_protocol", OPTION_BOOL, 0, 0, "false", proxy_protocol),
+	  .sentence = "Every connection begins with a header of the PROXY protocol, version 1 or 2, by which "
+		      "a proxy says who its client is (HAProxy: send-proxy-v2; nginx: proxy_protocol on). "
+		      "Only those in trusted_proxies may come then; TLS, if there is any, begins behind "
+		      "the header." },
 	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode),
 	  .sentence = "Permissions of a unix socket, in octal; null: as the umask says." },
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/proxied.h"
 #include "server/turn.h"
 #include "transports/tcp.h"
 
@@ -36,7 +37,8 @@ static uint64_t connections(const struct reactor *r)
 {
 	const struct http_counters *http = http_server_counters(r->base.http);
 
-	return http->connections + http->lingering + r->base.sessions.counters.receivers;
+	return http->connections + http->lingering + r->base.sessions.counters.receivers +
+	       r->proxied_count;
 }
 
 /* Its share: together they have as many as the option says, but each at least one, for the kernel
@@ -114,15 +116,25 @@ static void serve(struct reactor *r, const struct reactor_listener *rl, int fd,
 		http_server_add(r->base.http, fd, peer, from->tls, from, visitor);
 }
 
+void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
+    const struct addr *client)
+{
+	struct quota_row *visitor;
+
+	if (admit(r, rl, fd, client, &visitor))
+		serve(r, rl, fd, client, visitor);
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
 {
 	struct reactor_listener *rl = arg;
 	struct reactor *r = rl->reactor;
-	struct quota_row *visitor;
 
 	(void)l;
-	if (admit(r, rl, fd, peer, &visitor))
-		serve(r, rl, fd, peer, visitor);
+	if (rl->from->is_proxied)
+		proxied_wait(r, rl, fd, peer);
+	else
+		reactor_admit(r, rl, fd, peer);
 	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
 		return;
 	log_warn_limited("limits.connections is reached; new connections wait",
@@ -201,6 +213,7 @@ static void let_nobody_in(struct reactor *r)
 	r->is_shut = true;
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	close_listeners(r);
+	proxied_end_all(r);
 	http_server_drain(r->base.http);
 	tcp_drain(&r->base);
 }
@@ -323,6 +336,7 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	r->server = server;
 	r->index = index;
 	list_init(&r->laters);
+	list_init(&r->proxied);
 	timer_init(&r->drain_timer, on_drain_timer);
 	timer_init(&r->limit_timer, on_limit_timer);
 	timer_init(&r->log_timer, on_log_timer);
@@ -356,6 +370,7 @@ void reactor_free(struct reactor *r)
 	if (!r)
 		return;
 	close_listeners(r);
+	proxied_end_all(r);
 	mem_free(r->listeners);
 	http_server_free(r->base.http);
 	transport_reactor_fini(&r->base);
@@ -370,6 +385,7 @@ void reactor_free(struct reactor *r)
  * left ends. */
 static void finish(struct reactor *r)
 {
+	proxied_end_all(r);
 	pthread_barrier_wait(&r->server->finished);
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);

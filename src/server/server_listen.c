@@ -98,6 +98,7 @@ static int open_listener(struct sockjs_server *server, const char *address,
 		return server_fail(server, -ENOMEM, "out of memory");
 	}
 	l->is_internal = is_internal;
+	l->is_proxied = lo->proxy_protocol;
 	err = find_endpoint(server, l, lo);
 	if (err == 0)
 		err = make_tls(server, l, lo);

@@ -6,7 +6,8 @@
  *	accept.c     a new session; app_session.c its events for the application
  *	server.c     the server: endpoints, start and stop; server_new.c from its options,
  *	             server_listen.c its addresses, server_common.c what both need
- *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining
+ *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining; proxied.c those whom a
+ *	             proxy announces
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
  *	             what a transport is asked, info.c and iframe.c the fixed pages
@@ -152,6 +153,7 @@ struct server_listener {
 	struct tls_context *tls;          /* NULL: plain */
 	struct server_endpoint *endpoint; /* of raw TCP; NULL: HTTP, for all */
 	bool is_internal;                 /* for operators: internal.c, and reactor 0 alone */
+	bool is_proxied;                  /* a header says who comes: proxied.c */
 	char url[160];
 };
 
@@ -173,6 +175,8 @@ struct reactor {
 	atomic_size_t held[HELD_CLASSES];
 	struct map subprotocols;          /* of its sessions */
 	struct session_ids session_ids;   /* where commands are taken */
+	struct list proxied;              /* whose header has not come: proxied.c */
+	uint64_t proxied_count;
 	struct list laters;               /* what applications want to be called for: later.c */
 	struct timer log_timer;           /* runs while lines of the log are left out */
 	uint64_t paced_from, paced_until; /* a paced drain: sessions are closed a few at a time */
@@ -187,6 +191,10 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 void reactor_free(struct reactor *r);
 /* Runs until the server stops. */
 void reactor_run(struct reactor *r);
+struct reactor_listener;
+/* A connection is here, of this client: it is served, or turned away. */
+void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
+    const struct addr *client);
 /* The one of this thread, or NULL. */
 static inline struct reactor *reactor_current(void)
 {
