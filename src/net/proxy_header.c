@@ -81,7 +81,7 @@ static enum proxy_header_result read_line(struct bytes in, struct proxy_header *
 		out->wanted = in.n + 1;
 		return in.n < V1_MAX ? PROXY_HEADER_MORE : PROXY_HEADER_BAD;
 	}
-	if (lf != in.p + in.n - 1 || in.n < beginning.n + 2 || lf[-1] != '\r')
+	if (in.n > V1_MAX || lf != in.p + in.n - 1 || in.n < beginning.n + 2 || lf[-1] != '\r')
 		return PROXY_HEADER_BAD;
 	line = (struct bytes){ in.p + beginning.n, in.n - beginning.n - 2 };
 	family = next_word(&line);

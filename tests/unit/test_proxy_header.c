@@ -98,6 +98,10 @@ START_TEST(a_line_that_is_not_as_it_should_be_is_refused)
 	memset(lengthy + 14, 'x', 120);
 	ck_assert_int_eq(read_it((struct bytes){ lengthy, 106 }), PROXY_HEADER_MORE);
 	ck_assert_int_eq(read_it((struct bytes){ lengthy, 107 }), PROXY_HEADER_BAD);
+	memcpy(lengthy + 105, "\r\n", 2);
+	ck_assert_int_eq(read_it((struct bytes){ lengthy, 107 }), PROXY_HEADER_WHOLE);
+	memcpy(lengthy + 105, "x\r\n", 3);
+	ck_assert_int_eq(read_it((struct bytes){ lengthy, 108 }), PROXY_HEADER_BAD);
 }
 END_TEST
 
