@@ -252,6 +252,12 @@ checks 'the internal address is tried too' 1 ': internal.listen: "192.0.2.1:80":
 	< <(with '"internal": { "listen": "192.0.2.1:80" }')
 checks 'a mode of a port means nothing' 2 ': listen\[0].mode: means nothing for "127.0.0.1:0"; it is for unix:PATH' \
 	< <(with_listen '{ "address": "127.0.0.1:0", "mode": "0600" }')
+checks 'nor has it a group' 2 ': listen\[0].group: means nothing for "127.0.0.1:0"; it is for unix:PATH' \
+	< <(with_listen '{ "address": "127.0.0.1:0", "group": "root" }')
+checks 'who owns a socket exists' 2 ': listen\[0].owner: there is no user "no-such-user"' \
+	< <(with_listen "{ \"address\": \"unix:$tmp/s\", \"owner\": \"no-such-user\" }")
+checks 'somebody must be trusted to say who comes' 2 ': listen\[0].proxy_protocol: nobody could come: trusted_proxies *' \
+	< <(with_listen '{ "address": "127.0.0.1:0", "proxy_protocol": true }')
 checks 'an address is for an endpoint that is there' 2 ': listen\[0].endpoint: "/ap" is not the prefix of an endpoint; allowed: "/app"' \
 	< <(with_listen '{ "address": "127.0.0.1:0", "protocol": "stomp", "endpoint": "/ap" }')
 checks 'a port cannot be had twice' 2 ': listen\[1]: ":8099" is taken by listen\[0], "127.0.0.1:8099"' \
@@ -494,12 +500,31 @@ exec 3>&- 4>&- 5>&-
 stop
 
 config <<-END
+	{ "listen": [ "127.0.0.1:0" ], "threads": 1, "limits": { "connection_rate": 5 },
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+start -c "$tmp/sockjsd.json" --log-level warn
+answers=0
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[[ $(ask GET /app/info) = *'200 OK'* ]] && answers=$((answers + 1))
+done
+says 'who comes too fast waits, and is served all the same' "$answers" 10
+says 'which the log says' "$(<"$tmp/err")" '*limits.connection_rate is reached*'
+stop
+
+config <<-END
 	{ "listen": [ { "address": "unix:$tmp/sock", "mode": "0600" } ],
 	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
 END
 start -c "$tmp/sockjsd.json" --log-level silent
 says 'a unix socket has the mode asked for' "$(stat -c %a "$tmp/sock")" 600
 stop
+if [ "$(id -u)" = 0 ]; then
+	sed -i 's/"mode": "0600"/"owner": "nobody", "group": "daemon"/' "$tmp/sockjsd.json"
+	start -c "$tmp/sockjsd.json" --log-level silent
+	says 'and belongs to whom it was given' "$(stat -c %U:%G "$tmp/sock")" nobody:daemon
+	stop
+fi
 
 # What an operator reads: who started, why it stops, who was turned away and what would have done.
 config <<-END

@@ -7,6 +7,8 @@
  * mounted.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -292,20 +294,52 @@ static int check_endpoint_of(struct config *c, const char *where, const struct l
 	    allowed);
 }
 
+/* Whose a unix socket is to be: they must exist, and it must be one. */
+static int check_owner(struct config *c, const char *where, const struct config_listener *l)
+{
+	const struct listener_options *o = &l->options.listener;
+	const char *word = o->mode ? "mode" : o->owner ? "owner" : o->group ? "group" : NULL;
+	char key[CONFIG_KEY];
+
+	if (word && !is_unix_address(l->address)) {
+		snprintf(key, sizeof(key), "%s.%s", where, word);
+		return config_blame(c, -EINVAL, key,
+		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
+	}
+	if (o->owner && !getpwnam(o->owner)) {
+		snprintf(key, sizeof(key), "%s.owner", where);
+		return config_blame(
+		    c, -EINVAL, key, "there is no user \"%.*s\"", CONFIG_SHOWN, o->owner);
+	}
+	if (o->group && !getgrnam(o->group)) {
+		snprintf(key, sizeof(key), "%s.group", where);
+		return config_blame(
+		    c, -EINVAL, key, "there is no group \"%.*s\"", CONFIG_SHOWN, o->group);
+	}
+	return 0;
+}
+
+static int check_proxies(struct config *c, const char *where, const struct listener_options *o)
+{
+	char key[CONFIG_KEY];
+
+	if (!o->proxy_protocol || c->options.server.trusted_proxies.count > 0)
+		return 0;
+	snprintf(key, sizeof(key), "%s.proxy_protocol", where);
+	return config_blame(c, -EINVAL, key,
+	    "nobody could come: trusted_proxies names those that may say who their client is");
+}
+
 static int check_listener(struct config *c, size_t i)
 {
 	const struct config_listener *l = &c->listeners[i];
 	const struct listener_options *o = &l->options.listener;
-	char where[CONFIG_WHERE], key[CONFIG_KEY];
+	char where[CONFIG_WHERE];
 	int err;
 
 	config_listener_path(c, i, where);
-	if (o->mode && !is_unix_address(l->address)) {
-		snprintf(key, sizeof(key), "%s.mode", where);
-		return config_blame(c, -EINVAL, key,
-		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
-	}
-	if ((err = check_endpoint_of(c, where, o)) < 0)
+	if ((err = check_owner(c, where, l)) < 0 || (err = check_endpoint_of(c, where, o)) < 0 ||
+	    (err = check_proxies(c, where, o)) < 0)
 		return err;
 	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
 }

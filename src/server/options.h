@@ -82,6 +82,7 @@ struct server_options {
 	struct string_list allowed_hosts;
 	struct string_list internal_allowed_hosts; /* internal.allowed_hosts */
 	uint64_t limit_connections;                /* limits.connections */
+	uint64_t limit_connection_rate;            /* and so on */
 	uint64_t limit_connections_per_address;    /* 0: no limit; so are the next three */
 	uint64_t limit_connection_rate_per_address;
 	uint64_t limit_sessions_per_address;
@@ -107,7 +108,8 @@ struct listener_options {
 	char *endpoint;        /* prefix of the one that "stomp" is for; NULL: HTTP */
 	char *tls_certificate; /* tls.certificate */
 	char *tls_key;         /* tls.key */
-	uint64_t mode;         /* of a unix socket; 0: as umask says */
+	char *owner, *group;   /* of a unix socket; NULL: as the system says */
+	uint64_t mode;         /* likewise; 0: as umask says */
 	bool proxy_protocol;   /* connections begin with a proxy's header */
 };
 

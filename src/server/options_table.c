@@ -74,6 +74,10 @@ static const struct option table[] = {
 		      "address." },
 	{ SERVER("limits.connections", OPTION_INT, 1, 10000000, "100000", limit_connections),
 	  .sentence = "Connections open at a time, shared out evenly among the threads; further clients wait." },
+	{ SERVER("limits.connection_rate", OPTION_INT, 0, 10000000, "0", limit_connection_rate),
+	  .sentence = "New connections a second, of all clients together, and as many at once as a second "
+		      "brings; further clients wait, so that those who come back all at once after a "
+		      "fault are served one after another; 0: no limit." },
 	{ SERVER("limits.connections_per_address", OPTION_INT, 0, 10000000, "0",
 	      limit_connections_per_address),
 	  .sentence = "Connections that one address (of IPv6: one /64) may have open; further ones are "
@@ -147,6 +151,12 @@ static const struct option table[] = {
 		      "a proxy says who its client is (HAProxy: send-proxy-v2; nginx: proxy_protocol on). "
 		      "Only those in trusted_proxies may come then; TLS, if there is any, begins behind "
 		      "the header." },
+	{ LISTENER("owner", OPTION_STRING, 0, 0, NULL, owner),
+	  .valid = valid_token, .allowed = "the name of a user",
+	  .sentence = "User who owns a unix socket; null: who runs sockjsd. Only root can give it away." },
+	{ LISTENER("group", OPTION_STRING, 0, 0, NULL, group),
+	  .valid = valid_token, .allowed = "the name of a group",
+	  .sentence = "Group of a unix socket, such as that of the proxy in front; null: as the system says." },
 	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode),
 	  .sentence = "Permissions of a unix socket, in octal; null: as the umask says." },
 

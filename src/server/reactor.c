@@ -41,14 +41,18 @@ static uint64_t connections(const struct reactor *r)
 	       r->proxied_count;
 }
 
-/* Its share: together they have as many as the option says, but each at least one, for the kernel
- * does not ask who has room when it picks a listener. */
-static uint64_t connection_limit(const struct reactor *r)
+/* Its share of what all reactors may have together, but at least one, for the kernel does not ask who
+ * has room when it picks a listener. */
+static uint64_t share_of(const struct reactor *r, uint64_t all)
 {
-	uint64_t all = r->server->options.server.limit_connections, n = r->server->reactor_count,
-	         share = all / n + (r->index < all % n);
+	uint64_t n = r->server->reactor_count, share = all / n + (r->index < all % n);
 
 	return share ? share : 1;
+}
+
+static uint64_t connection_limit(const struct reactor *r)
+{
+	return share_of(r, r->server->options.server.limit_connections);
 }
 
 /* Operators may come at any time. (And the internal listener is in one reactor alone.) */
@@ -125,6 +129,37 @@ void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
 		serve(r, rl, fd, client, visitor);
 }
 
+static void wait_with_others(struct reactor *r, uint64_t ms)
+{
+	pause_listeners(r);
+	timer_start(loop_timers(r->loop), &r->limit_timer, ms);
+}
+
+/* How many milliseconds others have to wait behind this one; 0: they need not. */
+static uint64_t count_arrival(struct reactor *r)
+{
+	uint64_t rate = r->server->options.server.limit_connection_rate;
+
+	return rate ? bucket_charge(&r->arrivals, share_of(r, rate), 1, loop_now(r->loop)) : 0;
+}
+
+static void limit_arrivals(struct reactor *r)
+{
+	uint64_t wait = count_arrival(r);
+
+	if (timer_is_active(&r->limit_timer))
+		return;
+	if (connections(r) >= connection_limit(r)) {
+		log_warn_limited("limits.connections is reached; new connections wait",
+		    LOG_INT("reactor", r->index), LOG_INT("limit", connection_limit(r)));
+		wait_with_others(r, LIMIT_TICK_MS);
+	} else if (wait > 0) {
+		log_warn_limited("limits.connection_rate is reached; new connections wait",
+		    LOG_INT("reactor", r->index), LOG_INT("milliseconds", wait));
+		wait_with_others(r, wait);
+	}
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
 {
 	struct reactor_listener *rl = arg;
@@ -135,12 +170,8 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 		proxied_wait(r, rl, fd, peer);
 	else
 		reactor_admit(r, rl, fd, peer);
-	if (connections(r) < connection_limit(r) || timer_is_active(&r->limit_timer))
-		return;
-	log_warn_limited("limits.connections is reached; new connections wait",
-	    LOG_INT("reactor", r->index), LOG_INT("limit", connection_limit(r)));
-	pause_listeners(r);
-	timer_start(loop_timers(r->loop), &r->limit_timer, LIMIT_TICK_MS);
+	if (!rl->from->is_internal)
+		limit_arrivals(r);
 }
 
 static void on_limit_timer(struct timer *t)

@@ -3,7 +3,11 @@
  * runs, for later the right to do so may be gone; and the one for operators.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/first_line.h"
 #include "base/mem.h"
@@ -45,6 +49,42 @@ static int bind_all(struct sockjs_server *server, struct server_listener *l,
 			    server, err, "cannot listen once for each thread: %s", strerror(-err));
 	}
 	return 0;
+}
+
+/* Who they are; -1: nothing is said. */
+static int find_owner(
+    struct sockjs_server *server, const struct listener_options *lo, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *user = lo->owner ? getpwnam(lo->owner) : NULL;
+	const struct group *group = lo->group ? getgrnam(lo->group) : NULL;
+
+	if (lo->owner && !user)
+		return server_fail(
+		    server, -EINVAL, "owner: there is no user \"%.80s\"", lo->owner);
+	if (lo->group && !group)
+		return server_fail(
+		    server, -EINVAL, "group: there is no group \"%.80s\"", lo->group);
+	*uid = user ? user->pw_uid : (uid_t)-1;
+	*gid = group ? group->gr_gid : (gid_t)-1;
+	return 0;
+}
+
+static int give_away(struct sockjs_server *server, const struct server_listener *l,
+    const struct listener_options *lo)
+{
+	const struct sockaddr_un *un = (const void *)&l->sockets[0].addr.sa;
+	uid_t uid;
+	gid_t gid;
+	int err;
+
+	if (!lo->owner && !lo->group)
+		return 0;
+	err = find_owner(server, lo, &uid, &gid);
+	if (err < 0 || chown(un->sun_path, uid, gid) == 0)
+		return err;
+	err = -errno;
+	return server_fail(server, err, "cannot give it to %s%s%s: %s", lo->owner ? lo->owner : "",
+	    lo->group ? ":" : "", lo->group ? lo->group : "", strerror(-err));
 }
 
 static void print_url(struct server_listener *l, const char *address)
@@ -104,6 +144,8 @@ static int open_listener(struct sockjs_server *server, const char *address,
 		err = make_tls(server, l, lo);
 	if (err == 0)
 		err = bind_all(server, l, &addr, (unsigned)lo->mode);
+	if (err == 0)
+		err = give_away(server, l, lo);
 	if (err < 0) {
 		server_listener_free(l);
 		return err;
@@ -137,15 +179,22 @@ static bool is_unix_address(const char *address)
 	return strncmp(address, "unix:", 5) == 0;
 }
 
+/* The key of one that only a unix socket has; NULL: there is none. */
+static const char *unix_option(const struct listener_options *o)
+{
+	return o->mode ? "mode" : o->owner ? "owner" : o->group ? "group" : NULL;
+}
+
 int sockjs_server_listen(
     struct sockjs_server *server, const char *address, const struct sockjs_options *o)
 {
+	const char *key = o ? unix_option(&o->listener) : NULL;
 	struct sockjs_options own;
 	int err;
 
-	if (o && o->listener.mode && !is_unix_address(address))
+	if (key && !is_unix_address(address))
 		return server_fail(server, -EINVAL,
-		    "%.150s: mode: means nothing here; it is for unix:PATH", address);
+		    "%.150s: %s: means nothing here; it is for unix:PATH", address, key);
 	err = server_merge_options(server, &own, o, OPTION_LISTENER);
 	if (err < 0)
 		return err;

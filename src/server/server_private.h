@@ -170,6 +170,7 @@ struct reactor {
 	struct reactor_listener *listeners;
 	size_t listener_count;
 	struct timer drain_timer, limit_timer, memory_timer;
+	struct bucket arrivals; /* of connections, if their rate is limited */
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];

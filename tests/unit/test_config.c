@@ -153,7 +153,7 @@ static const struct {
 	    "proxy_headers, allowed_hosts, limits, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
-	    "f.json: limits.header_byte: unknown key; allowed: connections, "
+	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
 	    "handshake_rate_per_address, header_bytes, header_timeout_ms, body_timeout_ms, "
 	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
@@ -187,7 +187,7 @@ static const struct {
 	{ "{\"internal\": {\"token\": \"0123456789abcdef\", \"token_file\": \"t\"}}",
 	    "f.json: internal.token_file: means nothing with internal.token, which is the token" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
-	    "f.json: listen[0].port: unknown key; allowed: address, protocol, endpoint, tls, mode" },
+	    "f.json: listen[0].port: unknown key; allowed: address, protocol, endpoint, tls, proxy_protocol, owner, group, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
 	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
 	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
