@@ -24,6 +24,8 @@
 	X(TIMEOUT, "timeout", "refused: a request did not come in time",                           \
 	    "limits.header_timeout_ms, limits.body_timeout_ms")                                    \
 	X(TLS, "tls", "refused: a TLS handshake failed", "")                                       \
+	X(TLS_HANDSHAKES, "tls_handshakes", "refused: too many TLS handshakes are under way",      \
+	    "limits.tls_handshakes")                                                               \
 	X(CONNECTIONS_PER_ADDRESS, "connections_per_address",                                      \
 	    "refused: too many connections of one address", "limits.connections_per_address")      \
 	X(CONNECTION_RATE, "connection_rate_per_address",                                          \

@@ -124,6 +124,8 @@ static int compose(const struct gathering *g, struct buf *out)
 #undef X
 	if (err == 0)
 		err = add_reasons(g, out);
+	if (err == 0)
+		err = tls_print_metrics(g->server, out);
 	return err ? err : app_metrics_print(g->apps, out);
 }
 

@@ -420,6 +420,7 @@ END_TEST
 /* --- tickets --------------------------------------------------------------- */
 
 static SSL_SESSION *session;
+static const char *session_name; /* asked for; NULL: none */
 
 /* Whether a second connection resumes the first; keeps the session of the second. */
 static bool resumes(void)
@@ -428,6 +429,8 @@ static bool resumes(void)
 	bool reused;
 
 	begin(&link);
+	if (session_name)
+		SSL_set_tlsext_host_name(link.client, session_name);
 	if (session)
 		SSL_set_session(link.client, session);
 	ck_assert_int_eq(shake(&link), 1);
@@ -474,6 +477,22 @@ START_TEST(a_session_is_resumed_by_any_context_of_the_listener)
 	ck_assert(resumes());
 	ck_assert_uint_eq(tls_server_counts(server).handshakes, 3);
 	ck_assert_uint_eq(tls_server_counts(server).resumed, 2);
+	forget_session();
+}
+END_TEST
+
+/* The second certificate is another context of OpenSSL, the tickets are those of the first. */
+START_TEST(a_session_is_resumed_by_name)
+{
+	if (_i)
+		speak(0, TLS1_2_VERSION);
+	write_server("two", "two", "DNS:two.example");
+	add_pair("two");
+	serve();
+	session_name = "two.example";
+	ck_assert(!resumes());
+	ck_assert(resumes());
+	ck_assert_str_eq(shown_to("two.example"), "two");
 	forget_session();
 }
 END_TEST
@@ -932,6 +951,7 @@ int main(void)
 	tcase_add_loop_test(tc, alpn_is_http_1_1_or_nothing, 0, 2);
 	tcase_add_test(tc, without_http_alpn_is_not_looked_at);
 	tcase_add_loop_test(tc, a_session_is_resumed_by_any_context_of_the_listener, 0, 2);
+	tcase_add_loop_test(tc, a_session_is_resumed_by_name, 0, 2);
 	tcase_add_loop_test(tc, keys_of_tickets_change_and_the_last_one_is_still_read, 0, 2);
 	tcase_add_test(tc, a_key_is_forgotten_after_twice_the_lifetime);
 	tcase_add_loop_test(tc, without_a_lifetime_nothing_is_resumed, 0, 2);
