@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,10 +42,13 @@ static const char *at(const char *name)
 	return path;
 }
 
+/* Never at the same tick of the kernel's clock as before: what is written twice within one, and is
+ * as long, has not changed as far as stat() can tell. */
 static void write_pair(const char *name, const struct certificate_wish *wish)
 {
 	char pem[40], key[40];
 
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	snprintf(pem, sizeof(pem), "%s.pem", name);
 	snprintf(key, sizeof(key), "%s.key", name);
 	ck_assert(certificate_write_as(wish, at(pem), at(key)));
@@ -860,6 +865,61 @@ START_TEST(who_may_sign_for_clients_may_change)
 }
 END_TEST
 
+/* Threads begin connections while the files change beneath them. */
+static atomic_bool is_over;
+
+static void *begin_and_end(void *arg)
+{
+	struct loop *own;
+	struct stream s;
+	unsigned *n = arg;
+
+	ck_assert_int_eq(loop_new(&own), 0);
+	while (!atomic_load(&is_over)) {
+		struct tls_context *ctx = tls_server_take(server);
+		int64_t not_after;
+		const char *file;
+		int fds[2];
+
+		ck_assert(tls_server_certificate(server, 0, &file, &not_after));
+		ck_assert_int_eq(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+		stream_init(&s, own, fds[0], &events);
+		ck_assert_int_eq(stream_tls_accept(&s, ctx, on_done), 0);
+		tls_context_free(ctx);
+		ck_assert_int_eq(loop_turn(own, 0), 0);
+		stream_close(&s);
+		close(fds[1]);
+		ck_assert_int_eq(loop_turn(own, 0), 0);
+		++*n;
+	}
+	loop_free(own);
+	return NULL;
+}
+
+START_TEST(threads_go_on_while_files_change)
+{
+	pthread_t threads[2];
+	unsigned begun[2] = { 0 }, renewed = 0;
+
+	serve();
+	atomic_store(&is_over, false);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, begin_and_end, &begun[i]), 0);
+	for (int i = 0; i < 20; i++) {
+		rewrite("one", "renewed");
+		renewed += follow(NULL) == TLS_FOLLOW_NEW;
+	}
+	atomic_store(&is_over, true);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_uint_eq(renewed, 20);
+	ck_assert_uint_gt(begun[0] + begun[1], 0);
+	ck_assert_uint_eq(tls_server_counts(server).under_way, 0);
+	ck_assert_str_eq(shown_to(NULL), "renewed");
+}
+END_TEST
+
 /* --- what is known of it ----------------------------------------------------- */
 
 START_TEST(the_end_of_each_certificate_is_known_and_changes_with_the_file)
@@ -968,6 +1028,7 @@ int main(void)
 	tcase_add_test(tc, a_failure_is_tried_again_after_a_while);
 	tcase_add_loop_test(tc, links_may_lead_elsewhere, 0, 2);
 	tcase_add_test(tc, who_may_sign_for_clients_may_change);
+	tcase_add_test(tc, threads_go_on_while_files_change);
 	tcase_add_test(tc, the_end_of_each_certificate_is_known_and_changes_with_the_file);
 	tcase_add_test(tc, handshakes_are_counted_while_they_are_under_way);
 	tcase_add_test(tc, without_memory_there_is_no_server_and_nothing_leaks);
