@@ -40,6 +40,27 @@ static int set_ciphers(SSL_CTX *ctx, const char *list, struct tls_trouble *troub
 	return 0;
 }
 
+/* Lists of what was revoked may stand in the file beside those who sign. */
+static bool has_revocations(SSL_CTX *ctx)
+{
+	STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++)
+		if (X509_OBJECT_get_type(sk_X509_OBJECT_value(all, i)) == X509_LU_CRL)
+			return true;
+	return false;
+}
+
+/* Whoever is in the file is believed, be it a root, one that a root has signed, or a client. */
+static void set_rules(SSL_CTX *ctx)
+{
+	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
+
+	if (has_revocations(ctx))
+		flags |= X509_V_FLAG_CRL_CHECK;
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), flags);
+}
+
 /* Those who may sign are also told to clients, who choose by it what to show. */
 static int want_certificates(
     SSL_CTX *ctx, const struct tls_server_options *o, struct tls_trouble *trouble)
@@ -57,6 +78,7 @@ static int want_certificates(
 	if (!names)
 		return tls_blame(trouble, TLS_CA);
 	SSL_CTX_set_client_CA_list(ctx, names);
+	set_rules(ctx);
 	SSL_CTX_set_verify(ctx, mode, NULL);
 	return 0;
 }

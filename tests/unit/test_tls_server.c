@@ -590,14 +590,21 @@ static void use_certificate(const char *name)
 	ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(client_ctx, at(key), SSL_FILETYPE_PEM), 1);
 }
 
-static void fingerprint_of(const char *name, char text[65])
+static X509 *read_pem(const char *name)
 {
 	FILE *f = fopen(at(name), "r");
 	X509 *x = PEM_read_X509(f, NULL, NULL, NULL);
+
+	fclose(f);
+	return x;
+}
+
+static void fingerprint_of(const char *name, char text[65])
+{
+	X509 *x = read_pem(name);
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned n;
 
-	fclose(f);
 	X509_digest(x, EVP_sha256(), digest, &n);
 	for (unsigned i = 0; i < 32; i++)
 		sprintf(text + 2 * i, "%02x", digest[i]);
@@ -664,6 +671,87 @@ START_TEST(a_certificate_that_is_not_good_ends_the_handshake)
 	ck_assert(link.done);
 	ck_assert_int_eq(link.err, -EKEYREJECTED);
 	end(&link);
+	free((void *)(uintptr_t)options.client_ca);
+}
+END_TEST
+
+static void one_shake_ends_with(int err)
+{
+	struct link link;
+
+	begin(&link);
+	shake(&link);
+	ck_assert(link.done);
+	ck_assert_int_eq(link.err, err);
+	end(&link);
+}
+
+/* An authority that another has signed, and a client whom nobody in the file has signed, by itself.
+ */
+START_TEST(whoever_is_in_the_file_is_believed)
+{
+	write_pair("root",
+	    &(struct certificate_wish){ .subject = "root", .is_authority = true, .ends_in = DAY });
+	write_pair("middle", &(struct certificate_wish){ .subject = "middle",
+	                         .issuer = at("root.pem"),
+	                         .issuer_key = at("root.key"),
+	                         .is_authority = true,
+	                         .ends_in = DAY });
+	write_client("alice", "alice", "middle");
+	write_client("bob", "bob", "middle");
+	options.client_ca = strdup(at(_i ? "alice.pem" : "middle.pem"));
+	options.client_certificate = TLS_CLIENT_REQUIRED;
+	serve();
+	use_certificate("alice");
+	one_shake_ends_with(0);
+	use_certificate("bob");
+	one_shake_ends_with(_i ? -EKEYREJECTED : 0);
+	free((void *)(uintptr_t)options.client_ca);
+}
+END_TEST
+
+/* Appends to ca.pem its list of those that are revoked: `name`. */
+static void write_revoked(const char *name)
+{
+	X509 *ca = read_pem("ca.pem"), *x = read_pem(name);
+	FILE *f = fopen(at("ca.key"), "r");
+	EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+	ASN1_TIME *when = ASN1_TIME_set(NULL, time(NULL) - 60);
+	X509_REVOKED *revoked = X509_REVOKED_new();
+	X509_CRL *list = X509_CRL_new();
+
+	fclose(f);
+	X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(x));
+	X509_REVOKED_set_revocationDate(revoked, when);
+	X509_CRL_set_version(list, X509_CRL_VERSION_2);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(ca));
+	X509_CRL_set1_lastUpdate(list, when);
+	ASN1_TIME_set(when, time(NULL) + DAY);
+	X509_CRL_set1_nextUpdate(list, when);
+	X509_CRL_add0_revoked(list, revoked);
+	ck_assert_int_gt(X509_CRL_sign(list, key, EVP_sha256()), 0);
+	f = fopen(at("ca.pem"), "a");
+	ck_assert_int_eq(PEM_write_X509_CRL(f, list), 1);
+	fclose(f);
+	X509_CRL_free(list);
+	ASN1_TIME_free(when);
+	EVP_PKEY_free(key);
+	X509_free(x);
+	X509_free(ca);
+}
+
+START_TEST(who_is_revoked_does_not_come_in)
+{
+	ask_clients(TLS_CLIENT_REQUIRED);
+	write_client("alice", "alice", "ca");
+	write_client("bob", "bob", "ca");
+	use_certificate("alice");
+	one_shake_ends_with(0);
+	write_revoked("alice.pem");
+	ck_assert_int_eq(follow(NULL), TLS_FOLLOW_NEW);
+	one_shake_ends_with(-EKEYREJECTED);
+	use_certificate("bob");
+	one_shake_ends_with(0);
 	free((void *)(uintptr_t)options.client_ca);
 }
 END_TEST
@@ -1019,6 +1107,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_good_certificate_tells_who_the_client_is, 0, 4);
 	tcase_add_loop_test(tc, a_client_without_one_may_come_or_not, 0, 4);
 	tcase_add_loop_test(tc, a_certificate_that_is_not_good_ends_the_handshake, 0, 3);
+	tcase_add_loop_test(tc, whoever_is_in_the_file_is_believed, 0, 2);
+	tcase_add_test(tc, who_is_revoked_does_not_come_in);
 	tcase_add_loop_test(tc, who_shows_a_certificate_shows_it_each_time, 0, 2);
 	tcase_add_test(tc, clients_are_asked_whatever_name_they_ask_for);
 	tcase_add_test(tc, who_is_not_asked_has_no_certificate);
