@@ -206,6 +206,27 @@ static int check_user_header(struct config *c, const char *where, const struct s
 	    "means nothing without trusted_proxies, who alone are believed who the user is");
 }
 
+/* Clients show a certificate where they are asked for one. */
+static int check_certificate_is_asked_for(struct config *c, size_t i)
+{
+	const struct sockjs_options *o = &c->endpoints[i].options;
+	const char *name =
+	    o->upstream.client_subject_header       ? "upstream.client_subject_header"
+	    : o->upstream.client_fingerprint_header ? "upstream.client_fingerprint_header"
+	    : strcmp(o->stomp.client_certificate, "none") != 0 ? "stomp.client_certificate"
+	                                                       : NULL;
+	char key[CONFIG_KEY];
+
+	for (size_t k = 0; name && k < c->listener_count; k++)
+		if (c->listeners[k].options.listener.tls_client_ca)
+			return 0;
+	if (!name)
+		return 0;
+	snprintf(key, sizeof(key), "endpoints[%zu].%s", i, name);
+	return config_blame(c, -EINVAL, key,
+	    "means nothing without an address whose tls.client_certificate asks clients for one");
+}
+
 /* Somebody who wants it has it already. */
 static int check_journal_is_its_own(struct config *c, const char *key, size_t i)
 {
@@ -471,7 +492,8 @@ int config_check(struct config *c)
 	for (size_t i = 0; i < c->listener_count && err == 0; i++)
 		err = check_listener(c, i);
 	for (size_t i = 0; i < c->endpoint_count && err == 0; i++)
-		if ((err = check_upstream(c, i)) == 0 && (err = check_hooks(c, i)) == 0)
+		if ((err = check_upstream(c, i)) == 0 && (err = check_hooks(c, i)) == 0 &&
+		    (err = check_certificate_is_asked_for(c, i)) == 0)
 			err = check_stomp(c, i);
 	if (err == 0)
 		err = check_file(c, "internal.token_file", c->options.server.token_file);

@@ -2,10 +2,10 @@
  * server/options_check.c - what no single value shows: values of one scope that do not go
  * together.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 #include "server/listener_tls.h"
 #include "server/options_private.h"
@@ -144,9 +144,17 @@ static int check_endpoint(struct sockjs_options *o)
 	return check_ancestors(o) < 0 ? -EINVAL : check_cookie(o);
 }
 
+/* Backends that are told of headers by way of CGI and its like see no difference between "-" and
+ * "_". */
 static bool is_header(const char *name, const char *other)
 {
-	return name && strcasecmp(name, other) == 0;
+	if (!name)
+		return false;
+	for (; *name && *other; name++, other++)
+		if (tolower((unsigned char)(*name == '_' ? '-' : *name)) !=
+		    tolower((unsigned char)(*other == '_' ? '-' : *other)))
+			return false;
+	return *name == *other;
 }
 
 static int check_upstream(struct sockjs_options *o)

@@ -310,6 +310,11 @@ static const struct {
 	    "f.json: endpoints[0].upstream.forward_headers[1]: \"x-who\" is the gateway's own word on "
 	    "the client's certificate; a client must not send it" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"client_fingerprint_header\": \"X-Who\", \"forward_headers\": "
+	  "[\"x-who-else\", \"x_who\"]}}]}",
+	    "f.json: endpoints[0].upstream.forward_headers[1]: \"x_who\" is the gateway's own word on "
+	    "the client's certificate; a client must not send it" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": \"ws://x\", \"client_subject_header\": \"Host\"}}]}",
 	    "f.json: endpoints[0].upstream.client_subject_header: \"Host\" is not allowed; allowed: a "
 	    "header name that is not the gateway's own, or null" },
@@ -485,6 +490,28 @@ START_TEST(a_configuration_without_listeners_or_endpoints_cannot_run)
 	ck_assert_str_eq(c.error,
 	    "endpoints: missing; allowed: a list of objects, each with \"prefix\" and "
 	    "\"application\"");
+	config_fini(&c);
+}
+END_TEST
+
+START_TEST(a_certificate_of_clients_has_to_be_asked_for)
+{
+	static const char *const keys[][2] = { { "upstream.client_subject_header", "X-Who" },
+		{ "upstream.client_fingerprint_header", "X-Who" },
+		{ "stomp.client_certificate", "subject" } };
+	char expected[200];
+
+	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
+	ck_assert_int_eq(config_check(&c), 0);
+	sockjs_options_set(&c.endpoints[0].options, keys[_i][0], keys[_i][1]);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	snprintf(expected, sizeof(expected),
+	    "endpoints[0].%s: means nothing without an address whose tls.client_certificate asks "
+	    "clients for one",
+	    keys[_i][0]);
+	ck_assert_str_eq(c.error, expected);
+	sockjs_options_set(&c.listeners[0].options, "tls.client_ca", "ca.pem");
+	ck_assert_int_eq(config_check(&c), 0); /* this alone was wrong */
 	config_fini(&c);
 }
 END_TEST
@@ -1194,6 +1221,7 @@ int main(void)
 	    sizeof(bad_addresses) / sizeof(*bad_addresses));
 	tcase_add_test(tc, a_configuration_without_listeners_or_endpoints_cannot_run);
 	tcase_add_test(tc, files_that_cannot_be_read_are_named);
+	tcase_add_loop_test(tc, a_certificate_of_clients_has_to_be_asked_for, 0, 3);
 	tcase_add_loop_test(tc, what_could_not_be_run_is_refused_with_this_sentence, 0,
 	    sizeof(unfit) / sizeof(*unfit));
 	tcase_add_test(tc, a_url_that_is_none_is_refused);
