@@ -191,6 +191,13 @@ SOCKJS_API const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 SOCKJS_API const char *sockjs_handshake_host(const struct sockjs_handshake *h);
 /* Whether the client came by TLS, to us or by the word of a trusted proxy. */
 SOCKJS_API int sockjs_handshake_is_tls(const struct sockjs_handshake *h);
+/* The subject of the certificate that the client has shown, as RFC 2253 writes it, in ASCII:
+ * "CN=alice,O=Example"; "" if it has none. NULL: it has shown none, was not asked for one (option
+ * tls.client_certificate), or comes by way of a trusted proxy, whose certificate says nothing of
+ * it. It is good: signed by somebody in tls.client_ca, and not expired. */
+SOCKJS_API const char *sockjs_handshake_client_subject(const struct sockjs_handshake *h);
+/* The SHA-256 of that certificate, 64 hexadecimal digits in lower case; NULL likewise. */
+SOCKJS_API const char *sockjs_handshake_client_fingerprint(const struct sockjs_handshake *h);
 /* Whether the request comes from a proxy that the server trusts (option trusted_proxies), so that
  * what it says of the client in headers of its own may be believed. */
 SOCKJS_API int sockjs_handshake_is_trusted(const struct sockjs_handshake *h);
@@ -448,7 +455,7 @@ SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefi
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
 /* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
- * NULL; it has options of an address alone: protocol, endpoint, tls.certificate, tls.key, mode.
+ * NULL; it has options of an address alone: protocol, endpoint, tls.*, mode.
  * With protocol "stomp" it is not for HTTP but for one endpoint, by raw TCP (or TLS): that of the
  * prefix `endpoint`, which has been added before. May be called several times. 0; -EINVAL: not an
  * address, an option of something else, one that means nothing there (mode without a unix socket,

@@ -740,6 +740,118 @@ if command -v openssl >/dev/null && make_pair one && make_pair two; then
 		'*info  refused: a TLS handshake failed reason="tls" client="127.0.0.1" why="http request"*'
 	stop
 
+	# Several certificates, by name; and what cannot be used is named by where it stands.
+	names_option() { # TLS PATTERN
+		config <<-END
+			{ "listen": [ { "address": "127.0.0.1:0", "tls": { $1 } } ],
+			  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+		END
+		exits "listen.tls with $1" 2 -c "$tmp/sockjsd.json" --check-config
+		says 'and that is named' "$err" "*listen\[0].tls.$2*"
+		exits "likewise at the start" 2 -c "$tmp/sockjsd.json"
+	}
+
+	names_option "$(pair one.pem one.key), \"certificates\": [ { $(pair two.pem two.key) }, { $(pair two.pem one.key) } ]" \
+		"certificates\[1].key: cannot use \"$tmp/one.key\": it does not go with"
+	names_option '"certificates": [ { "certificate": "one.pem", "key": "none.key" } ]' \
+		'certificates\[0].key: cannot read "*/none.key": No such file'
+	names_option '"certificates": [ { "certificate": "one.pem", "keys": "one.key" } ]' 'certificates\[0].keys: unknown key'
+	names_option '"certificates": [ { "certificate": "one.pem" } ]' 'certificates\[0].key: missing'
+	names_option '"certificates": []' 'certificates: this is not a list'
+	names_option "$(pair one.pem one.key), \"ciphers\": \"ECDHE+AESGMC\"" 'ciphers: cannot use "ECDHE+AESGMC": OpenSSL does not know'
+	names_option "$(pair one.pem one.key), \"groups\": \"X25518\"" 'groups: cannot use "X25518"'
+	names_option "$(pair one.pem one.key), \"ciphersuites\": \"TLS_AES\"" 'ciphersuites: cannot use "TLS_AES"'
+	names_option "$(pair one.pem one.key), \"min_version\": \"1.1\"" 'min_version: "1.1" is not allowed; allowed: 1.2 1.3'
+	names_option "$(pair one.pem one.key), \"client_certificate\": \"required\"" 'client_ca: missing'
+	names_option "$(pair one.pem one.key), \"client_ca\": \"one.pem\"" 'client_ca: means nothing with'
+	names_option "$(pair one.pem one.key), \"client_certificate\": \"optional\", \"client_ca\": \"bad.pem\"" \
+		'client_ca: cannot use "*bad.pem": no certificate in PEM'
+	names_option '"min_version": "1.3"' 'min_version: means nothing without tls.certificate'
+
+	# shown NAME: the subject of the certificate that a client gets who asks for it
+	shown() {
+		timeout $((20 * patience)) openssl s_client -connect "127.0.0.1:$port" ${1:+-servername "$1"} </dev/null 2>/dev/null |
+			openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null
+	}
+	# logs PATTERN: whether the log says it, soon or late
+	logs() {
+		for _ in $(seq $((300 * patience))); do
+			# shellcheck disable=SC2053
+			[[ $(<"$tmp/err") == $1 ]] && return 0
+			sleep 0.1
+		done
+		return 1
+	}
+	make_named() { # NAME CN SAN DAYS
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "$4" -subj "/CN=$2" -addext "subjectAltName=DNS:$3" \
+			-keyout "$tmp/$1.new.key" -out "$tmp/$1.new.pem" 2>/dev/null && mv "$tmp/$1.new.key" "$tmp/$1.key" && mv "$tmp/$1.new.pem" "$tmp/$1.pem"
+	}
+	# scrape: what /metrics says
+	scrape() {
+		exec 3<>"/dev/tcp/127.0.0.1/$(sed -n 's#^internal on http://.*:\([0-9]*\)$#\1#p' "$tmp/out")"
+		printf 'GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' >&3
+		answer
+		exec 3>&-
+	}
+
+	make_named first first first.example 100
+	make_named other other '*.other.example' 5
+	config <<-END
+		{ "listen": [ { "address": "127.0.0.1:0", "tls": { $(pair first.pem first.key), "certificates": [ { "certificate": "other.pem", "key": "other.key" } ] } } ],
+		  "internal": { "listen": "127.0.0.1:0" }, "threads": 2,
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	start -c "$tmp/sockjsd.json"
+	says 'who names nobody gets the first certificate' "$(shown)" 'subject=CN=first'
+	says 'who names another gets that' "$(shown www.other.example)" 'subject=CN=other'
+	holds 'a certificate that ends soon is said in the log' logs "*warn *a TLS certificate expires soon listener=\"https://*\" certificate=\"$tmp/other.pem\" days=[45]*"
+	says 'and no other' "$(<"$tmp/err")" "!(*expires soon*first.pem*)"
+	end=$(date -d "$(openssl x509 -in "$tmp/other.pem" -noout -enddate | cut -d= -f2)" +%s)
+	metrics=$(scrape)
+	says 'its end is in the metrics' "$metrics" "*sockjs_tls_certificate_expiry_seconds{certificate=\"$tmp/other.pem\"} $end*"
+	says 'so are the handshakes' "$metrics" '*sockjs_tls_handshakes_total 2*'
+	make_named other renewed '*.other.example' 100
+	holds 'a renewed certificate is said in the log' logs '*info *the files of TLS have changed; new connections get what they say now*'
+	says 'and shown' "$(shown www.other.example)" 'subject=CN=renewed'
+	printf 'nothing\n' >"$tmp/other.key"
+	holds 'a key that cannot be used is, too' logs "*warn *the files of TLS have changed and cannot be used; the old certificates stay*other.key: no private key in PEM*"
+	says 'and the old one stays' "$(shown www.other.example)" 'subject=CN=renewed'
+	stop
+
+	# Certificates of clients, as names of STOMP users.
+	make_pair ann
+	config <<-END
+		{ "listen": [ { "address": "127.0.0.1:0", "protocol": "stomp", "endpoint": "/stomp",
+		                "tls": { $(pair one.pem one.key), "client_certificate": "required", "client_ca": "ann.pem" } } ],
+		  "endpoints": [ { "prefix": "/stomp", "application": "stomp", "stomp": { "anonymous": false, "client_certificate": "subject" } } ] }
+	END
+	start -c "$tmp/sockjsd.json"
+	port=$(sed -n 's#^listening on stomps://.*:\([0-9]*\)$#\1#p' "$tmp/out")
+	greet() { # ARG...: CONNECT, and what comes
+		(printf 'CONNECT\naccept-version:1.2\nhost:x\n\n\0' && sleep $((2 * patience))) |
+			timeout $((20 * patience)) openssl s_client -quiet -connect "127.0.0.1:$port" "$@" 2>&1 | tr -d '\0'
+	}
+	says 'a certificate names the user of STOMP' "$(greet -cert "$tmp/ann.pem" -key "$tmp/ann.key")" '*CONNECTED*user-name:CN=ann*'
+	says 'who has none does not come in' "$(greet)" '!(*CONNECTED*)'
+	says 'nor does a stranger' "$(greet -cert "$tmp/one.pem" -key "$tmp/one.key")" '!(*CONNECTED*)'
+	holds 'and the log says why' logs '*refused: a TLS handshake failed*peer did not return a certificate*'
+	stop
+
+	# So many handshakes at a time, and no more.
+	config <<-END
+		{ "listen": [ { "address": "127.0.0.1:0", "tls": { $(pair one.pem one.key) } } ], "threads": 1, "limits": { "tls_handshakes": 1 },
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	start -c "$tmp/sockjsd.json"
+	open_connection
+	exec 4>&3
+	open_connection
+	says 'one handshake too many is not begun' "$(answer | wc -c)" 0
+	says 'and said in the log' "$(<"$tmp/err")" '*reason="tls_handshakes" client="127.0.0.1" limit=1 *'
+	exec 3>&- 4>&-
+	says 'the next one may come when the first has gone' "$(for _ in 1 2 3 4 5; do shown && break; sleep 1; done)" 'subject=CN=one'
+	stop
+
 	mkfifo "$tmp/pipe"
 	(timeout 5 cat "$tmp/one.key" >"$tmp/pipe") &
 	writer=$!

@@ -287,6 +287,7 @@ static void welcome(struct tcp_receiver *r, const struct addr *peer)
 	struct transport_request t = {
 		.endpoint = r->endpoint,
 		.transport = &tcp_transport,
+		.wire = &r->stream,
 		.client = { .address = *peer, .is_tls = stream_is_tls(&r->stream) },
 		.reactor = r->reactor,
 	};

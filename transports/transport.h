@@ -48,7 +48,8 @@ struct ws_subprotocols;
 
 /* One request for a transport, routed and decoded. */
 struct transport_request {
-	struct http_request *http; /* NULL: a connection without HTTP */
+	struct http_request *http; /* NULL: a connection without HTTP, */
+	const struct stream *wire; /* which is this; NULL with HTTP */
 	struct endpoint *endpoint;
 	const struct transport *transport;
 	struct bytes path; /* of the application's own, between prefix and session; raw */

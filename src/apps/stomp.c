@@ -80,11 +80,12 @@ static int check_people(const struct sockjs_options *o, char *why, size_t why_si
 {
 	const struct stomp_options *s = &o->stomp;
 
-	if (s->anonymous || s->users || s->tokens || s->user_header || o->hooks.url)
+	if (s->anonymous || s->users || s->tokens || s->user_header || o->hooks.url ||
+	    strcmp(s->client_certificate, "none") != 0)
 		return 0;
 	snprintf(why, why_size,
 	    "stomp.anonymous: false, but nobody can be anybody: stomp.users, stomp.tokens, "
-	    "stomp.user_header and hooks.url are null");
+	    "stomp.user_header and hooks.url are null, and stomp.client_certificate is \"none\"");
 	return -EINVAL;
 }
 

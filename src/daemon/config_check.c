@@ -23,6 +23,7 @@
 #include "net/addr.h"
 #include "net/listener.h"
 #include "net/stream.h"
+#include "server/listener_tls.h"
 #include "upstream/target.h"
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -207,6 +208,27 @@ static int check_user_header(struct config *c, const char *where, const struct s
 	    "means nothing without trusted_proxies, who alone are believed who the user is");
 }
 
+/* Clients show a certificate where they are asked for one. */
+static int check_certificate_is_asked_for(struct config *c, size_t i)
+{
+	const struct sockjs_options *o = &c->endpoints[i].options;
+	const char *name =
+	    o->upstream.client_subject_header       ? "upstream.client_subject_header"
+	    : o->upstream.client_fingerprint_header ? "upstream.client_fingerprint_header"
+	    : strcmp(o->stomp.client_certificate, "none") != 0 ? "stomp.client_certificate"
+	                                                       : NULL;
+	char key[CONFIG_KEY];
+
+	for (size_t k = 0; name && k < c->listener_count; k++)
+		if (c->listeners[k].options.listener.tls_client_ca)
+			return 0;
+	if (!name)
+		return 0;
+	snprintf(key, sizeof(key), "endpoints[%zu].%s", i, name);
+	return config_blame(c, -EINVAL, key,
+	    "means nothing without an address whose tls.client_certificate asks clients for one");
+}
+
 /* Somebody who wants it has it already. */
 static int check_journal_is_its_own(struct config *c, const char *key, size_t i)
 {
@@ -330,6 +352,87 @@ static int check_proxies(struct config *c, const char *where, const struct liste
 	    "nobody could come: trusted_proxies names those that may say who their client is");
 }
 
+/* "listen[1].tls.certificates[0].key": the option that the trouble is with. */
+static void tls_key_of(char key[CONFIG_KEY], const char *where, const struct listener_options *o,
+    enum tls_file file, size_t pair)
+{
+	static const char *const names[] = {
+		[TLS_CERTIFICATE] = "certificate",
+		[TLS_KEY] = "key",
+		[TLS_CA] = "client_ca",
+		[TLS_CIPHERS] = "ciphers",
+		[TLS_CIPHERSUITES] = "ciphersuites",
+		[TLS_GROUPS] = "groups",
+		[TLS_NOTHING] = "min_version",
+	};
+	bool is_pair = file == TLS_CERTIFICATE || file == TLS_KEY;
+
+	if (is_pair && (pair > 0 || !o->tls_certificate))
+		snprintf(key, CONFIG_KEY, "%s.tls.certificates[%zu].%s", where,
+		    pair - (o->tls_certificate != NULL), names[file]);
+	else
+		snprintf(key, CONFIG_KEY, "%s.tls.%s", where, names[file]);
+}
+
+/* Whether all files are there; *twice: they are files, and can be looked into. */
+static int check_listener_files(struct config *c, const char *where,
+    const struct listener_options *o, const struct tls_server_options *tls, bool *twice)
+{
+	char key[CONFIG_KEY];
+	int err = 0;
+
+	*twice = true;
+	for (size_t i = 0; i < tls->pair_count * 2 && err == 0; i++) {
+		const struct tls_pair *pair = &tls->pairs[i / 2];
+		const char *file = i % 2 ? pair->key : pair->certificate;
+
+		tls_key_of(key, where, o, i % 2 ? TLS_KEY : TLS_CERTIFICATE, i / 2);
+		err = check_file(c, key, file);
+		*twice = *twice && may_be_read_twice(file);
+	}
+	if (err < 0)
+		return err;
+	tls_key_of(key, where, o, TLS_CA, 0);
+	*twice = *twice && may_be_read_twice(tls->client_ca);
+	return check_file(c, key, tls->client_ca);
+}
+
+static int check_listener_settings(struct config *c, const char *where,
+    const struct listener_options *o, const struct tls_server_options *tls)
+{
+	struct tls_trouble trouble;
+	char key[CONFIG_KEY], what[400];
+	int err = tls_server_check(tls, &trouble);
+
+	if (err == 0)
+		return 0;
+	if (err != -EINVAL)
+		return config_no_memory(c);
+	tls_key_of(key, where, o, trouble.file, trouble.pair);
+	snprintf(what, sizeof(what), "%s", tls_server_subject(tls, &trouble));
+	return config_blame(
+	    c, err, key, "cannot use \"%.*s\": %s", CONFIG_SHOWN_FILE, what, trouble.why);
+}
+
+static int check_listener_tls(struct config *c, const char *where, const struct listener_options *o)
+{
+	struct listener_tls tls;
+	char why[400];
+	bool twice;
+	int err;
+
+	if (!o->tls_certificate && !o->tls_certificates)
+		return 0;
+	if ((err = listener_tls_read(&tls, o, why, sizeof(why))) < 0)
+		return err == -ENOMEM ? config_no_memory(c)
+		                      : config_blame(c, err, where, "%s", why);
+	err = check_listener_files(c, where, o, &tls.options, &twice);
+	if (err == 0 && twice)
+		err = check_listener_settings(c, where, o, &tls.options);
+	listener_tls_fini(&tls);
+	return err;
+}
+
 static int check_listener(struct config *c, size_t i)
 {
 	const struct config_listener *l = &c->listeners[i];
@@ -341,7 +444,7 @@ static int check_listener(struct config *c, size_t i)
 	if ((err = check_owner(c, where, l)) < 0 || (err = check_endpoint_of(c, where, o)) < 0 ||
 	    (err = check_proxies(c, where, o)) < 0)
 		return err;
-	return check_tls_files(c, where, (const char *[]){ o->tls_certificate, o->tls_key, NULL });
+	return check_listener_tls(c, where, o);
 }
 
 struct place {
@@ -423,7 +526,8 @@ int config_check(struct config *c)
 	for (size_t i = 0; i < c->listener_count && err == 0; i++)
 		err = check_listener(c, i);
 	for (size_t i = 0; i < c->endpoint_count && err == 0; i++)
-		if ((err = check_upstream(c, i)) == 0 && (err = check_hooks(c, i)) == 0)
+		if ((err = check_upstream(c, i)) == 0 && (err = check_hooks(c, i)) == 0 &&
+		    (err = check_certificate_is_asked_for(c, i)) == 0)
 			err = check_stomp(c, i);
 	if (err == 0)
 		err = check_file(c, "internal.token_file", c->options.server.token_file);

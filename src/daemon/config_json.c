@@ -224,12 +224,47 @@ static int set_pair(
 	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
 }
 
+/* Makes names of files in an object of a list relative to nothing, as set_file() does. */
+static int place_files(struct reader *r, json_t *object)
+{
+	void *next;
+	const char *key;
+	json_t *value, *path;
+
+	json_object_foreach_safe(object, next, key, value)
+	{
+		const char *name = json_string_value(value);
+
+		if (!name || !*name || *name == '/')
+			continue;
+		path = json_sprintf("%s/%s", r->directory, name);
+		if (!path || json_object_set_new(object, key, path) < 0)
+			return config_no_memory(r->c);
+	}
+	return 0;
+}
+
+static int place_all_files(struct reader *r, json_t *list)
+{
+	json_t *object;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach (list, i, object)
+		if (err == 0)
+			err = place_files(r, object);
+	return err;
+}
+
 static int set_json(
     struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
 	struct buf text = BUF_INIT;
-	int err = json_text_dump(value, JSON_ENCODE_ANY | JSON_COMPACT, &text);
+	int err = opt->has_files && r->directory ? place_all_files(r, value) : 0;
 
+	if (err < 0)
+		return err;
+	err = json_text_dump(value, JSON_ENCODE_ANY | JSON_COMPACT, &text);
 	if (err < 0 || buf_add(&text, "", 1) < 0)
 		err = config_no_memory(r->c);
 	else

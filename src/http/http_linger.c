@@ -157,7 +157,7 @@ void http_last_words(
 	say_and_linger(server, s, pieces, 3);
 }
 
-void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls)
+void http_server_turn_away(struct http_server *server, int fd, bool is_tls)
 {
 	static const char answer[] = "HTTP/1.1 429 Too Many Requests\r\n"
 	                             "Content-Type: text/plain; charset=UTF-8\r\n"
@@ -168,7 +168,7 @@ void http_server_turn_away(struct http_server *server, int fd, struct tls_contex
 	struct stream_piece piece = { answer, sizeof(answer) - 1, NULL };
 	struct stream s;
 
-	if (tls || server->counters.lingering >= TURNED_AWAY_MOST) {
+	if (is_tls || server->counters.lingering >= TURNED_AWAY_MOST) {
 		close(fd);
 		return;
 	}

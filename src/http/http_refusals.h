@@ -26,6 +26,8 @@
 	X(TLS, "tls", "refused: a TLS handshake failed", "")                                       \
 	X(PROXY, "proxy", "refused: a connection without a proxy's header",                        \
 	    "proxy_protocol, trusted_proxies")                                                     \
+	X(TLS_HANDSHAKES, "tls_handshakes", "refused: too many TLS handshakes are under way",      \
+	    "limits.tls_handshakes")                                                               \
 	X(CONNECTIONS_PER_ADDRESS, "connections_per_address",                                      \
 	    "refused: too many connections of one address", "limits.connections_per_address")      \
 	X(CONNECTION_RATE, "connection_rate_per_address",                                          \

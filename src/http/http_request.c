@@ -237,6 +237,11 @@ bool http_request_keeps_alive(const struct http_request *r)
 	return !r->frame.is_1_0 || field_has_token(connection, BYTES("keep-alive"));
 }
 
+int http_request_tls_peer(const struct http_request *r, struct tls_peer *peer)
+{
+	return stream_tls_peer(&r->conn->stream, peer);
+}
+
 bool http_request_is_tls(const struct http_request *r)
 {
 	return r->conn->is_tls;

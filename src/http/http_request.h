@@ -16,6 +16,7 @@
 #include "net/loop.h"
 
 struct http_request;
+struct tls_peer;
 struct http_server;
 
 /* The headers that we look at, found in one pass over the request. Whether one is a list, and what
@@ -54,6 +55,8 @@ bool http_request_is_1_1(const struct http_request *r);
 /* Whether the connection may serve another request afterwards. */
 bool http_request_keeps_alive(const struct http_request *r);
 bool http_request_is_tls(const struct http_request *r);
+/* The certificate that whoever is at the other end has shown; as stream_tls_peer(). */
+int http_request_tls_peer(const struct http_request *r, struct tls_peer *peer);
 /* What http_server_add() was given for the connection; NULL after it was detached and given back.
  */
 const void *http_request_door(const struct http_request *r);

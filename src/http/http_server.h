@@ -76,7 +76,7 @@ void http_server_add(struct http_server *server, int fd, const struct addr *peer
     struct tls_context *tls, const void *door, struct quota_row *visitor);
 /* Closes an accepted connection instead, with a 429 if HTTP is spoken at once: not under TLS, whose
  * handshake is what costs, and not if there are many such already. */
-void http_server_turn_away(struct http_server *server, int fd, struct tls_context *tls);
+void http_server_turn_away(struct http_server *server, int fd, bool is_tls);
 /* Takes back a connection whose response has ended completely: the next request may come. `door` as
  * for http_server_add(). `s` is empty afterwards. */
 void http_server_give_back(

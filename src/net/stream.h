@@ -48,8 +48,8 @@ struct stream {
 	int error;          /* what broke the wire, -errno */
 	struct loop *loop;  /* NULL between two loops */
 	const struct stream_events *on;
-	struct stream_tls *tls;     /* NULL when plain */
-	struct stream_queue *queue; /* NULL: nothing waits */
+	struct stream_tls *tls;       /* NULL when plain */
+	struct stream_queue *queue;   /* NULL: nothing waits */
 	struct stream_unread *unread; /* what was put back; NULL: nothing */
 	struct quota_row *visitor; /* whose connection it is, as long as it lasts; NULL: nobody's */
 };
@@ -174,9 +174,19 @@ void tls_context_free(struct tls_context *ctx);
 int stream_tls_accept(
     struct stream *s, struct tls_context *ctx, void (*done)(struct stream *s, int err));
 
-/* Which of a context's files cannot be used, and why ("it is encrypted"). */
+/* Which of a context's files cannot be used, or else which setting of a server, and why ("it is
+ * encrypted"). */
 struct tls_trouble {
-	enum tls_file { TLS_CERTIFICATE, TLS_KEY, TLS_CA } file;
+	enum tls_file {
+		TLS_CERTIFICATE,
+		TLS_KEY,
+		TLS_CA,
+		TLS_CIPHERS,
+		TLS_CIPHERSUITES,
+		TLS_GROUPS,
+		TLS_NOTHING /* memory is out */
+	} file;
+	size_t pair; /* of a server: which certificate, or whose key */
 	char why[128];
 };
 
@@ -212,6 +222,17 @@ int stream_tls_connect(struct stream *s, struct tls_context *ctx, const char *ho
 /* Why TLS failed, for a log ("certificate has expired"), until the stream is closed; "" if it did
  * not. */
 const char *stream_tls_why(const struct stream *s);
+
+/* The certificate that the peer has shown, and that was found good. */
+struct tls_peer {
+	char
+	    subject[1024]; /* as RFC 2253 has it, in ASCII: "CN=alice,O=Example"; "": it has none */
+	char fingerprint[65]; /* SHA-256 of the whole certificate, in hexadecimal digits */
+};
+
+/* Once the handshake has ended. 0; -ENOENT: there is none, or it was not asked for; -EMSGSIZE: its
+ * subject is too long; -ENOMEM. */
+int stream_tls_peer(const struct stream *s, struct tls_peer *peer);
 
 /* Whether the peer began with plain text, as a client of HTTP does that does not know that TLS is
  * spoken here; until the stream is closed. */

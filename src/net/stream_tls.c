@@ -149,14 +149,21 @@ static void begin(void)
 	errno = 0;
 }
 
+/* The peer's certificate is not good. Why comes first in OpenSSL's queue, and it may be a
+ * signature, or the words of some other library. */
+static bool is_rejected(const SSL *ssl)
+{
+	return (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) &&
+	       SSL_get_verify_result(ssl) != X509_V_OK;
+}
+
 /* Names what OpenSSL says has gone wrong. */
 static int failure(struct stream_tls *tls)
 {
 	unsigned long err = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(err);
 
-	if (ERR_GET_LIB(err) == ERR_LIB_SSL &&
-	    ERR_GET_REASON(err) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+	if (is_rejected(tls->ssl)) {
 		tls->why = X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl));
 		return -EKEYREJECTED;
 	}
@@ -336,8 +343,16 @@ static int tls_shutdown(struct stream *s)
 	return shutdown(s->watch.fd, SHUT_WR) < 0 ? -errno : 0;
 }
 
+static void leave_handshake(struct stream_tls *tls)
+{
+	if (tls->under_way)
+		atomic_fetch_sub_explicit(&tls->ctx->shared->under_way, 1, memory_order_relaxed);
+	tls->under_way = false;
+}
+
 static void tls_free(struct stream_tls *tls)
 {
+	leave_handshake(tls);
 	SSL_free(tls->ssl);
 	tls_context_free(tls->ctx);
 	mem_free(tls);
@@ -412,6 +427,10 @@ int stream_tls_accept(
 	if (!tls)
 		return -ENOMEM;
 	SSL_set_accept_state(tls->ssl);
+	if (ctx->shared) {
+		atomic_fetch_add_explicit(&ctx->shared->under_way, 1, memory_order_relaxed);
+		tls->under_way = true;
+	}
 	return begin_handshake(s, tls, 0, done);
 }
 
@@ -492,8 +511,22 @@ static void handshake_failed(struct stream *s, int err)
 	s->tls->done(s, err);
 }
 
+/* Counters are those of servers. */
+static void count_handshake(struct stream_tls *tls)
+{
+	struct tls_shared *shared = tls->ctx->shared;
+
+	leave_handshake(tls);
+	if (!shared)
+		return;
+	atomic_fetch_add_explicit(&shared->handshakes, 1, memory_order_relaxed);
+	if (SSL_session_reused(tls->ssl))
+		atomic_fetch_add_explicit(&shared->resumed, 1, memory_order_relaxed);
+}
+
 static void handshake_done(struct stream *s)
 {
+	count_handshake(s->tls);
 	s->flags &= (uint16_t)~STREAM_HANDSHAKE;
 	s->tls->messages = 0;
 	if (SSL_has_pending(s->tls->ssl))

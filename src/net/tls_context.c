@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "net/tls_private.h"
@@ -32,8 +33,8 @@ static bool is_nothing_found(unsigned long err)
 	return ERR_GET_LIB(err) == ERR_LIB_PEM && ERR_GET_REASON(err) == PEM_R_NO_START_LINE;
 }
 
-/* Notes what OpenSSL says is wrong: the first reason it has, which is nearest to the cause. */
-static int blame(struct tls_trouble *trouble, enum tls_file file)
+/* The first reason it has is nearest to the cause. */
+int tls_blame(struct tls_trouble *trouble, enum tls_file file)
 {
 	unsigned long err = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(err);
@@ -50,9 +51,9 @@ static int blame(struct tls_trouble *trouble, enum tls_file file)
 	return -EINVAL;
 }
 
-static int blame_key(struct tls_trouble *trouble, const char *why)
+int tls_blame_text(struct tls_trouble *trouble, enum tls_file file, const char *why)
 {
-	trouble->file = TLS_KEY;
+	trouble->file = file;
 	snprintf(trouble->why, sizeof(trouble->why), "%s", why);
 	ERR_clear_error();
 	return -EINVAL;
@@ -66,17 +67,17 @@ static int load(SSL_CTX *ctx, const char *certificate, const char *key, struct t
 	int ok;
 
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
-		return blame(trouble, TLS_CERTIFICATE);
+		return tls_blame(trouble, TLS_CERTIFICATE);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &is_encrypted);
 	ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
 	if (is_encrypted)
-		return blame_key(trouble, "it is encrypted");
+		return tls_blame_text(trouble, TLS_KEY, "it is encrypted");
 	if (ok != 1 && ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509)
-		return blame_key(trouble, mismatch);
+		return tls_blame_text(trouble, TLS_KEY, mismatch);
 	if (ok != 1)
-		return blame(trouble, TLS_KEY);
-	return SSL_CTX_check_private_key(ctx) == 1 ? 0 : blame_key(trouble, mismatch);
+		return tls_blame(trouble, TLS_KEY);
+	return SSL_CTX_check_private_key(ctx) == 1 ? 0 : tls_blame_text(trouble, TLS_KEY, mismatch);
 }
 
 static int trust(SSL_CTX *ctx, const char *ca_file, struct tls_trouble *trouble)
@@ -84,7 +85,7 @@ static int trust(SSL_CTX *ctx, const char *ca_file, struct tls_trouble *trouble)
 	int ok = ca_file ? SSL_CTX_load_verify_file(ctx, ca_file)
 	                 : SSL_CTX_set_default_verify_paths(ctx);
 
-	return ok == 1 ? 0 : blame(trouble, TLS_CA);
+	return ok == 1 ? 0 : tls_blame(trouble, TLS_CA);
 }
 
 /* In one sentence; `file` is that of the trouble. */
@@ -94,6 +95,10 @@ static int complain(char *why, size_t why_size, const struct tls_trouble *troubl
 		[TLS_CERTIFICATE] = "certificate",
 		[TLS_KEY] = "key",
 		[TLS_CA] = "certificates of",
+		[TLS_CIPHERS] = "ciphers",
+		[TLS_CIPHERSUITES] = "ciphersuites",
+		[TLS_GROUPS] = "groups",
+		[TLS_NOTHING] = "memory",
 	};
 
 	snprintf(
@@ -218,7 +223,6 @@ static int configure_server(SSL_CTX *ctx)
 
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do without */
-	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
 	if (SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1) != 1)
 		return -ENOMEM;
 	return configure(ctx);
@@ -255,19 +259,132 @@ static struct tls_context *context_new(
 	return ctx;
 }
 
+/* --- of a server -------------------------------------------------------- */
+
+/* Whoever names nobody, or somebody else, gets the first certificate: a name is what a client
+ * hopes for, and it is for the client to say that it was in vain. */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_context *ctx = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	long i = name ? tls_names_find(&ctx->names, name) : -1;
+
+	(void)alert;
+	if (i < 0)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (i > 0)
+		SSL_set_SSL_CTX(ssl, ctx->certificates[i].ssl_ctx);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int64_t end_of(const X509 *x)
+{
+	struct tm tm = { 0 };
+
+	return ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+/* Each certificate is a whole context of OpenSSL, of which connections change from the first to
+ * another; so all are alike but for it. */
+static int add_certificate(struct tls_context *ctx, const struct tls_server_options *o, size_t i,
+    struct tls_trouble *trouble)
+{
+	struct tls_certificate *c = &ctx->certificates[i];
+	int err;
+
+	trouble->pair = i;
+	c->ssl_ctx = i == 0 ? ctx->ssl_ctx : SSL_CTX_new(TLS_server_method());
+	ctx->certificate_count = i + 1;
+	if (!c->ssl_ctx || (i > 0 && configure_server(c->ssl_ctx) < 0))
+		return tls_blame_text(trouble, TLS_NOTHING, "no memory for TLS");
+	if (!o->any_protocol)
+		SSL_CTX_set_alpn_select_cb(c->ssl_ctx, select_alpn, NULL);
+	if ((err = tls_settings_apply(c->ssl_ctx, o, trouble)) < 0 ||
+	    (err = load(c->ssl_ctx, o->pairs[i].certificate, o->pairs[i].key, trouble)) < 0)
+		return err;
+	c->not_after = end_of(SSL_CTX_get0_certificate(c->ssl_ctx));
+	if (tls_names_add(&ctx->names, SSL_CTX_get0_certificate(c->ssl_ctx), i) < 0)
+		return tls_blame_text(trouble, TLS_NOTHING, "no memory for TLS");
+	return 0;
+}
+
+static int add_certificates(
+    struct tls_context *ctx, const struct tls_server_options *o, struct tls_trouble *trouble)
+{
+	int err = 0;
+
+	ctx->certificates = mem_zalloc(o->pair_count * sizeof(*ctx->certificates));
+	if (!ctx->certificates)
+		return tls_blame_text(trouble, TLS_NOTHING, "no memory for TLS");
+	for (size_t i = 0; i < o->pair_count && err == 0; i++)
+		err = add_certificate(ctx, o, i, trouble);
+	if (err < 0)
+		return err;
+	tls_names_sort(&ctx->names);
+	SSL_CTX_set_tlsext_servername_callback(ctx->ssl_ctx, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx->ssl_ctx, ctx);
+	return 0;
+}
+
+struct tls_context *tls_context_of_server(
+    const struct tls_server_options *o, struct tls_shared *shared, struct tls_trouble *trouble)
+{
+	struct tls_context *ctx =
+	    context_new(TLS_server_method(), configure_server, trouble->why, sizeof(trouble->why));
+
+	trouble->file = TLS_NOTHING;
+	trouble->pair = 0;
+	if (!ctx)
+		return NULL;
+	if (shared) {
+		ctx->shared = tls_shared_ref(shared);
+		tls_tickets_use(ctx->ssl_ctx, shared);
+	}
+	if (add_certificates(ctx, o, trouble) == 0)
+		return ctx;
+	tls_context_free(ctx);
+	return NULL;
+}
+
+const char *tls_server_subject(
+    const struct tls_server_options *o, const struct tls_trouble *trouble)
+{
+	const char *const things[] = {
+		[TLS_CERTIFICATE] = o->pairs[trouble->pair].certificate,
+		[TLS_KEY] = o->pairs[trouble->pair].key,
+		[TLS_CA] = o->client_ca,
+		[TLS_CIPHERS] = o->ciphers,
+		[TLS_CIPHERSUITES] = o->ciphersuites,
+		[TLS_GROUPS] = o->groups,
+		[TLS_NOTHING] = "",
+	};
+
+	return things[trouble->file];
+}
+
+int tls_server_complain(const struct tls_server_options *o, const struct tls_trouble *trouble,
+    char *why, size_t why_size)
+{
+	if (trouble->file != TLS_NOTHING)
+		return complain(why, why_size, trouble, tls_server_subject(o, trouble));
+	snprintf(why, why_size, "%s", trouble->why);
+	return -ENOMEM;
+}
+
 struct tls_context *tls_context_new(
     const char *certificate, const char *key, char *why, size_t why_size)
 {
-	struct tls_context *ctx = context_new(TLS_server_method(), configure_server, why, why_size);
+	struct tls_pair pair = { certificate, key };
+	struct tls_server_options o = { .pairs = &pair, .pair_count = 1 };
 	struct tls_trouble trouble;
+	struct tls_context *ctx = tls_context_of_server(&o, NULL, &trouble);
 
-	if (ctx && load(ctx->ssl_ctx, certificate, key, &trouble) < 0) {
-		complain(why, why_size, &trouble, trouble.file == TLS_KEY ? key : certificate);
-		tls_context_free(ctx);
-		return NULL;
-	}
+	if (!ctx)
+		tls_server_complain(&o, &trouble, why, why_size);
 	return ctx;
 }
+
+/* --- of a client -------------------------------------------------------- */
 
 static int set_up_client(
     SSL_CTX *ctx, const struct tls_client_options *options, char *why, size_t why_size)
@@ -334,7 +451,12 @@ void tls_context_free(struct tls_context *ctx)
 	if (!ctx || atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	SSL_SESSION_free(ctx->session);
+	for (size_t i = 1; i < ctx->certificate_count; i++)
+		SSL_CTX_free(ctx->certificates[i].ssl_ctx);
 	SSL_CTX_free(ctx->ssl_ctx);
+	mem_free(ctx->certificates);
+	tls_names_free(&ctx->names);
+	tls_shared_free(ctx->shared);
 	pthread_mutex_destroy(&ctx->lock);
 	mem_free(ctx->host);
 	mem_free(ctx);

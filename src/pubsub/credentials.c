@@ -128,10 +128,30 @@ static int take_header(struct sockjs_broker *b, struct sockjs_client *c, struct 
 	return 0;
 }
 
+/* By its certificate, whose owner has proved that he has the key. */
+static int take_certificate(
+    struct sockjs_broker *b, struct sockjs_client *c, const struct sockjs_handshake *h)
+{
+	const char *name = b->certificate_names == CERTIFICATE_SUBJECT
+	                       ? sockjs_handshake_client_subject(h)
+	                       : sockjs_handshake_client_fingerprint(h);
+	struct identity *who;
+
+	if (!name || !identity_name_is_valid(bytes_of(name)))
+		return 0;
+	who = identity_new(name, NULL, NULL, 0);
+	if (!who)
+		return 503;
+	identity_unref(c->who);
+	c->who = who;
+	return 0;
+}
+
 int credentials_of_handshake(
     struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c)
 {
 	struct bytes token = { 0 };
+	int status = 0;
 
 	if (b->tokens && b->token_query)
 		token = parameter(sockjs_handshake_query(h), b->token_query);
@@ -140,8 +160,11 @@ int credentials_of_handshake(
 	if (token.p)
 		take_token(b, c, token, sockjs_handshake_remote(h));
 	else if (b->user_header)
-		return take_header(b, c, h);
-	return 0;
+		status = take_header(b, c, h);
+	if (status == 0 && !token.p && b->certificate_names != CERTIFICATE_NOBODY &&
+	    identity_is_anonymous(c->who))
+		status = take_certificate(b, c, h);
+	return status;
 }
 
 /* --- of CONNECT ------------------------------------------------------------------- */

@@ -111,6 +111,10 @@ static int read_limits(
 	    (o->user_header && !(b->user_header = mem_strdup(o->user_header))) ||
 	    (o->token_query && !(b->token_query = mem_strdup(o->token_query))))
 		return no_memory(why, size);
+	if (strcmp(o->client_certificate, "subject") == 0)
+		b->certificate_names = CERTIFICATE_SUBJECT;
+	else if (strcmp(o->client_certificate, "fingerprint") == 0)
+		b->certificate_names = CERTIFICATE_FINGERPRINT;
 	return 0;
 }
 

@@ -122,6 +122,8 @@ struct sockjs_broker {
 	struct map_seed user_seeds[2];
 	struct user_meters *meters; /* what each sends; NULL: no limit */
 	char *user_header, *token_query;
+	/* What of a client's certificate is its name */
+	enum { CERTIFICATE_NOBODY, CERTIFICATE_SUBJECT, CERTIFICATE_FINGERPRINT } certificate_names;
 	char **conflated; /* patterns, and NULL */
 	bool anonymous;
 	struct keeper *keeper;  /* NULL: nothing outlasts the process */

@@ -25,8 +25,9 @@ struct scrap {
 struct kept_handshake {
 	const char *transport, *path, *query, *origin, *host;
 	bool is_tls, is_trusted;
-	const char **offers;           /* and a NULL */
-	struct sockjs_header *headers; /* those that the application may see */
+	const char *subject, *fingerprint; /* NULL: no certificate */
+	const char **offers;               /* and a NULL */
+	struct sockjs_header *headers;     /* those that the application may see */
 	size_t header_count;
 	struct sockjs_header granted[GRANTED_MAX];
 	size_t granted_count;
@@ -126,6 +127,34 @@ int sockjs_handshake_is_trusted(const struct sockjs_handshake *h)
 	if (h->kept)
 		return h->kept->is_trusted;
 	return r && http_trusts(&h->endpoint->server->trust, http_request_peer(r));
+}
+
+/* What a trusted proxy shows is its own certificate, whoever it speaks for. */
+static int read_peer(const struct sockjs_handshake *h, struct tls_peer *peer)
+{
+	if (h->t->wire)
+		return stream_tls_peer(h->t->wire, peer);
+	if (!h->t->http || sockjs_handshake_is_trusted(h))
+		return -ENOENT;
+	return http_request_tls_peer(h->t->http, peer);
+}
+
+const char *sockjs_handshake_client_subject(const struct sockjs_handshake *h)
+{
+	struct tls_peer peer;
+
+	if (h->kept)
+		return h->kept->subject;
+	return read_peer(h, &peer) == 0 ? keep(mutable(h), bytes_of(peer.subject)) : NULL;
+}
+
+const char *sockjs_handshake_client_fingerprint(const struct sockjs_handshake *h)
+{
+	struct tls_peer peer;
+
+	if (h->kept)
+		return h->kept->fingerprint;
+	return read_peer(h, &peer) == 0 ? keep(mutable(h), bytes_of(peer.fingerprint)) : NULL;
 }
 
 static const char *find(const struct sockjs_header *headers, size_t count, const char *name)
@@ -270,6 +299,8 @@ static bool copy_all(struct sockjs_handshake *to, const struct sockjs_handshake 
 	kept->host = copy(to, sockjs_handshake_host(h), &ok);
 	kept->is_tls = sockjs_handshake_is_tls(h);
 	kept->is_trusted = sockjs_handshake_is_trusted(h);
+	kept->subject = copy(to, sockjs_handshake_client_subject(h), &ok);
+	kept->fingerprint = copy(to, sockjs_handshake_client_fingerprint(h), &ok);
 	memcpy(to->remote, sockjs_handshake_remote(h), sizeof(to->remote));
 	return ok && copy_offers(to, h) && copy_headers(to, h);
 }

@@ -126,6 +126,8 @@ static int compose(const struct gathering *g, struct buf *out)
 		err = add_reasons(g, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
+	if (err == 0)
+		err = tls_print_metrics(g->server, out);
 	return err ? err : app_metrics_print(g->apps, out);
 }
 

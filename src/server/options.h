@@ -55,6 +55,7 @@ struct option {
 	                      * Of JSON: what its user makes something of, in words */
 	bool (*valid)(const char *item);
 	const char *sentence; /* what it does; used in the manual page */
+	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
 };
 
 /* All of them, scope by scope; *count of them. */
@@ -89,6 +90,7 @@ struct server_options {
 	uint64_t limit_handshake_rate_per_address;
 	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
+	uint64_t limit_tls_handshakes; /* limits.tls_handshakes; 0: no limit */
 	uint64_t limit_body_timeout_ms;
 	uint64_t limit_min_rate;        /* limits.min_bytes_per_second */
 	uint64_t limit_memory;          /* limits.memory_bytes; 0: none */
@@ -104,13 +106,21 @@ struct server_options {
 };
 
 struct listener_options {
-	char *protocol;        /* "http" or "stomp" */
-	char *endpoint;        /* prefix of the one that "stomp" is for; NULL: HTTP */
-	char *tls_certificate; /* tls.certificate */
-	char *tls_key;         /* tls.key */
-	char *owner, *group;   /* of a unix socket; NULL: as the system says */
-	uint64_t mode;         /* likewise; 0: as umask says */
-	bool proxy_protocol;   /* connections begin with a proxy's header */
+	char *protocol;         /* "http" or "stomp" */
+	char *endpoint;         /* prefix of the one that "stomp" is for; NULL: HTTP */
+	char *tls_certificate;  /* tls.certificate */
+	char *tls_key;          /* tls.key */
+	char *tls_certificates; /* JSON: further ones, each with its key */
+	char *tls_min_version;  /* "1.2" or "1.3" */
+	char *tls_ciphers;      /* these three NULL: as we, or OpenSSL, like */
+	char *tls_ciphersuites;
+	char *tls_groups;
+	char *tls_client_ca;
+	char *tls_client_certificate;    /* "none", "optional" or "required" */
+	uint64_t tls_ticket_lifetime_ms; /* 0: no tickets */
+	bool proxy_protocol;             /* connections begin with a proxy's header */
+	char *owner, *group;             /* of a unix socket; NULL: as the system says */
+	uint64_t mode;                   /* likewise; 0: as umask says */
 };
 
 struct endpoint_options {
@@ -156,6 +166,8 @@ struct upstream_options {
 	char *host;   /* "client", "own", or what stands in the Host header */
 	char *origin; /* likewise */
 	struct string_list forward_headers;
+	char *client_subject_header; /* these two NULL: not said */
+	char *client_fingerprint_header;
 	bool forward_path;
 	struct string_list subprotocols;
 	char *binary;
@@ -182,6 +194,7 @@ struct stomp_options {
 	char *tokens;
 	char *directory; /* that names of files in them are relative to; NULL: the current one */
 	char *user_header;
+	char *client_certificate; /* "none", "subject" or "fingerprint" */
 	char *token_query;
 	bool anonymous;
 	char *separator;          /* "/" or "." */

@@ -2,13 +2,69 @@
  * server/options_check.c - what no single value shows: values of one scope that do not go
  * together.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "server/listener_tls.h"
 #include "server/options_private.h"
 
 #define ALLOWED_ORIGINS_MAX 8000 /* octets of all together */
+
+/* Other than it would be anyway. */
+static bool is_said(const struct sockjs_options *o, const struct option *opt)
+{
+	char text[64];
+
+	return options_is_marked(o, opt) && options_get(o, opt, text, sizeof(text)) >= 0 &&
+	       (!opt->default_value || strcmp(text, opt->default_value) != 0);
+}
+
+/* Of a plain address: whoever wrote it believes that there is TLS. */
+static int check_no_tls(struct sockjs_options *o)
+{
+	const struct option *opt;
+
+	options_foreach (opt)
+		if (opt->scope == OPTION_LISTENER && strncmp(opt->key, "tls.", 4) == 0 &&
+		    is_said(o, opt))
+			return options_fail(o, -EINVAL,
+			    "%s: means nothing without tls.certificate and tls.key", opt->key);
+	return 0;
+}
+
+static int check_client_certificates(struct sockjs_options *o)
+{
+	const struct listener_options *l = &o->listener;
+	bool asks = strcmp(l->tls_client_certificate, "none") != 0;
+
+	if (asks && !l->tls_client_ca)
+		return options_fail(o, -EINVAL,
+		    "tls.client_ca: missing; with tls.client_certificate \"%s\" it says who may "
+		    "sign them",
+		    l->tls_client_certificate);
+	if (l->tls_client_ca && !asks)
+		return options_fail(o, -EINVAL,
+		    "tls.client_ca: means nothing with tls.client_certificate \"none\", which asks "
+		    "no client for one");
+	return 0;
+}
+
+static int check_tls(struct sockjs_options *o)
+{
+	struct listener_tls tls;
+	char why[400];
+	int err;
+
+	if (!o->listener.tls_certificate && !o->listener.tls_certificates)
+		return check_no_tls(o);
+	err = listener_tls_read(&tls, &o->listener, why, sizeof(why));
+	if (err < 0)
+		return options_fail(o, err, "%s", why);
+	listener_tls_fini(&tls);
+	return check_client_certificates(o);
+}
 
 static int check_listener(struct sockjs_options *o)
 {
@@ -29,7 +85,7 @@ static int check_listener(struct sockjs_options *o)
 	if (l->tls_key && !l->tls_certificate)
 		return options_fail(
 		    o, -EINVAL, "tls.certificate: missing; tls.key needs its certificate");
-	return 0;
+	return check_tls(o);
 }
 
 /* The line that says who may frame the iframe page has to fit into a response. */
@@ -88,6 +144,19 @@ static int check_endpoint(struct sockjs_options *o)
 	return check_ancestors(o) < 0 ? -EINVAL : check_cookie(o);
 }
 
+/* Backends that are told of headers by way of CGI and its like see no difference between "-" and
+ * "_". */
+static bool is_header(const char *name, const char *other)
+{
+	if (!name)
+		return false;
+	for (; *name && *other; name++, other++)
+		if (tolower((unsigned char)(*name == '_' ? '-' : *name)) !=
+		    tolower((unsigned char)(*other == '_' ? '-' : *other)))
+			return false;
+	return *name == *other;
+}
+
 static int check_upstream(struct sockjs_options *o)
 {
 	const struct upstream_options *u = &o->upstream;
@@ -96,6 +165,18 @@ static int check_upstream(struct sockjs_options *o)
 		return options_fail(o, -EINVAL,
 		    "upstream.url: missing; allowed: %s, or a list of them",
 		    options_find("upstream.url")->allowed);
+	for (size_t i = 0; i < u->forward_headers.count; i++)
+		if (is_header(u->client_subject_header, u->forward_headers.items[i]) ||
+		    is_header(u->client_fingerprint_header, u->forward_headers.items[i]))
+			return options_fail(o, -EINVAL,
+			    "upstream.forward_headers[%zu]: \"%s\" is the gateway's own word on "
+			    "the client's certificate; a client must not send it",
+			    i, u->forward_headers.items[i]);
+	if (u->client_subject_header &&
+	    is_header(u->client_fingerprint_header, u->client_subject_header))
+		return options_fail(o, -EINVAL,
+		    "upstream.client_fingerprint_header: \"%s\" is client_subject_header, too",
+		    u->client_fingerprint_header);
 	if (!u->tls_certificate != !u->tls_key)
 		return options_fail(o, -EINVAL,
 		    "upstream.tls.%s: missing; certificate and key go together",

@@ -16,6 +16,7 @@
 #define TOKEN  "letters, digits and !#$%&'*+-.^_`|~"
 #define URL    "a path that begins with /, or an http:// or https:// URL"
 #define HOST   "a host name, *.domain, an IP address, each without a port, or \"*\" for any"
+#define CIPHERS "names and words of OpenSSL with \":\" between them"
 #define SECRET "16 to 512 letters, digits and -._~+/="
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
 	       "scheme://*.domain, \"null\", or \"*\" for any"
@@ -97,6 +98,9 @@ static const struct option table[] = {
 	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),
 	  .sentence = "Time for the whole head of a request, and for a TLS handshake." },
+	{ SERVER("limits.tls_handshakes", OPTION_INT, 0, 10000000, "10000", limit_tls_handshakes),
+	  .sentence = "TLS handshakes under way at a time; further connections by TLS are closed; 0: no "
+		      "limit." },
 	{ SERVER("limits.body_timeout_ms", OPTION_INT, 10, DAY_MS, "30000", limit_body_timeout_ms),
 	  .sentence = "Time for the body of a request, or a message by WebSocket, before it has to have come "
 		      "at limits.min_bytes_per_second." },
@@ -146,6 +150,33 @@ static const struct option table[] = {
 	  .sentence = "PEM file of the certificate and its chain; null: no TLS." },
 	{ LISTENER("tls.key", OPTION_STRING, 0, 0, NULL, tls_key),
 	  .sentence = "PEM file of the private key." },
+	{ LISTENER("tls.certificates", OPTION_JSON, 0, 0, NULL, tls_certificates), .has_files = true,
+	  .allowed = "a list of objects with certificate and key, names of files",
+	  .sentence = "Further certificates. A client gets the one that has the name that it asks for "
+		      "(SNI) in its subjectAltName, exactly or as *.domain; otherwise tls.certificate, or "
+		      "without that the first of these." },
+	{ LISTENER("tls.min_version", OPTION_STRING, 0, 0, "1.2", tls_min_version), .allowed = "1.2 1.3",
+	  .sentence = "The oldest version of TLS that is spoken." },
+	{ LISTENER("tls.ciphers", OPTION_STRING, 0, 0, NULL, tls_ciphers),
+	  .valid = valid_ciphers, .allowed = CIPHERS,
+	  .sentence = "Ciphers of TLS 1.2, the preferred first; null: those with forward secrecy and AEAD." },
+	{ LISTENER("tls.ciphersuites", OPTION_STRING, 0, 0, NULL, tls_ciphersuites),
+	  .valid = valid_ciphers, .allowed = CIPHERS,
+	  .sentence = "Ciphers of TLS 1.3, the preferred first, such as TLS_AES_128_GCM_SHA256; null: "
+		      "OpenSSL's." },
+	{ LISTENER("tls.groups", OPTION_STRING, 0, 0, NULL, tls_groups),
+	  .valid = valid_ciphers, .allowed = CIPHERS,
+	  .sentence = "Groups of key exchange, the preferred first, such as X25519:P-256; null: OpenSSL's." },
+	{ LISTENER("tls.client_ca", OPTION_STRING, 0, 0, NULL, tls_client_ca),
+	  .sentence = "PEM file of those who may sign certificates of clients." },
+	{ LISTENER("tls.client_certificate", OPTION_STRING, 0, 0, "none", tls_client_certificate),
+	  .allowed = "none optional required",
+	  .sentence = "Whether clients are asked for a certificate, and must have one. One that is shown must "
+		      "be good, or the handshake fails." },
+	{ LISTENER("tls.ticket_lifetime_ms", OPTION_INT, 0, 7 * DAY_MS, "7200000", tls_ticket_lifetime_ms),
+	  .sentence = "How long a client may resume a session with a ticket, in whole seconds; the key of "
+		      "tickets is replaced as often, and read for as long again. 0: never, as if clients are "
+		      "asked for certificates." },
 	{ LISTENER("proxy_protocol", OPTION_BOOL, 0, 0, "false", proxy_protocol),
 	  .sentence = "Every connection begins with a header of the PROXY protocol, version 1 or 2, by which "
 		      "a proxy says who its client is (HAProxy: send-proxy-v2; nginx: proxy_protocol on). "
@@ -279,6 +310,13 @@ static const struct option table[] = {
 		      "Upgrade, Connection, Sec-WebSocket-*, X-Forwarded-*...)",
 	  .sentence = "Headers of the client's request that the backend gets too, such as authorization "
 		      "or cookie." },
+	{ UPSTREAM("client_subject_header", OPTION_STRING, 0, 0, NULL, client_subject_header),
+	  .valid = valid_forwarded, .allowed = "a header name that is not the gateway's own",
+	  .sentence = "Header in which the backend is told the subject of the client's certificate "
+		      "(tls.client_certificate), as RFC 2253 writes it. Clients cannot send it. null: none." },
+	{ UPSTREAM("client_fingerprint_header", OPTION_STRING, 0, 0, NULL, client_fingerprint_header),
+	  .valid = valid_forwarded, .allowed = "a header name that is not the gateway's own",
+	  .sentence = "Likewise, its SHA-256 in hexadecimal digits." },
 	{ UPSTREAM("forward_path", OPTION_BOOL, 0, 0, "false", forward_path),
 	  .sentence = "Whether clients may add a path to the prefix (see subpaths), which is then added to "
 		      "that of the backend's URL." },
@@ -336,6 +374,11 @@ static const struct option table[] = {
 	  .valid = valid_token, .allowed = "a header name: " TOKEN,
 	  .sentence = "Request header in which a trusted proxy (see trusted_proxies), and nobody else, "
 		      "names the user; null: none." },
+	{ STOMP("client_certificate", OPTION_STRING, 0, 0, "none", client_certificate),
+	  .allowed = "none subject fingerprint",
+	  .sentence = "What of a client's certificate (tls.client_certificate) names the user, if neither a "
+		      "token nor a trusted proxy does: its subject, as RFC 2253 writes it, or its SHA-256 in "
+		      "hexadecimal digits." },
 	{ STOMP("token_query", OPTION_STRING, 0, 0, NULL, token_query),
 	  .valid = valid_parameter, .allowed = "at most 64 letters, digits and -._~",
 	  .sentence = "Parameter of the URL's query that may carry a token, for clients that can send it "

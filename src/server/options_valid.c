@@ -138,6 +138,13 @@ bool valid_auto(const char *s)
 	return strcmp(s, "auto") == 0 || strcmp(s, "off") == 0;
 }
 
+/* OpenSSL says more when they are used. */
+bool valid_ciphers(const char *s)
+{
+	return strlen(s) <= 1024 && only_of(s, "!+-@=_.:0123456789abcdefghijklmnopqrstuvwxyz"
+	                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
 /* What webhook/http_client.c reads; likewise. */
 bool valid_backend(const char *s)
 {

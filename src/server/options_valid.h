@@ -15,6 +15,7 @@ bool valid_url(const char *s);
 bool valid_base_url(const char *s);
 bool valid_origin(const char *s);
 bool valid_auto(const char *s);
+bool valid_ciphers(const char *s);
 bool valid_backend(const char *s);
 bool valid_upstream(const char *s);
 bool valid_host(const char *s);

@@ -70,7 +70,7 @@ static void turn_away(struct reactor *r, const struct reactor_listener *rl, int 
 	if (rl->from->endpoint)
 		close(fd); /* who does not speak HTTP is told nothing */
 	else
-		http_server_turn_away(r->base.http, fd, rl->from->tls);
+		http_server_turn_away(r->base.http, fd, rl->from->tls != NULL);
 }
 
 /* Whether there is a place for one more connection of this address. A proxy speaks for many, and
@@ -82,6 +82,10 @@ static bool admit(struct reactor *r, const struct reactor_listener *rl, int fd,
 	const struct server_options *o = &server->options.server;
 
 	*visitor = NULL;
+	if (rl->from->tls && !rl->from->is_internal && !tls_has_room(server)) {
+		turn_away(r, rl, fd, peer, HTTP_REFUSED_TLS_HANDSHAKES, o->limit_tls_handshakes);
+		return false;
+	}
 	if (!server->visitors || rl->from->is_internal || http_trusts(&server->trust, peer))
 		return true;
 	switch (visitor_enter(server->visitors, peer, VISITOR_CONNECTION, visitor)) {
@@ -106,10 +110,11 @@ static void serve(struct reactor *r, const struct reactor_listener *rl, int fd,
     const struct addr *peer, struct quota_row *visitor)
 {
 	const struct server_listener *from = rl->from;
+	struct tls_context *tls = from->tls ? tls_server_take(from->tls) : NULL;
 	struct tcp_arrival arrival = {
 		.fd = fd,
 		.peer = *peer,
-		.tls = from->tls,
+		.tls = tls,
 		.tls_timeout_ms = r->server->http_limits.header_timeout_ms,
 		.visitor = visitor,
 	};
@@ -117,7 +122,8 @@ static void serve(struct reactor *r, const struct reactor_listener *rl, int fd,
 	if (from->endpoint)
 		tcp_serve(&r->base, &from->endpoint->base, &arrival);
 	else
-		http_server_add(r->base.http, fd, peer, from->tls, from, visitor);
+		http_server_add(r->base.http, fd, peer, tls, from, visitor);
+	tls_context_free(tls);
 }
 
 void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
@@ -386,8 +392,10 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 		err = add_listeners(r);
 	if (err == 0)
 		err = turns_begin(r);
-	if (err == 0)
+	if (err == 0) {
 		memory_watch(r);
+		tls_watch(r);
+	}
 	if (err < 0) {
 		reactor_free(r);
 		return err;
@@ -424,6 +432,7 @@ static void finish(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->drain_timer);
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
 	timer_stop(loop_timers(r->loop), &r->memory_timer);
+	timer_stop(loop_timers(r->loop), &r->tls_timer);
 	timer_stop(loop_timers(r->loop), &r->log_timer);
 	if (r->index == 0 && r->server->api)
 		api_abort(r->server->api);

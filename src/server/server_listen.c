@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "server/api.h"
 #include "server/internal.h"
+#include "server/listener_tls.h"
 
 #define KEEP_ALIVE_S 60
 
@@ -20,12 +21,19 @@
 static int make_tls(
     struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
 {
+	struct listener_tls tls;
 	char why[400];
+	int err;
 
-	if (!o->tls_certificate)
+	if (!o->tls_certificate && !o->tls_certificates)
 		return 0;
-	l->tls = tls_context_new(o->tls_certificate, o->tls_key, why, sizeof(why));
-	return l->tls ? 0 : server_fail(server, -EINVAL, "%s", why);
+	err = listener_tls_read(&tls, o, why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	tls.options.any_protocol = l->endpoint != NULL;
+	err = tls_server_new(&l->tls, &tls.options, why, sizeof(why));
+	listener_tls_fini(&tls);
+	return err < 0 ? server_fail(server, err, "%s", why) : 0;
 }
 
 /* Binds for every reactor now: later the right to do so may be gone. */

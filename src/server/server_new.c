@@ -161,7 +161,7 @@ void server_listener_free(struct server_listener *l)
 		if (l->sockets[i].fd >= 0)
 			listen_socket_close(&l->sockets[i], i == 0);
 	mem_free(l->sockets);
-	tls_context_free(l->tls);
+	tls_server_free(l->tls);
 	mem_free(l);
 }
 

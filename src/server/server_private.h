@@ -8,6 +8,7 @@
  *	             server_listen.c its addresses, server_common.c what both need
  *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining; proxied.c those whom a
  *	             proxy announces
+ *	server_tls.c certificates that are renewed, and that end; how many handshakes there may be
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
  *	             what a transport is asked, info.c and iframe.c the fixed pages
@@ -34,6 +35,7 @@
 #include "http/http_host.h"
 #include "http/http_static.h"
 #include "net/listener.h"
+#include "net/tls_server.h"
 #include "net/visitors.h"
 #include "server/options.h"
 #include "server/session_ids.h"
@@ -150,7 +152,7 @@ struct server_listener {
 	/* One for each reactor: all bound before privileges are dropped */
 	struct listen_socket *sockets;
 	unsigned socket_count;
-	struct tls_context *tls;          /* NULL: plain */
+	struct tls_server *tls;           /* NULL: plain */
 	struct server_endpoint *endpoint; /* of raw TCP; NULL: HTTP, for all */
 	bool is_internal;                 /* for operators: internal.c, and reactor 0 alone */
 	bool is_proxied;                  /* a header says who comes: proxied.c */
@@ -179,6 +181,8 @@ struct reactor {
 	struct list proxied;              /* whose header has not come: proxied.c */
 	uint64_t proxied_count;
 	struct list laters;               /* what applications want to be called for: later.c */
+	struct timer tls_timer;           /* of the first alone: server_tls.c */
+	uint64_t tls_warn_at;             /* when to look at the certificates again */
 	struct timer log_timer;           /* runs while lines of the log are left out */
 	uint64_t paced_from, paced_until; /* a paced drain: sessions are closed a few at a time */
 	uint64_t drain_deadline;          /* 0: not yet closing all */
@@ -209,6 +213,13 @@ void later_abort(struct reactor *r);
 
 /* Looks after limits.memory_bytes from now on. */
 void memory_watch(struct reactor *r);
+
+/* server_tls.c: looks after certificates from now on. */
+void tls_watch(struct reactor *r);
+/* Whether one more handshake may begin, as far as limits.tls_handshakes says. */
+bool tls_has_room(const struct sockjs_server *server);
+/* For /metrics. 0 or -ENOMEM. */
+int tls_print_metrics(const struct sockjs_server *server, struct buf *out);
 
 /* turns.c: in a reactor that begins, and that ends. 0 or -errno. */
 int turns_begin(struct reactor *r);

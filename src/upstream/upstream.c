@@ -151,14 +151,42 @@ static int add_forwarded_headers(
 	return err;
 }
 
+static bool is_certificate_header(const struct upstream *u, const char *name)
+{
+	const struct upstream_options *o = &u->options.upstream;
+
+	return (o->client_subject_header && strcasecmp(name, o->client_subject_header) == 0) ||
+	       (o->client_fingerprint_header &&
+	           strcasecmp(name, o->client_fingerprint_header) == 0);
+}
+
+/* Nobody else says these: not the client, as options_check.c sees to it. */
+static int add_certificate_headers(
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
+{
+	const struct upstream_options *o = &u->options.upstream;
+	const char *subject = o->client_subject_header ? sockjs_handshake_client_subject(h) : NULL,
+	           *fingerprint =
+	               o->client_fingerprint_header ? sockjs_handshake_client_fingerprint(h) : NULL;
+	int err = 0;
+
+	if (subject)
+		err = upstream_request_header(r, o->client_subject_header, subject);
+	if (err == 0 && fingerprint)
+		err = upstream_request_header(r, o->client_fingerprint_header, fingerprint);
+	return err;
+}
+
 /* What whoever guards the endpoint has given the client, which goes before the client's own. */
-static int add_granted_headers(struct upstream_request *r, const struct sockjs_handshake *h)
+static int add_granted_headers(
+    struct upstream_request *r, const struct upstream *u, const struct sockjs_handshake *h)
 {
 	const struct sockjs_header *granted;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && (granted = handshake_granted(h, i)); i++)
-		err = upstream_request_header(r, granted->name, granted->value);
+		if (!is_certificate_header(u, granted->name))
+			err = upstream_request_header(r, granted->name, granted->value);
 	return err;
 }
 
@@ -248,8 +276,8 @@ static struct upstream_request *make_request(
 	r->hash = hash_of(sockjs_handshake_remote(h));
 	r->query = clean_query(transport, sockjs_handshake_query(h));
 	if (r->query && add_path(r, u, h) == 0 && add_names(r, u, h) == 0 && add_who(r, h) == 0 &&
-	    add_forwarded_headers(r, u, h) == 0 && add_granted_headers(r, h) == 0 &&
-	    add_subprotocols(r, u, h) == 0) {
+	    add_forwarded_headers(r, u, h) == 0 && add_granted_headers(r, u, h) == 0 &&
+	    add_certificate_headers(r, u, h) == 0 && add_subprotocols(r, u, h) == 0) {
 		r->may_open_early = may_open_early(r, transport);
 		return r;
 	}

@@ -62,6 +62,8 @@ json_t *event_of_handshake(
 	e = event_with_text(e, "transport", sockjs_handshake_transport(h));
 	e = event_with_text(e, "remote", sockjs_handshake_remote(h));
 	e = event_with(e, "tls", json_boolean(sockjs_handshake_is_tls(h)));
+	e = event_with_text(e, "client_subject", sockjs_handshake_client_subject(h));
+	e = event_with_text(e, "client_fingerprint", sockjs_handshake_client_fingerprint(h));
 	e = event_with_text(e, "host", sockjs_handshake_host(h));
 	e = event_with_text(e, "origin", sockjs_handshake_origin(h));
 	e = event_with_text(e, "path", sockjs_handshake_path(h));

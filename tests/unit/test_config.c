@@ -155,8 +155,8 @@ static const struct {
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
-	    "handshake_rate_per_address, header_bytes, header_timeout_ms, body_timeout_ms, "
-	    "min_bytes_per_second, memory_bytes, idle_timeout_ms" },
+	    "handshake_rate_per_address, header_bytes, header_timeout_ms, tls_handshakes, "
+	    "body_timeout_ms, min_bytes_per_second, memory_bytes, idle_timeout_ms" },
 	/* keys in the wrong place */
 	{ "{\"limits.connections\": 1}",
 	    "f.json: limits.connections: unknown key here; a dot stands for an object: \"limits\": { "
@@ -189,7 +189,9 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"port\": 1}]}",
 	    "f.json: listen[0].port: unknown key; allowed: address, protocol, endpoint, tls, proxy_protocol, owner, group, mode" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"cert\": \"x\"}}]}",
-	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key" },
+	    "f.json: listen[0].tls.cert: unknown key; allowed: certificate, key, certificates, "
+	    "min_version, ciphers, ciphersuites, groups, client_ca, client_certificate, "
+	    "ticket_lifetime_ms" },
 	{ ENDPOINT(",\"websocket\":{\"deflate\":true}"),
 	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
 	    "pong_timeout_ms, max_fragments, max_messages, max_inflation, compression, compression_min_bytes, "
@@ -269,6 +271,21 @@ static const struct {
 	    "f.json: listen[3]: \"127.0.0.1:80\" is there twice" },
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"key\": \"k.pem\"}}]}",
 	    "f.json: listen[0].tls.certificate: missing; tls.key needs its certificate" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"min_version\": \"1.3\"}}]}",
+	    "f.json: listen[0].tls.min_version: means nothing without tls.certificate and tls.key" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"certificates\": {}}}]}",
+	    "f.json: listen[0].tls.certificates: this is not a list of 1 to 1000 objects; allowed: "
+	    "[{\"certificate\": FILE, \"key\": FILE}, ...]" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"certificates\": [\"a\"]}}]}",
+	    "f.json: listen[0].tls.certificates[0]: this is not an object; allowed: "
+	    "{\"certificate\": FILE, \"key\": FILE}" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"certificates\": "
+	  "[{\"certificate\": \"a\", \"key\": 1}]}}]}",
+	    "f.json: listen[0].tls.certificates[0].key: this is none; allowed: a file name" },
+	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"tls\": {\"certificate\": \"a\", \"key\": "
+	  "\"b\", \"ciphers\": \"A;B\"}}]}",
+	    "f.json: listen[0].tls.ciphers: \"A;B\" is not allowed; allowed: names and words of "
+	    "OpenSSL with \":\" between them, or null" },
 	{ "{\"listen\": [{}]}", "f.json: listen[0].address: missing" },
 	{ "{\"listen\": [{\"address\": 1}]}", "f.json: listen[0].address: 1 is not a string" },
 	/* endpoints */
@@ -287,6 +304,20 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": \"ws://x\", \"tls\": {\"key\": \"k\"}}}]}",
 	    "f.json: endpoints[0].upstream.tls.certificate: missing; certificate and key go together" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"client_subject_header\": \"X-Who\", \"forward_headers\": "
+	  "[\"cookie\", \"x-who\"]}}]}",
+	    "f.json: endpoints[0].upstream.forward_headers[1]: \"x-who\" is the gateway's own word on "
+	    "the client's certificate; a client must not send it" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"client_fingerprint_header\": \"X-Who\", \"forward_headers\": "
+	  "[\"x-who-else\", \"x_who\"]}}]}",
+	    "f.json: endpoints[0].upstream.forward_headers[1]: \"x_who\" is the gateway's own word on "
+	    "the client's certificate; a client must not send it" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"client_subject_header\": \"Host\"}}]}",
+	    "f.json: endpoints[0].upstream.client_subject_header: \"Host\" is not allowed; allowed: a "
+	    "header name that is not the gateway's own, or null" },
 	{ ENDPOINT(",\"upstream\":{\"url\":\"ws://x\"}"),
 	    "f.json: endpoints[0].upstream: unknown key here; it belongs into an endpoint whose "
 	    "application is \"upstream\": endpoints[].upstream" },
@@ -308,7 +339,7 @@ static const struct {
 	/* stomp */
 	{ STOMP("\"heart_beat\":1"),
 	    "f.json: endpoints[0].stomp.heart_beat: unknown key; allowed: broker, access, users, tokens, "
-	    "directory, user_header, token_query, anonymous, separator, heartbeat_ms, errors, "
+	    "directory, user_header, client_certificate, token_query, anonymous, separator, heartbeat_ms, errors, "
 	    "connect_timeout_ms, max_headers, max_line_bytes, max_head_bytes, max_body_bytes, "
 	    "max_subscriptions, max_transactions, max_transaction_bytes, max_sessions_per_user, "
 	    "max_messages_per_second_per_user, max_bytes_per_second_per_user, "
@@ -463,6 +494,28 @@ START_TEST(a_configuration_without_listeners_or_endpoints_cannot_run)
 }
 END_TEST
 
+START_TEST(a_certificate_of_clients_has_to_be_asked_for)
+{
+	static const char *const keys[][2] = { { "upstream.client_subject_header", "X-Who" },
+		{ "upstream.client_fingerprint_header", "X-Who" },
+		{ "stomp.client_certificate", "subject" } };
+	char expected[200];
+
+	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
+	ck_assert_int_eq(config_check(&c), 0);
+	sockjs_options_set(&c.endpoints[0].options, keys[_i][0], keys[_i][1]);
+	ck_assert_int_eq(config_check(&c), -EINVAL);
+	snprintf(expected, sizeof(expected),
+	    "endpoints[0].%s: means nothing without an address whose tls.client_certificate asks "
+	    "clients for one",
+	    keys[_i][0]);
+	ck_assert_str_eq(c.error, expected);
+	sockjs_options_set(&c.listeners[0].options, "tls.client_ca", "ca.pem");
+	ck_assert_int_eq(config_check(&c), 0); /* this alone was wrong */
+	config_fini(&c);
+}
+END_TEST
+
 START_TEST(files_that_cannot_be_read_are_named)
 {
 	ck_assert_int_eq(read_text(ENDPOINT("")), 0);
@@ -470,10 +523,12 @@ START_TEST(files_that_cannot_be_read_are_named)
 	ck_assert_int_eq(config_check(&c), -EINVAL);
 	ck_assert_str_eq(c.error, "www: cannot read \"/no/such/dir\": No such file or directory");
 	sockjs_options_set(&c.options, "www", NULL);
+	sockjs_options_set(&c.listeners[0].options, "tls.certificate", "/dev/null");
 	sockjs_options_set(&c.listeners[0].options, "tls.key", "/no/such/key");
 	ck_assert_int_eq(config_check(&c), -EINVAL);
 	ck_assert_str_eq(
 	    c.error, "listen[0].tls.key: cannot read \"/no/such/key\": No such file or directory");
+	sockjs_options_set(&c.listeners[0].options, "tls.certificate", NULL);
 	sockjs_options_set(&c.listeners[0].options, "tls.key", NULL);
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const keys[] = { "upstream.tls.ca", "upstream.tls.certificate",
@@ -745,11 +800,12 @@ END_TEST
 /* Made in a directory of its own, and read from another. */
 START_TEST(names_of_files_are_relative_to_the_configuration)
 {
-	char dir[] = "/tmp/test_config.XXXXXX", path[64], wanted[64];
+	char dir[] = "/tmp/test_config.XXXXXX", path[64], wanted[64], certificates[100];
 	static const char text[] =
 	    "{\"www\":\"pages\",\"client_library\":\"/abs/s.js\",\"listen\":[{\"address\":"
 	    "\"127.0.0.1:0\",\"tls\":{\"certificate\":\"c.pem\",\"key\":\"../"
-	    "k.pem\"}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":["
+	    "k.pem\",\"certificates\":[{\"certificate\":\"d.pem\",\"key\":\"/abs/"
+	    "d.key\"}]}},\"unix:s.sock\"],\"internal\":{\"listen\":\"unix:i.sock\"},\"endpoints\":["
 	    "{\"prefix\":\"/a\",\"application\":\"stomp\",\"stomp\":{\"tokens\":{}}},"
 	    "{\"prefix\":\"/b\",\"application\":\"stomp\",\"stomp\":{\"directory\":\"keys\"}},"
 	    "{\"prefix\":\"/c\",\"application\":\"stomp\"},"
@@ -768,6 +824,9 @@ START_TEST(names_of_files_are_relative_to_the_configuration)
 	ck_assert_str_eq(c.options.server.client_library, "/abs/s.js");
 	snprintf(wanted, sizeof(wanted), "%s/../k.pem", dir);
 	ck_assert_str_eq(c.listeners[0].options.listener.tls_key, wanted);
+	snprintf(certificates, sizeof(certificates),
+	    "[{\"certificate\":\"%s/d.pem\",\"key\":\"/abs/d.key\"}]", dir);
+	ck_assert_str_eq(c.listeners[0].options.listener.tls_certificates, certificates);
 	snprintf(wanted, sizeof(wanted), "unix:%s/s.sock", dir);
 	ck_assert_str_eq(c.listeners[1].address, wanted);
 	snprintf(wanted, sizeof(wanted), "unix:%s/i.sock", dir);
@@ -892,6 +951,7 @@ static const struct {
 	{ "stomp.tokens", "{\"keys\":[],\"a\":{\"b\":{}},\"n\":9223372036854775807}" },
 	{ "stomp.directory", "/etc/sockjsd" },
 	{ "stomp.user_header", "X-User" },
+	{ "stomp.client_certificate", "fingerprint" },
 	{ "stomp.token_query", "t" },
 	{ "stomp.anonymous", "false" },
 	{ "stomp.separator", "." },
@@ -1161,6 +1221,7 @@ int main(void)
 	    sizeof(bad_addresses) / sizeof(*bad_addresses));
 	tcase_add_test(tc, a_configuration_without_listeners_or_endpoints_cannot_run);
 	tcase_add_test(tc, files_that_cannot_be_read_are_named);
+	tcase_add_loop_test(tc, a_certificate_of_clients_has_to_be_asked_for, 0, 3);
 	tcase_add_loop_test(tc, what_could_not_be_run_is_refused_with_this_sentence, 0,
 	    sizeof(unfit) / sizeof(*unfit));
 	tcase_add_test(tc, a_url_that_is_none_is_refused);

@@ -618,6 +618,51 @@ START_TEST(a_certificate_and_its_key_come_together)
 }
 END_TEST
 
+static void tls_is_refused(struct sockjs_options *o, const char *words)
+{
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), -EINVAL);
+	ck_assert_msg(strncmp(sockjs_options_error(o), words, strlen(words)) == 0, "%s",
+	    sockjs_options_error(o));
+}
+
+START_TEST(what_is_said_of_tls_needs_a_certificate)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "tls.client_certificate", "required");
+	tls_is_refused(o, "tls.client_certificate: means nothing without tls.certificate");
+	sockjs_options_set(o, "tls.client_certificate", "none"); /* as it is anyway */
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), 0);
+	sockjs_options_set(o, "tls.certificates", "[{\"certificate\":\"c\",\"key\":\"k\"}]");
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), 0);
+	sockjs_options_set(o, "tls.client_certificate", "optional");
+	tls_is_refused(o, "tls.client_ca: missing");
+	sockjs_options_set(o, "tls.client_ca", "ca.pem");
+	ck_assert_int_eq(options_check(o, OPTION_LISTENER), 0);
+	sockjs_options_set(o, "tls.client_certificate", "none");
+	tls_is_refused(o, "tls.client_ca: means nothing with tls.client_certificate \"none\"");
+	sockjs_options_free(o);
+}
+END_TEST
+
+START_TEST(further_certificates_have_a_key_each)
+{
+	struct sockjs_options *o = sockjs_options_new();
+
+	sockjs_options_set(o, "tls.certificates", "[]");
+	tls_is_refused(o, "tls.certificates: this is not a list of 1 to");
+	sockjs_options_set(o, "tls.certificates", "[{\"certificate\":\"c\"}]");
+	tls_is_refused(o, "tls.certificates[0].key: missing");
+	sockjs_options_set(o, "tls.certificates",
+	    "[{\"certificate\":\"c\",\"key\":\"k\"},{\"certificate\":\"\",\"key\":\"k\"}]");
+	tls_is_refused(o, "tls.certificates[1].certificate: this is none");
+	sockjs_options_set(
+	    o, "tls.certificates", "[{\"certificate\":\"c\",\"key\":\"k\",\"name\":\"n\"}]");
+	tls_is_refused(o, "tls.certificates[0].name: unknown key");
+	sockjs_options_free(o);
+}
+END_TEST
+
 START_TEST(a_line_must_fit_into_a_head)
 {
 	struct sockjs_options *o = sockjs_options_new();
@@ -767,6 +812,8 @@ int main(void)
 	tcase_add_test(tc, every_origin_and_some_origin_do_not_go_together);
 	tcase_add_test(tc, allowed_origins_are_no_longer_than_a_response_has_room_for);
 	tcase_add_test(tc, a_certificate_and_its_key_come_together);
+	tcase_add_test(tc, what_is_said_of_tls_needs_a_certificate);
+	tcase_add_test(tc, further_certificates_have_a_key_each);
 	tcase_add_test(tc, a_line_must_fit_into_a_head);
 	tcase_add_test(tc, a_parameter_for_tokens_needs_tokens);
 	tcase_add_test(tc, no_memory_for_a_new_set_leaks_nothing);

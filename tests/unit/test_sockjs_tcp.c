@@ -87,6 +87,8 @@ static int look_at_all(struct sockjs_handshake *h)
 	ck_assert_ptr_null(sockjs_handshake_origin(h));
 	ck_assert_str_eq(sockjs_handshake_remote(h), "127.0.0.1");
 	ck_assert_str_eq(sockjs_handshake_host(h), "");
+	ck_assert_ptr_null(sockjs_handshake_client_subject(h));
+	ck_assert_ptr_null(sockjs_handshake_client_fingerprint(h));
 	ck_assert_int_eq(sockjs_handshake_is_tls(h), 0);
 	ck_assert_ptr_null(sockjs_handshake_header(h, "X-Seen"));
 	ck_assert_ptr_null(sockjs_handshake_header(h, "Cookie"));

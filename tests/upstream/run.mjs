@@ -12,6 +12,7 @@ import { check, equal, readArguments, Suite, WHOLE_MS } from '../e2e/harness.mjs
 import { testBalance, testDown } from './balance.mjs';
 import { Backend } from './backend.mjs';
 import { testCrowd, testRestart } from './crowd.mjs';
+import { testCertificates } from './certificates.mjs';
 import { open, start } from './clients.mjs';
 import { startExamples, testExamples } from './examples.mjs';
 import { startFrameworks, testFrameworks, waysToAsk } from './frameworks.mjs';
@@ -36,6 +37,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const world = {
 	suite,
 	folder,
+	program: args.server ?? './sockjsd',
 	gateway: new Gateway(args.server ?? './sockjsd', join(folder, 'sockjsd.json')),
 	main: new Backend(),
 	unix: new Backend(),
@@ -179,6 +181,7 @@ async function main() {
 	await group('hostile', testHostile);
 	await group('generator', testGenerator);
 	await group('tls', testTls);
+	await group('certificates', testCertificates);
 	await group('balance', testBalance);
 	await group('down', testDown);
 	await group('patience', testPatience);
