@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/config_error.h"
 #include "daemon/hash_password.h"
+#include "daemon/host.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
 #include "daemon/publish.h"
@@ -289,6 +290,7 @@ static enum exit_code run(struct daemon *d)
 	int err;
 
 	server_on_wake(d->server, on_wake, d);
+	host_attach(d->server, &d->config);
 	signals_watch(d->server, longest_stop_ms(&d->config.options.server));
 	say_ready(d);
 	err = sockjs_server_run(d->server);

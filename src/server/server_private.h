@@ -35,6 +35,7 @@
 #include "http/http_static.h"
 #include "net/listener.h"
 #include "net/visitors.h"
+#include "server/internal.h"
 #include "server/options.h"
 #include "server/session_ids.h"
 #include "transports/transport.h"
@@ -72,6 +73,7 @@ struct sockjs_server {
 	struct list turns;          /* turns.c */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
+	struct server_host host;
 	char error[512];
 };
 

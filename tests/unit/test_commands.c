@@ -270,6 +270,10 @@ static const char *const conversations[][2] = {
 	{ "disconnect", "{\"user\":\"a\"}" },
 	{ "broadcast", "{\"endpoint\":\"/mine\",\"message\":\"x\"}" },
 	{ "send", "{\"session\":1,\"message\":\"x\"}" },
+	{ "sessions", "{\"endpoint\":\"/mine\",\"address\":\"10.0.0.0/8\"}" },
+	{ "session", "{\"session\":1}" },
+	{ "endpoints", "{}" },
+	{ "log", "{}" },
 	{ "mirror", "{\"a\":1}" },
 };
 
