@@ -16,6 +16,7 @@
 #include "daemon/cmdline.h"
 #include "daemon/config.h"
 #include "daemon/config_error.h"
+#include "daemon/ctl.h"
 #include "daemon/hash_password.h"
 #include "daemon/host.h"
 #include "daemon/notify.h"
@@ -377,6 +378,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "publish") == 0)
 		return publish(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
+		return ctl(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {

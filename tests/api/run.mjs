@@ -1075,8 +1075,8 @@ await suite.test('askers who leave at once, or never finish, harm nobody', async
 	equal(await server.do('publish', { destination: '/topic/none' }), { received: 0 }, 'others');
 });
 
-const run = (argv, { input = '', env = {} } = {}) => new Promise((resolve) => {
-	const child = execFile(program, ['publish', ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
+const run = (argv, { input = '', env = {}, command = 'publish' } = {}) => new Promise((resolve) => {
+	const child = execFile(program, [command, ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
 		resolve({ code: e ? e.code : 0, out, err }));
 
 	child.stdin.on('error', () => {}).end(input);
@@ -1100,6 +1100,73 @@ await suite.test('sockjsd publish publishes from arguments and standard input', 
 	equal((await run(['--api', server.internal, '/topic/cli', ''])).code, 2, 'no token');
 	equal((await run(['/topic/cli', ''])).code, 2, 'no server');
 	c.leave();
+});
+
+await suite.test('sockjsd ctl asks and tells, with tables for people and JSON for programs', async () => {
+	const mine = await new Server().start('ctl.json', configuration());
+	const to = ['--api', mine.internal, '--token-file', join(folder, 'token')];
+	const ctl = (...argv) => run([...to, ...argv], { command: 'ctl' });
+	const says = async (...argv) => {
+		const { code, out, err } = await ctl(...argv);
+		equal([code, err], [0, ''], argv.join(' '));
+		return out;
+	};
+	const table = (text) => text.trim().split('\n').map((line) => line.trim().split(/ {2,}/));
+	const clients = [...await openMany(mine, 5, '/echo'), ...await openMany(mine, 2, '/app'), await new Client(mine).come('ann')];
+
+	const [head, ...rows] = table(await says('sessions'));
+	equal(head, ['SESSION', 'ENDPOINT', 'TRANSPORT', 'ADDRESS', 'STATE', 'AGE', 'HEARD', 'BUFFERED'], 'the head');
+	equal(rows.map((r) => r.slice(1, 5)).sort(), [...Array(2).fill('/app'), ...Array(5).fill('/echo'), '/stomp']
+		.map((e) => [e, 'websocket_raw', '127.0.0.1', 'open']), 'the rows');
+	const number = rows.find((r) => r[1] === '/echo')[0];
+	equal(table(await says('sessions', '--endpoint', '/echo', '--limit=3')).length, 4, 'so many at most');
+	equal(table(await says('sessions', '--endpoint=/echo', '--after', number)).length, 5, 'those that come after');
+	const json = JSON.parse(await says('--json', 'sessions', '--address', '127.0.0.0/8', '--state', 'open'));
+	equal([json.sessions.length, json.count, json.next], [8, 8, null], 'JSON');
+	const pages = (await says('sessions', '--json', '--endpoint', '/echo', '--limit', '2')).trim().split('\n').map((l) => JSON.parse(l));
+	equal([pages.length, pages[0].sessions.length, pages[0].count], [1, 2, 5], 'a page');
+
+	const one = await says('session', number);
+	check(new RegExp(`^session +${number}$`, 'm').test(one) && /^close code +-$/m.test(one) && /^connected now +yes$/m.test(one), one);
+	equal(JSON.parse(await says('session', number, '--json')).session, Number(number), 'JSON of it');
+	equal(await says('close', number, '3005', 'Please come back.'), `session ${number} is being closed\n`, 'closing');
+	const closed = () => clients.find((c) => c.closed);
+	for (let i = 0; i < 500 && !closed(); i++)
+		await sleep(10);
+	equal(closed().closed, [3005, 'Please come back.'], 'code and reason');
+
+	equal(table(await says('users')).map((r) => [r[0], r[3]]), [['USER', 'TRANSPORT'], ['ann', 'websocket_raw']], 'users');
+	equal(table(await says('users', '--user', 'bob')).length, 1, 'nobody');
+	equal(table(await says('endpoints')).slice(1).map((r) => r.slice(0, 3)), [['/stomp', 'stomp', '1'], ['/echo', 'echo', '4'], ['/app', 'upstream', '2']], 'endpoints');
+	const backends = table(await says('backends'));
+	equal([backends.length, backends[1][0], backends[1][1], backends[1][2]], [3, '/app', 'up', '2'], 'backends');
+	equal(JSON.parse(await says('backends', '--json')).backends.length, 2, 'JSON of them');
+	equal(JSON.parse(await says('config')).endpoints.length, 3, 'config');
+	equal([await says('log'), await says('log', 'silent'), await says('log')], ['error\n', 'silent\n', 'silent\n'], 'log');
+
+	const fails = async (code, pattern, ...argv) => {
+		const answer = await ctl(...argv);
+		check(answer.code === code && pattern.test(answer.err) && answer.out === '', `${argv.join(' ')}: ${JSON.stringify(answer)}`);
+	};
+	await fails(1, /^sockjsd: ctl: refused with 404: There is no such session\.\n$/, 'session', '999999');
+	await fails(1, /refused with 400: session must be a number/, 'session', 'x');
+	await fails(1, /refused with 400: transport must be one of/, 'sessions', '--transport', 'tube');
+	await fails(1, /refused with 400: state is not known here/, 'users', '--state', 'open');
+	await fails(2, /--limit is a number/, 'sessions', '--limit', 'many');
+	await fails(2, /there is no command 'fly'/, 'fly');
+	await fails(2, /too few arguments for 'session'/, 'session');
+	await fails(2, /too many arguments for 'drain'/, 'drain', 'now');
+	await fails(2, /unknown option '--fast'/, 'drain', '--fast');
+	await fails(2, /a value is missing after '--limit'/, 'sessions', '--limit');
+	await fails(2, /which command/);
+	equal((await run(['sessions'], { command: 'ctl' })).code, 2, 'no server');
+	equal((await run(['--api', mine.internal, 'log'], { command: 'ctl', env: { SOCKJSD_TOKEN: 'wrong' } })).code, 1, 'a wrong token');
+	equal((await run(['--api', mine.internal, 'log'], { command: 'ctl', env: { SOCKJSD_TOKEN: TOKEN } })).out, 'silent\n', 'a token of the environment');
+	equal((await run(['--api', '127.0.0.1:1', '--token-file', join(folder, 'token'), 'log'], { command: 'ctl' })).code, 1, 'nobody there');
+	check(/^Usage: sockjsd ctl .*drain/s.test((await run(['--help'], { command: 'ctl' })).out), 'help');
+
+	check(/^draining, \d+ sessions\n$/.test(await says('drain')), 'drain');
+	equal(await mine.end(), 0, 'exit code');
 });
 
 await suite.test('commands that are under way when the server stops do not hold it up', async () => {
