@@ -44,6 +44,7 @@ static const char help[] =
     "  users                       who has logged in to a broker, and their sessions\n"
     "  endpoints                   prefixes, their applications and how many sessions they have\n"
     "  backends                    how the backends of upstream endpoints are doing\n"
+    "  limited                     addresses that are at a limit, or have been refused\n"
     "  config                      the configuration in effect, without its secrets\n"
     "  log [LEVEL]                 say, or set, the level of the log: debug, info, warn, error,\n"
     "                              silent\n"
@@ -310,6 +311,21 @@ static int run_endpoints(const struct ctl *c)
 	return err;
 }
 
+/* In one page: who has more limited addresses than that has no use for a list of them. */
+static int run_limited(const struct ctl *c)
+{
+	struct table table = ctl_limited;
+	json_t *answer = NULL;
+	int err = ask(c, "limited",
+	    with(of_members(c), "limit", c->limit ? number_or_text(c->limit) : json_integer(PAGE)),
+	    &answer);
+
+	if (err == 0 && !c->json && table_print(&table, json_object_get(answer, "addresses")) < 0)
+		err = no_memory();
+	json_decref(answer);
+	return err;
+}
+
 /* As its text came; for people and programs alike. */
 static int run_config(const struct ctl *c)
 {
@@ -418,6 +434,7 @@ static const struct command {
 	{ "users", 0, 0, run_users },
 	{ "endpoints", 0, 0, run_endpoints },
 	{ "backends", 0, 0, run_backends },
+	{ "limited", 0, 0, run_limited },
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
 	{ "drain", 0, 0, run_drain },

@@ -72,10 +72,19 @@ static const struct column backends[] = {
 	{ "URL", "url", COLUMN_TEXT },
 };
 
+static const struct column limited[] = {
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "CONNECTIONS", "connections", COLUMN_NUMBER },
+	{ "SESSIONS", "sessions", COLUMN_NUMBER },
+	{ "REFUSED", "refused", COLUMN_NUMBER },
+	{ "LIMITS", "limits", COLUMN_TEXT },
+};
+
 const struct table ctl_sessions = { sessions, COUNT(sessions), { 0 }, false },
                    ctl_users = { users, COUNT(users), { 0 }, false },
                    ctl_endpoints = { endpoints, COUNT(endpoints), { 0 }, false },
-                   ctl_backends = { backends, COUNT(backends), { 0 }, false };
+                   ctl_backends = { backends, COUNT(backends), { 0 }, false },
+                   ctl_limited = { limited, COUNT(limited), { 0 }, false };
 
 static int add_sessions(json_t *rows, const json_t *user)
 {

@@ -8,7 +8,7 @@
 #include "daemon/table.h"
 
 /* Tables whose rows may come in several answers. */
-extern const struct table ctl_sessions, ctl_users, ctl_endpoints, ctl_backends;
+extern const struct table ctl_sessions, ctl_users, ctl_endpoints, ctl_backends, ctl_limited;
 
 /* A row for each session of the users of an answer of /api/users; a new reference, or NULL: memory
  * is out. */

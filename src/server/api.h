@@ -6,6 +6,7 @@
  *	api_command.c   a command under way: its arguments and its answer
  *	api_sessions.c  what the server itself does: send, broadcast, disconnect; session
  *	api_list.c      sessions: all of them, in pages
+ *	api_limited.c   limited: addresses that are at a limit
  *	api_server.c    about the server: endpoints, config, log, drain
  *	api_keys.c      what was asked before, and how it was answered
  *
@@ -92,6 +93,9 @@ extern const char *const api_own_names[];
 
 /* api_list.c */
 void api_list_sessions(struct sockjs_command *c);
+
+/* api_limited.c */
+void api_list_limited(struct sockjs_command *c);
 
 /* api_server.c */
 void api_list_endpoints(struct sockjs_command *c);

@@ -227,6 +227,7 @@ static void run_session(struct sockjs_command *c)
 	X(disconnect, run_disconnect)                                                              \
 	X(session, run_session)                                                                    \
 	X(sessions, api_list_sessions)                                                             \
+	X(limited, api_list_limited)                                                               \
 	X(endpoints, api_list_endpoints)                                                           \
 	X(config, api_show_config)                                                                 \
 	X(log, api_set_log)                                                                        \

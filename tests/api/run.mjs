@@ -236,7 +236,7 @@ await suite.test('the description is there, and has every command', async () => 
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
-		'endpoints', 'backends', 'config', 'log', 'drain'])
+		'endpoints', 'backends', 'limited', 'config', 'log', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
@@ -518,6 +518,13 @@ await suite.test('a session is sent to, and closed, by its number', async () => 
 		c.leave();
 });
 
+const run = (argv, { input = '', env = {}, command = 'publish' } = {}) => new Promise((resolve) => {
+	const child = execFile(program, [command, ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
+		resolve({ code: e ? e.code : 0, out, err }));
+
+	child.stdin.on('error', () => {}).end(input);
+});
+
 /* --- for operators ------------------------------------------------------------------- */
 
 /* All sessions that match, by pages of so many; they are checked to be in order. */
@@ -778,6 +785,41 @@ await suite.test('endpoints and backends are told, with how they are doing', asy
 	for (const c of [...open, ...clients])
 		c.leave();
 	equal(await fresh.stop(), 0, 'exit code');
+});
+
+await suite.test('addresses that are at a limit are told, and how often they were refused', async () => {
+	const limited = await new Server().start('limited.json', { ...configuration(), trusted_proxies: ['127.0.0.1'],
+		limits: { sessions_per_address: 3 } });
+	const clients = [];
+	const come = async (address, n) => clients.push(...await openMany(limited, n, '/echo', { 'X-Forwarded-For': address }));
+	const tryToCome = async (address) => {
+		const c = new Client(limited, '/echo', { 'X-Forwarded-For': address });
+		await c.until(() => c.closed, 'a refusal');
+	};
+	const told = async () => (await limited.do('limited', {})).addresses.sort((a, b) => (a.address < b.address ? -1 : 1));
+
+	await come('203.0.113.7', 2);
+	equal(await limited.do('limited', {}), { addresses: [], count: 0 }, 'within its limit');
+	await come('203.0.113.7', 1);
+	await come('2001:db8::7', 3);
+	await tryToCome('2001:db8::8'); /* of the same /64 */
+	await come('198.51.100.1', 1);
+	equal(await told(), [
+		{ address: '2001:db8::/64', connections: 0, sessions: 3, refused: 1, limits: ['sessions_per_address'] },
+		{ address: '203.0.113.7', connections: 0, sessions: 3, refused: 0, limits: ['sessions_per_address'] }], 'two are at it');
+	equal(await limited.do('limited', { limit: 1 }).then((a) => [a.addresses.length, a.count]), [1, 2], 'so many at most');
+	clients[3].leave();
+	for (let i = 0; i < 500 && (await told())[0].sessions === 3; i++)
+		await sleep(10);
+	equal((await told())[0], { address: '2001:db8::/64', connections: 0, sessions: 2, refused: 1, limits: [] }, 'who was refused is told still');
+	const { out } = await run(['--api', limited.internal, '--token-file', join(folder, 'token'), 'limited'], { command: 'ctl' });
+	check(/^ADDRESS .*\n(.*\n)*203\.0\.113\.7 +0 +3 +0 +sessions_per_address\n/.test(out), out);
+	for (const [body, field] of [[{ limit: 0 }, 'limit'], [{ limit: 1001 }, 'limit'], [{ address: 'x' }, 'address']])
+		await limited.refuses('limited', body, 400, 'wrong_argument', field);
+	equal((await server.do('limited', {})).count, 0, 'without limits nobody');
+	for (const c of clients)
+		c.leave();
+	equal(await limited.stop(), 0, 'exit code');
 });
 
 /* Paths of what differs, with what is there in the second. */
@@ -1073,13 +1115,6 @@ await suite.test('askers who leave at once, or never finish, harm nobody', async
 			setTimeout(() => socket.destroy(), i % 7);
 	}
 	equal(await server.do('publish', { destination: '/topic/none' }), { received: 0 }, 'others');
-});
-
-const run = (argv, { input = '', env = {}, command = 'publish' } = {}) => new Promise((resolve) => {
-	const child = execFile(program, [command, ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
-		resolve({ code: e ? e.code : 0, out, err }));
-
-	child.stdin.on('error', () => {}).end(input);
 });
 
 await suite.test('sockjsd publish publishes from arguments and standard input', async () => {

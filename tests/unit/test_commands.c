@@ -273,6 +273,7 @@ static const char *const conversations[][2] = {
 	{ "sessions", "{\"endpoint\":\"/mine\",\"address\":\"10.0.0.0/8\"}" },
 	{ "session", "{\"session\":1}" },
 	{ "endpoints", "{}" },
+	{ "limited", "{}" },
 	{ "log", "{}" },
 	{ "mirror", "{\"a\":1}" },
 };
