@@ -15,7 +15,7 @@
 #define SESSIONS_USUAL 100
 #define COST_LOOK      100  /* nanoseconds, of one session: it is not in the cache */
 #define COST_TAKE      300  /* likewise, of one that gets into the page */
-#define COST_WRITE     2000 /* of its row */
+#define COST_WRITE     4000 /* of its row */
 
 enum { ANY_STATE = -1 };
 
