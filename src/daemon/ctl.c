@@ -204,19 +204,23 @@ static json_t *page_request(
 static int show_pages(const struct ctl *c, const struct list_of *list, struct table *table,
     json_t *after, json_int_t left)
 {
-	int err = 0;
+	bool is_last;
+	int err;
 
 	do {
-		json_t *answer = NULL;
+		json_t *answer = NULL, *next;
 
 		err = ask(c, list->command, page_request(c, list, after, left), &answer);
 		if (err == 0)
 			err = show_page(c, list, table, answer);
 		left -= (json_int_t)json_array_size(json_object_get(answer, list->rows));
+		/* One that leads to where we are would never end */
+		next = json_incref(json_object_get(answer, "next"));
+		is_last = !next || json_is_null(next) || json_equal(next, after);
 		json_decref(after);
-		after = json_incref(json_object_get(answer, "next"));
+		after = next;
 		json_decref(answer);
-	} while (err == 0 && left > 0 && after && !json_is_null(after));
+	} while (err == 0 && left > 0 && !is_last);
 	json_decref(after);
 	return err;
 }

@@ -9,7 +9,7 @@ import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -700,8 +700,8 @@ await suite.test('pages are whole and have nobody twice while sessions come and 
 		}
 	})();
 	const seen = [];
-	for (let i = 0; i < 15; i++)
-		seen.push(new Set(numbers((await allSessions(server, { endpoint: '/echo' }, 1 + i)).all)));
+	for (const limit of [2, 3, 5, 8, 13, 21, 34, 55])
+		seen.push(new Set(numbers((await allSessions(server, { endpoint: '/echo' }, limit)).all)));
 	over = true;
 	await churn;
 	const stayed = before.filter((n) => seen.at(-1).has(n));
@@ -1203,6 +1203,32 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 	check(/^draining, \d+ sessions\n$/.test(await says('drain')), 'drain');
 	equal(await mine.end(), 0, 'exit code');
 });
+
+await suite.test('sockjsd ctl shows nothing to a terminal but text, and survives whatever answers', async () => {
+	let answer;
+	const fake = createServer((r, a) => r.resume().on('end', () => {
+		const text = JSON.stringify(answer);
+
+		a.writeHead(200, { 'Content-Length': Buffer.byteLength(text) }).end(text);
+	})).listen(0, '127.0.0.1');
+	const ctl = (...argv) => run(['--api', `127.0.0.1:${fake.address().port}`, ...argv], { command: 'ctl', env: { SOCKJSD_TOKEN: TOKEN } });
+	const session = { session: 1, name: 'n', transport: 'xhr', address: '::1', subscriptions: 0 };
+
+	await once(fake, 'listening');
+	answer = { users: [{ user: 'é\u001b]0;x\u0007\u009b31m\u007f\n', sessions: [session] }], next: null };
+	const { out } = await ctl('users');
+	check(out.split('\n')[1].startsWith('é?]0;x??31m??  '), JSON.stringify(out));
+	check(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(out), JSON.stringify(out));
+
+	const odd = [5, 'x', [5, null, [], {}], [{ session: {}, endpoint: [[1]], limits: 5, age_ms: -5, commands: [5], url: '' }]];
+	const commands = [['sessions'], ['users'], ['endpoints'], ['backends'], ['limited'], ['session', '1'], ['log'], ['drain']];
+	for (const value of odd) {
+		answer = { sessions: value, users: value, endpoints: value, backends: value, addresses: value, level: value, next: value, session: value };
+		const codes = await Promise.all(commands.map((command) => ctl(...command).then(({ code }) => code)));
+		check(codes.every((code) => code === 0 || code === 1), `${JSON.stringify(value)}: ${codes} of ${commands.join(' ')}`);
+	}
+	fake.close();
+}, 60000);
 
 await suite.test('commands that are under way when the server stops do not hold it up', async () => {
 	const c = await (await new Client(server).come()).subscribe('/topic/stop');
