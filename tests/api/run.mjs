@@ -727,10 +727,11 @@ await suite.test('10,000 sessions are listed while others are served', async () 
 	equal([all.length, count], [10000, 10000], 'all of them');
 	equal((await allSessions(large, {}, 777)).all.length, 10001, 'in other pages');
 
-	/* Echoes go on within one request: who made the page in one go would let none through. */
+	/* Echoes go on within one request: who made the page in one go would let hardly any through,
+	 * those alone that come before and after (4). */
 	const [c] = echo;
 	let most = 0;
-	for (let i = 0; i < 10 && most < 5; i++) {
+	for (let i = 0; i < 20 && most < 8; i++) {
 		let listing = true, echoes = 0;
 
 		c.frames = [];
@@ -744,7 +745,7 @@ await suite.test('10,000 sessions are listed while others are served', async () 
 		most = Math.max(most, echoes);
 	}
 	console.log(`        ${most} echoes while a page was made`);
-	check(most >= 5, `${most} echoes while a page was made`);
+	check(most >= 8, `${most} echoes while a page was made`);
 	c.leave();
 	large.child.kill('SIGTERM'); /* who polls would be waited for */
 	await sleep(100);
