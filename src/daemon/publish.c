@@ -17,8 +17,8 @@
 #include "server/command.h"
 #include "server/json_text.h"
 
-#define BODY_MAX  ((size_t)64 << 20)
-#define A_HEADER  SIZE_MAX
+#define BODY_MAX ((size_t)64 << 20)
+#define A_HEADER SIZE_MAX
 
 struct order {
 	struct api_login login;
@@ -217,8 +217,8 @@ static int compose(struct order *o, struct buf *out)
 static int tell_refusal(int status, const json_t *answer)
 {
 	return complain(-EACCES, "refused with %d: %s", status,
-	    api_refusal(status, answer,
-	        "the message is longer than internal.max_body_bytes allows."));
+	    api_refusal(
+	        status, answer, "the message is longer than internal.max_body_bytes allows."));
 }
 
 static int tell(int status, const struct buf *text)

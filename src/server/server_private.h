@@ -14,6 +14,7 @@
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
+ *	session_view.c  what operators are told of a session
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
