@@ -452,6 +452,11 @@ run publish --api "unix:$tmp/internal" --token-file "$tmp/sockjsd.json" /topic/a
 says 'with another token it is refused' "$code $err" '[12] *'
 run publish -c "$tmp/sockjsd.json" '/topic/*' hello
 says 'what cannot be published is said' "$code $err" '1 *refused with 400: destination *'
+says 'ctl lists endpoints' "$("$sockjsd" ctl -c "$tmp/sockjsd.json" endpoints)" 'PREFIX *APPLICATION *stomp *stomp *'
+run ctl -c "$tmp/sockjsd.json" close 999999
+says 'a session that is not there is told' "$code $err" '1 sockjsd: ctl: refused with 404: There is no such session.*'
+run ctl -c "$tmp/sockjsd.json" fly
+says 'so is a command that is not there' "$code $err" "2 sockjsd: ctl: there is no command 'fly'*"
 stop
 run publish -c "$tmp/sockjsd.json" /topic/a hello
 says 'a server that does not run is no usage error' "$code $err" "1 *cannot connect to $tmp/internal: *"
@@ -459,6 +464,8 @@ run publish /topic/a
 says 'a server must be named' "$code $err" '2 *-c FILE or --api URL*'
 run publish --help
 says 'publish has a help of its own' "$code $out" '0 Usage: sockjsd publish*'
+run ctl --help
+says 'and so has ctl' "$code $out" '0 Usage: sockjsd ctl*'
 
 start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
 public=$port

@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#define SHARDS     16 /* a power of two */
+#define SHARDS     QUOTAS_PARTS /* a power of two */
 #define SHARD_IDLE (QUOTAS_IDLE_MOST / SHARDS)
 #define SWEEP_MOST 4 /* rows looked at with each call, for those to be forgotten */
 
@@ -37,6 +37,7 @@ struct quota_row {
 	struct quota_shard *shard;
 	struct bucket buckets[QUOTA_KINDS_MAX];
 	uint32_t held[QUOTA_KINDS_MAX];
+	uint32_t refused;
 	uint8_t key_len;
 	char key[QUOTA_KEY_MAX];
 };
@@ -208,6 +209,8 @@ enum quota_verdict quota_take(
 		verdict = take(found, &q->kinds[kind], kind, now);
 		if (verdict == QUOTA_GRANTED)
 			*row = found;
+		else
+			found->refused++;
 		settle(found, now);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -225,6 +228,57 @@ void quota_release(struct quota_row *row, unsigned kind)
 	row->held[kind]--;
 	settle(row, clock_now());
 	pthread_mutex_unlock(&shard->lock);
+}
+
+/* --- who is at a limit --------------------------------------------------- */
+
+struct limited_walk {
+	const struct quotas *quotas;
+	uint64_t now;
+	size_t count;
+	bool (*fn)(const struct quota_use *use, void *arg);
+	void *arg;
+};
+
+/* True: it is worth telling. */
+static bool fill_use(
+    struct quota_use *use, const struct quota_row *row, const struct quotas *q, uint64_t now)
+{
+	bool is_limited = row->refused > 0;
+
+	*use = (struct quota_use){ .key = { row->key, row->key_len }, .refused = row->refused };
+	for (unsigned i = 0; i < q->count; i++) {
+		struct bucket copy = row->buckets[i];
+
+		use->held[i] = row->held[i];
+		use->is_at_most[i] = q->kinds[i].most && row->held[i] >= q->kinds[i].most;
+		use->is_too_fast[i] =
+		    q->kinds[i].per_second && !bucket_take(&copy, q->kinds[i].per_second, now);
+		is_limited = is_limited || use->is_at_most[i] || use->is_too_fast[i];
+	}
+	return is_limited;
+}
+
+static bool visit_row(struct map_node *node, void *arg)
+{
+	const struct quota_row *row = container_of(node, struct quota_row, node);
+	struct limited_walk *walk = arg;
+	struct quota_use use;
+
+	walk->count++;
+	return !fill_use(&use, row, walk->quotas, walk->now) || walk->fn(&use, walk->arg);
+}
+
+size_t quotas_each_limited(
+    struct quotas *q, unsigned part, bool (*fn)(const struct quota_use *use, void *arg), void *arg)
+{
+	struct limited_walk walk = { q, clock_now(), 0, fn, arg };
+	struct quota_shard *shard = &q->shards[part % SHARDS];
+
+	pthread_mutex_lock(&shard->lock);
+	map_each(&shard->map, visit_row, &walk);
+	pthread_mutex_unlock(&shard->lock);
+	return walk.count;
 }
 
 uint64_t quotas_count(struct quotas *q)

@@ -16,6 +16,8 @@
 #ifndef BASE_QUOTAS_H
 #define BASE_QUOTAS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -45,6 +47,22 @@ enum quota_verdict quota_take(
     struct quotas *q, struct bytes key, unsigned kind, struct quota_row **row);
 /* From any thread. NULL is fine. */
 void quota_release(struct quota_row *row, unsigned kind);
+
+/* What one of them has. */
+struct quota_use {
+	struct bytes key;
+	uint32_t held[QUOTA_KINDS_MAX];
+	bool is_at_most[QUOTA_KINDS_MAX];  /* one more would be too many now, */
+	bool is_too_fast[QUOTA_KINDS_MAX]; /* or too soon */
+	uint32_t refused;                  /* of any kind, since it was last forgotten */
+};
+
+/* Calls `fn` for each that is at a limit now, or was refused, of one of QUOTAS_PARTS parts of the
+ * table. In no order, until it returns false, and under the lock of that part: it is to be quick.
+ * Returns how many rows were looked at. */
+#define QUOTAS_PARTS 16
+size_t quotas_each_limited(
+    struct quotas *q, unsigned part, bool (*fn)(const struct quota_use *use, void *arg), void *arg);
 
 /* Rows there are, for tests. */
 uint64_t quotas_count(struct quotas *q);

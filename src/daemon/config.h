@@ -73,5 +73,7 @@ int config_try(struct config *c);
 /* Writes all of it as JSON that config_read_file() takes back; 0 or -ENOMEM. */
 struct buf;
 int config_print(const struct config *c, struct buf *out);
+/* The same for people who need not know its secrets, which are "***". */
+int config_print_shown(const struct config *c, struct buf *out);
 
 #endif

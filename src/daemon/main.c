@@ -16,7 +16,9 @@
 #include "daemon/cmdline.h"
 #include "daemon/config.h"
 #include "daemon/config_error.h"
+#include "daemon/ctl.h"
 #include "daemon/hash_password.h"
+#include "daemon/host.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
 #include "daemon/publish.h"
@@ -289,6 +291,7 @@ static enum exit_code run(struct daemon *d)
 	int err;
 
 	server_on_wake(d->server, on_wake, d);
+	host_attach(d->server, &d->config);
 	signals_watch(d->server, longest_stop_ms(&d->config.options.server));
 	say_ready(d);
 	err = sockjs_server_run(d->server);
@@ -375,6 +378,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "publish") == 0)
 		return publish(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
+		return ctl(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/config.h"
+#include "daemon/hide_secrets.h"
 #include "server/json_text.h"
 
 /* Jansson's *_new functions take ownership even when they fail, and accept NULL, so that one check
@@ -195,15 +196,27 @@ static int fill(json_t *root, const struct config *c)
 	return 0;
 }
 
-int config_print(const struct config *c, struct buf *out)
+static int print(const struct config *c, bool hides, struct buf *out)
 {
 	json_t *root = json_object();
 	int err = fill(root, c);
 
+	if (err == 0 && hides)
+		err = hide_secrets(root);
 	if (err == 0)
 		err = json_text_dump(root, JSON_INDENT(2), out);
 	if (err == 0)
 		err = buf_add(out, "\n", 1);
 	json_decref(root);
 	return err;
+}
+
+int config_print(const struct config *c, struct buf *out)
+{
+	return print(c, false, out);
+}
+
+int config_print_shown(const struct config *c, struct buf *out)
+{
+	return print(c, true, out);
 }

@@ -1,8 +1,5 @@
 /*
  * daemon/publish.c - one message from the command line to POST /api/publish; see publish.h.
- *
- * Where to, and the token, come from the configuration of the server, or are said. The token is
- * never an argument, which everybody on the machine could read.
  */
 #include "daemon/publish.h"
 
@@ -16,23 +13,20 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "daemon/api_client.h"
-#include "daemon/config.h"
+#include "daemon/api_login.h"
 #include "server/command.h"
 #include "server/json_text.h"
 
-#define BODY_MAX  ((size_t)64 << 20)
-#define TOKEN_MAX 1024
-#define A_HEADER  SIZE_MAX
+#define BODY_MAX ((size_t)64 << 20)
+#define A_HEADER SIZE_MAX
 
 struct order {
-	const char *config, *api, *token_file, *endpoint, *key;
+	struct api_login login;
+	const char *endpoint, *key;
 	const char *destination, *text; /* NULL: from standard input */
 	json_t *headers;
 	bool help;
 	/* And what became of it */
-	struct api_target target;
-	char token[TOKEN_MAX];
 	struct buf body; /* as it is published */
 };
 
@@ -98,9 +92,9 @@ static const struct argument {
 	const char *letter, *word;
 	size_t offset; /* of a text in struct order, or A_HEADER */
 } arguments[] = {
-	{ "-c", "--config", offsetof(struct order, config) },
-	{ NULL, "--api", offsetof(struct order, api) },
-	{ NULL, "--token-file", offsetof(struct order, token_file) },
+	{ "-c", "--config", offsetof(struct order, login.config) },
+	{ NULL, "--api", offsetof(struct order, login.api) },
+	{ NULL, "--token-file", offsetof(struct order, login.token_file) },
 	{ "-H", "--header", A_HEADER },
 	{ NULL, "--endpoint", offsetof(struct order, endpoint) },
 	{ NULL, "--key", offsetof(struct order, key) },
@@ -171,85 +165,7 @@ static int parse(struct order *o, int argc, char **argv)
 		return err;
 	if (!o->destination)
 		return complain(-EINVAL, "to which destination? try 'sockjsd publish --help'");
-	if (!o->config && !o->api)
-		return complain(-EINVAL, "to which server? say -c FILE or --api URL");
 	return 0;
-}
-
-/* --- where to --------------------------------------------------------------------- */
-
-static int read_token(struct order *o, const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int err = file ? 0 : -errno;
-
-	if (!file)
-		return complain(err, "cannot read the token: %s: %s", path, strerror(-err));
-	if (!fgets(o->token, sizeof(o->token), file))
-		o->token[0] = '\0';
-	fclose(file);
-	o->token[strcspn(o->token, "\r\n")] = '\0';
-	return o->token[0] ? 0 : complain(-EINVAL, "there is no token in %s", path);
-}
-
-static int set_target(struct order *o, const char *address)
-{
-	char why[400];
-
-	return api_target_parse(&o->target, address, why, sizeof(why)) < 0
-	           ? complain(-EINVAL, "%s", why)
-	           : 0;
-}
-
-static int use_config(struct order *o, struct config *c)
-{
-	const struct server_options *s = &c->options.server;
-	int err = config_read_file(c, o->config);
-
-	if (err < 0)
-		return complain(err, "%s", c->error);
-	if (!o->api && !c->internal)
-		return complain(-EINVAL,
-		    "%s: internal.listen: missing; the server has no internal "
-		    "address to publish by",
-		    o->config);
-	if (!o->api && (err = set_target(o, c->internal)) < 0)
-		return err;
-	if (o->token_file || (!s->token && !s->token_file))
-		return 0;
-	if (s->token_file)
-		return read_token(o, s->token_file);
-	snprintf(o->token, sizeof(o->token), "%s", s->token);
-	return 0;
-}
-
-static int read_config(struct order *o)
-{
-	struct config c;
-	int err = config_init(&c);
-
-	if (err < 0)
-		return no_memory();
-	err = use_config(o, &c);
-	config_fini(&c);
-	return err;
-}
-
-static int find_server(struct order *o)
-{
-	const char *from_environment = getenv("SOCKJSD_TOKEN");
-	int err = o->config ? read_config(o) : 0;
-
-	if (err == 0 && o->api)
-		err = set_target(o, o->api);
-	if (err == 0 && o->token_file)
-		err = read_token(o, o->token_file);
-	if (err == 0 && !o->token[0] && from_environment)
-		snprintf(o->token, sizeof(o->token), "%s", from_environment);
-	if (err == 0 && (!o->token[0] || strpbrk(o->token, "\r\n ")))
-		return complain(-EINVAL, "which token? internal.token of the configuration, "
-		                         "--token-file or $SOCKJSD_TOKEN has it");
-	return err;
 }
 
 /* --- the message --------------------------------------------------------------------- */
@@ -300,14 +216,9 @@ static int compose(struct order *o, struct buf *out)
 /* What the server says in words, if it does. */
 static int tell_refusal(int status, const json_t *answer)
 {
-	const char *sentence =
-	    json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
-
-	if (!sentence)
-		sentence = status == 413
-		               ? "the message is longer than internal.max_body_bytes allows."
-		               : "what answers there is not the internal address of sockjsd.";
-	return complain(-EACCES, "refused with %d: %s", status, sentence);
+	return complain(-EACCES, "refused with %d: %s", status,
+	    api_refusal(
+	        status, answer, "the message is longer than internal.max_body_bytes allows."));
 }
 
 static int tell(int status, const struct buf *text)
@@ -332,8 +243,8 @@ static int send_it(struct order *o)
 	int status = compose(o, &request);
 
 	if (status == 0) {
-		status = api_post(
-		    &o->target, "/api/publish", o->token, &request, &answer, why, sizeof(why));
+		status = api_post(&o->login.target, "/api/publish", o->login.token, &request,
+		    &answer, why, sizeof(why));
 		status = status < 0 ? complain(-EIO, "%s", why) : tell(status, &answer);
 	}
 	buf_fini(&request);
@@ -345,14 +256,17 @@ static int send_it(struct order *o)
 
 static enum exit_code obey(struct order *o)
 {
+	char why[1200];
 	int err;
 
 	if (o->help) {
 		fputs(help, stdout);
 		return EXIT_STOPPED;
 	}
-	if (find_server(o) < 0)
+	if (api_login_find(&o->login, why, sizeof(why)) < 0) {
+		complain(-EINVAL, "%s", why);
 		return EXIT_USAGE;
+	}
 	err = o->text ? 0 : read_input(&o->body);
 	if (err == 0)
 		err = send_it(o);
@@ -368,7 +282,7 @@ enum exit_code publish(int argc, char **argv)
 		return EXIT_RUNNING;
 	if (parse(&o, argc, argv) == 0)
 		code = obey(&o);
-	explicit_bzero(o.token, sizeof(o.token));
+	api_login_forget(&o.login);
 	buf_fini(&o.body);
 	json_decref(o.headers);
 	return code;

@@ -59,6 +59,14 @@ static void on_signal(int signo)
 	sockjs_server_stop(server);
 }
 
+void signals_stop_was_asked(void)
+{
+	notify(stopping);
+	stops++;
+	log_info("stopping", LOG_STR("command", "drain"),
+	    LOG_INT("sessions", watched ? server_session_count(watched) : 0));
+}
+
 static void tell_stop(const struct known_signal *s)
 {
 	if (stops++ == 0)

@@ -1,6 +1,6 @@
 /*
  * daemon/signals.h - signals: SIGTERM and SIGINT stop the server in order, a second
- * one at once; SIGHUP will reload. What else a service might be sent is ignored.
+ * one, or one after the command drain, at once; SIGHUP will reload. What else a service might be sent is ignored.
  */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
@@ -16,6 +16,9 @@ void signals_begin(void);
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
 /* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. */
 void signals_tell(void);
+/* A command has begun an orderly stop: it is told as that of a signal. In the thread of
+ * sockjs_server_run(). */
+void signals_stop_was_asked(void);
 /* The server is about to be freed. */
 void signals_forget(void);
 

@@ -3,6 +3,7 @@
  */
 #include "net/visitors.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 #define KEY_MAX 9
@@ -25,4 +26,15 @@ enum quota_verdict visitor_enter(
 	char key[KEY_MAX];
 
 	return quota_take(q, (struct bytes){ key, make_key(who, key) }, kind, row);
+}
+
+const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX])
+{
+	struct addr a = { .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };
+
+	if (key.n < 5 || key.n > KEY_MAX)
+		return strcpy(text, "unknown");
+	memcpy(a.ip, key.p + 1, key.n - 1);
+	addr_print(&a, false, text);
+	return a.family == AF_INET ? text : strcat(text, "/64");
 }

@@ -19,4 +19,7 @@ enum visitor_kind { VISITOR_CONNECTION, VISITOR_SESSION, VISITOR_KINDS };
 enum quota_verdict visitor_enter(
     struct quotas *q, const struct addr *who, enum visitor_kind kind, struct quota_row **row);
 
+/* A key of such a table: "192.0.2.1", "2001:db8::/64". */
+const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX]);
+
 #endif

@@ -4,7 +4,10 @@
  *
  *	api.c           who may, what is asked; a command's way from request to application
  *	api_command.c   a command under way: its arguments and its answer
- *	api_sessions.c  what the server itself does: send, broadcast, disconnect
+ *	api_sessions.c  what the server itself does: send, broadcast, disconnect; session
+ *	api_list.c      sessions: all of them, in pages
+ *	api_limited.c   limited: addresses that are at a limit
+ *	api_server.c    about the server: endpoints, config, log, drain
  *	api_keys.c      what was asked before, and how it was answered
  *
  * All of it is of reactor 0, the internal address's; commands go from there to wherever they have
@@ -55,6 +58,7 @@ struct sockjs_command {
 	uint64_t session;
 	int64_t code;
 	const char *reason;
+	json_t *found;     /* what was asked of the session */
 	atomic_int result; /* 1: no such session */
 	atomic_size_t count_of;
 };
@@ -86,6 +90,18 @@ api_command_fn api_own_command(const char *name);
 bool api_is_for_application(const struct sockjs_command *c);
 /* Their names, for whoever looks for one. */
 extern const char *const api_own_names[];
+
+/* api_list.c */
+void api_list_sessions(struct sockjs_command *c);
+
+/* api_limited.c */
+void api_list_limited(struct sockjs_command *c);
+
+/* api_server.c */
+void api_list_endpoints(struct sockjs_command *c);
+void api_show_config(struct sockjs_command *c);
+void api_set_log(struct sockjs_command *c);
+void api_drain(struct sockjs_command *c);
 
 /* The description, doc/openapi.json; made by the build. */
 extern const char api_description[];

@@ -71,6 +71,7 @@ void api_command_free(struct sockjs_command *c)
 	c->api->bytes -= c->body_len;
 	message_unref(c->message);
 	json_decref(c->arguments);
+	json_decref(c->found);
 	buf_fini(&c->text);
 	mem_free(c->answer);
 	mem_free(c);

@@ -1,6 +1,6 @@
 /*
  * server/api_sessions.c - commands about sessions, whatever their application: send, broadcast,
- * disconnect.
+ * disconnect, session; and the table of all commands that are the server's own.
  *
  * Whose session a number is no reactor knows of another's, so each is asked. A broadcast goes the
  * way of a message to a group: encoded once for each form, and in one order for all who get it.
@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "server/api.h"
+#include "server/session_view.h"
 
 #define COST_LOOK 10 /* nanoseconds, of each session that a broadcast passes by */
 
@@ -26,7 +27,7 @@ static struct sockjs_session *session_here(uint64_t id)
 {
 	struct session *s = session_ids_find(&reactor_current()->session_ids, id);
 
-	return s && session_is_open(s) ? container_of(s, struct sockjs_session, base) : NULL;
+	return s ? container_of(s, struct sockjs_session, base) : NULL;
 }
 
 static void ask_reactor(void *arg)
@@ -38,6 +39,15 @@ static void ask_reactor(void *arg)
 		atomic_store(&job->command->result, job->fn(s, job->command));
 }
 
+static void answer_well(struct sockjs_command *c)
+{
+	json_t *found = c->found;
+
+	c->found = NULL;
+	command_answer(
+	    c, found ? found : json_pack("{s:i}", c->message ? "received" : "disconnected", 1));
+}
+
 /* What sockjs_send() and the like have said. */
 static void answer_for_session(void *arg)
 {
@@ -45,7 +55,7 @@ static void answer_for_session(void *arg)
 
 	switch (atomic_load(&c->result)) {
 	case 0:
-		command_answer(c, json_pack("{s:i}", c->message ? "received" : "disconnected", 1));
+		answer_well(c);
 		break;
 	case -EMSGSIZE:
 		sockjs_command_refuse(c, 413, "too_large", "message",
@@ -59,8 +69,7 @@ static void answer_for_session(void *arg)
 		command_no_memory(c);
 		break;
 	default:
-		sockjs_command_refuse(
-		    c, 404, "no_session", "session", "There is no such session open.");
+		sockjs_command_refuse(c, 404, "no_session", "session", "There is no such session.");
 	}
 }
 
@@ -171,6 +180,8 @@ static void run_broadcast(struct sockjs_command *c)
 
 static int close_here(struct sockjs_session *s, struct sockjs_command *c)
 {
+	if (!session_is_open(&s->base))
+		return NO_SUCH_SESSION;
 	sockjs_close(s, (unsigned)c->code, c->reason);
 	return 0;
 }
@@ -190,13 +201,52 @@ bool api_is_for_application(const struct sockjs_command *c)
 	       !json_object_get(c->arguments, "session");
 }
 
+/* --- one in detail ------------------------------------------------------------------------ */
+
+/* In its reactor; the answer is made by whoever is the last to be asked. */
+static int describe_here(struct sockjs_session *s, struct sockjs_command *c)
+{
+	c->found = session_view_details(s);
+	return c->found ? 0 : -ENOMEM;
+}
+
+static void run_session(struct sockjs_command *c)
+{
+	static const char *const known[] = { "session", NULL };
+
+	if (command_has_only(c, known) && take_session(c))
+		ask_all(c, describe_here);
+}
+
 /* --- the table --------------------------------------------------------------------------- */
 
-const char *const api_own_names[] = { "send", "broadcast", "disconnect", NULL };
+/* X(name, function) */
+#define COMMANDS(X)                                                                                \
+	X(send, run_send)                                                                          \
+	X(broadcast, run_broadcast)                                                                \
+	X(disconnect, run_disconnect)                                                              \
+	X(session, run_session)                                                                    \
+	X(sessions, api_list_sessions)                                                             \
+	X(limited, api_list_limited)                                                               \
+	X(endpoints, api_list_endpoints)                                                           \
+	X(config, api_show_config)                                                                 \
+	X(log, api_set_log)                                                                        \
+	X(drain, api_drain)
+
+const char *const api_own_names[] = {
+#define X(name, fn) #name,
+	COMMANDS(X)
+#undef X
+	    NULL,
+};
 
 api_command_fn api_own_command(const char *name)
 {
-	static const api_command_fn fns[] = { run_send, run_broadcast, run_disconnect };
+	static const api_command_fn fns[] = {
+#define X(name, fn) fn,
+		COMMANDS(X)
+#undef X
+	};
 
 	for (size_t i = 0; api_own_names[i]; i++)
 		if (strcmp(api_own_names[i], name) == 0)

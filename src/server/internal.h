@@ -5,6 +5,10 @@
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
 struct sockjs_server;
 
 /* Binds the internal address: /healthz (200 while the process works), /readyz (503 as soon as it
@@ -24,6 +28,21 @@ const char *server_internal_url(const struct sockjs_server *server);
 void server_on_wake(struct sockjs_server *server, void (*fn)(void *arg), void *arg);
 /* From any thread or a signal handler. */
 void server_wake(struct sockjs_server *server);
+/* What the program around a server knows and operators may ask for. Each may be NULL; they are
+ * called in the thread of sockjs_server_run(). */
+struct server_host {
+	/* Writes the configuration in effect as JSON, without secrets. 0 or -ENOMEM. */
+	int (*print_config)(void *arg, struct buf *out);
+	/* The name of the application of the i-th endpoint that was added. */
+	const char *(*application)(void *arg, size_t i);
+	/* An operator has begun an orderly stop. */
+	void (*stopping)(void *arg);
+	void *arg;
+};
+/* To be set before the server runs; copied. */
+void server_set_host(struct sockjs_server *server, const struct server_host *host);
+/* Begins the orderly stop of the first sockjs_server_stop(), unless somebody has: false. */
+bool server_begin_stop(struct sockjs_server *server);
 /* For the log: reactors it has (or will have), and sessions that applications know of. */
 unsigned server_reactors(const struct sockjs_server *server);
 unsigned long long server_session_count(const struct sockjs_server *server);

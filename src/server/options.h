@@ -41,6 +41,14 @@ struct string_list {
 	size_t count;
 };
 
+/* What of a value is not for everybody who may see the configuration. */
+enum option_hiding {
+	HIDE_NOTHING,
+	HIDE_VALUE,   /* all of it */
+	HIDE_MEMBERS, /* of JSON: members called password or secret, however deep */
+	HIDE_IN_URL,  /* of one or a list of them: who asks, before an @, and the query */
+};
+
 struct option {
 	const char *key; /* dotted path, "websocket.ping_interval_ms"; the unit is its last word */
 	enum option_scope scope;
@@ -54,6 +62,7 @@ struct option {
 	                      * without valid() the very words, separated by blanks; NULL: anything.
 	                      * Of JSON: what its user makes something of, in words */
 	bool (*valid)(const char *item);
+	enum option_hiding hiding;
 	const char *sentence; /* what it does; used in the manual page */
 	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
 };
@@ -293,6 +302,9 @@ int options_check(struct sockjs_options *o, enum option_scope scope);
 int options_describe(const struct option *opt, char *text, size_t size);
 /* The same of a number alone, or of one of a pair. */
 int options_describe_item(const struct option *opt, char *text, size_t size);
+/* A URL as HIDE_IN_URL has it, with three stars in place of what is hidden. 0 or -ENOMEM. */
+struct buf;
+int options_print_url(const char *url, struct buf *out);
 /* The items of a list. */
 const struct string_list *options_list(const struct sockjs_options *o, const struct option *opt);
 /* The two numbers of a pair. */

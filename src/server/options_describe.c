@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "server/options.h"
 
 static bool ends_with(const char *s, const char *end)
@@ -72,4 +73,21 @@ int options_describe(const struct option *opt, char *text, size_t size)
 		break;
 	}
 	return snprintf(text, size, "a list, each %s%s", opt->valid ? "" : "one of ", opt->allowed);
+}
+
+/* Who asks stands before the last @ of the authority. */
+int options_print_url(const char *url, struct buf *out)
+{
+	const char *host = strstr(url, "://"), *at;
+	int err;
+
+	host = host ? host + 3 : url;
+	at = memrchr(host, '@', strcspn(host, "/?"));
+	err = buf_add(out, url, (size_t)(host - url));
+	if (err == 0 && at)
+		err = buf_add_str(out, "***");
+	host = at ? at : host;
+	if (err == 0)
+		err = buf_add(out, host, strcspn(host, "?"));
+	return err == 0 && strchr(host, '?') ? buf_add_str(out, "?***") : err;
 }

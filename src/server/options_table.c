@@ -129,7 +129,7 @@ static const struct option table[] = {
 	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
 		      "far as the last attempts have shown." },
 	{ SERVER("internal.token", OPTION_STRING, 0, 0, NULL, token),
-	  .valid = valid_secret, .allowed = SECRET,
+	  .valid = valid_secret, .allowed = SECRET, .hiding = HIDE_VALUE,
 	  .sentence = "Who says it in Authorization: Bearer may give commands at /api of the internal "
 		      "listener; null: nobody, unless internal.token_file has one." },
 	{ SERVER("internal.token_file", OPTION_STRING, 0, 0, NULL, token_file),
@@ -291,6 +291,7 @@ static const struct option table[] = {
 
 	{ UPSTREAM("url", OPTION_LIST, 0, 64, NULL, url), .or_one = true,
 	  .valid = valid_upstream, .allowed = "ws://host[:port][/path], wss://..., or unix:/file[:/path]",
+	  .hiding = HIDE_IN_URL,
 	  .sentence = "The backends; one WebSocket is opened to one of them for each session." },
 	{ UPSTREAM("balance", OPTION_STRING, 0, 0, "round_robin", balance),
 	  .allowed = "round_robin least_connections hash",
@@ -364,8 +365,10 @@ static const struct option table[] = {
 		      "all of them; null: nobody, to none." },
 	{ STOMP("users", OPTION_JSON, 0, 0, NULL, users),
 	  .allowed = "a list of objects, or a string, the name of a file with such a list",
+	  .hiding = HIDE_MEMBERS,
 	  .sentence = "Those who log in with login and passcode; null: nobody does." },
 	{ STOMP("tokens", OPTION_JSON, 0, 0, NULL, tokens), .allowed = "an object",
+	  .hiding = HIDE_MEMBERS,
 	  .sentence = "Which JSON Web Tokens are believed, by whose key they are signed; null: none." },
 	{ STOMP("directory", OPTION_STRING, 0, 0, NULL, directory),
 	  .sentence = "Names of files in users and tokens are relative to it; null: to the directory of "
@@ -489,6 +492,7 @@ static const struct option table[] = {
 
 	{ HOOKS("url", OPTION_STRING, 0, 0, NULL, url),
 	  .valid = valid_backend, .allowed = "http://host[:port][/path], or https://...",
+	  .hiding = HIDE_IN_URL,
 	  .sentence = "A backend that is asked by HTTP, a POST of JSON for each event: whether a client may "
 		      "come in and who it is, and whatever else hooks.events names." },
 	{ HOOKS("events", OPTION_LIST, 0, 5, NULL, events),
@@ -502,6 +506,7 @@ static const struct option table[] = {
 	  .sentence = "Destinations of the application stomp that belong to the backend: it gets what is "
 		      "sent to them (message), and answers those who subscribe to them (subscribe)." },
 	{ HOOKS("secret", OPTION_STRING, 0, 0, NULL, secret), .valid = valid_secret, .allowed = SECRET,
+	  .hiding = HIDE_VALUE,
 	  .sentence = "Key of the signature (HMAC-SHA256) that each request has in Sockjsd-Signature; null: "
 		      "none, unless hooks.secret_file has one." },
 	{ HOOKS("secret_file", OPTION_STRING, 0, 0, NULL, secret_file),

@@ -177,9 +177,30 @@ void server_wake(struct sockjs_server *server)
 		loop_stop(server->reactors[0]->loop);
 }
 
+void server_set_host(struct sockjs_server *server, const struct server_host *host)
+{
+	server->host = *host;
+}
+
+static void wake_all(struct sockjs_server *server)
+{
+	for (unsigned i = 0; server->started && i < server->reactor_count; i++)
+		loop_stop(server->reactors[i]->loop);
+}
+
 void sockjs_server_stop(struct sockjs_server *server)
 {
 	atomic_fetch_add(&server->stops, 1);
-	for (unsigned i = 0; server->started && i < server->reactor_count; i++)
-		loop_stop(server->reactors[i]->loop);
+	wake_all(server);
+}
+
+/* A signal may come at any moment, and together they must not be the two that stop at once. */
+bool server_begin_stop(struct sockjs_server *server)
+{
+	unsigned none = 0;
+
+	if (!atomic_compare_exchange_strong(&server->stops, &none, 1))
+		return false;
+	wake_all(server);
+	return true;
 }

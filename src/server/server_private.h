@@ -15,6 +15,7 @@
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
+ *	session_view.c  what operators are told of a session
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -37,6 +38,7 @@
 #include "net/listener.h"
 #include "net/tls_server.h"
 #include "net/visitors.h"
+#include "server/internal.h"
 #include "server/options.h"
 #include "server/session_ids.h"
 #include "transports/transport.h"
@@ -74,6 +76,7 @@ struct sockjs_server {
 	struct list turns;          /* turns.c */
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
+	struct server_host host;
 	char error[512];
 };
 

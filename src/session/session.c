@@ -50,6 +50,7 @@ void session_init(struct session *s, struct session_reactor *reactor,
 static void free_session(struct session *s)
 {
 	session_leave_table(s);
+	session_walks_pass(s);
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);

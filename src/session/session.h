@@ -81,6 +81,7 @@ struct session_reactor {
 	struct loop *loop;
 	struct budget *budget; /* the loop's */
 	struct list sessions;
+	struct list walks;  /* through them, under way */
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct list late;   /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
@@ -103,6 +104,19 @@ void session_reactor_close_some(struct session_reactor *r, uint32_t chance);
 bool session_reactor_drain(struct session_reactor *r);
 /* Ends every session at once, and any that comes through its 101 later. */
 void session_reactor_abort(struct session_reactor *r);
+
+/* A walk through all sessions of a reactor, the oldest first, that may stand still from one turn to
+ * the next while sessions come and go. Zeroed before it begins. */
+struct session_walk {
+	struct list node;  /* reactor->walks; on its own when it does not stand anywhere */
+	struct list *next; /* who comes next, or the head */
+	struct session_reactor *reactor;
+};
+void session_walk_begin(struct session_walk *w, struct session_reactor *r);
+/* NULL: that was the last one, and the walk is over. */
+struct session *session_walk_next(struct session_walk *w);
+/* It goes no further; harmless when it is over. */
+void session_walk_end(struct session_walk *w);
 
 /* Somebody whose messages wait for a paused application; told when it has taken them all, or never
  * will. */

@@ -10,6 +10,7 @@
  *	session_state.c      states and endings
  *	session_inbox.c      what a paused application has not taken
  *	session_table.c      who is where, for all reactors
+ *	session_walk.c       all sessions of a loop, one after the other and in several turns
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
@@ -41,6 +42,9 @@ static inline uint32_t session_age(const struct session *s)
 {
 	return (uint32_t)session_now(s) - s->born;
 }
+
+/* session_walk.c: no walk stands at it any more */
+void session_walks_pass(const struct session *s);
 
 /* session.c */
 /* What a dirty session has to do, in the flush stage; it may be freed. */

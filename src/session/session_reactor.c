@@ -73,6 +73,7 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop)
 	r->loop = loop;
 	r->budget = loop_budget(loop);
 	list_init(&r->sessions);
+	list_init(&r->walks);
 	list_init(&r->dirty);
 	list_init(&r->late);
 	loop_set_hook(loop, LOOP_STAGE_FLUSH, flush_dirty, r);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/options.h"
+#include "upstream/upstream_command.h"
 #include "upstream/upstream_conn.h"
 
 #define REACTORS_MAX 1024 /* as many reactors as there can be */
@@ -371,6 +372,13 @@ static int is_ready(void *state)
 	return !balancer_is_down(&u->settings.balancer, clock_now());
 }
 
+static void on_command(struct sockjs_command *c, void *state)
+{
+	const struct upstream *u = state;
+
+	upstream_command(c, &u->settings.balancer, clock_now());
+}
+
 const struct sockjs_callbacks upstream_callbacks = {
 	.handshake = on_handshake,
 	.connecting = on_connecting,
@@ -381,6 +389,8 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.close = on_close,
 	.ready = is_ready,
 	.held = on_held,
+	.commands = upstream_commands,
+	.command = on_command,
 };
 
 /* --- life ------------------------------------------------------------------------------- */

@@ -6,15 +6,16 @@
  *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
  */
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import SockJS from 'sockjs-client';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer } from 'ws';
 import { check, equal, readArguments, Suite, withDeadline } from '../e2e/harness.mjs';
 
 const args = readArguments(['server', 'threads', 'only']);
@@ -25,6 +26,7 @@ const program = args.server ?? './sockjsd';
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const description = JSON.parse(readFileSync(new URL('../../doc/openapi.json', import.meta.url)));
 
+process.setMaxListeners(50); /* one for each server */
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /* --- the server ----------------------------------------------------------------- */
@@ -37,14 +39,19 @@ const configuration = (more = {}) => ({
 			history: [{ destination: '/topic/kept/*', messages: 20 }], presence: ['/topic/rooms/*'],
 			users: [{ login: 'ann', password: hash }, { login: 'bob', password: hash }] } },
 		{ prefix: '/echo', application: 'echo' },
+		{ prefix: '/app', application: 'upstream', upstream: {
+			url: [`ws://127.0.0.1:${backend.address().port}/`, 'ws://127.0.0.1:1/x?key=between-us'] } },
 	],
 });
 
 class Server {
-	async start(name, config) {
+	/* `log`: an array that gets its lines. */
+	async start(name, config, log) {
 		this.file = join(folder, name);
 		writeFileSync(this.file, JSON.stringify(config));
-		this.child = spawn(program, ['-c', this.file], { stdio: ['ignore', 'pipe', 'inherit'] });
+		this.child = spawn(program, ['-c', this.file], { stdio: ['ignore', 'pipe', log ? 'pipe' : 'inherit'] });
+		if (log)
+			createInterface({ input: this.child.stderr }).on('line', (line) => log.push(line));
 		process.on('exit', () => this.child.kill('SIGKILL'));
 		await withDeadline(new Promise((resolve, reject) => {
 			this.child.on('exit', () => reject(new Error('the server ended early')));
@@ -110,12 +117,17 @@ class Server {
 		check(answer.json.error.message.length > 10, 'it says why');
 	}
 
-	async stop() {
+	/* Its exit code, once it has ended by itself. */
+	async end() {
 		this.child.removeAllListeners('exit');
-		const gone = once(this.child, 'exit');
+		if (this.child.exitCode === null)
+			await withDeadline(once(this.child, 'exit'), 15000, 'the server ends');
+		return this.child.exitCode;
+	}
 
+	stop() {
 		this.child.kill('SIGTERM');
-		return (await withDeadline(gone, 15000, 'the server ends'))[0];
+		return this.end();
 	}
 }
 
@@ -125,8 +137,8 @@ class Client {
 	frames = [];
 	#wake = () => {};
 
-	constructor(server, path = '/stomp') {
-		this.socket = new WebSocket(`ws${server.url}${path}/websocket`);
+	constructor(server, path = '/stomp', headers = {}) {
+		this.socket = new WebSocket(`ws${server.url}${path}/websocket`, { headers });
 		this.socket.on('message', (data) => {
 			const text = data.toString();
 
@@ -195,6 +207,11 @@ const hash = (await new Promise((resolve, reject) => {
 })).trim();
 
 writeFileSync(join(folder, 'token'), `${TOKEN}\r\n`);
+/* What /app is in front of: it says back what it hears. */
+const backend = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+
+backend.on('connection', (socket) => socket.on('message', (data) => socket.send(data.toString())));
+await once(backend, 'listening');
 const server = await new Server().start('main.json', configuration());
 const crowd = [];
 
@@ -215,24 +232,25 @@ await suite.test('the description is there, and has every command', async () => 
 	equal(answer.json, description, 'the description');
 	for (const path of Object.keys(description.paths))
 		if (description.paths[path].post)
-			check((await server.ask(path, {})).status !== 404, `${path} is known`);
+			check((await server.ask(path, path === '/api/drain' ? { x: 1 } : {})).status !== 404, `${path} is known`);
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
-	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast'])
+	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
+		'endpoints', 'backends', 'limited', 'config', 'log', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
 await suite.test('every example of the description works', async () => {
 	const echo = await new Client(server, '/echo');
 	await once(echo.socket, 'open');
-	for (const [path, { post }] of Object.entries(description.paths))
+	for (const [path, { post }] of Object.entries(description.paths).filter(([p]) => p !== '/api/drain')) /* has a test of its own */
 		for (const { value } of Object.values(post?.requestBody.content['application/json'].examples ?? {})) {
 			const answer = await server.ask(path, value);
 
-			if (path !== '/api/send')
+			if (path !== '/api/send' && path !== '/api/session')
 				equal([path, answer.status], [path, 200], answer.text);
 			else
-				equal(answer.json?.error?.code ?? 'sent', answer.status === 200 ? 'sent' : 'no_session', 'send');
+				equal(answer.json?.error?.code ?? 'sent', answer.status === 200 ? 'sent' : 'no_session', path);
 		}
 	echo.leave();
 });
@@ -500,6 +518,396 @@ await suite.test('a session is sent to, and closed, by its number', async () => 
 		c.leave();
 });
 
+const run = (argv, { input = '', env = {}, command = 'publish' } = {}) => new Promise((resolve) => {
+	const child = execFile(program, [command, ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
+		resolve({ code: e ? e.code : 0, out, err }));
+
+	child.stdin.on('error', () => {}).end(input);
+});
+
+/* --- for operators ------------------------------------------------------------------- */
+
+/* All sessions that match, by pages of so many; they are checked to be in order. */
+async function allSessions(of, wanted = {}, limit = 1000) {
+	const all = [];
+	let after = 0, page;
+
+	do {
+		page = await of.do('sessions', { ...wanted, limit, after });
+		check(page.sessions.length <= limit, 'no more than wanted');
+		check(page.next === null || (page.next === page.sessions.at(-1).session && page.sessions.length === limit), 'next');
+		all.push(...page.sessions);
+		after = page.next;
+	} while (after !== null);
+	check(all.every((s, i) => i === 0 || s.session > all[i - 1].session), 'by number, none twice');
+	return { all, count: page.count };
+}
+
+const numbers = (list) => list.map((s) => s.session);
+
+async function openMany(of, count, path, headers) {
+	const all = [];
+
+	for (let i = 0; i < count; i++) {
+		all.push(new Client(of, path, headers));
+		if (i % 50 === 49)
+			await Promise.all(all.slice(-50).map((c) => c.socket.readyState || once(c.socket, 'open')));
+	}
+	await Promise.all(all.map((c) => c.socket.readyState || once(c.socket, 'open')));
+	return all;
+}
+
+/* Who has left may still be there for a moment. */
+async function nobodyIsAt(of, endpoint) {
+	for (let i = 0; i < 1000 && (await of.do('sessions', { endpoint })).count > 0; i++)
+		await sleep(10);
+	equal((await of.do('sessions', { endpoint })).count, 0, `sessions at ${endpoint}`);
+}
+
+/* The answer to a poll. */
+const poll = (of, path) => withDeadline(new Promise((resolve, reject) => {
+	const r = request(`http${of.url}${path}`, { method: 'POST', agent: of.agent }, (answer) => {
+		let got = '';
+
+		answer.setEncoding('utf8').on('data', (d) => { got += d; }).on('end', () => resolve(got));
+	});
+
+	r.on('error', reject).end();
+}), 15000, `an answer to ${path}`);
+
+await suite.test('sessions of all reactors come in pages, by number, and one in detail', async () => {
+	await nobodyIsAt(server, '/echo');
+	const open = await openMany(server, 40, '/echo');
+	const whole = await server.do('sessions', { endpoint: '/echo', limit: 1000 });
+
+	equal([whole.sessions.length, whole.next, whole.count], [40, null, 40], 'one page for all');
+	for (const limit of [1, 7, 40, 41]) {
+		const { all, count } = await allSessions(server, { endpoint: '/echo' }, limit);
+		equal([numbers(all), count], [numbers(whole.sessions), 40], `pages of ${limit}`);
+	}
+	equal((await server.do('sessions', { endpoint: '/echo', limit: 40 })).next, null, 'the last page is full');
+	const [first] = whole.sessions;
+	check(Math.abs(Date.parse(first.since) - Date.now()) < 60000, `since ${first.since}`);
+	equal([first.endpoint, first.transport, first.address, first.state, first.buffered],
+		['/echo', 'websocket_raw', '127.0.0.1', 'open', 0], 'a row');
+
+	const details = [];
+	for (const s of whole.sessions)
+		details.push(await server.do('session', { session: s.session }));
+	equal(numbers(details), numbers(whole.sessions), 'each in detail');
+	if (Number(args.threads ?? 2) > 1)
+		check(new Set(details.map((d) => d.thread)).size > 1, 'they are in several reactors');
+	const { framing, attached, heard, blocked_ms, waiting, paused, code } = details[0];
+	equal({ framing, attached, heard, blocked_ms, waiting, paused, code },
+		{ framing: 'raw', attached: true, heard: false, blocked_ms: null, waiting: 0, paused: [], code: null }, 'what is known');
+	const names = Object.keys(description.components.schemas.SessionDetails.properties).sort();
+	equal(Object.keys(details[0]).sort(), names, 'members are those of the description');
+
+	open[0].socket.send('x');
+	await open[0].until(() => open[0].frames.length === 1, 'the echo');
+	const heardNow = [];
+	for (const s of whole.sessions)
+		heardNow.push((await server.do('session', { session: s.session })).heard);
+	equal(heardNow.filter(Boolean).length, 1, 'one client was heard');
+	await server.refuses('session', { session: 999999999 }, 404, 'no_session', 'session');
+	for (const [body, field] of [[{}, 'session'], [{ session: 'x' }, 'session'], [{ session: 1, code: 1 }, 'code']])
+		await server.refuses('session', body, 400, 'wrong_argument', field);
+	for (const c of open)
+		c.leave();
+});
+
+await suite.test('a client that does not read is seen by what is buffered', async () => {
+	await nobodyIsAt(server, '/echo');
+	const [c] = await openMany(server, 1, '/echo');
+	const { session } = (await server.do('sessions', { endpoint: '/echo' })).sessions.at(-1);
+	const row = async () => (await server.do('sessions', { after: session - 1, limit: 1 })).sessions[0];
+
+	const message = randomBytes(75000).toString('base64'); /* what compresses well would all go out */
+
+	c.socket.pause();
+	for (let i = 0; i < 200 && (await row()).buffered === 0; i++)
+		await server.do('send', { session, message });
+	check((await row()).buffered > 0, 'its row');
+	let details = await server.do('session', { session });
+	check(details.buffered > 0 && details.held >= details.buffered && details.blocked_ms >= 0, JSON.stringify(details));
+	check(details.unacknowledged > 0, 'its client has not taken it');
+	c.socket.resume();
+	for (let i = 0; i < 500 && details.buffered > 0; i++) {
+		await sleep(10);
+		details = await server.do('session', { session });
+	}
+	equal([details.buffered, details.blocked_ms], [0, null], 'when it reads again');
+	c.leave();
+});
+
+await suite.test('sessions are found by endpoint, transport, address and state', async () => {
+	const proxied = await new Server().start('proxied.json', { ...configuration(), trusted_proxies: ['127.0.0.1'] });
+	const from = { '203.0.113.7': 3, '203.0.113.200': 2, '2001:db8::5': 2, '2001:db8:1::5': 1 };
+	const open = [await new Client(proxied).come('ann')];
+	const count = async (wanted) => {
+		const { all, count: said } = await allSessions(proxied, wanted, 2);
+		equal(all.length, said, 'the count');
+		return said;
+	};
+
+	for (const [address, n] of Object.entries(from))
+		open.push(...await openMany(proxied, n, '/echo', { 'X-Forwarded-For': address }));
+	equal(await poll(proxied, '/echo/000/poll/xhr'), 'o\n', 'a session that polls');
+	equal(await count({}), 10, 'all');
+	equal([await count({ endpoint: '/echo' }), await count({ endpoint: '/stomp' }), await count({ endpoint: '/app' })], [9, 1, 0], 'endpoints');
+	equal([await count({ transport: 'websocket_raw' }), await count({ transport: 'xhr' }), await count({ transport: 'jsonp' })], [9, 1, 0], 'transports');
+	for (const [address, n] of [['203.0.113.7', 3], ['203.0.113.0/24', 5], ['203.0.113.128/25', 2], ['2001:db8::/32', 3], ['2001:db8::/48', 2],
+		['127.0.0.1', 2], ['0.0.0.0/0', 7], ['unix', 0], ['10.0.0.0/8', 0]])
+		equal([address, await count({ address })], [address, n], 'addresses');
+	equal(await count({ address: '203.0.113.0/24', endpoint: '/stomp' }), 0, 'two at a time');
+	equal([await count({ state: 'open' }), await count({ state: 'closing' }), await count({ state: 'closed' })], [10, 0, 0], 'states');
+
+	const { session } = (await proxied.do('sessions', { transport: 'xhr' })).sessions[0];
+	await proxied.do('disconnect', { session, code: 3001, reason: 'bye' });
+	equal([await count({ state: 'open' }), await count({ state: 'closing' })], [9, 1], 'one is closing');
+	equal((await proxied.do('session', { session })).code, 3001, 'its code');
+	await proxied.refuses('disconnect', { session }, 404, 'no_session', 'session');
+	await proxied.refuses('send', { session, message: 'x' }, 404, 'no_session', 'session');
+	equal(await poll(proxied, '/echo/000/poll/xhr'), 'c[3001,"bye"]\n', 'it is told');
+	equal([await count({ state: 'closed' }), await count({})], [1, 9], 'closed ones are not among all');
+
+	for (const [body, field] of [[{ limit: 0 }, 'limit'], [{ limit: 1001 }, 'limit'], [{ limit: 'x' }, 'limit'], [{ after: -1 }, 'after'],
+		[{ after: '1' }, 'after'], [{ transport: 'tube' }, 'transport'], [{ transport: '' }, 'transport'], [{ transport: 'web' }, 'transport'],
+		[{ transport: 5 }, 'transport'], [{ address: '1.2.3' }, 'address'], [{ address: '1.2.3.4/33' }, 'address'], [{ address: 5 }, 'address'],
+		[{ state: 'dead' }, 'state'], [{ state: null }, 'state'], [{ user: 'ann' }, 'user'], [{ endpoint: 5 }, 'endpoint']])
+		await proxied.refuses('sessions', body, 400, 'wrong_argument', field);
+	await proxied.refuses('sessions', { endpoint: '/nobody' }, 404, 'no_endpoint', 'endpoint');
+	for (const c of open)
+		c.leave();
+	equal(await proxied.stop(), 0, 'exit code');
+});
+
+await suite.test('pages are whole and have nobody twice while sessions come and go', async () => {
+	const steady = [];
+	const passing = [];
+	let over = false, came = 0;
+
+	for (let i = 0; i < 10; i++) { /* those who go stand between those who stay */
+		steady.push(...await openMany(server, 15, '/echo'));
+		passing.push(...await openMany(server, 15, '/echo'));
+	}
+	const before = numbers((await allSessions(server, { endpoint: '/echo' })).all);
+	const churn = (async () => {
+		while (!over) {
+			passing.shift().leave();
+			passing.push(...await openMany(server, 1, '/echo'));
+			came++;
+		}
+	})();
+	const seen = [];
+	for (const limit of [2, 3, 5, 8, 13, 21, 34, 55])
+		seen.push(new Set(numbers((await allSessions(server, { endpoint: '/echo' }, limit)).all)));
+	over = true;
+	await churn;
+	const stayed = before.filter((n) => seen.at(-1).has(n));
+	check(came > 20, `${came} came`);
+	check(stayed.length >= 150, `${stayed.length} stayed`);
+	for (const page of seen)
+		check(stayed.every((n) => page.has(n)), 'who was there all the time is on every list');
+	for (const c of [...steady, ...passing])
+		c.leave();
+}, 60000);
+
+await suite.test('10,000 sessions are listed while others are served', async () => {
+	const config = configuration();
+	config.threads = 1;
+	config.endpoints.push({ prefix: '/idle', application: 'echo', disconnect_delay_ms: 600000 });
+	const large = await new Server().start('large.json', config);
+	const echo = await openMany(large, 1, '/echo');
+	const opened = async (i) => { equal(await poll(large, `/idle/000/s${i}/xhr`), 'o\n', 'a session'); };
+
+	for (let i = 0; i < 10000; i += 50)
+		await Promise.all(Array.from({ length: 50 }, (_, j) => opened(i + j)));
+	const { all, count } = await allSessions(large, { endpoint: '/idle' });
+	equal([all.length, count], [10000, 10000], 'all of them');
+	equal((await allSessions(large, {}, 777)).all.length, 10001, 'in other pages');
+
+	/* Echoes go on within one request: who made the page in one go would let hardly any through,
+	 * those alone that come before and after (4). */
+	const [c] = echo;
+	let most = 0;
+	for (let i = 0; i < 20 && most < 8; i++) {
+		let listing = true, echoes = 0;
+
+		c.frames = [];
+		const answer = large.do('sessions', { limit: 1000 }).finally(() => { listing = false; });
+		while (listing) {
+			c.socket.send('x');
+			await c.until(() => c.frames.length > echoes, 'an echo');
+			echoes++;
+		}
+		equal((await answer).count, 10001, 'count');
+		most = Math.max(most, echoes);
+	}
+	console.log(`        ${most} echoes while a page was made`);
+	check(most >= 8, `${most} echoes while a page was made`);
+	c.leave();
+	large.child.kill('SIGTERM'); /* who polls would be waited for */
+	await sleep(100);
+	equal(await large.stop(), 0, 'exit code');
+}, 120000);
+
+await suite.test('endpoints and backends are told, with how they are doing', async () => {
+	await nobodyIsAt(server, '/echo');
+	const open = await openMany(server, 3, '/echo');
+	const { endpoints } = await server.do('endpoints', {});
+
+	equal(endpoints.map((e) => [e.prefix, e.application]), [['/stomp', 'stomp'], ['/echo', 'echo'], ['/app', 'upstream']], 'in order');
+	equal([endpoints[1].sessions, endpoints[1].ready, endpoints[1].commands, endpoints[1].limits.max_message_bytes], [3, true, [], 65536], 'echo');
+	equal(endpoints[2].commands, ['backends'], 'upstream');
+	check(endpoints[0].transports.includes('xhr_streaming'), 'transports');
+	equal(Object.keys(endpoints[0]).sort(), Object.keys(description.components.schemas.Endpoint.properties).sort(), 'members');
+	equal((await server.do('endpoints', { endpoint: '/echo' })).endpoints.map((e) => e.prefix), ['/echo'], 'one');
+	await server.refuses('endpoints', { endpoint: '/x' }, 404, 'no_endpoint', 'endpoint');
+	await server.refuses('endpoints', { x: 1 }, 400, 'wrong_argument', 'x');
+
+	const fresh = await new Server().start('backends.json', configuration());
+	const states = async () => (await fresh.do('backends', {})).backends.map((b) => b.state);
+	equal(await states(), ['untried', 'untried'], 'at first');
+	const clients = await openMany(fresh, 4, '/app'); /* in turn, so one of them tries the one that is not there */
+	for (const c of clients) {
+		c.socket.send('hello');
+		await c.until(() => c.frames.length > 0, 'an answer of the backend');
+	}
+	const { balance, backends } = await fresh.do('backends', { endpoint: '/app' });
+	equal([balance, backends[0].state, backends[0].connections, backends[0].failures], ['round_robin', 'up', 4, 0], 'one that works');
+	check(backends[0].worked_ms_ago >= 0 && backends[0].failed_ms_ago === null, 'when');
+	check(['down', 'resting', 'trial'].includes(backends[1].state) && backends[1].failures > 0 && backends[1].worked_ms_ago === null,
+		`one that does not: ${JSON.stringify(backends[1])}`);
+	equal(backends[1].url, 'ws://127.0.0.1:1/x?***', 'what only it is to know is not told');
+	equal(Object.keys(backends[0]).sort(), Object.keys(description.components.schemas.Backend.properties).sort(), 'members');
+	await fresh.refuses('backends', { endpoint: '/echo' }, 404, 'no_application', 'endpoint');
+	await fresh.refuses('backends', { x: 1 }, 400, 'wrong_argument', 'x');
+	for (const c of [...open, ...clients])
+		c.leave();
+	equal(await fresh.stop(), 0, 'exit code');
+});
+
+await suite.test('addresses that are at a limit are told, and how often they were refused', async () => {
+	const limited = await new Server().start('limited.json', { ...configuration(), trusted_proxies: ['127.0.0.1'],
+		limits: { sessions_per_address: 3 } });
+	const clients = [];
+	const come = async (address, n) => clients.push(...await openMany(limited, n, '/echo', { 'X-Forwarded-For': address }));
+	const tryToCome = async (address) => {
+		const c = new Client(limited, '/echo', { 'X-Forwarded-For': address });
+		await c.until(() => c.closed, 'a refusal');
+	};
+	const told = async () => (await limited.do('limited', {})).addresses.sort((a, b) => (a.address < b.address ? -1 : 1));
+
+	await come('203.0.113.7', 2);
+	equal(await limited.do('limited', {}), { addresses: [], count: 0 }, 'within its limit');
+	await come('203.0.113.7', 1);
+	await come('2001:db8::7', 3);
+	await tryToCome('2001:db8::8'); /* of the same /64 */
+	await come('198.51.100.1', 1);
+	equal(await told(), [
+		{ address: '2001:db8::/64', connections: 0, sessions: 3, refused: 1, limits: ['sessions_per_address'] },
+		{ address: '203.0.113.7', connections: 0, sessions: 3, refused: 0, limits: ['sessions_per_address'] }], 'two are at it');
+	equal(await limited.do('limited', { limit: 1 }).then((a) => [a.addresses.length, a.count]), [1, 2], 'so many at most');
+	clients[3].leave();
+	for (let i = 0; i < 500 && (await told())[0].sessions === 3; i++)
+		await sleep(10);
+	equal((await told())[0], { address: '2001:db8::/64', connections: 0, sessions: 2, refused: 1, limits: [] }, 'who was refused is told still');
+	const { out } = await run(['--api', limited.internal, '--token-file', join(folder, 'token'), 'limited'], { command: 'ctl' });
+	check(/^ADDRESS .*\n(.*\n)*203\.0\.113\.7 +0 +3 +0 +sessions_per_address\n/.test(out), out);
+	for (const [body, field] of [[{ limit: 0 }, 'limit'], [{ limit: 1001 }, 'limit'], [{ address: 'x' }, 'address']])
+		await limited.refuses('limited', body, 400, 'wrong_argument', field);
+	equal((await server.do('limited', {})).count, 0, 'without limits nobody');
+	for (const c of clients)
+		c.leave();
+	equal(await limited.stop(), 0, 'exit code');
+});
+
+/* Paths of what differs, with what is there in the second. */
+function differences(a, b, path = '') {
+	if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object')
+		return a === b ? [] : [[path, b]];
+	return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((k) => differences(a[k], b[k], `${path}.${k}`));
+}
+
+await suite.test('the configuration is shown as --print-config has it, but for its secrets', async () => {
+	const config = configuration({ token_file: null, token: TOKEN });
+	config.endpoints[1].hooks = { url: 'http://127.0.0.1:1/hook?key=a-secret', secret: 'a-secret-of-ours' };
+	config.endpoints[0].stomp.tokens = { issuer: 'i', audience: 'a', algorithm: 'HS256', secret: 'a-secret-of-tokens-that-is-long-enough' };
+	const open = await new Server().start('open.json', config);
+	const printed = JSON.parse(await new Promise((resolve) => {
+		execFile(program, ['-c', open.file, '--print-config'], (e, out) => resolve(out));
+	}));
+	const shown = await open.ask('/api/config', {});
+
+	equal(differences(printed, shown.json).sort(), [
+		['.endpoints.0.max_message_bytes', 294912], /* what the application has made of it */
+		['.endpoints.0.stomp.tokens.secret', '***'], ['.endpoints.0.stomp.users.0.password', '***'],
+		['.endpoints.0.stomp.users.1.password', '***'], ['.endpoints.1.hooks.secret', '***'],
+		['.endpoints.1.hooks.url', 'http://127.0.0.1:1/hook?***'], ['.endpoints.2.upstream.url.1', 'ws://127.0.0.1:1/x?***'],
+		['.internal.token', '***']], 'what differs');
+	for (const secret of [TOKEN, hash, 'secret-of', 'a-secret', 'between-us'])
+		check(!shown.text.includes(secret), secret);
+	equal(shown.json.endpoints[0].stomp.users[0].login, 'ann', 'logins are none');
+	await open.refuses('config', { x: 1 }, 400, 'wrong_argument', 'x');
+	equal(await open.stop(), 0, 'exit code');
+});
+
+await suite.test('the log level is set while the server runs, for all threads', async () => {
+	const log = [];
+	const quiet = await new Server().start('quiet.json', configuration(), log);
+	const openings = () => log.filter((line) => line.includes('session open')).length;
+	const until = async (condition, what) => {
+		for (let i = 0; i < 1000 && !condition(); i++)
+			await sleep(10);
+		check(condition(), what);
+	};
+
+	equal(await quiet.do('log', {}), { level: 'error' }, 'it is told');
+	const clients = await openMany(quiet, 8, '/echo');
+	equal(await quiet.do('log', { level: 'debug' }), { level: 'debug' }, 'it is set');
+	clients.push(...await openMany(quiet, 24, '/echo'));
+	await until(() => openings() >= 24, 'sessions are logged');
+	equal(openings(), 24, 'those before were not');
+	check(log.some((l) => l.includes('the log level was set by a command') && l.includes('debug') && l.includes('error')), 'and so is the command');
+	equal((await quiet.do('config', {})).log_level, 'debug', 'it is in effect');
+	for (const level of ['loud', '', 5, null])
+		await quiet.refuses('log', { level }, 400, 'wrong_argument', 'level');
+	await quiet.refuses('log', { to: 'debug' }, 400, 'wrong_argument', 'to');
+	equal(await quiet.do('log', {}), { level: 'debug' }, 'a refusal changes nothing');
+	equal(await quiet.do('log', { level: 'silent' }), { level: 'silent' }, 'silence');
+	const lines = log.length;
+	clients.push(...await openMany(quiet, 8, '/echo'));
+	await quiet.do('log', {});
+	await sleep(50);
+	check(log.slice(lines).every((l) => !l.includes('session open')), 'nothing is said any more');
+	for (const c of clients)
+		c.leave();
+	equal(await quiet.stop(), 0, 'exit code');
+});
+
+await suite.test('an orderly stop is begun by a command, and only once', async () => {
+	const log = [];
+	const slow = await new Server().start('slow.json', { ...configuration(), drain_ms: 1500, log_level: 'info' }, log);
+	const clients = await openMany(slow, 6, '/echo');
+	const [example] = Object.values(description.paths['/api/drain'].post.requestBody.content['application/json'].examples);
+
+	await slow.refuses('drain', { now: true }, 400, 'wrong_argument', 'now');
+	equal((await slow.ask('/readyz', undefined, { method: 'GET' })).status, 200, 'a refusal begins nothing');
+	equal(await slow.do('drain', example.value), { draining: true, sessions: 6 }, 'the answer');
+	equal((await slow.ask('/readyz', undefined, { method: 'GET' })).status, 503, 'it drains');
+	equal((await slow.do('drain', {})).draining, true, 'once more');
+	for (const c of clients)
+		await c.until(() => c.closed, 'the close');
+	equal(clients.map((c) => c.closed[0]), clients.map(() => 1001), 'in order, not cut off');
+	equal(await slow.end(), 0, 'exit code');
+	equal(log.filter((l) => l.includes('stopping')).length, 1, 'it is logged once');
+
+	const empty = await new Server().start('empty.json', configuration());
+	equal(await empty.do('drain', {}), { draining: true, sessions: 0 }, 'where nobody is the answer comes, too');
+	equal(await empty.end(), 0, 'exit code');
+});
+
 await suite.test('10,000 messages of a second come to 20 subscribers, in order', async () => {
 	for (const c of crowd.splice(0))
 		c.leave();
@@ -710,13 +1118,6 @@ await suite.test('askers who leave at once, or never finish, harm nobody', async
 	equal(await server.do('publish', { destination: '/topic/none' }), { received: 0 }, 'others');
 });
 
-const run = (argv, { input = '', env = {} } = {}) => new Promise((resolve) => {
-	const child = execFile(program, ['publish', ...argv], { env: { ...process.env, ...env } }, (e, out, err) =>
-		resolve({ code: e ? e.code : 0, out, err }));
-
-	child.stdin.on('error', () => {}).end(input);
-});
-
 await suite.test('sockjsd publish publishes from arguments and standard input', async () => {
 	const c = await (await new Client(server).come()).subscribe('/topic/cli');
 	const to = ['--api', server.internal, '--token-file', join(folder, 'token')];
@@ -736,6 +1137,99 @@ await suite.test('sockjsd publish publishes from arguments and standard input', 
 	equal((await run(['/topic/cli', ''])).code, 2, 'no server');
 	c.leave();
 });
+
+await suite.test('sockjsd ctl asks and tells, with tables for people and JSON for programs', async () => {
+	const mine = await new Server().start('ctl.json', configuration());
+	const to = ['--api', mine.internal, '--token-file', join(folder, 'token')];
+	const ctl = (...argv) => run([...to, ...argv], { command: 'ctl' });
+	const says = async (...argv) => {
+		const { code, out, err } = await ctl(...argv);
+		equal([code, err], [0, ''], argv.join(' '));
+		return out;
+	};
+	const table = (text) => text.trim().split('\n').map((line) => line.trim().split(/ {2,}/));
+	const clients = [...await openMany(mine, 5, '/echo'), ...await openMany(mine, 2, '/app'), await new Client(mine).come('ann')];
+
+	const [head, ...rows] = table(await says('sessions'));
+	equal(head, ['SESSION', 'ENDPOINT', 'TRANSPORT', 'ADDRESS', 'STATE', 'AGE', 'HEARD', 'BUFFERED'], 'the head');
+	equal(rows.map((r) => r.slice(1, 5)).sort(), [...Array(2).fill('/app'), ...Array(5).fill('/echo'), '/stomp']
+		.map((e) => [e, 'websocket_raw', '127.0.0.1', 'open']), 'the rows');
+	const number = rows.find((r) => r[1] === '/echo')[0];
+	equal(table(await says('sessions', '--endpoint', '/echo', '--limit=3')).length, 4, 'so many at most');
+	equal(table(await says('sessions', '--endpoint=/echo', '--after', number)).length, 5, 'those that come after');
+	const json = JSON.parse(await says('--json', 'sessions', '--address', '127.0.0.0/8', '--state', 'open'));
+	equal([json.sessions.length, json.count, json.next], [8, 8, null], 'JSON');
+	const pages = (await says('sessions', '--json', '--endpoint', '/echo', '--limit', '2')).trim().split('\n').map((l) => JSON.parse(l));
+	equal([pages.length, pages[0].sessions.length, pages[0].count], [1, 2, 5], 'a page');
+
+	const one = await says('session', number);
+	check(new RegExp(`^session +${number}$`, 'm').test(one) && /^close code +-$/m.test(one) && /^connected now +yes$/m.test(one), one);
+	equal(JSON.parse(await says('session', number, '--json')).session, Number(number), 'JSON of it');
+	equal(await says('close', number, '3005', 'Please come back.'), `session ${number} is being closed\n`, 'closing');
+	const closed = () => clients.find((c) => c.closed);
+	for (let i = 0; i < 500 && !closed(); i++)
+		await sleep(10);
+	equal(closed().closed, [3005, 'Please come back.'], 'code and reason');
+
+	equal(table(await says('users')).map((r) => [r[0], r[3]]), [['USER', 'TRANSPORT'], ['ann', 'websocket_raw']], 'users');
+	equal(table(await says('users', '--user', 'bob')).length, 1, 'nobody');
+	equal(table(await says('endpoints')).slice(1).map((r) => r.slice(0, 3)), [['/stomp', 'stomp', '1'], ['/echo', 'echo', '4'], ['/app', 'upstream', '2']], 'endpoints');
+	const backends = table(await says('backends'));
+	equal([backends.length, backends[1][0], backends[1][1], backends[1][2]], [3, '/app', 'up', '2'], 'backends');
+	equal(JSON.parse(await says('backends', '--json')).backends.length, 2, 'JSON of them');
+	equal(JSON.parse(await says('config')).endpoints.length, 3, 'config');
+	equal([await says('log'), await says('log', 'silent'), await says('log')], ['error\n', 'silent\n', 'silent\n'], 'log');
+
+	const fails = async (code, pattern, ...argv) => {
+		const answer = await ctl(...argv);
+		check(answer.code === code && pattern.test(answer.err) && answer.out === '', `${argv.join(' ')}: ${JSON.stringify(answer)}`);
+	};
+	await fails(1, /^sockjsd: ctl: refused with 404: There is no such session\.\n$/, 'session', '999999');
+	await fails(1, /refused with 400: session must be a number/, 'session', 'x');
+	await fails(1, /refused with 400: transport must be one of/, 'sessions', '--transport', 'tube');
+	await fails(1, /refused with 400: state is not known here/, 'users', '--state', 'open');
+	await fails(2, /--limit is a number/, 'sessions', '--limit', 'many');
+	await fails(2, /there is no command 'fly'/, 'fly');
+	await fails(2, /too few arguments for 'session'/, 'session');
+	await fails(2, /too many arguments for 'drain'/, 'drain', 'now');
+	await fails(2, /unknown option '--fast'/, 'drain', '--fast');
+	await fails(2, /a value is missing after '--limit'/, 'sessions', '--limit');
+	await fails(2, /which command/);
+	equal((await run(['sessions'], { command: 'ctl' })).code, 2, 'no server');
+	equal((await run(['--api', mine.internal, 'log'], { command: 'ctl', env: { SOCKJSD_TOKEN: 'wrong' } })).code, 1, 'a wrong token');
+	equal((await run(['--api', mine.internal, 'log'], { command: 'ctl', env: { SOCKJSD_TOKEN: TOKEN } })).out, 'silent\n', 'a token of the environment');
+	equal((await run(['--api', '127.0.0.1:1', '--token-file', join(folder, 'token'), 'log'], { command: 'ctl' })).code, 1, 'nobody there');
+	check(/^Usage: sockjsd ctl .*drain/s.test((await run(['--help'], { command: 'ctl' })).out), 'help');
+
+	check(/^draining, \d+ sessions\n$/.test(await says('drain')), 'drain');
+	equal(await mine.end(), 0, 'exit code');
+});
+
+await suite.test('sockjsd ctl shows nothing to a terminal but text, and survives whatever answers', async () => {
+	let answer;
+	const fake = createServer((r, a) => r.resume().on('end', () => {
+		const text = JSON.stringify(answer);
+
+		a.writeHead(200, { 'Content-Length': Buffer.byteLength(text) }).end(text);
+	})).listen(0, '127.0.0.1');
+	const ctl = (...argv) => run(['--api', `127.0.0.1:${fake.address().port}`, ...argv], { command: 'ctl', env: { SOCKJSD_TOKEN: TOKEN } });
+	const session = { session: 1, name: 'n', transport: 'xhr', address: '::1', subscriptions: 0 };
+
+	await once(fake, 'listening');
+	answer = { users: [{ user: 'é\u001b]0;x\u0007\u009b31m\u007f\n', sessions: [session] }], next: null };
+	const { out } = await ctl('users');
+	check(out.split('\n')[1].startsWith('é?]0;x??31m??  '), JSON.stringify(out));
+	check(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(out), JSON.stringify(out));
+
+	const odd = [5, 'x', [5, null, [], {}], [{ session: {}, endpoint: [[1]], limits: 5, age_ms: -5, commands: [5], url: '' }]];
+	const commands = [['sessions'], ['users'], ['endpoints'], ['backends'], ['limited'], ['session', '1'], ['log'], ['drain']];
+	for (const value of odd) {
+		answer = { sessions: value, users: value, endpoints: value, backends: value, addresses: value, level: value, next: value, session: value };
+		const codes = await Promise.all(commands.map((command) => ctl(...command).then(({ code }) => code)));
+		check(codes.every((code) => code === 0 || code === 1), `${JSON.stringify(value)}: ${codes} of ${commands.join(' ')}`);
+	}
+	fake.close();
+}, 60000);
 
 await suite.test('commands that are under way when the server stops do not hold it up', async () => {
 	const c = await (await new Client(server).come()).subscribe('/topic/stop');

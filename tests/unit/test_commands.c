@@ -259,6 +259,27 @@ START_TEST(without_a_token_there_are_no_commands)
 }
 END_TEST
 
+/* --- the server's own -------------------------------------------------------------- */
+
+START_TEST(what_only_a_daemon_knows_is_not_made_up)
+{
+	ask(&client, "config", "{}");
+	raw_expect(&client, "HTTP/1.1 404 ");
+	raw_expect(&client, "\"no_config\"");
+	ask(&client, "endpoints", "{\"endpoint\":\"/mine\"}");
+	raw_expect(&client, "\"prefix\":\"/mine\",\"application\":null");
+	raw_expect(&client, "\"commands\":[\"mirror\",\"wait\",\"refuse\"]");
+}
+END_TEST
+
+START_TEST(a_stop_is_begun_by_a_command_and_answered_before_it_is_over)
+{
+	ask(&client, "drain", "{}");
+	raw_expect(&client, "{\"draining\":true,\"sessions\":0}");
+	gateway_wait(&gateway);
+}
+END_TEST
+
 /* --- memory ---------------------------------------------------------------------------------- */
 
 static const char *const conversations[][2] = {
@@ -270,6 +291,11 @@ static const char *const conversations[][2] = {
 	{ "disconnect", "{\"user\":\"a\"}" },
 	{ "broadcast", "{\"endpoint\":\"/mine\",\"message\":\"x\"}" },
 	{ "send", "{\"session\":1,\"message\":\"x\"}" },
+	{ "sessions", "{\"endpoint\":\"/mine\",\"address\":\"10.0.0.0/8\"}" },
+	{ "session", "{\"session\":1}" },
+	{ "endpoints", "{}" },
+	{ "limited", "{}" },
+	{ "log", "{}" },
 	{ "mirror", "{\"a\":1}" },
 };
 
@@ -338,6 +364,8 @@ int main(void)
 	tcase_add_test(tc, one_that_is_never_answered_is_gone_with_the_server);
 	tcase_add_test(tc, one_may_be_answered_when_the_server_has_stopped);
 	tcase_add_test(tc, there_are_no_more_under_way_than_there_may_be);
+	tcase_add_test(tc, what_only_a_daemon_knows_is_not_made_up);
+	tcase_add_test(tc, a_stop_is_begun_by_a_command_and_answered_before_it_is_over);
 	tcase_add_test(bare, without_a_token_there_are_no_commands);
 	tcase_add_checked_fixture(memory, setup_one, teardown);
 	tcase_add_loop_test(memory, each_allocation_may_fail_and_somebody_hears_of_it, 0,

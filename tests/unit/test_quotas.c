@@ -217,6 +217,71 @@ START_TEST(what_is_held_is_never_forgotten)
 }
 END_TEST
 
+/* --- who is at a limit -------------------------------------------------------------- */
+
+static struct quota_use seen[4];
+static char seen_keys[4][8];
+static unsigned seen_count;
+
+static bool note_use(const struct quota_use *use, void *arg)
+{
+	(void)arg;
+	ck_assert_uint_lt(seen_count, 4);
+	seen[seen_count] = *use;
+	bytes_put(seen_keys[seen_count], use->key);
+	seen_keys[seen_count++][use->key.n] = '\0';
+	return true;
+}
+
+static size_t look(void)
+{
+	size_t rows = 0;
+
+	seen_count = 0;
+	for (unsigned i = 0; i < QUOTAS_PARTS; i++)
+		rows += quotas_each_limited(quotas, i, note_use, NULL);
+	return rows;
+}
+
+START_TEST(who_is_at_a_limit_or_was_refused_is_told)
+{
+	struct quota_row *rows[3];
+
+	make((struct quota){ .most = 2 }, (struct quota){ .per_second = 3 });
+	for (int i = 0; i < 2; i++) {
+		take("a", CONNECTION);
+		rows[i] = row;
+	}
+	take("b", CONNECTION);
+	rows[2] = row;
+	ck_assert_uint_eq(look(), 2);
+	ck_assert_uint_eq(seen_count, 1);
+	ck_assert_str_eq(seen_keys[0], "a");
+	ck_assert(seen[0].is_at_most[CONNECTION] && !seen[0].is_too_fast[SESSION]);
+	ck_assert_uint_eq(seen[0].held[CONNECTION], 2);
+	ck_assert_uint_eq(seen[0].refused, 0);
+
+	ck_assert_int_eq(take("a", CONNECTION), QUOTA_TOO_MANY);
+	quota_release(rows[0], CONNECTION);
+	look();
+	ck_assert_uint_eq(seen_count, 1);
+	ck_assert(!seen[0].is_at_most[CONNECTION]);
+	ck_assert_uint_eq(seen[0].refused, 1);
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(take("b", SESSION), QUOTA_GRANTED);
+		quota_release(row, SESSION);
+	}
+	look();
+	ck_assert_uint_eq(seen_count, 2); /* a still, and b, who would be too fast now */
+	clock_set(1001000);
+	quota_release(rows[1], CONNECTION);
+	look();
+	ck_assert_uint_eq(seen_count, 0); /* a is forgotten, and b's bucket is full */
+	quota_release(rows[2], CONNECTION);
+}
+END_TEST
+
 /* --- several threads -------------------------------------------------------------- */
 
 static void *take_and_release(void *arg)
@@ -268,6 +333,7 @@ int main(void)
 	tcase_add_test(tc, rows_are_swept_as_their_buckets_are_full_again);
 	tcase_add_test(tc, rows_that_hold_nothing_are_bounded);
 	tcase_add_test(tc, what_is_held_is_never_forgotten);
+	tcase_add_test(tc, who_is_at_a_limit_or_was_refused_is_told);
 	tcase_add_test(tc, threads_leave_nothing_held);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

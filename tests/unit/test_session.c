@@ -573,6 +573,42 @@ START_TEST(without_memory_a_session_loses_nothing_it_has_accepted_and_ends_well)
 }
 END_TEST
 
+/* --- walks ------------------------------------------------------------------------ */
+
+START_TEST(a_walk_sees_every_session_once_whoever_goes_where_it_stands)
+{
+	struct session *s[6];
+	struct session_walk walk = { 0 }, other = { 0 };
+
+	for (int i = 0; i < 5; i++)
+		s[i] = new_session();
+	session_walk_begin(&walk, &reactor);
+	session_walk_begin(&other, &reactor);
+	ck_assert_ptr_eq(session_walk_next(&walk), s[0]);
+	ck_assert_ptr_eq(session_walk_next(&walk), s[1]);
+	session_discard(s[1]); /* behind it */
+	session_discard(s[2]); /* where it stands, */
+	session_discard(s[3]); /* and the next one */
+	fake_loop_turn(loop);
+	s[5] = new_session();
+	ck_assert_ptr_eq(session_walk_next(&walk), s[4]);
+	ck_assert_ptr_eq(session_walk_next(&walk), s[5]);
+	ck_assert_ptr_eq(session_walk_next(&other), s[0]);
+	session_discard(s[4]);
+	session_discard(s[5]); /* the last one, where the other one stands then */
+	fake_loop_turn(loop);
+	ck_assert_ptr_null(session_walk_next(&walk));
+	ck_assert_ptr_null(session_walk_next(&walk));
+	ck_assert_ptr_null(session_walk_next(&other));
+	ck_assert(list_empty(&reactor.walks));
+	session_walk_begin(&walk, &reactor);
+	session_walk_end(&walk);
+	session_walk_end(&walk);
+	ck_assert(list_empty(&reactor.walks));
+	session_discard(s[0]);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, the_first_receiver_opens_the_session);
@@ -606,6 +642,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, an_aborted_reactor_ends_every_session_at_once_whatever_waits);
 	tcase_add_test(tc, an_aborted_reactor_ends_what_has_closed_and_waits_for_late_receivers);
 	tcase_add_test(tc, a_session_that_comes_through_101_after_the_abort_sees_open_and_close);
+	tcase_add_test(tc, a_walk_sees_every_session_once_whoever_goes_where_it_stands);
 	tcase_add_test(tc, without_memory_a_session_loses_nothing_it_has_accepted_and_ends_well);
 }
 

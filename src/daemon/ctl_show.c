@@ -1,0 +1,119 @@
+/*
+ * daemon/ctl_show.c - which members of which answers people see, and what they are called; see
+ * ctl_show.h.
+ */
+#include "daemon/ctl_show.h"
+
+#include <errno.h>
+
+#define COUNT(columns) (sizeof(columns) / sizeof(*(columns)))
+
+static const struct column sessions[] = {
+	{ "SESSION", "session", COLUMN_NUMBER },
+	{ "ENDPOINT", "endpoint", COLUMN_TEXT },
+	{ "TRANSPORT", "transport", COLUMN_TEXT },
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "STATE", "state", COLUMN_TEXT },
+	{ "AGE", "age_ms", COLUMN_AGE },
+	{ "HEARD", "heard_ms_ago", COLUMN_AGE },
+	{ "BUFFERED", "buffered", COLUMN_NUMBER },
+};
+
+static const struct column one_session[] = {
+	{ "session", "session", COLUMN_TEXT },
+	{ "endpoint", "endpoint", COLUMN_TEXT },
+	{ "transport", "transport", COLUMN_TEXT },
+	{ "framing", "framing", COLUMN_TEXT },
+	{ "subprotocol", "subprotocol", COLUMN_TEXT },
+	{ "address", "address", COLUMN_TEXT },
+	{ "state", "state", COLUMN_TEXT },
+	{ "close code", "code", COLUMN_TEXT },
+	{ "since", "since", COLUMN_TEXT },
+	{ "thread", "thread", COLUMN_TEXT },
+	{ "connected now", "attached", COLUMN_TEXT },
+	{ "client was heard", "heard", COLUMN_TEXT },
+	{ "last heard", "heard_ms_ago", COLUMN_AGE },
+	{ "last said", "said_ms_ago", COLUMN_AGE },
+	{ "blocked for", "blocked_ms", COLUMN_AGE },
+	{ "buffered octets", "buffered", COLUMN_TEXT },
+	{ "  at most", "send_buffer_bytes", COLUMN_TEXT },
+	{ "unacknowledged", "unacknowledged", COLUMN_TEXT },
+	{ "held both ways", "held", COLUMN_TEXT },
+	{ "input waiting", "waiting", COLUMN_TEXT },
+	{ "input paused by", "paused", COLUMN_TEXT },
+};
+
+static const struct column users[] = {
+	{ "USER", "user", COLUMN_TEXT },
+	{ "SESSION", "session", COLUMN_NUMBER },
+	{ "NAME", "name", COLUMN_TEXT },
+	{ "TRANSPORT", "transport", COLUMN_TEXT },
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "SUBSCRIPTIONS", "subscriptions", COLUMN_NUMBER },
+};
+
+static const struct column endpoints[] = {
+	{ "PREFIX", "prefix", COLUMN_TEXT },
+	{ "APPLICATION", "application", COLUMN_TEXT },
+	{ "SESSIONS", "sessions", COLUMN_NUMBER },
+	{ "MOST", "limits.max_sessions", COLUMN_NUMBER },
+	{ "READY", "ready", COLUMN_TEXT },
+	{ "TRANSPORTS", "transports", COLUMN_TEXT },
+};
+
+static const struct column backends[] = {
+	{ "ENDPOINT", "endpoint", COLUMN_TEXT },
+	{ "STATE", "state", COLUMN_TEXT },
+	{ "CONNECTIONS", "connections", COLUMN_NUMBER },
+	{ "FAILURES", "failures", COLUMN_NUMBER },
+	{ "WORKED", "worked_ms_ago", COLUMN_AGE },
+	{ "FAILED", "failed_ms_ago", COLUMN_AGE },
+	{ "RESTS", "rests_ms", COLUMN_AGE },
+	{ "URL", "url", COLUMN_TEXT },
+};
+
+static const struct column limited[] = {
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "CONNECTIONS", "connections", COLUMN_NUMBER },
+	{ "SESSIONS", "sessions", COLUMN_NUMBER },
+	{ "REFUSED", "refused", COLUMN_NUMBER },
+	{ "LIMITS", "limits", COLUMN_TEXT },
+};
+
+const struct table ctl_sessions = { sessions, COUNT(sessions), { 0 }, false },
+                   ctl_users = { users, COUNT(users), { 0 }, false },
+                   ctl_endpoints = { endpoints, COUNT(endpoints), { 0 }, false },
+                   ctl_backends = { backends, COUNT(backends), { 0 }, false },
+                   ctl_limited = { limited, COUNT(limited), { 0 }, false };
+
+static int add_sessions(json_t *rows, const json_t *user)
+{
+	json_t *session;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach (json_object_get(user, "sessions"), i, session) {
+		err |= json_object_set(session, "user", json_object_get(user, "user"));
+		err |= json_array_append(rows, session);
+	}
+	return err;
+}
+
+json_t *ctl_rows_of_users(const json_t *answer)
+{
+	json_t *rows = json_array(), *user;
+	size_t i;
+	int err = rows ? 0 : -1;
+
+	json_array_foreach (json_object_get(answer, "users"), i, user)
+		err |= add_sessions(rows, user);
+	if (err == 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
+}
+
+int ctl_show_session(const json_t *answer)
+{
+	return table_print_one(one_session, COUNT(one_session), answer);
+}

@@ -1,0 +1,334 @@
+/*
+ * server/api_list.c - POST /api/sessions: who is there, in pages, by number.
+ *
+ * A page is made in a walk from reactor to reactor, for none looks into another. Each is walked
+ * through a bit at a time, as much as a turn has room for, so that nobody who is served meanwhile
+ * notices; and so is the answer written. Numbers only rise: who asks for what comes after the last
+ * one of a page sees nobody twice, and misses nobody who was there all the time.
+ */
+#include <errno.h>
+
+#include "server/api.h"
+#include "server/session_view.h"
+
+#define SESSIONS_MOST  1000 /* of a page */
+#define SESSIONS_USUAL 100
+#define COST_LOOK      100  /* nanoseconds, of one session: it is not in the cache */
+#define COST_TAKE      300  /* likewise, of one that gets into the page */
+#define COST_WRITE     4000 /* of its row */
+
+enum { ANY_STATE = -1 };
+
+struct page {
+	struct sockjs_command *command;
+	struct session_walk walk; /* of the reactor that is being visited */
+	unsigned reactor;         /* that one, or how many there are: all were */
+	bool is_walking;
+	/* What is wanted */
+	const char *transport; /* NULL: any */
+	struct cidr address;
+	bool has_address;
+	int state;
+	uint64_t after;
+	/* What was found */
+	size_t matches;               /* of any number */
+	size_t limit, count, written; /* there is one row more than the limit, which shows whether
+	                               * anybody follows */
+	struct buf text;
+	struct session_view *views;  /* limit + 1 of them */
+	struct session_view *rows[]; /* by number */
+};
+
+static void page_free(struct page *p)
+{
+	session_walk_end(&p->walk);
+	buf_fini(&p->text);
+	mem_free(p->views);
+	mem_free(p);
+}
+
+/* --- looking -------------------------------------------------------------------- */
+
+static bool has_state(const struct page *p, const struct sockjs_session *s)
+{
+	enum session_state state = session_view_state(s);
+
+	return p->state == ANY_STATE ? state != SESSION_CLOSED : (int)state == p->state;
+}
+
+static bool is_wanted(const struct page *p, const struct sockjs_session *s)
+{
+	const struct server_endpoint *ep = p->command->endpoint;
+
+	return (!ep || s->endpoint == ep) &&
+	       (!p->transport || strcmp(s->base.transport, p->transport) == 0) &&
+	       (!p->has_address || cidr_contains(&p->address, &s->client)) && has_state(p, s);
+}
+
+/* The first row that is not before this number. */
+static size_t place_of(const struct page *p, uint64_t id)
+{
+	size_t from = 0, to = p->count;
+
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+
+		if (p->rows[middle]->id < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+/* The place of the last one is taken over when there is no other. */
+static void add_row(struct page *p, size_t at, const struct sockjs_session *s)
+{
+	bool is_full = p->count == p->limit + 1;
+	struct session_view *v = is_full ? p->rows[--p->count] : &p->views[p->count];
+
+	sockjs_spend(COST_TAKE);
+	memmove(&p->rows[at + 1], &p->rows[at], (p->count - at) * sizeof(struct session_view *));
+	session_view_take(v, s);
+	p->rows[at] = v;
+	p->count++;
+}
+
+static void look(struct page *p, const struct sockjs_session *s)
+{
+	size_t at;
+
+	sockjs_spend(COST_LOOK);
+	if (!is_wanted(p, s))
+		return;
+	p->matches++;
+	if (s->base.id <= p->after ||
+	    (p->count == p->limit + 1 && s->base.id > p->rows[p->limit]->id))
+		return;
+	at = place_of(p, s->base.id);
+	if (at <= p->limit)
+		add_row(p, at, s);
+}
+
+/* As far as this turn goes. */
+static void walk_on(struct page *p)
+{
+	struct session *s;
+
+	if (!p->is_walking)
+		session_walk_begin(&p->walk, &reactor_current()->base.sessions);
+	p->is_walking = true;
+	while ((s = session_walk_next(&p->walk)) != NULL) {
+		look(p, container_of(s, struct sockjs_session, base));
+		if (sockjs_is_late())
+			return;
+	}
+	p->is_walking = false;
+	p->reactor++;
+}
+
+/* --- writing -------------------------------------------------------------------- */
+
+static size_t rows_of(const struct page *p)
+{
+	return p->count > p->limit ? p->limit : p->count;
+}
+
+/* True: all rows are written, or memory is out. */
+static bool write_on(struct page *p, int *err)
+{
+	*err = p->written == 0 ? buf_add_str(&p->text, "{\"sessions\":[") : 0;
+	while (*err == 0 && p->written < rows_of(p)) {
+		if (p->written > 0)
+			*err = buf_add_str(&p->text, ",");
+		if (*err == 0)
+			*err = session_view_print(p->rows[p->written++], &p->text);
+		sockjs_spend(COST_WRITE);
+		if (sockjs_is_late())
+			break;
+	}
+	return *err < 0 || p->written == rows_of(p);
+}
+
+static int write_end(struct page *p)
+{
+	int err = buf_add_str(&p->text, "],\"next\":");
+
+	if (err == 0)
+		err = p->count > p->limit ? buf_printf(&p->text, "%llu",
+		                                (unsigned long long)p->rows[p->limit - 1]->id)
+		                          : buf_add_str(&p->text, "null");
+	return err < 0 ? err : buf_printf(&p->text, ",\"count\":%zu}\n", p->matches);
+}
+
+static void answer(struct page *p, int err)
+{
+	if (err == 0)
+		err = write_end(p);
+	if (err == 0)
+		sockjs_command_reply(p->command, 200, buf_data(&p->text), buf_len(&p->text));
+	else
+		command_no_memory(p->command);
+	page_free(p);
+}
+
+/* --- the way -------------------------------------------------------------------- */
+
+struct step {
+	struct page *page;
+	bool has_run;
+};
+
+static void go_on(struct page *p);
+
+static bool are_all_visited(const struct page *p)
+{
+	return p->reactor == p->command->api->server->reactor_count;
+}
+
+static void visit(void *arg)
+{
+	struct step *step = arg;
+	struct page *p = step->page;
+	int err = 0;
+
+	step->has_run = true;
+	if (!are_all_visited(p))
+		walk_on(p);
+	else if (write_on(p, &err)) {
+		answer(p, err);
+		return;
+	}
+	go_on(p);
+}
+
+static void visit_done(void *arg)
+{
+	const struct step *step = arg;
+
+	if (step->has_run)
+		return;
+	command_no_memory(step->page->command); /* the server has ended: nobody hears it */
+	page_free(step->page);
+}
+
+/* In the next turn, also where it is already. The answer is written in the last reactor. */
+static void go_on(struct page *p)
+{
+	struct sockjs_server *server = p->command->api->server;
+	struct step step = { p, false };
+	unsigned where = are_all_visited(p) ? server->reactor_count - 1 : p->reactor;
+
+	if (sockjs_reactor_call(server, where, visit, visit_done, &step, sizeof(step)) == 0)
+		return;
+	command_no_memory(p->command);
+	page_free(p);
+}
+
+/* --- what is asked -------------------------------------------------------------- */
+
+static bool take_endpoint(struct sockjs_command *c)
+{
+	const char *prefix;
+
+	if (!command_string(c, "endpoint", false, &prefix))
+		return false;
+	if (prefix && !c->endpoint)
+		sockjs_command_refuse(
+		    c, 404, "no_endpoint", "endpoint", "There is no such endpoint.");
+	return !prefix || c->endpoint;
+}
+
+static bool is_transport(const char *name)
+{
+	const char *word = options_find("transports")->allowed;
+	size_t n;
+
+	for (; *word; word += n + strspn(word + n, " ")) {
+		n = strcspn(word, " ");
+		if (strlen(name) == n && memcmp(word, name, n) == 0)
+			return true;
+	}
+	return strcmp(name, "tcp") == 0;
+}
+
+static bool take_transport(struct sockjs_command *c, struct page *p)
+{
+	if (!command_string(c, "transport", false, &p->transport))
+		return false;
+	if (!p->transport || is_transport(p->transport))
+		return true;
+	command_refuse_argument(
+	    c, "transport", "must be one of %s, or tcp", options_find("transports")->allowed);
+	return false;
+}
+
+static bool take_address(struct sockjs_command *c, struct page *p)
+{
+	const char *text;
+
+	if (!command_string(c, "address", false, &text))
+		return false;
+	p->has_address = text != NULL;
+	if (!text || cidr_parse(bytes_of(text), &p->address) == 0)
+		return true;
+	command_refuse_argument(c, "address",
+	    "must be an IP address, a network such as 10.0.0.0/8 or 2001:db8::/32, or unix");
+	return false;
+}
+
+static bool take_state(struct sockjs_command *c, struct page *p)
+{
+	const char *name;
+
+	if (!command_string(c, "state", false, &name))
+		return false;
+	p->state = name ? session_view_state_by_name(name) : ANY_STATE;
+	if (!name || p->state >= 0)
+		return true;
+	command_refuse_argument(c, "state", "must be " SESSION_VIEW_STATES);
+	return false;
+}
+
+static struct page *page_new(struct sockjs_command *c, size_t limit)
+{
+	struct page *p = mem_zalloc(sizeof(*p) + (limit + 1) * sizeof(struct session_view *));
+
+	if (!p)
+		return NULL;
+	p->views = mem_alloc((limit + 1) * sizeof(*p->views));
+	if (!p->views) {
+		mem_free(p);
+		return NULL;
+	}
+	p->command = c;
+	p->limit = limit;
+	return p;
+}
+
+static bool take_filters(struct sockjs_command *c, struct page *p)
+{
+	return take_endpoint(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p);
+}
+
+void api_list_sessions(struct sockjs_command *c)
+{
+	static const char *const known[] = { "transport", "address", "state", "after", "limit",
+		NULL };
+	int64_t limit = SESSIONS_USUAL, after = 0;
+	struct page *p;
+
+	if (!command_has_only(c, known) || !command_integer(c, "limit", 1, SESSIONS_MOST, &limit) ||
+	    !command_integer(c, "after", 0, INT64_MAX, &after))
+		return;
+	p = page_new(c, (size_t)limit);
+	if (!p) {
+		command_no_memory(c);
+		return;
+	}
+	p->after = (uint64_t)after;
+	if (take_filters(c, p))
+		go_on(p);
+	else
+		page_free(p);
+}
