@@ -4,7 +4,7 @@
  * second, and what a delivery costs. Server on one processor, subscribers and publisher on the other.
  *
  *	publish.mjs [--server ./sockjsd] [--subscribers 1000] [--messages 20000] [--size 64] [--rounds 3]
- *		[--rate 10000] [--at-a-time 100]
+ *		[--rate 10000] [--at-a-time 128]
  *
  * One request after another, each when its time has come and the one before was answered.
  */
@@ -21,7 +21,7 @@ const { values: args } = parseArgs({ options: {
 	server: { type: 'string', default: './sockjsd' }, subscribers: { type: 'string', default: '1000' },
 	messages: { type: 'string', default: '20000' }, size: { type: 'string', default: '64' },
 	rounds: { type: 'string', default: '3' }, rate: { type: 'string', default: '10000' },
-	'at-a-time': { type: 'string', default: '100' },
+	'at-a-time': { type: 'string', default: '128' },
 } });
 const AT_A_TIME = Number(args['at-a-time']), TOKEN = 'publish-me-to-everybody';
 const folder = mkdtempSync(join(tmpdir(), 'publish-'));

@@ -84,6 +84,8 @@ struct workload {
 	bool subscribes; /* its sessions do, where they publish and subscribe; the crowd always */
 	bool (*is_quiet)(const struct session *s); /* nothing is under way; for load_run_shares() */
 	void (*message)(struct session *s, const char *data, size_t len);
+	/* Whether a frame is known to be right as it stands, and was counted; may be NULL. */
+	bool (*frame)(struct session *s, const char *data, size_t len);
 	void (*answered)(
 	    struct session *s);            /* a request to send was, or to subscribe; may be NULL */
 	void (*turn)(struct session *s);   /* something happened: time to send; may be NULL */

@@ -144,8 +144,11 @@ static void on_receipt(struct session *s, const char *data, size_t len)
 /* One frame, or a heart-beat; RabbitMQ has a line end behind a frame. */
 static void stomp_payload(struct session *s, char *data, size_t len)
 {
-	const char *body = memmem(data, len, "\n\n", 2);
+	const char *body;
 
+	if (s->load->workload->frame && s->is_open && s->load->workload->frame(s, data, len))
+		return;
+	body = memmem(data, len, "\n\n", 2);
 	while (len > 0 && data[len - 1] == '\n')
 		len--;
 	if (len == 0)

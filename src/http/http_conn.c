@@ -544,7 +544,7 @@ static void on_tls_done(struct stream *s, int err)
 
 /* NULL: out of memory, and the stream is closed. */
 static struct http_conn *conn_new(
-    struct http_server *server, struct stream *s, const struct addr *peer, const void *door)
+    struct http_server *server, struct stream *s, const struct addr *peer, const void *listener)
 {
 	struct http_conn *c = mem_zalloc(sizeof(*c));
 
@@ -554,7 +554,7 @@ static struct http_conn *conn_new(
 	}
 	c->server = server;
 	c->peer = *peer;
-	c->door = door;
+	c->listener = listener;
 	c->state = HTTP_CONN_IDLE;
 	c->turn.fn = read_on;
 	list_init(&c->turn.node);
@@ -566,9 +566,9 @@ static struct http_conn *conn_new(
 }
 
 void http_conn_new(struct http_server *server, struct stream *s, const struct addr *peer,
-    struct tls_context *tls, const void *door)
+    struct tls_context *tls, const void *listener)
 {
-	struct http_conn *c = conn_new(server, s, peer, door);
+	struct http_conn *c = conn_new(server, s, peer, listener);
 	int err;
 
 	if (!c)
@@ -586,9 +586,9 @@ void http_conn_new(struct http_server *server, struct stream *s, const struct ad
 }
 
 void http_conn_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const void *door, unsigned misses)
+    const void *listener, unsigned misses)
 {
-	struct http_conn *c = conn_new(server, s, peer, door);
+	struct http_conn *c = conn_new(server, s, peer, listener);
 
 	if (!c)
 		return;
@@ -601,9 +601,9 @@ void http_conn_give_back(struct http_server *server, struct stream *s, const str
 }
 
 void http_server_give_back(
-    struct http_server *server, struct stream *s, const struct addr *peer, const void *door)
+    struct http_server *server, struct stream *s, const struct addr *peer, const void *listener)
 {
-	http_conn_give_back(server, s, peer, door, 0);
+	http_conn_give_back(server, s, peer, listener, 0);
 }
 
 /* --- going -------------------------------------------------------------------------------------- */

@@ -83,7 +83,7 @@ struct http_conn {
 	};
 	struct http_request *request;
 	struct http_input *input; /* NULL: nothing */
-	const void *door;
+	const void *listener;
 	uint64_t progress; /* of the client in taking its answer, when last looked at; 0: not yet */
 	struct addr peer;
 	uint8_t state;  /* enum http_conn_state */
@@ -116,10 +116,10 @@ struct http_request {
 
 /* `s` is taken over; it is empty afterwards. */
 void http_conn_new(struct http_server *server, struct stream *s, const struct addr *peer,
-    struct tls_context *tls, const void *door);
+    struct tls_context *tls, const void *listener);
 /* One that has served before, and whose last requests were not those expected. */
 void http_conn_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
-    const void *door, unsigned misses);
+    const void *listener, unsigned misses);
 /* The server stops. */
 void http_conn_drain(struct http_conn *conn);
 /* At once. */

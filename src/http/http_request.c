@@ -247,9 +247,9 @@ bool http_request_is_tls(const struct http_request *r)
 	return r->conn->is_tls;
 }
 
-const void *http_request_door(const struct http_request *r)
+const void *http_request_listener(const struct http_request *r)
 {
-	return r->conn->door;
+	return r->conn->listener;
 }
 
 const struct addr *http_request_peer(const struct http_request *r)

@@ -59,7 +59,7 @@ bool http_request_is_tls(const struct http_request *r);
 int http_request_tls_peer(const struct http_request *r, struct tls_peer *peer);
 /* What http_server_add() was given for the connection; NULL after it was detached and given back.
  */
-const void *http_request_door(const struct http_request *r);
+const void *http_request_listener(const struct http_request *r);
 /* Where the connection comes from; a proxy's address if there is one. */
 const struct addr *http_request_peer(const struct http_request *r);
 

@@ -54,13 +54,13 @@ static void run(struct loop *loop, void *arg)
 /* --- coming ----------------------------------------------------------------------------------- */
 
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
-    struct tls_context *tls, const void *door, struct quota_row *visitor)
+    struct tls_context *tls, const void *listener, struct quota_row *visitor)
 {
 	struct stream s;
 
 	stream_init(&s, server->loop, fd, NULL);
 	s.visitor = visitor;
-	http_conn_new(server, &s, peer, tls, door);
+	http_conn_new(server, &s, peer, tls, listener);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

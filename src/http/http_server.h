@@ -69,18 +69,18 @@ struct loop *http_server_loop(const struct http_server *server);
 void *http_server_arg(const struct http_server *server);
 const struct http_counters *http_server_counters(const struct http_server *server);
 
-/* Takes over an accepted connection. With `tls` the handshake comes first. `door` is for the
- * handler: where the connection came in (http_request_door()). `visitor` is whose it is
+/* Takes over an accepted connection. With `tls` the handshake comes first. `listener` is for the
+ * handler: where the connection came in (http_request_listener()). `visitor` is whose it is
  * (net/visitors.h), released when it ends; NULL: nobody's. The descriptor is closed on error. */
 void http_server_add(struct http_server *server, int fd, const struct addr *peer,
-    struct tls_context *tls, const void *door, struct quota_row *visitor);
+    struct tls_context *tls, const void *listener, struct quota_row *visitor);
 /* Closes an accepted connection instead, with a 429 if HTTP is spoken at once: not under TLS, whose
  * handshake is what costs, and not if there are many such already. */
 void http_server_turn_away(struct http_server *server, int fd, bool is_tls);
-/* Takes back a connection whose response has ended completely: the next request may come. `door` as
+/* Takes back a connection whose response has ended completely: the next request may come. `listener` as
  * for http_server_add(). `s` is empty afterwards. */
 void http_server_give_back(
-    struct http_server *server, struct stream *s, const struct addr *peer, const void *door);
+    struct http_server *server, struct stream *s, const struct addr *peer, const void *listener);
 /* Ends a connection that was detached so that its last bytes arrive: what is queued is written,
  * then what still comes is read and dropped for a bounded time. `s` is empty afterwards. */
 void http_server_end(struct http_server *server, struct stream *s);

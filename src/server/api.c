@@ -245,7 +245,7 @@ static struct sockjs_command *command_new(const struct asker *a, json_t *argumen
 	struct sockjs_command *c = mem_zalloc(sizeof(*c));
 
 	if (c) {
-		c->door = http_request_door(a->http);
+		c->listener = http_request_listener(a->http);
 		c->peer = *http_request_peer(a->http);
 		c->keep_alive = http_comes_back(a->http);
 	}
@@ -434,7 +434,7 @@ static void write_answer(struct sockjs_command *c, struct http_server *http)
 	pieces[0].n = http_head_render(head, status, BYTES(lines), framing);
 	is_well = stream_write(&c->stream, pieces, c->answer ? 2 : 1) == 0;
 	if (is_well && c->keep_alive && stream_queued(&c->stream) == 0)
-		http_server_give_back(http, &c->stream, &c->peer, c->door);
+		http_server_give_back(http, &c->stream, &c->peer, c->listener);
 	else
 		http_server_end(http, &c->stream);
 }

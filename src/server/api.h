@@ -41,7 +41,7 @@ struct sockjs_command {
 	struct api *api;
 	struct stream stream;
 	struct addr peer;
-	const void *door; /* where it came in: the internal address, for its next request, too */
+	const void *listener; /* where it came in: the internal address, for its next request, too */
 	bool keep_alive;
 	const char *name;
 	json_t *arguments;

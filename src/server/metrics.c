@@ -63,7 +63,7 @@ struct gathering {
 	struct mail mail;
 	struct stream stream; /* of who asks */
 	struct addr peer;
-	const void *door;
+	const void *listener;
 	bool keep_alive;
 	struct sockjs_server *server;
 	unsigned next;
@@ -147,7 +147,7 @@ static void answer(struct gathering *g)
 	    (struct http_framing){
 	        .keep_alive = g->keep_alive, .length = (long long)pieces[1].n });
 	if (stream_write(s, pieces, 2) == 0 && g->keep_alive && stream_queued(s) == 0)
-		http_server_give_back(http, s, &g->peer, g->door);
+		http_server_give_back(http, s, &g->peer, g->listener);
 	else
 		http_server_end(http, s);
 	buf_fini(&body);
@@ -206,7 +206,7 @@ void metrics_serve(struct reactor *reactor, struct http_request *r)
 
 	if (g) {
 		g->apps = app_metrics_new();
-		g->door = http_request_door(r);
+		g->listener = http_request_listener(r);
 		g->peer = *http_request_peer(r);
 		g->keep_alive = http_comes_back(r);
 	}

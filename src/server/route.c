@@ -37,11 +37,11 @@ static struct server_endpoint *find_endpoint(
 size_t route_body_limit(struct http_request *r, void *arg)
 {
 	struct reactor *reactor = arg;
-	const struct server_listener *door = http_request_door(r);
+	const struct server_listener *listener = http_request_listener(r);
 	struct bytes rest;
 	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
 
-	if (door && door->is_internal)
+	if (listener && listener->is_internal)
 		return internal_body_limit(reactor->server, r);
 	return ep && http_request_method(r) == HTTP_POST ? ep->base.max_body_bytes : OTHER_BODY_MAX;
 }
@@ -171,7 +171,7 @@ void route_serve(struct http_request *r, void *arg)
 {
 	struct route route = { .reactor = arg, .http = r };
 	struct sockjs_server *server = route.reactor->server;
-	const struct server_listener *door = http_request_door(r);
+	const struct server_listener *listener = http_request_listener(r);
 	const char *wrong = http_client_read(&server->trust, r, &route.client);
 
 	if (wrong) {
@@ -181,7 +181,7 @@ void route_serve(struct http_request *r, void *arg)
 		http_respond_text(r, 400, wrong);
 		return;
 	}
-	if (door && door->is_internal) {
+	if (listener && listener->is_internal) {
 		serve_internal(&route);
 		return;
 	}

@@ -81,8 +81,8 @@ static int give_away(struct sockjs_server *server, const struct server_listener 
     const struct listener_options *lo)
 {
 	const struct sockaddr_un *un = (const void *)&l->sockets[0].addr.sa;
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1; /* as it is */
+	gid_t gid = (gid_t)-1;
 	int err;
 
 	if (!lo->owner && !lo->group)
