@@ -186,8 +186,9 @@ async function main() {
 	let backend;
 
 	try {
-		backend = await startBackend(options.build);
-		const all = await findPeers(options.build, folder, backend.address, options.other && resolve(options.other));
+		if (!options.list)
+			backend = await startBackend(options.build);
+		const all = await findPeers(options.build, folder, backend?.address, options.other && resolve(options.other));
 		if (options.list) {
 			workloads.forEach((w) => console.log(`${w.id.padEnd(18)} ${w.title}: ${w.peers.join(', ')}`));
 			all.forEach((p) => console.log(`${p.name.padEnd(18)} ${p.missing ?? p.what}`));

@@ -522,7 +522,7 @@ static void answer_in_plain_text(struct http_conn *c)
 		return;
 	loop_unwatch(c->server->loop, &c->stream.watch); /* before it is closed: there are two */
 	stream_init(&plain, c->server->loop, copy, &events);
-	http_last_words(c->server, &plain, 400,
+	http_close_with(c->server, &plain, 400,
 	    "This plain HTTP request was sent to a port for HTTPS: begin the URL with https://.");
 }
 

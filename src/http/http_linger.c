@@ -144,7 +144,7 @@ static void say_and_linger(
 	http_server_end(server, s);
 }
 
-void http_last_words(
+void http_close_with(
     struct http_server *server, struct stream *s, unsigned status, const char *sentence)
 {
 	struct bytes lines = BYTES("Content-Type: text/plain; charset=UTF-8\r\n");

@@ -142,7 +142,7 @@ void http_refuse_unread(struct http_conn *conn, unsigned status, const char *sen
 /* --- http_linger.c ---------------------------------------------------------------------------- */
 
 /* A last text/plain answer on a stream, which then ends. */
-void http_last_words(
+void http_close_with(
     struct http_server *server, struct stream *s, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);
 
