@@ -42,6 +42,30 @@ START_TEST(pipelined_requests_are_answered_in_order)
 }
 END_TEST
 
+/* http_known.h: whoever sends it, over whichever connection; and what is refused stays refused. */
+START_TEST(a_head_like_one_before_need_not_be_read_twice)
+{
+	int fd = client_new(), other = client_new();
+
+	say(fd, GET("/1"));
+	hear(fd, "GET /1? ");
+	ck_assert_uint_eq(counters()->known, 0);
+	say(other, GET("/2/x?t=5"));
+	hear(other, "GET /2/x?t=5 ");
+	ck_assert_uint_eq(counters()->known, 1);
+	say(fd, POST("/3", "2\r\n\r\nhi"));
+	hear(fd, "POST /3? hi");
+	say(other, POST("/4", "3\r\n\r\nyou"));
+	hear(other, "POST /4? you");
+	ck_assert_uint_eq(counters()->known, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(status_of("GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
+	ck_assert_uint_eq(counters()->known, 2);
+	close(fd);
+	close(other);
+}
+END_TEST
+
 START_TEST(a_request_may_come_octet_by_octet)
 {
 	static const char request[] = POST("/a?b", "3\r\n\r\nabc");
@@ -397,6 +421,7 @@ int main(void)
 
 	tcase_add_test(tc, a_connection_serves_many_requests);
 	tcase_add_test(tc, pipelined_requests_are_answered_in_order);
+	tcase_add_test(tc, a_head_like_one_before_need_not_be_read_twice);
 	tcase_add_test(tc, a_request_may_come_octet_by_octet);
 	tcase_add_test(tc, who_expects_100_gets_it_and_then_the_answer);
 	tcase_add_test(tc, connection_close_is_obeyed);
