@@ -111,6 +111,22 @@ static int add_reasons(const struct gathering *g, struct buf *out)
 	return err;
 }
 
+static int add_endpoints(const struct sockjs_server *server, struct buf *out)
+{
+	int err = buf_add_str(out,
+	    "# HELP sockjs_endpoint_sessions Sessions that an endpoint has now; those count that are "
+	    "not open yet.\n"
+	    "# TYPE sockjs_endpoint_sessions gauge\n");
+
+	for (size_t i = 0; i < server->endpoint_count && err == 0; i++) {
+		const struct server_endpoint *ep = server->endpoints[i];
+
+		err = buf_printf(out, "sockjs_endpoint_sessions{endpoint=\"%s\"} %llu\n",
+		    ep->prefix, (unsigned long long)atomic_load(&ep->sessions));
+	}
+	return err;
+}
+
 static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
@@ -124,6 +140,8 @@ static int compose(const struct gathering *g, struct buf *out)
 #undef X
 	if (err == 0)
 		err = add_reasons(g, out);
+	if (err == 0)
+		err = add_endpoints(g->server, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
 	if (err == 0)

@@ -1065,6 +1065,8 @@ await suite.test('the metrics are such as Prometheus takes', async () => {
 		check(types.has(name), name);
 	const began = Number(/^process_start_time_seconds (\S+)$/m.exec(text)[1]);
 
+	for (const prefix of ['/stomp', '/echo'])
+		check(new RegExp(`^sockjs_endpoint_sessions\\{endpoint="${prefix}"\\} \\d+$`, 'm').test(text), `sessions of ${prefix}`);
 	check(began <= Date.now() / 1000 + 1 && began > Date.now() / 1000 - 3600, 'it began not long ago');
 	check(Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)[1]) > 1e6, 'it takes some memory');
 });
