@@ -63,7 +63,9 @@ static void ask(void)
 	now.is_told = false;
 	now.asked_at = clock_now();
 	atomic_store(&now.is_answered, false);
-	sockjs_reactor_spread(now.server, 0, NULL, answer, all_have_answered, &nothing, sizeof(nothing));
+	if (sockjs_reactor_spread(
+	        now.server, 0, NULL, answer, all_have_answered, &nothing, sizeof(nothing)) < 0)
+		atomic_store(&now.is_answered, true); /* nobody was asked: once more, later */
 }
 
 static void tell(void)

@@ -362,7 +362,9 @@ static size_t length_of_run(const struct job *j, size_t most)
 	struct bytes destination = first->message->base.destination;
 	size_t n = 0, octets = 0;
 
-	if (!broker_takes_runs(j->broker->topics, destination))
+	/* Where each subscriber gets something of his own, a message at a time is cheaper */
+	if (!broker_takes_runs(j->broker->topics, destination) || j->broker->hooks.outgoing ||
+	    pubsub_is_conflated(j->broker, destination))
 		return 1;
 	while (n < most && octets <= RUN_OCTETS && !first[n].message->is_binary &&
 	       bytes_equal(first[n].message->base.destination, destination))

@@ -112,20 +112,24 @@ static void take_token(
 	c->who = who;
 }
 
-/* Only a proxy that the server trusts may say who somebody is. */
-static int take_header(struct sockjs_broker *b, struct sockjs_client *c, struct sockjs_handshake *h)
+/* 0, or the status of a refusal. */
+static int become(struct sockjs_client *c, const char *name)
 {
-	const char *name = sockjs_handshake_header(h, b->user_header);
-	struct identity *who;
+	struct identity *who = identity_new(name, NULL, NULL, 0);
 
-	if (!name || !*name || !sockjs_handshake_is_trusted(h))
-		return 0;
-	who = identity_new(name, NULL, NULL, 0);
 	if (!who)
 		return 503;
 	identity_unref(c->who);
 	c->who = who;
 	return 0;
+}
+
+/* Only a proxy that the server trusts may say who somebody is. */
+static int take_header(struct sockjs_broker *b, struct sockjs_client *c, struct sockjs_handshake *h)
+{
+	const char *name = sockjs_handshake_header(h, b->user_header);
+
+	return name && *name && sockjs_handshake_is_trusted(h) ? become(c, name) : 0;
 }
 
 /* By its certificate, whose owner has proved that he has the key. */
@@ -135,16 +139,8 @@ static int take_certificate(
 	const char *name = b->certificate_names == CERTIFICATE_SUBJECT
 	                       ? sockjs_handshake_client_subject(h)
 	                       : sockjs_handshake_client_fingerprint(h);
-	struct identity *who;
 
-	if (!name || !identity_name_is_valid(bytes_of(name)))
-		return 0;
-	who = identity_new(name, NULL, NULL, 0);
-	if (!who)
-		return 503;
-	identity_unref(c->who);
-	c->who = who;
-	return 0;
+	return name && identity_name_is_valid(bytes_of(name)) ? become(c, name) : 0;
 }
 
 int credentials_of_handshake(

@@ -395,7 +395,8 @@ static void deliver_run(
 	struct sockjs_session *s = receiver;
 	int status = -ENOTSUP;
 
-	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED) && !l->part->broker->hooks.outgoing)
+	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED | LABEL_IS_BINARY) &&
+	    !l->part->broker->hooks.outgoing)
 		frames = frame_for(l->part, l, container_of(first, struct published, base), fan);
 	if (frames)
 		status = sockjs_offer_prepared(s, frames);

@@ -228,7 +228,7 @@ static void subscription_free(struct sockjs_client *c, struct subscription **at)
 	mem_free(s);
 }
 
-static bool is_conflated(const struct sockjs_broker *b, struct bytes pattern)
+bool pubsub_is_conflated(const struct sockjs_broker *b, struct bytes pattern)
 {
 	for (char *const *p = b->conflated; *p; p++)
 		if (broker_pattern_matches(b->topics, bytes_of(*p), pattern))
@@ -246,7 +246,7 @@ static unsigned label_flags(
 		flags |= LABEL_WANTS_ACK;
 	if (recover_is_wanted(c, f, destination) || presence_is_said(c->part->broker, destination))
 		flags |= LABEL_GATED;
-	else if (is_conflated(c->part->broker, destination))
+	else if (pubsub_is_conflated(c->part->broker, destination))
 		flags |= LABEL_CONFLATED;
 	return flags;
 }

@@ -237,6 +237,8 @@ extern const struct broker_ops pubsub_ops;
  * out. */
 struct sockjs_prepared *fan_make_frame(struct pubsub_part *part, const struct label *l,
     const struct published *p, unsigned deliveries);
+/* Whether to subscribers of this pattern (or destination) the latest message is enough (frames.c). */
+bool pubsub_is_conflated(const struct sockjs_broker *b, struct bytes pattern);
 /* Messages of a run (broker_publish_run()); longer ones would keep others waiting. */
 #define FAN_RUN_MOST 128
 /* To one subscriber alone. */
