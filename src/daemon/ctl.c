@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "daemon/api_login.h"
+#include "daemon/arguments.h"
 #include "daemon/ctl_show.h"
 #include "server/json_text.h"
 
@@ -446,10 +447,8 @@ static const struct command {
 
 #define A_MEMBER SIZE_MAX
 
-static const struct argument {
-	const char *letter, *word;
-	size_t offset; /* of a text in struct ctl; A_MEMBER: of what is asked, of the same name */
-} arguments[] = {
+/* Offsets are of texts in struct ctl; A_MEMBER: a member of what is asked, of the same name. */
+static const struct argument options[] = {
 	{ "-c", "--config", offsetof(struct ctl, login.config) },
 	{ NULL, "--api", offsetof(struct ctl, login.api) },
 	{ NULL, "--token-file", offsetof(struct ctl, login.token_file) },
@@ -462,21 +461,10 @@ static const struct argument {
 	{ NULL, "--user", A_MEMBER },
 };
 
-/* The value of this option at argv[*i], which it may be glued to; NULL: it is not this option. */
-static const char *value_at(const struct argument *a, char **argv, int *i)
+static int take_option(void *to, const struct argument *a, const char *value)
 {
-	const char *arg = argv[*i];
-	size_t n = strlen(a->word);
+	struct ctl *c = to;
 
-	if (strncmp(arg, a->word, n) == 0 && arg[n] == '=')
-		return arg + n + 1;
-	if (strcmp(arg, a->word) == 0 || (a->letter && strcmp(arg, a->letter) == 0))
-		return argv[++*i] ? argv[*i] : "";
-	return a->letter && strncmp(arg, a->letter, 2) == 0 ? arg + 2 : NULL;
-}
-
-static int store(struct ctl *c, const struct argument *a, const char *value)
-{
 	if (a->offset != A_MEMBER)
 		*(const char **)(void *)((char *)c + a->offset) = value;
 	else if (json_object_set_new(c->members, a->word + 2, json_string(value)) < 0)
@@ -484,23 +472,23 @@ static int store(struct ctl *c, const struct argument *a, const char *value)
 	return 0;
 }
 
-static int take_option(struct ctl *c, char **argv, int *i)
+static bool take_flag(void *to, const char *word)
 {
-	const char *option = argv[*i];
+	struct ctl *c = to;
 
-	for (size_t k = 0; k < sizeof(arguments) / sizeof(*arguments); k++) {
-		const char *value = value_at(&arguments[k], argv, i);
-
-		if (value && !*value)
-			return complain(-EINVAL, "a value is missing after '%s'", option);
-		if (value)
-			return store(c, &arguments[k], value);
-	}
-	return complain(-EINVAL, "unknown option '%s'; try 'sockjsd ctl --help'", option);
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+		c->help = true;
+	else if (strcmp(word, "--json") == 0)
+		c->json = true;
+	else
+		return false;
+	return true;
 }
 
-static int take_word(struct ctl *c, const char *word)
+static int take_word(void *to, const char *word)
 {
+	struct ctl *c = to;
+
 	if (c->word_count == WORDS_MAX)
 		return complain(-EINVAL, "unexpected argument '%s'", word);
 	c->words[c->word_count++] = word;
@@ -509,24 +497,10 @@ static int take_word(struct ctl *c, const char *word)
 
 static int parse(struct ctl *c, int argc, char **argv)
 {
-	bool words_only = false;
-	int err = 0;
+	static const struct arguments arguments = { "ctl", options,
+		sizeof(options) / sizeof(*options), take_flag, take_option, take_word };
 
-	for (int i = 1; i < argc && err == 0; i++) {
-		const char *arg = argv[i];
-
-		if (!words_only && (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0))
-			c->help = true;
-		else if (!words_only && strcmp(arg, "--json") == 0)
-			c->json = true;
-		else if (!words_only && strcmp(arg, "--") == 0)
-			words_only = true;
-		else if (!words_only && arg[0] == '-' && arg[1])
-			err = take_option(c, argv, &i);
-		else
-			err = take_word(c, arg);
-	}
-	return err;
+	return arguments_read(&arguments, argc, argv, c);
 }
 
 static const struct command *find_command(const struct ctl *c)

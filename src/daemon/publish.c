@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/api_login.h"
+#include "daemon/arguments.h"
 #include "server/command.h"
 #include "server/json_text.h"
 
@@ -88,10 +89,8 @@ static int take_header(struct order *o, const char *line)
 	return 0;
 }
 
-static const struct argument {
-	const char *letter, *word;
-	size_t offset; /* of a text in struct order, or A_HEADER */
-} arguments[] = {
+/* Offsets are of texts in struct order, or A_HEADER. */
+static const struct argument options[] = {
 	{ "-c", "--config", offsetof(struct order, login.config) },
 	{ NULL, "--api", offsetof(struct order, login.api) },
 	{ NULL, "--token-file", offsetof(struct order, login.token_file) },
@@ -100,41 +99,27 @@ static const struct argument {
 	{ NULL, "--key", offsetof(struct order, key) },
 };
 
-/* The value of this option at argv[*i], which it may be glued to; NULL: it is not this option. */
-static const char *value_at(const struct argument *a, char **argv, int *i)
+static int take_option(void *to, const struct argument *a, const char *value)
 {
-	const char *arg = argv[*i];
-	size_t n = strlen(a->word);
-
-	if (strncmp(arg, a->word, n) == 0 && arg[n] == '=')
-		return arg + n + 1;
-	if (strcmp(arg, a->word) == 0 || (a->letter && strcmp(arg, a->letter) == 0))
-		return argv[++*i] ? argv[*i] : "";
-	return a->letter && strncmp(arg, a->letter, 2) == 0 ? arg + 2 : NULL;
+	if (a->offset == A_HEADER)
+		return take_header(to, value);
+	*(const char **)(void *)((char *)to + a->offset) = value;
+	return 0;
 }
 
-static int take_option(struct order *o, char **argv, int *i)
+static bool take_flag(void *to, const char *word)
 {
-	const char *option = argv[*i];
+	struct order *o = to;
+	bool is_help = strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 
-	for (size_t k = 0; k < sizeof(arguments) / sizeof(*arguments); k++) {
-		const struct argument *a = &arguments[k];
-		const char *value = value_at(a, argv, i);
-
-		if (!value)
-			continue;
-		if (!*value)
-			return complain(-EINVAL, "a value is missing after '%s'", option);
-		if (a->offset == A_HEADER)
-			return take_header(o, value);
-		*(const char **)(void *)((char *)o + a->offset) = value;
-		return 0;
-	}
-	return complain(-EINVAL, "unknown option '%s'; try 'sockjsd publish --help'", option);
+	o->help |= is_help;
+	return is_help;
 }
 
-static int take_word(struct order *o, const char *word)
+static int take_word(void *to, const char *word)
 {
+	struct order *o = to;
+
 	if (!o->destination)
 		o->destination = word;
 	else if (!o->text)
@@ -146,21 +131,10 @@ static int take_word(struct order *o, const char *word)
 
 static int parse(struct order *o, int argc, char **argv)
 {
-	bool words_only = false;
-	int err = 0;
+	static const struct arguments arguments = { "publish", options,
+		sizeof(options) / sizeof(*options), take_flag, take_option, take_word };
+	int err = arguments_read(&arguments, argc, argv, o);
 
-	for (int i = 1; i < argc && err == 0; i++) {
-		const char *arg = argv[i];
-
-		if (!words_only && (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0))
-			o->help = true;
-		else if (!words_only && strcmp(arg, "--") == 0)
-			words_only = true;
-		else if (!words_only && arg[0] == '-' && arg[1])
-			err = take_option(o, argv, &i);
-		else
-			err = take_word(o, arg);
-	}
 	if (err < 0 || o->help)
 		return err;
 	if (!o->destination)
