@@ -8,6 +8,8 @@
 #ifndef TRANSPORTS_TRANSPORT_H
 #define TRANSPORTS_TRANSPORT_H
 
+#include <stdatomic.h>
+
 #include "base/pace.h"
 #include "http/http_origin.h"
 #include "http/http_server.h"
@@ -78,6 +80,8 @@ struct endpoint_ops {
 	const char *(*subprotocol)(const struct session *s);
 	/* Header lines that the application has for the answer to a bare WebSocket. */
 	struct bytes (*headers)(const struct session *s);
+	/* Nobody has a reference any more. */
+	void (*free)(struct endpoint *e);
 };
 
 /* An attribute of the session cookie. */
@@ -94,6 +98,7 @@ enum cookie_rule {
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.
  */
 struct endpoint {
+	atomic_uint refs;
 	const char *prefix;
 	const struct endpoint_ops *ops;
 	struct session_table *table;
@@ -110,6 +115,20 @@ struct endpoint {
 	struct pace pace;            /* of a WebSocket message that is under way */
 	unsigned max_frame_messages; /* SockJS messages in one WebSocket frame */
 };
+
+/* It may be replaced while the server runs: whoever keeps it beyond a call has a reference, whatever
+ * the thread. */
+static inline struct endpoint *endpoint_ref(struct endpoint *e)
+{
+	atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+	return e;
+}
+
+static inline void endpoint_unref(struct endpoint *e)
+{
+	if (atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) == 1)
+		e->ops->free(e);
+}
 
 struct transport {
 	const char *name;   /* the last segment of the URL */

@@ -53,7 +53,8 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
-	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->endpoint->place->sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->endpoint->server->sessions, 1, memory_order_relaxed);
 	meter_stop(s->extra);
 	if (s->extra) {
 		quota_release(s->extra->visitor, VISITOR_SESSION);
@@ -81,6 +82,7 @@ static void on_free(struct session *base)
 		session_drop_hold(s->extra);
 		mem_free(s->extra);
 	}
+	endpoint_unref(&s->endpoint->base);
 	mem_free(s);
 }
 
