@@ -39,7 +39,7 @@ struct tcp_receiver {
 	bool ended;
 };
 
-static const struct transport tcp_transport = {
+const struct transport tcp_transport = {
 	.name = "tcp",
 	.is_raw = true,
 };

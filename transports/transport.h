@@ -14,6 +14,7 @@
 #include "http/http_origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
+#include "session/session_record.h"
 #include "session/session_table.h"
 #include "session/sockjs_payload.h"
 #include "ws/ws_conn.h"
@@ -24,6 +25,7 @@ struct transport;
 /* What transports need of a reactor. */
 struct transport_reactor {
 	struct session_reactor sessions;
+	const char *carriers[SESSION_TRANSPORTS_MAX + 1]; /* names of transports, for sessions */
 	struct http_server *http;      /* NULL when it has ended */
 	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
@@ -146,9 +148,12 @@ extern const struct transport websocket_transport, websocket_raw_transport;
 extern const struct transport xhr_transport, xhr_send_transport, xhr_streaming_transport;
 extern const struct transport eventsource_transport, htmlfile_transport;
 extern const struct transport jsonp_transport, jsonp_send_transport;
+extern const struct transport tcp_transport;
 
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
+/* The names of those that can carry a session, and a NULL. */
+void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
 
 /* --- transport_answer.c: shared by transports and endpoint --------------- */
 

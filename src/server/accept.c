@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/server_private.h"
+#include "server/session_notes.h"
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
 
@@ -44,11 +45,12 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	    h->t->transport->name, h->t->transport->is_raw);
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
-		s->extra->subprotocol = subprotocol_take(session_reactor_of(s), h->subprotocol);
+		s->extra->subprotocol = name_take(session_reactor_of(s), h->subprotocol);
 	if (session_reactor_of(s)->config->token &&
 	    session_ids_add(&session_reactor_of(s)->session_ids, &s->base) < 0)
 		log_warn_limited("a session cannot be found by its number: out of memory",
 		    LOG_INT("session", s->base.id));
+	session_notes_begin(s, h);
 	atomic_fetch_add_explicit(&h->endpoint->place->sessions, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->endpoint->server->sessions, 1, memory_order_relaxed);
 }
@@ -208,9 +210,9 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 			return -EINVAL;
 		if (strlen(subprotocol) > SUBPROTOCOL_MAX)
 			return -EMSGSIZE;
-		subprotocol_drop(session_reactor_of(s), s->extra->subprotocol);
+		name_drop(session_reactor_of(s), s->extra->subprotocol);
 		s->extra->subprotocol =
-		    subprotocol_take(session_reactor_of(s), bytes_of(subprotocol));
+		    name_take(session_reactor_of(s), bytes_of(subprotocol));
 		if (!s->extra->subprotocol)
 			return -ENOMEM;
 	}

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/server_private.h"
+#include "server/session_notes.h"
 
 static struct sockjs_session *of(struct session *base)
 {
@@ -75,10 +76,11 @@ static void on_free(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 
+	session_notes_end(s);
 	session_ids_remove(&session_reactor_of(s)->session_ids, base);
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
-		subprotocol_drop(session_reactor_of(s), s->extra->subprotocol);
+		name_drop(session_reactor_of(s), s->extra->subprotocol);
 		session_drop_hold(s->extra);
 		mem_free(s->extra);
 	}

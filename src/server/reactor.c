@@ -174,7 +174,7 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	}
 	use_io_uring(r);
 	transport_reactor_init(&r->base, r->loop);
-	subprotocols_init(r);
+	names_init(r);
 	err =
 	    http_server_new(&r->base.http, r->loop, &r->config->http_limits, &route_handler, r);
 	if (err == 0)
@@ -201,7 +201,7 @@ void reactor_free(struct reactor *r)
 	proxied_end_all(r);
 	http_server_free(r->base.http);
 	transport_reactor_fini(&r->base);
-	map_fini(&r->subprotocols);
+	map_fini(&r->names);
 	session_ids_fini(&r->session_ids);
 	stream_batch_free(r->sends);
 	loop_free(r->loop);

@@ -16,7 +16,8 @@
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
- *	session_view.c  what operators are told of a session
+ *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
+ *	             while it lives
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -133,7 +134,7 @@ struct reactor {
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
-	struct map subprotocols;          /* of its sessions */
+	struct map names;                 /* that its sessions have in common: names.c */
 	struct session_ids session_ids;   /* where commands are taken */
 	struct list proxied;              /* whose header has not come: proxied.c */
 	uint64_t proxied_count;
@@ -278,11 +279,11 @@ static inline uint64_t server_sessions(const struct sockjs_server *server)
 	return atomic_load_explicit(&server->sessions, memory_order_relaxed);
 }
 
-/* subprotocols.c: a name that lives as long as some session has it; NULL when memory is out. In the
+/* names.c: a text that lives as long as some session has it; NULL when memory is out. In the
  * reactor's thread. */
-void subprotocols_init(struct reactor *r);
-const char *subprotocol_take(struct reactor *r, struct bytes name);
-void subprotocol_drop(struct reactor *r, const char *name); /* NULL is fine */
+void names_init(struct reactor *r);
+const char *name_take(struct reactor *r, struct bytes text);
+void name_drop(struct reactor *r, const char *text); /* NULL is fine */
 /* accept.c: endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);

@@ -49,14 +49,17 @@ void session_init(struct session *s, struct session_reactor *reactor,
 
 static void free_session(struct session *s)
 {
+	struct session_record *record = session_record(s);
+
 	session_leave_table(s);
 	session_walks_pass(s);
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);
 	message_ring_fini(&s->out, &s->reactor->freelist);
-	mem_free(s->reason);
-	s->ops->free(s);
+	mem_free(record ? record->reason : s->reason);
+	s->ops->free(s); /* it may look into the record */
+	mem_free(record);
 }
 
 /* --- endings ------------------------------------------------------------ */
@@ -142,6 +145,7 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 {
 	if (s->receiver != r)
 		return;
+	session_blame(s, SESSION_CAUSE_CLIENT);
 	session_forget_receiver(s);
 	s->heard = true;
 	session_end_now(s, code, reason);
@@ -164,6 +168,7 @@ static void open_session(struct session *s, struct receiver *r)
 	enum recv_status status;
 
 	session_set_state(s, SESSION_OPEN);
+	session_note(s, SESSION_EVENT_OPENED);
 	status = r->ops->open(r);
 	if (!session_went_on(s, status) && s->state == SESSION_CLOSED) {
 		session_discard(s);
@@ -196,6 +201,7 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
 	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
 		return;
 	s->decision = SESSION_REFUSED;
+	session_blame(s, SESSION_CAUSE_REFUSED);
 	session_close(s, s->is_raw ? status : code, reason);
 }
 
@@ -235,6 +241,7 @@ int session_attach(struct session *s, struct receiver *r)
 	r->session = s;
 	if (r->ops->transport)
 		s->transport = r->ops->transport(r);
+	session_note_transport(s, SESSION_EVENT_ATTACHED);
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {

@@ -40,6 +40,7 @@ enum { SESSION_PAUSED_BY_APP = 1, SESSION_PAUSED_BY_RATE = 2 };
 enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
 
 struct session;
+struct session_record;
 struct session_table;
 
 /* Above us: the application. */
@@ -82,6 +83,7 @@ struct session_reactor {
 	struct budget *budget; /* the loop's */
 	struct list sessions;
 	struct list walks;  /* through them, under way */
+	const char *const *transports; /* names, and a NULL; NULL: none are known */
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct list late;   /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
@@ -161,6 +163,7 @@ struct session {
 	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
 	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
 	bool quiet : 1;    /* the application has its own heartbeats */
+	bool is_recorded : 1; /* session_record.h */
 	uint8_t looks;     /* number of the last look; modulo 2^8 */
 	uint8_t decision;  /* enum session_decision */
 
@@ -174,7 +177,10 @@ struct session {
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
 	uint32_t born;     /* or listened to anew; this and the next are modulo 2^32 */
 	uint32_t last_heard;
-	char *reason; /* of the close, if not the table's */
+	union {
+		char *reason; /* of the close, if not the table's */
+		struct session_record *record; /* is_recorded: it has the reason, too */
+	};
 };
 
 /* In zeroed memory. `is_raw`: messages go as they are, without SockJS frames. */
