@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct buf;
+struct sockjs_command;
 struct sockjs_server;
 
 /* Binds the internal address: /healthz (200 while the process works), /readyz (503 as soon as it
@@ -35,12 +36,21 @@ struct server_host {
 	int (*print_config)(void *arg, struct buf *out);
 	/* The name of the application of the i-th endpoint that was added. */
 	const char *(*application)(void *arg, size_t i);
+	/* Whether there is something to be done yet in this reactor, whichever it is: sockjs_callbacks
+	 * has this for endpoints, this is for what is left of those that are gone. */
+	bool (*busy)(void *arg);
+	/* An operator wants the configuration to be read again: the command is answered by the
+	 * host. NULL: that cannot be done. */
+	void (*reload)(void *arg, struct sockjs_command *c);
 	/* An operator has begun an orderly stop. */
 	void (*stopping)(void *arg);
 	void *arg;
 };
 /* To be set before the server runs; copied. */
 void server_set_host(struct sockjs_server *server, const struct server_host *host);
+/* The configuration was read again, with or without success: for the metrics. Likewise in that thread.
+ */
+void server_count_reload(struct sockjs_server *server, bool is_done);
 /* Begins the orderly stop of the first sockjs_server_stop(), unless somebody has: false. */
 bool server_begin_stop(struct sockjs_server *server);
 /* For the log: reactors it has (or will have), and sessions that applications know of. */

@@ -82,7 +82,11 @@ struct server_endpoint {
 	struct sockjs_callbacks callbacks;
 	void *app;
 	struct endpoint_keeper keeper;
-	bool is_leaving; /* it is no more in what the server was told: only old sessions go on */
+	/* It is no more in what the server was told, and there for the sessions of its elders */
+	bool is_leaving;
+	/* Those before it that sessions may have begun with, the youngest first; held */
+	struct server_endpoint **elders;
+	size_t elder_count;
 	const char *prefix; /* the place's */
 	size_t prefix_len;
 	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
@@ -107,6 +111,8 @@ int server_config_add_endpoint(struct server_config *c, const struct endpoint_wi
     const struct server_config *elder);
 /* One that another configuration has, as it is. 0 or -ENOMEM. */
 int server_config_share_endpoint(struct server_config *c, struct server_endpoint *ep);
+/* Only for those who have a session at it: nobody else finds anything there. 0 or -ENOMEM. */
+int server_config_retire_endpoint(struct server_config *c, struct server_endpoint *ep);
 /* By its prefix; NULL: there is none. */
 struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix);
 
