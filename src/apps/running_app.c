@@ -143,15 +143,25 @@ static struct running_app *find_stayed(
 
 static int resume(struct running_app *r, struct sockjs_options *options, char *why, size_t why_size)
 {
-	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++) {
-		if (!options_are_same(options, &r->own, (enum option_scope)scope)) {
-			snprintf(why, why_size,
-			    "the application that has stayed at this prefix has other options; "
-			    "they can be changed by a restart only");
-			return -EINVAL;
-		}
-		options_taken(options, (enum option_scope)scope);
+	const struct option *table;
+	size_t count;
+
+	table = options_table(&count);
+	for (size_t i = 0; i < count; i++) {
+		bool stays = table[i].scope == OPTION_HOOKS ||
+		             options_reload(&table[i]) == RELOAD_NEVER;
+
+		if (table[i].scope < OPTION_UPSTREAM || !stays ||
+		    options_is_same(options, &r->own, &table[i]))
+			continue;
+		snprintf(why, why_size,
+		    "%s: the application that has stayed at this prefix has another value; it can "
+		    "be changed by a restart only",
+		    table[i].key);
+		return -EINVAL;
 	}
+	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++)
+		options_taken(options, (enum option_scope)scope);
 	return r->app->complete ? r->app->complete(options, why, why_size) : 0;
 }
 
