@@ -18,7 +18,6 @@
 #include "upstream/upstream_conn.h"
 
 #define REACTORS_MAX 1024 /* as many reactors as there can be */
-#define MESSAGE_COST 64   /* of one that waits, beside its bytes: sockjs_buffered() */
 
 struct upstream {
 	struct upstream_settings settings;
@@ -395,87 +394,6 @@ const struct sockjs_callbacks upstream_callbacks = {
 
 /* --- life ------------------------------------------------------------------------------- */
 
-static enum balancer_method method_of(const char *word)
-{
-	if (strcmp(word, "hash") == 0)
-		return BALANCER_HASH;
-	return strcmp(word, "least_connections") == 0 ? BALANCER_LEAST_CONNECTIONS
-	                                              : BALANCER_ROUND_ROBIN;
-}
-
-/* A backend is read until half of its client's buffer is taken: so whatever it says has to fit into
- * the other half. */
-static size_t longest_message(const struct endpoint_options *e)
-{
-	size_t half = e->send_buffer_bytes / 2;
-
-	return half > MESSAGE_COST ? half - MESSAGE_COST : 1;
-}
-
-static void read_settings(struct upstream *u)
-{
-	const struct upstream_options *o = &u->options.upstream;
-	const struct endpoint_options *e = &u->options.endpoint;
-
-	u->forward_headers = &o->forward_headers;
-	u->subprotocols = &o->subprotocols;
-	u->settings = (struct upstream_settings){
-		.balancer = { .method = method_of(o->balance),
-		    .rest_ms = (unsigned)o->retry_delay_ms,
-		    .rest_max_ms = (unsigned)o->retry_delay_max_ms },
-		.limits = { longest_message(e), (unsigned)e->websocket_max_fragments },
-		.deflate = { o->compression, e->websocket_context_takeover,
-		    (uint8_t)e->websocket_window_bits, (uint8_t)e->websocket_compression_level,
-		    e->websocket_compression_min_bytes },
-		.binary = strcmp(o->binary, "base64") == 0 ? BINARY_BASE64 : BINARY_CLOSE,
-		.send_buffer_bytes = o->send_buffer_bytes,
-		.client_buffer_bytes = e->send_buffer_bytes,
-		.open_after_ms = (unsigned)o->open_after_ms,
-		.connect_timeout_ms = (unsigned)o->connect_timeout_ms,
-		.close_timeout_ms = (unsigned)o->close_timeout_ms,
-		.ping_interval_ms = (unsigned)o->ping_interval_ms,
-		.pong_timeout_ms = (unsigned)o->pong_timeout_ms,
-	};
-}
-
-/* A context for each, since it remembers the session of one server. */
-static int add_tls(struct target *t, const struct upstream_options *o, char *why, size_t why_size)
-{
-	struct tls_client_options tls = {
-		.ca_file = o->tls_ca,
-		.certificate = o->tls_certificate,
-		.key = o->tls_key,
-		.insecure = !o->tls_verify,
-	};
-
-	if (!t->is_tls)
-		return 0;
-	t->tls = tls_client_context_new(&tls, why, why_size);
-	return t->tls ? 0 : -EINVAL;
-}
-
-static int add_targets(struct upstream *u, char *why, size_t why_size)
-{
-	const struct string_list *urls = &u->options.upstream.url;
-	struct balancer *balancer = &u->settings.balancer;
-	int err = 0;
-
-	balancer->targets = mem_zalloc(urls->count * sizeof(*balancer->targets));
-	if (!balancer->targets)
-		return -ENOMEM;
-	for (size_t i = 0; i < urls->count && err == 0; i++) {
-		err = target_init(&balancer->targets[i], urls->items[i]);
-		if (err == -EINVAL)
-			snprintf(why, why_size, "upstream.url[%zu]: \"%s\" is no URL of a backend",
-			    i, urls->items[i]);
-		if (err < 0)
-			return err;
-		balancer->count++;
-		err = add_tls(&balancer->targets[i], &u->options.upstream, why, why_size);
-	}
-	return err;
-}
-
 /* The headers that are forwarded have to be seen. */
 static int show_headers(struct sockjs_options *options)
 {
@@ -518,8 +436,9 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 		err = options_copy(&u->options, options);
 	if (err == 0) {
 		options_taken(options, OPTION_UPSTREAM);
-		read_settings(u);
-		err = add_targets(u, why, why_size);
+		u->forward_headers = &u->options.upstream.forward_headers;
+		u->subprotocols = &u->options.upstream.subprotocols;
+		err = upstream_settings_init(&u->settings, &u->options, why, why_size);
 	}
 	if (err < 0) {
 		upstream_free(u);
@@ -532,18 +451,12 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 void upstream_free(struct upstream *u)
 {
 	unsigned n = u ? atomic_load(&u->reactor_count) : 0;
-	struct balancer *balancer;
 
 	if (!u)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		upstream_reactor_fini(u->reactors[i]);
-	balancer = &u->settings.balancer;
-	for (size_t i = 0; i < balancer->count; i++) {
-		tls_context_free(balancer->targets[i].tls);
-		target_fini(&balancer->targets[i]);
-	}
-	mem_free(balancer->targets);
+	upstream_settings_fini(&u->settings);
 	for (unsigned i = 0; i < n; i++)
 		mem_free(u->reactors[i]);
 	options_fini(&u->options);

@@ -17,25 +17,10 @@
 #include "net/resolver.h"
 #include "sockjs.h"
 #include "upstream/upstream_request.h"
-#include "upstream/balancer.h"
-#include "ws/ws_client.h"
+#include "upstream/upstream_settings.h"
 #include "ws/ws_conn.h"
 
 struct upstream_conn;
-
-enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
-
-/* What a configuration says; shared by all reactors, read-only but for the balancer. */
-struct upstream_settings {
-	struct balancer balancer;
-	struct ws_conn_limits limits;
-	struct ws_deflate_config deflate;
-	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
-	size_t send_buffer_bytes;   /* to the backend */
-	size_t client_buffer_bytes; /* to the client */
-	unsigned open_after_ms;     /* before the backend has answered; 0: never */
-	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
-};
 
 /* The addresses of a target, as long as DNS lets us keep them. */
 struct known_addresses {
