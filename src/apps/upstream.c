@@ -11,9 +11,8 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
     char *why, size_t why_size)
 {
 	struct upstream *u = NULL;
-	int err = upstream_new(&u, options, why, why_size);
+	int err = upstream_new(&u, server, options, why, why_size);
 
-	(void)server;
 	*state = u;
 	return err;
 }

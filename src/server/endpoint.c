@@ -136,3 +136,23 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 			return true;
 	return false;
 }
+
+void endpoints_begin(const struct sockjs_server *server)
+{
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		const struct server_endpoint *ep = server->endpoints[i];
+
+		if (ep->callbacks.begin)
+			ep->callbacks.begin(ep->app);
+	}
+}
+
+void endpoints_end(const struct sockjs_server *server)
+{
+	for (size_t i = 0; i < server->endpoint_count; i++) {
+		const struct server_endpoint *ep = server->endpoints[i];
+
+		if (ep->callbacks.end)
+			ep->callbacks.end(ep->app);
+	}
+}

@@ -118,6 +118,9 @@ struct server_endpoint {
 struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options);
 void endpoint_free(struct server_endpoint *ep);
+/* The applications of all endpoints, where this is called. */
+void endpoints_begin(const struct sockjs_server *server);
+void endpoints_end(const struct sockjs_server *server);
 /* Whether its list of transports has this word. */
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 

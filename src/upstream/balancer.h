@@ -13,7 +13,8 @@
 
 #include "upstream/target.h"
 
-#define BALANCER_MAX 64 /* targets: as many as a set of bits has */
+#define BALANCER_MAX        64 /* targets: as many as a set of bits has */
+#define BALANCER_WEIGHT_MAX 256
 
 enum balancer_method { BALANCER_ROUND_ROBIN, BALANCER_LEAST_CONNECTIONS, BALANCER_HASH };
 
@@ -77,6 +78,8 @@ void balancer_worked(struct target *t, uint64_t now);
 /* What checks have found; a change is noted and logged, with a reason. */
 void balancer_set_health(
     struct target *t, enum target_health health, const char *why, uint64_t now);
+/* Nothing is known any more. */
+void balancer_forget_health(struct target *t);
 /* What operators want; likewise. */
 void balancer_set_mode(struct target *t, enum target_mode mode, const char *why, uint64_t now);
 const char *target_mode_name(enum target_mode mode);

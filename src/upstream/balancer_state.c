@@ -30,6 +30,11 @@ void balancer_set_health(struct target *t, enum target_health health, const char
 		    LOG_STR("reason", why));
 }
 
+void balancer_forget_health(struct target *t)
+{
+	atomic_store_explicit(&t->health, TARGET_UNCHECKED, memory_order_relaxed);
+}
+
 const char *target_mode_name(enum target_mode mode)
 {
 	static const char *const names[] = {

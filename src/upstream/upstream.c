@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/options.h"
@@ -20,11 +21,13 @@
 #define REACTORS_MAX 1024 /* as many reactors as there can be */
 
 struct upstream {
+	struct sockjs_server *server;
 	struct upstream_settings settings;
 	struct sockjs_options options; /* a copy */
 	const struct string_list *forward_headers, *subprotocols;
 	pthread_mutex_t lock; /* for adding a reactor's share */
 	atomic_uint reactor_count;
+	atomic_bool has_checks; /* somebody has begun them */
 	struct upstream_reactor *reactors[REACTORS_MAX];
 };
 
@@ -371,11 +374,48 @@ static int is_ready(void *state)
 	return !balancer_is_down(&u->settings.balancer, clock_now());
 }
 
+static void part_here(void *arg)
+{
+	struct upstream_reactor *reactor = find_reactor(*(struct upstream **)arg);
+
+	if (reactor)
+		upstream_reactor_part(reactor);
+}
+
 static void on_command(struct sockjs_command *c, void *state)
 {
-	const struct upstream *u = state;
+	struct upstream *u = state;
+	int err;
 
-	upstream_command(c, &u->settings.balancer, clock_now());
+	if (!upstream_command(c, &u->settings.balancer, clock_now()))
+		return;
+	err = sockjs_reactor_spread(u->server, (unsigned)sockjs_reactor(u->server), NULL, part_here,
+	    NULL, &u, sizeof(struct upstream *));
+	if (err < 0)
+		log_error("sessions of an upstream cannot be closed", LOG_ERR(err));
+}
+
+/* One reactor checks for all: the first that comes. */
+static void on_begin(void *state)
+{
+	struct upstream *u = state;
+	struct upstream_reactor *reactor;
+	int err;
+
+	if (!u->settings.checks.is_on || atomic_exchange(&u->has_checks, true))
+		return;
+	reactor = add_reactor(u);
+	err = reactor ? upstream_reactor_check(reactor) : -ENOMEM;
+	if (err < 0)
+		log_error("upstreams are not checked", LOG_ERR(err));
+}
+
+static void on_end(void *state)
+{
+	struct upstream_reactor *reactor = find_reactor(state);
+
+	if (reactor)
+		upstream_reactor_fini(reactor);
 }
 
 const struct sockjs_callbacks upstream_callbacks = {
@@ -390,6 +430,8 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.held = on_held,
 	.commands = upstream_commands,
 	.command = on_command,
+	.begin = on_begin,
+	.end = on_end,
 };
 
 /* --- life ------------------------------------------------------------------------------- */
@@ -420,7 +462,8 @@ static int show_headers(struct sockjs_options *options)
 	return err;
 }
 
-int upstream_new(struct upstream **out, struct sockjs_options *options, char *why, size_t why_size)
+int upstream_new(struct upstream **out, struct sockjs_server *server,
+    struct sockjs_options *options, char *why, size_t why_size)
 {
 	struct upstream *u = mem_zalloc(sizeof(*u));
 	int err;
@@ -428,6 +471,7 @@ int upstream_new(struct upstream **out, struct sockjs_options *options, char *wh
 	snprintf(why, why_size, "out of memory");
 	if (!u)
 		return -ENOMEM;
+	u->server = server;
 	pthread_mutex_init(&u->lock, NULL);
 	err = show_headers(options);
 	if (err == 0 && options->upstream.forward_path)

@@ -15,7 +15,8 @@ extern const struct sockjs_callbacks upstream_callbacks;
  * headers and the path to be forwarded become visible). 0; -EINVAL and a sentence in `why` if a
  * URL, a certificate or a key is not good; -ENOMEM. */
 struct upstream;
-int upstream_new(struct upstream **out, struct sockjs_options *options, char *why, size_t why_size);
+int upstream_new(struct upstream **out, struct sockjs_server *server,
+    struct sockjs_options *options, char *why, size_t why_size);
 /* After the server has stopped, before it is freed. NULL is fine. */
 void upstream_free(struct upstream *u);
 

@@ -61,6 +61,17 @@ void upstream_conn_client_closed(struct upstream_conn *uc, unsigned code, const 
 		send_close(uc, code_for_backend(code), reason);
 }
 
+void upstream_conn_part(struct upstream_conn *uc)
+{
+	if (!uc->session || uc->ended)
+		return;
+	upstream_conn_close_session(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	if (uc->broken)
+		upstream_conn_end(uc);
+	else
+		send_close(uc, SOCKJS_CLOSE_GOING_AWAY, "");
+}
+
 /* --- from the backend --------------------------------------------------------------- */
 
 /* As a SockJS client can have it. */
@@ -374,6 +385,7 @@ void upstream_conn_opened(
 	ws_conn_init(&uc->conn, WS_CLIENT, &conn_ops, &reactor->settings->limits);
 	if (outcome->deflate.agreed)
 		ws_conn_use_deflate(&uc->conn, &outcome->deflate);
+	upstream_conn_enlist(uc);
 	uc->stream.on = &stream_events;
 	timer_init(&uc->timer, upstream_conn_on_timer);
 	uc->last_heard = loop_now(reactor->loop);

@@ -16,17 +16,18 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "sockjs.h"
+#include "upstream/addresses.h"
 #include "upstream/upstream_request.h"
 #include "upstream/upstream_settings.h"
 #include "ws/ws_conn.h"
 
 struct upstream_conn;
 
-/* The addresses of a target, as long as DNS lets us keep them. */
-struct known_addresses {
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	size_t count, next;
-	uint64_t until;
+/* What a reactor has of one target. */
+struct target_share {
+	struct known_addresses known;
+	struct list conns; /* open ones */
+	size_t count;      /* of these */
 };
 
 /* One reactor's share. */
@@ -34,8 +35,10 @@ struct upstream_reactor {
 	struct upstream_settings *settings;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct list conns;
-	struct known_addresses *known; /* one for each target */
+	struct list conns;            /* in the making, or on their way out */
+	struct target_share *targets; /* one for each */
+	struct timer parting;         /* some of them are to lose their sessions */
+	struct checks *checks;        /* NULL: they are in another reactor, or there are none */
 	struct ws_deflate *deflate;
 	/* Frames for one backend, which leave together at the end of the turn */
 	struct buf out;
@@ -45,8 +48,14 @@ struct upstream_reactor {
 };
 
 int upstream_reactor_init(struct upstream_reactor *reactor, struct upstream_settings *settings);
-/* Ends every connection at once. What they deferred runs when the loop goes. */
+/* Ends every connection at once, and the checks. What they deferred runs when the loop goes, or in its
+ * next turn. Harmless the second time. */
 void upstream_reactor_fini(struct upstream_reactor *reactor);
+
+/* Begins the checks of all targets; in one reactor. 0 or -errno. */
+int upstream_reactor_check(struct upstream_reactor *reactor);
+/* Sessions of targets that are to lose them (target->parting_until) are closed, a few at a time. */
+void upstream_reactor_part(struct upstream_reactor *reactor);
 
 /* A connection for a session on hold; takes the request over, also on error. NULL when memory is
  * out. The session is accepted or refused later, from the loop. */

@@ -15,12 +15,6 @@
 #include "base/mem.h"
 #include "upstream/upstream_private.h"
 
-enum {
-	KEEP_ADDRESSES_MIN_S = 1,
-	KEEP_STALE_S = 5,
-	KEEP_ADDRESSES_MAX_S = 300,
-};
-
 /* --- the next one, and failures --------------------------------------------------------- */
 
 static void next_target(struct upstream_conn *uc);
@@ -28,7 +22,7 @@ static void next_address(struct upstream_conn *uc);
 
 static struct known_addresses *known_of(const struct upstream_conn *uc)
 {
-	return &uc->reactor->known[uc->target - uc->reactor->settings->balancer.targets];
+	return &upstream_share_of(uc)->known;
 }
 
 static unsigned time_left(const struct upstream_conn *uc)
@@ -268,20 +262,13 @@ static void on_tls(struct stream *s, int err)
 	address_failed(uc, why, &upstream_unreachable);
 }
 
-/* Descriptors, ports or memory are out here: no backend can help it. */
-static bool is_our_own(int err)
-{
-	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM ||
-	       err == -EADDRNOTAVAIL;
-}
-
 static void on_dialled(struct dial *d, struct stream *s, int err)
 {
 	struct upstream_conn *uc = container_of(d, struct upstream_opening, dial)->conn;
 
 	uc->opening->dialling = false;
 	if (err < 0) {
-		if (is_our_own(err))
+		if (dial_is_our_own(err))
 			drop_target(uc, strerror(-err), &upstream_all_rest);
 		else
 			address_failed(uc, strerror(-err), &upstream_unreachable);
@@ -298,37 +285,18 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 static void next_address(struct upstream_conn *uc)
 {
 	struct upstream_opening *o = uc->opening;
-	struct known_addresses *known = known_of(uc);
 
 	o->addresses--;
 	o->dialling = true;
 	start_patience(uc);
-	dial_start(&o->dial, uc->reactor->loop, &known->addrs[known->next++ % known->count],
-	    time_left(uc), on_dialled);
+	dial_start(&o->dial, uc->reactor->loop, addresses_next(known_of(uc)), time_left(uc),
+	    on_dialled);
 }
 
 static void dial_first(struct upstream_conn *uc)
 {
 	uc->opening->addresses = known_of(uc)->count;
 	next_address(uc);
-}
-
-/* What says that it holds for no time holds for as long as it takes to use it; literals and the
- * hosts file say so as well, and cost nothing to ask. */
-static uint64_t keep_seconds(unsigned ttl)
-{
-	if (ttl < KEEP_ADDRESSES_MIN_S)
-		return KEEP_ADDRESSES_MIN_S;
-	return ttl < KEEP_ADDRESSES_MAX_S ? ttl : KEEP_ADDRESSES_MAX_S;
-}
-
-/* Nobody can tell, which does not mean that it has moved: the addresses that it had. */
-static bool keep_stale(struct known_addresses *known, int err, uint64_t now)
-{
-	if (err == -ENOENT || err == -EINVAL || known->count == 0)
-		return false;
-	known->until = now + KEEP_STALE_S * 1000;
-	return true;
 }
 
 static void on_resolved(
@@ -339,11 +307,9 @@ static void on_resolved(
 
 	uc->opening->resolving = false;
 	if (err == 0) {
-		memcpy(known->addrs, addrs, n * sizeof(*addrs));
-		known->count = n;
-		known->until = upstream_conn_now(uc) + keep_seconds(ttl_seconds) * 1000;
-	} else if (!keep_stale(known, err, upstream_conn_now(uc))) {
-		if (is_our_own(err))
+		addresses_take(known, addrs, n, ttl_seconds, upstream_conn_now(uc));
+	} else if (!addresses_keep_stale(known, err, upstream_conn_now(uc))) {
+		if (dial_is_our_own(err))
 			drop_target(uc, resolution_why(r), &upstream_all_rest);
 		else
 			target_failed(uc, resolution_why(r), &upstream_unreachable);

@@ -30,6 +30,34 @@ static size_t longest_message(const struct endpoint_options *e)
 	return half > MESSAGE_COST ? half - MESSAGE_COST : 1;
 }
 
+static enum probe_kind probe_of(const char *kind)
+{
+	if (strcmp(kind, "http") == 0)
+		return PROBE_HTTP;
+	return strcmp(kind, "tcp") == 0 ? PROBE_TCP : PROBE_WEBSOCKET;
+}
+
+/* What sessions say in the name of their clients has nobody to speak for here: the backend's own. */
+static void read_checks(struct check_settings *checks, const struct upstream_options *o)
+{
+	bool has_host = strcmp(o->host, "client") != 0 && strcmp(o->host, "own") != 0,
+	     has_origin = strcmp(o->origin, "client") != 0 && strcmp(o->origin, "own") != 0;
+
+	*checks = (struct check_settings){
+		.is_on = strcmp(o->check_kind, "none") != 0,
+		.probe = { .kind = probe_of(o->check_kind),
+		    .path = o->check_path,
+		    .host = has_host ? o->host : NULL,
+		    .origin = has_origin ? o->origin : NULL,
+		    .subprotocols = &o->subprotocols,
+		    .statuses = &o->check_status,
+		    .timeout_ms = (unsigned)o->check_timeout_ms },
+		.interval_ms = (unsigned)o->check_interval_ms,
+		.rise = (unsigned)o->check_rise,
+		.fall = (unsigned)o->check_fall,
+	};
+}
+
 static void read_settings(struct upstream_settings *settings, const struct upstream_options *o,
     const struct endpoint_options *e)
 {
@@ -150,6 +178,7 @@ int upstream_settings_init(struct upstream_settings *settings, const struct sock
     char *why, size_t why_size)
 {
 	read_settings(settings, &options->upstream, &options->endpoint);
+	read_checks(&settings->checks, &options->upstream);
 	return add_targets(&settings->balancer, &options->upstream, why, why_size);
 }
 

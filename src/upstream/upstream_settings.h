@@ -7,12 +7,14 @@
 
 #include "server/options.h"
 #include "upstream/balancer.h"
+#include "upstream/checks.h"
 #include "ws/ws_conn.h"
 
 enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
 
 struct upstream_settings {
 	struct balancer balancer;
+	struct check_settings checks;
 	struct ws_conn_limits limits;
 	struct ws_deflate_config deflate;
 	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
