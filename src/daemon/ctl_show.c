@@ -64,12 +64,16 @@ static const struct column endpoints[] = {
 static const struct column backends[] = {
 	{ "ENDPOINT", "endpoint", COLUMN_TEXT },
 	{ "STATE", "state", COLUMN_TEXT },
+	{ "SINCE", "since_ms_ago", COLUMN_AGE },
+	{ "WEIGHT", "weight", COLUMN_NUMBER },
+	{ "BACKUP", "backup", COLUMN_TEXT },
 	{ "CONNECTIONS", "connections", COLUMN_NUMBER },
 	{ "FAILURES", "failures", COLUMN_NUMBER },
+	{ "CHECK", "check", COLUMN_TEXT },
 	{ "WORKED", "worked_ms_ago", COLUMN_AGE },
-	{ "FAILED", "failed_ms_ago", COLUMN_AGE },
 	{ "RESTS", "rests_ms", COLUMN_AGE },
 	{ "URL", "url", COLUMN_TEXT },
+	{ "WHY", "why", COLUMN_TEXT },
 };
 
 static const struct column limited[] = {

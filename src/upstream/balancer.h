@@ -83,6 +83,9 @@ void balancer_forget_health(struct target *t);
 /* What operators want; likewise. */
 void balancer_set_mode(struct target *t, enum target_mode mode, const char *why, uint64_t now);
 const char *target_mode_name(enum target_mode mode);
+/* In one word of these: what operators, checks and sessions say together. */
+extern const char *const balancer_states[]; /* and a NULL */
+const char *balancer_state_of(const struct target *t, uint64_t now);
 
 /* Whether every target is out, or has failed when it was last tried, and that is not long ago: who
  * asks nobody for longer than that does not know. */

@@ -58,3 +58,23 @@ void balancer_set_mode(struct target *t, enum target_mode mode, const char *why,
 	log_warn("the state of an upstream was set by a command", LOG_STR("upstream", t->url),
 	    LOG_STR("state", target_mode_name(mode)), LOG_STR("before", target_mode_name(before)));
 }
+
+const char *const balancer_states[] = { "up", "untried", "trial", "resting", "down", "drain", NULL };
+
+/* What balancer_pick() makes of it. */
+const char *balancer_state_of(const struct target *t, uint64_t now)
+{
+	uint64_t rests = target_load(&t->rests_until);
+	enum target_mode mode = (enum target_mode)target_load_word(&t->mode);
+	int health = target_load_word(&t->health);
+
+	if (mode != TARGET_READY)
+		return mode == TARGET_DRAIN ? "drain" : "down";
+	if (health == TARGET_FAILS)
+		return "down";
+	if (rests == 0)
+		return target_load(&t->worked_at) || health == TARGET_PASSES ? "up" : "untried";
+	if (rests <= now)
+		return "trial";
+	return target_load(&t->barred_until) > now ? "down" : "resting";
+}

@@ -17,6 +17,7 @@
 #include "server/options.h"
 #include "upstream/upstream_command.h"
 #include "upstream/upstream_conn.h"
+#include "upstream/upstream_metrics.h"
 
 #define REACTORS_MAX 1024 /* as many reactors as there can be */
 
@@ -395,6 +396,14 @@ static void on_command(struct sockjs_command *c, void *state)
 		log_error("sessions of an upstream cannot be closed", LOG_ERR(err));
 }
 
+static void on_metrics(struct sockjs_metrics *m, void *state)
+{
+	const struct upstream *u = state;
+
+	if (sockjs_reactor(u->server) == 0)
+		upstream_metrics(m, &u->settings.balancer, clock_now());
+}
+
 /* One reactor checks for all: the first that comes. */
 static void on_begin(void *state)
 {
@@ -428,6 +437,7 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.close = on_close,
 	.ready = is_ready,
 	.held = on_held,
+	.metrics = on_metrics,
 	.commands = upstream_commands,
 	.command = on_command,
 	.begin = on_begin,

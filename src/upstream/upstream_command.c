@@ -17,23 +17,6 @@
 
 const char *const upstream_commands[] = { "backends", "backend", NULL };
 
-/* What balancer_pick() makes of it. */
-static const char *state_of(const struct target *t, uint64_t now)
-{
-	uint64_t rests = target_load(&t->rests_until);
-	int mode = target_load_word(&t->mode);
-
-	if (mode != TARGET_READY)
-		return target_mode_name((enum target_mode)mode);
-	if (target_load_word(&t->health) == TARGET_FAILS)
-		return "down";
-	if (rests == 0)
-		return target_load(&t->worked_at) ? "up" : "untried";
-	if (rests <= now)
-		return "trial";
-	return target_load(&t->barred_until) > now ? "down" : "resting";
-}
-
 static json_t *ago(uint64_t then, uint64_t now)
 {
 	return then ? json_integer((json_int_t)(now > then ? now - then : 0)) : json_null();
@@ -61,7 +44,7 @@ static json_t *describe(struct target *t, uint64_t now)
 	uint64_t since = target_noted(t, why);
 
 	return json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:I,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "url",
-	    t->name, "state", state_of(t, now), "mode",
+	    t->name, "state", balancer_state_of(t, now), "mode",
 	    target_mode_name((enum target_mode)target_load_word(&t->mode)), "check", check_of(t),
 	    "why", *why ? why : NULL, "since_ms_ago", ago(since, now), "weight",
 	    (json_int_t)target_load_count(&t->weight), "backup", t->is_backup, "connections",
