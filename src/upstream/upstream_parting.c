@@ -2,6 +2,7 @@
  * upstream/upstream_parting.c - sessions of a backend that is to be free of them are closed, a few at
  * a time, so that their clients do not come back all at once wherever they go.
  */
+#include "base/random.h"
 #include "upstream/upstream_private.h"
 
 #define TICK_MS  50
@@ -13,12 +14,15 @@ static bool is_to_part(const struct target *t)
 	return target_load(&t->parting_until) != 0 && target_load_word(&t->mode) != TARGET_READY;
 }
 
+/* Where there are fewer than ticks, it is one by chance. */
 static size_t share_of_this_tick(const struct target_share *share, uint64_t until, uint64_t now)
 {
-	uint64_t ticks = until > now ? (until - now) / TICK_MS + 1 : 1;
-	size_t n = (size_t)((share->count + ticks - 1) / ticks);
+	uint64_t ticks = until > now ? (until - now) / TICK_MS + 1 : 1, n = share->count / ticks;
+	uint32_t chance;
 
-	return n < TICK_MAX ? n : TICK_MAX;
+	random_bytes(&chance, sizeof(chance));
+	n += chance % ticks < share->count % ticks;
+	return n < TICK_MAX ? (size_t)n : TICK_MAX;
 }
 
 static void part_some(struct target_share *share, size_t n)
