@@ -60,14 +60,15 @@ bool options_item_part(const char *item, const char *name, uint64_t *value)
 
 /* --- whether they are what they may be ------------------------------------------- */
 
+/* About the part at `part`, of which n octets at `shown` are what is wrong. */
 static int fail(struct sockjs_options *o, const struct option *opt, size_t i, const char *part,
-    size_t n, const char *complaint)
+    const char *shown, size_t n, const char *complaint)
 {
 	size_t name = strcspn(part, "= ");
 
 	return options_fail(o, -EINVAL, "%s[%zu].%.*s: %.*s %s", opt->key, i,
 	    (int)(name < SHOWN_VALUE ? name : SHOWN_VALUE), part,
-	    (int)(n < SHOWN_VALUE ? n : SHOWN_VALUE), part, complaint);
+	    (int)(n < SHOWN_VALUE ? n : SHOWN_VALUE), shown, complaint);
 }
 
 static int check_number(struct sockjs_options *o, const struct option *opt, size_t i,
@@ -79,13 +80,13 @@ static int check_number(struct sockjs_options *o, const struct option *opt, size
 	uint64_t number;
 
 	if (digits == 0 || strspn(value, "0123456789") != digits || digits > 18)
-		return fail(o, opt, i, part, n, "is not a whole number");
+		return fail(o, opt, i, part, part, n, "is not a whole number");
 	number = strtoull(value, NULL, 10);
 	if (number >= known->min && number <= known->max)
 		return 0;
 	snprintf(complaint, sizeof(complaint),
 	    "is out of range; allowed: %" PRIu64 " to %" PRIu64, known->min, known->max);
-	return fail(o, opt, i, part, n, complaint);
+	return fail(o, opt, i, part, value, digits, complaint);
 }
 
 static int check_part(
@@ -96,10 +97,10 @@ static int check_part(
 	while (known && known->name && !is_named(part, n, known->name))
 		known++;
 	if (!known || !known->name)
-		return fail(o, opt, i, part, n, "is not known here");
+		return fail(o, opt, i, part, part, n, "is not known here");
 	if (!known->is_flag)
 		return check_number(o, opt, i, known, part, n);
-	return n == strlen(known->name) ? 0 : fail(o, opt, i, part, n, "has no value");
+	return n == strlen(known->name) ? 0 : fail(o, opt, i, part, part, n, "has no value");
 }
 
 static bool is_there_before(const char *item, const char *part)
@@ -119,7 +120,7 @@ int options_check_parts(
 	int err = 0;
 
 	for (const char *p = next_part(item, &n); p && err == 0; p = next_part(p, &n))
-		err = is_there_before(item, p) ? fail(o, opt, i, p, n, "is there twice")
+		err = is_there_before(item, p) ? fail(o, opt, i, p, p, n, "is there twice")
 		                               : check_part(o, opt, i, p, n);
 	return err;
 }
