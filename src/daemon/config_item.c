@@ -11,8 +11,8 @@
 
 static int unknown(const struct option *opt, const char *key, char *why, size_t size)
 {
-	size_t n = (size_t)snprintf(why, size, ".%.60s: unknown key; allowed: %s", key,
-	    options_item_member(opt));
+	size_t n = (size_t)snprintf(
+	    why, size, ".%.60s: unknown key; allowed: %s", key, options_item_member(opt));
 
 	for (const struct option_part *p = opt->parts; p->name && n < size; p++)
 		n += (size_t)snprintf(why + n, size - n, ", %s", p->name);
@@ -28,8 +28,8 @@ static int add_flag(const char *key, json_t *value, struct buf *text, char *why,
 	return json_is_true(value) ? buf_printf(text, " %s", key) : 0;
 }
 
-static int add_number(const struct option_part *part, json_t *value, struct buf *text, char *why,
-    size_t size)
+static int add_number(
+    const struct option_part *part, json_t *value, struct buf *text, char *why, size_t size)
 {
 	if (json_is_integer(value))
 		return buf_printf(
@@ -82,8 +82,8 @@ json_t *config_item_json(const struct option *opt, const char *item)
 	if (!opt->parts || !strchr(item, ' '))
 		return json_string(item);
 	object = json_object();
-	err = json_object_set_new(object, options_item_member(opt),
-	    json_stringn(item, options_item_len(item)));
+	err = json_object_set_new(
+	    object, options_item_member(opt), json_stringn(item, options_item_len(item)));
 	for (const struct option_part *p = opt->parts; p->name && err == 0; p++) {
 		uint64_t value;
 

@@ -119,8 +119,8 @@ static int print_figure(const struct figure *f, struct buf *out)
 {
 	const struct metric *what = &f->what;
 	unsigned long long value = f->value;
-	int err = buf_printf(out, "%s%s{endpoint=\"%s\"", what->name,
-	    what->suffix ? what->suffix : "", f->endpoint);
+	int err = buf_printf(
+	    out, "%s%s{endpoint=\"%s\"", what->name, what->suffix ? what->suffix : "", f->endpoint);
 
 	if (err == 0)
 		err = print_label(what->label, what->value_of_label, out);
@@ -136,8 +136,8 @@ static int print_figure(const struct figure *f, struct buf *out)
 static int print_all_of(const struct sockjs_metrics *m, size_t first, struct buf *out)
 {
 	const struct metric *what = &m->figures[first].what;
-	int err = buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", what->name, what->help, what->name,
-	    what->type);
+	int err = buf_printf(
+	    out, "# HELP %s %s\n# TYPE %s %s\n", what->name, what->help, what->name, what->type);
 
 	for (size_t i = first; i < m->count && err == 0; i++)
 		if (strcmp(m->figures[i].what.name, what->name) == 0)

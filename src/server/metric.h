@@ -1,6 +1,6 @@
 /*
- * server/metric.h - figures with more than sockjs_metric() gives them: a second label, or the rows of
- * a histogram. For applications that stand within.
+ * server/metric.h - figures with more than sockjs_metric() gives them: a second label, or the rows
+ * of a histogram. For applications that stand within.
  */
 #ifndef SERVER_METRIC_H
 #define SERVER_METRIC_H

@@ -84,8 +84,8 @@ static int check_number(struct sockjs_options *o, const struct option *opt, size
 	number = strtoull(value, NULL, 10);
 	if (number >= known->min && number <= known->max)
 		return 0;
-	snprintf(complaint, sizeof(complaint),
-	    "is out of range; allowed: %" PRIu64 " to %" PRIu64, known->min, known->max);
+	snprintf(complaint, sizeof(complaint), "is out of range; allowed: %" PRIu64 " to %" PRIu64,
+	    known->min, known->max);
 	return fail(o, opt, i, part, value, digits, complaint);
 }
 

@@ -62,8 +62,8 @@ static void charge(struct balancer *balancer, struct target *t)
 
 	do
 		now = later_of(due, target_load(&balancer->clock));
-	while (!atomic_compare_exchange_weak_explicit(&t->due, &due, now + stride_of(t),
-	    memory_order_relaxed, memory_order_relaxed));
+	while (!atomic_compare_exchange_weak_explicit(
+	    &t->due, &due, now + stride_of(t), memory_order_relaxed, memory_order_relaxed));
 	if (now > target_load(&balancer->clock))
 		atomic_store_explicit(&balancer->clock, now, memory_order_relaxed);
 }
@@ -133,7 +133,8 @@ static uint64_t mix(uint64_t x)
  * changes, only to it or from it. */
 static double score_of(const struct target *t, uint64_t hash)
 {
-	double drawn = (double)((mix(hash ^ mix(t->key)) >> 11) + 1) / 9007199254740992.0; /* 2^53 */
+	double drawn =
+	    (double)((mix(hash ^ mix(t->key)) >> 11) + 1) / 9007199254740992.0; /* 2^53 */
 
 	return -log(drawn) / target_load_count(&t->weight);
 }

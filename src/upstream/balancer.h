@@ -49,8 +49,8 @@ static inline uint64_t balancer_bit(const struct balancer *balancer, const struc
  * the one he has. */
 bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t now);
 
-/* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows, since
- * all are out. */
+/* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows,
+ * since all are out. */
 uint64_t balancer_rests_for(const struct balancer *balancer, uint64_t now);
 
 /* --- who rests: balancer_rest.c ---------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * upstream/balancer_private.h - between balancer.c (who gets a session), balancer_rest.c (who is left
- * alone) and balancer_state.c (who is out); for them alone.
+ * upstream/balancer_private.h - between balancer.c (who gets a session), balancer_rest.c (who is
+ * left alone) and balancer_state.c (who is out); for them alone.
  */
 #ifndef UPSTREAM_BALANCER_PRIVATE_H
 #define UPSTREAM_BALANCER_PRIVATE_H

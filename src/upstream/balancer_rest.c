@@ -67,8 +67,8 @@ static bool send_to_rest(
 	return did_well;
 }
 
-static void let_rest(struct balancer *balancer, struct target *t, const char *why, uint64_t begun,
-    uint64_t now)
+static void let_rest(
+    struct balancer *balancer, struct target *t, const char *why, uint64_t begun, uint64_t now)
 {
 	if (!is_news(t, begun))
 		return;

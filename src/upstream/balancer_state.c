@@ -59,7 +59,8 @@ void balancer_set_mode(struct target *t, enum target_mode mode, const char *why,
 	    LOG_STR("state", target_mode_name(mode)), LOG_STR("before", target_mode_name(before)));
 }
 
-const char *const balancer_states[] = { "up", "untried", "trial", "resting", "down", "drain", NULL };
+const char *const balancer_states[] = { "up", "untried", "trial", "resting", "down", "drain",
+	NULL };
 
 /* What balancer_pick() makes of it. */
 const char *balancer_state_of(const struct target *t, uint64_t now)

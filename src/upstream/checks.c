@@ -114,7 +114,8 @@ static void begin(struct checks *checks, struct check *c, struct target *t)
 
 	c->checks = checks;
 	c->target = t;
-	probe_init(&c->probe, &checks->settings->probe, t, checks->loop, checks->resolver, on_probed);
+	probe_init(
+	    &c->probe, &checks->settings->probe, t, checks->loop, checks->resolver, on_probed);
 	timer_init(&c->timer, on_timer);
 	timer_start(loop_timers(checks->loop), &c->timer,
 	    random_below(interval < FIRST_WITHIN_MS ? interval : FIRST_WITHIN_MS));

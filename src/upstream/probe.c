@@ -96,8 +96,8 @@ static unsigned time_left(const struct probe *p)
 	return p->deadline > now ? (unsigned)(p->deadline - now) : 1;
 }
 
-/* Of several addresses one may be silent, and so may a name server: then there must be time for what
- * else can be tried. */
+/* Of several addresses one may be silent, and so may a name server: then there must be time for
+ * what else can be tried. */
 static void start_patience(struct probe *p)
 {
 	unsigned left = time_left(p);
@@ -199,6 +199,13 @@ static void hung_up(struct probe *p, int err)
 		fail(p, err < 0 ? strerror(-err) : "it hung up before it had answered");
 }
 
+/* Whatever it has to say before it closes; not for ever. */
+static void hear_out(struct probe *p)
+{
+	if (++p->interim > WS_INTERIM_MAX)
+		finish(p, PROBE_PASSED, "it has answered");
+}
+
 static void on_readable(struct stream *s)
 {
 	struct probe *p = container_of(s, struct probe, stream);
@@ -210,7 +217,7 @@ static void on_readable(struct stream *s)
 	if (n <= 0)
 		hung_up(p, (int)n);
 	else if (p->is_leaving)
-		return; /* whatever it has to say */
+		hear_out(p);
 	else if (p->handshake)
 		take_websocket(p, scratch, (size_t)n);
 	else
@@ -309,8 +316,8 @@ static void on_tls(struct stream *s, int err)
 		ask(p);
 		return;
 	}
-	snprintf(why, sizeof(why), "TLS: %s",
-	    stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
+	snprintf(
+	    why, sizeof(why), "TLS: %s", stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
 	address_failed(p, why);
 }
 
@@ -359,8 +366,8 @@ static void on_resolved(
 	if (err == 0 || addresses_keep_stale(&p->known, err, now))
 		dial_first(p);
 	else
-		finish(p, dial_is_our_own(err) ? PROBE_SAYS_NOTHING : PROBE_FAILED,
-		    resolution_why(r));
+		finish(
+		    p, dial_is_our_own(err) ? PROBE_SAYS_NOTHING : PROBE_FAILED, resolution_why(r));
 }
 
 void probe_start(struct probe *p)
@@ -373,8 +380,8 @@ void probe_start(struct probe *p)
 		p->dialling = true;
 		dial_start_unix(&p->dial, p->loop, p->target->file, time_left(p), on_dialled);
 	} else if (p->resolving) {
-		resolver_start(p->resolver, &p->resolution, p->target->host, p->target->port,
-		    on_resolved);
+		resolver_start(
+		    p->resolver, &p->resolution, p->target->host, p->target->port, on_resolved);
 	} else {
 		dial_first(p);
 	}

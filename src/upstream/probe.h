@@ -1,6 +1,6 @@
 /*
- * upstream/probe.h - asks one backend once how it does: by an HTTP request, by the opening handshake
- * of a WebSocket, or by a connection alone; over TLS if its URL says so.
+ * upstream/probe.h - asks one backend once how it does: by an HTTP request, by the opening
+ *handshake of a WebSocket, or by a connection alone; over TLS if its URL says so.
  *
  *	resolve --> connect --> [TLS] --> ask --> head of the answer --> [leave] --> done
  *
@@ -57,7 +57,7 @@ struct probe {
 	struct timer timer;
 	struct ws_client *handshake; /* what was asked, of a WebSocket */
 	struct ws_answer answer;     /* of an HTTP request */
-	unsigned interim;            /* answers that were not the last one */
+	unsigned interim; /* answers that were not the last one; readings while it leaves */
 	uint64_t deadline;
 	bool dialling, resolving;
 	bool is_leaving; /* it has passed, and the backend is told so */

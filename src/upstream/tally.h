@@ -27,7 +27,10 @@ enum tally_failure {
 };
 
 /* Milliseconds from the attempt to the 101; the last row is for what took longer. */
-#define TALLY_BOUNDS { 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000 }
+#define TALLY_BOUNDS                                                                               \
+	{                                                                                          \
+		1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000                           \
+	}
 enum { TALLY_BOUND_COUNT = 12 };
 
 struct tally {

@@ -42,20 +42,20 @@ struct target {
 	bool is_backup; /* takes sessions while no other can */
 
 	/* Seen by all reactors */
-	atomic_uint weight;                /* its share of the sessions; 0: nothing new */
-	atomic_int mode;                   /* enum target_mode */
-	atomic_int health;                 /* enum target_health */
-	atomic_uint connections;           /* open, or being opened */
-	atomic_uint failures;              /* in a row */
-	atomic_uint unavailable;           /* 503s in a row, since it last failed */
-	atomic_uint unanswered;            /* attempts in a row that came to no answer */
-	atomic_uint_fast64_t due;          /* its next session, on the balancer's clock */
-	atomic_uint_fast64_t failed_at;    /* last time */
-	atomic_uint_fast64_t worked_at;    /* likewise */
-	atomic_uint_fast64_t rests_until;  /* others are asked before this time; 0: it does well */
-	atomic_uint_fast64_t barred_until; /* it is not asked before this time, even if there is no
-	                                    * other; 0: it may be */
-	atomic_uint_fast64_t trial_until;  /* one session finds out how it does; 0: nobody */
+	atomic_uint weight;                 /* its share of the sessions; 0: nothing new */
+	atomic_int mode;                    /* enum target_mode */
+	atomic_int health;                  /* enum target_health */
+	atomic_uint connections;            /* open, or being opened */
+	atomic_uint failures;               /* in a row */
+	atomic_uint unavailable;            /* 503s in a row, since it last failed */
+	atomic_uint unanswered;             /* attempts in a row that came to no answer */
+	atomic_uint_fast64_t due;           /* its next session, on the balancer's clock */
+	atomic_uint_fast64_t failed_at;     /* last time */
+	atomic_uint_fast64_t worked_at;     /* likewise */
+	atomic_uint_fast64_t rests_until;   /* others are asked before this time; 0: it does well */
+	atomic_uint_fast64_t barred_until;  /* it is not asked before this time, even if there is no
+	                                     * other; 0: it may be */
+	atomic_uint_fast64_t trial_until;   /* one session finds out how it does; 0: nobody */
 	atomic_uint_fast64_t parting_until; /* until then its sessions are to be gone, if it takes
 	                                     * none; 0: they may stay */
 	struct tally tally;

@@ -25,7 +25,7 @@ struct upstream {
 	struct sockjs_server *server;
 	struct upstream_settings settings;
 	struct sockjs_options options; /* a copy */
-	pthread_mutex_t lock; /* for adding a reactor's share */
+	pthread_mutex_t lock;          /* for adding a reactor's share */
 	atomic_uint reactor_count;
 	atomic_bool has_checks; /* somebody has begun them */
 	struct upstream_reactor *reactors[REACTORS_MAX];

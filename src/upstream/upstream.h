@@ -17,7 +17,8 @@ extern const struct sockjs_callbacks upstream_callbacks;
 struct upstream;
 int upstream_new(struct upstream **out, struct sockjs_server *server,
     struct sockjs_options *options, char *why, size_t why_size);
-/* After the server has stopped, before it is freed. NULL is fine. */
+/* After the server has stopped, before it is freed; or while it runs, when `end` was called in each
+ * reactor that `begin` was, and the turns in which that was are over. NULL is fine. */
 void upstream_free(struct upstream *u);
 
 #endif

@@ -145,6 +145,8 @@ static bool take_close(struct sockjs_command *c, struct wish *w)
 	else if (w->closes && mode == TARGET_READY)
 		command_refuse_argument(
 		    c, "close", "is for a backend whose state is drain or down");
+	else if (!w->closes && json_object_get(command_arguments(c), "over_ms"))
+		command_refuse_argument(c, "over_ms", "means nothing without close");
 	else
 		return command_integer(c, "over_ms", 0, OVER_MOST_MS, &w->over_ms);
 	return false;
@@ -174,8 +176,7 @@ static bool command_one(struct sockjs_command *c, struct balancer *balancer, uin
 	struct wish w = { .weight = -1, .over_ms = OVER_USUAL_MS };
 
 	if (!command_has_only(c, known) || !take_target(c, balancer, &w) || !take_mode(c, &w) ||
-	    !command_integer(c, "weight", 0, BALANCER_WEIGHT_MAX, &w.weight) ||
-	    !take_close(c, &w))
+	    !command_integer(c, "weight", 0, BALANCER_WEIGHT_MAX, &w.weight) || !take_close(c, &w))
 		return false;
 	obey(balancer, &w, now);
 	command_answer(c, describe(w.target, now));

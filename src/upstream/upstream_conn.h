@@ -48,8 +48,8 @@ struct upstream_reactor {
 };
 
 int upstream_reactor_init(struct upstream_reactor *reactor, struct upstream_settings *settings);
-/* Ends every connection at once, and the checks. What they deferred runs when the loop goes, or in its
- * next turn. Harmless the second time. */
+/* Ends every connection at once, and the checks. What they deferred runs when the loop goes, or in
+ * its next turn. Harmless the second time. */
 void upstream_reactor_fini(struct upstream_reactor *reactor);
 
 /* Begins the checks of all targets; in one reactor. 0 or -errno. */

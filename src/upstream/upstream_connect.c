@@ -218,8 +218,8 @@ static void on_readable(struct stream *s)
 	if (n > 0)
 		take_answer(uc, scratch, (size_t)n);
 	else if (n != -EAGAIN)
-		handshake_failed(uc, TALLY_HANDSHAKE, "it hung up during the handshake",
-		    &upstream_unreachable);
+		handshake_failed(
+		    uc, TALLY_HANDSHAKE, "it hung up during the handshake", &upstream_unreachable);
 }
 
 static void on_hangup(struct stream *s, int err)
@@ -297,8 +297,8 @@ static void next_address(struct upstream_conn *uc)
 	o->addresses--;
 	o->dialling = true;
 	start_patience(uc);
-	dial_start(&o->dial, uc->reactor->loop, addresses_next(known_of(uc)), time_left(uc),
-	    on_dialled);
+	dial_start(
+	    &o->dial, uc->reactor->loop, addresses_next(known_of(uc)), time_left(uc), on_dialled);
 }
 
 static void dial_first(struct upstream_conn *uc)

@@ -184,8 +184,7 @@ static int copy_text(char **to, const char *text)
 static int add_path(
     struct upstream_request *r, const struct upstream_options *o, const struct sockjs_handshake *h)
 {
-	return copy_text(
-	    &r->path, o->forward_path ? sockjs_handshake_path(h) : NULL);
+	return copy_text(&r->path, o->forward_path ? sockjs_handshake_path(h) : NULL);
 }
 
 /* Whom the backend is asked for, and who asks: applications compare the two. */

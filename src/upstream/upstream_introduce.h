@@ -1,6 +1,6 @@
 /*
- * upstream/upstream_introduce.h - what a backend is told of a client: who and where it is, and those
- * of its headers that are to be passed on.
+ * upstream/upstream_introduce.h - what a backend is told of a client: who and where it is, and
+ * those of its headers that are to be passed on.
  */
 #ifndef UPSTREAM_UPSTREAM_INTRODUCE_H
 #define UPSTREAM_UPSTREAM_INTRODUCE_H

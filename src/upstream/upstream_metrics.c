@@ -43,8 +43,9 @@ static void add_gauges(struct sockjs_metrics *m, const struct target *t)
 		.help = "The share of a backend." },
 	                           sessions = { .type = "gauge",
 		                           .name = "sockjs_upstream_sessions",
-		                           .help = "Connections to a backend that are open or being "
-		                                   "opened." };
+		                           .help =
+		                               "Connections to a backend that are open or being "
+		                               "opened." };
 
 	row(m, t, weight, NULL, NULL, target_load_count(&t->weight));
 	row(m, t, sessions, NULL, NULL, target_load_count(&t->connections));
@@ -80,8 +81,8 @@ static void add_counters(struct sockjs_metrics *m, const struct target *t)
 
 static void add_connect_times(struct sockjs_metrics *m, const struct target *t)
 {
-	static const char *const bounds[TALLY_BOUND_COUNT + 1] = { "0.001", "0.005", "0.01", "0.025",
-		"0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf" };
+	static const char *const bounds[TALLY_BOUND_COUNT + 1] = { "0.001", "0.005", "0.01",
+		"0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf" };
 	struct metric what = { .type = "histogram",
 		.name = "sockjs_upstream_connect_seconds",
 		.help = "Time until a backend has accepted a session." };

@@ -1,12 +1,13 @@
 /*
- * upstream/upstream_parting.c - sessions of a backend that is to be free of them are closed, a few at
- * a time, so that their clients do not come back all at once wherever they go.
+ * upstream/upstream_parting.c - sessions of a backend that is to be free of them are closed, a few
+ * at a time, so that their clients do not come back all at once wherever they go.
  */
 #include "base/random.h"
 #include "upstream/upstream_private.h"
 
 #define TICK_MS  50
-#define TICK_MAX 200 /* sessions in a tick, of one target: it is not all that a reactor has to do */
+#define TICK_MAX 200 /* sessions in a tick, of one target: it is not all that a reactor has to do  \
+	              */
 
 /* Operators may have changed their minds. */
 static bool is_to_part(const struct target *t)
@@ -50,8 +51,8 @@ void upstream_on_parting(struct timer *t)
 
 		if (!is_to_part(target))
 			continue;
-		part_some(share,
-		    share_of_this_tick(share, target_load(&target->parting_until), now));
+		part_some(
+		    share, share_of_this_tick(share, target_load(&target->parting_until), now));
 		is_over = is_over && target_load_count(&target->connections) == 0;
 	}
 	if (!is_over)

@@ -37,7 +37,8 @@ static enum probe_kind probe_of(const char *kind)
 	return strcmp(kind, "tcp") == 0 ? PROBE_TCP : PROBE_WEBSOCKET;
 }
 
-/* What sessions say in the name of their clients has nobody to speak for here: the backend's own. */
+/* What sessions say in the name of their clients has nobody to speak for here: the backend's own.
+ */
 static void read_checks(struct check_settings *checks, const struct upstream_options *o)
 {
 	bool has_host = strcmp(o->host, "client") != 0 && strcmp(o->host, "own") != 0,

@@ -339,7 +339,7 @@ async function wrongCommands(w) {
 	for (const [body, status, field] of [
 		[{ backend: a.url, state: 'off' }, 400, 'state'], [{ backend: a.url, weight: 257 }, 400, 'weight'], [{ backend: a.url, weight: '3' }, 400, 'weight'],
 		[{ backend: a.url, close: true }, 400, 'close'], [{ backend: a.url, state: 'drain', close: 'yes' }, 400, 'close'],
-		[{ backend: a.url, state: 'drain', close: true, over_ms: -1 }, 400, 'over_ms'], [{ backend: 'ws://elsewhere/' }, 404, 'backend'], [{}, 400, 'backend'],
+		[{ backend: a.url, state: 'drain', close: true, over_ms: -1 }, 400, 'over_ms'], [{ backend: a.url, state: 'drain', over_ms: 1 }, 400, 'over_ms'], [{ backend: 'ws://elsewhere/' }, 404, 'backend'], [{}, 400, 'backend'],
 		[{ backend: a.url, what: 1 }, 400, 'what'],
 	]) {
 		const { status: got, answer } = await api(w, 'backend', { endpoint: '/drain', ...body });
