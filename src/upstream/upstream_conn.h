@@ -37,14 +37,15 @@ struct upstream_reactor {
 	struct resolver *resolver;
 	struct list conns;            /* in the making, or on their way out */
 	struct target_share *targets; /* one for each */
-	struct timer parting;         /* some of them are to lose their sessions */
-	struct checks *checks;        /* NULL: they are in another reactor, or there are none */
 	struct ws_deflate *deflate;
 	/* Frames for one backend, which leave together at the end of the turn */
 	struct buf out;
 	struct upstream_conn *out_conn;
 	struct deferred out_deferred;
 	struct buf pongs; /* for the backend that is being read */
+	/* Behind what each message needs */
+	struct timer parting;  /* some targets are to lose their sessions */
+	struct checks *checks; /* NULL: they are in another reactor, or there are none */
 };
 
 int upstream_reactor_init(struct upstream_reactor *reactor, struct upstream_settings *settings);

@@ -13,8 +13,6 @@
 enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
 
 struct upstream_settings {
-	struct balancer balancer;
-	struct check_settings checks;
 	struct ws_conn_limits limits;
 	struct ws_deflate_config deflate;
 	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
@@ -22,6 +20,8 @@ struct upstream_settings {
 	size_t client_buffer_bytes; /* to the client */
 	unsigned open_after_ms;     /* before the backend has answered; 0: never */
 	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
+	struct balancer balancer;
+	struct check_settings checks;
 };
 
 /* From the options of an endpoint, which must stay. 0; -EINVAL and a sentence in `why` if a URL, a
