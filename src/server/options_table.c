@@ -45,6 +45,7 @@
 
 static const struct option_part backend_parts[] = {
 	{ "weight", .min = 0, .max = 256 },
+	{ "max_sessions", .min = 0, .max = 100000000 },
 	{ "backup", .is_flag = true },
 	{ NULL },
 };
@@ -301,7 +302,8 @@ static const struct option table[] = {
 	  .sentence = "The backends; one WebSocket is opened to one of them for each session. One may be an "
 		      "object, {\"url\": ..., \"weight\": 3, \"backup\": true} (as text: \"ws://... "
 		      "weight=3 backup\"): weight, from 0 to 256 and 1 by default, is its share of the "
-		      "sessions, with 0 it gets no new ones; a backup gets some only while no other can." },
+		      "sessions, with 0 it gets no new ones; max_sessions is how many it has at a time, 0: as "
+		      "many as come; a backup gets some only while no other can." },
 	{ UPSTREAM("balance", OPTION_STRING, 0, 0, "round_robin", balance),
 	  .allowed = "round_robin least_connections hash",
 	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "

@@ -25,12 +25,18 @@ struct search {
 	bool among_backups;
 };
 
+static bool is_full(const struct target *t)
+{
+	return t->max_sessions && target_load_count(&t->connections) >= t->max_sessions;
+}
+
 static bool is_open(const struct search *s, size_t i)
 {
 	const struct target *t = &s->balancer->targets[i];
 	uint64_t until = not_before(t, s->pass);
 
-	if ((s->tried >> i & 1) || t->is_backup != s->among_backups || !target_takes(t))
+	if ((s->tried >> i & 1) || t->is_backup != s->among_backups || !target_takes(t) ||
+	    is_full(t))
 		return false;
 	return until == 0 || (until <= s->now && target_load(&t->trial_until) <= s->now);
 }
@@ -180,13 +186,29 @@ static bool claim(struct target *t, const struct search *s, uint64_t *trial)
 	       atomic_compare_exchange_strong(&t->trial_until, &taken, *trial);
 }
 
+/* Others may have had the last place meanwhile. */
+static bool take_place(struct target *t)
+{
+	unsigned others = atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+
+	if (!t->max_sessions || others < t->max_sessions)
+		return true;
+	balancer_release(t);
+	return false;
+}
+
 static struct target *find(struct search s, uint64_t *trial)
 {
 	int i;
 
 	while ((i = pick_index(&s)) >= 0) {
-		if (claim(&s.balancer->targets[i], &s, trial))
-			return &s.balancer->targets[i];
+		struct target *t = &s.balancer->targets[i];
+
+		if (claim(t, &s, trial)) {
+			if (take_place(t))
+				return t;
+			balancer_end_trial(t, *trial);
+		}
 		s.tried |= UINT64_C(1) << i;
 	}
 	return NULL;
@@ -202,10 +224,8 @@ struct target *balancer_pick(
 			t = find((struct search){ balancer, tried, hash, now, (enum pass)pass,
 			             among_backups },
 			    trial);
-	if (!t)
-		return NULL;
-	charge(balancer, t);
-	atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+	if (t)
+		charge(balancer, t);
 	return t;
 }
 

@@ -30,7 +30,7 @@ struct balancer {
 void balancer_set_weight(struct balancer *balancer, struct target *t, unsigned weight);
 
 /* A target for a session, counted as one connection until balancer_release(). `tried` has a bit for
- * each that this session has tried in vain. NULL: every other one rests, or is out. Shares are by
+ * each that this session has tried in vain. NULL: every other one rests, is out, or is full. Shares are by
  * weight; backups have their turn when no other does well. `hash` is of who the client is. A target
  * whose rest is over is given to one session, whose `trial` it is (else 0); the next waits for what
  * becomes of it. If there is no other, one that is at the back has to do, and one that has failed

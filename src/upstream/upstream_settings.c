@@ -133,10 +133,12 @@ static int name_target(const struct balancer *balancer, struct target *t)
 /* What stands behind the URL. */
 static void read_parts(struct balancer *balancer, struct target *t, const char *item)
 {
-	uint64_t weight = 1, backup;
+	uint64_t weight = 1, most = 0, backup;
 
 	options_item_part(item, "weight", &weight);
 	balancer_set_weight(balancer, t, (unsigned)weight);
+	options_item_part(item, "max_sessions", &most);
+	t->max_sessions = (unsigned)most;
 	t->is_backup = options_item_part(item, "backup", &backup);
 }
 

@@ -312,7 +312,7 @@ static const struct {
 	    "f.json: endpoints[0].upstream.url[0].backup: this is not a truth value; allowed: true, false" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": [{\"url\": \"ws://x\", \"wieght\": 3}]}}]}",
-	    "f.json: endpoints[0].upstream.url[0].wieght: unknown key; allowed: url, weight, backup" },
+	    "f.json: endpoints[0].upstream.url[0].wieght: unknown key; allowed: url, weight, max_sessions, backup" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": [{\"weight\": 3}]}}]}",
 	    "f.json: endpoints[0].upstream.url[0].url: missing; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },

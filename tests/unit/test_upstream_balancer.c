@@ -363,6 +363,26 @@ START_TEST(who_was_refused_everywhere_else_is_sent_to_a_backup)
 }
 END_TEST
 
+/* --- who is full ---------------------------------------------------------------- */
+
+START_TEST(who_is_full_gets_nothing_until_somebody_leaves)
+{
+	unsigned seen[COUNT];
+
+	balancer.method = (enum balancer_method)_i;
+	targets[0].max_sessions = targets[1].max_sessions = 3;
+	targets[2].is_backup = targets[3].is_backup = true;
+	count_picks(6, seen);
+	ck_assert_uint_eq(seen[0], 3);
+	ck_assert_uint_eq(seen[1], 3);
+	ck_assert_int_ge(pick(0, 0, start), 2);
+	ck_assert_int_eq(pick(12, 0, start), -1);
+	ck_assert(!balancer_is_down(&balancer, start));
+	balancer_release(&targets[1]);
+	ck_assert_int_eq(pick(0, 0, start), 1);
+}
+END_TEST
+
 /* --- who is out ------------------------------------------------------------------- */
 
 /* Whatever the reason: nothing new, not even if there is no other. */
@@ -928,6 +948,34 @@ START_TEST(one_of_many_threads_goes_first)
 }
 END_TEST
 
+/* Takes what it can, and keeps it. */
+static void *take_all(void *arg)
+{
+	uint64_t own_trial;
+
+	for (int i = 0; i < 5000; i++)
+		if (balancer_pick(&balancer, 0, (uint64_t)i, start, &own_trial))
+			atomic_fetch_add((atomic_uint *)arg, 1);
+	return NULL;
+}
+
+START_TEST(threads_never_have_more_than_there_may_be)
+{
+	pthread_t threads[4];
+	atomic_uint taken = 0;
+
+	for (int i = 0; i < COUNT; i++)
+		targets[i].max_sessions = 1000;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_all, &taken), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(atomic_load(&taken), COUNT * 1000);
+	for (int i = 0; i < COUNT; i++)
+		ck_assert_uint_eq(atomic_load(&targets[i].connections), 1000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("upstream_balancer");
@@ -961,6 +1009,9 @@ int main(void)
 	    BALANCER_HASH + 1);
 	tcase_add_test(tc, a_primary_comes_back_by_its_trial);
 	tcase_add_test(tc, who_was_refused_everywhere_else_is_sent_to_a_backup);
+	tcase_add_loop_test(tc, who_is_full_gets_nothing_until_somebody_leaves,
+	    BALANCER_ROUND_ROBIN, BALANCER_HASH + 1);
+	tcase_add_test(tc, threads_never_have_more_than_there_may_be);
 	tcase_add_loop_test(tc, who_is_out_gets_nothing_new, 0, 3);
 	tcase_add_test(tc, where_all_are_out_nobody_knows_for_how_long);
 	tcase_add_test(tc, checks_that_pass_end_a_rest_too);

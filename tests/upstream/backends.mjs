@@ -89,6 +89,7 @@ function endpoints(w, tls, ca) {
 	return [
 		endpoint('/weights', [{ url: a, weight: 3 }, b, `${c} weight=0`]),
 		endpoint('/least', [{ url: a, weight: 3 }, b, `${c} weight=2`], { balance: 'least_connections' }),
+		endpoint('/full', [{ url: a, max_sessions: 2 }, `${b} max_sessions=1 backup`]),
 		endpoint('/backup', [a, { url: b, backup: true }], { check: { kind: 'tcp', ...QUICK } }),
 		endpoint('/checked', [a, b], { check: http }),
 		endpoint('/drain', [a, b]),
@@ -189,6 +190,20 @@ async function newWeight(w) {
 	await set(w, '/weights', w.backends[0].url, { weight: 3 });
 	lines = await openMany(w.url('/weights'), 8);
 	equal(counts(w), [6, 2, 0], 'connections');
+	await closeAll(w, lines);
+}
+
+async function full(w) {
+	const lines = await openMany(w.url('/full'), 3);
+
+	equal(counts(w), [2, 1, 0], 'connections');
+	const line = start(w.url('/full'), 'raw');
+	equal((await line.over()).status, 503, 'status');
+	equal(line.retryAfter, '5', 'Retry-After');
+	await lines[0].close();
+	await until('there is a place', async () => ((await backends(w, '/full'))[0].connections === 1 ? null : 'no'));
+	lines.push(await open(w.url('/full'), 'websocket'));
+	equal(counts(w), [2, 1, 0], 'connections after one has left');
 	await closeAll(w, lines);
 }
 
@@ -417,6 +432,7 @@ export async function testBackends(world) {
 	await test('the least used is so for its weight', leastByWeight);
 	await test('a weight may be changed', newWeight);
 	await test('the weights are counted', metrics);
+	await test('who is full gets nothing until somebody leaves', full);
 	await test('a backup is there while the primary is not', backup);
 	await test('who fails its checks gets nothing new', unhealthy);
 	await test('there is one check for all threads', oneChecker);
