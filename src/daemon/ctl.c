@@ -453,6 +453,8 @@ static int run_backend(const struct ctl *c)
 	if (c->close)
 		request = with(request, "close", json_true());
 	err = ask(c, "backend", request, &answer);
+	if (json_object_get(c->members, "endpoint"))
+		json_object_set(answer, "endpoint", json_object_get(c->members, "endpoint"));
 	rows = json_pack("[O*]", answer);
 	if (err == 0 && !c->json && (!rows || table_print(&table, rows) < 0))
 		err = no_memory();

@@ -43,13 +43,13 @@ static json_t *describe(struct target *t, uint64_t now)
 	char why[TARGET_WHY_MAX + 1];
 	uint64_t since = target_noted(t, why);
 
-	return json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "url",
-	    t->name, "state", balancer_state_of(t, now), "mode",
+	return json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}",
+	    "url", t->name, "state", balancer_state_of(t, now), "mode",
 	    target_mode_name((enum target_mode)target_load_word(&t->mode)), "check", check_of(t),
 	    "why", *why ? why : NULL, "since_ms_ago", ago(since, now), "weight",
-	    (json_int_t)target_load_count(&t->weight), "max_sessions", (json_int_t)t->max_sessions, "backup", t->is_backup, "connections",
-	    (json_int_t)target_load_count(&t->connections), "failures",
-	    (json_int_t)target_load_count(&t->failures), "unavailable",
+	    (json_int_t)target_load_count(&t->weight), "max_sessions", (json_int_t)t->max_sessions,
+	    "backup", t->is_backup, "connections", (json_int_t)target_load_count(&t->connections),
+	    "failures", (json_int_t)target_load_count(&t->failures), "unavailable",
 	    (json_int_t)target_load_count(&t->unavailable), "unanswered",
 	    (json_int_t)target_load_count(&t->unanswered), "rests_ms",
 	    left(target_load(&t->rests_until), now), "worked_ms_ago",

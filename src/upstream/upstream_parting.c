@@ -5,9 +5,10 @@
 #include "base/random.h"
 #include "upstream/upstream_private.h"
 
-#define TICK_MS  50
-#define TICK_MAX 200 /* sessions in a tick, of one target: it is not all that a reactor has to do  \
-	              */
+#define TICK_MS 50
+#define TICK_MAX                                                                                   \
+	200 /* sessions in a tick, of one target: it is not all that a reactor has to do           \
+	     */
 
 /* Operators may have changed their minds. */
 static bool is_to_part(const struct target *t)

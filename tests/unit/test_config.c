@@ -329,6 +329,18 @@ static const struct {
 	  "{\"url\": [\"ws://x\", {\"url\": \"ws://x\", \"weight\": 2}]}}]}",
 	    "f.json: endpoints[0].upstream.url[1]: \"ws://x weight=2\" is there twice; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"rise\": 5}}}]}",
+	    "f.json: endpoints[0].upstream.check.rise: means nothing with upstream.check.kind \"none\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"websocket\", \"status\": [\"200\"]}}}]}",
+	    "f.json: endpoints[0].upstream.check.status: means nothing with upstream.check.kind \"websocket\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"tcp\", \"path\": \"/h\"}}}]}",
+	    "f.json: endpoints[0].upstream.check.path: means nothing with upstream.check.kind \"tcp\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"http\", \"path\": \"h\"}}}]}",
+	    "f.json: endpoints[0].upstream.check.path: \"h\" is not allowed; allowed: a path such as /health, with a query if need be, or null" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": \"ws://x\", \"tls\": {\"key\": \"k\"}}}]}",
 	    "f.json: endpoints[0].upstream.tls.certificate: missing; certificate and key go together" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
