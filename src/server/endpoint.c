@@ -316,3 +316,33 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 			return true;
 	return false;
 }
+
+static bool is_of(const struct server_endpoint *ep, struct server_endpoint *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->app == ep->app && list[i]->callbacks.begin == ep->callbacks.begin)
+			return true;
+	return false;
+}
+
+void endpoints_begin(const struct server_config *c, const struct server_config *before)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct server_endpoint *ep = c->endpoints[i];
+
+		if (ep->callbacks.begin &&
+		    !(before && (is_of(ep, before->endpoints, before->endpoint_count) ||
+		                    is_of(ep, before->elders, before->elder_count))))
+			ep->callbacks.begin(ep->app);
+	}
+}
+
+void endpoints_end(const struct server_config *c)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (c->endpoints[i]->callbacks.end)
+			c->endpoints[i]->callbacks.end(c->endpoints[i]->app);
+	for (size_t i = 0; i < c->elder_count; i++)
+		if (c->elders[i]->callbacks.end)
+			c->elders[i]->callbacks.end(c->elders[i]->app);
+}

@@ -62,6 +62,7 @@ static void take(struct reactor *r, struct server_config *c)
 	if (!r->is_shut)
 		complain(r, "listen", reactor_listen(r));
 	complain(r, "endpoints", turns_begin(r));
+	endpoints_begin(c, before);
 	if (c->token && !before->token)
 		number_sessions(r);
 	memory_configure(r);
