@@ -586,10 +586,12 @@ if command -v python3 >/dev/null; then
 	for _ in $(seq 100); do [ -S "$tmp/notify" ] || sleep 0.1; done
 	NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=200000 start -c "$tmp/sockjsd.json" --log-level silent
 	for _ in $(seq 600); do [ "$(grep -c WATCHDOG "$tmp/heard")" -ge 3 ] && break; sleep 0.1; done
+	kill -HUP "$pid"
+	for _ in $(seq 600); do [ "$(grep -c READY "$tmp/heard")" -ge 2 ] && break; sleep 0.1; done
 	stop
 	wait "$manager"
-	says 'the service manager hears of a long drain' "$(grep -v -e WATCHDOG -e STATUS "$tmp/heard")" \
-		$'READY=1\nSTOPPING=1\nEXTEND_TIMEOUT_USEC=3615000000'
+	says 'the service manager hears of a reload, and of a long drain' "$(grep -v -e WATCHDOG -e STATUS "$tmp/heard")" \
+		$'READY=1\nRELOADING=1\nMONOTONIC_USEC=+([0-9])\nREADY=1\nSTOPPING=1\nEXTEND_TIMEOUT_USEC=3615000000'
 	says 'and again and again that all threads work' "$(<"$tmp/heard")" \
 		$'READY=1\nWATCHDOG=1\nSTATUS=0 sessions\nWATCHDOG=1\n*\nWATCHDOG=1*'
 fi

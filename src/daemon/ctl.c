@@ -52,6 +52,8 @@ static const char help[] =
     "  config                      the configuration in effect, without its secrets\n"
     "  log [LEVEL]                 say, or set, the level of the log: debug, info, warn, error,\n"
     "                              silent\n"
+    "  reload                      read the configuration again, as SIGHUP does, and say what it\n"
+    "                              has changed\n"
     "  drain                       begin an orderly stop, as SIGTERM does\n"
     "\n"
     "  -c, --config FILE      the server's configuration: its internal.listen and token\n"
@@ -379,6 +381,38 @@ static int run_log(const struct ctl *c)
 	return err;
 }
 
+static void print_list(const char *title, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item)
+		printf("%-13s %s\n", i == 0 ? title : "", json_string_value(item));
+}
+
+static int run_reload(const struct ctl *c)
+{
+	static const char *const lists[][2] = {
+		{ "changed", "at once:" },
+		{ "new_sessions", "new sessions:" },
+		{ "restart", "at a restart:" },
+		{ "added", "added:" },
+		{ "removed", "removed:" },
+		{ "opened", "opened:" },
+		{ "closed", "closed:" },
+	};
+	json_t *answer = NULL;
+	int err = ask(c, "reload", of_members(c), &answer);
+
+	for (size_t i = 0; err == 0 && !c->json && i < sizeof(lists) / sizeof(*lists); i++)
+		print_list(lists[i][1], json_object_get(answer, lists[i][0]));
+	if (err == 0 && !c->json)
+		printf("reloaded, %" JSON_INTEGER_FORMAT " sessions\n",
+		    json_integer_value(json_object_get(answer, "sessions")));
+	json_decref(answer);
+	return err;
+}
+
 static int run_drain(const struct ctl *c)
 {
 	json_t *answer = NULL;
@@ -484,6 +518,7 @@ static const struct command {
 	{ "limited", 0, 0, run_limited },
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
+	{ "reload", 0, 0, run_reload },
 	{ "drain", 0, 0, run_drain },
 };
 

@@ -437,6 +437,23 @@ await suite.test(`${SESSIONS} sessions, and ${RELOADS} reloads under load: none 
 	await finish(gateway);
 }, patient(150000));
 
+await suite.test('400 reloads, each of something else, and memory stays as it is', async () => {
+	/* A sanitizer would keep what was freed. */
+	const gateway = await start(nth(0), { ASAN_OPTIONS: `${process.env.ASAN_OPTIONS ?? ''}:quarantine_size_mb=1:thread_local_quarantine_size_kb=16` });
+	let before;
+
+	for (let i = 1; i <= 400; i++) {
+		await gateway.reload(nth(i));
+		if (i === 200)
+			before = gateway.memory;
+	}
+	const grown = gateway.memory - before;
+
+	console.log(`        ${Math.round(grown / 1024)} KiB more in the second half`);
+	check(grown < 3 << 20, `${grown} octets more`);
+	await finish(gateway);
+}, patient(60000));
+
 await suite.test('a stop in the midst of it', async () => {
 	for (let i = 0; i < 5; i++) {
 		const gateway = await start(nth(0)), session = await new Raw(gateway.port, '/echo').open();
