@@ -61,6 +61,21 @@ int log_format_by_name(const char *name);
 const char *log_level_name(enum log_level level);
 
 struct log_field log_errno_field(int err);
+
+/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
+ * whole. */
+#define LOG_LINE_MAX 4096
+
+/* A line as log_write() writes it, for logs of their own (base/log_file.h). */
+struct log_line {
+	size_t len;
+	bool full; /* something did not fit */
+	char text[LOG_LINE_MAX];
+};
+/* With a newline at its end. */
+void log_line_print(struct log_line *l, enum log_format format, enum log_level level,
+    const char *message, const struct log_field *fields);
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 static inline int log_get_threshold(void)

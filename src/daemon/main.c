@@ -207,6 +207,10 @@ static enum exit_code open_all(struct daemon *d)
 	char why[512] = "";
 	int err;
 
+	if ((err = server_open_logs(d->server)) < 0) {
+		complain("", sockjs_server_error(d->server));
+		return exit_code_of(err);
+	}
 	for (size_t i = 0; i < d->config.endpoint_count; i++) {
 		err = app_open(&d->apps[i], why, sizeof(why));
 		if (err < 0)

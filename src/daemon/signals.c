@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_file.h"
 #include "daemon/notify.h"
 #include "server/internal.h"
 
@@ -47,6 +48,8 @@ static void on_signal(int signo)
 	while (i < KNOWN - 1 && known[i].signo != signo)
 		i++;
 	came[i] = 1;
+	if (signo == SIGUSR1)
+		log_reopen();
 	if (known[i].stops)
 		notify(stopping);
 	if (!server)
@@ -87,6 +90,8 @@ void signals_tell(void)
 		else if (known[i].signo == SIGHUP)
 			log_warn("SIGHUP ignored: this version cannot reload; restart to read the "
 			         "configuration");
+		else if (known[i].signo == SIGUSR1)
+			log_info("logs are opened anew", LOG_STR("signal", known[i].name));
 		else
 			log_info("ignored", LOG_STR("signal", known[i].name));
 	}

@@ -54,6 +54,8 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
+	session_notes_over(s);
+	session_log_add(s, code, reason);
 	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
 	meter_stop(s->extra);
 	if (s->extra) {

@@ -6,8 +6,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/attempts.h"
 #include "server/internal.h"
 #include "server/api.h"
+#include "server/session_notes.h"
 
 /* --- endpoints ---------------------------------------------------------- */
 
@@ -118,10 +120,24 @@ static int prepare(struct sockjs_server *server)
 
 	if (err < 0)
 		return server_fail(server, err, "%s", why);
+	err = server_open_logs(server);
+	if (err < 0)
+		return err;
 	err = make_reactors(server);
 	if (err < 0)
 		return server_fail(server, err, "cannot start a reactor: %s", strerror(-err));
 	return 0;
+}
+
+int server_open_logs(struct sockjs_server *server)
+{
+	int err = server_logs_open(server);
+
+	if (err == 0 && session_notes_are_wanted(server) && !server->attempts) {
+		server->attempts = attempts_new();
+		err = server->attempts ? 0 : server_fail(server, -ENOMEM, "out of memory");
+	}
+	return err;
 }
 
 int sockjs_server_run(struct sockjs_server *server)

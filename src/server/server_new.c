@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/attempts.h"
 
 #define THREADS_MAX 256
 
@@ -178,6 +179,8 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	server_free_reactors(server);
+	server_logs_close(&server->logs);
+	attempts_free(server->attempts);
 	api_free(server->api);
 	for (size_t i = 0; i < server->listener_count; i++)
 		server_listener_free(server->listeners[i]);

@@ -17,6 +17,7 @@
  *	             the kernel); api.h commands
  *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
  *	             while it lives
+ *	server_logs.c  logs of their own: session_log.c; attempts.c what clients have tried before
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -41,10 +42,12 @@
 #include "net/visitors.h"
 #include "server/internal.h"
 #include "server/options.h"
+#include "server/server_logs.h"
 #include "server/session_ids.h"
 #include "transports/transport.h"
 
 struct api;
+struct attempts;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
@@ -78,6 +81,8 @@ struct sockjs_server {
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	struct server_host host;
+	struct server_logs logs;
+	struct attempts *attempts; /* NULL: nobody looks at sessions */
 	char error[512];
 };
 

@@ -10,10 +10,16 @@
 
 struct session_record;
 struct sockjs_handshake;
+struct sockjs_server;
 struct sockjs_session;
 
+/* Whether anybody could see a record: who takes commands shows sessions, or there is a log of them.
+ */
+bool session_notes_are_wanted(const struct sockjs_server *server);
 /* A record is begun, if anybody could ever see it. */
 void session_notes_begin(struct sockjs_session *s, const struct sockjs_handshake *h);
+/* It has ended: what its client had tried before is known now, and whether this came to nothing. */
+void session_notes_over(struct sockjs_session *s);
 /* What it has of the reactor is given back: the session is being freed. */
 void session_notes_end(struct sockjs_session *s);
 
