@@ -20,6 +20,7 @@ struct http_request *http_request_new(
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->conn = conn;
+	r->begun = loop_now(conn->server->loop);
 	r->frame = *frame;
 	r->head = (char *)(r->fields + frame->fields);
 	memcpy(r->head, head, frame->octets);

@@ -65,6 +65,8 @@ static void answer(struct http_request *r, const struct http_head *head, struct 
 
 	if (r->method == HTTP_HEAD || framing.length < 0)
 		body = (struct bytes){ 0 };
+	if (c->server->handler->answered)
+		http_access_answered(r, head->status, body.n);
 	buf_clear(out);
 	if (!render(out, head, framing) || !send_parts(c, out, body))
 		c->keep_alive = false;

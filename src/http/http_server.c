@@ -99,6 +99,7 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	server->limits = limits;
 	server->handler = handler;
 	server->arg = arg;
+	server->why = HTTP_REFUSAL_ROWS;
 	list_init(&server->conns);
 	list_init(&server->lingering);
 	list_init(&server->turns);

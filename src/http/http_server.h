@@ -18,6 +18,7 @@
 #include "base/pace.h"
 #include "net/stream.h"
 
+struct http_access;
 struct http_trust;
 
 /* Whoever has something to read for this layer, and waits for LOOP_STAGE_HTTP; a member of it. */
@@ -43,6 +44,9 @@ struct http_handler {
 	/* It is refused before it came to that: adds what lets the page behind it see the refusal.
 	 * May be NULL. */
 	void (*refusal)(struct http_request *r, struct http_head *head, void *arg);
+	/* The answer to a request has ended, so many milliseconds after its head was here
+	 * (http_access.h). NULL: nobody wants to know. */
+	void (*answered)(const struct http_access *a, uint64_t ms, void *arg);
 };
 
 struct http_counters {

@@ -6,6 +6,7 @@
  * back to answer it.
  */
 #include "base/mem.h"
+#include "http/http_access.h"
 #include "http/http_detach.h"
 #include "server/api.h"
 
@@ -65,6 +66,7 @@ struct gathering {
 	struct addr peer;
 	const void *listener;
 	bool keep_alive;
+	struct http_access *access;
 	struct sockjs_server *server;
 	unsigned next;
 	uint64_t values[ROWS];
@@ -127,6 +129,25 @@ static int add_endpoints(const struct sockjs_server *server, struct buf *out)
 	return err;
 }
 
+static int add_log_counts(const struct sockjs_server *server, struct buf *out)
+{
+	struct log_file_counts sessions = log_file_counts(server->logs.sessions.file),
+	                       accesses = log_file_counts(server->logs.accesses.file);
+
+	return buf_printf(out,
+	    "# HELP sockjs_log_lines_total Lines written to a log of its own.\n"
+	    "# TYPE sockjs_log_lines_total counter\n"
+	    "sockjs_log_lines_total{log=\"session\"} %llu\n"
+	    "sockjs_log_lines_total{log=\"access\"} %llu\n"
+	    "# HELP sockjs_log_lines_dropped_total Lines of it that were lost, since the disk was "
+	    "slow or full.\n"
+	    "# TYPE sockjs_log_lines_dropped_total counter\n"
+	    "sockjs_log_lines_dropped_total{log=\"session\"} %llu\n"
+	    "sockjs_log_lines_dropped_total{log=\"access\"} %llu\n",
+	    (unsigned long long)sessions.written, (unsigned long long)accesses.written,
+	    (unsigned long long)sessions.dropped, (unsigned long long)accesses.dropped);
+}
+
 static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
@@ -142,6 +163,8 @@ static int compose(const struct gathering *g, struct buf *out)
 		err = add_reasons(g, out);
 	if (err == 0)
 		err = add_endpoints(g->server, out);
+	if (err == 0)
+		err = add_log_counts(g->server, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
 	if (err == 0)
@@ -164,6 +187,8 @@ static void answer(struct gathering *g)
 	    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
 	    (struct http_framing){
 	        .keep_alive = g->keep_alive, .length = (long long)pieces[1].n });
+	http_access_end(g->access, http, status, pieces[1].n);
+	g->access = NULL;
 	if (stream_write(s, pieces, 2) == 0 && g->keep_alive && stream_queued(s) == 0)
 		http_server_give_back(http, s, &g->peer, g->listener);
 	else
@@ -173,8 +198,10 @@ static void answer(struct gathering *g)
 
 static void gathering_free(struct gathering *g)
 {
-	if (g)
+	if (g) {
 		app_metrics_free(g->apps);
+		http_access_free(g->access);
+	}
 	mem_free(g);
 }
 
@@ -227,6 +254,7 @@ void metrics_serve(struct reactor *reactor, struct http_request *r)
 		g->listener = http_request_listener(r);
 		g->peer = *http_request_peer(r);
 		g->keep_alive = http_comes_back(r);
+		g->access = http_access_keep(r);
 	}
 	if (!g || !g->apps ||
 	    http_detach(r, &g->stream, reactor->loop, &gathering_events) < 0) {

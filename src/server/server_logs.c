@@ -31,6 +31,10 @@ int server_logs_open(struct sockjs_server *server)
 	if (err == 0)
 		err = open_log(server, &server->logs.accesses, "access_log.file", o->access_log,
 		    o->access_log_format);
+	if (server->logs.accesses.file) {
+		map_seed_random(&server->logs.seed);
+		server->http_handler.answered = access_log_add;
+	}
 	return err;
 }
 
