@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ atomic_int log_threshold = LOG_INFO;
 static atomic_int format = LOG_TEXT;
 static log_sink_fn sink;
 static void *sink_arg;
+static bool is_journal;
 
 static const char *const level_names[] = { "debug", "info", "warn", "error", "silent" };
 static const char *const format_names[] = { "text", "json" };
@@ -175,9 +177,22 @@ void log_line_print(struct log_line *l, enum log_format how, enum log_level leve
 	l->text[l->len++] = '\n';
 }
 
-static void to_stderr(struct log_line *l)
+/* As syslog(3) numbers them. */
+static void begin_for_journal(struct log_line *l, enum log_level level)
+{
+	static const char *const priorities[] = { "<7>", "<6>", "<4>", "<3>" };
+
+	memmove(l->text + 3, l->text, l->len);
+	memcpy(l->text, priorities[level], 3);
+	l->len += 3;
+}
+
+static void to_stderr(struct log_line *l, enum log_level level)
 {
 	ssize_t ignored;
+
+	if (is_journal && l->len + 4 <= sizeof(l->text))
+		begin_for_journal(l, level);
 
 	l->text[l->len++] = '\n';
 	ignored = write(STDERR_FILENO, l->text, l->len); /* nowhere to report a failed log line */
@@ -197,7 +212,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
 		l.text[l.len] = '\0';
 		sink(level, l.text, sink_arg);
 	} else {
-		to_stderr(&l);
+		to_stderr(&l, level);
 	}
 	errno = saved;
 }
@@ -317,6 +332,17 @@ void log_set_sink(log_sink_fn fn, void *arg)
 {
 	sink = fn;
 	sink_arg = arg;
+}
+
+bool log_find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	is_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	             fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	return is_journal;
 }
 
 static int index_of(const char *name, const char *const *names, size_t n)

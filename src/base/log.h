@@ -55,6 +55,9 @@ typedef void (*log_sink_fn)(enum log_level level, const char *line, void *arg);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 void log_set_sink(log_sink_fn sink, void *arg);
+/* Whether standard error is the journal of systemd ($JOURNAL_STREAM): then lines on it begin with
+ * their priority ("<4>"), which the journal takes off. To be asked before there are threads. */
+bool log_find_journal(void);
 /* The level or format named by a word; -1 if there is none. */
 int log_level_by_name(const char *name);
 int log_format_by_name(const char *name);

@@ -392,6 +392,7 @@ int main(int argc, char **argv)
 	}
 	if (cmd.hash_password)
 		return hash_password();
+	log_find_journal();
 	if (config_init(&d.config) < 0) {
 		complain("", "out of memory");
 		return EXIT_RUNNING;

@@ -65,6 +65,9 @@ static void answer(struct http_request *r, const struct http_head *head, struct 
 
 	if (r->method == HTTP_HEAD || framing.length < 0)
 		body = (struct bytes){ 0 };
+	if (r->begun)
+		histogram_add(&c->server->counters.took,
+		    (loop_now(c->server->loop) - r->begun) * 1000);
 	if (c->server->handler->answered)
 		http_access_answered(r, head->status, body.n);
 	buf_clear(out);

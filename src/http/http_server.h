@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "http/http_head.h"
 #include "http/http_refusals.h"
 #include "http/http_request.h"
@@ -58,6 +59,7 @@ struct http_counters {
 	uint64_t known;     /* heads that libmicrohttpd had not to read again (http_known.h) */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
 	uint64_t refused[HTTP_REFUSAL_ROWS];
+	struct histogram took; /* from the head of a request to its answer, where that is at once */
 };
 
 /* Whether the installed libmicrohttpd reads requests as it has to (http_parse.h). 0, or -errno and a

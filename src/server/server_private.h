@@ -111,6 +111,9 @@ struct server_endpoint {
 	struct sockjs_callbacks callbacks;
 	void *app;
 	atomic_uint_fast64_t sessions;
+	struct {
+		atomic_uint_fast64_t now, opened; /* open sessions, by their transport's place */
+	} carried[SESSION_TRANSPORTS_MAX + 1];
 	char *prefix;
 	size_t prefix_len;
 	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */

@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -333,6 +333,24 @@ await suite.test('a file that cannot be opened is said at the start, and with -:
 	await server.says(/"GET \/echo\/websocket HTTP\/1\.1" 101 0 /);
 	await server.says(/"message":"session ended"/);
 	await server.stop();
+});
+
+await suite.test('for the journal a line begins with its priority, and for nobody else', async () => {
+	const out = join(folder, 'journal');
+
+	for (const [name, says, begins] of [['to it', (st) => `${st.dev}:${st.ino}`, /^<6>\d{4}-/], ['elsewhere', (st) => `${st.dev}:${st.ino + 1}`, /^\d{4}-/]]) {
+		const file = openSync(out, 'w');
+		writeFileSync(join(folder, 'journal.json'), JSON.stringify({ listen: ['127.0.0.1:0'], endpoints: [{ prefix: '/echo', application: 'echo' }] }));
+		const child = spawn(program, ['-c', join(folder, 'journal.json')], { stdio: ['ignore', 'pipe', file], env: { ...process.env, JOURNAL_STREAM: says(fstatSync(file)) } });
+		const ended = once(child, 'exit');
+		await withDeadline(once(child.stdout, 'data'), 20000, 'it listens');
+		child.kill('SIGHUP'); /* a warning */
+		child.kill('SIGTERM');
+		await withDeadline(ended, 15000, 'it ends');
+		closeSync(file);
+		const lines = readFileSync(out, 'utf8').split('\n').slice(0, -1);
+		check(lines.length > 1 && lines.every((l) => begins.test(l) || (name === 'to it' && /^<4>\d{4}-\S+ warn/.test(l))), `${name}: ${lines.join('\n')}`);
+	}
 });
 
 suite.finish();
