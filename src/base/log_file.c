@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -17,7 +18,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define EVERY_S 1 /* what waits is written at the latest */
+#define EVERY_S 1   /* what waits is written at the latest */
+#define LOOK_MS 200 /* whether it is over, while a pipe is full */
 
 struct lines {
 	char *text;
@@ -80,9 +82,12 @@ void log_file_add(struct log_file *f, const char *line, size_t n)
 
 /* --- writing ---------------------------------------------------------------------- */
 
+/* A pipe, too: one without a reader is an error, and one whose reader is slow is waited for, but not
+ * beyond the end. */
 static int open_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	int fd = open(path,
+	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -134,18 +139,29 @@ static void say_losses(struct log_file *f, bool works)
 	f->has_failed = false;
 }
 
+/* Whether it is worth trying again. */
+static bool waits_for_room(const struct log_file *f)
+{
+	struct pollfd room = { .fd = f->fd, .events = POLLOUT };
+
+	while (!atomic_load(&f->is_over))
+		if (poll(&room, 1, LOOK_MS) > 0)
+			return true;
+	return false;
+}
+
 /* How many octets could be written; *err says why not more. */
-static size_t write_all(int fd, const char *p, size_t n, int *err)
+static size_t write_all(const struct log_file *f, const char *p, size_t n, int *err)
 {
 	size_t done = 0;
 
 	*err = 0;
 	while (done < n && *err == 0) {
-		ssize_t k = write(fd, p + done, n - done);
+		ssize_t k = write(f->fd, p + done, n - done);
 
 		if (k >= 0)
 			done += (size_t)k;
-		else if (errno != EINTR)
+		else if (errno != EINTR && (errno != EAGAIN || !waits_for_room(f)))
 			*err = errno;
 	}
 	return done;
@@ -162,7 +178,7 @@ static size_t write_lines(const struct log_file *f, const char *p, size_t n, int
 		    f->path ? n - done
 		            : (size_t)((char *)memchr(p + done, '\n', n - done) + 1 - (p + done));
 
-		done += write_all(f->fd, p + done, len, err);
+		done += write_all(f, p + done, len, err);
 	}
 	return done;
 }
@@ -186,7 +202,7 @@ static void write_out(struct log_file *f)
 	uint64_t whole;
 	int err = 0;
 
-	if (f->is_torn && write_all(f->fd, "\n", 1, &err) == 1)
+	if (f->is_torn && write_all(f, "\n", 1, &err) == 1)
 		f->is_torn = false;
 	if (err == 0)
 		done = write_lines(f, l->text, l->n, &err);
