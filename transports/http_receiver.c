@@ -35,6 +35,7 @@ static void receiver_free(struct deferred *d)
 	struct http_receiver *r = container_of(d, struct http_receiver, again.deferred);
 
 	endpoint_unref(r->endpoint);
+	http_access_free(r->again.access);
 	mem_free(r);
 }
 
@@ -44,10 +45,33 @@ void http_receiver_retire(struct http_receiver *r)
 	list_remove(&r->base.node);
 }
 
+/* Before the count of its octets makes room for something else. */
+static void said_all(struct http_receiver *r)
+{
+	if (r->again.access && r->framed > 0)
+		r->again.access->octets = r->framed;
+}
+
+/* Not all was said, or taken; nothing happens where all was. */
+static void broken_off(struct http_receiver *r)
+{
+	struct http_access *a = r->again.access;
+
+	if (!a || a->is_over)
+		return;
+	a->is_aborted = true;
+	if (!r->head_sent && a->octets == 0)
+		a->status = 499;
+	http_access_tell(a, r->reactor->http);
+}
+
 void http_receiver_end(struct http_receiver *r)
 {
 	if (r->phase != HTTP_WAITING)
 		http_receiver_retire(r);
+	if (r->phase == HTTP_DETACHED)
+		said_all(r);
+	broken_off(r);
 	r->phase = HTTP_FINISHED;
 	stream_close(&r->again.stream);
 	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
@@ -74,6 +98,7 @@ void http_receiver_init(struct http_receiver *r)
 	r->base.ops = &http_receiver_ops;
 	list_init(&r->base.node);
 	stream_init_empty(&r->again.stream);
+	r->again.access = NULL;
 	timer_init(&r->again.timer, on_finish_timer);
 }
 
@@ -94,6 +119,7 @@ static void part(struct http_receiver *r)
 	struct http_server *http = r->reactor->http;
 
 	timer_stop(loop_timers(loop_of(r)), &r->again.timer);
+	http_access_tell(r->again.access, http);
 	if (!r->again.keep_alive) {
 		http_server_end(http, &r->again.stream);
 	} else if (!http_receiver_repeats(r)) {
@@ -147,6 +173,7 @@ static enum recv_status finish(struct http_receiver *r)
 {
 	bool attached = r->base.session != NULL;
 
+	said_all(r);
 	if (stream_queued(&r->again.stream) == 0 && attached && is_arriving(r)) {
 		wait_for_arrival(r);
 		return RECV_ARRIVING;
@@ -446,6 +473,10 @@ static void say_not_found(struct http_receiver *r)
 	    (struct http_framing){ .length = sizeof(body) - 1 });
 	memcpy(text + piece.n, body, sizeof(body) - 1);
 	piece.n += sizeof(body) - 1;
+	if (r->again.access) {
+		r->again.access->status = 404;
+		r->again.access->octets = sizeof(body) - 1;
+	}
 	r->again.keep_alive = false;
 	write_out(r, &piece, 1, true);
 }

@@ -14,6 +14,7 @@ static void sender_free(struct deferred *d)
 	struct sender *s = container_of(d, struct sender, again.deferred);
 
 	endpoint_unref(s->endpoint);
+	http_access_free(s->again.access);
 	mem_free(s);
 }
 
@@ -57,6 +58,17 @@ static int write_answer(struct sender *s, const struct stream_piece *pieces, uns
 	return stream_write(&s->again.stream, pieces, n);
 }
 
+static void told(struct sender *s, unsigned status, size_t octets)
+{
+	struct http_access *a = s->again.access;
+
+	if (!a)
+		return;
+	a->status = status;
+	a->octets = octets;
+	http_access_tell(a, s->reactor->http);
+}
+
 static void say(struct sender *s, unsigned status, struct bytes lines, struct bytes body)
 {
 	char head[HTTP_HEAD_MAX + HTTP_HEAD_EXTRA];
@@ -65,6 +77,7 @@ static void say(struct sender *s, unsigned status, struct bytes lines, struct by
 		.length = status == 204 ? -1 : (long long)body.n };
 
 	pieces[0].n = http_head_render(head, status, lines, framing);
+	told(s, status, body.n);
 	part(s, write_answer(s, pieces, body.n ? 2 : 1) == 0);
 }
 
@@ -145,6 +158,11 @@ static void on_hangup(struct stream *stream, int err)
 		http_again_hangup(&s->again);
 		return;
 	}
+	if (s->again.access) {
+		s->again.access->is_aborted = true;
+		s->again.access->status = 499;
+	}
+	http_access_tell(s->again.access, s->reactor->http);
 	retire(s);
 	drop(s);
 }
@@ -191,8 +209,8 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
 
 	sender_make_head(t, answer, &head);
 	s = mem_zalloc(sizeof(*s) + head.len + t->session_id.n);
-	if (!s || http_again_detach(&s->again, t->http, loop, &sender_events, &again_ops,
-	              answer->repeats) < 0) {
+	if (!s || http_again_detach(
+	              &s->again, t->http, loop, &sender_events, &again_ops, answer->repeats) < 0) {
 		mem_free(s);
 		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return NULL;

@@ -43,8 +43,28 @@ static int add_answer(const struct ws_receiver *r, struct buf *out, const struct
 	return 0;
 }
 
+static void tell(const struct ws_receiver *r, unsigned status, size_t octets)
+{
+	struct ws_pending *pending = r->extras->pending;
+
+	http_access_end(pending->access, r->reactor->http, status, octets);
+	pending->access = NULL;
+}
+
+void ws_pending_free(struct ws_receiver *r)
+{
+	if (!ws_receiver_is_pending(r))
+		return;
+	if (r->extras->pending->access)
+		r->extras->pending->access->is_aborted = true;
+	tell(r, 499, 0);
+	mem_free(r->extras->pending);
+	r->extras->pending = NULL;
+}
+
 static void forget(struct ws_receiver *r)
 {
+	tell(r, 101, 0);
 	mem_free(r->extras->pending);
 	r->extras->pending = NULL;
 	if (!r->extras->compressor && !r->extras->rest.data) { /* most need none of it again */
@@ -80,6 +100,7 @@ int ws_pending_add_refusal(const struct ws_receiver *r, struct buf *out, const s
 	struct http_framing framing = { .length = snprintf(body, sizeof(body), "%s\n", reason) };
 	struct http_head head;
 
+	tell(r, status, (size_t)framing.length);
 	http_head_init(&head, status);
 	http_head_add(&head, "Content-Type", "text/plain; charset=UTF-8");
 	snprintf(seconds, sizeof(seconds), "%u", retry_after ? retry_after : RETRY_AFTER);

@@ -39,7 +39,7 @@ static void receiver_free(struct deferred *d)
 	if (r->extras) {
 		buf_fini(&r->extras->rest);
 		ws_deflate_free(r->extras->compressor);
-		mem_free(r->extras->pending);
+		ws_pending_free(r);
 		mem_free(r->extras);
 	}
 	endpoint_unref(r->endpoint);

@@ -13,6 +13,7 @@
 #define TRANSPORTS_WS_RECEIVER_PRIVATE_H
 
 #include "base/mem.h"
+#include "http/http_access.h"
 #include "transports/ws_receiver.h"
 #include "ws/ws_handshake.h"
 
@@ -25,6 +26,7 @@ struct ws_extras {
 
 /* The rest of an opening handshake that waits for the application. */
 struct ws_pending {
+	struct http_access *access; /* NULL: nobody wants to know */
 	char accept[WS_ACCEPT_LEN + 1];
 	char extensions[WS_EXTENSIONS_MAX]; /* "": none */
 };
@@ -158,6 +160,8 @@ int ws_frames_write_in_place(struct stream *s, struct message *const *messages, 
 
 /* --- ws_pending.c ------------------------------------------------------- */
 
+/* It will not be answered, or that has been. */
+void ws_pending_free(struct ws_receiver *r);
 /* Keeps what the 101 will say. 0 or -ENOMEM. */
 int ws_pending_keep(struct ws_receiver *r, const char accept[WS_ACCEPT_LEN + 1],
     const struct ws_deflate_params *deflate);

@@ -168,7 +168,9 @@ static void wait_for_decision(const struct transport_request *t, const struct ws
 {
 	struct ws_receiver *r = receiver_new(t, wire, deflate);
 
-	if (!r || ws_pending_keep(r, v->accept, deflate) < 0 ||
+	if (r && ws_pending_keep(r, v->accept, deflate) == 0)
+		r->extras->pending->access = http_access_keep(t->http);
+	if (!r || !ws_receiver_is_pending(r) ||
 	    http_detach(t->http, &r->stream, ws_receiver_loop(r), &ws_receiver_stream_events) < 0) {
 		refuse_for_memory(t, r, session);
 		return;

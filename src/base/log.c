@@ -9,15 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 
-/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
- * whole. */
-#define LINE_MAX_BYTES   4096
 #define STRING_MAX_BYTES 1024 /* of a value, escaped */
 #define FIELDS_MAX       16   /* of a limited line */
 
@@ -25,17 +23,12 @@ atomic_int log_threshold = LOG_INFO;
 static atomic_int format = LOG_TEXT;
 static log_sink_fn sink;
 static void *sink_arg;
+static bool is_journal;
 
 static const char *const level_names[] = { "debug", "info", "warn", "error", "silent" };
 static const char *const format_names[] = { "text", "json" };
 
-struct line {
-	size_t len;
-	bool full; /* something did not fit */
-	char text[LINE_MAX_BYTES];
-};
-
-static void put(struct line *l, const char *s, size_t n)
+static void put(struct log_line *l, const char *s, size_t n)
 {
 	size_t room =
 	    sizeof(l->text) - 2 - l->len; /* keep room for a brace, and a newline or NUL */
@@ -48,14 +41,14 @@ static void put(struct line *l, const char *s, size_t n)
 	l->len += n;
 }
 
-static void put_str(struct line *l, const char *s)
+static void put_str(struct log_line *l, const char *s)
 {
 	put(l, s, strlen(s));
 }
 
 /* Writes the character at p as it may stand in a line of either format: without control characters,
  * among them those of ISO 6429 (U+0080 to U+009f), and valid UTF-8. The octets it took. */
-static size_t put_char(struct line *l, const char *p, size_t n)
+static size_t put_char(struct log_line *l, const char *p, size_t n)
 {
 	unsigned char c = (unsigned char)*p;
 	uint32_t cp = c;
@@ -75,7 +68,7 @@ static size_t put_char(struct line *l, const char *p, size_t n)
 	return len ? len : 1;
 }
 
-static void put_quoted(struct line *l, const char *s, size_t n)
+static void put_quoted(struct log_line *l, const char *s, size_t n)
 {
 	size_t start = l->len, i = 0;
 
@@ -87,7 +80,7 @@ static void put_quoted(struct line *l, const char *s, size_t n)
 	put(l, "\"", 1);
 }
 
-static void put_time(struct line *l)
+static void put_time(struct log_line *l)
 {
 	struct timespec ts;
 	struct tm tm;
@@ -101,7 +94,7 @@ static void put_time(struct line *l)
 	put(l, text, n);
 }
 
-static void put_value(struct line *l, const struct log_field *f)
+static void put_value(struct log_line *l, const struct log_field *f)
 {
 	char num[32];
 
@@ -112,7 +105,7 @@ static void put_value(struct line *l, const struct log_field *f)
 	}
 }
 
-static void put_text_field(struct line *l, const struct log_field *f)
+static void put_text_field(struct log_line *l, const struct log_field *f)
 {
 	put(l, " ", 1);
 	put_str(l, f->key);
@@ -120,7 +113,7 @@ static void put_text_field(struct line *l, const struct log_field *f)
 	put_value(l, f);
 }
 
-static void put_json_field(struct line *l, const struct log_field *f)
+static void put_json_field(struct log_line *l, const struct log_field *f)
 {
 	put(l, ",", 1);
 	put_quoted(l, f->key, strlen(f->key));
@@ -128,8 +121,8 @@ static void put_json_field(struct line *l, const struct log_field *f)
 	put_value(l, f);
 }
 
-static void put_fields(struct line *l, const struct log_field *f,
-    void (*put_field)(struct line *, const struct log_field *))
+static void put_fields(struct log_line *l, const struct log_field *f,
+    void (*put_field)(struct log_line *, const struct log_field *))
 {
 	for (; f->key; f++) {
 		size_t before = l->len;
@@ -143,7 +136,7 @@ static void put_fields(struct line *l, const struct log_field *f,
 }
 
 static void format_text(
-    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
+    struct log_line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	char word[16];
 
@@ -154,7 +147,7 @@ static void format_text(
 }
 
 static void format_json(
-    struct line *l, enum log_level level, const char *message, const struct log_field *fields)
+    struct log_line *l, enum log_level level, const char *message, const struct log_field *fields)
 {
 	put_str(l, "{\"time\":\"");
 	put_time(l);
@@ -166,9 +159,40 @@ static void format_json(
 	l->text[l->len++] = '}';
 }
 
-static void to_stderr(struct line *l)
+static void format_line(struct log_line *l, enum log_format how, enum log_level level,
+    const char *message, const struct log_field *fields)
+{
+	l->len = 0;
+	l->full = false;
+	if (how == LOG_JSON)
+		format_json(l, level, message, fields);
+	else
+		format_text(l, level, message, fields);
+}
+
+void log_line_print(struct log_line *l, enum log_format how, enum log_level level,
+    const char *message, const struct log_field *fields)
+{
+	format_line(l, how, level, message, fields);
+	l->text[l->len++] = '\n';
+}
+
+/* As syslog(3) numbers them. */
+static void begin_for_journal(struct log_line *l, enum log_level level)
+{
+	static const char *const priorities[] = { "<7>", "<6>", "<4>", "<3>" };
+
+	memmove(l->text + 3, l->text, l->len);
+	memcpy(l->text, priorities[level], 3);
+	l->len += 3;
+}
+
+static void to_stderr(struct log_line *l, enum log_level level)
 {
 	ssize_t ignored;
+
+	if (is_journal && l->len + 4 <= sizeof(l->text))
+		begin_for_journal(l, level);
 
 	l->text[l->len++] = '\n';
 	ignored = write(STDERR_FILENO, l->text, l->len); /* nowhere to report a failed log line */
@@ -177,22 +201,18 @@ static void to_stderr(struct line *l)
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
-	struct line l;
+	struct log_line l;
 	int saved = errno;
 
 	if ((int)level < log_get_threshold() || level >= LOG_SILENT)
 		return;
-	l.len = 0;
-	l.full = false;
-	if (atomic_load_explicit(&format, memory_order_relaxed) == LOG_JSON)
-		format_json(&l, level, message, fields);
-	else
-		format_text(&l, level, message, fields);
+	format_line(&l, (enum log_format)atomic_load_explicit(&format, memory_order_relaxed), level,
+	    message, fields);
 	if (sink) {
 		l.text[l.len] = '\0';
 		sink(level, l.text, sink_arg);
 	} else {
-		to_stderr(&l);
+		to_stderr(&l, level);
 	}
 	errno = saved;
 }
@@ -312,6 +332,17 @@ void log_set_sink(log_sink_fn fn, void *arg)
 {
 	sink = fn;
 	sink_arg = arg;
+}
+
+bool log_find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	is_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	             fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	return is_journal;
 }
 
 static int index_of(const char *name, const char *const *names, size_t n)

@@ -55,12 +55,30 @@ typedef void (*log_sink_fn)(enum log_level level, const char *line, void *arg);
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 void log_set_sink(log_sink_fn sink, void *arg);
+/* Whether standard error is the journal of systemd ($JOURNAL_STREAM): then lines on it begin with
+ * their priority ("<4>"), which the journal takes off. To be asked before there are threads. */
+bool log_find_journal(void);
 /* The level or format named by a word; -1 if there is none. */
 int log_level_by_name(const char *name);
 int log_format_by_name(const char *name);
 const char *log_level_name(enum log_level level);
 
 struct log_field log_errno_field(int err);
+
+/* A log must not be a way to fill a disk, and a pipe takes a write up to PIPE_BUF (4096) octets
+ * whole. */
+#define LOG_LINE_MAX 4096
+
+/* A line as log_write() writes it, for logs of their own (base/log_file.h). */
+struct log_line {
+	size_t len;
+	bool full; /* something did not fit */
+	char text[LOG_LINE_MAX];
+};
+/* With a newline at its end. */
+void log_line_print(struct log_line *l, enum log_format format, enum log_level level,
+    const char *message, const struct log_field *fields);
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 static inline int log_get_threshold(void)

@@ -215,7 +215,7 @@ static int set_file(
 	char *path;
 	int err;
 
-	if (n == 0 || *name == '/' || *name == '\0')
+	if (n == 0 || *name == '/' || *name == '\0' || strcmp(name, "-") == 0)
 		return set_text(r, p, opt, name);
 	if (!(path = mem_alloc(n + strlen(name) + 2)))
 		return config_no_memory(r->c);

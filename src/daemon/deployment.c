@@ -316,10 +316,16 @@ int deployment_build(struct deployment *d, struct running_apps *apps, struct ser
 
 /* --- what is written, and what could be -------------------------------------------------------- */
 
-int deployment_open(struct deployment *d, bool *is_usage)
+int deployment_open(struct deployment *d, struct server_config *c,
+    const struct server_config *elder, bool *is_usage)
 {
 	char why[512] = "";
-	int err;
+	int err = server_config_open_logs(c, elder);
+
+	*is_usage = is_lasting(err);
+	if (err < 0)
+		return config_fail(&d->config, err, "%s%s%s", d->config.source ? d->config.source : "",
+		    d->config.source ? ": " : "", sockjs_server_error(c->server));
 
 	for (size_t i = 0; i < d->config.endpoint_count; i++) {
 		err = running_app_open(d->apps[i], why, sizeof(why));

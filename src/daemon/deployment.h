@@ -29,8 +29,9 @@ void deployment_free(struct deployment *d);
  * with a sentence; *is_usage: the configuration is to blame, not the moment. */
 int deployment_build(struct deployment *d, struct running_apps *apps, struct server_config *c,
     const struct deployment *now, const struct server_config *elder, bool *is_usage);
-/* Opens what is written and is not open yet, by who runs. Likewise. */
-int deployment_open(struct deployment *d, bool *is_usage);
+/* Opens what is written and is not open yet, by who runs; likewise. */
+int deployment_open(struct deployment *d, struct server_config *c,
+    const struct server_config *elder, bool *is_usage);
 /* The server has it, or is about to: in its first thread. */
 void deployment_taken(struct deployment *d);
 /* Whether all applications could be started; leaves no trace. Likewise. */

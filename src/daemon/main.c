@@ -102,10 +102,20 @@ static enum exit_code build(struct daemon *d)
 	return err < 0 ? failed(d->first, is_usage) : EXIT_STOPPED;
 }
 
+/* By who runs, for it is he who writes later. */
+static enum exit_code open_all(struct daemon *d)
+{
+	struct server_config *config = reload_elder(d->server);
+	bool is_usage = false;
+	int err = deployment_open(d->first, config, NULL, &is_usage);
+
+	server_config_unref(config);
+	return err < 0 ? failed(d->first, is_usage) : EXIT_STOPPED;
+}
+
 static enum exit_code start(struct daemon *d)
 {
 	struct config *c = &d->first->config;
-	bool is_usage = false;
 	enum exit_code code;
 
 	privs_raise_descriptors(c);
@@ -115,8 +125,8 @@ static enum exit_code start(struct daemon *d)
 		log_warn("cannot reach the service manager at $NOTIFY_SOCKET");
 	if (privs_drop(c) < 0)
 		return failed(d->first, false);
-	if (deployment_open(d->first, &is_usage) < 0)
-		return failed(d->first, is_usage);
+	if ((code = open_all(d)) != EXIT_STOPPED)
+		return code;
 	deployment_taken(d->first);
 	d->reloader = reloader_new(d->server, &d->apps, d->cmd, d->first);
 	if (!d->reloader)
@@ -280,5 +290,8 @@ int main(int argc, char **argv)
 		(cmd.help ? cmdline_print_help : cmdline_print_version)();
 		return EXIT_STOPPED;
 	}
-	return cmd.hash_password ? hash_password() : obey(&cmd);
+	if (cmd.hash_password)
+		return hash_password();
+	log_find_journal();
+	return obey(&cmd);
 }

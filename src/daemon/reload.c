@@ -190,7 +190,7 @@ static int prepare(struct reloader *r)
 	if (err < 0)
 		return err;
 	err = deployment_build(next, r->apps, r->config, r->now, r->elder, &r->is_usage);
-	return err < 0 ? err : deployment_open(next, &r->is_usage);
+	return err < 0 ? err : deployment_open(next, r->config, r->elder, &r->is_usage);
 }
 
 static void *thread_main(void *arg)
@@ -218,15 +218,20 @@ static void tell_beginning(void)
 
 static void begin(struct reloader *r)
 {
+	int err;
+
 	r->is_busy = true;
 	r->is_again = false;
 	r->is_usage = false;
 	tell_beginning();
 	r->elder = reload_elder(r->server);
-	r->err = -pthread_create(&r->thread, NULL, thread_main, r);
-	r->has_thread = r->err == 0;
-	if (r->err < 0)
-		fail(r);
+	r->has_thread = true;
+	err = -pthread_create(&r->thread, NULL, thread_main, r);
+	if (err == 0)
+		return;
+	r->has_thread = false;
+	r->err = err;
+	fail(r);
 }
 
 void reloader_begin(struct reloader *r, struct sockjs_command *asker)

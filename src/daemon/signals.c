@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_file.h"
 #include "daemon/notify.h"
 #include "server/internal.h"
 
@@ -47,6 +48,8 @@ static void on_signal(int signo)
 	while (i < KNOWN - 1 && known[i].signo != signo)
 		i++;
 	came[i] = 1;
+	if (signo == SIGUSR1)
+		log_reopen();
 	if (known[i].stops)
 		notify(stopping);
 	if (!server)
@@ -88,6 +91,8 @@ bool signals_tell(void)
 			tell_stop(&known[i]);
 		else if (known[i].signo == SIGHUP)
 			is_reload = true;
+		else if (known[i].signo == SIGUSR1)
+			log_info("logs are opened anew", LOG_STR("signal", known[i].name));
 		else
 			log_info("ignored", LOG_STR("signal", known[i].name));
 	}

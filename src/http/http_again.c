@@ -61,9 +61,13 @@ int http_again_detach(struct http_again *a, struct http_request *r, struct loop 
 		remember(a, r);
 	a->peer = *http_request_peer(r);
 	a->keep_alive = http_comes_back(r);
+	a->access = http_access_keep(r);
 	err = http_detach(r, &a->stream, loop, on);
-	if (err < 0)
+	if (err < 0) {
+		http_access_free(a->access);
+		a->access = NULL;
 		return err;
+	}
 	a->ops = ops;
 	a->server = NULL;
 	return 0;
@@ -203,6 +207,7 @@ void http_again_take(struct http_again *a)
 	a->misses = 0;
 	a->server->counters.requests++;
 	a->server->counters.repeated++;
+	http_access_again(a->access, loop_now(loop_of(a)));
 	stop_waiting(a);
 }
 

@@ -13,6 +13,7 @@
 #ifndef HTTP_AGAIN_H
 #define HTTP_AGAIN_H
 
+#include "http/http_access.h"
 #include "http/http_memo.h"
 #include "http/http_server.h"
 
@@ -35,6 +36,7 @@ struct http_again {
 	uint8_t misses; /* requests in a row that were not the one remembered */
 	bool keep_alive;
 	bool is_ready; /* it waits for its turn to read */
+	struct http_access *access; /* of the last request; NULL: nobody wants to know */
 	struct http_memo memo;
 	union {
 		struct timer timer;       /* the owner's, while nothing is waited for */

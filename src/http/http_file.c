@@ -44,6 +44,7 @@ struct file_reader {
 	uint64_t offset; /* of what is read next */
 	uint64_t taken;  /* by the client, when last looked at */
 	bool keep_alive;
+	struct http_access *access;
 };
 
 /* --- open files --------------------------------------------------------------- */
@@ -125,6 +126,12 @@ static void end(struct file_reader *f)
 	timer_stop(loop_timers(f->server->loop), &f->timer);
 	list_remove(&f->node);
 	f->server->counters.connections--;
+	if (f->access) {
+		f->access->octets = f->offset;
+		f->access->is_aborted = f->offset < file_size(f->file);
+		http_access_tell(f->access, f->server);
+		http_access_free(f->access);
+	}
 	file_unref(f->file);
 	loop_defer(f->server->loop, &f->deferred, reader_free);
 }
@@ -261,7 +268,11 @@ static bool reader_new(struct http_request *r, const struct http_head *head, str
 		return false;
 	f->peer = *http_request_peer(r);
 	f->keep_alive = http_comes_back(r);
+	f->access = http_access_keep(r);
+	if (f->access)
+		f->access->status = head->status;
 	if (http_detach(r, &f->stream, server->loop, &reader_events) < 0) {
+		http_access_free(f->access);
 		mem_free(f);
 		return false;
 	}

@@ -12,6 +12,7 @@
  *	http_known.c     heads that were read before
  *	http_parse.c     libmicrohttpd as a function, which reads the others once more
  *	http_frame.c     where a request ends (http_chunks.c: a chunked one)
+ *	http_access.c    what is told of a request
  *	http_linger.c    closing so that the last answer arrives
  */
 #ifndef HTTP_PRIVATE_H
@@ -19,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "http/http_access.h"
 #include "http/http_again.h"
 #include "http/http_detach.h"
 #include "http/http_known.h"
@@ -42,6 +44,7 @@ struct http_server {
 	struct http_memo_key memo_key;
 	struct http_known known;
 	struct buf out; /* for the answer in hand */
+	enum http_refusal why; /* of the request in hand; HTTP_REFUSAL_ROWS: it is not refused */
 	bool draining;
 };
 
@@ -108,6 +111,7 @@ struct http_request {
 	uint64_t body_received; /* as it stands on the wire, with the framing of chunks */
 	struct pace_watch pace;
 	size_t body_limit;
+	uint64_t begun; /* when its head was here */
 	char *head; /* a copy, behind the fields */
 	struct http_field fields[]; /* frame.fields of them */
 };
@@ -153,5 +157,9 @@ void http_again_end_all(struct http_server *server);
 /* Gives the readers their turn. */
 void http_file_run(struct http_server *server);
 void http_file_end_all(struct http_server *server);
+
+/* http_request.c: who the client is, for the log. Of a head that is not sound nothing is believed: then
+ * it is the proxy, if there is one. */
+struct addr http_request_client(const struct http_request *r);
 
 #endif

@@ -22,6 +22,21 @@ const char *http_refusal_label(enum http_refusal why)
 	return table[why].label;
 }
 
+/* Others are turned away before they can ask for anything. */
+static bool is_of_request(enum http_refusal why)
+{
+	switch (why) {
+	case HTTP_REFUSED_TLS:
+	case HTTP_REFUSED_PROXY:
+	case HTTP_REFUSED_TLS_HANDSHAKES:
+	case HTTP_REFUSED_CONNECTIONS_PER_ADDRESS:
+	case HTTP_REFUSED_CONNECTION_RATE:
+		return false;
+	default:
+		return true;
+	}
+}
+
 void http_refused(struct http_server *server, enum http_refusal why, const struct addr *client,
     const struct log_field *fields)
 {
@@ -30,6 +45,8 @@ void http_refused(struct http_server *server, enum http_refusal why, const struc
 	unsigned n = 1;
 
 	server->counters.refused[why]++;
+	if (is_of_request(why))
+		server->why = why;
 	if (LOG_INFO < log_get_threshold())
 		return;
 	if (client)

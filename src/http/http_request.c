@@ -20,6 +20,7 @@ struct http_request *http_request_new(
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->conn = conn;
+	r->begun = loop_now(conn->server->loop);
 	r->frame = *frame;
 	r->head = (char *)(r->fields + frame->fields);
 	memcpy(r->head, head, frame->octets);
@@ -245,6 +246,14 @@ int http_request_tls_peer(const struct http_request *r, struct tls_peer *peer)
 bool http_request_is_tls(const struct http_request *r)
 {
 	return r->conn->is_tls;
+}
+
+struct addr http_request_client(const struct http_request *r)
+{
+	const struct http_server *server = r->conn->server;
+
+	return server->handler->client && r->is_sound ? server->handler->client(r, server->arg)
+	                                              : r->conn->peer;
 }
 
 const void *http_request_listener(const struct http_request *r)

@@ -64,6 +64,11 @@ static void answer(struct http_request *r, const struct http_head *head, struct 
 
 	if (r->method == HTTP_HEAD || framing.length < 0)
 		body = (struct bytes){ 0 };
+	if (r->begun)
+		histogram_add(&c->server->counters.took,
+		    (loop_now(c->server->loop) - r->begun) * 1000);
+	if (c->server->handler->answered)
+		http_access_answered(r, head->status, body.n);
 	buf_clear(out);
 	if (!render(out, head, framing) || !send_parts(c, out, body))
 		c->keep_alive = false;
@@ -131,14 +136,9 @@ static struct log_field limit_of(const struct http_conn *c, unsigned status)
 	return status == 413 ? LOG_INT("limit", c->request->body_limit) : (struct log_field){ 0 };
 }
 
-/* Of a head that is not sound nothing is believed: then it is the proxy's, if there is one. */
 static struct addr client_of(const struct http_conn *c)
 {
-	const struct http_server *server = c->server;
-
-	return server->handler->client && c->request && c->request->is_sound
-	           ? server->handler->client(c->request, server->arg)
-	           : c->peer;
+	return c->request ? http_request_client(c->request) : c->peer;
 }
 
 static void count_refusal(const struct http_conn *c, unsigned status, const char *sentence)

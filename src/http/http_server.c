@@ -99,6 +99,7 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	server->limits = limits;
 	server->handler = handler;
 	server->arg = arg;
+	server->why = HTTP_REFUSAL_ROWS;
 	list_init(&server->conns);
 	list_init(&server->lingering);
 	list_init(&server->turns);
@@ -112,13 +113,15 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	return 0;
 }
 
-int http_server_set_limits(struct http_server *server, const struct http_limits *limits)
+int http_server_configure(struct http_server *server, const struct http_limits *limits,
+    const struct http_handler *handler)
 {
 	bool is_longer = limits->header_bytes > server->limits->header_bytes;
 	struct http_parser *parser = NULL;
 	int err = is_longer ? http_parser_new(&parser, limits->header_bytes) : 0;
 
 	server->limits = limits;
+	server->handler = handler;
 	if (parser) {
 		http_parser_free(server->parser);
 		server->parser = parser;

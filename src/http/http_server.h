@@ -11,12 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "http/http_head.h"
 #include "http/http_refusals.h"
 #include "http/http_request.h"
 #include "net/loop.h"
 #include "base/pace.h"
 #include "net/stream.h"
+
+struct http_access;
 
 /* Whoever has something to read for this layer, and waits for LOOP_STAGE_HTTP; a member of it. */
 struct http_turn {
@@ -41,7 +44,10 @@ struct http_handler {
 	 * May be NULL. */
 	void (*refusal)(struct http_request *r, struct http_head *head, void *arg);
 	/* Who the client is, for the log, if a proxy may stand between. May be NULL. */
-	struct addr (*client)(struct http_request *r, void *arg);
+	struct addr (*client)(const struct http_request *r, void *arg);
+	/* The answer to a request has ended, so many milliseconds after its head was here
+	 * (http_access.h). NULL: nobody wants to know. */
+	void (*answered)(const struct http_access *a, uint64_t ms, void *arg);
 };
 
 struct http_counters {
@@ -53,6 +59,7 @@ struct http_counters {
 	uint64_t known;     /* heads that libmicrohttpd had not to read again (http_known.h) */
 	uint64_t lingering; /* now closing, so that a last answer arrives */
 	uint64_t refused[HTTP_REFUSAL_ROWS];
+	struct histogram took; /* from the head of a request to its answer, where that is at once */
 };
 
 /* Whether the installed libmicrohttpd reads requests as it has to (http_parse.h). 0, or -errno and a
@@ -64,7 +71,8 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
     const struct http_handler *handler, void *arg);
 /* Others from now on, also for those who are connected; likewise. 0, or -ENOMEM: heads that are longer
  * than before are refused. */
-int http_server_set_limits(struct http_server *server, const struct http_limits *limits);
+int http_server_configure(struct http_server *server, const struct http_limits *limits,
+    const struct http_handler *handler);
 /* Closes all connections it has. */
 void http_server_free(struct http_server *server);
 struct loop *http_server_loop(const struct http_server *server);

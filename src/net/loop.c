@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/mem.h"
 #include "net/mailbox.h"
 
@@ -32,6 +33,7 @@ enum {
 	/* One event: while nobody has done much yet, and else */
 	FIRST_SLICE = 1000000,
 	LATER_SLICE = LOOP_LITTLE,
+	SAMPLE = 8,          /* turns of which one is measured */
 	CLOCK_STEP = 100000, /* after so much work the clock is asked what it really was */
 };
 
@@ -50,6 +52,9 @@ struct loop {
 	bool hurry;  /* in stage 1 */
 	int reached; /* the last stage with a hook that this turn has begun; -1: none yet */
 	uint64_t now;
+	uint64_t woke_at; /* nanoseconds */
+	unsigned unmeasured; /* turns, since one was */
+	bool has_asked;      /* the clock, in this turn */
 	struct timer_wheel *timers;
 	struct watch mail_watch;
 	bool busy;           /* some were ready before this turn */
@@ -61,6 +66,8 @@ struct loop {
 	uint64_t stage_end;  /* by the clock, once it was asked; 0: not yet */
 	struct hook hooks[LOOP_STAGES];
 	struct deferred *deferred, **deferred_tail;
+
+	struct histogram turns;
 
 	int *closing; /* descriptors to be closed at the end of the turn */
 	unsigned closing_n, closing_cap;
@@ -161,9 +168,10 @@ static int wait_for_events(struct loop *loop, int timeout_ms)
 
 static void begin_turn(struct loop *loop)
 {
-	loop->again = loop->hurry = false;
+	loop->again = loop->hurry = loop->has_asked = false;
 	loop->reached = -1;
-	loop->now = clock_now();
+	loop->woke_at = clock_ns();
+	loop->now = loop->woke_at / 1000000;
 	timer_wheel_set_now(loop->timers, loop->now);
 }
 
@@ -182,6 +190,7 @@ static void ask_the_clock(struct loop *loop)
 	uint64_t now = clock_ns();
 	int64_t left;
 
+	loop->has_asked = true;
 	if (loop->stage_end == 0)
 		loop->stage_end = now + (uint64_t)loop->stage.left;
 	left = (int64_t)(loop->stage_end - now);
@@ -354,6 +363,23 @@ static void close_descriptors(struct loop *loop)
 	loop->closing_n = 0;
 }
 
+/* One in SAMPLE stands for those before it; and each that has done much, as far as is known without
+ * the clock. */
+static void measure_turn(struct loop *loop)
+{
+	uint64_t us;
+	unsigned stands_for = 1;
+
+	if (!loop->has_asked && ++loop->unmeasured < SAMPLE)
+		return;
+	us = (clock_ns() - loop->woke_at) / 1000;
+	if (!loop->has_asked) {
+		stands_for = loop->unmeasured;
+		loop->unmeasured = 0;
+	}
+	histogram_add_many(&loop->turns, us, stands_for);
+}
+
 int loop_turn(struct loop *loop, int timeout_ms)
 {
 	int err;
@@ -370,6 +396,7 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	run_hooks(loop, LOOP_STAGE_HTTP);
 	run_deferred(loop);
 	close_descriptors(loop);
+	measure_turn(loop);
 	return 0;
 }
 
@@ -591,6 +618,11 @@ bool loop_has_mail(const struct loop *loop)
 uint64_t loop_now(const struct loop *loop)
 {
 	return loop->now;
+}
+
+const struct histogram *loop_turns(const struct loop *loop)
+{
+	return &loop->turns;
 }
 
 struct timer_wheel *loop_timers(struct loop *loop)

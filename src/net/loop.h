@@ -30,6 +30,7 @@
 #include "base/list.h"
 #include "net/timer.h"
 
+struct histogram;
 struct loop;
 struct watch;
 
@@ -85,6 +86,9 @@ void loop_stop(struct loop *loop);
 
 /* The time of this turn, in milliseconds (monotonic). */
 uint64_t loop_now(const struct loop *loop);
+/* How long its turns were, from waking up to waiting again; of short ones, one in eight is measured
+ * and stands for all. */
+const struct histogram *loop_turns(const struct loop *loop);
 struct timer_wheel *loop_timers(struct loop *loop);
 /* This thread is the loop's, which has not run yet. */
 void loop_enter(struct loop *loop);

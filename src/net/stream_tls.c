@@ -430,6 +430,7 @@ int stream_tls_accept(
 	if (ctx->shared) {
 		atomic_fetch_add_explicit(&ctx->shared->under_way, 1, memory_order_relaxed);
 		tls->under_way = true;
+		tls->began = (uint32_t)loop_now(s->loop);
 	}
 	return begin_handshake(s, tls, 0, done);
 }
@@ -512,21 +513,24 @@ static void handshake_failed(struct stream *s, int err)
 }
 
 /* Counters are those of servers. */
-static void count_handshake(struct stream_tls *tls)
+static void count_handshake(struct stream_tls *tls, uint64_t now)
 {
 	struct tls_shared *shared = tls->ctx->shared;
+	uint64_t us = (uint64_t)((uint32_t)now - tls->began) * 1000;
 
 	leave_handshake(tls);
 	if (!shared)
 		return;
 	atomic_fetch_add_explicit(&shared->handshakes, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shared->took[histogram_bucket(us)], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shared->took_us, us, memory_order_relaxed);
 	if (SSL_session_reused(tls->ssl))
 		atomic_fetch_add_explicit(&shared->resumed, 1, memory_order_relaxed);
 }
 
 static void handshake_done(struct stream *s)
 {
-	count_handshake(s->tls);
+	count_handshake(s->tls, loop_now(s->loop));
 	s->flags &= (uint16_t)~STREAM_HANDSHAKE;
 	s->tls->messages = 0;
 	if (SSL_has_pending(s->tls->ssl))

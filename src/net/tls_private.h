@@ -29,6 +29,7 @@ struct tls_shared {
 	atomic_uint refs;
 	atomic_uint under_way; /* handshakes */
 	atomic_uint_fast64_t handshakes, resumed;
+	atomic_uint_fast64_t took[HISTOGRAM_BUCKETS], took_us; /* as struct histogram */
 	uint64_t lifetime_ms; /* of a ticket, and of the key that new ones are made with */
 	pthread_mutex_t lock; /* of the keys */
 	struct ticket_key key, previous;
@@ -77,6 +78,7 @@ struct stream_tls {
 	bool under_way; /* its handshake is counted as such */
 	uint16_t reads_left;
 	uint16_t messages; /* of the handshake protocol, since the last data */
+	uint32_t began;    /* its handshake, in milliseconds modulo 2^32 */
 	int error;         /* of reading, for good; it may stand behind bytes still handed out */
 	int write_error;   /* the wire takes nothing any more: OpenSSL is not told, for it would not
 	                    * read then either what has come before */

@@ -287,10 +287,15 @@ bool tls_server_certificate(
 struct tls_counts tls_server_counts(const struct tls_server *server)
 {
 	const struct tls_shared *shared = server->shared;
-
-	return (struct tls_counts){
+	struct tls_counts counts = {
 		.under_way = atomic_load_explicit(&shared->under_way, memory_order_relaxed),
 		.handshakes = atomic_load_explicit(&shared->handshakes, memory_order_relaxed),
 		.resumed = atomic_load_explicit(&shared->resumed, memory_order_relaxed),
 	};
+
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		counts.took.counts[i] =
+		    atomic_load_explicit(&shared->took[i], memory_order_relaxed);
+	counts.took.sum_us = atomic_load_explicit(&shared->took_us, memory_order_relaxed);
+	return counts;
 }

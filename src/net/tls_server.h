@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+
 #include "net/stream.h"
 
 /* PEM files: a certificate with its chain, and its key. */
@@ -77,9 +79,10 @@ bool tls_server_certificate(
     struct tls_server *server, size_t i, const char **file, int64_t *not_after);
 
 struct tls_counts {
-	unsigned under_way;  /* handshakes, now */
-	uint64_t handshakes; /* done */
-	uint64_t resumed;    /* of these, with a ticket */
+	unsigned under_way;    /* handshakes, now */
+	uint64_t handshakes;   /* done */
+	uint64_t resumed;      /* of these, with a ticket */
+	struct histogram took; /* how long */
 };
 
 struct tls_counts tls_server_counts(const struct tls_server *server);

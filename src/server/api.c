@@ -250,8 +250,10 @@ static struct sockjs_command *command_new(const struct asker *a, json_t *argumen
 		c->listener = http_request_listener(a->http);
 		c->peer = *http_request_peer(a->http);
 		c->keep_alive = http_comes_back(a->http);
+		c->access = http_access_keep(a->http);
 	}
 	if (!c || http_detach(a->http, &c->stream, a->reactor->loop, &api_command_events) < 0) {
+		http_access_free(c ? c->access : NULL);
 		mem_free(c);
 		json_decref(arguments);
 		refuse_for_memory(a);
@@ -434,6 +436,8 @@ static void write_answer(struct sockjs_command *c, struct http_server *http)
 	bool is_well;
 
 	pieces[0].n = http_head_render(head, status, BYTES(lines), framing);
+	http_access_end(c->access, http, status, c->answer_len);
+	c->access = NULL;
 	is_well = stream_write(&c->stream, pieces, c->answer ? 2 : 1) == 0;
 	if (is_well && c->keep_alive && stream_queued(&c->stream) == 0)
 		http_server_give_back(http, &c->stream, &c->peer, c->listener);

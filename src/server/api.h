@@ -16,6 +16,7 @@
 #ifndef SERVER_API_H
 #define SERVER_API_H
 
+#include "http/http_access.h"
 #include "http/http_detach.h"
 #include "server/api_keys.h"
 #include "server/command.h"
@@ -42,6 +43,7 @@ struct sockjs_command {
 	struct addr peer;
 	const void *listener; /* where it came in: the internal address, for its next request, too */
 	bool keep_alive;
+	struct http_access *access;
 	const char *name;
 	json_t *arguments;
 	size_t body_len;

@@ -76,6 +76,7 @@ void api_command_free(struct sockjs_command *c)
 	json_decref(c->found);
 	buf_fini(&c->text);
 	mem_free(c->answer);
+	http_access_free(c->access);
 	mem_free(c);
 }
 

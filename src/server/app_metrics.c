@@ -96,7 +96,7 @@ void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind, const
 		f->value += value;
 }
 
-void metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value)
+void app_metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value)
 {
 	add(m, &(struct figure){ *what, m->endpoint, value });
 }

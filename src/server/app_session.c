@@ -12,12 +12,37 @@ static struct sockjs_session *of(struct session *base)
 	return container_of(base, struct sockjs_session, base);
 }
 
+/* --- who carries what --------------------------------------------------------------- */
+
+static atomic_uint_fast64_t *carried_by(const struct sockjs_session *s, const char *transport)
+{
+	return &s->endpoint->place->carried[session_transport_place(s->base.reactor, transport)].now;
+}
+
+static void count_opened(const struct sockjs_session *s)
+{
+	unsigned place = session_transport_place(s->base.reactor, s->base.transport);
+
+	atomic_fetch_add_explicit(&s->endpoint->place->carried[place].now, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->endpoint->place->carried[place].opened, 1, memory_order_relaxed);
+}
+
+static void on_moved(struct session *base, const char *from)
+{
+	atomic_fetch_sub_explicit(carried_by(of(base), from), 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(carried_by(of(base), base->transport), 1, memory_order_relaxed);
+}
+
+/* --- events --------------------------------------------------------------------------- */
+
 static void on_open(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 	char remote[ADDR_TEXT_MAX];
 
 	session_drop_hold(s->extra);
+	if (base->opened) /* else its wire broke as it was told */
+		count_opened(s);
 	log_debug("session open", LOG_INT("session", base->id),
 	    LOG_STR("endpoint", s->endpoint->prefix), LOG_STR("transport", base->transport),
 	    LOG_STR("remote", addr_print(&s->client, false, remote)));
@@ -54,6 +79,10 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
+	if (base->opened)
+		atomic_fetch_sub_explicit(carried_by(s, base->transport), 1, memory_order_relaxed);
+	session_notes_over(s);
+	session_log_add(s, code, reason);
 	atomic_fetch_sub_explicit(&s->endpoint->place->sessions, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&s->endpoint->server->sessions, 1, memory_order_relaxed);
 	meter_stop(s->extra);
@@ -93,6 +122,7 @@ const struct session_ops app_session_ops = {
 	.message = on_message,
 	.writable = on_writable,
 	.close = on_close,
+	.moved = on_moved,
 	.free = on_free,
 };
 
@@ -101,5 +131,6 @@ const struct session_ops app_metered_session_ops = {
 	.message = on_metered_message,
 	.writable = on_writable,
 	.close = on_close,
+	.moved = on_moved,
 	.free = on_free,
 };

@@ -23,6 +23,7 @@ int server_take_commands(struct sockjs_server *server);
 /* Its URL, or NULL if there is none. */
 const char *server_internal_url(const struct sockjs_server *server);
 
+
 /* `fn` is called in the thread of sockjs_server_run() after each server_wake() and
  * sockjs_server_stop(), and once as it starts: there a signal handler's affairs can be seen to. To
  * be set before the server runs. */

@@ -22,6 +22,6 @@ struct metric {
 
 /* A row; those of one name may come in any order, those of one histogram come in theirs. It is not
  * added to another: who reports for all reactors does so in one. */
-void metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value);
+void app_metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value);
 
 #endif

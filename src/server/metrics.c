@@ -1,60 +1,50 @@
 /*
- * server/metrics.c - /metrics of the internal address: counters, as text for Prometheus.
+ * server/metrics.c - /metrics of the internal address: the figures of metrics_table.h, as text for
+ * Prometheus.
  *
  * Counters belong to their reactors and are never shared. So a request for them is
  * detached, and a piece of mail walks from reactor to reactor, adds up, and comes
  * back to answer it.
  */
+#include <errno.h>
+#include <stdio.h>
+
 #include "base/mem.h"
+#include "http/http_access.h"
 #include "http/http_detach.h"
 #include "server/api.h"
+#include "server/attempts.h"
+#include "server/metrics_table.h"
 
-/* X(name, type, help, expression of one reactor `r`) */
-#define METRICS(X)                                                                                 \
-	X(sockjs_sessions, "gauge", "Sessions open now.", r->base.sessions.counters.now)           \
-	X(sockjs_sessions_connecting, "gauge",                                                     \
-	    "Sessions that wait for their application or their 101, now.",                         \
-	    r->base.sessions.counters.connecting)                                                  \
-	X(sockjs_sessions_opened_total, "counter", "Sessions opened.",                             \
-	    r->base.sessions.counters.opened)                                                      \
-	X(sockjs_sessions_unopened_total, "counter",                                               \
-	    "Sessions that ended before they opened: refused, or left by their client.",           \
-	    r->base.sessions.counters.unopened)                                                    \
-	X(sockjs_connect_failures_total, "counter",                                                \
-	    "Sessions that opened and were lost without a sign that their client heard of it.",    \
-	    r->base.sessions.counters.connect_failures)                                            \
-	X(sockjs_receivers, "gauge", "Connections that carry a session now.",                      \
-	    r->base.sessions.counters.receivers)                                                   \
-	X(sockjs_messages_in_total, "counter", "Messages from clients.",                           \
-	    r->base.sessions.counters.messages_in)                                                 \
-	X(sockjs_bytes_in_total, "counter", "Octets of these.",                                    \
-	    r->base.sessions.counters.bytes_in)                                                    \
-	X(sockjs_messages_out_total, "counter", "Messages to clients.",                            \
-	    r->base.sessions.counters.messages_out)                                                \
-	X(sockjs_bytes_out_total, "counter", "Octets of these.",                                   \
-	    r->base.sessions.counters.bytes_out)                                                   \
-	X(sockjs_http_connections, "gauge", "Connections in the HTTP layer now.",                  \
-	    http_server_counters(r->base.http)->connections)                                       \
-	X(sockjs_http_lingering, "gauge", "Connections closing now.",                              \
-	    http_server_counters(r->base.http)->lingering)                                         \
-	X(sockjs_http_requests_total, "counter", "HTTP requests.",                                 \
-	    http_server_counters(r->base.http)->requests)                                          \
-	X(sockjs_http_requests_recognised_total, "counter",                                        \
-	    "HTTP requests whose head was the last one of their connection.",                      \
-	    http_server_counters(r->base.http)->repeated)                                          \
-	X(sockjs_http_heads_known_total, "counter",                                                \
-	    "Heads of HTTP requests like one that libmicrohttpd has read before.",                 \
-	    http_server_counters(r->base.http)->known)                                             \
-	X(sockjs_commands_total, "counter",                                                        \
-	    "Commands of the internal address that were answered.",                                \
-	    r->index == 0 ? r->server->api->answered : 0)                        \
-	X(sockjs_http_bad_requests_total, "counter",                                               \
-	    "HTTP requests refused as malformed or too large.",                                    \
-	    http_server_counters(r->base.http)->bad_requests)
+/* Those of one number, which is that of all reactors `r` together. X(name, expression) */
+#define SUMS(X)                                                                                    \
+	X(sockjs_sessions, r->base.sessions.counters.now)                                          \
+	X(sockjs_sessions_connecting, r->base.sessions.counters.connecting)                        \
+	X(sockjs_sessions_opened_total, r->base.sessions.counters.opened)                          \
+	X(sockjs_sessions_unopened_total, r->base.sessions.counters.unopened)                      \
+	X(sockjs_connect_failures_total, r->base.sessions.counters.connect_failures)               \
+	X(sockjs_receivers, r->base.sessions.counters.receivers)                                   \
+	X(sockjs_messages_in_total, r->base.sessions.counters.messages_in)                         \
+	X(sockjs_bytes_in_total, r->base.sessions.counters.bytes_in)                               \
+	X(sockjs_messages_out_total, r->base.sessions.counters.messages_out)                       \
+	X(sockjs_bytes_out_total, r->base.sessions.counters.bytes_out)                             \
+	X(sockjs_http_connections, http_server_counters(r->base.http)->connections)                \
+	X(sockjs_http_lingering, http_server_counters(r->base.http)->lingering)                    \
+	X(sockjs_http_requests_total, http_server_counters(r->base.http)->requests)                \
+	X(sockjs_http_requests_recognised_total, http_server_counters(r->base.http)->repeated)     \
+	X(sockjs_http_heads_known_total, http_server_counters(r->base.http)->known)                \
+	X(sockjs_http_bad_requests_total, http_server_counters(r->base.http)->bad_requests)        \
+	X(sockjs_commands_total, r->index == 0 ? r->server->api->answered : 0)
+
+/* Histograms, likewise. X(name, pointer) */
+#define HISTOGRAMS(X)                                                                              \
+	X(sockjs_session_opening_seconds, &r->base.sessions.counters.opening)                      \
+	X(sockjs_http_request_seconds, &http_server_counters(r->base.http)->took)                  \
+	X(sockjs_loop_turn_seconds, loop_turns(r->loop))
 
 enum {
-#define X(name, type, help, value) ROW_##name,
-	METRICS(X)
+#define X(name, value) ROW_##name,
+	SUMS(X)
 #undef X
 	    ROWS
 };
@@ -65,19 +55,27 @@ struct gathering {
 	struct addr peer;
 	const void *listener;
 	bool keep_alive;
+	struct http_access *access;
 	struct sockjs_server *server;
 	struct server_config *config; /* of when it was asked for; held */
 	unsigned next;
 	uint64_t values[ROWS];
+#define X(name, value) struct histogram name;
+	HISTOGRAMS(X)
+#undef X
 	uint64_t closed[CLOSE_CODE_ROWS];
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 	struct sockjs_metrics *apps;
+	const char *const *names; /* of transports */
 };
 
 static void add_up(struct gathering *g, const struct reactor *r)
 {
-#define X(name, type, help, value) g->values[ROW_##name] += value;
-	METRICS(X)
+#define X(name, value) g->values[ROW_##name] += value;
+	SUMS(X)
+#undef X
+#define X(name, value) histogram_add_up(&g->name, value);
+	HISTOGRAMS(X)
 #undef X
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		g->closed[i] += r->base.sessions.counters.closed[i];
@@ -87,43 +85,35 @@ static void add_up(struct gathering *g, const struct reactor *r)
 }
 
 /* A counter with a row for each reason. */
-static int add_reason(struct buf *out, const char *name, const char *reason, uint64_t value)
+static int add_reasons(struct buf *out, enum metric m, const uint64_t *values, unsigned rows,
+    const char *(*name)(unsigned row))
 {
-	return buf_printf(out, "%s{reason=\"%s\"} %llu\n", name, reason, (unsigned long long)value);
+	int err = metric_head(out, m);
+	char label[64];
+
+	for (unsigned i = 0; i < rows && err == 0; i++) {
+		snprintf(label, sizeof(label), "reason=\"%s\"", name(i));
+		err = metric_row(out, m, label, (double)values[i]);
+	}
+	return err;
 }
 
-static int add_reasons(const struct gathering *g, struct buf *out)
+static const char *refusal_name(unsigned row)
 {
-	int err = buf_add_str(out,
-	    "# HELP sockjs_sessions_closed_total Sessions closed that had been open, by reason.\n"
-	    "# TYPE sockjs_sessions_closed_total counter\n");
-
-	for (unsigned i = 0; i < CLOSE_CODE_ROWS && err == 0; i++)
-		err = add_reason(
-		    out, "sockjs_sessions_closed_total", close_code_counter_name(i), g->closed[i]);
-	if (err == 0)
-		err = buf_add_str(out,
-		    "# HELP sockjs_refusals_total Connections, requests and sessions refused, by "
-		    "reason.\n"
-		    "# TYPE sockjs_refusals_total counter\n");
-	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS && err == 0; i++)
-		err = add_reason(out, "sockjs_refusals_total",
-		    http_refusal_label((enum http_refusal)i), g->refused[i]);
-	return err;
+	return http_refusal_label((enum http_refusal)row);
 }
 
 static int add_endpoints(const struct server_config *config, struct buf *out)
 {
-	int err = buf_add_str(out,
-	    "# HELP sockjs_endpoint_sessions Sessions that an endpoint has now; those count that are "
-	    "not open yet.\n"
-	    "# TYPE sockjs_endpoint_sessions gauge\n");
+	int err = metric_head(out, METRIC_sockjs_endpoint_sessions);
+	char label[512];
 
 	for (size_t i = 0; i < config->endpoint_count && err == 0; i++) {
 		const struct server_endpoint *ep = config->endpoints[i];
 
-		err = buf_printf(out, "sockjs_endpoint_sessions{endpoint=\"%s\"} %llu\n",
-		    ep->prefix, (unsigned long long)atomic_load(&ep->place->sessions));
+		snprintf(label, sizeof(label), "endpoint=\"%s\"", ep->prefix);
+		err = metric_row(out, METRIC_sockjs_endpoint_sessions, label,
+		    (double)atomic_load(&ep->place->sessions));
 	}
 	return err;
 }
@@ -131,41 +121,144 @@ static int add_endpoints(const struct server_config *config, struct buf *out)
 /* As Prometheus tells of its own. */
 static int add_reloads(const struct sockjs_server *server, struct buf *out)
 {
-	return buf_printf(out,
-	    "# HELP sockjs_config_reloads_total How often the configuration was read again, by "
-	    "result.\n"
-	    "# TYPE sockjs_config_reloads_total counter\n"
-	    "sockjs_config_reloads_total{result=\"done\"} %llu\n"
-	    "sockjs_config_reloads_total{result=\"failed\"} %llu\n"
-	    "# HELP sockjs_config_last_reload_successful Whether the last time it was good.\n"
-	    "# TYPE sockjs_config_last_reload_successful gauge\n"
-	    "sockjs_config_last_reload_successful %d\n"
-	    "# HELP sockjs_config_last_reload_success_timestamp_seconds When the configuration in "
-	    "effect was read, in seconds since 1970.\n"
-	    "# TYPE sockjs_config_last_reload_success_timestamp_seconds gauge\n"
-	    "sockjs_config_last_reload_success_timestamp_seconds %lld\n",
-	    (unsigned long long)server->reloads[true], (unsigned long long)server->reloads[false],
-	    !server->is_reload_failed,
-	    (long long)(server->reloaded_at ? server->reloaded_at : server->began_at));
+	time_t at = server->reloaded_at ? server->reloaded_at : server->began_at;
+	int err = metric_head(out, METRIC_sockjs_config_reloads_total);
+
+	err |= metric_row(out, METRIC_sockjs_config_reloads_total, "result=\"done\"",
+	    (double)server->reloads[true]);
+	err |= metric_row(out, METRIC_sockjs_config_reloads_total, "result=\"failed\"",
+	    (double)server->reloads[false]);
+	err |= metric_print(out, METRIC_sockjs_config_last_reload_successful,
+	    server->is_reload_failed ? 0 : 1);
+	err |= metric_print(
+	    out, METRIC_sockjs_config_last_reload_success_timestamp_seconds, (double)at);
+	return err ? -ENOMEM : 0;
+}
+
+/* --- by transport ------------------------------------------------------------------- */
+
+typedef uint64_t (*carried_fn)(const struct server_endpoint *ep, unsigned place);
+
+static uint64_t carried_now(const struct server_endpoint *ep, unsigned place)
+{
+	return atomic_load_explicit(&ep->place->carried[place].now, memory_order_relaxed);
+}
+
+static uint64_t carried_opened(const struct server_endpoint *ep, unsigned place)
+{
+	return atomic_load_explicit(&ep->place->carried[place].opened, memory_order_relaxed);
+}
+
+/* Only of transports that have been used, or there would be many rows of nothing. */
+static int add_carried(const struct gathering *g, struct buf *out, enum metric m, carried_fn of)
+{
+	const char *const *names = g->names;
+	int err = metric_head(out, m);
+	char label[512];
+
+	for (size_t i = 0; i < g->config->endpoint_count; i++) {
+		const struct server_endpoint *ep = g->config->endpoints[i];
+
+		for (unsigned k = 0; names[k] && err == 0; k++) {
+			snprintf(label, sizeof(label), "endpoint=\"%s\",transport=\"%s\"",
+			    ep->prefix, names[k]);
+			if (carried_opened(ep, k) || carried_now(ep, k))
+				err = metric_row(out, m, label, (double)of(ep, k));
+		}
+	}
+	return err;
+}
+
+static int add_fallbacks_to(const struct gathering *g, struct buf *out, unsigned from, unsigned to)
+{
+	char label[192];
+	int err = 0;
+
+	for (unsigned i = 0; i < ATTEMPT_FAILURE_ROWS && err == 0; i++) {
+		enum attempt_failure failure = (enum attempt_failure)i;
+		uint64_t n = attempts_fallbacks(g->server->attempts, from, to, failure);
+
+		snprintf(label, sizeof(label), "from=\"%s\",to=\"%s\",failure=\"%s\"",
+		    g->names[from], g->names[to], attempt_failure_word(failure));
+		if (n)
+			err = metric_row(out, METRIC_sockjs_fallbacks_total, label, (double)n);
+	}
+	return err;
+}
+
+static int add_fallbacks(const struct gathering *g, struct buf *out)
+{
+	int err;
+
+	err = metric_head(out, METRIC_sockjs_fallbacks_total);
+	for (unsigned from = 0; g->names[from]; from++)
+		for (unsigned to = 0; g->names[to] && err == 0; to++)
+			err = add_fallbacks_to(g, out, from, to);
+	return err;
+}
+
+/* --- all ---------------------------------------------------------------------------- */
+
+static int add_log_counts(const struct server_config *config, struct buf *out)
+{
+	struct log_file_counts sessions = log_file_counts(config->logs.sessions.file),
+	                       accesses = log_file_counts(config->logs.accesses.file);
+	int err = metric_head(out, METRIC_sockjs_log_lines_total);
+
+	err |= metric_row(
+	    out, METRIC_sockjs_log_lines_total, "log=\"session\"", (double)sessions.written);
+	err |= metric_row(
+	    out, METRIC_sockjs_log_lines_total, "log=\"access\"", (double)accesses.written);
+	err |= metric_head(out, METRIC_sockjs_log_lines_dropped_total);
+	err |= metric_row(out, METRIC_sockjs_log_lines_dropped_total, "log=\"session\"",
+	    (double)sessions.dropped);
+	err |= metric_row(
+	    out, METRIC_sockjs_log_lines_dropped_total, "log=\"access\"", (double)accesses.dropped);
+	return err ? -ENOMEM : 0;
+}
+
+static int add_limits(const struct server_config *config, struct buf *out)
+{
+	const struct server_options *o = &config->options.server;
+	int err = metric_print(out, METRIC_sockjs_memory_limit_bytes, (double)o->limit_memory);
+
+	if (err == 0)
+		err = metric_print(
+		    out, METRIC_sockjs_connections_limit, (double)o->limit_connections);
+	return err ? err : metric_print(out, METRIC_sockjs_threads, config->server->reactor_count);
 }
 
 static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
 
-#define X(name, type, help, value)                                                                 \
-	err = err ? err                                                                            \
-	          : buf_printf(out,                                                                \
-	                "# HELP " #name " " help "\n# TYPE " #name " " type "\n" #name " %llu\n",  \
-	                (unsigned long long)g->values[ROW_##name]);
-	METRICS(X)
+#define X(name, value)                                                                             \
+	err = err ? err : metric_print(out, METRIC_##name, (double)g->values[ROW_##name]);
+	SUMS(X)
+#undef X
+#define X(name, value) err = err ? err : metric_print_histogram(out, METRIC_##name, &g->name);
+	HISTOGRAMS(X)
 #undef X
 	if (err == 0)
-		err = add_reasons(g, out);
+		err = add_reasons(out, METRIC_sockjs_sessions_closed_total, g->closed,
+		    CLOSE_CODE_ROWS, close_code_counter_name);
+	if (err == 0)
+		err = add_reasons(
+		    out, METRIC_sockjs_refusals_total, g->refused, HTTP_REFUSAL_ROWS, refusal_name);
 	if (err == 0)
 		err = add_endpoints(g->config, out);
 	if (err == 0)
 		err = add_reloads(g->server, out);
+	if (err == 0)
+		err = add_carried(g, out, METRIC_sockjs_transport_sessions, carried_now);
+	if (err == 0)
+		err = add_carried(g, out, METRIC_sockjs_transport_opened_total, carried_opened);
+	if (err == 0)
+		err = add_fallbacks(g, out);
+	if (err == 0)
+		err = add_limits(g->config, out);
+	if (err == 0)
+		err = add_log_counts(g->config, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
 	if (err == 0)
@@ -186,8 +279,9 @@ static void answer(struct gathering *g)
 		pieces[1] = (struct stream_piece){ buf_data(&body), buf_len(&body), NULL };
 	pieces[0].n = http_head_render(head, status,
 	    BYTES("Content-Type: text/plain; version=0.0.4; charset=UTF-8\r\n"),
-	    (struct http_framing){
-	        .keep_alive = g->keep_alive, .length = (long long)pieces[1].n });
+	    (struct http_framing){ .keep_alive = g->keep_alive, .length = (long long)pieces[1].n });
+	http_access_end(g->access, http, status, pieces[1].n);
+	g->access = NULL;
 	if (stream_write(s, pieces, 2) == 0 && g->keep_alive && stream_queued(s) == 0)
 		http_server_give_back(http, s, &g->peer, g->listener);
 	else
@@ -200,6 +294,7 @@ static void gathering_free(struct gathering *g)
 	if (!g)
 		return;
 	app_metrics_free(g->apps);
+	http_access_free(g->access);
 	server_config_unref(g->config);
 	mem_free(g);
 }
@@ -254,13 +349,14 @@ void metrics_serve(struct reactor *reactor, struct http_request *r)
 		g->listener = http_request_listener(r);
 		g->peer = *http_request_peer(r);
 		g->keep_alive = http_comes_back(r);
+		g->access = http_access_keep(r);
 	}
-	if (!g || !g->apps ||
-	    http_detach(r, &g->stream, reactor->loop, &gathering_events) < 0) {
+	if (!g || !g->apps || http_detach(r, &g->stream, reactor->loop, &gathering_events) < 0) {
 		gathering_free(g);
 		http_respond_text(r, 503, "Out of memory or descriptors.");
 		return;
 	}
 	g->server = reactor->server;
+	g->names = reactor->base.carriers;
 	loop_post(reactor->loop, &g->mail, on_gathering);
 }

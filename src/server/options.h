@@ -123,7 +123,9 @@ struct server_options {
 	uint64_t limit_min_rate;        /* limits.min_bytes_per_second */
 	uint64_t limit_memory;          /* limits.memory_bytes; 0: none */
 	uint64_t limit_idle_timeout_ms; /* keep-alive without a request */
-	char *io_uring;                 /* "auto" or "off" */
+	char *session_log, *session_log_format; /* session_log.file, a name, "-" or NULL; .format */
+	char *access_log, *access_log_format;   /* likewise */
+	char *io_uring;                         /* "auto" or "off" */
 	uint64_t drain_delay_ms;
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;

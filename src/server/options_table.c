@@ -119,6 +119,18 @@ static const struct option table[] = {
 		      "and requests that hold most end; 0: no limit." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
+	{ SERVER("session_log.file", OPTION_STRING, 0, 0, NULL, session_log),
+	  .sentence = "File that gets a line for each session when it has ended; -: standard error, where "
+		      "the log goes; null: none. SIGUSR1 opens it anew, for rotation." },
+	{ SERVER("session_log.format", OPTION_STRING, 0, 0, "text", session_log_format),
+	  .allowed = "text json",
+	  .sentence = "How such a line is written." },
+	{ SERVER("access_log.file", OPTION_STRING, 0, 0, NULL, access_log),
+	  .sentence = "File that gets a line for each HTTP request when its answer has ended; likewise." },
+	{ SERVER("access_log.format", OPTION_STRING, 0, 0, "text", access_log_format),
+	  .allowed = "text json",
+	  .sentence = "How such a line is written: text is the combined format of other servers, with more "
+		      "behind it." },
 	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring), .needs_restart = true,
 	  .valid = valid_auto, .allowed = "auto, off",
 	  .sentence = "Sends to many clients go to the kernel together where it has io_uring, and nobody waits "

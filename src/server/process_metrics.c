@@ -1,6 +1,6 @@
 /*
- * server/process_metrics.c - what the kernel knows of the process, by the names that Prometheus gives
- * such figures, and what it was built of.
+ * server/process_metrics.c - what the kernel knows of the process, by the names that Prometheus
+ * gives such figures, and what it was built of.
  */
 #include <microhttpd.h>
 #include <openssl/crypto.h>
@@ -10,13 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/metrics_table.h"
 #include "server/server_private.h"
-
-static int add(struct buf *out, const char *name, const char *type, const char *help, double value)
-{
-	return buf_printf(
-	    out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name, value);
-}
 
 /* The pages of /proc/self/statm: all, and those in memory. */
 static int add_memory(struct buf *out, int statm)
@@ -30,10 +25,10 @@ static int add_memory(struct buf *out, int statm)
 	text[n > 0 ? n : 0] = '\0';
 	if (sscanf(text, "%llu %llu", &all, &resident) != 2)
 		return 0;
-	err = add(out, "process_virtual_memory_bytes", "gauge", "Address space.", (double)all * page);
+	err = metric_print(out, METRIC_process_virtual_memory_bytes, (double)all * page);
 	return err ? err
-	           : add(out, "process_resident_memory_bytes", "gauge", "Memory in use.",
-	                 (double)resident * page);
+	           : metric_print(
+	                 out, METRIC_process_resident_memory_bytes, (double)resident * page);
 }
 
 static int add_processor(struct buf *out)
@@ -42,7 +37,7 @@ static int add_processor(struct buf *out)
 
 	if (getrusage(RUSAGE_SELF, &used) < 0)
 		return 0;
-	return add(out, "process_cpu_seconds_total", "counter", "Processor time, also in the kernel.",
+	return metric_print(out, METRIC_process_cpu_seconds_total,
 	    (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
 	        (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
 }
@@ -55,20 +50,20 @@ static int add_descriptors(struct buf *out)
 	int err = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		err = add(out, "process_max_fds", "gauge", "Descriptors that may be open.",
-		    (double)limit.rlim_cur);
+		err = metric_print(out, METRIC_process_max_fds, (double)limit.rlim_cur);
 	if (err == 0 && stat("/proc/self/fd", &st) == 0 && st.st_size > 0)
-		err = add(out, "process_open_fds", "gauge", "Descriptors that are open.",
-		    (double)st.st_size);
+		err = metric_print(out, METRIC_process_open_fds, (double)st.st_size);
 	return err;
 }
 
 static int add_build(struct buf *out)
 {
-	return buf_printf(out,
-	    "# HELP sockjs_build_info What this is.\n# TYPE sockjs_build_info gauge\n"
-	    "sockjs_build_info{version=\"%s\",libmicrohttpd=\"%s\",openssl=\"%s\"} 1\n",
+	char labels[256];
+	int err = metric_head(out, METRIC_sockjs_build_info);
+
+	snprintf(labels, sizeof(labels), "version=\"%s\",libmicrohttpd=\"%s\",openssl=\"%s\"",
 	    sockjs_version(), MHD_get_version(), OpenSSL_version(OPENSSL_VERSION_STRING));
+	return err ? err : metric_row(out, METRIC_sockjs_build_info, labels, 1);
 }
 
 int process_metrics_add(struct buf *out, const struct sockjs_server *server)
@@ -76,8 +71,8 @@ int process_metrics_add(struct buf *out, const struct sockjs_server *server)
 	int err = add_build(out);
 
 	if (err == 0)
-		err = add(out, "process_start_time_seconds", "gauge",
-		    "When the server began to run, in seconds since 1970.", (double)server->began_at);
+		err =
+		    metric_print(out, METRIC_process_start_time_seconds, (double)server->began_at);
 	if (err == 0)
 		err = add_processor(out);
 	if (err == 0)

@@ -180,7 +180,8 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	transport_reactor_init(&r->base, r->loop);
 	names_init(r);
 	err =
-	    http_server_new(&r->base.http, r->loop, &r->config->http_limits, &route_handler, r);
+	    http_server_new(&r->base.http, r->loop, &r->config->http_limits,
+	    reactor_handler(r->config), r);
 	if (err == 0)
 		err = reactor_listen(r);
 	if (err == 0)

@@ -58,7 +58,8 @@ static void take(struct reactor *r, struct server_config *c)
 
 	r->config = server_config_ref(c);
 	complain(r, "limits.header_bytes",
-	    http_server_set_limits(r->base.http, &r->config->http_limits));
+	    http_server_configure(
+	        r->base.http, &r->config->http_limits, reactor_handler(r->config)));
 	if (!r->is_shut)
 		complain(r, "listen", reactor_listen(r));
 	complain(r, "endpoints", turns_begin(r));

@@ -191,16 +191,14 @@ static void serve(struct http_request *r, void *arg)
 	serve_public(&route);
 }
 
-static struct addr client(struct http_request *r, void *arg)
+static struct addr client(const struct http_request *r, void *arg)
 {
 	const struct reactor *reactor = arg;
 
 	return http_client_address(&reactor->config->trust, r);
 }
 
-const struct http_handler route_handler = {
-	.body_limit = body_limit,
-	.serve = serve,
-	.refusal = refusal,
-	.client = client,
-};
+#define WAYS .body_limit = body_limit, .serve = serve, .refusal = refusal, .client = client
+
+const struct http_handler route_handler = { WAYS };
+const struct http_handler route_handler_logging = { WAYS, .answered = access_log_add };

@@ -32,6 +32,9 @@ size_t path_decode_id(struct bytes raw, char out[PATH_ID_MAX]);
 /* Takes what stands before SockJS's own part; false if nobody may ask for that. */
 bool path_take_subpath(struct bytes *rest, struct bytes *path);
 
+/* "/SERVER/SESSION/TRANSPORT" at the end of a path; empty if it is no session's. */
+struct bytes path_session_tail(struct bytes path);
+
 /* --- route_transport.c --------------------------------------------------- */
 
 /* `session_id` is empty where the URL has none. */

@@ -53,6 +53,13 @@ static bool is_session_url(struct bytes tail)
 	       path_decode_id(session, id) > 0;
 }
 
+struct bytes path_session_tail(struct bytes path)
+{
+	struct bytes three = last_segments(path, 3);
+
+	return three.n && is_session_url(three) ? three : (struct bytes){ 0 };
+}
+
 /* What is SockJS's own at the end of a path. */
 static struct bytes tail_of(struct bytes path)
 {

@@ -90,6 +90,9 @@ static int prepare(struct sockjs_server *server)
 
 	if (err < 0)
 		return server_fail(server, err, "%s", why);
+	err = server_config_open_logs(server->config, NULL);
+	if (err < 0)
+		return err;
 	err = make_reactors(server);
 	if (err < 0)
 		return server_fail(server, err, "cannot start a reactor: %s", strerror(-err));

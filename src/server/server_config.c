@@ -170,6 +170,7 @@ void server_config_unref(struct server_config *c)
 		endpoint_unref(&c->elders[i]->base);
 	mem_free(c->elders);
 	http_static_free(c->files);
+	server_logs_close(&c->logs, !reactor_current());
 	mem_free(c->trust.proxies);
 	mem_free(c->hosts.allowed);
 	mem_free(c->internal_hosts.allowed);

@@ -19,6 +19,7 @@
 #include "net/listener.h"
 #include "net/tls_server.h"
 #include "server/options.h"
+#include "server/server_logs.h"
 #include "transports/transport.h"
 
 struct quotas;
@@ -40,6 +41,7 @@ struct server_config {
 	size_t elder_count;
 	struct server_listener **listeners;
 	size_t listener_count;
+	struct server_logs logs; /* opened once the rights to more are given up */
 	struct quotas *visitors; /* the server's own; NULL: nothing is limited by address */
 	char *token;             /* of those who may give commands; NULL: nobody may */
 };
@@ -54,6 +56,9 @@ void server_config_unref(struct server_config *c); /* NULL is fine */
  * -errno with sockjs_server_error(). */
 int server_config_merge(struct server_config *c, struct sockjs_options *out,
     const struct sockjs_options *o, enum option_scope scope);
+/* Opens the logs of sessions and requests that its options want; those that `elder` (NULL: there is none)
+ * has as well are the same. Likewise; harmless the second time. */
+int server_config_open_logs(struct server_config *c, const struct server_config *elder);
 /* Reads who may give commands, if anybody may. Likewise. */
 int server_config_read_token(struct server_config *c);
 
@@ -65,6 +70,9 @@ struct endpoint_place {
 	atomic_uint refs;
 	struct session_table *table;
 	atomic_uint_fast64_t sessions;
+	struct {
+		atomic_uint_fast64_t now, opened; /* open sessions, by their transport's place */
+	} carried[SESSION_TRANSPORTS_MAX + 1];
 	size_t prefix_len;
 	char prefix[];
 };

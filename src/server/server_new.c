@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/attempts.h"
 
 #define THREADS_MAX 256
 
@@ -67,7 +68,9 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 	if (err == 0)
 		err = server_config_new(&server->config, server, o ? o : &defaults);
 	options_fini(&defaults);
-	if (err < 0 || !(server->api = api_new(server))) {
+	map_seed_random(&server->log_seed);
+	server->attempts = attempts_new();
+	if (err < 0 || !server->attempts || !(server->api = api_new(server))) {
 		sockjs_server_free(server);
 		return NULL;
 	}
@@ -94,6 +97,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	server_free_reactors(server);
+	attempts_free(server->attempts);
 	api_free(server->api);
 	server_config_unref(server->config);
 	if (server->statm >= 0)

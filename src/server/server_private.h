@@ -18,6 +18,7 @@
  *	             the kernel); api.h commands
  *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
  *	             while it lives
+ *	server_logs.c  logs of their own: session_log.c; attempts.c what clients have tried before
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -40,6 +41,7 @@
 #include "server/session_ids.h"
 
 struct api;
+struct attempts;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
@@ -71,6 +73,8 @@ struct sockjs_server {
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	struct server_host host;
+	struct map_seed log_seed;   /* of digests of what is secret */
+	struct attempts *attempts;  /* what clients have tried before */
 	char error[512];
 };
 
@@ -100,7 +104,8 @@ void endpoints_end(const struct server_config *c);
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 
 /* route.c: the handler of the HTTP layer, for all endpoints and files. */
-extern const struct http_handler route_handler;
+/* The second tells of each request that was answered: for a log. */
+extern const struct http_handler route_handler, route_handler_logging;
 
 /* Longest body of a request to the internal address. */
 size_t internal_body_limit(const struct server_config *config, const struct http_request *r);
@@ -178,6 +183,12 @@ uint64_t reactor_connections(const struct reactor *r);
 /* A connection is here, of this client: it is served, or turned away. */
 void reactor_admit(struct reactor *r, const struct server_listener *from, int fd,
     const struct addr *client);
+/* What its HTTP side is to be told by. */
+static inline const struct http_handler *reactor_handler(const struct server_config *c)
+{
+	return c->logs.accesses.file ? &route_handler_logging : &route_handler;
+}
+
 /* The one of this thread, or NULL. */
 static inline struct reactor *reactor_current(void)
 {

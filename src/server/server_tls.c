@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "server/metrics_table.h"
 #include "server/server_private.h"
 
 #define LOOK_MS   2000
@@ -123,6 +124,7 @@ static struct tls_counts counts_of(const struct server_config *config)
 		all.under_way += c.under_way;
 		all.handshakes += c.handshakes;
 		all.resumed += c.resumed;
+		histogram_add_up(&all.took, &c.took);
 	}
 	return all;
 }
@@ -137,28 +139,20 @@ bool tls_has_room(const struct server_config *config)
 
 /* --- metrics --------------------------------------------------------------- */
 
-/* A label's value: Prometheus wants three characters escaped. */
-static int print_label(struct buf *out, const char *text)
-{
-	int err = 0;
-
-	for (; *text && err == 0; text++)
-		if (*text == '\n')
-			err = buf_add_str(out, "\\n");
-		else if (*text == '"' || *text == '\\')
-			err = buf_printf(out, "\\%c", *text);
-		else
-			err = buf_add(out, text, 1);
-	return err;
-}
-
 static int print_end(struct buf *out, const char *file, int64_t not_after)
 {
-	int err = buf_add_str(out, "sockjs_tls_certificate_expiry_seconds{certificate=\"");
+	struct buf labels = BUF_INIT;
+	int err = buf_add_str(&labels, "certificate=\"");
 
 	if (err == 0)
-		err = print_label(out, file);
-	return err ? err : buf_printf(out, "\"} %lld\n", (long long)not_after);
+		err = metric_label(&labels, file);
+	if (err == 0)
+		err = buf_add(&labels, "\"", 2);
+	if (err == 0)
+		err = metric_row(out, METRIC_sockjs_tls_certificate_expiry_seconds,
+		    buf_data(&labels), (double)not_after);
+	buf_fini(&labels);
+	return err;
 }
 
 /* Whether an earlier certificate, up to the j-th of the i-th listener, is of the same file. */
@@ -179,10 +173,7 @@ static bool is_printed(const struct server_config *config, size_t i, size_t j, c
 
 static int print_ends(const struct server_config *config, struct buf *out)
 {
-	int err = buf_add_str(out,
-	    "# HELP sockjs_tls_certificate_expiry_seconds When a certificate ends, in seconds "
-	    "since 1970.\n"
-	    "# TYPE sockjs_tls_certificate_expiry_seconds gauge\n");
+	int err = metric_head(out, METRIC_sockjs_tls_certificate_expiry_seconds);
 
 	for (size_t i = 0; i < config->listener_count; i++) {
 		struct tls_server *tls = config->listeners[i]->tls;
@@ -200,18 +191,15 @@ static int print_ends(const struct server_config *config, struct buf *out)
 int tls_print_metrics(const struct server_config *config, struct buf *out)
 {
 	struct tls_counts counts = counts_of(config);
-	int err = buf_printf(out,
-	    "# HELP sockjs_tls_handshakes_under_way TLS handshakes that have begun, now.\n"
-	    "# TYPE sockjs_tls_handshakes_under_way gauge\n"
-	    "sockjs_tls_handshakes_under_way %u\n"
-	    "# HELP sockjs_tls_handshakes_total TLS handshakes done.\n"
-	    "# TYPE sockjs_tls_handshakes_total counter\n"
-	    "sockjs_tls_handshakes_total %llu\n"
-	    "# HELP sockjs_tls_resumed_total TLS handshakes that resumed a session.\n"
-	    "# TYPE sockjs_tls_resumed_total counter\n"
-	    "sockjs_tls_resumed_total %llu\n",
-	    counts.under_way, (unsigned long long)counts.handshakes,
-	    (unsigned long long)counts.resumed);
+	int err = metric_print(out, METRIC_sockjs_tls_handshakes_under_way, counts.under_way);
 
+	if (err == 0)
+		err = metric_print(
+		    out, METRIC_sockjs_tls_handshakes_total, (double)counts.handshakes);
+	if (err == 0)
+		err = metric_print(out, METRIC_sockjs_tls_resumed_total, (double)counts.resumed);
+	if (err == 0)
+		err =
+		    metric_print_histogram(out, METRIC_sockjs_tls_handshake_seconds, &counts.took);
 	return err || !has_tls(config) ? err : print_ends(config, out);
 }

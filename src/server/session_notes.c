@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "server/attempts.h"
 #include "server/handshake.h"
 #include "server/server_private.h"
 #include "session/session_record.h"
@@ -17,6 +18,7 @@
 #define ORIGIN_SHOWN 256 /* octets that are kept of each */
 #define AGENT_SHOWN  256
 #define USER_SHOWN   128
+#define YOUNG_MS     20000
 
 /* --- where a client comes from ----------------------------------------------------- */
 
@@ -68,23 +70,64 @@ struct bytes session_notes_agent(const struct session_record *record)
 	return bytes_of(record->from + strlen(record->from) + 1);
 }
 
-/* --- the record's life --------------------------------------------------------------- */
-
-/* Who takes commands shows sessions. */
-static bool is_wanted(const struct reactor *r)
+bool session_notes_are_wanted(const struct server_config *config)
 {
-	return r->config->token != NULL;
+	return config->token || config->logs.sessions.file;
 }
+
+/* --- what was tried before ------------------------------------------------------------- */
+
+static uint64_t key_of(const struct sockjs_session *s)
+{
+	return attempts_key(s->endpoint->server->attempts, &s->client, s->endpoint->place,
+	    session_notes_agent(session_record(&s->base)));
+}
+
+static void look_back(struct sockjs_session *s)
+{
+	struct attempts *attempts = s->endpoint->server->attempts;
+	struct session_record *record = session_record(&s->base);
+
+	record->tried = attempts_before(attempts, key_of(s),
+	    session_transport_place(s->base.reactor, s->base.transport), record->tried,
+	    loop_now(s->base.reactor->loop));
+}
+
+/* That an attempt has failed may be noticed when the next one is under way already. */
+static bool is_young(const struct session *s)
+{
+	return loop_now(s->reactor->loop) - s->record->began < YOUNG_MS;
+}
+
+void session_notes_over(struct sockjs_session *s)
+{
+	struct attempts *attempts = s->endpoint->server->attempts;
+	const struct session *b = &s->base;
+
+	if (!session_record(b))
+		return;
+	if (is_young(b))
+		look_back(s);
+	if (!b->opened || (b->lost && !b->heard))
+		attempts_failed(attempts, key_of(s),
+		    session_transport_place(b->reactor, b->transport),
+		    b->opened ? ATTEMPT_UNHEARD : ATTEMPT_UNOPENED, loop_now(b->reactor->loop));
+}
+
+/* --- the record's life ----------------------------------------------------------------- */
 
 void session_notes_begin(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
-	if (!is_wanted(session_reactor_of(s)))
+	if (!session_notes_are_wanted(session_reactor_of(s)->config))
 		return;
-	if (session_record_begin(&s->base) < 0)
+	if (session_record_begin(&s->base) < 0) {
 		log_warn_limited("no record is kept of a session: out of memory",
 		    LOG_INT("session", s->base.id));
-	else if (h->t->http)
+		return;
+	}
+	if (h->t->http)
 		s->base.record->from = take_from(s, h->t->http);
+	look_back(s);
 }
 
 void session_notes_end(struct sockjs_session *s)

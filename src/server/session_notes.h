@@ -9,11 +9,18 @@
 #include "session/session_events.h"
 
 struct session_record;
+struct server_config;
 struct sockjs_handshake;
+struct sockjs_server;
 struct sockjs_session;
 
+/* Whether anybody could see a record: who takes commands shows sessions, or there is a log of them.
+ */
+bool session_notes_are_wanted(const struct server_config *config);
 /* A record is begun, if anybody could ever see it. */
 void session_notes_begin(struct sockjs_session *s, const struct sockjs_handshake *h);
+/* It has ended: what its client had tried before is known now, and whether this came to nothing. */
+void session_notes_over(struct sockjs_session *s);
 /* What it has of the reactor is given back: the session is being freed. */
 void session_notes_end(struct sockjs_session *s);
 

@@ -213,6 +213,7 @@ static void open_accepted(struct session *s)
 		return;
 	s->decision = SESSION_WELCOME;
 	s->paused = 0; /* what it says in its open callback counts */
+	histogram_add(&s->reactor->counters.opening, (uint64_t)session_age(s) * 1000);
 	s->born = (uint32_t)session_now(s);
 	open_session(s, s->receiver);
 	session_arm(s);
@@ -224,6 +225,15 @@ static int refuse_aborted(struct session *s, struct receiver *r)
 	session_discard(s);
 	r->ops->abort(r);
 	return 0;
+}
+
+static void carry_by(struct session *s, const char *transport)
+{
+	const char *before = s->transport;
+
+	s->transport = transport;
+	if (before != transport && s->opened && s->ops->moved)
+		s->ops->moved(s, before);
 }
 
 int session_attach(struct session *s, struct receiver *r)
@@ -240,9 +250,10 @@ int session_attach(struct session *s, struct receiver *r)
 	s->receiver = r;
 	r->session = s;
 	if (r->ops->transport)
-		s->transport = r->ops->transport(r);
+		carry_by(s, r->ops->transport(r));
 	session_note_transport(s, SESSION_EVENT_ATTACHED);
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
+		histogram_add(&s->reactor->counters.opening, 0);
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {
 		session_mark_dirty(s); /* it may have been accepted before it came here */

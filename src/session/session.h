@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/message.h"
 #include "base/freelist.h"
@@ -49,6 +50,8 @@ struct session_ops {
 	void (*message)(struct session *s, const char *data, size_t n, bool binary);
 	void (*writable)(struct session *s);
 	void (*close)(struct session *s, unsigned code, const char *reason);
+	/* Another transport carries it from now on than this one did. May be NULL */
+	void (*moved)(struct session *s, const char *from);
 	void (*free)(struct session *s); /* the memory; nothing is called after it */
 };
 
@@ -74,6 +77,7 @@ struct session_counters {
 	uint64_t unopened; /* ended before they opened: refused, or their client left */
 	uint64_t messages_in, bytes_in;
 	uint64_t messages_out, bytes_out;
+	struct histogram opening;  /* how long they were on hold before that; most are not */
 	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
 };
 
@@ -82,10 +86,10 @@ struct session_reactor {
 	struct loop *loop;
 	struct budget *budget; /* the loop's */
 	struct list sessions;
-	struct list walks;  /* through them, under way */
+	struct list walks;             /* through them, under way */
 	const char *const *transports; /* names, and a NULL; NULL: none are known */
-	struct list dirty;  /* to be looked at in the flush stage */
-	struct list late;   /* likewise, left over from an earlier turn */
+	struct list dirty;             /* to be looked at in the flush stage */
+	struct list late;              /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
 	struct buf scratch; /* for encoding; emptied by whoever uses it */
 	struct freelist freelist; /* of messages for one, and of the slots they wait in */
@@ -157,15 +161,15 @@ struct session {
 	               * has not yet taken all that waited */
 	bool heard;   /* the client has shown that it hears us */
 	bool asked;   /* it was asked to */
-	bool is_raw : 1;   /* no SockJS frames */
-	bool reported : 1; /* the application knows of the close */
-	bool opened : 1;   /* its client was told so */
-	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
-	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
-	bool quiet : 1;    /* the application has its own heartbeats */
+	bool is_raw : 1;      /* no SockJS frames */
+	bool reported : 1;    /* the application knows of the close */
+	bool opened : 1;      /* its client was told so */
+	bool lost : 1;        /* nobody has closed it: the wire broke, or there was no answer */
+	bool doubted : 1;     /* its client had something to acknowledge when last looked at */
+	bool quiet : 1;       /* the application has its own heartbeats */
 	bool is_recorded : 1; /* session_record.h */
-	uint8_t looks;     /* number of the last look; modulo 2^8 */
-	uint8_t decision;  /* enum session_decision */
+	uint8_t looks;        /* number of the last look; modulo 2^8 */
+	uint8_t decision;     /* enum session_decision */
 
 	struct list node; /* reactor->sessions */
 	const struct session_ops *ops;
@@ -178,7 +182,7 @@ struct session {
 	uint32_t born;     /* or listened to anew; this and the next are modulo 2^32 */
 	uint32_t last_heard;
 	union {
-		char *reason; /* of the close, if not the table's */
+		char *reason;                  /* of the close, if not the table's */
 		struct session_record *record; /* is_recorded: it has the reason, too */
 	};
 };

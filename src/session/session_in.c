@@ -33,11 +33,14 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 	return -ENOMEM;
 }
 
-static void record_message(struct session *s, size_t n)
+/* Apart, so that the others' way is as short as it would be without. */
+__attribute__((noinline)) static void pass_on_recorded(
+    struct session *s, const char *data, size_t n, bool binary)
 {
 	if (s->record->messages_in++ == 0)
 		session_note(s, SESSION_EVENT_FIRST_MESSAGE);
 	s->record->bytes_in += n;
+	s->ops->message(s, data, n, binary);
 }
 
 static void pass_on(struct session *s, const char *data, size_t n, bool binary)
@@ -46,8 +49,9 @@ static void pass_on(struct session *s, const char *data, size_t n, bool binary)
 	s->reactor->counters.messages_in++;
 	s->reactor->counters.bytes_in += n;
 	if (s->is_recorded)
-		record_message(s, n);
-	s->ops->message(s, data, n, binary);
+		pass_on_recorded(s, data, n, binary);
+	else
+		s->ops->message(s, data, n, binary);
 }
 
 int session_deliver(struct session *s, const char *data, size_t n, bool binary)

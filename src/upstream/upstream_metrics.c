@@ -16,7 +16,7 @@ static void row(struct sockjs_metrics *m, const struct target *t, struct metric 
 	what.value_of_label = t->name;
 	what.other_label = label;
 	what.value_of_other = value_of_label;
-	metric_row(m, &what, value);
+	app_metric_row(m, &what, value);
 }
 
 /* --- how it is now ------------------------------------------------------------------ */

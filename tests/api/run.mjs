@@ -1120,7 +1120,7 @@ await suite.test('the metrics are such as Prometheus takes', async () => {
 			types.set(current, comment[3]);
 			continue;
 		}
-		const [, name, labels, value] = /^([a-z_]+)(\{(?:[a-z_]+="[^"\\\n]*",?)+\})? (\d+(?:\.\d+)?(?:e\+\d+)?)$/.exec(line) ?? [];
+		const [, name, labels, value] = /^([a-z_]+)(\{(?:[a-z_]+="[^"\\\n]*",?)+\})? (\d+(?:\.\d+)?)$/.exec(line) ?? [];
 
 		const isHistogram = types.get(current) === 'histogram';
 
@@ -1128,7 +1128,7 @@ await suite.test('the metrics are such as Prometheus takes', async () => {
 		check(!seen.has(name + labels), `${line} once only`);
 		seen.add(name + labels);
 		check(Number.isFinite(Number(value)), line);
-		equal(types.get(name) === 'counter', name.endsWith('_total'), `counters, and nothing else, are totals: ${name}`);
+		equal(types.get(current) === 'counter', name.endsWith('_total'), `counters, and nothing else, are totals: ${name}`);
 		check(!/milli|minute|hour|percent|kilo|_ms(_|$)/.test(name), `base units: ${name}`);
 	}
 	for (const name of ['sockjs_build_info', 'process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_start_time_seconds', 'process_max_fds'])

@@ -145,12 +145,12 @@ static const struct {
 	{ "{\"thread\": 1}",
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
-	    "proxy_headers, allowed_hosts, limits, "
+	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
-	    "proxy_headers, allowed_hosts, limits, "
+	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
 	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
