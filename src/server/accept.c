@@ -111,7 +111,7 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
 	if (most && atomic_load(&ep->sessions) >= most)
 		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
-	if (!ep->server->visitors || http_trusts(&ep->server->trust, &t->client.address))
+	if (!ep->server->visitors || ep->is_internal || http_trusts(&ep->server->trust, &t->client.address))
 		return 0;
 	switch (visitor_enter(ep->server->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:

@@ -86,6 +86,11 @@ static bool is_token(const char *token, struct bytes said)
 	return differ == 0;
 }
 
+bool api_knows(const struct api *api, struct bytes token)
+{
+	return is_token(api->token, token);
+}
+
 static bool is_authorised(const struct api *api, const struct http_request *r)
 {
 	struct bytes said = http_request_header(r, HTTP_AUTHORIZATION);
@@ -98,7 +103,7 @@ static bool is_authorised(const struct api *api, const struct http_request *r)
 		said.p++;
 		said.n--;
 	}
-	return is_token(api->token, said);
+	return api_knows(api, said);
 }
 
 /* --- how ------------------------------------------------------------------------ */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/dashboard.h"
 #include "server/proxied.h"
 #include "server/turn.h"
 #include "transports/tcp.h"
@@ -434,8 +435,11 @@ static void finish(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->memory_timer);
 	timer_stop(loop_timers(r->loop), &r->tls_timer);
 	timer_stop(loop_timers(r->loop), &r->log_timer);
-	if (r->index == 0 && r->server->api)
-		api_abort(r->server->api);
+	if (r->index == 0) {
+		dashboard_stop(r->server->dashboard);
+		if (r->server->api)
+			api_abort(r->server->api);
+	}
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
@@ -449,6 +453,8 @@ static void finish(struct reactor *r)
 void reactor_run(struct reactor *r)
 {
 	transport_reactor_set_current(&r->base);
+	if (r->index == 0)
+		dashboard_start(r->server->dashboard);
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 

@@ -12,6 +12,7 @@
 #include "base/first_line.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/dashboard.h"
 #include "server/internal.h"
 #include "server/listener_tls.h"
 
@@ -211,11 +212,26 @@ int sockjs_server_listen(
 	return err;
 }
 
+int server_set_client(struct sockjs_server *server, const char *file)
+{
+	char *copy = mem_strdup(file);
+
+	if (!copy)
+		return -ENOMEM;
+	mem_free(server->client);
+	server->client = copy;
+	return 0;
+}
+
 int server_listen_internal(struct sockjs_server *server, const char *address)
 {
 	static const struct listener_options plain;
+	int err = listen_at(server, address, &plain, true);
 
-	return listen_at(server, address, &plain, true);
+	if (err < 0 || server->dashboard || !server->options.server.dashboard)
+		return err;
+	err = dashboard_new(&server->dashboard, server);
+	return err < 0 ? server_fail(server, err, "out of memory") : 0;
 }
 
 /* --- commands ------------------------------------------------------------- */

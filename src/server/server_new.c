@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/dashboard.h"
 
 #define THREADS_MAX 256
 
@@ -178,7 +179,9 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	server_free_reactors(server);
+	dashboard_free(server->dashboard);
 	api_free(server->api);
+	mem_free(server->client);
 	for (size_t i = 0; i < server->listener_count; i++)
 		server_listener_free(server->listeners[i]);
 	mem_free(server->listeners);

@@ -15,6 +15,7 @@
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
+ *	dashboard.h  the page for operators, and its feed
  *	session_view.c  what operators are told of a session
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
@@ -44,6 +45,7 @@
 #include "transports/transport.h"
 
 struct api;
+struct dashboard;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
@@ -70,6 +72,8 @@ struct sockjs_server {
 	atomic_bool started;
 	atomic_bool ended;          /* no reactor runs any more */
 	struct api *api;            /* NULL: no commands are taken */
+	struct dashboard *dashboard; /* NULL: there is none */
+	char *client;               /* server_set_client() */
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
@@ -107,6 +111,7 @@ struct server_endpoint {
 	atomic_uint_fast64_t sessions;
 	char *prefix;
 	size_t prefix_len;
+	bool is_internal; /* for operators: no address is limited */
 	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
 	size_t iframe_len;
 	char *iframe_lines;

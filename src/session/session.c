@@ -61,12 +61,34 @@ static void free_session(struct session *s)
 
 /* --- endings ------------------------------------------------------------ */
 
+/* An open session more, or less, is carried by this transport. */
+static void count_carried(struct session_counters *c, const char *transport, int by)
+{
+	struct session_carried *row = c->carried;
+
+	while (row->transport != transport && row->transport)
+		if (++row == c->carried + SESSION_TRANSPORTS)
+			return;
+	row->transport = transport;
+	row->now += (uint64_t)by;
+}
+
+static void change_transport(struct session *s, const char *transport)
+{
+	if (s->opened && s->transport != transport) {
+		count_carried(&s->reactor->counters, s->transport, -1);
+		count_carried(&s->reactor->counters, transport, 1);
+	}
+	s->transport = transport;
+}
+
 static void count_opening(struct session *s)
 {
 	s->opened = true;
 	s->reactor->counters.connecting--;
 	s->reactor->counters.now++;
 	s->reactor->counters.opened++;
+	count_carried(&s->reactor->counters, s->transport, 1);
 }
 
 /* What a client was never told of was no session to him, and nothing can have failed with it. */
@@ -80,6 +102,7 @@ static void count_close(const struct session *s)
 		return;
 	}
 	c->now--;
+	count_carried(c, s->transport, -1);
 	c->closed[close_code_row(s->code)]++;
 	if (s->lost && !s->heard)
 		c->connect_failures++;
@@ -234,7 +257,7 @@ int session_attach(struct session *s, struct receiver *r)
 	s->receiver = r;
 	r->session = s;
 	if (r->ops->transport)
-		s->transport = r->ops->transport(r);
+		change_transport(s, r->ops->transport(r));
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {

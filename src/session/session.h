@@ -64,6 +64,13 @@ struct session_limits {
 /* What an aborted receiver means: end now. (A session that is held and resumed would be another
  * policy of the endpoint, here.) */
 
+/* Open sessions of one transport. Each transport has one name, so names are compared by place. */
+struct session_carried {
+	const char *transport; /* NULL: this row and those behind it are free */
+	uint64_t now;
+};
+#define SESSION_TRANSPORTS 8 /* there are no more */
+
 struct session_counters {
 	uint64_t now;        /* sessions open */
 	uint64_t connecting; /* those that are not open yet: on hold, or on their way through 101 */
@@ -74,6 +81,7 @@ struct session_counters {
 	uint64_t messages_in, bytes_in;
 	uint64_t messages_out, bytes_out;
 	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
+	struct session_carried carried[SESSION_TRANSPORTS]; /* those that are open */
 };
 
 /* What the sessions of one loop share. */
