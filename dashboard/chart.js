@@ -8,7 +8,7 @@
 import { clock, element, say } from './words.js';
 
 const NS = 'http://www.w3.org/2000/svg';
-const LEFT = 46;
+const LEFT = 54;
 const BOTTOM = 20;
 const TOP = 8;
 const PIXELS_PER_POINT = 2;
@@ -21,11 +21,12 @@ function svg(name, attributes = {}) {
 	return e;
 }
 
-/* A round number that is not below: 1, 2 or 5 times a power of ten. */
-function roundUp(n) {
-	const power = 10 ** Math.floor(Math.log10(n));
+/* A round number that is not below, of which half is one, too. */
+function roundUp(n, base) {
+	const unit = base === 1024 ? 1024 ** Math.floor(Math.log2(n) / 10) : 1;
+	const power = unit * 10 ** Math.floor(Math.log10(n / unit));
 
-	return [1, 2, 2.5, 5, 10].find((m) => m * power >= n) * power;
+	return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((m) => m * power >= n) * power;
 }
 
 export class Chart {
@@ -41,7 +42,7 @@ export class Chart {
 
 	/*
 	 * options: title, unit(text of a value), lines: [{ name, label, line, value(sample) }], stacked,
-	 * least (what the axis reaches in any case), fold (how samples become one: 'mean' or 'most')
+	 * least (what the axis reaches in any case), base (1024: of octets), fold (how samples become one: 'mean' or 'most')
 	 */
 	constructor(options) {
 		this.#options = options;
@@ -84,12 +85,18 @@ export class Chart {
 	/* Points of x and a value for each line; null where there is none. */
 	#points(width) {
 		const most = Math.max(1, Math.floor(width / PIXELS_PER_POINT));
-		const size = Math.max(1, Math.ceil(this.#samples.length / most));
-		const points = [];
+		const step = Math.max(1, Math.ceil((this.#to - this.#from) / most));
+		const groups = new Map();
 
-		for (let i = 0; i < this.#samples.length; i += size)
-			points.push(this.#fold(this.#samples.slice(i, i + size)));
-		return points;
+		/* By the clock, so that those of the past stay as they are while time goes on. */
+		for (const s of this.#samples) {
+			const group = groups.get(Math.floor(s.at / step));
+			if (group)
+				group.push(s);
+			else
+				groups.set(Math.floor(s.at / step), [s]);
+		}
+		return [...groups.values()].map((samples) => this.#fold(samples));
 	}
 
 	#fold(samples) {
@@ -104,10 +111,10 @@ export class Chart {
 	}
 
 	#top(points) {
-		const { stacked, least } = this.#options;
+		const { stacked, least, base } = this.#options;
 		const heights = points.map(({ values }) => (stacked ? values.reduce((a, b) => a + (b ?? 0), 0) : Math.max(...values.map((v) => v ?? 0))));
 
-		return roundUp(Math.max(least ?? 1, ...heights));
+		return roundUp(Math.max(least ?? 1, ...heights), base);
 	}
 
 	#draw() {

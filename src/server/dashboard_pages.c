@@ -82,7 +82,10 @@ bool dashboard_serve_page(struct dashboard *d, struct http_request *r)
 	if (!dashboard_is_path(path))
 		return false;
 	f = find(path);
-	if (f)
+	if (f) {
 		answer(r, f);
-	return f || (d->client && http_static_serve(d->client, r));
+		return true;
+	}
+	http_request_end(r); /* a long file is sent by who does not know where the connection came in */
+	return d->client && http_static_serve(d->client, r);
 }
