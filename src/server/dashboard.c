@@ -18,13 +18,13 @@
 #include "base/log.h"
 #include "server/api.h"
 
-#define PREFIX       "/dashboard/feed"
-#define PENDING_MOST 16
+#define PREFIX        "/dashboard/feed"
+#define PENDING_MOST  64
 #define WATCHERS_MOST 32
-#define LOGIN_MS     10000
-#define PROBE_MS     100
-#define SECOND_MS    1000
-#define CROWD_MS     5000
+#define LOGIN_MS      10000
+#define PROBE_MS      100
+#define SECOND_MS     1000
+#define CROWD_MS      5000
 
 /* Closes that are ours, for the page to know what to do. */
 enum {
@@ -33,10 +33,12 @@ enum {
 	TOO_MANY = 4429,
 };
 
+enum standing { PENDING, IN, SENT_AWAY };
+
 struct watcher {
-	struct list node; /* dashboard->pending or ->watchers */
+	struct list node; /* of the dashboard: pending, watchers, or leaving */
 	struct sockjs_session *session;
-	bool is_in;
+	enum standing standing;
 };
 
 /* --- saying ----------------------------------------------------------------------- */
@@ -145,17 +147,30 @@ void dashboard_stop(struct dashboard *d)
 
 /* --- who comes in --------------------------------------------------------------------- */
 
+/* Whatever it was, it is no more. */
+static void leave(struct dashboard *d, struct watcher *w)
+{
+	if (w->standing == IN)
+		d->watcher_count--;
+	else if (w->standing == PENDING)
+		d->pending_count--;
+	list_remove(&w->node);
+	list_append(&d->leaving, &w->node);
+	w->standing = SENT_AWAY;
+}
+
 static void let_in(struct dashboard *d, struct watcher *w)
 {
 	if (d->watcher_count == WATCHERS_MOST) {
+		leave(d, w);
 		sockjs_close(w->session, TOO_MANY, "Too many watch already");
 		return;
 	}
+	leave(d, w);
 	list_remove(&w->node);
-	d->pending_count--;
 	list_append(&d->watchers, &w->node);
 	d->watcher_count++;
-	w->is_in = true;
+	w->standing = IN;
 	sockjs_set_timer(w->session, 0);
 	say_hello(d, w);
 	if (d->watcher_count == 1) {
@@ -164,8 +179,9 @@ static void let_in(struct dashboard *d, struct watcher *w)
 	}
 }
 
-static void refuse(struct watcher *w)
+static void refuse(struct dashboard *d, struct watcher *w)
 {
+	leave(d, w);
 	http_refused(reactor_current()->base.http, HTTP_REFUSED_TOKEN, &w->session->client,
 	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", PREFIX), LOG_INT("code", NOT_ALLOWED)));
 	sockjs_close(w->session, NOT_ALLOWED, "The token of internal.token is needed");
@@ -186,11 +202,13 @@ static bool says_token(const struct dashboard *d, const struct sockjs_message *m
 /* The one who has waited longest is the least likely to be an operator. */
 static void make_room(struct dashboard *d)
 {
-	struct list *oldest = list_first(&d->pending);
+	struct watcher *oldest;
 
-	if (d->pending_count > PENDING_MOST && oldest)
-		session_cut(&container_of(oldest, struct watcher, node)->session->base,
-		    SOCKJS_CLOSE_TOO_MUCH_HELD);
+	if (d->pending_count <= PENDING_MOST)
+		return;
+	oldest = container_of(list_first(&d->pending), struct watcher, node);
+	leave(d, oldest);
+	session_cut(&oldest->session->base, CLOSE_TOO_MUCH_HELD);
 }
 
 /* --- the application -------------------------------------------------------------------- */
@@ -224,12 +242,12 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 
 	d->own.messages_in++;
 	d->own.bytes_in += m->len;
-	if (!w || w->is_in)
+	if (!w || w->standing != PENDING)
 		return;
 	if (says_token(d, m))
 		let_in(d, w);
 	else
-		refuse(w);
+		refuse(d, w);
 }
 
 static void on_timer(struct sockjs_session *s, void *app)
@@ -250,10 +268,7 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 	}
 	if (!w)
 		return;
-	if (w->is_in)
-		d->watcher_count--;
-	else
-		d->pending_count--;
+	leave(d, w);
 	list_remove(&w->node);
 	sockjs_set_user(s, NULL);
 	mem_free(w);
@@ -297,6 +312,7 @@ void dashboard_take_away_own(const struct dashboard *d, struct session_counters 
 
 	take_away_open(&d->pending, c);
 	take_away_open(&d->watchers, c);
+	take_away_open(&d->leaving, c);
 	take_away(&c->opened, own->all_closed);
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		take_away(&c->closed[i], own->closed[i]);
@@ -378,6 +394,7 @@ int dashboard_new(struct dashboard **out, struct sockjs_server *server)
 	d->server = server;
 	list_init(&d->pending);
 	list_init(&d->watchers);
+	list_init(&d->leaving);
 	timer_init(&d->tick, on_tick);
 	crowd_init(&d->crowd, d);
 	find_client(d);

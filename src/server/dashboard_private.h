@@ -151,6 +151,7 @@ struct dashboard {
 	uint64_t second_at, history_at, crowd_at; /* when each is due */
 	struct list pending;  /* watchers that have not said the token yet, the oldest first */
 	struct list watchers; /* that are in */
+	struct list leaving;  /* that were sent away, or have left, until their sessions are over */
 	unsigned pending_count, watcher_count;
 	struct own_figures own;
 	struct figures_walk walk;
