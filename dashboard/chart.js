@@ -12,6 +12,7 @@ const LEFT = 54;
 const BOTTOM = 20;
 const TOP = 8;
 const PIXELS_PER_POINT = 2;
+const LEAST_S = 60;
 
 function svg(name, attributes = {}) {
 	const e = document.createElementNS(NS, name);
@@ -76,7 +77,8 @@ export class Chart {
 	show(samples, seconds) {
 		this.#samples = samples;
 		this.#to = samples.at(-1)?.at ?? 1;
-		this.#from = this.#to - seconds;
+		/* Where less than that is known, that is shown larger. */
+		this.#from = this.#to - Math.min(seconds, Math.max(LEAST_S, this.#to - (samples[0]?.at ?? 0)));
 		this.#draw();
 	}
 

@@ -191,6 +191,11 @@ function backendRow({ endpoint, b }) {
 	};
 }
 
+/* "sessions_per_address" says nothing new of an address. */
+function limitWords(name) {
+	return plain(name.replace(/_per_address$/, ''));
+}
+
 const COUNT = [{ head: '', kind: 'bar' }, { head: 'Count', kind: 'number' }, { head: 'Last minute', kind: 'number' }];
 
 export class Overview {
@@ -205,7 +210,7 @@ export class Overview {
 		refused: new Table($('refused'), [{ head: 'Reason', kind: 'text' }, ...COUNT], 'Nobody was refused yet.'),
 		fallbacks: new Table($('fallbacks'), [{ head: 'From', kind: 'text' }, { head: 'To', kind: 'text' }, { head: 'Why', kind: 'text' }, { head: 'Count', kind: 'number' }], 'Nobody has fallen back.'),
 		addresses: new Table($('addresses'), [{ head: 'Address', kind: 'text' }, { head: '', kind: 'bar' }, { head: 'Sessions', kind: 'number' }], 'No sessions.'),
-		limited: new Table($('limited'), [{ head: 'Address', kind: 'text' }, { head: 'Sessions', kind: 'number' }, { head: 'Connections', kind: 'number' }, { head: 'Refused', kind: 'number' }, { head: 'At', kind: 'text' }], 'Nobody is at a limit.'),
+		limited: new Table($('limited'), [{ head: 'Address', kind: 'text' }, { head: 'Limit of', kind: 'text' }, { head: 'Sessions', kind: 'number aside' }, { head: 'Connections', kind: 'number aside' }, { head: 'Refused', kind: 'number' }], 'Nobody is at a limit.'),
 		backends: new Table($('backends'), [{ head: 'Backend', kind: 'text' }, { head: 'Endpoint', kind: 'text' }, { head: 'State', kind: 'text' }, { head: 'Connections', kind: 'number' }, { head: 'Failures in a row', kind: 'number' }, { head: 'Worked', kind: 'text' }, { head: 'Failed', kind: 'text' }], 'There are no backends.'),
 		threads: new Table($('threads'), [{ head: 'Thread', kind: 'text' }, { head: '', kind: 'bar' }, { head: 'Longest wait', kind: 'number' }, { head: 'Mean', kind: 'number' }], '–'),
 	};
@@ -302,7 +307,7 @@ export class Overview {
 	showLimited(limited) {
 		$('limited-panel').hidden = limited === null;
 		this.#tables.limited.show((limited ?? []).slice(0, ROWS_MOST).map((a) => ({
-			key: a.address, cells: [a.address, number(a.sessions), number(a.connections), number(a.refused), a.limits.map(plain).join(', ') || '·'],
+			key: a.address, cells: [a.address, a.limits.map(limitWords).join(', ') || '·', number(a.sessions), number(a.connections), number(a.refused)],
 		})));
 	}
 
