@@ -267,6 +267,9 @@ SOCKJS_API int sockjs_set_timer(struct sockjs_session *s, unsigned ms);
 /* The user data of a session: yours, never touched by the library. */
 SOCKJS_API void *sockjs_user(const struct sockjs_session *s);
 SOCKJS_API void sockjs_set_user(struct sockjs_session *s, void *user);
+/* Says who its client is (up to 128 octets are kept), to be shown to those who look after the
+ * server; NULL: nobody knows. It has no other effect. */
+SOCKJS_API void sockjs_set_user_name(struct sockjs_session *s, const char *name);
 /* A number for logs and administration, unique in the process. Not the SockJS session id, which is
  * a secret of the client. */
 SOCKJS_API unsigned long long sockjs_id(const struct sockjs_session *s);

@@ -32,7 +32,10 @@ static struct loop *loop_of(const struct http_receiver *r)
 
 static void receiver_free(struct deferred *d)
 {
-	mem_free(container_of(d, struct http_receiver, again.deferred));
+	struct http_receiver *r = container_of(d, struct http_receiver, again.deferred);
+
+	endpoint_unref(r->endpoint);
+	mem_free(r);
 }
 
 void http_receiver_retire(struct http_receiver *r)

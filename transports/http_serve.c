@@ -35,7 +35,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	http_receiver_init(r);
 	r->wire = wire;
 	r->request = t;
-	r->endpoint = t->endpoint;
+	r->endpoint = endpoint_ref(t->endpoint);
 	r->reactor = t->reactor;
 	r->said = said;
 	r->phase = HTTP_IN_REQUEST;
@@ -171,6 +171,7 @@ static void on_handover(struct mail *mail, struct loop *loop)
 
 	if (!here || !here->http) { /* the server has ended while it was on its way */
 		stream_close(&r->again.stream);
+		endpoint_unref(r->endpoint);
 		mem_free(r);
 		mem_free(h);
 		return;

@@ -86,19 +86,25 @@ static bool serve_again(struct sender *s, char *text, size_t n)
 
 struct delivery {
 	struct mail mail;
-	struct session_table *table;
+	struct endpoint *endpoint; /* held */
 	struct sender *sender; /* NULL: it has its answer already */
 	struct addr client;
 	size_t id_len, count;
 	struct bytes texts[]; /* within what follows them: the id, then the messages */
 };
 
+static void delivery_free(struct delivery *d)
+{
+	endpoint_unref(d->endpoint);
+	mem_free(d);
+}
+
 static void on_delivery(struct mail *mail, struct loop *loop)
 {
 	struct delivery *d = container_of(mail, struct delivery, mail);
 	struct session_found found;
 	const struct bytes id = { (const char *)&d->texts[d->count], d->id_len };
-	bool here = session_table_find(d->table, id, &d->client, &found) &&
+	bool here = session_table_find(d->endpoint->table, id, &d->client, &found) &&
 	            found.session; /* else it closed meanwhile, and nobody is there to hear */
 	bool room = here && (!d->sender || session_has_room(found.session, d->texts, d->count));
 
@@ -107,8 +113,9 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 		/* The server has stopped meanwhile */
 		if (!d->sender->reactor || !d->sender->reactor->http) {
 			stream_close(&d->sender->again.stream);
+			endpoint_unref(d->sender->endpoint);
 			mem_free(d->sender);
-			mem_free(d);
+			delivery_free(d);
 			return;
 		}
 		stream_adopt(&d->sender->again.stream, loop);
@@ -120,7 +127,7 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 	} else if (d->sender) {
 		sender_wait(d->sender, here ? found.session : NULL);
 	}
-	mem_free(d);
+	delivery_free(d);
 }
 
 /* The length of what came is no sign of what it costs: messages may be empty. */
@@ -145,7 +152,7 @@ static struct delivery *delivery_new(const struct transport_request *t)
 	d = mem_alloc(sizeof(*d) + p->count * sizeof(*d->texts) + t->session_id.n + bytes);
 	if (!d)
 		return NULL;
-	d->table = t->endpoint->table;
+	d->endpoint = endpoint_ref(t->endpoint);
 	d->sender = NULL;
 	d->client = t->client.address;
 	d->id_len = t->session_id.n;
@@ -181,7 +188,7 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 	if (goes_along) {
 		d->sender = sender_new(t, answer, serve_again, NULL);
 		if (!d->sender) {
-			mem_free(d);
+			delivery_free(d);
 			return;
 		}
 	}

@@ -11,7 +11,10 @@
 
 static void sender_free(struct deferred *d)
 {
-	mem_free(container_of(d, struct sender, again.deferred));
+	struct sender *s = container_of(d, struct sender, again.deferred);
+
+	endpoint_unref(s->endpoint);
+	mem_free(s);
 }
 
 static void drop(struct sender *s)
@@ -197,7 +200,7 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
 	list_init(&s->waiter.node);
 	s->waiter.done = on_taken;
 	s->reactor = t->reactor;
-	s->endpoint = t->endpoint;
+	s->endpoint = endpoint_ref(t->endpoint);
 	s->answer = answer;
 	s->serve_again = serve_again;
 	s->client = t->client.address;

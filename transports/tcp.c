@@ -39,7 +39,7 @@ struct tcp_receiver {
 	bool ended;
 };
 
-static const struct transport tcp_transport = {
+const struct transport tcp_transport = {
 	.name = "tcp",
 	.is_raw = true,
 };
@@ -66,6 +66,7 @@ static void receiver_free(struct deferred *d)
 	struct tcp_receiver *r = container_of(d, struct tcp_receiver, deferred);
 
 	mem_free(r->newcomer);
+	endpoint_unref(r->endpoint);
 	mem_free(r);
 }
 
@@ -355,7 +356,7 @@ static struct tcp_receiver *receiver_new(
 		return NULL;
 	r->base.ops = &tcp_receiver_ops;
 	r->reactor = reactor;
-	r->endpoint = endpoint;
+	r->endpoint = endpoint_ref(endpoint);
 	stream_init(&r->stream, loop_of(r), a->fd, &stream_events);
 	r->stream.visitor = a->visitor;
 	list_append(&reactor->receivers, &r->base.node);

@@ -8,10 +8,13 @@
 #ifndef TRANSPORTS_TRANSPORT_H
 #define TRANSPORTS_TRANSPORT_H
 
+#include <stdatomic.h>
+
 #include "base/pace.h"
 #include "http/http_origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
+#include "session/session_record.h"
 #include "session/session_table.h"
 #include "session/sockjs_payload.h"
 #include "ws/ws_conn.h"
@@ -22,6 +25,7 @@ struct transport;
 /* What transports need of a reactor. */
 struct transport_reactor {
 	struct session_reactor sessions;
+	const char *carriers[SESSION_TRANSPORTS_MAX + 1]; /* names of transports, for sessions */
 	struct http_server *http;      /* NULL when it has ended */
 	struct list receivers;         /* that have a wire, attached or ending it */
 	struct buf wire;               /* for composing what is written next */
@@ -78,6 +82,8 @@ struct endpoint_ops {
 	const char *(*subprotocol)(const struct session *s);
 	/* Header lines that the application has for the answer to a bare WebSocket. */
 	struct bytes (*headers)(const struct session *s);
+	/* Nobody has a reference any more. */
+	void (*free)(struct endpoint *e);
 };
 
 /* An attribute of the session cookie. */
@@ -94,6 +100,7 @@ enum cookie_rule {
 /* The part of an endpoint that transports need; server/endpoint.c makes it. Read-only once running.
  */
 struct endpoint {
+	atomic_uint refs;
 	const char *prefix;
 	const struct endpoint_ops *ops;
 	struct session_table *table;
@@ -111,6 +118,20 @@ struct endpoint {
 	unsigned max_frame_messages; /* SockJS messages in one WebSocket frame */
 };
 
+/* It may be replaced while the server runs: whoever keeps it beyond a call has a reference, whatever
+ * the thread. */
+static inline struct endpoint *endpoint_ref(struct endpoint *e)
+{
+	atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+	return e;
+}
+
+static inline void endpoint_unref(struct endpoint *e)
+{
+	if (atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) == 1)
+		e->ops->free(e);
+}
+
 struct transport {
 	const char *name;   /* the last segment of the URL */
 	const char *option; /* the word in the endpoint's list of transports that enables it */
@@ -127,9 +148,12 @@ extern const struct transport websocket_transport, websocket_raw_transport;
 extern const struct transport xhr_transport, xhr_send_transport, xhr_streaming_transport;
 extern const struct transport eventsource_transport, htmlfile_transport;
 extern const struct transport jsonp_transport, jsonp_send_transport;
+extern const struct transport tcp_transport;
 
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
+/* The names of those that can carry a session, and a NULL. */
+void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
 
 /* --- transport_answer.c: shared by transports and endpoint --------------- */
 

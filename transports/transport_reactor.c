@@ -12,6 +12,8 @@ void transport_reactor_init(struct transport_reactor *r, struct loop *loop)
 {
 	memset(r, 0, sizeof(*r));
 	session_reactor_init(&r->sessions, loop);
+	transport_list_carriers(r->carriers);
+	r->sessions.transports = r->carriers;
 	sockjs_payload_init(&r->payload);
 	list_init(&r->receivers);
 }

@@ -42,6 +42,7 @@ static void receiver_free(struct deferred *d)
 		mem_free(r->extras->pending);
 		mem_free(r->extras);
 	}
+	endpoint_unref(r->endpoint);
 	mem_free(r);
 }
 

@@ -39,7 +39,7 @@ struct ws_receiver {
 	};
 	const struct ws_wire *wire;
 	struct transport_reactor *reactor;
-	const struct endpoint *endpoint;
+	struct endpoint *endpoint;
 	struct ws_extras *extras; /* NULL until needed */
 	uint64_t last_heard;
 	uint32_t progress; /* of the stream, when a ping was last looked after; modulo 2^32 */

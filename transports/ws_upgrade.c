@@ -95,7 +95,7 @@ static struct ws_receiver *receiver_new(const struct transport_request *t,
 	list_init(&r->base.node);
 	r->wire = wire;
 	r->reactor = t->reactor;
-	r->endpoint = t->endpoint;
+	r->endpoint = endpoint_ref(t->endpoint);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, ws_receiver_on_timer);
 	ws_conn_init(&r->conn, WS_SERVER, &ws_receiver_conn_ops,

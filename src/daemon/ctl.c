@@ -63,14 +63,18 @@ static const char help[] =
     "      --transport NAME   websocket, websocket_raw, xhr_streaming, ..., tcp\n"
     "      --address ADDR     of a client: an IP address, or a network such as 10.0.0.0/8\n"
     "      --state STATE      connecting, open, closing or closed; else all but closed ones\n"
-    "Of users:\n"
-    "      --user NAME        this one alone\n"
-    "Of both:\n"
+    "      --user NAME        of this user, where that is known (also of users)\n"
+    "      --min-messages N, --min-bytes N, --min-held N\n"
+    "                         that had so many messages or octets, both ways, or that hold so\n"
+    "                         many octets of memory now\n"
+    "      --sort WORD        those first that have most: messages, bytes, held or age\n"
+    "Of sessions and users:\n"
     "      --after NUMBER     those that come after this session (of users: NAME)\n"
     "      --limit N          so many at most; else all\n"
     "\n"
     "Examples:\n"
     "  sockjsd ctl -c /etc/sockjsd.json sessions --address 203.0.113.0/24\n"
+    "  sockjsd ctl -c /etc/sockjsd.json sessions --sort held --limit 10\n"
     "  sockjsd ctl -c /etc/sockjsd.json close 4711 3000 'Please come back.'\n"
     "  sockjsd ctl --api unix:/run/sockjsd/internal.sock --token-file token --json sessions \\\n"
     "      | jq -r '.sessions[] | select(.buffered > 100000) | .session'\n"
@@ -446,8 +450,10 @@ static const struct command {
 };
 
 #define A_MEMBER SIZE_MAX
+#define A_NUMBER (SIZE_MAX - 1)
 
-/* Offsets are of texts in struct ctl; A_MEMBER: a member of what is asked, of the same name. */
+/* Offsets are of texts in struct ctl; A_MEMBER: a member of what is asked, of the same name;
+ * A_NUMBER: likewise, a number. */
 static const struct argument options[] = {
 	{ "-c", "--config", offsetof(struct ctl, login.config) },
 	{ NULL, "--api", offsetof(struct ctl, login.api) },
@@ -459,16 +465,35 @@ static const struct argument options[] = {
 	{ NULL, "--address", A_MEMBER },
 	{ NULL, "--state", A_MEMBER },
 	{ NULL, "--user", A_MEMBER },
+	{ NULL, "--sort", A_MEMBER },
+	{ NULL, "--min-messages", A_NUMBER },
+	{ NULL, "--min-bytes", A_NUMBER },
+	{ NULL, "--min-held", A_NUMBER },
 };
+
+/* "min_bytes" of "--min-bytes". */
+static int set_member(struct ctl *c, const char *word, json_t *value)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", word + 2);
+	for (char *p = name; *p; p++)
+		if (*p == '-')
+			*p = '_';
+	if (json_object_set_new(c->members, name, value) == 0)
+		return 0;
+	return complain(-EINVAL, "the value of %s is not UTF-8", word);
+}
 
 static int take_option(void *to, const struct argument *a, const char *value)
 {
 	struct ctl *c = to;
 
-	if (a->offset != A_MEMBER)
-		*(const char **)(void *)((char *)c + a->offset) = value;
-	else if (json_object_set_new(c->members, a->word + 2, json_string(value)) < 0)
-		return complain(-EINVAL, "the value of %s is not UTF-8", a->word);
+	if (a->offset == A_MEMBER)
+		return set_member(c, a->word, json_string(value));
+	if (a->offset == A_NUMBER)
+		return set_member(c, a->word, number_or_text(value));
+	*(const char **)(void *)((char *)c + a->offset) = value;
 	return 0;
 }
 

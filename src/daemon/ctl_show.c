@@ -5,6 +5,7 @@
 #include "daemon/ctl_show.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define COUNT(columns) (sizeof(columns) / sizeof(*(columns)))
 
@@ -17,6 +18,9 @@ static const struct column sessions[] = {
 	{ "AGE", "age_ms", COLUMN_AGE },
 	{ "HEARD", "heard_ms_ago", COLUMN_AGE },
 	{ "BUFFERED", "buffered", COLUMN_NUMBER },
+	{ "IN", "messages_in", COLUMN_NUMBER },
+	{ "OUT", "messages_out", COLUMN_NUMBER },
+	{ "USER", "user", COLUMN_TEXT },
 };
 
 static const struct column one_session[] = {
@@ -26,8 +30,12 @@ static const struct column one_session[] = {
 	{ "framing", "framing", COLUMN_TEXT },
 	{ "subprotocol", "subprotocol", COLUMN_TEXT },
 	{ "address", "address", COLUMN_TEXT },
+	{ "user", "user", COLUMN_TEXT },
+	{ "origin", "origin", COLUMN_TEXT },
+	{ "user agent", "user_agent", COLUMN_TEXT },
 	{ "state", "state", COLUMN_TEXT },
 	{ "close code", "code", COLUMN_TEXT },
+	{ "ended by", "cause", COLUMN_TEXT },
 	{ "since", "since", COLUMN_TEXT },
 	{ "thread", "thread", COLUMN_TEXT },
 	{ "connected now", "attached", COLUMN_TEXT },
@@ -41,6 +49,21 @@ static const struct column one_session[] = {
 	{ "held both ways", "held", COLUMN_TEXT },
 	{ "input waiting", "waiting", COLUMN_TEXT },
 	{ "input paused by", "paused", COLUMN_TEXT },
+	{ "messages in", "messages_in", COLUMN_TEXT },
+	{ "  octets", "bytes_in", COLUMN_TEXT },
+	{ "messages out", "messages_out", COLUMN_TEXT },
+	{ "  octets", "bytes_out", COLUMN_TEXT },
+	{ "transports so far", "transports", COLUMN_TEXT },
+};
+
+/* The time line of one. */
+static const struct column events[] = {
+	{ "AT", "at", COLUMN_TEXT },
+	{ "AFTER", "after_ms", COLUMN_AGE },
+	{ "EVENT", "event", COLUMN_TEXT },
+	{ "TRANSPORT", "transport", COLUMN_TEXT },
+	{ "CODE", "code", COLUMN_NUMBER },
+	{ "CAUSE", "cause", COLUMN_TEXT },
 };
 
 static const struct column users[] = {
@@ -115,5 +138,12 @@ json_t *ctl_rows_of_users(const json_t *answer)
 
 int ctl_show_session(const json_t *answer)
 {
-	return table_print_one(one_session, COUNT(one_session), answer);
+	struct table time_line = { events, COUNT(events), { 0 }, false };
+	const json_t *list = json_object_get(answer, "events");
+	int err = table_print_one(one_session, COUNT(one_session), answer);
+
+	if (err < 0 || json_array_size(list) == 0)
+		return err;
+	putchar('\n');
+	return table_print(&time_line, list);
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "http/http_forwarded.h"
 #include "http/http_private.h"
 
 #define ONE_PIECE 16384 /* a body up to this goes out with its head, and perhaps with others */
@@ -135,10 +134,11 @@ static struct log_field limit_of(const struct http_conn *c, unsigned status)
 /* Of a head that is not sound nothing is believed: then it is the proxy's, if there is one. */
 static struct addr client_of(const struct http_conn *c)
 {
-	const struct http_trust *trust = c->server->limits->trust;
+	const struct http_server *server = c->server;
 
-	return trust && c->request && c->request->is_sound ? http_client_address(trust, c->request)
-	                                                   : c->peer;
+	return server->handler->client && c->request && c->request->is_sound
+	           ? server->handler->client(c->request, server->arg)
+	           : c->peer;
 }
 
 static void count_refusal(const struct http_conn *c, unsigned status, const char *sentence)

@@ -112,6 +112,20 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	return 0;
 }
 
+int http_server_set_limits(struct http_server *server, const struct http_limits *limits)
+{
+	bool is_longer = limits->header_bytes > server->limits->header_bytes;
+	struct http_parser *parser = NULL;
+	int err = is_longer ? http_parser_new(&parser, limits->header_bytes) : 0;
+
+	server->limits = limits;
+	if (parser) {
+		http_parser_free(server->parser);
+		server->parser = parser;
+	}
+	return err;
+}
+
 void http_server_free(struct http_server *server)
 {
 	struct list *node;

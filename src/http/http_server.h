@@ -18,8 +18,6 @@
 #include "base/pace.h"
 #include "net/stream.h"
 
-struct http_trust;
-
 /* Whoever has something to read for this layer, and waits for LOOP_STAGE_HTTP; a member of it. */
 struct http_turn {
 	struct list node;
@@ -31,7 +29,6 @@ struct http_limits {
 	unsigned header_timeout_ms; /* from the connection to the end of the first request's head */
 	struct pace body;           /* from the end of the head to the end of the body */
 	unsigned idle_timeout_ms;   /* from a response to the end of the next request's head */
-	const struct http_trust *trust; /* whom to believe who a client is, for the log; or NULL */
 };
 
 /* Above us: who answers. */
@@ -43,6 +40,8 @@ struct http_handler {
 	/* It is refused before it came to that: adds what lets the page behind it see the refusal.
 	 * May be NULL. */
 	void (*refusal)(struct http_request *r, struct http_head *head, void *arg);
+	/* Who the client is, for the log, if a proxy may stand between. May be NULL. */
+	struct addr (*client)(struct http_request *r, void *arg);
 };
 
 struct http_counters {
@@ -63,6 +62,9 @@ int http_server_check_library(char *why, size_t why_size);
 /* `limits` and `handler` must outlive the server. 0 or -errno. */
 int http_server_new(struct http_server **out, struct loop *loop, const struct http_limits *limits,
     const struct http_handler *handler, void *arg);
+/* Others from now on, also for those who are connected; likewise. 0, or -ENOMEM: heads that are longer
+ * than before are refused. */
+int http_server_set_limits(struct http_server *server, const struct http_limits *limits);
 /* Closes all connections it has. */
 void http_server_free(struct http_server *server);
 struct loop *http_server_loop(const struct http_server *server);

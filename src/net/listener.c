@@ -24,6 +24,7 @@
 
 enum {
 	BACKLOG = 4096,   /* the kernel lowers it to net.core.somaxconn */
+	LAST_ACCEPTS = 512,
 	ACCEPTS_MAX = 64, /* in one turn: those who are here must not wait for a flood of others */
 	STEP_BACK_MS = 100,
 	LOG_EVERY_MS = 1000,
@@ -344,18 +345,16 @@ static bool is_passing(int err)
 }
 
 /* The callback may pause or free the listener: then the watch is off. */
-static void on_connection(struct watch *w, uint32_t events)
+static void accept_some(struct listener *l, unsigned most)
 {
-	struct listener *l = container_of(w, struct listener, watch);
 	struct sockaddr_storage sa;
 	struct addr peer;
 	socklen_t len;
 	int fd;
 
-	(void)events;
-	for (unsigned i = 0; i < ACCEPTS_MAX && l->watch.events; i++) {
+	for (unsigned i = 0; i < most && l->watch.events; i++) {
 		len = sizeof(sa);
-		fd = accept4(w->fd, (void *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(l->watch.fd, (void *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			peer = addr_from_sockaddr((const void *)&sa);
 			l->fn(l, fd, &peer, l->arg);
@@ -366,6 +365,17 @@ static void on_connection(struct watch *w, uint32_t events)
 			return;
 		}
 	}
+}
+
+static void on_connection(struct watch *w, uint32_t events)
+{
+	(void)events;
+	accept_some(container_of(w, struct listener, watch), ACCEPTS_MAX);
+}
+
+void listener_accept_all(struct listener *l)
+{
+	accept_some(l, LAST_ACCEPTS);
 }
 
 int listener_new(struct listener **out, struct loop *loop, const struct listen_socket *ls,

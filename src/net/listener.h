@@ -45,6 +45,9 @@ typedef void (*accept_fn)(struct listener *l, int fd, const struct addr *peer, v
 /* Starts accepting on ls->fd (which stays the caller's) in this loop. */
 int listener_new(struct listener **out, struct loop *loop, const struct listen_socket *ls,
     accept_fn fn, void *arg);
+/* Accepts those who are waiting, though not more than a few hundred: before it stops for good, for the
+ * others find their connections broken. */
+void listener_accept_all(struct listener *l);
 /* Stops for good. NULL is fine. */
 void listener_free(struct listener *l);
 /* Stops and goes on accepting; for connection limits. */

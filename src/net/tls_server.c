@@ -125,26 +125,40 @@ static bool same(const struct tls_server *server, const struct stamp *a, const s
 
 /* --- life --------------------------------------------------------------- */
 
-static int make(struct tls_server *server, const struct tls_server_options *o)
+static uint64_t ticket_lifetime(const struct tls_server_options *o)
+{
+	return o->client_certificate == TLS_CLIENT_NONE ? o->ticket_lifetime_ms : 0;
+}
+
+/* What all contexts have in common, also those of the elder. */
+static struct tls_shared *find_shared(
+    const struct tls_server_options *o, const struct tls_server *elder)
+{
+	if (elder && ticket_lifetime(&elder->options) == ticket_lifetime(o))
+		return tls_shared_ref(elder->shared);
+	return tls_shared_new(ticket_lifetime(o));
+}
+
+static int make(struct tls_server *server, const struct tls_server_options *o,
+    const struct tls_server *elder)
 {
 	pthread_mutex_init(&server->lock, NULL);
 	server->file_count = o->pair_count * 2 + 1;
 	server->read = mem_zalloc(server->file_count * sizeof(*server->read));
 	server->seen = mem_zalloc(server->file_count * sizeof(*server->seen));
-	server->shared =
-	    tls_shared_new(o->client_certificate == TLS_CLIENT_NONE ? o->ticket_lifetime_ms : 0);
+	server->shared = find_shared(o, elder);
 	if (!server->read || !server->seen || !server->shared)
 		return -ENOMEM;
 	return copy_options(server, o);
 }
 
-int tls_server_new(
-    struct tls_server **out, const struct tls_server_options *o, char *why, size_t why_size)
+int tls_server_new(struct tls_server **out, const struct tls_server_options *o,
+    const struct tls_server *elder, char *why, size_t why_size)
 {
 	struct tls_server *server = mem_zalloc(sizeof(*server));
 	struct tls_trouble trouble = { .file = TLS_NOTHING, .why = "no memory for TLS" };
 
-	if (server && make(server, o) == 0) {
+	if (server && make(server, o, elder) == 0) {
 		server->is_followed = look(server, server->read);
 		server->now = tls_context_of_server(&server->options, server->shared, &trouble);
 	}

@@ -43,9 +43,10 @@ struct tls_server_options {
 
 struct tls_server;
 
-/* Copies the options. 0, or -EINVAL or -ENOMEM with a sentence in `why`. */
-int tls_server_new(
-    struct tls_server **out, const struct tls_server_options *o, char *why, size_t why_size);
+/* Copies the options. With an `elder`, in whose place it comes, tickets of that one are good here if
+ * these are to live as long. 0, or -EINVAL or -ENOMEM with a sentence in `why`. */
+int tls_server_new(struct tls_server **out, const struct tls_server_options *o,
+    const struct tls_server *elder, char *why, size_t why_size);
 void tls_server_free(struct tls_server *server); /* NULL is fine */
 /* Whether one could be made, for checking a configuration. 0, -EINVAL or -ENOMEM. */
 int tls_server_check(const struct tls_server_options *o, struct tls_trouble *trouble);

@@ -118,6 +118,8 @@ void connect_welcome(struct sockjs_client *c)
 	c->part->counters.connects++;
 	stomp_conn_accept(&c->conn, broker_member_session(c->member), bytes_of(c->who->name));
 	sockjs_set_heartbeat(c->session, c->conn.send_every_ms);
+	if (!identity_is_anonymous(c->who))
+		sockjs_set_user_name(c->session, c->who->name);
 	client_arm(c);
 	if (c->is_connected && b->hooks.connected)
 		b->hooks.connected(c, b->hooks_arg);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/server_private.h"
+#include "server/session_notes.h"
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
 
@@ -36,6 +37,7 @@ static unsigned ask_application(struct sockjs_handshake *h)
 static void begin_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
 	s->endpoint = h->endpoint;
+	endpoint_ref(&s->endpoint->base);
 	s->user = h->user;
 	s->client = h->t->client.address;
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
@@ -43,12 +45,14 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	    h->t->transport->name, h->t->transport->is_raw);
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
-		s->extra->subprotocol = subprotocol_take(session_reactor_of(s), h->subprotocol);
-	if (h->endpoint->server->api &&
+		s->extra->subprotocol = name_take(session_reactor_of(s), h->subprotocol);
+	if (session_reactor_of(s)->config->token &&
 	    session_ids_add(&session_reactor_of(s)->session_ids, &s->base) < 0)
 		log_warn_limited("a session cannot be found by its number: out of memory",
 		    LOG_INT("session", s->base.id));
-	atomic_fetch_add_explicit(&h->endpoint->sessions, 1, memory_order_relaxed);
+	session_notes_begin(s, h);
+	atomic_fetch_add_explicit(&h->endpoint->place->sessions, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->endpoint->server->sessions, 1, memory_order_relaxed);
 }
 
 /* The application decides later, and may want to choose then. Most clients offer nothing, and
@@ -103,17 +107,18 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
     struct quota_row **visitor)
 {
 	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
-	const struct server_options *o = &ep->server->options.server;
+	const struct server_config *config = config_here(ep->server);
+	const struct server_options *o = &config->options.server;
 	uint64_t most = ep->options.max_sessions;
 
 	*visitor = NULL;
 	if (t->reactor->sessions.draining)
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
-	if (most && atomic_load(&ep->sessions) >= most)
+	if (most && atomic_load(&ep->place->sessions) >= most)
 		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
-	if (!ep->server->visitors || ep->is_internal || http_trusts(&ep->server->trust, &t->client.address))
+	if (!config->visitors || ep->is_internal || http_trusts(&config->trust, &t->client.address))
 		return 0;
-	switch (visitor_enter(ep->server->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
+	switch (visitor_enter(config->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:
 		return 0;
 	case QUOTA_TOO_MANY:
@@ -205,9 +210,9 @@ int sockjs_accept(struct sockjs_session *s, const char *subprotocol)
 			return -EINVAL;
 		if (strlen(subprotocol) > SUBPROTOCOL_MAX)
 			return -EMSGSIZE;
-		subprotocol_drop(session_reactor_of(s), s->extra->subprotocol);
+		name_drop(session_reactor_of(s), s->extra->subprotocol);
 		s->extra->subprotocol =
-		    subprotocol_take(session_reactor_of(s), bytes_of(subprotocol));
+		    name_take(session_reactor_of(s), bytes_of(subprotocol));
 		if (!s->extra->subprotocol)
 			return -ENOMEM;
 	}

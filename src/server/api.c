@@ -76,7 +76,7 @@ static void refuse_for_memory(const struct asker *a)
 /* --- who asks ----------------------------------------------------------------- */
 
 /* How long it takes tells nothing of how much was right; how long a token is may be known. */
-static bool is_token(const char *token, struct bytes said)
+bool api_is_token(const char *token, struct bytes said)
 {
 	size_t n = strlen(token);
 	unsigned char differ = said.n != n;
@@ -86,12 +86,7 @@ static bool is_token(const char *token, struct bytes said)
 	return differ == 0;
 }
 
-bool api_knows(const struct api *api, struct bytes token)
-{
-	return is_token(api->token, token);
-}
-
-static bool is_authorised(const struct api *api, const struct http_request *r)
+static bool is_authorised(const char *expected, const struct http_request *r)
 {
 	struct bytes said = http_request_header(r, HTTP_AUTHORIZATION);
 
@@ -103,7 +98,7 @@ static bool is_authorised(const struct api *api, const struct http_request *r)
 		said.p++;
 		said.n--;
 	}
-	return api_knows(api, said);
+	return api_is_token(expected, said);
 }
 
 /* --- how ------------------------------------------------------------------------ */
@@ -154,23 +149,14 @@ static bool has_command(const struct server_endpoint *ep, const char *name)
 	return false;
 }
 
-static bool is_known(const struct sockjs_server *server, const char *name)
+static bool is_known(const struct server_config *config, const char *name)
 {
 	if (api_own_command(name))
 		return true;
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		if (has_command(server->endpoints[i], name))
+	for (size_t i = 0; i < config->endpoint_count; i++)
+		if (has_command(config->endpoints[i], name))
 			return true;
 	return false;
-}
-
-static const struct server_endpoint *endpoint_called(
-    const struct sockjs_server *server, const char *prefix)
-{
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
-			return server->endpoints[i];
-	return NULL;
 }
 
 static void refuse_many(struct sockjs_command *c, const struct server_endpoint *one,
@@ -182,13 +168,13 @@ static void refuse_many(struct sockjs_command *c, const struct server_endpoint *
 
 /* The one application that knows the command; one that serves several endpoints is one. NULL: the
  * command was refused. */
-static const struct server_endpoint *only_taker(struct sockjs_command *c)
+static struct server_endpoint *only_taker(struct sockjs_command *c)
 {
-	const struct sockjs_server *server = c->api->server;
-	const struct server_endpoint *found = NULL;
+	const struct server_config *config = config_here(c->api->server);
+	struct server_endpoint *found = NULL;
 
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		struct server_endpoint *ep = config->endpoints[i];
 
 		if (!has_command(ep, c->name) ||
 		    (found && found->app == ep->app &&
@@ -206,13 +192,13 @@ static const struct server_endpoint *only_taker(struct sockjs_command *c)
 	return found;
 }
 
-static const struct server_endpoint *find_taker(struct sockjs_command *c, const char *prefix)
+static struct server_endpoint *find_taker(struct sockjs_command *c, const char *prefix)
 {
-	const struct server_endpoint *ep;
+	struct server_endpoint *ep;
 
 	if (!prefix)
 		return only_taker(c);
-	ep = endpoint_called(c->api->server, prefix);
+	ep = server_config_endpoint(config_here(c->api->server), prefix);
 	if (!ep)
 		sockjs_command_refuse(
 		    c, 404, "no_endpoint", "endpoint", "There is no such endpoint.");
@@ -220,6 +206,16 @@ static const struct server_endpoint *find_taker(struct sockjs_command *c, const 
 		sockjs_command_refuse(c, 404, "no_application", "endpoint",
 		    "The application of this endpoint does not know the command.");
 	return ep && has_command(ep, c->name) ? ep : NULL;
+}
+
+/* It may be gone from the configuration before the command is answered. */
+static void command_set_endpoint(struct sockjs_command *c, struct server_endpoint *ep)
+{
+	if (ep)
+		endpoint_ref(&ep->base);
+	if (c->endpoint)
+		endpoint_unref(&c->endpoint->base);
+	c->endpoint = ep;
 }
 
 static void run(struct sockjs_command *c)
@@ -230,12 +226,13 @@ static void run(struct sockjs_command *c)
 	if (!command_string(c, "endpoint", false, &prefix))
 		return;
 	if (prefix)
-		c->endpoint = endpoint_called(c->api->server, prefix);
+		command_set_endpoint(
+		    c, server_config_endpoint(config_here(c->api->server), prefix));
 	if (own && !api_is_for_application(c)) {
 		own(c);
 		return;
 	}
-	c->endpoint = find_taker(c, prefix);
+	command_set_endpoint(c, find_taker(c, prefix));
 	if (c->endpoint)
 		c->endpoint->callbacks.command(c, c->endpoint->app);
 }
@@ -337,7 +334,7 @@ static void serve_command(const struct asker *a)
 	struct bytes body;
 
 	body.p = http_request_body(a->http, &body.n);
-	if (!is_known(api->server, a->name))
+	if (!is_known(a->reactor->config, a->name))
 		refuse(a, 404, HTTP_REFUSED_COMMAND, "no_command", NULL,
 		    "There is no such command; GET /api/openapi.json lists them.");
 	else if (http_request_method(a->http) != HTTP_POST)
@@ -388,13 +385,13 @@ static const char *name_of(struct bytes path, char name[64])
 }
 
 /* The very name of the table, which lives longer than the request. */
-static const char *known_name(const struct sockjs_server *server, const char *name)
+static const char *known_name(const struct server_config *config, const char *name)
 {
 	for (const char *const *own = api_own_names; *own; own++)
 		if (strcmp(*own, name) == 0)
 			return *own;
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		const struct sockjs_callbacks *app = &server->endpoints[i]->callbacks;
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const struct sockjs_callbacks *app = &config->endpoints[i]->callbacks;
 
 		for (const char *const *k = app->commands; app->command && k && *k; k++)
 			if (strcmp(*k, name) == 0)
@@ -406,17 +403,17 @@ static const char *known_name(const struct sockjs_server *server, const char *na
 void api_serve(struct reactor *reactor, struct http_request *r)
 {
 	struct asker a = { .reactor = reactor, .http = r };
-	const struct api *api = reactor->server->api;
+	const struct server_config *config = reactor->config;
 	char name[64];
 
-	a.name = known_name(reactor->server, name_of(http_request_path(r), name));
+	a.name = known_name(config, name_of(http_request_path(r), name));
 	if (strcmp(a.name, "openapi.json") == 0)
 		serve_description(&a);
-	else if (!api)
+	else if (!config->token)
 		refuse(&a, 404, HTTP_REFUSED_NOT_FOUND, "disabled", NULL,
 		    "Commands are not taken here: set internal.token or internal.token_file to "
 		    "allow those who know the token.");
-	else if (!is_authorised(api, r))
+	else if (!is_authorised(config->token, r))
 		refuse(&a, 401, HTTP_REFUSED_TOKEN, "unauthorized", NULL,
 		    "Authorization: Bearer with the token of internal.token is needed.");
 	else
@@ -480,7 +477,7 @@ static void answered(struct sockjs_command *c)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-struct api *api_new(struct sockjs_server *server, const char *token)
+struct api *api_new(struct sockjs_server *server)
 {
 	struct api *api = mem_zalloc(sizeof(*api));
 
@@ -489,11 +486,6 @@ struct api *api_new(struct sockjs_server *server, const char *token)
 	api->server = server;
 	list_init(&api->commands);
 	api_keys_init(&api->keys);
-	api->token = mem_strdup(token);
-	if (!api->token) {
-		api_free(api);
-		return NULL;
-	}
 	return api;
 }
 
@@ -514,8 +506,5 @@ void api_free(struct api *api)
 		api_command_free(
 		    container_of(list_first(&api->commands), struct sockjs_command, node));
 	api_keys_fini(&api->keys);
-	if (api->token)
-		explicit_bzero(api->token, strlen(api->token));
-	mem_free(api->token);
 	mem_free(api);
 }

@@ -26,7 +26,6 @@
 
 struct api {
 	struct sockjs_server *server;
-	char *token;
 	struct list commands; /* under way */
 	unsigned count;
 	size_t bytes;
@@ -53,7 +52,7 @@ struct sockjs_command {
 	size_t answer_len;
 	void (*answered)(struct sockjs_command *c); /* back in its reactor */
 	/* Of the server's own: */
-	const struct server_endpoint *endpoint;
+	struct server_endpoint *endpoint; /* NULL: none; held */
 	struct message *message;
 	uint64_t session;
 	int64_t code;
@@ -64,13 +63,13 @@ struct sockjs_command {
 };
 
 /* NULL when memory is out. */
-struct api *api_new(struct sockjs_server *server, const char *token);
+struct api *api_new(struct sockjs_server *server);
 /* All that is left is dropped. NULL is fine. */
 void api_free(struct api *api);
 /* Its reactor ends: connections are closed. */
 void api_abort(struct api *api);
-/* Whether this is the token; how long it takes tells nothing of it. */
-bool api_knows(const struct api *api, struct bytes token);
+/* Whether this is the token; how long it takes tells nothing of how much was right. */
+bool api_is_token(const char *token, struct bytes said);
 /* Whether this path is one of ours, and whatever is asked there. */
 bool api_is_path(struct bytes path);
 void api_serve(struct reactor *reactor, struct http_request *r);

@@ -70,6 +70,8 @@ void api_command_free(struct sockjs_command *c)
 	c->api->count--;
 	c->api->bytes -= c->body_len;
 	message_unref(c->message);
+	if (c->endpoint)
+		endpoint_unref(&c->endpoint->base);
 	json_decref(c->arguments);
 	json_decref(c->found);
 	buf_fini(&c->text);

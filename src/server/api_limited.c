@@ -115,7 +115,7 @@ static void visit(void *arg)
 {
 	struct step *step = arg;
 	struct survey *s = step->survey;
-	struct quotas *visitors = s->command->api->server->visitors;
+	struct quotas *visitors = config_here(s->command->api->server)->visitors;
 
 	step->has_run = true;
 	if (visitors && s->part < QUOTAS_PARTS) {

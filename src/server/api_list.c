@@ -1,5 +1,6 @@
 /*
- * server/api_list.c - POST /api/sessions: who is there, in pages, by number.
+ * server/api_list.c - POST /api/sessions: who is there, in pages, by number; or those who have
+ * most of something.
  *
  * A page is made in a walk from reactor to reactor, for none looks into another. Each is walked
  * through a bit at a time, as much as a turn has room for, so that nobody who is served meanwhile
@@ -10,6 +11,7 @@
 
 #include "server/api.h"
 #include "server/session_view.h"
+#include "session/session_record.h"
 
 #define SESSIONS_MOST  1000 /* of a page */
 #define SESSIONS_USUAL 100
@@ -18,6 +20,11 @@
 #define COST_WRITE     4000 /* of its row */
 
 enum { ANY_STATE = -1 };
+
+/* By what a list is sorted: by number, or those first that have most of this. */
+enum sorting { BY_SESSION, BY_MESSAGES, BY_BYTES, BY_HELD, BY_AGE, SORTINGS };
+
+static const char *const sorting_names[] = { "session", "messages", "bytes", "held", "age" };
 
 struct page {
 	struct sockjs_command *command;
@@ -29,6 +36,9 @@ struct page {
 	struct cidr address;
 	bool has_address;
 	int state;
+	const char *user;
+	int64_t min_messages, min_bytes, min_held;
+	enum sorting sorting;
 	uint64_t after;
 	/* What was found */
 	size_t matches;               /* of any number */
@@ -36,13 +46,15 @@ struct page {
 	                               * anybody follows */
 	struct buf text;
 	struct session_view *views;  /* limit + 1 of them */
-	struct session_view *rows[]; /* by number */
+	struct session_view *rows[]; /* in order */
 };
 
 static void page_free(struct page *p)
 {
 	session_walk_end(&p->walk);
 	buf_fini(&p->text);
+	for (size_t i = 0; i < p->count; i++)
+		session_view_drop(p->rows[i]);
 	mem_free(p->views);
 	mem_free(p);
 }
@@ -56,24 +68,60 @@ static bool has_state(const struct page *p, const struct sockjs_session *s)
 	return p->state == ANY_STATE ? state != SESSION_CLOSED : (int)state == p->state;
 }
 
+/* Counted from both ways. */
+static bool has_enough(const struct page *p, const struct session *s)
+{
+	const struct session_record *r = session_record(s);
+	uint64_t messages = r ? r->messages_in + r->messages_out : 0,
+	         bytes = r ? r->bytes_in + r->bytes_out : 0;
+
+	return messages >= (uint64_t)p->min_messages && bytes >= (uint64_t)p->min_bytes &&
+	       (p->min_held == 0 || session_held(s) >= (size_t)p->min_held);
+}
+
+static bool has_user(const struct page *p, const struct session *s)
+{
+	const struct session_record *r = session_record(s);
+
+	return !p->user || (r && r->user && strcmp(r->user, p->user) == 0);
+}
+
 static bool is_wanted(const struct page *p, const struct sockjs_session *s)
 {
 	const struct server_endpoint *ep = p->command->endpoint;
 
 	return (!ep || s->endpoint == ep) &&
 	       (!p->transport || strcmp(s->base.transport, p->transport) == 0) &&
-	       (!p->has_address || cidr_contains(&p->address, &s->client)) && has_state(p, s);
+	       (!p->has_address || cidr_contains(&p->address, &s->client)) && has_state(p, s) &&
+	       has_user(p, &s->base) && has_enough(p, &s->base);
 }
 
-/* The first row that is not before this number. */
-static size_t place_of(const struct page *p, uint64_t id)
+/* What a list begins with has a low rank. */
+static uint64_t rank_of(enum sorting sorting, const struct session_view *v)
+{
+	switch (sorting) {
+	case BY_MESSAGES:
+		return UINT64_MAX - (v->messages_in + v->messages_out);
+	case BY_BYTES:
+		return UINT64_MAX - (v->bytes_in + v->bytes_out);
+	case BY_HELD:
+		return UINT64_MAX - v->held;
+	case BY_AGE:
+		return UINT64_MAX - v->age_ms;
+	default:
+		return v->id;
+	}
+}
+
+/* The first row that is not before this rank. */
+static size_t place_of(const struct page *p, uint64_t rank)
 {
 	size_t from = 0, to = p->count;
 
 	while (from < to) {
 		size_t middle = (from + to) / 2;
 
-		if (p->rows[middle]->id < id)
+		if (rank_of(p->sorting, p->rows[middle]) < rank)
 			from = middle + 1;
 		else
 			to = middle;
@@ -82,32 +130,53 @@ static size_t place_of(const struct page *p, uint64_t id)
 }
 
 /* The place of the last one is taken over when there is no other. */
-static void add_row(struct page *p, size_t at, const struct sockjs_session *s)
+static struct session_view *free_view(struct page *p)
 {
-	bool is_full = p->count == p->limit + 1;
-	struct session_view *v = is_full ? p->rows[--p->count] : &p->views[p->count];
+	struct session_view *v;
 
-	sockjs_spend(COST_TAKE);
+	if (p->count <= p->limit)
+		return &p->views[p->count];
+	v = p->rows[--p->count];
+	session_view_drop(v);
+	return v;
+}
+
+static void add_row(struct page *p, const struct session_view *seen)
+{
+	size_t at = place_of(p, rank_of(p->sorting, seen));
+	struct session_view *v;
+
+	if (at > p->limit)
+		return;
+	v = free_view(p);
 	memmove(&p->rows[at + 1], &p->rows[at], (p->count - at) * sizeof(struct session_view *));
-	session_view_take(v, s);
+	*v = *seen;
 	p->rows[at] = v;
 	p->count++;
 }
 
+/* Whether a row would be behind all there is room for. */
+static bool is_behind(const struct page *p, uint64_t rank)
+{
+	return p->count == p->limit + 1 && rank >= rank_of(p->sorting, p->rows[p->limit]);
+}
+
 static void look(struct page *p, const struct sockjs_session *s)
 {
-	size_t at;
+	struct session_view v;
 
 	sockjs_spend(COST_LOOK);
 	if (!is_wanted(p, s))
 		return;
 	p->matches++;
-	if (s->base.id <= p->after ||
-	    (p->count == p->limit + 1 && s->base.id > p->rows[p->limit]->id))
+	if (s->base.id <= p->after || (p->sorting == BY_SESSION && is_behind(p, s->base.id)))
 		return;
-	at = place_of(p, s->base.id);
-	if (at <= p->limit)
-		add_row(p, at, s);
+	sockjs_spend(COST_TAKE);
+	session_view_take(&v, s);
+	if (is_behind(p, rank_of(p->sorting, &v)))
+		session_view_drop(&v);
+	else
+		add_row(p, &v);
 }
 
 /* As far as this turn goes. */
@@ -155,9 +224,10 @@ static int write_end(struct page *p)
 	int err = buf_add_str(&p->text, "],\"next\":");
 
 	if (err == 0)
-		err = p->count > p->limit ? buf_printf(&p->text, "%llu",
-		                                (unsigned long long)p->rows[p->limit - 1]->id)
-		                          : buf_add_str(&p->text, "null");
+		err = p->sorting == BY_SESSION && p->count > p->limit
+		          ? buf_printf(
+		                &p->text, "%llu", (unsigned long long)p->rows[p->limit - 1]->id)
+		          : buf_add_str(&p->text, "null");
 	return err < 0 ? err : buf_printf(&p->text, ",\"count\":%zu}\n", p->matches);
 }
 
@@ -290,6 +360,39 @@ static bool take_state(struct sockjs_command *c, struct page *p)
 	return false;
 }
 
+static bool take_user(struct sockjs_command *c, struct page *p)
+{
+	return command_string(c, "user", false, &p->user);
+}
+
+static bool take_least(struct sockjs_command *c, struct page *p)
+{
+	return command_integer(c, "min_messages", 0, INT64_MAX, &p->min_messages) &&
+	       command_integer(c, "min_bytes", 0, INT64_MAX, &p->min_bytes) &&
+	       command_integer(c, "min_held", 0, INT64_MAX, &p->min_held);
+}
+
+/* Only numbers rise for ever: in any other order there is one page, of those who come first. */
+static bool take_sorting(struct sockjs_command *c, struct page *p)
+{
+	const char *name;
+	unsigned i = BY_SESSION;
+
+	if (!command_string(c, "sort", false, &name))
+		return false;
+	while (name && i < SORTINGS && strcmp(name, sorting_names[i]) != 0)
+		i++;
+	p->sorting = (enum sorting)i;
+	if (i == SORTINGS) {
+		command_refuse_argument(c, "sort", "must be session, messages, bytes, held or age");
+		return false;
+	}
+	if (i == BY_SESSION || p->after == 0)
+		return true;
+	command_refuse_argument(c, "after", "has no meaning with this order");
+	return false;
+}
+
 static struct page *page_new(struct sockjs_command *c, size_t limit)
 {
 	struct page *p = mem_zalloc(sizeof(*p) + (limit + 1) * sizeof(struct session_view *));
@@ -308,13 +411,14 @@ static struct page *page_new(struct sockjs_command *c, size_t limit)
 
 static bool take_filters(struct sockjs_command *c, struct page *p)
 {
-	return take_endpoint(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p);
+	return take_endpoint(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p) &&
+	       take_user(c, p) && take_least(c, p) && take_sorting(c, p);
 }
 
 void api_list_sessions(struct sockjs_command *c)
 {
-	static const char *const known[] = { "transport", "address", "state", "after", "limit",
-		NULL };
+	static const char *const known[] = { "transport", "address", "state", "user",
+		"min_messages", "min_bytes", "min_held", "sort", "after", "limit", NULL };
 	int64_t limit = SESSIONS_USUAL, after = 0;
 	struct page *p;
 

@@ -52,16 +52,16 @@ static json_t *limits_of(const struct endpoint_options *o)
 }
 
 /* jansson takes what it is given over, also when it has no memory for the rest. */
-static json_t *describe(const struct sockjs_server *server, size_t i)
+static json_t *describe(const struct sockjs_server *server, const struct server_config *config, size_t i)
 {
-	const struct server_endpoint *ep = server->endpoints[i];
+	const struct server_endpoint *ep = config->endpoints[i];
 	const struct server_host *host = &server->host;
 	bool is_ready = !ep->callbacks.ready || ep->callbacks.ready(ep->app);
 
 	sockjs_spend(COST_ENDPOINT);
 	return json_pack("{s:s,s:s?,s:I,s:b,s:o,s:o,s:o}", "prefix", ep->prefix, "application",
 	    host->application ? host->application(host->arg, i) : NULL, "sessions",
-	    (json_int_t)atomic_load_explicit(&ep->sessions, memory_order_relaxed), "ready",
+	    (json_int_t)atomic_load_explicit(&ep->place->sessions, memory_order_relaxed), "ready",
 	    is_ready, "transports", list_of(&ep->options.transports), "limits",
 	    limits_of(&ep->options), "commands", commands_of(ep));
 }
@@ -70,6 +70,7 @@ void api_list_endpoints(struct sockjs_command *c)
 {
 	static const char *const known[] = { NULL };
 	const struct sockjs_server *server = c->api->server;
+	const struct server_config *config = config_here(server);
 	json_t *list;
 
 	if (!command_has_only(c, known))
@@ -80,10 +81,10 @@ void api_list_endpoints(struct sockjs_command *c)
 		return;
 	}
 	list = json_array();
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		if (c->endpoint && c->endpoint != server->endpoints[i])
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		if (c->endpoint && c->endpoint != config->endpoints[i])
 			continue;
-		if (json_array_append_new(list, describe(server, i)) < 0) {
+		if (json_array_append_new(list, describe(server, config, i)) < 0) {
 			json_decref(list);
 			command_no_memory(c);
 			return;

@@ -9,6 +9,7 @@
 
 #include "server/api.h"
 #include "server/session_view.h"
+#include "session/session_record.h"
 
 #define COST_LOOK 10 /* nanoseconds, of each session that a broadcast passes by */
 
@@ -182,6 +183,7 @@ static int close_here(struct sockjs_session *s, struct sockjs_command *c)
 {
 	if (!session_is_open(&s->base))
 		return NO_SUCH_SESSION;
+	session_blame(&s->base, SESSION_CAUSE_OPERATOR);
 	sockjs_close(s, (unsigned)c->code, c->reason);
 	return 0;
 }

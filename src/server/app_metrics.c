@@ -33,10 +33,10 @@ void app_metrics_free(struct sockjs_metrics *m)
 	mem_free(m);
 }
 
-void app_metrics_gather(struct sockjs_metrics *m, const struct sockjs_server *server)
+void app_metrics_gather(struct sockjs_metrics *m, const struct server_config *config)
 {
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const struct server_endpoint *ep = config->endpoints[i];
 
 		m->endpoint = ep->prefix;
 		if (ep->callbacks.metrics)

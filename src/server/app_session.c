@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/server_private.h"
+#include "server/session_notes.h"
 
 static struct sockjs_session *of(struct session *base)
 {
@@ -53,7 +54,8 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
-	atomic_fetch_sub_explicit(&s->endpoint->sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->endpoint->place->sessions, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->endpoint->server->sessions, 1, memory_order_relaxed);
 	meter_stop(s->extra);
 	if (s->extra) {
 		quota_release(s->extra->visitor, VISITOR_SESSION);
@@ -74,13 +76,15 @@ static void on_free(struct session *base)
 {
 	struct sockjs_session *s = of(base);
 
+	session_notes_end(s);
 	session_ids_remove(&session_reactor_of(s)->session_ids, base);
 	if (s->extra) {
 		sockjs_ref_free(s->extra->ref);
-		subprotocol_drop(session_reactor_of(s), s->extra->subprotocol);
+		name_drop(session_reactor_of(s), s->extra->subprotocol);
 		session_drop_hold(s->extra);
 		mem_free(s->extra);
 	}
+	endpoint_unref(&s->endpoint->base);
 	mem_free(s);
 }
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/api.h"
+#include "session/session_record.h"
 
 #define PREFIX        "/dashboard/feed"
 #define PENDING_MOST  64
@@ -100,11 +101,58 @@ void dashboard_gathered(struct dashboard *d)
 	buf_fini(&text);
 }
 
+/* --- the configuration of the moment ------------------------------------------------ */
+
+static void forget_token(struct dashboard *d)
+{
+	if (d->token)
+		explicit_bzero(d->token, strlen(d->token));
+	mem_free(d->token);
+	d->token = NULL;
+}
+
+/* 0 or -ENOMEM; then it is the one before, for without any everybody would come in. */
+static int take_token(struct dashboard *d)
+{
+	const char *token = d->reactor->config->token;
+	char *copy = token ? mem_strdup(token) : NULL;
+
+	if (token && !copy)
+		return -ENOMEM;
+	forget_token(d);
+	d->token = copy;
+	return 0;
+}
+
+static void send_all_away(struct list *watchers)
+{
+	struct list *pos;
+
+	list_foreach (pos, watchers)
+		sockjs_close(container_of(pos, struct watcher, node)->session,
+		    SOCKJS_CLOSE_GOING_AWAY, "The configuration has changed");
+}
+
+/* Another token: whoever has said the old one says the new one. */
+static void follow_config(struct dashboard *d)
+{
+	const struct server_config *config = d->reactor->config;
+	const char *now = config->token ? config->token : "", *then = d->token ? d->token : "";
+	bool is_other = strcmp(now, then) != 0;
+
+	if (!is_other && config->options.server.dashboard)
+		return;
+	send_all_away(&d->pending);
+	send_all_away(&d->watchers);
+	if (is_other && take_token(d) < 0)
+		log_warn_limited("the dashboard does not know the new token yet: out of memory");
+}
+
 /* --- time ---------------------------------------------------------------------------- */
 
 static void start_tick(struct dashboard *d)
 {
-	timer_start(loop_timers(d->server->reactors[0]->loop), &d->tick,
+	timer_start(loop_timers(d->reactor->loop), &d->tick,
 	    d->watcher_count > 0 ? PROBE_MS : HISTORY_STEP_MS);
 }
 
@@ -119,30 +167,18 @@ static bool is_due(uint64_t *at, uint64_t now, uint64_t step)
 static void on_tick(struct timer *t)
 {
 	struct dashboard *d = container_of(t, struct dashboard, tick);
-	uint64_t now = loop_now(d->server->reactors[0]->loop);
-	bool is_watched = d->watcher_count > 0;
+	uint64_t now = loop_now(d->reactor->loop);
+	bool is_watched;
 
+	follow_config(d);
+	is_watched = d->watcher_count > 0;
 	if (is_watched)
 		waits_ask_all(d);
 	if (is_due(&d->second_at, now, SECOND_MS))
 		figures_gather(d);
-	if (is_watched && d->server->api && is_due(&d->crowd_at, now, CROWD_MS))
+	if (is_watched && d->token && is_due(&d->crowd_at, now, CROWD_MS))
 		crowd_gather(&d->crowd);
 	start_tick(d);
-}
-
-void dashboard_start(struct dashboard *d)
-{
-	if (!d)
-		return;
-	figures_gather(d);
-	start_tick(d);
-}
-
-void dashboard_stop(struct dashboard *d)
-{
-	if (d)
-		timer_stop(loop_timers(d->server->reactors[0]->loop), &d->tick);
 }
 
 /* --- who comes in --------------------------------------------------------------------- */
@@ -191,9 +227,9 @@ static bool says_token(const struct dashboard *d, const struct sockjs_message *m
 {
 	json_t *said = json_loadb(m->data, m->len, JSON_REJECT_DUPLICATES, NULL),
 	       *token = json_object_get(said, "token");
-	bool is_right = json_is_string(token) &&
-	                api_knows(d->server->api, (struct bytes){ json_string_value(token),
-	                                              json_string_length(token) });
+	bool is_right = d->token && json_is_string(token) &&
+	                api_is_token(d->token, (struct bytes){ json_string_value(token),
+	                                           json_string_length(token) });
 
 	json_decref(said);
 	return is_right;
@@ -218,6 +254,7 @@ static void on_open(struct sockjs_session *s, void *app)
 	struct dashboard *d = app;
 	struct watcher *w = mem_zalloc(sizeof(*w));
 
+	follow_config(d);
 	if (!w || sockjs_set_timer(s, LOGIN_MS) < 0) {
 		mem_free(w);
 		sockjs_close(s, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
@@ -227,7 +264,7 @@ static void on_open(struct sockjs_session *s, void *app)
 	sockjs_set_user(s, w);
 	list_append(&d->pending, &w->node);
 	d->pending_count++;
-	if (!d->server->api) {
+	if (!d->token) {
 		let_in(d, w);
 		return;
 	}
@@ -291,6 +328,7 @@ static void take_away(uint64_t *from, uint64_t n)
 static void take_away_open(const struct list *watchers, struct session_counters *c)
 {
 	const struct list *pos;
+	unsigned place;
 
 	list_foreach (pos, watchers) {
 		const struct session *s =
@@ -300,9 +338,9 @@ static void take_away_open(const struct list *watchers, struct session_counters 
 			continue;
 		take_away(&c->now, 1);
 		take_away(&c->opened, 1);
-		for (unsigned i = 0; i < SESSION_TRANSPORTS; i++)
-			if (c->carried[i].transport == s->transport)
-				take_away(&c->carried[i].now, 1);
+		place = session_transport_place(s->reactor, s->transport);
+		if (place < SESSION_TRANSPORTS_MAX)
+			take_away(&c->carried[place], 1);
 	}
 }
 
@@ -348,25 +386,28 @@ static struct sockjs_options *feed_options(void)
 static int make_feed(struct dashboard *d)
 {
 	struct sockjs_options *o = feed_options();
+	struct endpoint_wish wish = {
+		.prefix = PREFIX, .callbacks = &callbacks, .app = d, .options = o };
 
-	d->feed = o ? endpoint_new(d->server, PREFIX, &callbacks, d, o) : NULL;
-	if (!d->feed) {
-		sockjs_options_free(o);
+	d->feed = o ? endpoint_new_apart(d->reactor->config, &wish) : NULL;
+	sockjs_options_free(o);
+	if (!d->feed)
 		return -ENOMEM;
-	}
 	d->feed->is_internal = true;
 	return 0;
 }
 
-struct server_endpoint *dashboard_feed(struct dashboard *d, struct bytes path, struct bytes *rest)
+struct server_endpoint *dashboard_feed(
+    struct reactor *reactor, struct bytes path, struct bytes *rest)
 {
 	size_t n = sizeof(PREFIX) - 1;
+	struct dashboard *d;
 
-	if (!d || path.n < n || memcmp(path.p, PREFIX, n) != 0 ||
-	    (path.n > n && path.p[n] != '/'))
+	if (path.n < n || memcmp(path.p, PREFIX, n) != 0 || (path.n > n && path.p[n] != '/'))
 		return NULL;
+	d = dashboard_of(reactor);
 	*rest = (struct bytes){ path.p + n, path.n - n };
-	return d->feed;
+	return d ? d->feed : NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -374,7 +415,7 @@ struct server_endpoint *dashboard_feed(struct dashboard *d, struct bytes path, s
 /* The page can do without: by a plain WebSocket. */
 static void find_client(struct dashboard *d)
 {
-	const char *file = d->server->options.server.client_library;
+	const char *file = d->reactor->config->options.server.client_library;
 
 	if (!file)
 		file = d->server->client;
@@ -385,35 +426,67 @@ static void find_client(struct dashboard *d)
 		    LOG_STR("client_library", file));
 }
 
-int dashboard_new(struct dashboard **out, struct sockjs_server *server)
+static struct dashboard *dashboard_new(struct reactor *reactor)
 {
 	struct dashboard *d = mem_zalloc(sizeof(*d));
 
 	if (!d)
-		return -ENOMEM;
-	d->server = server;
+		return NULL;
+	d->server = reactor->server;
+	d->reactor = reactor;
 	list_init(&d->pending);
 	list_init(&d->watchers);
 	list_init(&d->leaving);
 	timer_init(&d->tick, on_tick);
 	crowd_init(&d->crowd, d);
 	find_client(d);
-	d->waits = mem_zalloc(server->reactor_count * sizeof(*d->waits));
-	if (!d->waits || make_feed(d) < 0) {
+	d->waits = mem_zalloc(d->server->reactor_count * sizeof(*d->waits));
+	if (!d->waits || make_feed(d) < 0 || take_token(d) < 0) {
 		dashboard_free(d);
-		return -ENOMEM;
+		return NULL;
 	}
-	*out = d;
-	return 0;
+	return d;
+}
+
+struct dashboard *dashboard_of(struct reactor *reactor)
+{
+	struct sockjs_server *server = reactor->server;
+
+	if (!reactor->config->options.server.dashboard)
+		return NULL;
+	if (!server->dashboard && (server->dashboard = dashboard_new(reactor)) != NULL) {
+		figures_gather(server->dashboard);
+		start_tick(server->dashboard);
+	}
+	return server->dashboard;
+}
+
+void dashboard_start(struct reactor *reactor)
+{
+	const struct server_config *config = reactor->config;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i]->is_internal) {
+			dashboard_of(reactor);
+			return;
+		}
+}
+
+void dashboard_stop(struct dashboard *d)
+{
+	if (d)
+		timer_stop(loop_timers(d->reactor->loop), &d->tick);
 }
 
 void dashboard_free(struct dashboard *d)
 {
 	if (!d)
 		return;
-	endpoint_free(d->feed);
+	if (d->feed)
+		endpoint_unref(&d->feed->base);
 	http_static_free(d->client);
 	crowd_fini(&d->crowd);
+	forget_token(d);
 	mem_free(d->waits);
 	mem_free(d);
 }

@@ -13,6 +13,9 @@
  * All of it is of reactor 0, which has the internal address. Who watches costs one look at the
  * counters a second, however many watch and however many sessions there are; if nobody does, there
  * is a look every five seconds, for the history. Sessions and connections pay nothing.
+ *
+ * If there is a token (internal.token) the feed is for who knows it; without, everybody on the address
+ * may watch what /metrics tells him as well.
  */
 #ifndef SERVER_DASHBOARD_H
 #define SERVER_DASHBOARD_H
@@ -25,23 +28,21 @@ struct dashboard;
 struct http_request;
 struct reactor;
 struct server_endpoint;
-struct sockjs_server;
 
-/* With commands (server->api) its feed is for who knows their token; without, everybody on the
- * address may watch what /metrics tells him as well. 0 or -ENOMEM. */
-int dashboard_new(struct dashboard **out, struct sockjs_server *server);
+/* In reactor 0, as it begins: it works from now on, if there is an internal address and the option
+ * internal.dashboard. Without memory it does not. */
+void dashboard_start(struct reactor *reactor);
+/* And no more. NULL is fine. */
+void dashboard_stop(struct dashboard *d);
 /* When no reactor is left. NULL is fine. */
 void dashboard_free(struct dashboard *d);
 
-/* In reactor 0: it works from now on, and no more. NULL is fine. */
-void dashboard_start(struct dashboard *d);
-void dashboard_stop(struct dashboard *d);
-
 /* The endpoint that a path of the internal address leads to, and what follows of it; NULL: none. */
-struct server_endpoint *dashboard_feed(struct dashboard *d, struct bytes path, struct bytes *rest);
+struct server_endpoint *dashboard_feed(
+    struct reactor *reactor, struct bytes path, struct bytes *rest);
 /* Whether a path is of the page or its feed. */
 bool dashboard_is_path(struct bytes path);
 /* Answers a GET or HEAD of the page and its files; false (nothing answered): there is none such. */
-bool dashboard_serve_page(struct dashboard *d, struct http_request *r);
+bool dashboard_serve_page(struct reactor *reactor, struct http_request *r);
 
 #endif

@@ -14,19 +14,6 @@
 
 /* --- of one reactor ----------------------------------------------------------- */
 
-static void add_carried(struct session_counters *sum, const struct session_carried *more)
-{
-	for (unsigned i = 0; i < SESSION_TRANSPORTS; i++) {
-		struct session_carried *row = &sum->carried[i];
-
-		if (row->transport && row->transport != more->transport)
-			continue;
-		row->transport = more->transport;
-		row->now += more->now;
-		return;
-	}
-}
-
 static void add_sessions(struct session_counters *sum, const struct session_counters *more)
 {
 	sum->now += more->now;
@@ -41,8 +28,8 @@ static void add_sessions(struct session_counters *sum, const struct session_coun
 	sum->connect_failures += more->connect_failures;
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		sum->closed[i] += more->closed[i];
-	for (unsigned i = 0; i < SESSION_TRANSPORTS && more->carried[i].transport; i++)
-		add_carried(sum, &more->carried[i]);
+	for (unsigned i = 0; i < SESSION_TRANSPORTS_MAX; i++)
+		sum->carried[i] += more->carried[i];
 }
 
 static void add_up(struct figures *f, const struct dashboard *d, const struct reactor *r)

@@ -68,8 +68,9 @@ static void answer(struct http_request *r, const struct dashboard_file *f)
 	http_respond(r, &head, (struct bytes){ f->data, f->len });
 }
 
-bool dashboard_serve_page(struct dashboard *d, struct http_request *r)
+bool dashboard_serve_page(struct reactor *reactor, struct http_request *r)
 {
+	struct dashboard *d = dashboard_of(reactor);
 	struct bytes path = http_request_path(r);
 	const struct dashboard_file *f;
 

@@ -113,7 +113,7 @@ struct sample {
 	uint64_t sessions, opened, closed, refused;
 	uint64_t messages_in, bytes_in, messages_out, bytes_out;
 	uint64_t connections, resident, wait_us, processor_ms;
-	struct session_carried carried[SESSION_TRANSPORTS];
+	uint64_t carried[SESSION_TRANSPORTS_MAX];
 };
 
 struct history {
@@ -143,9 +143,14 @@ extern const struct dashboard_file dashboard_files[];
 
 /* --- the dashboard (dashboard.c) ------------------------------------------------------- */
 
+/* The one there is, if the configuration of the moment wants one; else NULL. In reactor 0. */
+struct dashboard *dashboard_of(struct reactor *reactor);
+
 struct dashboard {
 	struct sockjs_server *server;
+	struct reactor *reactor; /* 0 */
 	struct server_endpoint *feed;
+	char *token; /* that watchers have said; NULL: none was needed */
 	struct http_static *client; /* /dashboard/sockjs.min.js; NULL: it is not here */
 	struct timer tick;
 	uint64_t second_at, history_at, crowd_at; /* when each is due */

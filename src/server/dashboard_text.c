@@ -5,8 +5,8 @@
  * as they stand, since the server began: rates are for the page to make. Nothing here needs to be
  * escaped: a prefix has no quotes and no backslashes, and the other texts are ours.
  */
-#include "server/api.h"
 #include "server/dashboard_private.h"
+#include "session/session_record.h"
 
 #define ENDPOINTS_TOLD 100
 #define LOOPS_TOLD     256
@@ -15,26 +15,33 @@ typedef unsigned long long ull;
 
 /* --- pieces ------------------------------------------------------------------------ */
 
-static int add_carried(struct buf *out, const struct session_carried *rows)
+/* Those that have any. */
+static int add_carried(struct buf *out, const struct dashboard *d, const uint64_t *carried)
 {
+	const struct session_reactor *r = &d->reactor->base.sessions;
+	const char *comma = "";
 	int err = buf_add_str(out, "{");
 
-	for (unsigned i = 0; i < SESSION_TRANSPORTS && rows[i].transport && err == 0; i++)
-		err = buf_printf(out, "%s\"%s\":%llu", i ? "," : "", rows[i].transport,
-		    (ull)rows[i].now);
+	for (unsigned i = 0; i < SESSION_TRANSPORTS_MAX && err == 0; i++) {
+		if (carried[i] == 0)
+			continue;
+		err = buf_printf(out, "%s\"%s\":%llu", comma, session_transport_name(r, i),
+		    (ull)carried[i]);
+		comma = ",";
+	}
 	return err < 0 ? err : buf_add_str(out, "}");
 }
 
-static int add_endpoints(struct buf *out, const struct sockjs_server *server)
+static int add_endpoints(struct buf *out, const struct server_config *config)
 {
-	size_t count = server->endpoint_count;
+	size_t count = config->endpoint_count;
 	int err = buf_add_str(out, "[");
 
 	for (size_t i = 0; i < count && i < ENDPOINTS_TOLD && err == 0; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+		const struct endpoint_place *place = config->endpoints[i]->place;
 
-		err = buf_printf(out, "%s[\"%s\",%llu]", i ? "," : "", ep->prefix,
-		    (ull)atomic_load_explicit(&ep->sessions, memory_order_relaxed));
+		err = buf_printf(out, "%s[\"%s\",%llu]", i ? "," : "", place->prefix,
+		    (ull)atomic_load_explicit(&place->sessions, memory_order_relaxed));
 	}
 	return err < 0 ? err : buf_add_str(out, "]");
 }
@@ -89,7 +96,7 @@ static int add_addresses(struct buf *out, const struct dashboard *d)
 	char address[ADDR_TEXT_MAX];
 	int err;
 
-	if (!c->is_known || !d->server->api)
+	if (!c->is_known || !d->token)
 		return buf_add_str(out, "null");
 	err = buf_printf(out, "{\"at_most_missing\":%llu,\"top\":[", (ull)c->told_lost);
 	for (size_t i = 0; i < c->told_count && err == 0; i++)
@@ -122,7 +129,7 @@ static int add_process(struct buf *out, const struct dashboard *d)
 	    "\"wait_us\":%llu,\"watchers\":%u,\"draining\":%s,",
 	    (ull)f->connections, (ull)f->requests, (ull)f->resident, (ull)f->processor_ms,
 	    (ull)f->wait_us, d->watcher_count,
-	    d->server->reactors[0]->draining ? "true" : "false");
+	    d->reactor->draining ? "true" : "false");
 }
 
 int dashboard_print_figures(const struct dashboard *d, struct buf *out)
@@ -134,9 +141,9 @@ int dashboard_print_figures(const struct dashboard *d, struct buf *out)
 	err = err ? err : add_sessions(out, &f->sessions);
 	err = err ? err : add_process(out, d);
 	err = err ? err : buf_add_str(out, "\"transports\":");
-	err = err ? err : add_carried(out, f->sessions.carried);
+	err = err ? err : add_carried(out, d, f->sessions.carried);
 	err = err ? err : buf_add_str(out, ",\"endpoints\":");
-	err = err ? err : add_endpoints(out, d->server);
+	err = err ? err : add_endpoints(out, d->reactor->config);
 	err = err ? err : buf_add_str(out, ",\"closed\":");
 	err = err ? err : add_closed(out, f->sessions.closed);
 	err = err ? err : buf_add_str(out, ",\"refused\":");
@@ -169,8 +176,9 @@ static int add_column(struct buf *out, const struct history *h, const char *name
 	return err < 0 ? err : buf_add_str(out, "],");
 }
 
-static int add_history(struct buf *out, const struct history *h)
+static int add_history(struct buf *out, const struct dashboard *d)
 {
+	const struct history *h = &d->history;
 	int err = buf_add_str(out, "{");
 
 #define X(name) err = err ? err : add_column(out, h, #name, offsetof(struct sample, name));
@@ -179,7 +187,7 @@ static int add_history(struct buf *out, const struct history *h)
 	err = err ? err : buf_add_str(out, "\"transports\":[");
 	for (unsigned i = 0; i < h->count && err == 0; i++) {
 		err = i ? buf_add_str(out, ",") : 0;
-		err = err ? err : add_carried(out, history_at(h, i)->carried);
+		err = err ? err : add_carried(out, d, history_at(h, i)->carried);
 	}
 	return err < 0 ? err : buf_add_str(out, "]}");
 }
@@ -187,13 +195,13 @@ static int add_history(struct buf *out, const struct history *h)
 int dashboard_print_hello(const struct dashboard *d, struct buf *out)
 {
 	const struct sockjs_server *server = d->server;
+	const struct server_options *o = &d->reactor->config->options.server;
 	int err = buf_printf(out,
 	    "{\"type\":\"hello\",\"version\":\"%s\",\"began\":%llu,\"threads\":%u,"
 	    "\"memory_limit\":%llu,\"connection_limit\":%llu,\"commands\":%s,\"history\":",
 	    sockjs_version(), (ull)server->began_at, server->reactor_count,
-	    (ull)server->options.server.limit_memory,
-	    (ull)server->options.server.limit_connections, server->api ? "true" : "false");
+	    (ull)o->limit_memory, (ull)o->limit_connections, d->token ? "true" : "false");
 
-	err = err ? err : add_history(out, &d->history);
+	err = err ? err : add_history(out, d);
 	return err < 0 ? err : buf_add_str(out, "}");
 }

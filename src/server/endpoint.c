@@ -2,6 +2,7 @@
  * server/endpoint.c - an endpoint: prefix, application, options. route.c leads to it.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "server/server_private.h"
@@ -18,12 +19,6 @@ static int copy_origins(struct http_origins *to, const struct string_list *list)
 	}
 	return 0;
 }
-
-static const struct endpoint_ops endpoint_ops = {
-	.accept = endpoint_accept,
-	.subprotocol = endpoint_subprotocol,
-	.headers = endpoint_headers,
-};
 
 /* By the words of the table of options. */
 static enum cookie_rule cookie_rule(const char *word)
@@ -55,7 +50,6 @@ static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t 
 static void fill_base(
     struct endpoint *b, const struct endpoint_options *o, const struct server_options *server)
 {
-	b->ops = &endpoint_ops;
 	b->limits = (struct session_limits){
 		.heartbeat_delay_ms = (unsigned)o->heartbeat_delay_ms,
 		.disconnect_delay_ms = (unsigned)o->disconnect_delay_ms,
@@ -88,43 +82,187 @@ static void fill_base(
 	b->close_timeout_ms = (unsigned)o->websocket_close_timeout_ms;
 }
 
-struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
-    const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options)
+/* --- places -------------------------------------------------------------- */
+
+static struct endpoint_place *place_new(const char *prefix)
+{
+	size_t n = strlen(prefix);
+	struct endpoint_place *place = mem_zalloc(sizeof(*place) + n + 1);
+
+	if (place)
+		place->table = session_table_new();
+	if (!place || !place->table) {
+		mem_free(place);
+		return NULL;
+	}
+	atomic_init(&place->refs, 1);
+	place->prefix_len = n;
+	memcpy(place->prefix, prefix, n);
+	return place;
+}
+
+static struct endpoint_place *place_ref(struct endpoint_place *place)
+{
+	atomic_fetch_add_explicit(&place->refs, 1, memory_order_relaxed);
+	return place;
+}
+
+static void place_unref(struct endpoint_place *place)
+{
+	if (!place || atomic_fetch_sub_explicit(&place->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	session_table_free(place->table);
+	mem_free(place);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static void endpoint_free(struct endpoint *base)
+{
+	struct server_endpoint *ep = container_of(base, struct server_endpoint, base);
+	struct endpoint_keeper keeper = ep->keeper;
+
+	sockjs_options_free(ep->own_options);
+	mem_free(ep->base.origins.allowed);
+	mem_free(ep->iframe);
+	mem_free(ep->iframe_lines);
+	place_unref(ep->place);
+	mem_free(ep);
+	if (keeper.leave)
+		keeper.leave(keeper.arg);
+}
+
+static const struct endpoint_ops endpoint_ops = {
+	.accept = endpoint_accept,
+	.subprotocol = endpoint_subprotocol,
+	.headers = endpoint_headers,
+	.free = endpoint_free,
+};
+
+/* Takes `options` over. NULL (and they are not) when memory is out. */
+static struct server_endpoint *endpoint_new(struct server_config *c,
+    const struct endpoint_wish *wish, struct endpoint_place *place, struct sockjs_options *options)
 {
 	struct server_endpoint *ep = mem_zalloc(sizeof(*ep));
 
 	if (!ep)
 		return NULL;
-	ep->server = server;
-	ep->callbacks = *callbacks;
-	ep->app = app;
+	atomic_init(&ep->base.refs, 1);
+	ep->base.ops = &endpoint_ops;
+	ep->server = c->server;
+	ep->callbacks = *wish->callbacks;
+	ep->app = wish->app;
 	ep->options = options->endpoint;
-	fill_base(&ep->base, &ep->options, &server->options.server);
-	ep->prefix = mem_strdup(prefix);
-	ep->base.table = session_table_new();
-	if (!ep->prefix || !ep->base.table ||
-	    copy_origins(&ep->base.origins, &ep->options.allowed_origins) < 0 ||
+	fill_base(&ep->base, &ep->options, &c->options.server);
+	ep->place = place_ref(place);
+	ep->base.prefix = ep->prefix = place->prefix;
+	ep->prefix_len = place->prefix_len;
+	ep->base.table = place->table;
+	if (copy_origins(&ep->base.origins, &ep->options.allowed_origins) < 0 ||
 	    iframe_prepare(ep) < 0) {
-		endpoint_free(ep);
+		endpoint_unref(&ep->base);
 		return NULL;
 	}
-	ep->prefix_len = strlen(prefix);
-	ep->base.prefix = ep->prefix;
+	ep->keeper = wish->keeper;
 	ep->own_options = options;
 	return ep;
 }
 
-void endpoint_free(struct server_endpoint *ep)
+/* --- in a configuration -------------------------------------------------- */
+
+struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix)
 {
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (strcmp(c->endpoints[i]->prefix, prefix) == 0)
+			return c->endpoints[i];
+	return NULL;
+}
+
+static int check_prefix(struct server_config *c, const char *prefix)
+{
+	if (!options_is_prefix(prefix))
+		return server_fail(c->server, -EINVAL, "\"%.80s\" is not a prefix; allowed: %s",
+		    prefix, OPTIONS_PREFIX);
+	if (server_config_endpoint(c, prefix))
+		return server_fail(
+		    c->server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
+	return 0;
+}
+
+/* That of its elder, whose sessions its clients go on with. */
+static struct endpoint_place *find_place(const char *prefix, const struct server_config *elder)
+{
+	struct server_endpoint *ep = elder ? server_config_endpoint(elder, prefix) : NULL;
+
+	return ep ? place_ref(ep->place) : place_new(prefix);
+}
+
+static int make(struct server_config *c, const struct endpoint_wish *wish,
+    struct endpoint_place *place, struct sockjs_options *options)
+{
+	struct server_endpoint *ep;
+	int err = server_config_merge(c, options, wish->options, OPTION_ENDPOINT);
+
+	if (err < 0) {
+		mem_free(options);
+		return err;
+	}
+	ep = endpoint_new(c, wish, place, options);
+	if (!ep) {
+		sockjs_options_free(options);
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	}
+	c->endpoints[c->endpoint_count++] = ep;
+	return 0;
+}
+
+int server_config_add_endpoint(struct server_config *c, const struct endpoint_wish *wish,
+    const struct server_config *elder)
+{
+	struct endpoint_place *place;
+	struct sockjs_options *options;
+	int err = check_prefix(c, wish->prefix);
+
+	if (err < 0)
+		return err;
+	place = find_place(wish->prefix, elder);
+	options = mem_alloc(sizeof(*options));
+	if (!place || !options || server_grow(&c->endpoints, c->endpoint_count) < 0) {
+		mem_free(options);
+		err = server_fail(c->server, -ENOMEM, "out of memory");
+	} else {
+		err = make(c, wish, place, options);
+	}
+	place_unref(place);
+	return err;
+}
+
+int server_config_share_endpoint(struct server_config *c, struct server_endpoint *ep)
+{
+	if (server_grow(&c->endpoints, c->endpoint_count) < 0)
+		return -ENOMEM;
+	endpoint_ref(&ep->base);
+	c->endpoints[c->endpoint_count++] = ep;
+	return 0;
+}
+
+struct server_endpoint *endpoint_new_apart(
+    struct server_config *c, const struct endpoint_wish *wish)
+{
+	struct endpoint_place *place = place_new(wish->prefix);
+	struct sockjs_options *own = mem_alloc(sizeof(*own));
+	struct server_endpoint *ep = NULL;
+
+	if (own && options_copy(own, wish->options) < 0) {
+		mem_free(own);
+		own = NULL;
+	}
+	if (place && own)
+		ep = endpoint_new(c, wish, place, own);
 	if (!ep)
-		return;
-	sockjs_options_free(ep->own_options);
-	session_table_free(ep->base.table);
-	mem_free(ep->base.origins.allowed);
-	mem_free(ep->prefix);
-	mem_free(ep->iframe);
-	mem_free(ep->iframe_lines);
-	mem_free(ep);
+		sockjs_options_free(own);
+	place_unref(place);
+	return ep;
 }
 
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport)

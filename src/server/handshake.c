@@ -126,7 +126,7 @@ int sockjs_handshake_is_trusted(const struct sockjs_handshake *h)
 
 	if (h->kept)
 		return h->kept->is_trusted;
-	return r && http_trusts(&h->endpoint->server->trust, http_request_peer(r));
+	return r && http_trusts(&config_here(h->endpoint->server)->trust, http_request_peer(r));
 }
 
 /* What a trusted proxy shows is its own certificate, whoever it speaks for. */

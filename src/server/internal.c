@@ -8,11 +8,13 @@
 #include "server/api.h"
 #include "server/dashboard.h"
 
+const char internal_address = 0;
+
 /* The endpoint whose application cannot take sessions now; NULL: all can. */
-static const struct server_endpoint *find_unready(const struct sockjs_server *server)
+static const struct server_endpoint *find_unready(const struct server_config *config)
 {
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const struct server_endpoint *ep = config->endpoints[i];
 
 		if (ep->callbacks.ready && !ep->callbacks.ready(ep->app))
 			return ep;
@@ -22,9 +24,9 @@ static const struct server_endpoint *find_unready(const struct sockjs_server *se
 
 static void serve_readyz(struct reactor *reactor, struct http_request *r)
 {
-	const struct sockjs_server *server = reactor->server;
+	const struct server_config *config = reactor->config;
 	const struct server_endpoint *unready =
-	    server->options.server.ready_needs_backends ? find_unready(server) : NULL;
+	    config->options.server.ready_needs_backends ? find_unready(config) : NULL;
 	char sentence[300];
 
 	if (reactor->draining) {
@@ -37,11 +39,11 @@ static void serve_readyz(struct reactor *reactor, struct http_request *r)
 	}
 }
 
-size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r)
+size_t internal_body_limit(const struct server_config *config, const struct http_request *r)
 {
 	if (http_request_method(r) != HTTP_POST || !api_is_path(http_request_path(r)))
 		return OTHER_BODY_MAX;
-	return (size_t)server->options.server.max_command_bytes;
+	return (size_t)config->options.server.max_command_bytes;
 }
 
 void internal_serve(struct reactor *reactor, struct http_request *r)
@@ -58,7 +60,7 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 		serve_readyz(reactor, r);
 	else if (bytes_equal(path, BYTES("/metrics")) && http_request_method(r) == HTTP_GET)
 		metrics_serve(reactor, r);
-	else if (!dashboard_serve_page(reactor->server->dashboard, r))
+	else if (!dashboard_serve_page(reactor, r))
 		http_respond_text(r, 404,
 		    "There is nothing here: try /healthz, /readyz, /metrics, /api/openapi.json.");
 }

@@ -201,13 +201,13 @@ static void on_memory_timer(struct timer *t)
 {
 	struct reactor *r = container_of(t, struct reactor, memory_timer);
 
-	look(r, r->server->options.server.limit_memory);
+	look(r, r->config->options.server.limit_memory);
 	timer_start(loop_timers(r->loop), t, LOOK_MS);
 }
 
 void memory_watch(struct reactor *r)
 {
 	timer_init(&r->memory_timer, on_memory_timer);
-	if (r->server->options.server.limit_memory)
+	if (r->config->options.server.limit_memory)
 		timer_start(loop_timers(r->loop), &r->memory_timer, LOOK_MS);
 }

@@ -47,7 +47,7 @@
 	    http_server_counters(r->base.http)->known)                                             \
 	X(sockjs_commands_total, "counter",                                                        \
 	    "Commands of the internal address that were answered.",                                \
-	    r->index == 0 && r->server->api ? r->server->api->answered : 0)                        \
+	    r->index == 0 ? r->server->api->answered : 0)                        \
 	X(sockjs_http_bad_requests_total, "counter",                                               \
 	    "HTTP requests refused as malformed or too large.",                                    \
 	    http_server_counters(r->base.http)->bad_requests)
@@ -66,6 +66,7 @@ struct gathering {
 	const void *listener;
 	bool keep_alive;
 	struct sockjs_server *server;
+	struct server_config *config; /* of when it was asked for; held */
 	unsigned next;
 	uint64_t values[ROWS];
 	uint64_t closed[CLOSE_CODE_ROWS];
@@ -82,7 +83,7 @@ static void add_up(struct gathering *g, const struct reactor *r)
 		g->closed[i] += r->base.sessions.counters.closed[i];
 	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
 		g->refused[i] += http_server_counters(r->base.http)->refused[i];
-	app_metrics_gather(g->apps, r->server);
+	app_metrics_gather(g->apps, g->config);
 }
 
 /* A counter with a row for each reason. */
@@ -111,18 +112,18 @@ static int add_reasons(const struct gathering *g, struct buf *out)
 	return err;
 }
 
-static int add_endpoints(const struct sockjs_server *server, struct buf *out)
+static int add_endpoints(const struct server_config *config, struct buf *out)
 {
 	int err = buf_add_str(out,
 	    "# HELP sockjs_endpoint_sessions Sessions that an endpoint has now; those count that are "
 	    "not open yet.\n"
 	    "# TYPE sockjs_endpoint_sessions gauge\n");
 
-	for (size_t i = 0; i < server->endpoint_count && err == 0; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count && err == 0; i++) {
+		const struct server_endpoint *ep = config->endpoints[i];
 
 		err = buf_printf(out, "sockjs_endpoint_sessions{endpoint=\"%s\"} %llu\n",
-		    ep->prefix, (unsigned long long)atomic_load(&ep->sessions));
+		    ep->prefix, (unsigned long long)atomic_load(&ep->place->sessions));
 	}
 	return err;
 }
@@ -141,11 +142,11 @@ static int compose(const struct gathering *g, struct buf *out)
 	if (err == 0)
 		err = add_reasons(g, out);
 	if (err == 0)
-		err = add_endpoints(g->server, out);
+		err = add_endpoints(g->config, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
 	if (err == 0)
-		err = tls_print_metrics(g->server, out);
+		err = tls_print_metrics(g->config, out);
 	return err ? err : app_metrics_print(g->apps, out);
 }
 
@@ -173,8 +174,10 @@ static void answer(struct gathering *g)
 
 static void gathering_free(struct gathering *g)
 {
-	if (g)
-		app_metrics_free(g->apps);
+	if (!g)
+		return;
+	app_metrics_free(g->apps);
+	server_config_unref(g->config);
 	mem_free(g);
 }
 
@@ -223,6 +226,7 @@ void metrics_serve(struct reactor *reactor, struct http_request *r)
 	struct gathering *g = mem_zalloc(sizeof(*g));
 
 	if (g) {
+		g->config = server_config_ref(reactor->config);
 		g->apps = app_metrics_new();
 		g->listener = http_request_listener(r);
 		g->peer = *http_request_peer(r);

@@ -17,7 +17,7 @@ struct proxied {
 	struct timer timer;
 	struct deferred deferred;
 	struct reactor *reactor;
-	const struct reactor_listener *from;
+	struct server_listener *from; /* held */
 	struct addr proxy;
 	size_t taken;
 	char header[PROXY_HEADER_MAX];
@@ -27,7 +27,10 @@ struct proxied {
 
 static void proxied_free(struct deferred *d)
 {
-	mem_free(container_of(d, struct proxied, deferred));
+	struct proxied *p = container_of(d, struct proxied, deferred);
+
+	server_listener_unref(p->from);
+	mem_free(p);
 }
 
 /* The descriptor is the caller's. */
@@ -77,9 +80,10 @@ static void let_in(struct proxied *p, const struct addr *client)
 {
 	struct addr peer = client->family ? *client : p->proxy;
 	struct reactor *r = p->reactor;
-	const struct reactor_listener *from = p->from;
+	struct server_listener *from = server_listener_ref(p->from);
 
 	reactor_admit(r, from, leave(p), &peer);
+	server_listener_unref(from);
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -119,11 +123,11 @@ static void on_timer(struct timer *t)
 /* --- the beginning ------------------------------------------------------------------ */
 
 void proxied_wait(
-    struct reactor *r, const struct reactor_listener *rl, int fd, const struct addr *proxy)
+    struct reactor *r, struct server_listener *from, int fd, const struct addr *proxy)
 {
 	struct proxied *p = NULL;
 
-	if (!http_trusts(&r->server->trust, proxy)) {
+	if (!http_trusts(&r->config->trust, proxy)) {
 		http_refused(r->base.http, HTTP_REFUSED_PROXY, proxy,
 		    HTTP_REFUSED_FIELDS(LOG_STR("why", "it is not in trusted_proxies")));
 		loop_close(r->loop, fd);
@@ -136,14 +140,14 @@ void proxied_wait(
 		return;
 	}
 	p->reactor = r;
-	p->from = rl;
+	p->from = server_listener_ref(from);
 	p->proxy = *proxy;
 	p->watch.fd = fd;
 	p->watch.fn = on_event;
 	list_append(&r->proxied, &p->node);
 	r->proxied_count++;
 	timer_init(&p->timer, on_timer);
-	timer_start(loop_timers(r->loop), &p->timer, r->server->http_limits.header_timeout_ms);
+	timer_start(loop_timers(r->loop), &p->timer, r->config->http_limits.header_timeout_ms);
 	if (loop_watch(r->loop, &p->watch, EPOLLIN) < 0)
 		refuse(p, "out of memory");
 }

@@ -8,12 +8,12 @@
 #include "net/addr.h"
 
 struct reactor;
-struct reactor_listener;
+struct server_listener;
 
 /* `fd` is taken over. Its client is served by reactor_admit() as soon as its proxy has said who it is;
  * who says nothing in time, or something else, is closed. */
 void proxied_wait(
-    struct reactor *r, const struct reactor_listener *rl, int fd, const struct addr *proxy);
+    struct reactor *r, struct server_listener *from, int fd, const struct addr *proxy);
 /* Ends those that wait still. */
 void proxied_end_all(struct reactor *r);
 

@@ -1,6 +1,6 @@
 /*
- * server/reactor.c - one thread of the server: its loop, HTTP side, sessions and
- * listeners; and how it comes to an end.
+ * server/reactor.c - one thread of the server: its loop, HTTP side and sessions; and how it comes to
+ * an end. reactor_listen.c lets connections in.
  *
  * Everything is made and freed in the thread that calls sockjs_server_run(), before
  * the others start and after they have ended; in between each reactor is touched by
@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,220 +19,8 @@
 
 #define DRAIN_TICK_MS 20
 #define PACED_TICK_MS 50
-#define LIMIT_TICK_MS 100
 #define LOG_TICK_MS   1000
 #define LAST_TURNS    4
-
-struct reactor_listener {
-	struct listen_socket *socket; /* the server made it for us */
-	struct listener *listener;
-	const struct server_listener *from;
-	struct reactor *reactor;
-};
-
-/* --- accepting ---------------------------------------------------------- */
-
-/* Connections this reactor has, whatever they are doing. */
-static uint64_t connections(const struct reactor *r)
-{
-	const struct http_counters *http = http_server_counters(r->base.http);
-
-	return http->connections + http->lingering + r->base.sessions.counters.receivers +
-	       r->proxied_count;
-}
-
-/* Its share of what all reactors may have together, but at least one, for the kernel does not ask who
- * has room when it picks a listener. */
-static uint64_t share_of(const struct reactor *r, uint64_t all)
-{
-	uint64_t n = r->server->reactor_count, share = all / n + (r->index < all % n);
-
-	return share ? share : 1;
-}
-
-static uint64_t connection_limit(const struct reactor *r)
-{
-	return share_of(r, r->server->options.server.limit_connections);
-}
-
-/* Operators may come at any time. (And the internal listener is in one reactor alone.) */
-static void pause_listeners(struct reactor *r)
-{
-	for (size_t i = 0; i < r->listener_count; i++)
-		if (r->listeners[i].listener && !r->listeners[i].from->is_internal)
-			listener_pause(r->listeners[i].listener);
-}
-
-static void turn_away(struct reactor *r, const struct reactor_listener *rl, int fd,
-    const struct addr *peer, enum http_refusal why, uint64_t limit)
-{
-	http_refused(r->base.http, why, peer, HTTP_REFUSED_FIELDS(LOG_INT("limit", limit)));
-	if (rl->from->endpoint)
-		close(fd); /* who does not speak HTTP is told nothing */
-	else
-		http_server_turn_away(r->base.http, fd, rl->from->tls != NULL);
-}
-
-/* Whether there is a place for one more connection of this address. A proxy speaks for many, and
- * operators are not limited. */
-static bool admit(struct reactor *r, const struct reactor_listener *rl, int fd,
-    const struct addr *peer, struct quota_row **visitor)
-{
-	const struct sockjs_server *server = r->server;
-	const struct server_options *o = &server->options.server;
-
-	*visitor = NULL;
-	if (rl->from->tls && !rl->from->is_internal && !tls_has_room(server)) {
-		turn_away(r, rl, fd, peer, HTTP_REFUSED_TLS_HANDSHAKES, o->limit_tls_handshakes);
-		return false;
-	}
-	if (!server->visitors || rl->from->is_internal || http_trusts(&server->trust, peer))
-		return true;
-	switch (visitor_enter(server->visitors, peer, VISITOR_CONNECTION, visitor)) {
-	case QUOTA_TOO_MANY:
-		turn_away(r, rl, fd, peer, HTTP_REFUSED_CONNECTIONS_PER_ADDRESS,
-		    o->limit_connections_per_address);
-		return false;
-	case QUOTA_TOO_FAST:
-		turn_away(r, rl, fd, peer, HTTP_REFUSED_CONNECTION_RATE,
-		    o->limit_connection_rate_per_address);
-		return false;
-	case QUOTA_NO_MEMORY:
-		turn_away(r, rl, fd, peer, HTTP_REFUSED_NO_MEMORY, 0);
-		return false;
-	case QUOTA_GRANTED:
-		break;
-	}
-	return true;
-}
-
-static void serve(struct reactor *r, const struct reactor_listener *rl, int fd,
-    const struct addr *peer, struct quota_row *visitor)
-{
-	const struct server_listener *from = rl->from;
-	struct tls_context *tls = from->tls ? tls_server_take(from->tls) : NULL;
-	struct tcp_arrival arrival = {
-		.fd = fd,
-		.peer = *peer,
-		.tls = tls,
-		.tls_timeout_ms = r->server->http_limits.header_timeout_ms,
-		.visitor = visitor,
-	};
-
-	if (from->endpoint)
-		tcp_serve(&r->base, &from->endpoint->base, &arrival);
-	else
-		http_server_add(r->base.http, fd, peer, tls, from, visitor);
-	tls_context_free(tls);
-}
-
-void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
-    const struct addr *client)
-{
-	struct quota_row *visitor;
-
-	if (admit(r, rl, fd, client, &visitor))
-		serve(r, rl, fd, client, visitor);
-}
-
-static void wait_with_others(struct reactor *r, uint64_t ms)
-{
-	pause_listeners(r);
-	timer_start(loop_timers(r->loop), &r->limit_timer, ms);
-}
-
-/* How many milliseconds others have to wait behind this one; 0: they need not. */
-static uint64_t count_arrival(struct reactor *r)
-{
-	uint64_t rate = r->server->options.server.limit_connection_rate;
-
-	return rate ? bucket_charge(&r->arrivals, share_of(r, rate), 1, loop_now(r->loop)) : 0;
-}
-
-static void limit_arrivals(struct reactor *r)
-{
-	uint64_t wait = count_arrival(r);
-
-	if (timer_is_active(&r->limit_timer))
-		return;
-	if (connections(r) >= connection_limit(r)) {
-		log_warn_limited("limits.connections is reached; new connections wait",
-		    LOG_INT("reactor", r->index), LOG_INT("limit", connection_limit(r)));
-		wait_with_others(r, LIMIT_TICK_MS);
-	} else if (wait > 0) {
-		log_warn_limited("limits.connection_rate is reached; new connections wait",
-		    LOG_INT("reactor", r->index), LOG_INT("milliseconds", wait));
-		wait_with_others(r, wait);
-	}
-}
-
-static void on_accept(struct listener *l, int fd, const struct addr *peer, void *arg)
-{
-	struct reactor_listener *rl = arg;
-	struct reactor *r = rl->reactor;
-
-	(void)l;
-	if (rl->from->is_proxied)
-		proxied_wait(r, rl, fd, peer);
-	else
-		reactor_admit(r, rl, fd, peer);
-	if (!rl->from->is_internal)
-		limit_arrivals(r);
-}
-
-static void on_limit_timer(struct timer *t)
-{
-	struct reactor *r = container_of(t, struct reactor, limit_timer);
-
-	if (connections(r) >= connection_limit(r)) {
-		timer_start(loop_timers(r->loop), t, LIMIT_TICK_MS);
-		return;
-	}
-	for (size_t i = 0; i < r->listener_count; i++)
-		if (r->listeners[i].listener)
-			listener_resume(r->listeners[i].listener);
-}
-
-static int add_listener(
-    struct reactor *r, struct reactor_listener *rl, const struct server_listener *from)
-{
-	if (r->index >= from->socket_count)
-		return 0; /* the internal address is reactor 0's alone */
-	rl->socket = &from->sockets[r->index];
-	rl->from = from;
-	rl->reactor = r;
-	return listener_new(&rl->listener, r->loop, rl->socket, on_accept, rl);
-}
-
-static int add_listeners(struct reactor *r)
-{
-	const struct sockjs_server *server = r->server;
-	int err = 0;
-
-	r->listeners = mem_zalloc(
-	    (server->listener_count ? server->listener_count : 1) * sizeof(*r->listeners));
-	if (!r->listeners)
-		return -ENOMEM;
-	for (size_t i = 0; i < server->listener_count && err == 0; i++) {
-		r->listener_count = i + 1;
-		err = add_listener(r, &r->listeners[i], server->listeners[i]);
-	}
-	return err;
-}
-
-static void close_listeners(struct reactor *r)
-{
-	for (size_t i = 0; i < r->listener_count; i++) {
-		struct reactor_listener *rl = &r->listeners[i];
-
-		listener_free(rl->listener);
-		rl->listener = NULL;
-		if (rl->socket && rl->socket->fd >= 0) {
-			listen_socket_close(rl->socket, r->index == 0);
-			rl->socket->fd = -1;
-		}
-	}
-}
 
 /* --- draining ----------------------------------------------------------- */
 
@@ -250,7 +37,7 @@ static void let_nobody_in(struct reactor *r)
 		return;
 	r->is_shut = true;
 	timer_stop(loop_timers(r->loop), &r->limit_timer);
-	close_listeners(r);
+	reactor_close_listeners(r);
 	proxied_end_all(r);
 	http_server_drain(r->base.http);
 	tcp_drain(&r->base);
@@ -267,10 +54,10 @@ static bool are_sessions_gone(struct reactor *r)
 	return atomic_load(&r->server->empty_reactors) == r->server->reactor_count;
 }
 
-static bool are_apps_busy(const struct sockjs_server *server)
+static bool are_apps_busy(const struct server_config *config)
 {
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		const struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const struct server_endpoint *ep = config->endpoints[i];
 
 		if (ep->callbacks.busy && ep->callbacks.busy(ep->app))
 			return true;
@@ -286,11 +73,11 @@ static void drain_finally(struct reactor *r)
 
 	if (r->drain_deadline == 0)
 		r->drain_deadline =
-		    loop_now(r->loop) + r->server->options.server.shutdown_timeout_ms;
+		    loop_now(r->loop) + r->config->options.server.shutdown_timeout_ms;
 	is_over = loop_now(r->loop) >= r->drain_deadline;
 	if (are_sessions_gone(r) || is_over)
 		let_nobody_in(r);
-	if (is_over || (r->is_shut && connections(r) == 0 && !are_apps_busy(r->server)))
+	if (is_over || (r->is_shut && reactor_connections(r) == 0 && !are_apps_busy(r->config)))
 		stop_loop(r);
 	else
 		timer_start(loop_timers(r->loop), &r->drain_timer, DRAIN_TICK_MS);
@@ -320,7 +107,7 @@ static void on_drain_timer(struct timer *t)
  */
 static void start_drain(struct reactor *r)
 {
-	const struct server_options *o = &r->server->options.server;
+	const struct server_options *o = &r->config->options.server;
 
 	r->draining = true;
 	r->base.sessions.draining = true;
@@ -372,25 +159,27 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	if (!r)
 		return -ENOMEM;
 	r->server = server;
+	r->config = server_config_ref(server->config);
 	r->index = index;
 	list_init(&r->laters);
 	list_init(&r->proxied);
 	timer_init(&r->drain_timer, on_drain_timer);
-	timer_init(&r->limit_timer, on_limit_timer);
+	reactor_listen_init(r);
 	timer_init(&r->log_timer, on_log_timer);
 	log_set_suppressed_hook(on_line_left_out);
 	err = loop_new(&r->loop);
 	if (err < 0) {
+		server_config_unref(r->config);
 		mem_free(r);
 		return err;
 	}
 	use_io_uring(r);
 	transport_reactor_init(&r->base, r->loop);
-	subprotocols_init(r);
+	names_init(r);
 	err =
-	    http_server_new(&r->base.http, r->loop, &server->http_limits, &server->http_handler, r);
+	    http_server_new(&r->base.http, r->loop, &r->config->http_limits, &route_handler, r);
 	if (err == 0)
-		err = add_listeners(r);
+		err = reactor_listen(r);
 	if (err == 0)
 		err = turns_begin(r);
 	if (err == 0) {
@@ -409,15 +198,15 @@ void reactor_free(struct reactor *r)
 {
 	if (!r)
 		return;
-	close_listeners(r);
+	reactor_close_listeners(r);
 	proxied_end_all(r);
-	mem_free(r->listeners);
 	http_server_free(r->base.http);
 	transport_reactor_fini(&r->base);
-	map_fini(&r->subprotocols);
+	map_fini(&r->names);
 	session_ids_fini(&r->session_ids);
 	stream_batch_free(r->sends);
 	loop_free(r->loop);
+	server_config_unref(r->config);
 	mem_free(r);
 }
 
@@ -437,8 +226,7 @@ static void finish(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->log_timer);
 	if (r->index == 0) {
 		dashboard_stop(r->server->dashboard);
-		if (r->server->api)
-			api_abort(r->server->api);
+		api_abort(r->server->api);
 	}
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
@@ -454,7 +242,7 @@ void reactor_run(struct reactor *r)
 {
 	transport_reactor_set_current(&r->base);
 	if (r->index == 0)
-		dashboard_start(r->server->dashboard);
+		dashboard_start(r);
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 
@@ -466,7 +254,7 @@ void reactor_run(struct reactor *r)
 			start_drain(r);
 		loop_run(r->loop);
 	}
-	close_listeners(r);
+	reactor_close_listeners(r);
 	finish(r);
 	transport_reactor_set_current(NULL);
 }

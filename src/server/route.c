@@ -16,12 +16,12 @@
 
 /* The endpoint whose prefix is the longest that begins the path; *rest is what follows. */
 static struct server_endpoint *find_endpoint(
-    const struct sockjs_server *server, struct bytes path, struct bytes *rest)
+    const struct server_config *config, struct bytes path, struct bytes *rest)
 {
 	struct server_endpoint *best = NULL;
 
-	for (size_t i = 0; i < server->endpoint_count; i++) {
-		struct server_endpoint *ep = server->endpoints[i];
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		struct server_endpoint *ep = config->endpoints[i];
 		size_t n = ep->prefix_len;
 
 		if (path.n < n || memcmp(path.p, ep->prefix, n) != 0 ||
@@ -35,26 +35,25 @@ static struct server_endpoint *find_endpoint(
 	return best;
 }
 
-size_t route_body_limit(struct http_request *r, void *arg)
+static size_t body_limit(struct http_request *r, void *arg)
 {
 	struct reactor *reactor = arg;
-	const struct server_listener *listener = http_request_listener(r);
 	struct bytes rest;
-	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+	struct server_endpoint *ep = find_endpoint(reactor->config, http_request_path(r), &rest);
 
-	if (listener && listener->is_internal)
-		return internal_body_limit(reactor->server, r);
+	if (http_request_listener(r) == &internal_address)
+		return internal_body_limit(reactor->config, r);
 	return ep && http_request_method(r) == HTTP_POST ? ep->base.max_body_bytes : OTHER_BODY_MAX;
 }
 
-void route_refusal(struct http_request *r, struct http_head *head, void *arg)
+static void refusal(struct http_request *r, struct http_head *head, void *arg)
 {
 	struct reactor *reactor = arg;
 	struct bytes rest;
-	struct server_endpoint *ep = find_endpoint(reactor->server, http_request_path(r), &rest);
+	struct server_endpoint *ep = find_endpoint(reactor->config, http_request_path(r), &rest);
 	struct http_client client;
 
-	if (ep && http_client_read(&reactor->server->trust, r, &client) == NULL)
+	if (ep && http_client_read(&reactor->config->trust, r, &client) == NULL)
 		http_origin_add_allowance(&ep->base.origins, &client, r, head);
 }
 
@@ -130,9 +129,9 @@ static void serve_endpoint(struct route *route)
 /* --- everything ----------------------------------------------------------- */
 
 /* What the pages say of themselves, unless their directory has such a file of its own. */
-static bool serve_version(const struct sockjs_server *server, struct http_request *r)
+static bool serve_version(const struct server_config *config, struct http_request *r)
 {
-	if (!server->options.server.www ||
+	if (!config->options.server.www ||
 	    !bytes_equal(http_request_path(r), BYTES("/version.txt")))
 		return false;
 	if (http_request_method(r) & (HTTP_GET | HTTP_HEAD))
@@ -144,17 +143,17 @@ static bool serve_version(const struct sockjs_server *server, struct http_reques
 
 static void serve_public(struct route *route)
 {
-	struct sockjs_server *server = route->reactor->server;
+	const struct server_config *config = route->reactor->config;
 	struct bytes path = http_request_path(route->http);
 
-	if (!http_host_is_allowed(&server->hosts, route->client.host))
+	if (!http_host_is_allowed(&config->hosts, route->client.host))
 		route_refuse_host(route);
 	else if (route->endpoint)
 		serve_endpoint(route);
 	else if (path.p[0] == '*' && http_request_method(route->http) == HTTP_OPTIONS)
 		http_respond_text(route->http, 200, "OK");
-	else if (!(server->files && http_static_serve(server->files, route->http)) &&
-	         !serve_version(server, route->http))
+	else if (!(config->files && http_static_serve(config->files, route->http)) &&
+	         !serve_version(config, route->http))
 		not_found(route->http);
 }
 
@@ -175,24 +174,23 @@ static void serve_feed(struct route *route)
 
 static void serve_internal(struct route *route)
 {
-	struct sockjs_server *server = route->reactor->server;
-	struct bytes path = http_request_path(route->http);
+	struct reactor *reactor = route->reactor;
 
 	if (is_host_checked(route) &&
-	    !http_host_is_allowed(&server->internal_hosts, route->client.host))
+	    !http_host_is_allowed(&reactor->config->internal_hosts, route->client.host))
 		route_refuse_host(route);
-	else if ((route->endpoint = dashboard_feed(server->dashboard, path, &route->rest)))
+	else if ((route->endpoint = dashboard_feed(
+	              reactor, http_request_path(route->http), &route->rest)))
 		serve_feed(route);
 	else
-		internal_serve(route->reactor, route->http);
+		internal_serve(reactor, route->http);
 }
 
-void route_serve(struct http_request *r, void *arg)
+static void serve(struct http_request *r, void *arg)
 {
 	struct route route = { .reactor = arg, .http = r };
-	struct sockjs_server *server = route.reactor->server;
-	const struct server_listener *listener = http_request_listener(r);
-	const char *wrong = http_client_read(&server->trust, r, &route.client);
+	const struct server_config *config = route.reactor->config;
+	const char *wrong = http_client_read(&config->trust, r, &route.client);
 
 	if (wrong) {
 		http_refused(http_request_server(r), HTTP_REFUSED_BAD_REQUEST,
@@ -201,10 +199,24 @@ void route_serve(struct http_request *r, void *arg)
 		http_respond_text(r, 400, wrong);
 		return;
 	}
-	if (listener && listener->is_internal) {
+	if (http_request_listener(r) == &internal_address) {
 		serve_internal(&route);
 		return;
 	}
-	route.endpoint = find_endpoint(server, http_request_path(r), &route.rest);
+	route.endpoint = find_endpoint(config, http_request_path(r), &route.rest);
 	serve_public(&route);
 }
+
+static struct addr client(struct http_request *r, void *arg)
+{
+	const struct reactor *reactor = arg;
+
+	return http_client_address(&reactor->config->trust, r);
+}
+
+const struct http_handler route_handler = {
+	.body_limit = body_limit,
+	.serve = serve,
+	.refusal = refusal,
+	.client = client,
+};

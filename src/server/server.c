@@ -11,48 +11,20 @@
 
 /* --- endpoints ---------------------------------------------------------- */
 
-/* Whether an endpoint may come here; its prefix is free then. */
-static int check_place(struct sockjs_server *server, const char *prefix)
-{
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "endpoints cannot be added to a server that runs");
-	if (!options_is_prefix(prefix))
-		return server_fail(server, -EINVAL, "\"%.80s\" is not a prefix; allowed: %s",
-		    prefix, OPTIONS_PREFIX);
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		if (strcmp(server->endpoints[i]->prefix, prefix) == 0)
-			return server_fail(
-			    server, -EEXIST, "the prefix \"%s\" is taken already", prefix);
-	return 0;
-}
-
 int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o)
 {
-	struct sockjs_options *own;
-	struct server_endpoint *ep;
-	int err = check_place(server, prefix);
+	const struct endpoint_wish wish = {
+		.prefix = prefix,
+		.callbacks = callbacks,
+		.app = app,
+		.options = o,
+	};
 
-	if (err < 0)
-		return err;
-	own = mem_alloc(sizeof(*own));
-	if (!own || server_grow(&server->endpoints, server->endpoint_count) < 0) {
-		mem_free(own);
-		return server_fail(server, -ENOMEM, "out of memory");
-	}
-	err = server_merge_options(server, own, o, OPTION_ENDPOINT);
-	if (err < 0) {
-		mem_free(own);
-		return err;
-	}
-	ep = endpoint_new(server, prefix, callbacks, app, own);
-	if (!ep) {
-		sockjs_options_free(own);
-		return server_fail(server, -ENOMEM, "out of memory");
-	}
-	server->endpoints[server->endpoint_count++] = ep;
-	return 0;
+	if (server->started)
+		return server_fail(
+		    server, -EBUSY, "endpoints cannot be added to a server that runs");
+	return server_config_add_endpoint(server->config, &wish, NULL);
 }
 
 /* --- running ------------------------------------------------------------ */
@@ -130,7 +102,7 @@ int sockjs_server_run(struct sockjs_server *server)
 
 	if (server->started)
 		return server_fail(server, -EBUSY, "a server runs once");
-	if (server->listener_count == 0)
+	if (server->config->listener_count == 0)
 		return server_fail(server, -EINVAL,
 		    "there is no address to listen on: call sockjs_server_listen() first");
 	err = prepare(server);

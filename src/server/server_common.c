@@ -40,15 +40,16 @@ static int refuse_stray(
 	    scope == OPTION_LISTENER ? "an address" : "an endpoint", takers[stray->scope]);
 }
 
-int server_merge_options(struct sockjs_server *server, struct sockjs_options *out,
+int server_config_merge(struct server_config *c, struct sockjs_options *out,
     const struct sockjs_options *o, enum option_scope scope)
 {
 	const struct option *stray = o ? options_stray(o, 1u << scope) : NULL;
+	struct sockjs_server *server = c->server;
 	int err;
 
 	if (stray)
 		return refuse_stray(server, stray, scope);
-	if (options_copy(out, &server->options) < 0)
+	if (options_copy(out, &c->options) < 0)
 		return server_fail(server, -ENOMEM, "out of memory");
 	err = o ? options_overlay(out, o, scope) : 0;
 	if (err < 0)

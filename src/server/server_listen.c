@@ -1,6 +1,6 @@
 /*
- * server/server_listen.c - the addresses of a server: bound for every reactor before it
- * runs, for later the right to do so may be gone; and the one for operators.
+ * server/server_listen.c - the addresses of a configuration: bound for every reactor, or taken over
+ * from the one before; and the one for operators.
  */
 #include <errno.h>
 #include <grp.h>
@@ -9,50 +9,44 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/first_line.h"
 #include "base/mem.h"
-#include "server/api.h"
-#include "server/dashboard.h"
 #include "server/internal.h"
 #include "server/listener_tls.h"
+#include "server/server_private.h"
 
 #define KEEP_ALIVE_S 60
 
-/* That the two go together has been checked. */
-static int make_tls(
-    struct sockjs_server *server, struct server_listener *l, const struct listener_options *o)
-{
-	struct listener_tls tls;
-	char why[400];
-	int err;
+/* --- places -------------------------------------------------------------- */
 
-	if (!o->tls_certificate && !o->tls_certificates)
-		return 0;
-	err = listener_tls_read(&tls, o, why, sizeof(why));
-	if (err < 0)
-		return server_fail(server, err, "%s", why);
-	tls.options.any_protocol = l->endpoint != NULL;
-	err = tls_server_new(&l->tls, &tls.options, why, sizeof(why));
-	listener_tls_fini(&tls);
-	return err < 0 ? server_fail(server, err, "%s", why) : 0;
+static struct listen_place *place_ref(struct listen_place *place)
+{
+	atomic_fetch_add_explicit(&place->refs, 1, memory_order_relaxed);
+	return place;
 }
 
-/* Binds for every reactor now: later the right to do so may be gone. */
-static int bind_all(struct sockjs_server *server, struct server_listener *l,
+static void place_unref(struct listen_place *place)
+{
+	if (!place || atomic_fetch_sub_explicit(&place->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < place->socket_count; i++)
+		if (place->sockets[i].fd >= 0)
+			listen_socket_close(&place->sockets[i], i == 0);
+	mem_free(place->sockets);
+	mem_free(place->address);
+	mem_free(place);
+}
+
+static int bind_all(struct sockjs_server *server, struct listen_place *place, unsigned wanted,
     const struct listen_addr *addr, unsigned mode)
 {
-	unsigned wanted = l->is_internal ? 1 : server->reactor_count;
 	char why[400];
-	int err;
+	int err = listen_socket_open(&place->sockets[0], addr, mode, why, sizeof(why));
 
-	l->sockets = mem_zalloc(wanted * sizeof(*l->sockets));
-	if (!l->sockets)
-		return server_fail(server, -ENOMEM, "out of memory");
-	err = listen_socket_open(&l->sockets[0], addr, mode, why, sizeof(why));
 	if (err < 0)
 		return server_fail(server, err, "%s", why);
-	for (l->socket_count = 1; l->socket_count < wanted; l->socket_count++) {
-		err = listen_socket_share(&l->sockets[0], &l->sockets[l->socket_count]);
+	for (place->socket_count = 1; place->socket_count < wanted; place->socket_count++) {
+		err = listen_socket_share(
+		    &place->sockets[0], &place->sockets[place->socket_count]);
 		if (err < 0)
 			return server_fail(
 			    server, err, "cannot listen once for each thread: %s", strerror(-err));
@@ -78,10 +72,10 @@ static int find_owner(
 	return 0;
 }
 
-static int give_away(struct sockjs_server *server, const struct server_listener *l,
+static int give_away(struct sockjs_server *server, const struct listen_place *place,
     const struct listener_options *lo)
 {
-	const struct sockaddr_un *un = (const void *)&l->sockets[0].addr.sa;
+	const struct sockaddr_un *un = (const void *)&place->sockets[0].addr.sa;
 	uid_t uid = (uid_t)-1; /* as it is */
 	gid_t gid = (gid_t)-1;
 	int err;
@@ -96,91 +90,209 @@ static int give_away(struct sockjs_server *server, const struct server_listener 
 	    lo->group ? ":" : "", lo->group ? lo->group : "", strerror(-err));
 }
 
-static void print_url(struct server_listener *l, const char *address)
+/* Binds for every reactor now: later the right to do so may be gone. */
+static int place_new(struct listen_place **out, struct server_config *c, const char *address,
+    const struct listener_options *lo, bool is_internal)
 {
+	unsigned wanted = is_internal ? 1 : c->server->reactor_count;
+	struct listen_place *place = mem_zalloc(sizeof(*place));
+	struct listen_addr addr;
+	const char *sentence = "";
+	int err;
+
+	if (place) {
+		atomic_init(&place->refs, 1);
+		place->address = mem_strdup(address);
+		place->sockets = mem_zalloc(wanted * sizeof(*place->sockets));
+	}
+	if (!place || !place->address || !place->sockets) {
+		place_unref(place);
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	}
+	err = listen_addr_parse(address, &addr, &sentence);
+	if (err < 0)
+		server_fail(c->server, err, "%s", sentence);
+	if (err == 0)
+		err = bind_all(c->server, place, wanted, &addr, (unsigned)lo->mode);
+	if (err == 0)
+		err = give_away(c->server, place, lo);
+	if (err < 0)
+		place_unref(place);
+	else
+		*out = place;
+	return err;
+}
+
+/* --- one listener -------------------------------------------------------- */
+
+struct server_listener *server_listener_ref(struct server_listener *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void server_listener_unref(struct server_listener *l)
+{
+	if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	place_unref(l->place);
+	tls_server_free(l->tls);
+	if (l->endpoint)
+		endpoint_unref(&l->endpoint->base);
+	options_fini(&l->own_options);
+	mem_free(l);
+}
+
+/* That the two go together has been checked. Files are read anew, whether they have changed or not;
+ * tickets go on. */
+static int make_tls(struct sockjs_server *server, struct server_listener *l,
+    const struct server_listener *elder)
+{
+	const struct listener_options *o = &l->own_options.listener;
+	struct listener_tls tls;
+	char why[400];
+	int err;
+
+	if (!o->tls_certificate && !o->tls_certificates)
+		return 0;
+	err = listener_tls_read(&tls, o, why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	tls.options.any_protocol = l->endpoint != NULL;
+	err = tls_server_new(&l->tls, &tls.options, elder ? elder->tls : NULL, why, sizeof(why));
+	listener_tls_fini(&tls);
+	return err < 0 ? server_fail(server, err, "%s", why) : 0;
+}
+
+static void print_url(struct server_listener *l)
+{
+	const struct listen_socket *first = &l->place->sockets[0];
 	char text[ADDR_TEXT_MAX];
 	struct addr a;
 
-	if (l->sockets[0].is_unix) {
-		snprintf(l->url, sizeof(l->url), "%s", address);
+	if (first->is_unix) {
+		snprintf(l->url, sizeof(l->url), "%s", l->place->address);
 		return;
 	}
-	a = addr_from_sockaddr((const struct sockaddr *)&l->sockets[0].addr.sa);
+	a = addr_from_sockaddr((const struct sockaddr *)&first->addr.sa);
 	snprintf(l->url, sizeof(l->url), "%s%s://%s", l->endpoint ? "stomp" : "http",
 	    l->tls ? "s" : "", addr_print(&a, true, text));
 }
 
 /* The endpoint that it is for; an address that names none is for all, by HTTP. */
-static int find_endpoint(
-    struct sockjs_server *server, struct server_listener *l, const struct listener_options *lo)
+static int find_endpoint(struct server_config *c, struct server_listener *l)
 {
-	for (size_t i = 0; lo->endpoint && i < server->endpoint_count; i++)
-		if (strcmp(server->endpoints[i]->prefix, lo->endpoint) == 0)
-			l->endpoint = server->endpoints[i];
-	if (!lo->endpoint || l->endpoint)
+	const char *prefix = l->own_options.listener.endpoint;
+
+	if (!prefix)
 		return 0;
-	return server_fail(
-	    server, -EINVAL, "endpoint: \"%.80s\" is not an endpoint of this server", lo->endpoint);
+	l->endpoint = server_config_endpoint(c, prefix);
+	if (!l->endpoint)
+		return server_fail(c->server, -EINVAL,
+		    "endpoint: \"%.80s\" is not an endpoint of this server", prefix);
+	endpoint_ref(&l->endpoint->base);
+	return 0;
 }
 
 /* Who is silent and vanishes is found out by nothing else, where there is neither ping nor
  * heartbeat. */
-static void keep_alive(const struct server_listener *l)
+static void keep_alive(const struct listen_place *place)
 {
-	for (unsigned i = 0; i < l->socket_count; i++)
-		listen_socket_keep_alive(&l->sockets[i], KEEP_ALIVE_S);
+	for (unsigned i = 0; i < place->socket_count; i++)
+		listen_socket_keep_alive(&place->sockets[i], KEEP_ALIVE_S);
 }
 
-static int open_listener(struct sockjs_server *server, const char *address,
-    const struct listener_options *lo, bool is_internal)
-{
-	struct server_listener *l;
-	struct listen_addr addr;
-	const char *sentence = "";
-	int err = listen_addr_parse(address, &addr, &sentence);
+/* --- in a configuration -------------------------------------------------- */
 
+static bool has_place(const struct server_config *c, const struct listen_place *place)
+{
+	for (size_t i = 0; i < c->listener_count; i++)
+		if (c->listeners[i]->place == place)
+			return true;
+	return false;
+}
+
+/* What listens at this address already, and is not taken over yet. */
+static const struct server_listener *find_elder(const struct server_config *c, const char *address,
+    bool is_internal, const struct server_config *elder)
+{
+	for (size_t i = 0; elder && i < elder->listener_count; i++) {
+		const struct server_listener *l = elder->listeners[i];
+
+		if (l->is_internal == is_internal && strcmp(l->place->address, address) == 0 &&
+		    !has_place(c, l->place))
+			return l;
+	}
+	return NULL;
+}
+
+/* Sockets that stay may get another owner; their file keeps the mode that it was born with. */
+static int find_place(struct server_config *c, struct server_listener *l, const char *address,
+    const struct server_listener *elder)
+{
+	const struct listener_options *o = &l->own_options.listener;
+
+	if (!elder)
+		return place_new(&l->place, c, address, o, l->is_internal);
+	l->place = place_ref(elder->place);
+	return give_away(c->server, l->place, o);
+}
+
+static int fill(struct server_config *c, struct server_listener *l, const char *address,
+    const struct server_config *elder_config)
+{
+	const struct server_listener *elder =
+	    find_elder(c, address, l->is_internal, elder_config);
+	int err;
+
+	l->is_proxied = l->own_options.listener.proxy_protocol;
+	err = find_endpoint(c, l);
+	if (err == 0)
+		err = make_tls(c->server, l, elder);
+	if (err == 0)
+		err = find_place(c, l, address, elder);
 	if (err < 0)
-		return server_fail(server, err, "%s", sentence);
-	l = mem_zalloc(sizeof(*l));
-	if (!l || server_grow(&server->listeners, server->listener_count) < 0) {
-		mem_free(l);
-		return server_fail(server, -ENOMEM, "out of memory");
-	}
-	l->is_internal = is_internal;
-	l->is_proxied = lo->proxy_protocol;
-	err = find_endpoint(server, l, lo);
-	if (err == 0)
-		err = make_tls(server, l, lo);
-	if (err == 0)
-		err = bind_all(server, l, &addr, (unsigned)lo->mode);
-	if (err == 0)
-		err = give_away(server, l, lo);
-	if (err < 0) {
-		server_listener_free(l);
 		return err;
-	}
 	if (l->endpoint)
-		keep_alive(l);
-	print_url(l, address);
-	server->listeners[server->listener_count++] = l;
+		keep_alive(l->place);
+	print_url(l);
 	return 0;
 }
 
-/* Every sentence about an address begins with it. */
-static int listen_at(struct sockjs_server *server, const char *address,
-    const struct listener_options *lo, bool is_internal)
+/* Takes `own` over. */
+static int open_listener(struct server_config *c, const char *address, struct sockjs_options *own,
+    bool is_internal, const struct server_config *elder)
 {
-	char why[sizeof(server->error)];
+	struct server_listener *l = mem_zalloc(sizeof(*l));
 	int err;
 
-	if (server->started)
-		return server_fail(
-		    server, -EBUSY, "addresses cannot be added to a server that runs");
-	err = open_listener(server, address, lo, is_internal);
+	if (!l || server_grow(&c->listeners, c->listener_count) < 0) {
+		mem_free(l);
+		options_fini(own);
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	}
+	atomic_init(&l->refs, 1);
+	l->own_options = *own;
+	l->is_internal = is_internal;
+	err = fill(c, l, address, elder);
+	if (err < 0)
+		server_listener_unref(l);
+	else
+		c->listeners[c->listener_count++] = l;
+	return err;
+}
+
+/* Every sentence about an address begins with it. */
+static int listen_at(struct server_config *c, const char *address, struct sockjs_options *own,
+    bool is_internal, const struct server_config *elder)
+{
+	char why[sizeof(c->server->error)];
+	int err = open_listener(c, address, own, is_internal, elder);
+
 	if (err == 0)
 		return 0;
-	snprintf(why, sizeof(why), "%s", server->error);
-	return server_fail(server, err, "%.150s: %s", address, why);
+	snprintf(why, sizeof(why), "%s", c->server->error);
+	return server_fail(c->server, err, "%.150s: %s", address, why);
 }
 
 static bool is_unix_address(const char *address)
@@ -194,22 +306,45 @@ static const char *unix_option(const struct listener_options *o)
 	return o->mode ? "mode" : o->owner ? "owner" : o->group ? "group" : NULL;
 }
 
-int sockjs_server_listen(
-    struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+int server_config_listen(struct server_config *c, const char *address,
+    const struct sockjs_options *o, const struct server_config *elder)
 {
 	const char *key = o ? unix_option(&o->listener) : NULL;
 	struct sockjs_options own;
 	int err;
 
 	if (key && !is_unix_address(address))
-		return server_fail(server, -EINVAL,
+		return server_fail(c->server, -EINVAL,
 		    "%.150s: %s: means nothing here; it is for unix:PATH", address, key);
-	err = server_merge_options(server, &own, o, OPTION_LISTENER);
-	if (err < 0)
-		return err;
-	err = listen_at(server, address, &own.listener, false);
-	options_fini(&own);
-	return err;
+	err = server_config_merge(c, &own, o, OPTION_LISTENER);
+	return err < 0 ? err : listen_at(c, address, &own, false, elder);
+}
+
+int server_config_listen_internal(
+    struct server_config *c, const char *address, const struct server_config *elder)
+{
+	struct sockjs_options plain;
+
+	if (options_init(&plain) < 0)
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	return listen_at(c, address, &plain, true, elder);
+}
+
+/* --- of a server that does not run yet ------------------------------------- */
+
+static int check_rest(struct sockjs_server *server)
+{
+	return server->started ? server_fail(server, -EBUSY,
+	                             "addresses cannot be added to a server that runs")
+	                       : 0;
+}
+
+int sockjs_server_listen(
+    struct sockjs_server *server, const char *address, const struct sockjs_options *o)
+{
+	int err = check_rest(server);
+
+	return err < 0 ? err : server_config_listen(server->config, address, o, NULL);
 }
 
 int server_set_client(struct sockjs_server *server, const char *file)
@@ -225,56 +360,25 @@ int server_set_client(struct sockjs_server *server, const char *file)
 
 int server_listen_internal(struct sockjs_server *server, const char *address)
 {
-	static const struct listener_options plain;
-	int err = listen_at(server, address, &plain, true);
+	int err = check_rest(server);
 
-	if (err < 0 || server->dashboard || !server->options.server.dashboard)
-		return err;
-	err = dashboard_new(&server->dashboard, server);
-	return err < 0 ? server_fail(server, err, "out of memory") : 0;
-}
-
-/* --- commands ------------------------------------------------------------- */
-
-static int read_token_file(struct sockjs_server *server, const char *path, char *token, int size)
-{
-	const struct option *opt = options_find("internal.token");
-	int err = first_line(path, token, (size_t)size);
-
-	if (err < 0 && err != -EINVAL)
-		return server_fail(server, err, "cannot read \"%.200s\": %s", path, strerror(-err));
-	if (err == 0 && opt->valid(token))
-		return 0;
-	return server_fail(server, -EINVAL,
-	    "the first line of \"%.200s\" is not a token; allowed: %s", path, opt->allowed);
+	return err < 0 ? err : server_config_listen_internal(server->config, address, NULL);
 }
 
 int server_take_commands(struct sockjs_server *server)
 {
-	const struct server_options *o = &server->options.server;
-	const char *token = o->token;
-	char line[1024];
-	int err = 0;
-
-	if (server->api || (!token && !o->token_file))
-		return 0;
-	if (!token) {
-		err = read_token_file(server, o->token_file, line, sizeof(line));
-		token = line;
-	}
-	if (err == 0 && !(server->api = api_new(server, token)))
-		err = server_fail(server, -ENOMEM, "out of memory");
-	explicit_bzero(line, sizeof(line));
-	return err;
+	return server_config_read_token(server->config);
 }
 
 /* --- what they are ---------------------------------------------------------- */
 
 static const char *url_of(const struct sockjs_server *server, size_t i, bool is_internal)
 {
-	for (size_t j = 0; j < server->listener_count; j++)
-		if (server->listeners[j]->is_internal == is_internal && i-- == 0)
-			return server->listeners[j]->url;
+	const struct server_config *c = server->config;
+
+	for (size_t j = 0; j < c->listener_count; j++)
+		if (c->listeners[j]->is_internal == is_internal && i-- == 0)
+			return c->listeners[j]->url;
 	return NULL;
 }
 

@@ -4,10 +4,11 @@
  *	sockjs.c     include/sockjs.h: sessions as applications see them; sockjs_send.c messages,
  *	             handshake.c clients that ask for one
  *	accept.c     a new session; app_session.c its events for the application
- *	server.c     the server: endpoints, start and stop; server_new.c from its options,
- *	             server_listen.c its addresses, server_common.c what both need
- *	reactor.c    one thread: loop, HTTP, sessions, listeners; draining; proxied.c those whom a
- *	             proxy announces
+ *	server.c     the server: start and stop; server_new.c from its options
+ *	server_config.h  what it goes by: server_config.c, endpoint.c, server_listen.c its
+ *	             addresses, server_common.c what they need
+ *	reactor.c    one thread: loop, HTTP, sessions; draining
+ *	reactor_listen.c  who comes into it; proxied.c those whom a proxy announces
  *	server_tls.c certificates that are renewed, and that end; how many handshakes there may be
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
@@ -16,7 +17,8 @@
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
  *	dashboard.h  the page for operators, and its feed
- *	session_view.c  what operators are told of a session
+ *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
+ *	             while it lives
  *	meter.c      a client that sends faster than it may is read more slowly
  *	spread.c     from reactor to reactor, in one order
  *	later.c      after some time
@@ -33,16 +35,10 @@
 #include "base/bucket.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "http/http_forwarded.h"
-#include "http/http_host.h"
-#include "http/http_static.h"
-#include "net/listener.h"
-#include "net/tls_server.h"
 #include "net/visitors.h"
 #include "server/internal.h"
-#include "server/options.h"
+#include "server/server_config.h"
 #include "server/session_ids.h"
-#include "transports/transport.h"
 
 struct api;
 struct dashboard;
@@ -51,17 +47,9 @@ struct server_endpoint;
 struct server_listener;
 
 struct sockjs_server {
-	struct sockjs_options options;
-	struct http_limits http_limits;
-	struct http_handler http_handler;
-	struct http_trust trust;
-	struct http_hosts hosts, internal_hosts;
-	struct quotas *visitors;
-	struct http_static *files; /* NULL: none */
-	struct server_endpoint **endpoints;
-	size_t endpoint_count;
-	struct server_listener **listeners;
-	size_t listener_count;
+	/* Before it runs, the one that is being made; then that of the first reactor */
+	struct server_config *config;
+	struct quotas *visitors; /* NULL: nothing was limited by address so far */
 	struct reactor **reactors;
 	unsigned reactor_count;
 	int statm;            /* /proc/self/statm: how large we are; -1: there is none */
@@ -71,9 +59,10 @@ struct sockjs_server {
 	pthread_barrier_t finished;
 	atomic_bool started;
 	atomic_bool ended;          /* no reactor runs any more */
-	struct api *api;            /* NULL: no commands are taken */
-	struct dashboard *dashboard; /* NULL: there is none */
-	char *client;               /* server_set_client() */
+	struct api *api;
+	struct dashboard *dashboard; /* NULL: there is none (yet) */
+	char *client;                /* server_set_client() */
+	atomic_uint_fast64_t sessions;
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
@@ -88,52 +77,28 @@ struct sockjs_server {
 int server_fail(struct sockjs_server *server, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* What one endpoint or address goes by: what the server was given for all, and over it `o`. */
-int server_merge_options(struct sockjs_server *server, struct sockjs_options *out,
-    const struct sockjs_options *o, enum option_scope scope);
 /* Makes room for one more pointer. 0 or -ENOMEM. */
 int server_grow(void *array, size_t count);
 /* server_new.c */
 void server_free_reactors(struct sockjs_server *server);
-void server_listener_free(struct server_listener *l); /* NULL is fine */
+/* Counts by address what this configuration limits. 0 or -ENOMEM. */
+int server_visitors(struct server_config *c);
 
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
 /* --- endpoints ---------------------------------------------------------- */
 
-struct server_endpoint {
-	struct endpoint base; /* what transports see */
-	struct sockjs_server *server;
-	struct sockjs_options *own_options;
-	struct endpoint_options options; /* of own_options */
-	struct sockjs_callbacks callbacks;
-	void *app;
-	atomic_uint_fast64_t sessions;
-	char *prefix;
-	size_t prefix_len;
-	bool is_internal; /* for operators: no address is limited */
-	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
-	size_t iframe_len;
-	char *iframe_lines;
-	size_t iframe_lines_len;
-	char iframe_etag[24];
-};
-
-/* A new endpoint that takes `options` over; NULL (and not taken over) when memory is out. */
-struct server_endpoint *endpoint_new(struct sockjs_server *server, const char *prefix,
-    const struct sockjs_callbacks *callbacks, void *app, struct sockjs_options *options);
-void endpoint_free(struct server_endpoint *ep);
 /* Whether its list of transports has this word. */
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 
 /* route.c: the handler of the HTTP layer, for all endpoints and files. */
-size_t route_body_limit(struct http_request *r, void *reactor);
-void route_serve(struct http_request *r, void *reactor);
-void route_refusal(struct http_request *r, struct http_head *head, void *reactor);
+extern const struct http_handler route_handler;
 
 /* Longest body of a request to the internal address. */
-size_t internal_body_limit(const struct sockjs_server *server, const struct http_request *r);
+size_t internal_body_limit(const struct server_config *config, const struct http_request *r);
 void internal_serve(struct reactor *reactor, struct http_request *r);
+/* What http_request_listener() says of requests that came in there; of others NULL. */
+extern const char internal_address;
 /* metrics.c: detaches the request, and asks every reactor before it is answered. */
 void metrics_serve(struct reactor *reactor, struct http_request *r);
 /* process_metrics.c: appends them. 0 or -ENOMEM. */
@@ -156,35 +121,24 @@ void answer_preflight(struct http_request *r, const char *methods, struct http_h
 
 /* --- reactors ----------------------------------------------------------- */
 
-struct server_listener {
-	/* One for each reactor: all bound before privileges are dropped */
-	struct listen_socket *sockets;
-	unsigned socket_count;
-	struct tls_server *tls;           /* NULL: plain */
-	struct server_endpoint *endpoint; /* of raw TCP; NULL: HTTP, for all */
-	bool is_internal;                 /* for operators: internal.c, and reactor 0 alone */
-	bool is_proxied;                  /* a header says who comes: proxied.c */
-	char url[160];
-};
-
 #define HELD_CLASSES 64
 
 struct reactor {
 	struct transport_reactor base;
 	struct sockjs_server *server;
+	struct server_config *config;
 	struct loop *loop;
 	struct stream_batch *sends; /* NULL: every send is a call of its own */
 	unsigned index;
 	pthread_t thread;
 	bool has_thread;
-	struct reactor_listener *listeners;
-	size_t listener_count;
+	struct list listeners; /* reactor_listen.c */
 	struct timer drain_timer, limit_timer, memory_timer;
 	struct bucket arrivals; /* of connections, if their rate is limited */
 	/* By its clients when it was last added up, by how much each holds, in powers of two; other
 	 * reactors read it: memory.c */
 	atomic_size_t held[HELD_CLASSES];
-	struct map subprotocols;          /* of its sessions */
+	struct map names;                 /* that its sessions have in common: names.c */
 	struct session_ids session_ids;   /* where commands are taken */
 	struct list proxied;              /* whose header has not come: proxied.c */
 	uint64_t proxied_count;
@@ -204,9 +158,16 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 void reactor_free(struct reactor *r);
 /* Runs until the server stops. */
 void reactor_run(struct reactor *r);
-struct reactor_listener;
+
+/* reactor_listen.c */
+void reactor_listen_init(struct reactor *r);
+/* Listens where its configuration says, and nowhere else any more. 0 or -errno: not everywhere. */
+int reactor_listen(struct reactor *r);
+void reactor_close_listeners(struct reactor *r);
+/* Connections it has, whatever they are doing. */
+uint64_t reactor_connections(const struct reactor *r);
 /* A connection is here, of this client: it is served, or turned away. */
-void reactor_admit(struct reactor *r, const struct reactor_listener *rl, int fd,
+void reactor_admit(struct reactor *r, const struct server_listener *from, int fd,
     const struct addr *client);
 /* The one of this thread, or NULL. */
 static inline struct reactor *reactor_current(void)
@@ -214,6 +175,14 @@ static inline struct reactor *reactor_current(void)
 	struct transport_reactor *base = transport_reactor_current();
 
 	return base ? container_of(base, struct reactor, base) : NULL;
+}
+
+/* What goes for this thread now. Not to be kept beyond the call. */
+static inline struct server_config *config_here(const struct sockjs_server *server)
+{
+	struct reactor *here = reactor_current();
+
+	return here && here->server == server ? here->config : server->config;
 }
 
 /* The time of none of them will come: they are over without having run. */
@@ -225,9 +194,9 @@ void memory_watch(struct reactor *r);
 /* server_tls.c: looks after certificates from now on. */
 void tls_watch(struct reactor *r);
 /* Whether one more handshake may begin, as far as limits.tls_handshakes says. */
-bool tls_has_room(const struct sockjs_server *server);
+bool tls_has_room(const struct server_config *config);
 /* For /metrics. 0 or -ENOMEM. */
-int tls_print_metrics(const struct sockjs_server *server, struct buf *out);
+int tls_print_metrics(const struct server_config *config, struct buf *out);
 
 /* turns.c: in a reactor that begins, and that ends. 0 or -errno. */
 int turns_begin(struct reactor *r);
@@ -311,18 +280,14 @@ void meter_stop(struct session_extra *extra);
 /* Sessions that applications know of, in all reactors. Any thread. */
 static inline uint64_t server_sessions(const struct sockjs_server *server)
 {
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < server->endpoint_count; i++)
-		n += atomic_load_explicit(&server->endpoints[i]->sessions, memory_order_relaxed);
-	return n;
+	return atomic_load_explicit(&server->sessions, memory_order_relaxed);
 }
 
-/* subprotocols.c: a name that lives as long as some session has it; NULL when memory is out. In the
+/* names.c: a text that lives as long as some session has it; NULL when memory is out. In the
  * reactor's thread. */
-void subprotocols_init(struct reactor *r);
-const char *subprotocol_take(struct reactor *r, struct bytes name);
-void subprotocol_drop(struct reactor *r, const char *name); /* NULL is fine */
+void names_init(struct reactor *r);
+const char *name_take(struct reactor *r, struct bytes text);
+void name_drop(struct reactor *r, const char *text); /* NULL is fine */
 /* accept.c: endpoint_ops */
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted);
 const char *endpoint_subprotocol(const struct session *s);
@@ -330,8 +295,9 @@ struct bytes endpoint_headers(const struct session *s);
 /* app_metrics.c: figures of applications for /metrics. */
 struct sockjs_metrics *app_metrics_new(void);
 void app_metrics_free(struct sockjs_metrics *m); /* NULL is fine */
-/* Asks all applications what they have counted in this reactor. */
-void app_metrics_gather(struct sockjs_metrics *m, const struct sockjs_server *server);
+/* Asks all applications what they have counted in this reactor. The configuration is to stay until
+ * it is printed. */
+void app_metrics_gather(struct sockjs_metrics *m, const struct server_config *config);
 /* As text for Prometheus; 0 or -ENOMEM. */
 int app_metrics_print(const struct sockjs_metrics *m, struct buf *out);
 void group_leave_all(struct session_extra *extra);

@@ -65,13 +65,13 @@ static void follow(const struct server_listener *l)
 
 static void look(struct reactor *r)
 {
-	const struct sockjs_server *server = r->server;
+	const struct server_config *config = r->config;
 	bool is_daily = loop_now(r->loop) >= r->tls_warn_at;
 
-	for (size_t i = 0; i < server->listener_count; i++) {
-		follow(server->listeners[i]);
+	for (size_t i = 0; i < config->listener_count; i++) {
+		follow(config->listeners[i]);
 		if (is_daily)
-			warn_of_ends(server->listeners[i]);
+			warn_of_ends(config->listeners[i]);
 	}
 	if (is_daily)
 		r->tls_warn_at = loop_now(r->loop) + DAY_MS;
@@ -85,10 +85,10 @@ static void on_tls_timer(struct timer *t)
 	timer_start(loop_timers(r->loop), t, LOOK_MS);
 }
 
-static bool has_tls(const struct sockjs_server *server)
+static bool has_tls(const struct server_config *config)
 {
-	for (size_t i = 0; i < server->listener_count; i++)
-		if (server->listeners[i]->tls)
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (config->listeners[i]->tls)
 			return true;
 	return false;
 }
@@ -96,18 +96,18 @@ static bool has_tls(const struct sockjs_server *server)
 void tls_watch(struct reactor *r)
 {
 	timer_init(&r->tls_timer, on_tls_timer);
-	if (r->index == 0 && has_tls(r->server))
+	if (r->index == 0 && has_tls(r->config))
 		timer_start(loop_timers(r->loop), &r->tls_timer, 1);
 }
 
 /* --- how many ------------------------------------------------------------- */
 
-static struct tls_counts counts_of(const struct sockjs_server *server)
+static struct tls_counts counts_of(const struct server_config *config)
 {
 	struct tls_counts all = { 0 };
 
-	for (size_t i = 0; i < server->listener_count; i++) {
-		const struct server_listener *l = server->listeners[i];
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct server_listener *l = config->listeners[i];
 		struct tls_counts c = l->tls ? tls_server_counts(l->tls) : (struct tls_counts){ 0 };
 
 		all.under_way += c.under_way;
@@ -118,11 +118,11 @@ static struct tls_counts counts_of(const struct sockjs_server *server)
 }
 
 /* Reactors that ask at the same moment may both hear yes for the last place. */
-bool tls_has_room(const struct sockjs_server *server)
+bool tls_has_room(const struct server_config *config)
 {
-	uint64_t most = server->options.server.limit_tls_handshakes;
+	uint64_t most = config->options.server.limit_tls_handshakes;
 
-	return most == 0 || counts_of(server).under_way < most;
+	return most == 0 || counts_of(config).under_way < most;
 }
 
 /* --- metrics --------------------------------------------------------------- */
@@ -152,44 +152,44 @@ static int print_end(struct buf *out, const char *file, int64_t not_after)
 }
 
 /* Whether an earlier certificate, up to the j-th of the i-th listener, is of the same file. */
-static bool is_printed(const struct sockjs_server *server, size_t i, size_t j, const char *file)
+static bool is_printed(const struct server_config *config, size_t i, size_t j, const char *file)
 {
 	int64_t not_after;
 	const char *other;
 
 	for (size_t k = 0; k <= i; k++)
 		for (size_t m = 0;
-		     server->listeners[k]->tls && (k < i || m < j) &&
-		     tls_server_certificate(server->listeners[k]->tls, m, &other, &not_after);
+		     config->listeners[k]->tls && (k < i || m < j) &&
+		     tls_server_certificate(config->listeners[k]->tls, m, &other, &not_after);
 		     m++)
 			if (strcmp(other, file) == 0)
 				return true;
 	return false;
 }
 
-static int print_ends(const struct sockjs_server *server, struct buf *out)
+static int print_ends(const struct server_config *config, struct buf *out)
 {
 	int err = buf_add_str(out,
 	    "# HELP sockjs_tls_certificate_expiry_seconds When a certificate ends, in seconds "
 	    "since 1970.\n"
 	    "# TYPE sockjs_tls_certificate_expiry_seconds gauge\n");
 
-	for (size_t i = 0; i < server->listener_count; i++) {
-		struct tls_server *tls = server->listeners[i]->tls;
+	for (size_t i = 0; i < config->listener_count; i++) {
+		struct tls_server *tls = config->listeners[i]->tls;
 		int64_t not_after;
 		const char *file;
 
 		for (size_t j = 0;
 		     err == 0 && tls && tls_server_certificate(tls, j, &file, &not_after); j++)
-			if (!is_printed(server, i, j, file))
+			if (!is_printed(config, i, j, file))
 				err = print_end(out, file, not_after);
 	}
 	return err;
 }
 
-int tls_print_metrics(const struct sockjs_server *server, struct buf *out)
+int tls_print_metrics(const struct server_config *config, struct buf *out)
 {
-	struct tls_counts counts = counts_of(server);
+	struct tls_counts counts = counts_of(config);
 	int err = buf_printf(out,
 	    "# HELP sockjs_tls_handshakes_under_way TLS handshakes that have begun, now.\n"
 	    "# TYPE sockjs_tls_handshakes_under_way gauge\n"
@@ -203,5 +203,5 @@ int tls_print_metrics(const struct sockjs_server *server, struct buf *out)
 	    counts.under_way, (unsigned long long)counts.handshakes,
 	    (unsigned long long)counts.resumed);
 
-	return err || !has_tls(server) ? err : print_ends(server, out);
+	return err || !has_tls(config) ? err : print_ends(config, out);
 }

@@ -21,7 +21,10 @@ struct session_view {
 	enum session_state state;
 	struct addr client;
 	uint32_t age_ms, heard_ms; /* since it opened; since its client was last heard */
-	size_t buffered;
+	size_t buffered, held;
+	/* Of its record; without one (memory was out) they are 0 and NULL */
+	uint64_t messages_in, bytes_in, messages_out, bytes_out;
+	char *user; /* its own copy */
 };
 
 /* Its state for people. A guest whose session is open for the sake of its client alone, while
@@ -31,7 +34,9 @@ enum session_state session_view_state(const struct sockjs_session *s);
 int session_view_state_by_name(const char *name);
 #define SESSION_VIEW_STATES "connecting, open, closing or closed"
 
+/* Into a view that is new or zeroed. */
 void session_view_take(struct session_view *v, const struct sockjs_session *s);
+void session_view_drop(struct session_view *v);
 /* One object; 0 or -ENOMEM. */
 int session_view_print(const struct session_view *v, struct buf *out);
 /* The same members and all else that is known, of one that is looked at now; NULL when memory is

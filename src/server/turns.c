@@ -24,7 +24,7 @@ bool server_is_stopping(const struct sockjs_server *server)
 
 bool server_avoids_io_uring(const struct sockjs_server *server)
 {
-	return strcmp(server->options.server.io_uring, "off") == 0;
+	return strcmp(server->config->options.server.io_uring, "off") == 0;
 }
 
 /* --- in a reactor ------------------------------------------------------------- */

@@ -49,37 +49,39 @@ void session_init(struct session *s, struct session_reactor *reactor,
 
 static void free_session(struct session *s)
 {
+	struct session_record *record = session_record(s);
+
 	session_leave_table(s);
 	session_walks_pass(s);
 	timer_stop(loop_timers(s->reactor->loop), &s->timer);
 	list_remove(&s->node);
 	list_remove(&s->dirty);
 	message_ring_fini(&s->out, &s->reactor->freelist);
-	mem_free(s->reason);
-	s->ops->free(s);
+	mem_free(record ? record->reason : s->reason);
+	s->ops->free(s); /* it may look into the record */
+	mem_free(record);
 }
 
 /* --- endings ------------------------------------------------------------ */
 
-/* An open session more, or less, is carried by this transport. */
-static void count_carried(struct session_counters *c, const char *transport, int by)
+/* An open session more, or less, is carried by its transport. */
+static void count_carried(const struct session *s, int by)
 {
-	struct session_carried *row = c->carried;
+	unsigned place = session_transport_place(s->reactor, s->transport);
 
-	while (row->transport != transport && row->transport)
-		if (++row == c->carried + SESSION_TRANSPORTS)
-			return;
-	row->transport = transport;
-	row->now += (uint64_t)by;
+	if (place < SESSION_TRANSPORTS_MAX)
+		s->reactor->counters.carried[place] += (uint64_t)by;
 }
 
 static void change_transport(struct session *s, const char *transport)
 {
-	if (s->opened && s->transport != transport) {
-		count_carried(&s->reactor->counters, s->transport, -1);
-		count_carried(&s->reactor->counters, transport, 1);
-	}
+	if (s->transport == transport)
+		return;
+	if (s->opened)
+		count_carried(s, -1);
 	s->transport = transport;
+	if (s->opened)
+		count_carried(s, 1);
 }
 
 static void count_opening(struct session *s)
@@ -88,7 +90,7 @@ static void count_opening(struct session *s)
 	s->reactor->counters.connecting--;
 	s->reactor->counters.now++;
 	s->reactor->counters.opened++;
-	count_carried(&s->reactor->counters, s->transport, 1);
+	count_carried(s, 1);
 }
 
 /* What a client was never told of was no session to him, and nothing can have failed with it. */
@@ -102,7 +104,7 @@ static void count_close(const struct session *s)
 		return;
 	}
 	c->now--;
-	count_carried(c, s->transport, -1);
+	count_carried(s, -1);
 	c->closed[close_code_row(s->code)]++;
 	if (s->lost && !s->heard)
 		c->connect_failures++;
@@ -165,6 +167,7 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 {
 	if (s->receiver != r)
 		return;
+	session_blame(s, SESSION_CAUSE_CLIENT);
 	session_forget_receiver(s);
 	s->heard = true;
 	session_end_now(s, code, reason);
@@ -187,6 +190,7 @@ static void open_session(struct session *s, struct receiver *r)
 	enum recv_status status;
 
 	session_set_state(s, SESSION_OPEN);
+	session_note(s, SESSION_EVENT_OPENED);
 	status = r->ops->open(r);
 	if (!session_went_on(s, status) && s->state == SESSION_CLOSED) {
 		session_discard(s);
@@ -219,6 +223,7 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
 	if (s->state != SESSION_CONNECTING || s->decision != SESSION_HELD)
 		return;
 	s->decision = SESSION_REFUSED;
+	session_blame(s, SESSION_CAUSE_REFUSED);
 	session_close(s, s->is_raw ? status : code, reason);
 }
 
@@ -258,6 +263,7 @@ int session_attach(struct session *s, struct receiver *r)
 	r->session = s;
 	if (r->ops->transport)
 		change_transport(s, r->ops->transport(r));
+	session_note_transport(s, SESSION_EVENT_ATTACHED);
 	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {

@@ -40,6 +40,7 @@ enum { SESSION_PAUSED_BY_APP = 1, SESSION_PAUSED_BY_RATE = 2 };
 enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_CLOSED };
 
 struct session;
+struct session_record;
 struct session_table;
 
 /* Above us: the application. */
@@ -64,12 +65,7 @@ struct session_limits {
 /* What an aborted receiver means: end now. (A session that is held and resumed would be another
  * policy of the endpoint, here.) */
 
-/* Open sessions of one transport. Each transport has one name, so names are compared by place. */
-struct session_carried {
-	const char *transport; /* NULL: this row and those behind it are free */
-	uint64_t now;
-};
-#define SESSION_TRANSPORTS 8 /* there are no more */
+#define SESSION_TRANSPORTS_MAX 8 /* that a reactor has */
 
 struct session_counters {
 	uint64_t now;        /* sessions open */
@@ -81,7 +77,7 @@ struct session_counters {
 	uint64_t messages_in, bytes_in;
 	uint64_t messages_out, bytes_out;
 	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
-	struct session_carried carried[SESSION_TRANSPORTS]; /* those that are open */
+	uint64_t carried[SESSION_TRANSPORTS_MAX]; /* open now, by the place of their transport */
 };
 
 /* What the sessions of one loop share. */
@@ -90,6 +86,7 @@ struct session_reactor {
 	struct budget *budget; /* the loop's */
 	struct list sessions;
 	struct list walks;  /* through them, under way */
+	const char *const *transports; /* names, and a NULL; NULL: none are known */
 	struct list dirty;  /* to be looked at in the flush stage */
 	struct list late;   /* likewise, left over from an earlier turn */
 	size_t copied;      /* octets of messages for one receiver, since the last flush stage */
@@ -169,6 +166,7 @@ struct session {
 	bool lost : 1;     /* nobody has closed it: the wire broke, or there was no answer */
 	bool doubted : 1;  /* its client had something to acknowledge when last looked at */
 	bool quiet : 1;    /* the application has its own heartbeats */
+	bool is_recorded : 1; /* session_record.h */
 	uint8_t looks;     /* number of the last look; modulo 2^8 */
 	uint8_t decision;  /* enum session_decision */
 
@@ -182,7 +180,10 @@ struct session {
 	uint64_t deadline; /* detached: the disconnect delay ends; closed: late answers end */
 	uint32_t born;     /* or listened to anew; this and the next are modulo 2^32 */
 	uint32_t last_heard;
-	char *reason; /* of the close, if not the table's */
+	union {
+		char *reason; /* of the close, if not the table's */
+		struct session_record *record; /* is_recorded: it has the reason, too */
+	};
 };
 
 /* In zeroed memory. `is_raw`: messages go as they are, without SockJS frames. */

@@ -22,16 +22,19 @@ static void check_progress(struct session *s, uint64_t now)
 	if (!s->receiver || !s->blocked_since || !s->limits->send_timeout_ms ||
 	    now < s->blocked_since + s->limits->send_timeout_ms)
 		return;
-	if (has_progressed(s, s->receiver))
+	if (has_progressed(s, s->receiver)) {
 		s->blocked_since = now;
-	else
-		session_cut(s, CLOSE_SLOW);
+		return;
+	}
+	session_blame(s, SESSION_CAUSE_SLOW);
+	session_cut(s, CLOSE_SLOW);
 }
 
 static void vanished(struct session *s)
 {
 	log_debug("a client vanished: it acknowledges nothing", LOG_INT("session", s->id),
 	    LOG_STR("transport", s->transport));
+	session_blame(s, SESSION_CAUSE_VANISHED);
 	session_abort_receiver(s);
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
@@ -61,6 +64,7 @@ static void ask(struct session *s)
 	enum recv_status status = RECV_MORE;
 
 	s->asked = true;
+	session_note(s, SESSION_EVENT_ASKED);
 	if (s->receiver && s->receiver->ops->ask)
 		status = s->receiver->ops->ask(s->receiver);
 	if (status != RECV_MORE)
@@ -89,6 +93,7 @@ static void check_silence(struct session *s, uint64_t now)
 		log_debug("connect failure: the client never answered", LOG_INT("session", s->id),
 		    LOG_STR("transport", s->transport));
 		s->lost = true;
+		session_blame(s, SESSION_CAUSE_SILENT);
 		session_close(s, CLOSE_SILENT, NULL);
 	}
 }
@@ -121,6 +126,7 @@ static void check_deadline(struct session *s, uint64_t now)
 		s->deadline = now + session_patience(s);
 		return;
 	}
+	session_blame(s, SESSION_CAUSE_AWAY);
 	session_leave_table(s);
 	if (s->receiver)
 		session_abort_receiver(s);

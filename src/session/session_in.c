@@ -27,9 +27,17 @@ static int keep_for_later(struct session *s, const char *data, size_t n, bool bi
 		return 0;
 	}
 	message_unref(m);
+	session_blame(s, SESSION_CAUSE_NO_MEMORY);
 	session_close(s, CLOSE_INTERNAL_ERROR, "Out of memory");
 	session_drop_inbox(s, false);
 	return -ENOMEM;
+}
+
+static void record_message(struct session *s, size_t n)
+{
+	if (s->record->messages_in++ == 0)
+		session_note(s, SESSION_EVENT_FIRST_MESSAGE);
+	s->record->bytes_in += n;
 }
 
 static void pass_on(struct session *s, const char *data, size_t n, bool binary)
@@ -37,6 +45,8 @@ static void pass_on(struct session *s, const char *data, size_t n, bool binary)
 	budget_spend(s->reactor->budget, COST_MESSAGE + cost_of_octets(n));
 	s->reactor->counters.messages_in++;
 	s->reactor->counters.bytes_in += n;
+	if (s->is_recorded)
+		record_message(s, n);
 	s->ops->message(s, data, n, binary);
 }
 
@@ -79,8 +89,10 @@ static void stop_input(struct session *s, uint8_t by)
 	bool was_stopped = s->paused;
 
 	s->paused |= by;
-	if (!was_stopped)
-		stop_wire(s);
+	if (was_stopped)
+		return;
+	session_note(s, SESSION_EVENT_PAUSED);
+	stop_wire(s);
 }
 
 static void start_input(struct session *s, uint8_t by)
@@ -90,6 +102,7 @@ static void start_input(struct session *s, uint8_t by)
 	s->paused &= (uint8_t)~by;
 	if (s->paused)
 		return;
+	session_note(s, SESSION_EVENT_RESUMED);
 	session_publish(s);
 	session_mark_dirty(s); /* not from within a callback of the application */
 }

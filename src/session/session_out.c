@@ -36,6 +36,7 @@ int session_send(struct session *s, struct message *m)
 		return -EMSGSIZE;
 	waiting = session_buffered(s) + cost;
 	if (waiting > limit) {
+		session_blame(s, SESSION_CAUSE_OVERFLOW);
 		session_cut(s, CLOSE_SLOW);
 		return -ENOBUFS;
 	}
@@ -140,9 +141,20 @@ static bool send_batch(struct session *s)
 	status = r->ops->messages(r, b.messages, b.count);
 	s->reactor->counters.messages_out += b.said;
 	s->reactor->counters.bytes_out += b.bytes;
+	if (s->is_recorded) {
+		s->record->messages_out += b.said;
+		s->record->bytes_out += b.bytes;
+	}
 	message_ring_drop(&s->out, b.waiting);
 	s->out_bytes -= b.bytes + (size_t)b.waiting * MESSAGE_COST;
 	return session_went_on(s, status);
+}
+
+static void unblock(struct session *s)
+{
+	if (s->blocked_since)
+		session_note(s, SESSION_EVENT_UNBLOCKED);
+	s->blocked_since = 0;
 }
 
 bool session_is_blocked(struct session *s)
@@ -150,13 +162,14 @@ bool session_is_blocked(struct session *s)
 	const struct receiver *r = s->receiver;
 
 	if (r->ops->buffered(r) == 0) {
-		s->blocked_since = 0;
+		unblock(s);
 		return false;
 	}
 	if (s->blocked_since == 0) {
 		s->blocked_since = session_now(s);
 		s->blocked_at = (uint32_t)r->ops->progress(r);
 		s->doubted = false;
+		session_note(s, SESSION_EVENT_BLOCKED);
 		session_arm(s);
 	}
 	return true;
@@ -227,6 +240,6 @@ void session_blocked(struct session *s)
 
 void session_writable(struct session *s)
 {
-	s->blocked_since = 0;
+	unblock(s);
 	session_mark_dirty(s);
 }

@@ -11,11 +11,13 @@
  *	session_inbox.c      what a paused application has not taken
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
+ *	session_record.c     what is kept for people
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
 #include "session/session.h"
+#include "session/session_record.h"
 #include "session/session_table.h"
 
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */

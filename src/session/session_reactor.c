@@ -98,6 +98,8 @@ struct buf *session_scratch(struct session_reactor *r)
 
 static void send_away(struct session *s)
 {
+	if (s->state == SESSION_OPEN || s->decision == SESSION_HELD)
+		session_blame(s, SESSION_CAUSE_STOP);
 	if (s->state == SESSION_OPEN)
 		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
@@ -140,6 +142,7 @@ void session_reactor_abort(struct session_reactor *r)
 			continue; /* whoever waits for its 101 discards or attaches it */
 		session_leave_table(s);
 		session_abort_receiver(s);
+		session_blame(s, SESSION_CAUSE_STOP);
 		session_end_now(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 		session_mark_dirty(s);
 	}

@@ -28,14 +28,20 @@ void session_set_state(struct session *s, enum session_state state)
 
 void session_set_reason(struct session *s, unsigned code, const char *reason)
 {
+	char **own = s->is_recorded ? &s->record->reason : &s->reason;
+
 	s->code = (uint16_t)code;
 	if (reason && strcmp(reason, close_reason(code)) != 0)
-		s->reason = mem_strdup(reason); /* without memory the code has to do */
+		*own = mem_strdup(reason); /* without memory the code has to do */
+	if (s->is_recorded)
+		session_record_add(s, SESSION_EVENT_CLOSING, s->record->cause, code);
 }
 
 const char *session_reason(const struct session *s)
 {
-	return s->reason ? s->reason : close_reason(s->code);
+	const char *own = s->is_recorded ? s->record->reason : s->reason;
+
+	return own ? own : close_reason(s->code);
 }
 
 /* --- the nearest deadline ------------------------------------------------- */
@@ -146,6 +152,7 @@ void session_become_closed(struct session *s)
 	if (s->state == SESSION_CLOSED)
 		return;
 	session_set_state(s, SESSION_CLOSED);
+	session_note(s, SESSION_EVENT_CLOSED);
 	session_forget_arriving(s);
 	session_end_inbox(s);
 	message_ring_fini(&s->out, &s->reactor->freelist);
@@ -160,8 +167,10 @@ void session_become_closed(struct session *s)
 /* The wire is not there any more, for better or worse. */
 void session_forget_receiver(struct session *s)
 {
-	if (s->receiver)
+	if (s->receiver) {
 		s->receiver->session = NULL;
+		session_note_transport(s, SESSION_EVENT_DETACHED);
+	}
 	s->receiver = NULL;
 	s->blocked_since = 0;
 	s->doubted = false;
@@ -172,6 +181,7 @@ void session_end_now(struct session *s, unsigned code, const char *reason)
 {
 	if (s->state == SESSION_CLOSED)
 		return;
+	session_blame(s, SESSION_CAUSE_BROKEN);
 	if (s->state != SESSION_CLOSING) {
 		s->lost = code == CLOSE_INTERRUPTED || code == CLOSE_SLOW;
 		session_set_reason(s, code, reason);
@@ -190,6 +200,7 @@ void session_abort_receiver(struct session *s)
 
 void session_cut(struct session *s, unsigned code)
 {
+	session_blame(s, SESSION_CAUSE_LIMIT);
 	session_abort_receiver(s);
 	session_end_now(s, code, NULL);
 }
@@ -198,6 +209,7 @@ void session_close(struct session *s, unsigned code, const char *reason)
 {
 	if (!session_is_open(s))
 		return;
+	session_blame(s, SESSION_CAUSE_APPLICATION);
 	session_set_reason(s, code, reason ? reason : close_reason(code));
 	session_set_state(s, SESSION_CLOSING);
 	if (!s->receiver)

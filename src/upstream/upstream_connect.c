@@ -58,6 +58,7 @@ static void drop_target(struct upstream_conn *uc, const char *why, const struct 
 	    LOG_STR("reason", why));
 	o->tried |= balancer_bit(&uc->reactor->settings->balancer, uc->target);
 	o->verdict = verdict;
+	sockjs_note(uc->session, SESSION_EVENT_BACKEND_FAILED, 0);
 	if (verdict != upstream_refusal_for(503))
 		upstream_opening_forget_answer(o);
 	upstream_release_target(uc);
@@ -158,6 +159,7 @@ static void handshake_done(struct upstream_conn *uc, struct bytes early)
 	int err;
 
 	balancer_worked(uc->target, upstream_conn_now(uc));
+	sockjs_note(uc->session, SESSION_EVENT_BACKEND_OPENED, 0);
 	upstream_pass_cookies_on(uc, ws_client_outcome(handshake)->cookies);
 	err = accept_session(uc, ws_client_outcome(handshake)->subprotocol);
 	if (err < 0) {
@@ -366,6 +368,7 @@ static void next_target(struct upstream_conn *uc)
 	}
 	o->begun = upstream_conn_now(uc);
 	o->addresses = 0;
+	sockjs_note(uc->session, SESSION_EVENT_BACKEND_DIALLED, 0);
 	start_patience(uc);
 	if (uc->target->file) {
 		o->dialling = true;

@@ -13,6 +13,7 @@
 #ifndef UPSTREAM_PRIVATE_H
 #define UPSTREAM_PRIVATE_H
 
+#include "server/session_notes.h"
 #include "upstream/upstream_conn.h"
 
 struct upstream_conn {

@@ -43,6 +43,8 @@ void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const 
 	if (!s)
 		return;
 	sockjs_set_user(s, NULL);
+	sockjs_note(s, SESSION_EVENT_BACKEND_CLOSED, code);
+	sockjs_blame(s, SESSION_CAUSE_BACKEND);
 	sockjs_close(s, code, reason);
 }
 

@@ -73,6 +73,7 @@ void upstream_refuse(struct upstream_conn *uc, const struct refusal *r)
 		upstream_pass_cookies_on(uc, answer ? answer->cookies : NULL);
 		uc->session = NULL;
 		sockjs_set_user(s, NULL);
+		sockjs_blame(s, SESSION_CAUSE_BACKEND);
 		sockjs_set_retry_after(s, retry_after(uc, answer));
 		if (sockjs_refuse(s, r->status, r->code, r->reason) == -EALREADY)
 			sockjs_close(s, r->code, r->reason); /* it was opened early */

@@ -640,6 +640,71 @@ await suite.test('a client that does not read is seen by what is buffered', asyn
 	c.leave();
 });
 
+const events = (details) => details.events.map(({ event, transport, code, cause }) => [event, transport, code, cause].filter((x) => x !== undefined).join(' '));
+
+await suite.test('a session tells what went in and out, and what has happened to it', async () => {
+	const own = await new Server().start('record.json', configuration());
+	const one = async (wanted) => {
+		const { sessions } = await own.do('sessions', wanted);
+
+		equal(sessions.length, 1, JSON.stringify(wanted));
+		return own.do('session', { session: sessions[0].session });
+	};
+	const [raw] = await openMany(own, 1, '/echo', { Origin: `http${own.url}`, 'User-Agent': 'Test/1.0 "é"' });
+
+	for (const text of ['a', 'bb', 'ccc'])
+		raw.socket.send(text);
+	await raw.until(() => raw.frames.length === 3, 'the echoes');
+	let details = await one({ endpoint: '/echo', min_messages: 6, min_bytes: 12 });
+	equal([details.messages_in, details.bytes_in, details.messages_out, details.bytes_out], [3, 6, 3, 6], 'counts');
+	equal([details.origin, details.user_agent, details.user, details.cause], [`http${own.url}`, 'Test/1.0 "?"', null, null], 'who it is');
+	equal(events(details), ['began websocket_raw', 'attached websocket_raw', 'opened', 'first_message'], 'the time line');
+	equal(details.transports, ['websocket_raw'], 'transports');
+	check(details.events.every((e, i) => i === 0 || e.after_ms >= details.events[i - 1].after_ms), 'in order');
+	check(Math.abs(Date.parse(details.events[0].at) - Date.now()) < 60000, details.events[0].at);
+	equal((await own.do('sessions', { min_messages: 7 })).count, 0, 'nobody had so many');
+	equal((await own.do('sessions', { min_bytes: 13 })).count, 0, 'nor so much');
+
+	const path = '/echo/000/line';
+	equal(await poll(own, `${path}/xhr`), 'o\n', 'it opens');
+	for (let i = 0; i < 20; i++) {
+		const { session } = (await own.do('sessions', { transport: 'xhr' })).sessions[0];
+
+		await own.do('send', { session, message: `${i}` });
+		equal(await poll(own, `${path}/xhr`), `a["${i}"]\n`, 'a poll');
+	}
+	details = await one({ transport: 'xhr' });
+	equal(events(details).slice(0, 3), ['began xhr', 'attached xhr', 'opened'], 'polls that come at once do not fill it');
+	equal([details.messages_out, details.bytes_out], [20, 30], 'what was said to it');
+	await own.do('disconnect', { session: details.session, code: 3001, reason: 'bye' });
+	await poll(own, `${path}/xhr`);
+	details = await own.do('session', { session: details.session });
+	equal([details.cause, events(details).includes('closing 3001 operator'), events(details).at(-1)], ['operator', true, 'closed'], 'its end');
+
+	const gateway = await openMany(own, 1, '/app');
+	await gateway[0].socket.readyState || await once(gateway[0].socket, 'open');
+	details = await one({ endpoint: '/app' });
+	check(events(details).includes('backend_dialled') && events(details).includes('backend_opened'), events(details).join());
+
+	const ann = await new Client(own).come('ann');
+	details = await one({ user: 'ann' });
+	equal([details.user, details.endpoint, events(details).includes('identified')], ['ann', '/stomp', true], 'who has logged in');
+	equal((await own.do('sessions', { user: 'bob' })).count, 0, 'nobody of that name');
+
+	const more = await openMany(own, 5, '/echo');
+	for (let i = 0; i < 5; i++) {
+		for (let j = 0; j <= i; j++)
+			more[i].socket.send('x'.repeat(100));
+		await more[i].until(() => more[i].frames.length === i + 1, 'echoes');
+	}
+	const most = await own.do('sessions', { endpoint: '/echo', sort: 'bytes', limit: 3 });
+	equal([most.sessions.map((s) => s.bytes_in), most.next, most.count], [[500, 400, 300], null, 6], 'those that had most');
+	equal((await own.do('sessions', { endpoint: '/echo', sort: 'age', limit: 1 })).sessions[0].bytes_in, 6, 'the oldest');
+	for (const c of [raw, ann, ...gateway, ...more])
+		c.leave();
+	equal(await own.stop(), 0, 'exit code');
+});
+
 await suite.test('sessions are found by endpoint, transport, address and state', async () => {
 	const proxied = await new Server().start('proxied.json', { ...configuration(), trusted_proxies: ['127.0.0.1'] });
 	const from = { '203.0.113.7': 3, '203.0.113.200': 2, '2001:db8::5': 2, '2001:db8:1::5': 1 };
@@ -674,7 +739,8 @@ await suite.test('sessions are found by endpoint, transport, address and state',
 	for (const [body, field] of [[{ limit: 0 }, 'limit'], [{ limit: 1001 }, 'limit'], [{ limit: 'x' }, 'limit'], [{ after: -1 }, 'after'],
 		[{ after: '1' }, 'after'], [{ transport: 'tube' }, 'transport'], [{ transport: '' }, 'transport'], [{ transport: 'web' }, 'transport'],
 		[{ transport: 5 }, 'transport'], [{ address: '1.2.3' }, 'address'], [{ address: '1.2.3.4/33' }, 'address'], [{ address: 5 }, 'address'],
-		[{ state: 'dead' }, 'state'], [{ state: null }, 'state'], [{ user: 'ann' }, 'user'], [{ endpoint: 5 }, 'endpoint']])
+		[{ state: 'dead' }, 'state'], [{ state: null }, 'state'], [{ user: 5 }, 'user'], [{ sort: 'luck' }, 'sort'], [{ sort: 'held', after: 5 }, 'after'],
+		[{ min_bytes: -1 }, 'min_bytes'], [{ min_messages: 'x' }, 'min_messages'], [{ min_held: 1.5 }, 'min_held'], [{ endpoint: 5 }, 'endpoint']])
 		await proxied.refuses('sessions', body, 400, 'wrong_argument', field);
 	await proxied.refuses('sessions', { endpoint: '/nobody' }, 404, 'no_endpoint', 'endpoint');
 	for (const c of open)
@@ -1153,7 +1219,9 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 	const clients = [...await openMany(mine, 5, '/echo'), ...await openMany(mine, 2, '/app'), await new Client(mine).come('ann')];
 
 	const [head, ...rows] = table(await says('sessions'));
-	equal(head, ['SESSION', 'ENDPOINT', 'TRANSPORT', 'ADDRESS', 'STATE', 'AGE', 'HEARD', 'BUFFERED'], 'the head');
+	equal(head, ['SESSION', 'ENDPOINT', 'TRANSPORT', 'ADDRESS', 'STATE', 'AGE', 'HEARD', 'BUFFERED', 'IN', 'OUT', 'USER'], 'the head');
+	equal(rows.filter((r) => r.at(-1) === 'ann').map((r) => r[1]), ['/stomp'], 'who is known');
+	equal(table(await says('sessions', '--user', 'ann', '--min-messages', '1', '--sort=bytes')).length, 2, 'found by user');
 	equal(rows.map((r) => r.slice(1, 5)).sort(), [...Array(2).fill('/app'), ...Array(5).fill('/echo'), '/stomp']
 		.map((e) => [e, 'websocket_raw', '127.0.0.1', 'open']), 'the rows');
 	const number = rows.find((r) => r[1] === '/echo')[0];
@@ -1166,6 +1234,8 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 
 	const one = await says('session', number);
 	check(new RegExp(`^session +${number}$`, 'm').test(one) && /^close code +-$/m.test(one) && /^connected now +yes$/m.test(one), one);
+	equal(table(one.split('\n\n')[1])[0], ['AT', 'AFTER', 'EVENT', 'TRANSPORT', 'CODE', 'CAUSE'], 'the head of its time line');
+	check(/^\S+Z +\S+ +attached +websocket_raw\b/m.test(one) && /^\S+Z +\S+ +opened\b/m.test(one), one);
 	equal(JSON.parse(await says('session', number, '--json')).session, Number(number), 'JSON of it');
 	equal(await says('close', number, '3005', 'Please come back.'), `session ${number} is being closed\n`, 'closing');
 	const closed = () => clients.find((c) => c.closed);

@@ -216,9 +216,12 @@ async function dissent() {
 
 await sleep(500);
 const settling = Date.now();
-while ((await dissent()).length > 0 && Date.now() - settling < patient(SETTLED_MS))
+let left = await dissent();
+while (left.length > 0 && Date.now() - settling < patient(SETTLED_MS)) {
 	await sleep(100);
-const left = await dissent(), watching = watchers.filter((w) => w.there).length;
+	left = await dissent();
+}
+const watching = watchers.filter((w) => w.there).length;
 for (const one of [...guests, ...watchers])
 	one.client?.wire.cut();
 const code = await Promise.race([stop(), new Promise((later) => setTimeout(() => later('no end'), patient(15000)).unref())]);

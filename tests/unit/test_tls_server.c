@@ -158,7 +158,7 @@ static void add_pair(const char *name)
 static void serve(void)
 {
 	char why[400] = "";
-	int err = tls_server_new(&server, &options, why, sizeof(why));
+	int err = tls_server_new(&server, &options, NULL, why, sizeof(why));
 
 	ck_assert_msg(err == 0, "%s", why);
 }
@@ -169,7 +169,7 @@ static void refuses(const char *words, const char *others)
 	struct tls_server *none = NULL;
 	char why[400] = "";
 
-	ck_assert_int_lt(tls_server_new(&none, &options, why, sizeof(why)), 0);
+	ck_assert_int_lt(tls_server_new(&none, &options, NULL, why, sizeof(why)), 0);
 	ck_assert_msg(strstr(why, words) && strstr(why, others), "%s", why);
 }
 
@@ -1068,7 +1068,7 @@ START_TEST(without_memory_there_is_no_server_and_nothing_leaks)
 
 		mem_fail_at(i);
 		why[0] = '\0';
-		err = tls_server_new(&server, &options, why, sizeof(why));
+		err = tls_server_new(&server, &options, NULL, why, sizeof(why));
 		mem_fail_at(0);
 		if (err == 0)
 			break;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "fakes/fake_backend.h"
 #include "fakes/fake_dns.h"
+#include "server/session_notes.h"
 #include "upstream/upstream_conn.h"
 
 #define PATIENCE_MS  15000 /* sanitizers on a busy machine are slow */
@@ -58,6 +59,16 @@ int sockjs_refuse(struct sockjs_session *s, unsigned status, unsigned code, cons
 	s->status = status;
 	s->code = code;
 	return 0;
+}
+
+void sockjs_note(struct sockjs_session *s, enum session_event_kind kind, unsigned code)
+{
+	(void)s, (void)kind, (void)code;
+}
+
+void sockjs_blame(struct sockjs_session *s, enum session_cause cause)
+{
+	(void)s, (void)cause;
 }
 
 void sockjs_set_retry_after(struct sockjs_session *s, unsigned seconds)
