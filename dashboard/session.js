@@ -6,9 +6,11 @@
  */
 import { command, Refusal, sentence } from './commands.js';
 import { Sparkline } from './sparkline.js';
-import { $, duration, element, number, octets, plain, say, transportNamed } from './words.js';
+import { $, brief, duration, element, milliseconds, number, octets, plain, say, transportNamed } from './words.js';
 
 const LOOK_MS = 1000;
+
+/* ---- what is known of it ------------------------------------------------------ */
 
 const ago = (ms) => `${duration(ms / 1000)} ago`;
 const yes = (b) => (b ? 'yes' : 'no');
@@ -20,6 +22,10 @@ const MEMBERS = {
 	framing: ['Framing', String],
 	subprotocol: ['Subprotocol', String],
 	address: ['Address', String],
+	user: ['User', String],
+	origin: ['Origin', String],
+	user_agent: ['User agent', String],
+	transports: ['Has been carried by', (list) => list.map((name) => transportNamed(name).label).join(', ') || '–'],
 	since: ['Since', (text) => new Date(text).toLocaleString('en-GB')],
 	age_ms: ['Age', (ms) => duration(ms / 1000)],
 	heard_ms_ago: ['Last heard', ago],
@@ -34,9 +40,12 @@ const MEMBERS = {
 	send_buffer_bytes: ['Room for it', octets],
 	thread: ['Thread', String],
 	code: ['Close code', String],
+	cause: ['Ended by', plain],
 };
-/* Shown elsewhere. */
-const APART = new Set(['session', 'state', 'buffered']);
+/* Shown elsewhere, */
+const APART = new Set(['session', 'state', 'buffered', 'messages_in', 'bytes_in', 'messages_out', 'bytes_out', 'events']);
+/* and over the whole width. */
+const WIDE = new Set(['user_agent', 'origin', 'transports']);
 
 function scalar(value) {
 	if (typeof value === 'number')
@@ -50,9 +59,15 @@ function words(name, value) {
 	return MEMBERS[name] ? MEMBERS[name][1](value) : scalar(value);
 }
 
-/* The first list of objects among its members, if it has one, is the line of its life. */
-function timeLine(view) {
-	return Object.entries(view).find(([, v]) => Array.isArray(v) && v.length > 0 && typeof v[0] === 'object');
+/* "xhr-polling", "4500", "slow": what an event is about. */
+function about(event) {
+	return [event.transport ? transportNamed(event.transport).label : null, event.code, event.cause ? plain(event.cause) : null]
+		.filter((part) => part !== null && part !== undefined).join(', ');
+}
+
+function eventRow(event) {
+	return element('li', { title: event.at, 'data-line': event.transport ? transportNamed(event.transport).line : undefined },
+		element('span', { class: 'after' }, `+${milliseconds(event.after_ms)}`), element('b', {}, plain(event.event)), element('span', { class: 'of' }, about(event)));
 }
 
 export class SessionView {
@@ -61,6 +76,8 @@ export class SessionView {
 	#isOver = false;
 	#spark = new Sparkline($('detail-spark'));
 	#cells = new Map();
+	#before = null; /* the look before this one, and when that was */
+	#events = '';
 	onGone = () => {};
 
 	constructor() {
@@ -80,6 +97,7 @@ export class SessionView {
 		this.#isOver = false;
 		say($('h-detail'), `Session ${id}`);
 		$('detail').hidden = false;
+		$('detail').classList.remove('blank');
 		$('browse').classList.add('open');
 		this.#look();
 		$('detail').focus({ preventScroll: true });
@@ -92,8 +110,10 @@ export class SessionView {
 		this.#id = null;
 		this.#spark.clear();
 		this.#cells.clear();
+		this.#before = null;
+		this.#events = '';
 		$('detail-members').replaceChildren();
-		for (const part of ['state', 'about', 'buffered', 'trouble'])
+		for (const part of ['state', 'about', 'buffered', 'trouble', 'in', 'out', 'in-sub', 'out-sub'])
 			say($(`detail-${part}`), '');
 		$('detail-line-box').hidden = true;
 		$('detail').hidden = true;
@@ -134,13 +154,27 @@ export class SessionView {
 		$('detail-close').disabled = view.state !== 'open' && view.state !== 'connecting';
 		this.#spark.add(view.buffered);
 		this.#spark.draw();
-		const line_ = timeLine(view);
-		const names = Object.keys(view).filter((name) => !APART.has(name) && name !== line_?.[0]);
+		this.#drawTraffic(view);
+		const names = Object.keys(view).filter((name) => !APART.has(name));
 		const order = Object.keys(MEMBERS);
 		names.sort((a, b) => (order.indexOf(a) + 1 || 99) - (order.indexOf(b) + 1 || 99));
 		for (const name of names)
 			say(this.#cell(name), words(name, view[name]));
-		this.#drawLine(line_?.[1]);
+		this.#drawLine(view.events ?? []);
+	}
+
+	#drawTraffic(view) {
+		const at = performance.now();
+		const before = this.#before;
+
+		for (const way of ['in', 'out']) {
+			const n = view[`messages_${way}`];
+			const seconds = before ? (at - before.at) / 1000 : 0;
+			const rate = seconds > 0 ? `${brief((n - before.view[`messages_${way}`]) / seconds)}/s · ` : '';
+			say($(`detail-${way}`), number(n));
+			say($(`detail-${way}-sub`), `${rate}${octets(view[`bytes_${way}`])}`);
+		}
+		this.#before = { at, view };
 	}
 
 	#cell(name) {
@@ -149,21 +183,27 @@ export class SessionView {
 		if (!cell) {
 			cell = element('dd');
 			this.#cells.set(name, cell);
-			$('detail-members').append(element('div', {}, element('dt', {}, MEMBERS[name]?.[0] ?? plain(name)), cell));
+			$('detail-members').append(element('div', { class: WIDE.has(name) ? 'whole' : undefined }, element('dt', {}, MEMBERS[name]?.[0] ?? plain(name)), cell));
 		}
 		return cell;
 	}
 
+	/* Anew only if something has happened. */
 	#drawLine(events) {
-		$('detail-line-box').hidden = !events;
-		if (events)
-			$('detail-line').replaceChildren(...events.map((e) => element('li', {}, Object.entries(e).map(([k, v]) => (typeof v === 'string' ? v : `${plain(k)} ${scalar(v)}`)).join(' · '))));
+		const known = JSON.stringify(events);
+
+		if (known === this.#events)
+			return;
+		this.#events = known;
+		$('detail-line-box').hidden = events.length === 0;
+		$('detail-line').replaceChildren(...events.map(eventRow));
 	}
 
 	#ended() {
 		this.#isOver = true;
+		$('detail').classList.toggle('blank', this.#before === null);
 		say($('detail-state'), 'ended');
-		say($('detail-about'), '');
+		say($('detail-about'), this.#before ? '' : 'or never was');
 		$('detail-close').disabled = true;
 		this.onGone();
 	}

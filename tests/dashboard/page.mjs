@@ -151,6 +151,9 @@ async function drillsDown(browser, server) {
 	const age = await page.textContent('#detail-about');
 	await page.waitForFunction((before) => document.querySelector('#detail-about').textContent !== before, age);
 	await says(page, '#detail-members', /127\.0\.0\.1/);
+	await says(page, '#detail-line', /^\+0 msbegan/);
+	await says(page, '#detail-out', /^[1-9]\d*$/); /* the ticker ticks */
+	await says(page, '#detail-out-sub', /\/s · \d+ B$/);
 	await page.click('#detail-close');
 	await page.click('#confirm button[value=no]');
 	await says(page, '#detail-state', /^open$/);
