@@ -8,6 +8,7 @@
 #ifndef APPS_APPS_H
 #define APPS_APPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sockjs.h"
@@ -32,8 +33,16 @@ struct app {
 	 * start(). NULL: it would. */
 	int (*check)(struct sockjs_server *server, const struct sockjs_options *options, char *why,
 	    size_t why_size);
-	/* Frees it, after the server has stopped. */
+	/* In each reactor in turn, when no session and no endpoint leads to it any more: frees what it
+	 * has there, and says so; or that something is under way yet. NULL: it has nothing. */
+	bool (*leave)(void *state);
+	/* Frees it, after that or after the server has stopped. */
 	void (*stop)(void *state);
+	/* It stays the same when options of its endpoint change, but for its own; then it completes
+	 * the new ones as start() has the old. Without it (and with options of its own) another one
+	 * is started for new sessions. */
+	int (*complete)(struct sockjs_options *options, char *why, size_t why_size);
+	bool stays; /* once started, until the server ends */
 	/* Events that it asks the backend of hooks.url about itself, 1 << WEBHOOK_*; if connect is
 	 * not among them a guard does. */
 	unsigned asks;
@@ -47,26 +56,6 @@ struct app {
 
 extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app,
     stomp_app, hooks_app;
-
-/* One that runs for an endpoint. */
-struct running_app {
-	const struct app *app;
-	void *state;
-	struct guard *guard; /* NULL: there is no backend to ask */
-	void *hooked;
-};
-
-/* Starts it, behind a guard if the options name a backend that is to be asked. As app->start(). */
-int app_start(struct running_app *r, const struct app *app, struct sockjs_server *server,
-    struct sockjs_options *options, char *why, size_t why_size);
-/* As app->check(). */
-int app_check(const struct app *app, struct sockjs_server *server,
-    const struct sockjs_options *options, char *why, size_t why_size);
-/* What sockjs_server_add() is given; *arg of it. */
-const struct sockjs_callbacks *app_callbacks(const struct running_app *r, void **arg);
-/* As app->open(). */
-int app_open(struct running_app *r, char *why, size_t why_size);
-void app_stop(struct running_app *r);
 
 /* All of them; *count of them. */
 const struct app *const *apps_table(size_t *count);

@@ -4,6 +4,7 @@
 #include "base/quotas.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/bucket.h"
@@ -25,7 +26,9 @@ struct quota_shard {
 };
 
 struct quotas {
-	struct quota kinds[QUOTA_KINDS_MAX];
+	struct {
+		_Atomic uint64_t most, per_second;
+	} kinds[QUOTA_KINDS_MAX];
 	unsigned count;
 	struct map_seed seed;
 	struct quota_shard shards[SHARDS];
@@ -49,6 +52,25 @@ static struct bytes row_key(const struct map_node *node)
 	return (struct bytes){ row->key, row->key_len };
 }
 
+void quotas_set_limits(struct quotas *q, const struct quota *kinds)
+{
+	for (unsigned i = 0; i < q->count; i++) {
+		atomic_store_explicit(&q->kinds[i].most, kinds[i].most, memory_order_relaxed);
+		atomic_store_explicit(
+		    &q->kinds[i].per_second, kinds[i].per_second, memory_order_relaxed);
+	}
+}
+
+/* As it is now. */
+static struct quota limit_of(const struct quotas *q, unsigned kind)
+{
+	return (struct quota){
+		.most = atomic_load_explicit(&q->kinds[kind].most, memory_order_relaxed),
+		.per_second =
+		    atomic_load_explicit(&q->kinds[kind].per_second, memory_order_relaxed),
+	};
+}
+
 struct quotas *quotas_new(const struct quota *kinds, unsigned count)
 {
 	struct quotas *q = mem_zalloc(sizeof(*q));
@@ -56,8 +78,7 @@ struct quotas *quotas_new(const struct quota *kinds, unsigned count)
 	if (!q)
 		return NULL;
 	q->count = count;
-	for (unsigned i = 0; i < count; i++)
-		q->kinds[i] = kinds[i];
+	quotas_set_limits(q, kinds);
 	map_seed_random(&q->seed);
 	for (int i = 0; i < SHARDS; i++) {
 		pthread_mutex_init(&q->shards[i].lock, NULL);
@@ -194,10 +215,11 @@ enum quota_verdict quota_take(
 	enum quota_verdict verdict = QUOTA_NO_MEMORY;
 	struct quota_shard *shard;
 	struct quota_row *found;
+	struct quota limit = q ? limit_of(q, kind) : (struct quota){ 0 };
 	uint64_t hash, now;
 
 	*row = NULL;
-	if (!q || key.n == 0 || (!q->kinds[kind].most && !q->kinds[kind].per_second))
+	if (key.n == 0 || (!limit.most && !limit.per_second))
 		return QUOTA_GRANTED;
 	now = clock_now();
 	hash = map_hash(&q->seed, key);
@@ -206,7 +228,7 @@ enum quota_verdict quota_take(
 	found = row_of(shard, key, hash);
 	if (found) {
 		set_busy(found);
-		verdict = take(found, &q->kinds[kind], kind, now);
+		verdict = take(found, &limit, kind, now);
 		if (verdict == QUOTA_GRANTED)
 			*row = found;
 		else
@@ -249,11 +271,12 @@ static bool fill_use(
 	*use = (struct quota_use){ .key = { row->key, row->key_len }, .refused = row->refused };
 	for (unsigned i = 0; i < q->count; i++) {
 		struct bucket copy = row->buckets[i];
+		struct quota limit = limit_of(q, i);
 
 		use->held[i] = row->held[i];
-		use->is_at_most[i] = q->kinds[i].most && row->held[i] >= q->kinds[i].most;
+		use->is_at_most[i] = limit.most && row->held[i] >= limit.most;
 		use->is_too_fast[i] =
-		    q->kinds[i].per_second && !bucket_take(&copy, q->kinds[i].per_second, now);
+		    limit.per_second && !bucket_take(&copy, limit.per_second, now);
 		is_limited = is_limited || use->is_at_most[i] || use->is_too_fast[i];
 	}
 	return is_limited;

@@ -38,6 +38,9 @@ enum quota_verdict { QUOTA_GRANTED, QUOTA_TOO_MANY, QUOTA_TOO_FAST, QUOTA_NO_MEM
 
 /* NULL when memory is out. `kinds` is copied. */
 struct quotas *quotas_new(const struct quota *kinds, unsigned count);
+/* Other limits of the same kinds, from now on; what is held stays so. Nothing was counted for a kind
+ * that had no limit. Any thread. */
+void quotas_set_limits(struct quotas *q, const struct quota *kinds);
 /* Nothing is held any more. NULL is fine. */
 void quotas_free(struct quotas *q);
 

@@ -4,11 +4,18 @@
 #ifndef DAEMON_HOST_H
 #define DAEMON_HOST_H
 
-#include "daemon/config.h"
+#include "apps/running_app.h"
+#include "daemon/reload.h"
 
 struct sockjs_server;
 
-/* Answers for this configuration as long as the server runs. */
-void host_attach(struct sockjs_server *server, struct config *c);
+/* As long as the server runs. */
+struct host {
+	struct reloader *reloader;
+	struct running_apps *apps;
+};
+
+/* Answers from now on. */
+void host_attach(struct host *host, struct sockjs_server *server);
 
 #endif

@@ -76,8 +76,10 @@ static void tell_stop(const struct known_signal *s)
 		log_warn("stopping at once", LOG_STR("signal", s->name));
 }
 
-void signals_tell(void)
+bool signals_tell(void)
 {
+	bool is_reload = false;
+
 	for (size_t i = 0; i < KNOWN; i++) {
 		if (!came[i])
 			continue;
@@ -85,11 +87,11 @@ void signals_tell(void)
 		if (known[i].stops)
 			tell_stop(&known[i]);
 		else if (known[i].signo == SIGHUP)
-			log_warn("SIGHUP ignored: this version cannot reload; restart to read the "
-			         "configuration");
+			is_reload = true;
 		else
 			log_info("ignored", LOG_STR("signal", known[i].name));
 	}
+	return is_reload;
 }
 
 static void handle(int signo, void (*handler)(int))

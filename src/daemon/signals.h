@@ -1,10 +1,12 @@
 /*
  * daemon/signals.h - signals: SIGTERM and SIGINT stop the server in order, a second
- * one, or one after the command drain, at once; SIGHUP will reload. What else a service might be sent is ignored.
+ * one, or one after the command drain, at once; SIGHUP reloads. What else a service might be sent is
+ * ignored.
  */
 #ifndef DAEMON_SIGNALS_H
 #define DAEMON_SIGNALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sockjs.h"
@@ -14,8 +16,9 @@ void signals_begin(void);
 /* From now on signals reach this server, and wake it. `stop_ms` is how long an orderly stop may take,
  * for the service manager. */
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
-/* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. */
-void signals_tell(void);
+/* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. True: the
+ * configuration is to be read again. */
+bool signals_tell(void);
 /* A command has begun an orderly stop: it is told as that of a signal. In the thread of
  * sockjs_server_run(). */
 void signals_stop_was_asked(void);

@@ -112,6 +112,9 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 	uint64_t most = ep->options.max_sessions;
 
 	*visitor = NULL;
+	if (!ep->is_internal &&
+	    (ep->is_leaving || server_config_endpoint(config, ep->prefix) != ep))
+		return refuse(t, accepted, HTTP_REFUSED_NOT_FOUND, 404, 0);
 	if (t->reactor->sessions.draining)
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
 	if (most && atomic_load(&ep->place->sessions) >= most)

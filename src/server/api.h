@@ -7,7 +7,7 @@
  *	api_sessions.c  what the server itself does: send, broadcast, disconnect; session
  *	api_list.c      sessions: all of them, in pages
  *	api_limited.c   limited: addresses that are at a limit
- *	api_server.c    about the server: endpoints, config, log, drain
+ *	api_server.c    about the server: endpoints, config, reload, log, drain
  *	api_keys.c      what was asked before, and how it was answered
  *
  * All of it is of reactor 0, the internal address's; commands go from there to wherever they have
@@ -102,6 +102,7 @@ void api_list_limited(struct sockjs_command *c);
 void api_list_endpoints(struct sockjs_command *c);
 void api_show_config(struct sockjs_command *c);
 void api_set_log(struct sockjs_command *c);
+void api_reload(struct sockjs_command *c);
 void api_drain(struct sockjs_command *c);
 
 /* The description, doc/openapi.json; made by the build. */

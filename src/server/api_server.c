@@ -1,5 +1,5 @@
 /*
- * server/api_server.c - commands about the server itself: endpoints, config, log, drain.
+ * server/api_server.c - commands about the server itself: endpoints, config, reload, log, drain.
  *
  * What the server does not know, as the names of applications and the file its options came from,
  * the program around it is asked for (server_set_host()).
@@ -143,6 +143,22 @@ void api_set_log(struct sockjs_command *c)
 		set_level((enum log_level)log_level_by_name(name));
 	command_answer(
 	    c, json_pack("{s:s}", "level", log_level_name((enum log_level)log_get_threshold())));
+}
+
+/* --- reading it again --------------------------------------------------------------- */
+
+void api_reload(struct sockjs_command *c)
+{
+	static const char *const known[] = { NULL };
+	const struct server_host *host = &c->api->server->host;
+
+	if (!command_has_only(c, known))
+		return;
+	if (host->reload)
+		host->reload(host->arg, c);
+	else
+		sockjs_command_refuse(c, 404, "no_config", NULL,
+		    "The program around this server has no configuration to read.");
 }
 
 /* --- the end ------------------------------------------------------------------------ */

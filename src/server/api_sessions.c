@@ -233,6 +233,7 @@ static void run_session(struct sockjs_command *c)
 	X(endpoints, api_list_endpoints)                                                           \
 	X(config, api_show_config)                                                                 \
 	X(log, api_set_log)                                                                        \
+	X(reload, api_reload)                                                                      \
 	X(drain, api_drain)
 
 const char *const api_own_names[] = {

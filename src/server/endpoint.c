@@ -122,6 +122,9 @@ static void endpoint_free(struct endpoint *base)
 	struct server_endpoint *ep = container_of(base, struct server_endpoint, base);
 	struct endpoint_keeper keeper = ep->keeper;
 
+	for (size_t i = 0; i < ep->elder_count; i++)
+		endpoint_unref(&ep->elders[i]->base);
+	mem_free(ep->elders);
 	sockjs_options_free(ep->own_options);
 	mem_free(ep->base.origins.allowed);
 	mem_free(ep->iframe);
@@ -168,6 +171,35 @@ static struct server_endpoint *endpoint_new(struct server_config *c,
 	return ep;
 }
 
+/* Whether anybody goes by it but its configuration, or who comes after it. */
+static bool is_in_use(const struct server_endpoint *ep)
+{
+	return atomic_load_explicit(&ep->base.refs, memory_order_relaxed) > 1;
+}
+
+static void add_elder(struct server_endpoint *ep, struct server_endpoint *elder)
+{
+	if (!is_in_use(elder))
+		return;
+	endpoint_ref(&elder->base);
+	ep->elders[ep->elder_count++] = elder;
+}
+
+/* It comes in the place of this one. 0 or -ENOMEM. */
+static int follow(struct server_endpoint *ep, struct server_endpoint *elder)
+{
+	ep->elders = mem_zalloc((elder->elder_count + 1) * sizeof(struct server_endpoint *));
+	if (!ep->elders)
+		return -ENOMEM;
+	if (!elder->is_leaving) { /* in use, for it is not too late to begin a session there */
+		endpoint_ref(&elder->base);
+		ep->elders[ep->elder_count++] = elder;
+	}
+	for (size_t i = 0; i < elder->elder_count; i++)
+		add_elder(ep, elder->elders[i]);
+	return 0;
+}
+
 /* --- in a configuration -------------------------------------------------- */
 
 struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix)
@@ -189,27 +221,23 @@ static int check_prefix(struct server_config *c, const char *prefix)
 	return 0;
 }
 
-/* That of its elder, whose sessions its clients go on with. */
-static struct endpoint_place *find_place(const char *prefix, const struct server_config *elder)
+/* Takes `options` over, in any case. */
+static int add(struct server_config *c, const struct endpoint_wish *wish,
+    struct sockjs_options *options, struct server_endpoint *elder)
 {
-	struct server_endpoint *ep = elder ? server_config_endpoint(elder, prefix) : NULL;
+	struct endpoint_place *place = elder ? place_ref(elder->place) : place_new(wish->prefix);
+	struct server_endpoint *ep = NULL;
 
-	return ep ? place_ref(ep->place) : place_new(prefix);
-}
-
-static int make(struct server_config *c, const struct endpoint_wish *wish,
-    struct endpoint_place *place, struct sockjs_options *options)
-{
-	struct server_endpoint *ep;
-	int err = server_config_merge(c, options, wish->options, OPTION_ENDPOINT);
-
-	if (err < 0) {
-		mem_free(options);
-		return err;
-	}
-	ep = endpoint_new(c, wish, place, options);
+	if (place && server_grow(&c->endpoints, c->endpoint_count) == 0)
+		ep = endpoint_new(c, wish, place, options);
+	place_unref(place);
 	if (!ep) {
 		sockjs_options_free(options);
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	}
+	if (elder && follow(ep, elder) < 0) {
+		ep->keeper.leave = NULL;
+		endpoint_unref(&ep->base);
 		return server_fail(c->server, -ENOMEM, "out of memory");
 	}
 	c->endpoints[c->endpoint_count++] = ep;
@@ -219,22 +247,21 @@ static int make(struct server_config *c, const struct endpoint_wish *wish,
 int server_config_add_endpoint(struct server_config *c, const struct endpoint_wish *wish,
     const struct server_config *elder)
 {
-	struct endpoint_place *place;
 	struct sockjs_options *options;
 	int err = check_prefix(c, wish->prefix);
 
 	if (err < 0)
 		return err;
-	place = find_place(wish->prefix, elder);
 	options = mem_alloc(sizeof(*options));
-	if (!place || !options || server_grow(&c->endpoints, c->endpoint_count) < 0) {
+	if (!options)
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	err = server_config_merge(c, options, wish->options, OPTION_ENDPOINT);
+	if (err < 0) {
 		mem_free(options);
-		err = server_fail(c->server, -ENOMEM, "out of memory");
-	} else {
-		err = make(c, wish, place, options);
+		return err;
 	}
-	place_unref(place);
-	return err;
+	return add(
+	    c, wish, options, elder ? server_config_endpoint(elder, wish->prefix) : NULL);
 }
 
 int server_config_share_endpoint(struct server_config *c, struct server_endpoint *ep)
@@ -263,6 +290,23 @@ struct server_endpoint *endpoint_new_apart(
 		sockjs_options_free(own);
 	place_unref(place);
 	return ep;
+}
+
+int server_config_retire_endpoint(struct server_config *c, struct server_endpoint *ep)
+{
+	static const struct sockjs_callbacks nobody;
+	const struct endpoint_wish wish = { .prefix = ep->prefix, .callbacks = &nobody };
+	struct sockjs_options *options = mem_alloc(sizeof(*options));
+	int err;
+
+	if (!options || options_copy(options, ep->own_options) < 0) {
+		mem_free(options);
+		return -ENOMEM;
+	}
+	err = add(c, &wish, options, ep);
+	if (err == 0)
+		c->endpoints[c->endpoint_count - 1]->is_leaving = true;
+	return err;
 }
 
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport)

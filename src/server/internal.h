@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct buf;
+struct sockjs_command;
 struct sockjs_server;
 
 /* Binds the internal address: /healthz (200 while the process works), /readyz (503 as soon as it
@@ -21,7 +22,7 @@ int server_listen_internal(struct sockjs_server *server, const char *address);
  */
 int server_take_commands(struct sockjs_server *server);
 /* Where sockjs-client is, for the page for operators; what the option client_library says goes
- * before. To be called before server_listen_internal(). 0 or -ENOMEM. */
+ * before. To be called before the server runs. 0 or -ENOMEM. */
 int server_set_client(struct sockjs_server *server, const char *file);
 /* Its URL, or NULL if there is none. */
 const char *server_internal_url(const struct sockjs_server *server);
@@ -39,12 +40,21 @@ struct server_host {
 	int (*print_config)(void *arg, struct buf *out);
 	/* The name of the application of the i-th endpoint that was added. */
 	const char *(*application)(void *arg, size_t i);
+	/* Whether there is something to be done yet in this reactor, whichever it is: sockjs_callbacks
+	 * has this for endpoints, this is for what is left of those that are gone. */
+	bool (*busy)(void *arg);
+	/* An operator wants the configuration to be read again: the command is answered by the
+	 * host. NULL: that cannot be done. */
+	void (*reload)(void *arg, struct sockjs_command *c);
 	/* An operator has begun an orderly stop. */
 	void (*stopping)(void *arg);
 	void *arg;
 };
 /* To be set before the server runs; copied. */
 void server_set_host(struct sockjs_server *server, const struct server_host *host);
+/* The configuration was read again, with or without success: for the metrics. Likewise in that thread.
+ */
+void server_count_reload(struct sockjs_server *server, bool is_done);
 /* Begins the orderly stop of the first sockjs_server_stop(), unless somebody has: false. */
 bool server_begin_stop(struct sockjs_server *server);
 /* For the log: reactors it has (or will have), and sessions that applications know of. */

@@ -208,6 +208,13 @@ static void on_memory_timer(struct timer *t)
 void memory_watch(struct reactor *r)
 {
 	timer_init(&r->memory_timer, on_memory_timer);
-	if (r->config->options.server.limit_memory)
+	memory_configure(r);
+}
+
+void memory_configure(struct reactor *r)
+{
+	if (!r->config->options.server.limit_memory)
+		timer_stop(loop_timers(r->loop), &r->memory_timer);
+	else if (!timer_is_active(&r->memory_timer))
 		timer_start(loop_timers(r->loop), &r->memory_timer, LOOK_MS);
 }

@@ -75,6 +75,16 @@ int options_copy(struct sockjs_options *to, const struct sockjs_options *from)
 	return 0;
 }
 
+int options_assign(
+    struct sockjs_options *to, const struct sockjs_options *from, const struct option *opt)
+{
+	options_field_free(to, opt);
+	if (dup_field(to, from, opt) < 0)
+		return -ENOMEM;
+	*options_mark(to, opt) = options_is_marked(from, opt);
+	return 0;
+}
+
 int options_overlay(
     struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope)
 {
@@ -83,12 +93,49 @@ int options_overlay(
 	options_foreach (opt) {
 		if (opt->scope != scope || !options_is_marked(from, opt))
 			continue;
-		options_field_free(to, opt);
-		if (dup_field(to, from, opt) < 0)
+		if (options_assign(to, from, opt) < 0)
 			return -ENOMEM;
-		*options_mark(to, opt) = true;
 	}
 	return 0;
+}
+
+static bool texts_are_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool lists_are_same(const struct string_list *a, const struct string_list *b)
+{
+	size_t i = 0;
+
+	while (i < a->count && i < b->count && strcmp(a->items[i], b->items[i]) == 0)
+		i++;
+	return i == a->count && i == b->count;
+}
+
+bool options_is_same(
+    const struct sockjs_options *a, const struct sockjs_options *b, const struct option *opt)
+{
+	const void *x = options_const_field(a, opt), *y = options_const_field(b, opt);
+
+	if (opt->type == OPTION_LIST)
+		return lists_are_same(x, y);
+	if (options_is_text(opt))
+		return texts_are_same(*(char *const *)x, *(char *const *)y);
+	if (opt->type == OPTION_BOOL)
+		return *(const bool *)x == *(const bool *)y;
+	return memcmp(x, y, (opt->type == OPTION_PAIR ? 2 : 1) * sizeof(uint64_t)) == 0;
+}
+
+bool options_are_same(
+    const struct sockjs_options *a, const struct sockjs_options *b, enum option_scope scope)
+{
+	const struct option *opt;
+
+	options_foreach (opt)
+		if (opt->scope == scope && !options_is_same(a, b, opt))
+			return false;
+	return true;
 }
 
 const struct option *options_stray(const struct sockjs_options *o, unsigned scopes)

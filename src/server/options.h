@@ -49,6 +49,13 @@ enum option_hiding {
 	HIDE_IN_URL,  /* of one or a list of them: who asks, before an @, and the query */
 };
 
+/* What becomes of a value that is another one when the configuration is read again. */
+enum option_reload {
+	RELOAD_AT_ONCE, /* it goes for whatever happens from then on */
+	RELOAD_NEW,     /* for new sessions; others keep what they began with */
+	RELOAD_NEVER,   /* only a restart brings it */
+};
+
 struct option {
 	const char *key; /* dotted path, "websocket.ping_interval_ms"; the unit is its last word */
 	enum option_scope scope;
@@ -65,6 +72,7 @@ struct option {
 	enum option_hiding hiding;
 	const char *sentence; /* what it does; used in the manual page */
 	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
+	enum option_reload reload;
 };
 
 /* All of them, scope by scope; *count of them. */
@@ -284,6 +292,15 @@ int options_copy(struct sockjs_options *to, const struct sockjs_options *from);
  */
 int options_overlay(
     struct sockjs_options *to, const struct sockjs_options *from, enum option_scope scope);
+/* Whether a value is the same in both, whoever has set it. */
+bool options_is_same(
+    const struct sockjs_options *a, const struct sockjs_options *b, const struct option *opt);
+/* Whether all of one scope are. */
+bool options_are_same(
+    const struct sockjs_options *a, const struct sockjs_options *b, enum option_scope scope);
+/* Makes one value of `to` that of `from`, and given where it is given there. 0 or -ENOMEM. */
+int options_assign(
+    struct sockjs_options *to, const struct sockjs_options *from, const struct option *opt);
 /* The first option that was set and is of none of these scopes (1 << OPTION_*); NULL if all are.
  * Who takes a set over refuses what would be ignored. */
 const struct option *options_stray(const struct sockjs_options *o, unsigned scopes);

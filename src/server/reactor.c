@@ -54,15 +54,18 @@ static bool are_sessions_gone(struct reactor *r)
 	return atomic_load(&r->server->empty_reactors) == r->server->reactor_count;
 }
 
-static bool are_apps_busy(const struct server_config *config)
+static bool are_apps_busy(const struct reactor *r)
 {
+	const struct server_config *config = r->config;
+	const struct server_host *host = &r->server->host;
+
 	for (size_t i = 0; i < config->endpoint_count; i++) {
 		const struct server_endpoint *ep = config->endpoints[i];
 
 		if (ep->callbacks.busy && ep->callbacks.busy(ep->app))
 			return true;
 	}
-	return false;
+	return host->busy && host->busy(host->arg);
 }
 
 /* Closes what is open (again, for what came late) and looks whether anybody is still being served.
@@ -77,7 +80,7 @@ static void drain_finally(struct reactor *r)
 	is_over = loop_now(r->loop) >= r->drain_deadline;
 	if (are_sessions_gone(r) || is_over)
 		let_nobody_in(r);
-	if (is_over || (r->is_shut && reactor_connections(r) == 0 && !are_apps_busy(r->config)))
+	if (is_over || (r->is_shut && reactor_connections(r) == 0 && !are_apps_busy(r)))
 		stop_loop(r);
 	else
 		timer_start(loop_timers(r->loop), &r->drain_timer, DRAIN_TICK_MS);
@@ -161,6 +164,7 @@ int reactor_new(struct reactor **out, struct sockjs_server *server, unsigned ind
 	r->server = server;
 	r->config = server_config_ref(server->config);
 	r->index = index;
+	list_init(&r->turns);
 	list_init(&r->laters);
 	list_init(&r->proxied);
 	timer_init(&r->drain_timer, on_drain_timer);

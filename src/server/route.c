@@ -112,6 +112,10 @@ static void serve_endpoint(struct route *route)
 		not_found(route->http);
 		return;
 	}
+	if (ep->is_leaving) {
+		route_to_session(route);
+		return;
+	}
 	is_prefix = route->rest.n == 0 || bytes_equal(route->rest, BYTES("/"));
 	if (raw && (bytes_equal(route->rest, BYTES("/websocket")) ||
 	               (is_prefix && is_for_websocket(route->http))))

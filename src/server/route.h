@@ -38,7 +38,7 @@ bool path_take_subpath(struct bytes *rest, struct bytes *path);
 void route_to_transport(
     const struct route *route, const struct transport *transport, struct bytes session_id);
 /* What is left of the path says which session, and which transport. */
-void route_to_session(const struct route *route);
+void route_to_session(struct route *route);
 
 /* --- answers.c ------------------------------------------------------------ */
 

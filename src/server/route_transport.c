@@ -54,6 +54,14 @@ static void refuse_coding(const struct transport_request *t)
 	    t->http, &head, BYTES("A body with a Content-Encoding is not understood here.\n"));
 }
 
+/* Whether its page may. */
+static bool may_come(const struct server_endpoint *ep, const struct route *route,
+    const struct transport *transport)
+{
+	return http_origin_check(&ep->base.origins, &route->client, route->http,
+	           transport->evidence) != HTTP_ORIGIN_REFUSED;
+}
+
 void route_to_transport(
     const struct route *route, const struct transport *transport, struct bytes session_id)
 {
@@ -68,8 +76,7 @@ void route_to_transport(
 	};
 	enum http_method method = http_request_method(route->http);
 
-	if (http_origin_check(&t.endpoint->origins, &route->client, route->http,
-	        transport->evidence) == HTTP_ORIGIN_REFUSED)
+	if (!may_come(route->endpoint, route, transport))
 		route_refuse_origin(route);
 	else if (!transport_can_answer(&t))
 		route_refuse_long_header(route);
@@ -102,16 +109,46 @@ static bool is_offered(const struct server_endpoint *ep, const struct transport 
 	return false;
 }
 
-void route_to_session(const struct route *route)
+static bool is_open_to(const struct server_endpoint *ep, const struct route *route,
+    const struct transport *transport)
 {
+	return is_offered(ep, transport) && may_come(ep, route, transport);
+}
+
+/* Who began a session at this endpoint as it was before goes on with it as he began. NULL: nobody
+ * may. */
+static struct server_endpoint *find_elder(
+    const struct route *route, const struct transport *transport, struct bytes session_id)
+{
+	const struct server_endpoint *ep = route->endpoint;
+	struct session_found found;
+
+	if (!session_table_find(
+	        ep->place->table, session_id, &route->client.address, &found))
+		return NULL;
+	for (size_t i = 0; i < ep->elder_count; i++)
+		if (is_open_to(ep->elders[i], route, transport))
+			return ep->elders[i];
+	return NULL;
+}
+
+void route_to_session(struct route *route)
+{
+	struct server_endpoint *elder;
 	struct bytes rest = route->rest, server = path_take_segment(&rest),
 	             session = path_take_segment(&rest), last = path_take_segment(&rest);
 	const struct transport *transport = transport_find(last);
 	char server_id[PATH_ID_MAX], session_id[PATH_ID_MAX];
 	size_t n = path_decode_id(session, session_id);
 
-	if (rest.n > 0 || !transport || !is_offered(route->endpoint, transport) || n == 0 ||
-	    path_decode_id(server, server_id) == 0) {
+	bool is_path = rest.n == 0 && transport && n > 0 && path_decode_id(server, server_id) > 0;
+
+	if (is_path && route->endpoint->elder_count > 0 &&
+	    (route->endpoint->is_leaving || !is_open_to(route->endpoint, route, transport))) {
+		elder = find_elder(route, transport, (struct bytes){ session_id, n });
+		route->endpoint = elder ? elder : route->endpoint;
+	}
+	if (!is_path || route->endpoint->is_leaving || !is_offered(route->endpoint, transport)) {
 		endpoint_count_refusal(route->endpoint, route->http, HTTP_REFUSED_NOT_FOUND, 404);
 		route_refuse(route, 404, "There is nothing here.");
 		return;

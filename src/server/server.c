@@ -149,6 +149,13 @@ void server_wake(struct sockjs_server *server)
 		loop_stop(server->reactors[0]->loop);
 }
 
+void server_count_reload(struct sockjs_server *server, bool is_done)
+{
+	server->reloads[is_done]++;
+	if (is_done)
+		server->reloaded_at = time(NULL);
+}
+
 void server_set_host(struct sockjs_server *server, const struct server_host *host)
 {
 	server->host = *host;

@@ -83,7 +83,11 @@ struct server_endpoint {
 	void *app;
 	struct endpoint_keeper keeper;
 	bool is_internal; /* for operators: no address is limited */
-	bool is_leaving; /* it is no more in what the server was told: only old sessions go on */
+	/* It is no more in what the server was told, and there for the sessions of its elders */
+	bool is_leaving;
+	/* Those before it that sessions may have begun with, the youngest first; held */
+	struct server_endpoint **elders;
+	size_t elder_count;
 	const char *prefix; /* the place's */
 	size_t prefix_len;
 	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
@@ -112,6 +116,8 @@ int server_config_share_endpoint(struct server_config *c, struct server_endpoint
  * out. One reference. */
 struct server_endpoint *endpoint_new_apart(
     struct server_config *c, const struct endpoint_wish *wish);
+/* Only for those who have a session at it: nobody else finds anything there. 0 or -ENOMEM. */
+int server_config_retire_endpoint(struct server_config *c, struct server_endpoint *ep);
 /* By its prefix; NULL: there is none. */
 struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix);
 

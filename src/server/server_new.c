@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -18,26 +19,38 @@ static unsigned count_cores(void)
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
-/* One table for all configurations, as long as the server lives: what an address has is counted on
- * from one to the next. None at all before something is limited. */
-int server_visitors(struct server_config *c)
+/* None at all if nothing is limited. */
+static bool read_quotas(const struct server_options *o, struct quota kinds[VISITOR_KINDS])
 {
-	const struct server_options *o = &c->options.server;
-	struct quota kinds[VISITOR_KINDS] = {
-		[VISITOR_CONNECTION] = { o->limit_connections_per_address,
-		    o->limit_connection_rate_per_address },
-		[VISITOR_SESSION] = { o->limit_sessions_per_address,
-		    o->limit_handshake_rate_per_address },
-	};
 	bool limited = false;
 
+	kinds[VISITOR_CONNECTION] = (struct quota){ o->limit_connections_per_address,
+		o->limit_connection_rate_per_address };
+	kinds[VISITOR_SESSION] = (struct quota){ o->limit_sessions_per_address,
+		o->limit_handshake_rate_per_address };
 	for (int i = 0; i < VISITOR_KINDS; i++)
 		limited = limited || kinds[i].most || kinds[i].per_second;
+	return limited;
+}
+
+int server_visitors(struct server_config *c)
+{
+	struct quota kinds[VISITOR_KINDS];
+	bool limited = read_quotas(&c->options.server, kinds);
+
 	if (limited && !c->server->visitors &&
 	    !(c->server->visitors = quotas_new(kinds, VISITOR_KINDS)))
 		return -ENOMEM;
 	c->visitors = limited ? c->server->visitors : NULL;
 	return 0;
+}
+
+void server_limit_visitors(const struct server_config *c)
+{
+	struct quota kinds[VISITOR_KINDS];
+
+	if (read_quotas(&c->options.server, kinds))
+		quotas_set_limits(c->visitors, kinds);
 }
 
 struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
@@ -49,6 +62,7 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 	if (!server)
 		return NULL;
 	list_init(&server->turns);
+	pthread_mutex_init(&server->turns_lock, NULL);
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	err = options_init(&defaults);
 	if (err == 0)
@@ -58,6 +72,8 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 		sockjs_server_free(server);
 		return NULL;
 	}
+	server->avoids_io_uring =
+	    strcmp(server->config->options.server.io_uring, "off") == 0;
 	server->reactor_count = server->config->options.server.threads
 	                            ? (unsigned)server->config->options.server.threads
 	                            : count_cores();
@@ -86,5 +102,6 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (server->statm >= 0)
 		close(server->statm);
 	quotas_free(server->visitors);
+	pthread_mutex_destroy(&server->turns_lock);
 	mem_free(server);
 }

@@ -52,8 +52,11 @@ struct sockjs_server {
 	struct quotas *visitors; /* NULL: nothing was limited by address so far */
 	struct reactor **reactors;
 	unsigned reactor_count;
+	bool avoids_io_uring;
 	int statm;            /* /proc/self/statm: how large we are; -1: there is none */
 	time_t began_at;      /* to run */
+	uint64_t reloads[2];  /* that failed, that were done; of the first reactor */
+	time_t reloaded_at;   /* at the last one that was done; 0: never */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */
 	pthread_barrier_t finished;
@@ -66,7 +69,8 @@ struct sockjs_server {
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
-	struct list turns;          /* turns.c */
+	struct list turns;          /* turns.c: those that no reactor has taken yet */
+	pthread_mutex_t turns_lock;
 	void (*on_wake)(void *arg); /* server_on_wake() */
 	void *wake_arg;
 	struct server_host host;
@@ -81,8 +85,11 @@ int server_fail(struct sockjs_server *server, int err, const char *format, ...)
 int server_grow(void *array, size_t count);
 /* server_new.c */
 void server_free_reactors(struct sockjs_server *server);
-/* Counts by address what this configuration limits. 0 or -ENOMEM. */
+/* Finds the table in which this configuration counts by address: one for all of them, as long as the
+ * server lives, so that what an address has is counted on. 0 or -ENOMEM. */
 int server_visitors(struct server_config *c);
+/* Its limits go from now on. */
+void server_limit_visitors(const struct server_config *c);
 
 #define OTHER_BODY_MAX 65536 /* accepted and ignored where no body is expected */
 
@@ -142,6 +149,7 @@ struct reactor {
 	struct session_ids session_ids;   /* where commands are taken */
 	struct list proxied;              /* whose header has not come: proxied.c */
 	uint64_t proxied_count;
+	struct list turns;                /* turns.c */
 	struct list laters;               /* what applications want to be called for: later.c */
 	struct timer tls_timer;           /* of the first alone: server_tls.c */
 	uint64_t tls_warn_at;             /* when to look at the certificates again */
@@ -188,17 +196,19 @@ static inline struct server_config *config_here(const struct sockjs_server *serv
 /* The time of none of them will come: they are over without having run. */
 void later_abort(struct reactor *r);
 
-/* Looks after limits.memory_bytes from now on. */
+/* Looks after limits.memory_bytes from now on; memory_configure(): as it is now. */
 void memory_watch(struct reactor *r);
+void memory_configure(struct reactor *r);
 
-/* server_tls.c: looks after certificates from now on. */
+/* server_tls.c: looks after certificates from now on; tls_configure(): those that there are now. */
 void tls_watch(struct reactor *r);
+void tls_configure(struct reactor *r);
 /* Whether one more handshake may begin, as far as limits.tls_handshakes says. */
 bool tls_has_room(const struct server_config *config);
 /* For /metrics. 0 or -ENOMEM. */
 int tls_print_metrics(const struct server_config *config, struct buf *out);
 
-/* turns.c: in a reactor that begins, and that ends. 0 or -errno. */
+/* turns.c: in a reactor that begins, or gets another configuration; and one that ends. 0 or -errno. */
 int turns_begin(struct reactor *r);
 void turns_end(struct reactor *r);
 

@@ -96,8 +96,18 @@ static bool has_tls(const struct server_config *config)
 void tls_watch(struct reactor *r)
 {
 	timer_init(&r->tls_timer, on_tls_timer);
-	if (r->index == 0 && has_tls(r->config))
+	tls_configure(r);
+}
+
+void tls_configure(struct reactor *r)
+{
+	r->tls_warn_at = 0;
+	if (r->index != 0)
+		return;
+	if (has_tls(r->config))
 		timer_start(loop_timers(r->loop), &r->tls_timer, 1);
+	else
+		timer_stop(loop_timers(r->loop), &r->tls_timer);
 }
 
 /* --- how many ------------------------------------------------------------- */

@@ -23,14 +23,16 @@ struct server_turn {
 	bool is_readable; /* that it was */
 	/* The server's own */
 	struct list node;
+	struct sockjs_server *server;
 	unsigned index;
 	struct watch watch;
 	struct timer timer;
 };
 
-/* Before the server runs; with fn and fd set. */
+/* Before the server runs, or beside it for a configuration that is to come (reload.h); with fn and fd
+ * set. */
 void server_add_turn(struct sockjs_server *server, unsigned reactor, struct server_turn *t);
-/* Before the server runs, or after. */
+/* After the server has run, or if it was not begun in it. */
 void server_remove_turn(struct server_turn *t);
 /* Whether it is about to stop. Any thread. */
 bool server_is_stopping(const struct sockjs_server *server);

@@ -9,12 +9,17 @@
 void server_add_turn(struct sockjs_server *server, unsigned reactor, struct server_turn *t)
 {
 	t->index = reactor;
+	t->server = server;
+	pthread_mutex_lock(&server->turns_lock);
 	list_append(&server->turns, &t->node);
+	pthread_mutex_unlock(&server->turns_lock);
 }
 
 void server_remove_turn(struct server_turn *t)
 {
+	pthread_mutex_lock(&t->server->turns_lock);
 	list_remove(&t->node);
+	pthread_mutex_unlock(&t->server->turns_lock);
 }
 
 bool server_is_stopping(const struct sockjs_server *server)
@@ -24,7 +29,7 @@ bool server_is_stopping(const struct sockjs_server *server)
 
 bool server_avoids_io_uring(const struct sockjs_server *server)
 {
-	return strcmp(server->config->options.server.io_uring, "off") == 0;
+	return server->avoids_io_uring;
 }
 
 /* --- in a reactor ------------------------------------------------------------- */
@@ -60,31 +65,37 @@ static void run_turns(struct loop *loop, void *reactor)
 	struct list *pos;
 
 	(void)loop;
-	list_foreach (pos, &r->server->turns) {
-		struct server_turn *t = container_of(pos, struct server_turn, node);
+	list_foreach (pos, &r->turns)
+		call(r, container_of(pos, struct server_turn, node));
+}
 
-		if (t->index == r->index)
-			call(r, t);
-	}
+/* Its first turn comes by itself. */
+static int begin(struct reactor *r, struct server_turn *t)
+{
+	list_append(&r->turns, &t->node);
+	timer_init(&t->timer, on_due);
+	t->watch = (struct watch){ .fd = t->fd, .fn = on_readable };
+	loop_set_hook(r->loop, LOOP_STAGE_KEEP, run_turns, r);
+	loop_again(r->loop);
+	return t->fd >= 0 ? loop_watch(r->loop, &t->watch, EPOLLIN) : 0;
 }
 
 int turns_begin(struct reactor *r)
 {
-	struct list *pos;
+	struct sockjs_server *server = r->server;
+	struct list *pos, *next;
 	int err = 0;
 
-	list_foreach (pos, &r->server->turns) {
+	pthread_mutex_lock(&server->turns_lock);
+	list_foreach_safe (pos, next, &server->turns) {
 		struct server_turn *t = container_of(pos, struct server_turn, node);
 
 		if (t->index != r->index || err < 0)
 			continue;
-		timer_init(&t->timer, on_due);
-		t->watch = (struct watch){ .fd = t->fd, .fn = on_readable };
-		loop_set_hook(r->loop, LOOP_STAGE_KEEP, run_turns, r);
-		loop_again(r->loop); /* the first turn comes by itself */
-		if (t->fd >= 0)
-			err = loop_watch(r->loop, &t->watch, EPOLLIN);
+		list_remove(&t->node);
+		err = begin(r, t);
 	}
+	pthread_mutex_unlock(&server->turns_lock);
 	return err;
 }
 
@@ -93,11 +104,9 @@ void turns_end(struct reactor *r)
 	struct list *pos;
 
 	loop_set_hook(r->loop, LOOP_STAGE_KEEP, NULL, NULL);
-	list_foreach (pos, &r->server->turns) {
+	list_foreach (pos, &r->turns) {
 		struct server_turn *t = container_of(pos, struct server_turn, node);
 
-		if (t->index != r->index)
-			continue;
 		loop_unwatch(r->loop, &t->watch);
 		timer_stop(loop_timers(r->loop), &t->timer);
 	}

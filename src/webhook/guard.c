@@ -520,6 +520,11 @@ int guard_new(struct guard **out, struct sockjs_options *options,
 	return 0;
 }
 
+bool guard_leave(struct guard *g)
+{
+	return webhook_leave(g->webhook);
+}
+
 void guard_free(struct guard *g)
 {
 	if (!g)

@@ -420,6 +420,19 @@ void webhook_cancel(struct webhook_call *call)
 	leave(call);
 }
 
+bool webhook_leave(struct webhook *w)
+{
+	struct webhook_part *part = find_part(w);
+
+	if (part && !list_empty(&part->calls))
+		return false;
+	if (part) {
+		http_client_free(part->client);
+		part->client = NULL;
+	}
+	return true;
+}
+
 bool webhook_is_busy(struct webhook *w)
 {
 	const struct webhook_part *part = find_part(w);
@@ -567,7 +580,8 @@ void webhook_free(struct webhook *w)
 	w->is_over = true;
 	for (unsigned i = 0; i < n; i++) {
 		fail_all(w->parts[i]);
-		http_client_free(w->parts[i]->client);
+		if (w->parts[i]->client)
+			http_client_free(w->parts[i]->client);
 		mem_free(w->parts[i]);
 	}
 	http_target_fini(&w->target);

@@ -180,6 +180,26 @@ async function withoutToken(program) {
 	equal(await server.stop(), 0, 'exit code, with a watcher');
 }
 
+/* Whoever has said a token that is none any more watches no longer. */
+async function followsReloads(program) {
+	const server = await new Server(program).start();
+	const watcher = await new Watcher(server).isIn();
+	const other = 'another-token-altogether';
+
+	await watcher.sees('nothing special', (now) => now.watchers === 1);
+	server.config.internal.token = other;
+	server.reload();
+	equal(await watcher.ends(), [1001, 'The configuration has changed'], 'its end');
+	equal((await new Watcher(server).ends())[0], 4401, 'the old token');
+	const next = await new Watcher(server, { token: other }).isIn();
+	await next.sees('figures', (now) => now.watchers === 1);
+	server.config.internal.dashboard = false;
+	server.reload();
+	equal((await next.ends())[0], 1001, 'its end, when it was turned off');
+	equal((await server.ask('/dashboard/')).status, 404, 'the page, then');
+	equal(await server.stop(), 0, 'exit code');
+}
+
 async function turnedOff(program) {
 	const server = await new Server(program, { internal: { dashboard: false } }).start();
 
@@ -269,5 +289,6 @@ export async function testFeed(suite, server, program) {
 	await suite.test('feed: a watcher who talks is ignored', () => ignoresTalk(server));
 	await suite.test('without a token: figures for everybody, and nothing of single clients', () => withoutToken(program));
 	await suite.test('internal.dashboard false: there is none', () => turnedOff(program));
+	await suite.test('reload: another token, and none at all', () => followsReloads(program));
 	await suite.test('unix socket: a page of another host is refused', () => onUnixSocket(program));
 }

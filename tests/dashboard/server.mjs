@@ -29,7 +29,9 @@ export function placeFor(name) {
 export class Server {
 	#program;
 	#child = null;
+	#file = placeFor(`${++files}.json`);
 	#ports = { public: 0, internal: 0 };
+	#given = null; /* those that it was started with */
 	config;
 
 	constructor(program, { internal = {}, threads = 2, ...more } = {}) {
@@ -42,14 +44,20 @@ export class Server {
 		process.on('exit', () => this.#child?.kill('SIGKILL'));
 	}
 
-	async start() {
-		const file = placeFor(`${++files}.json`);
+	/* With the addresses as they are given: a port of 0 stays one while it runs. */
+	#write(ports) {
 		const isUnix = this.config.internal.listen.startsWith('unix:');
-		const fixed = { ...this.config, listen: [`127.0.0.1:${this.#ports.public}`],
-			internal: { ...this.config.internal, ...(isUnix ? {} : { listen: `127.0.0.1:${this.#ports.internal}` }) } };
+		const fixed = { ...this.config, listen: [`127.0.0.1:${ports.public}`],
+			internal: { ...this.config.internal, ...(isUnix ? {} : { listen: `127.0.0.1:${ports.internal}` }) } };
 
-		writeFileSync(file, JSON.stringify(fixed));
-		this.#child = spawn(this.#program, ['-c', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+		writeFileSync(this.#file, JSON.stringify(fixed));
+		return isUnix;
+	}
+
+	async start() {
+		const isUnix = this.#write(this.#given = this.#ports);
+
+		this.#child = spawn(this.#program, ['-c', this.#file], { stdio: ['ignore', 'pipe', 'inherit'] });
 		await withDeadline(this.#announced(), 20000, 'the server says where it listens');
 		this.#ports = { public: new URL(this.url).port, internal: isUnix ? 0 : new URL(this.internal).port };
 		return this;
@@ -71,6 +79,12 @@ export class Server {
 
 	get page() {
 		return `${this.internal}/dashboard/`;
+	}
+
+	/* What has changed of its configuration counts some time after this. */
+	reload() {
+		this.#write(this.#given);
+		this.#child.kill('SIGHUP');
 	}
 
 	/* Its exit code. */

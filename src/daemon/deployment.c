@@ -1,0 +1,326 @@
+/*
+ * daemon/deployment.c - from a configuration to what runs; see deployment.h.
+ */
+#include "daemon/deployment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "daemon/assets.h"
+#include "daemon/config_error.h"
+#include "server/server_config.h"
+#include "sockjs.h"
+
+#define LONGEST_KEY 128 /* octets of a path within an endpoint */
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* What the configuration is from, for messages. */
+static const char *source_of(const struct cmdline *cmd)
+{
+	return cmd->file ? cmd->file : cmd->upstream ? "--upstream" : "--demo";
+}
+
+static int load(struct config *c, const struct cmdline *cmd)
+{
+	char why[sizeof(c->error)];
+	int err;
+
+	if (cmd->file) /* what is said of a file begins with its name */
+		return config_read_file(c, cmd->file);
+	err = cmd->upstream ? config_upstream(c, cmd->upstream) : config_demo(c);
+	if (err == 0)
+		return 0;
+	snprintf(why, sizeof(why), "%s", c->error);
+	return config_fail(c, err, "%s: %s", source_of(cmd), why);
+}
+
+/* What nobody has named is looked for. */
+static int find_assets(struct config *c, const struct cmdline *cmd)
+{
+	int err = cmd->demo ? assets_find_pages(c) : 0;
+
+	if (err == 0 && !cmd->file)
+		err = assets_find_library(c);
+	return err < 0 ? config_no_memory(c) : 0;
+}
+
+int deployment_read(struct deployment **out, const struct cmdline *cmd)
+{
+	struct deployment *d = mem_zalloc(sizeof(*d));
+	struct config *c;
+	int err;
+
+	*out = d;
+	if (!d)
+		return -ENOMEM;
+	c = &d->config;
+	err = config_init(c);
+	if (err == 0)
+		err = load(c, cmd);
+	c->source = source_of(cmd);
+	if (err == 0)
+		err = cmdline_apply(cmd, c);
+	if (err == 0)
+		err = find_assets(c, cmd);
+	if (err == 0)
+		err = config_check(c);
+	if (err == 0 && !(d->apps = mem_zalloc((c->endpoint_count + 1) * sizeof(*d->apps))))
+		err = config_no_memory(c);
+	return err;
+}
+
+void deployment_free(struct deployment *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; d->apps && i < d->config.endpoint_count; i++)
+		running_app_unref(d->apps[i]);
+	mem_free(d->apps);
+	config_fini(&d->config);
+	mem_free(d);
+}
+
+/* --- blame ------------------------------------------------------------------------------------ */
+
+/* A wrong value is the configuration's fault; a port that is taken may be free at the next try, a
+ * name may be known and a directory be there. */
+static bool is_lasting(int err)
+{
+	return err != -EAGAIN && err != -ENOMEM;
+}
+
+/* The sentence may begin with a key of the endpoint, whose path this completes. */
+static int blame_endpoint(struct deployment *d, size_t i, int err, const char *why, bool *is_usage)
+{
+	char key[CONFIG_WHERE + LONGEST_KEY];
+	size_t n = strspn(why, "abcdefghijklmnopqrstuvwxyz0123456789_.[]");
+
+	if (n > 0 && n < LONGEST_KEY && strncmp(why + n, ": ", 2) == 0) {
+		snprintf(key, sizeof(key), "endpoints[%zu].%.*s", i, (int)n, why);
+		why += n + 2;
+	} else {
+		snprintf(key, sizeof(key), "endpoints[%zu]", i);
+	}
+	*is_usage = is_lasting(err);
+	return config_blame(&d->config, err, key, "%s", *why ? why : strerror(-err));
+}
+
+/* Of what the kernel says little is written in the configuration. `key`: NULL for an address of the
+ * command line, with which the sentence begins anyway. */
+static int blame_address(
+    struct deployment *d, const char *key, int err, const char *why, bool *is_usage)
+{
+	*is_usage = err == -EINVAL;
+	if (!key)
+		return config_fail(&d->config, err, "%s", why);
+	return config_blame(&d->config, err, key, "%s", why);
+}
+
+/* --- endpoints -------------------------------------------------------------------------------- */
+
+/* Its place among the endpoints of an earlier one, with the same application; -1: none. */
+static long find_before(const struct deployment *now, const struct config_endpoint *e)
+{
+	for (size_t i = 0; now && i < now->config.endpoint_count; i++)
+		if (strcmp(now->config.endpoints[i].prefix, e->prefix) == 0)
+			return now->config.endpoints[i].app == e->app ? (long)i : -1;
+	return -1;
+}
+
+static bool are_same(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	for (int scope = OPTION_ENDPOINT; scope < OPTION_SCOPES; scope++)
+		if (!options_are_same(&a->options, &b->options, (enum option_scope)scope))
+			return false;
+	return true;
+}
+
+/* What all endpoints have of the server's own options. */
+static bool have_same_base(const struct deployment *d, const struct deployment *now)
+{
+	const struct sockjs_options *a = &d->config.options, *b = &now->config.options;
+
+	return options_are_same(a, b, OPTION_ENDPOINT) &&
+	       a->server.limit_body_timeout_ms == b->server.limit_body_timeout_ms &&
+	       a->server.limit_min_rate == b->server.limit_min_rate;
+}
+
+/* Whether it goes on with other options of its endpoint: it keeps what clients have in common, so
+ * that new ones meet old ones. */
+static bool is_kept(const struct config_endpoint *e, const struct config_endpoint *before)
+{
+	if (e->app->complete)
+		return true;
+	return e->app->scopes == 0 &&
+	       options_are_same(&e->options, &before->options, OPTION_HOOKS);
+}
+
+/* Its own options are those that it has begun with: config_changes() has seen to that. */
+static int complete(
+    const struct app *app, struct sockjs_options *o, char *why, size_t why_size)
+{
+	int err = app->complete ? app->complete(o, why, why_size) : 0;
+
+	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++)
+		options_taken(o, (enum option_scope)scope);
+	return err;
+}
+
+static void leave(void *app)
+{
+	running_app_unref(app);
+}
+
+static int add_to_server(struct deployment *d, size_t i, struct server_config *c,
+    const struct server_config *elder, const struct sockjs_options *o, bool *is_usage)
+{
+	struct endpoint_wish wish = { .prefix = d->config.endpoints[i].prefix,
+		.options = o,
+		.keeper = { leave, running_app_ref(d->apps[i]) } };
+	int err;
+
+	wish.callbacks = running_app_callbacks(d->apps[i], &wish.app);
+	err = server_config_add_endpoint(c, &wish, elder);
+	if (err == 0)
+		return 0;
+	running_app_unref(d->apps[i]);
+	return blame_endpoint(d, i, err, sockjs_server_error(c->server), is_usage);
+}
+
+/* It starts, or goes on: the options of its endpoint are completed. */
+static int find_app(struct deployment *d, size_t i, struct running_apps *apps,
+    const struct deployment *now, struct sockjs_options *o, bool *is_usage)
+{
+	const struct config_endpoint *e = &d->config.endpoints[i], *before;
+	long j = find_before(now, e);
+	char why[512] = "";
+	int err;
+
+	before = j < 0 ? NULL : &now->config.endpoints[j];
+	if (before && is_kept(e, before)) {
+		d->apps[i] = running_app_ref(now->apps[j]);
+		err = complete(e->app, o, why, sizeof(why));
+	} else {
+		err = running_app_start(
+		    &d->apps[i], apps, e->app, e->prefix, o, why, sizeof(why));
+	}
+	return err < 0 ? blame_endpoint(d, i, err, why, is_usage) : 0;
+}
+
+static int add_endpoint(struct deployment *d, size_t i, struct running_apps *apps,
+    struct server_config *c, const struct deployment *now, const struct server_config *elder,
+    bool *is_usage)
+{
+	const struct config_endpoint *e = &d->config.endpoints[i];
+	long j = find_before(now, e);
+	struct sockjs_options own;
+	int err;
+
+	if (j >= 0 && have_same_base(d, now) && are_same(e, &now->config.endpoints[j])) {
+		d->apps[i] = running_app_ref(now->apps[j]);
+		err = server_config_share_endpoint(c, server_config_endpoint(elder, e->prefix));
+		return err < 0 ? config_no_memory(&d->config) : 0;
+	}
+	if (options_copy(&own, &e->options) < 0)
+		return config_no_memory(&d->config);
+	err = find_app(d, i, apps, now, &own, is_usage);
+	if (err == 0)
+		err = add_to_server(d, i, c, elder, &own, is_usage);
+	options_fini(&own);
+	return err;
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static int add_addresses(struct deployment *d, struct server_config *c,
+    const struct server_config *elder, bool *is_usage)
+{
+	char key[CONFIG_WHERE];
+	int err;
+
+	for (size_t i = 0; i < d->config.listener_count; i++) {
+		const struct config_listener *l = &d->config.listeners[i];
+
+		err = server_config_listen(c, l->address, &l->options, elder);
+		config_listener_path(&d->config, i, key);
+		if (err < 0)
+			return blame_address(d, d->config.listeners_given ? NULL : key, err,
+			    sockjs_server_error(c->server), is_usage);
+	}
+	return 0;
+}
+
+static int add_internal(struct deployment *d, struct server_config *c,
+    const struct server_config *elder, bool *is_usage)
+{
+	const char *address = d->config.internal;
+	int err;
+
+	if (!address)
+		return 0;
+	err = server_config_read_token(c);
+	if (err < 0) {
+		*is_usage = err != -ENOMEM;
+		return config_blame(&d->config, err, "internal.token_file", "%s",
+		    sockjs_server_error(c->server));
+	}
+	err = server_config_listen_internal(c, address, elder);
+	if (err == 0)
+		return 0;
+	return blame_address(d, d->config.internal_given ? NULL : "internal.listen", err,
+	    sockjs_server_error(c->server), is_usage);
+}
+
+int deployment_build(struct deployment *d, struct running_apps *apps, struct server_config *c,
+    const struct deployment *now, const struct server_config *elder, bool *is_usage)
+{
+	int err = 0;
+
+	*is_usage = false;
+	for (size_t i = 0; i < d->config.endpoint_count && err == 0; i++)
+		err = add_endpoint(d, i, apps, c, now, elder, is_usage);
+	if (err == 0)
+		err = add_addresses(d, c, elder, is_usage);
+	if (err == 0)
+		err = add_internal(d, c, elder, is_usage);
+	return err;
+}
+
+/* --- what is written, and what could be -------------------------------------------------------- */
+
+int deployment_open(struct deployment *d, bool *is_usage)
+{
+	char why[512] = "";
+	int err;
+
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
+		err = running_app_open(d->apps[i], why, sizeof(why));
+		if (err < 0)
+			return blame_endpoint(d, i, err, why, is_usage);
+	}
+	return 0;
+}
+
+void deployment_taken(struct deployment *d)
+{
+	for (size_t i = 0; i < d->config.endpoint_count; i++)
+		d->apps[i]->is_taken = true;
+}
+
+int deployment_check(struct deployment *d, struct sockjs_server *server, bool *is_usage)
+{
+	char why[512] = "";
+	int err;
+
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
+		const struct config_endpoint *e = &d->config.endpoints[i];
+
+		err = app_check(e->app, server, &e->options, why, sizeof(why));
+		if (err < 0)
+			return blame_endpoint(d, i, err, why, is_usage);
+	}
+	return 0;
+}
