@@ -32,7 +32,7 @@ void crowd_fini(struct crowd *c)
 
 /* --- counting --------------------------------------------------------------------- */
 
-static void forget_all(struct crowd *c)
+void crowd_begin(struct crowd *c)
 {
 	map_fini(&c->map);
 	c->lost = 0;
@@ -78,20 +78,24 @@ static void count_new(struct crowd *c, struct bytes key)
 	c->free_rows[c->free_count++] = row;
 }
 
-static void count(struct crowd *c, const struct sockjs_session *s)
+void crowd_count(struct crowd *c, struct bytes key)
 {
-	char key[QUOTA_KEY_MAX];
-	struct bytes k = { key, visitor_key(&s->client, key) };
-	struct map_node *node;
+	struct map_node *node = map_find(&c->map, key);
 
-	sockjs_spend(COST_LOOK);
-	if (k.n == 0 || s->endpoint == c->d->feed || !session_is_open(&s->base))
-		return;
-	node = map_find(&c->map, k);
 	if (node)
 		container_of(node, struct crowd_row, node)->sessions++;
 	else
-		count_new(c, k);
+		count_new(c, key);
+}
+
+static void look(struct crowd *c, const struct sockjs_session *s)
+{
+	char key[QUOTA_KEY_MAX];
+	size_t n = visitor_key(&s->client, key);
+
+	sockjs_spend(COST_LOOK);
+	if (n > 0 && s->endpoint != c->d->feed && session_is_open(&s->base))
+		crowd_count(c, (struct bytes){ key, n });
 }
 
 /* --- the result -------------------------------------------------------------------- */
@@ -110,7 +114,7 @@ static void tell(struct crowd *c, const struct crowd_row *row)
 	c->told[at] = *row;
 }
 
-static void conclude(struct crowd *c)
+void crowd_conclude(struct crowd *c)
 {
 	c->told_count = 0;
 	for (size_t i = 0; i < CROWD_ADDRESSES; i++)
@@ -119,7 +123,7 @@ static void conclude(struct crowd *c)
 	c->told_lost = c->lost;
 	c->is_known = true;
 	c->is_under_way = false;
-	forget_all(c);
+	crowd_begin(c);
 }
 
 /* --- the way ------------------------------------------------------------------------ */
@@ -143,7 +147,7 @@ static void walk_on(struct crowd *c, struct reactor *r)
 		session_walk_begin(&c->walk, &r->base.sessions);
 	c->is_walking = true;
 	while ((s = session_walk_next(&c->walk)) != NULL) {
-		count(c, container_of(s, struct sockjs_session, base));
+		look(c, container_of(s, struct sockjs_session, base));
 		if (sockjs_is_late())
 			return;
 	}
@@ -162,7 +166,7 @@ static void on_crowd(struct mail *mail, struct loop *loop)
 		return;
 	}
 	if (c->reactor == c->d->server->reactor_count) {
-		conclude(c);
+		crowd_conclude(c);
 		return;
 	}
 	walk_on(c, r);
@@ -176,6 +180,6 @@ void crowd_gather(struct crowd *c)
 	c->is_under_way = true;
 	c->is_walking = false;
 	c->reactor = 0;
-	forget_all(c);
+	crowd_begin(c);
 	go_on(c);
 }

@@ -100,6 +100,11 @@ struct crowd {
 
 void crowd_init(struct crowd *c, struct dashboard *d);
 void crowd_fini(struct crowd *c);
+/* The three steps of counting: nothing is known any more; one more session of an address; who has
+ * most, in told. */
+void crowd_begin(struct crowd *c);
+void crowd_count(struct crowd *c, struct bytes key);
+void crowd_conclude(struct crowd *c);
 /* Begins a walk through all sessions, a bit in each turn; unless one is under way. */
 void crowd_gather(struct crowd *c);
 
