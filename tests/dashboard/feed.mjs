@@ -4,7 +4,7 @@
 import { Agent, request } from 'node:http';
 import SockJS from 'sockjs-client';
 import { check, equal } from '../e2e/harness.mjs';
-import { client, placeFor, Server, TOKEN, until, Watcher } from './server.mjs';
+import { client, leaveAll, placeFor, Server, TOKEN, until, Watcher } from './server.mjs';
 
 const PENDING_MOST = 64;
 const WATCHERS_MOST = 32;
@@ -16,14 +16,14 @@ async function tellsFigures(server) {
 	const { hello } = watcher;
 
 	check(/^\d+\.\d+\.\d+$/.test(hello.version), 'a version');
-	equal([hello.threads, hello.commands], [2, true], 'threads, commands');
+	equal([hello.threads, hello.commands], [server.config.threads, true], 'threads, commands');
 	check(hello.history.at.length >= 1, 'there is a history already');
 	for (const [name, column] of Object.entries(hello.history))
 		equal(column.length, hello.history.at.length, `rows of ${name}`);
 	await until('three figures', () => watcher.count('now') >= 3);
 	const [first, second] = watcher.told.filter((m) => m.type === 'now');
 	check(second.at_ms > first.at_ms, 'time goes on');
-	equal(second.loops.length, 2, 'loops');
+	equal(second.loops.length, server.config.threads, 'loops');
 	check(second.resident > 1e6 && second.processor_ms > 0, 'memory and processor');
 	watcher.leave();
 }
@@ -271,24 +271,25 @@ async function ignoresTalk(server) {
 }
 
 export async function testFeed(suite, server, program) {
-	const silent = new Watcher(server, { token: null }); /* that takes a while, for others to be tested */
+	const silent = new Watcher(server, { token: null, stays: true }); /* that takes a while, for others to be tested */
+	const test = (name, run) => suite.test(name, () => run().finally(leaveAll));
 
-	await suite.test('feed: says hello, and figures each second', () => tellsFigures(server));
-	await suite.test('feed: counts sessions by transport, endpoint, address and reason, and never itself', () => countsSessions(server));
-	await suite.test('feed: counts refusals', () => countsRefusals(server));
-	await suite.test('feed: remembers for who comes later', () => remembers(server));
-	await suite.test('feed: comes by every transport', () => everyTransport(server));
-	await suite.test('feed: refuses wrong and malformed tokens, and counts them', () => refusesTokens(server));
-	await suite.test('feed: refuses pages of other origins and hosts', () => refusesOtherPages(server));
-	await suite.test('feed and page: are not on the public address', () => isNotPublic(server));
-	await suite.test('page: files, their policy, and nothing else', () => servesFiles(server));
-	await suite.test('feed: closes who never says the token', () => closesTheSilent(silent));
-	await suite.test('feed: strangers are bounded, and keep no operator out', () => boundsStrangers(server));
-	await suite.test('feed: watchers are bounded', () => boundsWatchers(server));
-	await suite.test('feed: a slow watcher harms himself alone', () => slowHarmsHimself(server));
-	await suite.test('feed: a watcher who talks is ignored', () => ignoresTalk(server));
-	await suite.test('without a token: figures for everybody, and nothing of single clients', () => withoutToken(program));
-	await suite.test('internal.dashboard false: there is none', () => turnedOff(program));
-	await suite.test('reload: another token, and none at all', () => followsReloads(program));
-	await suite.test('unix socket: a page of another host is refused', () => onUnixSocket(program));
+	await test('feed: says hello, and figures each second', () => tellsFigures(server));
+	await test('feed: counts sessions by transport, endpoint, address and reason, and never itself', () => countsSessions(server));
+	await test('feed: counts refusals', () => countsRefusals(server));
+	await test('feed: remembers for who comes later', () => remembers(server));
+	await test('feed: comes by every transport', () => everyTransport(server));
+	await test('feed: refuses wrong and malformed tokens, and counts them', () => refusesTokens(server));
+	await test('feed: refuses pages of other origins and hosts', () => refusesOtherPages(server));
+	await test('feed and page: are not on the public address', () => isNotPublic(server));
+	await test('page: files, their policy, and nothing else', () => servesFiles(server));
+	await test('feed: closes who never says the token', () => closesTheSilent(silent));
+	await test('feed: strangers are bounded, and keep no operator out', () => boundsStrangers(server));
+	await test('feed: watchers are bounded', () => boundsWatchers(server));
+	await test('feed: a slow watcher harms himself alone', () => slowHarmsHimself(server));
+	await test('feed: a watcher who talks is ignored', () => ignoresTalk(server));
+	await test('without a token: figures for everybody, and nothing of single clients', () => withoutToken(program));
+	await test('internal.dashboard false: there is none', () => turnedOff(program));
+	await test('reload: another token, and none at all', () => followsReloads(program));
+	await test('unix socket: a page of another host is refused', () => onUnixSocket(program));
 }

@@ -140,12 +140,21 @@ export async function client(server, path = '/echo/websocket', options = {}) {
 	return socket;
 }
 
+const watchers = new Set();
+
+/* Whoever is still there, for a test may have failed. */
+export function leaveAll() {
+	watchers.forEach((w) => w.leave());
+}
+
 /* Who watches, by a plain WebSocket: what it was told, and how it ended. */
 export class Watcher {
 	told = [];
 	end = null;
 
-	constructor(server, { token = TOKEN, headers = {}, path = '/dashboard/feed/websocket' } = {}) {
+	constructor(server, { token = TOKEN, headers = {}, path = '/dashboard/feed/websocket', stays = false } = {}) {
+		if (!stays)
+			watchers.add(this);
 		this.socket = new WebSocket(server.internal.replace(/^http/, 'ws') + path, { headers });
 		this.socket.on('message', (data) => {
 			const message = JSON.parse(data);
@@ -194,6 +203,7 @@ export class Watcher {
 	}
 
 	leave() {
+		watchers.delete(this);
 		this.socket.terminate();
 	}
 }
