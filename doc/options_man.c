@@ -62,6 +62,11 @@ static void put_default(const struct option *opt)
 
 static void put_option(const struct option *opt)
 {
+	static const char *const reloads[] = {
+		[RELOAD_AT_ONCE] = "at once",
+		[RELOAD_NEW] = "for new sessions",
+		[RELOAD_NEVER] = "no, a restart",
+	};
 	char allowed[512];
 
 	options_describe(opt, allowed, sizeof(allowed));
@@ -73,7 +78,7 @@ static void put_option(const struct option *opt)
 	put(allowed);
 	fputs(".\nDefault: ", stdout);
 	put_default(opt);
-	fputs(".\n", stdout);
+	printf(".\nReload: %s.\n", reloads[options_reload(opt)]);
 }
 
 static void put_scope(enum option_scope scope)

@@ -42,6 +42,13 @@ struct app {
 	 * the new ones as start() has the old. Without it (and with options of its own) another one
 	 * is started for new sessions. */
 	int (*complete)(struct sockjs_options *options, char *why, size_t why_size);
+	/* Of one that goes on: what it will have of the new options, files that they name read anew; as
+	 * start(). Then it takes that over, in the server's first thread, or it is dropped. NULL: it
+	 * has nothing of the kind. */
+	int (*renew)(const struct sockjs_options *options, void **renewal, char *why,
+	    size_t why_size);
+	void (*take)(void *state, void *renewal);
+	void (*drop)(void *renewal);
 	bool stays; /* once started, until the server ends */
 	/* Events that it asks the backend of hooks.url about itself, 1 << WEBHOOK_*; if connect is
 	 * not among them a guard does. */

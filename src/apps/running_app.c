@@ -123,9 +123,28 @@ static int start(struct running_app *r, struct sockjs_options *options, char *wh
 	return err;
 }
 
-/* One that is here since an earlier configuration had it. */
-static struct running_app *find_stayed(
-    struct running_apps *all, const struct app *app, const char *prefix)
+/* Unless it has begun to leave. */
+static bool try_ref(struct running_app *r)
+{
+	unsigned refs = atomic_load_explicit(&r->refs, memory_order_relaxed);
+
+	while (refs > 0)
+		if (atomic_compare_exchange_weak(&r->refs, &refs, refs + 1))
+			return true;
+	if (r->app->stays)
+		running_app_ref(r);
+	return r->app->stays;
+}
+
+static bool may_go_on(const struct running_app *r, const struct sockjs_options *options)
+{
+	return r->app->stays || (r->app->scopes == 0 &&
+	                            options_are_same(options, &r->own, OPTION_HOOKS));
+}
+
+/* One that is here since an earlier configuration had it; with a reference. */
+static struct running_app *find_running(struct running_apps *all, const struct app *app,
+    const char *prefix, const struct sockjs_options *options)
 {
 	struct running_app *found = NULL;
 	struct list *pos;
@@ -134,7 +153,8 @@ static struct running_app *find_stayed(
 	list_foreach (pos, &all->list) {
 		struct running_app *r = container_of(pos, struct running_app, node);
 
-		if (r->app == app && r->prefix && strcmp(r->prefix, prefix) == 0)
+		if (!found && r->app == app && r->is_taken && strcmp(r->prefix, prefix) == 0 &&
+		    may_go_on(r, options) && try_ref(r))
 			found = r;
 	}
 	pthread_mutex_unlock(&all->lock);
@@ -143,15 +163,25 @@ static struct running_app *find_stayed(
 
 static int resume(struct running_app *r, struct sockjs_options *options, char *why, size_t why_size)
 {
-	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++) {
-		if (!options_are_same(options, &r->own, (enum option_scope)scope)) {
-			snprintf(why, why_size,
-			    "the application that has stayed at this prefix has other options; "
-			    "they can be changed by a restart only");
-			return -EINVAL;
-		}
-		options_taken(options, (enum option_scope)scope);
+	const struct option *table;
+	size_t count;
+
+	table = options_table(&count);
+	for (size_t i = 0; i < count; i++) {
+		bool stays = table[i].scope == OPTION_HOOKS ||
+		             options_reload(&table[i]) == RELOAD_NEVER;
+
+		if (table[i].scope < OPTION_UPSTREAM || !stays ||
+		    options_is_same(options, &r->own, &table[i]))
+			continue;
+		snprintf(why, why_size,
+		    "%s: the application that has stayed at this prefix has another value; it can "
+		    "be changed by a restart only",
+		    table[i].key);
+		return -EINVAL;
 	}
+	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++)
+		options_taken(options, (enum option_scope)scope);
 	return r->app->complete ? r->app->complete(options, why, why_size) : 0;
 }
 
@@ -165,8 +195,7 @@ static struct running_app *running_app_new(struct running_apps *all, const struc
 	r->all = all;
 	r->app = app;
 	atomic_init(&r->refs, 1);
-	if (app->stays &&
-	    (options_copy(&r->own, options) < 0 || !(r->prefix = mem_strdup(prefix)))) {
+	if (options_copy(&r->own, options) < 0 || !(r->prefix = mem_strdup(prefix))) {
 		running_app_free(r);
 		return NULL;
 	}
@@ -176,12 +205,15 @@ static struct running_app *running_app_new(struct running_apps *all, const struc
 int running_app_start(struct running_app **out, struct running_apps *all, const struct app *app,
     const char *prefix, struct sockjs_options *options, char *why, size_t why_size)
 {
-	struct running_app *r = app->stays ? find_stayed(all, app, prefix) : NULL;
+	struct running_app *r = find_running(all, app, prefix, options);
 	int err;
 
 	if (r) {
 		err = resume(r, options, why, why_size);
-		*out = err == 0 ? running_app_ref(r) : NULL;
+		if (err < 0)
+			running_app_unref(r);
+		else
+			*out = r;
 		return err;
 	}
 	r = running_app_new(all, app, prefix, options);

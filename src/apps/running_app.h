@@ -31,7 +31,7 @@ struct running_app {
 	struct running_apps *all;
 	atomic_uint refs;
 	const struct app *app;
-	struct sockjs_options own; /* what it has begun with: of those that stay */
+	struct sockjs_options own; /* what it has begun with */
 	char *prefix;              /* likewise */
 	void *state;
 	struct guard *guard; /* NULL: there is no backend to ask */
@@ -52,7 +52,8 @@ void running_apps_fini(struct running_apps *all);
 bool running_apps_are_busy(struct running_apps *all);
 
 /* Starts one, with one reference, behind a guard if the options name a backend that is to be asked. One
- * that has stayed at this prefix goes on instead. As app->start(). */
+ * that is still there, from an earlier configuration with this prefix, goes on instead, if it has no
+ * options of its own or stays. As app->start(). */
 int running_app_start(struct running_app **out, struct running_apps *all, const struct app *app,
     const char *prefix, struct sockjs_options *options, char *why, size_t why_size);
 /* Whether that would succeed; leaves no trace. As app->check(). */

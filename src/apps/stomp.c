@@ -10,8 +10,10 @@
 #include <strings.h>
 
 #include "apps/apps.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pubsub/broker_open.h"
+#include "pubsub/rules.h"
 #include "server/options.h"
 #include "webhook/stomp_hooks.h"
 
@@ -157,6 +159,29 @@ static void unhook(void *hooked)
 	stomp_hooks_free(hooked);
 }
 
+static int renew(
+    const struct sockjs_options *options, void **renewal, char *why, size_t why_size)
+{
+	struct pubsub_rules *rules = NULL;
+	int err = check_people(options, why, why_size);
+
+	if (err == 0)
+		err = pubsub_rules_new(&rules, &options->stomp, why, why_size);
+	*renewal = rules;
+	return err;
+}
+
+static void take(void *state, void *renewal)
+{
+	if (broker_renew(state, renewal) < 0)
+		log_error("stomp goes on by its old rules: out of memory");
+}
+
+static void drop(void *renewal)
+{
+	pubsub_rules_unref(renewal);
+}
+
 static void stop(void *state)
 {
 	sockjs_broker_free(state);
@@ -168,6 +193,9 @@ const struct app stomp_app = {
 	.get_callbacks = sockjs_broker_callbacks,
 	.start = start,
 	.complete = complete,
+	.renew = renew,
+	.take = take,
+	.drop = drop,
 	.stays = true,
 	.open = open_journal,
 	.check = check,

@@ -47,6 +47,15 @@ static int find_assets(struct config *c, const struct cmdline *cmd)
 	return err < 0 ? config_no_memory(c) : 0;
 }
 
+static int make_room(struct deployment *d)
+{
+	size_t n = d->config.endpoint_count + 1;
+
+	d->renewals = mem_zalloc(n * sizeof(*d->renewals));
+	d->apps = d->renewals ? mem_zalloc(n * sizeof(struct running_app *)) : NULL;
+	return d->apps ? 0 : config_no_memory(&d->config);
+}
+
 int deployment_read(struct deployment **out, const struct cmdline *cmd)
 {
 	struct deployment *d = mem_zalloc(sizeof(*d));
@@ -67,18 +76,20 @@ int deployment_read(struct deployment **out, const struct cmdline *cmd)
 		err = find_assets(c, cmd);
 	if (err == 0)
 		err = config_check(c);
-	if (err == 0 && !(d->apps = mem_zalloc((c->endpoint_count + 1) * sizeof(*d->apps))))
-		err = config_no_memory(c);
-	return err;
+	return err < 0 ? err : make_room(d);
 }
 
 void deployment_free(struct deployment *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; d->apps && i < d->config.endpoint_count; i++)
+	for (size_t i = 0; d->apps && i < d->config.endpoint_count; i++) {
+		if (d->renewals[i])
+			d->config.endpoints[i].app->drop(d->renewals[i]);
 		running_app_unref(d->apps[i]);
+	}
 	mem_free(d->apps);
+	mem_free(d->renewals);
 	config_fini(&d->config);
 	mem_free(d);
 }
@@ -210,6 +221,19 @@ static int find_app(struct deployment *d, size_t i, struct running_apps *apps,
 	return err < 0 ? blame_endpoint(d, i, err, why, is_usage) : 0;
 }
 
+/* Of one that goes on. */
+static int renew(struct deployment *d, size_t i, bool *is_usage)
+{
+	const struct config_endpoint *e = &d->config.endpoints[i];
+	char why[512] = "";
+	int err;
+
+	if (!d->apps[i]->is_taken || !e->app->renew)
+		return 0;
+	err = e->app->renew(&e->options, &d->renewals[i], why, sizeof(why));
+	return err < 0 ? blame_endpoint(d, i, err, why, is_usage) : 0;
+}
+
 static int add_endpoint(struct deployment *d, size_t i, struct running_apps *apps,
     struct server_config *c, const struct deployment *now, const struct server_config *elder,
     bool *is_usage)
@@ -281,7 +305,8 @@ int deployment_build(struct deployment *d, struct running_apps *apps, struct ser
 
 	*is_usage = false;
 	for (size_t i = 0; i < d->config.endpoint_count && err == 0; i++)
-		err = add_endpoint(d, i, apps, c, now, elder, is_usage);
+		if ((err = add_endpoint(d, i, apps, c, now, elder, is_usage)) == 0)
+			err = renew(d, i, is_usage);
 	if (err == 0)
 		err = add_addresses(d, c, elder, is_usage);
 	if (err == 0)
@@ -306,8 +331,13 @@ int deployment_open(struct deployment *d, bool *is_usage)
 
 void deployment_taken(struct deployment *d)
 {
-	for (size_t i = 0; i < d->config.endpoint_count; i++)
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
 		d->apps[i]->is_taken = true;
+		if (!d->renewals[i])
+			continue;
+		d->apps[i]->app->take(d->apps[i]->state, d->renewals[i]);
+		d->renewals[i] = NULL;
+	}
 }
 
 int deployment_check(struct deployment *d, struct sockjs_server *server, bool *is_usage)

@@ -15,6 +15,7 @@ struct server_config;
 struct deployment {
 	struct config config; /* as it was read; its error is that of what follows */
 	struct running_app **apps; /* by endpoint; NULL: not started */
+	void **renewals;           /* likewise, for those that go on: app->renew() */
 };
 
 /* Reads what the command line says, which has the last word, and checks it. *out is there on an error
@@ -30,7 +31,7 @@ int deployment_build(struct deployment *d, struct running_apps *apps, struct ser
     const struct deployment *now, const struct server_config *elder, bool *is_usage);
 /* Opens what is written and is not open yet, by who runs. Likewise. */
 int deployment_open(struct deployment *d, bool *is_usage);
-/* The server has it. */
+/* The server has it, or is about to: in its first thread. */
 void deployment_taken(struct deployment *d);
 /* Whether all applications could be started; leaves no trace. Likewise. */
 int deployment_check(struct deployment *d, struct sockjs_server *server, bool *is_usage);

@@ -111,12 +111,24 @@ static void say(const struct reloader *r)
 	mem_free(new_sessions);
 }
 
+/* Where clients can come. */
+static json_t *listening(const struct sockjs_server *server)
+{
+	json_t *urls = json_array();
+	const char *url;
+
+	for (size_t i = 0; (url = sockjs_server_url(server, i)) != NULL; i++)
+		json_array_append_new(urls, json_string(url));
+	return urls;
+}
+
 static void answer(struct reloader *r)
 {
 	json_t *body = r->changes;
 
 	r->changes = NULL;
-	if (json_object_set_new(body, "generation", json_integer((json_int_t)r->generation)) < 0 ||
+	if (json_object_set_new(body, "listening", listening(r->server)) < 0 ||
+	    json_object_set_new(body, "generation", json_integer((json_int_t)r->generation)) < 0 ||
 	    json_object_set_new(body, "sessions",
 	        json_integer((json_int_t)server_session_count(r->server))) < 0) {
 		json_decref(body);

@@ -424,6 +424,13 @@ static void stop(struct passwords *p)
 	pthread_mutex_unlock(&p->lock);
 	if (p->is_started)
 		pthread_join(p->worker, NULL);
+	p->is_started = false;
+}
+
+void passwords_end(struct passwords *p)
+{
+	if (p)
+		stop(p);
 }
 
 void passwords_free(struct passwords *p)

@@ -25,8 +25,10 @@ struct passwords;
  * `directory`. 0, or -errno with a sentence. No thread is started. */
 int passwords_new(
     struct passwords **out, const json_t *config, const char *directory, char *why, size_t size);
-/* Ends the worker, which answers whoever still waits; may take as long as one hash. NULL is fine.
- */
+/* Ends the worker, which answers whoever still waits; may take as long as one hash. Nobody may ask any
+ * more. NULL is fine. */
+void passwords_end(struct passwords *p);
+/* That, and frees it. */
 void passwords_free(struct passwords *p);
 
 /* What becomes of a question, in the worker's thread: STOMP_OK, and `who` is the receiver's

@@ -14,4 +14,10 @@ int broker_prepare(struct sockjs_broker **out, struct sockjs_server *server,
  * has the journal. */
 int broker_open(struct sockjs_broker *b, char *why, size_t why_size);
 
+struct pubsub_rules;
+
+/* While it runs: other rules (rules.h) for who comes, and for what is done from now on. Takes the
+ * reference. 0 or -ENOMEM. */
+int broker_renew(struct sockjs_broker *b, struct pubsub_rules *rules);
+
 #endif

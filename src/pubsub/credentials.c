@@ -57,7 +57,7 @@ static enum stomp_error verify_token(struct sockjs_broker *b, const char *remote
 		return STOMP_E_TOO_MANY_FAILURES;
 	}
 	sockjs_spend(COST_OF_TOKEN);
-	err = tokens_check(b->tokens, token, (uint64_t)time(NULL), who, why);
+	err = tokens_check(pubsub_here(b)->rules->tokens, token, (uint64_t)time(NULL), who, why);
 	if (is_failure(err))
 		note_failure(b, remote);
 	return err;
@@ -125,18 +125,19 @@ static int become(struct sockjs_client *c, const char *name)
 }
 
 /* Only a proxy that the server trusts may say who somebody is. */
-static int take_header(struct sockjs_broker *b, struct sockjs_client *c, struct sockjs_handshake *h)
+static int take_header(
+    const struct pubsub_rules *rules, struct sockjs_client *c, struct sockjs_handshake *h)
 {
-	const char *name = sockjs_handshake_header(h, b->user_header);
+	const char *name = sockjs_handshake_header(h, rules->user_header);
 
 	return name && *name && sockjs_handshake_is_trusted(h) ? become(c, name) : 0;
 }
 
 /* By its certificate, whose owner has proved that he has the key. */
 static int take_certificate(
-    struct sockjs_broker *b, struct sockjs_client *c, const struct sockjs_handshake *h)
+    const struct pubsub_rules *rules, struct sockjs_client *c, const struct sockjs_handshake *h)
 {
-	const char *name = b->certificate_names == CERTIFICATE_SUBJECT
+	const char *name = rules->certificate_names == CERTIFICATE_SUBJECT
 	                       ? sockjs_handshake_client_subject(h)
 	                       : sockjs_handshake_client_fingerprint(h);
 
@@ -146,20 +147,21 @@ static int take_certificate(
 int credentials_of_handshake(
     struct sockjs_handshake *h, struct sockjs_broker *b, struct sockjs_client *c)
 {
+	const struct pubsub_rules *rules = pubsub_here(b)->rules;
 	struct bytes token = { 0 };
 	int status = 0;
 
-	if (b->tokens && b->token_query)
-		token = parameter(sockjs_handshake_query(h), b->token_query);
-	if (b->tokens && !token.p)
+	if (rules->tokens && rules->token_query)
+		token = parameter(sockjs_handshake_query(h), rules->token_query);
+	if (rules->tokens && !token.p)
 		token = token_in_subprotocols(h);
 	if (token.p)
 		take_token(b, c, token, sockjs_handshake_remote(h));
-	else if (b->user_header)
-		status = take_header(b, c, h);
-	if (status == 0 && !token.p && b->certificate_names != CERTIFICATE_NOBODY &&
+	else if (rules->user_header)
+		status = take_header(rules, c, h);
+	if (status == 0 && !token.p && rules->certificate_names != CERTIFICATE_NOBODY &&
 	    identity_is_anonymous(c->who))
-		status = take_certificate(b, c, h);
+		status = take_certificate(rules, c, h);
 	return status;
 }
 
@@ -197,6 +199,7 @@ static struct bytes token_in(const struct stomp_frame *f)
 /* What waits for the worker. */
 struct question {
 	struct sockjs_ref *ref;
+	struct pubsub_rules *rules; /* that have the worker */
 	struct published *connect;
 	enum stomp_error verdict;
 	struct identity *who;
@@ -207,6 +210,7 @@ static void question_free(struct question *q)
 	broker_message_unref(&q->connect->base);
 	identity_unref(q->who);
 	sockjs_ref_free(q->ref);
+	pubsub_rules_unref(q->rules);
 	mem_free(q);
 }
 
@@ -243,8 +247,10 @@ static void on_answer(void *arg, enum stomp_error verdict, struct identity *who)
 
 	q->verdict = verdict;
 	q->who = who;
-	if (sockjs_ref_call(q->ref, on_verdict, q) < 0)
-		question_free(q);
+	if (sockjs_ref_call(q->ref, on_verdict, q) == 0)
+		return;
+	q->rules = NULL; /* they stay in memory, for the worker cannot end itself */
+	question_free(q);
 }
 
 static struct question *question_new(struct sockjs_client *c, struct published *connect)
@@ -260,6 +266,7 @@ static struct question *question_new(struct sockjs_client *c, struct published *
 	}
 	broker_message_ref(&connect->base);
 	q->connect = connect;
+	q->rules = pubsub_rules_ref(c->part->rules);
 	return q;
 }
 
@@ -274,7 +281,7 @@ static void check_password(
 		credentials_refuse(c, STOMP_E_INTERNAL, "Out of memory.");
 		return;
 	}
-	verdict = passwords_check(c->part->broker->passwords, stomp_header_get(f, "login"),
+	verdict = passwords_check(q->rules->passwords, stomp_header_get(f, "login"),
 	    stomp_header_get(f, "passcode"), &who, on_answer, q);
 	if (verdict == -1)
 		return; /* on_answer() has the question now */
@@ -292,7 +299,7 @@ static void use_what_is_known(struct sockjs_client *c, struct published *connect
 	if (c->token_error != STOMP_OK) /* noted then */
 		stomp_conn_refuse(&c->conn, (enum stomp_error)c->token_error,
 		    "The token of the handshake is not good.");
-	else if (identity_is_anonymous(c->who) && !c->part->broker->anonymous)
+	else if (identity_is_anonymous(c->who) && !c->part->rules->anonymous)
 		credentials_refuse(c, STOMP_E_UNAUTHENTICATED, "A login or a token is needed.");
 	else
 		connect_as(c, identity_ref(c->who), connect);
@@ -314,12 +321,12 @@ static void check_token(struct sockjs_client *c, struct bytes token, struct publ
 void credentials_check(
     struct sockjs_client *c, const struct stomp_frame *f, struct published *connect)
 {
-	struct sockjs_broker *b = c->part->broker;
-	struct bytes token = b->tokens ? token_in(f) : (struct bytes){ 0 };
+	const struct pubsub_rules *rules = c->part->rules;
+	struct bytes token = rules->tokens ? token_in(f) : (struct bytes){ 0 };
 
 	if (token.n > 0)
 		check_token(c, token, connect);
-	else if (b->passwords && stomp_header_get(f, "login").n > 0)
+	else if (rules->passwords && stomp_header_get(f, "login").n > 0)
 		check_password(c, f, connect);
 	else
 		use_what_is_known(c, connect);
@@ -332,7 +339,7 @@ enum stomp_error credentials_refresh(struct sockjs_client *c, struct bytes token
 	struct identity *who = NULL;
 	enum stomp_error err;
 
-	if (!c->part->broker->tokens) {
+	if (!c->part->rules->tokens) {
 		*why = "This endpoint takes no tokens.";
 		return STOMP_E_NO_DESTINATION;
 	}

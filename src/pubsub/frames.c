@@ -152,7 +152,7 @@ static enum stomp_error check_destination(
 		                             "of it, and \"**\" the last.";
 		return STOMP_E_BAD_DESTINATION;
 	}
-	if (!access_allows(b->access, verb, destination, c->who)) {
+	if (!access_allows(c->part->rules->access, verb, destination, c->who)) {
 		*why = verb == ACCESS_SEND ? "You may not send to this destination."
 		                           : "You may not subscribe to this destination.";
 		return STOMP_E_FORBIDDEN;

@@ -31,7 +31,6 @@ static void read_settings(struct sockjs_broker *b, const struct stomp_options *o
 		.server = "sockjsd/" SOCKJS_VERSION,
 	};
 	b->separator = o->separator[0];
-	b->anonymous = o->anonymous;
 	b->connect_timeout_ms = (unsigned)o->connect_timeout_ms;
 	b->max_subscriptions = (size_t)o->max_subscriptions;
 	b->max_transactions = (size_t)o->max_transactions;
@@ -39,50 +38,10 @@ static void read_settings(struct sockjs_broker *b, const struct stomp_options *o
 	b->prefetch = (unsigned)o->prefetch;
 }
 
-/* Sentences about a value begin with its path in there. */
-static int blame(int err, char *why, size_t size)
-{
-	char sentence[400];
-
-	snprintf(sentence, sizeof(sentence), "%s", why);
-	snprintf(why, size, "stomp.%.380s", sentence);
-	return err;
-}
-
 /* The value of a JSON option; it was checked for being JSON when it was set. */
 static json_t *value_of(const char *text)
 {
 	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-}
-
-static int read_access(
-    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
-{
-	json_t *value = value_of(o->access);
-	int err = access_new(&b->access, value, b->separator, why, size);
-
-	json_decref(value);
-	return err < 0 ? blame(err, why, size) : 0;
-}
-
-static int read_users(
-    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
-{
-	json_t *value = value_of(o->users);
-	int err = value ? passwords_new(&b->passwords, value, o->directory, why, size) : 0;
-
-	json_decref(value);
-	return err < 0 ? blame(err, why, size) : 0;
-}
-
-static int read_tokens(
-    struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
-{
-	json_t *value = value_of(o->tokens);
-	int err = value ? tokens_new(&b->tokens, value, o->directory, why, size) : 0;
-
-	json_decref(value);
-	return err < 0 ? blame(err, why, size) : 0;
 }
 
 static int no_memory(char *why, size_t size)
@@ -107,14 +66,8 @@ static int read_limits(
 	    !(b->failures =
 	            failures_new((unsigned)o->max_failures_per_minute, FAILURES_REMEMBERED)))
 		return no_memory(why, size);
-	if ((o->dead_letters && !(b->dead_letters = mem_strdup(o->dead_letters))) ||
-	    (o->user_header && !(b->user_header = mem_strdup(o->user_header))) ||
-	    (o->token_query && !(b->token_query = mem_strdup(o->token_query))))
+	if (o->dead_letters && !(b->dead_letters = mem_strdup(o->dead_letters)))
 		return no_memory(why, size);
-	if (strcmp(o->client_certificate, "subject") == 0)
-		b->certificate_names = CERTIFICATE_SUBJECT;
-	else if (strcmp(o->client_certificate, "fingerprint") == 0)
-		b->certificate_names = CERTIFICATE_FINGERPRINT;
 	return 0;
 }
 
@@ -332,6 +285,7 @@ static void free_parts(struct sockjs_broker *b)
 		map_fini(&b->parts[i].arriving);
 		stomp_frame_fini(&b->parts[i].frame);
 		buf_fini(&b->parts[i].scratch);
+		pubsub_rules_unref(b->parts[i].rules);
 	}
 	mem_free(b->parts);
 }
@@ -348,6 +302,85 @@ struct broker_member *pubsub_join(
 	return broker_join(part->topics, ops, (struct bytes){ name, 2 * sizeof(random) }, user);
 }
 
+/* --- rules -------------------------------------------------------------------------- */
+
+/* Those that nobody has any more go. */
+static void remember_rules(struct sockjs_broker *b, struct pubsub_rules *rules)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &b->rules) {
+		struct pubsub_rules *r = container_of(pos, struct pubsub_rules, node);
+
+		if (atomic_load_explicit(&r->refs, memory_order_acquire) > 1)
+			continue;
+		list_remove(&r->node);
+		pubsub_rules_unref(r);
+	}
+	list_append(&b->rules, &rules->node);
+}
+
+/* Who waits for an answer gets one before anything is freed. */
+static void end_rules(struct sockjs_broker *b)
+{
+	struct list *first;
+
+	while ((first = list_first(&b->rules)) != NULL) {
+		struct pubsub_rules *r = container_of(first, struct pubsub_rules, node);
+
+		list_remove(first);
+		passwords_end(r->passwords);
+		pubsub_rules_unref(r);
+	}
+}
+
+static int give_rules(struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+{
+	struct pubsub_rules *rules = NULL;
+	int err = pubsub_rules_new(&rules, o, why, size);
+
+	for (unsigned i = 0; err == 0 && i < b->part_count; i++)
+		b->parts[i].rules = pubsub_rules_ref(rules);
+	if (err == 0)
+		remember_rules(b, rules);
+	return err;
+}
+
+struct renewal {
+	struct sockjs_broker *broker;
+	struct pubsub_rules *rules;
+};
+
+static void renew_here(void *arg)
+{
+	const struct renewal *r = arg;
+	struct pubsub_part *part = pubsub_here(r->broker);
+	struct pubsub_rules *before = part->rules;
+
+	part->rules = pubsub_rules_ref(r->rules);
+	pubsub_rules_unref(before);
+}
+
+static void renewed(void *arg)
+{
+	const struct renewal *r = arg;
+
+	pubsub_rules_unref(r->rules);
+}
+
+int broker_renew(struct sockjs_broker *b, struct pubsub_rules *rules)
+{
+	struct renewal r = { b, rules };
+	int err;
+
+	pubsub_rules_ref(rules); /* on its way */
+	remember_rules(b, rules);
+	err = sockjs_reactor_spread(b->server, 0, NULL, renew_here, renewed, &r, sizeof(r));
+	if (err < 0)
+		pubsub_rules_unref(rules);
+	return err;
+}
+
 /* --- life --------------------------------------------------------------------------- */
 
 static int build(struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
@@ -361,11 +394,7 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 	if (err == 0)
 		err = check_presence(b, why, size);
 	if (err == 0)
-		err = read_access(b, o, why, size);
-	if (err == 0)
-		err = read_users(b, o, why, size);
-	if (err == 0)
-		err = read_tokens(b, o, why, size);
+		err = give_rules(b, o, why, size);
 	if (err == 0)
 		err = read_limits(b, o, why, size);
 	if (err == 0)
@@ -401,8 +430,10 @@ int broker_prepare(struct sockjs_broker **out, struct sockjs_server *server,
 	struct sockjs_options *own = sockjs_options_new();
 	int err = 0;
 
-	if (b)
+	if (b) {
 		list_init(&b->handlers);
+		list_init(&b->rules);
+	}
 	if (!b || !own)
 		err = no_memory(why, why_size);
 	if (err == 0) {
@@ -445,9 +476,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	if (!b)
 		return;
 	keep_close(b->keeper);
-	passwords_free(b->passwords);
-	tokens_free(b->tokens);
-	access_free(b->access);
+	end_rules(b);
 	failures_free(b->failures);
 	quotas_free(b->users);
 	user_meters_free(b->meters);
@@ -455,13 +484,11 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	for (char **p = b->conflated; p && *p; p++)
 		mem_free(*p);
 	mem_free(b->conflated);
-	mem_free(b->user_header);
 	mem_free(b->dead_letters);
 	for (size_t i = 0; i < b->history_count; i++)
 		mem_free((char *)(uintptr_t)b->history[i].pattern.p);
 	mem_free(b->history);
 	free_presence(b);
-	mem_free(b->token_query);
 	free_parts(b);
 	broker_free(b->topics);
 	keep_free(b->keeper);

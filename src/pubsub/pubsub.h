@@ -9,7 +9,7 @@
  *	engine.c       how the broker goes from reactor to reactor
  *	client.c       one STOMP client: its session, its frames, its time
  *	connect.c      how it comes in, and leaves
- *	credentials.c  who it is: tokens, logins, headers of proxies
+ *	credentials.c  who it is: tokens, logins, headers of proxies; rules.h says by what
  *	takeover.c     the session that it takes over
  *	frames.c       what its frames do
  *	transactions.c and which of them wait for a COMMIT
@@ -34,11 +34,9 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "broker/broker.h"
-#include "identity/access.h"
 #include "identity/failures.h"
 #include "identity/identity.h"
-#include "identity/passwords.h"
-#include "identity/tokens.h"
+#include "pubsub/rules.h"
 #include "pubsub/user_meter.h"
 #include "sockjs.h"
 #include "stomp/stomp_conn.h"
@@ -81,6 +79,7 @@ struct pubsub_counters {
 struct pubsub_part {
 	struct sockjs_broker *broker;
 	struct broker_part *topics;
+	struct pubsub_rules *rules;
 	struct map labels;        /* of subscriptions, by how their messages begin */
 	struct map client_ids;    /* of clients that have one */
 	struct map arriving;      /* of clients that are about to have one */
@@ -114,18 +113,12 @@ struct sockjs_broker {
 	char separator;
 	struct pubsub_part *parts;
 	unsigned part_count;
-	struct access *access;
-	struct tokens *tokens;       /* NULL: none are taken */
-	struct passwords *passwords; /* likewise */
 	struct failures *failures;   /* of addresses; NULL: no limit */
 	struct quotas *users;        /* sessions of each; NULL: no limit */
 	struct map_seed user_seeds[2];
 	struct user_meters *meters; /* what each sends; NULL: no limit */
-	char *user_header, *token_query;
-	/* What of a client's certificate is its name */
-	enum { CERTIFICATE_NOBODY, CERTIFICATE_SUBJECT, CERTIFICATE_FINGERPRINT } certificate_names;
 	char **conflated; /* patterns, and NULL */
-	bool anonymous;
+	struct list rules; /* all that there were and somebody has yet; held */
 	struct keeper *keeper;  /* NULL: nothing outlasts the process */
 	atomic_bool is_running; /* a client has come */
 	unsigned connect_timeout_ms;

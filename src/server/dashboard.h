@@ -2,7 +2,8 @@
  * server/dashboard.h - the page for operators on the internal address, /dashboard/, and its feed: an
  * endpoint of our own that is there alone. For this folder.
  *
- *	dashboard.c          the feed: who watches, and what he is told each second
+ *	dashboard.c          its endpoint, its time, the configuration that it goes by
+ *	dashboard_watchers.c the feed: who watches, and what he is told each second
  *	dashboard_figures.c  the figures of all reactors, in a walk from one to the next
  *	dashboard_waits.c    how long the loops keep somebody waiting
  *	dashboard_crowd.c    which addresses have most sessions

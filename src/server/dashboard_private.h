@@ -46,7 +46,7 @@ struct figures_walk {
 void figures_gather(struct dashboard *d);
 /* dashboard.c: they are here. */
 void dashboard_gathered(struct dashboard *d);
-/* dashboard.c: takes away what is the watchers' own; in reactor 0. */
+/* Takes away what is the watchers' own (dashboard_watchers.c); in reactor 0. */
 void dashboard_take_away_own(const struct dashboard *d, struct session_counters *c);
 
 /* --- waits (dashboard_waits.c) -------------------------------------------------- */
@@ -146,8 +146,21 @@ struct dashboard_file {
 /* Made by the build of the files in dashboard/ and www/; the last one has no path. */
 extern const struct dashboard_file dashboard_files[];
 
+/* --- watchers (dashboard_watchers.c) ----------------------------------------------------- */
+
+/* Of the feed. */
+extern const struct sockjs_callbacks watchers_callbacks;
+/* Sends it to all who are in, but for those who have not taken the one before. */
+void watchers_tell(struct dashboard *d, struct sockjs_prepared *p, size_t octets);
+/* Closes all of them; they may come again. */
+void watchers_send_away(struct dashboard *d);
+
 /* --- the dashboard (dashboard.c) ------------------------------------------------------- */
 
+/* If the token is another one, or the page is not wanted any more, all who are here go. */
+void dashboard_follow_config(struct dashboard *d);
+/* Figures are wanted at once, and then each second. */
+void dashboard_hurry(struct dashboard *d);
 /* The one there is, if the configuration of the moment wants one; else NULL. In reactor 0. */
 struct dashboard *dashboard_of(struct reactor *reactor);
 

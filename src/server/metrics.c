@@ -128,6 +128,27 @@ static int add_endpoints(const struct server_config *config, struct buf *out)
 	return err;
 }
 
+/* As Prometheus tells of its own. */
+static int add_reloads(const struct sockjs_server *server, struct buf *out)
+{
+	return buf_printf(out,
+	    "# HELP sockjs_config_reloads_total How often the configuration was read again, by "
+	    "result.\n"
+	    "# TYPE sockjs_config_reloads_total counter\n"
+	    "sockjs_config_reloads_total{result=\"done\"} %llu\n"
+	    "sockjs_config_reloads_total{result=\"failed\"} %llu\n"
+	    "# HELP sockjs_config_last_reload_successful Whether the last time it was good.\n"
+	    "# TYPE sockjs_config_last_reload_successful gauge\n"
+	    "sockjs_config_last_reload_successful %d\n"
+	    "# HELP sockjs_config_last_reload_success_timestamp_seconds When the configuration in "
+	    "effect was read, in seconds since 1970.\n"
+	    "# TYPE sockjs_config_last_reload_success_timestamp_seconds gauge\n"
+	    "sockjs_config_last_reload_success_timestamp_seconds %lld\n",
+	    (unsigned long long)server->reloads[true], (unsigned long long)server->reloads[false],
+	    !server->is_reload_failed,
+	    (long long)(server->reloaded_at ? server->reloaded_at : server->began_at));
+}
+
 static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
@@ -143,6 +164,8 @@ static int compose(const struct gathering *g, struct buf *out)
 		err = add_reasons(g, out);
 	if (err == 0)
 		err = add_endpoints(g->config, out);
+	if (err == 0)
+		err = add_reloads(g->server, out);
 	if (err == 0)
 		err = process_metrics_add(out, g->server);
 	if (err == 0)

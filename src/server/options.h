@@ -72,7 +72,7 @@ struct option {
 	enum option_hiding hiding;
 	const char *sentence; /* what it does; used in the manual page */
 	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
-	enum option_reload reload;
+	bool at_once, needs_restart; /* other than is usual in its scope: options_reload() */
 };
 
 /* All of them, scope by scope; *count of them. */
@@ -87,6 +87,9 @@ bool options_is_prefix(const char *prefix);
 	". ? # % ; \" < > \\"
 /* The unit of a number as its key tells, "milliseconds" or "bytes"; "" if it is a count. */
 const char *options_unit(const struct option *opt);
+/* What a reload makes of it: options of a server and its addresses go at once, those of endpoints for new
+ * sessions, those of a broker stay; unless the table says otherwise. */
+enum option_reload options_reload(const struct option *opt);
 /* Whether null is a value of it. */
 bool options_nullable(const struct option *opt);
 

@@ -32,6 +32,22 @@ bool options_nullable(const struct option *opt)
 	return !opt->default_value && opt->type != OPTION_LIST;
 }
 
+enum option_reload options_reload(const struct option *opt)
+{
+	static const enum option_reload usual[] = {
+		[OPTION_SERVER] = RELOAD_AT_ONCE,
+		[OPTION_LISTENER] = RELOAD_AT_ONCE,
+		[OPTION_ENDPOINT] = RELOAD_NEW,
+		[OPTION_UPSTREAM] = RELOAD_NEW,
+		[OPTION_STOMP] = RELOAD_NEVER,
+		[OPTION_HOOKS] = RELOAD_NEW,
+	};
+
+	if (opt->needs_restart)
+		return RELOAD_NEVER;
+	return opt->at_once ? RELOAD_AT_ONCE : usual[opt->scope];
+}
+
 int options_describe_item(const struct option *opt, char *text, size_t size)
 {
 	const char *unit = options_unit(opt);

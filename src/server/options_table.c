@@ -44,7 +44,7 @@
 	.default_value = def, .offset = offsetof(struct hooks_options, f)
 
 static const struct option table[] = {
-	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads),
+	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads), .needs_restart = true,
 	  .sentence = "Reactors, each a thread of its own; 0 is one for each processor." },
 	{ SERVER("www", OPTION_STRING, 0, 0, NULL, www),
 	  .sentence = "Directory whose files are served at /, but hidden ones and those that symbolic "
@@ -112,7 +112,7 @@ static const struct option table[] = {
 		      "and requests that hold most end; 0: no limit." },
 	{ SERVER("limits.idle_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_idle_timeout_ms),
 	  .sentence = "How long a kept-alive connection may stay without a request." },
-	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring),
+	{ SERVER("io_uring", OPTION_STRING, 0, 0, "auto", io_uring), .needs_restart = true,
 	  .valid = valid_auto, .allowed = "auto, off",
 	  .sentence = "Sends to many clients go to the kernel together where it has io_uring, and nobody waits "
 		      "for the disk of stomp.journal; off: one by one, and a thread waits." },
@@ -191,44 +191,44 @@ static const struct option table[] = {
 	{ LISTENER("group", OPTION_STRING, 0, 0, NULL, group),
 	  .valid = valid_token, .allowed = "the name of a group",
 	  .sentence = "Group of a unix socket, such as that of the proxy in front; null: as the system says." },
-	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode),
+	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode), .needs_restart = true,
 	  .sentence = "Permissions of a unix socket, in octal; null: as the umask says." },
 
-	{ ENDPOINT("transports", OPTION_LIST, 1, 7, ALL_TRANSPORTS, transports),
+	{ ENDPOINT("transports", OPTION_LIST, 1, 7, ALL_TRANSPORTS, transports), .at_once = true,
 	  .allowed = "websocket websocket_raw xhr_streaming eventsource htmlfile xhr jsonp",
 	  .sentence = "The ways a client may come." },
-	{ ENDPOINT("allowed_origins", OPTION_LIST, 0, 1000, NULL, allowed_origins),
+	{ ENDPOINT("allowed_origins", OPTION_LIST, 0, 1000, NULL, allowed_origins), .at_once = true,
 	  .valid = valid_origin, .allowed = ORIGIN,
 	  .sentence = "Web pages that may connect, by their Origin; empty: only those of the same host "
 		      "as the endpoint." },
-	{ ENDPOINT("request_headers", OPTION_LIST, 0, 100, NULL, request_headers),
+	{ ENDPOINT("request_headers", OPTION_LIST, 0, 100, NULL, request_headers), .at_once = true,
 	  .valid = valid_token, .allowed = "header names: " TOKEN,
 	  .sentence = "Request headers an application may see; cookies only if Cookie is listed." },
-	{ ENDPOINT("subprotocols", OPTION_LIST, 0, 100, NULL, subprotocols),
+	{ ENDPOINT("subprotocols", OPTION_LIST, 0, 100, NULL, subprotocols), .at_once = true,
 	  .valid = valid_subprotocol, .allowed = TOKEN,
 	  .sentence = "WebSocket subprotocols offered, the preferred first; the application may choose "
 		      "another." },
-	{ ENDPOINT("client_url", OPTION_STRING, 0, 0, "/sockjs.min.js", client_url),
+	{ ENDPOINT("client_url", OPTION_STRING, 0, 0, "/sockjs.min.js", client_url), .at_once = true,
 	  .valid = valid_url, .allowed = URL,
 	  .sentence = "The client library that the iframe page loads." },
-	{ ENDPOINT("base_url", OPTION_STRING, 0, 0, NULL, base_url),
+	{ ENDPOINT("base_url", OPTION_STRING, 0, 0, NULL, base_url), .at_once = true,
 	  .valid = valid_base_url, .allowed = "an http:// or https:// URL without a query",
 	  .sentence = "Where clients go for their sessions, as /info tells them; null: where they asked." },
-	{ ENDPOINT("session_cookie", OPTION_STRING, 0, 0, NULL, session_cookie),
+	{ ENDPOINT("session_cookie", OPTION_STRING, 0, 0, NULL, session_cookie), .at_once = true,
 	  .valid = valid_cookie, .allowed = "at most 128 " TOKEN,
 	  .sentence = "Name of the cookie (usually JSESSIONID) a load balancer needs to keep a session on "
 		      "one server; null: none." },
-	{ ENDPOINT("session_cookie_secure", OPTION_STRING, 0, 0, "auto", session_cookie_secure),
+	{ ENDPOINT("session_cookie_secure", OPTION_STRING, 0, 0, "auto", session_cookie_secure), .at_once = true,
 	  .allowed = "auto true false", .or_bool = true,
 	  .sentence = "Whether browsers may send this cookie by TLS alone; auto: if the client has come by "
 		      "TLS." },
-	{ ENDPOINT("session_cookie_same_site", OPTION_STRING, 0, 0, "auto", session_cookie_same_site),
+	{ ENDPOINT("session_cookie_same_site", OPTION_STRING, 0, 0, "auto", session_cookie_same_site), .at_once = true,
 	  .allowed = "auto lax strict none",
 	  .sentence = "From whose pages browsers send it; auto: none if it is Secure and allowed_origins is "
 		      "not empty, else as the browser likes. none is said only if it is Secure." },
 	{ ENDPOINT("bind_address", OPTION_BOOL, 0, 0, "false", bind_address),
 	  .sentence = "Whether later requests of a session must come from the network of its first." },
-	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths),
+	{ ENDPOINT("subpaths", OPTION_BOOL, 0, 0, "false", subpaths), .at_once = true,
 	  .sentence = "Whether clients may add a path to the prefix, as in /chat/rooms/7; the application "
 		      "sees it." },
 	{ ENDPOINT("heartbeat_delay_ms", OPTION_INT, 10, DAY_MS, "25000", heartbeat_delay_ms),
@@ -246,7 +246,7 @@ static const struct option table[] = {
 	{ ENDPOINT("max_body_bytes", OPTION_INT, 1, GIGABYTE, "1048576", max_body_bytes),
 	  .sentence = "Longest request body, which may carry several messages; at least "
 		      "max_message_bytes." },
-	{ ENDPOINT("max_sessions", OPTION_INT, 0, 10000000, "0", max_sessions),
+	{ ENDPOINT("max_sessions", OPTION_INT, 0, 10000000, "0", max_sessions), .at_once = true,
 	  .sentence = "Sessions open at a time; further clients are answered with 503; 0: no limit." },
 	{ ENDPOINT("max_messages_per_second", OPTION_INT, 0, 10000000, "0", max_messages_per_second),
 	  .sentence = "Messages a client may send in one session; who sends more is read more slowly, and "
@@ -362,34 +362,34 @@ static const struct option table[] = {
 	{ STOMP("broker", OPTION_STRING, 0, 0, "memory", broker), .allowed = "memory",
 	  .sentence = "Who brings messages to subscribers: memory is a broker within the process, which "
 		      "keeps none." },
-	{ STOMP("access", OPTION_JSON, 0, 0, NULL, access),
+	{ STOMP("access", OPTION_JSON, 0, 0, NULL, access), .at_once = true,
 	  .allowed = "\"open\" (with the quotes), or a list of rules",
 	  .sentence = "Who may send to which destinations and subscribe to them. \"open\": everybody, to "
 		      "all of them; null: nobody, to none." },
-	{ STOMP("users", OPTION_JSON, 0, 0, NULL, users),
+	{ STOMP("users", OPTION_JSON, 0, 0, NULL, users), .at_once = true,
 	  .allowed = "a list of objects, or a string, the name of a file with such a list",
 	  .hiding = HIDE_MEMBERS,
 	  .sentence = "Those who log in with login and passcode; null: nobody does." },
-	{ STOMP("tokens", OPTION_JSON, 0, 0, NULL, tokens), .allowed = "an object",
+	{ STOMP("tokens", OPTION_JSON, 0, 0, NULL, tokens), .at_once = true, .allowed = "an object",
 	  .hiding = HIDE_MEMBERS,
 	  .sentence = "Which JSON Web Tokens are believed, by whose key they are signed; null: none." },
-	{ STOMP("directory", OPTION_STRING, 0, 0, NULL, directory),
+	{ STOMP("directory", OPTION_STRING, 0, 0, NULL, directory), .at_once = true,
 	  .sentence = "Names of files in users and tokens are relative to it; null: to the directory of "
 		      "the configuration file, in a program with the library to its current one." },
-	{ STOMP("user_header", OPTION_STRING, 0, 0, NULL, user_header),
+	{ STOMP("user_header", OPTION_STRING, 0, 0, NULL, user_header), .at_once = true,
 	  .valid = valid_token, .allowed = "a header name: " TOKEN,
 	  .sentence = "Request header in which a trusted proxy (see trusted_proxies), and nobody else, "
 		      "names the user; null: none." },
-	{ STOMP("client_certificate", OPTION_STRING, 0, 0, "none", client_certificate),
+	{ STOMP("client_certificate", OPTION_STRING, 0, 0, "none", client_certificate), .at_once = true,
 	  .allowed = "none subject fingerprint",
 	  .sentence = "What of a client's certificate (tls.client_certificate) names the user, if neither a "
 		      "token nor a trusted proxy does: its subject, as RFC 2253 writes it, or its SHA-256 in "
 		      "hexadecimal digits." },
-	{ STOMP("token_query", OPTION_STRING, 0, 0, NULL, token_query),
+	{ STOMP("token_query", OPTION_STRING, 0, 0, NULL, token_query), .at_once = true,
 	  .valid = valid_parameter, .allowed = "at most 64 letters, digits and -._~",
 	  .sentence = "Parameter of the URL's query that may carry a token, for clients that can send it "
 		      "no other way; what stands in URLs gets into the logs of proxies. null: none." },
-	{ STOMP("anonymous", OPTION_BOOL, 0, 0, "true", anonymous),
+	{ STOMP("anonymous", OPTION_BOOL, 0, 0, "true", anonymous), .at_once = true,
 	  .sentence = "Whether a client may come without saying who it is; access says what such a one may "
 		      "do." },
 	{ STOMP("separator", OPTION_STRING, 0, 0, "/", separator), 

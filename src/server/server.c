@@ -152,6 +152,7 @@ void server_wake(struct sockjs_server *server)
 void server_count_reload(struct sockjs_server *server, bool is_done)
 {
 	server->reloads[is_done]++;
+	server->is_reload_failed = !is_done;
 	if (is_done)
 		server->reloaded_at = time(NULL);
 }

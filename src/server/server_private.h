@@ -56,6 +56,7 @@ struct sockjs_server {
 	int statm;            /* /proc/self/statm: how large we are; -1: there is none */
 	time_t began_at;      /* to run */
 	uint64_t reloads[2];  /* that failed, that were done; of the first reactor */
+	bool is_reload_failed; /* the last one */
 	time_t reloaded_at;   /* at the last one that was done; 0: never */
 	pthread_mutex_t gate; /* held until all threads are there */
 	bool cancelled;       /* they are not: go home */

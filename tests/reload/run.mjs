@@ -1,0 +1,452 @@
+#!/usr/bin/env node
+/*
+ * run.mjs - the configuration is read again while thousands of sessions are open: what goes at once, what
+ * for new sessions, what not, and that nobody is lost.
+ *
+ *	run.mjs --server ./sockjsd [--threads N] [--sessions N] [--reloads N] [--only REGEXP]
+ */
+import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
+import { WebSocketServer } from 'ws';
+import { check, equal, patient, readArguments, Suite } from '../e2e/harness.mjs';
+import { ask, Gateway, Poller, Raw, sleep, TOKEN, until } from './gateway.mjs';
+
+const args = readArguments(['server', 'threads', 'sessions', 'reloads', 'only']);
+const suite = new Suite(args.only);
+const folder = mkdtempSync(join(tmpdir(), 'reload-'));
+const program = args.server ?? './sockjsd';
+const threads = Number(args.threads ?? 2);
+const SESSIONS = Number(args.sessions ?? 10000), RELOADS = Number(args.reloads ?? 100);
+
+process.setMaxListeners(50);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const plain = (more = {}) => ({
+	listen: ['127.0.0.1:0'], threads, log_level: 'info', internal: { listen: '127.0.0.1:0', token: TOKEN },
+	endpoints: [{ prefix: '/echo', application: 'echo' }], ...more,
+});
+const echo = (more) => ({ prefix: '/echo', application: 'echo', ...more });
+let names = 0;
+const start = (config, env) => new Gateway(program, folder, `g${names++}`).start(config, env);
+
+async function finish(gateway) {
+	equal(await gateway.stop(), 0, 'exit code');
+	const bad = gateway.log.filter((l) => /Sanitizer|runtime error/.test(l));
+
+	equal(bad, [], 'nothing is said by a sanitizer');
+}
+
+/* --- what is wrong ------------------------------------------------------------------------- */
+
+await suite.test('what is wrong changes nothing, and is said with its file and key', async () => {
+	const gateway = await start(plain()), session = await new Raw(gateway.port, '/echo').open();
+	const refused = async (config, pattern) => {
+		gateway.write(config);
+		const { status, json } = await gateway.command('reload');
+
+		equal([status, json.error?.code], [422, 'configuration'], `answer to ${pattern}`);
+		check(pattern.test(json.error.message), `${json.error.message} has ${pattern}`);
+	};
+
+	await refused('{', /g\d+\.json/);
+	await refused(plain({ treads: 2 }), /treads: unknown key/);
+	await refused(plain({ endpoints: [echo({ heartbeat_delay_ms: 'often' })] }), /endpoints\[0\]\.heartbeat_delay_ms/);
+	await refused(plain({ listen: [{ address: '127.0.0.1:0', tls: { certificate: '/nowhere', key: '/nowhere' } }] }), /listen\[0\]\.tls\.certificate: cannot read/);
+	await refused(plain({ endpoints: [{ prefix: '/s', application: 'stomp', stomp: { users: 'nowhere.json' } }] }), /endpoints\[0\].*stomp\.users/);
+	rmSync(gateway.file);
+	const { status } = await gateway.command('reload');
+
+	equal(status, 422, 'without a file');
+	equal((await ask(gateway.port, 'GET', '/echo/info')).status, 200, 'it serves as before');
+	equal(await session.echo('x'), 'x', 'echo');
+	equal([await gateway.metric('sockjs_config_reloads_total'), await gateway.metric('sockjs_config_last_reload_successful')], [6, 0], 'metrics');
+	await gateway.reload(plain());
+	equal(await gateway.metric('sockjs_config_last_reload_successful'), 1, 'then it is well');
+	await finish(gateway);
+});
+
+await suite.test('an address that is taken changes nothing', async () => {
+	const gateway = await start(plain()), other = await start(plain());
+
+	gateway.write(plain({ listen: ['127.0.0.1:0', `127.0.0.1:${other.port}`], endpoints: [echo({ prefix: '/new' })] }));
+	const { status, json } = await gateway.command('reload');
+
+	equal(status, 503, 'it may pass');
+	check(new RegExp(`listen\\[1\\].*127.0.0.1:${other.port}`).test(json.error.message), json.error.message);
+	equal((await ask(gateway.port, 'GET', '/new/info')).status, 404, 'nothing is new');
+	await finish(other);
+	await finish(gateway);
+});
+
+/* --- what goes at once ----------------------------------------------------------------------- */
+
+await suite.test('a signal does it, and signals that come together are one or a few', async () => {
+	const gateway = await start(plain());
+	const line = await gateway.hangUp(plain({ limits: { idle_timeout_ms: 5000 } }));
+
+	check(/changed="limits.idle_timeout_ms"/.test(line), line);
+	for (let i = 0; i < 20; i++)
+		gateway.child.kill('SIGHUP');
+	await until(() => gateway.log.filter((l) => /was reloaded/.test(l)).length >= 2, 'they are obeyed');
+	await finish(gateway);
+});
+
+await suite.test('origins and transports go at once, and old sessions go on', async () => {
+	const origin = (o) => ({ Origin: `http://${o}.example` });
+	const gateway = await start(plain({ endpoints: [echo({ allowed_origins: ['http://a.example'] })] }));
+	const poller = await new Poller(gateway.port, '/echo', origin('a')).open();
+	const raw = await new Raw(gateway.port, '/echo', origin('a')).open();
+	const changes = await gateway.reload(plain({ endpoints: [echo({ allowed_origins: ['http://b.example'], transports: ['websocket', 'websocket_raw', 'xhr'] })] }));
+
+	equal(changes.changed, ['endpoints["/echo"].transports', 'endpoints["/echo"].allowed_origins'], 'changed');
+	equal((await new Poller(gateway.port, '/echo', origin('a')).poll()).status, 403, 'nobody new from a');
+	equal((await ask(gateway.port, 'GET', '/echo/info', { headers: origin('a') })).status, 403, 'no info for a');
+	await new Poller(gateway.port, '/echo', origin('b')).open();
+	equal((await ask(gateway.port, 'POST', '/echo/0/new/xhr_streaming', { headers: origin('b') })).status, 404, 'no streaming any more');
+	equal((await poller.echo('still')).body, 'a["still"]\n', 'polling goes on');
+	equal(await raw.echo('here'), 'here', 'so does a WebSocket');
+	await gateway.reload(plain({ endpoints: [echo({ allowed_origins: ['http://c.example'], transports: ['websocket'] })] }));
+	equal((await poller.echo('again')).body, 'a["again"]\n', 'and over two');
+	equal((await ask(gateway.port, 'POST', `${poller.path}x/xhr`, { headers: origin('a') })).status, 404, 'which is of sessions, not of clients');
+	await finish(gateway);
+});
+
+await suite.test('limits go at once', async () => {
+	const gateway = await start(plain({ limits: { sessions_per_address: 2 } }));
+	const open = () => new Raw(gateway.port, '/echo').open();
+
+	await open();
+	await open();
+	equal((await ask(gateway.port, 'POST', '/echo/0/a/xhr')).status, 429, 'a third');
+	await gateway.reload(plain({ limits: { sessions_per_address: 3, header_bytes: 65536 } }));
+	await open();
+	equal((await ask(gateway.port, 'POST', '/echo/0/b/xhr')).status, 429, 'a fourth');
+	equal((await ask(gateway.port, 'GET', '/echo/info', { headers: { 'X-Long': 'x'.repeat(40000) } })).status, 200, 'a longer head');
+	await gateway.reload(plain());
+	await open();
+	equal((await ask(gateway.port, 'GET', '/echo/info', { headers: { 'X-Long': 'x'.repeat(40000) } })).status, 431, 'no more');
+	await finish(gateway);
+});
+
+await suite.test('the token of commands, and the log', async () => {
+	const gateway = await start(plain());
+
+	equal((await gateway.reload(plain({ internal: { listen: '127.0.0.1:0', token: 'another-one-of-these' }, log_format: 'json' }))).changed,
+		['internal.token', 'log_format'], 'changed');
+	equal((await gateway.command('endpoints')).status, 401, 'the old one');
+	equal((await gateway.command('endpoints', {}, 'another-one-of-these')).status, 200, 'the new one');
+	await until(() => gateway.log.some((l) => l.startsWith('{') && JSON.parse(l)), 'the log is JSON now');
+	await gateway.reload(plain({ internal: { listen: '127.0.0.1:0' } }), 'another-one-of-these');
+	equal((await gateway.command('endpoints', {}, 'another-one-of-these')).status, 404, 'none');
+	const session = await new Raw(gateway.port, '/echo').open();
+
+	await gateway.hangUp(plain());
+	await until(async () => (await gateway.command('endpoints')).status === 200, 'commands are taken again');
+	const { json } = await gateway.command('sessions');
+
+	equal(json.sessions.length, 1, 'who came meanwhile is listed');
+	equal((await gateway.command('disconnect', { session: json.sessions[0].session })).status, 200, 'and found by its number');
+	await until(() => session.closed || session.frames.length > 0, 'it is over');
+	await finish(gateway);
+});
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+await suite.test('new addresses are bound before old ones go, and nobody on them is lost', async () => {
+	const gateway = await start(plain({ listen: ['127.0.0.1:0', '127.0.0.2:0'] }));
+	const port = Number(/:(\d+)$/.exec(gateway.urls[1])?.[1] ?? 0) || Number(/:(\d+)$/.exec(await until(() => gateway.urls[1], 'the second address')));
+	const old = await new Raw(port, '/echo', {}, connect(port, '127.0.0.2')).open();
+	const changes = await gateway.reload(plain({ listen: ['127.0.0.1:0', '127.0.0.3:0'] }));
+
+	equal([changes.opened, changes.closed], [['127.0.0.3:0'], ['127.0.0.2:0']], 'opened and closed');
+	const fresh = Number(/127\.0\.0\.3:(\d+)$/.exec(changes.listening[1])[1]);
+
+	equal((await ask(fresh, 'GET', '/echo/info', { host: '127.0.0.3' })).status, 200, 'the new one');
+	const gone = await ask(port, 'GET', '/echo/info', { host: '127.0.0.2' }).catch((e) => e.code);
+
+	equal(gone, 'ECONNREFUSED', 'the old one');
+	equal(await old.echo('still'), 'still', 'who came by it');
+	await finish(gateway);
+});
+
+await suite.test('a unix socket comes and goes', async () => {
+	const path = join(folder, 'socket');
+	const gateway = await start(plain());
+
+	await gateway.reload(plain({ listen: ['127.0.0.1:0', { address: `unix:${path}`, mode: '0600' }] }));
+	equal((await ask(0, 'GET', '/echo/info', { socket: connect(path) })).status, 200, 'it is there');
+	await gateway.reload(plain());
+	equal(await ask(0, 'GET', '/echo/info', { socket: connect(path) }).catch((e) => e.code), 'ENOENT', 'it is gone');
+	await gateway.reload(plain({ listen: ['127.0.0.1:0', { address: `unix:${path}` }] }));
+	await finish(gateway);
+	check(!readdirSync(folder).includes('socket'), 'it goes with the server');
+});
+
+/* --- endpoints --------------------------------------------------------------------------------- */
+
+await suite.test('an endpoint that is gone goes on for those it has', async () => {
+	const both = plain({ endpoints: [echo(), { prefix: '/room', application: 'broadcast' }] });
+	const gateway = await start(both);
+	const poller = await new Poller(gateway.port, '/room').open(), raw = await new Raw(gateway.port, '/room').open();
+	const changes = await gateway.reload(plain());
+
+	equal(changes.removed, ['/room'], 'removed');
+	equal((await ask(gateway.port, 'GET', '/room/info')).status, 404, 'no info');
+	equal((await ask(gateway.port, 'GET', '/room')).status, 404, 'no greeting');
+	equal((await new Poller(gateway.port, '/room').poll()).status, 404, 'nobody new');
+	equal((await ask(gateway.port, 'GET', '/room/websocket')).status, 404, 'no WebSocket');
+	raw.send('hello');
+	equal(await raw.next('the broadcast'), 'hello', 'one hears it');
+	equal((await poller.poll()).body, 'a["hello"]\n', 'and the other');
+	equal(await gateway.metric('sockjs_endpoint_sessions'), 2, 'they are counted');
+	await gateway.reload(both);
+	const third = await new Raw(gateway.port, '/room').open();
+
+	third.send('new');
+	equal([await raw.next('it'), await third.next('it')], ['new', 'new'], 'who comes then is heard by all');
+	await finish(gateway);
+});
+
+await suite.test('limits of endpoints are for new sessions', async () => {
+	const gateway = await start(plain({ endpoints: [echo({ max_message_bytes: 100 })] }));
+	const old = await new Raw(gateway.port, '/echo').open();
+	const changes = await gateway.reload(plain({ endpoints: [echo({ max_message_bytes: 50 })] }));
+	const fresh = await new Raw(gateway.port, '/echo').open();
+
+	equal(changes.new_sessions, ['endpoints["/echo"].max_message_bytes'], 'new_sessions');
+	equal(await old.echo('x'.repeat(80)), 'x'.repeat(80), 'an old one');
+	equal(await fresh.echo('x'.repeat(80)), 'close 1009', 'a new one');
+	await finish(gateway);
+});
+
+await suite.test('what needs a restart stays, and is said each time', async () => {
+	const gateway = await start(plain());
+
+	for (let i = 0; i < 2; i++)
+		equal((await gateway.reload(plain({ threads: threads + 1, io_uring: 'off' }))).restart, ['threads', 'io_uring'], 'restart');
+	const { json } = await gateway.command('config');
+
+	equal(json.threads, threads, 'the configuration in effect');
+	check(gateway.log.some((l) => /need a restart.*threads, io_uring/.test(l)), 'the log');
+	await finish(gateway);
+});
+
+/* --- backends, brokers, certificates -------------------------------------------------------------- */
+
+await suite.test('backends: old sessions keep theirs, new ones get the new one', async () => {
+	const backends = await Promise.all(['one', 'two'].map((name) => new Promise((resolve) => {
+		const server = new WebSocketServer({ port: 0, host: '127.0.0.1' }, () => resolve(server));
+
+		server.on('connection', (ws) => ws.on('message', (m) => ws.send(`${name}: ${m}`)));
+	})));
+	const config = (i) => plain({ endpoints: [{ prefix: '/app', application: 'upstream', upstream: { url: `ws://127.0.0.1:${backends[i].address().port}/` } }] });
+	const gateway = await start(config(0));
+	const old = await new Raw(gateway.port, '/app').open();
+
+	equal(await old.echo('a'), 'one: a', 'before');
+	equal((await gateway.reload(config(1))).new_sessions, ['endpoints["/app"].upstream.url'], 'new_sessions');
+	const fresh = await new Raw(gateway.port, '/app').open();
+
+	equal([await old.echo('b'), await fresh.echo('b')], ['one: b', 'two: b'], 'each has its own');
+	old.end();
+	await until(() => backends[0].clients.size === 0, 'the old one is left');
+	equal(await fresh.echo('c'), 'two: c', 'the new one goes on');
+	await finish(gateway);
+	for (const backend of backends)
+		backend.close();
+});
+
+const jwt = (sub, secret) => {
+	const text = [{ alg: 'HS256', typ: 'JWT' }, { sub, exp: Math.floor(Date.now() / 1000) + 3600 }]
+		.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+
+	return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
+};
+
+class Stomp {
+	constructor(raw) { this.raw = raw; }
+
+	static async connect(gateway, token) {
+		const s = new Stomp(await new Raw(gateway.port, '/stomp').open());
+
+		s.raw.send(`CONNECT\naccept-version:1.2\nhost:x\nheart-beat:0,0\n`);
+		s.raw.send(`${token ? `token:${token.slice(0, 80)}` : 'x:y'}`);
+		s.raw.send(`${token ? token.slice(80) : ''}\n\n\0`);
+		return s;
+	}
+
+	async frame(what) {
+		const text = await this.raw.next(what);
+
+		return text.split('\n')[0];
+	}
+}
+
+await suite.test('a broker: tokens and access go at once, subscribers and queues stay', async () => {
+	const secrets = ['a-secret-of-at-least-32-octets-for-HS256', 'another-secret-of-at-least-32-octets-HS256'];
+	const config = (i, access, more = {}) => plain({ endpoints: [{ prefix: '/stomp', application: 'stomp',
+		stomp: { anonymous: false, access, heartbeat_ms: [0, 0], tokens: { algorithm: 'HS256', secret: secrets[i] }, ...more } }] });
+	const closed = [{ destination: '/topic/open', send: { users: ['a', 'b'] }, subscribe: { users: ['a', 'b'] } }];
+	const gateway = await start(config(0, 'open'));
+	const a = await Stomp.connect(gateway, jwt('a', secrets[0]));
+
+	equal(await a.frame('CONNECTED'), 'CONNECTED', 'with the first secret');
+	a.raw.send('SUBSCRIBE\nid:1\ndestination:/topic/open\n\n\0');
+	const changes = await gateway.reload(config(1, closed, { prefetch: 7 }));
+
+	equal(changes.changed, ['endpoints["/stomp"].stomp.access', 'endpoints["/stomp"].stomp.tokens'], 'changed');
+	equal(changes.restart, ['endpoints["/stomp"].stomp.prefetch'], 'restart');
+	await until(async () => {
+		const s = await Stomp.connect(gateway, jwt('x', secrets[0]));
+
+		return await s.frame('ERROR') === 'ERROR';
+	}, 'the old secret is no longer good');
+	const b = await Stomp.connect(gateway, jwt('b', secrets[1]));
+
+	equal(await b.frame('CONNECTED'), 'CONNECTED', 'the new one is');
+	b.raw.send('SEND\ndestination:/topic/open\n\nhello\0');
+	equal(await a.frame('a message'), 'MESSAGE', 'who was there hears who is new');
+	a.raw.send('SEND\ndestination:/topic/closed\n\nhello\0');
+	equal(await a.frame('an error'), 'ERROR', 'access goes for who was there as well');
+	await finish(gateway);
+});
+
+await suite.test('certificates are read anew', async () => {
+	const make = (cn) => {
+		execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', `/CN=${cn}`,
+			'-keyout', join(folder, `${cn}.key`), '-out', join(folder, `${cn}.pem`)], { stdio: 'ignore' });
+	};
+	const use = (cn) => ['key', 'pem'].forEach((end) => copyFileSync(join(folder, `${cn}.${end}`), join(folder, `now.${end}`)));
+	const config = plain({ listen: [{ address: '127.0.0.1:0', tls: { certificate: join(folder, 'now.pem'), key: join(folder, 'now.key') } }] });
+	const shown = (port, session) => new Promise((resolve, reject) => {
+		const s = tlsConnect({ port, host: '127.0.0.1', rejectUnauthorized: false, session, maxVersion: 'TLSv1.2' }, () => {
+			resolve([s.getPeerCertificate().subject?.CN, s.isSessionReused(), s.getSession()]);
+			s.end();
+		}).on('error', reject);
+	});
+
+	make('first');
+	make('second');
+	use('first');
+	const gateway = await start(config);
+	const [cn, , ticket] = await shown(gateway.port);
+	const socket = tlsConnect({ port: gateway.port, host: '127.0.0.1', rejectUnauthorized: false });
+	const old = await new Raw(0, '/echo', {}, socket).open();
+
+	equal(cn, 'first', 'at first');
+	use('second');
+	await gateway.reload(config);
+	equal((await shown(gateway.port))[0], 'second', 'at once');
+	equal((await shown(gateway.port, ticket))[1], true, 'tickets go on');
+	equal(await old.echo('still'), 'still', 'who was there');
+	writeFileSync(join(folder, 'now.key'), 'garbage');
+	equal((await gateway.command('reload')).status, 422, 'a key that is none');
+	equal((await shown(gateway.port))[0], 'second', 'changes nothing');
+	await finish(gateway);
+});
+
+/* --- many ------------------------------------------------------------------------------------------- */
+
+/* Each is another configuration than the one before, in all that can change. */
+const nth = (i, more = {}) => plain({
+	log_level: i % 3 ? 'warn' : 'info',
+	listen: ['127.0.0.1:0', ...(i % 2 ? ['127.0.0.2:0'] : [])],
+	limits: { header_bytes: 16384 + 1024 * (i % 3), connections: 50000 + i, sessions_per_address: 100000 + i },
+	endpoints: [echo({ heartbeat_delay_ms: 25000 + i, disconnect_delay_ms: 600000, allowed_origins: [`http://h${i}.example`] }),
+		{ prefix: '/app', application: 'upstream', upstream: { url: `ws://127.0.0.1:${1 + i}/` } },
+		{ prefix: '/stomp', application: 'stomp', stomp: { anonymous: true, access: 'open' }, max_sessions: 10 + i },
+		...(i % 2 ? [{ prefix: `/extra${i}`, application: 'broadcast' }] : [])],
+	...more,
+});
+
+async function openMany(gateway, count) {
+	const raws = [], pollers = [];
+
+	while (raws.length + pollers.length < count) {
+		const some = Math.min(200, count - raws.length - pollers.length);
+
+		raws.push(...await Promise.all(Array.from({ length: some - 4 }, () => new Raw(gateway.port, '/echo').open())));
+		pollers.push(...await Promise.all(Array.from({ length: 4 }, () => new Poller(gateway.port, '/echo').open())));
+	}
+	return { raws, pollers };
+}
+
+await suite.test(`${SESSIONS} sessions, and ${RELOADS} reloads under load: none is lost, and nothing grows`, async () => {
+	const gateway = await start(nth(0)), errors = [];
+	const { raws, pollers } = await openMany(gateway, SESSIONS);
+	let over = false, echoes = 0, opened = 0;
+	/* Some talk all the time, some come and go, some poll. */
+	const talk = async (raw) => {
+		for (let i = 0; !over; i++, echoes++)
+			equal(await raw.echo(`m${i}`), `m${i}`, 'an echo');
+	};
+	const visit = async () => {
+		for (; !over; opened++) {
+			const raw = await new Raw(gateway.port, '/echo').open();
+
+			equal(await raw.echo('x'), 'x', 'an echo of who came');
+			raw.end();
+		}
+	};
+	const poll = async (poller) => {
+		for (let i = 0; !over; i++, echoes++) {
+			const { body } = await poller.echo(`p${i}`);
+
+			equal(body, `a["p${i}"]\n`, 'an echo by polling');
+		}
+	};
+	const workers = [...raws.slice(0, 20).map(talk), ...pollers.slice(0, 5).map(poll), visit(), visit()]
+		.map((w) => w.catch((e) => errors.push(e.message)));
+	const once = async (i) => {
+		const { json, status } = await (gateway.write(nth(i)), gateway.command('reload'));
+
+		if (status !== 200)
+			errors.push(`reload ${i}: ${JSON.stringify(json)}`);
+		return json;
+	};
+	let last;
+
+	for (let i = 1; i <= RELOADS / 2; i++)
+		last = await once(i);
+	const halfway = gateway.memory;
+
+	for (let i = RELOADS / 2 + 1; i <= RELOADS; i++)
+		last = await once(i);
+	const grown = gateway.memory - halfway;
+
+	over = true;
+	await Promise.all(workers);
+	equal(errors.slice(0, 3), [], 'errors');
+	check(last.sessions >= SESSIONS - 2, `${last.sessions} sessions`);
+	const lost = raws.filter((r) => r.closed).length;
+
+	equal(lost, 0, 'connections lost');
+	for (let i = 0; i < raws.length; i += 500)
+		equal((await Promise.all(raws.slice(i, i + 500).map((r) => r.echo('end')))).filter((t) => t !== 'end'), [], 'all echo');
+	for (const poller of pollers.slice(5, 30))
+		equal((await poller.echo('end')).body, 'a["end"]\n', 'pollers too');
+	check(grown < 48 << 20, `${grown} octets more`); /* a sanitizer keeps what was freed for a while */
+	console.log(`        ${echoes} echoes, ${opened} came and went, ${Math.round(grown / 1024)} KiB more in the second half`);
+	for (const raw of raws)
+		raw.end();
+	await finish(gateway);
+}, patient(150000));
+
+await suite.test('a stop in the midst of it', async () => {
+	for (let i = 0; i < 5; i++) {
+		const gateway = await start(nth(0)), session = await new Raw(gateway.port, '/echo').open();
+
+		gateway.write(nth(i + 1));
+		gateway.child.kill('SIGHUP');
+		await sleep(i * 5);
+		await finish(gateway);
+		check(session.frames.length > 0 || session.closed, 'the session is closed');
+	}
+});
+
+suite.finish();
