@@ -2,8 +2,9 @@
  * server/dashboard.c - the dashboard as a whole: its endpoint, its time, and the configuration that
  * it goes by.
  *
- * Its feed is an application of ours like any other (dashboard_watchers.c), but the endpoint is on the
- * internal address alone, and in no configuration: what is set for the public does not hold for it.
+ * Its feed is an application of ours like any other (dashboard_watchers.c), but the endpoint is on
+ * the internal address alone, and in no configuration: what is set for the public does not hold for
+ * it.
  */
 #include "server/dashboard_private.h"
 
@@ -138,7 +139,8 @@ static int make_feed(struct dashboard *d)
 {
 	struct sockjs_options *o = feed_options();
 	struct endpoint_wish wish = {
-		.prefix = PREFIX, .callbacks = &watchers_callbacks, .app = d, .options = o };
+		.prefix = PREFIX, .callbacks = &watchers_callbacks, .app = d, .options = o
+	};
 
 	d->feed = o ? endpoint_new_apart(d->reactor->config, &wish) : NULL;
 	sockjs_options_free(o);

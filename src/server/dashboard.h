@@ -1,6 +1,6 @@
 /*
- * server/dashboard.h - the page for operators on the internal address, /dashboard/, and its feed: an
- * endpoint of our own that is there alone. For this folder.
+ * server/dashboard.h - the page for operators on the internal address, /dashboard/, and its feed:
+ *an endpoint of our own that is there alone. For this folder.
  *
  *	dashboard.c          its endpoint, its time, the configuration that it goes by
  *	dashboard_watchers.c the feed: who watches, and what he is told each second
@@ -15,8 +15,8 @@
  * counters a second, however many watch and however many sessions there are; if nobody does, there
  * is a look every five seconds, for the history. Sessions and connections pay nothing.
  *
- * If there is a token (internal.token) the feed is for who knows it; without, everybody on the address
- * may watch what /metrics tells him as well.
+ * If there is a token (internal.token) the feed is for who knows it; without, everybody on the
+ *address may watch what /metrics tells him as well.
  */
 #ifndef SERVER_DASHBOARD_H
 #define SERVER_DASHBOARD_H

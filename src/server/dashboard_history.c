@@ -1,6 +1,6 @@
 /*
- * server/dashboard_history.c - the last ten minutes in steps of five seconds, so that a page that has
- * just been opened has something to draw.
+ * server/dashboard_history.c - the last ten minutes in steps of five seconds, so that a page that
+ * has just been opened has something to draw.
  */
 #include <string.h>
 

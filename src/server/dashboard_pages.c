@@ -1,6 +1,7 @@
 /*
- * server/dashboard_pages.c - the files of the dashboard. They are in the program, as the description
- * of the commands is: there is nothing to be found, and page and feed are of one version.
+ * server/dashboard_pages.c - the files of the dashboard. They are in the program, as the
+ * description of the commands is: there is nothing to be found, and page and feed are of one
+ * version.
  */
 #include "server/dashboard_private.h"
 
@@ -87,6 +88,7 @@ bool dashboard_serve_page(struct reactor *reactor, struct http_request *r)
 		answer(r, f);
 		return true;
 	}
-	http_request_end(r); /* a long file is sent by who does not know where the connection came in */
+	http_request_end(
+	    r); /* a long file is sent by who does not know where the connection came in */
 	return d->client && http_static_serve(d->client, r);
 }

@@ -23,7 +23,7 @@ struct figures {
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 	uint64_t resident;     /* octets; 0: unknown */
 	uint64_t processor_ms; /* used by the process */
-	uint64_t wait_us;      /* the longest that a loop has kept somebody waiting since the last */
+	uint64_t wait_us; /* the longest that a loop has kept somebody waiting since the last */
 };
 
 /* What watchers did themselves, to be taken away. */
@@ -54,8 +54,8 @@ void dashboard_take_away_own(const struct dashboard *d, struct session_counters 
 /* Of one loop: a call is sent to it ten times a second, and the time noted until it comes there,
  * which is what anybody waits who has something for it. */
 struct loop_wait {
-	atomic_bool is_out; /* a call is on its way, */
-	uint64_t sent_ns;   /* since then */
+	atomic_bool is_out;                           /* a call is on its way, */
+	uint64_t sent_ns;                             /* since then */
 	atomic_uint_fast64_t worst_ns, sum_ns, count; /* since they were last read */
 	uint64_t worst_us, mean_us;                   /* as read; mean 0: nobody was sent */
 };
@@ -168,7 +168,7 @@ struct dashboard {
 	struct sockjs_server *server;
 	struct reactor *reactor; /* 0 */
 	struct server_endpoint *feed;
-	char *token; /* that watchers have said; NULL: none was needed */
+	char *token;                /* that watchers have said; NULL: none was needed */
 	struct http_static *client; /* /dashboard/sockjs.min.js; NULL: it is not here */
 	struct timer tick;
 	uint64_t second_at, history_at, crowd_at; /* when each is due */

@@ -1,9 +1,9 @@
 /*
  * server/dashboard_text.c - what a watcher is told, as JSON.
  *
- * Two objects: `hello`, once, with the history in columns; then `now` each second. Counters are told
- * as they stand, since the server began: rates are for the page to make. Nothing here needs to be
- * escaped: a prefix has no quotes and no backslashes, and the other texts are ours.
+ * Two objects: `hello`, once, with the history in columns; then `now` each second. Counters are
+ * told as they stand, since the server began: rates are for the page to make. Nothing here needs to
+ * be escaped: a prefix has no quotes and no backslashes, and the other texts are ours.
  */
 #include "server/dashboard_private.h"
 #include "session/session_record.h"
@@ -25,8 +25,8 @@ static int add_carried(struct buf *out, const struct dashboard *d, const uint64_
 	for (unsigned i = 0; i < SESSION_TRANSPORTS_MAX && err == 0; i++) {
 		if (carried[i] == 0)
 			continue;
-		err = buf_printf(out, "%s\"%s\":%llu", comma, session_transport_name(r, i),
-		    (ull)carried[i]);
+		err = buf_printf(
+		    out, "%s\"%s\":%llu", comma, session_transport_name(r, i), (ull)carried[i]);
 		comma = ",";
 	}
 	return err < 0 ? err : buf_add_str(out, "}");
@@ -101,8 +101,7 @@ static int add_addresses(struct buf *out, const struct dashboard *d)
 	err = buf_printf(out, "{\"at_most_missing\":%llu,\"top\":[", (ull)c->told_lost);
 	for (size_t i = 0; i < c->told_count && err == 0; i++)
 		err = buf_printf(out, "%s[\"%s\",%llu]", i ? "," : "",
-		    visitor_print(
-		        (struct bytes){ c->told[i].key, c->told[i].key_len }, address),
+		    visitor_print((struct bytes){ c->told[i].key, c->told[i].key_len }, address),
 		    (ull)c->told[i].sessions);
 	return err < 0 ? err : buf_add_str(out, "]}");
 }
@@ -128,8 +127,7 @@ static int add_process(struct buf *out, const struct dashboard *d)
 	    "\"connections\":%llu,\"requests\":%llu,\"resident\":%llu,\"processor_ms\":%llu,"
 	    "\"wait_us\":%llu,\"watchers\":%u,\"draining\":%s,",
 	    (ull)f->connections, (ull)f->requests, (ull)f->resident, (ull)f->processor_ms,
-	    (ull)f->wait_us, d->watcher_count,
-	    d->reactor->draining ? "true" : "false");
+	    (ull)f->wait_us, d->watcher_count, d->reactor->draining ? "true" : "false");
 }
 
 int dashboard_print_figures(const struct dashboard *d, struct buf *out)
@@ -160,9 +158,9 @@ int dashboard_print_figures(const struct dashboard *d, struct buf *out)
 /* X(name of a column, member of a sample) */
 #define COLUMNS(X)                                                                                 \
 	X(at)                                                                                      \
-	X(sessions) X(opened) X(closed) X(refused)                                                 \
-	X(messages_in) X(bytes_in) X(messages_out) X(bytes_out)                                    \
-	X(connections) X(resident) X(wait_us) X(processor_ms)
+	X(sessions)                                                                                \
+	X(opened) X(closed) X(refused) X(messages_in) X(bytes_in) X(messages_out) X(bytes_out)     \
+	    X(connections) X(resident) X(wait_us) X(processor_ms)
 
 static int add_column(struct buf *out, const struct history *h, const char *name, size_t offset)
 {
@@ -199,8 +197,8 @@ int dashboard_print_hello(const struct dashboard *d, struct buf *out)
 	int err = buf_printf(out,
 	    "{\"type\":\"hello\",\"version\":\"%s\",\"began\":%llu,\"threads\":%u,"
 	    "\"memory_limit\":%llu,\"connection_limit\":%llu,\"commands\":%s,\"history\":",
-	    sockjs_version(), (ull)server->began_at, server->reactor_count,
-	    (ull)o->limit_memory, (ull)o->limit_connections, d->token ? "true" : "false");
+	    sockjs_version(), (ull)server->began_at, server->reactor_count, (ull)o->limit_memory,
+	    (ull)o->limit_connections, d->token ? "true" : "false");
 
 	err = err ? err : add_history(out, d);
 	return err < 0 ? err : buf_add_str(out, "}");

@@ -2,9 +2,9 @@
  * server/dashboard_watchers.c - who watches the dashboard, and who would like to.
  *
  * A page cannot add headers to a WebSocket, so the token is the first message; a page of another
- * origin does not come so far. Who does not say it in time is closed, who says another one is closed
- * and counted as he would be for a command. What strangers can have is bounded: so many may be
- * about to say it, and one more makes the oldest go, so that nobody keeps an operator out.
+ * origin does not come so far. Who does not say it in time is closed, who says another one is
+ * closed and counted as he would be for a command. What strangers can have is bounded: so many may
+ * be about to say it, and one more makes the oldest go, so that nobody keeps an operator out.
  *
  * All watchers get one message, made and encoded once. Who is slow gets the next one when he has
  * taken the last: nothing piles up for him.
@@ -126,7 +126,8 @@ static void refuse(struct dashboard *d, struct watcher *w)
 {
 	leave(d, w);
 	http_refused(reactor_current()->base.http, HTTP_REFUSED_TOKEN, &w->session->client,
-	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", d->feed->prefix), LOG_INT("code", NOT_ALLOWED)));
+	    HTTP_REFUSED_FIELDS(
+	        LOG_STR("endpoint", d->feed->prefix), LOG_INT("code", NOT_ALLOWED)));
 	sockjs_close(w->session, NOT_ALLOWED, "The token of internal.token is needed");
 }
 
@@ -135,8 +136,8 @@ static bool says_token(const struct dashboard *d, const struct sockjs_message *m
 	json_t *said = json_loadb(m->data, m->len, JSON_REJECT_DUPLICATES, NULL),
 	       *token = json_object_get(said, "token");
 	bool is_right = d->token && json_is_string(token) &&
-	                api_is_token(d->token, (struct bytes){ json_string_value(token),
-	                                           json_string_length(token) });
+	                api_is_token(d->token,
+	                    (struct bytes){ json_string_value(token), json_string_length(token) });
 
 	json_decref(said);
 	return is_right;
