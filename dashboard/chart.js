@@ -24,8 +24,9 @@ function svg(name, attributes = {}) {
 
 /* A round number that is not below, of which half is one, too. */
 function roundUp(n, base) {
-	const unit = base === 1024 ? 1024 ** Math.floor(Math.log2(n) / 10) : 1;
-	const power = unit * 10 ** Math.floor(Math.log10(n / unit));
+	if (base === 1024)
+		return 2 ** Math.ceil(Math.log2(n));
+	const power = 10 ** Math.floor(Math.log10(n));
 
 	return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].find((m) => m * power >= n) * power;
 }

@@ -11,7 +11,7 @@ const ROWS = 50;
 const FILTERS = ['endpoint', 'transport', 'state', 'address', 'sort'];
 
 export class Sessions {
-	#table = new Table($('session-list'), [{ head: 'Session', kind: 'text' }, { head: 'Endpoint', kind: 'text' }, { head: 'Transport', kind: 'line' }, { head: 'Address', kind: 'text' }, { head: 'User', kind: 'text' }, { head: 'State', kind: 'text' }, { head: 'Age', kind: 'number' }, { head: 'Heard', kind: 'number' }, { head: 'Messages', kind: 'number' }, { head: 'Octets', kind: 'number' }, { head: 'Buffered', kind: 'number' }], 'No such sessions.');
+	#table = new Table($('session-list'), [{ head: 'Session', kind: 'text' }, { head: 'Endpoint', kind: 'text' }, { head: 'Transport', kind: 'line' }, { head: 'Address', kind: 'text' }, { head: 'State', kind: 'text' }, { head: 'Messages', kind: 'number' }, { head: 'Octets', kind: 'number' }, { head: 'Buffered', kind: 'number' }, { head: 'Age', kind: 'number' }, { head: 'Heard', kind: 'number' }, { head: 'User', kind: 'text' }], 'No such sessions.');
 	#after = 0;
 	#next = null;
 	#rows = [];
@@ -108,8 +108,9 @@ export class Sessions {
 		$('next').disabled = this.#next === null;
 		this.#table.show(this.#rows.map((s) => ({
 			key: String(s.session), line: transportNamed(s.transport).line, href: this.#addressOf(s.session), isChosen: s.session === this.#chosen,
-			cells: [s.session, s.endpoint, transportNamed(s.transport).label, s.address, s.user ?? '·', s.state, duration(s.age_ms / 1000), `${duration(s.heard_ms_ago / 1000)} ago`,
-				number(s.messages_in + s.messages_out), octets(s.bytes_in + s.bytes_out), octets(s.buffered)],
+			cells: [s.session, s.endpoint, transportNamed(s.transport).label, s.address, s.state,
+				number(s.messages_in + s.messages_out), octets(s.bytes_in + s.bytes_out), octets(s.buffered),
+				duration(s.age_ms / 1000), `${duration(s.heard_ms_ago / 1000)} ago`, s.user ?? '·'],
 		})));
 	}
 }
