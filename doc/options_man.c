@@ -50,9 +50,9 @@ static void put(const char *text)
 
 static void put_default(const struct option *opt)
 {
-	if (opt->default_value && opt->type == OPTION_LIST)
+	if (opt->default_value && opt->type == OPTION_LIST && !opt->valid)
 		put("all");
-	else if (opt->default_value && opt->type == OPTION_PAIR)
+	else if (opt->default_value && (opt->type == OPTION_PAIR || opt->type == OPTION_LIST))
 		printf("[%s]", opt->default_value);
 	else if (opt->default_value)
 		put(opt->default_value);

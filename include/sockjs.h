@@ -132,6 +132,10 @@ struct sockjs_callbacks {
 	/* Somebody who has the token (option internal.token) gives one of these commands: it is
 	 * answered by sockjs_command_reply(), or _refuse(), now or later. */
 	void (*command)(struct sockjs_command *c, void *app);
+	/* A reactor begins, and there are no sessions yet; it ends, and there will be none any more.
+	 * For what an application keeps in each of them, or does there without a session. */
+	void (*begin)(void *app);
+	void (*end)(void *app);
 };
 
 /* What a handshake callback, or a hook of a broker, returns to decide later. */

@@ -33,9 +33,9 @@ struct app {
 	 * start(). NULL: it would. */
 	int (*check)(struct sockjs_server *server, const struct sockjs_options *options, char *why,
 	    size_t why_size);
-	/* In each reactor in turn, when no session and no endpoint leads to it any more: frees what it
-	 * has there, and says so; or that something is under way yet. NULL: it has nothing. */
-	bool (*leave)(void *state);
+	/* In each reactor in turn, when no session and no endpoint leads to it any more: whether nothing
+	 * is under way there. Then the callback `end` is called. NULL: never. */
+	bool (*is_idle)(void *state);
 	/* Frees it, after that or after the server has stopped. */
 	void (*stop)(void *state);
 	/* It stays the same when options of its endpoint change, but for its own; then it completes

@@ -51,28 +51,53 @@ static void end(struct running_app *r)
 	running_app_free(r);
 }
 
-/* In a reactor. True: that has nothing of it any more. */
-static bool leave_reactor(struct running_app *r)
+/* In a reactor: whether nothing of it is under way there. */
+static bool is_idle(const struct running_app *r)
 {
-	if (r->state && r->app->leave && !r->app->leave(r->state))
-		return false;
-	return !r->guard || guard_leave(r->guard);
+	const struct sockjs_callbacks *callbacks;
+	void *arg;
+
+	callbacks = running_app_callbacks(r, &arg);
+	return (!callbacks->busy || !callbacks->busy(arg)) &&
+	       (!r->state || !r->app->is_idle || r->app->is_idle(r->state));
 }
 
+/* It is idle there: what it has is freed. */
+static void leave_reactor(struct running_app *r)
+{
+	const struct sockjs_callbacks *callbacks;
+	void *arg;
+
+	callbacks = running_app_callbacks(r, &arg);
+	if (r->is_taken && callbacks->end)
+		callbacks->end(arg);
+	if (r->guard)
+		guard_leave(r->guard);
+}
+
+/* Whatever ends is looked at once more before it is freed: some of it goes with the end of the turn. */
 static void leave(void *arg)
 {
 	struct running_app *r = *(struct running_app **)arg;
 	struct sockjs_server *server = r->all->server;
+	unsigned count = sockjs_reactors(server);
+	bool was_idle = r->is_idle;
 	int err;
 
-	if (!leave_reactor(r)) {
-		err = sockjs_reactor_later(server, LOOK_MS, leave, NULL, arg, sizeof(r));
-	} else if (++r->reactor < sockjs_reactors(server)) {
-		err = sockjs_reactor_call(server, r->reactor, leave, NULL, arg, sizeof(r));
-	} else {
+	if (r->reactor == count) {
 		end(r);
 		return;
 	}
+	r->is_idle = is_idle(r);
+	if (r->is_idle && was_idle) {
+		leave_reactor(r);
+		r->is_idle = false;
+		r->reactor++;
+	}
+	if (r->reactor < count && !r->is_idle && r->reactor != (unsigned)sockjs_reactor(server))
+		err = sockjs_reactor_call(server, r->reactor, leave, NULL, arg, sizeof(r));
+	else
+		err = sockjs_reactor_later(server, LOOK_MS, leave, NULL, arg, sizeof(r));
 	if (err < 0)
 		log_warn("an application stays in memory: out of memory",
 		    LOG_STR("application", r->app->name));

@@ -38,6 +38,7 @@ struct running_app {
 	void *hooked;
 	bool is_open;     /* app->open() was called */
 	bool is_taken;    /* reactors have it, or soon will */
+	bool is_idle;     /* in the reactor that it is about to leave, as of the last look */
 	unsigned reactor; /* that is to let go of it next */
 	bool is_stopped;
 };

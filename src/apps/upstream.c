@@ -11,11 +11,15 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
     char *why, size_t why_size)
 {
 	struct upstream *u = NULL;
-	int err = upstream_new(&u, options, why, why_size);
+	int err = upstream_new(&u, server, options, why, why_size);
 
-	(void)server;
 	*state = u;
 	return err;
+}
+
+static bool is_idle(void *state)
+{
+	return upstream_is_idle(state);
 }
 
 static void stop(void *state)
@@ -28,6 +32,7 @@ const struct app upstream_app = {
 	.sentence = "Opens a WebSocket to a backend for each session.",
 	.callbacks = &upstream_callbacks,
 	.start = start,
+	.is_idle = is_idle,
 	.stop = stop,
 	.scopes = 1u << OPTION_UPSTREAM,
 };

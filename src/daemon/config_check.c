@@ -148,12 +148,22 @@ static int check_tls_means_something(struct config *c, const char *where, size_t
 	return config_blame(c, -EINVAL, key, "means nothing here; it is for wss:// URLs");
 }
 
+/* What stands behind the URL was looked at when it was set. */
+static bool is_backend(const char *item)
+{
+	char *url = mem_strndup(item, options_item_len(item));
+	bool is = url && target_is_url(url);
+
+	mem_free(url);
+	return is;
+}
+
 static int check_urls(struct config *c, const char *where, const struct string_list *urls)
 {
 	char key[CONFIG_KEY];
 
 	for (size_t k = 0; k < urls->count; k++) {
-		if (target_is_url(urls->items[k]))
+		if (is_backend(urls->items[k]))
 			continue;
 		snprintf(key, sizeof(key), "%s.url[%zu]", where, k);
 		return config_blame(c, -EINVAL, key,

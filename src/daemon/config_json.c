@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "daemon/config_error.h"
 #include "daemon/config_hint.h"
+#include "daemon/config_item.h"
 #include "server/json_text.h"
 
 #define MAX_FILE_BYTES (16u << 20)
@@ -151,27 +152,49 @@ static int unknown_key(struct reader *r, const struct place *p, const char *key)
 
 /* --- options -------------------------------------------------------------------------------- */
 
+/* The i-th of a list: a string, or an object where something may stand behind it, of which `text`
+ * is made. */
+static int read_item(struct reader *r, const struct place *p, const struct option *opt, size_t i,
+    json_t *item, struct buf *text, const char **out)
+{
+	char index[PATH_BYTES], why[600];
+	int err = 0;
+
+	snprintf(index, sizeof(index), "%s[%zu]", opt->key, i);
+	*out = json_string_value(item);
+	if (*out)
+		return 0;
+	if (!opt->parts || !json_is_object(item))
+		return wrong_type(
+		    r, p->path, index, item, opt->parts ? "a string or an object" : "a string");
+	err = config_item_read(opt, item, text, why, sizeof(why));
+	if (err == -EINVAL)
+		config_fail(r->c, err, "%s: %s%s%s", r->name, p->path, index, why);
+	else if (err < 0)
+		config_no_memory(r->c);
+	*out = err == 0 ? buf_data(text) : NULL;
+	return err;
+}
+
 static int set_list(
     struct reader *r, const struct place *p, const struct option *opt, json_t *array)
 {
 	size_t count = json_array_size(array), i;
 	const char **items = mem_alloc((count + 1) * sizeof(*items));
-	char index[PATH_BYTES];
+	struct buf *texts = mem_zalloc((count + 1) * sizeof(*texts));
 	json_t *item;
 	int err = 0;
 
-	if (!items)
-		return config_no_memory(r->c);
-	json_array_foreach (array, i, item) {
-		if (!json_is_string(item)) {
-			snprintf(index, sizeof(index), "%s[%zu]", opt->key, i);
-			err = wrong_type(r, p->path, index, item, "a string");
-			break;
-		}
-		items[i] = json_string_value(item);
-	}
+	if (!items || !texts)
+		err = config_no_memory(r->c);
+	json_array_foreach (array, i, item)
+		if (err == 0)
+			err = read_item(r, p, opt, i, item, &texts[i], &items[i]);
 	if (err == 0 && (err = options_set_list(p->options, opt, items, count)) < 0)
 		refuse(r, err, p->path, p->options->error);
+	for (i = 0; texts && i < count; i++)
+		buf_fini(&texts[i]);
+	mem_free(texts);
 	mem_free(items);
 	return err;
 }
@@ -275,10 +298,11 @@ static int set_json(
 
 static int set_one(struct reader *r, const struct place *p, const struct option *opt, json_t *value)
 {
-	const char *item = json_string_value(value);
-	int err = options_set_list(p->options, opt, &item, 1);
+	json_t *list = json_pack("[O]", value);
+	int err = list ? set_list(r, p, opt, list) : config_no_memory(r->c);
 
-	return err < 0 ? refuse(r, err, p->path, p->options->error) : 0;
+	json_decref(list);
+	return err;
 }
 
 static int set_option(
@@ -303,7 +327,7 @@ static int set_option(
 		return set_pair(r, p, opt, value);
 	if (opt->type == OPTION_LIST && json_is_array(value))
 		return set_list(r, p, opt, value);
-	if (opt->or_one && json_is_string(value))
+	if (opt->or_one && (json_is_string(value) || (opt->parts && json_is_object(value))))
 		return set_one(r, p, opt, value);
 	if ((opt->type == OPTION_BOOL || opt->or_bool) && json_is_boolean(value))
 		return set_text(r, p, opt, json_is_true(value) ? "true" : "false");

@@ -26,12 +26,13 @@
 
 struct ctl {
 	struct api_login login;
-	bool json, help;
+	bool json, help, close;
 	const char *words[WORDS_MAX];
 	size_t word_count;
 	json_t *members;   /* of what is asked, from options */
 	const char *after; /* where a list goes on, and how many there may be */
 	const char *limit;
+	const char *weight, *over_ms; /* of a backend */
 };
 
 static const char help[] =
@@ -45,6 +46,8 @@ static const char help[] =
     "  users                       who has logged in to a broker, and their sessions\n"
     "  endpoints                   prefixes, their applications and how many sessions they have\n"
     "  backends                    how the backends of upstream endpoints are doing\n"
+    "  backend URL [STATE]         show one, or set its state: ready, drain (nothing new), down\n"
+    "                              (nothing new, and no checks)\n"
     "  limited                     addresses that are at a limit, or have been refused\n"
     "  config                      the configuration in effect, without its secrets\n"
     "  log [LEVEL]                 say, or set, the level of the log: debug, info, warn, error,\n"
@@ -58,8 +61,14 @@ static const char help[] =
     "      --json             print the answers as they came, one a line, for programs\n"
     "  -h, --help             print this\n"
     "\n"
+    "Of a backend, also:\n"
+    "      --weight N         its share of the sessions, 0 to 256\n"
+    "      --close            with drain or down: close the sessions it has, with 1012\n"
+    "      --over-ms MS       a few at a time, in so many milliseconds (10000)\n"
+    "\n"
     "Of sessions, those that match all of these:\n"
-    "      --endpoint PREFIX  at this endpoint (also of endpoints, backends, users)\n"
+    "      --endpoint PREFIX  at this endpoint (also of endpoints, backends, backend,\n"
+    "                         users)\n"
     "      --transport NAME   websocket, websocket_raw, xhr_streaming, ..., tcp\n"
     "      --address ADDR     of a client: an IP address, or a network such as 10.0.0.0/8\n"
     "      --state STATE      connecting, open, closing or closed; else all but closed ones\n"
@@ -78,6 +87,7 @@ static const char help[] =
     "  sockjsd ctl -c /etc/sockjsd.json close 4711 3000 'Please come back.'\n"
     "  sockjsd ctl --api unix:/run/sockjsd/internal.sock --token-file token --json sessions \\\n"
     "      | jq -r '.sessions[] | select(.buffered > 100000) | .session'\n"
+    "  sockjsd ctl -c /etc/sockjsd.json backend ws://10.0.0.1:9000/ drain --close --over-ms 60000\n"
     "  sockjsd ctl -c /etc/sockjsd.json log debug\n"
     "\n"
     "Exit status: 0 done, 1 the server could not be asked or has refused, 2 the command line or "
@@ -430,6 +440,33 @@ static int run_backends(const struct ctl *c)
 	return err == 0 && count == 0 ? complain(-ENOENT, "no endpoint there has backends") : err;
 }
 
+/* One of them, as it is then. */
+static int run_backend(const struct ctl *c)
+{
+	struct table table = ctl_backends;
+	json_t *answer = NULL, *rows, *request = of_members(c);
+	int err;
+
+	request = with(request, "backend", json_string(c->words[1]));
+	if (c->words[2])
+		request = with(request, "state", json_string(c->words[2]));
+	if (c->weight)
+		request = with(request, "weight", number_or_text(c->weight));
+	if (c->over_ms)
+		request = with(request, "over_ms", number_or_text(c->over_ms));
+	if (c->close)
+		request = with(request, "close", json_true());
+	err = ask(c, "backend", request, &answer);
+	if (json_object_get(c->members, "endpoint"))
+		json_object_set(answer, "endpoint", json_object_get(c->members, "endpoint"));
+	rows = json_pack("[O*]", answer);
+	if (err == 0 && !c->json && (!rows || table_print(&table, rows) < 0))
+		err = no_memory();
+	json_decref(rows);
+	json_decref(answer);
+	return err;
+}
+
 /* --- the command line ----------------------------------------------------------- */
 
 static const struct command {
@@ -443,6 +480,7 @@ static const struct command {
 	{ "users", 0, 0, run_users },
 	{ "endpoints", 0, 0, run_endpoints },
 	{ "backends", 0, 0, run_backends },
+	{ "backend", 1, 2, run_backend },
 	{ "limited", 0, 0, run_limited },
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
@@ -460,6 +498,8 @@ static const struct argument options[] = {
 	{ NULL, "--token-file", offsetof(struct ctl, login.token_file) },
 	{ NULL, "--after", offsetof(struct ctl, after) },
 	{ NULL, "--limit", offsetof(struct ctl, limit) },
+	{ NULL, "--weight", offsetof(struct ctl, weight) },
+	{ NULL, "--over-ms", offsetof(struct ctl, over_ms) },
 	{ NULL, "--endpoint", A_MEMBER },
 	{ NULL, "--transport", A_MEMBER },
 	{ NULL, "--address", A_MEMBER },
@@ -505,6 +545,8 @@ static bool take_flag(void *to, const char *word)
 		c->help = true;
 	else if (strcmp(word, "--json") == 0)
 		c->json = true;
+	else if (strcmp(word, "--close") == 0)
+		c->close = true;
 	else
 		return false;
 	return true;

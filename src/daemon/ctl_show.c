@@ -89,10 +89,14 @@ static const struct column backends[] = {
 	{ "STATE", "state", COLUMN_TEXT },
 	{ "CONNECTIONS", "connections", COLUMN_NUMBER },
 	{ "FAILURES", "failures", COLUMN_NUMBER },
+	{ "WEIGHT", "weight", COLUMN_NUMBER },
+	{ "BACKUP", "backup", COLUMN_TEXT },
+	{ "CHECK", "check", COLUMN_TEXT },
+	{ "SINCE", "since_ms_ago", COLUMN_AGE },
 	{ "WORKED", "worked_ms_ago", COLUMN_AGE },
-	{ "FAILED", "failed_ms_ago", COLUMN_AGE },
 	{ "RESTS", "rests_ms", COLUMN_AGE },
 	{ "URL", "url", COLUMN_TEXT },
+	{ "WHY", "why", COLUMN_TEXT },
 };
 
 static const struct column limited[] = {

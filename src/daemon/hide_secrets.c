@@ -46,26 +46,31 @@ static int hide_members(json_t *value)
 
 /* --- URLs ----------------------------------------------------------------------- */
 
-static int hide_in_one_url(json_t *value)
+/* One that has something behind it is an object, with the URL as `member`. */
+static int hide_in_one_url(json_t *value, const char *member)
 {
-	const char *url = json_string_value(value);
+	const char *url;
 	struct buf shown = BUF_INIT;
-	int err = url ? options_print_url(url, &shown) : 0;
+	int err;
 
+	if (json_is_object(value))
+		value = json_object_get(value, member);
+	url = json_string_value(value);
+	err = url ? options_print_url(url, &shown) : 0;
 	if (url && err == 0)
 		err = json_string_setn(value, buf_data(&shown), buf_len(&shown));
 	buf_fini(&shown);
 	return err;
 }
 
-static int hide_in_url(json_t *value)
+static int hide_in_url(json_t *value, const char *member)
 {
 	json_t *item;
 	size_t i;
-	int err = hide_in_one_url(value);
+	int err = hide_in_one_url(value, member);
 
 	json_array_foreach (value, i, item)
-		err |= hide_in_one_url(item);
+		err |= hide_in_one_url(item, member);
 	return err;
 }
 
@@ -95,7 +100,7 @@ static int hide(const json_t *object, const struct option *opt)
 	case HIDE_MEMBERS:
 		return hide_members(value);
 	case HIDE_IN_URL:
-		return hide_in_url(value);
+		return hide_in_url(value, options_item_member(opt));
 	case HIDE_NOTHING:
 		break;
 	}

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/config.h"
+#include "daemon/config_item.h"
 #include "daemon/hide_secrets.h"
 #include "server/json_text.h"
 
@@ -21,12 +22,12 @@ static json_t *string_or_null(const char *s)
 	return s ? json_string(s) : json_null();
 }
 
-static json_t *list_value(const struct string_list *list)
+static json_t *list_value(const struct option *opt, const struct string_list *list)
 {
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (json_array_append_new(array, json_string(list->items[i])) < 0) {
+		if (json_array_append_new(array, config_item_json(opt, list->items[i])) < 0) {
 			json_decref(array);
 			return NULL;
 		}
@@ -68,7 +69,7 @@ static json_t *option_value(const struct sockjs_options *o, const struct option 
 
 	switch (opt->type) {
 	case OPTION_LIST:
-		return list_value(options_list(o, opt));
+		return list_value(opt, options_list(o, opt));
 	case OPTION_PAIR:
 		return pair_value(options_pair(o, opt));
 	case OPTION_JSON:

@@ -9,6 +9,8 @@
 #ifndef NET_DIALER_H
 #define NET_DIALER_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <sys/un.h>
 
 #include "net/addr.h"
@@ -49,6 +51,13 @@ void dial_start(struct dial *d, struct loop *loop, const struct addr *addr, unsi
 /* The same to the unix socket at `path`. While its backlog is full it tries again. */
 void dial_start_unix(
     struct dial *d, struct loop *loop, const char *path, unsigned timeout_ms, dialed_fn done);
+/* Whether what failed is our own affair: descriptors, ports or memory are out here, and no other
+ * address can help it. */
+static inline bool dial_is_our_own(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM ||
+	       err == -EADDRNOTAVAIL;
+}
 /* `done` is not called any more; the connection is given up. Harmless on one that is zeroed, done
  * or cancelled. */
 void dial_cancel(struct dial *d);

@@ -598,6 +598,11 @@ struct timer_wheel *loop_timers(struct loop *loop)
 	return loop->timers;
 }
 
+void loop_enter(struct loop *loop)
+{
+	current = loop;
+}
+
 struct loop *loop_current(void)
 {
 	return current;

@@ -86,8 +86,10 @@ void loop_stop(struct loop *loop);
 /* The time of this turn, in milliseconds (monotonic). */
 uint64_t loop_now(const struct loop *loop);
 struct timer_wheel *loop_timers(struct loop *loop);
-/* The loop that ran last on this thread, by loop_run() or loop_turn(), and is not yet freed; or
- * NULL. */
+/* This thread is the loop's, which has not run yet. */
+void loop_enter(struct loop *loop);
+/* The loop that ran last on this thread, by loop_run() or loop_turn(), or that was entered, and is
+ * not yet freed; or NULL. */
 struct loop *loop_current(void);
 
 /* Starts watching w->fd (level-triggered). w->fd and w->fn are set by the caller. */

@@ -119,7 +119,8 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
 	if (most && atomic_load(&ep->place->sessions) >= most)
 		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
-	if (!config->visitors || ep->is_internal || http_trusts(&config->trust, &t->client.address))
+	if (!config->visitors || ep->is_internal ||
+	    http_trusts(&config->trust, &t->client.address))
 		return 0;
 	switch (visitor_enter(config->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:

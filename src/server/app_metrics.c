@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "server/metric.h"
 #include "server/server_private.h"
 
 struct figure {
-	const char *name, *help, *endpoint, *label, *label_value;
-	enum sockjs_metric_kind kind;
+	struct metric what;
+	const char *endpoint;
 	uint64_t value;
 };
 
@@ -54,9 +55,9 @@ static struct figure *find(const struct sockjs_metrics *m, const struct figure *
 	for (size_t i = 0; i < m->count; i++) {
 		struct figure *f = &m->figures[i];
 
-		if (texts_equal(f->name, like->name) && f->endpoint == like->endpoint &&
-		    texts_equal(f->label, like->label) &&
-		    texts_equal(f->label_value, like->label_value))
+		if (texts_equal(f->what.name, like->what.name) && f->endpoint == like->endpoint &&
+		    texts_equal(f->what.label, like->what.label) &&
+		    texts_equal(f->what.value_of_label, like->what.value_of_label))
 			return f;
 	}
 	return NULL;
@@ -80,7 +81,13 @@ static struct figure *add(struct sockjs_metrics *m, const struct figure *like)
 void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind, const char *name,
     const char *help, const char *label, const char *value_of_label, unsigned long long value)
 {
-	struct figure like = { name, help, m->endpoint, label, value_of_label, kind, 0 };
+	struct figure like = { .what = { .type = kind == SOCKJS_GAUGE ? "gauge" : "counter",
+		                   .name = name,
+		                   .help = help,
+		                   .label = label,
+		                   .value_of_label = value_of_label,
+		                   .is_time = kind == SOCKJS_TIME },
+		.endpoint = m->endpoint };
 	struct figure *f = find(m, &like);
 
 	if (!f)
@@ -89,28 +96,51 @@ void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind, const
 		f->value += value;
 }
 
+void metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value)
+{
+	add(m, &(struct figure){ *what, m->endpoint, value });
+}
+
+/* As the format has it: what would end the text has a backslash before it. */
+static int print_label(const char *name, const char *value, struct buf *out)
+{
+	int err = name ? buf_printf(out, ",%s=\"", name) : 0;
+
+	for (; name && *value && err == 0; value++) {
+		if (*value == '"' || *value == '\\')
+			err = buf_add(out, "\\", 1);
+		if (err == 0)
+			err = *value == '\n' ? buf_add(out, "\\n", 2) : buf_add(out, value, 1);
+	}
+	return name && err == 0 ? buf_add(out, "\"", 1) : err;
+}
+
 static int print_figure(const struct figure *f, struct buf *out)
 {
+	const struct metric *what = &f->what;
 	unsigned long long value = f->value;
-	int err = buf_printf(out, "%s{endpoint=\"%s\"", f->name, f->endpoint);
+	int err = buf_printf(
+	    out, "%s%s{endpoint=\"%s\"", what->name, what->suffix ? what->suffix : "", f->endpoint);
 
-	if (err == 0 && f->label)
-		err = buf_printf(out, ",%s=\"%s\"", f->label, f->label_value);
+	if (err == 0)
+		err = print_label(what->label, what->value_of_label, out);
+	if (err == 0)
+		err = print_label(what->other_label, what->value_of_other, out);
 	if (err < 0)
 		return err;
-	return f->kind == SOCKJS_TIME ? buf_printf(out, "} %llu.%03llu\n", value / 1000, value % 1000)
-	                              : buf_printf(out, "} %llu\n", value);
+	return what->is_time ? buf_printf(out, "} %llu.%03llu\n", value / 1000, value % 1000)
+	                     : buf_printf(out, "} %llu\n", value);
 }
 
 /* All of one name stand together, under one head, as the format wants it. */
 static int print_all_of(const struct sockjs_metrics *m, size_t first, struct buf *out)
 {
-	const struct figure *f = &m->figures[first];
-	int err = buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
-	    f->kind == SOCKJS_GAUGE ? "gauge" : "counter");
+	const struct metric *what = &m->figures[first].what;
+	int err = buf_printf(
+	    out, "# HELP %s %s\n# TYPE %s %s\n", what->name, what->help, what->name, what->type);
 
 	for (size_t i = first; i < m->count && err == 0; i++)
-		if (strcmp(m->figures[i].name, f->name) == 0)
+		if (strcmp(m->figures[i].what.name, what->name) == 0)
 			err = print_figure(&m->figures[i], out);
 	return err;
 }
@@ -118,7 +148,7 @@ static int print_all_of(const struct sockjs_metrics *m, size_t first, struct buf
 static bool is_first_of_name(const struct sockjs_metrics *m, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (strcmp(m->figures[j].name, m->figures[i].name) == 0)
+		if (strcmp(m->figures[j].what.name, m->figures[i].what.name) == 0)
 			return false;
 	return true;
 }

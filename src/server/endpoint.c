@@ -122,9 +122,6 @@ static void endpoint_free(struct endpoint *base)
 	struct server_endpoint *ep = container_of(base, struct server_endpoint, base);
 	struct endpoint_keeper keeper = ep->keeper;
 
-	for (size_t i = 0; i < ep->elder_count; i++)
-		endpoint_unref(&ep->elders[i]->base);
-	mem_free(ep->elders);
 	sockjs_options_free(ep->own_options);
 	mem_free(ep->base.origins.allowed);
 	mem_free(ep->iframe);
@@ -171,35 +168,6 @@ static struct server_endpoint *endpoint_new(struct server_config *c,
 	return ep;
 }
 
-/* Whether anybody goes by it but its configuration, or who comes after it. */
-static bool is_in_use(const struct server_endpoint *ep)
-{
-	return atomic_load_explicit(&ep->base.refs, memory_order_relaxed) > 1;
-}
-
-static void add_elder(struct server_endpoint *ep, struct server_endpoint *elder)
-{
-	if (!is_in_use(elder))
-		return;
-	endpoint_ref(&elder->base);
-	ep->elders[ep->elder_count++] = elder;
-}
-
-/* It comes in the place of this one. 0 or -ENOMEM. */
-static int follow(struct server_endpoint *ep, struct server_endpoint *elder)
-{
-	ep->elders = mem_zalloc((elder->elder_count + 1) * sizeof(struct server_endpoint *));
-	if (!ep->elders)
-		return -ENOMEM;
-	if (!elder->is_leaving) { /* in use, for it is not too late to begin a session there */
-		endpoint_ref(&elder->base);
-		ep->elders[ep->elder_count++] = elder;
-	}
-	for (size_t i = 0; i < elder->elder_count; i++)
-		add_elder(ep, elder->elders[i]);
-	return 0;
-}
-
 /* --- in a configuration -------------------------------------------------- */
 
 struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix)
@@ -233,11 +201,6 @@ static int add(struct server_config *c, const struct endpoint_wish *wish,
 	place_unref(place);
 	if (!ep) {
 		sockjs_options_free(options);
-		return server_fail(c->server, -ENOMEM, "out of memory");
-	}
-	if (elder && follow(ep, elder) < 0) {
-		ep->keeper.leave = NULL;
-		endpoint_unref(&ep->base);
 		return server_fail(c->server, -ENOMEM, "out of memory");
 	}
 	c->endpoints[c->endpoint_count++] = ep;
@@ -292,7 +255,46 @@ struct server_endpoint *endpoint_new_apart(
 	return ep;
 }
 
-int server_config_retire_endpoint(struct server_config *c, struct server_endpoint *ep)
+/* --- those of earlier configurations --------------------------------------------- */
+
+static bool has_object(const struct server_config *c, const struct server_endpoint *ep)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (c->endpoints[i] == ep)
+			return true;
+	return false;
+}
+
+static int add_elder(struct server_config *c, struct server_endpoint *ep)
+{
+	if (server_grow(&c->elders, c->elder_count) < 0)
+		return -ENOMEM;
+	endpoint_ref(&ep->base);
+	c->elders[c->elder_count++] = ep;
+	return 0;
+}
+
+/* Whether anybody goes by it but one configuration. */
+static bool is_in_use(const struct server_endpoint *ep)
+{
+	return atomic_load_explicit(&ep->base.refs, memory_order_relaxed) > 1;
+}
+
+/* Sessions may begin at those of the one before as long as it goes, so all of them count. */
+static int add_elders(struct server_config *c, const struct server_config *elder)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < elder->endpoint_count && err == 0; i++)
+		if (!elder->endpoints[i]->is_leaving && !has_object(c, elder->endpoints[i]))
+			err = add_elder(c, elder->endpoints[i]);
+	for (size_t i = 0; i < elder->elder_count && err == 0; i++)
+		if (is_in_use(elder->elders[i]))
+			err = add_elder(c, elder->elders[i]);
+	return err;
+}
+
+static int add_leaving(struct server_config *c, struct server_endpoint *ep)
 {
 	static const struct sockjs_callbacks nobody;
 	const struct endpoint_wish wish = { .prefix = ep->prefix, .callbacks = &nobody };
@@ -309,6 +311,21 @@ int server_config_retire_endpoint(struct server_config *c, struct server_endpoin
 	return err;
 }
 
+int server_config_follow(struct server_config *c, const struct server_config *elder)
+{
+	int err = add_elders(c, elder);
+
+	for (size_t i = 0; i < elder->endpoint_count && err == 0; i++) {
+		struct server_endpoint *ep = elder->endpoints[i];
+
+		if (server_config_endpoint(c, ep->prefix) ||
+		    atomic_load_explicit(&ep->place->sessions, memory_order_relaxed) == 0)
+			continue;
+		err = ep->is_leaving ? server_config_share_endpoint(c, ep) : add_leaving(c, ep);
+	}
+	return err;
+}
+
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 {
 	const struct string_list *list = &ep->options.transports;
@@ -317,4 +334,34 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 		if (strcmp(list->items[i], transport) == 0)
 			return true;
 	return false;
+}
+
+static bool is_of(const struct server_endpoint *ep, struct server_endpoint *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->app == ep->app && list[i]->callbacks.begin == ep->callbacks.begin)
+			return true;
+	return false;
+}
+
+void endpoints_begin(const struct server_config *c, const struct server_config *before)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct server_endpoint *ep = c->endpoints[i];
+
+		if (ep->callbacks.begin &&
+		    !(before && (is_of(ep, before->endpoints, before->endpoint_count) ||
+		                    is_of(ep, before->elders, before->elder_count))))
+			ep->callbacks.begin(ep->app);
+	}
+}
+
+void endpoints_end(const struct server_config *c)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (c->endpoints[i]->callbacks.end)
+			c->endpoints[i]->callbacks.end(c->endpoints[i]->app);
+	for (size_t i = 0; i < c->elder_count; i++)
+		if (c->elders[i]->callbacks.end)
+			c->elders[i]->callbacks.end(c->elders[i]->app);
 }

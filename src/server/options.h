@@ -56,6 +56,13 @@ enum option_reload {
 	RELOAD_NEVER,   /* only a restart brings it */
 };
 
+/* What may stand behind an item of a list: "ws://a weight=3 backup"; in JSON a member of an object. */
+struct option_part {
+	const char *name;
+	uint64_t min, max; /* of a number */
+	bool is_flag;      /* there or not */
+};
+
 struct option {
 	const char *key; /* dotted path, "websocket.ping_interval_ms"; the unit is its last word */
 	enum option_scope scope;
@@ -71,6 +78,7 @@ struct option {
 	bool (*valid)(const char *item);
 	enum option_hiding hiding;
 	const char *sentence; /* what it does; used in the manual page */
+	const struct option_part *parts; /* of each item of a list, up to one without a name; NULL: none */
 	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
 	bool at_once, needs_restart; /* other than is usual in its scope: options_reload() */
 };
@@ -184,6 +192,13 @@ struct endpoint_options {
 struct upstream_options {
 	struct string_list url;
 	char *balance;
+	char *check_kind; /* "none", "http", "websocket" or "tcp" */
+	char *check_path; /* NULL: that of the URL */
+	struct string_list check_status;
+	uint64_t check_interval_ms;
+	uint64_t check_timeout_ms;
+	uint64_t check_rise;
+	uint64_t check_fall;
 	char *host;   /* "client", "own", or what stands in the Host header */
 	char *origin; /* likewise */
 	struct string_list forward_headers;
@@ -315,6 +330,17 @@ int options_set(struct sockjs_options *o, const struct option *opt, const char *
  * number. */
 int options_set_list(
     struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count);
+/* --- items of a list with parts: options_parts.c --- */
+
+/* How long the item is without its parts. */
+size_t options_item_len(const char *item);
+/* What it is called as a member of an object: the last word of the key. */
+const char *options_item_member(const struct option *opt);
+/* NULL: there is none of this name. */
+const struct option_part *options_find_part(const struct option *opt, const char *name);
+/* Whether the item has this part; its number, or 1. */
+bool options_item_part(const char *item, const char *name, uint64_t *value);
+
 /* What no single value shows: values of one scope that do not go together. 0 or -EINVAL, with a
  * sentence. Called by who takes the options over: sockjs_server_new(), _add(), _listen(). */
 int options_check(struct sockjs_options *o, enum option_scope scope);

@@ -157,6 +157,32 @@ static bool is_header(const char *name, const char *other)
 	return *name == *other;
 }
 
+/* Whether checks of this kind look at it. */
+static bool is_of_check(const char *key, const char *kind)
+{
+	bool is_http = strcmp(kind, "http") == 0;
+
+	if (strcmp(key, "upstream.check.path") == 0)
+		return is_http || strcmp(kind, "websocket") == 0;
+	if (strcmp(key, "upstream.check.status") == 0)
+		return is_http;
+	return strcmp(kind, "none") != 0;
+}
+
+/* Whoever wrote it believes that it is looked at. */
+static int check_checks(struct sockjs_options *o)
+{
+	const char *kind = o->upstream.check_kind;
+	const struct option *opt;
+
+	options_foreach (opt)
+		if (strncmp(opt->key, "upstream.check.", 15) == 0 && is_said(o, opt) &&
+		    strcmp(opt->key, "upstream.check.kind") != 0 && !is_of_check(opt->key, kind))
+			return options_fail(o, -EINVAL,
+			    "%s: means nothing with upstream.check.kind \"%s\"", opt->key, kind);
+	return 0;
+}
+
 static int check_upstream(struct sockjs_options *o)
 {
 	const struct upstream_options *u = &o->upstream;
@@ -186,7 +212,7 @@ static int check_upstream(struct sockjs_options *o)
 		    "upstream.retry_delay_max_ms: %" PRIu64 " is less than retry_delay_ms (%" PRIu64
 		    ")",
 		    u->retry_delay_max_ms, u->retry_delay_ms);
-	return 0;
+	return check_checks(o);
 }
 
 /* Who may come, and whether anybody can. */

@@ -91,19 +91,22 @@ int options_describe(const struct option *opt, char *text, size_t size)
 	return snprintf(text, size, "a list, each %s%s", opt->valid ? "" : "one of ", opt->allowed);
 }
 
-/* Who asks stands before the last @ of the authority. */
+/* Who asks stands before the last @ of the authority; what stands behind a blank is no URL. */
 int options_print_url(const char *url, struct buf *out)
 {
-	const char *host = strstr(url, "://"), *at;
+	const char *host = strstr(url, "://"), *at, *query;
 	int err;
 
 	host = host ? host + 3 : url;
-	at = memrchr(host, '@', strcspn(host, "/?"));
+	at = memrchr(host, '@', strcspn(host, "/? "));
 	err = buf_add(out, url, (size_t)(host - url));
 	if (err == 0 && at)
 		err = buf_add_str(out, "***");
 	host = at ? at : host;
+	query = strchr(host, '?');
 	if (err == 0)
 		err = buf_add(out, host, strcspn(host, "?"));
-	return err == 0 && strchr(host, '?') ? buf_add_str(out, "?***") : err;
+	if (err == 0 && query)
+		err = buf_add_str(out, "?***");
+	return err == 0 && query ? buf_add_str(out, query + strcspn(query, " ")) : err;
 }

@@ -27,6 +27,11 @@ __attribute__((format(printf, 3, 4))) int options_fail(
     struct sockjs_options *o, int err, const char *fmt, ...);
 int options_no_memory(struct sockjs_options *o);
 
+/* Whether an item, the i-th of a list, has parts behind it that may be there. 0 or -EINVAL, with a
+ * sentence. */
+int options_check_parts(
+    struct sockjs_options *o, const struct option *opt, size_t i, const char *item);
+
 /* The row after `opt`, NULL after the last; the first for NULL. */
 const struct option *options_next(const struct option *opt);
 

@@ -188,27 +188,51 @@ static int refuse_item(struct sockjs_options *o, const struct option *opt, size_
 	    SHOWN_VALUE, item, complaint, opt->allowed);
 }
 
-static bool is_repeated(const char *const *items, size_t i)
+/* What stands behind them does not make two of one. */
+static bool is_repeated(const struct option *opt, const char *const *items, size_t i)
 {
+	size_t n = opt->parts ? options_item_len(items[i]) : strlen(items[i]);
+
 	for (size_t j = 0; j < i; j++)
-		if (strcmp(items[i], items[j]) == 0)
+		if (strncmp(items[i], items[j], n) == 0 &&
+		    (items[j][n] == '\0' || (opt->parts && items[j][n] == ' ')))
 			return true;
 	return false;
+}
+
+/* Of an item with parts, each of them is looked at. */
+static int check_item(
+    struct sockjs_options *o, const struct option *opt, size_t i, const char *item)
+{
+	char *bare;
+	bool ok;
+
+	if (!opt->parts)
+		return acceptable(opt, item) ? 0
+		                             : refuse_item(o, opt, i, item, "is not allowed");
+	bare = mem_strndup(item, options_item_len(item));
+	if (!bare)
+		return options_no_memory(o);
+	ok = acceptable(opt, bare);
+	mem_free(bare);
+	return ok ? options_check_parts(o, opt, i, item)
+	          : refuse_item(o, opt, i, item, "is not allowed");
 }
 
 static int set_list(
     struct sockjs_options *o, const struct option *opt, const char *const *items, size_t count)
 {
 	struct string_list list;
+	int err;
 
 	if (count < opt->min || count > opt->max)
 		return options_fail(o, -ERANGE,
 		    "%s: a list of %zu is out of range; allowed: %" PRIu64 " to %" PRIu64 " items",
 		    opt->key, count, opt->min, opt->max);
 	for (size_t i = 0; i < count; i++) {
-		if (!acceptable(opt, items[i]))
-			return refuse_item(o, opt, i, items[i], "is not allowed");
-		if (is_repeated(items, i))
+		if ((err = check_item(o, opt, i, items[i])) < 0)
+			return err;
+		if (is_repeated(opt, items, i))
 			return refuse_item(o, opt, i, items[i], "is there twice");
 	}
 	if (string_list_dup(&list, items, count) < 0)

@@ -43,6 +43,13 @@
 	.key = "hooks." k, .scope = OPTION_HOOKS, .type = t, .min = lo, .max = hi, \
 	.default_value = def, .offset = offsetof(struct hooks_options, f)
 
+static const struct option_part backend_parts[] = {
+	{ "weight", .min = 0, .max = 256 },
+	{ "max_sessions", .min = 0, .max = 100000000 },
+	{ "backup", .is_flag = true },
+	{ NULL },
+};
+
 static const struct option table[] = {
 	{ SERVER("threads", OPTION_INT, 0, 1024, "0", threads), .needs_restart = true,
 	  .sentence = "Reactors, each a thread of its own; 0 is one for each processor." },
@@ -294,12 +301,37 @@ static const struct option table[] = {
 
 	{ UPSTREAM("url", OPTION_LIST, 0, 64, NULL, url), .or_one = true,
 	  .valid = valid_upstream, .allowed = "ws://host[:port][/path], wss://..., or unix:/file[:/path]",
-	  .hiding = HIDE_IN_URL,
-	  .sentence = "The backends; one WebSocket is opened to one of them for each session." },
+	  .parts = backend_parts, .hiding = HIDE_IN_URL,
+	  .sentence = "The backends; one WebSocket is opened to one of them for each session. One may be an "
+		      "object, {\"url\": ..., \"weight\": 3, \"backup\": true} (as text: \"ws://... "
+		      "weight=3 backup\"): weight, from 0 to 256 and 1 by default, is its share of the "
+		      "sessions, with 0 it gets no new ones; max_sessions is how many it has at a time, 0: as "
+		      "many as come; a backup gets some only while no other can." },
 	{ UPSTREAM("balance", OPTION_STRING, 0, 0, "round_robin", balance),
 	  .allowed = "round_robin least_connections hash",
 	  .sentence = "How a backend is chosen for a new session; hash brings a client's address to the "
 		      "same one." },
+	{ UPSTREAM("check.kind", OPTION_STRING, 0, 0, "none", check_kind),
+	  .allowed = "none http websocket tcp",
+	  .sentence = "How each backend is asked whether it does well, as long as the server runs: by a GET of "
+		      "upstream.check.path; by the opening handshake of a WebSocket; by a connection alone, "
+		      "with TLS for wss. One that fails gets no new sessions; those it has stay." },
+	{ UPSTREAM("check.path", OPTION_STRING, 0, 0, NULL, check_path), .valid = valid_path,
+	  .allowed = "a path such as /health, with a query if need be",
+	  .sentence = "What is asked for; null: path and query of the backend's URL." },
+	{ UPSTREAM("check.status", OPTION_LIST, 1, 20, "200-399", check_status), .valid = valid_statuses,
+	  .allowed = "a status such as 200, or a range such as 200-299",
+	  .sentence = "What the backend has to answer to a GET." },
+	{ UPSTREAM("check.interval_ms", OPTION_INT, 100, DAY_MS, "5000", check_interval_ms),
+	  .sentence = "From one check of a backend to the next, give or take a tenth." },
+	{ UPSTREAM("check.timeout_ms", OPTION_INT, 10, DAY_MS, "2000", check_timeout_ms),
+	  .sentence = "A check that takes longer has failed." },
+	{ UPSTREAM("check.rise", OPTION_INT, 1, 1000, "2", check_rise),
+	  .sentence = "So many checks in a row have to pass before a backend that has failed gets sessions "
+		      "again." },
+	{ UPSTREAM("check.fall", OPTION_INT, 1, 1000, "3", check_fall),
+	  .sentence = "So many in a row have to fail before it gets none. The very first one decides alone, "
+		      "either way." },
 	{ UPSTREAM("host", OPTION_STRING, 0, 0, "client", host),
 	  .valid = valid_host, .allowed = "client, own, or host[:port]",
 	  .sentence = "The Host header that a backend gets: what the client asked for, what stands in the "

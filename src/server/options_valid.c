@@ -167,6 +167,30 @@ bool valid_upstream(const char *s)
 	       (strncmp(s, "wss://", 6) == 0 && s[6] && s[6] != '/');
 }
 
+/* What may stand in the line of a request. */
+bool valid_path(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] > ' ' && s[n] < 0x7f && s[n] != '#')
+		n++;
+	return s[0] == '/' && s[n] == '\0' && n <= 2000;
+}
+
+static bool is_status(const char *s)
+{
+	return s[0] >= '2' && s[0] <= '5' && strspn(s, "0123456789") == 3;
+}
+
+/* "200", or "200-299" from the lower to the higher. */
+bool valid_statuses(const char *s)
+{
+	if (!is_status(s))
+		return false;
+	return s[3] == '\0' ||
+	       (s[3] == '-' && is_status(s + 4) && s[7] == '\0' && strncmp(s, s + 4, 3) <= 0);
+}
+
 /* host[:port], as it stands in a Host header; brackets and colons are for IPv6. "client" and "own"
  * look like one, and have a meaning of their own. */
 bool valid_host(const char *s)

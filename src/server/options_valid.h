@@ -18,6 +18,8 @@ bool valid_auto(const char *s);
 bool valid_ciphers(const char *s);
 bool valid_backend(const char *s);
 bool valid_upstream(const char *s);
+bool valid_path(const char *s);
+bool valid_statuses(const char *s);
 bool valid_host(const char *s);
 bool valid_one_origin(const char *s);
 bool valid_forwarded(const char *s);

@@ -238,6 +238,7 @@ static void finish(struct reactor *r)
 	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
 	for (int i = 0; i < LAST_TURNS; i++)
 		loop_turn(r->loop, 0);
+	endpoints_end(r->config);
 	later_abort(r);
 	turns_end(r);
 }
@@ -245,6 +246,8 @@ static void finish(struct reactor *r)
 void reactor_run(struct reactor *r)
 {
 	transport_reactor_set_current(&r->base);
+	loop_enter(r->loop);
+	endpoints_begin(r->config, NULL);
 	if (r->index == 0)
 		dashboard_start(r);
 	while (!r->drained) {

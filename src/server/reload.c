@@ -28,24 +28,6 @@ void reload_abandon(struct server_config *c)
 	server_config_unref(c);
 }
 
-/* --- endpoints that leave ----------------------------------------------------- */
-
-/* Only those that still have sessions. */
-static int keep_leaving(struct server_config *c, const struct server_config *elder)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < elder->endpoint_count && err == 0; i++) {
-		struct server_endpoint *ep = elder->endpoints[i];
-
-		if (server_config_endpoint(c, ep->prefix) ||
-		    atomic_load_explicit(&ep->place->sessions, memory_order_relaxed) == 0)
-			continue;
-		err = server_config_retire_endpoint(c, ep);
-	}
-	return err;
-}
-
 /* --- in each reactor ----------------------------------------------------------- */
 
 /* Those who came before commands were taken can be found as well. */
@@ -80,6 +62,7 @@ static void take(struct reactor *r, struct server_config *c)
 	if (!r->is_shut)
 		complain(r, "listen", reactor_listen(r));
 	complain(r, "endpoints", turns_begin(r));
+	endpoints_begin(c, before);
 	if (c->token && !before->token)
 		number_sessions(r);
 	memory_configure(r);
@@ -132,7 +115,7 @@ static void taken(void *arg)
 int reload_commit(struct server_config *c, void (*done)(void *arg), void *arg)
 {
 	struct takeover t = { c->server, c, done, arg };
-	int err = server_is_stopping(c->server) ? -ESHUTDOWN : keep_leaving(c, c->server->config);
+	int err = server_is_stopping(c->server) ? -ESHUTDOWN : server_config_follow(c, c->server->config);
 
 	if (err == 0)
 		err = sockjs_reactor_spread(

@@ -120,15 +120,16 @@ static bool is_open_to(const struct server_endpoint *ep, const struct route *rou
 static struct server_endpoint *find_elder(
     const struct route *route, const struct transport *transport, struct bytes session_id)
 {
-	const struct server_endpoint *ep = route->endpoint;
+	const struct server_config *c = route->reactor->config;
+	struct endpoint_place *place = route->endpoint->place;
 	struct session_found found;
 
 	if (!session_table_find(
-	        ep->place->table, session_id, &route->client.address, &found))
+	        place->table, session_id, &route->client.address, &found))
 		return NULL;
-	for (size_t i = 0; i < ep->elder_count; i++)
-		if (is_open_to(ep->elders[i], route, transport))
-			return ep->elders[i];
+	for (size_t i = 0; i < c->elder_count; i++)
+		if (c->elders[i]->place == place && is_open_to(c->elders[i], route, transport))
+			return c->elders[i];
 	return NULL;
 }
 
@@ -143,7 +144,7 @@ void route_to_session(struct route *route)
 
 	bool is_path = rest.n == 0 && transport && n > 0 && path_decode_id(server, server_id) > 0;
 
-	if (is_path && route->endpoint->elder_count > 0 &&
+	if (is_path && route->reactor->config->elder_count > 0 &&
 	    (route->endpoint->is_leaving || !is_open_to(route->endpoint, route, transport))) {
 		elder = find_elder(route, transport, (struct bytes){ session_id, n });
 		route->endpoint = elder ? elder : route->endpoint;

@@ -166,6 +166,9 @@ void server_config_unref(struct server_config *c)
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		endpoint_unref(&c->endpoints[i]->base);
 	mem_free(c->endpoints);
+	for (size_t i = 0; i < c->elder_count; i++)
+		endpoint_unref(&c->elders[i]->base);
+	mem_free(c->elders);
 	http_static_free(c->files);
 	mem_free(c->trust.proxies);
 	mem_free(c->hosts.allowed);

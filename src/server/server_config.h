@@ -35,6 +35,9 @@ struct server_config {
 	struct http_static *files; /* NULL: none */
 	struct server_endpoint **endpoints;
 	size_t endpoint_count;
+	/* Those of earlier configurations that some session goes by, the youngest first; held */
+	struct server_endpoint **elders;
+	size_t elder_count;
 	struct server_listener **listeners;
 	size_t listener_count;
 	struct quotas *visitors; /* the server's own; NULL: nothing is limited by address */
@@ -85,9 +88,6 @@ struct server_endpoint {
 	bool is_internal; /* for operators: no address is limited */
 	/* It is no more in what the server was told, and there for the sessions of its elders */
 	bool is_leaving;
-	/* Those before it that sessions may have begun with, the youngest first; held */
-	struct server_endpoint **elders;
-	size_t elder_count;
 	const char *prefix; /* the place's */
 	size_t prefix_len;
 	char *iframe; /* the page, with its length, who may frame it, and an ETag of both */
@@ -116,8 +116,9 @@ int server_config_share_endpoint(struct server_config *c, struct server_endpoint
  * out. One reference. */
 struct server_endpoint *endpoint_new_apart(
     struct server_config *c, const struct endpoint_wish *wish);
-/* Only for those who have a session at it: nobody else finds anything there. 0 or -ENOMEM. */
-int server_config_retire_endpoint(struct server_config *c, struct server_endpoint *ep);
+/* Goes on for those who have sessions at endpoints of the one before that are not in this one: with
+ * their options, and where nobody else finds anything any more. 0 or -ENOMEM. */
+int server_config_follow(struct server_config *c, const struct server_config *elder);
 /* By its prefix; NULL: there is none. */
 struct server_endpoint *server_config_endpoint(const struct server_config *c, const char *prefix);
 

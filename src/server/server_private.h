@@ -96,6 +96,10 @@ void server_limit_visitors(const struct server_config *c);
 
 /* --- endpoints ---------------------------------------------------------- */
 
+/* The applications of all endpoints, where this is called; but for those that have begun there with an
+ * earlier configuration (NULL: there was none). */
+void endpoints_begin(const struct server_config *c, const struct server_config *before);
+void endpoints_end(const struct server_config *c);
 /* Whether its list of transports has this word. */
 bool endpoint_offers(const struct server_endpoint *ep, const char *transport);
 

@@ -1,78 +1,127 @@
 /*
  * upstream/balancer.c - which backend a new session goes to; see balancer.h.
+ *
+ * Shares are kept by a clock of the balancer's own: a target is due again 1/weight after it was due
+ * last, and of those that may have the session the one that is due first gets it. Who was away has
+ * nothing to make up for: he begins with what the clock says then.
  */
 #include "upstream/balancer.h"
 
-#include "base/log.h"
-#include "base/random.h"
+#include <math.h>
+
+#include "upstream/balancer_private.h"
 
 /* A trial keeps others away for so long, if nothing is heard of it. */
 #define TRIAL_MS 5000
 
-/* So many 503s in a row are about the backend, and not about who asked. */
-#define UNAVAILABLE_MAX 3
+/* Between two sessions of a target with the weight 1, on the balancer's clock. */
+#define STRIDE ((uint64_t)1 << 20)
 
-#define DOWN_MS 10000 /* balancer_is_down() */
+/* A session looks for a target. */
+struct search {
+	const struct balancer *balancer;
+	uint64_t tried, hash, now;
+	enum pass pass;
+	bool among_backups;
+};
 
-/* So many attempts without an answer in a row, likewise; and who has left sooner than after this
- * time has not waited for one. */
-#define UNANSWERED_MAX 3
-#define LEFT_MS        1000
-
-static uint64_t load(const atomic_uint_fast64_t *p)
+static bool is_full(const struct target *t)
 {
-	return atomic_load_explicit((atomic_uint_fast64_t *)(uintptr_t)p, memory_order_relaxed);
+	return t->max_sessions && target_load_count(&t->connections) >= t->max_sessions;
 }
 
-/* Whom a session may go to: at first those that do well and those whose rest is over; if there are
- * none, those that have had a short one, and those that are at the back. */
-enum pass { AT_FIRST, IF_NEED_BE };
-
-static uint64_t not_before(const struct target *t, enum pass pass)
+static bool is_open(const struct search *s, size_t i)
 {
-	return load(pass == AT_FIRST ? &t->rests_until : &t->barred_until);
-}
+	const struct target *t = &s->balancer->targets[i];
+	uint64_t until = not_before(t, s->pass);
 
-static bool is_open(
-    const struct balancer *balancer, size_t i, uint64_t tried, uint64_t now, enum pass pass)
-{
-	const struct target *t = &balancer->targets[i];
-	uint64_t until = not_before(t, pass);
-
-	if (tried >> i & 1)
+	if ((s->tried >> i & 1) || t->is_backup != s->among_backups || !target_takes(t) ||
+	    is_full(t))
 		return false;
-	return until == 0 || (until <= now && load(&t->trial_until) <= now);
+	return until == 0 || (until <= s->now && target_load(&t->trial_until) <= s->now);
+}
+
+/* --- shares --------------------------------------------------------------------- */
+
+static uint64_t stride_of(const struct target *t)
+{
+	unsigned weight = target_load_count(&t->weight);
+
+	return weight > 0 ? STRIDE / weight : STRIDE;
+}
+
+static uint64_t later_of(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t due_of(const struct balancer *balancer, const struct target *t)
+{
+	return later_of(target_load(&t->due), target_load(&balancer->clock));
+}
+
+/* It has got a session. Threads that do so at the same time are each counted. */
+static void charge(struct balancer *balancer, struct target *t)
+{
+	uint_fast64_t due = target_load(&t->due);
+	uint64_t now;
+
+	do
+		now = later_of(due, target_load(&balancer->clock));
+	while (!atomic_compare_exchange_weak_explicit(
+	    &t->due, &due, now + stride_of(t), memory_order_relaxed, memory_order_relaxed));
+	if (now > target_load(&balancer->clock))
+		atomic_store_explicit(&balancer->clock, now, memory_order_relaxed);
+}
+
+/* In the middle of its first interval, so that many with small shares do not come all at once. */
+void balancer_set_weight(struct balancer *balancer, struct target *t, unsigned weight)
+{
+	atomic_store_explicit(&t->weight, weight, memory_order_relaxed);
+	atomic_store_explicit(
+	    &t->due, target_load(&balancer->clock) + stride_of(t) / 2, memory_order_relaxed);
 }
 
 /* --- three ways to choose; an index, or -1 -------------------------------------- */
 
-static int pick_in_turn(struct balancer *balancer, uint64_t tried, uint64_t now, enum pass pass)
+static int pick_in_turn(const struct search *s)
 {
-	size_t first = atomic_fetch_add_explicit(&balancer->turn, 1, memory_order_relaxed);
-
-	for (size_t i = 0; i < balancer->count; i++)
-		if (is_open(balancer, (first + i) % balancer->count, tried, now, pass))
-			return (int)((first + i) % balancer->count);
-	return -1;
-}
-
-/* Of equals the one whose turn it is. */
-static int pick_least(struct balancer *balancer, uint64_t tried, uint64_t now, enum pass pass)
-{
-	size_t first = atomic_fetch_add_explicit(&balancer->turn, 1, memory_order_relaxed);
-	unsigned least = 0;
+	uint64_t first = 0;
 	int best = -1;
 
-	for (size_t k = 0; k < balancer->count; k++) {
-		size_t i = (first + k) % balancer->count;
-		unsigned n =
-		    atomic_load_explicit(&balancer->targets[i].connections, memory_order_relaxed);
+	for (size_t i = 0; i < s->balancer->count; i++) {
+		uint64_t due = due_of(s->balancer, &s->balancer->targets[i]);
 
-		if (is_open(balancer, i, tried, now, pass) && (best < 0 || n < least)) {
+		if ((best < 0 || due < first) && is_open(s, i)) {
 			best = (int)i;
-			least = n;
+			first = due;
 		}
 	}
+	return best;
+}
+
+/* Whether `a` would have fewer connections for its weight than `b`, each with this one; of equals
+ * the one that is due. */
+static bool is_less_used(
+    const struct balancer *balancer, const struct target *a, const struct target *b)
+{
+	uint64_t of_a = ((uint64_t)target_load_count(&a->connections) + 1) *
+	                target_load_count(&b->weight),
+	         of_b = ((uint64_t)target_load_count(&b->connections) + 1) *
+	                target_load_count(&a->weight);
+
+	return of_a < of_b || (of_a == of_b && due_of(balancer, a) < due_of(balancer, b));
+}
+
+static int pick_least(const struct search *s)
+{
+	const struct target *targets = s->balancer->targets;
+	int best = -1;
+
+	for (size_t i = 0; i < s->balancer->count; i++)
+		if (is_open(s, i) &&
+		    (best < 0 || is_less_used(s->balancer, &targets[i], &targets[best])))
+			best = (int)i;
 	return best;
 }
 
@@ -85,56 +134,82 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
-/* Rendezvous hashing: when a target goes, only its own clients move. */
-static int pick_by_hash(
-    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
+/* Weighted rendezvous hashing: each target draws a number for this client, and the one with the
+ * least -ln(number) / weight has it. When a target goes, only its own clients move; when its weight
+ * changes, only to it or from it. */
+static double score_of(const struct target *t, uint64_t hash)
 {
-	uint64_t highest = 0;
+	double drawn =
+	    (double)((mix(hash ^ mix(t->key)) >> 11) + 1) / 9007199254740992.0; /* 2^53 */
+
+	return -log(drawn) / target_load_count(&t->weight);
+}
+
+static int pick_by_hash(const struct search *s)
+{
+	double least = 0;
 	int best = -1;
 
-	for (size_t i = 0; i < balancer->count; i++) {
-		uint64_t score = mix(hash ^ mix(i + 1));
+	for (size_t i = 0; i < s->balancer->count; i++) {
+		double score;
 
-		if (is_open(balancer, i, tried, now, pass) && (best < 0 || score > highest)) {
+		if (!is_open(s, i))
+			continue;
+		score = score_of(&s->balancer->targets[i], s->hash);
+		if (best < 0 || score < least) {
 			best = (int)i;
-			highest = score;
+			least = score;
 		}
 	}
 	return best;
 }
 
-static int pick_index(
-    struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, enum pass pass)
+static int pick_index(const struct search *s)
 {
-	if (balancer->method == BALANCER_HASH)
-		return pick_by_hash(balancer, tried, hash, now, pass);
-	if (balancer->method == BALANCER_LEAST_CONNECTIONS)
-		return pick_least(balancer, tried, now, pass);
-	return pick_in_turn(balancer, tried, now, pass);
+	if (s->balancer->method == BALANCER_HASH)
+		return pick_by_hash(s);
+	if (s->balancer->method == BALANCER_LEAST_CONNECTIONS)
+		return pick_least(s);
+	return pick_in_turn(s);
 }
 
 /* A target that comes back from its rest is tried by one session first. */
-static bool claim(struct target *t, uint64_t now, enum pass pass, uint64_t *trial)
+static bool claim(struct target *t, const struct search *s, uint64_t *trial)
 {
-	uint64_t until = not_before(t, pass);
-	uint_fast64_t taken = load(&t->trial_until);
+	uint64_t until = not_before(t, s->pass);
+	uint_fast64_t taken = target_load(&t->trial_until);
 
-	*trial = until ? now + TRIAL_MS : 0;
+	*trial = until ? s->now + TRIAL_MS : 0;
 	if (until == 0)
 		return true;
-	return until <= now && taken <= now &&
+	return until <= s->now && taken <= s->now &&
 	       atomic_compare_exchange_strong(&t->trial_until, &taken, *trial);
 }
 
-static struct target *pick(struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now,
-    enum pass pass, uint64_t *trial)
+/* Others may have had the last place meanwhile. */
+static bool take_place(struct target *t)
+{
+	unsigned others = atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+
+	if (!t->max_sessions || others < t->max_sessions)
+		return true;
+	balancer_release(t);
+	return false;
+}
+
+static struct target *find(struct search s, uint64_t *trial)
 {
 	int i;
 
-	while ((i = pick_index(balancer, tried, hash, now, pass)) >= 0) {
-		if (claim(&balancer->targets[i], now, pass, trial))
-			return &balancer->targets[i];
-		tried |= UINT64_C(1) << i;
+	while ((i = pick_index(&s)) >= 0) {
+		struct target *t = &s.balancer->targets[i];
+
+		if (claim(t, &s, trial)) {
+			if (take_place(t))
+				return t;
+			balancer_end_trial(t, *trial);
+		}
+		s.tried |= UINT64_C(1) << i;
 	}
 	return NULL;
 }
@@ -142,37 +217,28 @@ static struct target *pick(struct balancer *balancer, uint64_t tried, uint64_t h
 struct target *balancer_pick(
     struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial)
 {
-	struct target *t = pick(balancer, tried, hash, now, AT_FIRST, trial);
+	struct target *t = NULL;
 
-	if (!t)
-		t = pick(balancer, tried, hash, now, IF_NEED_BE, trial);
+	for (int pass = AT_FIRST; pass <= IF_NEED_BE && !t; pass++)
+		for (int among_backups = 0; among_backups <= 1 && !t; among_backups++)
+			t = find((struct search){ balancer, tried, hash, now, (enum pass)pass,
+			             among_backups },
+			    trial);
 	if (t)
-		atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+		charge(balancer, t);
 	return t;
 }
 
 bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t now)
 {
-	for (size_t i = 0; i < balancer->count; i++)
-		if (is_open(balancer, i, tried, now, AT_FIRST))
-			return true;
-	return false;
-}
+	for (int among_backups = 0; among_backups <= 1; among_backups++) {
+		struct search s = { balancer, tried, 0, now, AT_FIRST, among_backups };
 
-uint64_t balancer_rests_for(const struct balancer *balancer, uint64_t now)
-{
-	uint64_t first = UINT64_MAX;
-
-	for (size_t i = 0; i < balancer->count; i++) {
-		uint64_t until = not_before(&balancer->targets[i], IF_NEED_BE),
-		         trial = load(&balancer->targets[i].trial_until);
-
-		if (is_open(balancer, i, 0, now, IF_NEED_BE))
-			return 0;
-		until = until > trial ? until : trial;
-		first = until < first ? until : first;
+		for (size_t i = 0; i < balancer->count; i++)
+			if (is_open(&s, i))
+				return true;
 	}
-	return balancer->count > 0 ? first - now : 0;
+	return false;
 }
 
 void balancer_release(struct target *t)
@@ -187,129 +253,4 @@ void balancer_end_trial(struct target *t, uint64_t trial)
 
 	if (trial)
 		atomic_compare_exchange_strong(&t->trial_until, &ours, 0);
-}
-
-/* --- health --------------------------------------------------------------------- */
-
-static bool is_news(const struct target *t, uint64_t begun)
-{
-	return begun >= load(&t->failed_at) && begun >= load(&t->worked_at);
-}
-
-/* What is not 0 for once: a store for each session would keep the others' processors waiting. */
-static void clear(atomic_uint *count)
-{
-	if (atomic_load_explicit(count, memory_order_relaxed) != 0)
-		atomic_store_explicit(count, 0, memory_order_relaxed);
-}
-
-/* Give or take a quarter, by the same share for all that is said of one failure. */
-static uint64_t about(uint64_t ms, uint32_t noise)
-{
-	return ms * 3 / 4 + ms / 2 * noise / UINT32_MAX;
-}
-
-/* For how long after so many failures in a row. */
-static uint64_t rest_after(const struct balancer *balancer, unsigned failures)
-{
-	uint64_t rest = balancer->rest_ms;
-
-	while (failures-- > 0 && rest < balancer->rest_max_ms)
-		rest *= 2;
-	return rest < balancer->rest_max_ms ? rest : balancer->rest_max_ms;
-}
-
-/* True: it has been doing well until now. `is_barred`: nobody goes there for a while, even if there
- * is no other. */
-static bool send_to_rest(struct balancer *balancer, struct target *t, bool is_barred, uint64_t now)
-{
-	unsigned failures = atomic_fetch_add_explicit(&t->failures, 1, memory_order_relaxed);
-	uint64_t rest = rest_after(balancer, failures), first = rest_after(balancer, 0);
-	bool did_well;
-	uint32_t noise;
-
-	random_bytes(&noise, sizeof(noise));
-	atomic_store_explicit(&t->failed_at, now, memory_order_relaxed);
-	clear(&t->unanswered);
-	if (is_barred)
-		atomic_store_explicit(
-		    &t->barred_until, now + about(first, noise), memory_order_relaxed);
-	did_well = atomic_exchange(&t->rests_until, now + about(rest, noise)) == 0;
-	atomic_store_explicit(&t->trial_until, 0, memory_order_relaxed);
-	return did_well;
-}
-
-void balancer_failed(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
-{
-	if (!is_news(t, begun))
-		return;
-	clear(&t->unavailable);
-	if (send_to_rest(balancer, t, true, now))
-		log_warn("an upstream rests", LOG_STR("upstream", t->url));
-}
-
-static bool is_one_too_many(atomic_uint *count, unsigned most)
-{
-	return atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= most - 1;
-}
-
-void balancer_unavailable(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
-{
-	clear(&t->unanswered);
-	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
-		balancer_failed(balancer, t, begun, now);
-}
-
-/* At the back already, one is enough. */
-static void count_unanswered(
-    struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
-{
-	if (!is_news(t, begun) ||
-	    (load(&t->rests_until) == 0 && !is_one_too_many(&t->unanswered, UNANSWERED_MAX)))
-		return;
-	if (send_to_rest(balancer, t, false, now))
-		log_warn("an upstream does not answer, others are asked first",
-		    LOG_STR("upstream", t->url));
-}
-
-void balancer_late(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
-{
-	if (is_news(t, begun) && is_one_too_many(&t->unavailable, UNAVAILABLE_MAX))
-		balancer_failed(balancer, t, begun, now);
-	else
-		count_unanswered(balancer, t, begun, now);
-}
-
-void balancer_left(struct balancer *balancer, struct target *t, uint64_t begun, uint64_t now)
-{
-	if (now - begun >= LEFT_MS)
-		count_unanswered(balancer, t, begun, now);
-}
-
-void balancer_worked(struct target *t, uint64_t now)
-{
-	atomic_store_explicit(&t->worked_at, now, memory_order_relaxed);
-	clear(&t->failures);
-	clear(&t->unavailable);
-	clear(&t->unanswered);
-	if (load(&t->rests_until) == 0)
-		return;
-	atomic_store_explicit(&t->barred_until, 0, memory_order_relaxed);
-	if (atomic_exchange(&t->rests_until, 0) != 0)
-		log_warn("an upstream is back", LOG_STR("upstream", t->url));
-	atomic_store_explicit(&t->trial_until, 0, memory_order_relaxed);
-}
-
-/* A target that was found down is taken for that while it rests, and for so long at least. Then it
- * has to be given a chance, or a balancer that has taken us out would never let us find out. */
-bool balancer_is_down(const struct balancer *balancer, uint64_t now)
-{
-	for (size_t i = 0; i < balancer->count; i++) {
-		const struct target *t = &balancer->targets[i];
-		uint64_t rest = load(&t->barred_until);
-
-		if (rest == 0 || (rest <= now && now >= load(&t->failed_at) + DOWN_MS))
-			return false;
-	}
-	return balancer->count > 0;
 }

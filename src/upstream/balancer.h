@@ -1,6 +1,7 @@
 /*
  * upstream/balancer.h - which backend a new session goes to, and which is left alone for a
- * while, judged by what became of real connections. Any thread, without locks.
+ * while, judged by what became of real connections, by checks, and by operators. Any thread,
+ * without locks.
  */
 #ifndef UPSTREAM_BALANCER_H
 #define UPSTREAM_BALANCER_H
@@ -12,7 +13,8 @@
 
 #include "upstream/target.h"
 
-#define BALANCER_MAX 64 /* targets: as many as a set of bits has */
+#define BALANCER_MAX        64 /* targets: as many as a set of bits has */
+#define BALANCER_WEIGHT_MAX 256
 
 enum balancer_method { BALANCER_ROUND_ROBIN, BALANCER_LEAST_CONNECTIONS, BALANCER_HASH };
 
@@ -21,14 +23,18 @@ struct balancer {
 	size_t count;
 	enum balancer_method method;
 	unsigned rest_ms, rest_max_ms; /* after the first failure; at most, doubling */
-	atomic_uint turn;
+	atomic_uint_fast64_t clock;    /* when the last session was due */
 };
 
+/* Its share from now on; for each of them before the first balancer_pick(), too. */
+void balancer_set_weight(struct balancer *balancer, struct target *t, unsigned weight);
+
 /* A target for a session, counted as one connection until balancer_release(). `tried` has a bit for
- * each that this session has tried in vain. NULL: every other one rests. `hash` is of who the
- * client is. A target whose rest is over is given to one session, whose `trial` it is (else 0); the
- * next waits for what becomes of it. If there is no other, one that is at the back has to do, and
- * one that has failed rests no longer than after its first failure. */
+ * each that this session has tried in vain. NULL: every other one rests, is out, or is full. Shares are by
+ * weight; backups have their turn when no other does well. `hash` is of who the client is. A target
+ * whose rest is over is given to one session, whose `trial` it is (else 0); the next waits for what
+ * becomes of it. If there is no other, one that is at the back has to do, and one that has failed
+ * rests no longer than after its first failure. */
 struct target *balancer_pick(
     struct balancer *balancer, uint64_t tried, uint64_t hash, uint64_t now, uint64_t *trial);
 void balancer_release(struct target *t);
@@ -43,8 +49,11 @@ static inline uint64_t balancer_bit(const struct balancer *balancer, const struc
  * the one he has. */
 bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t now);
 
-/* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows. */
+/* After how many milliseconds one of them may be tried again; 0: one may now, or nobody knows,
+ * since all are out. */
 uint64_t balancer_rests_for(const struct balancer *balancer, uint64_t now);
+
+/* --- who rests: balancer_rest.c ---------------------------------------------------- */
 
 /* What was begun before it was last found to fail, or before it last worked, says nothing new; of
  * that these four take no notice. */
@@ -64,8 +73,22 @@ void balancer_left(struct balancer *balancer, struct target *t, uint64_t begun, 
 /* It has answered. */
 void balancer_worked(struct target *t, uint64_t now);
 
-/* Whether every target has failed when it was last tried, and that is not long ago: who asks nobody
- * for longer than that does not know. */
+/* --- who is out: balancer_state.c ------------------------------------------------- */
+
+/* What checks have found; a change is noted and logged, with a reason. */
+void balancer_set_health(
+    struct target *t, enum target_health health, const char *why, uint64_t now);
+/* Nothing is known any more. */
+void balancer_forget_health(struct target *t);
+/* What operators want; likewise. */
+void balancer_set_mode(struct target *t, enum target_mode mode, const char *why, uint64_t now);
+const char *target_mode_name(enum target_mode mode);
+/* In one word of these: what operators, checks and sessions say together. */
+extern const char *const balancer_states[]; /* and a NULL */
+const char *balancer_state_of(const struct target *t, uint64_t now);
+
+/* Whether every target is out, or has failed when it was last tried, and that is not long ago: who
+ * asks nobody for longer than that does not know. */
 bool balancer_is_down(const struct balancer *balancer, uint64_t now);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * upstream/target.c - the URL of a backend; see target.h.
+ * upstream/target.c - the URL of a backend, and its last change; see target.h.
  */
 #include "upstream/target.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -150,6 +151,16 @@ static char *copy_resource(struct bytes b)
 	return text;
 }
 
+/* FNV-1a. */
+static uint64_t key_of(const char *text)
+{
+	uint64_t key = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		key = (key ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return key;
+}
+
 int target_init(struct target *t, const char *url)
 {
 	struct parts parts;
@@ -157,8 +168,11 @@ int target_init(struct target *t, const char *url)
 
 	if (!read_url(url, &parts))
 		return -EINVAL;
+	pthread_mutex_init(&t->lock, NULL);
 	t->is_tls = parts.is_tls;
 	t->port = (uint16_t)parts.port;
+	t->key = key_of(url);
+	atomic_store(&t->weight, 1);
 	t->url = mem_strdup(url);
 	t->resource = copy_resource(parts.resource);
 	t->authority = parts.file.n ? mem_strdup("localhost") : copy(parts.authority);
@@ -175,9 +189,32 @@ int target_init(struct target *t, const char *url)
 void target_fini(struct target *t)
 {
 	mem_free(t->url);
+	mem_free(t->name);
 	mem_free(t->host);
 	mem_free(t->authority);
 	mem_free(t->file);
 	mem_free(t->resource);
-	t->url = t->host = t->authority = t->file = t->resource = NULL;
+	t->url = t->name = t->host = t->authority = t->file = t->resource = NULL;
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* --- what has become of it ---------------------------------------------------------- */
+
+void target_note(struct target *t, uint64_t now, const char *why)
+{
+	pthread_mutex_lock(&t->lock);
+	t->changed_at = now;
+	snprintf(t->why, sizeof(t->why), "%s", why);
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t target_noted(struct target *t, char why[TARGET_WHY_MAX + 1])
+{
+	uint64_t at;
+
+	pthread_mutex_lock(&t->lock);
+	at = t->changed_at;
+	memcpy(why, t->why, sizeof(t->why));
+	pthread_mutex_unlock(&t->lock);
+	return at;
 }

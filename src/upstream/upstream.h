@@ -7,6 +7,8 @@
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
 
+#include <stdbool.h>
+
 #include "sockjs.h"
 
 extern const struct sockjs_callbacks upstream_callbacks;
@@ -15,8 +17,12 @@ extern const struct sockjs_callbacks upstream_callbacks;
  * headers and the path to be forwarded become visible). 0; -EINVAL and a sentence in `why` if a
  * URL, a certificate or a key is not good; -ENOMEM. */
 struct upstream;
-int upstream_new(struct upstream **out, struct sockjs_options *options, char *why, size_t why_size);
-/* After the server has stopped, before it is freed. NULL is fine. */
+int upstream_new(struct upstream **out, struct sockjs_server *server,
+    struct sockjs_options *options, char *why, size_t why_size);
+/* Whether no connection to a backend is left in this reactor. */
+bool upstream_is_idle(struct upstream *u);
+/* After the server has stopped, before it is freed; or while it runs, when `end` was called in each
+ * reactor that `begin` was, and the turns in which that was are over. NULL is fine. */
 void upstream_free(struct upstream *u);
 
 #endif

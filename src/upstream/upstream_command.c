@@ -1,39 +1,21 @@
 /*
- * upstream/upstream_command.c - how the backends of an endpoint are doing, for operators; see
- * upstream_command.h.
+ * upstream/upstream_command.c - how the backends of an endpoint are doing, and what is to become of
+ * one, for operators; see upstream_command.h.
  *
- * It only reads what the balancer goes by, which other threads change meanwhile: each number is
+ * What is shown is what the balancer goes by, which other threads change meanwhile: each number is
  * true, all together are a moment's.
  */
 #include "upstream/upstream_command.h"
 
-#include "base/buf.h"
+#include <string.h>
+
+#include "base/log.h"
 #include "server/command.h"
-#include "server/options.h"
 
-const char *const upstream_commands[] = { "backends", NULL };
+#define OVER_MOST_MS  86400000
+#define OVER_USUAL_MS 10000 /* sessions are closed */
 
-static uint64_t load(const atomic_uint_fast64_t *p)
-{
-	return atomic_load_explicit((atomic_uint_fast64_t *)(uintptr_t)p, memory_order_relaxed);
-}
-
-static json_int_t load_count(const atomic_uint *p)
-{
-	return atomic_load_explicit((atomic_uint *)(uintptr_t)p, memory_order_relaxed);
-}
-
-/* What balancer_pick() makes of it. */
-static const char *state_of(const struct target *t, uint64_t now)
-{
-	uint64_t rests = load(&t->rests_until);
-
-	if (rests == 0)
-		return load(&t->worked_at) ? "up" : "untried";
-	if (rests <= now)
-		return "trial";
-	return load(&t->barred_until) > now ? "down" : "resting";
-}
+const char *const upstream_commands[] = { "backends", "backend", NULL };
 
 static json_t *ago(uint64_t then, uint64_t now)
 {
@@ -45,28 +27,39 @@ static json_t *left(uint64_t until, uint64_t now)
 	return json_integer((json_int_t)(until > now ? until - now : 0));
 }
 
-static json_t *shown_url(const char *url)
+static const char *check_of(const struct target *t)
 {
-	struct buf shown = BUF_INIT;
-	json_t *text = NULL;
+	static const char *const words[] = {
+		[TARGET_UNCHECKED] = NULL,
+		[TARGET_PASSES] = "passed",
+		[TARGET_FAILS] = "failed",
+	};
 
-	if (options_print_url(url, &shown) == 0)
-		text = json_stringn(buf_data(&shown), buf_len(&shown));
-	buf_fini(&shown);
-	return text;
+	return words[target_load_word(&t->health)];
 }
 
-static json_t *describe(const struct target *t, uint64_t now)
+static json_t *describe(struct target *t, uint64_t now)
 {
-	return json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "url", shown_url(t->url), "state",
-	    state_of(t, now), "connections", load_count(&t->connections), "failures",
-	    load_count(&t->failures), "unavailable", load_count(&t->unavailable), "unanswered",
-	    load_count(&t->unanswered), "rests_ms", left(load(&t->rests_until), now),
-	    "worked_ms_ago", ago(load(&t->worked_at), now), "failed_ms_ago",
-	    ago(load(&t->failed_at), now));
+	char why[TARGET_WHY_MAX + 1];
+	uint64_t since = target_noted(t, why);
+
+	return json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}",
+	    "url", t->name, "state", balancer_state_of(t, now), "mode",
+	    target_mode_name((enum target_mode)target_load_word(&t->mode)), "check", check_of(t),
+	    "why", *why ? why : NULL, "since_ms_ago", ago(since, now), "weight",
+	    (json_int_t)target_load_count(&t->weight), "max_sessions", (json_int_t)t->max_sessions,
+	    "backup", t->is_backup, "connections", (json_int_t)target_load_count(&t->connections),
+	    "failures", (json_int_t)target_load_count(&t->failures), "unavailable",
+	    (json_int_t)target_load_count(&t->unavailable), "unanswered",
+	    (json_int_t)target_load_count(&t->unanswered), "rests_ms",
+	    left(target_load(&t->rests_until), now), "worked_ms_ago",
+	    ago(target_load(&t->worked_at), now), "failed_ms_ago",
+	    ago(target_load(&t->failed_at), now));
 }
 
-void upstream_command(struct sockjs_command *c, const struct balancer *balancer, uint64_t now)
+/* --- all of them ---------------------------------------------------------------- */
+
+static void list_all(struct sockjs_command *c, const struct balancer *balancer, uint64_t now)
 {
 	static const char *const known[] = { NULL };
 	static const char *const methods[] = {
@@ -88,4 +81,112 @@ void upstream_command(struct sockjs_command *c, const struct balancer *balancer,
 	}
 	command_answer(
 	    c, json_pack("{s:s,s:o}", "balance", methods[balancer->method], "backends", list));
+}
+
+/* --- one of them ---------------------------------------------------------------- */
+
+/* What is to become of it; -1 where nothing is said. */
+struct wish {
+	struct target *target;
+	int mode;
+	int64_t weight;
+	bool closes;
+	int64_t over_ms;
+};
+
+static struct target *find(const struct balancer *balancer, const char *name)
+{
+	for (size_t i = 0; i < balancer->count; i++) {
+		struct target *t = &balancer->targets[i];
+
+		if (strcmp(t->name, name) == 0 || strcmp(t->url, name) == 0)
+			return t;
+	}
+	return NULL;
+}
+
+static bool take_target(struct sockjs_command *c, const struct balancer *balancer, struct wish *w)
+{
+	const char *name;
+
+	if (!command_string(c, "backend", true, &name))
+		return false;
+	w->target = find(balancer, name);
+	if (!w->target)
+		sockjs_command_refuse(c, 404, "no_backend", "backend",
+		    "There is no such backend; /api/backends has their URLs.");
+	return w->target != NULL;
+}
+
+static bool take_mode(struct sockjs_command *c, struct wish *w)
+{
+	const char *name;
+
+	if (!command_string(c, "state", false, &name))
+		return false;
+	w->mode = name ? TARGET_DOWN : -1;
+	while (w->mode >= 0 && strcmp(target_mode_name((enum target_mode)w->mode), name) != 0)
+		w->mode--;
+	if (!name || w->mode >= 0)
+		return true;
+	command_refuse_argument(c, "state", "must be ready, drain or down");
+	return false;
+}
+
+/* Who closes sessions of a backend that takes new ones would only move them about. */
+static bool take_close(struct sockjs_command *c, struct wish *w)
+{
+	const json_t *value = json_object_get(command_arguments(c), "close");
+	int mode = w->mode >= 0 ? w->mode : target_load_word(&w->target->mode);
+
+	w->closes = json_is_true(value);
+	if (value && !json_is_boolean(value))
+		command_refuse_argument(c, "close", "must be true or false");
+	else if (w->closes && mode == TARGET_READY)
+		command_refuse_argument(
+		    c, "close", "is for a backend whose state is drain or down");
+	else if (!w->closes && json_object_get(command_arguments(c), "over_ms"))
+		command_refuse_argument(c, "over_ms", "means nothing without close");
+	else
+		return command_integer(c, "over_ms", 0, OVER_MOST_MS, &w->over_ms);
+	return false;
+}
+
+/* The deadline is there before the spreading begins; none is 0. */
+static void obey(struct balancer *balancer, const struct wish *w, uint64_t now)
+{
+	struct target *t = w->target;
+
+	if (w->mode >= 0)
+		balancer_set_mode(t, (enum target_mode)w->mode, "a command", now);
+	if (w->weight >= 0 && (unsigned)w->weight != target_load_count(&t->weight)) {
+		log_warn("the weight of an upstream was set by a command",
+		    LOG_STR("upstream", t->url), LOG_INT("weight", w->weight),
+		    LOG_INT("before", target_load_count(&t->weight)));
+		balancer_set_weight(balancer, t, (unsigned)w->weight);
+	}
+	if (w->closes)
+		atomic_store(&t->parting_until, now + (uint64_t)w->over_ms);
+}
+
+static bool command_one(struct sockjs_command *c, struct balancer *balancer, uint64_t now)
+{
+	static const char *const known[] = { "backend", "state", "weight", "close", "over_ms",
+		NULL };
+	struct wish w = { .weight = -1, .over_ms = OVER_USUAL_MS };
+
+	if (!command_has_only(c, known) || !take_target(c, balancer, &w) || !take_mode(c, &w) ||
+	    !command_integer(c, "weight", 0, BALANCER_WEIGHT_MAX, &w.weight) || !take_close(c, &w))
+		return false;
+	obey(balancer, &w, now);
+	command_answer(c, describe(w.target, now));
+	return w.closes;
+}
+
+bool upstream_command(struct sockjs_command *c, struct balancer *balancer, uint64_t now)
+{
+	if (strcmp(sockjs_command_name(c), "backend") == 0)
+		return command_one(c, balancer, now);
+	list_all(c, balancer, now);
+	return false;
 }

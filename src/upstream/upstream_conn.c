@@ -61,6 +61,17 @@ void upstream_conn_client_closed(struct upstream_conn *uc, unsigned code, const 
 		send_close(uc, code_for_backend(code), reason);
 }
 
+void upstream_conn_part(struct upstream_conn *uc)
+{
+	if (!uc->session || uc->ended)
+		return;
+	upstream_conn_close_session(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	if (uc->broken)
+		upstream_conn_end(uc);
+	else
+		send_close(uc, SOCKJS_CLOSE_GOING_AWAY, "");
+}
+
 /* --- from the backend --------------------------------------------------------------- */
 
 /* As a SockJS client can have it. */
@@ -156,6 +167,7 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 		memcpy(text, reason, n);
 	text[n] = '\0';
 	if (failed) {
+		tally_failure(&uc->target->tally, TALLY_LOST);
 		log_warn_limited("an upstream broke the rules",
 		    LOG_STR("upstream", uc->target->url), LOG_STR("reason", text));
 		upstream_conn_close_session(
@@ -253,6 +265,14 @@ static bool has_no_room(struct upstream_conn *uc)
 	return true;
 }
 
+/* Without a Close, unless both have said one. */
+static void went_away(struct upstream_conn *uc)
+{
+	if (uc->session)
+		tally_failure(&uc->target->tally, TALLY_LOST);
+	upstream_conn_lost(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+}
+
 static void on_readable(struct stream *s)
 {
 	struct upstream_conn *uc = container_of(s, struct upstream_conn, stream);
@@ -270,7 +290,7 @@ static void on_readable(struct stream *s)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
-		upstream_conn_lost(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		went_away(uc);
 		return;
 	}
 	uc->last_heard = loop_now(uc->reactor->loop);
@@ -318,7 +338,7 @@ static void read_rest(struct upstream_conn *uc)
 	if (uc->choked && uc->session)
 		let_client_speak(uc); /* it may do so before it reads; nobody hears it any more */
 	else
-		upstream_conn_lost(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		went_away(uc);
 }
 
 /* A backend that says its last words and a Close, and closes before it has read all, resets the
@@ -374,6 +394,7 @@ void upstream_conn_opened(
 	ws_conn_init(&uc->conn, WS_CLIENT, &conn_ops, &reactor->settings->limits);
 	if (outcome->deflate.agreed)
 		ws_conn_use_deflate(&uc->conn, &outcome->deflate);
+	upstream_conn_enlist(uc);
 	uc->stream.on = &stream_events;
 	timer_init(&uc->timer, upstream_conn_on_timer);
 	uc->last_heard = loop_now(reactor->loop);

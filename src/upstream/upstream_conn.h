@@ -16,32 +16,18 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "sockjs.h"
+#include "upstream/addresses.h"
 #include "upstream/upstream_request.h"
-#include "upstream/balancer.h"
-#include "ws/ws_client.h"
+#include "upstream/upstream_settings.h"
 #include "ws/ws_conn.h"
 
 struct upstream_conn;
 
-enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
-
-/* What a configuration says; shared by all reactors, read-only but for the balancer. */
-struct upstream_settings {
-	struct balancer balancer;
-	struct ws_conn_limits limits;
-	struct ws_deflate_config deflate;
-	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
-	size_t send_buffer_bytes;   /* to the backend */
-	size_t client_buffer_bytes; /* to the client */
-	unsigned open_after_ms;     /* before the backend has answered; 0: never */
-	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
-};
-
-/* The addresses of a target, as long as DNS lets us keep them. */
-struct known_addresses {
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	size_t count, next;
-	uint64_t until;
+/* What a reactor has of one target. */
+struct target_share {
+	struct known_addresses known;
+	struct list conns; /* open ones */
+	size_t count;      /* of these */
 };
 
 /* One reactor's share. */
@@ -49,19 +35,30 @@ struct upstream_reactor {
 	struct upstream_settings *settings;
 	struct loop *loop;
 	struct resolver *resolver;
-	struct list conns;
-	struct known_addresses *known; /* one for each target */
+	struct list conns;            /* in the making, or on their way out */
+	struct target_share *targets; /* one for each */
 	struct ws_deflate *deflate;
 	/* Frames for one backend, which leave together at the end of the turn */
 	struct buf out;
 	struct upstream_conn *out_conn;
 	struct deferred out_deferred;
 	struct buf pongs; /* for the backend that is being read */
+	/* Behind what each message needs */
+	struct timer parting;  /* some targets are to lose their sessions */
+	struct checks *checks; /* NULL: they are in another reactor, or there are none */
 };
 
 int upstream_reactor_init(struct upstream_reactor *reactor, struct upstream_settings *settings);
-/* Ends every connection at once. What they deferred runs when the loop goes. */
+/* Whether it has no connections. */
+bool upstream_reactor_is_idle(const struct upstream_reactor *reactor);
+/* Ends every connection at once, and the checks. What they deferred runs when the loop goes, or in
+ * its next turn. Harmless the second time. */
 void upstream_reactor_fini(struct upstream_reactor *reactor);
+
+/* Begins the checks of all targets; in one reactor. 0 or -errno. */
+int upstream_reactor_check(struct upstream_reactor *reactor);
+/* Sessions of targets that are to lose them (target->parting_until) are closed, a few at a time. */
+void upstream_reactor_part(struct upstream_reactor *reactor);
 
 /* A connection for a session on hold; takes the request over, also on error. NULL when memory is
  * out. The session is accepted or refused later, from the loop. */

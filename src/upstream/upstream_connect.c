@@ -15,12 +15,6 @@
 #include "base/mem.h"
 #include "upstream/upstream_private.h"
 
-enum {
-	KEEP_ADDRESSES_MIN_S = 1,
-	KEEP_STALE_S = 5,
-	KEEP_ADDRESSES_MAX_S = 300,
-};
-
 /* --- the next one, and failures --------------------------------------------------------- */
 
 static void next_target(struct upstream_conn *uc);
@@ -28,7 +22,7 @@ static void next_address(struct upstream_conn *uc);
 
 static struct known_addresses *known_of(const struct upstream_conn *uc)
 {
-	return &uc->reactor->known[uc->target - uc->reactor->settings->balancer.targets];
+	return &upstream_share_of(uc)->known;
 }
 
 static unsigned time_left(const struct upstream_conn *uc)
@@ -50,10 +44,12 @@ static void drop_connection(struct upstream_conn *uc)
 }
 
 /* This backend has come to nothing: the next one. */
-static void drop_target(struct upstream_conn *uc, const char *why, const struct refusal *verdict)
+static void drop_target(struct upstream_conn *uc, enum tally_failure failure, const char *why,
+    const struct refusal *verdict)
 {
 	struct upstream_opening *o = uc->opening;
 
+	tally_failure(&uc->target->tally, failure);
 	log_warn_limited("an upstream cannot be reached", LOG_STR("upstream", uc->target->url),
 	    LOG_STR("reason", why));
 	o->tried |= balancer_bit(&uc->reactor->settings->balancer, uc->target);
@@ -67,31 +63,33 @@ static void drop_target(struct upstream_conn *uc, const char *why, const struct 
 }
 
 /* It is to blame, and rests. */
-static void target_failed(struct upstream_conn *uc, const char *why, const struct refusal *verdict)
+static void target_failed(struct upstream_conn *uc, enum tally_failure failure, const char *why,
+    const struct refusal *verdict)
 {
 	balancer_failed(&uc->reactor->settings->balancer, uc->target, uc->opening->begun,
 	    upstream_conn_now(uc));
-	drop_target(uc, why, verdict);
+	drop_target(uc, failure, why, verdict);
 }
 
 /* An address failed: the next of the same name, then the next backend. */
-static void address_failed(struct upstream_conn *uc, const char *why, const struct refusal *verdict)
+static void address_failed(struct upstream_conn *uc, enum tally_failure failure, const char *why,
+    const struct refusal *verdict)
 {
 	if (uc->opening->addresses > 0) {
 		next_address(uc);
 		return;
 	}
 	known_of(uc)->until = 0; /* perhaps it has moved */
-	target_failed(uc, why, verdict);
+	target_failed(uc, failure, why, verdict);
 }
 
 /* There is a server, and what it did to this request says little about what it does to others: a
  * client that knows how to upset a backend must not take it away from everybody. */
-static void handshake_failed(
-    struct upstream_conn *uc, const char *why, const struct refusal *verdict)
+static void handshake_failed(struct upstream_conn *uc, enum tally_failure failure, const char *why,
+    const struct refusal *verdict)
 {
 	drop_connection(uc);
-	drop_target(uc, why, verdict);
+	drop_target(uc, failure, why, verdict);
 }
 
 /* It is there, and this one request may be what keeps it busy. */
@@ -99,7 +97,7 @@ static void target_late(struct upstream_conn *uc)
 {
 	balancer_late(&uc->reactor->settings->balancer, uc->target, uc->opening->begun,
 	    upstream_conn_now(uc));
-	drop_target(uc, "it did not answer in time", &upstream_too_late);
+	drop_target(uc, TALLY_TIMEOUT, "it did not answer in time", &upstream_too_late);
 }
 
 static void on_deadline(struct timer *t)
@@ -115,7 +113,7 @@ static void on_deadline(struct timer *t)
 	if (was_asked && o->addresses == 0)
 		target_late(uc);
 	else
-		address_failed(uc, "it did not answer in time", &upstream_too_late);
+		address_failed(uc, TALLY_TIMEOUT, "it did not answer in time", &upstream_too_late);
 }
 
 /* For one address of one target. */
@@ -158,6 +156,7 @@ static void handshake_done(struct upstream_conn *uc, struct bytes early)
 	struct ws_client *handshake = o->handshake;
 	int err;
 
+	tally_opened(&uc->target->tally, upstream_conn_now(uc) - o->begun);
 	balancer_worked(uc->target, upstream_conn_now(uc));
 	sockjs_note(uc->session, SESSION_EVENT_BACKEND_OPENED, 0);
 	upstream_pass_cookies_on(uc, ws_client_outcome(handshake)->cookies);
@@ -188,9 +187,11 @@ static void handshake_refused(struct upstream_conn *uc, const struct ws_client_o
 	if (outcome->status == 503) {
 		balancer_unavailable(
 		    &uc->reactor->settings->balancer, uc->target, o->begun, upstream_conn_now(uc));
-		handshake_failed(uc, "it answers 503", upstream_refusal_for(503));
+		handshake_failed(
+		    uc, TALLY_UNAVAILABLE, "it answers 503", upstream_refusal_for(503));
 		return;
 	}
+	tally_failure(&uc->target->tally, TALLY_REFUSED);
 	balancer_worked(uc->target, upstream_conn_now(uc));
 	upstream_refuse(uc, upstream_refusal_for(outcome->status));
 }
@@ -206,7 +207,7 @@ static void take_answer(struct upstream_conn *uc, char *p, size_t n)
 	} else if (outcome->state == WS_CLIENT_REFUSED) {
 		handshake_refused(uc, outcome);
 	} else if (outcome->state == WS_CLIENT_FAILED) {
-		handshake_failed(uc, outcome->sentence, upstream_refusal_for(0));
+		handshake_failed(uc, TALLY_HANDSHAKE, outcome->sentence, upstream_refusal_for(0));
 	}
 }
 
@@ -219,15 +220,16 @@ static void on_readable(struct stream *s)
 	if (n > 0)
 		take_answer(uc, scratch, (size_t)n);
 	else if (n != -EAGAIN)
-		handshake_failed(uc, "it hung up during the handshake", &upstream_unreachable);
+		handshake_failed(
+		    uc, TALLY_HANDSHAKE, "it hung up during the handshake", &upstream_unreachable);
 }
 
 static void on_hangup(struct stream *s, int err)
 {
 	struct upstream_conn *uc = container_of(s, struct upstream_conn, stream);
 
-	handshake_failed(
-	    uc, err ? strerror(-err) : "it hung up during the handshake", &upstream_unreachable);
+	handshake_failed(uc, TALLY_HANDSHAKE,
+	    err ? strerror(-err) : "it hung up during the handshake", &upstream_unreachable);
 }
 
 static const struct stream_events handshake_events = {
@@ -267,14 +269,7 @@ static void on_tls(struct stream *s, int err)
 	}
 	snprintf(why, sizeof(why), "%s", stream_tls_why(s)[0] ? stream_tls_why(s) : strerror(-err));
 	drop_connection(uc);
-	address_failed(uc, why, &upstream_unreachable);
-}
-
-/* Descriptors, ports or memory are out here: no backend can help it. */
-static bool is_our_own(int err)
-{
-	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM ||
-	       err == -EADDRNOTAVAIL;
+	address_failed(uc, TALLY_TLS, why, &upstream_unreachable);
 }
 
 static void on_dialled(struct dial *d, struct stream *s, int err)
@@ -283,10 +278,10 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 
 	uc->opening->dialling = false;
 	if (err < 0) {
-		if (is_our_own(err))
-			drop_target(uc, strerror(-err), &upstream_all_rest);
+		if (dial_is_our_own(err))
+			drop_target(uc, TALLY_CONNECT, strerror(-err), &upstream_all_rest);
 		else
-			address_failed(uc, strerror(-err), &upstream_unreachable);
+			address_failed(uc, TALLY_CONNECT, strerror(-err), &upstream_unreachable);
 		return;
 	}
 	stream_move(&uc->stream, s, uc->reactor->loop, &handshake_events);
@@ -300,37 +295,18 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 static void next_address(struct upstream_conn *uc)
 {
 	struct upstream_opening *o = uc->opening;
-	struct known_addresses *known = known_of(uc);
 
 	o->addresses--;
 	o->dialling = true;
 	start_patience(uc);
-	dial_start(&o->dial, uc->reactor->loop, &known->addrs[known->next++ % known->count],
-	    time_left(uc), on_dialled);
+	dial_start(
+	    &o->dial, uc->reactor->loop, addresses_next(known_of(uc)), time_left(uc), on_dialled);
 }
 
 static void dial_first(struct upstream_conn *uc)
 {
 	uc->opening->addresses = known_of(uc)->count;
 	next_address(uc);
-}
-
-/* What says that it holds for no time holds for as long as it takes to use it; literals and the
- * hosts file say so as well, and cost nothing to ask. */
-static uint64_t keep_seconds(unsigned ttl)
-{
-	if (ttl < KEEP_ADDRESSES_MIN_S)
-		return KEEP_ADDRESSES_MIN_S;
-	return ttl < KEEP_ADDRESSES_MAX_S ? ttl : KEEP_ADDRESSES_MAX_S;
-}
-
-/* Nobody can tell, which does not mean that it has moved: the addresses that it had. */
-static bool keep_stale(struct known_addresses *known, int err, uint64_t now)
-{
-	if (err == -ENOENT || err == -EINVAL || known->count == 0)
-		return false;
-	known->until = now + KEEP_STALE_S * 1000;
-	return true;
 }
 
 static void on_resolved(
@@ -341,14 +317,12 @@ static void on_resolved(
 
 	uc->opening->resolving = false;
 	if (err == 0) {
-		memcpy(known->addrs, addrs, n * sizeof(*addrs));
-		known->count = n;
-		known->until = upstream_conn_now(uc) + keep_seconds(ttl_seconds) * 1000;
-	} else if (!keep_stale(known, err, upstream_conn_now(uc))) {
-		if (is_our_own(err))
-			drop_target(uc, resolution_why(r), &upstream_all_rest);
+		addresses_take(known, addrs, n, ttl_seconds, upstream_conn_now(uc));
+	} else if (!addresses_keep_stale(known, err, upstream_conn_now(uc))) {
+		if (dial_is_our_own(err))
+			drop_target(uc, TALLY_RESOLVE, resolution_why(r), &upstream_all_rest);
 		else
-			target_failed(uc, resolution_why(r), &upstream_unreachable);
+			target_failed(uc, TALLY_RESOLVE, resolution_why(r), &upstream_unreachable);
 		return;
 	}
 	dial_first(uc);

@@ -51,6 +51,7 @@ static void pong_is_due(struct upstream_conn *uc)
 		wait_for_pong(uc, loop_now(uc->reactor->loop) - uc->pinged_at);
 		return;
 	}
+	tally_failure(&uc->target->tally, TALLY_LOST);
 	log_warn_limited("an upstream answers no ping", LOG_STR("upstream", uc->target->url));
 	upstream_conn_lost(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 }

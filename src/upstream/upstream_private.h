@@ -7,6 +7,7 @@
  *	upstream_ping.c     its timer
  *	upstream_out.c      messages to the backend
  *	upstream_refusal.c  what a client sees when a backend refuses
+ *	upstream_parting.c  sessions of a backend that is to be free of them
  *	upstream_reactor.c  a reactor's share; ends
  *	upstream_opening.c  what there is of a connection while it is made
  */
@@ -17,7 +18,7 @@
 #include "upstream/upstream_conn.h"
 
 struct upstream_conn {
-	struct list node; /* reactor->conns */
+	struct list node; /* reactor->conns, or the target's */
 	struct upstream_reactor *reactor;
 	struct target *target;            /* counted; NULL: none at the moment */
 	struct sockjs_session *session;   /* NULL: it is over */
@@ -40,6 +41,7 @@ struct upstream_conn {
 	bool shut;   /* the codec has seen the end */
 	bool broken; /* the connection is lost; what it brought waits for the client to have room */
 	bool ended;
+	bool is_listed; /* among the open ones of its target */
 };
 
 struct upstream_opening {
@@ -67,6 +69,12 @@ static inline uint64_t upstream_conn_now(const struct upstream_conn *uc)
 	return loop_now(uc->reactor->loop);
 }
 
+/* What the reactor has of its target. */
+static inline struct target_share *upstream_share_of(const struct upstream_conn *uc)
+{
+	return &uc->reactor->targets[uc->target - uc->reactor->settings->balancer.targets];
+}
+
 /* Whether there is something to do before more may be read. */
 static inline bool upstream_conn_is_behind(const struct upstream_conn *uc)
 {
@@ -89,6 +97,8 @@ static inline bool upstream_conn_has_moved(struct upstream_conn *uc)
 /* The handshake is over, the stream is the connection's; `early` are bytes behind it. */
 void upstream_conn_opened(
     struct upstream_conn *uc, const struct ws_client_outcome *outcome, struct bytes early);
+/* Its session is closed, so that the client may come back elsewhere; then so is it. */
+void upstream_conn_part(struct upstream_conn *uc);
 
 /* --- upstream_ping.c -------------------------------------------------------- */
 
@@ -120,8 +130,16 @@ void upstream_refuse(struct upstream_conn *uc, const struct refusal *r);
 /* Only a bare WebSocket can have them: the answer to any other has begun, or may have. */
 void upstream_pass_cookies_on(struct upstream_conn *uc, const char *cookies);
 
+/* --- upstream_parting.c ----------------------------------------------------- */
+
+void upstream_on_parting(struct timer *t);
+
 /* --- upstream_reactor.c -------------------------------------------------------- */
 
+/* It is an open one of its target. */
+void upstream_conn_enlist(struct upstream_conn *uc);
+/* It is not any more. */
+void upstream_conn_delist(struct upstream_conn *uc);
 /* Closes whatever there is; the memory goes at the end of the turn. */
 void upstream_conn_end(struct upstream_conn *uc);
 /* The session, if there still is one, ends with this; it will not call us again. */

@@ -432,6 +432,20 @@ static void on_command(struct sockjs_command *c, void *app)
 	guard->inner.command(c, guard->app);
 }
 
+static void on_begin(void *app)
+{
+	struct guard *guard = app;
+
+	guard->inner.begin(guard->app);
+}
+
+static void on_end(void *app)
+{
+	struct guard *guard = app;
+
+	guard->inner.end(guard->app);
+}
+
 /* Where the application within has none, there is none. */
 static void make_callbacks(struct guard *g)
 {
@@ -451,6 +465,8 @@ static void make_callbacks(struct guard *g)
 		.metrics = on_metrics,
 		.commands = inner->commands,
 		.command = inner->command ? on_command : NULL,
+		.begin = inner->begin ? on_begin : NULL,
+		.end = inner->end ? on_end : NULL,
 	};
 }
 
@@ -520,9 +536,9 @@ int guard_new(struct guard **out, struct sockjs_options *options,
 	return 0;
 }
 
-bool guard_leave(struct guard *g)
+void guard_leave(struct guard *g)
 {
-	return webhook_leave(g->webhook);
+	webhook_leave(g->webhook);
 }
 
 void guard_free(struct guard *g)

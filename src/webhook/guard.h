@@ -25,7 +25,7 @@ int guard_check(const struct hooks_options *o, unsigned asked_within, char *why,
 struct webhook *guard_webhook(const struct guard *g);
 const struct sockjs_callbacks *guard_callbacks(const struct guard *g);
 /* In a reactor in which nobody comes to it any more: as webhook_leave(). */
-bool guard_leave(struct guard *g);
+void guard_leave(struct guard *g);
 /* After that in all of them, or after they have stopped; the application within is its owner's. NULL is
  * fine. */
 void guard_free(struct guard *g);

@@ -420,17 +420,14 @@ void webhook_cancel(struct webhook_call *call)
 	leave(call);
 }
 
-bool webhook_leave(struct webhook *w)
+void webhook_leave(struct webhook *w)
 {
 	struct webhook_part *part = find_part(w);
 
-	if (part && !list_empty(&part->calls))
-		return false;
-	if (part) {
-		http_client_free(part->client);
-		part->client = NULL;
-	}
-	return true;
+	if (!part)
+		return;
+	http_client_free(part->client);
+	part->client = NULL;
 }
 
 bool webhook_is_busy(struct webhook *w)

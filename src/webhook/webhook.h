@@ -88,9 +88,8 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
     json_t *members, webhook_answered_fn answered);
 /* Harmless if it is not under way. */
 void webhook_cancel(struct webhook_call *call);
-/* Nobody will ask in this reactor any more: frees what it has there, unless something is under way yet
- * (false). */
-bool webhook_leave(struct webhook *w);
+/* Nothing is under way in this reactor, and nobody will ask there any more: frees what it has there. */
+void webhook_leave(struct webhook *w);
 /* Whether something of this reactor is under way. */
 bool webhook_is_busy(struct webhook *w);
 /* For the metrics callback of an application. */

@@ -180,7 +180,7 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
 	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
-	    "allowed_hosts, ready_needs_backends, token, token_file, max_body_bytes" },
+	    "allowed_hosts, ready_needs_backends, dashboard, token, token_file, max_body_bytes" },
 	{ "{\"internal\": {\"token\": \"0123456789abcde\"}}",
 	    "f.json: internal.token: \"0123456789abcde\" is not allowed; allowed: 16 to 512 letters, "
 	    "digits and -._~+/=, or null" },
@@ -301,6 +301,45 @@ static const struct {
 	  "{\"url\": \"http://x\"}}]}",
 	    "f.json: endpoints[0].upstream.url[0]: \"http://x\" is not allowed; allowed: "
 	    "ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [{\"url\": \"ws://x\", \"weight\": 300}]}}]}",
+	    "f.json: endpoints[0].upstream.url[0].weight: 300 is out of range; allowed: 0 to 256" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [\"ws://y\", {\"url\": \"ws://x\", \"weight\": \"3\"}]}}]}",
+	    "f.json: endpoints[0].upstream.url[1].weight: this is not a whole number; allowed: 0 to 256" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": {\"url\": \"ws://x\", \"backup\": 1}}}]}",
+	    "f.json: endpoints[0].upstream.url[0].backup: this is not a truth value; allowed: true, false" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [{\"url\": \"ws://x\", \"wieght\": 3}]}}]}",
+	    "f.json: endpoints[0].upstream.url[0].wieght: unknown key; allowed: url, weight, max_sessions, backup" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [{\"weight\": 3}]}}]}",
+	    "f.json: endpoints[0].upstream.url[0].url: missing; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [{\"url\": \"ws://x backup\"}]}}]}",
+	    "f.json: endpoints[0].upstream.url[0].url: this has blanks; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [{\"url\": 1}]}}]}",
+	    "f.json: endpoints[0].upstream.url[0].url: this is not a string; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [5]}}]}",
+	    "f.json: endpoints[0].upstream.url[0]: 5 is not a string or an object" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": [\"ws://x\", {\"url\": \"ws://x\", \"weight\": 2}]}}]}",
+	    "f.json: endpoints[0].upstream.url[1]: \"ws://x weight=2\" is there twice; allowed: ws://host[:port][/path], wss://..., or unix:/file[:/path]" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"rise\": 5}}}]}",
+	    "f.json: endpoints[0].upstream.check.rise: means nothing with upstream.check.kind \"none\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"websocket\", \"status\": [\"200\"]}}}]}",
+	    "f.json: endpoints[0].upstream.check.status: means nothing with upstream.check.kind \"websocket\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"tcp\", \"path\": \"/h\"}}}]}",
+	    "f.json: endpoints[0].upstream.check.path: means nothing with upstream.check.kind \"tcp\"" },
+	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
+	  "{\"url\": \"ws://x\", \"check\": {\"kind\": \"http\", \"path\": \"h\"}}}]}",
+	    "f.json: endpoints[0].upstream.check.path: \"h\" is not allowed; allowed: a path such as /health, with a query if need be, or null" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\", \"upstream\": "
 	  "{\"url\": \"ws://x\", \"tls\": {\"key\": \"k\"}}}]}",
 	    "f.json: endpoints[0].upstream.tls.certificate: missing; certificate and key go together" },
@@ -594,6 +633,36 @@ START_TEST(a_url_that_is_none_is_refused)
 		    "endpoints[0].upstream.url[1]: \"%s\" is not the URL of a backend; allowed: ",
 		    urls[i]);
 		ck_assert_msg(strncmp(c.error, sentence, strlen(sentence)) == 0, "%s", c.error);
+		config_fini(&c);
+	}
+}
+END_TEST
+
+/* As an object or as text, it is the same, and is printed as an object; what nobody is to see is
+ * hidden in each. */
+START_TEST(what_stands_behind_a_backend_is_read_and_printed)
+{
+	static const char *const texts[] = {
+		BACKEND("\"url\":[\"ws://a/?k=1\",{\"url\":\"ws://b/?k=2\",\"weight\":3,"
+		        "\"backup\":true},{\"url\":\"ws://c/\",\"backup\":false}]"),
+		BACKEND("\"url\":[\"ws://a/?k=1\",\"ws://b/?k=2 weight=3 backup\",\"ws://c/\"]"),
+	};
+	const struct string_list *urls;
+
+	for (int i = 0; i < 2; i++) {
+		struct buf out = BUF_INIT;
+
+		ck_assert_msg(read_text(texts[i]) == 0, "%s", c.error);
+		ck_assert_msg(config_check(&c) == 0, "%s", c.error);
+		urls = &c.endpoints[0].options.upstream.url;
+		ck_assert_str_eq(urls->items[1], "ws://b/?k=2 weight=3 backup");
+		ck_assert_str_eq(urls->items[2], "ws://c/");
+		ck_assert_int_eq(config_print_shown(&c, &out), 0);
+		ck_assert_int_eq(buf_add(&out, "", 1), 0);
+		ck_assert_ptr_nonnull(strstr(buf_data(&out), "\"ws://a/?***\","));
+		ck_assert_ptr_nonnull(strstr(buf_data(&out), "\"url\": \"ws://b/?***\","));
+		ck_assert_ptr_nonnull(strstr(buf_data(&out), "\"weight\": 3"));
+		buf_fini(&out);
 		config_fini(&c);
 	}
 }
@@ -1225,6 +1294,7 @@ int main(void)
 	tcase_add_loop_test(tc, what_could_not_be_run_is_refused_with_this_sentence, 0,
 	    sizeof(unfit) / sizeof(*unfit));
 	tcase_add_test(tc, a_url_that_is_none_is_refused);
+	tcase_add_test(tc, what_stands_behind_a_backend_is_read_and_printed);
 	tcase_add_test(tc, what_means_nothing_is_refused);
 	tcase_add_test(tc, an_address_is_for_an_endpoint_of_the_configuration);
 	tcase_add_test(tc, a_header_that_names_the_user_is_believed_of_proxies_alone);

@@ -333,8 +333,51 @@ static const struct {
 	{ "stomp.conflate", "/a\nb", -EINVAL, "stomp.conflate[0]:" },
 	{ "stomp.conflate", "/a,/b,/a", -EINVAL, "stomp.conflate[2]: \"/a\" is there twice" },
 	{ "stomp", "{}", -ENOENT, "stomp: no such option" },
+	{ "upstream.url", "ws://a weight=257", -EINVAL,
+	    "upstream.url[0].weight: 257 is out of range; allowed: 0 to 256" },
+	{ "upstream.url", "ws://a,ws://b weight=-1", -EINVAL,
+	    "upstream.url[1].weight: weight=-1 is not a whole number" },
+	{ "upstream.url", "ws://a weight", -EINVAL,
+	    "upstream.url[0].weight: weight is not a whole number" },
+	{ "upstream.url", "ws://a weight=", -EINVAL,
+	    "upstream.url[0].weight: weight= is not a whole number" },
+	{ "upstream.url", "ws://a weight=9999999999999999999999", -EINVAL,
+	    "upstream.url[0].weight: weight=9999999999999999999999 is not a whole number" },
+	{ "upstream.url", "ws://a backup=1", -EINVAL, "upstream.url[0].backup: backup=1 has no value" },
+	{ "upstream.url", "ws://a backup backup", -EINVAL,
+	    "upstream.url[0].backup: backup is there twice" },
+	{ "upstream.url", "ws://a weights=1", -EINVAL,
+	    "upstream.url[0].weights: weights=1 is not known here" },
+	{ "upstream.url", "ws://a weight=1,ws://b,ws://a backup", -EINVAL,
+	    "upstream.url[2]: \"ws://a backup\" is there twice" },
+	{ "upstream.url", "http://a weight=1", -EINVAL,
+	    "upstream.url[0]: \"http://a weight=1\" is not allowed" },
+	{ "upstream.check.kind", "icmp", -EINVAL,
+	    "upstream.check.kind: \"icmp\" is not allowed; allowed: none http websocket tcp" },
+	{ "upstream.check.path", "health", -EINVAL, "upstream.check.path: \"health\" is not allowed" },
+	{ "upstream.check.path", "/a b", -EINVAL, "upstream.check.path:" },
+	{ "upstream.check.status", "2xx", -EINVAL, "upstream.check.status[0]: \"2xx\" is not allowed" },
+	{ "upstream.check.status", "200,299-200", -EINVAL, "upstream.check.status[1]:" },
+	{ "upstream.check.status", "101", -EINVAL, "upstream.check.status[0]:" },
+	{ "upstream.check.status", "", -ERANGE, "upstream.check.status: a list of 0 is out of range" },
+	{ "upstream.check.interval_ms", "99", -ERANGE, "upstream.check.interval_ms: 99 is out of range" },
 };
 /* clang-format on */
+
+START_TEST(what_stands_behind_a_backend_is_found)
+{
+	const char *item = "ws://a  weight=30 backup";
+	uint64_t value = 7;
+
+	ck_assert_uint_eq(options_item_len(item), 6);
+	ck_assert(options_item_part(item, "weight", &value));
+	ck_assert_uint_eq(value, 30);
+	ck_assert(options_item_part(item, "backup", &value));
+	ck_assert(!options_item_part("ws://a/weight=3 backup", "weight", &value));
+	ck_assert(!options_item_part("ws://a", "backup", &value));
+	ck_assert_str_eq(options_item_member(options_find("upstream.url")), "url");
+}
+END_TEST
 
 START_TEST(bad_value_is_refused_with_a_sentence_and_changes_nothing)
 {
@@ -795,6 +838,7 @@ int main(void)
 	tcase_add_test(tc, a_unit_is_read_off_the_key);
 	tcase_add_loop_test(
 	    tc, good_value_is_taken_and_given_back, 0, sizeof(good) / sizeof(*good));
+	tcase_add_test(tc, what_stands_behind_a_backend_is_found);
 	tcase_add_loop_test(tc, bad_value_is_refused_with_a_sentence_and_changes_nothing, 0,
 	    sizeof(bad) / sizeof(*bad));
 	tcase_add_test(tc, null_takes_a_string_back);

@@ -3,6 +3,7 @@
  * drains and stops.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -255,6 +256,48 @@ START_TEST(an_application_without_callbacks_is_an_application)
 }
 END_TEST
 
+static atomic_int begun, sessions_before, ended;
+
+static void on_begin(void *app)
+{
+	(void)app;
+	atomic_fetch_add(&begun, 1);
+}
+
+static void on_end(void *app)
+{
+	(void)app;
+	atomic_fetch_add(&ended, 1);
+}
+
+static void on_open(struct sockjs_session *s, void *app)
+{
+	(void)s, (void)app;
+	atomic_fetch_add(&sessions_before, ended == 0);
+}
+
+START_TEST(an_application_is_told_of_the_beginning_and_the_end_of_each_reactor)
+{
+	static const struct sockjs_callbacks callbacks = { .open = on_open,
+		.begin = on_begin,
+		.end = on_end };
+	static const char *const options[] = { "threads", "3", "shutdown_timeout_ms", "5000", NULL };
+
+	gateway_init(&gateway, options);
+	gateway_add(&gateway, "/app", &callbacks, NULL, usual);
+	gateway_start(&gateway);
+	raw_open(&a, gateway.port);
+	raw_ws_open(&a, "/app/websocket");
+	raw_ws_close(&a, 1000, "");
+	raw_ws_expect_close(&a, 1000, "");
+	sockjs_server_stop(gateway.server);
+	gateway_wait(&gateway);
+	ck_assert_int_eq(atomic_load(&begun), 3);
+	ck_assert_int_eq(atomic_load(&ended), 3);
+	ck_assert_int_eq(atomic_load(&sessions_before), 1);
+}
+END_TEST
+
 START_TEST(a_thread_that_cannot_be_started_is_an_error_and_nothing_more)
 {
 	static const char *const four[] = { "threads", "4", NULL };
@@ -380,6 +423,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_server_without_an_address_does_not_run);
 	tcase_add_test(tc, the_header_and_the_library_say_one_version);
 	tcase_add_test(tc, an_application_without_callbacks_is_an_application);
+	tcase_add_test(
+	    tc, an_application_is_told_of_the_beginning_and_the_end_of_each_reactor);
 	tcase_add_test(tc, a_thread_that_cannot_be_started_is_an_error_and_nothing_more);
 	tcase_add_test(tc, newcomers_are_sent_elsewhere_before_anybody_is_closed);
 	tcase_add_test(tc, sessions_are_closed_a_few_at_a_time);

@@ -267,6 +267,8 @@ static unsigned connections(void)
 
 	list_foreach (node, &reactor.conns)
 		n++;
+	list_foreach (node, &reactor.targets[0].conns)
+		n++;
 	return n;
 }
 

@@ -56,7 +56,7 @@ static void setup(void)
 	ck_assert(fake_backend_start(&backend, "127.0.0.1", 0));
 	gateway_init(&gateway, server_options);
 	o = make_options();
-	ck_assert_int_eq(upstream_new(&upstream, o, why, sizeof(why)), 0);
+	ck_assert_int_eq(upstream_new(&upstream, NULL, o, why, sizeof(why)), 0);
 	ck_assert_int_eq(
 	    sockjs_server_add(gateway.server, "/app", &upstream_callbacks, upstream, o), 0);
 	sockjs_options_free(o);
@@ -214,7 +214,7 @@ START_TEST(without_memory_the_application_cannot_be_set_up_and_nothing_is_left_o
 		mem_fail_at(++nth);
 		o = make_options();
 		if (o)
-			err = upstream_new(&another, o, why, sizeof(why));
+			err = upstream_new(&another, NULL, o, why, sizeof(why));
 		failed = mem_failed();
 		mem_fail_at(0);
 		ck_assert_msg(err == (failed ? -ENOMEM : 0), "%d at %lu: %s", err, nth, why);

@@ -357,7 +357,7 @@ export class Backend {
 			server.on('error', reject);
 			server.listen(where, typeof where === 'string' ? undefined : '127.0.0.1', 1024, resolve);
 		});
-		this.#server = server;
+		this.#server = this.server = server;
 		if (typeof where !== 'string')
 			this.port = server.address().port;
 	}

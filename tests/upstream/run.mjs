@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { check, equal, readArguments, Suite, WHOLE_MS } from '../e2e/harness.mjs';
 import { testBalance, testDown } from './balance.mjs';
 import { Backend } from './backend.mjs';
+import { testBackends } from './backends.mjs';
 import { testCrowd, testRestart } from './crowd.mjs';
 import { testCertificates } from './certificates.mjs';
 import { open, start } from './clients.mjs';
@@ -189,6 +190,7 @@ async function main() {
 	await group('pressure', testPressure);
 	await group('crowd', testCrowd);
 	await group('restart', testRestart);
+	await testBackends(world);
 	await suite.step('the gateway is still there', async () => check(!world.gateway.died, 'it ended by itself'));
 }
 

@@ -1,0 +1,67 @@
+/*
+ * upstream/tally.h - what is counted of a backend, for /metrics and for operators. Any thread,
+ * without locks: each number is true, all together are a moment's.
+ */
+#ifndef UPSTREAM_TALLY_H
+#define UPSTREAM_TALLY_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Why a session did not come about, or a backend was lost. X(NAME, word) */
+#define TALLY_FAILURES(X)                                                                          \
+	X(RESOLVE, "resolve")         /* its name has no address */                                \
+	X(CONNECT, "connect")         /* no connection */                                          \
+	X(TLS, "tls")                 /* no handshake of TLS */                                    \
+	X(TIMEOUT, "timeout")         /* not in time, wherever it was then */                      \
+	X(HANDSHAKE, "handshake")     /* no answer to what was asked, or a broken one */           \
+	X(UNAVAILABLE, "unavailable") /* 503 */                                                    \
+	X(REFUSED, "refused")         /* any other status */                                       \
+	X(LOST, "lost")               /* an open connection went away, or broke the rules */
+
+enum tally_failure {
+#define X(name, word) TALLY_##name,
+	TALLY_FAILURES(X)
+#undef X
+	    TALLY_FAILURE_ROWS
+};
+
+/* Milliseconds from the attempt to the 101; the last row is for what took longer. */
+#define TALLY_BOUNDS                                                                               \
+	{                                                                                          \
+		1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000                           \
+	}
+enum { TALLY_BOUND_COUNT = 12 };
+
+struct tally {
+	atomic_uint_fast64_t opened;
+	atomic_uint_fast64_t failures[TALLY_FAILURE_ROWS];
+	atomic_uint_fast64_t checks_passed, checks_failed;
+	atomic_uint_fast64_t connects[TALLY_BOUND_COUNT + 1];
+	atomic_uint_fast64_t connect_ms; /* of all of them */
+};
+
+static inline void tally_add(atomic_uint_fast64_t *count, uint64_t n)
+{
+	atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
+static inline void tally_failure(struct tally *t, enum tally_failure why)
+{
+	tally_add(&t->failures[why], 1);
+}
+
+/* A session has opened, this long after it was begun with this backend. */
+static inline void tally_opened(struct tally *t, uint64_t ms)
+{
+	static const unsigned bounds[TALLY_BOUND_COUNT] = TALLY_BOUNDS;
+	unsigned row = 0;
+
+	while (row < TALLY_BOUND_COUNT && ms > bounds[row])
+		row++;
+	tally_add(&t->opened, 1);
+	tally_add(&t->connects[row], 1);
+	tally_add(&t->connect_ms, ms);
+}
+
+#endif
