@@ -473,9 +473,9 @@ SOCKJS_API int sockjs_server_listen(
 /* The i-th address as a URL, "http://127.0.0.1:8081", "https://...", "stomp://...", "stomps://..."
  * (by TLS), "unix:/path"; NULL after the last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
-/* Binds an address for operators, never to be a public one: /healthz, /readyz, /metrics, and
- * commands at /api if the option internal.token or internal.token_file is set. As
- * sockjs_server_listen(). */
+/* Binds an address for operators, never to be a public one: /healthz, /readyz, /metrics, commands
+ * at /api if the option internal.token or internal.token_file is set, and a page at /dashboard/
+ * (option internal.dashboard). As sockjs_server_listen(). */
 SOCKJS_API int sockjs_server_listen_internal(struct sockjs_server *server, const char *address);
 /* Its URL, or NULL if there is none. */
 SOCKJS_API const char *sockjs_server_internal_url(const struct sockjs_server *server);

@@ -137,3 +137,22 @@ int assets_find_library(struct config *c)
 
 	return err < 0 ? err : 0;
 }
+
+/* dir/sub/file, if that can be read. */
+static bool is_there(char path[PATH_MAX], const char *dir, const char *sub, const char *file)
+{
+	int n = snprintf(path, PATH_MAX, "%s/%s/%s", dir, sub, file);
+
+	return n < PATH_MAX && access(path, R_OK) == 0;
+}
+
+bool assets_know_client(char path[PATH_MAX])
+{
+	char own[PATH_MAX];
+
+	own_directory(own);
+	return is_there(path, own, "node_modules", sockjs.module) ||
+	       is_there(path, own, INSTALLED, sockjs.file) ||
+	       is_there(path, PKGDATADIR, ".", sockjs.file) ||
+	       is_there(path, "/usr/share", "nodejs", sockjs.module);
+}

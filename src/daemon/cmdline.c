@@ -53,7 +53,7 @@ static const char help[] =
     "      --upstream URL    pass every session at /app on to the WebSocket application at URL\n"
     "      --demo            serve the SockJS test services, STOMP and pages on 127.0.0.1:8081\n"
     "  -l, --listen ADDR     listen here instead of where the configuration says; may be repeated\n"
-    "      --internal ADDR   listen here for /healthz, /readyz, /metrics, /api\n"
+    "      --internal ADDR   listen here for /healthz, /readyz, /metrics, /api, /dashboard/\n"
     "  -t, --threads N       reactor threads; 0: one for each processor\n"
     "      --www DIR         serve the files of this directory at /\n"
     "      --allowed-origins LIST\n"

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "daemon/assets.h"
 #include "daemon/cmdline.h"
 #include "daemon/ctl.h"
 #include "daemon/deployment.h"
@@ -113,12 +114,22 @@ static enum exit_code open_all(struct daemon *d)
 	return err < 0 ? failed(d->first, is_usage) : EXIT_STOPPED;
 }
 
+/* What the page for operators loads. It can do without. */
+static void offer_client(struct daemon *d)
+{
+	char path[PATH_MAX];
+
+	if (assets_know_client(path) && server_set_client(d->server, path) < 0)
+		log_warn("out of memory: the dashboard does without a client library");
+}
+
 static enum exit_code start(struct daemon *d)
 {
 	struct config *c = &d->first->config;
 	enum exit_code code;
 
 	privs_raise_descriptors(c);
+	offer_client(d);
 	if ((code = build(d)) != EXIT_STOPPED)
 		return code;
 	if (notify_open() < 0)

@@ -95,6 +95,7 @@ struct http_conn {
 	bool is_ready;     /* it waits for its turn */
 	bool has_served;   /* a request before this one */
 	bool keep_alive;   /* once its answer has left */
+	bool is_last;      /* it may not be: http_request_end() */
 	bool is_pipelined; /* what is in `input` may be a whole request */
 };
 

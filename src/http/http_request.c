@@ -229,11 +229,16 @@ bool http_request_is_1_1(const struct http_request *r)
 	return !r->frame.is_1_0;
 }
 
+void http_request_end(struct http_request *r)
+{
+	r->conn->is_last = true;
+}
+
 bool http_request_keeps_alive(const struct http_request *r)
 {
 	struct bytes connection = r->headers[HTTP_CONNECTION];
 
-	if (r->conn->server->draining || field_has_token(connection, BYTES("close")))
+	if (r->conn->server->draining || r->conn->is_last || field_has_token(connection, BYTES("close")))
 		return false;
 	return !r->frame.is_1_0 || field_has_token(connection, BYTES("keep-alive"));
 }

@@ -54,6 +54,8 @@ struct bytes http_request_query(const struct http_request *r);
 bool http_request_is_1_1(const struct http_request *r);
 /* Whether the connection may serve another request afterwards. */
 bool http_request_keeps_alive(const struct http_request *r);
+/* It may not: this is the last request of its connection. */
+void http_request_end(struct http_request *r);
 bool http_request_is_tls(const struct http_request *r);
 /* The certificate that whoever is at the other end has shown; as stream_tls_peer(). */
 int http_request_tls_peer(const struct http_request *r, struct tls_peer *peer);

@@ -85,7 +85,7 @@ int http_static_alias(struct http_static *st, const char *path, const char *file
 	return 0;
 }
 
-static const char *content_type(const char *name)
+const char *http_content_type(const char *name)
 {
 	static const struct {
 		const char *suffix, *type;
@@ -245,7 +245,7 @@ static void answer(struct http_request *r, int fd, const struct stat *meta, cons
 		close(fd);
 		return;
 	}
-	http_head_add(&head, "Content-Type", content_type(name));
+	http_head_add(&head, "Content-Type", http_content_type(name));
 	http_head_add(&head, "X-Content-Type-Options", "nosniff");
 	http_respond_file(r, &head, fd, meta);
 }

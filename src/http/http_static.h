@@ -17,6 +17,9 @@ int http_static_alias(struct http_static *st, const char *path, const char *file
  * index.html. */
 bool http_static_serve(struct http_static *st, struct http_request *r);
 
+/* By the end of its name. */
+const char *http_content_type(const char *name);
+
 /* Whether an If-None-Match value names this ETag (RFC 9110 section 13.1.2: a list, weak comparison,
  * or "*"). */
 bool http_etag_matches(struct bytes if_none_match, struct bytes etag);

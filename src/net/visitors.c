@@ -9,7 +9,7 @@
 #define KEY_MAX 9
 
 /* The first octet keeps the families apart, and leaves room for visitors of another sort. */
-static size_t make_key(const struct addr *a, char key[KEY_MAX])
+size_t visitor_key(const struct addr *a, char *key)
 {
 	size_t n = a->family == AF_INET ? 4 : a->family == AF_INET6 ? 8 : 0;
 
@@ -25,7 +25,7 @@ enum quota_verdict visitor_enter(
 {
 	char key[KEY_MAX];
 
-	return quota_take(q, (struct bytes){ key, make_key(who, key) }, kind, row);
+	return quota_take(q, (struct bytes){ key, visitor_key(who, key) }, kind, row);
 }
 
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX])

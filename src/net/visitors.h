@@ -19,6 +19,9 @@ enum visitor_kind { VISITOR_CONNECTION, VISITOR_SESSION, VISITOR_KINDS };
 enum quota_verdict visitor_enter(
     struct quotas *q, const struct addr *who, enum visitor_kind kind, struct quota_row **row);
 
+/* The key of an address in such a table, at most QUOTA_KEY_MAX octets. How many it has; 0: it is
+ * nobody's. */
+size_t visitor_key(const struct addr *who, char *key);
 /* A key of such a table: "192.0.2.1", "2001:db8::/64". */
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX]);
 

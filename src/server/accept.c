@@ -112,13 +112,15 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 	uint64_t most = ep->options.max_sessions;
 
 	*visitor = NULL;
-	if (ep->is_leaving || server_config_endpoint(config, ep->prefix) != ep)
+	if (!ep->is_internal &&
+	    (ep->is_leaving || server_config_endpoint(config, ep->prefix) != ep))
 		return refuse(t, accepted, HTTP_REFUSED_NOT_FOUND, 404, 0);
 	if (t->reactor->sessions.draining)
 		return refuse(t, accepted, HTTP_REFUSED_DRAINING, 503, 0);
 	if (most && atomic_load(&ep->place->sessions) >= most)
 		return refuse(t, accepted, HTTP_REFUSED_MAX_SESSIONS, 503, most);
-	if (!config->visitors || http_trusts(&config->trust, &t->client.address))
+	if (!config->visitors || ep->is_internal ||
+	    http_trusts(&config->trust, &t->client.address))
 		return 0;
 	switch (visitor_enter(config->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:

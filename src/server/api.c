@@ -76,7 +76,7 @@ static void refuse_for_memory(const struct asker *a)
 /* --- who asks ----------------------------------------------------------------- */
 
 /* How long it takes tells nothing of how much was right; how long a token is may be known. */
-static bool is_token(const char *token, struct bytes said)
+bool api_is_token(const char *token, struct bytes said)
 {
 	size_t n = strlen(token);
 	unsigned char differ = said.n != n;
@@ -98,7 +98,7 @@ static bool is_authorised(const char *expected, const struct http_request *r)
 		said.p++;
 		said.n--;
 	}
-	return is_token(expected, said);
+	return api_is_token(expected, said);
 }
 
 /* --- how ------------------------------------------------------------------------ */

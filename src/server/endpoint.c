@@ -236,6 +236,25 @@ int server_config_share_endpoint(struct server_config *c, struct server_endpoint
 	return 0;
 }
 
+struct server_endpoint *endpoint_new_apart(
+    struct server_config *c, const struct endpoint_wish *wish)
+{
+	struct endpoint_place *place = place_new(wish->prefix);
+	struct sockjs_options *own = mem_alloc(sizeof(*own));
+	struct server_endpoint *ep = NULL;
+
+	if (own && options_copy(own, wish->options) < 0) {
+		mem_free(own);
+		own = NULL;
+	}
+	if (place && own)
+		ep = endpoint_new(c, wish, place, own);
+	if (!ep)
+		sockjs_options_free(own);
+	place_unref(place);
+	return ep;
+}
+
 /* --- those of earlier configurations --------------------------------------------- */
 
 static bool has_object(const struct server_config *c, const struct server_endpoint *ep)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "server/api.h"
+#include "server/dashboard.h"
 
 const char internal_address = 0;
 
@@ -59,7 +60,7 @@ void internal_serve(struct reactor *reactor, struct http_request *r)
 		serve_readyz(reactor, r);
 	else if (bytes_equal(path, BYTES("/metrics")) && http_request_method(r) == HTTP_GET)
 		metrics_serve(reactor, r);
-	else
+	else if (!dashboard_serve_page(reactor, r))
 		http_respond_text(r, 404,
 		    "There is nothing here: try /healthz, /readyz, /metrics, /api/openapi.json.");
 }

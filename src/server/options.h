@@ -130,6 +130,7 @@ struct server_options {
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;
 	bool ready_needs_backends;  /* internal.ready_needs_backends */
+	bool dashboard;             /* internal.dashboard */
 	char *token;                /* internal.token */
 	char *token_file;           /* internal.token_file: its first line is the token */
 	uint64_t max_command_bytes; /* internal.max_body_bytes */

@@ -147,6 +147,9 @@ static const struct option table[] = {
 	{ SERVER("internal.ready_needs_backends", OPTION_BOOL, 0, 0, "false", ready_needs_backends),
 	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "
 		      "far as the last attempts have shown." },
+	{ SERVER("internal.dashboard", OPTION_BOOL, 0, 0, "true", dashboard),
+	  .sentence = "Whether the internal listener has a page for operators, /dashboard/. What it shows of "
+		      "single clients, and that it closes sessions, needs internal.token." },
 	{ SERVER("internal.token", OPTION_STRING, 0, 0, NULL, token),
 	  .valid = valid_secret, .allowed = SECRET, .hiding = HIDE_VALUE,
 	  .sentence = "Who says it in Authorization: Bearer may give commands at /api of the internal "

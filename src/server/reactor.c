@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/api.h"
+#include "server/dashboard.h"
 #include "server/proxied.h"
 #include "server/turn.h"
 #include "transports/tcp.h"
@@ -228,8 +229,10 @@ static void finish(struct reactor *r)
 	timer_stop(loop_timers(r->loop), &r->memory_timer);
 	timer_stop(loop_timers(r->loop), &r->tls_timer);
 	timer_stop(loop_timers(r->loop), &r->log_timer);
-	if (r->index == 0)
+	if (r->index == 0) {
+		dashboard_stop(r->server->dashboard);
 		api_abort(r->server->api);
+	}
 	session_reactor_abort(&r->base.sessions);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
@@ -246,6 +249,8 @@ void reactor_run(struct reactor *r)
 	transport_reactor_set_current(&r->base);
 	loop_enter(r->loop);
 	endpoints_begin(r->config, NULL);
+	if (r->index == 0)
+		dashboard_start(r);
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 

@@ -10,6 +10,7 @@
  * With the option subpaths there may be more between the prefix and any of these, which is the
  * application's affair.
  */
+#include "server/dashboard.h"
 #include "server/route.h"
 #include "server/server_private.h"
 
@@ -160,14 +161,33 @@ static void serve_public(struct route *route)
 		not_found(route->http);
 }
 
-/* A browser does not come by a unix socket, and other clients ask for whatever they like there. */
-static void serve_internal(const struct route *route)
+/* Clients ask for whatever they like at a unix socket, and no browser comes there by itself. But it
+ * does by way of ssh(1), for a page. */
+static bool is_host_checked(const struct route *route)
 {
-	if (http_request_peer(route->http)->family != AF_UNIX &&
-	    !http_host_is_allowed(&route->reactor->config->internal_hosts, route->client.host))
+	return http_request_peer(route->http)->family != AF_UNIX ||
+	       dashboard_is_path(http_request_path(route->http));
+}
+
+/* A connection that a transport gives back does not know any more where it has come in. */
+static void serve_feed(struct route *route)
+{
+	http_request_end(route->http);
+	serve_endpoint(route);
+}
+
+static void serve_internal(struct route *route)
+{
+	struct reactor *reactor = route->reactor;
+
+	if (is_host_checked(route) &&
+	    !http_host_is_allowed(&reactor->config->internal_hosts, route->client.host))
 		route_refuse_host(route);
+	else if ((route->endpoint = dashboard_feed(
+	              reactor, http_request_path(route->http), &route->rest)))
+		serve_feed(route);
 	else
-		internal_serve(route->reactor, route->http);
+		internal_serve(reactor, route->http);
 }
 
 static void serve(struct http_request *r, void *arg)

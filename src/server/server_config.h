@@ -93,6 +93,7 @@ struct server_endpoint {
 	struct sockjs_callbacks callbacks;
 	void *app;
 	struct endpoint_keeper keeper;
+	bool is_internal; /* for operators: no address is limited */
 	/* It is no more in what the server was told, and there for the sessions of its elders */
 	bool is_leaving;
 	const char *prefix; /* the place's */
@@ -119,6 +120,10 @@ int server_config_add_endpoint(struct server_config *c, const struct endpoint_wi
     const struct server_config *elder);
 /* One that another configuration has, as it is. 0 or -ENOMEM. */
 int server_config_share_endpoint(struct server_config *c, struct server_endpoint *ep);
+/* One that is in no configuration, with these options and none of those for all; NULL when memory is
+ * out. One reference. */
+struct server_endpoint *endpoint_new_apart(
+    struct server_config *c, const struct endpoint_wish *wish);
 /* Goes on for those who have sessions at endpoints of the one before that are not in this one: with
  * their options, and where nobody else finds anything any more. 0 or -ENOMEM. */
 int server_config_follow(struct server_config *c, const struct server_config *elder);

@@ -347,6 +347,17 @@ int sockjs_server_listen(
 	return err < 0 ? err : server_config_listen(server->config, address, o, NULL);
 }
 
+int server_set_client(struct sockjs_server *server, const char *file)
+{
+	char *copy = mem_strdup(file);
+
+	if (!copy)
+		return -ENOMEM;
+	mem_free(server->client);
+	server->client = copy;
+	return 0;
+}
+
 int server_listen_internal(struct sockjs_server *server, const char *address)
 {
 	int err = check_rest(server);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "server/api.h"
 #include "server/attempts.h"
+#include "server/dashboard.h"
 
 #define THREADS_MAX 256
 
@@ -98,7 +99,9 @@ void sockjs_server_free(struct sockjs_server *server)
 		return;
 	server_free_reactors(server);
 	attempts_free(server->attempts);
+	dashboard_free(server->dashboard);
 	api_free(server->api);
+	mem_free(server->client);
 	server_config_unref(server->config);
 	if (server->statm >= 0)
 		close(server->statm);

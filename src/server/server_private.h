@@ -16,6 +16,7 @@
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands
+ *	dashboard.h  the page for operators, and its feed
  *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
  *	             while it lives
  *	server_logs.c  logs of their own: session_log.c; attempts.c what clients have tried before
@@ -42,6 +43,7 @@
 
 struct api;
 struct attempts;
+struct dashboard;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
@@ -64,6 +66,8 @@ struct sockjs_server {
 	atomic_bool started;
 	atomic_bool ended;          /* no reactor runs any more */
 	struct api *api;
+	struct dashboard *dashboard; /* NULL: there is none (yet) */
+	char *client;                /* server_set_client() */
 	atomic_uint_fast64_t sessions;
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */

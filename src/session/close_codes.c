@@ -32,3 +32,8 @@ const char *close_code_counter_name(unsigned row)
 {
 	return rows[row].counter;
 }
+
+unsigned close_code_of_row(unsigned row)
+{
+	return rows[row].code;
+}

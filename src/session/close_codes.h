@@ -44,5 +44,7 @@ enum {
 };
 unsigned close_code_row(unsigned code);
 const char *close_code_counter_name(unsigned row);
+/* The code of a row; 0: that of all others. */
+unsigned close_code_of_row(unsigned row);
 
 #endif

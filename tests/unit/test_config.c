@@ -180,7 +180,7 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
 	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
-	    "allowed_hosts, ready_needs_backends, token, token_file, max_body_bytes" },
+	    "allowed_hosts, ready_needs_backends, dashboard, token, token_file, max_body_bytes" },
 	{ "{\"internal\": {\"token\": \"0123456789abcde\"}}",
 	    "f.json: internal.token: \"0123456789abcde\" is not allowed; allowed: 16 to 512 letters, "
 	    "digits and -._~+/=, or null" },
