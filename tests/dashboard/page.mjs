@@ -120,7 +120,7 @@ async function showsWhateverComes(browser, server) {
 		const real = ws.connectToServer();
 		real.onMessage((data) => {
 			const changed = String(data).replaceAll('"/ticker"', JSON.stringify(evil));
-			ws.send(changed.replace(/"fallbacks":.*?\]/, '').replace('"addresses":', `"fallbacks":[{"from":"websocket","to":"xhr","why":${JSON.stringify(evil)},"count":7}],"addresses":`));
+			ws.send(changed.replace(/"fallbacks":(?:null|\[.*?\]),/, '').replace('"addresses":', `"fallbacks":[{"from":"websocket","to":"xhr","why":${JSON.stringify(evil)},"count":7}],"addresses":`));
 		});
 	});
 	await page.route('**/sockjs.min.js', (route) => route.fulfill({ contentType: 'text/javascript', body: '' }));
