@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "http/http_url.h"
+#include "base/percent.h"
 #include "base/mem.h"
 #include "transports/http_receiver_private.h"
 
@@ -317,16 +317,16 @@ static bool is_callback(const char *p, size_t n)
 
 size_t http_receiver_callback(const struct transport_request *t, char out[CALLBACK_MAX])
 {
-	struct bytes query = http_request_query(t->http), raw = http_parameter(query, "c");
+	struct bytes query = http_request_query(t->http), raw = query_parameter(query, "c");
 	ssize_t n;
 
 	if (!raw.p)
-		raw = http_parameter(query, "callback");
+		raw = query_parameter(query, "callback");
 	if (raw.n == 0) {
 		transport_refuse(t, HTTP_REFUSED_CALLBACK, 500, "\"callback\" parameter required");
 		return 0;
 	}
-	n = http_percent_decode(raw, true, out, CALLBACK_MAX);
+	n = percent_decode(raw, true, out, CALLBACK_MAX);
 	if (n <= 0 || !is_callback(out, (size_t)n)) {
 		transport_refuse(t, HTTP_REFUSED_CALLBACK, 500, "invalid \"callback\" parameter");
 		return 0;

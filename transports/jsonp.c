@@ -2,7 +2,7 @@
  * transports/jsonp.c - callback polling for pages that have script elements and
  * forms only: .../jsonp answers with a call, .../jsonp_send takes a form.
  */
-#include "http/http_url.h"
+#include "base/percent.h"
 #include "session/sockjs_frame.h"
 #include "transports/http_receiver.h"
 #include "transports/incoming.h"
@@ -59,12 +59,12 @@ static char *read_payload(const struct transport_request *t, size_t *n, bool *ba
 	*bad = false;
 	if (!is_form(t->http))
 		return body;
-	raw = http_parameter((struct bytes){ body, *n }, "d");
+	raw = query_parameter((struct bytes){ body, *n }, "d");
 	*n = 0;
 	if (raw.n == 0)
 		return NULL;
 	d = body + (raw.p - body);
-	len = http_percent_decode(raw, true, d, raw.n);
+	len = percent_decode(raw, true, d, raw.n);
 	*bad = len < 0;
 	*n = len < 0 ? 0 : (size_t)len;
 	return d;

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/pace.h"
-#include "http/http_origin.h"
+#include "policy/origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
 #include "session/session_record.h"

@@ -5,7 +5,7 @@
  * that).
  */
 #include "base/field.h"
-#include "http/http_chars.h"
+#include "base/field_chars.h"
 #include "http/http_frame.h"
 
 #define SIZE_DIGITS 15 /* hexadecimal: far beyond any limit of a body */

@@ -4,7 +4,7 @@
 #include "http/http_frame.h"
 
 #include "base/field.h"
-#include "http/http_chars.h"
+#include "base/field_chars.h"
 
 #define DIGITS_MOST 18 /* of Content-Length: then it fits into 63 bits */
 

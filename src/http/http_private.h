@@ -4,7 +4,6 @@
  *
  *	http_server.c    a reactor's HTTP: who comes, whose turn it is, the end
  *	http_again.c     connections that wait outside for the same request again (http_memo.c)
- *	http_file.c      long files on their way
  *	http_upgrade.c   101, and the connection is somebody else's
  *	http_conn.c      the life of a connection
  *	http_response.c  answers
@@ -38,9 +37,7 @@ struct http_server {
 	struct list lingering;
 	struct list turns;        /* struct http_turn: those who have something to read */
 	struct list waiting;      /* struct http_again: for their next request */
-	struct list files;        /* struct http_file: those that are being sent */
-	struct list readers;      /* struct file_reader: of these, and their wire is full */
-	struct list free_readers; /* or takes more */
+	struct http_service *service; /* NULL: there is none */
 	struct http_memo_key memo_key;
 	struct http_known known;
 	struct buf out; /* for the answer in hand */
@@ -151,13 +148,10 @@ void http_close_with(
     struct http_server *server, struct stream *s, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);
 
-/* --- http_again.c, http_file.c ------------------------------------------------------------------ */
+/* --- http_again.c ---------------------------------------------------------------- */
 
 void http_again_drain(struct http_server *server);
 void http_again_end_all(struct http_server *server);
-/* Gives the readers their turn. */
-void http_file_run(struct http_server *server);
-void http_file_end_all(struct http_server *server);
 
 /* http_request.c: who the client is, for the log. Of a head that is not sound nothing is believed: then
  * it is the proxy, if there is one. */

@@ -47,8 +47,28 @@ static void run(struct loop *loop, void *arg)
 	(void)loop;
 	if (!list_empty(&server->turns))
 		run_turns(server);
-	if (!list_empty(&server->free_readers))
-		http_file_run(server);
+	if (server->service)
+		server->service->run(server->service);
+}
+
+bool http_server_is_draining(const struct http_server *server)
+{
+	return server->draining;
+}
+
+struct http_service *http_server_service(const struct http_server *server)
+{
+	return server->service;
+}
+
+void http_server_set_service(struct http_server *server, struct http_service *service)
+{
+	server->service = service;
+}
+
+void http_server_hold(struct http_server *server, int connections)
+{
+	server->counters.connections += (uint64_t)connections;
 }
 
 /* --- coming ----------------------------------------------------------------------------------- */
@@ -104,9 +124,6 @@ int http_server_new(struct http_server **out, struct loop *loop, const struct ht
 	list_init(&server->lingering);
 	list_init(&server->turns);
 	list_init(&server->waiting);
-	list_init(&server->files);
-	list_init(&server->readers);
-	list_init(&server->free_readers);
 	random_bytes(&server->memo_key, sizeof(server->memo_key));
 	loop_set_hook(loop, LOOP_STAGE_HTTP, run, server);
 	*out = server;
@@ -135,7 +152,8 @@ void http_server_free(struct http_server *server)
 
 	if (!server)
 		return;
-	http_file_end_all(server);
+	if (server->service)
+		server->service->end(server->service);
 	while ((node = list_first(&server->conns)))
 		http_conn_end(container_of(node, struct http_conn, node));
 	http_again_end_all(server);

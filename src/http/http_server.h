@@ -62,6 +62,12 @@ struct http_counters {
 	struct histogram took; /* from the head of a request to its answer, where that is at once */
 };
 
+/* Who serves something by connections of this server that takes long: files/long_files.c. */
+struct http_service {
+	void (*run)(struct http_service *s); /* in LOOP_STAGE_HTTP */
+	void (*end)(struct http_service *s); /* the server ends, and with it all that it holds */
+};
+
 /* Whether the installed libmicrohttpd reads requests as it has to (http_parse.h). 0, or -errno and a
  * sentence with its version in `why`. Takes less than a millisecond; once at start. */
 int http_server_check_library(char *why, size_t why_size);
@@ -98,6 +104,12 @@ void http_server_end(struct http_server *server, struct stream *s);
  * their connections. */
 void http_server_each_body(
     struct http_server *server, bool (*fn)(size_t octets, void *arg), void *arg);
+bool http_server_is_draining(const struct http_server *server);
+/* One for a server; NULL: there is none yet. */
+struct http_service *http_server_service(const struct http_server *server);
+void http_server_set_service(struct http_server *server, struct http_service *service);
+/* So many connections more are held by it, or less. */
+void http_server_hold(struct http_server *server, int connections);
 /* From now on every response says Connection: close, and idle connections are closed. */
 void http_server_drain(struct http_server *server);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http_host.h"
+#include "policy/hosts.h"
 #include "net/addr.h"
 #include "server/options.h"
 

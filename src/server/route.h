@@ -5,7 +5,7 @@
 #ifndef SERVER_ROUTE_H
 #define SERVER_ROUTE_H
 
-#include "http/http_forwarded.h"
+#include "policy/forwarded.h"
 #include "transports/transport.h"
 
 #define PATH_ID_MAX 256 /* octets of a session id */

@@ -4,7 +4,7 @@
  * structure.
  */
 #include "server/route.h"
-#include "http/http_url.h"
+#include "base/percent.h"
 #include "server/server_private.h"
 
 struct bytes path_take_segment(struct bytes *rest)
@@ -24,7 +24,7 @@ struct bytes path_take_segment(struct bytes *rest)
 
 size_t path_decode_id(struct bytes raw, char out[PATH_ID_MAX])
 {
-	ssize_t n = http_percent_decode(raw, false, out, PATH_ID_MAX);
+	ssize_t n = percent_decode(raw, false, out, PATH_ID_MAX);
 
 	if (n <= 0 || memchr(out, '.', (size_t)n) || memchr(out, ';', (size_t)n))
 		return 0;
@@ -77,7 +77,7 @@ static struct bytes tail_of(struct bytes path)
 static bool is_safe_segment(struct bytes raw)
 {
 	char text[PATH_ID_MAX];
-	ssize_t n = http_percent_decode(raw, false, text, PATH_ID_MAX);
+	ssize_t n = percent_decode(raw, false, text, PATH_ID_MAX);
 
 	if (n <= 0 || memchr(text, '/', (size_t)n) || memchr(text, '\\', (size_t)n))
 		return false;

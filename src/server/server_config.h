@@ -13,9 +13,9 @@
 
 #include <stdatomic.h>
 
-#include "http/http_forwarded.h"
-#include "http/http_host.h"
-#include "http/http_static.h"
+#include "policy/forwarded.h"
+#include "policy/hosts.h"
+#include "files/static_files.h"
 #include "net/listener.h"
 #include "net/tls_server.h"
 #include "server/options.h"

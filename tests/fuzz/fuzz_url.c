@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http_url.h"
+#include "base/percent.h"
 #include "base/mem.h"
-#include "http/http_origin.h"
+#include "policy/origin.h"
 #include "http/http_private.h"
-#include "http/http_static.h"
+#include "files/static_files.h"
 #include "server/server_private.h"
 #include "tests/fuzz/must.h"
 
@@ -60,13 +60,13 @@ static void check_escapes(struct bytes raw, bool plus)
 
 	must(expected && got && place);
 	memcpy(place, raw.p, raw.n);
-	must(http_percent_decode(raw, plus, got, raw.n) == (n < 0 ? -EINVAL : n));
+	must(percent_decode(raw, plus, got, raw.n) == (n < 0 ? -EINVAL : n));
 	must(n < 0 || memcmp(got, expected, (size_t)n) == 0);
-	must(http_percent_decode((struct bytes){ place, raw.n }, plus, place, raw.n) ==
+	must(percent_decode((struct bytes){ place, raw.n }, plus, place, raw.n) ==
 	     (n < 0 ? -EINVAL : n));
 	must(n < 0 || memcmp(place, expected, (size_t)n) == 0);
 	if (n > 0)
-		must(http_percent_decode(raw, plus, got, (size_t)n - 1) == -E2BIG);
+		must(percent_decode(raw, plus, got, (size_t)n - 1) == -E2BIG);
 	free(expected);
 	free(got);
 	free(place);
@@ -100,7 +100,7 @@ static struct bytes find(struct bytes list, const char *name, char separator, bo
 
 static void check_lists(struct http_request *r, const char *name, struct bytes text)
 {
-	struct bytes got = http_parameter(text, name), expected = find(text, name, '&', false);
+	struct bytes got = query_parameter(text, name), expected = find(text, name, '&', false);
 
 	must_be_inside(got, text);
 	if (*name && !strpbrk(name, "&="))

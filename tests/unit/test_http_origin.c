@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http_host.h"
-#include "http/http_origin.h"
+#include "policy/hosts.h"
+#include "policy/origin.h"
 #include "http_fixture.h"
 
 static struct http_origin_rule rules[64];

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http/http_url.h"
+#include "base/percent.h"
 #include "http_fixture.h"
 
 #define WITH(header)      "GET / HTTP/1.1\r\nHost: x\r\n" header "\r\n\r\n"
@@ -580,7 +580,7 @@ END_TEST
 
 static ssize_t decode(const char *raw, bool plus, char out[16])
 {
-	ssize_t n = http_percent_decode(bytes_of(raw), plus, out, 15);
+	ssize_t n = percent_decode(bytes_of(raw), plus, out, 15);
 
 	out[n > 0 ? n : 0] = '\0';
 	return n;
@@ -622,14 +622,14 @@ START_TEST(an_escape_is_decoded_in_place)
 {
 	char text[] = "%61%62c";
 
-	ck_assert_int_eq(http_percent_decode((struct bytes){ text, 7 }, false, text, 7), 3);
+	ck_assert_int_eq(percent_decode((struct bytes){ text, 7 }, false, text, 7), 3);
 	ck_assert_mem_eq(text, "abc", 3);
 }
 END_TEST
 
 static const char *parameter(const char *query, const char *name)
 {
-	struct bytes b = http_parameter(bytes_of(query), name);
+	struct bytes b = query_parameter(bytes_of(query), name);
 
 	copy(b);
 	return seen.found ? seen.value : NULL;

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "http/http_static.h"
+#include "files/static_files.h"
 #include "http_fixture.h"
 #include "tls_fixture.h"
 

@@ -1,12 +1,12 @@
 /*
- * http/http_host.h - which hosts may be asked for, by the Host header.
+ * policy/hosts.h - which hosts may be asked for, by the Host header.
  *
  * A page whose name its owner suddenly resolves to our address (DNS rebinding) is of our own
  * origin as far as its browser, and a check of origins, can tell. But it asks for its own
  * name, so whoever knows the names he is reached by is safe.
  */
-#ifndef HTTP_HOST_H
-#define HTTP_HOST_H
+#ifndef POLICY_HOSTS_H
+#define POLICY_HOSTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * http/http_forwarded.h - who the client is, and what it asked for, when proxies stand between.
+ * policy/forwarded.h - who the client is, and what it asked for, when proxies stand between.
  *
  * A proxy says it in X-Forwarded-For, -Proto and -Host or in Forwarded (RFC 7239). Each proxy
  * on the way appends what it has seen, so both are read from their end, and only as
@@ -11,8 +11,8 @@
  * cookies, the binding of a session to its address, limits, logs, applications and
  * backends all go by it.
  */
-#ifndef HTTP_FORWARDED_H
-#define HTTP_FORWARDED_H
+#ifndef POLICY_FORWARDED_H
+#define POLICY_FORWARDED_H
 
 #include "http/http_request.h"
 

@@ -1,7 +1,7 @@
 /*
- * http/http_url.c - pieces of a URL; see http_url.h.
+ * base/percent.c - pieces of a URL; see http_url.h.
  */
-#include "http/http_url.h"
+#include "base/percent.h"
 
 #include <errno.h>
 
@@ -14,7 +14,7 @@ static int hex_value(char c)
 	return -1;
 }
 
-ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size)
+ssize_t percent_decode(struct bytes raw, bool plus, char *out, size_t size)
 {
 	size_t n = 0;
 
@@ -39,7 +39,7 @@ ssize_t http_percent_decode(struct bytes raw, bool plus, char *out, size_t size)
 	return (ssize_t)n;
 }
 
-struct bytes http_parameter(struct bytes query, const char *name)
+struct bytes query_parameter(struct bytes query, const char *name)
 {
 	size_t len = strlen(name), i = 0;
 

@@ -1,13 +1,13 @@
 /*
- * http/http_file.h - a file as the body of a response, at no cost by its size.
+ * files/long_files.h - a file as the body of a response, at no cost by its size.
  *
  * A short one is read and answered like any text. A long one is sent in pieces,
  * each read when the wire has taken the one before: its connection is
  * detached, and given back at the end. A reader costs a few hundred octets,
  * and all readers of a file share one descriptor.
  */
-#ifndef HTTP_FILE_H
-#define HTTP_FILE_H
+#ifndef FILES_LONG_FILES_H
+#define FILES_LONG_FILES_H
 
 #include <sys/stat.h>
 

@@ -1,8 +1,8 @@
 /*
- * http/http_chars.h - which octets may stand where (RFC 9110 section 5).
+ * base/field_chars.h - which octets may stand where (RFC 9110 section 5).
  */
-#ifndef HTTP_CHARS_H
-#define HTTP_CHARS_H
+#ifndef BASE_FIELD_CHARS_H
+#define BASE_FIELD_CHARS_H
 
 #include <stdbool.h>
 

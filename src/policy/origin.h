@@ -1,15 +1,15 @@
 /*
- * http/http_origin.h - which pages may talk to us, and how they are told (the
+ * policy/origin.h - which pages may talk to us, and how they are told (the
  * Fetch standard's CORS protocol; RFC 6454).
  *
  * Rules are exact: scheme, host and port, no suffix match. A rule whose host begins with a star and
  * a dot matches one or more whole labels before the dot, so neither example.com nor
  * evilexample.com.
  */
-#ifndef HTTP_ORIGIN_H
-#define HTTP_ORIGIN_H
+#ifndef POLICY_ORIGIN_H
+#define POLICY_ORIGIN_H
 
-#include "http/http_forwarded.h"
+#include "policy/forwarded.h"
 #include "http/http_head.h"
 
 struct http_origin_rule {

@@ -1,7 +1,7 @@
 /*
- * http/http_host.c - which hosts may be asked for; see http_host.h.
+ * policy/hosts.c - which hosts may be asked for; see http_host.h.
  */
-#include "http/http_host.h"
+#include "policy/hosts.h"
 
 #include <ctype.h>
 

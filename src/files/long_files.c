@@ -1,5 +1,5 @@
 /*
- * http/http_file.c - files on their way to their readers; see http_file.h.
+ * files/long_files.c - files on their way to their readers; see http_file.h.
  *
  * Not by sendfile(2): it raises SIGPIPE when a reader has gone, which a library may neither
  * ignore nor catch for its process, and under TLS there is nothing to gain.
@@ -10,7 +10,7 @@
  *
  * Owns: the open files, as long as somebody reads them, and the connections of readers.
  */
-#include "http/http_file.h"
+#include "files/long_files.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "http/http_private.h"
+#include "http/http_access.h"
+#include "http/http_detach.h"
 
 #define PIECE_BYTES (16 * 1024) /* what a free wire takes whole, so that nothing is queued */
 #define PIECES      8           /* for one reader in a turn */
@@ -27,24 +28,34 @@
 
 /* One that is open, for all who read it. */
 struct http_file {
-	struct list node; /* server->files */
+	struct list node; /* service->files */
 	struct stat meta;
 	int fd;
 	size_t readers;
 };
 
 struct file_reader {
-	struct list node; /* server->readers, or server->free_readers while its wire is free */
+	struct list node; /* service->readers, or service->free_readers while its wire is free */
 	struct deferred deferred;
 	struct stream stream;
 	struct timer timer;
-	struct http_server *server;
+	struct file_service *service;
 	struct http_file *file;
 	struct addr peer;
 	uint64_t offset; /* of what is read next */
 	uint64_t taken;  /* by the client, when last looked at */
 	bool keep_alive;
 	struct http_access *access;
+};
+
+/* All of one server. */
+struct file_service {
+	struct http_service base;
+	struct http_server *server;
+	struct loop *loop;
+	struct list files;
+	struct list readers; /* their wire is full */
+	struct list free_readers;
 };
 
 /* --- open files --------------------------------------------------------------- */
@@ -55,11 +66,11 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static struct http_file *find_file(struct http_server *server, const struct stat *meta)
+static struct http_file *find_file(struct file_service *service, const struct stat *meta)
 {
 	struct list *pos;
 
-	list_foreach (pos, &server->files) {
+	list_foreach (pos, &service->files) {
 		struct http_file *file = container_of(pos, struct http_file, node);
 
 		if (is_same(&file->meta, meta))
@@ -69,16 +80,16 @@ static struct http_file *find_file(struct http_server *server, const struct stat
 }
 
 /* Takes `fd` over. NULL: out of memory. */
-static struct http_file *file_ref(struct http_server *server, int fd, const struct stat *meta)
+static struct http_file *file_ref(struct file_service *service, int fd, const struct stat *meta)
 {
-	struct http_file *file = find_file(server, meta);
+	struct http_file *file = find_file(service, meta);
 
 	if (file) {
 		close(fd);
 	} else if ((file = mem_zalloc(sizeof(*file)))) {
 		file->fd = fd;
 		file->meta = *meta;
-		list_append(&server->files, &file->node);
+		list_append(&service->files, &file->node);
 	} else {
 		close(fd);
 		return NULL;
@@ -123,26 +134,26 @@ static void reader_free(struct deferred *d)
 static void end(struct file_reader *f)
 {
 	stream_close(&f->stream);
-	timer_stop(loop_timers(f->server->loop), &f->timer);
+	timer_stop(loop_timers(f->service->loop), &f->timer);
 	list_remove(&f->node);
-	f->server->counters.connections--;
+	http_server_hold(f->service->server, -1);
 	if (f->access) {
 		f->access->octets = f->offset;
 		f->access->is_aborted = f->offset < file_size(f->file);
-		http_access_tell(f->access, f->server);
+		http_access_tell(f->access, f->service->server);
 		http_access_free(f->access);
 	}
 	file_unref(f->file);
-	loop_defer(f->server->loop, &f->deferred, reader_free);
+	loop_defer(f->service->loop, &f->deferred, reader_free);
 }
 
 /* All of it has gone to the kernel. */
 static void finish(struct file_reader *f)
 {
-	if (f->keep_alive && !f->server->draining)
-		http_server_give_back(f->server, &f->stream, &f->peer, NULL);
+	if (f->keep_alive && !http_server_is_draining(f->service->server))
+		http_server_give_back(f->service->server, &f->stream, &f->peer, NULL);
 	else
-		http_server_end(f->server, &f->stream);
+		http_server_end(f->service->server, &f->stream);
 	end(f);
 }
 
@@ -167,21 +178,21 @@ static void on_timer(struct timer *t)
 		return;
 	}
 	f->taken = now;
-	timer_start(loop_timers(f->server->loop), t, STALLED_MS);
+	timer_start(loop_timers(f->service->loop), t, STALLED_MS);
 }
 
 /* It gets its turn, behind the others. */
 static void wire_is_free(struct file_reader *f)
 {
 	list_remove(&f->node);
-	list_append(&f->server->free_readers, &f->node);
-	loop_want(f->server->loop, LOOP_STAGE_HTTP);
+	list_append(&f->service->free_readers, &f->node);
+	loop_want(f->service->loop, LOOP_STAGE_HTTP);
 }
 
 /* Sends what its wire takes of the next pieces: their octets. */
 static size_t send_pieces(struct file_reader *f)
 {
-	char *scratch = loop_scratch(f->server->loop);
+	char *scratch = loop_scratch(f->service->loop);
 	struct stream_piece piece = { scratch, 0, NULL };
 	size_t sent = 0;
 
@@ -203,25 +214,26 @@ static size_t send_pieces(struct file_reader *f)
 	return sent;
 }
 
-void http_file_run(struct http_server *server)
+static void run(struct http_service *base)
 {
+	struct file_service *service = container_of(base, struct file_service, base);
 	size_t left = TURN_BYTES;
 	struct list now, *node;
 
 	list_init(&now);
-	list_splice(&now, &server->free_readers);
+	list_splice(&now, &service->free_readers);
 	while (left > 0 && (node = list_first(&now))) {
 		size_t sent;
 
 		list_remove(node);
-		list_append(&server->readers, node);
+		list_append(&service->readers, node);
 		sent = send_pieces(container_of(node, struct file_reader, node));
 		left -= sent < left ? sent : left;
 	}
-	list_splice(&now, &server->free_readers); /* whose turn has not come go first */
-	list_splice(&server->free_readers, &now);
-	if (!list_empty(&server->free_readers))
-		loop_again(server->loop);
+	list_splice(&now, &service->free_readers); /* whose turn has not come go first */
+	list_splice(&service->free_readers, &now);
+	if (!list_empty(&service->free_readers))
+		loop_again(service->loop);
 }
 
 static void on_writable(struct stream *s)
@@ -259,9 +271,9 @@ static int write_head(struct file_reader *f, const struct http_head *head)
 }
 
 /* False: out of memory, and the file is still the caller's. */
-static bool reader_new(struct http_request *r, const struct http_head *head, struct http_file *file)
+static bool reader_new(struct file_service *service, struct http_request *r,
+    const struct http_head *head, struct http_file *file)
 {
-	struct http_server *server = r->conn->server;
 	struct file_reader *f = mem_zalloc(sizeof(*f));
 
 	if (!f)
@@ -271,17 +283,17 @@ static bool reader_new(struct http_request *r, const struct http_head *head, str
 	f->access = http_access_keep(r);
 	if (f->access)
 		f->access->status = head->status;
-	if (http_detach(r, &f->stream, server->loop, &reader_events) < 0) {
+	if (http_detach(r, &f->stream, service->loop, &reader_events) < 0) {
 		http_access_free(f->access);
 		mem_free(f);
 		return false;
 	}
-	f->server = server;
+	f->service = service;
 	f->file = file;
 	timer_init(&f->timer, on_timer);
-	timer_start(loop_timers(server->loop), &f->timer, STALLED_MS);
-	list_append(&server->readers, &f->node);
-	server->counters.connections++;
+	timer_start(loop_timers(service->loop), &f->timer, STALLED_MS);
+	list_append(&service->readers, &f->node);
+	http_server_hold(service->server, 1);
 	if (write_head(f, head) < 0)
 		end(f);
 	else if (stream_queued(&f->stream) == 0)
@@ -289,20 +301,43 @@ static bool reader_new(struct http_request *r, const struct http_head *head, str
 	return true;
 }
 
-void http_file_end_all(struct http_server *server)
+static void end_all(struct http_service *base)
 {
+	struct file_service *service = container_of(base, struct file_service, base);
 	struct list *node;
 
-	list_splice(&server->readers, &server->free_readers);
-	while ((node = list_first(&server->readers)))
+	list_splice(&service->readers, &service->free_readers);
+	while ((node = list_first(&service->readers)))
 		end(container_of(node, struct file_reader, node));
+	mem_free(service);
+}
+
+/* Made when it is first needed. NULL: out of memory. */
+static struct file_service *service_of(struct http_server *server)
+{
+	struct http_service *there = http_server_service(server);
+	struct file_service *service;
+
+	if (there)
+		return container_of(there, struct file_service, base);
+	service = mem_zalloc(sizeof(*service));
+	if (!service)
+		return NULL;
+	service->base = (struct http_service){ run, end_all };
+	service->server = server;
+	service->loop = http_server_loop(server);
+	list_init(&service->files);
+	list_init(&service->readers);
+	list_init(&service->free_readers);
+	http_server_set_service(server, &service->base);
+	return service;
 }
 
 /* --- those that are read whole -------------------------------------------------- */
 
 static void respond_whole(struct http_request *r, const struct http_head *head, int fd, size_t size)
 {
-	char *data = loop_scratch(r->conn->server->loop);
+	char *data = loop_scratch(http_server_loop(http_request_server(r)));
 	ssize_t n = pread(fd, data, size, 0);
 
 	close(fd);
@@ -315,9 +350,10 @@ static void respond_whole(struct http_request *r, const struct http_head *head, 
 void http_respond_file(
     struct http_request *r, const struct http_head *head, int fd, const struct stat *meta)
 {
+	struct file_service *service;
 	struct http_file *file;
 
-	if (r->method == HTTP_HEAD) {
+	if (http_request_method(r) == HTTP_HEAD) {
 		close(fd);
 		http_respond(r, head, (struct bytes){ NULL, (size_t)meta->st_size });
 		return;
@@ -326,8 +362,14 @@ void http_respond_file(
 		respond_whole(r, head, fd, (size_t)meta->st_size);
 		return;
 	}
-	file = file_ref(r->conn->server, fd, meta);
-	if (file && reader_new(r, head, file))
+	service = service_of(http_request_server(r));
+	if (!service) {
+		close(fd);
+		http_respond_text(r, 503, "Out of memory.");
+		return;
+	}
+	file = file_ref(service, fd, meta);
+	if (file && reader_new(service, r, head, file))
 		return;
 	if (file)
 		file_unref(file);

@@ -1,10 +1,10 @@
 /*
- * http/http_static.c - files of a directory; see http_static.h.
+ * files/static_files.c - files of a directory; see http_static.h.
  *
  * Files are opened on each request, so that an edit is seen at once. Nothing is served that is
  * hidden, outside the directory (also by a symbolic link), or not a regular file.
  */
-#include "http/http_static.h"
+#include "files/static_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "http/http_file.h"
-#include "http/http_url.h"
+#include "files/long_files.h"
+#include "base/percent.h"
 
 #define PATH_BYTES 512
 #define ALIASES    4
@@ -127,7 +127,7 @@ static bool relative_name(struct bytes path, char out[PATH_BYTES])
 		const char *slash = i < path.n ? memchr(path.p + i, '/', path.n - i) : NULL;
 		struct bytes raw = { path.p + i,
 			slash ? (size_t)(slash - path.p) - i : path.n - i };
-		ssize_t n = http_percent_decode(raw, false, out + len, PATH_BYTES - len - 16);
+		ssize_t n = percent_decode(raw, false, out + len, PATH_BYTES - len - 16);
 
 		if (n < 0 || memchr(out + len, '/', (size_t)n) ||
 		    memchr(out + len, '\0', (size_t)n))

@@ -1,8 +1,8 @@
 /*
- * http/http_static.h - files of a directory, with ETag and 304.
+ * files/static_files.h - files of a directory, with ETag and 304.
  */
-#ifndef HTTP_STATIC_H
-#define HTTP_STATIC_H
+#ifndef FILES_STATIC_FILES_H
+#define FILES_STATIC_FILES_H
 
 #include "http/http_server.h"
 

@@ -1,7 +1,7 @@
 /*
- * http/http_forwarded.c - who the client is; see http_forwarded.h.
+ * policy/forwarded.c - who the client is; see http_forwarded.h.
  */
-#include "http/http_forwarded.h"
+#include "policy/forwarded.h"
 
 #include <ctype.h>
 

@@ -1,5 +1,5 @@
 /*
- * http/http_forwarded_field.c - the header Forwarded (RFC 7239 section 4); see
+ * policy/forwarded_field.c - the header Forwarded (RFC 7239 section 4); see
  * http_forwarded.h.
  *
  *	Forwarded = 1#( [ pair ] *( ";" [ pair ] ) )    pair = token "=" ( token | quoted-string )
@@ -8,7 +8,7 @@
  * Values without quotes may hold colons and brackets, for many proxies write addresses so.
  */
 #include "base/field.h"
-#include "http/http_forwarded.h"
+#include "policy/forwarded.h"
 
 static void skip_blanks(struct bytes *in)
 {

@@ -1,7 +1,7 @@
 /*
- * http/http_origin.c - which pages may talk to us; see http_origin.h.
+ * policy/origin.c - which pages may talk to us; see http_origin.h.
  */
-#include "http/http_origin.h"
+#include "policy/origin.h"
 
 #include <ctype.h>
 
