@@ -1,5 +1,5 @@
 /*
- * base/percent.c - pieces of a URL; see http_url.h.
+ * base/percent.c - pieces of a URL; see percent.h.
  */
 #include "base/percent.h"
 

@@ -1,5 +1,5 @@
 /*
- * files/long_files.c - files on their way to their readers; see http_file.h.
+ * files/long_files.c - files on their way to their readers; see long_files.h.
  *
  * Not by sendfile(2): it raises SIGPIPE when a reader has gone, which a library may neither
  * ignore nor catch for its process, and under TLS there is nothing to gain.

@@ -1,5 +1,5 @@
 /*
- * files/static_files.c - files of a directory; see http_static.h.
+ * files/static_files.c - files of a directory; see static_files.h.
  *
  * Files are opened on each request, so that an edit is seen at once. Nothing is served that is
  * hidden, outside the directory (also by a symbolic link), or not a regular file.

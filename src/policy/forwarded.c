@@ -1,5 +1,5 @@
 /*
- * policy/forwarded.c - who the client is; see http_forwarded.h.
+ * policy/forwarded.c - who the client is; see forwarded.h.
  */
 #include "policy/forwarded.h"
 

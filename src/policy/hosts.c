@@ -1,5 +1,5 @@
 /*
- * policy/hosts.c - which hosts may be asked for; see http_host.h.
+ * policy/hosts.c - which hosts may be asked for; see hosts.h.
  */
 #include "policy/hosts.h"
 

@@ -1,5 +1,5 @@
 /*
- * policy/origin.c - which pages may talk to us; see http_origin.h.
+ * policy/origin.c - which pages may talk to us; see origin.h.
  */
 #include "policy/origin.h"
 
