@@ -8,6 +8,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -259,6 +260,42 @@ await suite.test('backends: old sessions keep theirs, new ones get the new one',
 	await finish(gateway);
 	for (const backend of backends)
 		backend.close();
+});
+
+await suite.test('web-hooks: who was let in by one backend is told of to that one', async () => {
+	const backends = await Promise.all(['one', 'two'].map((name) => new Promise((resolve) => {
+		const server = createServer(async (request, response) => {
+			let body = '';
+
+			for await (const chunk of request)
+				body += chunk;
+			server.heard.push(JSON.parse(body).event);
+			setTimeout(() => response.end('{}'), 30); /* so that something is under way */
+		});
+
+		server.heard = [];
+		server.listen(0, '127.0.0.1', () => resolve(server));
+	})));
+	const config = (i) => plain({ endpoints: [echo({ hooks: { url: `http://127.0.0.1:${backends[i].address().port}/`, events: ['connect', 'disconnect'] } }),
+		{ prefix: '/hooked', application: 'hooks', hooks: { url: `http://127.0.0.1:${backends[i].address().port}/`, events: ['connect', 'message', 'disconnect'] } }] });
+	const gateway = await start(config(0));
+	const [a, b] = await Promise.all(['/echo', '/hooked'].map((prefix) => new Raw(gateway.port, prefix).open()));
+
+	await gateway.reload(config(1));
+	const fresh = await new Raw(gateway.port, '/echo').open();
+
+	equal([await a.echo('a'), await fresh.echo('f')], ['a', 'f'], 'each goes on');
+	b.send('a message');
+	a.end();
+	b.end();
+	await until(() => backends[0].heard.length === 5, 'the old backend hears of the end of its sessions');
+	equal(backends[0].heard.slice().sort(), ['connect', 'connect', 'disconnect', 'disconnect', 'message'], 'what it has heard');
+	equal(backends[1].heard, ['connect'], 'what the new one has');
+	await sleep(500); /* the old application leaves */
+	equal(await fresh.echo('g'), 'g', 'the new one is not touched');
+	await finish(gateway);
+	equal(backends[1].heard, ['connect', 'disconnect'], 'the new one hears of the end');
+	backends.forEach((backend) => backend.close());
 });
 
 const jwt = (sub, secret) => {
