@@ -187,13 +187,16 @@ export class Raw {
 			this.status = Number(this.#rest.toString('latin1', 9, 12));
 			this.#rest = this.#rest.subarray(end + 4);
 		}
-		/* Short frames of a server are all that there are here. */
-		while (this.#rest.length >= 2 && this.#rest.length >= 2 + (this.#rest[1] & 127)) {
-			const n = this.#rest[1] & 127, opcode = this.#rest[0] & 15;
+		/* A server's frames have no masks, and none here is longer than 65,535 octets. */
+		while (this.#rest.length >= 4 || (this.#rest.length >= 2 && this.#rest[1] < 126)) {
+			const head = this.#rest[1] < 126 ? 2 : 4, opcode = this.#rest[0] & 15;
+			const end = head + (head === 2 ? this.#rest[1] : this.#rest.readUInt16BE(2));
 
+			if (this.#rest.length < end)
+				break;
 			if (opcode !== 9) /* a ping */
-				this.frames.push(opcode === 8 ? `close ${this.#rest.readUInt16BE(2)}` : this.#rest.toString('utf8', 2, 2 + n));
-			this.#rest = this.#rest.subarray(2 + n);
+				this.frames.push(opcode === 8 ? `close ${this.#rest.readUInt16BE(head)}` : this.#rest.toString('utf8', head, end));
+			this.#rest = this.#rest.subarray(end);
 			if (opcode === 8)
 				this.socket.end(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
 		}

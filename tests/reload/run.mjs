@@ -353,6 +353,42 @@ await suite.test('a broker: tokens and access go at once, subscribers and queues
 	await finish(gateway);
 });
 
+await suite.test('a broker with a journal comes by a reload, goes, and comes again', async () => {
+	const journal = join(folder, 'journal');
+	const config = (more = {}) => plain({ endpoints: [echo(), { prefix: '/stomp', application: 'stomp',
+		stomp: { anonymous: true, access: 'open', heartbeat_ms: [0, 0], journal, ...more } }] });
+	const join_ = async (gateway) => {
+		const s = await Stomp.connect(gateway);
+
+		equal(await s.frame('CONNECTED'), 'CONNECTED', 'it is connected');
+		return s;
+	};
+	let gateway = await start(plain());
+
+	equal((await gateway.reload(config())).added, ['/stomp'], 'added');
+	const a = await join_(gateway);
+
+	a.raw.send('SEND\ndestination:/queue/q\nreceipt:1\n\nkept\0');
+	equal(await a.frame('a receipt'), 'RECEIPT', 'it is kept');
+	a.raw.end();
+	equal((await gateway.reload(plain())).removed, ['/stomp'], 'removed');
+	equal((await ask(gateway.port, 'GET', '/stomp/info')).status, 404, 'it is gone');
+	gateway.write(config({ max_deliveries: 3 }));
+	equal((await gateway.command('reload')).status, 422, 'it does not come again as another one');
+	await gateway.reload(config());
+	const b = await join_(gateway);
+
+	b.raw.send('SUBSCRIBE\nid:1\ndestination:/queue/q\nack:client\n\n\0');
+	equal(await b.frame('the message'), 'MESSAGE', 'the queue is still there');
+	await finish(gateway);
+	gateway = await start(config());
+	const c = await join_(gateway);
+
+	c.raw.send('SUBSCRIBE\nid:1\ndestination:/queue/q\n\n\0');
+	equal(await c.frame('the message'), 'MESSAGE', 'and on the disk');
+	await finish(gateway);
+});
+
 await suite.test('certificates are read anew', async () => {
 	const make = (cn) => {
 		execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', `/CN=${cn}`,
