@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/mem.h"
 #include "daemon/config_changes.h"
 #include "daemon/notify.h"
@@ -148,6 +149,7 @@ static void taken(void *arg)
 	r->generation++;
 	log_set_level(r->now->config.log_level);
 	log_set_format(r->now->config.log_format);
+	log_reopen();
 	server_count_reload(r->server, true);
 	say(r);
 	if (r->asker)

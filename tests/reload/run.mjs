@@ -431,7 +431,7 @@ const nth = (i, more = {}) => plain({
 	listen: ['127.0.0.1:0', ...(i % 2 ? ['127.0.0.2:0'] : [])],
 	limits: { header_bytes: 16384 + 1024 * (i % 3), connections: 50000 + i, sessions_per_address: 100000 + i },
 	endpoints: [echo({ heartbeat_delay_ms: 25000 + i, disconnect_delay_ms: 600000, allowed_origins: [`http://h${i}.example`] }),
-		{ prefix: '/app', application: 'upstream', upstream: { url: `ws://127.0.0.1:${1 + i}/` } },
+		{ prefix: '/app', application: 'upstream', upstream: { url: `ws://127.0.0.1:${1 + i}/`, check: { kind: 'tcp', interval_ms: 1000 } } },
 		{ prefix: '/stomp', application: 'stomp', stomp: { anonymous: true, access: 'open' }, max_sessions: 10 + i },
 		...(i % 2 ? [{ prefix: `/extra${i}`, application: 'broadcast' }] : [])],
 	...more,
