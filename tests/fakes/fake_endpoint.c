@@ -125,6 +125,7 @@ static const struct http_handler http_handler = { .body_limit = body_limit, .ser
 
 static void fill_endpoint(struct endpoint *e)
 {
+	atomic_init(&e->refs, 1);
 	e->prefix = "";
 	e->ops = &endpoint_ops;
 	e->table = session_table_new();
@@ -183,6 +184,7 @@ void fake_endpoint_down(void)
 	transport_reactor_set_current(NULL);
 	transport_reactor_fini(&fake.reactor);
 	loop_free(fake.loop);
+	ck_assert_uint_eq(atomic_load(&fake.base.refs), 1); /* who held it has let go */
 	session_table_free(fake.base.table);
 	close(fake.listener);
 }
