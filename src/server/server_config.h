@@ -16,8 +16,9 @@
 #include "http/http_forwarded.h"
 #include "http/http_host.h"
 #include "http/http_static.h"
-#include "net/listener.h"
+#include "net/inherited.h"
 #include "net/tls_server.h"
+#include "net/visitors.h"
 #include "server/options.h"
 #include "server/server_logs.h"
 #include "transports/transport.h"
@@ -43,6 +44,7 @@ struct server_config {
 	size_t listener_count;
 	struct server_logs logs; /* opened once the rights to more are given up */
 	struct quotas *visitors; /* the server's own; NULL: nothing is limited by address */
+	struct visitor_prefixes prefixes; /* whom it takes for one of them */
 	char *token;             /* of those who may give commands; NULL: nobody may */
 };
 
@@ -138,6 +140,7 @@ struct listen_place {
 	struct listen_socket *sockets;
 	unsigned socket_count;
 	char *address; /* as it was given */
+	inherited_set inherited; /* those that it listens at; 0: its sockets are its own */
 };
 
 struct server_listener {

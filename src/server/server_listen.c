@@ -31,6 +31,8 @@ static void place_unref(struct listen_place *place)
 	for (unsigned i = 0; i < place->socket_count; i++)
 		if (place->sockets[i].fd >= 0)
 			listen_socket_close(&place->sockets[i], i == 0);
+	if (place->inherited)
+		inherited_release(inherited_here(), place->inherited);
 	mem_free(place->sockets);
 	mem_free(place->address);
 	mem_free(place);
@@ -52,6 +54,36 @@ static int bind_all(struct sockjs_server *server, struct listen_place *place, un
 			    server, err, "cannot listen once for each thread: %s", strerror(-err));
 	}
 	return 0;
+}
+
+static int take_inherited(struct sockjs_server *server, struct listen_place *place, unsigned wanted)
+{
+	struct inherited *all = inherited_here();
+	char why[400];
+	int err;
+
+	if (!all)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = inherited_take(all, listen_addr_inherited(place->address), place->sockets, wanted,
+	    &place->inherited, why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	place->socket_count = wanted;
+	return 0;
+}
+
+static int open_all(struct sockjs_server *server, struct listen_place *place, unsigned wanted,
+    const struct listener_options *lo)
+{
+	struct listen_addr addr;
+	const char *sentence = "";
+	int err = listen_addr_parse(place->address, &addr, &sentence);
+
+	if (err < 0)
+		return server_fail(server, err, "%s", sentence);
+	if (listen_addr_inherited(place->address))
+		return take_inherited(server, place, wanted);
+	return bind_all(server, place, wanted, &addr, (unsigned)lo->mode);
 }
 
 /* Who they are; -1: nothing is said. */
@@ -96,8 +128,6 @@ static int place_new(struct listen_place **out, struct server_config *c, const c
 {
 	unsigned wanted = is_internal ? 1 : c->server->reactor_count;
 	struct listen_place *place = mem_zalloc(sizeof(*place));
-	struct listen_addr addr;
-	const char *sentence = "";
 	int err;
 
 	if (place) {
@@ -109,11 +139,7 @@ static int place_new(struct listen_place **out, struct server_config *c, const c
 		place_unref(place);
 		return server_fail(c->server, -ENOMEM, "out of memory");
 	}
-	err = listen_addr_parse(address, &addr, &sentence);
-	if (err < 0)
-		server_fail(c->server, err, "%s", sentence);
-	if (err == 0)
-		err = bind_all(c->server, place, wanted, &addr, (unsigned)lo->mode);
+	err = open_all(c->server, place, wanted, lo);
 	if (err == 0)
 		err = give_away(c->server, place, lo);
 	if (err < 0)
@@ -171,7 +197,8 @@ static void print_url(struct server_listener *l)
 	struct addr a;
 
 	if (first->is_unix) {
-		snprintf(l->url, sizeof(l->url), "%s", l->place->address);
+		listen_unix_print(
+		    (const void *)&first->addr.sa, first->addr.len, l->url, sizeof(l->url));
 		return;
 	}
 	a = addr_from_sockaddr((const struct sockaddr *)&first->addr.sa);
