@@ -333,7 +333,7 @@ int inherited_take(struct inherited *in, const char *name, struct listen_socket 
 	if (!claim(in, set)) {
 		snprintf(why, why_size, "another address listens at this socket: ");
 		describe(in, set, why, why_size);
-		return -EADDRINUSE;
+		return -EINVAL;
 	}
 	err = take_set(in, set, sockets, wanted, why, why_size);
 	if (err < 0)
