@@ -333,6 +333,8 @@ int main(int argc, char **argv)
 	at[0] = port_of(argv[3]);
 	if (argc > 4)
 		at[1] = port_of(argv[4]);
+	if (!echoes && nice(10) == -1 && errno == EPERM)
+		fail("nice: %s", strerror(errno)); /* it must not keep the server and the echoes waiting */
 	clients = must(calloc(count, sizeof(*clients)));
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	run();

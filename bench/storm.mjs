@@ -82,6 +82,9 @@ function longest(before, after) {
 
 const peak = (s) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${s.child.pid}/status`, 'latin1'))[1]) / 1024;
 
+/* Milliseconds that the first thread has run, and that it was ready and had to wait for others. */
+const scheduled = (s) => readFileSync(`/proc/${s.child.pid}/schedstat`, 'latin1').split(' ').slice(0, 2).map((ns) => ns / 1e6);
+
 /* --- one storm ------------------------------------------------------------------------------- */
 
 async function storm({ limits = {}, drain }) {
@@ -97,7 +100,7 @@ async function storm({ limits = {}, drain }) {
 	await echo.line();
 	await new Promise((resolve) => setTimeout(resolve, 2000));
 	echo.say('mark');
-	const calm = JSON.parse(await echo.line()), then = await turns(server), of = second && await turns(first);
+	const calm = JSON.parse(await echo.line()), then = await turns(server), ran = scheduled(server);
 
 	if (drain)
 		first.child.kill('SIGTERM');
@@ -108,12 +111,14 @@ async function storm({ limits = {}, drain }) {
 
 	echo.say('mark');
 	const during = JSON.parse(await echo.line());
-	const result = { ...longest(then, await turns(server)), back, calm, during, peak: peak(server) };
+	const [run, stood] = scheduled(server).map((n, i) => n - ran[i]);
+	const result = { ...longest(then, await turns(server)), back, calm, during, run, stood, peak: peak(server) };
 
 	for (const p of [crowd, echo])
 		p.child.stdin.end();
+	await Promise.all([crowd.ended, echo.ended]);
 	server.child.kill('SIGTERM');
-	await Promise.all([crowd, echo, server, first].map((p) => p.ended));
+	await Promise.all([server.ended, first.ended]);
 	return result;
 }
 
@@ -129,8 +134,8 @@ const STORMS = {
 };
 const ms = (us) => (us / 1000).toFixed(us < 10000 ? 1 : 0);
 
-console.log('| | all back, s | one client: median, p99, longest, s | tries that failed | longest turn, ms | turns > 10 ms | echo before: p50, p99, ms | echo meanwhile: p50, p99, longest, ms | memory, MiB |');
-console.log('|---|---|---|---|---|---|---|---|---|');
+console.log('| | all back, s | one client: median, p99, longest, s | tries that failed | longest turn of each round, ms, less than | turns > 10 ms | echo before: p50, p99, ms | echo meanwhile: p50, p99, longest, ms | memory, MiB | processor: had, waited for, ms |');
+console.log('|---|---|---|---|---|---|---|---|---|---|');
 for (const [name, how] of Object.entries(STORMS).filter(([n]) => new RegExp(options.only).test(n))) {
 	const runs = [];
 
@@ -141,7 +146,7 @@ for (const [name, how] of Object.entries(STORMS).filter(([n]) => new RegExp(opti
 	if (runs.some((r) => r.back.missing))
 		console.log(`${name}: missing at the end: ${runs.map((r) => r.back.missing)}`);
 	console.log(`| ${name} | ${s((r) => r.back.all)} | ${s((r) => r.back.p50)}, ${s((r) => r.back.p99)}, ${s((r) => r.back.max)} | ` +
-		`${m((r) => r.back.failures)} | ≤ ${Math.max(...runs.map((r) => (r.turn === '+Inf' ? Infinity : Number(r.turn) * 1000)))} | ${m((r) => r.long)} | ` +
+		`${m((r) => r.back.failures)} | ${runs.map((r) => Number(r.turn.replace('+Inf', 'Infinity')) * 1000).sort((a, b) => a - b).join(', ')} | ${m((r) => r.long)} | ` +
 		`${ms(m((r) => r.calm.p50))}, ${ms(m((r) => r.calm.p99))} | ${ms(m((r) => r.during.p50))}, ${ms(m((r) => r.during.p99))}, ${ms(m((r) => r.during.max))} | ` +
-		`${m((r) => r.peak).toFixed(0)} |`);
+		`${m((r) => r.peak).toFixed(0)} | ${m((r) => r.run).toFixed(0)}, ${m((r) => r.stood).toFixed(0)} |`);
 }

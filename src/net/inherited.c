@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,13 @@ struct inherited {
 	const char *names[INHERITED_MOST]; /* "unknown" as the protocol has it: not told */
 	char *text;                        /* of the names */
 	char trouble[160];                 /* why there is none; "": there are */
-	_Atomic inherited_set in_use;
+	atomic_uint users[INHERITED_MOST];
 };
+
+/* A bit for each. */
+typedef uint64_t inherited_set;
+
+_Static_assert(INHERITED_MOST <= 64, "a set has room for all");
 
 /* --- the variables ------------------------------------------------------ */
 
@@ -42,8 +46,8 @@ static long number(const char *text)
 	return errno || *end ? -1 : n;
 }
 
-static unsigned count_of(
-    struct inherited *in, pid_t self, const char *pid, const char *fds)
+/* How many there are; 0, with the trouble, if there is none for us. */
+static unsigned count_of(struct inherited *in, pid_t self, const char *pid, const char *fds)
 {
 	long n = fds ? number(fds) : -1;
 
@@ -88,7 +92,6 @@ struct inherited *inherited_new(
 		return NULL;
 	in->first = first;
 	in->count = count_of(in, self, pid, fds);
-	atomic_init(&in->in_use, 0);
 	if (read_names(in, names) < 0) {
 		mem_free(in);
 		return NULL;
@@ -168,10 +171,18 @@ static inherited_set all_of(const struct inherited *in)
 	return in->count ? UINT64_MAX >> (INHERITED_MOST - in->count) : 0;
 }
 
+/* Those of a set that somebody has. */
+static inherited_set used_of(const struct inherited *in, inherited_set set)
+{
+	for (unsigned i = 0; i < in->count; i++)
+		if (atomic_load(&in->users[i]) == 0)
+			set &= ~((inherited_set)1 << i);
+	return set;
+}
+
 bool inherited_unused(const struct inherited *in, char *text, size_t size)
 {
-	inherited_set unused =
-	    all_of(in) & ~atomic_load_explicit(&in->in_use, memory_order_relaxed);
+	inherited_set unused = all_of(in) & ~used_of(in, all_of(in));
 
 	text[0] = '\0';
 	describe(in, unused, text, size);
@@ -215,23 +226,25 @@ static const char *fault_of(int fd, struct listen_addr *addr)
 	return NULL;
 }
 
-/* As one that we had opened; those who share it have the same state. */
-static int copy(int fd, const struct listen_addr *addr, bool is_shared, struct listen_socket *out)
+/* As one that we had opened. */
+static int copy(int fd, const struct listen_addr *addr, atomic_uint *users, struct listen_socket *out)
 {
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0), yes = 1;
-	int flags = fcntl(fd, F_GETFL);
 
-	if (own < 0 || flags < 0 || fcntl(own, F_SETFL, flags | O_NONBLOCK) < 0) {
-		flags = -errno;
-		if (own >= 0)
-			close(own);
-		return flags;
+	if (own < 0)
+		return -errno;
+	/* Of all copies, and of the one that the service manager has: it does not mind */
+	if (fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK) < 0) {
+		int err = -errno;
+
+		close(own);
+		return err;
 	}
 	*out = (struct listen_socket){ .fd = own,
 		.is_unix = addr->sa.ss_family == AF_UNIX,
-		.is_inherited = true,
-		.is_shared = is_shared,
+		.users = users,
 		.addr = *addr };
+	atomic_fetch_add(users, 1);
 	if (!out->is_unix)
 		setsockopt(own, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	return 0;
@@ -269,17 +282,20 @@ static int look_at(const struct inherited *in, inherited_set set, struct taking 
 	return 0;
 }
 
-static int copy_all(const struct taking *t, struct listen_socket *sockets, unsigned wanted, char *why,
-    size_t why_size)
+static int copy_all(struct inherited *in, const struct taking *t, struct listen_socket *sockets,
+    unsigned wanted, char *why, size_t why_size)
 {
 	int err;
 
 	for (unsigned i = 0; i < wanted; i++) {
 		unsigned from = i % t->count;
 
-		err = copy(t->fds[from], &t->addrs[from], wanted > t->count, &sockets[i]);
-		if (err == 0)
+		err = copy(t->fds[from], &t->addrs[from], &in->users[t->fds[from] - in->first],
+		    &sockets[i]);
+		if (err == 0) {
+			sockets[i].is_shared = wanted > t->count;
 			continue;
+		}
 		snprintf(why, why_size, "cannot listen: %s", strerror(-err));
 		while (i-- > 0)
 			listen_socket_close(&sockets[i], false);
@@ -288,7 +304,7 @@ static int copy_all(const struct taking *t, struct listen_socket *sockets, unsig
 	return 0;
 }
 
-static int take_set(const struct inherited *in, inherited_set set, struct listen_socket *sockets,
+static int take_set(struct inherited *in, inherited_set set, struct listen_socket *sockets,
     unsigned wanted, char *why, size_t why_size)
 {
 	struct taking t = { .count = 0 };
@@ -300,26 +316,13 @@ static int take_set(const struct inherited *in, inherited_set set, struct listen
 		    t.count, wanted, wanted == 1 ? " listens" : "s listen");
 		err = -EINVAL;
 	}
-	return err < 0 ? err : copy_all(&t, sockets, wanted, why, why_size);
-}
-
-/* False: somebody has one of them. */
-static bool claim(struct inherited *in, inherited_set set)
-{
-	inherited_set before = atomic_load(&in->in_use);
-
-	do {
-		if (before & set)
-			return false;
-	} while (!atomic_compare_exchange_weak(&in->in_use, &before, before | set));
-	return true;
+	return err < 0 ? err : copy_all(in, &t, sockets, wanted, why, why_size);
 }
 
 int inherited_take(struct inherited *in, const char *name, struct listen_socket *sockets,
-    unsigned wanted, inherited_set *taken, char *why, size_t why_size)
+    unsigned wanted, char *why, size_t why_size)
 {
 	inherited_set set = find(in, name);
-	int err;
 
 	if (*in->trouble) {
 		snprintf(why, why_size, "%s", in->trouble);
@@ -330,20 +333,10 @@ int inherited_take(struct inherited *in, const char *name, struct listen_socket 
 		describe(in, all_of(in), why, why_size);
 		return -EINVAL;
 	}
-	if (!claim(in, set)) {
+	if (used_of(in, set)) {
 		snprintf(why, why_size, "another address listens at this socket: ");
 		describe(in, set, why, why_size);
 		return -EINVAL;
 	}
-	err = take_set(in, set, sockets, wanted, why, why_size);
-	if (err < 0)
-		inherited_release(in, set);
-	else
-		*taken = set;
-	return err;
-}
-
-void inherited_release(struct inherited *in, inherited_set taken)
-{
-	atomic_fetch_and(&in->in_use, ~taken);
+	return take_set(in, set, sockets, wanted, why, why_size);
 }

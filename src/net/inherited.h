@@ -12,16 +12,14 @@
 #ifndef NET_INHERITED_H
 #define NET_INHERITED_H
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "net/listener.h"
 
-#define INHERITED_MOST 64 /* one bit for each in a set */
+#define INHERITED_MOST 64
 #define INHERITED_FROM 3
 
 struct inherited;
-typedef uint64_t inherited_set;
 
 /* What stands in the three variables (NULL: not set), for the process `self`. NULL when memory is
  * out. What is wrong with them is said when somebody wants a socket. */
@@ -35,12 +33,11 @@ void inherited_free(struct inherited *in);
 struct inherited *inherited_here(void);
 
 /* Takes the sockets that `name` (what stands behind "fd:") is for, and makes `wanted` listening sockets
- * of them: each a copy of one of them, in turn; all of them have somebody who listens. Any thread. 0, or
+ * of them: each a copy of one of them, in turn; all of them have somebody who listens. They are free
+ * again when the copies are closed, by whatever threads; taking is for one thread at a time. 0, or
  * -errno with a sentence that says what was inherited. */
 int inherited_take(struct inherited *in, const char *name, struct listen_socket *sockets,
-    unsigned wanted, inherited_set *taken, char *why, size_t why_size);
-/* Nobody listens there any more; the copies are closed by who has them. Any thread. */
-void inherited_release(struct inherited *in, inherited_set taken);
+    unsigned wanted, char *why, size_t why_size);
 /* Sockets that no address has taken, in words: `fd:4 "web" (0.0.0.0:80)`. False: there is none.
  * Whoever connects to them waits for nothing. */
 bool inherited_unused(const struct inherited *in, char *text, size_t size);

@@ -23,7 +23,7 @@
 #include "net/timer.h"
 
 enum {
-	BACKLOG = 4096,   /* the kernel lowers it to net.core.somaxconn */
+	BACKLOG = 65535,  /* the kernel lowers it to net.core.somaxconn, which is 4096 by default */
 	LAST_ACCEPTS = 512,
 	ACCEPTS_MAX = 64, /* in one turn: those who are here must not wait for a flood of others */
 	STEP_BACK_MS = 100,
@@ -223,10 +223,12 @@ void listen_socket_close(struct listen_socket *ls, bool unlink_path)
 
 	if (ls->fd < 0)
 		return;
-	if (ls->is_unix && unlink_path && !ls->is_inherited)
+	if (ls->is_unix && unlink_path && !ls->users)
 		unlink(un->sun_path);
 	close(ls->fd);
 	ls->fd = -1;
+	if (ls->users)
+		atomic_fetch_sub(ls->users, 1);
 }
 
 void listen_unix_print(const struct sockaddr_un *un, socklen_t len, char *text, size_t size)

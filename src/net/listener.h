@@ -9,6 +9,8 @@
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
+#include <stdatomic.h>
+
 #include "net/addr.h"
 #include "net/loop.h"
 
@@ -16,8 +18,8 @@
 struct listen_socket {
 	int fd;
 	bool is_unix;
-	bool is_inherited; /* it is somebody else's as well, and so is its path */
-	bool is_shared;    /* by several reactors, of which a connection wakes one */
+	bool is_shared;     /* by several reactors, of which a connection wakes one */
+	atomic_uint *users; /* of one that is inherited: who have copies; NULL: it is our own */
 	struct listen_addr addr; /* with the true port when 0 was asked for */
 };
 

@@ -16,7 +16,7 @@
 #include "http/http_forwarded.h"
 #include "http/http_host.h"
 #include "http/http_static.h"
-#include "net/inherited.h"
+#include "net/listener.h"
 #include "net/tls_server.h"
 #include "net/visitors.h"
 #include "server/options.h"
@@ -140,7 +140,6 @@ struct listen_place {
 	struct listen_socket *sockets;
 	unsigned socket_count;
 	char *address; /* as it was given */
-	inherited_set inherited; /* those that it listens at; 0: its sockets are its own */
 };
 
 struct server_listener {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/inherited.h"
 #include "server/internal.h"
 #include "server/listener_tls.h"
 #include "server/server_private.h"
@@ -31,8 +32,6 @@ static void place_unref(struct listen_place *place)
 	for (unsigned i = 0; i < place->socket_count; i++)
 		if (place->sockets[i].fd >= 0)
 			listen_socket_close(&place->sockets[i], i == 0);
-	if (place->inherited)
-		inherited_release(inherited_here(), place->inherited);
 	mem_free(place->sockets);
 	mem_free(place->address);
 	mem_free(place);
@@ -65,7 +64,7 @@ static int take_inherited(struct sockjs_server *server, struct listen_place *pla
 	if (!all)
 		return server_fail(server, -ENOMEM, "out of memory");
 	err = inherited_take(all, listen_addr_inherited(place->address), place->sockets, wanted,
-	    &place->inherited, why, sizeof(why));
+	    why, sizeof(why));
 	if (err < 0)
 		return server_fail(server, err, "%s", why);
 	place->socket_count = wanted;

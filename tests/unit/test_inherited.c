@@ -19,7 +19,6 @@
 
 static struct inherited *in;
 static struct listen_socket got[4];
-static inherited_set taken;
 static char why[400];
 static char dir[32], path[64];
 
@@ -87,7 +86,7 @@ static void inherit(const char *fds, const char *names)
 
 static int take(const char *name, unsigned wanted)
 {
-	return inherited_take(in, name, got, wanted, &taken, why, sizeof(why));
+	return inherited_take(in, name, got, wanted, why, sizeof(why));
 }
 
 START_TEST(a_socket_is_found_by_its_name_and_by_its_number)
@@ -98,13 +97,12 @@ START_TEST(a_socket_is_found_by_its_name_and_by_its_number)
 	unix_at(1);
 	inherit("2", "web:local");
 	ck_assert_msg(take("web", 1) == 0, "%s", why);
-	ck_assert(!got[0].is_unix && got[0].is_inherited && !got[0].is_shared);
+	ck_assert(!got[0].is_unix && got[0].users && !got[0].is_shared);
 	ck_assert_uint_eq(addr_from_sockaddr((void *)&got[0].addr.sa).port, port);
 	ck_assert(fcntl(got[0].fd, F_GETFL) & O_NONBLOCK);
 	ck_assert(fcntl(got[0].fd, F_GETFD) & FD_CLOEXEC);
 	ck_assert(fcntl(FIRST, F_GETFD) & FD_CLOEXEC);
 	listen_socket_close(&got[0], true);
-	inherited_release(in, taken);
 	snprintf(text, sizeof(text), "%d", FIRST + 1);
 	ck_assert_msg(take(text, 1) == 0, "%s", why);
 	ck_assert(got[0].is_unix);
@@ -144,7 +142,6 @@ START_TEST(sockets_of_one_port_are_shared_out)
 	ck_assert(!got[0].is_shared && !got[1].is_shared);
 	listen_socket_close(&got[0], false);
 	listen_socket_close(&got[1], false);
-	inherited_release(in, taken);
 	/* One would have nobody who listens */
 	ck_assert_int_eq(take("web", 1), -EINVAL);
 	ck_assert_str_eq(why,
@@ -169,19 +166,16 @@ END_TEST
 
 START_TEST(a_socket_has_one_address_at_a_time)
 {
-	inherited_set first;
 	struct listen_socket mine;
 
 	tcp_at(0, 0);
 	inherit("1", "web");
 	ck_assert_int_eq(take("web", 1), 0);
 	mine = got[0];
-	first = taken;
 	got[0].fd = -1;
 	ck_assert_int_eq(take("200", 1), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(why, "another address listens at this socket: fd:200 \"web\""));
 	listen_socket_close(&mine, false);
-	inherited_release(in, first);
 	ck_assert_int_eq(take("200", 1), 0);
 }
 END_TEST
