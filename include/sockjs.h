@@ -461,8 +461,10 @@ SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
-/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. `o` may be
- * NULL; it has options of an address alone: protocol, endpoint, tls.*, mode.
+/* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. Or takes a
+ * socket that listens already and was inherited, by its name or number: "fd:NAME", "fd:3", as
+ * sd_listen_fds(3) has it; the first such address takes $LISTEN_PID, $LISTEN_FDS and
+ * $LISTEN_FDNAMES out of the environment. `o` may be NULL; it has options of an address alone: protocol, endpoint, tls.*, mode.
  * With protocol "stomp" it is not for HTTP but for one endpoint, by raw TCP (or TLS): that of the
  * prefix `endpoint`, which has been added before. May be called several times. 0; -EINVAL: not an
  * address, an option of something else, one that means nothing there (mode without a unix socket,

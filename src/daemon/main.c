@@ -23,6 +23,7 @@
 #include "daemon/reload.h"
 #include "daemon/signals.h"
 #include "daemon/supervise.h"
+#include "net/inherited.h"
 #include "server/internal.h"
 #include "server/reload.h"
 #include "sockjs.h"
@@ -169,6 +170,16 @@ static void say_addresses(const struct daemon *d)
 	fflush(stdout);
 }
 
+/* Who connects there waits for nobody. */
+static void say_unused(void)
+{
+	char text[400];
+
+	if (inherited_unused(inherited_here(), text, sizeof(text)))
+		log_warn("no address takes connections from sockets that were inherited",
+		    LOG_STR("sockets", text));
+}
+
 static void say_ready(const struct daemon *d)
 {
 	const struct server_options *o = options_of(d);
@@ -182,6 +193,7 @@ static void say_ready(const struct daemon *d)
 	    LOG_INT("header_bytes", o->limit_header_bytes),
 	    LOG_INT("descriptors", privs_descriptors()));
 	say_addresses(d);
+	say_unused();
 	notify("READY=1");
 }
 
@@ -304,5 +316,7 @@ int main(int argc, char **argv)
 	if (cmd.hash_password)
 		return hash_password();
 	log_find_journal();
+	if (!inherited_here())
+		return no_memory();
 	return obey(&cmd);
 }

@@ -240,6 +240,28 @@ static int parse_unix(struct bytes path, struct listen_addr *out, const char **w
 	return 0;
 }
 
+#define FD_NAME_MAX 255
+
+const char *listen_addr_inherited(const char *text)
+{
+	return strncmp(text, "fd:", 3) == 0 ? text + 3 : NULL;
+}
+
+/* As FileDescriptorName= has it; a number is that of a descriptor behind the standard ones. */
+static int check_inherited(const char *name, const char **why)
+{
+	size_t n = strlen(name);
+	int number = parse_number(bytes_of(name), 65535);
+
+	for (size_t i = 0; i < n; i++)
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == ':')
+			n = 0;
+	if (n > 0 && n <= FD_NAME_MAX && (number < 0 || number > 2))
+		return 0;
+	*why = "fd: must be followed by the name of an inherited socket, or its number from 3 on";
+	return -EINVAL;
+}
+
 #define HOST_NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 static int resolve(const char *host, int port, struct listen_addr *out, const char **why)
@@ -267,7 +289,7 @@ static int parse_host(
 	char name[256];
 
 	if (memmem(host.p, host.n, "://", 3)) {
-		*why = "an address to listen at is no URL: HOST:PORT, [IPv6]:PORT or unix:PATH";
+		*why = "an address to listen at is no URL: HOST:PORT, [IPv6]:PORT, unix:PATH or fd:NAME";
 		return -EINVAL;
 	}
 	if (host.n > 0 && host.p[0] != '[' && memchr(host.p, ':', host.n)) {
@@ -303,8 +325,10 @@ static int parse_place(const char *text, bool names, struct listen_addr *out, co
 
 	if (strncmp(text, "unix:", 5) == 0) {
 		err = parse_unix(bytes_of(text + 5), &parsed, why);
+	} else if (listen_addr_inherited(text)) {
+		err = check_inherited(listen_addr_inherited(text), why);
 	} else if (!colon) {
-		*why = "an address to listen at is HOST:PORT, [IPv6]:PORT or unix:PATH";
+		*why = "an address to listen at is HOST:PORT, [IPv6]:PORT, unix:PATH or fd:NAME";
 		return -EINVAL;
 	} else if ((port = parse_number(bytes_of(colon + 1), 65535)) < 0) {
 		*why = "the port must be a number from 0 to 65535";

@@ -2,7 +2,7 @@
  * net/addr.h - parse and print addresses.
  *
  * A peer is kept in 20 octets (struct addr); a place to listen at is
- * HOST:PORT, [V6]:PORT or unix:PATH (struct listen_addr). An IPv4 address
+ * HOST:PORT, [V6]:PORT, unix:PATH or fd:NAME (struct listen_addr). An IPv4 address
  * mapped into IPv6 (::ffff:192.0.2.1, what a dual-stack listener sees) becomes
  * the IPv4 address on the way in, so that there is one form to compare.
  */
@@ -48,16 +48,18 @@ bool cidr_contains(const struct cidr *c, const struct addr *a);
 
 struct listen_addr {
 	struct sockaddr_storage sa;
-	socklen_t len;
+	socklen_t len;   /* 0, and AF_UNSPEC: of a socket that is inherited */
 	bool dual_stack; /* an IPv6 address that takes IPv4 too */
 };
 
 /* HOST:PORT (HOST may be a name; "*" or empty: all, IPv6 and IPv4), [V6]:PORT (IPv6 alone, so
- * [::]:80 and 0.0.0.0:80 can stand side by side), unix:PATH. On error -EINVAL (or -ENOENT for an
+ * [::]:80 and 0.0.0.0:80 can stand side by side), unix:PATH, fd:NAME or fd:3 (net/inherited.h). On error -EINVAL (or -ENOENT for an
  * unknown host) and *why is a sentence that says what is allowed. */
 int listen_addr_parse(const char *text, struct listen_addr *out, const char **why);
 /* Its form alone: no name is looked up. */
 int listen_addr_check(const char *text, const char **why);
+/* What stands behind "fd:"; NULL: it is an address of another kind. */
+const char *listen_addr_inherited(const char *text);
 /* Whether one cannot listen at both, since they share addresses and a port. */
 bool listen_addr_overlaps(const struct listen_addr *a, const struct listen_addr *b);
 

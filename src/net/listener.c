@@ -23,7 +23,7 @@
 #include "net/timer.h"
 
 enum {
-	BACKLOG = 4096,   /* the kernel lowers it to net.core.somaxconn */
+	BACKLOG = 65535,  /* the kernel lowers it to net.core.somaxconn, which is 4096 by default */
 	LAST_ACCEPTS = 512,
 	ACCEPTS_MAX = 64, /* in one turn: those who are here must not wait for a flood of others */
 	STEP_BACK_MS = 100,
@@ -159,7 +159,7 @@ int listen_socket_open(struct listen_socket *out, const struct listen_addr *addr
 	struct listen_socket ls = { .fd = -1, .addr = *addr };
 	int err;
 
-	ls.is_unix = addr->sa.ss_family == AF_UNIX;
+	ls.is_unix = ls.is_shared = addr->sa.ss_family == AF_UNIX;
 	err = ls.is_unix ? open_unix(&ls, mode) : open_tcp(&ls);
 	if (err < 0) {
 		if (ls.fd >= 0)
@@ -223,10 +223,22 @@ void listen_socket_close(struct listen_socket *ls, bool unlink_path)
 
 	if (ls->fd < 0)
 		return;
-	if (ls->is_unix && unlink_path)
+	if (ls->is_unix && unlink_path && !ls->users)
 		unlink(un->sun_path);
 	close(ls->fd);
 	ls->fd = -1;
+	if (ls->users)
+		atomic_fetch_sub(ls->users, 1);
+}
+
+void listen_unix_print(const struct sockaddr_un *un, socklen_t len, char *text, size_t size)
+{
+	size_t n = len - offsetof(struct sockaddr_un, sun_path);
+
+	if (n > 1 && un->sun_path[0] == '\0')
+		snprintf(text, size, "unix:@%.*s", (int)n - 1, un->sun_path + 1);
+	else
+		snprintf(text, size, "unix:%.*s", (int)strnlen(un->sun_path, n), un->sun_path);
 }
 
 /* --- trying ------------------------------------------------------------- */
@@ -279,6 +291,8 @@ static int try_tcp(const struct listen_addr *addr, char *why, size_t why_size)
 
 int listen_addr_try(const struct listen_addr *addr, char *why, size_t why_size)
 {
+	if (addr->sa.ss_family == AF_UNSPEC)
+		return 0; /* who inherits it finds out */
 	return addr->sa.ss_family == AF_UNIX ? try_unix(addr, why, why_size)
 	                                     : try_tcp(addr, why, why_size);
 }
@@ -389,7 +403,7 @@ int listener_new(struct listener **out, struct loop *loop, const struct listen_s
 	l->loop = loop;
 	l->fn = fn;
 	l->arg = arg;
-	l->shared = ls->is_unix;
+	l->shared = ls->is_shared;
 	l->watch.fd = ls->fd;
 	l->watch.fn = on_connection;
 	timer_init(&l->step_back, on_step_back_over);

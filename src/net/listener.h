@@ -2,12 +2,14 @@
  * net/listener.h - accepts connections, in each reactor on its own.
  *
  * A TCP address is bound once per reactor with SO_REUSEPORT; a unix socket is
- * bound once and shared. When descriptors run out (EMFILE, ENFILE, ENOBUFS,
+ * bound once and shared, and so is one that was inherited (inherited.h). When descriptors run out (EMFILE, ENFILE, ENOBUFS,
  * ENOMEM) the listener steps back for 100 ms instead of spinning, and logs it once
  * a second at most.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
+
+#include <stdatomic.h>
 
 #include "net/addr.h"
 #include "net/loop.h"
@@ -16,6 +18,8 @@
 struct listen_socket {
 	int fd;
 	bool is_unix;
+	bool is_shared;     /* by several reactors, of which a connection wakes one */
+	atomic_uint *users; /* of one that is inherited: who have copies; NULL: it is our own */
 	struct listen_addr addr; /* with the true port when 0 was asked for */
 };
 
@@ -35,8 +39,10 @@ int listen_socket_share(const struct listen_socket *ls, struct listen_socket *ou
 /* The connections that come by it ask a silent peer after so many seconds whether it is still
  * there, and break if it does not answer three times. Does nothing to a unix socket. */
 void listen_socket_keep_alive(const struct listen_socket *ls, unsigned seconds);
-/* Unlinks the path of a unix socket if `unlink_path`. */
+/* Unlinks the path of a unix socket of our own if `unlink_path`. */
 void listen_socket_close(struct listen_socket *ls, bool unlink_path);
+/* "unix:/run/x", "unix:@x" (no file: an abstract one). */
+void listen_unix_print(const struct sockaddr_un *un, socklen_t len, char *text, size_t size);
 
 struct listener;
 /* `fd` is the new connection: non-blocking, close-on-exec, TCP_NODELAY; the callee owns it. */

@@ -1,40 +1,57 @@
 /*
  * net/visitors.c - an address as a key of quotas; see visitors.h.
+ *
+ * A key is the family ('4' or '6'), the length of the prefix, and the octets of the prefix with
+ * what stands behind it cleared. So prefixes of different lengths are different visitors.
  */
 #include "net/visitors.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define KEY_MAX 9
+#define KEY_HEAD 2
+#define KEY_MAX  (KEY_HEAD + 16)
+
+_Static_assert(KEY_MAX <= QUOTA_KEY_MAX, "a whole IPv6 address fits");
 
 /* The first octet keeps the families apart, and leaves room for visitors of another sort. */
-size_t visitor_key(const struct addr *a, char *key)
+size_t visitor_key(const struct addr *a, struct visitor_prefixes prefixes, char *key)
 {
-	size_t n = a->family == AF_INET ? 4 : a->family == AF_INET6 ? 8 : 0;
+	unsigned bits = a->family == AF_INET ? prefixes.ipv4 : prefixes.ipv6;
+	size_t n = (bits + 7) / 8;
 
-	if (n == 0)
+	if (a->family != AF_INET && a->family != AF_INET6)
 		return 0;
 	key[0] = a->family == AF_INET ? '4' : '6';
-	memcpy(key + 1, a->ip, n);
-	return n + 1;
+	key[1] = (char)bits;
+	memcpy(key + KEY_HEAD, a->ip, n);
+	if (bits % 8)
+		key[KEY_HEAD + n - 1] &= (char)(0xff00u >> bits % 8);
+	return KEY_HEAD + n;
 }
 
-enum quota_verdict visitor_enter(
-    struct quotas *q, const struct addr *who, enum visitor_kind kind, struct quota_row **row)
+enum quota_verdict visitor_enter(struct quotas *q, const struct addr *who,
+    struct visitor_prefixes prefixes, enum visitor_kind kind, struct quota_row **row)
 {
 	char key[KEY_MAX];
 
-	return quota_take(q, (struct bytes){ key, visitor_key(who, key) }, kind, row);
+	return quota_take(q, (struct bytes){ key, visitor_key(who, prefixes, key) }, kind, row);
 }
 
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX])
 {
 	struct addr a = { .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };
+	unsigned bits, all = a.family == AF_INET ? 32 : 128;
+	size_t n;
 
-	if (key.n < 5 || key.n > KEY_MAX)
+	if (key.n <= KEY_HEAD || key.n > KEY_MAX)
 		return strcpy(text, "unknown");
-	memcpy(a.ip, key.p + 1, key.n - 1);
+	bits = (unsigned char)key.p[1];
+	memcpy(a.ip, key.p + KEY_HEAD, key.n - KEY_HEAD);
 	addr_print(&a, false, text);
-	return a.family == AF_INET ? text : strcat(text, "/64");
+	n = strlen(text);
+	if (bits < all)
+		snprintf(text + n, ADDR_TEXT_MAX - n, "/%u", bits);
+	return text;
 }

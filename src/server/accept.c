@@ -122,7 +122,8 @@ static unsigned admit(const struct transport_request *t, struct transport_accept
 	if (!config->visitors || ep->is_internal ||
 	    http_trusts(&config->trust, &t->client.address))
 		return 0;
-	switch (visitor_enter(config->visitors, &t->client.address, VISITOR_SESSION, visitor)) {
+	switch (visitor_enter(config->visitors, &t->client.address, config->prefixes,
+	    VISITOR_SESSION, visitor)) {
 	case QUOTA_GRANTED:
 		return 0;
 	case QUOTA_TOO_MANY:

@@ -91,7 +91,7 @@ void crowd_count(struct crowd *c, struct bytes key)
 static void look(struct crowd *c, const struct sockjs_session *s)
 {
 	char key[QUOTA_KEY_MAX];
-	size_t n = visitor_key(&s->client, key);
+	size_t n = visitor_key(&s->client, config_here(c->d->server)->prefixes, key);
 
 	sockjs_spend(COST_LOOK);
 	if (n > 0 && s->endpoint != c->d->feed && session_is_open(&s->base))

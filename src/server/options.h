@@ -116,6 +116,8 @@ struct server_options {
 	uint64_t limit_connection_rate_per_address;
 	uint64_t limit_sessions_per_address;
 	uint64_t limit_handshake_rate_per_address;
+	uint64_t limit_ipv4_prefix; /* how much of an address is one client */
+	uint64_t limit_ipv6_prefix;
 	uint64_t limit_header_bytes; /* limits.header_bytes */
 	uint64_t limit_header_timeout_ms;
 	uint64_t limit_tls_handshakes; /* limits.tls_handshakes; 0: no limit */

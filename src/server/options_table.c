@@ -88,7 +88,7 @@ static const struct option table[] = {
 		      "fault are served one after another; 0: no limit." },
 	{ SERVER("limits.connections_per_address", OPTION_INT, 0, 10000000, "0",
 	      limit_connections_per_address),
-	  .sentence = "Connections that one address (of IPv6: one /64) may have open; further ones are "
+	  .sentence = "Connections that one address (limits.ipv4_prefix, limits.ipv6_prefix) may have open; further ones are "
 		      "closed, with 429 where it can be said; 0: no limit. Those of trusted proxies and of "
 		      "unix sockets do not count." },
 	{ SERVER("limits.connection_rate_per_address", OPTION_INT, 0, 1000000, "0",
@@ -101,6 +101,12 @@ static const struct option table[] = {
 	{ SERVER("limits.handshake_rate_per_address", OPTION_INT, 0, 1000000, "0",
 	      limit_handshake_rate_per_address),
 	  .sentence = "Sessions that one client's address may ask for in a second; likewise." },
+	{ SERVER("limits.ipv4_prefix", OPTION_INT, 8, 32, "32", limit_ipv4_prefix),
+	  .sentence = "How many bits of an IPv4 address limits by address go by: with 24 all of "
+		      "198.51.100.0/24 count as one. What is open stays counted as it was." },
+	{ SERVER("limits.ipv6_prefix", OPTION_INT, 16, 128, "64", limit_ipv6_prefix),
+	  .sentence = "Likewise of an IPv6 address. One customer gets a /64 at least, and often a /56 or "
+		      "a /48." },
 	{ SERVER("limits.header_bytes", OPTION_INT, 4096, 1048576, "16384", limit_header_bytes),
 	  .sentence = "Longest head of a request, cookies counted twice; a longer one is answered with 431." },
 	{ SERVER("limits.header_timeout_ms", OPTION_INT, 10, DAY_MS, "10000", limit_header_timeout_ms),

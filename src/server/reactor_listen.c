@@ -84,7 +84,8 @@ static bool admit(struct reactor *r, const struct server_listener *from, int fd,
 	}
 	if (!config->visitors || from->is_internal || http_trusts(&config->trust, peer))
 		return true;
-	switch (visitor_enter(config->visitors, peer, VISITOR_CONNECTION, visitor)) {
+	switch (visitor_enter(
+	    config->visitors, peer, config->prefixes, VISITOR_CONNECTION, visitor)) {
 	case QUOTA_TOO_MANY:
 		turn_away(r, from, fd, peer, HTTP_REFUSED_CONNECTIONS_PER_ADDRESS,
 		    o->limit_connections_per_address);

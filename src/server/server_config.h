@@ -18,6 +18,7 @@
 #include "files/static_files.h"
 #include "net/listener.h"
 #include "net/tls_server.h"
+#include "net/visitors.h"
 #include "server/options.h"
 #include "server/server_logs.h"
 #include "transports/transport.h"
@@ -43,6 +44,7 @@ struct server_config {
 	size_t listener_count;
 	struct server_logs logs; /* opened once the rights to more are given up */
 	struct quotas *visitors; /* the server's own; NULL: nothing is limited by address */
+	struct visitor_prefixes prefixes; /* whom it takes for one of them */
 	char *token;             /* of those who may give commands; NULL: nobody may */
 };
 

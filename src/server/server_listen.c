@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/inherited.h"
 #include "server/internal.h"
 #include "server/listener_tls.h"
 #include "server/server_private.h"
@@ -54,6 +55,36 @@ static int bind_all(struct sockjs_server *server, struct listen_place *place, un
 	return 0;
 }
 
+static int take_inherited(struct sockjs_server *server, struct listen_place *place, unsigned wanted)
+{
+	struct inherited *all = inherited_here();
+	char why[400];
+	int err;
+
+	if (!all)
+		return server_fail(server, -ENOMEM, "out of memory");
+	err = inherited_take(all, listen_addr_inherited(place->address), place->sockets, wanted,
+	    why, sizeof(why));
+	if (err < 0)
+		return server_fail(server, err, "%s", why);
+	place->socket_count = wanted;
+	return 0;
+}
+
+static int open_all(struct sockjs_server *server, struct listen_place *place, unsigned wanted,
+    const struct listener_options *lo)
+{
+	struct listen_addr addr;
+	const char *sentence = "";
+	int err = listen_addr_parse(place->address, &addr, &sentence);
+
+	if (err < 0)
+		return server_fail(server, err, "%s", sentence);
+	if (listen_addr_inherited(place->address))
+		return take_inherited(server, place, wanted);
+	return bind_all(server, place, wanted, &addr, (unsigned)lo->mode);
+}
+
 /* Who they are; -1: nothing is said. */
 static int find_owner(
     struct sockjs_server *server, const struct listener_options *lo, uid_t *uid, gid_t *gid)
@@ -96,8 +127,6 @@ static int place_new(struct listen_place **out, struct server_config *c, const c
 {
 	unsigned wanted = is_internal ? 1 : c->server->reactor_count;
 	struct listen_place *place = mem_zalloc(sizeof(*place));
-	struct listen_addr addr;
-	const char *sentence = "";
 	int err;
 
 	if (place) {
@@ -109,11 +138,7 @@ static int place_new(struct listen_place **out, struct server_config *c, const c
 		place_unref(place);
 		return server_fail(c->server, -ENOMEM, "out of memory");
 	}
-	err = listen_addr_parse(address, &addr, &sentence);
-	if (err < 0)
-		server_fail(c->server, err, "%s", sentence);
-	if (err == 0)
-		err = bind_all(c->server, place, wanted, &addr, (unsigned)lo->mode);
+	err = open_all(c->server, place, wanted, lo);
 	if (err == 0)
 		err = give_away(c->server, place, lo);
 	if (err < 0)
@@ -171,7 +196,8 @@ static void print_url(struct server_listener *l)
 	struct addr a;
 
 	if (first->is_unix) {
-		snprintf(l->url, sizeof(l->url), "%s", l->place->address);
+		listen_unix_print(
+		    (const void *)&first->addr.sa, first->addr.len, l->url, sizeof(l->url));
 		return;
 	}
 	a = addr_from_sockaddr((const struct sockaddr *)&first->addr.sa);

@@ -36,13 +36,16 @@ static bool read_quotas(const struct server_options *o, struct quota kinds[VISIT
 
 int server_visitors(struct server_config *c)
 {
+	const struct server_options *o = &c->options.server;
 	struct quota kinds[VISITOR_KINDS];
-	bool limited = read_quotas(&c->options.server, kinds);
+	bool limited = read_quotas(o, kinds);
 
 	if (limited && !c->server->visitors &&
 	    !(c->server->visitors = quotas_new(kinds, VISITOR_KINDS)))
 		return -ENOMEM;
 	c->visitors = limited ? c->server->visitors : NULL;
+	c->prefixes = (struct visitor_prefixes){ (uint8_t)o->limit_ipv4_prefix,
+		(uint8_t)o->limit_ipv6_prefix };
 	return 0;
 }
 

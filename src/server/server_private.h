@@ -90,7 +90,7 @@ int server_fail(struct sockjs_server *server, int err, const char *format, ...)
 int server_grow(void *array, size_t count);
 /* server_new.c */
 void server_free_reactors(struct sockjs_server *server);
-/* Finds the table in which this configuration counts by address: one for all of them, as long as the
+/* Finds the table in which this configuration counts by address, and by what of it: one for all of them, as long as the
  * server lives, so that what an address has is counted on. 0 or -ENOMEM. */
 int server_visitors(struct server_config *c);
 /* Its limits go from now on. */

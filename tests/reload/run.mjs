@@ -134,6 +134,30 @@ await suite.test('limits go at once', async () => {
 	await finish(gateway);
 });
 
+await suite.test('how much of an address is one client goes at once, and what is open stays as it was', async () => {
+	const limits = (more) => plain({ trusted_proxies: ['127.0.0.1'], limits: { sessions_per_address: 2, ...more } });
+	const gateway = await start(limits());
+	const open = (ip) => new Raw(gateway.port, '/echo', { 'X-Forwarded-For': ip }).open();
+	const status = (ip) => open(ip).then((s) => (s.end(), 200), (e) => Number(/\d+$/.exec(e.message)));
+	const limited = async () => (await gateway.command('limited')).json.addresses.filter((a) => a.sessions > 0).map((a) => `${a.address} ${a.sessions}`).sort();
+	const before = [await open('198.51.100.1'), await open('198.51.100.1'), await open('2001:db8:0:1::1'), await open('2001:db8:0:1::2')];
+
+	equal(await limited(), ['198.51.100.1 2', '2001:db8:0:1::/64 2'], 'at a limit');
+	await gateway.reload(limits({ ipv4_prefix: 24, ipv6_prefix: 56 }));
+	const after = [await open('198.51.100.1'), await open('198.51.100.255'), await open('2001:db8:0:1::1'), await open('2001:db8:0:ff::1')];
+
+	equal([await status('198.51.100.7'), await status('198.51.101.7')], [429, 200], 'of a /24 and the next one');
+	equal([await status('2001:db8::1'), await status('2001:db8:0:100::1')], [429, 200], 'of a /56 and the next one');
+	equal(await limited(), ['198.51.100.0/24 2', '198.51.100.1 2', '2001:db8:0:1::/64 2', '2001:db8::/56 2'], 'by both');
+	for (const s of [...before, after[0]])
+		s.end();
+	await until(async () => (await limited()).join() === '198.51.100.0/24 1,2001:db8::/56 2', 'each is released where it was');
+	await open('198.51.100.9');
+	await gateway.reload(limits());
+	await open('198.51.100.9');
+	await finish(gateway);
+});
+
 await suite.test('the token of commands, and the log', async () => {
 	const gateway = await start(plain());
 

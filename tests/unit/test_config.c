@@ -155,7 +155,7 @@ static const struct {
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
-	    "handshake_rate_per_address, header_bytes, header_timeout_ms, tls_handshakes, "
+	    "handshake_rate_per_address, ipv4_prefix, ipv6_prefix, header_bytes, header_timeout_ms, tls_handshakes, "
 	    "body_timeout_ms, min_bytes_per_second, memory_bytes, idle_timeout_ms" },
 	/* keys in the wrong place */
 	{ "{\"limits.connections\": 1}",
@@ -365,7 +365,7 @@ static const struct {
 	    "without a slash at the end and without blanks and . ? # % ; \" < > \\" },
 	{ "{\"listen\": [\"http://127.0.0.1:80\"]}",
 	    "f.json: listen[0]: \"http://127.0.0.1:80\" is not an address: an address to listen at is no "
-	    "URL: HOST:PORT, [IPv6]:PORT or unix:PATH" },
+	    "URL: HOST:PORT, [IPv6]:PORT, unix:PATH or fd:NAME" },
 	{ ENDPOINT(",\"send_buffer_bytes\":64"),
 	    "f.json: endpoints[0].send_buffer_bytes: 64 is out of range; allowed: 256 to 1073741824 "
 	    "bytes" },
