@@ -8,13 +8,13 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { check, patient } from '../e2e/harness.mjs';
+import { check } from '../e2e/harness.mjs';
 
 const SHIPPED = new URL('../../packaging/proxies/', import.meta.url);
 const MODULES = '/usr/lib/apache2/modules';
 const APACHE_MODULES = ['mpm_event', 'authz_core', 'env', 'headers', 'rewrite', 'ssl', 'proxy', 'proxy_http',
 	'slotmem_shm', 'proxy_balancer', 'lbmethod_byrequests'];
-const STOP_MS = 10000;
+const GRACE_MS = 500;
 
 export async function freePort() {
 	const probe = createServer().listen(0, '127.0.0.1');
@@ -120,20 +120,29 @@ export class Proxy {
 		const path = `${process.env.PATH}:/usr/sbin:/sbin`;
 
 		check(path.split(':').some((d) => existsSync(join(d, program))), `${program} is not installed`);
-		this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'],
+		this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true,
 			env: { ...process.env, PATH: path, HOME: this.folder, XDG_DATA_HOME: this.folder, XDG_CONFIG_HOME: this.folder } });
-		process.on('exit', () => this.child.kill('SIGKILL'));
+		process.on('exit', () => this.#kill('SIGKILL'));
 		for (const output of [this.child.stdout, this.child.stderr])
 			output.on('data', (data) => { this.log = (this.log + data).slice(-4000); });
 		this.ended = once(this.child, 'exit').then(() => { this.isOver = true; });
 		return this;
 	}
 
-	async stop() {
-		const late = setTimeout(() => this.child.kill('SIGKILL'), patient(STOP_MS));
+	/* It and its workers, which are a group. */
+	#kill(signal) {
+		try {
+			process.kill(-this.child.pid, signal);
+		} catch { /* it has ended */ }
+	}
 
-		this.child.kill('SIGTERM');
+	/* Some wait for clients that are still there; nobody waits for them. */
+	async stop() {
+		const late = setTimeout(() => this.#kill('SIGKILL'), GRACE_MS);
+
+		this.#kill('SIGTERM');
 		await this.ended;
 		clearTimeout(late);
+		this.#kill('SIGKILL');
 	}
 }
