@@ -107,6 +107,17 @@ function face(token)
 	return "\\fB" token "\\fR"
 }
 
+# Each sentence on a line of its own, as roff wants it to know their ends.
+function sentences(text,    out)
+{
+	out = ""
+	while (match(text, /[.] [A-Z]/)) {
+		out = out substr(text, 1, RSTART) "\n"
+		text = substr(text, RSTART + 2)
+	}
+	return out text
+}
+
 # The first clause of a comment, for the line under NAME.
 function summary(text,    i)
 {
@@ -168,15 +179,21 @@ function put_section(file, name,    title)
 	printf "is under \\(lq%s\\(rq;\n.Xr sockjs 3\nsays what holds for all.\n", roff(title) >file
 }
 
-function put_neighbours(file, name,    i, other)
+# By name, as the manual wants it.
+function put_neighbours(file, name,    i, j, n, list)
 {
-	print ".Sh SEE ALSO" >file
+	n = 0
 	for (i = 1; i <= name_count; i++) {
-		other = names[i]
-		if (section_of[other] == section_of[name] && leaders[other] == other && other != name)
-			printf ".Xr %s 3 ,\n", other >file
+		if (section_of[names[i]] != section_of[name] || leaders[names[i]] != names[i] || names[i] == name)
+			continue
+		for (j = n++; j > 0 && list[j] > names[i]; j--)
+			list[j + 1] = list[j]
+		list[j + 1] = names[i]
 	}
-	print ".Xr sockjs 3 ,\n.Xr sockjsd.conf 5" >file
+	print ".Sh SEE ALSO\n.Xr sockjs 3 ," >file
+	for (i = 1; i <= n; i++)
+		printf ".Xr %s 3 ,\n", list[i] >file
+	print ".Xr sockjsd.conf 5" >file
 }
 
 function put_page(name,    file)
@@ -190,7 +207,7 @@ function put_page(name,    file)
 	printf ".\\\" Made from sockjs.h by doc/functions_man.awk.\n" >file
 	printf ".Dd January 1, 2026\n.Dt %s 3\n.Os\n.Sh NAME\n", toupper(name) >file
 	put_names(file, name)
-	printf ".Sh DESCRIPTION\n%s\n", roff(comments[name]) >file
+	printf ".Sh DESCRIPTION\n%s\n", sentences(roff(comments[name])) >file
 	put_section(file, name)
 	put_neighbours(file, name)
 	close(file)

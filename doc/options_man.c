@@ -7,6 +7,7 @@
  * Copies the frame to standard output; a line @SERVER@, @LISTENER@, @ENDPOINT@,
  * @UPSTREAM@ or @STOMP@ becomes the options of that scope, in mdoc.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,11 +28,19 @@ static const char *type_name(const struct option *opt)
 	return names[opt->type];
 }
 
-/* Text that roff takes as it is. */
-static void put(const char *text)
+/* Whether the next sentence begins behind this blank: it gets a line of its own. */
+static bool is_between_sentences(const char *text, const char *blank)
 {
-	for (; *text; text++) {
-		if (*text == '\\')
+	return *blank == ' ' && blank > text && blank[-1] == '.' && blank[1] >= 'A' && blank[1] <= 'Z';
+}
+
+/* Text that roff takes as it is. */
+static void put(const char *whole)
+{
+	for (const char *text = whole; *text; text++) {
+		if (is_between_sentences(whole, text))
+			putchar('\n');
+		else if (*text == '\\')
 			fputs("\\e", stdout);
 		else if (*text == '-')
 			fputs("\\-", stdout);

@@ -598,24 +598,24 @@ SOCKJS_API int sockjs_broker_subscribe(struct sockjs_broker *b, const char *patt
  * those that are left. NULL is fine. */
 SOCKJS_API void sockjs_broker_unsubscribe(struct sockjs_subscription *s);
 
+typedef int (*sockjs_handler_fn)(
+    struct sockjs_client *from, const struct sockjs_publication *p, void *arg);
 /* What clients send to a destination that fits the pattern is given to fn instead of to
  * subscribers; it may publish, and answer the sender by publishing to its session
  * (sockjs_client_name()). In the pattern
  * ("/app/rooms/{room}/say") a segment "{name}" stands for any one, and comes with
  * p->variables. Returns as the hooks do, SOCKJS_LATER included. The first handler that fits has it;
  * before the server runs. 0, -EINVAL or -ENOMEM. */
-typedef int (*sockjs_handler_fn)(
-    struct sockjs_client *from, const struct sockjs_publication *p, void *arg);
 SOCKJS_API int sockjs_broker_handle(
     struct sockjs_broker *b, const char *pattern, sockjs_handler_fn fn, void *arg);
 
+typedef int (*sockjs_answer_fn)(struct sockjs_client *from, const struct sockjs_publication *p,
+    struct sockjs_publication *answer, void *arg);
 /* A client that subscribes to a destination that fits the pattern is answered by fn, once, as a
  * page that wants to know how things stand: it fills in headers and body of `answer` (which need
  * not live longer than until the next call on this thread), and that is the one MESSAGE of the
  * subscription, which then is over (an UNSUBSCRIBE does no harm). `p` has the destination and the
  * headers of the SUBSCRIBE. Otherwise as sockjs_broker_handle(). */
-typedef int (*sockjs_answer_fn)(struct sockjs_client *from, const struct sockjs_publication *p,
-    struct sockjs_publication *answer, void *arg);
 SOCKJS_API int sockjs_broker_answer(
     struct sockjs_broker *b, const char *pattern, sockjs_answer_fn fn, void *arg);
 

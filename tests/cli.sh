@@ -467,6 +467,40 @@ says 'publish has a help of its own' "$code $out" '0 Usage: sockjsd publish*'
 run ctl --help
 says 'and so has ctl' "$code $out" '0 Usage: sockjsd ctl*'
 
+# Health, for who has no client of HTTP: whoever asks need not be able to read the token.
+config <<-END
+	{ "listen": [ "127.0.0.1:0" ], "drain_delay_ms": 600000,
+	  "internal": { "listen": "unix:$tmp/internal", "token_file": "token" },
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+run health -c "$tmp/sockjsd.json"
+says 'a server that does not run is not healthy' "$code $err" "1 sockjsd: health: cannot connect to $tmp/internal: *"
+start -c "$tmp/sockjsd.json" --log-level warn
+rm -f "$tmp/token"
+run health -c "$tmp/sockjsd.json"
+says 'health says that it is ready' "$code $out$err" '0 ready'
+run health --api "unix:$tmp/internal" --live
+says 'and that it works' "$code $out$err" '0 ok'
+kill -TERM "$pid"
+for _ in $(seq $((100 * patience))); do
+	run health --api "unix:$tmp/internal"
+	[ "$code" = 0 ] || break
+	sleep 0.05
+done
+says 'who drains is not ready' "$code $err" '1 sockjsd: health: 503: draining'
+run health --api "unix:$tmp/internal" --live
+says 'but works' "$code $out" '0 ok'
+kill -TERM "$pid"
+ended 15
+run health
+says 'health wants to know of whom' "$code $err" '2 sockjsd: health: to which server? say -c FILE or --api URL'
+run health --api "unix:$tmp/internal" --timeout 0
+says 'and how long at most' "$code $err" "2 sockjsd: health: --timeout is 1 to 300 seconds, not '0'"
+run health --api "unix:$tmp/internal" now
+says 'and nothing else' "$code $err" "2 sockjsd: health: unexpected argument 'now'"
+run health --help
+says 'and has a help of its own' "$code $out" '0 Usage: sockjsd health*'
+
 start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
 public=$port
 port=$(sed -n 's#^internal on http://127.0.0.1:\([0-9]*\)$#\1#p' "$tmp/out")

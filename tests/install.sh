@@ -132,7 +132,7 @@ documents=$prefix/share/doc/sockjsd
 holds 'README is there' test -f "$documents/README.md"
 says 'every link of the documents leads somewhere' \
 	"$(dead_links "$documents"/*.md "$documents"/doc/*.md "$documents"/doc/decisions/*.md \
-		"$documents"/bench/*.md "$documents"/examples/*/*.md)" ''
+		"$documents"/bench/*.md "$documents"/examples/*/*.md "$documents"/packaging/*/*.md)" ''
 
 # --- the library ------------------------------------------------------------------------------
 

@@ -94,9 +94,9 @@ int api_target_parse(struct api_target *out, const char *text, char *why, size_t
 
 /* --- connecting ----------------------------------------------------------------- */
 
-static int try_connect(int family, const struct sockaddr *addr, socklen_t len)
+static int try_connect(int wait_s, int family, const struct sockaddr *addr, socklen_t len)
 {
-	struct timeval wait = { WAIT_S, 0 };
+	struct timeval wait = { wait_s ? wait_s : WAIT_S, 0 };
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
@@ -110,12 +110,13 @@ static int try_connect(int family, const struct sockaddr *addr, socklen_t len)
 	return err;
 }
 
-static int connect_unix(const char *path)
+static int connect_unix(const struct api_target *to)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
-	memcpy(addr.sun_path, path, strnlen(path, sizeof(addr.sun_path) - 1));
-	return try_connect(AF_UNIX, (const struct sockaddr *)(const void *)&addr, sizeof(addr));
+	memcpy(addr.sun_path, to->host, strnlen(to->host, sizeof(addr.sun_path) - 1));
+	return try_connect(
+	    to->wait_s, AF_UNIX, (const struct sockaddr *)(const void *)&addr, sizeof(addr));
 }
 
 static int connect_tcp(const struct api_target *to, const char **why)
@@ -128,7 +129,7 @@ static int connect_tcp(const struct api_target *to, const char **why)
 		return -ENOENT;
 	}
 	for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
-		fd = try_connect(a->ai_family, a->ai_addr, a->ai_addrlen);
+		fd = try_connect(to->wait_s, a->ai_family, a->ai_addr, a->ai_addrlen);
 	freeaddrinfo(list);
 	return fd;
 }
@@ -136,7 +137,7 @@ static int connect_tcp(const struct api_target *to, const char **why)
 static int connect_to(const struct api_target *to, char *why, size_t size)
 {
 	const char *reason = NULL;
-	int fd = to->port[0] ? connect_tcp(to, &reason) : connect_unix(to->host);
+	int fd = to->port[0] ? connect_tcp(to, &reason) : connect_unix(to);
 
 	if (fd >= 0)
 		return fd;
@@ -146,11 +147,11 @@ static int connect_to(const struct api_target *to, char *why, size_t size)
 
 /* --- asking -------------------------------------------------------------------------- */
 
-static int write_head(struct buf *out, const struct api_target *to, const char *path,
-    const char *token, size_t length)
+static int write_head(struct buf *out, const struct api_target *to, const char *method,
+    const char *path, const char *token)
 {
 	bool is_v6 = strchr(to->host, ':') != NULL;
-	int err = buf_printf(out, "POST %s%s HTTP/1.1\r\n", to->prefix, path);
+	int err = buf_printf(out, "%s %s%s HTTP/1.1\r\n", method, to->prefix, path);
 
 	if (err == 0 && to->port[0])
 		err = buf_printf(out, "Host: %s%s%s:%s\r\n", is_v6 ? "[" : "", to->host,
@@ -159,11 +160,16 @@ static int write_head(struct buf *out, const struct api_target *to, const char *
 		err = buf_add_str(out, "Host: localhost\r\n");
 	if (err == 0 && token)
 		err = buf_printf(out, "Authorization: Bearer %s\r\n", token);
-	return err ? err
-	           : buf_printf(out,
-	                 "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-	                 "Connection: close\r\n\r\n",
-	                 length);
+	return err ? err : buf_add_str(out, "Connection: close\r\n");
+}
+
+/* Its end: a GET has no body. */
+static int end_head(struct buf *out, const struct buf *body)
+{
+	if (!body)
+		return buf_add_str(out, "\r\n");
+	return buf_printf(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+	    buf_len(body));
 }
 
 /* A server that refuses a large body does not read it to its end: what it says counts. */
@@ -252,25 +258,48 @@ static int ask(int fd, const struct buf *head, const struct buf *body, struct bu
 	int err;
 
 	send_all(fd, head);
-	send_all(fd, body);
+	if (body)
+		send_all(fd, body);
 	err = receive(fd, answer, why, size);
 	return err < 0 ? err : take_head(answer, why, size);
+}
+
+static int request(const struct api_target *to, const struct buf *head, const struct buf *body,
+    struct buf *answer, char *why, size_t size)
+{
+	int fd = connect_to(to, why, size), status;
+
+	if (fd < 0)
+		return fd;
+	status = ask(fd, head, body, answer, why, size);
+	close(fd);
+	return status;
 }
 
 int api_post(const struct api_target *to, const char *path, const char *token,
     const struct buf *body, struct buf *answer, char *why, size_t size)
 {
 	struct buf head = BUF_INIT;
-	int fd, status;
+	int status;
 
-	if (write_head(&head, to, path, token, buf_len(body)) < 0) {
-		buf_fini(&head);
-		return fail(why, size, -ENOMEM, "out of memory");
-	}
-	fd = connect_to(to, why, size);
-	status = fd < 0 ? fd : ask(fd, &head, body, answer, why, size);
-	if (fd >= 0)
-		close(fd);
+	if (write_head(&head, to, "POST", path, token) < 0 || end_head(&head, body) < 0)
+		status = fail(why, size, -ENOMEM, "out of memory");
+	else
+		status = request(to, &head, body, answer, why, size);
+	buf_fini(&head);
+	return status;
+}
+
+int api_get(
+    const struct api_target *to, const char *path, struct buf *answer, char *why, size_t size)
+{
+	struct buf head = BUF_INIT;
+	int status;
+
+	if (write_head(&head, to, "GET", path, NULL) < 0 || end_head(&head, NULL) < 0)
+		status = fail(why, size, -ENOMEM, "out of memory");
+	else
+		status = request(to, &head, NULL, answer, why, size);
 	buf_fini(&head);
 	return status;
 }

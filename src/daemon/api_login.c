@@ -65,7 +65,7 @@ static int use_config(struct api_login *l, struct config *c, const struct compla
 		    l->config);
 	if (!l->api && (err = set_target(l, c->internal, to)) < 0)
 		return err;
-	if (l->token_file || (!s->token && !s->token_file))
+	if (l->is_public || l->token_file || (!s->token && !s->token_file))
 		return 0;
 	if (s->token_file)
 		return read_token(l, s->token_file, to);
@@ -85,10 +85,24 @@ static int read_config(struct api_login *l, const struct complaint *to)
 	return err;
 }
 
+/* The configuration has had its say. */
+static int find_token(struct api_login *l, const struct complaint *to)
+{
+	const char *from_environment = getenv("SOCKJSD_TOKEN");
+	int err = l->token_file ? read_token(l, l->token_file, to) : 0;
+
+	if (err == 0 && !l->token[0] && from_environment)
+		snprintf(l->token, sizeof(l->token), "%s", from_environment);
+	if (err == 0 && (!l->token[0] || strpbrk(l->token, "\r\n ")))
+		return complain(to, -EINVAL,
+		    "which token? internal.token of the configuration, --token-file or "
+		    "$SOCKJSD_TOKEN has it");
+	return err;
+}
+
 int api_login_find(struct api_login *l, char *why, size_t size)
 {
 	const struct complaint to = { why, size };
-	const char *from_environment = getenv("SOCKJSD_TOKEN");
 	int err;
 
 	if (!l->config && !l->api)
@@ -96,15 +110,7 @@ int api_login_find(struct api_login *l, char *why, size_t size)
 	err = l->config ? read_config(l, &to) : 0;
 	if (err == 0 && l->api)
 		err = set_target(l, l->api, &to);
-	if (err == 0 && l->token_file)
-		err = read_token(l, l->token_file, &to);
-	if (err == 0 && !l->token[0] && from_environment)
-		snprintf(l->token, sizeof(l->token), "%s", from_environment);
-	if (err == 0 && (!l->token[0] || strpbrk(l->token, "\r\n ")))
-		return complain(&to, -EINVAL,
-		    "which token? internal.token of the configuration, --token-file or "
-		    "$SOCKJSD_TOKEN has it");
-	return err;
+	return err < 0 || l->is_public ? err : find_token(l, &to);
 }
 
 void api_login_forget(struct api_login *l)

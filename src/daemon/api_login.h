@@ -1,11 +1,12 @@
 /*
  * daemon/api_login.h - which server a command line means, and the token for it: for `sockjsd
- * publish` and `sockjsd ctl`.
+ * publish`, `sockjsd ctl` and `sockjsd health`.
  */
 #ifndef DAEMON_API_LOGIN_H
 #define DAEMON_API_LOGIN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "daemon/api_client.h"
 
@@ -14,6 +15,7 @@
 struct api_login {
 	/* As given; NULL: not */
 	const char *config, *api, *token_file;
+	bool is_public; /* what is asked needs no token: none is looked for */
 	/* And what became of it */
 	struct api_target target;
 	char token[API_TOKEN_MAX];

@@ -16,6 +16,7 @@
 #include "daemon/ctl.h"
 #include "daemon/deployment.h"
 #include "daemon/hash_password.h"
+#include "daemon/health.h"
 #include "daemon/host.h"
 #include "daemon/notify.h"
 #include "daemon/privs.h"
@@ -307,6 +308,8 @@ int main(int argc, char **argv)
 		return publish(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "ctl") == 0)
 		return ctl(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "health") == 0)
+		return health(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {
