@@ -36,7 +36,7 @@ static void teardown(void)
 
 static void count_address(unsigned i)
 {
-	char key[5] = { '4', (char)(i >> 24), (char)(i >> 16), (char)(i >> 8), (char)i };
+	char key[6] = { '4', 32, (char)(i >> 24), (char)(i >> 16), (char)(i >> 8), (char)i };
 
 	crowd_count(&d->crowd, (struct bytes){ key, sizeof(key) });
 }

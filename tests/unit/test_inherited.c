@@ -229,9 +229,9 @@ START_TEST(names_may_be_fewer_or_more_or_empty)
 	tcp_at(2, 0);
 	inherit("3", "web:");
 	ck_assert_int_eq(take("web", 1), 0);
+	listen_socket_close(&got[0], false);
 	inherited_free(in);
 	inherit("1", "a:b:c:d");
-	listen_socket_close(&got[0], false);
 	ck_assert_int_eq(take("a", 1), 0);
 	ck_assert_int_eq(take("b", 1), -EINVAL);
 }
