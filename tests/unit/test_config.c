@@ -185,8 +185,8 @@ static const struct {
 	{ "{\"internal\": {\"endpoint\": \"/a\"}}",
 	    "f.json: internal.endpoint: unknown key here; it belongs into an object of listen: "
 	    "listen[].endpoint" },
-	{ "{\"internal\": {\"tls\": {\"ca\": \"x\"}}}",
-	    "f.json: internal.tls.ca: unknown key; allowed: certificate, key, certificates, "
+	{ "{\"internal\": {\"tls\": {\"cert\": \"x\"}}}",
+	    "f.json: internal.tls.cert: unknown key; allowed: certificate, key, certificates, "
 	    "min_version, ciphers, ciphersuites, groups, client_ca, client_certificate, "
 	    "ticket_lifetime_ms" },
 	{ "{\"internal\": {\"tls\": {\"certificate\": \"x\"}}}",
