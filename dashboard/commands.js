@@ -1,5 +1,6 @@
 /*
- * commands.js - commands of the same address, /api/NAME, with the token that the feed was given.
+ * commands.js - commands of the same address, /api/NAME, with the token that the feed was given, or with
+ * the certificate that the browser shows.
  */
 import { token } from './feed.js';
 
@@ -15,12 +16,13 @@ export class Refusal extends Error {
 
 /* The answer, an object; throws a Refusal, or what fetch() throws when nobody answers. */
 export async function command(name, body = {}) {
+	const known = token.get();
 	const response = await fetch(new URL(`../api/${name}`, location.href.split('#')[0]), {
 		method: 'POST',
-		headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token.get() ?? ''}` },
+		headers: { 'Content-Type': 'application/json', ...(known !== null && { Authorization: `Bearer ${known}` }) },
 		body: JSON.stringify(body),
 		cache: 'no-store',
-		credentials: 'omit',
+		credentials: 'same-origin', /* without them no certificate is shown */
 		signal: AbortSignal.timeout(PATIENCE_MS),
 	});
 	const answer = await response.json().catch(() => ({}));

@@ -66,6 +66,7 @@ function redraw() {
 const STATES = {
 	connecting: () => (feed.isKnown ? 'Connecting again' : 'Connecting'),
 	token: () => 'Not signed in',
+	certificate: () => 'Not let in',
 	open: () => (history_.last?.draining ? 'Draining' : 'Live'),
 	waiting: () => 'The server does not answer',
 };
@@ -78,6 +79,7 @@ function showState() {
 	say($('about'), about && state === 'open' ? aboutServer(about) : '');
 	$('retry').hidden = state !== 'waiting';
 	$('login').hidden = state !== 'token';
+	$('no-certificate').hidden = state !== 'certificate';
 	say($('login-trouble'), state === 'token' && feed.wasRefused ? 'That is not the token of this server.' : '');
 	if (state === 'token' && !$('login').contains(document.activeElement))
 		$('token').focus();
@@ -150,7 +152,8 @@ function start() {
 		feed.login($('token').value.trim());
 		$('token').value = '';
 	});
-	$('try-now').addEventListener('click', () => feed.connect());
+	for (const id of ['try-now', 'try-again'])
+		$(id).addEventListener('click', () => feed.connect());
 	$('detail-leave').addEventListener('click', () => {
 		location.hash = sessions.addressOfList;
 	});

@@ -2,8 +2,8 @@
  * feed.js - the connection to the server: figures each second, over SockJS, or a plain WebSocket where
  * sockjs.min.js is not at hand.
  *
- * Events: `state` (connecting, token, open, waiting), `hello`, `now`. The token goes in the first
- * message, never in an address. Whatever ends, it comes back by itself; for the token it asks again
+ * Events: `state` (connecting, token, certificate, open, waiting), `hello`, `now`. The token goes in the
+ * first message, never in an address; who has shown a certificate is not asked for it. Whatever ends, it comes back by itself; for the token it asks again
  * only if the server does not want the one it has.
  */
 const KEY = 'sockjsd.token';
@@ -11,6 +11,7 @@ const DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15000];
 /* Where nothing has come for so long the connection is dead, whatever it says. */
 const SILENCE_MS = 15000;
 const NOT_ALLOWED = 4401;
+const NO_CERTIFICATE = 4403;
 
 /* Storage may be forbidden: then this tab asks again when it is loaded anew. */
 let kept = null;
@@ -138,6 +139,8 @@ export class Feed extends EventTarget {
 			token.set(null);
 			this.wasRefused = true;
 			this.#set('token');
+		} else if (code === NO_CERTIFICATE) { /* another try would show the same one */
+			this.#set('certificate');
 		} else if (this.state !== 'token') { /* who types may take his time */
 			this.#wait();
 		}

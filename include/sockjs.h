@@ -129,7 +129,7 @@ struct sockjs_callbacks {
 	/* Names of commands that it takes from outside, and a NULL: "publish" is POST /api/publish
 	 * of the internal address. They live as long as the server. */
 	const char *const *commands;
-	/* Somebody who has the token (option internal.token) gives one of these commands: it is
+	/* Somebody who may (option internal.token and others) gives one of these commands: it is
 	 * answered by sockjs_command_reply(), or _refuse(), now or later. */
 	void (*command)(struct sockjs_command *c, void *app);
 	/* A reactor begins, and there are no sessions yet; it ends, and there will be none any more.
@@ -476,9 +476,13 @@ SOCKJS_API int sockjs_server_listen(
  * (by TLS), "unix:/path"; NULL after the last. */
 SOCKJS_API const char *sockjs_server_url(const struct sockjs_server *server, size_t i);
 /* Binds an address for operators, never to be a public one: /healthz, /readyz, /metrics, commands
- * at /api if the option internal.token or internal.token_file is set, and a page at /dashboard/
- * (option internal.dashboard). As sockjs_server_listen(). */
-SOCKJS_API int sockjs_server_listen_internal(struct sockjs_server *server, const char *address);
+ * at /api if an option says who may give them (internal.token, internal.token_file,
+ * internal.client_subjects, internal.client_fingerprints), and a page at /dashboard/ (option
+ * internal.dashboard). As sockjs_server_listen(); but nothing that the server was given for all
+ * addresses holds there, and of `o`, which may be NULL, protocol, endpoint and proxy_protocol mean
+ * nothing. */
+SOCKJS_API int sockjs_server_listen_internal(
+    struct sockjs_server *server, const char *address, const struct sockjs_options *o);
 /* Its URL, or NULL if there is none. */
 SOCKJS_API const char *sockjs_server_internal_url(const struct sockjs_server *server);
 /* Why the last call on this server failed, as a sentence. */

@@ -1,6 +1,6 @@
 /*
- * daemon/api_login.c - address and token of a server, for commands that a person gives; see
- * api_login.h.
+ * daemon/api_login.c - address and token of a server, and how it is known, for commands that a person
+ * gives; see api_login.h.
  *
  * They come from the configuration of the server, or are said. The token is never an argument,
  * which everybody on the machine could read.
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/api_pins.h"
 #include "daemon/config.h"
 
 /* Where the sentence goes. */
@@ -46,9 +47,45 @@ static int read_token(struct api_login *l, const char *path, const struct compla
 	return l->token[0] ? 0 : complain(to, -EINVAL, "there is no token in %s", path);
 }
 
-static int set_target(struct api_login *l, const char *address, const struct complaint *to)
+static bool has_tls(const struct api_login *l)
 {
-	return api_target_parse(&l->target, address, to->why, to->size) < 0 ? -EINVAL : 0;
+	return l->ca || l->certificate;
+}
+
+/* With what the command line says of TLS. */
+static int set_target(
+    struct api_login *l, const char *address, bool wants_tls, const struct complaint *to)
+{
+	if (api_target_parse(&l->target, address, wants_tls, to->why, to->size) < 0)
+		return -EINVAL;
+	l->target.ca = l->ca;
+	l->target.certificate = l->certificate;
+	l->target.key = l->certificate_key;
+	return 0;
+}
+
+/* The internal address, as the server itself goes by it. */
+static int use_address(struct api_login *l, const struct config *c, const struct complaint *to)
+{
+	const struct listener_options *o = &c->internal_options.listener;
+	bool is_tls = o->tls_certificate || o->tls_certificates;
+	int err;
+
+	if (!c->internal)
+		return complain(to, -EINVAL,
+		    "%s: internal.listen: missing; the server has no internal address to be "
+		    "asked by",
+		    l->config);
+	if (!is_tls && has_tls(l))
+		return complain(to, -EINVAL, "%s means nothing: %s: internal.tls: the address has no TLS",
+		    l->ca ? "--ca" : "--cert", l->config);
+	err = set_target(l, c->internal, is_tls, to);
+	if (err < 0 || !is_tls || l->ca)
+		return err;
+	err = api_pins_read(&l->pins, o, to->why, to->size);
+	if (err == 0)
+		l->target.pins = buf_data(&l->pins);
+	return err;
 }
 
 static int use_config(struct api_login *l, struct config *c, const struct complaint *to)
@@ -58,12 +95,7 @@ static int use_config(struct api_login *l, struct config *c, const struct compla
 
 	if (err < 0)
 		return complain(to, err, "%s", c->error);
-	if (!l->api && !c->internal)
-		return complain(to, -EINVAL,
-		    "%s: internal.listen: missing; the server has no internal address to be "
-		    "asked by",
-		    l->config);
-	if (!l->api && (err = set_target(l, c->internal, to)) < 0)
+	if (!l->api && (err = use_address(l, c, to)) < 0)
 		return err;
 	if (l->is_public || l->token_file || (!s->token && !s->token_file))
 		return 0;
@@ -85,37 +117,42 @@ static int read_config(struct api_login *l, const struct complaint *to)
 	return err;
 }
 
-/* The configuration has had its say. */
-static int find_token(struct api_login *l, const struct complaint *to)
+/* A certificate may do without one. */
+static int check_token(const struct api_login *l, const struct complaint *to)
 {
-	const char *from_environment = getenv("SOCKJSD_TOKEN");
-	int err = l->token_file ? read_token(l, l->token_file, to) : 0;
+	bool is_well = l->token[0] ? !strpbrk(l->token, "\r\n ") : l->certificate != NULL;
 
-	if (err == 0 && !l->token[0] && from_environment)
-		snprintf(l->token, sizeof(l->token), "%s", from_environment);
-	if (err == 0 && (!l->token[0] || strpbrk(l->token, "\r\n ")))
-		return complain(to, -EINVAL,
-		    "which token? internal.token of the configuration, --token-file or "
-		    "$SOCKJSD_TOKEN has it");
-	return err;
+	if (is_well)
+		return 0;
+	return complain(to, -EINVAL,
+	    "which token? internal.token of the configuration, --token-file or $SOCKJSD_TOKEN "
+	    "has it; or --cert FILE, if the server takes a certificate");
 }
 
 int api_login_find(struct api_login *l, char *why, size_t size)
 {
 	const struct complaint to = { why, size };
+	const char *from_environment = getenv("SOCKJSD_TOKEN");
 	int err;
 
 	if (!l->config && !l->api)
 		return complain(&to, -EINVAL, "to which server? say -c FILE or --api URL");
+	if (l->certificate_key && !l->certificate)
+		return complain(&to, -EINVAL, "--cert is missing; --cert-key is the key of it");
 	err = l->config ? read_config(l, &to) : 0;
 	if (err == 0 && l->api)
-		err = set_target(l, l->api, &to);
-	return err < 0 || l->is_public ? err : find_token(l, &to);
+		err = set_target(l, l->api, has_tls(l), &to);
+	if (err == 0 && l->token_file)
+		err = read_token(l, l->token_file, &to);
+	if (err == 0 && !l->token[0] && from_environment)
+		snprintf(l->token, sizeof(l->token), "%s", from_environment);
+	return err < 0 || l->is_public ? err : check_token(l, &to);
 }
 
 void api_login_forget(struct api_login *l)
 {
 	explicit_bzero(l->token, sizeof(l->token));
+	buf_fini(&l->pins);
 }
 
 const char *api_refusal(int status, const json_t *answer, const char *too_large)

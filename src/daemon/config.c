@@ -53,7 +53,12 @@ int config_init(struct config *c)
 	memset(c, 0, sizeof(*c));
 	c->log_level = LOG_INFO;
 	c->log_format = LOG_TEXT;
-	return options_init(&c->options) < 0 ? config_no_memory(c) : 0;
+	if (options_init(&c->options) < 0)
+		return config_no_memory(c);
+	if (options_init(&c->internal_options) == 0)
+		return 0;
+	options_fini(&c->options);
+	return config_no_memory(c);
 }
 
 static void endpoints_free(struct config *c)
@@ -83,6 +88,7 @@ void config_fini(struct config *c)
 	config_clear_listeners(c);
 	endpoints_free(c);
 	options_fini(&c->options);
+	options_fini(&c->internal_options);
 	mem_free(c->internal);
 	mem_free(c->user);
 	mem_free(c->group);

@@ -34,6 +34,7 @@ struct config {
 	size_t listener_count;
 	bool listeners_given; /* by the command line, in place of a file's */
 	char *internal;       /* address of the internal listener, or NULL */
+	struct sockjs_options internal_options; /* and those of it as an address */
 	bool internal_given;
 	struct config_endpoint *endpoints;
 	size_t endpoint_count;

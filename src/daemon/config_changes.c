@@ -126,13 +126,16 @@ static int compare_listener(
 	return compare(changes, where, NULL, &next->options, &now->options);
 }
 
-static int compare_internal(json_t *changes, const char *next, const char *now)
+static int compare_internal(json_t *changes, struct config *next, const struct config *now)
 {
-	if (next == now || (next && now && strcmp(next, now) == 0))
-		return 0;
-	if (now && note(changes, "closed", "", now) < 0)
+	const char *address = next->internal, *before = now->internal;
+
+	if (address && before && strcmp(address, before) == 0)
+		return compare(
+		    changes, "internal", NULL, &next->internal_options, &now->internal_options);
+	if (before && note(changes, "closed", "", before) < 0)
 		return -1;
-	return next ? note(changes, "opened", "", next) : 0;
+	return address ? note(changes, "opened", "", address) : 0;
 }
 
 static int compare_listeners(json_t *changes, struct config *next, const struct config *now)
@@ -145,7 +148,7 @@ static int compare_listeners(json_t *changes, struct config *next, const struct 
 	for (size_t i = 0; i < now->listener_count && err == 0; i++)
 		if (!find_listener(next, now->listeners[i].address))
 			err = note(changes, "closed", "", now->listeners[i].address);
-	return err < 0 ? err : compare_internal(changes, next->internal, now->internal);
+	return err < 0 ? err : compare_internal(changes, next, now);
 }
 
 /* --- all -------------------------------------------------------------------------------------- */

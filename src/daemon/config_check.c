@@ -327,16 +327,16 @@ static int check_endpoint_of(struct config *c, const char *where, const struct l
 }
 
 /* Whose a unix socket is to be: they must exist, and it must be one. */
-static int check_owner(struct config *c, const char *where, const struct config_listener *l)
+static int check_owner(struct config *c, const char *where, const char *address,
+    const struct listener_options *o)
 {
-	const struct listener_options *o = &l->options.listener;
 	const char *word = o->mode ? "mode" : o->owner ? "owner" : o->group ? "group" : NULL;
 	char key[CONFIG_KEY];
 
-	if (word && !is_unix_address(l->address)) {
+	if (word && !is_unix_address(address)) {
 		snprintf(key, sizeof(key), "%s.%s", where, word);
 		return config_blame(c, -EINVAL, key,
-		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, l->address);
+		    "means nothing for \"%.*s\"; it is for unix:PATH", CONFIG_SHOWN, address);
 	}
 	if (o->owner && !getpwnam(o->owner)) {
 		snprintf(key, sizeof(key), "%s.owner", where);
@@ -451,10 +451,34 @@ static int check_listener(struct config *c, size_t i)
 	int err;
 
 	config_listener_path(c, i, where);
-	if ((err = check_owner(c, where, l)) < 0 || (err = check_endpoint_of(c, where, o)) < 0 ||
+	if ((err = check_owner(c, where, l->address, o)) < 0 || (err = check_endpoint_of(c, where, o)) < 0 ||
 	    (err = check_proxies(c, where, o)) < 0)
 		return err;
 	return check_listener_tls(c, where, o);
+}
+
+/* Nobody shows a certificate who is not asked for one. */
+static int check_operators(struct config *c)
+{
+	const struct server_options *o = &c->options.server;
+	const char *key = o->client_subjects.count > 0       ? "internal.client_subjects"
+	                  : o->client_fingerprints.count > 0 ? "internal.client_fingerprints"
+	                                                     : NULL;
+
+	if (!key || c->internal_options.listener.tls_client_ca)
+		return check_file(c, "internal.token_file", o->token_file);
+	return config_blame(c, -EINVAL, key,
+	    "means nothing without internal.tls.client_ca, which says who may sign certificates");
+}
+
+static int check_internal(struct config *c)
+{
+	const struct listener_options *o = &c->internal_options.listener;
+	int err = c->internal ? check_owner(c, "internal", c->internal, o) : 0;
+
+	if (err == 0)
+		err = check_listener_tls(c, "internal", o);
+	return err < 0 ? err : check_operators(c);
 }
 
 struct place {
@@ -540,7 +564,7 @@ int config_check(struct config *c)
 		    (err = check_certificate_is_asked_for(c, i)) == 0)
 			err = check_stomp(c, i);
 	if (err == 0)
-		err = check_file(c, "internal.token_file", c->options.server.token_file);
+		err = check_internal(c);
 	if (err == 0)
 		err = privs_check(c);
 	if (err == 0)

@@ -44,13 +44,15 @@ struct place {
 	unsigned scopes;   /* 1 << OPTION_* */
 	struct sockjs_options *options;
 	const struct word *words; /* up to a NULL key */
+	const struct place *also; /* whose options may stand in this object, too; NULL: nobody's */
+	bool is_internal;         /* an address for operators: not all options mean something */
 };
 
 static int read_members(struct reader *r, const struct place *p, json_t *object);
 
 static bool belongs(const struct option *opt, const struct place *p)
 {
-	return p->scopes >> opt->scope & 1;
+	return (p->scopes >> opt->scope & 1) && !(p->is_internal && opt->is_public);
 }
 
 /* --- errors ------------------------------------------------------------------------------- */
@@ -111,16 +113,13 @@ static bool is_word(const struct place *p, const char *key, size_t n)
 	return false;
 }
 
-/* Adds what may stand in this object: words, options, and each group of options once. */
-static void list_keys(const struct place *p, char *text, size_t size)
+/* Adds options that may stand in this object, and each group of them once. */
+static size_t list_options(const struct place *p, char *text, size_t size, size_t len)
 {
 	const struct option *table;
-	size_t count, len = 0, skip = strlen(p->group), last_len = 0;
+	size_t count, skip = strlen(p->group), last_len = 0;
 	const char *last = "";
 
-	text[0] = '\0';
-	for (const struct word *w = p->words; w && w->key && len < size; w++)
-		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", w->key);
 	table = options_table(&count);
 	for (size_t i = 0; i < count && len < size; i++) {
 		const char *key = table[i].key + skip;
@@ -136,6 +135,20 @@ static void list_keys(const struct place *p, char *text, size_t size)
 		len += (size_t)snprintf(
 		    text + len, size - len, "%s%.*s", len ? ", " : "", (int)n, key);
 	}
+	return len;
+}
+
+/* Words, and options. */
+static void list_keys(const struct place *p, char *text, size_t size)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (const struct word *w = p->words; w && w->key && len < size; w++)
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", w->key);
+	len = list_options(p, text, size, len);
+	if (p->also)
+		list_options(p->also, text, size, len);
 }
 
 static int unknown_key(struct reader *r, const struct place *p, const char *key)
@@ -355,6 +368,18 @@ static bool is_group(const struct place *p, const char *group)
 	return false;
 }
 
+/* Whether it is an option, or a group of them. */
+static bool has_key(const struct place *p, const char *key)
+{
+	char name[PATH_BYTES];
+	const struct option *opt;
+
+	snprintf(name, sizeof(name), "%s%s", p->group, key);
+	opt = options_find(name);
+	snprintf(name, sizeof(name), "%s%s.", p->group, key);
+	return (opt && belongs(opt, p)) || is_group(p, name);
+}
+
 static int read_option(struct reader *r, const struct place *p, const char *key, json_t *value)
 {
 	char name[PATH_BYTES];
@@ -368,12 +393,15 @@ static int read_option(struct reader *r, const struct place *p, const char *key,
 	if (opt && belongs(opt, p))
 		return set_option(r, p, opt, value);
 	snprintf(name, sizeof(name), "%s%s.", p->group, key);
+	if (!is_group(p, name) && p->also && has_key(p->also, key))
+		return read_option(r, p->also, key, value);
 	if (!is_group(p, name))
 		return unknown_key(r, p, key);
 	if (!json_is_object(value))
 		return wrong_type(r, p->path, key, value, "an object");
 	inner.group = name;
 	inner.words = NULL;
+	inner.also = NULL;
 	return read_members(r, &inner, value);
 }
 
@@ -440,7 +468,7 @@ static const char *place_of(const struct reader *r, const char *address, char te
 static int read_listener_object(struct reader *r, const char *path, json_t *value)
 {
 	static const struct word words[] = { { "address", NULL }, { NULL, NULL } };
-	struct place p = { path, "", 1u << OPTION_LISTENER, NULL, words };
+	struct place p = { path, "", 1u << OPTION_LISTENER, NULL, words, NULL, false };
 	const char *address = required(r, path, value, "address");
 	char where[PATH_BYTES + 16], text[PATH_BYTES];
 	int err;
@@ -502,12 +530,20 @@ static int read_internal_listen(struct reader *r, const char *path, json_t *valu
 static int read_internal(struct reader *r, const char *path, json_t *value)
 {
 	static const struct word words[] = { { "listen", read_internal_listen }, { NULL, NULL } };
-	struct place p = { path, "internal.", 1u << OPTION_SERVER, &r->c->options, words };
+	struct place address = { .path = "internal.",
+		.group = "",
+		.scopes = 1u << OPTION_LISTENER,
+		.options = &r->c->internal_options,
+		.is_internal = true };
+	struct place p = { path, "internal.", 1u << OPTION_SERVER, &r->c->options, words, &address,
+		false };
+	int err;
 
 	if (!json_is_object(value))
 		return wrong_type(
 		    r, path, "internal", value, "an object; allowed: {\"listen\": ADDRESS}");
-	return read_members(r, &p, value);
+	err = read_members(r, &p, value);
+	return err < 0 ? err : check_together(r, &address);
 }
 
 /* What is within JSON the application reads: it is told where the configuration stands, if there
@@ -527,7 +563,7 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
 		{ NULL, NULL } };
 	char path[PATH_BYTES];
-	struct place p = { path, "", 0, NULL, words };
+	struct place p = { path, "", 0, NULL, words, NULL, false };
 	const char *prefix, *application;
 	int err;
 
@@ -621,7 +657,7 @@ static int read_root(struct reader *r, json_t *root)
 		{ "log_format", read_log_format },
 		{ NULL, NULL },
 	};
-	struct place p = { "", "", 1u << OPTION_SERVER, &r->c->options, words };
+	struct place p = { "", "", 1u << OPTION_SERVER, &r->c->options, words, NULL, false };
 	int err;
 
 	if (!json_is_object(root))

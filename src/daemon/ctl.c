@@ -56,10 +56,7 @@ static const char help[] =
     "                              has changed\n"
     "  drain                       begin an orderly stop, as SIGTERM does\n"
     "\n"
-    "  -c, --config FILE      the server's configuration: its internal.listen and token\n"
-    "      --api URL          its internal address: http://HOST:PORT or unix:PATH\n"
-    "      --token-file FILE  file whose first line is the token; else the configuration's, or\n"
-    "                         $SOCKJSD_TOKEN\n"
+    API_LOGIN_HELP
     "      --json             print the answers as they came, one a line, for programs\n"
     "  -h, --help             print this\n"
     "\n"
@@ -528,9 +525,7 @@ static const struct command {
 /* Offsets are of texts in struct ctl; A_MEMBER: a member of what is asked, of the same name;
  * A_NUMBER: likewise, a number. */
 static const struct argument options[] = {
-	{ "-c", "--config", offsetof(struct ctl, login.config) },
-	{ NULL, "--api", offsetof(struct ctl, login.api) },
-	{ NULL, "--token-file", offsetof(struct ctl, login.token_file) },
+	API_LOGIN_ARGUMENTS(struct ctl),
 	{ NULL, "--after", offsetof(struct ctl, after) },
 	{ NULL, "--limit", offsetof(struct ctl, limit) },
 	{ NULL, "--weight", offsetof(struct ctl, weight) },

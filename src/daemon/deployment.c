@@ -285,13 +285,13 @@ static int add_internal(struct deployment *d, struct server_config *c,
 
 	if (!address)
 		return 0;
-	err = server_config_read_token(c);
+	err = server_config_read_operators(c);
 	if (err < 0) {
 		*is_usage = err != -ENOMEM;
 		return config_blame(&d->config, err, "internal.token_file", "%s",
 		    sockjs_server_error(c->server));
 	}
-	err = server_config_listen_internal(c, address, elder);
+	err = server_config_listen_internal(c, address, &d->config.internal_options, elder);
 	if (err == 0)
 		return 0;
 	return blame_address(d, d->config.internal_given ? NULL : "internal.listen", err,

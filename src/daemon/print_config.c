@@ -104,7 +104,8 @@ static json_t *group_of(json_t *object, const char **key)
 	return object;
 }
 
-static int add_options(json_t *object, const struct sockjs_options *o, enum option_scope scope)
+static int add_some(json_t *object, const struct sockjs_options *o, enum option_scope scope,
+    bool (*wanted)(const struct option *opt))
 {
 	size_t count;
 	const struct option *table = options_table(&count);
@@ -113,13 +114,35 @@ static int add_options(json_t *object, const struct sockjs_options *o, enum opti
 		const char *key = table[i].key;
 		json_t *group;
 
-		if (table[i].scope != scope)
+		if (table[i].scope != scope || (wanted && !wanted(&table[i])))
 			continue;
 		group = group_of(object, &key);
 		if (json_object_set_new(group, key, option_value(o, &table[i])) < 0)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static int add_options(json_t *object, const struct sockjs_options *o, enum option_scope scope)
+{
+	return add_some(object, o, scope, NULL);
+}
+
+static bool is_for_operators(const struct option *opt)
+{
+	return !opt->is_public;
+}
+
+/* But for what the table has, which is the server's. */
+static json_t *internal_object(const struct config *c)
+{
+	json_t *object = json_object();
+
+	if (json_object_set_new(object, "listen", string_or_null(c->internal)) == 0 &&
+	    add_some(object, &c->internal_options, OPTION_LISTENER, is_for_operators) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 static json_t *listener_object(const struct config_listener *l)
@@ -186,7 +209,7 @@ static int fill(json_t *root, const struct config *c)
 	static const char *const formats[] = { [LOG_TEXT] = "text", [LOG_JSON] = "json" };
 
 	if (json_object_set_new(root, "listen", listeners_array(c)) < 0 ||
-	    json_object_set_new(root, "internal", json_pack("{s:s?}", "listen", c->internal)) < 0 ||
+	    json_object_set_new(root, "internal", internal_object(c)) < 0 ||
 	    json_object_set_new(root, "user", string_or_null(c->user)) < 0 ||
 	    json_object_set_new(root, "group", string_or_null(c->group)) < 0 ||
 	    json_object_set_new(root, "log_level", json_string(log_level_name(c->log_level))) < 0 ||

@@ -36,10 +36,7 @@ static const char help[] =
     "Publishes one message by a server's internal address, and prints how many have received it.\n"
     "Without BODY it is read from standard input.\n"
     "\n"
-    "  -c, --config FILE      the server's configuration: its internal.listen and token\n"
-    "      --api URL          its internal address: http://HOST:PORT or unix:PATH\n"
-    "      --token-file FILE  file whose first line is the token; else the configuration's, or\n"
-    "                         $SOCKJSD_TOKEN\n"
+    API_LOGIN_HELP
     "  -H, --header 'NAME: VALUE'\n"
     "                         a header of the message; may be repeated\n"
     "      --endpoint PREFIX  of the broker, if the server has several\n"
@@ -91,9 +88,7 @@ static int take_header(struct order *o, const char *line)
 
 /* Offsets are of texts in struct order, or A_HEADER. */
 static const struct argument options[] = {
-	{ "-c", "--config", offsetof(struct order, login.config) },
-	{ NULL, "--api", offsetof(struct order, login.api) },
-	{ NULL, "--token-file", offsetof(struct order, login.token_file) },
+	API_LOGIN_ARGUMENTS(struct order),
 	{ "-H", "--header", A_HEADER },
 	{ NULL, "--endpoint", offsetof(struct order, endpoint) },
 	{ NULL, "--key", offsetof(struct order, key) },

@@ -54,8 +54,8 @@
 	    "max_message_bytes")                                                                   \
 	X(BUSY, "busy", "refused: too much waits for the application already", "max_body_bytes")   \
 	X(CALLBACK, "callback", "refused: the callback parameter is missing or malformed", "")     \
-	X(TOKEN, "token", "refused: a command without the right token",                            \
-	    "internal.token, internal.token_file")                                                 \
+	X(TOKEN, "token", "refused: a command without the right token or certificate",             \
+	    "internal.token, internal.token_file, internal.client_subjects")                       \
 	X(COMMAND, "command", "refused: a command that cannot be carried out", "")                 \
 	X(NO_MEMORY, "no_memory", "refused: out of memory or descriptors", "")
 

@@ -46,7 +46,7 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
 		s->extra->subprotocol = name_take(session_reactor_of(s), h->subprotocol);
-	if (session_reactor_of(s)->config->token &&
+	if (server_config_takes_commands(session_reactor_of(s)->config) &&
 	    session_ids_add(&session_reactor_of(s)->session_ids, &s->base) < 0)
 		log_warn_limited("a session cannot be found by its number: out of memory",
 		    LOG_INT("session", s->base.id));

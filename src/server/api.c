@@ -1,7 +1,7 @@
 /*
  * server/api.c - commands from outside; see api.h.
  *
- * First who asks: without the token nothing is said but that. Then how: POST, JSON, one object.
+ * First who asks: to strangers nothing is said but that. Then how: POST, JSON, one object.
  * Then what: the server's own commands, and those that applications have. A command leaves its HTTP
  * request at once, for its answer may have to come from all reactors.
  */
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/json_text.h"
+#include "server/operators.h"
 
 #define COST_OCTET 5 /* nanoseconds, of JSON that is read */
 
@@ -75,30 +76,59 @@ static void refuse_for_memory(const struct asker *a)
 
 /* --- who asks ----------------------------------------------------------------- */
 
-/* How long it takes tells nothing of how much was right; how long a token is may be known. */
-bool api_is_token(const char *token, struct bytes said)
+/* What would let him in, with what he has shown. */
+static void explain(const struct asker *a, char *text, size_t size)
 {
-	size_t n = strlen(token);
-	unsigned char differ = said.n != n;
+	const struct operators *o = a->reactor->config->operators;
+	bool lists = o->subjects.count > 0 || o->fingerprints.count > 0;
+	const char *token = "Authorization: Bearer with the token of internal.token is needed";
+	struct tls_peer peer;
 
-	for (size_t i = 0; i < said.n; i++)
-		differ |= (unsigned char)(said.p[i] ^ token[i < n ? i : 0]);
-	return differ == 0;
+	if (!lists)
+		snprintf(text, size, "%s.", token);
+	else if (http_request_tls_peer(a->http, &peer) == 0)
+		snprintf(text, size,
+		    "The certificate \"%.150s\" (SHA-256 %s) is not among internal.client_subjects "
+		    "and internal.client_fingerprints%s.",
+		    peer.subject, peer.fingerprint,
+		    o->token ? ", nor is there the token of internal.token" : "");
+	else
+		snprintf(text, size, "%s%sa certificate of internal.client_subjects or "
+		                     "internal.client_fingerprints%s.",
+		    o->token ? token : "", o->token ? ", or " : "",
+		    o->token ? "" : " is needed");
 }
 
-static bool is_authorised(const char *expected, const struct http_request *r)
+static void refuse_stranger(const struct asker *a)
 {
-	struct bytes said = http_request_header(r, HTTP_AUTHORIZATION);
+	bool has_token = a->reactor->config->operators->token != NULL;
+	char sentence[400];
 
-	if (said.n < 7 || strncasecmp(said.p, "Bearer ", 7) != 0)
+	explain(a, sentence, sizeof(sentence));
+	if (has_token)
+		refuse(a, 401, HTTP_REFUSED_TOKEN, "unauthorized", NULL, "%s", sentence);
+	else /* there is nothing that could be said in a header */
+		refuse(a, 403, HTTP_REFUSED_TOKEN, "forbidden", NULL, "%s", sentence);
+}
+
+/* Whether he may give commands; if not, he is told. */
+static bool is_authorised(const struct asker *a)
+{
+	const struct server_config *config = a->reactor->config;
+
+	switch (operators_judge(config->operators, &config->trust, a->http)) {
+	case OPERATOR_KNOWN:
+		return true;
+	case OPERATOR_FOREIGN:
+		refuse(a, 403, HTTP_REFUSED_ORIGIN, "origin", NULL,
+		    "A page of another origin may not give commands with its visitor's "
+		    "certificate.");
 		return false;
-	said.p += 7;
-	said.n -= 7;
-	while (said.n > 0 && said.p[0] == ' ') {
-		said.p++;
-		said.n--;
+	case OPERATOR_UNKNOWN:
+		break;
 	}
-	return api_is_token(expected, said);
+	refuse_stranger(a);
+	return false;
 }
 
 /* --- how ------------------------------------------------------------------------ */
@@ -411,14 +441,12 @@ void api_serve(struct reactor *reactor, struct http_request *r)
 	a.name = known_name(config, name_of(http_request_path(r), name));
 	if (strcmp(a.name, "openapi.json") == 0)
 		serve_description(&a);
-	else if (!config->token)
+	else if (!server_config_takes_commands(config))
 		refuse(&a, 404, HTTP_REFUSED_NOT_FOUND, "disabled", NULL,
 		    "Commands are not taken here: set internal.token or internal.token_file to "
-		    "allow those who know the token.");
-	else if (!is_authorised(config->token, r))
-		refuse(&a, 401, HTTP_REFUSED_TOKEN, "unauthorized", NULL,
-		    "Authorization: Bearer with the token of internal.token is needed.");
-	else
+		    "allow those who know the token, internal.client_subjects or "
+		    "internal.client_fingerprints those who show a certificate.");
+	else if (is_authorised(&a))
 		serve_command(&a);
 }
 

@@ -70,8 +70,6 @@ struct api *api_new(struct sockjs_server *server);
 void api_free(struct api *api);
 /* Its reactor ends: connections are closed. */
 void api_abort(struct api *api);
-/* Whether this is the token; how long it takes tells nothing of how much was right. */
-bool api_is_token(const char *token, struct bytes said);
 /* Whether this path is one of ours, and whatever is asked there. */
 bool api_is_path(struct bytes path);
 void api_serve(struct reactor *reactor, struct http_request *r);

@@ -38,39 +38,22 @@ void dashboard_gathered(struct dashboard *d)
 
 /* --- the configuration of the moment ------------------------------------------------ */
 
-static void forget_token(struct dashboard *d)
+static void take_operators(struct dashboard *d)
 {
-	if (d->token)
-		explicit_bzero(d->token, strlen(d->token));
-	mem_free(d->token);
-	d->token = NULL;
+	operators_unref(d->operators);
+	d->operators = operators_ref(d->reactor->config->operators);
 }
 
-/* 0 or -ENOMEM; then it is the one before, for without any everybody would come in. */
-static int take_token(struct dashboard *d)
-{
-	const char *token = d->reactor->config->token;
-	char *copy = token ? mem_strdup(token) : NULL;
-
-	if (token && !copy)
-		return -ENOMEM;
-	forget_token(d);
-	d->token = copy;
-	return 0;
-}
-
-/* Another token: whoever has said the old one says the new one. */
+/* Others may watch: whoever does shows anew who he is. */
 void dashboard_follow_config(struct dashboard *d)
 {
 	const struct server_config *config = d->reactor->config;
-	const char *now = config->token ? config->token : "", *then = d->token ? d->token : "";
-	bool is_other = strcmp(now, then) != 0;
+	bool is_other = !operators_are_same(config->operators, d->operators);
 
 	if (!is_other && config->options.server.dashboard)
 		return;
 	watchers_send_away(d);
-	if (is_other && take_token(d) < 0)
-		log_warn_limited("the dashboard does not know the new token yet: out of memory");
+	take_operators(d);
 }
 
 /* --- time ---------------------------------------------------------------------------- */
@@ -107,7 +90,7 @@ static void on_tick(struct timer *t)
 		waits_ask_all(d);
 	if (is_due(&d->second_at, now, SECOND_MS))
 		figures_gather(d);
-	if (is_watched && d->token && is_due(&d->crowd_at, now, CROWD_MS))
+	if (is_watched && d->operators && is_due(&d->crowd_at, now, CROWD_MS))
 		crowd_gather(&d->crowd);
 	start_tick(d);
 }
@@ -194,7 +177,8 @@ static struct dashboard *dashboard_new(struct reactor *reactor)
 	crowd_init(&d->crowd, d);
 	find_client(d);
 	d->waits = mem_zalloc(d->server->reactor_count * sizeof(*d->waits));
-	if (!d->waits || make_feed(d) < 0 || take_token(d) < 0) {
+	take_operators(d);
+	if (!d->waits || make_feed(d) < 0) {
 		dashboard_free(d);
 		return NULL;
 	}
@@ -239,7 +223,7 @@ void dashboard_free(struct dashboard *d)
 		endpoint_unref(&d->feed->base);
 	http_static_free(d->client);
 	crowd_fini(&d->crowd);
-	forget_token(d);
+	operators_unref(d->operators);
 	mem_free(d->waits);
 	mem_free(d);
 }

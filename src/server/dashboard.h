@@ -15,8 +15,8 @@
  * counters a second, however many watch and however many sessions there are; if nobody does, there
  * is a look every five seconds, for the history. Sessions and connections pay nothing.
  *
- * If there is a token (internal.token) the feed is for who knows it; without, everybody on the
- *address may watch what /metrics tells him as well.
+ * If somebody may give commands (operators.h) the feed is for him; if nobody may, everybody on the
+ * address may watch what /metrics tells him as well.
  */
 #ifndef SERVER_DASHBOARD_H
 #define SERVER_DASHBOARD_H

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "http/http_refusals.h"
 #include "server/dashboard.h"
+#include "server/operators.h"
 #include "server/server_private.h"
 
 /* --- figures (dashboard_figures.c) ---------------------------------------------- */
@@ -158,7 +159,7 @@ void watchers_send_away(struct dashboard *d);
 
 /* --- the dashboard (dashboard.c) ------------------------------------------------------- */
 
-/* If the token is another one, or the page is not wanted any more, all who are here go. */
+/* If others may watch, or the page is not wanted any more, all who are here go. */
 void dashboard_follow_config(struct dashboard *d);
 /* Figures are wanted at once, and then each second. */
 void dashboard_hurry(struct dashboard *d);
@@ -169,7 +170,7 @@ struct dashboard {
 	struct sockjs_server *server;
 	struct reactor *reactor; /* 0 */
 	struct server_endpoint *feed;
-	char *token;                /* that watchers have said; NULL: none was needed */
+	struct operators *operators; /* who may watch; NULL: everybody; a reference */
 	struct http_static *client; /* /dashboard/sockjs.min.js; NULL: it is not here */
 	struct timer tick;
 	uint64_t second_at, history_at, crowd_at; /* when each is due */

@@ -133,7 +133,7 @@ static int add_addresses(struct buf *out, const struct dashboard *d)
 	char address[ADDR_TEXT_MAX];
 	int err;
 
-	if (!c->is_known || !d->token)
+	if (!c->is_known || !d->operators)
 		return buf_add_str(out, "null");
 	err = buf_printf(out, "{\"at_most_missing\":%llu,\"top\":[", (ull)c->told_lost);
 	for (size_t i = 0; i < c->told_count && err == 0; i++)
@@ -237,7 +237,7 @@ int dashboard_print_hello(const struct dashboard *d, struct buf *out)
 	    "{\"type\":\"hello\",\"version\":\"%s\",\"began\":%llu,\"threads\":%u,"
 	    "\"memory_limit\":%llu,\"connection_limit\":%llu,\"commands\":%s,\"history\":",
 	    sockjs_version(), (ull)server->began_at, server->reactor_count, (ull)o->limit_memory,
-	    (ull)o->limit_connections, d->token ? "true" : "false");
+	    (ull)o->limit_connections, d->operators ? "true" : "false");
 
 	err = err ? err : add_history(out, d);
 	return err < 0 ? err : buf_add_str(out, "}");

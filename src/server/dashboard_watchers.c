@@ -1,17 +1,19 @@
 /*
  * server/dashboard_watchers.c - who watches the dashboard, and who would like to.
  *
- * A page cannot add headers to a WebSocket, so the token is the first message; a page of another
- * origin does not come so far. Who does not say it in time is closed, who says another one is
- * closed and counted as he would be for a command. What strangers can have is bounded: so many may
+ * Who shows a certificate that is listed is in. A page cannot add headers to a WebSocket, so the
+ * token is the first message; a page of another origin does not come so far. Who does not say it in
+ * time is closed, who says another one is closed and counted as he would be for a command. What strangers can have is bounded: so many may
  * be about to say it, and one more makes the oldest go, so that nobody keeps an operator out.
  *
  * All watchers get one message, made and encoded once. Who is slow gets the next one when he has
  * taken the last: nothing piles up for him.
  */
+#include <jansson.h>
+
 #include "base/log.h"
-#include "server/api.h"
 #include "server/dashboard_private.h"
+#include "server/handshake.h"
 #include "session/session_record.h"
 
 #define PENDING_MOST  64
@@ -21,6 +23,7 @@
 /* Closes that are ours, for the page to know what to do. */
 enum {
 	NOT_ALLOWED = 4401,
+	NO_CERTIFICATE = 4403,
 	TOO_LATE = 4408,
 	TOO_MANY = 4429,
 };
@@ -122,21 +125,20 @@ static void let_in(struct dashboard *d, struct watcher *w)
 		dashboard_hurry(d);
 }
 
-static void refuse(struct dashboard *d, struct watcher *w)
+static void refuse(struct dashboard *d, struct watcher *w, unsigned code, const char *reason)
 {
 	leave(d, w);
 	http_refused(reactor_current()->base.http, HTTP_REFUSED_TOKEN, &w->session->client,
-	    HTTP_REFUSED_FIELDS(
-	        LOG_STR("endpoint", d->feed->prefix), LOG_INT("code", NOT_ALLOWED)));
-	sockjs_close(w->session, NOT_ALLOWED, "The token of internal.token is needed");
+	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", d->feed->prefix), LOG_INT("code", code)));
+	sockjs_close(w->session, code, reason);
 }
 
 static bool says_token(const struct dashboard *d, const struct sockjs_message *m)
 {
 	json_t *said = json_loadb(m->data, m->len, JSON_REJECT_DUPLICATES, NULL),
 	       *token = json_object_get(said, "token");
-	bool is_right = d->token && json_is_string(token) &&
-	                api_is_token(d->token,
+	bool is_right = d->operators && json_is_string(token) &&
+	                operators_know_token(d->operators,
 	                    (struct bytes){ json_string_value(token), json_string_length(token) });
 
 	json_decref(said);
@@ -157,12 +159,43 @@ static void make_room(struct dashboard *d)
 
 /* --- the application -------------------------------------------------------------------- */
 
+/* Stands for a watcher whose certificate was listed as he came, until he is open. */
+static char certified;
+
+/* Once he is open his connection may be another reactor's. */
+static int on_handshake(struct sockjs_handshake *h, void *app)
+{
+	struct dashboard *d = app;
+	const struct http_trust *trust = &d->reactor->config->trust;
+
+	dashboard_follow_config(d);
+	if (d->operators && h->t->http &&
+	    operators_judge_certificate(d->operators, trust, h->t->http) == OPERATOR_KNOWN)
+		sockjs_handshake_set_user(h, &certified);
+	return 0;
+}
+
+static void begin(struct dashboard *d, struct watcher *w, bool is_certified)
+{
+	if (!d->operators || is_certified) {
+		let_in(d, w);
+	} else if (d->operators->token) {
+		ask_for_token(d, w);
+		make_room(d);
+	} else {
+		refuse(d, w, NO_CERTIFICATE,
+		    "A certificate of internal.client_subjects or internal.client_fingerprints is "
+		    "needed");
+	}
+}
+
 static void on_open(struct sockjs_session *s, void *app)
 {
 	struct dashboard *d = app;
 	struct watcher *w = mem_zalloc(sizeof(*w));
+	bool is_certified = sockjs_user(s) == &certified;
 
-	dashboard_follow_config(d);
+	sockjs_set_user(s, NULL);
 	if (!w || sockjs_set_timer(s, LOGIN_MS) < 0) {
 		mem_free(w);
 		sockjs_close(s, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
@@ -172,12 +205,7 @@ static void on_open(struct sockjs_session *s, void *app)
 	sockjs_set_user(s, w);
 	list_append(&d->pending, &w->node);
 	d->pending_count++;
-	if (!d->token) {
-		let_in(d, w);
-		return;
-	}
-	ask_for_token(d, w);
-	make_room(d);
+	begin(d, w, is_certified);
 }
 
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *app)
@@ -192,7 +220,7 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	if (says_token(d, m))
 		let_in(d, w);
 	else
-		refuse(d, w);
+		refuse(d, w, NOT_ALLOWED, "The token of internal.token is needed");
 }
 
 static void on_timer(struct sockjs_session *s, void *app)
@@ -204,7 +232,7 @@ static void on_timer(struct sockjs_session *s, void *app)
 static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
 {
 	struct dashboard *d = app;
-	struct watcher *w = sockjs_user(s);
+	struct watcher *w = sockjs_user(s) == &certified ? NULL : sockjs_user(s);
 
 	(void)reason;
 	if (s->base.opened) {
@@ -220,6 +248,7 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 }
 
 const struct sockjs_callbacks watchers_callbacks = {
+	.handshake = on_handshake,
 	.open = on_open,
 	.message = on_message,
 	.timer = on_timer,

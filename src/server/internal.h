@@ -12,15 +12,6 @@ struct buf;
 struct sockjs_command;
 struct sockjs_server;
 
-/* Binds the internal address: /healthz (200 while the process works), /readyz (503 as soon as it
- * drains, or, with internal.ready_needs_backends, while an application is not ready), /metrics
- * (Prometheus text), /api/... (commands), and with internal.dashboard /dashboard/ (a page). As
- * sockjs_server_listen(). */
-int server_listen_internal(struct sockjs_server *server, const char *address);
-/* Lets those give commands there who know the token of internal.token or internal.token_file, if
- * one of them is set. 0, or -errno and sockjs_server_error(), which is about internal.token_file.
- */
-int server_take_commands(struct sockjs_server *server);
 /* Where sockjs-client is, for the page for operators; what the option client_library says goes
  * before. To be called before the server runs. 0 or -ENOMEM. */
 int server_set_client(struct sockjs_server *server, const char *file);

@@ -104,22 +104,13 @@ static bool texts_are_same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool lists_are_same(const struct string_list *a, const struct string_list *b)
-{
-	size_t i = 0;
-
-	while (i < a->count && i < b->count && strcmp(a->items[i], b->items[i]) == 0)
-		i++;
-	return i == a->count && i == b->count;
-}
-
 bool options_is_same(
     const struct sockjs_options *a, const struct sockjs_options *b, const struct option *opt)
 {
 	const void *x = options_const_field(a, opt), *y = options_const_field(b, opt);
 
 	if (opt->type == OPTION_LIST)
-		return lists_are_same(x, y);
+		return string_lists_are_same(x, y);
 	if (options_is_text(opt))
 		return texts_are_same(*(char *const *)x, *(char *const *)y);
 	if (opt->type == OPTION_BOOL)

@@ -41,6 +41,11 @@ struct string_list {
 	size_t count;
 };
 
+/* A deep copy; 0 or -ENOMEM. */
+int string_list_dup(struct string_list *out, const char *const *items, size_t count);
+void string_list_free(struct string_list *list);
+bool string_lists_are_same(const struct string_list *a, const struct string_list *b);
+
 /* What of a value is not for everybody who may see the configuration. */
 enum option_hiding {
 	HIDE_NOTHING,
@@ -81,6 +86,7 @@ struct option {
 	const struct option_part *parts; /* of each item of a list, up to one without a name; NULL: none */
 	bool has_files;       /* of JSON: a list of objects, whose strings are names of files */
 	bool at_once, needs_restart; /* other than is usual in its scope: options_reload() */
+	bool is_public;       /* of an address: it means nothing at the internal one */
 };
 
 /* All of them, scope by scope; *count of them. */
@@ -135,6 +141,8 @@ struct server_options {
 	bool dashboard;             /* internal.dashboard */
 	char *token;                /* internal.token */
 	char *token_file;           /* internal.token_file: its first line is the token */
+	struct string_list client_subjects; /* internal.client_subjects; "*": any */
+	struct string_list client_fingerprints;
 	uint64_t max_command_bytes; /* internal.max_body_bytes */
 };
 
@@ -348,6 +356,8 @@ bool options_item_part(const char *item, const char *name, uint64_t *value);
 /* What no single value shows: values of one scope that do not go together. 0 or -EINVAL, with a
  * sentence. Called by who takes the options over: sockjs_server_new(), _add(), _listen(). */
 int options_check(struct sockjs_options *o, enum option_scope scope);
+/* The same of an address for operators: what means nothing there. */
+int options_check_internal(struct sockjs_options *o);
 /* What it takes, in words, for messages and the manual: "10 to 86400000 milliseconds". As
  * snprintf(). */
 int options_describe(const struct option *opt, char *text, size_t size);

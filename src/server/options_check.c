@@ -88,6 +88,17 @@ static int check_listener(struct sockjs_options *o)
 	return check_tls(o);
 }
 
+int options_check_internal(struct sockjs_options *o)
+{
+	const struct option *opt;
+
+	options_foreach (opt)
+		if (opt->is_public && is_said(o, opt))
+			return options_fail(
+			    o, -EINVAL, "%s: means nothing at the internal address", opt->key);
+	return 0;
+}
+
 /* The line that says who may frame the iframe page has to fit into a response. */
 static int check_ancestors(struct sockjs_options *o)
 {

@@ -64,6 +64,15 @@ int string_list_dup(struct string_list *out, const char *const *items, size_t co
 	return 0;
 }
 
+bool string_lists_are_same(const struct string_list *a, const struct string_list *b)
+{
+	size_t i = 0;
+
+	while (i < a->count && i < b->count && strcmp(a->items[i], b->items[i]) == 0)
+		i++;
+	return i == a->count && i == b->count;
+}
+
 void options_field_free(struct sockjs_options *o, const struct option *opt)
 {
 	if (opt->type == OPTION_LIST) {

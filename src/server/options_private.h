@@ -19,9 +19,6 @@ void options_field_free(struct sockjs_options *o, const struct option *opt);
 bool *options_mark(struct sockjs_options *o, const struct option *opt);
 bool options_is_marked(const struct sockjs_options *o, const struct option *opt);
 
-void string_list_free(struct string_list *list);
-int string_list_dup(struct string_list *out, const char *const *items, size_t count);
-
 /* Notes a sentence, and returns `err`. */
 __attribute__((format(printf, 3, 4))) int options_fail(
     struct sockjs_options *o, int err, const char *fmt, ...);

@@ -17,6 +17,8 @@
 #define URL    "a path that begins with /, or an http:// or https:// URL"
 #define HOST   "a host name, *.domain, an IP address, each without a port, or \"*\" for any"
 #define CIPHERS "names and words of OpenSSL with \":\" between them"
+#define SUBJECT "a subject as RFC 2253 has it, such as CN=ann,O=Example, or \"*\""
+#define FINGERPRINT "64 hexadecimal digits, with or without colons"
 #define SECRET "16 to 512 letters, digits and -._~+/="
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
 	       "scheme://*.domain, \"null\", or \"*\" for any"
@@ -155,21 +157,31 @@ static const struct option table[] = {
 		      "far as the last attempts have shown." },
 	{ SERVER("internal.dashboard", OPTION_BOOL, 0, 0, "true", dashboard),
 	  .sentence = "Whether the internal listener has a page for operators, /dashboard/. What it shows of "
-		      "single clients, and that it closes sessions, needs internal.token." },
+		      "single clients, and that it closes sessions, needs internal.token, internal.client_subjects "
+		      "or internal.client_fingerprints." },
 	{ SERVER("internal.token", OPTION_STRING, 0, 0, NULL, token),
 	  .valid = valid_secret, .allowed = SECRET, .hiding = HIDE_VALUE,
 	  .sentence = "Who says it in Authorization: Bearer may give commands at /api of the internal "
-		      "listener; null: nobody, unless internal.token_file has one." },
+		      "listener; null: nobody by a token, unless internal.token_file has one." },
 	{ SERVER("internal.token_file", OPTION_STRING, 0, 0, NULL, token_file),
 	  .sentence = "File whose first line is that token, so that it need not stand here. It is read at "
 		      "the start." },
+	{ SERVER("internal.client_subjects", OPTION_LIST, 0, 1000, NULL, client_subjects),
+	  .valid = valid_subject, .allowed = SUBJECT,
+	  .sentence = "Who shows a certificate with one of these subjects, signed by internal.tls.client_ca, "
+		      "may give commands, too, without a token. \"*\" is every certificate that it has "
+		      "signed; empty: none." },
+	{ SERVER("internal.client_fingerprints", OPTION_LIST, 0, 1000, NULL, client_fingerprints),
+	  .valid = valid_fingerprint, .allowed = FINGERPRINT,
+	  .sentence = "Likewise, single certificates, each by its SHA-256." },
 	{ SERVER("internal.max_body_bytes", OPTION_INT, 1024, GIGABYTE, "1048576", max_command_bytes),
 	  .sentence = "Longest body of such a command." },
 
-	{ LISTENER("protocol", OPTION_STRING, 0, 0, "http", protocol), .allowed = "http stomp",
+	{ LISTENER("protocol", OPTION_STRING, 0, 0, "http", protocol), .is_public = true,
+	  .allowed = "http stomp",
 	  .sentence = "What is spoken there: HTTP, for all endpoints; or STOMP over TCP without HTTP, for "
 		      "one. With tls.certificate, within TLS." },
-	{ LISTENER("endpoint", OPTION_STRING, 0, 0, NULL, endpoint),
+	{ LISTENER("endpoint", OPTION_STRING, 0, 0, NULL, endpoint), .is_public = true,
 	  .valid = options_is_prefix, .allowed = OPTIONS_PREFIX,
 	  .sentence = "The prefix of the endpoint that serves an address of the protocol stomp, which must "
 		      "name one. Its limits hold there too; its transports and allowed_origins are for "
@@ -205,7 +217,7 @@ static const struct option table[] = {
 	  .sentence = "How long a client may resume a session with a ticket, in whole seconds; the key of "
 		      "tickets is replaced as often, and read for as long again. 0: never, as if clients are "
 		      "asked for certificates." },
-	{ LISTENER("proxy_protocol", OPTION_BOOL, 0, 0, "false", proxy_protocol),
+	{ LISTENER("proxy_protocol", OPTION_BOOL, 0, 0, "false", proxy_protocol), .is_public = true,
 	  .sentence = "Every connection begins with a header of the PROXY protocol, version 1 or 2, by which "
 		      "a proxy says who its client is (HAProxy: send-proxy-v2; nginx: proxy_protocol on). "
 		      "Only those in trusted_proxies may come then; TLS, if there is any, begins behind "

@@ -256,6 +256,34 @@ bool valid_secret(const char *s)
 	                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 }
 
+/* As stream_tls_peer() tells it: in ASCII, with whatever else escaped. */
+bool valid_subject(const char *s)
+{
+	if (strcmp(s, "*") == 0)
+		return true;
+	if (!strchr(s, '=') || strlen(s) > 1023)
+		return false;
+	for (; *s; s++)
+		if (*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* With or without the colons that openssl(1) writes between octets. */
+bool valid_fingerprint(const char *s)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; s[i]; i++) {
+		if (s[i] == ':' && i > 1 && digits % 2 == 0 && s[i - 1] != ':')
+			continue;
+		if (!strchr("0123456789abcdefABCDEF", s[i]))
+			return false;
+		digits++;
+	}
+	return digits == 64 && s[strlen(s) - 1] != ':';
+}
+
 bool options_is_prefix(const char *s)
 {
 	size_t n = strlen(s);

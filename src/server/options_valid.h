@@ -27,5 +27,7 @@ bool valid_parameter(const char *s);
 bool valid_separator(const char *s);
 bool valid_destinations(const char *s);
 bool valid_secret(const char *s);
+bool valid_subject(const char *s);
+bool valid_fingerprint(const char *s);
 
 #endif

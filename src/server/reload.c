@@ -64,7 +64,7 @@ static void take(struct reactor *r, struct server_config *c)
 		complain(r, "listen", reactor_listen(r));
 	complain(r, "endpoints", turns_begin(r));
 	endpoints_begin(c, before);
-	if (c->token && !before->token)
+	if (server_config_takes_commands(c) && !server_config_takes_commands(before))
 		number_sessions(r);
 	memory_configure(r);
 	tls_configure(r);

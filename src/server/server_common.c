@@ -40,18 +40,12 @@ static int refuse_stray(
 	    scope == OPTION_LISTENER ? "an address" : "an endpoint", takers[stray->scope]);
 }
 
-int server_config_merge(struct server_config *c, struct sockjs_options *out,
+/* Over what is in `out` already, which is gone after an error. */
+static int overlay(struct sockjs_server *server, struct sockjs_options *out,
     const struct sockjs_options *o, enum option_scope scope)
 {
-	const struct option *stray = o ? options_stray(o, 1u << scope) : NULL;
-	struct sockjs_server *server = c->server;
-	int err;
+	int err = o ? options_overlay(out, o, scope) : 0;
 
-	if (stray)
-		return refuse_stray(server, stray, scope);
-	if (options_copy(out, &c->options) < 0)
-		return server_fail(server, -ENOMEM, "out of memory");
-	err = o ? options_overlay(out, o, scope) : 0;
 	if (err < 0)
 		server_fail(server, err, "out of memory");
 	else if ((err = options_check(out, scope)) < 0)
@@ -59,6 +53,38 @@ int server_config_merge(struct server_config *c, struct sockjs_options *out,
 	if (err < 0)
 		options_fini(out);
 	return err;
+}
+
+static int check_stray(
+    struct sockjs_server *server, const struct sockjs_options *o, enum option_scope scope)
+{
+	const struct option *stray = o ? options_stray(o, 1u << scope) : NULL;
+
+	return stray ? refuse_stray(server, stray, scope) : 0;
+}
+
+int server_config_merge(struct server_config *c, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope)
+{
+	int err = check_stray(c->server, o, scope);
+
+	if (err < 0)
+		return err;
+	if (options_copy(out, &c->options) < 0)
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	return overlay(c->server, out, o, scope);
+}
+
+int server_config_merge_apart(struct server_config *c, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope)
+{
+	int err = check_stray(c->server, o, scope);
+
+	if (err < 0)
+		return err;
+	if (options_init(out) < 0)
+		return server_fail(c->server, -ENOMEM, "out of memory");
+	return overlay(c->server, out, o, scope);
 }
 
 int server_grow(void *array, size_t count)

@@ -6,9 +6,9 @@
 
 #include <errno.h>
 
-#include "base/first_line.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/operators.h"
 #include "server/server_private.h"
 
 /* --- whom it believes, and answers --------------------------------------------------- */
@@ -94,35 +94,9 @@ static void fill_http(struct server_config *c, const struct server_options *o)
 
 /* --- who may give commands ------------------------------------------------------------ */
 
-static int read_token_file(struct server_config *c, const char *path)
+int server_config_read_operators(struct server_config *c)
 {
-	const struct option *opt = options_find("internal.token");
-	char line[1024];
-	int err = first_line(path, line, sizeof(line));
-
-	if (err < 0 && err != -EINVAL)
-		return server_fail(
-		    c->server, err, "cannot read \"%.200s\": %s", path, strerror(-err));
-	if (err == 0 && opt->valid(line) && !(c->token = mem_strdup(line)))
-		err = server_fail(c->server, -ENOMEM, "out of memory");
-	else if (!c->token)
-		err = server_fail(c->server, -EINVAL,
-		    "the first line of \"%.200s\" is not a token; allowed: %s", path,
-		    opt->allowed);
-	explicit_bzero(line, sizeof(line));
-	return err;
-}
-
-int server_config_read_token(struct server_config *c)
-{
-	const struct server_options *o = &c->options.server;
-
-	if (c->token || (!o->token && !o->token_file))
-		return 0;
-	if (!o->token)
-		return read_token_file(c, o->token_file);
-	c->token = mem_strdup(o->token);
-	return c->token ? 0 : server_fail(c->server, -ENOMEM, "out of memory");
+	return c->operators ? 0 : operators_new(&c->operators, c->server, &c->options.server);
 }
 
 /* --- life ----------------------------------------------------------------------------- */
@@ -174,9 +148,7 @@ void server_config_unref(struct server_config *c)
 	mem_free(c->trust.proxies);
 	mem_free(c->hosts.allowed);
 	mem_free(c->internal_hosts.allowed);
-	if (c->token)
-		explicit_bzero(c->token, strlen(c->token));
-	mem_free(c->token);
+	operators_unref(c->operators);
 	options_fini(&c->options);
 	mem_free(c);
 }

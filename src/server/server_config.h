@@ -23,6 +23,7 @@
 #include "server/server_logs.h"
 #include "transports/transport.h"
 
+struct operators;
 struct quotas;
 struct server_endpoint;
 struct server_listener;
@@ -45,7 +46,7 @@ struct server_config {
 	struct server_logs logs; /* opened once the rights to more are given up */
 	struct quotas *visitors; /* the server's own; NULL: nothing is limited by address */
 	struct visitor_prefixes prefixes; /* whom it takes for one of them */
-	char *token;             /* of those who may give commands; NULL: nobody may */
+	struct operators *operators; /* those who may give commands; NULL: nobody may */
 };
 
 /* One reference; without endpoints and addresses yet. 0, or -errno with sockjs_server_error(). */
@@ -58,11 +59,20 @@ void server_config_unref(struct server_config *c); /* NULL is fine */
  * -errno with sockjs_server_error(). */
 int server_config_merge(struct server_config *c, struct sockjs_options *out,
     const struct sockjs_options *o, enum option_scope scope);
+/* What it goes by if nothing of that holds for it: `o` (NULL: defaults) alone. Likewise. */
+int server_config_merge_apart(struct server_config *c, struct sockjs_options *out,
+    const struct sockjs_options *o, enum option_scope scope);
 /* Opens the logs of sessions and requests that its options want; those that `elder` (NULL: there is none)
  * has as well are the same. Likewise; harmless the second time. */
 int server_config_open_logs(struct server_config *c, const struct server_config *elder);
 /* Reads who may give commands, if anybody may. Likewise. */
-int server_config_read_token(struct server_config *c);
+int server_config_read_operators(struct server_config *c);
+
+/* Whether commands are taken: then whatever they ask for is kept, and the dashboard asks who comes. */
+static inline bool server_config_takes_commands(const struct server_config *c)
+{
+	return c->operators != NULL;
+}
 
 /* --- endpoints ---------------------------------------------------------- */
 
@@ -157,9 +167,10 @@ struct server_listener {
  * sockets, its certificates, or all of it. 0, or -errno with sockjs_server_error(). */
 int server_config_listen(struct server_config *c, const char *address,
     const struct sockjs_options *o, const struct server_config *elder);
-/* Likewise, for operators. */
-int server_config_listen_internal(
-    struct server_config *c, const char *address, const struct server_config *elder);
+/* Likewise, for operators, once it is known who they are. What the server was given for all addresses
+ * does not hold there. */
+int server_config_listen_internal(struct server_config *c, const char *address,
+    const struct sockjs_options *o, const struct server_config *elder);
 struct server_listener *server_listener_ref(struct server_listener *l);
 void server_listener_unref(struct server_listener *l); /* NULL is fine */
 

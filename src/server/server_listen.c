@@ -346,14 +346,44 @@ int server_config_listen(struct server_config *c, const char *address,
 	return err < 0 ? err : listen_at(c, address, &own, false, elder);
 }
 
-int server_config_listen_internal(
-    struct server_config *c, const char *address, const struct server_config *elder)
+/* Nobody shows a certificate who is not asked for one. */
+static const char *certificate_list(const struct server_options *o)
 {
-	struct sockjs_options plain;
+	return o->client_subjects.count > 0       ? "internal.client_subjects"
+	       : o->client_fingerprints.count > 0 ? "internal.client_fingerprints"
+	                                          : NULL;
+}
 
-	if (options_init(&plain) < 0)
-		return server_fail(c->server, -ENOMEM, "out of memory");
-	return listen_at(c, address, &plain, true, elder);
+static int check_internal(
+    struct server_config *c, const char *address, struct sockjs_options *own)
+{
+	const char *list = certificate_list(&c->options.server);
+	const char *key = unix_option(&own->listener);
+
+	if (options_check_internal(own) < 0)
+		return server_fail(c->server, -EINVAL, "%.150s: %s", address, own->error);
+	if (key && !is_unix_address(address))
+		return server_fail(c->server, -EINVAL,
+		    "%.150s: %s: means nothing here; it is for unix:PATH", address, key);
+	if (list && !own->listener.tls_client_ca)
+		return server_fail(c->server, -EINVAL,
+		    "%s: means nothing without tls.client_ca of the internal address", list);
+	return 0;
+}
+
+int server_config_listen_internal(struct server_config *c, const char *address,
+    const struct sockjs_options *o, const struct server_config *elder)
+{
+	struct sockjs_options own;
+	int err = server_config_merge_apart(c, &own, o, OPTION_LISTENER);
+
+	if (err < 0)
+		return err;
+	err = check_internal(c, address, &own);
+	if (err == 0)
+		return listen_at(c, address, &own, true, elder);
+	options_fini(&own);
+	return err;
 }
 
 /* --- of a server that does not run yet ------------------------------------- */
@@ -384,18 +414,6 @@ int server_set_client(struct sockjs_server *server, const char *file)
 	return 0;
 }
 
-int server_listen_internal(struct sockjs_server *server, const char *address)
-{
-	int err = check_rest(server);
-
-	return err < 0 ? err : server_config_listen_internal(server->config, address, NULL);
-}
-
-int server_take_commands(struct sockjs_server *server)
-{
-	return server_config_read_token(server->config);
-}
-
 /* --- what they are ---------------------------------------------------------- */
 
 static const char *url_of(const struct sockjs_server *server, size_t i, bool is_internal)
@@ -418,11 +436,13 @@ const char *server_internal_url(const struct sockjs_server *server)
 	return url_of(server, 0, true);
 }
 
-int sockjs_server_listen_internal(struct sockjs_server *server, const char *address)
+int sockjs_server_listen_internal(
+    struct sockjs_server *server, const char *address, const struct sockjs_options *o)
 {
-	int err = server_take_commands(server);
+	int err = check_rest(server);
 
-	return err < 0 ? err : server_listen_internal(server, address);
+	err = err < 0 ? err : server_config_read_operators(server->config);
+	return err < 0 ? err : server_config_listen_internal(server->config, address, o, NULL);
 }
 
 const char *sockjs_server_internal_url(const struct sockjs_server *server)

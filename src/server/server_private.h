@@ -15,7 +15,7 @@
  *	             what a transport is asked, info.c and iframe.c the fixed pages
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
- *	             the kernel); api.h commands
+ *	             the kernel); api.h commands, operators.c who may give them
  *	dashboard.h  the page for operators, and its feed
  *	session_view.c  what operators are told of a session; session_notes.c what is noted of it
  *	             while it lives

@@ -72,7 +72,7 @@ struct bytes session_notes_agent(const struct session_record *record)
 
 bool session_notes_are_wanted(const struct server_config *config)
 {
-	return config->token || config->logs.sessions.file;
+	return server_config_takes_commands(config) || config->logs.sessions.file;
 }
 
 /* --- what was tried before ------------------------------------------------------------- */

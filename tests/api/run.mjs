@@ -17,6 +17,7 @@ import { createInterface } from 'node:readline';
 import SockJS from 'sockjs-client';
 import WebSocket, { WebSocketServer } from 'ws';
 import { check, equal, readArguments, Suite, withDeadline } from '../e2e/harness.mjs';
+import { testOperators } from './operators.mjs';
 
 const args = readArguments(['server', 'threads', 'only']);
 const suite = new Suite(args.only);
@@ -1339,4 +1340,5 @@ await suite.test('with two brokers it must be said which, and without a token th
 	equal(await echo.stop(), 0, 'exit code');
 });
 
+await testOperators({ suite, Server, configuration, run, folder, program, token: TOKEN });
 suite.finish();

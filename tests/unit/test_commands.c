@@ -98,7 +98,7 @@ static void start(const char *threads, const char *token)
 	gateway_add(&gateway, "/silent", &silent, NULL, NULL);
 	gateway_add(&gateway, "/stomp", sockjs_broker_callbacks(), broker, NULL);
 	ck_assert_ptr_null(sockjs_server_internal_url(gateway.server));
-	ck_assert_int_eq(sockjs_server_listen_internal(gateway.server, "127.0.0.1:0"), 0);
+	ck_assert_int_eq(sockjs_server_listen_internal(gateway.server, "127.0.0.1:0", NULL), 0);
 	internal_port =
 	    (unsigned)atoi(strrchr(sockjs_server_internal_url(gateway.server), ':') + 1);
 	gateway_start(&gateway);

@@ -180,7 +180,18 @@ static const struct {
 	{ "{\"listen\": [{\"address\": \"127.0.0.1:0\", \"user\": \"x\"}]}",
 	    "f.json: listen[0].user: unknown key here; it belongs to the top level: user" },
 	{ "{\"internal\": {\"port\": 1}}", "f.json: internal.port: unknown key; allowed: listen, "
-	    "allowed_hosts, ready_needs_backends, dashboard, token, token_file, max_body_bytes" },
+	    "allowed_hosts, ready_needs_backends, dashboard, token, token_file, client_subjects, "
+	    "client_fingerprints, max_body_bytes, tls, owner, group, mode" },
+	{ "{\"internal\": {\"endpoint\": \"/a\"}}",
+	    "f.json: internal.endpoint: unknown key here; it belongs into an object of listen: "
+	    "listen[].endpoint" },
+	{ "{\"internal\": {\"tls\": {\"cert\": \"x\"}}}",
+	    "f.json: internal.tls.cert: unknown key; allowed: certificate, key, certificates, "
+	    "min_version, ciphers, ciphersuites, groups, client_ca, client_certificate, "
+	    "ticket_lifetime_ms" },
+	{ "{\"internal\": {\"tls\": {\"certificate\": \"x\"}}}",
+	    "f.json: internal.tls.key: missing; tls.certificate needs its private key" },
+	{ "{\"internal\": {\"tls\": 1}}", "f.json: internal.tls: 1 is not an object" },
 	{ "{\"internal\": {\"token\": \"0123456789abcde\"}}",
 	    "f.json: internal.token: \"0123456789abcde\" is not allowed; allowed: 16 to 512 letters, "
 	    "digits and -._~+/=, or null" },
