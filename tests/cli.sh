@@ -359,7 +359,7 @@ sleep 0.2
 holds 'nor do signals that mean nothing to it' alive
 stop
 says 'SIGTERM ends it as asked' "$code" 0
-says 'and SIGHUP was answered in the log, with a time' "$(<"$tmp/err")" '*[0-9]T[0-9][0-9]:*Z warn  SIGHUP ignored*'
+says 'and SIGHUP was answered in the log, with a time' "$(<"$tmp/err")" '*[0-9]T[0-9][0-9]:*Z info  the configuration was reloaded*'
 
 printf 'my own library\n' >"$tmp/pages/sockjs.min.js"
 printf 'my own STOMP\n' >"$tmp/pages/stomp.umd.min.js"

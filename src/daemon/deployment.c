@@ -56,7 +56,7 @@ static int make_room(struct deployment *d)
 	return d->apps ? 0 : config_no_memory(&d->config);
 }
 
-int deployment_read(struct deployment **out, const struct cmdline *cmd)
+int deployment_read(struct deployment **out, const struct cmdline *cmd, bool sets_log)
 {
 	struct deployment *d = mem_zalloc(sizeof(*d));
 	struct config *c;
@@ -72,6 +72,10 @@ int deployment_read(struct deployment **out, const struct cmdline *cmd)
 	c->source = source_of(cmd);
 	if (err == 0)
 		err = cmdline_apply(cmd, c);
+	if (err == 0 && sets_log) {
+		log_set_level(c->log_level);
+		log_set_format(c->log_format);
+	}
 	if (err == 0)
 		err = find_assets(c, cmd);
 	if (err == 0)

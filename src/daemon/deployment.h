@@ -18,9 +18,10 @@ struct deployment {
 	void **renewals;           /* likewise, for those that go on: app->renew() */
 };
 
-/* Reads what the command line says, which has the last word, and checks it. *out is there on an error
- * too, with its sentence, unless memory is out. 0, or -errno as config_check() has it. */
-int deployment_read(struct deployment **out, const struct cmdline *cmd);
+/* Reads what the command line says, which has the last word, and checks it. `sets_log`: what is said on
+ * the way is said as it wants the log. *out is there on an error too, with its sentence, unless memory is
+ * out. 0, or -errno as config_check() has it. */
+int deployment_read(struct deployment **out, const struct cmdline *cmd, bool sets_log);
 /* What it has is given back, but for what the server has. NULL is fine. */
 void deployment_free(struct deployment *d);
 

@@ -62,12 +62,8 @@ static enum exit_code exit_code_of(int err)
 
 static int read_config(struct deployment **d, const struct cmdline *cmd)
 {
-	int err = deployment_read(d, cmd);
+	int err = deployment_read(d, cmd, true);
 
-	if (*d && err == 0) {
-		log_set_level((*d)->config.log_level);
-		log_set_format((*d)->config.log_format);
-	}
 	if (err < 0)
 		complain("", *d ? (*d)->config.error : "out of memory");
 	return err;

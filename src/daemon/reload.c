@@ -179,7 +179,7 @@ static void commit(void *arg)
 static int prepare(struct reloader *r)
 {
 	struct deployment *next;
-	int err = deployment_read(&r->next, r->cmd);
+	int err = deployment_read(&r->next, r->cmd, false);
 
 	r->is_usage = err == -EINVAL || err == -ERANGE || err == -ENOENT;
 	if (err < 0)
