@@ -378,8 +378,9 @@ START_TEST(who_is_refused_at_once_gives_its_place_back)
 	struct addr peer = { .family = AF_INET };
 	struct tcp_arrival arrival = { 0 };
 
-	ck_assert_int_eq(
-	    visitor_enter(visitors, &peer, VISITOR_CONNECTION, &arrival.visitor), QUOTA_GRANTED);
+	ck_assert_int_eq(visitor_enter(visitors, &peer, (struct visitor_prefixes){ 32, 64 },
+	                     VISITOR_CONNECTION, &arrival.visitor),
+	    QUOTA_GRANTED);
 	fake.refuse_with = 503;
 	raw_open(&a, fake.port);
 	take(arrival, 0);
