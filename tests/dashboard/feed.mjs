@@ -236,14 +236,19 @@ async function boundsStrangers(server) {
 }
 
 async function boundsWatchers(server) {
-	const watchers = await Promise.all(Array.from({ length: WATCHERS_MOST }, () => new Watcher(server).isIn()));
+	const first = await new Watcher(server).isIn();
+
+	await first.sees('nobody else', (now) => now.watchers === 1); /* those of before have gone */
+	const watchers = [first, ...await Promise.all(Array.from({ length: WATCHERS_MOST - 1 }, () => new Watcher(server).isIn()))];
 
 	equal(await new Watcher(server).ends(), [4429, 'Too many watch already'], 'one more');
 	await watchers[0].sees('all of them', (now) => now.watchers === WATCHERS_MOST);
 	watchers.pop().leave();
 	await watchers[0].sees('one less', (now) => now.watchers === WATCHERS_MOST - 1);
 	await (await new Watcher(server).isIn()).leave();
-	watchers.forEach((w) => w.leave());
+	watchers.slice(1).forEach((w) => w.leave());
+	await first.sees('nobody else again', (now) => now.watchers === 1);
+	first.leave();
 }
 
 async function slowHarmsHimself(server) {
