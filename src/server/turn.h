@@ -32,7 +32,7 @@ struct server_turn {
 /* Before the server runs, or beside it for a configuration that is to come (reload.h); with fn and fd
  * set. */
 void server_add_turn(struct sockjs_server *server, unsigned reactor, struct server_turn *t);
-/* After the server has run, or if it was not begun in it. */
+/* After the server has run, or if it was not begun in it; harmless if it was never added. */
 void server_remove_turn(struct server_turn *t);
 /* Whether it is about to stop. Any thread. */
 bool server_is_stopping(const struct sockjs_server *server);

@@ -17,6 +17,8 @@ void server_add_turn(struct sockjs_server *server, unsigned reactor, struct serv
 
 void server_remove_turn(struct server_turn *t)
 {
+	if (!t->server)
+		return; /* it was never added */
 	pthread_mutex_lock(&t->server->turns_lock);
 	list_remove(&t->node);
 	pthread_mutex_unlock(&t->server->turns_lock);
