@@ -15,6 +15,22 @@ static inline bool field_is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+static inline void field_skip_blanks(struct bytes *in)
+{
+	while (in->n > 0 && field_is_blank(in->p[0]))
+		in->p++, in->n--;
+}
+
+/* This character behind any blanks; false: something else stands there. */
+static inline bool field_skip(struct bytes *in, char c)
+{
+	field_skip_blanks(in);
+	if (in->n == 0 || in->p[0] != c)
+		return false;
+	in->p++, in->n--;
+	return true;
+}
+
 /* Without the blanks at both ends. */
 static inline struct bytes field_trim(struct bytes b)
 {

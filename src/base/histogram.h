@@ -56,6 +56,19 @@ static inline unsigned histogram_bucket(uint64_t us)
 	return i;
 }
 
+/* The upper bound of a bucket as Prometheus wants it: seconds, or "+Inf". */
+static inline const char *histogram_bound(unsigned bucket)
+{
+	static const char *const texts[] = {
+#define X(bound, text) text,
+		HISTOGRAM_BOUNDS(X)
+#undef X
+		    "+Inf",
+	};
+
+	return texts[bucket];
+}
+
 /* So many that took as long. */
 static inline void histogram_add_many(struct histogram *h, uint64_t us, unsigned n)
 {

@@ -5,14 +5,7 @@
 
 #include <errno.h>
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
+#include "base/hex.h"
 
 ssize_t percent_decode(struct bytes raw, bool plus, char *out, size_t size)
 {
@@ -22,8 +15,8 @@ ssize_t percent_decode(struct bytes raw, bool plus, char *out, size_t size)
 		char c = raw.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < raw.n ? hex_value(raw.p[i + 1]) : -1;
-			int low = i + 2 < raw.n ? hex_value(raw.p[i + 2]) : -1;
+			int high = i + 2 < raw.n ? hex_digit(raw.p[i + 1]) : -1;
+			int low = i + 2 < raw.n ? hex_digit(raw.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return -EINVAL;

@@ -6,6 +6,7 @@
  */
 #include "base/field.h"
 #include "base/field_chars.h"
+#include "base/hex.h"
 #include "http/http_frame.h"
 
 #define SIZE_DIGITS 15 /* hexadecimal: far beyond any limit of a body */
@@ -32,15 +33,6 @@ static enum http_frame_result next_line(
 	return http_is_field_value(*line) ? HTTP_FRAME_WHOLE : HTTP_FRAME_BAD;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
 /* chunk-size [ chunk-ext ]: an extension begins with a semicolon, before which blanks are bad
  * whitespace that a recipient takes (RFC 9110 section 5.6.3). */
 static bool read_size(struct bytes line, uint64_t *size)
@@ -48,10 +40,10 @@ static bool read_size(struct bytes line, uint64_t *size)
 	size_t i = 0;
 
 	*size = 0;
-	for (; i < line.n && hex_value(line.p[i]) >= 0; i++) {
+	for (; i < line.n && hex_digit(line.p[i]) >= 0; i++) {
 		if (i == SIZE_DIGITS)
 			return false;
-		*size = *size << 4 | (unsigned)hex_value(line.p[i]);
+		*size = *size << 4 | (unsigned)hex_digit(line.p[i]);
 	}
 	if (i == 0)
 		return false;

@@ -7,17 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 #define CLAIM "claim."
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* The octet that stands at p, escaped or not, and how many characters stand for it. */
 static size_t next_octet(const char *p, size_t n, char *octet)

@@ -10,21 +10,6 @@
 #include "base/field.h"
 #include "policy/forwarded.h"
 
-static void skip_blanks(struct bytes *in)
-{
-	while (in->n > 0 && field_is_blank(in->p[0]))
-		in->p++, in->n--;
-}
-
-static bool skip(struct bytes *in, char c)
-{
-	skip_blanks(in);
-	if (in->n == 0 || in->p[0] != c)
-		return false;
-	in->p++, in->n--;
-	return true;
-}
-
 /* What comes before any of these. */
 static struct bytes take_until(struct bytes *in, const char *ends)
 {
@@ -54,7 +39,7 @@ static bool take_quoted(struct bytes *in, struct bytes *value)
 
 static bool take_value(struct bytes *in, struct bytes *value)
 {
-	if (skip(in, '"'))
+	if (field_skip(in, '"'))
 		return take_quoted(in, value);
 	*value = take_until(in, ",;\" \t");
 	return value->n > 0;
@@ -75,10 +60,10 @@ static bool take_pair(struct bytes *in, struct http_forwarded *element)
 {
 	struct bytes other = { NULL, 0 }, name, *place;
 
-	skip_blanks(in);
+	field_skip_blanks(in);
 	name = take_until(in, "=,;\" \t");
 	place = place_of(element, name, &other);
-	return name.n > 0 && !place->p && skip(in, '=') && take_value(in, place);
+	return name.n > 0 && !place->p && field_skip(in, '=') && take_value(in, place);
 }
 
 /* Up to the next comma that is not in quotes. */
@@ -86,13 +71,13 @@ static bool take_element(struct bytes *in, struct http_forwarded *element)
 {
 	*element = (struct http_forwarded){ 0 };
 	do {
-		skip_blanks(in);
+		field_skip_blanks(in);
 		if (in->n == 0 || in->p[0] == ',')
 			break;
 		if (in->p[0] != ';' && !take_pair(in, element))
 			return false;
-	} while (skip(in, ';'));
-	skip_blanks(in);
+	} while (field_skip(in, ';'));
+	field_skip_blanks(in);
 	return in->n == 0 || in->p[0] == ',';
 }
 
@@ -101,7 +86,7 @@ bool http_forwarded_parse(
 {
 	*count = 0;
 	for (;;) {
-		while (skip(&list, ','))
+		while (field_skip(&list, ','))
 			;
 		if (list.n == 0)
 			return true;

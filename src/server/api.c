@@ -476,7 +476,7 @@ static void write_answer(struct sockjs_command *c, struct http_server *http)
 static void count_refusal(const struct sockjs_command *c, struct http_server *http)
 {
 	if (c->status >= 400)
-		http_refused(http, c->status == 503 ? HTTP_REFUSED_NO_MEMORY : HTTP_REFUSED_COMMAND,
+		http_refused(http, c->is_no_memory ? HTTP_REFUSED_NO_MEMORY : HTTP_REFUSED_COMMAND,
 		    &c->peer,
 		    HTTP_REFUSED_FIELDS(LOG_INT("status", c->status), LOG_STR("command", c->name)));
 }

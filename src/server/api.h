@@ -50,6 +50,7 @@ struct sockjs_command {
 	struct buf text;     /* of the arguments, once somebody has asked */
 	struct api_key *key; /* NULL: it has none */
 	unsigned status;
+	bool is_no_memory; /* why it was refused */
 	char *answer; /* NULL: memory is out */
 	size_t answer_len;
 	void (*answered)(struct sockjs_command *c); /* back in its reactor */

@@ -116,6 +116,7 @@ void sockjs_command_refuse(struct sockjs_command *c, unsigned status, const char
 	size_t n = 0;
 	char *text = api_dump(api_error(code, field, sentence), &n);
 
+	c->is_no_memory = strcmp(code, "no_memory") == 0;
 	answer(c, status, text, n);
 }
 

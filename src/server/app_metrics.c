@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "server/metric.h"
+#include "server/app_metric.h"
+#include "server/metrics_table.h"
 #include "server/server_private.h"
 
 struct figure {
-	struct metric what;
+	struct app_metric what;
 	const char *endpoint;
 	uint64_t value;
 };
@@ -96,28 +97,23 @@ void sockjs_metric(struct sockjs_metrics *m, enum sockjs_metric_kind kind, const
 		f->value += value;
 }
 
-void app_metric_row(struct sockjs_metrics *m, const struct metric *what, uint64_t value)
+void app_metric_row(struct sockjs_metrics *m, const struct app_metric *what, uint64_t value)
 {
 	add(m, &(struct figure){ *what, m->endpoint, value });
 }
 
-/* As the format has it: what would end the text has a backslash before it. */
 static int print_label(const char *name, const char *value, struct buf *out)
 {
 	int err = name ? buf_printf(out, ",%s=\"", name) : 0;
 
-	for (; name && *value && err == 0; value++) {
-		if (*value == '"' || *value == '\\')
-			err = buf_add(out, "\\", 1);
-		if (err == 0)
-			err = *value == '\n' ? buf_add(out, "\\n", 2) : buf_add(out, value, 1);
-	}
+	if (name && err == 0)
+		err = metric_label(out, value);
 	return name && err == 0 ? buf_add(out, "\"", 1) : err;
 }
 
 static int print_figure(const struct figure *f, struct buf *out)
 {
-	const struct metric *what = &f->what;
+	const struct app_metric *what = &f->what;
 	unsigned long long value = f->value;
 	int err = buf_printf(
 	    out, "%s%s{endpoint=\"%s\"", what->name, what->suffix ? what->suffix : "", f->endpoint);
@@ -135,7 +131,7 @@ static int print_figure(const struct figure *f, struct buf *out)
 /* All of one name stand together, under one head, as the format wants it. */
 static int print_all_of(const struct sockjs_metrics *m, size_t first, struct buf *out)
 {
-	const struct metric *what = &m->figures[first].what;
+	const struct app_metric *what = &m->figures[first].what;
 	int err = buf_printf(
 	    out, "# HELP %s %s\n# TYPE %s %s\n", what->name, what->help, what->name, what->type);
 

@@ -56,16 +56,6 @@ static void add_carried(struct figures *f, const struct server_config *c)
 
 /* --- of the process ------------------------------------------------------------- */
 
-static uint64_t resident(int statm)
-{
-	char text[64];
-	ssize_t n = statm >= 0 ? pread(statm, text, sizeof(text) - 1, 0) : -1;
-	unsigned long pages = 0;
-
-	text[n > 0 ? n : 0] = '\0';
-	return sscanf(text, "%*u %lu", &pages) == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 static uint64_t milliseconds(const struct timeval *t)
 {
 	return (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_usec / 1000;
@@ -74,8 +64,10 @@ static uint64_t milliseconds(const struct timeval *t)
 static void add_process(struct figures *f, const struct sockjs_server *server)
 {
 	struct rusage used;
+	uint64_t all;
 
-	f->resident = resident(server->statm);
+	if (!process_memory(server, &all, &f->resident))
+		f->resident = 0;
 	if (getrusage(RUSAGE_SELF, &used) == 0)
 		f->processor_ms = milliseconds(&used.ru_utime) + milliseconds(&used.ru_stime);
 }

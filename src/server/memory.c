@@ -32,18 +32,11 @@ static unsigned size_class(size_t n)
 /* --- looking ------------------------------------------------------------ */
 
 /* Resident octets; SIZE_MAX if nobody tells. */
-static size_t process_size(int statm)
+static size_t process_size(const struct sockjs_server *server)
 {
-	char text[64];
-	ssize_t n = statm >= 0 ? pread(statm, text, sizeof(text) - 1, 0) : -1;
-	unsigned long pages;
+	uint64_t all, resident;
 
-	if (n <= 0)
-		return SIZE_MAX;
-	text[n] = '\0';
-	if (sscanf(text, "%*u %lu", &pages) != 1)
-		return SIZE_MAX;
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return process_memory(server, &all, &resident) ? resident : SIZE_MAX;
 }
 
 /* --- adding up ------------------------------------------------------------ */
@@ -180,7 +173,7 @@ static void look(struct reactor *r, size_t limit)
 	struct tally ours = { 0 }, all = { 0 };
 	unsigned victims;
 
-	if (process_size(r->server->statm) <= limit) {
+	if (process_size(r->server) <= limit) {
 		publish(r, &ours);
 		return;
 	}

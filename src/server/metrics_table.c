@@ -39,19 +39,13 @@ int metric_print(struct buf *out, enum metric m, double value)
 
 int metric_print_histogram(struct buf *out, enum metric m, const struct histogram *h)
 {
-	static const char *const bounds[] = {
-#define X(bound, text) text,
-		HISTOGRAM_BOUNDS(X)
-#undef X
-		    "+Inf",
-	};
 	unsigned long long count = 0;
 	int err = metric_head(out, m);
 
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS && err == 0; i++) {
 		count += h->counts[i];
 		err =
-		    buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", table[m].name, bounds[i], count);
+		    buf_printf(out, "%s_bucket{le=\"%s\"} %llu\n", table[m].name, histogram_bound(i), count);
 	}
 	return err ? err
 	           : buf_printf(out, "%s_sum %.6f\n%s_count %llu\n", table[m].name,

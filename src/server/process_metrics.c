@@ -13,22 +13,31 @@
 #include "server/metrics_table.h"
 #include "server/server_private.h"
 
-/* The pages of /proc/self/statm: all, and those in memory. */
-static int add_memory(struct buf *out, int statm)
+bool process_memory(const struct sockjs_server *server, uint64_t *all, uint64_t *resident)
 {
 	char text[128];
-	ssize_t n = statm < 0 ? -1 : pread(statm, text, sizeof(text) - 1, 0);
-	unsigned long long all, resident;
-	double page = (double)sysconf(_SC_PAGESIZE);
-	int err;
+	ssize_t n = server->statm < 0 ? -1 : pread(server->statm, text, sizeof(text) - 1, 0);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned long long pages[2];
 
 	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%llu %llu", &all, &resident) != 2)
+	if (sscanf(text, "%llu %llu", &pages[0], &pages[1]) != 2)
+		return false;
+	*all = pages[0] * page;
+	*resident = pages[1] * page;
+	return true;
+}
+
+static int add_memory(struct buf *out, const struct sockjs_server *server)
+{
+	uint64_t all, resident;
+	int err;
+
+	if (!process_memory(server, &all, &resident))
 		return 0;
-	err = metric_print(out, METRIC_process_virtual_memory_bytes, (double)all * page);
+	err = metric_print(out, METRIC_process_virtual_memory_bytes, (double)all);
 	return err ? err
-	           : metric_print(
-	                 out, METRIC_process_resident_memory_bytes, (double)resident * page);
+	           : metric_print(out, METRIC_process_resident_memory_bytes, (double)resident);
 }
 
 static int add_processor(struct buf *out)
@@ -76,6 +85,6 @@ int process_metrics_add(struct buf *out, const struct sockjs_server *server)
 	if (err == 0)
 		err = add_processor(out);
 	if (err == 0)
-		err = add_memory(out, server->statm);
+		err = add_memory(out, server);
 	return err ? err : add_descriptors(out);
 }

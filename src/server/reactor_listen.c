@@ -239,14 +239,6 @@ static struct reactor_listener *find_listener(struct reactor *r, const struct li
 	return NULL;
 }
 
-static bool has_place(const struct server_config *c, const struct listen_place *place)
-{
-	for (size_t i = 0; i < c->listener_count; i++)
-		if (c->listeners[i]->place == place)
-			return true;
-	return false;
-}
-
 static void remove_others(struct reactor *r)
 {
 	struct list *pos, *next;
@@ -254,7 +246,7 @@ static void remove_others(struct reactor *r)
 	list_foreach_safe (pos, next, &r->listeners) {
 		struct reactor_listener *rl = container_of(pos, struct reactor_listener, node);
 
-		if (!has_place(r->config, rl->from->place))
+		if (!server_config_has_place(r->config, rl->from->place))
 			remove_listener(rl, true);
 	}
 }

@@ -171,6 +171,8 @@ int server_config_listen(struct server_config *c, const char *address,
  * does not hold there. */
 int server_config_listen_internal(struct server_config *c, const char *address,
     const struct sockjs_options *o, const struct server_config *elder);
+/* Whether one of its listeners is there. */
+bool server_config_has_place(const struct server_config *c, const struct listen_place *place);
 struct server_listener *server_listener_ref(struct server_listener *l);
 void server_listener_unref(struct server_listener *l); /* NULL is fine */
 

@@ -230,7 +230,7 @@ static void keep_alive(const struct listen_place *place)
 
 /* --- in a configuration -------------------------------------------------- */
 
-static bool has_place(const struct server_config *c, const struct listen_place *place)
+bool server_config_has_place(const struct server_config *c, const struct listen_place *place)
 {
 	for (size_t i = 0; i < c->listener_count; i++)
 		if (c->listeners[i]->place == place)
@@ -246,7 +246,7 @@ static const struct server_listener *find_elder(const struct server_config *c, c
 		const struct server_listener *l = elder->listeners[i];
 
 		if (l->is_internal == is_internal && strcmp(l->place->address, address) == 0 &&
-		    !has_place(c, l->place))
+		    !server_config_has_place(c, l->place))
 			return l;
 	}
 	return NULL;

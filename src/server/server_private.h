@@ -118,7 +118,9 @@ void internal_serve(struct reactor *reactor, struct http_request *r);
 extern const char internal_address;
 /* metrics.c: detaches the request, and asks every reactor before it is answered. */
 void metrics_serve(struct reactor *reactor, struct http_request *r);
-/* process_metrics.c: appends them. 0 or -ENOMEM. */
+/* process_metrics.c: octets that the process has, and those that are in memory; false: unknown. */
+bool process_memory(const struct sockjs_server *server, uint64_t *all, uint64_t *resident);
+/* Appends its figures. 0 or -ENOMEM. */
 int process_metrics_add(struct buf *out, const struct sockjs_server *server);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);

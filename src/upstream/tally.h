@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+
 /* Why a session did not come about, or a backend was lost. X(NAME, word) */
 #define TALLY_FAILURES(X)                                                                          \
 	X(RESOLVE, "resolve")         /* its name has no address */                                \
@@ -26,18 +28,11 @@ enum tally_failure {
 	    TALLY_FAILURE_ROWS
 };
 
-/* Milliseconds from the attempt to the 101; the last row is for what took longer. */
-#define TALLY_BOUNDS                                                                               \
-	{                                                                                          \
-		1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000                           \
-	}
-enum { TALLY_BOUND_COUNT = 12 };
-
 struct tally {
 	atomic_uint_fast64_t opened;
 	atomic_uint_fast64_t failures[TALLY_FAILURE_ROWS];
 	atomic_uint_fast64_t checks_passed, checks_failed;
-	atomic_uint_fast64_t connects[TALLY_BOUND_COUNT + 1];
+	atomic_uint_fast64_t connects[HISTOGRAM_BUCKETS]; /* by how long it took to the 101 */
 	atomic_uint_fast64_t connect_ms; /* of all of them */
 };
 
@@ -54,13 +49,8 @@ static inline void tally_failure(struct tally *t, enum tally_failure why)
 /* A session has opened, this long after it was begun with this backend. */
 static inline void tally_opened(struct tally *t, uint64_t ms)
 {
-	static const unsigned bounds[TALLY_BOUND_COUNT] = TALLY_BOUNDS;
-	unsigned row = 0;
-
-	while (row < TALLY_BOUND_COUNT && ms > bounds[row])
-		row++;
 	tally_add(&t->opened, 1);
-	tally_add(&t->connects[row], 1);
+	tally_add(&t->connects[histogram_bucket(ms * 1000)], 1);
 	tally_add(&t->connect_ms, ms);
 }
 

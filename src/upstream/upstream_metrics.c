@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "server/metric.h"
+#include "server/app_metric.h"
 
 /* A row of this backend; `label` may be NULL. */
-static void row(struct sockjs_metrics *m, const struct target *t, struct metric what,
+static void row(struct sockjs_metrics *m, const struct target *t, struct app_metric what,
     const char *label, const char *value_of_label, uint64_t value)
 {
 	what.label = "backend";
@@ -23,7 +23,7 @@ static void row(struct sockjs_metrics *m, const struct target *t, struct metric 
 
 static void add_states(struct sockjs_metrics *m, const struct target *t, uint64_t now)
 {
-	static const struct metric up = { .type = "gauge",
+	static const struct app_metric up = { .type = "gauge",
 		.name = "sockjs_upstream_up",
 		.help = "Whether a backend may get sessions now." },
 	                           state = { .type = "gauge",
@@ -38,7 +38,7 @@ static void add_states(struct sockjs_metrics *m, const struct target *t, uint64_
 
 static void add_gauges(struct sockjs_metrics *m, const struct target *t)
 {
-	static const struct metric weight = { .type = "gauge",
+	static const struct app_metric weight = { .type = "gauge",
 		.name = "sockjs_upstream_weight",
 		.help = "The share of a backend." },
 	                           sessions = { .type = "gauge",
@@ -55,7 +55,7 @@ static void add_gauges(struct sockjs_metrics *m, const struct target *t)
 
 static void add_counters(struct sockjs_metrics *m, const struct target *t)
 {
-	static const struct metric opened = { .type = "counter",
+	static const struct app_metric opened = { .type = "counter",
 		.name = "sockjs_upstream_opened_total",
 		.help = "Sessions that a backend has accepted." },
 	                           failures = { .type = "counter",
@@ -81,16 +81,14 @@ static void add_counters(struct sockjs_metrics *m, const struct target *t)
 
 static void add_connect_times(struct sockjs_metrics *m, const struct target *t)
 {
-	static const char *const bounds[TALLY_BOUND_COUNT + 1] = { "0.001", "0.005", "0.01",
-		"0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf" };
-	struct metric what = { .type = "histogram",
+	struct app_metric what = { .type = "histogram",
 		.name = "sockjs_upstream_connect_seconds",
 		.help = "Time until a backend has accepted a session." };
 	uint64_t count = 0;
 
 	what.suffix = "_bucket";
-	for (unsigned i = 0; i <= TALLY_BOUND_COUNT; i++)
-		row(m, t, what, "le", bounds[i], count += target_load(&t->tally.connects[i]));
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		row(m, t, what, "le", histogram_bound(i), count += target_load(&t->tally.connects[i]));
 	what.suffix = "_count";
 	row(m, t, what, NULL, NULL, count);
 	what.suffix = "_sum";

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/field.h"
+
 enum { PARAMS_MAX = 4, VALUE_MAX = 16 };
 
 #define HEADER BYTES("Sec-WebSocket-Extensions")
@@ -31,24 +33,9 @@ struct extension {
 
 /* --- the grammar -------------------------------------------------------------- */
 
-static void skip_blanks(struct bytes *in)
-{
-	while (in->n > 0 && (in->p[0] == ' ' || in->p[0] == '\t'))
-		in->p++, in->n--;
-}
-
-static bool skip(struct bytes *in, char c)
-{
-	skip_blanks(in);
-	if (in->n == 0 || in->p[0] != c)
-		return false;
-	in->p++, in->n--;
-	return true;
-}
-
 static bool take_token(struct bytes *in, struct bytes *token)
 {
-	skip_blanks(in);
+	field_skip_blanks(in);
 	token->p = in->p;
 	token->n = ws_token_length(*in);
 	in->p += token->n;
@@ -73,7 +60,7 @@ static bool take_quoted(struct bytes *in, struct param *param)
 		add_to_value(param, in->p[0]);
 		in->p++, in->n--;
 	}
-	return param->value_len > 0 && skip(in, '"');
+	return param->value_len > 0 && field_skip(in, '"');
 }
 
 static bool take_value(struct bytes *in, struct param *param)
@@ -81,7 +68,7 @@ static bool take_value(struct bytes *in, struct param *param)
 	struct bytes token;
 
 	param->has_value = true;
-	if (skip(in, '"'))
+	if (field_skip(in, '"'))
 		return take_quoted(in, param);
 	if (!take_token(in, &token))
 		return false;
@@ -98,23 +85,23 @@ static bool take_param(struct bytes *in, struct extension *e)
 	*param = (struct param){ 0 };
 	if (!take_token(in, &param->name))
 		return false;
-	return !skip(in, '=') || take_value(in, param);
+	return !field_skip(in, '=') || take_value(in, param);
 }
 
 /* The next extension of a list; empty elements are skipped. 1, 0 at the end, -EPROTO. */
 static int next_extension(struct bytes *in, struct extension *e)
 {
-	while (skip(in, ','))
+	while (field_skip(in, ','))
 		;
 	if (in->n == 0)
 		return 0;
 	e->count = 0;
 	if (!take_token(in, &e->name))
 		return -EPROTO;
-	while (skip(in, ';'))
+	while (field_skip(in, ';'))
 		if (!take_param(in, e))
 			return -EPROTO;
-	skip_blanks(in);
+	field_skip_blanks(in);
 	return in->n == 0 || in->p[0] == ',' ? 1 : -EPROTO;
 }
 
