@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -180,6 +180,36 @@ await suite.test('the token of commands, and the log', async () => {
 	await finish(gateway);
 });
 
+await suite.test('whom it believes and answers, its pages, and where it writes', async () => {
+	const [first, second] = ['one', 'two'].map((name) => {
+		const log = join(folder, `${name}.log`), www = join(folder, name);
+
+		mkdirSync(www);
+		writeFileSync(join(www, 'index.html'), name);
+		return { www, session_log: { file: log, format: 'json' } };
+	});
+	const lines = (log) => readFileSync(log, 'utf8').split('\n').slice(0, -1).map((l) => JSON.parse(l));
+	const visit = async (gateway) => {
+		const raw = await new Raw(gateway.port, '/echo', { 'X-Forwarded-For': '192.0.2.7' }).open();
+
+		raw.end();
+	};
+	const gateway = await start(plain(first));
+
+	await visit(gateway);
+	await until(() => lines(first.session_log.file).length === 1, 'a line in the first log');
+	const { changed } = await gateway.reload(plain({ ...second, trusted_proxies: ['127.0.0.1'], allowed_hosts: ['gateway'] }));
+
+	equal(changed, ['www', 'trusted_proxies', 'allowed_hosts', 'session_log.file'], 'changed');
+	await visit(gateway);
+	await until(() => lines(second.session_log.file).length === 1, 'a line in the second log');
+	equal(lines(first.session_log.file).length, 1, 'none more in the first');
+	equal([lines(first.session_log.file)[0].address, lines(second.session_log.file)[0].address], ['127.0.0.1', '192.0.2.7'], 'who the clients are');
+	equal((await ask(gateway.port, 'GET', '/')).body, 'two', 'the pages');
+	equal((await ask(gateway.port, 'GET', '/echo/info', { headers: { Host: 'another' } })).status, 421, 'another host');
+	await finish(gateway);
+});
+
 /* --- addresses -------------------------------------------------------------------------------- */
 
 await suite.test('new addresses are bound before old ones go, and nobody on them is lost', async () => {
@@ -281,6 +311,14 @@ await suite.test('backends: old sessions keep theirs, new ones get the new one',
 	old.end();
 	await until(() => backends[0].clients.size === 0, 'the old one is left');
 	equal(await fresh.echo('c'), 'two: c', 'the new one goes on');
+	/* Checks begin with a reload, and end with one. */
+	const checked = plain({ endpoints: [{ prefix: '/app', application: 'upstream',
+		upstream: { url: 'ws://127.0.0.1:1/', check: { kind: 'tcp', interval_ms: 100, fall: 1 } } }] });
+
+	await gateway.reload(checked);
+	await until(async () => await gateway.metric('sockjs_upstream_checks_total') > 2, 'checks are made');
+	await gateway.reload(config(1));
+	equal(await gateway.metric('sockjs_upstream_checks_total'), 0, 'and nobody counts them any more');
 	await finish(gateway);
 	for (const backend of backends)
 		backend.close();
