@@ -7,6 +7,7 @@
  *	server.c     the server: start and stop; server_new.c from its options
  *	server_config.h  what it goes by: server_config.c, endpoint.c, server_listen.c its
  *	             addresses, server_common.c what they need
+ *	reload.h     another one while it runs
  *	reactor.c    one thread: loop, HTTP, sessions; draining
  *	reactor_listen.c  who comes into it; proxied.c those whom a proxy announces
  *	server_tls.c certificates that are renewed, and that end; how many handshakes there may be
@@ -25,7 +26,8 @@
  *	later.c      after some time
  *	turns.c      who has something to do in each turn
  *	group.c      one message to many; ref.c sessions from other threads
- *	app_metrics.c  what applications count
+ *	app_metrics.c  what applications count; metrics_table.h what the server does
+ *	names.c      texts that the sessions of a reactor share
  */
 #ifndef SERVER_PRIVATE_H
 #define SERVER_PRIVATE_H
