@@ -124,7 +124,11 @@ void running_app_unref(struct running_app *r)
 {
 	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	if (!(r->app->stays && r->is_taken) && !is_over(r->all))
+	if (is_over(r->all) || (r->app->stays && r->is_taken))
+		return;
+	if (!r->is_taken) /* no reactor knows of it */
+		end(r);
+	else
 		sockjs_reactor_call(r->all->server, 0, leave, NULL, &r, sizeof(struct running_app *));
 }
 

@@ -350,8 +350,7 @@ void log_file_leave(struct log_file *f)
 		return;
 	f->is_left = true;
 	pthread_detach(f->thread);
-	atomic_store(&f->is_over, true);
-	sem_post(&f->something); /* the last that is done with it here */
+	atomic_store(&f->is_over, true); /* the last that is done with it here: it may be gone */
 }
 
 struct log_file_counts log_file_counts(const struct log_file *f)

@@ -61,6 +61,13 @@ int config_init(struct config *c)
 	return config_no_memory(c);
 }
 
+uint64_t config_longest_stop_ms(const struct config *c)
+{
+	const struct server_options *o = &c->options.server;
+
+	return o->drain_delay_ms + o->drain_ms + o->shutdown_timeout_ms;
+}
+
 static void endpoints_free(struct config *c)
 {
 	for (size_t i = 0; i < c->endpoint_count; i++) {

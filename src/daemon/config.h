@@ -71,6 +71,8 @@ int config_check(struct config *c);
 /* What only running would show, tried without running: where to listen. As config_check(). */
 int config_try(struct config *c);
 
+/* How long an orderly stop may take. */
+uint64_t config_longest_stop_ms(const struct config *c);
 /* Writes all of it as JSON that config_read_file() takes back; 0 or -ENOMEM. */
 struct buf;
 int config_print(const struct config *c, struct buf *out);

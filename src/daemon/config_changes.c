@@ -153,11 +153,12 @@ static int compare_listeners(json_t *changes, struct config *next, const struct 
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-static int compare_log(json_t *changes, const struct config *next, const struct config *now)
+static int compare_log(
+    json_t *changes, const struct config *next, const struct config *now, enum log_level level)
 {
 	int err = 0;
 
-	if (next->log_level != now->log_level)
+	if (next->log_level != level)
 		err = note(changes, "changed", "", "log_level");
 	if (err == 0 && next->log_format != now->log_format)
 		err = note(changes, "changed", "", "log_format");
@@ -176,7 +177,7 @@ static json_t *make_lists(void)
 	return changes;
 }
 
-json_t *config_changes(struct config *next, const struct config *now)
+json_t *config_changes(struct config *next, const struct config *now, enum log_level level)
 {
 	json_t *changes = make_lists();
 
@@ -184,7 +185,7 @@ json_t *config_changes(struct config *next, const struct config *now)
 	    keep_name(changes, "user", &next->user, now->user) == 0 &&
 	    keep_name(changes, "group", &next->group, now->group) == 0 &&
 	    compare_endpoints(changes, next, now) == 0 &&
-	    compare_listeners(changes, next, now) == 0 && compare_log(changes, next, now) == 0)
+	    compare_listeners(changes, next, now) == 0 && compare_log(changes, next, now, level) == 0)
 		return changes;
 	json_decref(changes);
 	return NULL;

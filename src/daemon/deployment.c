@@ -100,9 +100,7 @@ void deployment_free(struct deployment *d)
 
 /* --- blame ------------------------------------------------------------------------------------ */
 
-/* A wrong value is the configuration's fault; a port that is taken may be free at the next try, a
- * name may be known and a directory be there. */
-static bool is_lasting(int err)
+bool deployment_is_lasting(int err)
 {
 	return err != -EAGAIN && err != -ENOMEM;
 }
@@ -119,7 +117,7 @@ static int blame_endpoint(struct deployment *d, size_t i, int err, const char *w
 	} else {
 		snprintf(key, sizeof(key), "endpoints[%zu]", i);
 	}
-	*is_usage = is_lasting(err);
+	*is_usage = deployment_is_lasting(err);
 	return config_blame(&d->config, err, key, "%s", *why ? why : strerror(-err));
 }
 
@@ -326,7 +324,7 @@ int deployment_open(struct deployment *d, struct server_config *c,
 	char why[512] = "";
 	int err = server_config_open_logs(c, elder);
 
-	*is_usage = is_lasting(err);
+	*is_usage = deployment_is_lasting(err);
 	if (err < 0)
 		return config_fail(&d->config, err, "%s%s%s", d->config.source ? d->config.source : "",
 		    d->config.source ? ": " : "", sockjs_server_error(c->server));

@@ -22,6 +22,9 @@ struct deployment {
  * the way is said as it wants the log. *out is there on an error too, with its sentence, unless memory is
  * out. 0, or -errno as config_check() has it. */
 int deployment_read(struct deployment **out, const struct cmdline *cmd, bool sets_log);
+/* Whether an error is the configuration's fault. A port that is taken may be free at the next try, a name may
+ * be known and a directory be there. */
+bool deployment_is_lasting(int err);
 /* What it has is given back, but for what the server has. NULL is fine. */
 void deployment_free(struct deployment *d);
 

@@ -12,10 +12,10 @@
 static int print_config(void *arg, struct buf *out)
 {
 	const struct host *host = arg;
-	struct config *c = &reloader_now(host->reloader)->config;
+	struct config shown = reloader_now(host->reloader)->config;
 
-	c->log_level = (enum log_level)log_get_threshold();
-	return config_print_shown(c, out);
+	shown.log_level = (enum log_level)log_get_threshold();
+	return config_print_shown(&shown, out);
 }
 
 static const char *application(void *arg, size_t i)

@@ -51,13 +51,6 @@ static enum exit_code no_memory(void)
 	return EXIT_RUNNING;
 }
 
-/* A wrong value is the configuration's fault; a port that is taken may be free at the next try, a
- * name may be known and a directory be there. */
-static enum exit_code exit_code_of(int err)
-{
-	return err == -EAGAIN || err == -ENOMEM ? EXIT_RUNNING : EXIT_USAGE;
-}
-
 /* --- configuration ---------------------------------------------------------------------------- */
 
 static int read_config(struct deployment **d, const struct cmdline *cmd)
@@ -194,11 +187,6 @@ static void say_ready(const struct daemon *d)
 	notify("READY=1");
 }
 
-static uint64_t longest_stop_ms(const struct server_options *o)
-{
-	return o->drain_delay_ms + o->drain_ms + o->shutdown_timeout_ms;
-}
-
 /* As it starts, and after each signal. */
 static void on_wake(void *arg)
 {
@@ -219,7 +207,7 @@ static enum exit_code run(struct daemon *d)
 	d->host = (struct host){ d->reloader, &d->apps };
 	server_on_wake(d->server, on_wake, d);
 	host_attach(&d->host, d->server);
-	signals_watch(d->server, longest_stop_ms(options_of(d)));
+	signals_watch(d->server, config_longest_stop_ms(&reloader_now(d->reloader)->config));
 	say_ready(d);
 	err = sockjs_server_run(d->server);
 	signals_forget();
@@ -261,7 +249,7 @@ static enum exit_code check(struct daemon *d)
 		return failed(d->first, is_usage);
 	if ((err = config_try(&d->first->config)) < 0) {
 		complain("", d->first->config.error);
-		return exit_code_of(err);
+		return deployment_is_lasting(err) ? EXIT_USAGE : EXIT_RUNNING;
 	}
 	printf("%s: the configuration is valid\n", d->first->config.source);
 	return EXIT_STOPPED;
@@ -287,7 +275,7 @@ static enum exit_code obey(const struct cmdline *cmd)
 	int err = read_config(&d.first, cmd);
 
 	if (err < 0)
-		code = exit_code_of(err);
+		code = deployment_is_lasting(err) ? EXIT_USAGE : EXIT_RUNNING;
 	else if (cmd->print_config)
 		code = print_config(&d.first->config);
 	else

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "daemon/config_changes.h"
 #include "daemon/notify.h"
+#include "daemon/signals.h"
 #include "server/command.h"
 #include "server/internal.h"
 #include "server/reload.h"
@@ -26,6 +27,7 @@ struct reloader {
 	const struct cmdline *cmd;
 	struct deployment *now;
 	uint64_t generation; /* 1: as it was started */
+	enum log_level log_level; /* when it began: a command may have set it */
 	/* What is under way */
 	bool is_busy, is_again; /* once more when it is done */
 	bool has_thread;
@@ -150,6 +152,7 @@ static void taken(void *arg)
 	log_set_level(r->now->config.log_level);
 	log_set_format(r->now->config.log_format);
 	log_reopen();
+	signals_stop_takes(config_longest_stop_ms(&r->now->config));
 	server_count_reload(r->server, true);
 	say(r);
 	if (r->asker)
@@ -185,7 +188,7 @@ static int prepare(struct reloader *r)
 	if (err < 0)
 		return err;
 	next = r->next;
-	r->changes = config_changes(&next->config, &r->now->config);
+	r->changes = config_changes(&next->config, &r->now->config, r->log_level);
 	if (!r->changes)
 		return -ENOMEM;
 	err = reload_begin(&r->config, r->server, &next->config.options);
@@ -225,6 +228,7 @@ static void begin(struct reloader *r)
 	r->is_busy = true;
 	r->is_again = false;
 	r->is_usage = false;
+	r->log_level = (enum log_level)log_get_threshold();
 	tell_beginning();
 	r->elder = reload_elder(r->server);
 	r->has_thread = true;

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -38,7 +39,9 @@ static struct sockjs_server *volatile watched;
 static volatile sig_atomic_t came[KNOWN];
 static volatile uint64_t sessions_then; /* at the first signal to stop */
 static unsigned stops;                  /* those that the log has told */
-static char stopping[80];               /* what the service manager hears */
+/* What the service manager hears: a handler may read the one while the other is written */
+static char texts[2][80];
+static _Atomic(const char *) stopping = texts[0];
 
 static void on_signal(int signo)
 {
@@ -123,10 +126,18 @@ void signals_begin(void)
 		handle(signo, SIG_IGN);
 }
 
+void signals_stop_takes(uint64_t stop_ms)
+{
+	char *text = texts[atomic_load(&stopping) == texts[0]];
+
+	snprintf(text, sizeof(texts[0]), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+	    (stop_ms + MARGIN_MS) * 1000);
+	atomic_store(&stopping, text);
+}
+
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms)
 {
-	snprintf(stopping, sizeof(stopping), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-	    (stop_ms + MARGIN_MS) * 1000);
+	signals_stop_takes(stop_ms);
 	watched = server;
 	for (size_t i = 0; i < KNOWN; i++)
 		handle(known[i].signo, on_signal);

@@ -14,8 +14,9 @@
 /* From the beginning of the start on: nothing ends the process by accident. */
 void signals_begin(void);
 /* From now on signals reach this server, and wake it. `stop_ms` is how long an orderly stop may take,
- * for the service manager. */
+ * for the service manager; it may be another time later. In one thread. */
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
+void signals_stop_takes(uint64_t stop_ms);
 /* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. True: the
  * configuration is to be read again. */
 bool signals_tell(void);

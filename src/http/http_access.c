@@ -20,12 +20,24 @@ static struct bytes header(const struct http_request *r, const char *name)
 	return (struct bytes){ 0 };
 }
 
+/* A target that was refused before it was read is taken apart here: what stands behind a "?" may be secret. */
+static void split(struct bytes target, struct bytes *path, struct bytes *query)
+{
+	const char *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
+
+	*path = target;
+	if (!mark)
+		return;
+	path->n = (size_t)(mark - target.p);
+	*query = (struct bytes){ mark + 1, target.n - path->n - 1 };
+}
+
 static void look_at(struct http_access *a, const struct http_request *r)
 {
 	*a = (struct http_access){
 		.client = http_request_client(r),
 		.method = r->method_name,
-		.path = r->path.n ? r->path : r->target,
+		.path = r->path,
 		.query = r->query,
 		.referer = header(r, "Referer"),
 		.agent = header(r, "User-Agent"),
@@ -35,6 +47,8 @@ static void look_at(struct http_access *a, const struct http_request *r)
 		.begun = r->begun ? r->begun : loop_now(r->conn->server->loop),
 		.why = HTTP_REFUSAL_ROWS,
 	};
+	if (r->path.n == 0)
+		split(r->target, &a->path, &a->query);
 }
 
 static char *move(char *to, struct bytes *text)
@@ -81,6 +95,8 @@ void http_access_tell(struct http_access *a, struct http_server *server)
 	if (!a || a->is_over || !server)
 		return;
 	a->is_over = true;
+	if (!server->handler->answered)
+		return; /* somebody wanted to know, and does not any more */
 	a->why = take_reason(server, a->status);
 	server->handler->answered(a, loop_now(server->loop) - a->begun, server->arg);
 }

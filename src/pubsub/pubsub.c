@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "pubsub/broker_open.h"
 #include "pubsub/keep.h"
+#include "server/json_text.h"
 #include "server/options.h"
 
 #define FAILURES_REMEMBERED 65536 /* addresses */
@@ -36,12 +37,6 @@ static void read_settings(struct sockjs_broker *b, const struct stomp_options *o
 	b->max_transactions = (size_t)o->max_transactions;
 	b->max_transaction_bytes = (size_t)o->max_transaction_bytes;
 	b->prefetch = (unsigned)o->prefetch;
-}
-
-/* The value of a JSON option; it was checked for being JSON when it was set. */
-static json_t *value_of(const char *text)
-{
-	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
 }
 
 static int no_memory(char *why, size_t size)
@@ -169,7 +164,7 @@ static int read_rule(struct sockjs_broker *b, size_t i, json_t *o, char *why, si
 static int read_history(
     struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
 {
-	json_t *list = value_of(o->history), *rule;
+	json_t *list = json_text_value(o->history), *rule;
 	size_t i;
 	int err = 0;
 

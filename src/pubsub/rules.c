@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "server/json_text.h"
 #include "server/options.h"
 
 /* Sentences about a value begin with its path in there. */
@@ -21,16 +22,10 @@ static int blame(int err, char *why, size_t size)
 	return err;
 }
 
-/* The value of a JSON option; it was checked for being JSON when it was set. */
-static json_t *value_of(const char *text)
-{
-	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
-}
-
 static int read_access(
     struct pubsub_rules *r, const struct stomp_options *o, char *why, size_t size)
 {
-	json_t *value = value_of(o->access);
+	json_t *value = json_text_value(o->access);
 	int err = access_new(&r->access, value, o->separator[0], why, size);
 
 	json_decref(value);
@@ -39,7 +34,7 @@ static int read_access(
 
 static int read_users(struct pubsub_rules *r, const struct stomp_options *o, char *why, size_t size)
 {
-	json_t *value = value_of(o->users);
+	json_t *value = json_text_value(o->users);
 	int err = value ? passwords_new(&r->passwords, value, o->directory, why, size) : 0;
 
 	json_decref(value);
@@ -49,7 +44,7 @@ static int read_users(struct pubsub_rules *r, const struct stomp_options *o, cha
 static int read_tokens(
     struct pubsub_rules *r, const struct stomp_options *o, char *why, size_t size)
 {
-	json_t *value = value_of(o->tokens);
+	json_t *value = json_text_value(o->tokens);
 	int err = value ? tokens_new(&r->tokens, value, o->directory, why, size) : 0;
 
 	json_decref(value);

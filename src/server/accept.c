@@ -37,7 +37,7 @@ static unsigned ask_application(struct sockjs_handshake *h)
 static void begin_session(struct sockjs_session *s, const struct sockjs_handshake *h)
 {
 	s->endpoint = h->endpoint;
-	endpoint_ref(&s->endpoint->base);
+	endpoint_hold(s->endpoint);
 	s->user = h->user;
 	s->client = h->t->client.address;
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,

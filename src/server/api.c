@@ -242,9 +242,9 @@ static struct server_endpoint *find_taker(struct sockjs_command *c, const char *
 static void command_set_endpoint(struct sockjs_command *c, struct server_endpoint *ep)
 {
 	if (ep)
-		endpoint_ref(&ep->base);
+		endpoint_hold(ep);
 	if (c->endpoint)
-		endpoint_unref(&c->endpoint->base);
+		endpoint_release(c->endpoint);
 	c->endpoint = ep;
 }
 

@@ -71,7 +71,7 @@ void api_command_free(struct sockjs_command *c)
 	c->api->bytes -= c->body_len;
 	message_unref(c->message);
 	if (c->endpoint)
-		endpoint_unref(&c->endpoint->base);
+		endpoint_release(c->endpoint);
 	json_decref(c->arguments);
 	json_decref(c->found);
 	buf_fini(&c->text);

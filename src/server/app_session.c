@@ -113,7 +113,7 @@ static void on_free(struct session *base)
 		session_drop_hold(s->extra);
 		mem_free(s->extra);
 	}
-	endpoint_unref(&s->endpoint->base);
+	endpoint_release(s->endpoint);
 	mem_free(s);
 }
 

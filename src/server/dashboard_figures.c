@@ -37,8 +37,7 @@ static void add_up(struct figures *f, const struct dashboard *d, const struct re
 	add_sessions(&f->sessions, &r->base.sessions.counters);
 	if (r->index == 0)
 		dashboard_take_away_own(d, &f->sessions);
-	f->connections += http->connections + http->lingering +
-	                  r->base.sessions.counters.receivers + r->proxied_count;
+	f->connections += reactor_connections(r);
 	f->requests += http->requests;
 	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
 		f->refused[i] += http->refused[i];

@@ -120,7 +120,6 @@ static void place_unref(struct endpoint_place *place)
 static void endpoint_free(struct endpoint *base)
 {
 	struct server_endpoint *ep = container_of(base, struct server_endpoint, base);
-	struct endpoint_keeper keeper = ep->keeper;
 
 	sockjs_options_free(ep->own_options);
 	mem_free(ep->base.origins.allowed);
@@ -128,8 +127,19 @@ static void endpoint_free(struct endpoint *base)
 	mem_free(ep->iframe_lines);
 	place_unref(ep->place);
 	mem_free(ep);
-	if (keeper.leave)
-		keeper.leave(keeper.arg);
+}
+
+void endpoint_hold(struct server_endpoint *ep)
+{
+	endpoint_ref(&ep->base);
+	atomic_fetch_add_explicit(&ep->users, 1, memory_order_relaxed);
+}
+
+void endpoint_release(struct server_endpoint *ep)
+{
+	if (atomic_fetch_sub_explicit(&ep->users, 1, memory_order_acq_rel) == 1 && ep->keeper.leave)
+		ep->keeper.leave(ep->keeper.arg);
+	endpoint_unref(&ep->base);
 }
 
 static const struct endpoint_ops endpoint_ops = {
@@ -148,6 +158,7 @@ static struct server_endpoint *endpoint_new(struct server_config *c,
 	if (!ep)
 		return NULL;
 	atomic_init(&ep->base.refs, 1);
+	atomic_init(&ep->users, 1);
 	ep->base.ops = &endpoint_ops;
 	ep->server = c->server;
 	ep->callbacks = *wish->callbacks;
@@ -231,7 +242,7 @@ int server_config_share_endpoint(struct server_config *c, struct server_endpoint
 {
 	if (server_grow(&c->endpoints, c->endpoint_count) < 0)
 		return -ENOMEM;
-	endpoint_ref(&ep->base);
+	endpoint_hold(ep);
 	c->endpoints[c->endpoint_count++] = ep;
 	return 0;
 }
@@ -274,10 +285,10 @@ static int add_elder(struct server_config *c, struct server_endpoint *ep)
 	return 0;
 }
 
-/* Whether anybody goes by it but one configuration. */
+/* Whether a session goes by it. */
 static bool is_in_use(const struct server_endpoint *ep)
 {
-	return atomic_load_explicit(&ep->base.refs, memory_order_relaxed) > 1;
+	return atomic_load_explicit(&ep->users, memory_order_relaxed) > 0;
 }
 
 /* Sessions may begin at those of the one before as long as it goes, so all of them count. */

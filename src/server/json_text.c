@@ -47,3 +47,8 @@ int json_text_check(const char *text, bool *is_null, char *why, size_t size)
 	    json_text_complaint(&error));
 	return -EINVAL;
 }
+
+json_t *json_text_value(const char *text)
+{
+	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}

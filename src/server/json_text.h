@@ -14,6 +14,9 @@
 
 /* Any value, in which no key is twice. 0; -EINVAL with half a sentence in `why`; -ENOMEM. */
 int json_text_check(const char *text, bool *is_null, char *why, size_t size);
+/* The value of an option of JSON, which was checked when it was set: the caller's. NULL for NULL,
+ * and where there is no memory. */
+json_t *json_text_value(const char *text);
 /* The value behind what is in `out`; `flags` are jansson's. 0 or -ENOMEM. */
 int json_text_dump(const json_t *value, size_t flags, struct buf *out);
 /* What jansson says in words of its own library, in ours; "" if it had no memory to say anything.

@@ -222,10 +222,10 @@ static const struct option table[] = {
 		      "a proxy says who its client is (HAProxy: send-proxy-v2; nginx: proxy_protocol on). "
 		      "Only those in trusted_proxies may come then; TLS, if there is any, begins behind "
 		      "the header." },
-	{ LISTENER("owner", OPTION_STRING, 0, 0, NULL, owner),
+	{ LISTENER("owner", OPTION_STRING, 0, 0, NULL, owner), .needs_restart = true,
 	  .valid = valid_token, .allowed = "the name of a user",
 	  .sentence = "User who owns a unix socket; null: who runs sockjsd. Only root can give it away." },
-	{ LISTENER("group", OPTION_STRING, 0, 0, NULL, group),
+	{ LISTENER("group", OPTION_STRING, 0, 0, NULL, group), .needs_restart = true,
 	  .valid = valid_token, .allowed = "the name of a group",
 	  .sentence = "Group of a unix socket, such as that of the proxy in front; null: as the system says." },
 	{ LISTENER("mode", OPTION_MODE, 1, 0777, NULL, mode), .needs_restart = true,

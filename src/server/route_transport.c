@@ -128,7 +128,8 @@ static struct server_endpoint *find_elder(
 	        place->table, session_id, &route->client.address, &found))
 		return NULL;
 	for (size_t i = 0; i < c->elder_count; i++)
-		if (c->elders[i]->place == place && is_open_to(c->elders[i], route, transport))
+		if (&c->elders[i]->base.limits == found.limits &&
+		    is_open_to(c->elders[i], route, transport))
 			return c->elders[i];
 	return NULL;
 }

@@ -138,7 +138,7 @@ void server_config_unref(struct server_config *c)
 		server_listener_unref(c->listeners[i]);
 	mem_free(c->listeners);
 	for (size_t i = 0; i < c->endpoint_count; i++)
-		endpoint_unref(&c->endpoints[i]->base);
+		endpoint_release(c->endpoints[i]);
 	mem_free(c->endpoints);
 	for (size_t i = 0; i < c->elder_count; i++)
 		endpoint_unref(&c->elders[i]->base);

@@ -89,15 +89,17 @@ struct endpoint_place {
 	char prefix[];
 };
 
-/* Whose application an endpoint has; told when the endpoint is gone, on any thread. */
+/* Whose application an endpoint has; told when nobody uses it any more, on any thread. */
 struct endpoint_keeper {
 	void (*leave)(void *arg); /* NULL: nobody wants to know */
 	void *arg;
 };
 
-/* It counts its references: its configurations, its sessions, and who answers for it later. */
+/* It counts its references (base.refs), and among these its users, by whom its application may be called:
+ * configurations that offer it, its sessions, commands. Its keeper is told when there are none. */
 struct server_endpoint {
 	struct endpoint base; /* what transports see */
+	atomic_uint users;
 	struct sockjs_server *server;
 	struct endpoint_place *place;
 	struct sockjs_options *own_options;
@@ -130,6 +132,9 @@ struct endpoint_wish {
  * -errno with sockjs_server_error(); then the keeper is not called. */
 int server_config_add_endpoint(struct server_config *c, const struct endpoint_wish *wish,
     const struct server_config *elder);
+/* One user more, or less; with a reference. */
+void endpoint_hold(struct server_endpoint *ep);
+void endpoint_release(struct server_endpoint *ep);
 /* One that another configuration has, as it is. 0 or -ENOMEM. */
 int server_config_share_endpoint(struct server_config *c, struct server_endpoint *ep);
 /* One that is in no configuration, with these options and none of those for all; NULL when memory is

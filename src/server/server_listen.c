@@ -252,7 +252,7 @@ static const struct server_listener *find_elder(const struct server_config *c, c
 	return NULL;
 }
 
-/* Sockets that stay may get another owner; their file keeps the mode that it was born with. */
+/* The file of a unix socket that stays keeps the owner and the mode that it was born with. */
 static int find_place(struct server_config *c, struct server_listener *l, const char *address,
     const struct server_listener *elder)
 {
@@ -261,7 +261,7 @@ static int find_place(struct server_config *c, struct server_listener *l, const 
 	if (!elder)
 		return place_new(&l->place, c, address, o, l->is_internal);
 	l->place = place_ref(elder->place);
-	return give_away(c->server, l->place, o);
+	return 0;
 }
 
 static int fill(struct server_config *c, struct server_listener *l, const char *address,

@@ -90,6 +90,7 @@ bool session_table_find(
 		ok = !e->bound || addr_same_class(&e->peer, peer);
 		found->owner = e->owner;
 		found->session = e->owner == loop_current() ? e->session : NULL;
+		found->limits = e->session->limits;
 		found->open = atomic_load_explicit(&e->open, memory_order_relaxed);
 		found->paused = atomic_load_explicit(&e->paused, memory_order_relaxed);
 	}

@@ -16,6 +16,7 @@
 
 struct session;
 struct session_entry;
+struct session_limits;
 struct session_table;
 
 /* NULL when memory is out. */
@@ -26,6 +27,8 @@ void session_table_free(struct session_table *t);
 struct session_found {
 	struct loop *owner;
 	struct session *session; /* only if the owner is the current loop; else NULL */
+	/* That it goes by: of the endpoint it began with, to be compared alone */
+	const struct session_limits *limits;
 	bool open;               /* takes messages */
 	bool paused;             /* its application has paused it */
 };

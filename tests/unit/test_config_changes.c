@@ -23,7 +23,7 @@ static void read_both(const char *a, const char *b)
 /* The lists that are not empty, as JSON with sorted keys; the caller frees it. */
 static char *changes(void)
 {
-	json_t *all = config_changes(&next, &now), *list, *some = json_object();
+	json_t *all = config_changes(&next, &now, now.log_level), *list, *some = json_object();
 	const char *key;
 	char *text;
 
