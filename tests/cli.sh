@@ -467,6 +467,22 @@ says 'publish has a help of its own' "$code $out" '0 Usage: sockjsd publish*'
 run ctl --help
 says 'and so has ctl' "$code $out" '0 Usage: sockjsd ctl*'
 
+# Where a server is cannot always be known from its configuration.
+for listen in fd:inside 127.0.0.1:0 :0; do
+	config <<-END
+		{ "internal": { "listen": "$listen", "token": "correct-horse-battery" }, "listen": [ "127.0.0.1:0" ],
+		  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+	END
+	run ctl -c "$tmp/sockjsd.json" sessions
+	says "no command finds $listen" "$code $err" "2 sockjsd: ctl: $tmp/sockjsd.json: internal.listen: \"$listen\" is *; say *--api URL *"
+done
+config <<-END
+	{ "internal": { "listen": ":9", "token": "correct-horse-battery" }, "listen": [ "127.0.0.1:0" ],
+	  "endpoints": [ { "prefix": "/app", "application": "echo" } ] }
+END
+run health -c "$tmp/sockjsd.json"
+says 'who listens everywhere is asked here' "$code $err" '1 sockjsd: health: cannot connect to localhost:9: *'
+
 # Health, for who has no client of HTTP: whoever asks need not be able to read the token.
 config <<-END
 	{ "listen": [ "127.0.0.1:0" ], "drain_delay_ms": 600000,

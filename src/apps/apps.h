@@ -38,10 +38,12 @@ struct app {
 	bool (*is_idle)(void *state);
 	/* Frees it, after that or after the server has stopped. */
 	void (*stop)(void *state);
-	/* It stays the same when options of its endpoint change, but for its own; then it completes
-	 * the new ones as start() has the old. Without it (and with options of its own) another one
-	 * is started for new sessions. */
+	/* Of one that goes on when options of its endpoint change: it completes the new ones as start()
+	 * has the old. NULL: there is nothing to complete. */
 	int (*complete)(struct sockjs_options *options, char *why, size_t why_size);
+	/* Options of the endpoint that it has copied; with another value of one of these, or of its own,
+	 * another application is started for new sessions. NULL, or a NULL at its end. */
+	const char *const *copies;
 	/* Of one that goes on: what it will have of the new options, files that they name read anew; as
 	 * start(). Then it takes that over, in the server's first thread, or it is dropped. NULL: it
 	 * has nothing of the kind. */
@@ -49,7 +51,12 @@ struct app {
 	    size_t why_size);
 	void (*take)(void *state, void *renewal);
 	void (*drop)(void *renewal);
-	bool stays; /* once started, until the server ends */
+	bool stays; /* once started, until the server ends, whatever changes */
+	/* One begins in the place of another, for other options: what operators have set is handed on. */
+	void (*succeed)(void *state, void *before);
+	/* A configuration has it, or none has any more and only its sessions go on. NULL: it does not
+	 * matter to it. Any thread. */
+	void (*set_offered)(void *state, bool is_offered);
 	/* Events that it asks the backend of hooks.url about itself, 1 << WEBHOOK_*; if connect is
 	 * not among them a guard does. */
 	unsigned asks;

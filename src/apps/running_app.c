@@ -165,10 +165,26 @@ static bool try_ref(struct running_app *r)
 	return r->app->stays;
 }
 
+static bool is_same(const struct running_app *r, const struct sockjs_options *options, const char *key)
+{
+	return options_is_same(options, &r->own, options_find(key));
+}
+
+/* What it has begun with is what it would begin with now. */
 static bool may_go_on(const struct running_app *r, const struct sockjs_options *options)
 {
-	return r->app->stays || (r->app->scopes == 0 &&
-	                            options_are_same(options, &r->own, OPTION_HOOKS));
+	const struct app *app = r->app;
+
+	if (app->stays)
+		return true;
+	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++)
+		if ((scope == OPTION_HOOKS || app->scopes & 1u << scope) &&
+		    !options_are_same(options, &r->own, (enum option_scope)scope))
+			return false;
+	for (const char *const *key = app->copies; key && *key; key++)
+		if (!is_same(r, options, *key))
+			return false;
+	return !r->guard || is_same(r, options, "request_headers"); /* the backend is told of them */
 }
 
 /* One that is here since an earlier configuration had it; with a reference. */
@@ -261,6 +277,19 @@ int running_app_start(struct running_app **out, struct running_apps *all, const 
 	pthread_mutex_unlock(&all->lock);
 	*out = r;
 	return 0;
+}
+
+void running_app_succeed(struct running_app *r, struct running_app *before)
+{
+	if (r != before && r->app == before->app && r->app->succeed)
+		r->app->succeed(r->state, before->state);
+}
+
+void running_app_set_offered(struct running_app *r, bool is_offered)
+{
+	r->is_taken = true;
+	if (r->app->set_offered)
+		r->app->set_offered(r->state, is_offered);
 }
 
 int app_check(const struct app *app, struct sockjs_server *server,

@@ -53,10 +53,14 @@ void running_apps_fini(struct running_apps *all);
 bool running_apps_are_busy(struct running_apps *all);
 
 /* Starts one, with one reference, behind a guard if the options name a backend that is to be asked. One
- * that is still there, from an earlier configuration with this prefix, goes on instead, if it has no
- * options of its own or stays. As app->start(). */
+ * that is there from an earlier configuration with this prefix goes on instead, if it would begin with the
+ * same options, or stays. As app->start(). */
 int running_app_start(struct running_app **out, struct running_apps *all, const struct app *app,
     const char *prefix, struct sockjs_options *options, char *why, size_t why_size);
+/* It is about to be where another is, unless it is the same. In the server's first thread. */
+void running_app_succeed(struct running_app *r, struct running_app *before);
+/* Reactors have it, or soon will; or no configuration has it any more. In the server's first thread. */
+void running_app_set_offered(struct running_app *r, bool is_offered);
 /* Whether that would succeed; leaves no trace. As app->check(). */
 int app_check(const struct app *app, struct sockjs_server *server,
     const struct sockjs_options *options, char *why, size_t why_size);

@@ -4,6 +4,8 @@
  */
 #include "upstream/upstream.h"
 
+#include <stdio.h>
+
 #include "apps/apps.h"
 #include "server/options.h"
 
@@ -15,6 +17,25 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 
 	*state = u;
 	return err;
+}
+
+static int complete(struct sockjs_options *options, char *why, size_t why_size)
+{
+	int err = upstream_complete(options);
+
+	if (err < 0)
+		snprintf(why, why_size, "out of memory");
+	return err;
+}
+
+static void succeed(void *state, void *before)
+{
+	upstream_succeed(state, before);
+}
+
+static void set_offered(void *state, bool is_offered)
+{
+	upstream_set_offered(state, is_offered);
 }
 
 static bool is_idle(void *state)
@@ -32,6 +53,10 @@ const struct app upstream_app = {
 	.sentence = "Opens a WebSocket to a backend for each session.",
 	.callbacks = &upstream_callbacks,
 	.start = start,
+	.complete = complete,
+	.copies = upstream_copies,
+	.succeed = succeed,
+	.set_offered = set_offered,
 	.is_idle = is_idle,
 	.stop = stop,
 	.scopes = 1u << OPTION_UPSTREAM,

@@ -15,6 +15,7 @@
 
 #include "daemon/api_pins.h"
 #include "daemon/config.h"
+#include "net/addr.h"
 
 /* Where the sentence goes. */
 struct complaint {
@@ -64,6 +65,27 @@ static int set_target(
 	return 0;
 }
 
+/* Where a server is that listens at what the configuration says. */
+static int set_listener(struct api_login *l, const char *address, bool is_tls, const struct complaint *to)
+{
+	char local[300];
+	const char *port = strrchr(address, ':');
+
+	if (listen_addr_inherited(address))
+		return complain(to, -EINVAL,
+		    "%s: internal.listen: \"%.200s\" is a socket that the server was given; say with "
+		    "--api URL where it is",
+		    l->config, address);
+	if (port && strcmp(port, ":0") == 0)
+		return complain(to, -EINVAL,
+		    "%s: internal.listen: \"%.200s\" is any port; say with --api URL which it is",
+		    l->config, address);
+	if (port != address && strncmp(address, "*:", 2) != 0)
+		return set_target(l, address, is_tls, to);
+	snprintf(local, sizeof(local), "localhost%s", port); /* it listens at all addresses */
+	return set_target(l, local, is_tls, to);
+}
+
 /* The internal address, as the server itself goes by it. */
 static int use_address(struct api_login *l, const struct config *c, const struct complaint *to)
 {
@@ -79,7 +101,7 @@ static int use_address(struct api_login *l, const struct config *c, const struct
 	if (!is_tls && has_tls(l))
 		return complain(to, -EINVAL, "%s means nothing: %s: internal.tls: the address has no TLS",
 		    l->ca ? "--ca" : "--cert", l->config);
-	err = set_target(l, c->internal, is_tls, to);
+	err = set_listener(l, c->internal, is_tls, to);
 	if (err < 0 || !is_tls || l->ca)
 		return err;
 	err = api_pins_read(&l->pins, o, to->why, to->size);

@@ -161,27 +161,6 @@ static bool have_same_base(const struct deployment *d, const struct deployment *
 	       a->server.limit_min_rate == b->server.limit_min_rate;
 }
 
-/* Whether it goes on with other options of its endpoint: it keeps what clients have in common, so
- * that new ones meet old ones. */
-static bool is_kept(const struct config_endpoint *e, const struct config_endpoint *before)
-{
-	if (e->app->complete)
-		return true;
-	return e->app->scopes == 0 &&
-	       options_are_same(&e->options, &before->options, OPTION_HOOKS);
-}
-
-/* Its own options are those that it has begun with: config_changes() has seen to that. */
-static int complete(
-    const struct app *app, struct sockjs_options *o, char *why, size_t why_size)
-{
-	int err = app->complete ? app->complete(o, why, why_size) : 0;
-
-	for (int scope = OPTION_UPSTREAM; scope < OPTION_SCOPES; scope++)
-		options_taken(o, (enum option_scope)scope);
-	return err;
-}
-
 static void leave(void *app)
 {
 	running_app_unref(app);
@@ -205,21 +184,12 @@ static int add_to_server(struct deployment *d, size_t i, struct server_config *c
 
 /* It starts, or goes on: the options of its endpoint are completed. */
 static int find_app(struct deployment *d, size_t i, struct running_apps *apps,
-    const struct deployment *now, struct sockjs_options *o, bool *is_usage)
+    struct sockjs_options *o, bool *is_usage)
 {
-	const struct config_endpoint *e = &d->config.endpoints[i], *before;
-	long j = find_before(now, e);
+	const struct config_endpoint *e = &d->config.endpoints[i];
 	char why[512] = "";
-	int err;
+	int err = running_app_start(&d->apps[i], apps, e->app, e->prefix, o, why, sizeof(why));
 
-	before = j < 0 ? NULL : &now->config.endpoints[j];
-	if (before && is_kept(e, before)) {
-		d->apps[i] = running_app_ref(now->apps[j]);
-		err = complete(e->app, o, why, sizeof(why));
-	} else {
-		err = running_app_start(
-		    &d->apps[i], apps, e->app, e->prefix, o, why, sizeof(why));
-	}
 	return err < 0 ? blame_endpoint(d, i, err, why, is_usage) : 0;
 }
 
@@ -252,7 +222,7 @@ static int add_endpoint(struct deployment *d, size_t i, struct running_apps *app
 	}
 	if (options_copy(&own, &e->options) < 0)
 		return config_no_memory(&d->config);
-	err = find_app(d, i, apps, now, &own, is_usage);
+	err = find_app(d, i, apps, &own, is_usage);
 	if (err == 0)
 		err = add_to_server(d, i, c, elder, &own, is_usage);
 	options_fini(&own);
@@ -337,10 +307,31 @@ int deployment_open(struct deployment *d, struct server_config *c,
 	return 0;
 }
 
-void deployment_taken(struct deployment *d)
+void deployment_succeed(struct deployment *d, const struct deployment *before)
 {
 	for (size_t i = 0; i < d->config.endpoint_count; i++) {
-		d->apps[i]->is_taken = true;
+		long j = find_before(before, &d->config.endpoints[i]);
+
+		if (j >= 0)
+			running_app_succeed(d->apps[i], before->apps[j]);
+	}
+}
+
+static bool has_app(const struct deployment *d, const struct running_app *r)
+{
+	for (size_t i = 0; i < d->config.endpoint_count; i++)
+		if (d->apps[i] == r)
+			return true;
+	return false;
+}
+
+void deployment_taken(struct deployment *d, const struct deployment *before)
+{
+	for (size_t i = 0; before && i < before->config.endpoint_count; i++)
+		if (!has_app(d, before->apps[i]))
+			running_app_set_offered(before->apps[i], false);
+	for (size_t i = 0; i < d->config.endpoint_count; i++) {
+		running_app_set_offered(d->apps[i], true);
 		if (!d->renewals[i])
 			continue;
 		d->apps[i]->app->take(d->apps[i]->state, d->renewals[i]);

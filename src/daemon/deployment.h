@@ -36,8 +36,10 @@ int deployment_build(struct deployment *d, struct running_apps *apps, struct ser
 /* Opens what is written and is not open yet, by who runs; likewise. */
 int deployment_open(struct deployment *d, struct server_config *c,
     const struct server_config *elder, bool *is_usage);
-/* The server has it, or is about to: in its first thread. */
-void deployment_taken(struct deployment *d);
+/* The server is about to have it, if it can: in its first thread. */
+void deployment_succeed(struct deployment *d, const struct deployment *before);
+/* It has it, in place of `before` (NULL: of none): likewise. */
+void deployment_taken(struct deployment *d, const struct deployment *before);
 /* Whether all applications could be started; leaves no trace. Likewise. */
 int deployment_check(struct deployment *d, struct sockjs_server *server, bool *is_usage);
 

@@ -154,6 +154,7 @@ static enum exit_code ask(struct question *q)
 enum exit_code health(int argc, char **argv)
 {
 	struct question q = { .login.is_public = true, .wait_s = WAIT_S };
+	enum exit_code code = EXIT_USAGE;
 	char why[1200];
 
 	if (parse(&q, argc, argv) < 0)
@@ -162,9 +163,10 @@ enum exit_code health(int argc, char **argv)
 		fputs(help, stdout);
 		return EXIT_STOPPED;
 	}
-	if (api_login_find(&q.login, why, sizeof(why)) < 0) {
+	if (api_login_find(&q.login, why, sizeof(why)) < 0)
 		complain(-EINVAL, "%s", why);
-		return EXIT_USAGE;
-	}
-	return ask(&q);
+	else
+		code = ask(&q);
+	api_login_forget(&q.login);
+	return code;
 }

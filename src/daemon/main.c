@@ -129,7 +129,7 @@ static enum exit_code start(struct daemon *d)
 		return failed(d->first, false);
 	if ((code = open_all(d)) != EXIT_STOPPED)
 		return code;
-	deployment_taken(d->first);
+	deployment_taken(d->first, NULL);
 	d->reloader = reloader_new(d->server, &d->apps, d->cmd, d->first);
 	if (!d->reloader)
 		return no_memory();

@@ -168,13 +168,14 @@ static void commit(void *arg)
 	pthread_join(r->thread, NULL);
 	r->has_thread = false;
 	if (r->err == 0) {
+		deployment_succeed(r->next, r->now);
 		r->err = reload_commit(r->config, taken, r);
 		r->config = NULL; /* given away */
 	}
 	if (r->err < 0)
 		fail(r);
 	else
-		deployment_taken(r->next);
+		deployment_taken(r->next, r->now);
 }
 
 /* --- in a thread of its own ------------------------------------------------------------------ */

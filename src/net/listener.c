@@ -121,18 +121,17 @@ static bool is_stale(const struct listen_addr *addr)
 	return refused;
 }
 
-/* The umask gives the file its mode at birth, so that there is no moment of another. */
+/* The file is born with the mode of the socket, less what the umask takes away: so there is no moment in
+ * which it lets in more than it should. The umask is left alone: it is that of all threads. */
 static int bind_unix(int fd, const struct listen_addr *addr, unsigned mode)
 {
-	mode_t before = 0;
-	int err;
+	const struct sockaddr_un *un = (const void *)&addr->sa;
 
-	if (mode)
-		before = umask(~(mode_t)mode & 0777);
-	err = bind(fd, (const void *)&addr->sa, addr->len) < 0 ? -errno : 0;
-	if (mode)
-		umask(before);
-	return err;
+	if (mode && fchmod(fd, (mode_t)mode) < 0)
+		return -errno;
+	if (bind(fd, (const void *)&addr->sa, addr->len) < 0)
+		return -errno;
+	return mode && chmod(un->sun_path, (mode_t)mode) < 0 ? -errno : 0;
 }
 
 static int open_unix(struct listen_socket *ls, unsigned mode)

@@ -285,7 +285,8 @@ static int add_elder(struct server_config *c, struct server_endpoint *ep)
 	return 0;
 }
 
-/* Whether a session goes by it. */
+/* Whether a session or a configuration goes by it. Once it is not it never will be, and its application
+ * may be gone. */
 static bool is_in_use(const struct server_endpoint *ep)
 {
 	return atomic_load_explicit(&ep->users, memory_order_relaxed) > 0;
@@ -350,7 +351,8 @@ bool endpoint_offers(const struct server_endpoint *ep, const char *transport)
 static bool is_of(const struct server_endpoint *ep, struct server_endpoint *const *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i]->app == ep->app && list[i]->callbacks.begin == ep->callbacks.begin)
+		if (is_in_use(list[i]) && list[i]->app == ep->app &&
+		    list[i]->callbacks.begin == ep->callbacks.begin)
 			return true;
 	return false;
 }
@@ -367,12 +369,17 @@ void endpoints_begin(const struct server_config *c, const struct server_config *
 	}
 }
 
+/* An application that is to be freed has to come by this reactor first, to leave it: what is in use now
+ * stays until this is over. */
+static void end_each(struct server_endpoint *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_in_use(list[i]) && list[i]->callbacks.end)
+			list[i]->callbacks.end(list[i]->app);
+}
+
 void endpoints_end(const struct server_config *c)
 {
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		if (c->endpoints[i]->callbacks.end)
-			c->endpoints[i]->callbacks.end(c->endpoints[i]->app);
-	for (size_t i = 0; i < c->elder_count; i++)
-		if (c->elders[i]->callbacks.end)
-			c->elders[i]->callbacks.end(c->elders[i]->app);
+	end_each(c->endpoints, c->endpoint_count);
+	end_each(c->elders, c->elder_count);
 }

@@ -23,6 +23,7 @@ struct balancer {
 	size_t count;
 	enum balancer_method method;
 	unsigned rest_ms, rest_max_ms; /* after the first failure; at most, doubling */
+	atomic_bool is_withdrawn;      /* no new sessions come: nobody need know how its targets do */
 	atomic_uint_fast64_t clock;    /* when the last session was due */
 };
 
@@ -83,6 +84,9 @@ void balancer_forget_health(struct target *t);
 /* What operators want; likewise. */
 void balancer_set_mode(struct target *t, enum target_mode mode, const char *why, uint64_t now);
 const char *target_mode_name(enum target_mode mode);
+/* What operators have set in another one for a target of the same URL holds here, too; but for a weight,
+ * if the configuration has meanwhile changed its mind. */
+void balancer_succeed(struct balancer *balancer, const struct balancer *before);
 /* In one word of these: what operators, checks and sessions say together. */
 extern const char *const balancer_states[]; /* and a NULL */
 const char *balancer_state_of(const struct target *t, uint64_t now);

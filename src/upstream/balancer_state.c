@@ -2,6 +2,8 @@
  * upstream/balancer_state.c - which backend is out because checks or operators say so; see
  * balancer.h.
  */
+#include <string.h>
+
 #include "base/log.h"
 #include "upstream/balancer_private.h"
 
@@ -57,6 +59,30 @@ void balancer_set_mode(struct target *t, enum target_mode mode, const char *why,
 	target_note(t, now, why);
 	log_warn("the state of an upstream was set by a command", LOG_STR("upstream", t->url),
 	    LOG_STR("state", target_mode_name(mode)), LOG_STR("before", target_mode_name(before)));
+}
+
+static void succeed(struct balancer *balancer, struct target *t, struct target *before)
+{
+	unsigned weight = target_load_count(&before->weight);
+	char why[TARGET_WHY_MAX + 1];
+	int mode = target_load_word(&before->mode);
+	uint64_t since = target_noted(before, why);
+
+	if (atomic_exchange(&t->mode, mode) != mode)
+		target_note(t, since, why);
+	if (weight == before->own_weight || t->own_weight != before->own_weight)
+		weight = t->own_weight;
+	balancer_set_weight(balancer, t, weight);
+}
+
+void balancer_succeed(struct balancer *balancer, const struct balancer *before)
+{
+	for (size_t i = 0; i < balancer->count; i++)
+		for (size_t j = 0; j < before->count; j++)
+			if (strcmp(balancer->targets[i].url, before->targets[j].url) == 0) {
+				succeed(balancer, &balancer->targets[i], &before->targets[j]);
+				break;
+			}
 }
 
 const char *const balancer_states[] = { "up", "untried", "trial", "resting", "down", "drain",

@@ -21,6 +21,7 @@ struct check {
 
 struct checks {
 	const struct check_settings *settings;
+	const struct balancer *balancer;
 	struct loop *loop;
 	struct resolver *resolver;
 	struct deferred end;
@@ -91,13 +92,19 @@ static void on_probed(struct probe *p, enum probe_verdict verdict, const char *w
 	wait_for_next(c);
 }
 
+static bool is_wanted(const struct check *c)
+{
+	return !atomic_load_explicit(&c->checks->balancer->is_withdrawn, memory_order_relaxed) &&
+	       target_load_word(&c->target->mode) != TARGET_DOWN;
+}
+
 /* What is taken down is left alone; when it returns nothing is known of it. */
 static void on_timer(struct timer *t)
 {
 	struct check *c = container_of(t, struct check, timer);
 
 	c->begun = loop_now(c->checks->loop);
-	if (target_load_word(&c->target->mode) == TARGET_DOWN) {
+	if (!is_wanted(c)) {
 		c->passed = c->failed = 0;
 		balancer_forget_health(c->target);
 		wait_for_next(c);
@@ -136,6 +143,7 @@ int checks_new(struct checks **out, const struct check_settings *settings,
 		return err;
 	}
 	checks->settings = settings;
+	checks->balancer = balancer;
 	checks->loop = loop;
 	checks->count = balancer->count;
 	for (size_t i = 0; i < checks->count; i++)

@@ -1,6 +1,6 @@
 /*
  * upstream/checks.h - how the backends of an upstream do, asked at regular times as long as the
- * server runs; the balancer is told. In one reactor for all of them.
+ * sessions may come; the balancer is told. In one reactor for all of them.
  *
  * All functions belong to the loop's own thread.
  */

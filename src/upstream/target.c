@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/bytes.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 
 enum { WS_PORT = 80, WSS_PORT = 443 };
@@ -151,16 +152,6 @@ static char *copy_resource(struct bytes b)
 	return text;
 }
 
-/* FNV-1a. */
-static uint64_t key_of(const char *text)
-{
-	uint64_t key = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		key = (key ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return key;
-}
-
 int target_init(struct target *t, const char *url)
 {
 	struct parts parts;
@@ -171,7 +162,7 @@ int target_init(struct target *t, const char *url)
 	pthread_mutex_init(&t->lock, NULL);
 	t->is_tls = parts.is_tls;
 	t->port = (uint16_t)parts.port;
-	t->key = key_of(url);
+	t->key = fnv1a(url);
 	atomic_store(&t->weight, 1);
 	t->url = mem_strdup(url);
 	t->resource = copy_resource(parts.resource);

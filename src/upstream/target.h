@@ -37,6 +37,7 @@ struct target {
 	char *resource;  /* path and query, from '/' on */
 	struct tls_context *tls; /* NULL: plain */
 	uint64_t key;            /* made from the URL */
+	unsigned own_weight;     /* of the configuration */
 	unsigned max_sessions;   /* at a time; 0: as many as come */
 	uint16_t port;
 	bool is_tls;

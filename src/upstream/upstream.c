@@ -252,6 +252,15 @@ static int show_headers(struct sockjs_options *options)
 	return err;
 }
 
+int upstream_complete(struct sockjs_options *options)
+{
+	int err = show_headers(options);
+
+	if (err == 0 && options->upstream.forward_path)
+		err = options_set(options, options_find("subpaths"), "true");
+	return err;
+}
+
 int upstream_new(struct upstream **out, struct sockjs_server *server,
     struct sockjs_options *options, char *why, size_t why_size)
 {
@@ -263,9 +272,7 @@ int upstream_new(struct upstream **out, struct sockjs_server *server,
 		return -ENOMEM;
 	u->server = server;
 	pthread_mutex_init(&u->lock, NULL);
-	err = show_headers(options);
-	if (err == 0 && options->upstream.forward_path)
-		err = options_set(options, options_find("subpaths"), "true");
+	err = upstream_complete(options);
 	if (err == 0)
 		err = options_copy(&u->options, options);
 	if (err == 0) {
@@ -278,6 +285,21 @@ int upstream_new(struct upstream **out, struct sockjs_server *server,
 	}
 	*out = u;
 	return 0;
+}
+
+/* upstream_settings.c reads them. */
+const char *const upstream_copies[] = { "send_buffer_bytes", "websocket.max_fragments",
+	"websocket.compression_context_takeover", "websocket.compression_window_bits",
+	"websocket.compression_level", "websocket.compression_min_bytes", NULL };
+
+void upstream_succeed(struct upstream *u, struct upstream *before)
+{
+	balancer_succeed(&u->settings.balancer, &before->settings.balancer);
+}
+
+void upstream_set_offered(struct upstream *u, bool is_offered)
+{
+	atomic_store(&u->settings.balancer.is_withdrawn, !is_offered);
 }
 
 void upstream_free(struct upstream *u)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "server/handshake.h"
 
@@ -165,16 +166,6 @@ bool upstream_offers_well(const struct sockjs_handshake *h)
 	return true;
 }
 
-/* FNV-1a: the same client comes to the same backend. */
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static int copy_text(char **to, const char *text)
 {
 	*to = text ? mem_strdup(text) : NULL;
@@ -219,7 +210,7 @@ struct upstream_request *upstream_introduce(
 
 	if (!r)
 		return NULL;
-	r->hash = hash_of(sockjs_handshake_remote(h));
+	r->hash = fnv1a(sockjs_handshake_remote(h));
 	r->query = clean_query(transport, sockjs_handshake_query(h));
 	if (r->query && add_path(r, o, h) == 0 && add_names(r, o, h) == 0 && add_who(r, h) == 0 &&
 	    add_forwarded_headers(r, o, h) == 0 && add_granted_headers(r, o, h) == 0 &&

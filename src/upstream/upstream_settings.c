@@ -136,7 +136,8 @@ static void read_parts(struct balancer *balancer, struct target *t, const char *
 	uint64_t weight = 1, most = 0, backup;
 
 	options_item_part(item, "weight", &weight);
-	balancer_set_weight(balancer, t, (unsigned)weight);
+	t->own_weight = (unsigned)weight;
+	balancer_set_weight(balancer, t, t->own_weight);
 	options_item_part(item, "max_sessions", &most);
 	t->max_sessions = (unsigned)most;
 	t->is_backup = options_item_part(item, "backup", &backup);

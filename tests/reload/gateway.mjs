@@ -104,6 +104,8 @@ export class Gateway {
 		this.child.kill('SIGTERM');
 		if (this.child.exitCode === null)
 			await withDeadline(once(this.child, 'exit'), 20000, 'the server ends');
+		if (this.child.exitCode !== 0)
+			console.log(this.log.slice(-200).join('\n')); /* a sanitizer's report, perhaps */
 		return this.child.exitCode;
 	}
 }

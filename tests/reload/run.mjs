@@ -42,6 +42,25 @@ async function finish(gateway) {
 	equal(bad, [], 'nothing is said by a sanitizer');
 }
 
+/* --- what is under way ----------------------------------------------------------------------- */
+
+await suite.test('a poll that waits outlives the access log', async () => {
+	for (const how of ['reload', 'hangUp']) {
+		const log = join(folder, `${how}.log`);
+		const gateway = await start(plain({ access_log: { file: log } }));
+		const poller = await new Poller(gateway.port, '/echo').open();
+		const waiting = poller.poll();
+
+		await gateway[how](plain());
+		equal((await poller.send('x')).status, 204, 'a send');
+		equal((await waiting).body, 'a["x"]\n', 'what the poll has waited for');
+		await gateway[how](plain({ access_log: { file: log } }));
+		equal((await poller.echo('y')).body, 'a["y"]\n', 'the next one');
+		await finish(gateway);
+		equal(readFileSync(log, 'utf8').split('\n').filter((l) => /xhr /.test(l)).length, 2, 'polls in the log');
+	}
+});
+
 /* --- what is wrong ------------------------------------------------------------------------- */
 
 await suite.test('what is wrong changes nothing, and is said with its file and key', async () => {
@@ -322,6 +341,65 @@ await suite.test('backends: old sessions keep theirs, new ones get the new one',
 	await finish(gateway);
 	for (const backend of backends)
 		backend.close();
+});
+
+await suite.test('backends: what operators have set stays, and what is known of them, too', async () => {
+	let checked = 0;
+	const backend = await new Promise((resolve) => {
+		const server = createServer((request, response) => {
+			checked += request.url === '/check';
+			response.end();
+		});
+
+		new WebSocketServer({ server }).on('connection', (ws) => ws.on('message', (m) => ws.send(`${m}`)));
+		server.listen(0, '127.0.0.1', () => resolve(server));
+	});
+	const at = `ws://127.0.0.1:${backend.address().port}/`, other = 'ws://127.0.0.1:1/';
+	const config = (url, more = {}, upstream = {}) => plain({ endpoints: [{ prefix: '/app', application: 'upstream',
+		upstream: { url, check: { kind: 'http', path: '/check', interval_ms: 100 }, ...upstream }, ...more }] });
+	const gateway = await start(config([at, other]));
+	const states = async () => {
+		const { json } = await gateway.command('backends', { endpoint: '/app' });
+
+		return json.backends.map((b) => [b.url, b.mode, b.weight]);
+	};
+
+	await until(() => checked > 0, 'it is checked');
+	await gateway.command('backend', { endpoint: '/app', backend: other, state: 'drain' });
+	await gateway.command('backend', { endpoint: '/app', backend: at, weight: 7 });
+	const session = await new Raw(gateway.port, '/app').open();
+
+	equal(await session.echo('a'), 'a', 'an echo');
+	/* Other options of the endpoint: the same application goes on, with its connections. */
+	await gateway.reload(config([at, other], { heartbeat_delay_ms: 20000 }));
+	const { json } = await gateway.command('backends', { endpoint: '/app' });
+
+	equal(json.backends[0].connections, 1, 'the connection is its own yet');
+	equal(await states(), [[at, 'ready', 7], [other, 'drain', 1]], 'what was set');
+	/* Other backends, and an option that it has copied: another one, to which that is handed over. */
+	await gateway.reload(config([other, at, 'ws://127.0.0.1:2/']));
+	equal(await states(), [[other, 'drain', 1], [at, 'ready', 7], ['ws://127.0.0.1:2/', 'ready', 1]], 'what was set, elsewhere');
+	await gateway.reload(config([other, at], { send_buffer_bytes: 65536 }));
+	equal(await states(), [[other, 'drain', 1], [at, 'ready', 7]], 'and again');
+	await gateway.reload(config([`${at} weight=3`, other]));
+	equal(await states(), [[at, 'ready', 3], [other, 'drain', 1]], 'but for a weight that the configuration changes');
+	/* Back to what the session began with: that one is there yet. */
+	await gateway.reload(config([at, other]));
+	equal((await gateway.command('backends', { endpoint: '/app' })).json.backends[0].connections, 1, 'the first one goes on');
+	equal((await states())[1], [other, 'drain', 1], 'as operators have it');
+	/* Nobody needs to know how it does, when no sessions may come. */
+	await gateway.reload(config([other], {}, { check: { kind: 'none' } }));
+	await sleep(150);
+	const before = checked;
+
+	await sleep(500);
+	equal(checked, before, 'it is not checked any more');
+	equal(await session.echo('b'), 'b', 'an echo');
+	await gateway.reload(config([at, other]));
+	await until(() => checked > before, 'until it is back');
+	session.end();
+	await finish(gateway);
+	backend.close();
 });
 
 await suite.test('web-hooks: who was let in by one backend is told of to that one', async () => {

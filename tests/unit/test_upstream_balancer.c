@@ -452,6 +452,32 @@ START_TEST(the_last_change_is_known_with_its_reason)
 }
 END_TEST
 
+START_TEST(what_operators_have_set_goes_over_to_who_succeeds)
+{
+	struct target heirs[3] = { { .url = names[1] }, { .url = names[0] }, { .url = names[2] } };
+	struct balancer heir = { .targets = heirs, .count = 3 };
+	char why[TARGET_WHY_MAX + 1];
+
+	for (int i = 0; i < 3; i++) {
+		names[i][0] = (char)('a' + i);
+		targets[i].own_weight = 1;
+		heirs[i].own_weight = i == 0 ? 3 : 1;
+	}
+	balancer_set_mode(&targets[0], TARGET_DRAIN, "a test", start);
+	balancer_set_weight(&balancer, &targets[0], 7);
+	balancer_set_weight(&balancer, &targets[1], 5);
+	balancer_succeed(&heir, &balancer);
+	ck_assert_int_eq(target_load_word(&heirs[1].mode), TARGET_DRAIN);
+	ck_assert_uint_eq(target_load_count(&heirs[1].weight), 7);
+	ck_assert_uint_eq(target_noted(&heirs[1], why), start);
+	ck_assert_str_eq(why, "a test");
+	ck_assert_int_eq(target_load_word(&heirs[0].mode), TARGET_READY);
+	ck_assert_uint_eq(target_load_count(&heirs[0].weight), 3); /* the configuration's new one */
+	ck_assert_uint_eq(target_load_count(&heirs[2].weight), 1);
+	ck_assert_uint_eq(target_noted(&heirs[2], why), 0);
+}
+END_TEST
+
 /* --- health ----------------------------------------------------------------------- */
 
 START_TEST(who_failed_rests_longer_each_time)
@@ -1017,6 +1043,7 @@ int main(void)
 	tcase_add_test(tc, checks_that_pass_end_a_rest_too);
 	tcase_add_test(tc, a_first_check_ends_no_rest);
 	tcase_add_test(tc, the_last_change_is_known_with_its_reason);
+	tcase_add_test(tc, what_operators_have_set_goes_over_to_who_succeeds);
 	tcase_add_test(tc, who_failed_rests_longer_each_time);
 	tcase_add_test(tc, the_rest_is_not_the_same_for_all);
 	tcase_add_test(tc, one_goes_first_when_the_rest_is_over);

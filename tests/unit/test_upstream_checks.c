@@ -214,6 +214,24 @@ START_TEST(what_is_taken_down_is_not_asked_and_returns_unknown)
 }
 END_TEST
 
+START_TEST(nobody_is_asked_while_no_sessions_may_come)
+{
+	uint64_t before;
+
+	aim(PROBE_TCP, "127.0.0.1");
+	begin();
+	wait_for_checks(1);
+	atomic_store(&balancer.is_withdrawn, true);
+	before = passed() + failed();
+	for (int i = 0; i < 5 * INTERVAL / STEP; i++)
+		turn();
+	ck_assert_uint_le(passed() + failed(), before + 1); /* one may have been on its way */
+	atomic_store(&balancer.is_withdrawn, false);
+	wait_for_checks(1);
+	ck_assert_int_eq(health(), TARGET_PASSES);
+}
+END_TEST
+
 START_TEST(what_is_drained_is_asked)
 {
 	aim(PROBE_TCP, "127.0.0.1");
@@ -341,6 +359,7 @@ int main(void)
 	tcase_add_test(tc, checks_have_their_interval_give_or_take_a_tenth);
 	tcase_add_test(tc, what_is_taken_down_is_not_asked_and_returns_unknown);
 	tcase_add_test(tc, what_is_drained_is_asked);
+	tcase_add_test(tc, nobody_is_asked_while_no_sessions_may_come);
 	tcase_add_test(tc, one_address_of_a_name_that_works_is_enough);
 	tcase_add_test(tc, a_name_server_that_is_silent_speaks_against_nobody);
 	tcase_add_test(tc, a_name_without_an_address_has_failed);
