@@ -220,6 +220,12 @@ await suite.test('a request has a line in the combined format, without secrets',
 	await (await fetch(`${server.internal}/api/log`, { method: 'POST', headers: { Authorization: `Bearer ${TOKEN}` } })).text();
 	line = parse((await server.has('access.log', 7))[6]);
 	equal([line.request, line.status], ['POST /api/log HTTP/1.1', 200], 'a command');
+	/* Refused before anybody has read the target. */
+	await withDeadline(new Promise((resolve) => connect(Number(server.url.split(':').at(-1)), '127.0.0.1')
+		.on('close', resolve).on('error', () => {}).resume()
+		.end('GET /echo/info?token=SECRET HTTP/1.1\r\n\r\n')), 10000, 'an answer');
+	line = parse((await server.has('access.log', 8))[7]);
+	equal([line.request, line.status], ['GET /echo/info?token=... HTTP/1.1', 400], 'no host');
 	equal(server.lines('access.log').filter((l) => /SECRET|OTHER/.test(l)), [], 'no secret');
 	await server.stop();
 });
