@@ -65,10 +65,32 @@ void ws_receiver_lost(struct ws_receiver *r)
 	ws_receiver_end(r);
 }
 
+#define PART_MS 2000
+
+/* Both Close frames are out, so nothing is to come but the client's end: there is nothing to drain. (By TLS
+ * there is its close_notify.) */
+static bool may_part(const struct ws_receiver *r)
+{
+	return r->is_answered && !r->parting && !stream_is_tls(&r->stream) &&
+	       stream_queued(&r->stream) == 0;
+}
+
+static void part(struct ws_receiver *r)
+{
+	r->parting = true;
+	stream_shutdown(&r->stream);
+	stream_await_end(&r->stream);
+	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, PART_MS);
+}
+
 void ws_receiver_finish(struct ws_receiver *r)
 {
 	if (r->ended)
 		return;
+	if (may_part(r)) {
+		part(r);
+		return;
+	}
 	http_server_end(r->reactor->http, &r->stream);
 	ws_receiver_end(r);
 }

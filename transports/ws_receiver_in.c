@@ -82,7 +82,6 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 	char text[WS_REASON_MAX + 1];
 
-	(void)failed;
 	n = n < WS_REASON_MAX ? n : WS_REASON_MAX;
 	if (n)
 		memcpy(text, reason, n);
@@ -90,6 +89,7 @@ static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_
 	if (r->base.session)
 		session_client_closed(r->base.session, &r->base, code, text);
 	r->shut = true;
+	r->is_answered = !failed;
 }
 
 static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
@@ -193,7 +193,7 @@ static void on_readable(struct stream *s)
 		feed_rest(r);
 	else
 		read_more(r);
-	if (r->ended)
+	if (r->ended || r->parting)
 		return;
 	choke_if_blocked(r);
 	if (r->conn.partial)

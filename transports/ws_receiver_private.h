@@ -50,6 +50,8 @@ struct ws_receiver {
 	bool choked : 1;     /* not read, since it does not read what it is sent */
 	bool closing : 1;    /* the session has let go; the closing handshake is under way */
 	bool shut : 1;       /* the codec has seen the end */
+	bool is_answered : 1; /* and it was a Close of the client, which has got ours */
+	bool parting : 1;     /* only the client's end is awaited */
 	bool ended : 1;
 };
 
@@ -103,7 +105,8 @@ void ws_receiver_start_pings(struct ws_receiver *r);
 void ws_receiver_read_on(struct ws_receiver *r);
 /* The wire broke, or its client vanished: the session hears of it. */
 void ws_receiver_lost(struct ws_receiver *r);
-/* Both Close frames are out: shut down, drain, close; the server first (RFC 6455 section 7.1.1). */
+/* Nothing more is said: what was is to arrive, then it is closed; the server first (RFC 6455 section
+ * 7.1.1). */
 void ws_receiver_finish(struct ws_receiver *r);
 /* Closes the stream, and frees the receiver after this turn. */
 void ws_receiver_end(struct ws_receiver *r);

@@ -23,15 +23,17 @@ static const struct stream_ops *ops(const struct stream *s)
 
 /* --- events ------------------------------------------------------------- */
 
+/* Most owners close it at once, which costs less than to unwatch it before. */
 static void say_hangup(struct stream *s, int err)
 {
-	loop_unwatch(s->loop, &s->watch);
-	if (s->flags & STREAM_GONE)
-		return;
-	s->flags |= STREAM_FAILED | STREAM_GONE;
-	s->error = err;
-	stream_queue_free(&s->queue);
-	s->on->hangup(s, err);
+	if (!(s->flags & STREAM_GONE)) {
+		s->flags |= STREAM_FAILED | STREAM_GONE;
+		s->error = err;
+		stream_queue_free(&s->queue);
+		s->on->hangup(s, err);
+	}
+	if (stream_is_open(s) && s->loop)
+		loop_unwatch(s->loop, &s->watch);
 }
 
 /* What waits in the loop's batch comes before anything else. */
@@ -53,9 +55,11 @@ static int socket_error(const struct stream *s, uint32_t events)
 	socklen_t len = sizeof(int);
 	int err = 0;
 
+	if (!(events & EPOLLERR)) /* there is none to be had */
+		return 0;
 	if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
 		return -err;
-	return events & EPOLLERR ? -EPIPE : 0;
+	return -EPIPE;
 }
 
 static int finish_shutdown(struct stream *s)
