@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -121,20 +122,12 @@ bool broker_name_matches(struct bytes pattern, struct bytes destination, char se
 
 /* --- private destinations ------------------------------------------------ */
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The octet that an escape stands for; negative if it is none. */
 static int unescape(const char *p, const char *end)
 {
 	int high, low;
 
-	if (end - p < 3 || (high = hex(p[1])) < 0 || (low = hex(p[2])) < 0)
+	if (end - p < 3 || (high = hex_digit(p[1])) < 0 || (low = hex_digit(p[2])) < 0)
 		return -1;
 	return high << 4 | low;
 }

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stomp/stomp_heart_beat.h"
+#include "stomp/stomp_list.h"
 
-#define VERSIONS        "1.0,1.1,1.2"
-#define HEART_BEAT_MOST 86400000u /* a day; what is more is as good as never */
+#define VERSIONS "1.0,1.1,1.2"
 
 /* --- versions ------------------------------------------------------------ */
 
@@ -29,29 +30,6 @@ static enum stomp_version version_of(struct bytes token)
 	return STOMP_UNDECIDED;
 }
 
-static struct bytes trim(struct bytes b)
-{
-	while (b.n > 0 && b.p[0] == ' ') {
-		b.p++;
-		b.n--;
-	}
-	while (b.n > 0 && b.p[b.n - 1] == ' ')
-		b.n--;
-	return b;
-}
-
-/* The next item of a list with commas; `rest` is what stands behind it. */
-static struct bytes next_item(struct bytes *rest)
-{
-	const char *comma = rest->n ? memchr(rest->p, ',', rest->n) : NULL;
-	struct bytes item = { rest->p, comma ? (size_t)(comma - rest->p) : rest->n };
-	size_t used = item.n + (comma != NULL);
-
-	rest->p += used;
-	rest->n -= used;
-	return trim(item);
-}
-
 enum stomp_version stomp_version_best(struct bytes list)
 {
 	enum stomp_version best = STOMP_UNDECIDED;
@@ -59,7 +37,7 @@ enum stomp_version stomp_version_best(struct bytes list)
 	if (!list.p)
 		return STOMP_1_0;
 	while (list.n > 0) {
-		enum stomp_version v = version_of(next_item(&list));
+		enum stomp_version v = version_of(stomp_list_next(&list));
 
 		if (v > best)
 			best = v;
@@ -160,46 +138,16 @@ static void write_receipt(struct stomp_conn *c, struct stomp_frame *f, struct by
 
 /* --- CONNECT --------------------------------------------------------------- */
 
-/* A number of milliseconds; -1: it is none. */
-static int64_t read_ms(struct bytes b)
-{
-	uint64_t ms = 0;
-
-	if (b.n == 0)
-		return -1;
-	for (size_t i = 0; i < b.n; i++) {
-		if (b.p[i] < '0' || b.p[i] > '9')
-			return -1;
-		ms = ms * 10 + (uint64_t)(b.p[i] - '0');
-		if (ms > HEART_BEAT_MOST)
-			ms = HEART_BEAT_MOST;
-	}
-	return (int64_t)ms;
-}
-
-/* "x,y": it can send every x, and wants to get something every y. */
+/* What its client can send, and wants to get. */
 static bool read_heart_beat(struct stomp_conn *c, struct bytes value)
 {
-	struct bytes rest = value;
-	int64_t x, y;
+	struct stomp_heart_beat theirs = { c->receive_every_ms, c->send_every_ms };
 
-	if (!value.p)
-		return true;
-	x = read_ms(next_item(&rest));
-	y = rest.n > 0 ? read_ms(next_item(&rest)) : -1;
-	if (x < 0 || y < 0 || rest.n > 0)
+	if (!stomp_heart_beat_read(value, &theirs))
 		return false;
-	c->receive_every_ms = (uint32_t)x;
-	c->send_every_ms = (uint32_t)y;
+	c->receive_every_ms = theirs.sends_every_ms;
+	c->send_every_ms = theirs.wants_every_ms;
 	return true;
-}
-
-/* Both have to want it; then the slower one decides (STOMP 1.2, "Heart-beating"). */
-static uint32_t agree(uint32_t one, uint32_t other)
-{
-	if (one == 0 || other == 0)
-		return 0;
-	return one > other ? one : other;
 }
 
 /* 1.0 has none: its clients ask for some, as libraries do for all versions, and send none. */
@@ -212,9 +160,12 @@ static void agree_on_heart_beats(struct stomp_conn *c)
 {
 	const struct stomp_settings *s = c->settings;
 
-	c->send_every_ms = has_heart_beats(c) ? agree(s->send_heart_beat_ms, c->send_every_ms) : 0;
+	bool has = has_heart_beats(c);
+
+	c->send_every_ms =
+	    has ? stomp_heart_beat_agree(s->send_heart_beat_ms, c->send_every_ms) : 0;
 	c->receive_every_ms =
-	    has_heart_beats(c) ? agree(s->receive_heart_beat_ms, c->receive_every_ms) : 0;
+	    has ? stomp_heart_beat_agree(s->receive_heart_beat_ms, c->receive_every_ms) : 0;
 }
 
 static void on_connect(struct stomp_conn *c, const struct stomp_frame *f)
@@ -544,25 +495,10 @@ size_t stomp_conn_held(const struct stomp_conn *c)
 
 /* --- heart-beats ---------------------------------------------------------------- */
 
-static uint32_t sooner(uint32_t a, uint64_t b)
-{
-	uint32_t ms = b > HEART_BEAT_MOST ? HEART_BEAT_MOST : b < 1 ? 1 : (uint32_t)b;
-
-	return a == 0 || ms < a ? ms : a;
-}
-
-/* A little early: the interval is what comes between two of them at the other end. */
-static uint32_t send_interval(const struct stomp_conn *c)
-{
-	uint32_t early = c->send_every_ms / 10;
-
-	return c->send_every_ms - (early < 1000 ? early : 1000);
-}
-
 uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said_ago)
 {
 	uint64_t patience = (uint64_t)c->receive_every_ms * STOMP_HEART_BEAT_TOLERANCE;
-	uint32_t next = 0;
+	uint32_t next = 0, interval;
 
 	if (c->state != STOMP_CONN_OPEN)
 		return 0;
@@ -572,14 +508,15 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
 		return 0;
 	}
 	if (c->receive_every_ms)
-		next = sooner(next, patience - heard_ago);
+		next = stomp_heart_beat_sooner(next, patience - heard_ago);
 	if (!c->send_every_ms)
 		return next;
-	if (said_ago >= send_interval(c)) {
+	interval = stomp_heart_beat_interval(c->send_every_ms);
+	if (said_ago >= interval) {
 		c->settings->ops->write(c, "\n", 1);
 		said_ago = 0;
 	}
-	return sooner(next, send_interval(c) - said_ago);
+	return stomp_heart_beat_sooner(next, interval - said_ago);
 }
 
 /* --- life --------------------------------------------------------------------------- */

@@ -100,6 +100,9 @@ struct stomp_parser {
 	struct stomp_partial *partial; /* an incomplete frame; else NULL */
 	uint8_t version;               /* enum stomp_version; its owner sets it */
 	bool after_cr;                 /* between frames: half of a line end has come */
+	/* Of a server that is to be understood rather than corrected: heads need not be UTF-8, and what
+	 * is no escape stands for itself. Its owner sets it */
+	bool lenient;
 };
 
 void stomp_parser_init(struct stomp_parser *p, const struct stomp_limits *limits);

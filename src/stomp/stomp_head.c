@@ -138,8 +138,10 @@ static char escaped(enum stomp_version version, char c)
 	}
 }
 
-/* Into memory that is there already, since *b never grows. */
-static int unescape(enum stomp_version version, struct buf *out, struct bytes *b, char *odd)
+/* Into memory that is there already, since *b never grows. What is no escape fails, or (`lenient`)
+ * stands for itself. */
+static int unescape(
+    enum stomp_version version, bool lenient, struct buf *out, struct bytes *b, char *odd)
 {
 	const char *from = b->p, *end = from + b->n, *backslash;
 	char *begin = out->data + out->end, *to = begin;
@@ -149,13 +151,16 @@ static int unescape(enum stomp_version version, struct buf *out, struct bytes *b
 	while ((backslash = memchr(from, '\\', (size_t)(end - from))) != NULL) {
 		memcpy(to, from, (size_t)(backslash - from));
 		to += backslash - from;
-		if (backslash + 1 == end)
+		if (backslash + 1 == end && !lenient)
 			return -STOMP_NO_ESCAPE;
-		*odd = backslash[1];
+		*odd = backslash + 1 < end ? backslash[1] : 0;
 		*to = escaped(version, *odd);
-		if (*to++ == 0)
+		if (*to == 0 && !lenient)
 			return -STOMP_ODD_ESCAPE;
-		from = backslash + 2;
+		from = backslash + (*to ? 2 : 1);
+		if (*to == 0)
+			*to = '\\';
+		to++;
 	}
 	memcpy(to, from, (size_t)(end - from));
 	to += end - from;
@@ -164,9 +169,10 @@ static int unescape(enum stomp_version version, struct buf *out, struct bytes *b
 	return 0;
 }
 
-int stomp_unescape_all(enum stomp_version version, struct stomp_frame *f,
+int stomp_unescape_all(const struct stomp_parser *p, struct stomp_frame *f,
     const struct stomp_reading *r, const char *head)
 {
+	enum stomp_version version = (enum stomp_version)p->version;
 	int err = 0;
 
 	if (!has_escapes(version, r->command) || !memchr(head, '\\', r->head))
@@ -175,9 +181,11 @@ int stomp_unescape_all(enum stomp_version version, struct stomp_frame *f,
 	if (!buf_reserve(&f->unescaped, r->head)) /* views must not move */
 		return -STOMP_NO_MEMORY;
 	for (size_t i = 0; i < r->headers && err == 0; i++) {
-		err = unescape(version, &f->unescaped, &f->headers[i].name, &f->odd);
+		err = unescape(
+		    version, p->lenient, &f->unescaped, &f->headers[i].name, &f->odd);
 		if (err == 0)
-			err = unescape(version, &f->unescaped, &f->headers[i].value, &f->odd);
+			err = unescape(
+			    version, p->lenient, &f->unescaped, &f->headers[i].value, &f->odd);
 	}
 	return err;
 }
@@ -238,10 +246,10 @@ int stomp_end_head(
 {
 	int err = 0;
 
-	if (!r->plain && p->version != STOMP_1_0)
+	if (!r->plain && p->version != STOMP_1_0 && !p->lenient)
 		err = check_utf8(head, r->head);
 	if (!r->plain && err == 0)
-		err = stomp_unescape_all((enum stomp_version)p->version, f, r, head);
+		err = stomp_unescape_all(p, f, r, head);
 	if (err == 0)
 		err = read_length(p, f, r);
 	return err;
@@ -266,7 +274,7 @@ void stomp_find_receipt(enum stomp_version version, struct stomp_frame *f,
 	buf_clear(&f->unescaped);
 	if (has_escapes(version, r->command) &&
 	    (!buf_reserve(&f->unescaped, receipt.n + 1) ||
-	        unescape(version, &f->unescaped, &receipt, &odd) < 0))
+	        unescape(version, false, &f->unescaped, &receipt, &odd) < 0))
 		return;
 	if (utf8_is_valid(receipt.p, receipt.n))
 		f->receipt = receipt;

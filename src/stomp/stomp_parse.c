@@ -307,7 +307,7 @@ static int end_frame(struct stomp_parser *p, struct stomp_frame *f)
 	int err;
 
 	stomp_split_again((enum stomp_version)p->version, f, r, m->data);
-	err = stomp_unescape_all((enum stomp_version)p->version, f, r, m->data);
+	err = stomp_unescape_all(p, f, r, m->data);
 	if (err < 0)
 		return err;
 	deliver(f, r, m->data);

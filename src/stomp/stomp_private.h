@@ -91,7 +91,7 @@ int stomp_end_head(
 void stomp_split_again(enum stomp_version version, struct stomp_frame *f,
     const struct stomp_reading *r, const char *head);
 /* Replaces those of f->headers that have escapes. */
-int stomp_unescape_all(enum stomp_version version, struct stomp_frame *f,
+int stomp_unescape_all(const struct stomp_parser *p, struct stomp_frame *f,
     const struct stomp_reading *r, const char *head);
 /* The receipt header of a frame that is wrong. */
 void stomp_find_receipt(enum stomp_version version, struct stomp_frame *f,

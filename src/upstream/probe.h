@@ -13,7 +13,7 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "server/options.h"
-#include "upstream/addresses.h"
+#include "net/addresses.h"
 #include "upstream/target.h"
 #include "ws/ws_answer.h"
 #include "ws/ws_client.h"

@@ -16,7 +16,7 @@
 #include "net/dialer.h"
 #include "net/resolver.h"
 #include "sockjs.h"
-#include "upstream/addresses.h"
+#include "net/addresses.h"
 #include "upstream/upstream_request.h"
 #include "upstream/upstream_settings.h"
 #include "ws/ws_conn.h"

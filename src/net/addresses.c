@@ -1,7 +1,7 @@
 /*
- * upstream/addresses.c - where a backend is; see addresses.h.
+ * net/addresses.c - where a host is; see addresses.h.
  */
-#include "upstream/addresses.h"
+#include "net/addresses.h"
 
 #include <errno.h>
 #include <string.h>

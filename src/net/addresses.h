@@ -1,8 +1,8 @@
 /*
- * upstream/addresses.h - where a backend is, as long as DNS lets us keep that.
+ * net/addresses.h - where a host is, as long as DNS lets us keep that.
  */
-#ifndef UPSTREAM_ADDRESSES_H
-#define UPSTREAM_ADDRESSES_H
+#ifndef NET_ADDRESSES_H
+#define NET_ADDRESSES_H
 
 #include <stdbool.h>
 #include <stddef.h>

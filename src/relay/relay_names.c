@@ -1,0 +1,194 @@
+/*
+ * relay/relay_names.c - destinations here and there; see relay_names.h.
+ */
+#include "relay/relay_names.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/hex.h"
+#include "broker/broker_name.h"
+
+#define THERE_MAX 255 /* octets of a routing key (AMQP 0-9-1, a short string) */
+
+/* What a broker is like. */
+static const struct manners {
+	const char *forbidden; /* octets that a segment may not have */
+	const char *sentence;
+	const char *rest; /* the segment that stands for all that follow */
+	bool unescapes;   /* "%2E" there is a dot */
+	bool trims;       /* blanks at the ends are not part of a name */
+	const char *own;  /* beginning of its own names, in whatever case; or NULL */
+} all_manners[] = {
+	[RELAY_RABBITMQ] = { "./#*", "\".\", \"/\", \"#\" and \"*\" may not be in a segment: they mean "
+	                             "something to the broker.",
+	    "#", true, false, NULL },
+	[RELAY_ACTIVEMQ] = { "./>*,?", "\".\", \"/\", \">\", \"*\", \",\" and \"?\" may not be in a segment: "
+	                               "they mean something to the broker.",
+	    ">", false, true, "activemq" },
+};
+
+static const struct manners *manners_of(const struct relay_names *names)
+{
+	return &all_manners[names->kind];
+}
+
+/* --- there ---------------------------------------------------------------------- */
+
+static bool has_any(struct bytes segment, const char *octets)
+{
+	for (; *octets; octets++)
+		if (memchr(segment.p, *octets, segment.n))
+			return true;
+	return false;
+}
+
+static bool is_blank(char c)
+{
+	return (unsigned char)c <= ' ';
+}
+
+static bool begins_with(struct bytes segment, const char *start)
+{
+	size_t n = strlen(start);
+
+	return segment.n >= n && strncasecmp(segment.p, start, n) == 0;
+}
+
+static const char *trouble_with(const struct manners *m, struct bytes segment)
+{
+	if (has_any(segment, m->forbidden))
+		return m->sentence;
+	if (m->trims && (is_blank(segment.p[0]) || is_blank(segment.p[segment.n - 1])))
+		return "A segment may not begin or end with a blank.";
+	return NULL;
+}
+
+static int add_octets(const struct manners *m, struct buf *out, struct bytes segment)
+{
+	int err = 0;
+
+	if (!m->unescapes || !memchr(segment.p, '%', segment.n))
+		return buf_add(out, segment.p, segment.n);
+	for (size_t i = 0; i < segment.n && err == 0; i++)
+		err = segment.p[i] == '%' ? buf_add(out, "%25", 3) : buf_add(out, segment.p + i, 1);
+	return err;
+}
+
+/* A segment of the broker's name, behind the kind. */
+static int add_segment(const struct manners *m, struct buf *out, struct bytes segment,
+    bool is_pattern, const char **why)
+{
+	if (is_pattern && broker_segment_is_any(segment))
+		return buf_add(out, "*", 1);
+	if (is_pattern && broker_segment_is_rest(segment))
+		return buf_add(out, m->rest, 1);
+	*why = trouble_with(m, segment);
+	return *why ? -EINVAL : add_octets(m, out, segment);
+}
+
+/* Where the broker speaks of itself, clients have no business. */
+static const char *trouble_with_first(
+    const struct manners *m, struct bytes segment, bool is_pattern)
+{
+	if (!m->own)
+		return NULL;
+	if (begins_with(segment, m->own))
+		return "Names that begin with ActiveMQ are the broker's own.";
+	if (is_pattern && segment.n > 0 && segment.p[0] == '*')
+		return "A pattern may not begin with \"*\": it would fit the broker's own names.";
+	return NULL;
+}
+
+static int add_all(const struct relay_names *names, struct broker_segments *rest, bool is_pattern,
+    struct buf *out, const char **why)
+{
+	const struct manners *m = manners_of(names);
+	struct bytes segment;
+	bool is_first = true;
+	int err = 0;
+
+	while (err == 0 && broker_segments_next(rest, &segment)) {
+		if (is_first && (*why = trouble_with_first(m, segment, is_pattern)))
+			return -EINVAL;
+		if (!is_first)
+			err = buf_add(out, ".", 1);
+		if (err == 0)
+			err = add_segment(m, out, segment, is_pattern, why);
+		is_first = false;
+	}
+	if (err == 0 && is_first) {
+		*why = "A name is missing behind the kind of destination.";
+		err = -EINVAL;
+	}
+	return err;
+}
+
+int relay_name_there(const struct relay_names *names, struct bytes here, bool is_pattern,
+    struct buf *out, const char **why)
+{
+	struct broker_segments segments = broker_segments_of(here, names->separator);
+	struct bytes kind;
+	size_t begin;
+	int err;
+
+	*why = NULL;
+	if (!broker_segments_next(&segments, &kind))
+		return -EINVAL;
+	err = buf_add(out, kind.p - 1, kind.n + 1);
+	if (err == 0)
+		err = buf_add(out, "/", 1);
+	begin = buf_len(out);
+	if (err == 0)
+		err = add_all(names, &segments, is_pattern, out, why);
+	if (err == 0 && buf_len(out) - begin > THERE_MAX) {
+		*why = "The name is too long for the broker.";
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* --- here ------------------------------------------------------------------------- */
+
+static int add_here(const struct relay_names *names, struct buf *out, struct bytes octets)
+{
+	bool unescapes = manners_of(names)->unescapes;
+	int err = 0;
+
+	for (size_t i = 0; i < octets.n && err == 0; i++) {
+		char c = octets.p[i];
+		int high, low;
+
+		if (c == '.') {
+			c = names->separator;
+		} else if (unescapes && c == '%' && octets.n - i > 2 &&
+		           (high = hex_digit(octets.p[i + 1])) >= 0 &&
+		           (low = hex_digit(octets.p[i + 2])) >= 0) {
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		err = buf_add(out, &c, 1);
+	}
+	return err;
+}
+
+int relay_name_here(const struct relay_names *names, struct bytes there, struct buf *out)
+{
+	const char *slash = there.n > 1 ? memchr(there.p + 1, '/', there.n - 1) : NULL;
+	size_t kind = slash ? (size_t)(slash - there.p) : 0, begin = buf_len(out);
+	int err;
+
+	if (kind == 0 || there.p[0] != '/')
+		return -EINVAL;
+	err = buf_add(out, there.p, kind + 1);
+	if (err == 0)
+		err = add_here(
+		    names, out, (struct bytes){ slash + 1, there.n - kind - 1 });
+	if (err < 0)
+		return err;
+	return broker_name_is_destination(
+	           (struct bytes){ buf_data(out) + begin, buf_len(out) - begin }, names->separator)
+	           ? 0
+	           : -EINVAL;
+}

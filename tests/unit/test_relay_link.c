@@ -1,0 +1,382 @@
+/*
+ * tests/unit/test_relay_link.c - a link to a broker on loopback that says what the test wants. Time is the
+ * test's own.
+ */
+#include "relay/relay_link.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { STEP = 10, TIMEOUT = 500, RETRY = 100, BEAT = 1000, PATIENCE = 3000 };
+
+static struct loop *loop;
+static struct resolver *resolver;
+static struct stomp_frame scratch;
+static struct relay_link link_;
+static uint64_t now;
+static const struct relay_link_settings settings = {
+	.connector = { .connect_timeout_ms = TIMEOUT, .retry_ms = RETRY, .retry_max_ms = 10 * RETRY },
+	.login = { .host = "/",
+	    .login = "guest",
+	    .send_heart_beat_ms = BEAT,
+	    .receive_heart_beat_ms = BEAT },
+	.limits = { 20, 1000, 4000, 1 << 20 },
+	.connect_timeout_ms = TIMEOUT,
+	.name = "a test",
+};
+
+/* --- the broker ------------------------------------------------------------------------ */
+
+static int listener, peer; /* -1: none */
+static unsigned connections;
+static char heard[4096]; /* of this connection; NUL as '@' */
+static size_t heard_octets;
+static bool is_deaf;
+
+static void serve(void)
+{
+	char octets[65536];
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	ssize_t n;
+
+	if (fd >= 0) {
+		if (peer >= 0)
+			close(peer);
+		peer = fd;
+		connections++;
+		heard[0] = '\0';
+		heard_octets = 0;
+	}
+	if (peer < 0 || is_deaf || (n = recv(peer, octets, sizeof(octets), 0)) <= 0)
+		return;
+	heard_octets += (size_t)n;
+	for (size_t at = strlen(heard), i = 0; i < (size_t)n && at + 1 < sizeof(heard); i++) {
+		heard[at++] = octets[i] ? octets[i] : '@';
+		heard[at] = '\0';
+	}
+}
+
+static void say(const char *text)
+{
+	char octets[1000];
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		octets[i] = text[i] == '@' ? '\0' : text[i];
+	ck_assert_int_eq(send(peer, octets, n, MSG_NOSIGNAL), (ssize_t)n);
+}
+
+/* --- the owner --------------------------------------------------------------------------- */
+
+static unsigned ups, frames, aways, drains;
+static char story[500];
+static bool ends_it; /* in whatever callback */
+
+static void maybe_end(void)
+{
+	if (ends_it)
+		relay_link_fini(&link_);
+}
+
+static void on_up(struct relay_link *l)
+{
+	ck_assert_ptr_eq(l, &link_);
+	ck_assert(relay_link_is_up(l));
+	ups++;
+	maybe_end();
+}
+
+static void on_frame(struct relay_link *l, const struct stomp_frame *f)
+{
+	size_t n = strlen(story);
+
+	(void)l;
+	frames++;
+	snprintf(story + n, sizeof(story) - n, "%s:%.*s;", stomp_command_name(f->command),
+	    (int)f->body.n, f->body.n ? f->body.p : "");
+	maybe_end();
+}
+
+static void on_away(struct relay_link *l, const char *why)
+{
+	(void)why;
+	ck_assert(!relay_link_is_up(l));
+	aways++;
+	maybe_end();
+}
+
+static void on_drained(struct relay_link *l)
+{
+	ck_assert_uint_eq(relay_link_queued(l), 0);
+	drains++;
+}
+
+static const struct relay_link_ops ops = { on_up, on_frame, on_away, on_drained };
+
+/* --- time ---------------------------------------------------------------------------------- */
+
+static void turn(void)
+{
+	clock_set(now += STEP);
+	ck_assert_int_eq(loop_turn(loop, 1), 0);
+	serve();
+}
+
+static void turns(int n)
+{
+	while (n-- > 0)
+		turn();
+}
+
+static void wait_for(const unsigned *count, unsigned n)
+{
+	for (int i = 0; *count < n && i < PATIENCE; i++)
+		turn();
+	ck_assert_uint_ge(*count, n);
+}
+
+static void hear(const char *what)
+{
+	for (int i = 0; !strstr(heard, what) && i < PATIENCE; i++)
+		turn();
+	ck_assert_msg(strstr(heard, what), "\"%s\" has no \"%s\"", heard, what);
+}
+
+static void come_up(const char *beats)
+{
+	char connected[100];
+	unsigned before = ups;
+
+	wait_for(&connections, before + 1);
+	hear("CONNECT\n");
+	hear("@");
+	snprintf(connected, sizeof(connected), "CONNECTED\nversion:1.2\nheart-beat:%s\n\n@", beats);
+	say(connected);
+	wait_for(&ups, before + 1);
+}
+
+static void write_frame(const char *body, size_t n)
+{
+	struct buf *out = relay_link_out(&link_);
+
+	ck_assert_int_eq(stomp_write_begin(out, STOMP_SEND), 0);
+	ck_assert_int_eq(stomp_write_end(out, (struct bytes){ body, n }), 0);
+	relay_link_said(&link_);
+}
+
+static void setup(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	struct connector_server server = { .host = "127.0.0.1" };
+
+	log_set_level(LOG_SILENT);
+	ups = frames = aways = drains = connections = 0;
+	ends_it = is_deaf = false;
+	story[0] = heard[0] = '\0';
+	peer = -1;
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(bind(listener, (void *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	ck_assert_int_eq(getsockname(listener, (void *)&sa, &len), 0);
+	server.port = ntohs(sa.sin_port);
+	clock_set(now = 1000000);
+	ck_assert_int_eq(loop_new(&loop), 0);
+	ck_assert_int_eq(loop_turn(loop, 0), 0);
+	ck_assert_int_eq(resolver_new(&resolver, loop, NULL), 0);
+	stomp_frame_init(&scratch);
+	ck_assert_int_eq(
+	    relay_link_init(&link_, loop, resolver, &settings, &server, 1, &ops, &scratch), 0);
+	relay_link_start(&link_);
+}
+
+static void teardown(void)
+{
+	relay_link_fini(&link_);
+	resolver_free(resolver);
+	if (peer >= 0)
+		close(peer);
+	close(listener);
+	loop_free(loop);
+	stomp_frame_fini(&scratch);
+	clock_set(0);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+START_TEST(it_logs_in_and_frames_go_both_ways)
+{
+	come_up("0,0");
+	ck_assert_ptr_nonnull(strstr(heard, "\nlogin:guest\n"));
+	write_frame("one", 3);
+	write_frame("two", 3);
+	hear("SEND\ncontent-length:3\n\none@SEND\ncontent-length:3\n\ntwo@");
+	say("MESSAGE\n\nhello@\n\nRECEIPT\nreceipt-id:1\n\n@ERROR\n\nno@");
+	wait_for(&frames, 3);
+	ck_assert_str_eq(story, "MESSAGE:hello;RECEIPT:;ERROR:no;");
+	ck_assert_uint_eq(aways, 0);
+}
+END_TEST
+
+START_TEST(a_link_that_is_cut_comes_back)
+{
+	come_up("0,0");
+	close(peer);
+	peer = -1;
+	wait_for(&aways, 1);
+	come_up("0,0");
+	ck_assert_uint_eq(connections, 2);
+	ck_assert_uint_eq(link_.connects, 2);
+}
+END_TEST
+
+START_TEST(who_refuses_is_asked_again_less_and_less_often)
+{
+	uint64_t begun = now, first;
+
+	hear("CONNECT\n");
+	say("ERROR\nmessage:no\n\n@");
+	wait_for(&connections, 2);
+	first = now - begun;
+	for (unsigned i = 2; i < 7; i++) {
+		hear("CONNECT\n");
+		say("ERROR\nmessage:no\n\n@");
+		begun = now;
+		wait_for(&connections, i + 1);
+	}
+	ck_assert_uint_gt(now - begun, 2 * first);
+	ck_assert_uint_eq(ups + aways, 0);
+}
+END_TEST
+
+START_TEST(who_does_not_answer_connect_is_left)
+{
+	wait_for(&connections, 2);
+	ck_assert_uint_ge(now, 1000000 + TIMEOUT);
+	ck_assert_uint_eq(aways, 0);
+}
+END_TEST
+
+START_TEST(heart_beats_go_out_and_a_silent_broker_is_left)
+{
+	come_up("1000,1000");
+	turns(BEAT / STEP);
+	hear("@\n");
+	say("\n");
+	turns(15 * BEAT / STEP / 10);
+	ck_assert_uint_eq(aways, 0);
+	turns(BEAT / STEP);
+	ck_assert_uint_eq(aways, 1);
+}
+END_TEST
+
+START_TEST(what_the_broker_does_not_take_waits_and_is_known)
+{
+	static char body[1 << 20];
+
+	come_up("0,0");
+	is_deaf = true;
+	for (int i = 0; i < 20; i++) {
+		write_frame(body, sizeof(body));
+		turn();
+	}
+	ck_assert_uint_gt(relay_link_queued(&link_), 1 << 20);
+	is_deaf = false;
+	wait_for(&drains, 1);
+	for (int i = 0; heard_octets < 20 * sizeof(body) && i < PATIENCE; i++)
+		turn();
+	ck_assert_uint_ge(heard_octets, 20 * sizeof(body));
+}
+END_TEST
+
+START_TEST(garbage_ends_the_connection)
+{
+	come_up("0,0");
+	say("HELLO\n\n@");
+	wait_for(&aways, 1);
+	wait_for(&connections, 2);
+}
+END_TEST
+
+START_TEST(an_owner_may_drop_it)
+{
+	come_up("0,0");
+	relay_link_drop(&link_, "a test");
+	ck_assert_uint_eq(aways, 1);
+	come_up("0,0");
+}
+END_TEST
+
+START_TEST(it_may_end_in_any_callback)
+{
+	hear("@");
+	ends_it = true;
+	say("CONNECTED\nversion:1.2\n\n@MESSAGE\n\n1@MESSAGE\n\n2@");
+	wait_for(&ups, 1);
+	turns(50);
+	ck_assert_uint_eq(frames, 0);
+	ck_assert_uint_eq(connections, 1);
+}
+END_TEST
+
+START_TEST(it_may_end_with_a_frame)
+{
+	come_up("0,0");
+	ends_it = true;
+	say("MESSAGE\n\n1@MESSAGE\n\n2@");
+	wait_for(&frames, 1);
+	turns(50);
+	ck_assert_uint_eq(frames, 1);
+	hear("DISCONNECT");
+}
+END_TEST
+
+START_TEST(it_may_end_when_it_is_away)
+{
+	come_up("0,0");
+	ends_it = true;
+	close(peer);
+	peer = -1;
+	wait_for(&aways, 1);
+	turns(50);
+	ck_assert_uint_eq(connections, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("relay_link");
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, it_logs_in_and_frames_go_both_ways);
+	tcase_add_test(tc, a_link_that_is_cut_comes_back);
+	tcase_add_test(tc, who_refuses_is_asked_again_less_and_less_often);
+	tcase_add_test(tc, who_does_not_answer_connect_is_left);
+	tcase_add_test(tc, heart_beats_go_out_and_a_silent_broker_is_left);
+	tcase_add_test(tc, what_the_broker_does_not_take_waits_and_is_known);
+	tcase_add_test(tc, garbage_ends_the_connection);
+	tcase_add_test(tc, an_owner_may_drop_it);
+	tcase_add_test(tc, it_may_end_in_any_callback);
+	tcase_add_test(tc, it_may_end_with_a_frame);
+	tcase_add_test(tc, it_may_end_when_it_is_away);
+	suite_add_tcase(s, tc);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
