@@ -11,8 +11,8 @@ static struct bytes next_token(struct bytes *rest, bool *last)
 	struct bytes token = { rest->p, dot ? (size_t)(dot - rest->p) : rest->n };
 
 	*last = dot == NULL;
-	rest->p += token.n + !*last;
-	rest->n -= token.n + !*last;
+	if (dot)
+		*rest = (struct bytes){ dot + 1, rest->n - token.n - 1 };
 	return token;
 }
 
