@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "nats/nats_client_private.h"
 
-/* --- the end of a connection ------------------------------------------------------------------ */
+/* --- the end of a connection -------------------------------------------------------- */
 
 void nats_client_trouble(struct nats_client *c, const char *server, const char *why)
 {
@@ -82,8 +82,7 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* --- the stream
- * ----------------------------------------------------------------------------------- */
+/* --- the stream --------------------------------------------------------------------- */
 
 static void on_readable(struct stream *s)
 {
@@ -133,8 +132,7 @@ static void on_failed(struct connector *connector, const char *server, const cha
 
 static const struct connector_events connector_events = { on_connected, on_failed };
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------- */
 
 static void set_default(unsigned *value, unsigned otherwise)
 {
@@ -164,6 +162,8 @@ static void take_options(struct nats_client *c, const struct nats_options *optio
 		o->name = "sockjsd";
 	if (!o->inbox_prefix)
 		o->inbox_prefix = "_INBOX";
+	if (!o->js_prefix)
+		o->js_prefix = "$JS.API";
 	c->settings = (struct connector_settings){
 		.connect_timeout_ms = o->connect_timeout_ms,
 		.retry_ms = o->retry_ms,

@@ -39,10 +39,11 @@ struct nats_options {
 	bool tls_required;       /* for all servers */
 	const char *tls_host;    /* whom certificates must be for; NULL: the server's host */
 	struct nats_login login;
-	const char *name;                /* by which operators of the cluster know us; "sockjsd" */
-	bool echo;                       /* what we publish comes to our own subscriptions, too */
-	const char *inbox_prefix;        /* of what is answered to us; "_INBOX" */
-	unsigned connect_timeout_ms;     /* until connected, and then until logged in; 5000 */
+	const char *name;            /* by which operators of the cluster know us; "sockjsd" */
+	bool echo;                   /* what we publish comes to our own subscriptions, too */
+	const char *inbox_prefix;    /* of what is answered to us; "_INBOX" */
+	const char *js_prefix;       /* of the API of JetStream, for another domain; "$JS.API" */
+	unsigned connect_timeout_ms; /* until connected, and then until logged in; 5000 */
 	unsigned retry_ms, retry_max_ms; /* 250, 10000; see net/connector.h */
 	unsigned ping_interval_ms;       /* 30000 */
 	unsigned pings_out;              /* unanswered ones that are the end; 2 */
@@ -87,14 +88,14 @@ size_t nats_client_pending(const struct nats_client *c);
 /* The most octets of headers and payload that the server takes; what is not known yet is 1 MiB. */
 size_t nats_client_max_payload(const struct nats_client *c);
 
-/* --- publishing -------------------------------------------------------------------------- */
+/* --- publishing --------------------------------------------------------------------- */
 
 /* 0: it will be said, at most once. -EINVAL: see nats_write.h. -EMSGSIZE: the server takes no
  * message of that size. -ENOBUFS: too much waits. -ENOTCONN: there is no connection, and nothing is
  * held. -ENOTSUP: the server knows no headers. -ENOMEM. */
 int nats_publish(struct nats_client *c, const struct nats_message *m);
 
-/* --- subscribing ------------------------------------------------------------------------- */
+/* --- subscribing -------------------------------------------------------------------- */
 
 /* `m` is of the operation NATS_MSG. NULL: the server does not let us subscribe to this; nothing
  * will come until the next connection, where it is tried again. */
@@ -107,7 +108,7 @@ int nats_subscribe(struct nats_client *c, struct nats_subscription **out, const 
 void nats_unsubscribe(struct nats_subscription *s);
 const char *nats_subscription_subject(const struct nats_subscription *s);
 
-/* --- asking ------------------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------------------- */
 
 struct nats_request;
 /* Err 0: `reply` is what was answered. -ETIMEDOUT; -EHOSTUNREACH: nobody is there to answer;
@@ -122,8 +123,8 @@ struct nats_request {
 	uint64_t subject_hash;
 	struct timer timer;
 	nats_replied_fn done;
-	bool was_sent; /* else it is held */
-	bool is_many;
+	struct nats_subscription *inbox; /* of one with many replies */
+	bool was_sent;                   /* else it is held */
 };
 
 /* m->reply is ours. `done` is called exactly once unless it is cancelled or the client is freed. 0,
@@ -131,13 +132,13 @@ struct nats_request {
 int nats_request(struct nats_client *c, struct nats_request *r, const struct nats_message *m,
     unsigned timeout_ms, nats_replied_fn done);
 /* The same for several replies: `done` is called for each until it is cancelled, or once with an
- * error. */
+ * error. Subjects of replies are whatever who answers wants. */
 int nats_request_many(struct nats_client *c, struct nats_request *r, const struct nats_message *m,
     unsigned timeout_ms, nats_replied_fn done);
 /* Harmless on one that is zeroed or done. */
 void nats_request_cancel(struct nats_request *r);
 
-/* --- knowing that the server has heard ------------------------------------------------------ */
+/* --- knowing that the server has heard ---------------------------------------------- */
 
 struct nats_flush;
 typedef void (*nats_flushed_fn)(struct nats_flush *f, int err);

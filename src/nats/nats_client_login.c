@@ -11,8 +11,7 @@
 #include "nats/nats_client_private.h"
 #include "sockjs.h"
 
-/* --- from INFO to up
- * ------------------------------------------------------------------------------ */
+/* --- from INFO to up ---------------------------------------------------------------- */
 
 void nats_client_come_up(struct nats_client *c)
 {

@@ -11,7 +11,7 @@
 
 enum { OUT_KEEPS = 256 * 1024 };
 
-/* --- the end of the turn ------------------------------------------------------------------- */
+/* --- the end of the turn ------------------------------------------------------------ */
 
 static bool may_speak(const struct nats_client *c)
 {
@@ -60,7 +60,7 @@ void nats_client_flush_later(struct nats_client *c)
 	loop_defer(c->loop, &c->flush, on_flush);
 }
 
-/* --- lines ------------------------------------------------------------------------------------ */
+/* --- lines -------------------------------------------------------------------------- */
 
 int nats_client_ping(struct nats_client *c)
 {

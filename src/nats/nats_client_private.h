@@ -80,7 +80,7 @@ static inline bool nats_client_lives(const struct nats_client *c, uint32_t conne
 	return !c->is_freed && c->connection == connection;
 }
 
-/* --- nats_client.c -------------------------------------------------------------------------- */
+/* --- nats_client.c ------------------------------------------------------------------ */
 
 /* The connection ends here, and the next one is looked for. `why` is copied before anything goes.
  */
@@ -88,18 +88,18 @@ void nats_client_drop(struct nats_client *c, const char *why);
 void nats_client_drop_for(struct nats_client *c, int err);
 void nats_client_trouble(struct nats_client *c, const char *server, const char *why);
 
-/* --- nats_client_in.c ------------------------------------------------------------------------ */
+/* --- nats_client_in.c --------------------------------------------------------------- */
 
 void nats_client_feed(struct nats_client *c, const char *p, size_t n);
 
-/* --- nats_client_login.c --------------------------------------------------------------------- */
+/* --- nats_client_login.c ------------------------------------------------------------ */
 
 /* INFO is known; `rest` octets stood behind it. */
 void nats_client_greet(struct nats_client *c, size_t rest);
 /* The login was accepted. */
 void nats_client_come_up(struct nats_client *c);
 
-/* --- nats_client_servers.c ------------------------------------------------------------------- */
+/* --- nats_client_servers.c ---------------------------------------------------------- */
 
 /* What was configured, and what the cluster told. */
 int nats_client_list_servers(struct nats_client *c);
@@ -107,7 +107,7 @@ int nats_client_list_servers(struct nats_client *c);
 void nats_client_learn(struct nats_client *c);
 void nats_client_forget_servers(struct nats_client *c);
 
-/* --- nats_client_subscriptions.c -------------------------------------------------------------- */
+/* --- nats_client_subscriptions.c ---------------------------------------------------- */
 
 /* All of them, on a new connection. 0 or -ENOMEM. */
 int nats_client_resubscribe(struct nats_client *c);

@@ -2,7 +2,9 @@
  * nats/nats_client_requests.c - requests, which are answered to one subscription for all of them;
  * and flushes, which are answered by PONG.
  *
- * A request's reply goes to <prefix>.<chance>.<number>, and its number finds who has asked.
+ * A request's reply goes to <prefix>.<chance>.<number>, and its number finds who has asked. One
+ * with many replies has a subscription of its own, for what JetStream sends there keeps the subject
+ * that it was stored under, and the subscription alone tells whose it is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@ static uint64_t hash_of(struct bytes subject)
 	return hash;
 }
 
-/* --- the end of one -------------------------------------------------------------------------- */
+/* --- the end of one ----------------------------------------------------------------- */
 
 void nats_request_cancel(struct nats_request *r)
 {
@@ -29,6 +31,8 @@ void nats_request_cancel(struct nats_request *r)
 		return;
 	timer_stop(loop_timers(r->client->loop), &r->timer);
 	nats_slots_remove(&r->client->requests, r->number);
+	nats_unsubscribe(r->inbox);
+	r->inbox = NULL;
 	r->client = NULL;
 }
 
@@ -87,24 +91,37 @@ static struct nats_request *find(const struct nats_client *c, struct bytes subje
 	return nats_slots_find(&c->requests, number);
 }
 
+static void take_reply(struct nats_request *r, const struct nats_event *m)
+{
+	if (is_no_responders(m)) {
+		r->client->counters.no_responders++;
+		finish(r, -EHOSTUNREACH, NULL);
+	} else if (r->inbox) {
+		r->done(r, 0, m);
+	} else {
+		finish(r, 0, m);
+	}
+}
+
 static void on_reply(struct nats_subscription *s, const struct nats_event *m, void *arg)
 {
 	struct nats_client *c = arg;
-	struct nats_request *r;
+	struct nats_request *r = m ? find(c, m->subject) : NULL;
 
 	(void)s;
-	if (!m) {
+	if (!m)
 		nats_client_trouble(c, nats_client_server(c), "no replies are let through to us");
-	} else if ((r = find(c, m->subject))) {
-		if (is_no_responders(m)) {
-			c->counters.no_responders++;
-			finish(r, -EHOSTUNREACH, NULL);
-		} else if (r->is_many) {
-			r->done(r, 0, m);
-		} else {
-			finish(r, 0, m);
-		}
-	}
+	else if (r)
+		take_reply(r, m);
+}
+
+static void on_one_of_many(struct nats_subscription *s, const struct nats_event *m, void *arg)
+{
+	(void)s;
+	if (m)
+		take_reply(arg, m);
+	else
+		finish(arg, -EACCES, NULL);
 }
 
 int nats_client_open_inbox(struct nats_client *c)
@@ -129,29 +146,37 @@ void nats_client_requests_are_sent(struct nats_client *c)
 	}
 }
 
-/* --- asking
- * --------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------- */
 
-static int ask(struct nats_client *c, struct nats_request *r, const struct nats_message *m)
+static int ask(
+    struct nats_client *c, struct nats_request *r, const struct nats_message *m, bool has_many)
 {
-	char reply[NATS_INBOX_MAX + 24];
+	char reply[NATS_INBOX_MAX + 32];
 	struct nats_message asked = *m;
-	int n = snprintf(
-	    reply, sizeof(reply), "%s%llu", c->inbox_prefix, (unsigned long long)r->number);
+	int err = 0;
 
-	asked.reply = (struct bytes){ reply, (size_t)n };
-	return nats_publish(c, &asked);
+	snprintf(reply, sizeof(reply), "%s%s%llu", c->inbox_prefix, has_many ? "many." : "",
+	    (unsigned long long)r->number);
+	asked.reply = bytes_of(reply);
+	r->inbox = NULL;
+	if (has_many)
+		err = nats_subscribe(c, &r->inbox, reply, NULL, on_one_of_many, r);
+	if (err == 0 && (err = nats_publish(c, &asked)) < 0) {
+		nats_unsubscribe(r->inbox);
+		r->inbox = NULL;
+	}
+	return err;
 }
 
 static int start(struct nats_client *c, struct nats_request *r, const struct nats_message *m,
-    unsigned timeout_ms, nats_replied_fn done)
+    bool has_many, unsigned timeout_ms, nats_replied_fn done)
 {
 	int err;
 
 	r->number = nats_slots_add(&c->requests, r);
 	if (r->number == 0)
 		return -ENOMEM;
-	err = ask(c, r, m);
+	err = ask(c, r, m, has_many);
 	if (err < 0) {
 		nats_slots_remove(&c->requests, r->number);
 		return err;
@@ -169,19 +194,16 @@ static int start(struct nats_client *c, struct nats_request *r, const struct nat
 int nats_request(struct nats_client *c, struct nats_request *r, const struct nats_message *m,
     unsigned timeout_ms, nats_replied_fn done)
 {
-	r->is_many = false;
-	return start(c, r, m, timeout_ms, done);
+	return start(c, r, m, false, timeout_ms, done);
 }
 
 int nats_request_many(struct nats_client *c, struct nats_request *r, const struct nats_message *m,
     unsigned timeout_ms, nats_replied_fn done)
 {
-	r->is_many = true;
-	return start(c, r, m, timeout_ms, done);
+	return start(c, r, m, true, timeout_ms, done);
 }
 
-/* --- flushes
- * ----------------------------------------------------------------------------------------- */
+/* --- flushes ------------------------------------------------------------------------ */
 
 int nats_flush(struct nats_client *c, struct nats_flush *f, nats_flushed_fn done)
 {

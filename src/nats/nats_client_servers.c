@@ -20,7 +20,7 @@ struct server_list {
 	char hosts[CONNECTOR_SERVERS_MAX][HOST_MAX];
 };
 
-/* --- the list -------------------------------------------------------------------------------- */
+/* --- the list ----------------------------------------------------------------------- */
 
 static bool has(const struct server_list *list, const char *host, uint16_t port)
 {
@@ -84,7 +84,7 @@ int nats_client_list_servers(struct nats_client *c)
 	return connector_set_servers(&c->connector, list.servers, list.n);
 }
 
-/* --- a server that stops --------------------------------------------------------------------- */
+/* --- a server that stops ------------------------------------------------------------ */
 
 static void on_lame(struct timer *t)
 {

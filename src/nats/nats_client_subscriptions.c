@@ -37,7 +37,7 @@ void nats_client_free_subscriptions(struct nats_client *c)
 	}
 }
 
-/* --- subscribing -------------------------------------------------------------------------- */
+/* --- subscribing -------------------------------------------------------------------- */
 
 static struct nats_subscription *new_subscription(
     struct nats_client *c, const char *subject, const char *queue)
@@ -134,7 +134,7 @@ int nats_client_resubscribe(struct nats_client *c)
 	return err;
 }
 
-/* --- what comes ----------------------------------------------------------------------------- */
+/* --- what comes --------------------------------------------------------------------- */
 
 void nats_client_deliver(struct nats_client *c, const struct nats_event *m)
 {

@@ -15,7 +15,7 @@
 
 enum { FILE_MAX = 64 * 1024 };
 
-/* --- files ------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------- */
 
 static void wipe(struct buf *b)
 {
@@ -116,7 +116,7 @@ void nats_secret_fini(struct nats_secret *s)
 	*s = (struct nats_secret){ 0 };
 }
 
-/* --- CONNECT ------------------------------------------------------------------------------ */
+/* --- CONNECT ------------------------------------------------------------------------ */
 
 /* A value that is NULL is left out. */
 static int set_text(json_t *object, const char *key, const char *value)

@@ -26,7 +26,7 @@ struct nats_nkey {
 	char public[NATS_NKEY_PUBLIC_LEN + 1];
 };
 
-/* --- base32 (RFC 4648 section 6, without padding), CRC-16/XMODEM -------------------------- */
+/* --- base32 (RFC 4648 section 6, without padding), CRC-16/XMODEM -------------------- */
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -77,7 +77,7 @@ static unsigned crc16(const unsigned char *p, size_t n)
 	return crc;
 }
 
-/* --- keys ------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------- */
 
 static int read_seed(unsigned char raw[RAW], struct bytes seed, const char **why)
 {
@@ -155,7 +155,7 @@ const char *nats_nkey_public(const struct nats_nkey *key)
 	return key->public;
 }
 
-/* --- signing ------------------------------------------------------------------------------ */
+/* --- signing ------------------------------------------------------------------------ */
 
 static int sign(const struct nats_nkey *key, struct bytes text, unsigned char out[SIGNATURE_OCTETS])
 {
@@ -187,7 +187,7 @@ int nats_nkey_sign(
 	return 0;
 }
 
-/* --- files of credentials -------------------------------------------------------------------- */
+/* --- files of credentials ----------------------------------------------------------- */
 
 static struct bytes next_line(struct bytes *text)
 {

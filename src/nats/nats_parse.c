@@ -19,7 +19,7 @@ static int fail(struct nats_parser *p, const char *why)
 	return -EBADMSG;
 }
 
-/* --- lines ------------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -187,7 +187,7 @@ static int take_payload(struct nats_parser *p, struct nats_event *e, const char 
 	return fail(p, "a payload does not end where it should");
 }
 
-/* --- whole, in what was fed ---------------------------------------------------------- */
+/* --- whole, in what was fed --------------------------------------------------------- */
 
 static ssize_t keep(struct nats_parser *p, struct nats_event *e, const char *data, size_t n)
 {
@@ -216,7 +216,7 @@ static ssize_t take_in_place(
 	return err < 0 ? err : (ssize_t)(line + body);
 }
 
-/* --- what is cut ---------------------------------------------------------------------- */
+/* --- what is cut -------------------------------------------------------------------- */
 
 /* Up to the end of the line, which is read then. */
 static ssize_t take_line(struct nats_parser *p, struct nats_event *e, const char *data, size_t n)
@@ -259,7 +259,7 @@ static ssize_t take_more(struct nats_parser *p, struct nats_event *e, const char
 	return err < 0 ? err : taken + (ssize_t)more;
 }
 
-/* --- from outside ----------------------------------------------------------------------- */
+/* --- from outside ------------------------------------------------------------------- */
 
 void nats_parser_init(struct nats_parser *p, size_t max_payload)
 {

@@ -14,7 +14,7 @@ enum { DIGITS = 20 };
 #define VERSION  BYTES("NATS/1.0\r\n")
 #define LINE_END BYTES("\r\n")
 
-/* --- what may stand in a line -------------------------------------------------------- */
+/* --- what may stand in a line ------------------------------------------------------- */
 
 static bool is_name(struct bytes name)
 {
@@ -42,7 +42,7 @@ static bool is_valid(const struct nats_message *m)
 	return true;
 }
 
-/* --- putting it together --------------------------------------------------------------- */
+/* --- putting it together ------------------------------------------------------------ */
 
 static char *put_number(char *at, uint64_t number)
 {

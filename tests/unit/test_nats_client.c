@@ -30,7 +30,7 @@ static struct nats_server addresses[SERVERS];
 static uint64_t now;
 static char conf_path[] = "/tmp/test_nats_client.XXXXXX";
 
-/* --- servers ------------------------------------------------------------------------------- */
+/* --- servers ------------------------------------------------------------------------ */
 
 static struct server {
 	int listener, fd; /* -1: none */
@@ -112,7 +112,7 @@ static void open_server(int i)
 	addresses[i] = (struct nats_server){ "127.0.0.1", ntohs(sa.sin_port) };
 }
 
-/* --- the owner ------------------------------------------------------------------------------- */
+/* --- the owner ---------------------------------------------------------------------- */
 
 static struct {
 	unsigned up, down, trouble, writable, messages, refused, replies, flushed;
@@ -233,8 +233,7 @@ static void wait_to_hear(int i, const char *text)
 	    text, servers[i].heard);
 }
 
-/* --- beginnings
- * ----------------------------------------------------------------------------------- */
+/* --- beginnings --------------------------------------------------------------------- */
 
 static void new_client(void)
 {
@@ -334,22 +333,33 @@ static unsigned sid_of(int i, const char *line)
 	return (unsigned)strtoul(strstr(servers[i].heard, line) + strlen(line), NULL, 10);
 }
 
+/* Of the subscription that replies to this subject come to: all of them, or those of one request.
+ */
+static unsigned inbox_sid(int i, const char *reply)
+{
+	char line[300];
+
+	if (strstr(reply, ".many."))
+		snprintf(line, sizeof(line), "SUB %s ", reply);
+	else
+		snprintf(
+		    line, sizeof(line), "SUB %.*s.* ", (int)(strrchr(reply, '.') - reply), reply);
+	return sid_of(i, line);
+}
+
+/* Who replies to one that wants many may do so under another subject. */
 static void answer(int i, const char *subject, const char *payload)
 {
 	char line[400];
 	const char *reply = reply_subject(i, subject);
-	unsigned sid = sid_of(i, "SUB _INBOX.");
+	unsigned sid = inbox_sid(i, reply);
 
-	/* the inbox's line ends with ".* sid" */
-	sid =
-	    (unsigned)strtoul(strstr(strstr(servers[i].heard, "SUB _INBOX."), ".* ") + 3, NULL, 10);
-	snprintf(
-	    line, sizeof(line), "MSG %s %u %zu\r\n%s\r\n", reply, sid, strlen(payload), payload);
+	snprintf(line, sizeof(line), "MSG %s %u %zu\r\n%s\r\n",
+	    strstr(reply, ".many.") ? "stored.elsewhere" : reply, sid, strlen(payload), payload);
 	say(i, line);
 }
 
-/* --- connecting
- * ---------------------------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------- */
 
 START_TEST(a_login_follows_info_and_pong_makes_it_up)
 {
@@ -528,8 +538,7 @@ START_TEST(complaints_end_a_connection_or_do_not)
 }
 END_TEST
 
-/* --- subscriptions
- * --------------------------------------------------------------------------------------- */
+/* --- subscriptions ------------------------------------------------------------------ */
 
 START_TEST(messages_go_to_their_subscriptions)
 {
@@ -618,8 +627,7 @@ START_TEST(a_subscription_that_is_not_permitted_is_told)
 }
 END_TEST
 
-/* --- publishing
- * ---------------------------------------------------------------------------------------------- */
+/* --- publishing --------------------------------------------------------------------- */
 
 START_TEST(what_is_published_in_a_turn_goes_out_in_order)
 {
@@ -725,6 +733,7 @@ START_TEST(many_replies_come_until_it_is_cancelled)
 	ck_assert_str_eq(owner.last, "1;2;");
 	if (_i) {
 		nats_request_cancel(&r);
+		wait_to_hear(0, "UNSUB ");
 		answer(0, "PUB service", "3");
 		turns(100);
 		ck_assert_uint_eq(owner.replies, 2);
@@ -740,8 +749,8 @@ static void answer_nobody(void)
 	char line[400];
 	const char *reply = reply_subject(0, "PUB service");
 
-	snprintf(line, sizeof(line), "HMSG %s %lu 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", reply,
-	    strtoul(strstr(strstr(servers[0].heard, "SUB _INBOX."), ".* ") + 3, NULL, 10));
+	snprintf(line, sizeof(line), "HMSG %s %u 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", reply,
+	    inbox_sid(0, reply));
 	say(0, line);
 }
 

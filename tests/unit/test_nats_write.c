@@ -33,7 +33,7 @@ static void ck_said(const char *wire)
 	buf_clear(&out);
 }
 
-/* --- subjects ---------------------------------------------------------------------------- */
+/* --- subjects ----------------------------------------------------------------------- */
 
 START_TEST(subjects_and_patterns_are_told_from_what_is_neither)
 {
@@ -107,7 +107,7 @@ START_TEST(patterns_match_token_by_token)
 }
 END_TEST
 
-/* --- lines -------------------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------------------- */
 
 START_TEST(lines_are_written_as_the_protocol_has_them)
 {
@@ -183,7 +183,7 @@ START_TEST(what_would_say_something_else_is_refused)
 }
 END_TEST
 
-/* --- headers -------------------------------------------------------------------------------- */
+/* --- headers ------------------------------------------------------------------------ */
 
 START_TEST(headers_are_found_repeated_and_trimmed)
 {
@@ -261,7 +261,7 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
-/* --- keys ------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------- */
 
 #define SEED   "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 #define PUBLIC "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
