@@ -36,8 +36,9 @@ struct nats_options {
 	bool in_order;       /* servers are tried as they are listed; else in an order of chance */
 	bool no_discovery;   /* other members of the cluster are not asked */
 	struct tls_context *tls; /* for servers that want it; NULL: these cannot be used */
-	bool tls_required;       /* for all servers */
-	const char *tls_host;    /* whom certificates must be for; NULL: the server's host */
+	bool tls_required; /* for all servers; else whoever stands between can say that none wants
+	                    * it */
+	const char *tls_host; /* whom certificates must be for; NULL: the server's host */
 	struct nats_login login;
 	const char *name;            /* by which operators of the cluster know us; "sockjsd" */
 	bool echo;                   /* what we publish comes to our own subscriptions, too */

@@ -57,7 +57,8 @@ struct nats_client {
 	struct nats_counters counters;
 	struct deferred release;
 	/* servers */
-	json_t *urls; /* of the cluster, as they were told last; NULL: never */
+	json_t *urls;          /* of the cluster, as they were told last; NULL: never */
+	bool urls_are_private; /* they were told under TLS */
 	struct timer lame;
 	unsigned lame_waits;
 	/* subscriptions, by sid */

@@ -42,14 +42,18 @@ static void add_configured(const struct nats_client *c, struct server_list *list
 		};
 }
 
-/* A cluster tells addresses, and certificates are for names: that which we know it by. */
+/* Whom the certificate of a member must be for. A cluster tells addresses, and certificates are for
+ * names: that which we know it by. So are names of which we heard before TLS, when anybody could
+ * have said them. */
 static const char *name_of(const struct nats_client *c, const char *host)
 {
 	struct addr ip;
 
 	if (c->options.tls_host)
 		return c->options.tls_host;
-	return addr_parse_ip(bytes_of(host), &ip) == 0 ? c->options.servers[0].host : host;
+	if (!c->urls_are_private || addr_parse_ip(bytes_of(host), &ip) == 0)
+		return c->options.servers[0].host;
+	return host;
 }
 
 static void add_learned(const struct nats_client *c, struct server_list *list)
@@ -117,10 +121,14 @@ static void leave_soon(struct nats_client *c)
 /* Without memory the list stays as it is until INFO comes again. */
 static void take_urls(struct nats_client *c)
 {
-	if (c->options.no_discovery || !c->info.urls || json_equal(c->urls, c->info.urls))
+	bool are_private = c->state >= NATS_LOGIN && stream_is_tls(&c->stream);
+
+	if (c->options.no_discovery || !c->info.urls ||
+	    (json_equal(c->urls, c->info.urls) && c->urls_are_private >= are_private))
 		return;
 	json_decref(c->urls);
 	c->urls = json_incref(c->info.urls);
+	c->urls_are_private = are_private;
 	nats_client_list_servers(c);
 }
 

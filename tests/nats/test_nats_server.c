@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "nats/nats_fetch.h"
 #include "nats/nats_stream.h"
 #include "nats/nats_work.h"
@@ -717,9 +718,42 @@ START_TEST(a_fetch_from_no_stream_fails_and_one_may_be_cancelled_at_any_moment)
 }
 END_TEST
 
-/* --- work
- * ---------------------------------------------------------------------------------------------------
- */
+/* Each allocation fails once, while it stores and fetches; afterwards all is well. */
+START_TEST(memory_that_is_out_is_told_and_the_next_call_is_well)
+{
+	struct nats_fetch_options o = { "S", "in.a", 1, 100, 100000, 5000 };
+	unsigned long nth = 0;
+	int has_failed = 1;
+
+	start_jetstream();
+	come_up(&a, 0);
+	ck_assert_int_eq(ensure(&plain), 0);
+	ck_assert_int_eq(store("in.a", "1", NULL, NULL), 0);
+	while (has_failed && nth < 100) {
+		struct nats_message m = { .subject = BYTES("in.b"), .payload = BYTES("x") };
+		struct nats_store s = { .done = NULL };
+		struct nats_fetch f = { .stream = NULL };
+
+		memset(&fetched, 0, sizeof(fetched));
+		stored.done = 0;
+		mem_fail_at(++nth);
+		if (nats_stream_publish(a.client, &s, &m, 5000, on_stored) == 0)
+			wait_for(&stored.done, 1);
+		if (nats_fetch_start(a.client, &f, &o, &fetch_events) == 0)
+			wait_for(&fetched.done, 1);
+		has_failed = mem_failed();
+		mem_fail_at(0);
+		for (int i = 0; i < 500 && !nats_client_is_up(a.client); i++)
+			turns(10);
+		fetch("in.a", 1, 100, 100000);
+		ck_assert_uint_eq(fetched.n, 1);
+	}
+	ck_assert_uint_ge(nth, 3);
+	ck_assert_uint_lt(nth, 100);
+}
+END_TEST
+
+/* --- work --------------------------------------------------------------------------- */
 
 struct worker {
 	struct nats_work work;
@@ -1007,6 +1041,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, what_was_said_twice_is_stored_once_and_expectations_are_kept);
 	tcase_add_test(tc, a_gap_is_filled_from_a_sequence_within_bounds);
 	tcase_add_test(tc, a_fetch_from_no_stream_fails_and_one_may_be_cancelled_at_any_moment);
+	tcase_add_test(tc, memory_that_is_out_is_told_and_the_next_call_is_well);
 	tcase_add_test(tc, work_is_shared_and_what_is_done_does_not_come_again);
 	tcase_add_test(tc, no_more_comes_than_can_be_taken);
 	tcase_add_loop_test(tc, what_is_refused_comes_again_and_what_is_given_up_does_not, 0, 3);

@@ -700,9 +700,7 @@ START_TEST(a_server_that_takes_nothing_bounds_what_is_published)
 }
 END_TEST
 
-/* --- requests
- * --------------------------------------------------------------------------------------------------
- */
+/* --- requests ----------------------------------------------------------------------- */
 
 START_TEST(a_request_is_answered_once)
 {
@@ -814,9 +812,7 @@ START_TEST(a_flush_is_done_when_the_server_has_heard_all)
 }
 END_TEST
 
-/* --- clusters
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- clusters ----------------------------------------------------------------------- */
 
 static void tell_of_the_other(const char *more)
 {
@@ -866,9 +862,7 @@ START_TEST(the_only_server_is_not_left)
 }
 END_TEST
 
-/* --- the end
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------ */
 
 static struct nats_request some_request;
 static struct nats_flush some_flush;
