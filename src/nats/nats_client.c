@@ -57,8 +57,7 @@ void nats_client_drop_for(struct nats_client *c, int err)
 	nats_client_drop(c, strerror(-err));
 }
 
-/* --- pings -------------------------------------------------------------------------------------
- */
+/* --- pings -------------------------------------------------------------------------- */
 
 static const char *const late[] = {
 	[NATS_GREETING] = "it did not say INFO in time",
@@ -66,20 +65,36 @@ static const char *const late[] = {
 	[NATS_LOGIN] = "it did not answer our login in time",
 };
 
+/* Whether it owes us a PONG, and none has come since the last time. Flushes ask for some, too. */
+static bool is_silent(struct nats_client *c)
+{
+	bool is_silent = c->pings > c->pongs && c->pongs == c->pongs_before;
+
+	c->pongs_before = c->pongs;
+	return is_silent;
+}
+
+static void next_ping(struct nats_client *c)
+{
+	int err;
+
+	c->silences = is_silent(c) ? c->silences + 1 : 0;
+	if (c->silences >= c->options.pings_out)
+		nats_client_drop(c, "it does not answer our pings");
+	else if ((err = nats_client_ping(c)) < 0)
+		nats_client_drop_for(c, err);
+	else
+		timer_start(loop_timers(c->loop), &c->timer, c->options.ping_interval_ms);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct nats_client *c = container_of(t, struct nats_client, timer);
-	int err;
 
-	if (c->state != NATS_UP) {
+	if (c->state == NATS_UP)
+		next_ping(c);
+	else
 		nats_client_drop(c, late[c->state]);
-	} else if (c->pings - c->pongs >= c->options.pings_out) {
-		nats_client_drop(c, "it does not answer our pings");
-	} else if ((err = nats_client_ping(c)) < 0) {
-		nats_client_drop_for(c, err);
-	} else {
-		timer_start(loop_timers(c->loop), &c->timer, c->options.ping_interval_ms);
-	}
 }
 
 /* --- the stream --------------------------------------------------------------------- */
@@ -109,8 +124,7 @@ static void on_writable(struct stream *s)
 
 static const struct stream_events stream_events = { on_readable, on_writable, on_hangup, NULL };
 
-/* --- the connector -------------------------------------------------------------------------------
- */
+/* --- the connector ------------------------------------------------------------------ */
 
 static void on_connected(struct connector *connector, struct stream *s)
 {

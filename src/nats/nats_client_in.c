@@ -9,8 +9,7 @@
 
 #include "nats/nats_client_private.h"
 
-/* --- what the server says ------------------------------------------------------------------------
- */
+/* --- what the server says ----------------------------------------------------------- */
 
 static void take_info(struct nats_client *c, struct bytes json, size_t rest)
 {

@@ -59,7 +59,8 @@ static void log_in(struct nats_client *c)
 	if (!nats_client_lives(c, connection))
 		return;
 	c->state = NATS_LOGIN;
-	c->pings = c->pongs = 0;
+	c->pings = c->pongs = c->pongs_before = 0;
+	c->silences = 0;
 	err = nats_login_write(&c->out, &c->options.login, &c->secret, &hello);
 	if (err == 0)
 		err = nats_client_ping(c);

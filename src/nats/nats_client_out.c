@@ -92,8 +92,7 @@ int nats_client_say_held(struct nats_client *c)
 	return 0;
 }
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages ----------------------------------------------------------------------- */
 
 size_t nats_client_pending(const struct nats_client *c)
 {

@@ -69,6 +69,8 @@ struct nats_client {
 	char inbox_prefix[NATS_INBOX_MAX]; /* with its last dot */
 	struct list flushes;               /* in the order of their pings */
 	uint64_t pings, pongs;
+	uint64_t pongs_before; /* when the timer of pings fired last */
+	unsigned silences;     /* times in a row that no PONG had come since */
 	/* out */
 	struct buf out;  /* of this turn */
 	struct buf held; /* until there is a connection */
@@ -117,8 +119,7 @@ void nats_client_deliver(struct nats_client *c, const struct nats_event *m);
 void nats_client_subscription_refused(struct nats_client *c, struct bytes subject);
 void nats_client_free_subscriptions(struct nats_client *c);
 
-/* --- nats_client_requests.c --------------------------------------------------------------------
- */
+/* --- nats_client_requests.c --------------------------------------------------------- */
 
 int nats_client_open_inbox(struct nats_client *c);
 /* Those that were sent, and all flushes: the connection broke. */
@@ -130,8 +131,7 @@ void nats_client_cancel_requests(struct nats_client *c);
 void nats_client_requests_are_sent(struct nats_client *c);
 void nats_client_pong(struct nats_client *c);
 
-/* --- nats_client_out.c ---------------------------------------------------------------------------
- */
+/* --- nats_client_out.c -------------------------------------------------------------- */
 
 /* What has been added to c->out goes at the end of this turn. */
 void nats_client_flush_later(struct nats_client *c);

@@ -71,8 +71,7 @@ void nats_client_request_refused(struct nats_client *c, struct bytes subject)
 	}
 }
 
-/* --- replies ------------------------------------------------------------------------------------
- */
+/* --- replies ------------------------------------------------------------------------ */
 
 static bool is_no_responders(const struct nats_event *reply)
 {

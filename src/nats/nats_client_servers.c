@@ -115,16 +115,16 @@ static void leave_soon(struct nats_client *c)
 	timer_start(loop_timers(c->loop), &c->lame, random_u32() % LEAVE_WITHIN_MS);
 }
 
-/* --- what the cluster tells ---------------------------------------------------------------------
- */
+/* --- what the cluster tells --------------------------------------------------------- */
 
-/* Without memory the list stays as it is until INFO comes again. */
+/* What was told under TLS is not replaced by what was told before it. Without memory the list stays
+ * as it is until INFO comes again. */
 static void take_urls(struct nats_client *c)
 {
 	bool are_private = c->state >= NATS_LOGIN && stream_is_tls(&c->stream);
 
-	if (c->options.no_discovery || !c->info.urls ||
-	    (json_equal(c->urls, c->info.urls) && c->urls_are_private >= are_private))
+	if (c->options.no_discovery || !c->info.urls || c->urls_are_private > are_private ||
+	    (c->urls_are_private == are_private && json_equal(c->urls, c->info.urls)))
 		return;
 	json_decref(c->urls);
 	c->urls = json_incref(c->info.urls);

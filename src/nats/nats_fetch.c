@@ -14,8 +14,7 @@
 
 enum { NS_PER_MS = 1000000, HEARTBEAT = 100 };
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------ */
 
 /* The server forgets an ephemeral consumer by itself, later. */
 void nats_fetch_cancel(struct nats_fetch *f)
@@ -37,8 +36,7 @@ static void finish(struct nats_fetch *f, int err, const char *why)
 	f->on->done(f, err, why, f->left);
 }
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages ----------------------------------------------------------------------- */
 
 /* The server says why nothing more comes. */
 static void take_status(struct nats_fetch *f, unsigned status)

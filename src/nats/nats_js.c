@@ -92,8 +92,7 @@ static void on_answer(struct nats_request *r, int err, const struct nats_event *
 	json_decref(answer);
 }
 
-/* --- calls --------------------------------------------------------------------------------------
- */
+/* --- calls -------------------------------------------------------------------------- */
 
 static int say(struct nats_client *c, struct nats_js *j, const char *subject, const char *json,
     unsigned timeout_ms)

@@ -88,8 +88,7 @@ static json_t *new_config(const struct nats_stream_config *config)
 	return object;
 }
 
-/* --- ensure ------------------------------------------------------------------------------------
- */
+/* --- ensure ------------------------------------------------------------------------- */
 
 static void finish(struct nats_stream_call *call, int err, const char *why)
 {
@@ -161,8 +160,7 @@ void nats_stream_cancel(struct nats_stream_call *call)
 	nats_js_cancel(&call->js);
 }
 
-/* --- the last of a subject -----------------------------------------------------------------------
- */
+/* --- the last of a subject ---------------------------------------------------------- */
 
 static void on_last(struct nats_js *j, int err, const char *why, json_t *answer)
 {

@@ -58,8 +58,7 @@ static void fail(struct nats_work *w, const char *why)
 	w->on->trouble(w, copy);
 }
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages ----------------------------------------------------------------------- */
 
 static void end_pull(struct nats_pull *pull)
 {

@@ -195,8 +195,7 @@ static void start_jetstream(void)
 	nats_server_start(&servers[0]);
 }
 
-/* --- core ----------------------------------------------------------------------------------------
- */
+/* --- core --------------------------------------------------------------------------- */
 
 START_TEST(what_one_says_the_other_hears)
 {
@@ -312,8 +311,7 @@ START_TEST(a_server_that_sleeps_is_noticed)
 }
 END_TEST
 
-/* --- logins --------------------------------------------------------------------------------------
- */
+/* --- logins ------------------------------------------------------------------------- */
 
 START_TEST(each_kind_of_login_is_accepted_and_a_wrong_one_is_not)
 {

@@ -463,8 +463,7 @@ START_TEST(a_name_that_is_none_is_a_failure_with_a_sentence)
 }
 END_TEST
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------ */
 
 START_TEST(waits_grow_up_to_their_bound_each_within_its_half)
 {

@@ -201,8 +201,7 @@ static void on_flushed(struct nats_flush *f, int err)
 	called();
 }
 
-/* --- time --------------------------------------------------------------------------------------
- */
+/* --- time --------------------------------------------------------------------------- */
 
 static void turn(void)
 {
@@ -520,6 +519,25 @@ START_TEST(pings_are_answered_and_a_server_that_does_not_answer_ours_is_left)
 	servers[0].logs_in = false;
 	wait_for(&owner.down, 1);
 	ck_assert_str_eq(owner.why, "it does not answer our pings");
+}
+END_TEST
+
+START_TEST(many_flushes_are_no_silence)
+{
+	struct nats_flush f[5] = { { .done = NULL } };
+
+	come_up();
+	turns(980 / STEP);
+	servers[0].logs_in = false;
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(nats_flush(client, &f[i], on_flushed), 0);
+	turns(10);
+	for (int i = 0; i < 5; i++)
+		say(0, "PONG\r\n");
+	servers[0].logs_in = true;
+	turns(300);
+	ck_assert_uint_eq(owner.flushed, 5);
+	ck_assert_uint_eq(owner.down, 0);
 }
 END_TEST
 
@@ -991,6 +1009,7 @@ static void add_tests(TCase *tc)
 	tcase_add_loop_test(tc, who_is_no_server_of_nats_is_left, 0, 7);
 	tcase_add_test(tc, tls_is_not_begun_behind_what_somebody_said_before);
 	tcase_add_test(tc, pings_are_answered_and_a_server_that_does_not_answer_ours_is_left);
+	tcase_add_test(tc, many_flushes_are_no_silence);
 	tcase_add_test(tc, complaints_end_a_connection_or_do_not);
 	tcase_add_test(tc, messages_go_to_their_subscriptions);
 	tcase_add_test(tc, what_cannot_be_subscribed_to_is_refused_at_once);
