@@ -24,7 +24,7 @@ enum { WHY_BYTES = 200 };
 static void next_address(struct connector *c);
 static void dial_first(struct connector *c);
 
-/* --- what is under way ends ------------------------------------------------------- */
+/* --- what is under way ends --------------------------------------------------------- */
 
 static void drop_stream(struct connector *c)
 {
@@ -44,7 +44,7 @@ static void stop_attempt(struct connector *c)
 	drop_stream(c);
 }
 
-/* --- rounds ----------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------- */
 
 static unsigned time_left(const struct connector *c)
 {
@@ -122,7 +122,7 @@ static void next_round(struct connector *c)
 	go_on(c);
 }
 
-/* --- failures --------------------------------------------------------------------- */
+/* --- failures ----------------------------------------------------------------------- */
 
 struct failure {
 	char server[CONNECTOR_NAME_BYTES], why[WHY_BYTES];
@@ -189,7 +189,7 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* --- connecting ------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------- */
 
 static void hand_over(struct connector *c)
 {
@@ -277,7 +277,7 @@ static void on_resolved(
 		server_failed(c, resolution_why(r));
 }
 
-/* --- what the owner says ---------------------------------------------------------- */
+/* --- what the owner says ------------------------------------------------------------ */
 
 void connector_start(struct connector *c)
 {
@@ -354,7 +354,7 @@ void connector_settle(struct connector *c, bool has_new)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------- */
 
 void connector_init(struct connector *c, struct loop *loop, struct resolver *resolver,
     const struct connector_settings *settings, const struct connector_events *on)

@@ -17,7 +17,7 @@ static struct connector_place *place_of(struct list *node)
 	return container_of(node, struct connector_place, node);
 }
 
-/* --- one of them ------------------------------------------------------------------- */
+/* --- one of them -------------------------------------------------------------------- */
 
 static bool server_is_valid(const struct connector_server *s)
 {
@@ -122,7 +122,7 @@ struct connector_place *connector_next_place(const struct connector *c)
 	}
 }
 
-/* --- the list is replaced --------------------------------------------------------- */
+/* --- the list is replaced ----------------------------------------------------------- */
 
 struct places {
 	size_t n;

@@ -120,7 +120,7 @@ static void accept_at(int i)
 	places[i].accepted = fd;
 }
 
-/* --- the owner ------------------------------------------------------------------------ */
+/* --- the owner ---------------------------------------------------------------------- */
 
 static struct {
 	struct stream s;
@@ -177,7 +177,7 @@ static void on_failed(struct connector *c, const char *server, const char *why)
 
 static const struct connector_events events = { on_connected, on_failed };
 
-/* --- time ----------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------- */
 
 static void turn(void)
 {
@@ -209,7 +209,7 @@ static void lose(void)
 	owner.calling = false;
 }
 
-/* --- beginnings -------------------------------------------------------------------------- */
+/* --- beginnings --------------------------------------------------------------------- */
 
 static void new_connector(void)
 {
@@ -300,7 +300,7 @@ static void ck_connected_to(int i)
 	ck_assert_uint_ge(places[i].connections, 1);
 }
 
-/* --- connecting ------------------------------------------------------------------------------ */
+/* --- connecting --------------------------------------------------------------------- */
 
 START_TEST(the_first_server_is_connected_and_handed_over)
 {
@@ -463,8 +463,7 @@ START_TEST(a_name_that_is_none_is_a_failure_with_a_sentence)
 }
 END_TEST
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------ */
 
 START_TEST(waits_grow_up_to_their_bound_each_within_its_half)
 {
@@ -554,8 +553,7 @@ START_TEST(a_stream_that_is_not_taken_is_lost)
 }
 END_TEST
 
-/* --- another list
- * ----------------------------------------------------------------------------------- */
+/* --- another list ------------------------------------------------------------------- */
 
 START_TEST(a_new_server_does_not_wait_and_the_others_do)
 {
@@ -676,8 +674,7 @@ START_TEST(an_order_of_chance_puts_each_first_sometimes)
 }
 END_TEST
 
-/* --- the end
- * ------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------ */
 
 static int kind;
 
@@ -793,8 +790,7 @@ START_TEST(memory_that_is_out_is_survived)
 }
 END_TEST
 
-/* --- all of them
- * ------------------------------------------------------------------------------------- */
+/* --- all of them -------------------------------------------------------------------- */
 
 static bool make_files(void)
 {

@@ -1,0 +1,160 @@
+/*
+ * nats/nats_fetch.c - what a stream has of a subject; see nats_fetch.h.
+ *
+ * The answer to CONSUMER.CREATE says how many messages there are, so the end is known before they
+ * come; a status in their stead ends it, too.
+ */
+#include "nats/nats_fetch.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "nats/nats_subject.h"
+
+enum { NS_PER_MS = 1000000, HEARTBEAT = 100 };
+
+/* --- the end ------------------------------------------------------------------------ */
+
+/* The server forgets an ephemeral consumer by itself, later. */
+void nats_fetch_cancel(struct nats_fetch *f)
+{
+	if (!f->stream)
+		return;
+	nats_js_cancel(&f->js);
+	nats_request_cancel(&f->pull);
+	if (f->consumer[0])
+		nats_js_send(f->client, "CONSUMER.DELETE", f->stream, f->consumer);
+	mem_free(f->stream);
+	f->stream = NULL;
+	f->consumer[0] = '\0';
+}
+
+static void finish(struct nats_fetch *f, int err, const char *why)
+{
+	nats_fetch_cancel(f);
+	f->on->done(f, err, why, f->left);
+}
+
+/* --- messages ----------------------------------------------------------------------- */
+
+/* The server says why nothing more comes. */
+static void take_status(struct nats_fetch *f, unsigned status)
+{
+	if (status == HEARTBEAT)
+		return;
+	finish(f, 0, "");
+}
+
+static void take_message(
+    struct nats_fetch *f, const struct nats_event *m, const struct nats_delivery *d)
+{
+	bool is_last = --f->wanted == 0;
+
+	f->left = d->pending;
+	f->on->message(f, m, d);
+	if (f->stream && is_last) /* it was not cancelled */
+		finish(f, 0, "");
+}
+
+static void on_message(struct nats_request *r, int err, const struct nats_event *m)
+{
+	struct nats_fetch *f = container_of(r, struct nats_fetch, pull);
+	struct nats_delivery d;
+	unsigned status;
+
+	if (err < 0)
+		finish(f, err, nats_js_why(err));
+	else if ((status = nats_headers_status(m->headers, NULL)))
+		take_status(f, status);
+	else if (nats_delivery_read(m->reply, &d))
+		take_message(f, m, &d);
+	else
+		finish(f, -EBADMSG, "a message of a consumer has no place");
+}
+
+static int pull(struct nats_fetch *f)
+{
+	char subject[NATS_SUBJECT_MAX + 1], body[160];
+	struct nats_message m = { .subject = { subject, 0 } };
+	int err = nats_js_subject(
+	    f->client, subject, sizeof(subject), "CONSUMER.MSG.NEXT", f->stream, f->consumer);
+
+	if (err < 0)
+		return err;
+	snprintf(body, sizeof(body), "{\"batch\":%llu,\"max_bytes\":%zu,\"expires\":%llu}",
+	    (unsigned long long)f->wanted, f->max_bytes,
+	    (unsigned long long)f->timeout_ms * NS_PER_MS);
+	m.subject = bytes_of(subject);
+	m.payload = bytes_of(body);
+	return nats_request_many(f->client, &f->pull, &m, f->timeout_ms, on_message);
+}
+
+/* --- the consumer ------------------------------------------------------------------- */
+
+static int take_consumer(struct nats_fetch *f, const json_t *answer)
+{
+	const char *name = json_string_value(json_object_get(answer, "name"));
+	json_int_t pending = json_integer_value(json_object_get(answer, "num_pending"));
+
+	if (!name || strlen(name) >= sizeof(f->consumer))
+		return -EBADMSG;
+	snprintf(f->consumer, sizeof(f->consumer), "%s", name);
+	f->left = pending > 0 ? (uint64_t)pending : 0;
+	f->wanted = f->left < f->max_messages ? f->left : f->max_messages;
+	return 0;
+}
+
+static void on_consumer(struct nats_js *j, int err, const char *why, json_t *answer)
+{
+	struct nats_fetch *f = container_of(j, struct nats_fetch, js);
+
+	if (err == 0 && (err = take_consumer(f, answer)) < 0)
+		why = "JetStream's answer names no consumer";
+	if (err < 0)
+		finish(f, err, why);
+	else if (f->wanted == 0)
+		finish(f, 0, "");
+	else if ((err = pull(f)) < 0)
+		finish(f, err, strerror(-err));
+}
+
+/* It is in memory, of one server, and forgotten when nobody asks it for as long as we would wait.
+ */
+static json_t *consumer_of(const struct nats_fetch_options *o)
+{
+	uint64_t from = o->from ? o->from : 1;
+
+	return json_pack("{s:s, s:{s:s, s:I, s:s, s:s, s:s, s:b, s:i, s:I}}", "stream_name",
+	    o->stream, "config", "deliver_policy", "by_start_sequence", "opt_start_seq",
+	    (json_int_t)from, "ack_policy", "none", "filter_subject", o->subject, "replay_policy",
+	    "instant", "mem_storage", 1, "num_replicas", 1, "inactive_threshold",
+	    (json_int_t)o->timeout_ms * 2 * NS_PER_MS);
+}
+
+int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
+    const struct nats_fetch_options *o, const struct nats_fetch_events *on)
+{
+	json_t *body = consumer_of(o);
+	int err;
+
+	f->client = c;
+	f->on = on;
+	f->max_messages = o->max_messages;
+	f->max_bytes = o->max_bytes;
+	f->timeout_ms = o->timeout_ms;
+	f->wanted = f->left = 0;
+	f->consumer[0] = '\0';
+	f->stream = body ? mem_strdup(o->stream) : NULL;
+	if (!f->stream) {
+		json_decref(body);
+		return -ENOMEM;
+	}
+	err = nats_js_call(
+	    c, &f->js, "CONSUMER.CREATE", f->stream, NULL, body, o->timeout_ms, on_consumer);
+	if (err < 0) {
+		mem_free(f->stream);
+		f->stream = NULL;
+	}
+	return err;
+}
