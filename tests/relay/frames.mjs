@@ -163,19 +163,28 @@ export class Line {
 	/* Takes the next frame that `wanted` wants, a command or a function, and leaves the others. */
 	async next(wanted = () => true, ms = WAIT_MS) {
 		const fits = typeof wanted === 'string' ? (f) => f.command === wanted : wanted;
+		const heard = () => this.all.slice(-2).join(' ') || 'nothing';
+		let late = false; /* who has given up takes nothing from others */
 		const look = async () => {
-			for (;;) {
+			while (!late) {
 				const at = this.frames.findIndex(fits);
 
 				if (at >= 0)
 					return this.frames.splice(at, 1)[0];
 				if (this.closed)
-					throw new Error(`closed (${this.why}) before the frame that was waited for; had ${this.all.slice(-2).join(' ') || 'nothing'}`);
+					throw new Error(`closed (${this.why}) before the frame that was waited for; had ${heard()}`);
 				await new Promise((resolve) => { this.#waiting.push(resolve); });
 			}
+			return null;
 		};
 
-		return withDeadline(look(), ms, `${typeof wanted === 'string' ? wanted : 'a frame'}; had ${this.all.slice(-2).join(' ') || 'nothing'}`);
+		try {
+			return await withDeadline(look(), ms, typeof wanted === 'string' ? wanted : 'a frame');
+		} catch (e) {
+			throw new Error(`${e.message}; had ${heard()}`);
+		} finally {
+			late = true;
+		}
 	}
 
 	receipt(id, ms) {
