@@ -595,6 +595,17 @@ async function streams(broker) {
 	await fill('/queue/st', STREAM, 5, 10);
 	await subscribe(`    after a reconnect, offset=${Number(last) + 1}`, '/queue/st', { ...STREAM, ...indi, 'x-stream-offset': `offset=${Number(last) + 1}` });
 	await broker.restart();
+	await subscribe(`    at once after a restart of the broker, offset=${Number(last) + 1}`, '/queue/st', { ...STREAM, ...indi, 'x-stream-offset': `offset=${Number(last) + 1}` });
+	for (const began = performance.now(); performance.now() - began < 30000; await sleep(300)) {
+		const l = await connected(broker);
+		l.send('SUBSCRIBE', { id: 's', destination: '/amq/queue/st', ...indi, receipt: 'r' });
+		const f = await l.next();
+		l.cut();
+		if (f.command === 'RECEIPT') {
+			say(`    the stream is there ${Math.round(performance.now() - began)} ms after the broker answers a CONNECT`);
+			break;
+		}
+	}
 	await subscribe(`    after a restart of the broker, offset=${Number(last) + 1}`, '/queue/st', { ...STREAM, ...indi, 'x-stream-offset': `offset=${Number(last) + 1}` });
 	await fill('/queue/st', STREAM, 3, 15);
 	await subscribe('    after more, offset=13', '/queue/st', { ...STREAM, ...indi, 'x-stream-offset': 'offset=13' });
