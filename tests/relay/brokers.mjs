@@ -460,7 +460,8 @@ export class RabbitMq extends Broker {
 
 /* --- ActiveMQ ------------------------------------------------------------------------------------------------ */
 
-const JARS = '/usr/share/activemq/lib/*:/usr/share/activemq/lib/optional/*';
+/* XStream turns advisories into text; the package does not depend on it. */
+const JARS = '/usr/share/activemq/lib/*:/usr/share/activemq/lib/optional/*:/usr/share/java/xstream.jar';
 let compiled = null; /* a folder with the classes, made once */
 
 function compile() {
@@ -485,7 +486,7 @@ export class ActiveMq extends Broker {
 	 * transport  options of the address, as `transport.hbGracePeriodMultiplier=1.5`
 	 * memory     octets for messages; heap that of Java; persistent, advisory, flowControl
 	 */
-	constructor({ users = {}, allow = [], anonymous, nio = false, tls = null, transport = [], memory = 64 << 20, heap = '256m', persistent = false,
+	constructor({ users = {}, allow = [], anonymous, nio = false, tls = null, transport = [], memory = 64 << 20, heap = '512m', persistent = false,
 		advisory = true, flowControl = true } = {}) {
 		super();
 		this.options = { users, allow, anonymous, nio, tls, transport, memory, heap, persistent, advisory, flowControl };

@@ -76,7 +76,7 @@ const base = {
 			: this.fail(link, frame, 'unknown', `unknown command ${frame.command}`);
 	},
 
-	/* Whether it may; else it has been told. */
+	/* Whether it may; else it has been told so. */
 	allowed(link, frame, verb, destination) {
 		if (!link.broker.denies(link.user, verb, destination))
 			return true;
@@ -84,14 +84,19 @@ const base = {
 		return false;
 	},
 
+	/* At once, or with its transaction; false if there is none of that name. */
 	later(link, frame, act) {
 		const name = frame.get('transaction');
 
-		if (name === undefined)
-			return act();
+		if (name === undefined) {
+			act();
+			return true;
+		}
 		if (!link.transactions.has(name))
-			return this.fail(link, frame, 'transaction', `unknown transaction ${name}`, name);
-		return link.transactions.get(name).push(act);
+			this.fail(link, frame, 'transaction', `unknown transaction ${name}`, name);
+		else
+			link.transactions.get(name).push(act);
+		return link.transactions.has(name);
 	},
 
 	SEND(link, frame) {
@@ -103,12 +108,12 @@ const base = {
 			return this.fail(link, frame, 'missing', 'SEND without destination');
 		if (destination === null || !this.mayHave(link, frame) || !this.allowed(link, frame, 'write', destination))
 			return undefined;
-		this.later(link, frame, () => {
+		const taken = this.later(link, frame, () => {
 			const headers = frame.headers.filter(([n], i) => frame.headers.findIndex(([m]) => m === n) === i)
 				.map(([n]) => [n, link.value(frame, n)]).filter(([n]) => !this.dropped.includes(n));
 			this.send(link, frame, link.broker.message(destination, frame.body, headers, frame.get('content-length') !== undefined));
 		});
-		return this.receiptOfSend(link, link.value(frame, 'receipt'));
+		return taken && this.receiptOfSend(link, link.value(frame, 'receipt'));
 	},
 
 	send: (link, frame, message) => link.broker.route(message),

@@ -324,7 +324,8 @@ async function outcome(broker, { connect, ...frames }) {
 	}
 	for (let seen = -1; seen !== line.all.length && !line.closed; await sleep(250))
 		seen = line.all.length;
-	const all = line.all.map(plainly);
+	/* What of one kind has an order; RECEIPT and MESSAGE have none between them. */
+	const all = [...line.all].sort((a, b) => (a.command < b.command ? -1 : a.command > b.command ? 1 : 0)).map(plainly);
 	const lives = !line.closed && (connect ? true : await line.alive(1500));
 	line.cut();
 	return [...all, lives ? 'lives' : 'closed'];

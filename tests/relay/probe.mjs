@@ -386,40 +386,48 @@ async function stalled(broker) {
 }
 
 async function memoryAlarm(broker) {
-	const from = await connected(broker, { 'heart-beat': '1000,1000' });
-	const idle = await connected(broker, { 'heart-beat': '1000,1000' });
+	const beating = { 'heart-beat': '1000,1000' };
+	const [never, quiet, from, silent] = [await connected(broker, beating), await connected(broker, beating), await connected(broker, beating), await connected(broker, beating)];
 	const { to } = await pair(broker, '/topic/alarm');
-	const ours = setInterval(() => [from, idle].forEach((l) => !l.closed && l.write('\n')), 500);
+	const ours = setInterval(() => [never, quiet, from].forEach((l) => !l.closed && l.write('\n')), 500);
+	const got = () => to.all.filter((f) => f.command === 'MESSAGE').length;
+	const answers = async (line, what, command, headers) => say(`${what}: ${await line.receipt(headers.receipt, 2500).then(() => 'RECEIPT', () => (line.closed ? `closed (${line.why})` : 'nothing'))}; subscriber has ${got()}`);
+	const asks = async (line, what, command, headers) => {
+		line.send(command, headers);
+		await answers(line, what, command, headers);
+	};
 
+	for (const line of [quiet, from, silent])
+		await asks(line, 'before the alarm, SEND with receipt', 'SEND', { destination: '/topic/alarm', receipt: 'before' });
 	await broker.ctl('set_vm_memory_high_watermark', '0.0001');
 	await sleep(2500);
-	const [b0, i0] = [from.beats, idle.beats];
-	from.send('SEND', { destination: '/topic/alarm', receipt: 'a' }, 'x');
-	const got = await from.receipt('a', 4000).then(() => 'RECEIPT', (e) => e.message.slice(0, 60));
-	say(`SEND with receipt under the alarm: ${got}; to the subscriber: ${to.all.filter((f) => f.command === 'MESSAGE').length} messages`);
-	idle.send('SUBSCRIBE', { id: 'x', destination: '/topic/y', receipt: 'i' });
-	say(`SUBSCRIBE of a link that has never published: ${await idle.receipt('i', 3000).then(() => 'RECEIPT', () => 'nothing')}`);
-	idle.send('SEND', { destination: '/topic/z', receipt: 'z' });
-	say(`    its first SEND: ${await idle.receipt('z', 2000).then(() => 'RECEIPT', () => 'nothing')}`);
+	const counts = [never, quiet, from, silent].map((l) => l.beats);
+	await asks(from, 'alarm: 1st SEND of a link that has published before', 'SEND', { destination: '/topic/alarm', receipt: 'a1' });
+	await asks(from, '    its 2nd', 'SEND', { destination: '/topic/alarm', receipt: 'a2' });
+	await asks(from, '    its SUBSCRIBE', 'SUBSCRIBE', { id: 'x', destination: '/topic/y', receipt: 'a3' });
+	await asks(quiet, 'alarm: SUBSCRIBE of a link that has published before the alarm, and not since', 'SUBSCRIBE', { id: 'x', destination: '/topic/y', receipt: 'q1' });
+	await asks(never, 'alarm: SUBSCRIBE of a link that never published', 'SUBSCRIBE', { id: 'x', destination: '/topic/y', receipt: 'i' });
+	await asks(never, '    its 1st SEND', 'SEND', { destination: '/topic/alarm', receipt: 'z1' });
+	await asks(never, '    its 2nd SEND', 'SEND', { destination: '/topic/alarm', receipt: 'z2' });
 	const fresh = new Line(broker.url);
 	lines.add(fresh);
-	say(`a new link: ${await fresh.connect(broker.credentials('root')).then(String, (e) => e.message.slice(0, 80))}`);
+	say(`a new link: ${await fresh.connect(broker.credentials('root')).then((f) => f.command, (e) => e.message.slice(0, 80))}`);
+	await asks(fresh, '    its SUBSCRIBE', 'SUBSCRIBE', { id: 'x', destination: '/topic/y', receipt: 'f' });
 	let written = 0;
 	while (written < 64 << 20 && from.socket.writableLength < 1 << 20) {
 		from.send('SEND', { destination: '/topic/alarm' }, 'x'.repeat(10000));
 		written += 10000;
 		await new Promise(setImmediate);
 	}
-	await sleep(6000);
-	say(`10 kB SENDs: ${written} octets written, ${from.socket.writableLength} stuck; beats heard meanwhile: publisher ${from.beats - b0}, idle ${idle.beats - i0}; publisher ${from.closed ? `closed ${from.why}` : 'open'}, idle ${idle.closed ? 'closed' : 'open'}; ${from.all.filter((f) => f.command === 'ERROR').join(' ')}`);
-	await sleep(10000);
-	say(`10 s later: publisher ${from.closed ? `closed ${from.why}` : 'open'}, ${from.beats - b0} beats; idle ${idle.closed ? 'closed' : 'open'}, ${idle.beats - i0} beats`);
-	const before = to.all.length;
+	await sleep(15000);
+	const names = ['never', 'quiet', 'publisher', 'publisher before, silent'];
+	say(`10 kB SENDs: ${written} octets written, ${from.socket.writableLength} stuck; 15 s later: ${[never, quiet, from, silent].map((l, i) => `${names[i]} ${l.closed ? `closed (${l.why})` : 'open'} ${l.beats - counts[i]} beats`).join(', ')}; subscriber has ${got()}`);
 	const lifted = Date.now();
 	await broker.ctl('set_vm_memory_high_watermark', '0.4');
-	say(`alarm lifted: receipt ${await from.receipt('a', 5000).then(() => 'came', () => 'did not come')} after ${Date.now() - lifted} ms; `);
+	for (const [line, id] of [[from, 'a1'], [from, 'a2'], [from, 'a3'], [never, 'z1'], [never, 'z2']])
+		say(`alarm lifted: ${id} ${line.all.some((f) => f.get('receipt-id') === id) || await line.receipt(id, 3000).then(() => true, () => false) ? 'has come' : 'has not come'} (${Date.now() - lifted} ms)`);
 	await sleep(2000);
-	say(`    subscriber got ${to.all.length - before} messages, publisher ${from.socket.writableLength} stuck, ${from.closed ? 'closed' : 'open'}`);
+	say(`    subscriber has ${got()}, publisher ${from.socket.writableLength} stuck, ${from.closed ? 'closed' : 'open'}`);
 	clearInterval(ours);
 }
 
@@ -706,6 +714,24 @@ async function prefetch(broker) {
 		say(`${what}: 500 sent, ${got.filter((f) => f.command === 'MESSAGE').length} come${got[0] ? `; the first ${short(got[0], 400)}` : ''}`);
 		to.cut();
 		from.cut();
+	}
+	for (const [what, more] of [['ack client', { ack: 'client' }], ['ack auto, the subscriber does not read', {}]]) {
+		const to = await connected(broker);
+		to.send('SUBSCRIBE', { id: 's', destination: `/topic/prefetch.${more.ack}`, receipt: 'r', ...more });
+		await to.receipt('r');
+		if (!more.ack)
+			to.socket.pause();
+		const from = await connected(broker);
+		for (let i = 0; i < 40000; i++) {
+			if (!from.send('SEND', { destination: `/topic/prefetch.${more.ack}` }, 'm'))
+				await Promise.race([new Promise((r) => { from.socket.once('drain', r); }), sleep(3000)]);
+		}
+		say(`no prefetchSize, ${what}: 40000 sent; the publisher's link is ${await from.alive(5000) ? 'served' : 'STUCK'}`);
+		if (more.ack)
+			say(`    ${(await settled(to, 1500)).filter((f) => f.command === 'MESSAGE').length} come`);
+		to.cut();
+		from.cut();
+		await sleep(300);
 	}
 }
 
