@@ -460,8 +460,8 @@ export class RabbitMq extends Broker {
 
 /* --- ActiveMQ ------------------------------------------------------------------------------------------------ */
 
-/* XStream turns advisories into text; the package does not depend on it. */
-const JARS = '/usr/share/activemq/lib/*:/usr/share/activemq/lib/optional/*:/usr/share/java/xstream.jar';
+/* XStream and Jettison turn advisories into text; the package does not depend on them. */
+const JARS = '/usr/share/activemq/lib/*:/usr/share/activemq/lib/optional/*:/usr/share/java/xstream.jar:/usr/share/java/jettison.jar';
 let compiled = null; /* a folder with the classes, made once */
 
 function compile() {

@@ -9,7 +9,8 @@
  *	broker.on.SUBSCRIBE = (frame, link) => true                          true: that was all, do nothing more
  *	broker.publish('/topic/a.b', 'body', { 'x-own': 'v' })               as if from a link elsewhere; how many got it
  *	broker.faults = { ... }, link.faults = { ... }                       see FAULTS
- *	broker.hold(), broker.release()                                      an alarm: who publishes is not read any more
+ *	broker.hold(), broker.release()                                      an alarm: who publishes is not read any more, by
+ *	                                                                     'rabbitmq' from the second SEND on
  *	link.send(command, headers, body), link.write(octets), link.deliver(id, body, headers), link.error(text)
  *	link.reset(), link.end(), link.stall(), link.flow(), link.flood(kind, octets)
  *	await broker.stop(), await broker.start()                            the same port
@@ -53,7 +54,7 @@ export class Link {
 	closed = false;
 	user = null;
 	version = '1.2';
-	published = false; /* it has sent something: an alarm stops it */
+	sentWhileHeld = false;
 	#reader = new FrameReader();
 	#waiting = []; /* frames that have come and are not served yet */
 	#chain = null; /* of pieces */
@@ -133,6 +134,7 @@ export class Link {
 		const { at } = this.fault();
 
 		this.#count++;
+		this.sentWhileHeld ||= this.broker.held && frame.command === 'SEND';
 		if (at && at.frame === this.#count)
 			return this.#does(at.does);
 		if (this.broker.on[frame.command]?.(frame, this) === true)
@@ -283,7 +285,7 @@ export class Link {
 		if (wants) {
 			this.#heard = Date.now();
 			this.#timers.add(setInterval(() => {
-				if (!this.stalled && Date.now() - this.#heard > wants * this.manners.beatFactor) {
+				if (!this.stalled && !this.#waiting.length && Date.now() - this.#heard > wants * this.manners.beatFactor) {
 					this.why = 'no heart-beat';
 					this.end();
 				}
@@ -424,15 +426,18 @@ export class FakeBroker {
 
 	release() {
 		this.held = false;
+		for (const link of this.open)
+			link.sentWhileHeld = false;
 		this.serveAll();
 	}
 
+	/* Nothing behind what must wait is read either. */
 	mustWait(link, frame) {
-		if (frame.command === 'SEND' && this.held)
+		const sends = frame.command === 'SEND';
+
+		if (this.held && (link.sentWhileHeld || (sends && !this.manners.firstPasses)))
 			return true;
-		if (this.held && link.published)
-			return true;
-		return frame.command === 'SEND' && this.manners.blocks && this.open.reduce((sum, l) => sum + l.pending, 0) > this.memory;
+		return sends && this.manners.blocks && this.open.reduce((sum, l) => sum + l.pending, 0) > this.memory;
 	}
 
 	serveAll() {

@@ -17,6 +17,7 @@ function matchesWords(pattern, words, many) {
 
 const base = {
 	blocks: false, /* a slow subscriber stops publishers */
+	firstPasses: false, /* under an alarm a link is stopped by its second SEND only */
 	beatFactor: 2,
 	many: '#',
 	escapesIn: (version) => version,
@@ -103,8 +104,7 @@ const base = {
 		const sent = link.value(frame, 'destination');
 		const destination = sent === undefined ? undefined : this.destination(link, frame, sent);
 
-		link.published = true;
-		if (sent === undefined)
+			if (sent === undefined)
 			return this.fail(link, frame, 'missing', 'SEND without destination');
 		if (destination === null || !this.mayHave(link, frame) || !this.allowed(link, frame, 'write', destination))
 			return undefined;
@@ -283,6 +283,7 @@ const ENDS = ['denied', 'again', 'not found', 'precondition'];
 const rabbitmq = {
 	...base,
 	beatFactor: 3,
+	firstPasses: true,
 	beginsAgain: true,
 	dropped: ['destination', 'content-length', 'transaction'], /* `receipt` is not among them */
 	escapesIn: () => '1.2',
@@ -372,6 +373,7 @@ const rabbitmq = {
 
 	/* A reply to /temp-queue/x comes to who sent the request, as of a subscription of that name. */
 	send(link, frame, message) {
+		message.headers = message.headers.filter(([n, v]) => n !== 'persistent' || v === 'true');
 		const reply = message.headers.find(([n, v]) => n === 'reply-to' && v.startsWith('/temp-queue/'));
 
 		if (reply) {
@@ -398,7 +400,7 @@ const rabbitmq = {
 		const id = this.ackId(link, s, message);
 
 		return [['subscription', s.id], ['destination', message.destination], ['message-id', id], ['redelivered', String(message.redelivered)],
-			...(message.ackId ? [['ack', message.ackId]] : []), ...message.headers, ['content-length', String(message.body.length)]];
+			...(message.ackId ? [['ack', message.ackId]] : []), ...message.headers, ...(message.body.length ? [['content-length', String(message.body.length)]] : [])];
 	},
 };
 
@@ -458,12 +460,14 @@ const activemq = {
 	handle(link, frame) {
 		const wrong = (name, good) => frame.get(name) !== undefined && !good.test(frame.get(name));
 
-		if (frame.headers.length > 1000 || frame.headers.some(([n, v]) => n.length + v.length > 10239)) {
-			link.error(`The maximum ${frame.headers.length > 1000 ? 'number of headers' : 'header length'} was exceeded`);
+		const names = new Set(frame.headers.map(([n]) => n)).size;
+
+		if (names > 1000 || frame.headers.some(([n, v]) => n.length + 1 + v.length > 10240)) {
+			link.error(`The maximum ${names > 1000 ? 'number of headers' : 'header length'} was exceeded`);
 			return link.end();
 		}
 		if (frame.command === 'SEND' && (wrong('priority', /^[+-]?\d+$/) || wrong('expires', /^-?\d+$/) || wrong('timestamp', /^-?\d+$/) || wrong('AMQ_SCHEDULED_DELAY', /^\d+$/)
-			|| frame.get('transformation')?.startsWith('jms-') || frame.get('') !== undefined))
+			|| frame.get('') !== undefined))
 			return link.end();
 		return base.handle.call(this, link, frame);
 	},
@@ -501,6 +505,8 @@ const activemq = {
 		const number = (v) => (v === undefined ? undefined : String(Math.min(9, Math.max(0, Number(v)))));
 
 		message.given = { priority: number(frame.get('priority')), expires: frame.get('expires'), timestamp: frame.get('timestamp') };
+		if (frame.get('transformation')?.startsWith('jms-map-')) /* as if the body were no map */
+			message.headers.push(['transformation-error', '']);
 		if (frame.get('persistent') === 'true')
 			message.headers.push(['persistent', 'true']);
 		link.broker.route(message);

@@ -210,16 +210,21 @@ await suite.test('who is stalled is not read; what he is told still comes', () =
 	broker.links[0].flow();
 	await until('all come', () => (broker.got('SEND').length === 2000 ? null : `${broker.got('SEND').length}`));
 }));
-await suite.test('rabbitmq: an alarm holds up who publishes, nobody else', () => withFake({ manners: 'rabbitmq' }, async (broker) => {
-	const [a, b] = [await connected(broker), await connected(broker)];
+await suite.test('rabbitmq: an alarm holds up who publishes twice, and nobody else; nobody is cut for it', () => withFake({ manners: 'rabbitmq' }, async (broker) => {
+	const [a, b] = [await connected(broker, { 'heart-beat': '1000,1000' }), await connected(broker)];
 	broker.hold();
-	a.send('SEND', { destination: '/topic/a', receipt: 'r' }, 'x');
+	a.send('SEND', { destination: '/topic/a', receipt: 'r1' }, 'x');
+	await a.receipt('r1');
+	a.send('SEND', { destination: '/topic/a', receipt: 'r2' }, 'y');
+	a.send('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 's' });
 	b.send('SUBSCRIBE', { id: 's', destination: '/topic/a', receipt: 's' });
 	await b.receipt('s');
-	await a.receipt('r', 200).then(() => check(false, 'it was taken'), () => {});
+	await a.receipt('r2', 3500).then(() => check(false, 'it was taken'), () => {});
+	check(!a.closed && a.beats >= 2, `closed ${a.closed}, ${a.beats} beats`);
 	broker.release();
-	await a.receipt('r');
-	equal((await b.next('MESSAGE')).text, 'x', 'body');
+	await a.receipt('r2');
+	await a.receipt('s');
+	equal((await b.next('MESSAGE')).text, 'y', 'body');
 }));
 await suite.test('activemq: a subscriber who does not read holds up all publishers', () => withFake({ manners: 'activemq', memory: 1 << 20 }, async (broker) => {
 	const [to, from, other] = [await connected(broker), await connected(broker), await connected(broker)];
@@ -296,6 +301,7 @@ const CASES = {
 		const [name, value] = [h.slice(0, h.indexOf(':')), h.slice(h.indexOf(':') + 1)];
 		return [`SEND with ${h}`, { root: [sub('/topic/h', { id: 'h', receipt: 'sub' }), send('/topic/h', { [name]: value })] }];
 	})),
+	'an empty body': { root: [sub('/topic/e'), ['SEND', { destination: '/topic/e' }]] },
 	'a NACK': { root: [['SUBSCRIBE', { id: 'q', destination: '/queue/nack', ack: 'client-individual' }], ['SEND', { destination: '/queue/nack' }, 'x']] },
 	'wrong passcode': { connect: { passcode: 'wrong' } }, 'nobody': { connect: { login: 'nobody' } }, 'no common version': { connect: { 'accept-version': '2.0' } }, 'a bad heart-beat': { connect: { 'heart-beat': 'abc' } },
 	'heart-beat 500,2000': { connect: { 'heart-beat': '500,2000' } }, 'heart-beat 0,500': { connect: { 'heart-beat': '0,500' } }, 'version 1.0': { connect: { 'accept-version': undefined } },
