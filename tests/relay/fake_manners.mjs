@@ -416,7 +416,7 @@ const activemq = {
 	many: '>',
 	prefetch: 'activemq.prefetchSize',
 	dropped: ['destination', 'content-length', 'receipt', 'transaction', 'message-id', 'subscription', 'priority', 'expires', 'timestamp', 'redelivered', 'persistent', 'JMSXGroupID', 'JMSXUserID'],
-	escapesIn: () => '1.2',
+	escapesIn: (version) => (version === '1.2' ? '1.2' : '1.1'), /* in 1.0 too */
 	escapesOut: (version) => version,
 
 	fail(link, frame, kind, text) {
