@@ -12,7 +12,7 @@
 #define VERSIONS "1.0,1.1,1.2"
 #define WHY_MAX  400
 
-static void fail(struct stomp_peer *p, const char *why)
+static void peer_fail(struct stomp_peer *p, const char *why)
 {
 	if (p->state == STOMP_PEER_ENDED)
 		return;
@@ -102,9 +102,9 @@ static void on_connected(struct stomp_peer *p, const struct stomp_frame *f)
 {
 	p->version = (uint8_t)version_of(f);
 	if (p->version == STOMP_UNDECIDED) {
-		fail(p, "CONNECTED has a version that was not offered");
+		peer_fail(p, "CONNECTED has a version that was not offered");
 	} else if (!agree_on_heart_beats(p, f)) {
-		fail(p, "CONNECTED has a heart-beat that is none");
+		peer_fail(p, "CONNECTED has a heart-beat that is none");
 	} else {
 		p->parser.version = p->version;
 		p->state = STOMP_PEER_OPEN;
@@ -131,7 +131,7 @@ static void refused(struct stomp_peer *p, const struct stomp_frame *f)
 	put_text(message, sizeof(message), stomp_header_get(f, "message"));
 	put_text(body, sizeof(body), f->body);
 	snprintf(why, sizeof(why), "CONNECT was refused: %s: %s", message, body);
-	fail(p, why);
+	peer_fail(p, why);
 }
 
 static void take(struct stomp_peer *p, const struct stomp_frame *f)
@@ -143,7 +143,7 @@ static void take(struct stomp_peer *p, const struct stomp_frame *f)
 	else if (f->command == STOMP_ERROR && is_connecting)
 		refused(p, f);
 	else if (f->command < STOMP_MESSAGE || is_connecting)
-		fail(p, "a frame came that is not to be expected");
+		peer_fail(p, "a frame came that is not to be expected");
 	else
 		p->ops->frame(p, f);
 }
@@ -159,7 +159,7 @@ void stomp_peer_feed(struct stomp_peer *p, const char *octets, size_t n, struct 
 		if (used < 0) {
 			snprintf(why, sizeof(why), "what came is no STOMP: %s",
 			    f->why ? f->why : stomp_error_message(f->error));
-			fail(p, why);
+			peer_fail(p, why);
 			return;
 		}
 		done += (size_t)used;
@@ -178,7 +178,7 @@ uint32_t stomp_peer_beat(struct stomp_peer *p, uint64_t heard_ago, uint64_t said
 	if (p->state != STOMP_PEER_OPEN)
 		return 0;
 	if (patience && heard_ago >= patience) {
-		fail(p, "nothing came for twice as long as the heart-beat that was agreed on");
+		peer_fail(p, "nothing came for twice as long as the heart-beat that was agreed on");
 		return 0;
 	}
 	if (patience)
