@@ -7,7 +7,7 @@
  * Runs each codec over each kind of text at each size and asks callgrind for a
  * dump of its own after each, whose "desc: Trigger" line names CODEC TEXT SIZE and how many bytes
  * were read; bench/instructions makes a table of them. Without valgrind it runs, and counts
- *nothing.
+ * nothing.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -7,9 +7,9 @@
  * For each THREADS:IDLE a server of its own is started, with IDLE raw WebSockets
  * that say nothing and ACTIVE (64) that echo 64 octets. Then, in turn, each server gets a slice
  * of messages, in waves of one message on each active connection, and the processor time it took is
- *read from its schedstat. Because the turns alternate, what else the machine does meets all alike.
- *Prints the median over ROUNDS (21) of microseconds of processor time for a message, the quartiles,
- *and the ratio to the first; and what the kernel says of its memory when everybody has come.
+ * read from its schedstat. Because the turns alternate, what else the machine does meets all alike.
+ * Prints the median over ROUNDS (21) of microseconds of processor time for a message, the quartiles,
+ * and the ratio to the first; and what the kernel says of its memory when everybody has come.
  */
 #include <dirent.h>
 #include <errno.h>

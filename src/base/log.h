@@ -3,11 +3,10 @@
  *
  * A line is one event: a level, a short message that never varies, and fields.
  *
- *	log_info("session closed", LOG_INT("id", s->id), LOG_INT("code", code), LOG_STR("reason",
- *r));
+ *	log_info("session closed", LOG_INT("id", s->id), LOG_STR("reason", r));
  *
- * text: 2026-01-31T12:00:00.123Z info  session closed id=17 code=3000 reason="Go away!"
- * json: {"time":"...","level":"info","message":"session closed","id":17,"code":3000,...}
+ * text: 2026-01-31T12:00:00.123Z info  session closed id=17 reason="Go away!"
+ * json: {"time":"...","level":"info","message":"session closed","id":17,...}
  *
  * Strings are escaped, so nothing from the network can forge a line or reach a
  * terminal; octets that are not UTF-8 become \ufffd. A long string is cut ("...")

@@ -1,13 +1,14 @@
 /*
  * nats/nats_client.h - a client of NATS on our loop: one connection to one of several servers,
- *which is kept, and what is subscribed, published and asked over it.
+ * which is kept, and what is subscribed, published and asked over it.
  *
- *	connector --> INFO --> [TLS] --> CONNECT, PING --> PONG --> up --> ... --> down -->
- *connector
+ *	connector --> INFO --> [TLS] --> CONNECT, PING --> PONG --> up --> ... --> down --+
+ *	    ^                                                                             |
+ *	    +-----------------------------------------------------------------------------+
  *
  * Subscriptions are ours: they are made again on each connection, before anything else is said.
- *What is published goes out once in a turn of the loop, in one write. A request that was sent when
- *the connection broke fails (-ECONNRESET): it may have been done or not.
+ * What is published goes out once in a turn of the loop, in one write. A request that was sent when
+ * the connection broke fails (-ECONNRESET): it may have been done or not.
  *
  * No call calls back; all callbacks come from the loop, and each may call anything here. All
  * functions belong to the loop's own thread. Views in callbacks last for the call; they may lie in

@@ -1,6 +1,6 @@
 /*
  * nats/nats_fetch.h - the messages of one subject that a stream has, from a sequence on: for who
- *has missed some.
+ * has missed some.
  *
  *	CONSUMER.CREATE (ephemeral) --> MSG.NEXT --> messages --> CONSUMER.DELETE
  */

@@ -5,9 +5,9 @@
  *	PING, PONG, +OK, -ERR 'text'                      HMSG subject sid [reply] headers size
  *
  * Each line ends with CR LF, and so does the payload behind the line of MSG and HMSG. Whoever owns
- *a parser feeds it what came, cut wherever it was cut, and gets one event at a time. What lies
- *whole in what was fed is not copied. Memory is taken for what has come, never for what is
- *announced.
+ * a parser feeds it what came, cut wherever it was cut, and gets one event at a time. What lies
+ * whole in what was fed is not copied. Memory is taken for what has come, never for what is
+ * announced.
  */
 #ifndef NATS_PARSE_H
 #define NATS_PARSE_H

@@ -13,7 +13,7 @@
  * that lets us connect and then refuses us has failed like one that cannot be reached.
  *
  * When all servers have failed, or a connection was lost that was well, it waits: for half to all
- *of a time that begins with retry_ms and is doubled with each round, up to retry_max_ms. It never
+ * of a time that begins with retry_ms and is doubled with each round, up to retry_max_ms. It never
  * gives up. Only connector_well() makes the time short again.
  *
  * No call calls back; all callbacks come from the loop, and each may call anything here. All

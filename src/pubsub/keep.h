@@ -5,7 +5,7 @@
  *	keep_record.c  records to octets and back
  *	keep.c         while the broker runs: puts, drops, and who waits for them
  *	keep_open.c    what was there before; keep_read.c, keep_move.c: also when there were more
- *parts then, or fewer
+ * parts then, or fewer
  *
  * A part's journal is DIRECTORY/N, and its thread's alone from when the reactors run. The file
  * DIRECTORY/intact says that no journal has failed: else ids of before must not be believed.

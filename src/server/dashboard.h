@@ -1,6 +1,6 @@
 /*
  * server/dashboard.h - the page for operators on the internal address, /dashboard/, and its feed:
- *an endpoint of our own that is there alone. For this folder.
+ * an endpoint of our own that is there alone. For this folder.
  *
  *	dashboard.c          its endpoint, its time, the configuration that it goes by
  *	dashboard_watchers.c the feed: who watches, and what he is told each second

@@ -1,6 +1,6 @@
 /*
  * upstream/probe.h - asks one backend once how it does: by an HTTP request, by the opening
- *handshake of a WebSocket, or by a connection alone; over TLS if its URL says so.
+ * handshake of a WebSocket, or by a connection alone; over TLS if its URL says so.
  *
  *	resolve --> connect --> [TLS] --> ask --> head of the answer --> [leave] --> done
  *
