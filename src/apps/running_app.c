@@ -165,11 +165,6 @@ static bool try_ref(struct running_app *r)
 	return r->app->stays;
 }
 
-static bool is_same(const struct running_app *r, const struct sockjs_options *options, const char *key)
-{
-	return options_is_same(options, &r->own, options_find(key));
-}
-
 /* What it has begun with is what it would begin with now. */
 static bool may_go_on(const struct running_app *r, const struct sockjs_options *options)
 {
@@ -182,9 +177,9 @@ static bool may_go_on(const struct running_app *r, const struct sockjs_options *
 		    !options_are_same(options, &r->own, (enum option_scope)scope))
 			return false;
 	for (const char *const *key = app->copies; key && *key; key++)
-		if (!is_same(r, options, *key))
+		if (!options_is_same(options, &r->own, options_find(*key)))
 			return false;
-	return !r->guard || is_same(r, options, "request_headers"); /* the backend is told of them */
+	return true;
 }
 
 /* One that is here since an earlier configuration had it; with a reference. */

@@ -212,7 +212,7 @@ static void set_all(struct exchange *x, const struct buf *body)
 	curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->complaint);
 	curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT, wait_s);
-	curl_easy_setopt(x->easy, CURLOPT_TIMEOUT, (long)x->to->wait_s); /* 0: it is long as something comes */
+	curl_easy_setopt(x->easy, CURLOPT_TIMEOUT, (long)x->to->wait_s); /* 0: as long as something comes */
 	curl_easy_setopt(x->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, wait_s);
 	if (x->to->is_tls)

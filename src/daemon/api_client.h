@@ -14,7 +14,7 @@ struct api_target {
 	char host[256];   /* a name or an address without brackets; or a path, of a unix socket */
 	char port[8];     /* "": it is a path */
 	char prefix[256]; /* of all paths; "" or "/path" */
-	int wait_s;       /* for all of it; 0: 30 s for each wait */
+	int wait_s;       /* for the whole answer; 0: 30 s for each wait */
 	bool is_tls;
 	/* For TLS; names of files, as given; NULL: not */
 	const char *ca;                /* whose certificates are believed; NULL: the system's */

@@ -172,9 +172,14 @@ static const char *kept_header(const struct kept_handshake *kept, const char *na
 	return granted ? granted : find(kept->headers, kept->header_count, name);
 }
 
+const struct string_list *handshake_shown_headers(const struct sockjs_handshake *h)
+{
+	return &h->endpoint->options.request_headers;
+}
+
 const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char *name)
 {
-	const struct string_list *allowed = &h->endpoint->options.request_headers;
+	const struct string_list *allowed = handshake_shown_headers(h);
 	struct buf value = BUF_INIT;
 	const char *text = NULL;
 	size_t i = 0;
@@ -270,7 +275,7 @@ static bool copy_offers(struct sockjs_handshake *to, const struct sockjs_handsha
 
 static bool copy_headers(struct sockjs_handshake *to, const struct sockjs_handshake *h)
 {
-	const struct string_list *names = &h->endpoint->options.request_headers;
+	const struct string_list *names = handshake_shown_headers(h);
 	struct kept_handshake *kept = to->kept;
 	bool ok = true;
 

@@ -25,6 +25,8 @@ struct sockjs_handshake {
 void handshake_fini(struct sockjs_handshake *h);
 /* The i-th subprotocol that the client offers; p is NULL after the last. */
 struct bytes handshake_offer(const struct sockjs_handshake *h, size_t i);
+/* The names of the headers that an application may see, whether the request has them or not. */
+const struct string_list *handshake_shown_headers(const struct sockjs_handshake *h);
 /* The application did not choose: the first of the endpoint's own list that the client offers. */
 void handshake_select_by_list(struct sockjs_handshake *h);
 

@@ -1,5 +1,5 @@
 /*
- * upstream/checks.h - how the backends of an upstream do, asked at regular times as long as the
+ * upstream/checks.h - how the backends of an upstream do, asked at regular times as long as new
  * sessions may come; the balancer is told. In one reactor for all of them.
  *
  * All functions belong to the loop's own thread.

@@ -249,9 +249,7 @@ static bool may_open_early(const struct guest *g)
 
 static void ask(struct guest *g)
 {
-	const struct string_list *names = &g->guard->options.endpoint.request_headers;
-	json_t *e =
-	    event_of_handshake(g->handshake, (const char *const *)names->items, names->count);
+	json_t *e = event_of_handshake(g->handshake);
 
 	e = event_with(e, "session", json_integer((json_int_t)sockjs_id(g->session)));
 	g->state = GUEST_ASKED;

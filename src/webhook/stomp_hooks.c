@@ -201,7 +201,6 @@ static void asker_free(struct asker *a)
 static int on_handshake(struct sockjs_handshake *h, struct sockjs_client *c, void *arg)
 {
 	struct stomp_hooks *hooks = arg;
-	const struct string_list *names = &hooks->options.endpoint.request_headers;
 	struct asker *a = mem_zalloc(sizeof(*a));
 
 	if (!a)
@@ -210,8 +209,7 @@ static int on_handshake(struct sockjs_handshake *h, struct sockjs_client *c, voi
 	a->client = c;
 	a->prefix = mem_strdup(sockjs_handshake_prefix(h));
 	if (wants(hooks, WEBHOOK_CONNECT))
-		a->handshake =
-		    event_of_handshake(h, (const char *const *)names->items, names->count);
+		a->handshake = event_of_handshake(h);
 	if (!a->prefix || (!a->handshake && wants(hooks, WEBHOOK_CONNECT))) {
 		asker_free(a);
 		return 503;

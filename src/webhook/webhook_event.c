@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "server/handshake.h"
 
 json_t *event_with(json_t *object, const char *name, json_t *value)
 {
@@ -31,12 +32,14 @@ json_t *event_with_text(json_t *object, const char *name, const char *text)
 	return text ? event_with(object, name, string_of(text)) : object;
 }
 
-static json_t *headers_of(const struct sockjs_handshake *h, const char *const *names, size_t count)
+static json_t *headers_of(const struct sockjs_handshake *h)
 {
+	const struct string_list *names = handshake_shown_headers(h);
 	json_t *headers = json_object();
 
-	for (size_t i = 0; i < count; i++)
-		headers = event_with_text(headers, names[i], sockjs_handshake_header(h, names[i]));
+	for (size_t i = 0; i < names->count; i++)
+		headers = event_with_text(
+		    headers, names->items[i], sockjs_handshake_header(h, names->items[i]));
 	return headers;
 }
 
@@ -53,8 +56,7 @@ static json_t *subprotocols_of(const struct sockjs_handshake *h)
 	return list;
 }
 
-json_t *event_of_handshake(
-    const struct sockjs_handshake *h, const char *const *headers, size_t count)
+json_t *event_of_handshake(const struct sockjs_handshake *h)
 {
 	json_t *e = json_object();
 
@@ -68,7 +70,7 @@ json_t *event_of_handshake(
 	e = event_with_text(e, "origin", sockjs_handshake_origin(h));
 	e = event_with_text(e, "path", sockjs_handshake_path(h));
 	e = event_with_text(e, "query", sockjs_handshake_query(h));
-	e = event_with(e, "headers", headers_of(h, headers, count));
+	e = event_with(e, "headers", headers_of(h));
 	return event_with(e, "subprotocols", subprotocols_of(h));
 }
 

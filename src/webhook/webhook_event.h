@@ -16,10 +16,8 @@
 json_t *event_with(json_t *object, const char *name, json_t *value);
 json_t *event_with_text(json_t *object, const char *name, const char *text); /* NULL: left out */
 
-/* The members of a connect event: the client's request. `headers` are the names that it may see, of
- * which those are told that are there. */
-json_t *event_of_handshake(
-    const struct sockjs_handshake *h, const char *const *headers, size_t count);
+/* The members of a connect event: the client's request, with those headers that its endpoint shows. */
+json_t *event_of_handshake(const struct sockjs_handshake *h);
 /* What all later events of a session have. */
 json_t *event_of_session(const struct sockjs_session *s, const char *prefix);
 

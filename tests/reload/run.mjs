@@ -438,6 +438,42 @@ await suite.test('web-hooks: who was let in by one backend is told of to that on
 	backends.forEach((backend) => backend.close());
 });
 
+await suite.test('web-hooks: which headers a backend is told goes at once, whatever application is behind it', async () => {
+	const heard = [];
+	const backend = await new Promise((resolve) => {
+		const server = createServer(async (request, response) => {
+			let body = '';
+
+			for await (const chunk of request)
+				body += chunk;
+			heard.push(JSON.parse(body));
+			response.end('{}');
+		}).listen(0, '127.0.0.1', () => resolve(server));
+	});
+	const hooks = { url: `http://127.0.0.1:${backend.address().port}/`, events: ['connect'] };
+	const config = (names) => plain({ endpoints: [echo({ hooks, request_headers: names }),
+		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open' }, hooks, request_headers: names }] });
+	const gateway = await start(config(['x-old']));
+	const headers = { 'x-old': '1', 'x-new': '2' };
+	const told = async () => {
+		heard.length = 0;
+		const raw = await new Raw(gateway.port, '/echo', headers).open();
+		const stomp = await new Raw(gateway.port, '/stomp', headers).open();
+
+		stomp.send('CONNECT\naccept-version:1.2\nhost:x\n\n\0');
+		await until(() => heard.length === 2, 'both ask');
+		raw.end();
+		stomp.end();
+		return heard.map((e) => e.headers);
+	};
+
+	equal(await told(), [{ 'x-old': '1' }, { 'x-old': '1' }], 'before');
+	equal((await gateway.reload(config(['x-new']))).changed, ['endpoints["/echo"].request_headers', 'endpoints["/stomp"].request_headers'], 'changed');
+	equal(await told(), [{ 'x-new': '2' }, { 'x-new': '2' }], 'afterwards');
+	await finish(gateway);
+	backend.close();
+});
+
 const jwt = (sub, secret) => {
 	const text = [{ alg: 'HS256', typ: 'JWT' }, { sub, exp: Math.floor(Date.now() / 1000) + 3600 }]
 		.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
