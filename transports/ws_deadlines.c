@@ -67,8 +67,12 @@ void ws_receiver_on_timer(struct timer *t)
 {
 	struct ws_receiver *r = container_of(t, struct ws_receiver, timer);
 
-	if (r->closing || r->parting) {
-		ws_receiver_finish(r); /* no Close came in time, or no end behind it */
+	if (r->parting) {
+		ws_receiver_parting_late(r);
+		return;
+	}
+	if (r->closing) {
+		ws_receiver_finish(r); /* no Close came in time */
 		return;
 	}
 	ws_receiver_watch_unfinished(r);

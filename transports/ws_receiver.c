@@ -5,6 +5,8 @@
  * Owns: the upgraded stream, from 101 until the closing handshake is over. The
  * session knows it only while it is attached; after that it closes on its own.
  */
+#include <errno.h>
+
 #include "base/mem.h"
 #include "session/sockjs_frame.h"
 #include "transports/ws_receiver_private.h"
@@ -67,8 +69,8 @@ void ws_receiver_lost(struct ws_receiver *r)
 
 #define PART_MS 2000
 
-/* Both Close frames are out, so nothing is to come but the client's end: there is nothing to drain. (By TLS
- * there is its close_notify.) */
+/* Both Close frames are out, so nothing is to come but the client's end, which is awaited right here. (By
+ * TLS there is its close_notify, too.) */
 static bool may_part(const struct ws_receiver *r)
 {
 	return r->is_answered && !r->parting && !stream_is_tls(&r->stream) &&
@@ -79,7 +81,7 @@ static void part(struct ws_receiver *r)
 {
 	r->parting = true;
 	stream_shutdown(&r->stream);
-	stream_await_end(&r->stream);
+	stream_want(&r->stream, STREAM_READ);
 	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, PART_MS);
 }
 
@@ -93,6 +95,26 @@ void ws_receiver_finish(struct ws_receiver *r)
 	}
 	http_server_end(r->reactor->http, &r->stream);
 	ws_receiver_end(r);
+}
+
+/* It says something behind its Close: a socket that is closed with that unread would be reset, and what it
+ * has not taken yet be lost. */
+void ws_receiver_parting_readable(struct ws_receiver *r)
+{
+	ssize_t n = stream_read(&r->stream, loop_scratch(ws_receiver_loop(r)), LOOP_SCRATCH_BYTES);
+
+	if (n > 0)
+		ws_receiver_finish(r);
+	else if (n != -EAGAIN)
+		ws_receiver_end(r);
+}
+
+void ws_receiver_parting_late(struct ws_receiver *r)
+{
+	if (stream_unacked(&r->stream) > 0)
+		ws_receiver_finish(r);
+	else
+		ws_receiver_end(r);
 }
 
 void ws_receiver_fail(struct ws_receiver *r, unsigned code, const char *reason)

@@ -189,6 +189,10 @@ static void on_readable(struct stream *s)
 {
 	struct ws_receiver *r = container_of(s, struct ws_receiver, stream);
 
+	if (r->parting) {
+		ws_receiver_parting_readable(r);
+		return;
+	}
 	if (ws_receiver_is_behind(r))
 		feed_rest(r);
 	else

@@ -108,6 +108,9 @@ void ws_receiver_lost(struct ws_receiver *r);
 /* Nothing more is said: what was is to arrive, then it is closed; the server first (RFC 6455 section
  * 7.1.1). */
 void ws_receiver_finish(struct ws_receiver *r);
+/* While it is parting: something has come, or nothing in time. */
+void ws_receiver_parting_readable(struct ws_receiver *r);
+void ws_receiver_parting_late(struct ws_receiver *r);
 /* Closes the stream, and frees the receiver after this turn. */
 void ws_receiver_end(struct ws_receiver *r);
 

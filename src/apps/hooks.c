@@ -109,9 +109,13 @@ static void go_on(struct conversation *c)
 static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
 {
 	struct conversation *c = container_of(call, struct conversation, call);
+	const char *trouble =
+	    a->verdict == WEBHOOK_YES ? guest_trouble_with(a->json) : NULL;
 
 	c->under_way = 0;
-	if (a->verdict == WEBHOOK_FAILED)
+	if (trouble)
+		webhook_senseless(c->webhook, json_string_value(json_object_get(c->about, "endpoint")), trouble);
+	if (a->verdict == WEBHOOK_FAILED || trouble)
 		break_off(c);
 	else if (c->session && a->verdict == WEBHOOK_NO)
 		sockjs_close(c->session, 4000 + a->status, a->why ? a->why : "Refused");

@@ -34,7 +34,7 @@ static enum http_frame_result next_line(
 }
 
 /* chunk-size [ chunk-ext ]: an extension begins with a semicolon, before which blanks are bad
- * whitespace that a recipient takes (RFC 9110 section 5.6.3). */
+ * whitespace that a recipient takes (RFC 9110 section 5.6.3); without one there may be none. */
 static bool read_size(struct bytes line, uint64_t *size)
 {
 	size_t i = 0;
@@ -45,11 +45,11 @@ static bool read_size(struct bytes line, uint64_t *size)
 			return false;
 		*size = *size << 4 | (unsigned)hex_digit(line.p[i]);
 	}
-	if (i == 0)
-		return false;
+	if (i == 0 || i == line.n)
+		return i > 0;
 	while (i < line.n && field_is_blank(line.p[i]))
 		i++;
-	return i == line.n || line.p[i] == ';';
+	return i < line.n && line.p[i] == ';';
 }
 
 /* Counts a line that is no data. */

@@ -70,10 +70,6 @@ static inline bool stream_is_open(const struct stream *s)
  * that has been watched before still hears of a broken wire. */
 int stream_want(struct stream *s, unsigned want);
 
-/* After stream_shutdown(): whatever still comes is not wanted, only the peer's end, which is a hangup.
- * Costs nothing where nothing comes; what does stays with the kernel. */
-void stream_await_end(struct stream *s);
-
 /* Up to n bytes; 0 at the orderly end; -EAGAIN; another error is followed by hangup in the next
  * turn, so the owner may leave it to that. If it fills the whole buffer there may be more,
  * and readable is called again (for TLS too, where the kernel does not know of it). */

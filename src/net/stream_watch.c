@@ -80,12 +80,6 @@ int stream_want(struct stream *s, unsigned want)
 	return 0;
 }
 
-/* The kernel may go on to tell of what comes: it is told otherwise when something does. */
-void stream_await_end(struct stream *s)
-{
-	s->want = 0;
-}
-
 /* --- what the wire did not take ------------------------------------------ */
 
 static int enqueue(struct stream *s, const struct stream_piece *pieces, unsigned n, size_t skip)

@@ -182,7 +182,7 @@ static enum stomp_error take_send(
 	err = check_destination(c, ACCESS_SEND, destination, why);
 	if (err != STOMP_OK)
 		return err;
-	p = published_new(&c->part->scratch, destination, f->headers, f->header_count, f->body);
+	p = published_sent(&c->part->scratch, destination, f);
 	if (!p)
 		return STOMP_E_INTERNAL;
 	c->part->counters.messages_in++;
@@ -337,6 +337,10 @@ static enum stomp_error check_subscribe(struct sockjs_client *c, const struct st
 	if (stomp_header_get(f, "selector").p) {
 		*why = "Selectors are not supported: subscribe to a narrower destination.";
 		return STOMP_E_UNSUPPORTED;
+	}
+	if (!queues_prefetch_is_number(f)) {
+		*why = "prefetch-count is a number.";
+		return STOMP_E_BAD_HEADER;
 	}
 	if (*find_subscription(c, id)) {
 		*why = "A subscription with this id exists already.";

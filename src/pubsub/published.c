@@ -63,12 +63,21 @@ static bool is_passed_on(struct bytes name)
 	return true;
 }
 
+/* What a queue says of a message that it has given up, or gives once more: no client may. */
+static bool is_of_queues(struct bytes name)
+{
+	name = trim(name);
+	return bytes_equal(name, BYTES("delivery-count")) || bytes_equal(name, BYTES("death")) ||
+	       bytes_equal(name, BYTES("original-destination"));
+}
+
 /* No more than STOMP_HEADERS_MAX. */
-static void take_headers(struct source *to, const struct stomp_header *headers, size_t count)
+static void take_headers(
+    struct source *to, const struct stomp_header *headers, size_t count, bool by_client)
 {
 	to->count = 0;
 	for (size_t i = 0; i < count; i++)
-		if (is_passed_on(headers[i].name))
+		if (is_passed_on(headers[i].name) && !(by_client && is_of_queues(headers[i].name)))
 			to->headers[to->count++] = headers[i];
 }
 
@@ -199,8 +208,8 @@ static struct bytes shown_of(struct bytes destination, char text[BROKER_DESTINAT
 	return (struct bytes){ text, private.n + n };
 }
 
-struct published *published_new(struct buf *scratch, struct bytes destination,
-    const struct stomp_header *headers, size_t header_count, struct bytes body)
+static struct published *make(struct buf *scratch, struct bytes destination,
+    const struct stomp_header *headers, size_t header_count, struct bytes body, bool by_client)
 {
 	char text[BROKER_DESTINATION_MAX];
 	struct source from; /* not initialised as a whole: that would cost more than all the rest */
@@ -211,7 +220,7 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
 
 	from.shown = shown_of(destination, text);
 	from.body = body;
-	take_headers(&from, headers, header_count);
+	take_headers(&from, headers, header_count, by_client);
 	buf_clear(scratch);
 	if (encode_all(scratch, &from, ends) == 0)
 		p = mem_alloc(sizeof(*p) + (from.count + 1) * sizeof(*p->headers) +
@@ -230,6 +239,18 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
 	p->is_binary = !utf8_is_valid_wide(p->tails[2].p, p->tails[2].n, &surrogates);
 	buf_clear(scratch);
 	return p;
+}
+
+struct published *published_new(struct buf *scratch, struct bytes destination,
+    const struct stomp_header *headers, size_t header_count, struct bytes body)
+{
+	return make(scratch, destination, headers, header_count, body, false);
+}
+
+struct published *published_sent(
+    struct buf *scratch, struct bytes destination, const struct stomp_frame *f)
+{
+	return make(scratch, destination, f->headers, f->header_count, f->body, true);
 }
 
 struct published *published_from(struct buf *scratch, const struct sockjs_publication *p)

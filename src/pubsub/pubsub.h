@@ -169,6 +169,9 @@ struct published {
  * left out. One reference. NULL when memory is out. `scratch` is emptied. */
 struct published *published_new(struct buf *scratch, struct bytes destination,
     const struct stomp_header *headers, size_t header_count, struct bytes body);
+/* Of a SEND: without what only queues say, too. */
+struct published *published_sent(
+    struct buf *scratch, struct bytes destination, const struct stomp_frame *f);
 struct published *published_from(struct buf *scratch, const struct sockjs_publication *p);
 
 /* The first header of this name; p is NULL if there is none. */
@@ -435,6 +438,8 @@ void transactions_forget_commits(struct pubsub_part *part);
 /* queues.c */
 /* Its sender hears what the queue says of it; `receipt` may be empty. 0 or -ENOMEM. */
 int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes receipt);
+/* How many messages a SUBSCRIBE wants at a time, if it says so, is a number. */
+bool queues_prefetch_is_number(const struct stomp_frame *f);
 int queues_consume(struct sockjs_client *c, const struct stomp_frame *f, struct bytes queue,
     struct label *l, struct broker_subscription **out);
 enum stomp_error queues_answer(

@@ -111,28 +111,35 @@ int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes
 
 /* --- SUBSCRIBE ---------------------------------------------------------------------- */
 
-static unsigned read_number(struct bytes b, unsigned otherwise)
-{
-	unsigned n = 0;
-
-	if (b.n == 0 || b.n > 6)
-		return otherwise;
-	for (size_t i = 0; i < b.n; i++) {
-		if (b.p[i] < '0' || b.p[i] > '9')
-			return otherwise;
-		n = n * 10 + (unsigned)(b.p[i] - '0');
-	}
-	return n > 0 && n <= 65535 ? n : otherwise;
-}
-
 /* As RabbitMQ and ActiveMQ call it. */
-static unsigned prefetch_of(const struct sockjs_client *c, const struct stomp_frame *f)
+static struct bytes prefetch_header(const struct stomp_frame *f)
 {
 	struct bytes count = stomp_header_get(f, "prefetch-count");
 
-	if (!count.p)
-		count = stomp_header_get(f, "activemq.prefetchSize");
-	return read_number(count, c->part->broker->prefetch);
+	return count.p ? count : stomp_header_get(f, "activemq.prefetchSize");
+}
+
+bool queues_prefetch_is_number(const struct stomp_frame *f)
+{
+	struct bytes count = prefetch_header(f);
+
+	for (size_t i = 0; i < count.n; i++)
+		if (count.p[i] < '0' || count.p[i] > '9')
+			return false;
+	return !count.p || count.n > 0;
+}
+
+#define PREFETCH_MOST 65535
+
+/* 0 is for the broker to say. */
+static unsigned prefetch_of(const struct sockjs_client *c, const struct stomp_frame *f)
+{
+	struct bytes count = prefetch_header(f);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < count.n && n <= PREFETCH_MOST; i++)
+		n = n * 10 + (unsigned)(count.p[i] - '0');
+	return n == 0 ? c->part->broker->prefetch : n < PREFETCH_MOST ? n : PREFETCH_MOST;
 }
 
 static enum broker_ack ack_of(const struct stomp_frame *f)

@@ -93,11 +93,43 @@ static void send_text(void *arg, struct bytes body, bool is_binary)
 static void close_as(struct sockjs_session *s, const json_t *how)
 {
 	const json_t *code = json_object_get(how, "code");
-	const char *reason = json_string_value(json_object_get(how, "reason"));
-	json_int_t number = json_is_integer(code) ? json_integer_value(code) : 0;
 
-	sockjs_close(
-	    s, number > 0 && number < 5000 ? (unsigned)number : SOCKJS_CLOSE_NORMAL, reason);
+	sockjs_close(s, code ? (unsigned)json_integer_value(code) : SOCKJS_CLOSE_NORMAL,
+	    json_string_value(json_object_get(how, "reason")));
+}
+
+static void ignore_text(void *arg, struct bytes body, bool is_binary)
+{
+	(void)arg, (void)body, (void)is_binary;
+}
+
+static bool are_texts(const json_t *messages)
+{
+	if (event_is_nothing(messages))
+		return true;
+	for (size_t i = 0; i < json_array_size(messages); i++)
+		if (!event_read_text(json_array_get(messages, i), ignore_text, NULL))
+			return false;
+	return json_is_array(messages);
+}
+
+static bool is_close(const json_t *how)
+{
+	const json_t *code = json_object_get(how, "code"), *reason = json_object_get(how, "reason");
+
+	if (event_is_nothing(how) || json_is_boolean(how))
+		return true;
+	return json_is_object(how) &&
+	       (!code || (json_is_integer(code) && json_integer_value(code) >= 1000 &&
+	                     json_integer_value(code) <= 4999)) &&
+	       (!reason || event_string(reason));
+}
+
+const char *guest_trouble_with(const json_t *answer)
+{
+	if (!are_texts(json_object_get(answer, "messages")))
+		return "messages";
+	return is_close(json_object_get(answer, "close")) ? NULL : "close";
 }
 
 void guest_obey(struct sockjs_session *s, const json_t *answer)
@@ -106,9 +138,7 @@ void guest_obey(struct sockjs_session *s, const json_t *answer)
 	const json_t *how = json_object_get(answer, "close");
 
 	for (size_t i = 0; i < json_array_size(messages); i++)
-		if (!event_read_text(json_array_get(messages, i), send_text, s))
-			log_warn_limited("a backend's message is neither a string nor base64",
-			    LOG_STR("endpoint", s->endpoint->prefix));
+		event_read_text(json_array_get(messages, i), send_text, s);
 	if (json_is_object(how) || json_is_true(how))
 		close_as(s, how);
 }
@@ -178,12 +208,6 @@ static void let_in(struct guest *g)
 	handshake_free(h);
 }
 
-/* null, or the list for which PHP takes an empty object. */
-static bool is_nothing(const json_t *value)
-{
-	return json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
-}
-
 /* Headers that the application sees as the request's own. False: they are none, or such as only the
  * gateway may say (an upstream gets them). */
 static bool grant_headers(struct guest *g)
@@ -192,7 +216,7 @@ static bool grant_headers(struct guest *g)
 	json_t *headers = json_object_get(g->answer, "headers"), *value;
 	const char *name;
 
-	if (headers && !json_is_object(headers) && !is_nothing(headers))
+	if (!json_is_object(headers) && !event_is_nothing(headers))
 		return false;
 	json_object_foreach (headers, name, value)
 		if (!event_string(value) || !forwarded->valid(name) ||
@@ -203,13 +227,16 @@ static bool grant_headers(struct guest *g)
 
 static void on_yes(struct guest *g, json_t *answer)
 {
+	const char *trouble = guest_trouble_with(answer);
+
 	g->answer = json_incref(answer);
-	if (grant_headers(g)) {
+	if (!trouble && !grant_headers(g))
+		trouble = "headers";
+	if (!trouble) {
 		let_in(g);
 		return;
 	}
-	log_warn_limited("a backend's headers are none that a request could have",
-	    LOG_STR("endpoint", g->session->endpoint->prefix));
+	webhook_senseless(g->guard->webhook, g->session->endpoint->prefix, trouble);
 	refuse(g, 502, SOCKJS_CLOSE_BAD_GATEWAY, NULL);
 }
 

@@ -40,7 +40,9 @@ json_t *guest_event(const struct guest *g, const struct sockjs_session *s);
 
 /* --- answers ---------------------------------------------------------------------------- */
 
-/* Does what an answer says: sends `messages`, closes if there is `close`. */
+/* Which member of an answer is nothing that can be done; NULL: none. */
+const char *guest_trouble_with(const json_t *answer);
+/* Does what it says, if that can be done: sends `messages`, closes if there is `close`. */
 void guest_obey(struct sockjs_session *s, const json_t *answer);
 
 #endif

@@ -98,16 +98,10 @@ static void refuse(struct asker *a, const struct webhook_answer *answer)
 	sockjs_client_refuse(a->client, status, answer->verdict == WEBHOOK_NO ? answer->why : NULL);
 }
 
-static void complain(const struct asker *a, const char *what)
-{
-	log_warn_limited("a backend's answer makes no sense", LOG_STR("endpoint", a->prefix),
-	    LOG_STR("what", what));
-}
-
 /* The answer is no use. */
 static void give_up(struct asker *a, const char *what)
 {
-	complain(a, what);
+	webhook_senseless(a->hooks->webhook, a->prefix, what);
 	sockjs_client_refuse(a->client, -EHOSTUNREACH, NULL);
 }
 
@@ -248,13 +242,14 @@ static int on_subscribe(struct sockjs_client *c, const char *destination, const 
 static void on_reply(struct webhook_call *call, const struct webhook_answer *answer)
 {
 	struct asker *a = asker_of(call);
+	const json_t *reply = json_object_get(answer->json, "reply");
 	struct stomp_json_message m;
 
 	if (answer->verdict != WEBHOOK_YES) {
 		refuse(a, answer);
 		return;
 	}
-	if (!stomp_json_read(&m, json_object_get(answer->json, "reply")) ||
+	if (!stomp_json_read(&m, event_is_nothing(reply) ? NULL : reply) ||
 	    sockjs_client_decide(a->client, 0, &m.publication) == -EINVAL)
 		give_up(a, "reply");
 	stomp_json_free(&m);
@@ -299,10 +294,30 @@ static int on_incoming(struct sockjs_client *c, struct sockjs_publication *p, vo
 	return ask(a, WEBHOOK_PUBLISH, event_of_send(a, p), on_publish_answer);
 }
 
+static bool is_message(const json_t *message, bool needs_destination)
+{
+	struct stomp_json_message m;
+	bool ok = stomp_json_read(&m, message) && (m.publication.destination || !needs_destination);
+
+	stomp_json_free(&m);
+	return ok;
+}
+
+/* Before any of it is done: what is not there; NULL: all of it can be read. */
+static const char *trouble_with(const json_t *messages, const json_t *reply)
+{
+	if (!event_is_nothing(messages) && !json_is_array(messages))
+		return "messages";
+	for (size_t i = 0; i < json_array_size(messages); i++)
+		if (!is_message(json_array_get(messages, i), true))
+			return "messages";
+	return event_is_nothing(reply) || is_message(reply, false) ? NULL : "reply";
+}
+
 static bool publish(struct asker *a, const json_t *message)
 {
 	struct stomp_json_message m;
-	bool ok = stomp_json_read(&m, message) && m.publication.destination &&
+	bool ok = stomp_json_read(&m, message) &&
 	          sockjs_broker_publish(a->hooks->broker, &m.publication) == 0;
 
 	stomp_json_free(&m);
@@ -333,19 +348,21 @@ static void on_message_answer(struct webhook_call *call, const struct webhook_an
 	struct asker *a = asker_of(call);
 	const json_t *messages = json_object_get(answer->json, "messages");
 	const json_t *reply = json_object_get(answer->json, "reply");
-	bool ok = true;
+	const char *trouble = trouble_with(messages, reply);
 
 	if (answer->verdict != WEBHOOK_YES) {
 		refuse(a, answer);
 		return;
 	}
-	for (size_t i = 0; i < json_array_size(messages); i++)
-		ok = publish(a, json_array_get(messages, i)) && ok;
-	if (reply)
-		ok = publish_reply(a, reply) && ok;
-	if (!ok)
-		complain(a, "messages or reply");
-	sockjs_client_decide(a->client, 0, NULL); /* the message itself was taken */
+	for (size_t i = 0; !trouble && i < json_array_size(messages); i++)
+		if (!publish(a, json_array_get(messages, i)))
+			trouble = "messages";
+	if (!trouble && !event_is_nothing(reply) && !publish_reply(a, reply))
+		trouble = "reply";
+	if (trouble)
+		give_up(a, trouble);
+	else
+		sockjs_client_decide(a->client, 0, NULL);
 }
 
 static int on_handler(struct sockjs_client *c, const struct sockjs_publication *p, void *arg)

@@ -296,6 +296,16 @@ static void fail(struct webhook_call *call, enum failure why, const char *senten
 	answer(call, &a);
 }
 
+void webhook_senseless(struct webhook *w, const char *endpoint, const char *what)
+{
+	struct webhook_part *part = find_part(w);
+
+	if (part)
+		part->failed[FAILURE_ANSWER]++;
+	log_warn_limited("a backend's answer makes no sense", LOG_STR("url", w->target.url),
+	    LOG_STR("endpoint", endpoint), LOG_STR("what", what));
+}
+
 static enum failure failure_of(int err)
 {
 	switch (err) {

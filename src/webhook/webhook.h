@@ -88,6 +88,9 @@ int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event
     json_t *members, webhook_answered_fn answered);
 /* Harmless if it is not under way. */
 void webhook_cancel(struct webhook_call *call);
+/* A yes makes no sense to who has asked, who takes it for a failure: so it is counted, and logged with what
+ * does not; `endpoint` is a prefix. */
+void webhook_senseless(struct webhook *w, const char *endpoint, const char *what);
 /* Nothing is under way in this reactor, and nobody will ask there any more: frees what it has there. */
 void webhook_leave(struct webhook *w);
 /* Whether something of this reactor is under way. */

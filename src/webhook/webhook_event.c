@@ -83,6 +83,12 @@ json_t *event_of_session(const struct sockjs_session *s, const char *prefix)
 	return event_with_text(e, "remote", sockjs_remote(s));
 }
 
+bool event_is_nothing(const json_t *value)
+{
+	return !value || json_is_null(value) ||
+	       (json_is_array(value) && json_array_size(value) == 0);
+}
+
 /* --- texts and octets ----------------------------------------------------------------- */
 
 static json_t *base64_of(struct bytes body)

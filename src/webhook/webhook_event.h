@@ -26,6 +26,8 @@ json_t *event_text(struct bytes body, bool is_binary);
 /* A string of an answer, for who needs one that ends where it seems to; NULL: it is none, or has a
  * NUL in it, behind which the rest would be lost ("root\0 of all evil"). */
 const char *event_string(const json_t *value);
+/* null, or the list for which PHP takes an empty object; or it is not there. */
+bool event_is_nothing(const json_t *value);
 /* As event_text(), the other way round. `fn` is called with the octets; false: it is neither, or
  * there is no memory. */
 bool event_read_text(

@@ -288,6 +288,33 @@ await suite.test('guard: headers that no request could have, or only the gateway
 		});
 });
 
+const SENSELESS = [{ messages: 'x' }, { messages: { a: 1 } }, { messages: ['x', 3] }, { messages: [{ base64: '?' }] }, { close: 'yes' }, { close: { code: '4001' } },
+	{ close: { code: 7 } }, { close: { code: 99999 } }, { close: { code: 4001, reason: 3 } }];
+
+await suite.test('guard: messages and a close that are none are a failure, and nothing of them is done', async () => {
+	let json;
+
+	await withBackend(() => ({ json }), { application: 'echo' }, async (gateway) => {
+		for (json of SENSELESS)
+			equal(await new Raw(gateway.endpoint).end(), { status: 502 }, JSON.stringify(json));
+		equal(await figure(gateway, 'sockjs_hook_failures_total', '"answer"'), SENSELESS.length, 'counted');
+	});
+});
+
+await suite.test('hooks: an answer to messages that makes no sense is none', async () => {
+	let json;
+
+	await withBackend((e) => (e.event === 'message' ? { json } : {}), {}, async (gateway) => {
+		for (json of SENSELESS) {
+			const client = new Raw(gateway.endpoint);
+
+			client.opened.then(() => client.send('x'));
+			equal((await client.end()).code, 1013, JSON.stringify(json));
+		}
+		equal(await figure(gateway, 'sockjs_hook_failures_total', '"answer"'), SENSELESS.length, 'counted');
+	});
+});
+
 await suite.test('guard: no headers are no failure, whatever a language writes for them', async () => {
 	for (const headers of [null, [], {}])
 		await withBackend(() => ({ json: { headers } }), { application: 'echo' }, async (gateway) => {

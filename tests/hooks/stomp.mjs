@@ -235,6 +235,26 @@ export async function stompTests(suite, { withBackend, figure }) {
 				ann.send('SUBSCRIBE', { id: JSON.stringify(n).replace(/\W/g, ''), destination: '/app/x', receipt: 'r' });
 				await ann.take('ERROR', { code: '4643', 'receipt-id': 'r' });
 			}
+			check(await figure(gateway, 'sockjs_hook_failures_total', '"answer"') === nonsense.length, 'counted');
+			ann.close();
+		});
+		const sent = [...nonsense.filter((n) => !n.reply?.destination), { reply: 'x' }, { messages: 'x' }, { messages: { a: 1 } }, { messages: ['x'] },
+			{ messages: [{ body: 'without a destination' }] }, { messages: [{ destination: '/topic/told', body: 'x' }, { destination: '/topic/told', body: 3 }] },
+			{ messages: [{ destination: 'nope', body: 'x' }] }];
+		let j = 0;
+
+		await withBackend(only({ message: () => ({ json: sent[j++] ?? { messages: null, reply: [] } }) }), endpoint({}, { errors: 'keep' }), async (gateway) => {
+			const ann = await join(gateway);
+
+			ann.send('SUBSCRIBE', { id: 's', destination: '/topic/told', receipt: 's' });
+			await ann.take('RECEIPT', { 'receipt-id': 's' });
+			for (const n of sent) {
+				ann.send('SEND', { destination: '/app/x', receipt: 'r' }, JSON.stringify(n));
+				await ann.take('ERROR', { code: '4643', 'receipt-id': 'r' }); /* and no MESSAGE before it: none of it is done */
+			}
+			check(await figure(gateway, 'sockjs_hook_failures_total', '"answer"') === sent.length, 'counted');
+			ann.send('SEND', { destination: '/app/x', receipt: 'well' }, 'nothing is an answer');
+			await ann.take('RECEIPT', { 'receipt-id': 'well' });
 			ann.close();
 		});
 		for (const json of [{ user: 3 }, { user: 'ann', roles: 'admin' }, { user: 'ann', roles: [1] }, { user: 'ann', claims: [] }, { user: 'ann', expires_in: '60' }, { user: 'ann', expires_at: false }, { user: 'ann\0eve' }, { user: 'ann', roles: ['admin\0istrator'] }, { user: '' }, { user: 'x'.repeat(300) }])

@@ -261,6 +261,53 @@ START_TEST(a_client_that_does_not_answer_a_close_is_left_after_the_timeout)
 }
 END_TEST
 
+static const uint64_t *receivers(void)
+{
+	return &fake.reactor.sessions.counters.receivers;
+}
+
+static void close_both_ways(void)
+{
+	open_raw();
+	raw_ws_close(&a, 1000, "");
+	fake_expect_next(&a, "\x88\x02\x03\xe8");
+	fake_expect_end(&a);
+	fake_expect_told("[close 1000 ]");
+	ck_assert_uint_eq(*receivers(), 1);
+}
+
+START_TEST(when_both_have_said_close_the_clients_end_is_awaited)
+{
+	close_both_ways();
+	raw_close(&a);
+	fake_turns(3);
+	ck_assert_uint_eq(*receivers(), 0);
+	ck_assert_uint_eq(http_server_counters(fake.reactor.http)->lingering, 0);
+}
+END_TEST
+
+START_TEST(what_comes_behind_a_close_is_read_so_that_nothing_is_reset)
+{
+	close_both_ways();
+	raw_write(&a, "junk", 4);
+	fake_turns(3);
+	ck_assert_uint_eq(*receivers(), 0);
+	ck_assert_uint_eq(http_server_counters(fake.reactor.http)->lingering, 1);
+}
+END_TEST
+
+START_TEST(who_does_not_end_behind_both_closes_is_left)
+{
+	close_both_ways();
+	for (int i = 0; *receivers() > 0 && i < 500; i++) {
+		usleep(10000);
+		fake_turns(1);
+	}
+	ck_assert_uint_eq(*receivers(), 0);
+	ck_assert_uint_eq(http_server_counters(fake.reactor.http)->lingering, 0);
+}
+END_TEST
+
 START_TEST(a_wire_that_closes_alone_is_dropped_with_its_reactor)
 {
 	open_raw();
@@ -330,6 +377,9 @@ int main(void)
 	tcase_add_test(tc, a_silent_client_is_pinged_and_then_dropped);
 	tcase_add_test(tc, a_client_that_answers_pings_stays);
 	tcase_add_test(tc, a_client_that_does_not_answer_a_close_is_left_after_the_timeout);
+	tcase_add_test(tc, when_both_have_said_close_the_clients_end_is_awaited);
+	tcase_add_test(tc, what_comes_behind_a_close_is_read_so_that_nothing_is_reset);
+	tcase_add_test(tc, who_does_not_end_behind_both_closes_is_left);
 	tcase_add_test(tc, a_wire_that_closes_alone_is_dropped_with_its_reactor);
 	tcase_add_loop_test(
 	    tc, a_client_that_vanishes_during_the_upgrade_leaves_open_and_close, 0, 8);
