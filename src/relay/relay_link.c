@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 
+#define COST_FRAME_READ 1000 /* nanoseconds */
 #define OUT_MAX  (256 * 1024) /* then it is written before the end of the turn */
 #define OUT_KEEP (1024 * 1024)
 
@@ -36,25 +37,37 @@ static void close_stream(struct relay_link *l)
 	buf_clear(&l->out);
 }
 
-/* The owner is told last: it may do what it likes with the link. */
 static void lose(struct relay_link *l, const char *why)
+{
+	bool was_up = l->is_up;
+
+	l->failures++;
+	if (was_up)
+		log_warn("the link to a broker is lost", LOG_STR("broker", l->settings->name),
+		    LOG_STR("server", connector_name(&l->connector)), LOG_STR("reason", why));
+	else
+		log_warn_limited("a broker does not let us in", LOG_STR("broker", l->settings->name),
+		    LOG_STR("server", connector_name(&l->connector)), LOG_STR("reason", why));
+	close_stream(l);
+	connector_lost(&l->connector);
+}
+
+void relay_link_drop(struct relay_link *l, const char *why)
+{
+	if (l->is_open)
+		lose(l, why);
+}
+
+/* The owner is told last: it may do what it likes with the link. */
+static void go_away(struct relay_link *l, const char *why)
 {
 	bool was_up = l->is_up;
 
 	if (!l->is_open)
 		return;
-	l->failures++;
-	log_warn("the link to a broker is lost", LOG_STR("broker", l->settings->name),
-	    LOG_STR("server", connector_name(&l->connector)), LOG_STR("reason", why));
-	close_stream(l);
-	connector_lost(&l->connector);
+	lose(l, why);
 	if (was_up)
 		l->ops->away(l, why);
-}
-
-void relay_link_drop(struct relay_link *l, const char *why)
-{
-	lose(l, why);
 }
 
 /* --- writing ------------------------------------------------------------------------- */
@@ -69,6 +82,8 @@ static void write_out(struct relay_link *l)
 	l->said_at = loop_now(l->loop);
 	stream_write(&l->stream, &piece, 1);
 	l->was_full |= stream_queued(&l->stream) > 0;
+	if (!l->is_up) /* CONNECT has a secret in it */
+		explicit_bzero(l->out.data, l->out.cap);
 	buf_clear(&l->out);
 	if (l->out.cap > OUT_KEEP)
 		buf_fini(&l->out);
@@ -101,10 +116,10 @@ static void on_write(struct stomp_peer *p, const char *octets, size_t n)
 	if (buf_add(&l->out, octets, n) == 0)
 		relay_link_said(l);
 	else
-		lose(l, "out of memory");
+		go_away(l, "out of memory");
 }
 
-/* In how long heart-beats are to be looked at; not to be called with octets of the broker unread. */
+/* In how long heart-beats are to be looked at. What has come in a turn is read before its timers. */
 static void arm(struct relay_link *l)
 {
 	uint64_t now = loop_now(l->loop);
@@ -132,12 +147,22 @@ static void on_connected(struct stomp_peer *p, const struct stomp_frame *f)
 
 static void on_frame(struct stomp_peer *p, const struct stomp_frame *f)
 {
-	of_peer(p)->ops->frame(of_peer(p), f);
+	struct relay_link *l = of_peer(p);
+
+	budget_spend(loop_budget(l->loop), COST_FRAME_READ + f->body.n / 4);
+	l->ops->frame(l, f);
+}
+
+static bool is_late(struct stomp_peer *p)
+{
+	const struct relay_link *l = of_peer(p);
+
+	return l->is_open && budget_is_spent(loop_budget(l->loop));
 }
 
 static void on_failed(struct stomp_peer *p, const char *why)
 {
-	lose(of_peer(p), why);
+	go_away(of_peer(p), why);
 }
 
 static const struct stomp_peer_ops peer_ops = {
@@ -145,6 +170,7 @@ static const struct stomp_peer_ops peer_ops = {
 	.connected = on_connected,
 	.frame = on_frame,
 	.failed = on_failed,
+	.is_late = is_late,
 };
 
 /* --- the stream's events --------------------------------------------------------------- */
@@ -154,14 +180,20 @@ static void on_readable(struct stream *s)
 	struct relay_link *l = of_stream(s);
 	char *octets = loop_scratch(l->loop);
 	ssize_t n = stream_read(s, octets, LOOP_SCRATCH_BYTES);
+	size_t used;
 
 	if (n == 0)
-		lose(l, "the broker has closed the connection");
+		go_away(l, "the broker has closed the connection");
 	if (n <= 0)
 		return;
 	l->heard_at = loop_now(l->loop);
-	budget_spend(loop_budget(l->loop), (uint64_t)n / 4);
-	stomp_peer_feed(&l->peer, octets, (size_t)n, l->scratch);
+	used = stomp_peer_feed(&l->peer, octets, (size_t)n, l->scratch);
+	if (used == (size_t)n)
+		return;
+	if (stream_unread(&l->stream, (struct bytes){ octets + used, (size_t)n - used }) < 0)
+		go_away(l, "out of memory");
+	else
+		stream_read_later(&l->stream, false);
 }
 
 static void on_writable(struct stream *s)
@@ -177,7 +209,7 @@ static void on_writable(struct stream *s)
 
 static void on_hangup(struct stream *s, int err)
 {
-	lose(of_stream(s), err ? strerror(-err) : "the broker has closed the connection");
+	go_away(of_stream(s), err ? strerror(-err) : "the broker has closed the connection");
 }
 
 static const struct stream_events stream_events = {
@@ -193,7 +225,7 @@ static void on_timer(struct timer *t)
 	if (l->is_up)
 		arm(l);
 	else
-		lose(l, "CONNECT was not answered in time");
+		go_away(l, "CONNECT was not answered in time");
 }
 
 /* --- the connector's events -------------------------------------------------------------- */
@@ -209,7 +241,7 @@ static void on_stream(struct connector *c, struct stream *s)
 	timer_start(loop_timers(l->loop), &l->timer, l->settings->connect_timeout_ms);
 	if (stream_want(&l->stream, STREAM_READ) < 0 ||
 	    stomp_peer_connect(&l->peer, &l->settings->login) < 0)
-		lose(l, "out of memory");
+		go_away(l, "out of memory");
 }
 
 static void on_unreachable(struct connector *c, const char *server, const char *why)

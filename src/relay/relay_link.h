@@ -10,7 +10,8 @@
  * What one turn has for the broker is one write. What the broker does not take waits, and its owner
  * asks how much that is (relay_link_queued()): the link itself refuses nothing.
  *
- * All functions belong to the loop's own thread; callbacks come from the loop, none from within a call.
+ * All functions belong to the loop's own thread; callbacks come from the loop, none from within a call. How much
+ * is read in a turn goes by the loop's budget, of which the owner takes what its frames cost.
  */
 #ifndef RELAY_RELAY_LINK_H
 #define RELAY_RELAY_LINK_H
@@ -79,7 +80,7 @@ static inline struct buf *relay_link_out(struct relay_link *l)
 void relay_link_said(struct relay_link *l);
 /* Octets that the broker has not taken. */
 size_t relay_link_queued(const struct relay_link *l);
-/* What the broker says is of no use: the connection ends as if it were lost. */
+/* What the broker says is of no use: the connection ends as if it were lost; away() is not called. */
 void relay_link_drop(struct relay_link *l, const char *why);
 
 #endif

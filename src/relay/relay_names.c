@@ -129,13 +129,14 @@ int relay_name_there(const struct relay_names *names, struct bytes here, bool is
     struct buf *out, const char **why)
 {
 	struct broker_segments segments = broker_segments_of(here, names->separator);
-	struct bytes kind;
+	struct bytes kind = { "", 0 };
 	size_t begin;
 	int err;
 
-	*why = NULL;
+	*why = "A destination is a path.";
 	if (!broker_segments_next(&segments, &kind))
 		return -EINVAL;
+	*why = NULL;
 	err = buf_add(out, kind.p - 1, kind.n + 1);
 	if (err == 0)
 		err = buf_add(out, "/", 1);
@@ -151,25 +152,51 @@ int relay_name_there(const struct relay_names *names, struct bytes here, bool is
 
 /* --- here ------------------------------------------------------------------------- */
 
+/* The octet at i of a broker's name, and how many it is written with. */
+static size_t next_octet(const struct manners *m, struct bytes octets, size_t i, char *c)
+{
+	int high, low;
+
+	*c = octets.p[i];
+	if (!m->unescapes || *c != '%' || octets.n - i < 3 ||
+	    (high = hex_digit(octets.p[i + 1])) < 0 || (low = hex_digit(octets.p[i + 2])) < 0)
+		return 1;
+	*c = (char)(high << 4 | low);
+	return 3;
+}
+
+/* A dot separates, if it stands there as itself. What separates here, or no client could say, may not come
+ * any other way: two names there would be one here. */
 static int add_here(const struct relay_names *names, struct buf *out, struct bytes octets)
 {
-	bool unescapes = manners_of(names)->unescapes;
+	const struct manners *m = manners_of(names);
 	int err = 0;
 
-	for (size_t i = 0; i < octets.n && err == 0; i++) {
-		char c = octets.p[i];
-		int high, low;
+	for (size_t i = 0; i < octets.n && err == 0;) {
+		size_t n;
+		char c;
 
-		if (c == '.') {
+		n = next_octet(m, octets, i, &c);
+		if (n == 1 && c == '.')
 			c = names->separator;
-		} else if (unescapes && c == '%' && octets.n - i > 2 &&
-		           (high = hex_digit(octets.p[i + 1])) >= 0 &&
-		           (low = hex_digit(octets.p[i + 2])) >= 0) {
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
+		else if (c == '\0' || strchr(m->forbidden, c))
+			return -EINVAL;
 		err = buf_add(out, &c, 1);
+		i += n;
 	}
+	return err;
+}
+
+/* Whether a client could say it, too. */
+static int check_here(const struct relay_names *names, struct bytes here)
+{
+	struct buf there = BUF_INIT;
+	const char *why;
+	int err = -EINVAL;
+
+	if (broker_name_is_destination(here, names->separator))
+		err = relay_name_there(names, here, false, &there, &why);
+	buf_fini(&there);
 	return err;
 }
 
@@ -187,8 +214,6 @@ int relay_name_here(const struct relay_names *names, struct bytes there, struct 
 		    names, out, (struct bytes){ slash + 1, there.n - kind - 1 });
 	if (err < 0)
 		return err;
-	return broker_name_is_destination(
-	           (struct bytes){ buf_data(out) + begin, buf_len(out) - begin }, names->separator)
-	           ? 0
-	           : -EINVAL;
+	return check_here(
+	    names, (struct bytes){ buf_data(out) + begin, buf_len(out) - begin });
 }

@@ -22,10 +22,12 @@ struct relay_names {
 };
 
 /* Appends the broker's name of a valid destination (or, `is_pattern`, of what may be subscribed). 0;
- * -EINVAL: it has none, and *why is a sentence for clients; -ENOMEM. */
+ * -EINVAL: it has none, and *why is a sentence for clients; -ENOMEM. After a failure `out` is to be thrown
+ * away. */
 int relay_name_there(const struct relay_names *names, struct bytes here, bool is_pattern,
     struct buf *out, const char **why);
-/* Appends our name of one that a broker has said. 0; -EINVAL: it has none; -ENOMEM. */
+/* Appends our name of one that a broker has said, from which that one follows. 0; -EINVAL: it has none;
+ * -ENOMEM. Likewise. */
 int relay_name_here(const struct relay_names *names, struct bytes there, struct buf *out);
 
 #endif

@@ -52,11 +52,22 @@ static int compose_connect(struct buf *out, const struct stomp_login *l)
 	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
 }
 
+static size_t connect_size(const struct stomp_login *l)
+{
+	const char *const texts[] = { l->host, l->login, l->passcode };
+	size_t n = 256;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		n += texts[i] ? 2 * strlen(texts[i]) + 16 : 0;
+	return n;
+}
+
 /* The octets have a secret in them. */
 int stomp_peer_connect(struct stomp_peer *p, const struct stomp_login *l)
 {
 	struct buf out = BUF_INIT;
-	int err = compose_connect(&out, l);
+	/* At once: what moves leaves its octets where it was */
+	int err = buf_reserve(&out, connect_size(l)) ? compose_connect(&out, l) : -ENOMEM;
 
 	p->send_every_ms = l->send_heart_beat_ms;
 	p->receive_every_ms = l->receive_heart_beat_ms;
@@ -148,24 +159,34 @@ static void take(struct stomp_peer *p, const struct stomp_frame *f)
 		p->ops->frame(p, f);
 }
 
-void stomp_peer_feed(struct stomp_peer *p, const char *octets, size_t n, struct stomp_frame *f)
+static void fail_for(struct stomp_peer *p, const struct stomp_frame *f)
+{
+	char why[WHY_MAX];
+
+	snprintf(why, sizeof(why), "what came is no STOMP: %s",
+	    f->why ? f->why : stomp_error_message(f->error));
+	peer_fail(p, why);
+}
+
+size_t stomp_peer_feed(struct stomp_peer *p, const char *octets, size_t n, struct stomp_frame *f)
 {
 	size_t done = 0;
 
 	while (done < n && p->state != STOMP_PEER_ENDED) {
 		ssize_t used = stomp_parse(&p->parser, octets + done, n - done, f);
-		char why[WHY_MAX];
 
 		if (used < 0) {
-			snprintf(why, sizeof(why), "what came is no STOMP: %s",
-			    f->why ? f->why : stomp_error_message(f->error));
-			peer_fail(p, why);
-			return;
+			fail_for(p, f);
+			break;
 		}
 		done += (size_t)used;
-		if (f->command != STOMP_NONE)
-			take(p, f);
+		if (f->command == STOMP_NONE)
+			continue;
+		take(p, f);
+		if (p->ops->is_late && p->ops->is_late(p))
+			break;
 	}
+	return p->state == STOMP_PEER_ENDED ? n : done;
 }
 
 /* --- heart-beats ---------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ struct stomp_peer_ops {
 	/* The end, once: ERROR in place of CONNECTED, octets that are no STOMP, or no heart-beat; a
 	 * sentence that says which. Nothing is looked at any more. */
 	void (*failed)(struct stomp_peer *p, const char *why);
+	/* Whether it is others' turn: what is left is not looked at now. May be NULL. */
+	bool (*is_late)(struct stomp_peer *p);
 };
 
 /* What CONNECT says. What is NULL is left out. */
@@ -52,8 +54,9 @@ void stomp_peer_fini(struct stomp_peer *p);
 
 /* CONNECT goes out; nothing of `login` is kept. 0 or -ENOMEM. */
 int stomp_peer_connect(struct stomp_peer *p, const struct stomp_login *login);
-/* Takes octets as they came. `f` is scratch space, one for each thread. */
-void stomp_peer_feed(struct stomp_peer *p, const char *octets, size_t n, struct stomp_frame *f);
+/* Takes octets as they came; returns how many: all, but if it is others' turn. The owner keeps the rest. `f` is
+ * scratch space, one for each thread. */
+size_t stomp_peer_feed(struct stomp_peer *p, const char *octets, size_t n, struct stomp_frame *f);
 /* As stomp_conn_beat(). Brokers have no pages in the background: one is dead after two intervals of
  * silence. */
 uint32_t stomp_peer_beat(struct stomp_peer *p, uint64_t heard_ago, uint64_t said_ago);

@@ -98,7 +98,6 @@ START_TEST(percent_is_itself)
 	ck_assert_str_eq(there(&rabbit, "/topic/a%2Eb", false), "/topic/a%252Eb");
 	ck_assert_str_eq(there(&active, "/topic/a%2Eb", false), "/topic/a%2Eb");
 	ck_assert_str_eq(here(&rabbit, "/topic/a%252Eb"), "/topic/a%2Eb");
-	ck_assert_str_eq(here(&rabbit, "/topic/100%"), "/topic/100%");
 	ck_assert_str_eq(here(&active, "/topic/a%2Eb"), "/topic/a%2Eb");
 }
 END_TEST
@@ -107,14 +106,14 @@ START_TEST(words_become_a_path)
 {
 	ck_assert_str_eq(here(&rabbit, "/topic/prices.eur"), "/topic/prices/eur");
 	ck_assert_str_eq(here(&dotted, "/topic/prices.eur"), "/topic/prices.eur");
-	ck_assert_str_eq(here(&rabbit, "/topic/a%2Fb"), "/topic/a/b");
+	ck_assert_str_eq(here(&rabbit, "/topic/a%C3%A9"), "/topic/a\xc3\xa9");
 }
 END_TEST
 
 START_TEST(what_can_be_no_name_here_is_none)
 {
 	static const char *const odd[] = { "", "/", "topic/a", "/topic", "/topic/", "/topic/a..b", "/topic/.a",
-		"/topic/a.*", "/topic/a%00", "/topic/a%0Ab" };
+		"/topic/a.*", "/topic/a%00", "/topic/a%0Ab", "/topic/a%2Fb", "/topic/a/b", "/topic/a%2Eb", "/topic/a%23" };
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
 		ck_assert_msg(*here(&rabbit, odd[i]) == '!', "%s: %s", odd[i], text);
@@ -138,6 +137,12 @@ START_TEST(there_and_back_is_the_same)
 		for (int k = 0; k < 2; k++) {
 			char went[sizeof(text)];
 
+			/* What a broker says of itself: either it has no name here, or that leads back to it */
+			if (*here(all[k], name) != '!') {
+				snprintf(went, sizeof(went), "%s", text);
+				ck_assert_msg(*there(all[k], went, false) == '/', "%s: %s: %s", name, went, text);
+				ck_assert_str_eq(here(all[k], there(all[k], went, false)), went);
+			}
 			if (name[7] == '/' || name[10] == '/' || strstr(name + 7, "//") || strchr(name, '*') ||
 			    *there(all[k], name, false) == '!')
 				continue;

@@ -63,13 +63,22 @@ static void on_failed(struct stomp_peer *p, const char *why)
 	tell("failed: ", why, strlen(why));
 }
 
-static const struct stomp_peer_ops ops = { on_write, on_connected, on_frame, on_failed };
+static bool late;
+
+static bool is_late(struct stomp_peer *p)
+{
+	(void)p;
+	return late;
+}
+
+static const struct stomp_peer_ops ops = { on_write, on_connected, on_frame, on_failed, is_late };
 
 static void setup(void)
 {
 	stomp_frame_init(&scratch);
 	stomp_peer_init(&peer, &ops, &limits);
 	said[0] = story[0] = '\0';
+	late = false;
 }
 
 static void teardown(void)
@@ -162,6 +171,19 @@ START_TEST(frames_come_in_pieces_and_with_beats_between)
 }
 END_TEST
 
+START_TEST(when_it_is_others_turn_the_rest_is_its_owners)
+{
+	static const char two[] = "RECEIPT\n\n\0RECEIPT\n\n";
+
+	connect_with("CONNECTED\nversion:1.2\n\n@");
+	late = true;
+	ck_assert_uint_eq(stomp_peer_feed(&peer, two, sizeof(two), &scratch), sizeof(two) / 2);
+	ck_assert_str_eq(story, "connected ;RECEIPT;");
+	ck_assert_uint_eq(stomp_peer_feed(&peer, two, sizeof(two) / 2, &scratch), sizeof(two) / 2);
+	ck_assert_str_eq(story, "connected ;RECEIPT;RECEIPT;");
+}
+END_TEST
+
 START_TEST(an_odd_header_does_no_harm)
 {
 	connect_with("CONNECTED\nversion:1.2\n\n@MESSAGE\nx:a\\qb\\\nz:\xff\\n\n\n1@MESSAGE\nx:\\\\\\c\\\n\n2@");
@@ -241,6 +263,7 @@ int main(void)
 	tcase_add_test(tc, a_server_of_1_0_has_no_heart_beats);
 	tcase_add_test(tc, a_refusal_is_told_with_its_sentence);
 	tcase_add_test(tc, frames_come_in_pieces_and_with_beats_between);
+	tcase_add_test(tc, when_it_is_others_turn_the_rest_is_its_owners);
 	tcase_add_test(tc, an_odd_header_does_no_harm);
 	tcase_add_test(tc, what_is_no_stomp_is_the_end);
 	tcase_add_test(tc, what_is_out_of_place_is_the_end);
