@@ -589,12 +589,17 @@ SOCKJS_API void sockjs_broker_set_hooks(
 /* Publishes a message to all who have subscribed to its destination ("/topic/..."), or to the
  * sessions of a user ("/user/NAME/queue/...", with NAME escaped as in URLs; also the name of a
  * session). The access rules are for clients, not for this. All is copied. From any thread while
- * the server runs. 0; -EINVAL: no destination, or a header without a name; -ENOMEM. */
+ * the server runs. A destination that is relayed (option stomp.relay.servers) goes to the broker behind, whose
+ * word of it is not awaited. With stomp.engine.kind it goes to the subscribers of all gateways. 0; -EINVAL: no
+ * destination, or a header without a name, or one that the broker behind cannot have, or a queue, which gateways
+ * that are joined do not have; -EHOSTUNREACH: the broker behind, or the engine, is away, or takes nothing now;
+ * -ENOMEM. */
 SOCKJS_API int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publication *p);
 
 /* Subscribes from inside: fn(p, arg) is called for each message, in the reactor where this is
  * called (before the server runs: in the first). From within nothing may be published or
- * subscribed. 0; -EINVAL: no pattern; -EPERM: not in a reactor; -ENOMEM. */
+ * subscribed. 0; -EINVAL: no pattern; -EACCES: the broker behind has refused it; -EPERM: not in a reactor;
+ * -ENOMEM. */
 SOCKJS_API int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
     void (*fn)(const struct sockjs_publication *p, void *arg), void *arg,
     struct sockjs_subscription **out);

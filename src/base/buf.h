@@ -60,6 +60,12 @@ static inline void buf_consume(struct buf *b, size_t n)
 		b->start = b->end = 0;
 }
 
+/* The first n <= buf_len() bytes stay. */
+static inline void buf_cut(struct buf *b, size_t n)
+{
+	b->end = b->start + n;
+}
+
 static inline void buf_clear(struct buf *b)
 {
 	b->start = b->end = 0;

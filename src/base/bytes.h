@@ -32,6 +32,13 @@ static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
+static inline bool bytes_begin(struct bytes b, const char *beginning)
+{
+	size_t n = strlen(beginning);
+
+	return b.n >= n && (n == 0 || memcmp(b.p, beginning, n) == 0);
+}
+
 /* Copies them to where there is room for them, and gives the place behind. What is empty may be
  * nowhere (a header that is missing), which memcpy(3) does not allow. */
 static inline char *bytes_put(void *to, struct bytes b)

@@ -2,7 +2,7 @@
  * broker/broker.c - the broker's life, and the way of a message through it; see broker.h.
  *
  * A message goes to its owner, which gives it its place (order()), and from there to all parts, the
- * owner's too, each of which delivers it to its own subscribers (deliver()). The engine carries it.
+ * owner's too, each of which delivers it to its own subscribers (deliver()). The carrier carries it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -59,19 +59,19 @@ static struct broker_part *part_new(struct broker *b, unsigned index)
 }
 
 struct broker *broker_new(
-    const struct broker_engine *engine, char separator, const struct broker_limits *limits)
+    const struct broker_carrier *carrier, char separator, const struct broker_limits *limits)
 {
-	struct broker *b = mem_zalloc(sizeof(*b) + engine->parts * sizeof(struct broker_part *));
+	struct broker *b = mem_zalloc(sizeof(*b) + carrier->parts * sizeof(struct broker_part *));
 
 	if (!b)
 		return NULL;
-	b->engine = *engine;
+	b->carrier = *carrier;
 	b->limits = *limits;
 	b->separator = separator;
 	b->identity.epoch = random_u64();
 	map_seed_random(&b->identity.owners);
 	map_seed_random(&b->seed);
-	for (unsigned i = 0; i < engine->parts; i++) {
+	for (unsigned i = 0; i < carrier->parts; i++) {
 		b->parts[i] = part_new(b, i);
 		if (!b->parts[i]) {
 			broker_free(b);
@@ -86,7 +86,7 @@ void broker_free(struct broker *b)
 	if (!b)
 		return;
 	b->store = (struct broker_store){ 0 }; /* it keeps what is there */
-	for (unsigned i = 0; i < b->engine.parts; i++) {
+	for (unsigned i = 0; i < b->carrier.parts; i++) {
 		assert(!b->parts[i] || b->parts[i]->counters.members == 0);
 		part_free(b->parts[i]);
 	}
@@ -96,6 +96,11 @@ void broker_free(struct broker *b)
 struct broker_part *broker_part(struct broker *b, unsigned i)
 {
 	return b->parts[i];
+}
+
+void broker_use_peers(struct broker *b, const struct broker_peers *peers)
+{
+	b->peers = *peers;
 }
 
 uint64_t broker_epoch(const struct broker *b)
@@ -149,6 +154,11 @@ struct broker_message *broker_message_ref(struct broker_message *m)
 {
 	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
 	return m;
+}
+
+struct bytes broker_message_addressee(const struct broker_message *m)
+{
+	return m->to ? m->to->name : BYTES("");
 }
 
 void broker_message_unref(struct broker_message *m)
@@ -274,12 +284,16 @@ void broker_deliver(struct broker_message *m, struct broker_part *part)
 /* In its owner's part: no other message of this destination is before or behind it by chance. */
 static void order(struct broker_message *m, struct broker_part *part)
 {
+	const struct broker_peers *peers = &part->broker->peers;
+
 	assert(!part->busy);
 	for (; m; m = m->next) {
 		m->sequence = broker_next_sequence(part);
 		part->counters.published++;
 		if (part->broker->limits.history_rules > 0 && !m->to)
 			broker_history_keep(part, m);
+		if (peers->ordered && !m->is_foreign)
+			peers->ordered(peers->arg, part->index, m);
 	}
 }
 
@@ -316,21 +330,21 @@ static int prepare(const struct broker *b, struct broker_message *m)
 
 unsigned broker_owner_of(const struct broker *b, struct bytes destination)
 {
-	if (b->engine.parts == 1)
+	if (b->carrier.parts == 1)
 		return 0;
-	return (unsigned)(map_hash(&b->identity.owners, destination) % b->engine.parts);
+	return (unsigned)(map_hash(&b->identity.owners, destination) % b->carrier.parts);
 }
 
 /* What goes to one name has one order, whatever its destinations. */
 static unsigned owner_of(const struct broker *b, const struct broker_message *m)
 {
-	return m->to ? (unsigned)(m->to->hash % b->engine.parts)
+	return m->to ? (unsigned)(m->to->hash % b->carrier.parts)
 	             : broker_owner_of(b, m->destination);
 }
 
 static bool is_busy_here(const struct broker *b)
 {
-	int here = b->engine.here(b->engine.arg);
+	int here = b->carrier.here(b->carrier.arg);
 
 	return here >= 0 && b->parts[here]->busy;
 }
@@ -361,7 +375,7 @@ int broker_publish(struct broker *b, struct broker_message *m)
 	if (broker_has_store(b) && !m->to && broker_history_rule(b, m->destination))
 		return broker_publish_kept(b, m);
 	err =
-	    b->engine.spread(b->engine.arg, m->owner, order, broker_deliver, broker_message_ref(m));
+	    b->carrier.spread(b->carrier.arg, m->owner, order, broker_deliver, broker_message_ref(m));
 	if (err < 0) {
 		mem_free(m->to);
 		m->to = NULL;
@@ -398,7 +412,7 @@ int broker_publish_run(struct broker *b, struct broker_message *first)
 		m->owner = owner_of(b, first);
 		broker_message_ref(m);
 	}
-	err = b->engine.spread(b->engine.arg, first->owner, order, broker_deliver, first);
+	err = b->carrier.spread(b->carrier.arg, first->owner, order, broker_deliver, first);
 	if (err < 0)
 		drop_run(first);
 	return err;

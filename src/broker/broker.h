@@ -6,7 +6,7 @@
  * subscriptions in a trie. What is published goes to the owner of its destination first (a part, by
  * hash), which gives it its place in the order, and from there to all parts; so all subscribers,
  * wherever they are, see one order for each destination. How things come from one part to another
- * is the engine's affair (struct broker_engine), how a message comes to a subscriber is the
+ * is the carrier's affair (struct broker_carrier), how a message comes to a subscriber is the
  * subscriber's (struct broker_ops).
  *
  * A queue gives each message to one consumer. It lives in its owner's part alone, where messages
@@ -61,6 +61,7 @@ struct broker_message {
 	size_t octets;               /* that it takes; the publisher says it, for queues */
 	bool lasts;                  /* it waits in a queue for ever */
 	bool again;                  /* of a queue: it may have been delivered before a restart */
+	bool is_foreign;             /* another broker has published it: broker_use_peers() */
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
 	/* Of a queue, in its owner's part, once: 0: it has taken the message, and that is as safe
@@ -74,6 +75,8 @@ struct broker_message {
 void broker_message_init(
     struct broker_message *m, struct bytes destination, void (*free)(struct broker_message *m));
 struct broker_message *broker_message_ref(struct broker_message *m);
+/* Of a private one, once it is published: whom it is for. Else empty. */
+struct bytes broker_message_addressee(const struct broker_message *m);
 void broker_message_unref(struct broker_message *m); /* NULL is fine */
 
 /* --- subscribers --------------------------------------------------------- */
@@ -113,11 +116,11 @@ struct broker_ops {
 	void (*fanned)(struct broker_message *m, struct broker_fan *fan);
 };
 
-/* --- the engine: from part to part ----------------------------------------- */
+/* --- the carrier: from part to part ----------------------------------------- */
 
 typedef void (*broker_step_fn)(struct broker_message *m, struct broker_part *part);
 
-struct broker_engine {
+struct broker_carrier {
 	unsigned parts;
 	/* The part of this thread; -1: of none. */
 	int (*here)(void *arg);
@@ -181,6 +184,21 @@ struct broker_identity {
 	struct map_seed owners; /* which part owns a destination */
 };
 
+/* --- peers: brokers of other processes ------------------------------------------ */
+
+/* What joins this broker with others: who learns what is subscribed here, and what is published. */
+struct broker_peers {
+	/* In its part: a pattern for all has its first subscriber there, or (`begins` false) its last one has
+	 * gone. 0; or -ENOMEM: then there will be no subscriber. */
+	int (*interest)(void *arg, unsigned part, struct bytes pattern, bool begins);
+	/* Likewise of a user: the first or last private subscription of its members in this part. */
+	int (*user_interest)(void *arg, unsigned part, struct bytes user, bool begins);
+	/* In the owner's part: a message that is not foreign has its place, and goes out here. It stays the
+	 * broker's; not of queues. */
+	void (*ordered)(void *arg, unsigned part, struct broker_message *m);
+	void *arg;
+};
+
 /* --- life ------------------------------------------------------------------ */
 
 /* What is kept of some destinations, for who has missed it. */
@@ -233,17 +251,20 @@ struct broker_limits {
 	size_t presence_count;
 	size_t max_present; /* users that are known by name, at all destinations together */
 	size_t max_named;   /* of one destination, in what is said to who comes */
+	unsigned presence_interval_ms; /* what happens within it is said in one message */
 	/* Makes the message that says so, in the part of the owner; one reference. NULL: memory is
 	 * out */
 	struct broker_message *(*say)(void *arg, const struct broker_roll *roll);
 };
 
-/* The engine is copied. `separator` is '/' or another plain character. NULL when memory is out. */
+/* The carrier is copied. `separator` is '/' or another plain character. NULL when memory is out. */
 struct broker *broker_new(
-    const struct broker_engine *engine, char separator, const struct broker_limits *limits);
+    const struct broker_carrier *carrier, char separator, const struct broker_limits *limits);
 /* All members must have left, and nothing may be under way. */
 void broker_free(struct broker *b);
 struct broker_part *broker_part(struct broker *b, unsigned i);
+/* From now on there are peers (which is copied); before anything is subscribed. */
+void broker_use_peers(struct broker *b, const struct broker_peers *peers);
 /* Random, for ids of messages: with it, (owner, sequence) comes never again. */
 uint64_t broker_epoch(const struct broker *b);
 

@@ -69,7 +69,7 @@ static void run_report(void *arg)
 /* In the order in which they were made: what could not be sent, waits with all behind it. */
 void broker_attend_send_reports(struct broker_part *part)
 {
-	const struct broker_engine *engine = &part->broker->engine;
+	const struct broker_carrier *carrier = &part->broker->carrier;
 	struct list *first;
 
 	while ((first = list_first(&part->reports)) != NULL) {
@@ -78,7 +78,7 @@ void broker_attend_send_reports(struct broker_part *part)
 		list_remove(first);
 		if (r->to == part->index) {
 			run_report(r);
-		} else if (engine->post(engine->arg, r->to, run_report, mem_free, r) < 0) {
+		} else if (carrier->post(carrier->arg, r->to, run_report, mem_free, r) < 0) {
 			list_prepend(&part->reports, first);
 			return;
 		}

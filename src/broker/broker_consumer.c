@@ -108,8 +108,8 @@ static void drop_mail(void *arg)
 
 int queue_mail_post_later(struct queue_mail *mail)
 {
-	const struct broker_engine *engine = &mail->broker->engine;
-	int err = engine->post(engine->arg, mail->to, run_mail, drop_mail, mail);
+	const struct broker_carrier *carrier = &mail->broker->carrier;
+	int err = carrier->post(carrier->arg, mail->to, run_mail, drop_mail, mail);
 
 	if (err < 0)
 		mail_free(mail); /* there is no memory, or the server ends */
@@ -118,9 +118,9 @@ int queue_mail_post_later(struct queue_mail *mail)
 
 int queue_mail_post(struct queue_mail *mail)
 {
-	const struct broker_engine *engine = &mail->broker->engine;
+	const struct broker_carrier *carrier = &mail->broker->carrier;
 
-	if (engine->here(engine->arg) != (int)mail->to)
+	if (carrier->here(carrier->arg) != (int)mail->to)
 		return queue_mail_post_later(mail);
 	run_mail(mail);
 	return 0;

@@ -338,9 +338,9 @@ static void run_answer(void *arg)
 
 static int post(struct recall *r, unsigned part, void (*fn)(void *arg))
 {
-	const struct broker_engine *engine = &r->broker->engine;
+	const struct broker_carrier *carrier = &r->broker->carrier;
 
-	return engine->post(engine->arg, part, fn, drop_recall, r);
+	return carrier->post(carrier->arg, part, fn, drop_recall, r);
 }
 
 /* What came after `since`, as far as it is kept. */

@@ -34,7 +34,7 @@ void broker_turn_block(struct broker_part *part)
 {
 	const struct broker_store *store = &part->broker->store;
 	uint64_t end = part->block + store->block;
-	uint64_t next = part->block + store->block * part->broker->engine.parts;
+	uint64_t next = part->block + store->block * part->broker->carrier.parts;
 
 	if (part->turn_at < end) {
 		store->reserve(store->arg, part->index, next + store->block);
@@ -99,7 +99,7 @@ static void order(struct broker_message *m, struct broker_part *part)
 static void release(struct broker_wait *w, int verdict)
 {
 	struct held *h = container_of(w, struct held, wait);
-	const struct broker_engine *engine = &h->broker->engine;
+	const struct broker_carrier *carrier = &h->broker->carrier;
 	struct broker_message *m = w->message;
 
 	if (verdict == -EPIPE) {
@@ -108,7 +108,7 @@ static void release(struct broker_wait *w, int verdict)
 	}
 	if (h->is_lacking)
 		broker_history_break(h->broker->parts[m->owner], m->destination);
-	if (engine->spread(engine->arg, m->owner, order, broker_deliver, m) < 0) {
+	if (carrier->spread(carrier->arg, m->owner, order, broker_deliver, m) < 0) {
 		broker_drop(h->broker, m);
 		broker_message_unref(m);
 	}
@@ -141,10 +141,10 @@ int broker_publish_kept(struct broker *b, struct broker_message *m)
 	h->broker = b;
 	h->wait.message = broker_message_ref(m);
 	h->wait.then = release;
-	if (b->engine.here(b->engine.arg) == (int)m->owner)
+	if (b->carrier.here(b->carrier.arg) == (int)m->owner)
 		hold(h);
 	else
-		err = b->engine.post(b->engine.arg, m->owner, hold, held_free, h);
+		err = b->carrier.post(b->carrier.arg, m->owner, hold, held_free, h);
 	if (err < 0)
 		held_free(h);
 	return err < 0 ? -ENOMEM : 0;
@@ -162,7 +162,7 @@ void broker_use_store(struct broker *b, const struct broker_store *store,
 {
 	b->store = *store;
 	b->identity = *identity;
-	for (unsigned i = 0; i < b->engine.parts; i++) {
+	for (unsigned i = 0; i < b->carrier.parts; i++) {
 		struct broker_part *part = b->parts[i];
 
 		part->first = first;

@@ -50,6 +50,7 @@ static struct broker_user *add_user(struct broker_part *part, struct bytes name,
 	if (!user)
 		return NULL;
 	user->first = NULL;
+	user->own_count = 0;
 	user->name_len = (uint16_t)name.n;
 	bytes_put(user->name, name);
 	if (map_insert_hashed(&part->users, &user->by_name, hash) < 0) {

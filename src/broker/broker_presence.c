@@ -3,9 +3,9 @@
  * of it; see broker_presence.h.
  *
  * The first who comes to a room is told of at once. After that, and after somebody has gone, what
- * happens within a tenth of a second is one message: so a room of thousands that fills or empties
- * costs its watchers ten messages a second, and who goes and is back in that time, as a page that
- * its next connection replaces, has never been away. Whoever asks gets what was said last, even if
+ * happens within an interval (a tenth of a second) is one message: so a room of thousands that fills
+ * or empties costs its watchers ten messages a second, and who goes and is back in that time, as a
+ * page that its next connection replaces, has never been away. Whoever asks gets what was said last, even if
  * more is known by now: then what is said next follows on it, without a hole and nothing twice.
  *
  * Names are bounded in all. Who finds no room for his is counted by sessions, and the rolls say
@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-#define SAID_EVERY_MS 100
+#define REPORT_MS     100 /* what could not be reported is tried again after it */
 #define NAMES_MOST    500   /* of one message about changes; the others come with the next */
 #define OCTETS_MOST   16384 /* of these */
 #define NAME_MOST     1024  /* octets of one */
@@ -230,7 +230,7 @@ static void say(struct broker_part *part, struct broker_room *room)
 /* What happens from now on is said when that time is over. */
 static void let_rest(struct broker_part *part, struct broker_room *room, uint64_t now)
 {
-	room->due = now + SAID_EVERY_MS;
+	room->due = now + part->broker->limits.presence_interval_ms;
 	list_append(&part->restless, &room->restless);
 }
 
@@ -255,7 +255,7 @@ static void on_due(struct broker_part *part, struct broker_room *room, uint64_t 
 static void on_tick(void *arg)
 {
 	struct broker_part *part = arg;
-	const struct broker_engine *engine = &part->broker->engine;
+	const struct broker_carrier *carrier = &part->broker->carrier;
 	struct broker_room *room;
 	uint64_t now;
 
@@ -264,7 +264,7 @@ static void on_tick(void *arg)
 	now = clock_now();
 	while ((room = first_restless(part)) != NULL && room->due <= now) {
 		on_due(part, room, now);
-		if (engine->is_late(engine->arg))
+		if (carrier->is_late(carrier->arg))
 			break;
 	}
 	broker_presence_tick(part);
@@ -278,13 +278,13 @@ static void drop_tick(void *part)
 /* Those who rest are in the order in which their time is over, for all rest as long. */
 void broker_presence_tick(struct broker_part *part)
 {
-	const struct broker_engine *engine = &part->broker->engine;
+	const struct broker_carrier *carrier = &part->broker->carrier;
 	const struct broker_room *room = first_restless(part);
-	uint64_t now = clock_now(), due = room ? room->due : now + SAID_EVERY_MS;
+	uint64_t now = clock_now(), due = room ? room->due : now + REPORT_MS;
 
 	if (part->ticks || (!room && list_empty(&part->reports)))
 		return;
-	part->ticks = engine->later(engine->arg, due > now ? (unsigned)(due - now) : 0, on_tick,
+	part->ticks = carrier->later(carrier->arg, due > now ? (unsigned)(due - now) : 0, on_tick,
 	                  drop_tick, part) == 0;
 }
 

@@ -13,12 +13,13 @@
 #include "broker/broker_trie.h"
 
 struct broker {
-	struct broker_engine engine;
+	struct broker_carrier carrier;
 	struct broker_limits limits;
 	char separator;
 	struct map_seed seed;            /* of users, sessions and tables */
 	struct broker_identity identity; /* which says who owns what, too */
 	struct broker_store store;       /* without functions: there is none */
+	struct broker_peers peers;       /* likewise */
 	atomic_size_t present; /* users that are known by name, in all parts: broker_presence.c */
 	struct broker_part *parts[]; /* one for each reactor */
 };
@@ -120,6 +121,7 @@ struct broker_own {
 struct broker_user {
 	struct map_node by_name;
 	struct broker_member *first; /* of its members, who are a ring without a head */
+	uint32_t own_count;          /* private subscriptions of these */
 	uint16_t name_len;
 	char name[];
 };

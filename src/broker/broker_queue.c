@@ -186,11 +186,11 @@ static struct queued *first_waiting(struct queue *q)
 static void on_expiry(void *arg)
 {
 	struct broker_part *part = arg;
-	const struct broker_engine *engine = &part->broker->engine;
+	const struct broker_carrier *carrier = &part->broker->carrier;
 	struct list *first;
 
 	part->awaits_expiry = false;
-	while ((first = list_first(&part->expiring)) != NULL && !engine->is_late(engine->arg)) {
+	while ((first = list_first(&part->expiring)) != NULL && !carrier->is_late(carrier->arg)) {
 		struct queued *e = container_of(first, struct queued, expiring);
 		struct queue *q = e->queue;
 
@@ -214,17 +214,17 @@ static void drop_expiry(void *part)
 
 void broker_begin(struct broker_part *part)
 {
-	const struct broker_engine *engine = &part->broker->engine;
+	const struct broker_carrier *carrier = &part->broker->carrier;
 	const struct list *first = list_first(&part->expiring);
 	uint64_t now, at;
 
-	if (!first || part->awaits_expiry || !engine->later)
+	if (!first || part->awaits_expiry || !carrier->later)
 		return;
 	now = clock_now();
 	at = container_of(first, struct queued, expiring)->expires_at;
 	at = at < now ? now : at > now + LONGEST_WAIT_MS ? now + LONGEST_WAIT_MS : at;
 	part->awaits_expiry =
-	    engine->later(engine->arg, (unsigned)(at - now), on_expiry, drop_expiry, part) == 0;
+	    carrier->later(carrier->arg, (unsigned)(at - now), on_expiry, drop_expiry, part) == 0;
 }
 
 /* To its old place. Nearly always that is the first. */
@@ -260,9 +260,9 @@ static void give_back(struct queue *q, struct queued *e)
 /* Its consumer has left. If that is because all must, or it had not got it, nobody is to blame. */
 static void come_back(struct queue *q, struct queued *e, bool has_got)
 {
-	const struct broker_engine *engine = &q->part->broker->engine;
+	const struct broker_carrier *carrier = &q->part->broker->carrier;
 
-	if (!has_got || (engine->is_ending && engine->is_ending(engine->arg))) {
+	if (!has_got || (carrier->is_ending && carrier->is_ending(carrier->arg))) {
 		e->message->again = true;
 		wait_again(q, e);
 	} else {

@@ -55,7 +55,7 @@ struct queue_mail {
 /* NULL when memory is out. */
 struct queue_mail *queue_mail_new(struct broker *b, unsigned to, enum queue_step step,
     struct consumer_name consumer, struct bytes name);
-/* Takes it over; runs it at once if it is for this part. 0, or what the engine says: it is lost. */
+/* Takes it over; runs it at once if it is for this part. 0, or what the carrier says: it is lost. */
 int queue_mail_post(struct queue_mail *mail);
 /* Likewise, but never at once. */
 int queue_mail_post_later(struct queue_mail *mail);

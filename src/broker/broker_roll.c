@@ -55,9 +55,9 @@ static void run_answer(void *arg)
 
 static int post(struct question *q, unsigned part, void (*fn)(void *arg))
 {
-	const struct broker_engine *engine = &q->broker->engine;
+	const struct broker_carrier *carrier = &q->broker->carrier;
 
-	return engine->post(engine->arg, part, fn, drop_question, q);
+	return carrier->post(carrier->arg, part, fn, drop_question, q);
 }
 
 static void run_question(void *arg)

@@ -93,18 +93,40 @@ static void audience_remove(struct broker_audience *a, uint32_t index)
 		(void)resize(a, a->cap / 2); /* if not, it stays as it is */
 }
 
+/* --- peers ----------------------------------------------------------------- */
+
+static int tell_peers(const struct broker_part *part, struct bytes pattern, bool begins)
+{
+	const struct broker_peers *peers = &part->broker->peers;
+
+	return peers->interest ? peers->interest(peers->arg, part->index, pattern, begins) : 0;
+}
+
+static int tell_peers_of_user(const struct broker_member *m, bool begins)
+{
+	const struct broker_part *part = m->kind->part;
+	const struct broker_peers *peers = &part->broker->peers;
+
+	return peers->user_interest
+	           ? peers->user_interest(peers->arg, part->index, broker_member_user(m), begins)
+	           : 0;
+}
+
 /* --- subscribing --------------------------------------------------------- */
 
 static int enter(struct broker_part *part, struct bytes pattern, struct broker_entry entry)
 {
 	struct broker_node *node = broker_trie_add(&part->trie, pattern);
 	struct broker_audience *a;
+	bool is_first = node && !node->audience;
 	int err;
 
 	if (!node)
 		return -ENOMEM;
 	a = audience_of(node, entry.subscription->member->kind, pattern);
-	err = a ? audience_add(a, entry) : -ENOMEM;
+	err = a && is_first ? tell_peers(part, pattern, true) : a ? 0 : -ENOMEM;
+	if (err == 0 && (err = audience_add(a, entry)) < 0 && is_first)
+		(void)tell_peers(part, pattern, false);
 	if (err < 0) {
 		if (a)
 			prune_audience(a);
@@ -139,8 +161,14 @@ static int subscribe_own(struct broker_member *m, struct bytes pattern, struct b
 {
 	struct broker_own *own = mem_alloc(sizeof(*own) + pattern.n);
 
+	if (own && m->user && m->user->own_count == 0 && tell_peers_of_user(m, true) < 0) {
+		mem_free(own);
+		own = NULL;
+	}
 	if (!own)
 		return -ENOMEM;
+	if (m->user)
+		m->user->own_count++;
 	*own = (struct broker_own){ .base = { .member = m }, .entry = entry };
 	own->is_plain = !memchr(pattern.p, '*', pattern.n);
 	own->pattern_len = (uint16_t)pattern.n;
@@ -178,8 +206,11 @@ int broker_subscribe(struct broker_member *m, struct bytes pattern, void *receiv
 static void withdraw(struct broker_part *part, struct broker_subscription *s)
 {
 	struct broker_node *node = s->audience->node;
+	const struct broker_audience *a = s->audience;
 
 	audience_remove(s->audience, s->index);
+	if (a->count == 0 && node->audience == a && !a->next)
+		(void)tell_peers(part, (struct bytes){ a->pattern, a->pattern_len }, false);
 	prune_audience(s->audience);
 	broker_trie_prune(&part->trie, node);
 	part->counters.nodes = part->trie.nodes;
@@ -201,6 +232,8 @@ void broker_unsubscribe(struct broker_subscription *s)
 		withdraw(part, s);
 		mem_free(s);
 	} else {
+		if (s->member->user && --s->member->user->own_count == 0)
+			(void)tell_peers_of_user(s->member, false);
 		mem_free(container_of(s, struct broker_own, base));
 	}
 }

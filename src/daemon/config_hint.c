@@ -36,6 +36,7 @@ static const struct {
 	{ "listen", OPTION_SERVER, "listen" },
 	{ "internal", OPTION_SERVER, "internal.listen" },
 	{ "endpoints", OPTION_SERVER, "endpoints" },
+	{ "engine", OPTION_SERVER, "engine" },
 	{ "user", OPTION_SERVER, "user" },
 	{ "group", OPTION_SERVER, "group" },
 	{ "log_level", OPTION_SERVER, "log_level" },
@@ -58,8 +59,10 @@ static int distance(const char *option, const char *key)
 	return n > m && strcmp(option + n - m, key) == 0 && option[n - m - 1] == '.' ? 2 : -1;
 }
 
-/* The nearest of all, those of the scopes at hand before others; its distance in *nearest. */
-static const struct option *find_option(const char *key, unsigned scopes_here, int *nearest)
+/* The nearest of all, those of the scopes at hand before others, and of these those of the group at
+ * hand; its distance in *nearest. */
+static const struct option *find_option(
+    const char *key, const char *group, unsigned scopes_here, int *nearest)
 {
 	size_t count;
 	const struct option *table = options_table(&count), *found = NULL;
@@ -69,9 +72,11 @@ static const struct option *find_option(const char *key, unsigned scopes_here, i
 		int d = distance(table[i].key, key),
 		    here = (int)(scopes_here >> table[i].scope & 1);
 
-		if (d >= 0 && (!found || 2 * d - here < best)) {
+		if (here && *group && strncmp(table[i].key, group, strlen(group)) == 0)
+			here = 2;
+		if (d >= 0 && (!found || 3 * d - here < best)) {
 			found = &table[i];
-			best = 2 * d - here;
+			best = 3 * d - here;
 			*nearest = d;
 		}
 	}
@@ -94,6 +99,14 @@ static bool say_nested(char *hint, size_t size, const char *key)
 	return true;
 }
 
+/* At the top level they stand without the word before the first dot. */
+#define OF_STOMP (sizeof("stomp.") - 1)
+
+static bool is_of_engine(const struct option *opt)
+{
+	return strncmp(opt->key, "stomp.engine.", 13) == 0;
+}
+
 bool config_hint(const char *path, const char *group, unsigned scopes_here, const char *key,
     char *hint, size_t size)
 {
@@ -104,10 +117,17 @@ bool config_hint(const char *path, const char *group, unsigned scopes_here, cons
 		if (strcmp(words[i].key, key) == 0)
 			return say(
 			    hint, size, words[i].scope, words[i].path, strlen(words[i].path));
-	if (*key == '\0' || strlen(key) > 60 || !(opt = find_option(key, scopes_here, &d)))
+	if (*key == '\0' || strlen(key) > 60 || !(opt = find_option(key, group, scopes_here, &d)))
 		return false;
 	if (d == 0 && strchr(key, '.') && *group == '\0' &&
 	    strncmp(path, scopes[opt->scope], strcspn(path, "[")) == 0)
 		return say_nested(hint, size, key);
+	if (*path == '\0' && *group == '\0' && is_of_engine(opt) &&
+	    strcmp(opt->key + OF_STOMP, key) == 0)
+		return say_nested(hint, size, key);
+	if (*path == '\0' && strncmp(group, "stomp.engine.", 13) == 0 && is_of_engine(opt) &&
+	    d == 2)
+		return say(
+		    hint, size, OPTION_SERVER, opt->key + OF_STOMP, strlen(opt->key + OF_STOMP));
 	return say(hint, size, opt->scope, opt->key, d == 1 ? strlen(key) : strlen(opt->key));
 }

@@ -30,6 +30,7 @@ struct reader {
 	struct config *c;
 	const char *name;      /* of the file */
 	const char *directory; /* that file names are relative to; NULL: the current one */
+	struct sockjs_options *engine; /* for brokers without their own; NULL: there is none */
 };
 
 struct word {
@@ -380,10 +381,33 @@ static bool has_key(const struct place *p, const char *key)
 	return (opt && belongs(opt, p)) || is_group(p, name);
 }
 
+/* An object, or true or false where the group may be enabled: so it is by an object that says nothing of that. */
+static int read_group(struct reader *r, const struct place *p, char name[PATH_BYTES], json_t *value)
+{
+	struct place inner = *p;
+	char enabled[PATH_BYTES + 8];
+	const struct option *opt;
+	int err = 0;
+
+	snprintf(enabled, sizeof(enabled), "%senabled", name);
+	opt = options_find(enabled);
+	if (opt && json_is_boolean(value))
+		return set_option(r, p, opt, value);
+	if (!json_is_object(value)) {
+		name[strlen(name) - 1] = '\0';
+		return wrong_type(r, p->path, name, value, opt ? "an object, true or false" : "an object");
+	}
+	if (opt && !json_object_get(value, "enabled"))
+		err = set_option(r, p, opt, json_true());
+	inner.group = name;
+	inner.words = NULL;
+	inner.also = NULL;
+	return err < 0 ? err : read_members(r, &inner, value);
+}
+
 static int read_option(struct reader *r, const struct place *p, const char *key, json_t *value)
 {
 	char name[PATH_BYTES];
-	struct place inner = *p;
 	const struct option *opt;
 
 	if (*key == '\0' || strchr(key, '.') || strlen(key) > PATH_BYTES / 2)
@@ -397,12 +421,7 @@ static int read_option(struct reader *r, const struct place *p, const char *key,
 		return read_option(r, p->also, key, value);
 	if (!is_group(p, name))
 		return unknown_key(r, p, key);
-	if (!json_is_object(value))
-		return wrong_type(r, p->path, key, value, "an object");
-	inner.group = name;
-	inner.words = NULL;
-	inner.also = NULL;
-	return read_members(r, &inner, value);
+	return read_group(r, p, name, value);
 }
 
 static int read_members(struct reader *r, const struct place *p, json_t *object)
@@ -558,6 +577,107 @@ static int set_directory(struct reader *r, const struct place *p)
 	return set_text(r, p, opt, r->directory);
 }
 
+/* --- an engine for all brokers ---------------------------------------------------------------- */
+
+/* Its members are options of stomp.engine, which the user has not written so: "stomp." goes
+ * wherever a sentence has it before them. */
+static void name_as_written(struct reader *r)
+{
+	static const char named[] = "stomp.engine";
+	char *p = r->c->error;
+
+	if (begins_with(p, r->name))
+		p += strlen(r->name);
+	while ((p = strstr(p, named)) != NULL) {
+		if (p > r->c->error && p[-1] == ' ')
+			memmove(p, p + 6, strlen(p + 6) + 1);
+		p++;
+	}
+}
+
+static bool has_broker(const struct config_endpoint *e)
+{
+	return e->app->scopes >> OPTION_STOMP & 1;
+}
+
+/* It is read before the endpoints that take it, wherever it stands. What it must have together with
+ * a broker's other options is looked at there. */
+static int read_engine(struct reader *r, json_t *value)
+{
+	struct place p = { "", "stomp.engine.", 1u << OPTION_STOMP, r->engine, NULL, NULL, false };
+	int err;
+
+	if (!json_is_object(value))
+		return wrong_type(r, "", "engine", value, "an object");
+	r->engine->stomp.max_body_bytes = 0;
+	if ((err = read_members(r, &p, value)) < 0 || (err = check_together(r, &p)) < 0)
+		name_as_written(r);
+	return err;
+}
+
+/* Brokers of one gateway stay apart, each one with its like at other gateways: by the endpoint's prefix, in which
+ * what engine.prefix cannot have is _XX. "sockjsd" and "/stomp" are "sockjsd-stomp". */
+static int name_apart(struct reader *r, const struct place *p, const char *endpoint)
+{
+	struct buf text = BUF_INIT;
+	int err = buf_add_str(&text, r->engine->stomp.engine_prefix);
+
+	for (const char *at = endpoint; *at && err == 0; at++) {
+		bool is_plain = (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z');
+
+		err = *at == '/' ? buf_add(&text, "-", 1)
+		      : is_plain ? buf_add(&text, at, 1)
+		                 : buf_printf(&text, "_%02x", (unsigned)(unsigned char)*at);
+	}
+	if (err == 0)
+		err = buf_add(&text, "", 1);
+	err = err < 0 ? config_no_memory(r->c)
+	              : set_text(r, p, options_find("stomp.engine.prefix"), buf_data(&text));
+	buf_fini(&text);
+	return err;
+}
+
+/* Of a broker that says nothing of an engine itself. */
+static int take_engine(struct reader *r, const struct place *p, const char *endpoint)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (begins_with(table[i].key, "stomp.engine.") &&
+		    options_assign(p->options, r->engine, &table[i]) < 0)
+			return config_no_memory(r->c);
+	return strcmp(r->engine->stomp.engine_kind, "memory") == 0 ? 0 : name_apart(r, p, endpoint);
+}
+
+/* The engine is good by itself: what is wrong is that it does not go with this endpoint. */
+static int check_taken(struct reader *r, const struct place *p)
+{
+	char sentence[sizeof(p->options->error)];
+	int err = check_together(r, p);
+
+	snprintf(sentence, sizeof(sentence), "%s", p->options->error);
+	if (err == 0 || !begins_with(sentence, "stomp.engine."))
+		return err;
+	config_fail(
+	    r->c, err, "%s: %s (%.*s)", r->name, sentence, (int)strlen(p->path) - 1, p->path);
+	name_as_written(r);
+	return err;
+}
+
+/* Whoever wrote it believes that something is joined. */
+static int check_engine_is_for_somebody(struct reader *r)
+{
+	for (size_t i = 0; i < r->c->endpoint_count; i++)
+		if (has_broker(&r->c->endpoints[i]))
+			return 0;
+	return config_fail(r->c, -EINVAL,
+	    "%s: engine: means nothing without an endpoint whose application is \"stomp\"",
+	    r->name);
+}
+
+/* --- endpoints and the top level -------------------------------------------------------------- */
+
 static int read_endpoint(struct reader *r, size_t i, json_t *value)
 {
 	static const struct word words[] = { { "prefix", NULL }, { "application", NULL },
@@ -565,6 +685,7 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 	char path[PATH_BYTES];
 	struct place p = { path, "", 0, NULL, words, NULL, false };
 	const char *prefix, *application;
+	bool takes_engine;
 	int err;
 
 	snprintf(path, sizeof(path), "endpoints[%zu]", i);
@@ -578,9 +699,13 @@ static int read_endpoint(struct reader *r, size_t i, json_t *value)
 		return err;
 	p.options = &r->c->endpoints[r->c->endpoint_count - 1].options;
 	p.scopes = config_endpoint_scopes(&r->c->endpoints[r->c->endpoint_count - 1]);
+	takes_engine = r->engine && has_broker(&r->c->endpoints[r->c->endpoint_count - 1]) &&
+	               !json_object_get(json_object_get(value, "stomp"), "engine");
 	if ((err = read_members(r, &p, value)) < 0 || (err = set_directory(r, &p)) < 0)
 		return err;
-	return check_together(r, &p);
+	if (takes_engine && (err = take_engine(r, &p, prefix)) < 0)
+		return err;
+	return takes_engine ? check_taken(r, &p) : check_together(r, &p);
 }
 
 static int read_endpoints(struct reader *r, const char *path, json_t *value)
@@ -617,7 +742,7 @@ static int read_user(struct reader *r, const char *path, json_t *value)
 	return read_name(r, "user", value, &r->c->user);
 }
 
-static int read_group(struct reader *r, const char *path, json_t *value)
+static int read_group_name(struct reader *r, const char *path, json_t *value)
 {
 	(void)path;
 	return read_name(r, "group", value, &r->c->group);
@@ -645,26 +770,46 @@ static int read_log_format(struct reader *r, const char *path, json_t *value)
 	return 0;
 }
 
-static int read_root(struct reader *r, json_t *root)
+static int read_top_level(struct reader *r, json_t *root)
 {
 	static const struct word words[] = {
 		{ "listen", read_listen },
 		{ "internal", read_internal },
 		{ "endpoints", read_endpoints },
+		{ "engine", NULL },
 		{ "user", read_user },
-		{ "group", read_group },
+		{ "group", read_group_name },
 		{ "log_level", read_log_level },
 		{ "log_format", read_log_format },
 		{ NULL, NULL },
 	};
 	struct place p = { "", "", 1u << OPTION_SERVER, &r->c->options, words, NULL, false };
+	int err = read_members(r, &p, root);
+
+	if (err == 0 && r->engine)
+		err = check_engine_is_for_somebody(r);
+	return err < 0 ? err : check_together(r, &p);
+}
+
+static int read_root(struct reader *r, json_t *root)
+{
+	struct sockjs_options engine;
+	json_t *value = json_object_get(root, "engine");
 	int err;
 
 	if (!json_is_object(root))
 		return config_fail(r->c, -EINVAL, "%s: %s is not an object", r->name, kind(root));
-	if ((err = read_members(r, &p, root)) < 0)
-		return err;
-	return check_together(r, &p);
+	if (!value)
+		return read_top_level(r, root);
+	if (options_init(&engine) < 0)
+		return config_no_memory(r->c);
+	r->engine = &engine;
+	err = read_engine(r, value);
+	if (err == 0)
+		err = read_top_level(r, root);
+	options_fini(&engine);
+	r->engine = NULL;
+	return err;
 }
 
 /* --- text and file ---------------------------------------------------------------------------- */
@@ -687,7 +832,7 @@ static int read_json(struct reader *r, const char *text, size_t len)
 
 int config_read_text(struct config *c, const char *name, const char *text, size_t len)
 {
-	struct reader r = { c, name, NULL };
+	struct reader r = { c, name, NULL, NULL };
 
 	return read_json(&r, text, len);
 }
@@ -733,7 +878,7 @@ static int directory_of(struct config *c, int fd, const char *path, char **out)
 int config_read_file(struct config *c, const char *path)
 {
 	struct buf text = BUF_INIT;
-	struct reader r = { c, path, NULL };
+	struct reader r = { c, path, NULL, NULL };
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 	char *directory = NULL;
 

@@ -249,6 +249,14 @@ static int add_addresses(struct deployment *d, struct server_config *c,
 	return 0;
 }
 
+static int blame_token(
+    struct deployment *d, int err, const struct sockjs_server *server, bool *is_usage)
+{
+	*is_usage = err != -ENOMEM;
+	return config_blame(
+	    &d->config, err, "internal.token_file", "%s", sockjs_server_error(server));
+}
+
 static int add_internal(struct deployment *d, struct server_config *c,
     const struct server_config *elder, bool *is_usage)
 {
@@ -258,11 +266,8 @@ static int add_internal(struct deployment *d, struct server_config *c,
 	if (!address)
 		return 0;
 	err = server_config_read_operators(c);
-	if (err < 0) {
-		*is_usage = err != -ENOMEM;
-		return config_blame(&d->config, err, "internal.token_file", "%s",
-		    sockjs_server_error(c->server));
-	}
+	if (err < 0)
+		return blame_token(d, err, c->server, is_usage);
 	err = server_config_listen_internal(c, address, &d->config.internal_options, elder);
 	if (err == 0)
 		return 0;
@@ -351,5 +356,6 @@ int deployment_check(struct deployment *d, struct sockjs_server *server, bool *i
 		if (err < 0)
 			return blame_endpoint(d, i, err, why, is_usage);
 	}
-	return 0;
+	err = d->config.internal ? server_config_check_operators(server, &d->config.options) : 0;
+	return err < 0 ? blame_token(d, err, server, is_usage) : 0;
 }

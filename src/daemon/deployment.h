@@ -40,7 +40,7 @@ int deployment_open(struct deployment *d, struct server_config *c,
 void deployment_succeed(struct deployment *d, const struct deployment *before);
 /* It has it, in place of `before` (NULL: of none): likewise. */
 void deployment_taken(struct deployment *d, const struct deployment *before);
-/* Whether all applications could be started; leaves no trace. Likewise. */
+/* Whether all applications could be started, and operators would be known; leaves no trace. Likewise. */
 int deployment_check(struct deployment *d, struct sockjs_server *server, bool *is_usage);
 
 #endif

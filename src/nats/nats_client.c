@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 #include "nats/nats_client_private.h"
+#include "nats/nats_json.h"
+
+#define NEVER UINT64_MAX /* so many PONGs there are not */
 
 /* --- the end of a connection -------------------------------------------------------- */
 
@@ -27,6 +30,7 @@ static void close_connection(struct nats_client *c)
 	stream_init_empty(&c->stream);
 	nats_parser_reset(&c->parser);
 	buf_clear(&c->out);
+	c->answers = 0;
 	c->state = NATS_DOWN;
 	c->connection++;
 }
@@ -65,12 +69,13 @@ static const char *const late[] = {
 	[NATS_LOGIN] = "it did not answer our login in time",
 };
 
-/* Whether it owes us a PONG, and none has come since the last time. Flushes ask for some, too. */
+/* Whether it owes us a PONG, and none has come since the last time. Flushes ask for some, too. Who
+ * is not listened to is not silent. */
 static bool is_silent(struct nats_client *c)
 {
 	bool is_silent = c->pings > c->pongs && c->pongs == c->pongs_before;
 
-	c->pongs_before = c->pongs;
+	c->pongs_before = c->is_paused ? NEVER : c->pongs;
 	return is_silent;
 }
 
@@ -99,6 +104,25 @@ static void on_timer(struct timer *t)
 
 /* --- the stream --------------------------------------------------------------------- */
 
+int nats_client_listen(struct nats_client *c)
+{
+	return stream_want(&c->stream, nats_client_is_deaf(c) ? 0 : STREAM_READ);
+}
+
+/* What is beyond the budget of this turn, or for an owner who has just paused, is put back. */
+static void feed(struct nats_client *c, const char *octets, size_t n)
+{
+	uint32_t connection = c->connection;
+	size_t used = nats_client_feed(c, octets, n);
+
+	if (used == n || !nats_client_lives(c, connection))
+		return;
+	if (stream_unread(&c->stream, (struct bytes){ octets + used, n - used }) < 0)
+		nats_client_drop_for(c, -ENOMEM);
+	else if (!nats_client_is_deaf(c))
+		stream_read_later(&c->stream, false);
+}
+
 static void on_readable(struct stream *s)
 {
 	struct nats_client *c = container_of(s, struct nats_client, stream);
@@ -106,7 +130,7 @@ static void on_readable(struct stream *s)
 	ssize_t n = stream_read(s, scratch, LOOP_SCRATCH_BYTES);
 
 	if (n > 0)
-		nats_client_feed(c, scratch, (size_t)n);
+		feed(c, scratch, (size_t)n);
 	else if (n != -EAGAIN)
 		nats_client_drop(c, n < 0 ? strerror((int)-n) : "the server has hung up");
 }
@@ -134,7 +158,7 @@ static void on_connected(struct connector *connector, struct stream *s)
 	stream_move(&c->stream, s, c->loop, &stream_events);
 	c->state = NATS_GREETING;
 	timer_start(loop_timers(c->loop), &c->timer, c->options.connect_timeout_ms);
-	err = stream_want(&c->stream, STREAM_READ);
+	err = nats_client_listen(c);
 	if (err < 0)
 		nats_client_drop_for(c, err);
 }
@@ -200,12 +224,36 @@ static void release(struct deferred *d)
 	mem_free(c);
 }
 
+void nats_client_enter(struct nats_client *c, struct nats_user *u, void (*gone)(struct nats_user *))
+{
+	u->gone = gone;
+	list_append(&c->users, &u->node);
+}
+
+void nats_client_leave(struct nats_user *u)
+{
+	list_remove(&u->node);
+}
+
+static void tell_users(struct nats_client *c)
+{
+	struct list *first;
+
+	while ((first = list_first(&c->users))) {
+		struct nats_user *u = container_of(first, struct nats_user, node);
+
+		nats_client_leave(u);
+		u->gone(u);
+	}
+}
+
 /* What was said in this turn goes with on_flush(), which is deferred before the release is. */
 void nats_client_free(struct nats_client *c)
 {
 	if (!c || c->is_freed)
 		return;
 	c->is_freed = true;
+	tell_users(c);
 	timer_stop(loop_timers(c->loop), &c->timer);
 	connector_fini(&c->connector);
 	nats_client_forget_servers(c);
@@ -224,6 +272,10 @@ static int open_client(struct nats_client *c, char *why, size_t why_size)
 
 	if (err < 0)
 		return err;
+	if (!nats_json_can_say(c->options.name)) {
+		snprintf(why, why_size, "the name is not UTF-8");
+		return -EINVAL;
+	}
 	err = nats_client_open_inbox(c);
 	if (err == 0)
 		err = nats_client_list_servers(c);
@@ -257,6 +309,7 @@ int nats_client_new(struct nats_client **out, struct loop *loop, struct resolver
 	take_options(c, options);
 	stream_init_empty(&c->stream);
 	list_init(&c->flushes);
+	list_init(&c->users);
 	timer_init(&c->timer, on_timer);
 	timer_init(&c->lame, NULL);
 	nats_parser_init(&c->parser, c->options.max_payload);
@@ -271,9 +324,38 @@ int nats_client_new(struct nats_client **out, struct loop *loop, struct resolver
 	return 0;
 }
 
+/* Where the kernel fails us, unanswered pings end the connection. */
+static void set_paused(struct nats_client *c, bool is_paused)
+{
+	c->is_paused = is_paused;
+	c->pongs_before = NEVER;
+	if (nats_client_is_up(c))
+		nats_client_listen(c);
+}
+
+void nats_client_pause(struct nats_client *c)
+{
+	set_paused(c, true);
+}
+
+void nats_client_resume(struct nats_client *c)
+{
+	set_paused(c, false);
+}
+
 bool nats_client_is_up(const struct nats_client *c)
 {
-	return c->state == NATS_UP;
+	return c->state == NATS_UP && !c->is_freed;
+}
+
+struct loop *nats_client_loop(const struct nats_client *c)
+{
+	return c->loop;
+}
+
+const char *nats_client_js_prefix(const struct nats_client *c)
+{
+	return c->options.js_prefix;
 }
 
 const char *nats_client_server(const struct nats_client *c)

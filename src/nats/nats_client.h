@@ -22,6 +22,9 @@
 #include "nats/nats_parse.h"
 #include "nats/nats_write.h"
 
+/* Octets of a sentence that is kept; what is longer is cut. */
+#define NATS_WHY_BYTES 320
+
 struct nats_client;
 struct nats_subscription;
 
@@ -77,11 +80,27 @@ struct nats_counters {
 int nats_client_new(struct nats_client **out, struct loop *loop, struct resolver *resolver,
     const struct nats_options *options, const struct nats_client_events *on, void *arg, char *why,
     size_t why_size);
-/* Nothing is called back any more; subscriptions are gone, requests are cancelled. What was
- * published in this turn still goes to the kernel if it takes it. NULL is fine. */
+/* Nothing is called back any more; subscriptions are gone, requests are cancelled, and its users
+ * are told. What was published in this turn still goes to the kernel if it takes it; what is
+ * published afterwards is -ENOTCONN. NULL is fine. */
 void nats_client_free(struct nats_client *c);
 
+struct nats_user;
+/* Embedded in what lives longer than one request: it ends when the client does. */
+struct nats_user {
+	struct list node;                  /* the client's */
+	void (*gone)(struct nats_user *u); /* from nats_client_free(): may not ask for anything */
+};
+
+void nats_client_enter(
+    struct nats_client *c, struct nats_user *u, void (*gone)(struct nats_user *));
+/* Once for each nats_client_enter() whose `gone` was not called. */
+void nats_client_leave(struct nats_user *u);
+
 bool nats_client_is_up(const struct nats_client *c);
+struct loop *nats_client_loop(const struct nats_client *c);
+/* options.js_prefix, or its default. */
+const char *nats_client_js_prefix(const struct nats_client *c);
 /* The one it is connected to, or tries: "host:port"; "". */
 const char *nats_client_server(const struct nats_client *c);
 const struct nats_counters *nats_client_counters(const struct nats_client *c);
@@ -89,6 +108,13 @@ const struct nats_counters *nats_client_counters(const struct nats_client *c);
 size_t nats_client_pending(const struct nats_client *c);
 /* The most octets of headers and payload that the server takes; what is not known yet is 1 MiB. */
 size_t nats_client_max_payload(const struct nats_client *c);
+
+/* Nothing that a server says is read until it is resumed, on this connection and those after it; of
+ * what was read already no more is told. For an owner who is behind, and for moments: requests go
+ * on to have their time, and a server ends the connection of a slow consumer after some 10 s
+ * ("write_deadline"), or when much waits for it. */
+void nats_client_pause(struct nats_client *c);
+void nats_client_resume(struct nats_client *c);
 
 /* --- publishing --------------------------------------------------------------------- */
 
@@ -103,12 +129,12 @@ int nats_publish(struct nats_client *c, const struct nats_message *m);
  * will come until the next connection, where it is tried again. */
 typedef void (*nats_message_fn)(struct nats_subscription *s, const struct nats_event *m, void *arg);
 
-/* Subject and queue (the group; NULL: none) are copied. 0, -EINVAL or -ENOMEM. */
+/* Subject and queue (the group; NULL: none) are copied. 0, -EINVAL, -ENOMEM; -ENOTCONN: the client
+ * is freed. */
 int nats_subscribe(struct nats_client *c, struct nats_subscription **out, const char *subject,
     const char *queue, nats_message_fn fn, void *arg);
-/* `fn` is not called any more. NULL is fine. Not after nats_client_free(). */
+/* `fn` is not called any more. NULL is fine. Not after nats_client_free(), which has done it. */
 void nats_unsubscribe(struct nats_subscription *s);
-const char *nats_subscription_subject(const struct nats_subscription *s);
 
 /* --- asking ------------------------------------------------------------------------- */
 

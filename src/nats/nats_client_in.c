@@ -4,6 +4,7 @@
  * Whoever is called may let the connection end, or the client: so each connection has a number, and
  * what goes on after a call looks whether it is still the same.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -20,9 +21,11 @@ static void take_info(struct nats_client *c, struct bytes json, size_t rest)
 	} else if (err < 0) {
 		nats_client_drop_for(c, err);
 	} else {
-		nats_client_learn(c);
+		c->info_is_private = c->state >= NATS_LOGIN && stream_is_tls(&c->stream);
 		if (c->state == NATS_GREETING)
 			nats_client_greet(c, rest);
+		else if (c->state == NATS_UP)
+			nats_client_learn(c);
 	}
 }
 
@@ -78,12 +81,12 @@ static void take_error(struct nats_client *c, struct bytes text)
 
 static void take_ping(struct nats_client *c)
 {
-	int err = nats_write_pong(&c->out);
+	int err = nats_client_pong_back(c);
 
-	if (err < 0)
+	if (err == -ENOBUFS)
+		nats_client_drop(c, "it asks for PONGs and does not read them");
+	else if (err < 0)
 		nats_client_drop_for(c, err);
-	else
-		nats_client_flush_later(c);
 }
 
 static void take_pong(struct nats_client *c)
@@ -115,7 +118,6 @@ static void take(struct nats_client *c, const struct nats_event *e, size_t rest)
 	}
 	switch (e->op) {
 	case NATS_MSG:
-		budget_spend(loop_budget(c->loop), COST_FRAME);
 		nats_client_deliver(c, e);
 		break;
 	case NATS_PING:
@@ -136,21 +138,30 @@ static void take(struct nats_client *c, const struct nats_event *e, size_t rest)
 	}
 }
 
-void nats_client_feed(struct nats_client *c, const char *p, size_t n)
+static void spend(struct nats_client *c, const struct nats_event *e, size_t n)
+{
+	budget_spend(loop_budget(c->loop),
+	    COST_MESSAGE + (e->op == NATS_INFO ? cost_of_json(n) : cost_of_octets(n)));
+}
+
+size_t nats_client_feed(struct nats_client *c, const char *p, size_t n)
 {
 	uint32_t connection = c->connection;
+	size_t used = 0;
 	struct nats_event e;
 
-	while (n > 0 && nats_client_lives(c, connection)) {
-		ssize_t taken = nats_parse(&c->parser, p, n, &e);
+	do {
+		ssize_t taken = nats_parse(&c->parser, p + used, n - used, &e);
 
 		if (taken < 0) {
 			nats_client_drop(c, taken == -ENOMEM ? "out of memory" : c->parser.why);
-			return;
+			return n;
 		}
-		p += taken;
-		n -= (size_t)taken;
+		used += (size_t)taken;
+		spend(c, &e, (size_t)taken);
 		if (e.op != NATS_NONE)
-			take(c, &e, n);
-	}
+			take(c, &e, n - used);
+	} while (used < n && nats_client_lives(c, connection) && !nats_client_is_deaf(c) &&
+	         !budget_is_spent(loop_budget(c->loop)));
+	return used;
 }

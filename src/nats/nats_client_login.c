@@ -19,6 +19,8 @@ void nats_client_come_up(struct nats_client *c)
 
 	c->state = NATS_UP;
 	err = nats_client_resubscribe(c);
+	if (err == 0)
+		err = nats_client_listen(c);
 	if (err == 0 && buf_len(&c->held) > 0)
 		err = nats_client_say_held(c);
 	if (err < 0) {
@@ -27,6 +29,7 @@ void nats_client_come_up(struct nats_client *c)
 		return;
 	}
 	connector_well(&c->connector);
+	nats_client_learn(c);
 	c->counters.connects++;
 	nats_client_requests_are_sent(c);
 	timer_start(loop_timers(c->loop), &c->timer, c->options.ping_interval_ms);
@@ -41,6 +44,19 @@ static void load_secret(struct nats_client *c)
 
 	if (nats_login_load(&c->secret, &c->options.login, why, sizeof(why)) < 0)
 		nats_client_trouble(c, nats_client_server(c), why);
+}
+
+/* It goes at once and alone, so that nothing of a secret stays in buffers that serve for more. */
+static int say_login(struct nats_client *c, const struct nats_hello *hello)
+{
+	struct buf line = BUF_INIT;
+	int err = nats_login_write(&line, &c->options.login, &c->secret, hello);
+	struct stream_piece piece = { buf_data(&line), buf_len(&line), NULL };
+
+	if (err == 0)
+		stream_write(&c->stream, &piece, 1); /* if it fails a hang-up follows */
+	nats_login_wipe(&line);
+	return err < 0 ? err : nats_client_ping(c);
 }
 
 static void log_in(struct nats_client *c)
@@ -61,9 +77,7 @@ static void log_in(struct nats_client *c)
 	c->state = NATS_LOGIN;
 	c->pings = c->pongs = c->pongs_before = 0;
 	c->silences = 0;
-	err = nats_login_write(&c->out, &c->options.login, &c->secret, &hello);
-	if (err == 0)
-		err = nats_client_ping(c);
+	err = say_login(c, &hello);
 	if (err == -EINVAL)
 		nats_client_drop(c, "the server does not ask for an NKey's signature");
 	else if (err < 0)

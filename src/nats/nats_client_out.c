@@ -9,7 +9,7 @@
 
 #include "nats/nats_client_private.h"
 
-enum { OUT_KEEPS = 256 * 1024 };
+enum { OUT_KEEPS = 256 * 1024, ANSWERS_MAX = 20000 };
 
 /* --- the end of the turn ------------------------------------------------------------ */
 
@@ -49,6 +49,8 @@ static void on_flush(struct deferred *d)
 	if (may_speak(c) && piece.n > 0)
 		stream_write(&c->stream, &piece, 1); /* if it fails a hang-up follows */
 	empty(&c->out);
+	if (stream_queued(&c->stream) == 0)
+		c->answers = 0;
 	if (c->is_freed)
 		stream_close(&c->stream);
 	else
@@ -73,18 +75,23 @@ int nats_client_ping(struct nats_client *c)
 	return 0;
 }
 
+/* The server decides how many of these there are, so they have a bound of their own, which is more
+ * than one reading can ask for. Messages of ours that wait do not count against it. */
+int nats_client_pong_back(struct nats_client *c)
+{
+	int err = c->answers < ANSWERS_MAX ? nats_write_pong(&c->out) : -ENOBUFS;
+
+	if (err < 0)
+		return err;
+	c->answers++;
+	nats_client_flush_later(c);
+	return 0;
+}
+
 int nats_client_say_held(struct nats_client *c)
 {
-	int err = 0;
+	int err = buf_add(&c->out, buf_data(&c->held), buf_len(&c->held));
 
-	if (buf_len(&c->out) > 0) {
-		err = buf_add(&c->out, buf_data(&c->held), buf_len(&c->held));
-	} else {
-		struct buf other = c->out;
-
-		c->out = c->held;
-		c->held = other;
-	}
 	if (err < 0)
 		return err;
 	buf_fini(&c->held);
@@ -116,6 +123,8 @@ static int choose(struct nats_client *c, size_t size, struct buf **to)
 {
 	bool is_up = c->state == NATS_UP;
 
+	if (c->is_freed)
+		return -ENOTCONN;
 	if (size > nats_client_max_payload(c))
 		return -EMSGSIZE;
 	if (!is_up && c->options.held_bytes == 0)

@@ -18,7 +18,7 @@
 #include "nats/nats_info.h"
 #include "nats/nats_slots.h"
 
-enum { NATS_INBOX_MAX = 128, NATS_WHY_BYTES = 320 };
+enum { NATS_INBOX_MAX = 128 };
 
 enum nats_state {
 	NATS_DOWN,     /* the connector looks for a server */
@@ -48,6 +48,7 @@ struct nats_client {
 	enum nats_state state;
 	uint32_t connection; /* another number for each: what was read belongs to one */
 	bool is_freed;
+	bool is_paused; /* by its owner: nothing is read while it is up */
 	struct connector connector;
 	struct stream stream;
 	struct timer timer; /* until it is up: patience; then the next ping */
@@ -56,11 +57,14 @@ struct nats_client {
 	struct nats_secret secret;
 	struct nats_counters counters;
 	struct deferred release;
+	struct list users;
 	/* servers */
 	json_t *urls;          /* of the cluster, as they were told last; NULL: never */
 	bool urls_are_private; /* they were told under TLS */
+	bool info_is_private;  /* so was c->info */
 	struct timer lame;
 	unsigned lame_waits;
+	bool has_left_lame; /* and has met none since that goes on */
 	/* subscriptions, by sid */
 	struct nats_slots subscriptions;
 	/* requests, by the last token of their inbox */
@@ -75,12 +79,18 @@ struct nats_client {
 	struct buf out;  /* of this turn */
 	struct buf held; /* until there is a connection */
 	struct deferred flush;
-	bool wants_room; /* -ENOBUFS was said */
+	bool wants_room;  /* -ENOBUFS was said */
+	unsigned answers; /* PONGs since all was taken that was said */
 };
 
 static inline bool nats_client_lives(const struct nats_client *c, uint32_t connection)
 {
 	return !c->is_freed && c->connection == connection;
+}
+
+static inline bool nats_client_is_deaf(const struct nats_client *c)
+{
+	return c->is_paused && c->state == NATS_UP;
 }
 
 /* --- nats_client.c ------------------------------------------------------------------ */
@@ -90,10 +100,14 @@ static inline bool nats_client_lives(const struct nats_client *c, uint32_t conne
 void nats_client_drop(struct nats_client *c, const char *why);
 void nats_client_drop_for(struct nats_client *c, int err);
 void nats_client_trouble(struct nats_client *c, const char *server, const char *why);
+/* The connection is read, or is not while its owner has paused. 0 or -errno. */
+int nats_client_listen(struct nats_client *c);
 
 /* --- nats_client_in.c --------------------------------------------------------------- */
 
-void nats_client_feed(struct nats_client *c, const char *p, size_t n);
+/* Takes one event at least, and of n octets how many it says: the others are for a later turn, if
+ * the connection is still the same. */
+size_t nats_client_feed(struct nats_client *c, const char *p, size_t n);
 
 /* --- nats_client_login.c ------------------------------------------------------------ */
 
@@ -106,7 +120,7 @@ void nats_client_come_up(struct nats_client *c);
 
 /* What was configured, and what the cluster told. */
 int nats_client_list_servers(struct nats_client *c);
-/* INFO has come. */
+/* Who has let us in has told of the cluster in c->info. */
 void nats_client_learn(struct nats_client *c);
 void nats_client_forget_servers(struct nats_client *c);
 
@@ -138,6 +152,8 @@ void nats_client_flush_later(struct nats_client *c);
 /* What waited for a connection is said. 0 or -ENOMEM. */
 int nats_client_say_held(struct nats_client *c);
 int nats_client_ping(struct nats_client *c);
+/* 0; -ENOMEM; -ENOBUFS: so many were said before, and the server does not take them. */
+int nats_client_pong_back(struct nats_client *c);
 /* Whoever wanted room is told if there is some. */
 void nats_client_tell_room(struct nats_client *c);
 

@@ -9,19 +9,11 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/fnv.h"
 #include "base/random.h"
 #include "nats/nats_client_private.h"
 
 enum { NO_RESPONDERS = 503 };
-
-static uint64_t hash_of(struct bytes subject)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < subject.n; i++)
-		hash = (hash ^ (unsigned char)subject.p[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
 
 /* --- the end of one ----------------------------------------------------------------- */
 
@@ -61,7 +53,7 @@ void nats_client_cancel_requests(struct nats_client *c)
 
 void nats_client_request_refused(struct nats_client *c, struct bytes subject)
 {
-	uint64_t hash = hash_of(subject);
+	uint64_t hash = fnv1a_bytes(subject);
 
 	for (uint32_t i = 0; i < c->requests.size; i++) {
 		struct nats_request *r = nats_slots_at(&c->requests, i);
@@ -73,9 +65,11 @@ void nats_client_request_refused(struct nats_client *c, struct bytes subject)
 
 /* --- replies ------------------------------------------------------------------------ */
 
+/* What somebody has published wants to be answered, or is no reply of ours: its headers say nothing
+ * of the server. */
 static bool is_no_responders(const struct nats_event *reply)
 {
-	return reply->payload.n == 0 && reply->headers.n > 0 &&
+	return reply->reply.n == 0 && reply->payload.n == 0 && reply->headers.n > 0 &&
 	       nats_headers_status(reply->headers, NULL) == NO_RESPONDERS;
 }
 
@@ -182,7 +176,7 @@ static int start(struct nats_client *c, struct nats_request *r, const struct nat
 	}
 	r->client = c;
 	r->was_sent = c->state == NATS_UP;
-	r->subject_hash = hash_of(m->subject);
+	r->subject_hash = fnv1a_bytes(m->subject);
 	r->done = done;
 	timer_init(&r->timer, on_timeout);
 	timer_start(loop_timers(c->loop), &r->timer, timeout_ms);
@@ -206,7 +200,7 @@ int nats_request_many(struct nats_client *c, struct nats_request *r, const struc
 
 int nats_flush(struct nats_client *c, struct nats_flush *f, nats_flushed_fn done)
 {
-	int err = c->state == NATS_UP ? nats_client_ping(c) : -ENOTCONN;
+	int err = nats_client_is_up(c) ? nats_client_ping(c) : -ENOTCONN;
 
 	if (err < 0)
 		return err;

@@ -3,6 +3,9 @@
  * those of which the cluster has told. And leaving one that says that it will stop (lame duck
  * mode).
  *
+ * A server is believed once it has let us in: one that does not could lead us from each host to the
+ * next.
+ *
  * A server that stops is left at a moment of chance within a second, for it has many clients; and
  * later, but not much, if requests are under way.
  */
@@ -94,21 +97,23 @@ static void on_lame(struct timer *t)
 {
 	struct nats_client *c = container_of(t, struct nats_client, lame);
 
-	if (c->state != NATS_UP || !c->info.is_lame)
+	if (!c->info.is_lame) /* it has changed its mind */
 		return;
 	if (c->lame_waits++ < WAITS_MAX && (c->requests.used > 0 || nats_client_pending(c) > 0)) {
 		timer_start(loop_timers(c->loop), &c->lame, WAIT_MS);
 		return;
 	}
+	c->has_left_lame = true;
 	nats_client_drop(c, "the server is about to stop");
 	if (!c->is_freed)
 		connector_try_now(&c->connector);
 }
 
-/* If there is another one. */
+/* If there is another one, and not from one that stops to the next: who finds none that goes on
+ * stays until it is put out. Under another name it may also be the same one. */
 static void leave_soon(struct nats_client *c)
 {
-	if (c->options.server_count + json_array_size(c->urls) < 2 || timer_is_active(&c->lame))
+	if (c->has_left_lame || !connector_has_other(&c->connector) || timer_is_active(&c->lame))
 		return;
 	c->lame_waits = 0;
 	timer_init(&c->lame, on_lame);
@@ -121,7 +126,7 @@ static void leave_soon(struct nats_client *c)
  * as it is until INFO comes again. */
 static void take_urls(struct nats_client *c)
 {
-	bool are_private = c->state >= NATS_LOGIN && stream_is_tls(&c->stream);
+	bool are_private = c->info_is_private;
 
 	if (c->options.no_discovery || !c->info.urls || c->urls_are_private > are_private ||
 	    (c->urls_are_private == are_private && json_equal(c->urls, c->info.urls)))
@@ -137,6 +142,8 @@ void nats_client_learn(struct nats_client *c)
 	take_urls(c);
 	if (c->info.is_lame)
 		leave_soon(c);
+	else
+		c->has_left_lame = false;
 }
 
 void nats_client_forget_servers(struct nats_client *c)

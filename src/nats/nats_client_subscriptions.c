@@ -11,11 +11,6 @@ static struct bytes subject_of(const struct nats_subscription *s)
 	return (struct bytes){ s->text, s->subject_len };
 }
 
-const char *nats_subscription_subject(const struct nats_subscription *s)
-{
-	return s->text;
-}
-
 static void release(struct deferred *d)
 {
 	mem_free(container_of(d, struct nats_subscription, release));
@@ -77,7 +72,7 @@ static int check(const struct nats_subscription *s)
 
 static int enter(struct nats_client *c, struct nats_subscription *s)
 {
-	int err = check(s);
+	int err = c->is_freed ? -ENOTCONN : check(s);
 
 	if (err < 0)
 		return err;

@@ -2,7 +2,7 @@
  * nats/nats_fetch.c - what a stream has of a subject; see nats_fetch.h.
  *
  * The answer to CONSUMER.CREATE says how many messages there are, so the end is known before they
- * come; a status in their stead ends it, too.
+ * come; a status in their stead ends it, too, well or not.
  */
 #include "nats/nats_fetch.h"
 
@@ -10,17 +10,19 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "nats/nats_pull.h"
 #include "nats/nats_subject.h"
 
-enum { NS_PER_MS = 1000000, HEARTBEAT = 100 };
+enum { NS_PER_MS = 1000000 };
 
 /* --- the end ------------------------------------------------------------------------ */
 
-/* The server forgets an ephemeral consumer by itself, later. */
+/* The server forgets an ephemeral consumer by itself, later, if it is not told. */
 void nats_fetch_cancel(struct nats_fetch *f)
 {
 	if (!f->stream)
 		return;
+	nats_client_leave(&f->user);
 	nats_js_cancel(&f->js);
 	nats_request_cancel(&f->pull);
 	if (f->consumer[0])
@@ -28,6 +30,11 @@ void nats_fetch_cancel(struct nats_fetch *f)
 	mem_free(f->stream);
 	f->stream = NULL;
 	f->consumer[0] = '\0';
+}
+
+static void on_gone(struct nats_user *u)
+{
+	nats_fetch_cancel(container_of(u, struct nats_fetch, user));
 }
 
 static void finish(struct nats_fetch *f, int err, const char *why)
@@ -38,12 +45,20 @@ static void finish(struct nats_fetch *f, int err, const char *why)
 
 /* --- messages ----------------------------------------------------------------------- */
 
-/* The server says why nothing more comes. */
-static void take_status(struct nats_fetch *f, unsigned status)
+/* Some that were counted are gone. */
+static void take_none(struct nats_fetch *f)
 {
-	if (status == HEARTBEAT)
-		return;
+	f->left = 0;
 	finish(f, 0, "");
+}
+
+/* Those that have come have filled the bounds; if none has, none ever will. */
+static void take_large(struct nats_fetch *f)
+{
+	if (f->has_some)
+		finish(f, 0, "");
+	else
+		finish(f, -EMSGSIZE, "the next message is larger than may be fetched");
 }
 
 static void take_message(
@@ -51,6 +66,7 @@ static void take_message(
 {
 	bool is_last = --f->wanted == 0;
 
+	f->has_some = true;
 	f->left = d->pending;
 	f->on->message(f, m, d);
 	if (f->stream && is_last) /* it was not cancelled */
@@ -61,16 +77,34 @@ static void on_message(struct nats_request *r, int err, const struct nats_event 
 {
 	struct nats_fetch *f = container_of(r, struct nats_fetch, pull);
 	struct nats_delivery d;
-	unsigned status;
+	char why[NATS_WHY_BYTES];
 
-	if (err < 0)
+	if (err < 0) {
 		finish(f, err, nats_js_why(err));
-	else if ((status = nats_headers_status(m->headers, NULL)))
-		take_status(f, status);
-	else if (nats_delivery_read(m->reply, &d))
+		return;
+	}
+	switch (nats_pull_status(m, &d, why)) {
+	case NATS_PULL_MESSAGE:
 		take_message(f, m, &d);
-	else
-		finish(f, -EBADMSG, "a message of a consumer has no place");
+		break;
+	case NATS_PULL_BEAT:
+		break;
+	case NATS_PULL_NONE:
+		take_none(f);
+		break;
+	case NATS_PULL_LARGE:
+		take_large(f);
+		break;
+	case NATS_PULL_LATE:
+		finish(f, -ETIMEDOUT, why);
+		break;
+	case NATS_PULL_REFUSED:
+		finish(f, -EREMOTEIO, why);
+		break;
+	case NATS_PULL_NONSENSE:
+		finish(f, -EBADMSG, why);
+		break;
+	}
 }
 
 static int pull(struct nats_fetch *f)
@@ -135,15 +169,19 @@ static json_t *consumer_of(const struct nats_fetch_options *o)
 int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
     const struct nats_fetch_options *o, const struct nats_fetch_events *on)
 {
-	json_t *body = consumer_of(o);
+	json_t *body;
 	int err;
 
+	if (!nats_js_is_name(o->stream) || !nats_js_is_pattern(o->subject))
+		return -EINVAL;
+	body = consumer_of(o);
 	f->client = c;
 	f->on = on;
 	f->max_messages = o->max_messages;
 	f->max_bytes = o->max_bytes;
 	f->timeout_ms = o->timeout_ms;
 	f->wanted = f->left = 0;
+	f->has_some = false;
 	f->consumer[0] = '\0';
 	f->stream = body ? mem_strdup(o->stream) : NULL;
 	if (!f->stream) {
@@ -155,6 +193,8 @@ int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
 	if (err < 0) {
 		mem_free(f->stream);
 		f->stream = NULL;
+		return err;
 	}
-	return err;
+	nats_client_enter(c, &f->user, on_gone);
+	return 0;
 }

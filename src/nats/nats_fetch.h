@@ -25,8 +25,8 @@ struct nats_fetch_events {
 	/* In order; d->sequence is its place. */
 	void (*message)(
 	    struct nats_fetch *f, const struct nats_event *m, const struct nats_delivery *d);
-	/* Once. Err 0: `left` messages are beyond the bounds. Else it is as nats_js_fn has it, and
-	 * what came before it is good. */
+	/* Once. Err 0: `left` messages are beyond the bounds. -EMSGSIZE: the first one alone is,
+	 * with its max_bytes. Else it is as nats_js_fn has it, and what came before it is good. */
 	void (*done)(struct nats_fetch *f, int err, const char *why, uint64_t left);
 };
 
@@ -36,6 +36,7 @@ struct nats_fetch_events {
  * was cancelled. All fields are its own. */
 struct nats_fetch {
 	struct nats_client *client;
+	struct nats_user user;
 	const struct nats_fetch_events *on;
 	struct nats_js js;
 	struct nats_request pull;
@@ -45,12 +46,14 @@ struct nats_fetch {
 	unsigned timeout_ms;
 	uint64_t wanted; /* messages that are still to come */
 	uint64_t left;   /* these, and those beyond */
+	bool has_some;
 };
 
-/* 0, or -errno: then nothing is called. */
+/* 0; -EINVAL: this is no name, or no subject; or another -errno. Then nothing is called. */
 int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
     const struct nats_fetch_options *options, const struct nats_fetch_events *on);
-/* Harmless on one that is zeroed or done. */
+/* Harmless on one that is zeroed or done. One that is under way when the client is freed is
+ * cancelled, and nothing is called. */
 void nats_fetch_cancel(struct nats_fetch *f);
 
 #endif

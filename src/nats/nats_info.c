@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "nats/nats_json.h"
 #include "nats/nats_parse.h"
 
 enum { MAX_PAYLOAD = 1024 * 1024 }; /* of a server that does not say */
@@ -56,12 +57,11 @@ static int read_object(struct nats_info *info, const json_t *object)
 int nats_info_read(struct nats_info *info, struct bytes json)
 {
 	struct nats_info fresh = { 0 };
-	json_error_t error;
-	json_t *object = json_loadb(json.p, json.n, 0, &error);
-	int err;
+	json_t *object;
+	int err = nats_json_read(&object, json);
 
-	if (!object)
-		return error.text[0] ? -EBADMSG : -ENOMEM;
+	if (err < 0)
+		return err;
 	err = read_object(&fresh, object);
 	json_decref(object);
 	if (err < 0) {

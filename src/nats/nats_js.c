@@ -6,15 +6,21 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "nats/nats_client_private.h"
+#include "base/mem.h"
+#include "nats/nats_json.h"
 #include "nats/nats_subject.h"
 
 /* --- subjects ----------------------------------------------------------------------- */
 
-/* One token. */
-static bool is_name(const char *name)
+bool nats_js_is_name(const char *name)
 {
-	return name && !strchr(name, '.') && nats_subject_is_valid(bytes_of(name));
+	return name && !strchr(name, '.') && nats_subject_is_valid(bytes_of(name)) &&
+	       nats_json_can_say(name);
+}
+
+bool nats_js_is_pattern(const char *pattern)
+{
+	return pattern && nats_pattern_is_valid(bytes_of(pattern)) && nats_json_can_say(pattern);
 }
 
 int nats_js_subject(const struct nats_client *c, char *subject, size_t size, const char *verb,
@@ -22,9 +28,9 @@ int nats_js_subject(const struct nats_client *c, char *subject, size_t size, con
 {
 	int n;
 
-	if (!is_name(stream) || (consumer && !is_name(consumer)))
+	if (!nats_js_is_name(stream) || (consumer && !nats_js_is_name(consumer)))
 		return -EINVAL;
-	n = snprintf(subject, size, "%s.%s.%s%s%s", c->options.js_prefix, verb, stream,
+	n = snprintf(subject, size, "%s.%s.%s%s%s", nats_client_js_prefix(c), verb, stream,
 	    consumer ? "." : "", consumer ? consumer : "");
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
@@ -37,17 +43,18 @@ static int errno_of(const json_t *error)
 
 	if (number == NATS_JS_WRONG_SEQUENCE || number == NATS_JS_WRONG_MSG_ID)
 		return -ESTALE;
+	if (number == NATS_JS_NO_MESSAGE)
+		return -ENODATA;
 	if (json_integer_value(json_object_get(error, "code")) == 404)
 		return -ENOENT;
 	return -EREMOTEIO;
 }
 
-int nats_js_verdict(const json_t *answer, const char **why)
+static int verdict(const json_t *answer, const char **why)
 {
 	const json_t *error = json_object_get(answer, "error");
 	const char *text = json_string_value(json_object_get(error, "description"));
 
-	*why = "";
 	if (!json_is_object(answer)) {
 		*why = "JetStream's answer makes no sense";
 		return -EBADMSG;
@@ -56,6 +63,18 @@ int nats_js_verdict(const json_t *answer, const char **why)
 		return 0;
 	*why = text ? text : "JetStream says no";
 	return errno_of(error);
+}
+
+int nats_js_read(json_t **answer, struct bytes text, const char **why)
+{
+	int err = nats_json_read(answer, text);
+
+	*why = "";
+	if (err == -ENOMEM) {
+		*why = "out of memory";
+		return err;
+	}
+	return verdict(*answer, why);
 }
 
 const char *nats_js_why(int err)
@@ -77,16 +96,18 @@ const char *nats_js_why(int err)
 static void on_answer(struct nats_request *r, int err, const struct nats_event *reply)
 {
 	struct nats_js *j = container_of(r, struct nats_js, request);
-	const char *why = "";
+	const char *why;
 	json_t *answer = NULL;
-	json_error_t error;
 
 	if (err < 0) {
 		why = nats_js_why(err);
+	} else if (reply->payload.n > j->answer_max) {
+		why = "JetStream's answer is too large";
+		err = -EMSGSIZE;
 	} else {
-		answer = json_loadb(
-		    reply->payload.p ? reply->payload.p : "", reply->payload.n, 0, &error);
-		err = nats_js_verdict(answer, &why);
+		budget_spend(
+		    loop_budget(nats_client_loop(j->client)), cost_of_json(reply->payload.n));
+		err = nats_js_read(&answer, reply->payload, &why);
 	}
 	j->done(j, err, why, err < 0 ? NULL : answer);
 	json_decref(answer);
@@ -106,7 +127,7 @@ int nats_js_call(struct nats_client *c, struct nats_js *j, const char *verb, con
     const char *consumer, json_t *body, unsigned timeout_ms, nats_js_fn done)
 {
 	char subject[NATS_SUBJECT_MAX + 1];
-	char *json = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char *json = body ? nats_json_write(body) : NULL;
 	int err = body && !json ? -ENOMEM : 0;
 
 	json_decref(body);
@@ -114,9 +135,11 @@ int nats_js_call(struct nats_client *c, struct nats_js *j, const char *verb, con
 		err = nats_js_subject(c, subject, sizeof(subject), verb, stream, consumer);
 	if (err == 0) {
 		j->done = done;
+		j->client = c;
+		j->answer_max = NATS_JS_ANSWER_MAX;
 		err = say(c, j, subject, json, timeout_ms);
 	}
-	free(json);
+	mem_free(json);
 	return err;
 }
 

@@ -11,13 +11,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "nats/nats_json.h"
 #include "nats/nats_write.h"
 
 enum { FILE_MAX = 64 * 1024 };
 
 /* --- files -------------------------------------------------------------------------- */
 
-static void wipe(struct buf *b)
+void nats_login_wipe(struct buf *b)
 {
 	if (b->data)
 		OPENSSL_cleanse(b->data, b->cap);
@@ -71,12 +73,22 @@ static int read_key(struct nats_secret *s, struct bytes text, bool is_creds, con
 		*why = "these are no credentials: there is no JWT, or no seed";
 		return -EINVAL;
 	}
+	if (!utf8_is_valid(jwt.p, jwt.n)) {
+		*why = "the JWT is not UTF-8";
+		return -EINVAL;
+	}
 	err = nats_nkey_new(&s->key, seed, why);
 	if (err == 0 && is_creds && !(s->jwt = mem_strndup(jwt.p, jwt.n))) {
 		*why = "out of memory";
 		err = -ENOMEM;
 	}
 	return err;
+}
+
+static bool can_be_said(const struct nats_login *login)
+{
+	return nats_json_can_say(login->user) && nats_json_can_say(login->password) &&
+	       nats_json_can_say(login->token);
 }
 
 int nats_login_load(
@@ -88,6 +100,10 @@ int nats_login_load(
 	const char *wrong = NULL;
 	int err;
 
+	if (!can_be_said(login)) {
+		snprintf(why, why_size, "the user, the password or the token is not UTF-8");
+		return -EINVAL;
+	}
 	if (!file)
 		return 0;
 	err = read_file(file, &text);
@@ -96,7 +112,7 @@ int nats_login_load(
 	else
 		err = read_key(&fresh, (struct bytes){ buf_data(&text), buf_len(&text) },
 		    login->creds_file != NULL, &wrong);
-	wipe(&text);
+	nats_login_wipe(&text);
 	if (err < 0) {
 		snprintf(why, why_size, "%s: %s", file, wrong);
 		nats_secret_fini(&fresh);
@@ -172,13 +188,13 @@ int nats_login_write(struct buf *out, const struct nats_login *login,
 	char *json = NULL;
 	int err = object ? fill(object, login, secret, hello) : -ENOMEM;
 
-	if (err == 0 && !(json = json_dumps(object, JSON_COMPACT)))
+	if (err == 0 && !(json = nats_json_write(object)))
 		err = -ENOMEM;
 	if (err == 0)
 		err = nats_write_connect(out, bytes_of(json));
 	if (json)
 		OPENSSL_cleanse(json, strlen(json));
-	free(json);
+	mem_free(json);
 	json_decref(object);
 	return err;
 }

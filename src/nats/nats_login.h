@@ -37,6 +37,9 @@ struct nats_hello {
 	bool is_tls, wants_echo;
 };
 
+/* For a buffer that has a secret in it, and did not move since: nothing stays of it. */
+void nats_login_wipe(struct buf *b);
+
 /* Appends CONNECT. 0; -EINVAL: the server wants no signature, and we have nothing else; -ENOMEM. */
 int nats_login_write(struct buf *out, const struct nats_login *login,
     const struct nats_secret *secret, const struct nats_hello *hello);

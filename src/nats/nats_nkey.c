@@ -79,16 +79,11 @@ static unsigned crc16(const unsigned char *p, size_t n)
 
 /* --- keys --------------------------------------------------------------------------- */
 
-static int read_seed(unsigned char raw[RAW], struct bytes seed, const char **why)
+static int read_octets(
+    unsigned char raw[RAW], const unsigned char octets[SEED_OCTETS], const char **why)
 {
-	unsigned char octets[SEED_OCTETS];
-	unsigned kind;
-	int err = -EINVAL;
+	unsigned kind = (octets[0] & 7u) << 5 | octets[1] >> 3;
 
-	*why = "this is no seed of an NKey (58 characters, SU...)";
-	if (seed.n != SEED_LEN || base32_decode(octets, seed) != SEED_OCTETS)
-		return -EINVAL;
-	kind = (octets[0] & 7u) << 5 | octets[1] >> 3;
 	if ((octets[0] & 0xf8) != PREFIX_SEED) {
 		*why = "this is no seed of an NKey, but perhaps its public key";
 	} else if (crc16(octets, SEED_OCTETS - 2) !=
@@ -98,8 +93,19 @@ static int read_seed(unsigned char raw[RAW], struct bytes seed, const char **why
 		*why = "the seed is not that of a user (SU...)";
 	} else {
 		memcpy(raw, octets + 2, RAW);
-		err = 0;
+		return 0;
 	}
+	return -EINVAL;
+}
+
+static int read_seed(unsigned char raw[RAW], struct bytes seed, const char **why)
+{
+	unsigned char octets[SEED_OCTETS];
+	int err = -EINVAL;
+
+	*why = "this is no seed of an NKey (58 characters, SU...)";
+	if (seed.n == SEED_LEN && base32_decode(octets, seed) == SEED_OCTETS)
+		err = read_octets(raw, octets, why);
 	OPENSSL_cleanse(octets, sizeof(octets));
 	return err;
 }

@@ -34,16 +34,14 @@ static bool read_plain(struct bytes in, struct nats_stored *stored)
 	if (!skip(&in, BYTES("\"seq\":")) || in.n < 2 || in.p[in.n - 1] != '}')
 		return false;
 	stored->is_duplicate = false;
-	return nats_parse_number((struct bytes){ in.p, in.n - 1 }, &stored->sequence);
+	return nats_parse_number((struct bytes){ in.p, in.n - 1 }, &stored->sequence) &&
+	       stored->sequence > 0;
 }
 
 static int read_object(const json_t *answer, struct nats_stored *stored, const char **why)
 {
 	json_int_t sequence = json_integer_value(json_object_get(answer, "seq"));
-	int err = nats_js_verdict(answer, why);
 
-	if (err < 0)
-		return err;
 	if (sequence <= 0) {
 		*why = "an acknowledgement has no sequence";
 		return -EBADMSG;
@@ -56,14 +54,14 @@ static int read_object(const json_t *answer, struct nats_stored *stored, const c
 int nats_stored_read(
     struct bytes payload, struct nats_stored *stored, const char **why, json_t **answer)
 {
-	json_error_t error;
+	int err;
 
 	*answer = NULL;
 	*why = "";
 	if (read_plain(payload, stored))
 		return 0;
-	*answer = json_loadb(payload.p ? payload.p : "", payload.n, 0, &error);
-	return read_object(*answer, stored, why);
+	err = nats_js_read(answer, payload, why);
+	return err < 0 ? err : read_object(*answer, stored, why);
 }
 
 static void on_reply(struct nats_request *r, int err, const struct nats_event *reply)

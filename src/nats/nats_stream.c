@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#include "nats/nats_json.h"
+
 enum { NS_PER_MS = 1000000 };
 
 /* --- what we want, as JSON ---------------------------------------------------------- */
@@ -38,13 +40,24 @@ static int set_subjects(json_t *object, const struct nats_stream_config *config)
 	return err;
 }
 
+/* Whether headers alone are republished is as it was. */
 static int set_republish(json_t *object, const struct nats_stream_config *config)
 {
+	json_t *before = json_object_get(object, "republish"), *republish;
+	int err;
+
 	if (!config->republish_to)
 		return 0;
-	return set(object, "republish",
-	    json_pack("{s:s, s:s}", "src", config->republish_from ? config->republish_from : ">",
-	        "dest", config->republish_to));
+	republish = json_is_object(before) ? json_copy(before) : json_object();
+	err = republish ? set(republish, "src",
+	                      json_string(config->republish_from ? config->republish_from : ">"))
+	                : -ENOMEM;
+	if (err == 0)
+		err = set(republish, "dest", json_string(config->republish_to));
+	if (err == 0)
+		return set(object, "republish", republish);
+	json_decref(republish);
+	return err;
 }
 
 static int set_limits(json_t *object, const struct nats_stream_config *config)
@@ -117,11 +130,23 @@ static void change(struct nats_stream_call *call, const char *verb, json_t *body
 		finish(call, err, strerror(-err));
 }
 
-static void compare(struct nats_stream_call *call, const json_t *present)
+/* `present` as we want it; NULL: memory is out. */
+static json_t *overlaid(const json_t *present, const struct nats_stream_config *config)
 {
 	json_t *wanted = json_deep_copy(present);
 
-	if (wanted && overlay(wanted, call->config) == 0 && json_equal(wanted, present)) {
+	if (wanted && overlay(wanted, config) < 0) {
+		json_decref(wanted);
+		return NULL;
+	}
+	return wanted;
+}
+
+static void compare(struct nats_stream_call *call, const json_t *present)
+{
+	json_t *wanted = overlaid(present, call->config);
+
+	if (wanted && json_equal(wanted, present)) {
 		json_decref(wanted);
 		finish(call, 0, "");
 		return;
@@ -144,9 +169,20 @@ static void on_info(struct nats_js *j, int err, const char *why, json_t *answer)
 		compare(call, present);
 }
 
+static bool is_valid(const struct nats_stream_config *config)
+{
+	for (size_t i = 0; i < config->subject_count; i++)
+		if (!nats_js_is_pattern(config->subjects[i]))
+			return false;
+	return nats_js_is_name(config->name) && nats_json_can_say(config->republish_from) &&
+	       nats_json_can_say(config->republish_to);
+}
+
 int nats_stream_ensure(struct nats_client *c, struct nats_stream_call *call,
     const struct nats_stream_config *config, unsigned timeout_ms, nats_stream_fn done)
 {
+	if (!is_valid(config))
+		return -EINVAL;
 	call->client = c;
 	call->config = config;
 	call->timeout_ms = timeout_ms;
@@ -178,7 +214,7 @@ static void on_last(struct nats_js *j, int err, const char *why, json_t *answer)
 /* There is no such message, which is an answer; there is no such stream, which is none. */
 static void on_last_or_none(struct nats_js *j, int err, const char *why, json_t *answer)
 {
-	if (err == -ENOENT && strstr(why, "message")) {
+	if (err == -ENODATA) {
 		call_of(j)->sequence = 0;
 		finish(call_of(j), 0, "");
 	} else {
@@ -189,12 +225,19 @@ static void on_last_or_none(struct nats_js *j, int err, const char *why, json_t 
 int nats_stream_last(struct nats_client *c, struct nats_stream_call *call, const char *stream,
     const char *subject, unsigned timeout_ms, nats_stream_fn done)
 {
-	json_t *body = json_pack("{s:s}", "last_by_subj", subject);
+	json_t *body;
+	int err;
 
+	if (!nats_js_is_name(stream) || !nats_js_is_pattern(subject))
+		return -EINVAL;
+	body = json_pack("{s:s}", "last_by_subj", subject);
 	if (!body)
 		return -ENOMEM;
 	call->client = c;
 	call->done = done;
-	return nats_js_call(
+	err = nats_js_call(
 	    c, &call->js, "STREAM.MSG.GET", stream, NULL, body, timeout_ms, on_last_or_none);
+	if (err == 0) /* the message is in it, as base64 */
+		call->js.answer_max += nats_client_max_payload(c) / 3 * 4;
+	return err;
 }

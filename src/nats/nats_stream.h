@@ -37,10 +37,12 @@ struct nats_stream_call {
 };
 
 /* Asks for the stream; creates it if it is missing, and changes it if it is not as it should be.
- * What `config` does not say stays. 0, or -errno: then `done` is not called. */
+ * What `config` does not say stays. 0; -EINVAL: this is no name, or no subject; or another -errno.
+ * Then `done` is not called. */
 int nats_stream_ensure(struct nats_client *c, struct nats_stream_call *call,
     const struct nats_stream_config *config, unsigned timeout_ms, nats_stream_fn done);
-/* The sequence of the last message of a subject, in call->sequence when it is done. */
+/* The sequence of the last message of a subject, in call->sequence when it is done. Errors as
+ * above. */
 int nats_stream_last(struct nats_client *c, struct nats_stream_call *call, const char *stream,
     const char *subject, unsigned timeout_ms, nats_stream_fn done);
 void nats_stream_cancel(struct nats_stream_call *call);

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "nats/nats_client_private.h"
+#include "nats/nats_pull.h"
 #include "nats/nats_subject.h"
 
 enum {
@@ -21,9 +21,6 @@ enum {
 	RETRY_MAX_MS = 5000,
 	OPEN_MS = 5000, /* for the consumer */
 	LATE_MS = 2000, /* beyond the time that a question holds */
-	HEARTBEAT = 100,
-	NO_MESSAGES = 404,
-	TIMEOUT = 408,
 };
 
 static void pull_more(struct nats_work *w);
@@ -45,16 +42,26 @@ static void stop_pulls(struct nats_work *w)
 	}
 }
 
+static void wait(struct nats_work *w, unsigned ms)
+{
+	w->state = NATS_WORK_WAITING;
+	timer_start(loop_timers(nats_client_loop(w->client)), &w->timer, ms);
+}
+
+static void try_later(struct nats_work *w)
+{
+	nats_js_cancel(&w->js);
+	stop_pulls(w);
+	wait(w, w->retry_ms);
+	w->retry_ms = 2 * w->retry_ms < RETRY_MAX_MS ? 2 * w->retry_ms : RETRY_MAX_MS;
+}
+
 static void fail(struct nats_work *w, const char *why)
 {
 	char copy[NATS_WHY_BYTES];
 
 	snprintf(copy, sizeof(copy), "%s", why);
-	nats_js_cancel(&w->js);
-	stop_pulls(w);
-	w->state = NATS_WORK_WAITING;
-	timer_start(loop_timers(w->client->loop), &w->timer, w->retry_ms);
-	w->retry_ms = 2 * w->retry_ms < RETRY_MAX_MS ? 2 * w->retry_ms : RETRY_MAX_MS;
+	try_later(w);
 	w->on->trouble(w, copy);
 }
 
@@ -67,19 +74,11 @@ static void end_pull(struct nats_pull *pull)
 	pull->left = 0;
 }
 
-static void take_status(struct nats_pull *pull, unsigned status, struct bytes description)
+static void take_late(struct nats_pull *pull)
 {
-	char why[NATS_WHY_BYTES];
-
-	if (status == HEARTBEAT)
-		return;
-	if (status == NO_MESSAGES || status == TIMEOUT) {
-		end_pull(pull);
-		pull_more(pull->work);
-		return;
-	}
-	snprintf(why, sizeof(why), "%.*s (%u)", (int)description.n, description.p, status);
-	fail(pull->work, why);
+	pull->work->retry_ms = RETRY_MS;
+	end_pull(pull);
+	pull_more(pull->work);
 }
 
 static void take_message(
@@ -99,17 +98,28 @@ static void on_message(struct nats_request *r, int err, const struct nats_event 
 {
 	struct nats_pull *pull = container_of(r, struct nats_pull, request);
 	struct nats_delivery d;
-	struct bytes description;
-	unsigned status;
+	char why[NATS_WHY_BYTES];
 
-	if (err < 0)
+	if (err < 0) {
 		fail(pull->work, err == -EHOSTUNREACH ? "the consumer is gone" : nats_js_why(err));
-	else if ((status = nats_headers_status(m->headers, &description)))
-		take_status(pull, status, description);
-	else if (nats_delivery_read(m->reply, &d))
+		return;
+	}
+	switch (nats_pull_status(m, &d, why)) {
+	case NATS_PULL_MESSAGE:
 		take_message(pull, m, &d);
-	else
-		fail(pull->work, "a message of a consumer has no place");
+		break;
+	case NATS_PULL_BEAT:
+		break;
+	case NATS_PULL_LATE:
+		take_late(pull);
+		break;
+	case NATS_PULL_NONE: /* we would have waited for one */
+	case NATS_PULL_LARGE:
+	case NATS_PULL_REFUSED:
+	case NATS_PULL_NONSENSE:
+		fail(pull->work, why);
+		break;
+	}
 }
 
 /* --- asking ------------------------------------------------------------------------- */
@@ -153,12 +163,6 @@ static unsigned asked_for(const struct nats_work *w)
 	return n;
 }
 
-static void try_later(struct nats_work *w)
-{
-	w->state = NATS_WORK_WAITING;
-	timer_start(loop_timers(w->client->loop), &w->timer, w->retry_ms);
-}
-
 /* While a good part of what was asked for has still to come, credit is gathered: it would be a
  * question for each message. */
 static void pull_more(struct nats_work *w)
@@ -167,10 +171,8 @@ static void pull_more(struct nats_work *w)
 
 	if (w->state != NATS_WORK_PULLING || w->credit == 0 || !pull || w->credit < asked_for(w))
 		return;
-	if (ask(w, pull) < 0) {
-		stop_pulls(w);
+	if (ask(w, pull) < 0)
 		try_later(w);
-	}
 }
 
 /* --- the consumer ------------------------------------------------------------------- */
@@ -205,7 +207,7 @@ static json_t *consumer_of(const struct nats_work_options *o)
 }
 
 /* Creating one that exists and is the same is no failure. */
-static void open_consumer(struct nats_work *w)
+static int open_consumer(struct nats_work *w)
 {
 	const struct nats_work_options *o = w->options;
 	json_t *body = consumer_of(o);
@@ -213,27 +215,43 @@ static void open_consumer(struct nats_work *w)
 	                     o->consumer, body, OPEN_MS, on_consumer)
 	               : -ENOMEM;
 
-	if (err < 0)
-		try_later(w);
-	else
+	if (err == 0)
 		w->state = NATS_WORK_OPENING;
+	return err;
 }
 
+/* That there is no connection its client's owner knows, and it is no failure of ours. */
 static void on_timer(struct timer *t)
 {
-	open_consumer(container_of(t, struct nats_work, timer));
+	struct nats_work *w = container_of(t, struct nats_work, timer);
+	int err;
+
+	if (!nats_client_is_up(w->client))
+		wait(w, RETRY_MS);
+	else if ((err = open_consumer(w)) < 0)
+		fail(w, strerror(-err));
 }
 
 /* --- from outside ------------------------------------------------------------------- */
 
-void nats_work_start(struct nats_client *c, struct nats_work *w,
+static void on_gone(struct nats_user *u)
+{
+	nats_work_stop(container_of(u, struct nats_work, user));
+}
+
+int nats_work_start(struct nats_client *c, struct nats_work *w,
     const struct nats_work_options *options, const struct nats_work_events *on)
 {
+	if (!nats_js_is_name(options->stream) || !nats_js_is_name(options->consumer) ||
+	    (options->subject && !nats_js_is_pattern(options->subject)))
+		return -EINVAL;
 	*w = (struct nats_work){ .client = c, .options = options, .on = on, .retry_ms = RETRY_MS };
 	for (size_t i = 0; i < NATS_PULLS; i++)
 		w->pulls[i].work = w;
 	timer_init(&w->timer, on_timer);
-	open_consumer(w);
+	nats_client_enter(c, &w->user, on_gone);
+	wait(w, 0);
+	return 0;
 }
 
 void nats_work_take(struct nats_work *w, unsigned n)
@@ -248,7 +266,8 @@ void nats_work_stop(struct nats_work *w)
 	if (w->state == NATS_WORK_STOPPED)
 		return;
 	w->state = NATS_WORK_STOPPED;
+	nats_client_leave(&w->user);
 	nats_js_cancel(&w->js);
 	stop_pulls(w);
-	timer_stop(loop_timers(w->client->loop), &w->timer);
+	timer_stop(loop_timers(nats_client_loop(w->client)), &w->timer);
 }

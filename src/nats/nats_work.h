@@ -29,7 +29,8 @@ struct nats_work_events {
 	/* `m` is to be answered at m->reply. */
 	void (*message)(
 	    struct nats_work *w, const struct nats_event *m, const struct nats_delivery *d);
-	/* For a log: there is no work at present, and why; it is tried again. */
+	/* For a log: there is no work at present, and why (there is no such stream, say); it is
+	 * tried again, less and less often. */
 	void (*trouble)(struct nats_work *w, const char *why);
 };
 
@@ -52,6 +53,7 @@ enum nats_work_state {
  * was stopped. All fields are its own. */
 struct nats_work {
 	struct nats_client *client;
+	struct nats_user user;
 	const struct nats_work_options *options;
 	const struct nats_work_events *on;
 	enum nats_work_state state;
@@ -62,12 +64,14 @@ struct nats_work {
 	unsigned retry_ms;
 };
 
-/* Begins with no credit: nothing comes before nats_work_take(). */
-void nats_work_start(struct nats_client *c, struct nats_work *w,
+/* Begins with no credit: nothing comes before nats_work_take(). 0; -EINVAL: this is no name, or no
+ * subject. */
+int nats_work_start(struct nats_client *c, struct nats_work *w,
     const struct nats_work_options *options, const struct nats_work_events *on);
 /* n messages more than before can be taken. */
 void nats_work_take(struct nats_work *w, unsigned n);
-/* Harmless on one that is zeroed or stopped. What has come can still be answered. */
+/* Harmless on one that is zeroed or stopped. What has come can still be answered. It is stopped
+ * when the client is freed, too, and nothing is called. */
 void nats_work_stop(struct nats_work *w);
 
 #endif

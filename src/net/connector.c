@@ -105,20 +105,28 @@ static void try_place(struct connector *c, struct connector_place *place)
 		dial_first(c);
 }
 
+static bool has_tried_enough(const struct connector *c)
+{
+	return c->attempts >= CONNECTOR_SERVERS_MAX;
+}
+
 static void go_on(struct connector *c)
 {
 	struct connector_place *place = connector_next_place(c);
 
-	if (place)
-		try_place(c, place);
-	else
+	if (!place || has_tried_enough(c)) {
 		wait(c);
+		return;
+	}
+	c->attempts++;
+	try_place(c, place);
 }
 
 static void next_round(struct connector *c)
 {
 	timer_stop(loop_timers(c->loop), &c->timer);
 	connector_mark_all(c, false);
+	c->attempts = 0;
 	go_on(c);
 }
 
@@ -301,6 +309,7 @@ void connector_well(struct connector *c)
 	if (c->state != CONNECTOR_CONNECTED)
 		return;
 	c->is_well = true;
+	c->attempts = 0;
 	c->delay_ms = c->settings->retry_ms;
 	connector_mark_all(c, false);
 }
@@ -337,7 +346,7 @@ const char *connector_name(const struct connector *c)
 
 uint64_t connector_retry_in(const struct connector *c)
 {
-	return c->state == CONNECTOR_WAITING ? time_left(c) : 0;
+	return c->state == CONNECTOR_WAITING && !list_empty(&c->places) ? time_left(c) : 0;
 }
 
 /* An attempt at a server that is not listed any more is given up. */
@@ -348,7 +357,7 @@ void connector_settle(struct connector *c, bool has_new)
 	if (c->state == CONNECTOR_CONNECTING && is_strange) {
 		stop_attempt(c);
 		go_on(c);
-	} else if (c->state == CONNECTOR_WAITING && has_new) {
+	} else if (c->state == CONNECTOR_WAITING && has_new && !has_tried_enough(c)) {
 		timer_stop(loop_timers(c->loop), &c->timer);
 		go_on(c);
 	}

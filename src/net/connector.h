@@ -14,7 +14,9 @@
  *
  * When all servers have failed, or a connection was lost that was well, it waits: for half to all
  * of a time that begins with retry_ms and is doubled with each round, up to retry_max_ms. It never
- * gives up. Only connector_well() makes the time short again.
+ * gives up. Only connector_well() makes the time short again. A list that is replaced again and
+ * again does not put off the wait for ever: after CONNECTOR_SERVERS_MAX attempts it comes in any
+ * case.
  *
  * No call calls back; all callbacks come from the loop, and each may call anything here. All
  * functions belong to the loop's own thread.
@@ -87,6 +89,7 @@ struct connector {
 	size_t addresses;        /* of the server, still to be tried */
 	const struct addr *addr; /* the one that is tried; NULL: none, or a unix socket */
 	uint64_t delay_ms;       /* the next wait, at most */
+	unsigned attempts;       /* since the last wait */
 	bool resolving, dialling;
 	bool is_well; /* while connected */
 };
@@ -98,11 +101,11 @@ void connector_init(struct connector *c, struct loop *loop, struct resolver *res
 void connector_fini(struct connector *c);
 
 /* Replaces the list; at any time, also by an empty one. Strings are copied. A server that was in
- * the list before keeps what is known of it, and a connection, or one in the making, goes on if its
- * server is still there. An established one goes on in any case: losing it is the owner's affair. A
- * server that was not in the list does not wait for the next round. 0; -ENOMEM or -EINVAL (there
- * are too many, or one is neither or both of host and path, or has no port, or TLS and nobody to
- * expect): then the list is as it was. */
+ * the list before, with the same TLS, keeps what is known of it, and a connection, or one in the
+ * making, goes on if its server is still there. An established one goes on in any case: losing it
+ * is the owner's affair. A server that was not in the list does not wait for the next round. 0;
+ * -ENOMEM or -EINVAL (there are too many, or one is neither or both of host and path, or has no
+ * port, or TLS and nobody to expect): then the list is as it was. */
 int connector_set_servers(struct connector *c, const struct connector_server *servers, size_t n);
 
 /* Nothing if it is not stopped. */
@@ -123,7 +126,9 @@ void connector_try_now(struct connector *c);
 const struct connector_server *connector_server(const struct connector *c);
 /* Its name ("host:port", "unix:/path"); "" if there is none. */
 const char *connector_name(const struct connector *c);
-/* While it waits: milliseconds until it tries again; else 0. */
+/* Whether the list has a server other than the one that it is connected or connecting to. */
+bool connector_has_other(const struct connector *c);
+/* While it waits: milliseconds until it tries again; else, and while the list is empty, 0. */
 uint64_t connector_retry_in(const struct connector *c);
 
 #endif

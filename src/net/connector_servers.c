@@ -1,8 +1,8 @@
 /*
  * net/connector_servers.c - the servers of a connector; see connector.h.
  *
- * A list is replaced as a whole: who stands in both lists, by name, takes along what is known of
- * it.
+ * A list is replaced as a whole: who stands in both lists, by name and with the same TLS, takes
+ * along what is known of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,14 +68,37 @@ static struct connector_place *place_new(const struct connector_server *from)
 	return place;
 }
 
-static struct connector_place *find_place(const struct connector *c, const char *name)
+static bool texts_are_equal(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* The same place, spoken to in the same way. */
+static bool is_same(const struct connector_place *a, const struct connector_place *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->server.tls == b->server.tls &&
+	       texts_are_equal(a->server.tls_host, b->server.tls_host);
+}
+
+static struct connector_place *find_same(
+    const struct connector *c, const struct connector_place *place)
 {
 	struct list *node;
 
 	list_foreach (node, &c->places)
-		if (strcmp(place_of(node)->name, name) == 0)
+		if (is_same(place_of(node), place))
 			return place_of(node);
 	return NULL;
+}
+
+bool connector_has_other(const struct connector *c)
+{
+	struct list *node;
+
+	list_foreach (node, &c->places)
+		if (strcmp(place_of(node)->name, connector_name(c)) != 0)
+			return true;
+	return false;
 }
 
 /* The one that is connected, or was last, outlives its place in the list. */
@@ -154,10 +177,10 @@ static void shuffle(struct places *made)
 	}
 }
 
-/* What was known of a server of this name; whether it was in the list. */
+/* What was known of the same server; whether it was in the list. */
 static bool inherit(const struct connector *c, struct connector_place *place)
 {
-	const struct connector_place *before = find_place(c, place->name);
+	const struct connector_place *before = find_same(c, place);
 
 	if (!before)
 		return false;
@@ -170,7 +193,7 @@ static bool inherit(const struct connector *c, struct connector_place *place)
  * goes on has begun with the former's address, which stays where it is until the next one. */
 static void follow_place(struct connector *c)
 {
-	struct connector_place *same = c->at ? find_place(c, c->at->name) : NULL;
+	struct connector_place *same = c->at ? find_same(c, c->at) : NULL;
 
 	if (!same)
 		return;

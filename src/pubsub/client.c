@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pubsub/commands.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
+#include "pubsub/joined.h"
+#include "server/session_notes.h"
 
 #define LONGEST_WAIT_MS 1000 /* for those who deliver, before it is looked at again */
 #define COST_OF_MESSAGE 300  /* nanoseconds, and the octets' own */
@@ -114,6 +116,10 @@ static void on_end(struct stomp_conn *conn, enum stomp_error why)
 	struct sockjs_client *c = of(conn);
 
 	note_end(c, stomp_error_code(why), stomp_error_message(why));
+	if (why == STOMP_E_BROKER) {
+		sockjs_note(c->session, SESSION_EVENT_BACKEND_CLOSED, stomp_error_code(why));
+		sockjs_blame(c->session, SESSION_CAUSE_BACKEND);
+	}
 	connect_leave(c);
 	sockjs_close(c->session, stomp_error_code(why), stomp_error_message(why));
 }
@@ -244,7 +250,7 @@ static uint64_t heard_ago(const struct sockjs_client *c)
 {
 	uint64_t ago = sockjs_heard_ago(c->session), since;
 
-	if (c->asked)
+	if (c->asked || c->must_wait)
 		return 0;
 	if (!c->extra || !c->extra->decided_at)
 		return ago;
@@ -288,7 +294,9 @@ static void on_timer(struct sockjs_session *s, void *app)
 		return;
 	}
 	client_arm(c);
-	if (c->must_wait && !pace_is_crowded(c->part)) { /* and nobody has called, without memory */
+	if (c->must_wait && c->awaits_room)
+		relayed_wake(c);
+	if (c->must_wait && !pace_is_waited_for(c)) { /* and nobody has called, without memory */
 		pace_forget(c);
 		client_go_on(c);
 	}
@@ -312,6 +320,8 @@ struct client_extra *client_extra(struct sockjs_client *c)
 	list_init(&e->attributes);
 	list_init(&e->transactions);
 	list_init(&e->waits);
+	list_init(&e->unanswered);
+	list_init(&e->relayed_receipts);
 	e->client = c;
 	return e;
 }
@@ -367,6 +377,7 @@ void client_free(struct sockjs_broker *b, struct sockjs_client *c)
 	client_forget_attributes(c);
 	if (c->extra)
 		mem_free(c->extra->client_id);
+	relayed_own_forget_login(c);
 	mem_free(c->extra);
 	mem_free(c);
 }
@@ -379,7 +390,42 @@ static size_t on_held(const struct sockjs_session *s, void *app)
 
 	(void)app;
 	return stomp_conn_held(&c->conn) + held_octets(c) +
-	       (c->extra ? c->extra->transaction_octets : 0);
+	       (c->extra ? c->extra->transaction_octets : 0) +
+	       (c->extra && c->extra->own ? relayed_own_queued(c->extra->own) : 0);
+}
+
+static int is_ready(void *app)
+{
+	const struct sockjs_broker *b = app;
+
+	return (!b->relayed || relayed_is_up(b->relayed)) && (!b->joined || joined_is_up(b->joined));
+}
+
+static int is_busy(void *app)
+{
+	struct sockjs_broker *b = app;
+
+	return b->relayed && relayed_is_busy(b);
+}
+
+static void on_begin(void *app)
+{
+	struct sockjs_broker *b = app;
+
+	if (b->relayed)
+		relayed_begin(b);
+	if (b->joined)
+		joined_begin(b);
+}
+
+static void on_end_of_reactor(void *app)
+{
+	struct sockjs_broker *b = app;
+
+	if (b->relayed)
+		relayed_end(b);
+	if (b->joined)
+		joined_end(b);
 }
 
 const struct sockjs_callbacks *sockjs_broker_callbacks(void)
@@ -395,6 +441,10 @@ const struct sockjs_callbacks *sockjs_broker_callbacks(void)
 		.metrics = pubsub_metrics,
 		.commands = pubsub_commands,
 		.command = pubsub_command,
+		.ready = is_ready,
+		.busy = is_busy,
+		.begin = on_begin,
+		.end = on_end_of_reactor,
 	};
 
 	return &callbacks;

@@ -14,7 +14,8 @@
 #include "base/base64.h"
 #include "base/mem.h"
 #include "pubsub/commands.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
+#include "pubsub/joined.h"
 #include "server/command.h"
 
 #define MESSAGES_MOST 1000
@@ -27,8 +28,9 @@
 struct entry {
 	struct job *job;
 	struct published *message; /* NULL once it is published */
+	bool is_relayed;
 	size_t received;
-	int verdict; /* of a queue */
+	int verdict; /* of a queue, or of an outside broker */
 };
 
 struct job {
@@ -97,10 +99,13 @@ static int read_destination(const struct text *t, struct sockjs_publication *p)
 	if (presence_is_said(t->job->broker, bytes_of(p->destination)))
 		return refuse(
 		    t, "destination", "says who is present, which the broker does itself");
-	if (!broker_destination_is_valid(t->job->broker->topics, bytes_of(p->destination)))
+	if (!broker_destination_is_valid(t->job->broker->topics, bytes_of(p->destination)) ||
+	    relayed_is_between(t->job->broker, bytes_of(p->destination)))
 		return refuse(t, "destination",
 		    "is no destination: \"/topic/...\" without * or empty segments, or "
 		    "\"/user/NAME/...\"");
+	if (joined_lacks(t->job->broker, bytes_of(p->destination)))
+		return refuse(t, "destination", "is a queue: gateways that are joined have none");
 	return 0;
 }
 
@@ -186,6 +191,23 @@ static int too_large(const struct text *t)
 	return -EINVAL;
 }
 
+static int away(const struct text *t)
+{
+	sockjs_command_refuse(t->job->command, 503, "broker_unavailable", "destination",
+	    "The broker of this destination cannot be reached, or takes nothing now.");
+	return -EINVAL;
+}
+
+/* Whether the broker that has it could take it now. */
+static int check_relayed(const struct text *t, struct entry *e)
+{
+	const char *why = NULL;
+	int err = relayed_check(pubsub_here(t->job->broker)->relayed, e->message, &why);
+
+	e->is_relayed = true;
+	return err == -EHOSTUNREACH ? away(t) : err == -EINVAL ? refuse(t, "destination", why) : err;
+}
+
 static int read_message(const struct text *t, struct entry *e)
 {
 	struct sockjs_header headers[STOMP_HEADERS_MAX];
@@ -201,7 +223,11 @@ static int read_message(const struct text *t, struct entry *e)
 	e->job = t->job;
 	e->message = published_from(&scratch, &p);
 	buf_fini(&scratch);
-	return e->message ? 0 : -ENOMEM;
+	if (!e->message)
+		return -ENOMEM;
+	if (joined_is_refused(t->job->broker, bytes_of(p.destination)))
+		return away(t);
+	return relayed_has(t->job->broker, bytes_of(p.destination)) ? check_relayed(t, e) : 0;
 }
 
 static int read_all(struct job *j, const json_t *list)
@@ -223,7 +249,7 @@ static int read_all(struct job *j, const json_t *list)
 /* Why a queue has not taken it: it is full, or its journal is, or that has failed. */
 static const char *error_of(const struct entry *e)
 {
-	return e->verdict == -ENOSPC ? "queue_full" : "not_kept";
+	return e->is_relayed ? "broker_unavailable" : e->verdict == -ENOSPC ? "queue_full" : "not_kept";
 }
 
 static json_t *list_received(const struct job *j)
@@ -255,6 +281,11 @@ static void answer(struct job *j)
 	if (!j->is_many && j->entries[0].verdict == -ENOSPC) {
 		sockjs_command_refuse(
 		    j->command, 409, "queue_full", "destination", "The queue is full.");
+		return;
+	}
+	if (!j->is_many && j->entries[0].verdict < 0 && j->entries[0].is_relayed) {
+		sockjs_command_refuse(j->command, 503, "broker_unavailable", "destination",
+		    "The broker of this destination has refused it, or has gone before it had answered.");
 		return;
 	}
 	if (!j->is_many && j->entries[0].verdict < 0) {
@@ -355,6 +386,15 @@ static void on_queued(struct broker_message *m, int verdict)
 	end_one(e->job);
 }
 
+/* The outside broker has it, or not; whom it brings it to is not known here. */
+static void on_relayed(void *arg, const char *why)
+{
+	struct entry *e = arg;
+
+	e->verdict = why ? -EHOSTUNREACH : 0;
+	end_one(e->job);
+}
+
 /* How many of what is next are a run: to one destination, and not too long. At least one. */
 static size_t length_of_run(const struct job *j, size_t most)
 {
@@ -363,7 +403,7 @@ static size_t length_of_run(const struct job *j, size_t most)
 	size_t n = 0, octets = 0;
 
 	/* Where each subscriber gets something of his own, a message at a time is cheaper */
-	if (!broker_takes_runs(j->broker->topics, destination) || j->broker->hooks.outgoing ||
+	if (first->is_relayed || !broker_takes_runs(j->broker->topics, destination) || j->broker->hooks.outgoing ||
 	    pubsub_is_conflated(j->broker, destination))
 		return 1;
 	while (n < most && octets <= RUN_OCTETS && !first[n].message->is_binary &&
@@ -389,12 +429,28 @@ static struct broker_message *link_run(struct job *j, size_t n)
 	return next;
 }
 
+/* That it was away is the message's misfortune, not the job's. */
+static int publish_relayed(struct job *j, struct entry *e)
+{
+	int err = relayed_publish(pubsub_here(j->broker)->relayed, e->message, on_relayed, e);
+
+	if (err == -ENOMEM)
+		return err;
+	if (err < 0) {
+		e->verdict = err;
+		atomic_fetch_sub_explicit(&j->under_way, 1, memory_order_relaxed);
+	}
+	return 0;
+}
+
 static int publish_one(struct job *j)
 {
 	struct entry *e = &j->entries[j->next];
 	struct published *p = e->message;
 
 	p->delivered_arg = e;
+	if (e->is_relayed)
+		return publish_relayed(j, e);
 	if (broker_is_queue(j->broker->topics, p->base.destination))
 		p->base.settled = on_queued;
 	else

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/quotas.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
 
 /* --- the handshake ------------------------------------------------------------ */
 
@@ -261,6 +261,10 @@ void connect_begin(struct sockjs_client *c, const struct stomp_frame *f)
 {
 	struct published *connect = connect_of(c, f);
 
+	if (c->part->relayed && relayed_own_note(c, f) < 0) {
+		broker_message_unref(connect ? &connect->base : NULL);
+		connect = NULL;
+	}
 	if (!connect) {
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 		return;

@@ -7,9 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
 
 #define COST_DELIVERY   150 /* nanoseconds, beside the frame and its sending */
 #define COST_FRAME_MADE 700
@@ -137,42 +138,14 @@ static int add_ids(struct buf *out, const struct label *l, const struct pubsub_p
 	return err || !label_has(l, LABEL_WANTS_ACK) ? err : stomp_write_plain(out, "ack", value);
 }
 
-/* A number in hexadecimal and what stands behind it; false: there is none. */
-static bool read_hex(struct bytes *b, uint64_t *number)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t n = 0;
-
-	*number = 0;
-	for (; n < b->n && n < 16; n++) {
-		const char *digit = memchr(digits, b->p[n], 16);
-
-		if (!digit)
-			break;
-		*number = *number << 4 | (uint64_t)(digit - digits);
-	}
-	b->p += n;
-	b->n -= n;
-	return n > 0;
-}
-
-static bool read_dash(struct bytes *b)
-{
-	if (b->n == 0 || b->p[0] != '-')
-		return false;
-	b->p++;
-	b->n--;
-	return true;
-}
-
 /* As it is written above. */
 bool message_id_read(
     const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence)
 {
 	uint64_t epoch, part;
 
-	if (!read_hex(&id, &epoch) || !read_dash(&id) || !read_hex(&id, &part) || !read_dash(&id) ||
-	    !read_hex(&id, sequence) || id.n > 0)
+	if (!hex_take(&id, &epoch) || !hex_take_dash(&id) || !hex_take(&id, &part) || !hex_take_dash(&id) ||
+	    !hex_take(&id, sequence) || id.n > 0)
 		return false;
 	*owner = (uint32_t)part;
 	return epoch == broker_epoch(b->topics);
@@ -420,6 +393,14 @@ void fan_send_one(struct sockjs_session *s, const struct label *l, struct publis
 	fanned(&p->base, &fan);
 }
 
+void fan_pass(struct sockjs_client *c, const char *octets, size_t n, bool is_binary)
+{
+	struct sockjs_prepared *frame = sockjs_prepare(octets, n, is_binary);
+
+	count_sent(c->part, c->session, frame ? sockjs_send_prepared(c->session, frame) : -ENOMEM, 1);
+	sockjs_prepared_free(frame);
+}
+
 bool fan_offer_one(struct sockjs_client *c, const struct label *l, struct published *p)
 {
 	struct sockjs_prepared *frame;
@@ -452,7 +433,11 @@ static void send_latest(struct conflated *s)
 void fan_go_on(struct sockjs_client *c)
 {
 	c->is_full = false;
+	if (c->extra && c->extra->own)
+		relayed_own_go_on(c->extra->own);
 	for (struct subscription *s = c->subscriptions; s && !c->is_full; s = s->next) {
+		if (s->is_own)
+			continue;
 		if (label_has(s->label, LABEL_GATED)) {
 			if (!recover_go_on(c, s))
 				return; /* it has failed, and what it had is gone */

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
+#include "pubsub/joined.h"
+#include "pubsub/waiters.h"
 
 #define REFRESH_DESTINATION "/session/token" /* a SEND to it brings a new token */
 
@@ -49,13 +51,18 @@ static enum stomp_error route(struct sockjs_client *c, struct published *p, stru
 
 	if (handler)
 		err = verdict(c, ASK_HANDLER, hooks_handle(c, handler, p), f, NULL, why);
-	else if (!t)
+	else if (relayed_has(b, p->base.destination))
+		err = relayed_send(c, p, t, f, why);
+	else if (joined_is_refused(b, p->base.destination)) {
+		*why = joined_away;
+		err = STOMP_E_BROKER;
+	} else if (!t)
 		return publish(c, p, f); /* the interceptor's destination is looked at there */
 	else if (!broker_destination_is_valid(b->topics, p->base.destination))
 		err = STOMP_E_BAD_DESTINATION;
 	else if ((err = transaction_hold(c, t, p)) == STOMP_OK)
 		return STOMP_OK;
-	if (err == STOMP_E_LIMIT)
+	if (err == STOMP_E_LIMIT && t)
 		*why = "The transaction is too large.";
 	broker_message_unref(&p->base);
 	return err;
@@ -102,27 +109,20 @@ static enum stomp_error go_on_with_send(struct sockjs_client *c, struct publishe
 	return d->instead ? replace(c, p, d->instead, t, f, why) : route(c, p, t, f, why);
 }
 
-static bool begins_with(struct bytes b, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return b.n > n && memcmp(b.p, prefix, n) == 0;
-}
-
 static bool is_known_kind(
     const struct sockjs_broker *b, enum access_verb verb, struct bytes destination)
 {
 	if (verb == ACCESS_SUBSCRIBE && presence_is_said(b, destination))
 		return true;
-	return begins_with(destination, "/topic/") || begins_with(destination, "/user/") ||
-	       begins_with(destination, "/queue/") || hooks_handler(b, destination) ||
-	       hooks_answerer(b, destination);
+	return bytes_begin(destination, "/topic/") || bytes_begin(destination, "/user/") ||
+	       bytes_begin(destination, "/queue/") || relayed_has(b, destination) ||
+	       hooks_handler(b, destination) || hooks_answerer(b, destination);
 }
 
 static enum stomp_error unknown_kind(const struct sockjs_broker *b, enum access_verb verb,
     struct bytes destination, const char **why)
 {
-	if (b->presence_count == 0 || !begins_with(destination, BROKER_PRESENCE "/")) {
+	if (b->presence_count == 0 || !bytes_begin(destination, BROKER_PRESENCE "/")) {
 		*why = "Destinations here begin with /topic/, /queue/ or /user/.";
 		return STOMP_E_NO_DESTINATION;
 	}
@@ -156,6 +156,15 @@ static enum stomp_error check_destination(
 		*why = verb == ACCESS_SEND ? "You may not send to this destination."
 		                           : "You may not subscribe to this destination.";
 		return STOMP_E_FORBIDDEN;
+	}
+	if (relayed_is_between(b, destination)) {
+		*why = "This is both of the broker here and of one that others are relayed to, or of "
+		       "neither: name them apart.";
+		return STOMP_E_BAD_DESTINATION;
+	}
+	if (joined_lacks(b, destination)) {
+		*why = "Gateways that are joined to one broker have no queues: use a topic, or a relay to a broker.";
+		return STOMP_E_UNSUPPORTED;
 	}
 	if (is_known_kind(b, verb, destination))
 		return STOMP_OK;
@@ -204,6 +213,10 @@ static struct subscription **find_subscription(struct sockjs_client *c, struct b
 
 static void forget_receiver(struct subscription *s)
 {
+	if (s->is_own) {
+		mem_free(s->destination);
+		return;
+	}
 	if (s->label && label_has(s->label, LABEL_GATED)) {
 		if (s->gate)
 			gate_forget(s->gate);
@@ -218,6 +231,9 @@ static void subscription_free(struct sockjs_client *c, struct subscription **at)
 {
 	struct subscription *s = *at;
 
+	waiters_forget(c, s);
+	if (s->is_relayed)
+		relayed_unsubscribe(c, s);
 	if (s->topic)
 		broker_unsubscribe(s->topic);
 	forget_receiver(s);
@@ -226,6 +242,15 @@ static void subscription_free(struct sockjs_client *c, struct subscription **at)
 	*at = s->next;
 	c->subscription_count--;
 	mem_free(s);
+}
+
+void frames_end_subscription(struct sockjs_client *c, struct subscription *s)
+{
+	for (struct subscription **at = &c->subscriptions; *at; at = &(*at)->next)
+		if (*at == s) {
+			subscription_free(c, at);
+			return;
+		}
 }
 
 bool pubsub_is_conflated(const struct sockjs_broker *b, struct bytes pattern)
@@ -244,7 +269,8 @@ static unsigned label_flags(
 
 	if (c->conn.version == STOMP_1_2 && ack.p && !bytes_equal(ack, BYTES("auto")))
 		flags |= LABEL_WANTS_ACK;
-	if (recover_is_wanted(c, f, destination) || presence_is_said(c->part->broker, destination))
+	if (!relayed_has(c->part->broker, destination) &&
+	    (recover_is_wanted(c, f, destination) || presence_is_said(c->part->broker, destination)))
 		flags |= LABEL_GATED;
 	else if (pubsub_is_conflated(c->part->broker, destination))
 		flags |= LABEL_CONFLATED;
@@ -258,7 +284,7 @@ static struct subscription *subscription_new(struct sockjs_client *c, struct byt
 
 	if (!s)
 		return NULL;
-	s->id_len = (uint16_t)id.n;
+	s->id_len = (unsigned)id.n & SUBSCRIPTION_ID_MAX;
 	bytes_put(s->id, id);
 	s->next = c->subscriptions;
 	c->subscriptions = s;
@@ -297,25 +323,49 @@ static enum stomp_error error_of(int err)
 	}
 }
 
+/* Here under its key, and then at the broker that has it. */
+static enum stomp_error connect_relayed(struct sockjs_client *c, struct subscription *s,
+    const struct stomp_frame *f, unsigned flags, struct bytes destination, const char **why)
+{
+	struct buf key = BUF_INIT;
+	enum relayed_way way = c->part->broker->relayed->way;
+	enum stomp_error err;
+
+	if (way == RELAYED_PER_CLIENT || (way == RELAYED_MIXED && !relayed_is_plain_subscribe(f, destination)))
+		return relayed_own_subscribe(c, s, f, destination, why);
+	err = relayed_check_subscribe(c, f, destination, why);
+	if (err == STOMP_OK && relayed_key(destination, &key) < 0)
+		err = STOMP_E_INTERNAL;
+	if (err == STOMP_OK)
+		err = error_of(connect_plain(
+		    c, s, f, flags, (struct bytes){ buf_data(&key), buf_len(&key) }));
+	buf_fini(&key);
+	return err == STOMP_OK ? relayed_subscribe(c, s, f, why) : err;
+}
+
 static enum stomp_error connect_subscription(struct sockjs_client *c, struct subscription *s,
-    const struct stomp_frame *f, unsigned flags, struct bytes destination)
+    const struct stomp_frame *f, unsigned flags, struct bytes destination, const char **why)
 {
 	enum stomp_error err;
 
+	if (relayed_has(c->part->broker, destination))
+		return connect_relayed(c, s, f, flags, destination, why);
 	if (!(flags & LABEL_GATED))
 		err = error_of(connect_plain(c, s, f, flags, destination));
 	else if (presence_is_said(c->part->broker, destination))
 		err = presence_subscribe(c, s, f, destination);
 	else
 		err = recover_subscribe(c, s, f, destination);
+	if (err == STOMP_OK && c->part->joined)
+		err = joined_part_await(c, s, f);
 	if (c->part->broker->presence_count > 0 && (err == STOMP_OK || err == STOMP_PENDING) &&
 	    presence_attend(c, s) < 0)
 		return STOMP_E_INTERNAL;
 	return err;
 }
 
-static enum stomp_error add_subscription(
-    struct sockjs_client *c, const struct stomp_frame *f, struct bytes id, struct bytes destination)
+static enum stomp_error add_subscription(struct sockjs_client *c, const struct stomp_frame *f,
+    struct bytes id, struct bytes destination, const char **why)
 {
 	struct subscription *s = subscription_new(c, id);
 	unsigned flags = label_flags(c, f, destination);
@@ -325,7 +375,7 @@ static enum stomp_error add_subscription(
 		s->label = label_get(
 		    c->part, (enum stomp_version)c->conn.version, flags, stomp_header_get(f, "id"));
 	if (s && s->label)
-		err = connect_subscription(c, s, f, flags, destination);
+		err = connect_subscription(c, s, f, flags, destination, why);
 	if (s && err != STOMP_OK && err != STOMP_PENDING)
 		subscription_free(c, &c->subscriptions);
 	return err;
@@ -346,7 +396,7 @@ static enum stomp_error check_subscribe(struct sockjs_client *c, const struct st
 		*why = "A subscription with this id exists already.";
 		return STOMP_E_DUPLICATE_ID;
 	}
-	if (id.n > UINT16_MAX || c->subscription_count >= c->part->broker->max_subscriptions) {
+	if (id.n > SUBSCRIPTION_ID_MAX || c->subscription_count >= c->part->broker->max_subscriptions) {
 		*why = "Too many subscriptions.";
 		return STOMP_E_LIMIT;
 	}
@@ -442,7 +492,7 @@ static enum stomp_error subscribe(
 	const struct handler *answerer = hooks_answerer(c->part->broker, destination);
 
 	return answerer ? answer_subscriber(c, f, answerer, why)
-	                : add_subscription(c, f, id_of(f), destination);
+	                : add_subscription(c, f, id_of(f), destination, why);
 }
 
 static enum stomp_error take_subscribe(
@@ -466,10 +516,24 @@ static int on_unsubscribe(
 	return 0;
 }
 
+/* As the application knows it. */
+static void tell_of_end(struct sockjs_client *c, const struct subscription *s)
+{
+	struct bytes id = { s->id, s->id_len };
+	struct bytes pattern = s->is_own ? bytes_of(s->destination) : broker_subscription_pattern(s->topic);
+	struct buf of_key = BUF_INIT;
+
+	if (s->is_relayed && relayed_pattern(pattern, &of_key) == 0)
+		pattern = (struct bytes){ buf_data(&of_key), buf_len(&of_key) };
+	tell(c, on_unsubscribe, pattern, id);
+	buf_fini(&of_key);
+}
+
 static enum stomp_error take_unsubscribe(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
 	struct subscription **at = find_subscription(c, id_of(f)), *s = *at;
+	enum stomp_error err = STOMP_OK;
 
 	/* Of subscriptions that were answered the ids are not kept, but a library may well end
 	 * them. */
@@ -482,11 +546,25 @@ static enum stomp_error take_unsubscribe(
 		return STOMP_E_NO_SUBSCRIPTION;
 	}
 	if (c->part->broker->hooks.unsubscribe)
-		tell(c, on_unsubscribe, broker_subscription_pattern(s->topic),
-		    (struct bytes){ s->id, s->id_len });
-	if (c->is_connected)
-		subscription_free(c, at);
-	return STOMP_OK;
+		tell_of_end(c, s);
+	if (!c->is_connected)
+		return STOMP_OK;
+	if (s->is_own)
+		err = relayed_own_pass(c, NULL, f, why);
+	subscription_free(c, at);
+	return err;
+}
+
+/* Of what an outside broker has of it, that says what has become of it. */
+static enum stomp_error take_end_of_transaction(
+    struct sockjs_client *c, const struct stomp_frame *f, const char **why)
+{
+	const struct transaction *t = transaction_find(c, stomp_header_get(f, "transaction"));
+	bool is_there = t && transaction_is_there(t);
+	enum stomp_error err =
+	    f->command == STOMP_COMMIT ? transaction_commit(c, f, why) : transaction_abort(c, f, why);
+
+	return err == STOMP_OK && is_there ? relayed_own_pass(c, NULL, f, why) : err;
 }
 
 /* --- all of them ----------------------------------------------------------------------- */
@@ -506,9 +584,8 @@ enum stomp_error frames_take(struct sockjs_client *c, const struct stomp_frame *
 	case STOMP_BEGIN:
 		return transaction_begin(c, f, why);
 	case STOMP_COMMIT:
-		return transaction_commit(c, f, why);
 	case STOMP_ABORT:
-		return transaction_abort(c, f, why);
+		return take_end_of_transaction(c, f, why);
 	default:
 		return STOMP_E_UNKNOWN_COMMAND;
 	}
@@ -531,4 +608,5 @@ void frames_forget(struct sockjs_client *c)
 	while (c->subscriptions)
 		subscription_free(c, &c->subscriptions);
 	transactions_forget(c);
+	relayed_forget(c);
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
+#include "pubsub/joined.h"
 
 void sockjs_broker_set_hooks(
     struct sockjs_broker *b, const struct sockjs_broker_hooks *hooks, void *arg)
@@ -31,13 +32,17 @@ int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publicati
 	int err;
 
 	if (!p->destination || !hooks_publication_is_sound(p) ||
-	    !broker_destination_is_valid(b->topics, bytes_of(p->destination)))
+	    !broker_destination_is_valid(b->topics, bytes_of(p->destination)) ||
+	    relayed_is_between(b, bytes_of(p->destination)) || joined_lacks(b, bytes_of(p->destination)))
 		return -EINVAL;
+	if (joined_is_refused(b, bytes_of(p->destination)))
+		return -EHOSTUNREACH;
 	message = published_from(&scratch, p);
 	buf_fini(&scratch);
 	if (!message)
 		return -ENOMEM;
-	err = broker_publish(b->topics, &message->base);
+	err = relayed_has(b, message->base.destination) ? relayed_publish_anywhere(b, message)
+	                                                : broker_publish(b->topics, &message->base);
 	broker_message_unref(&message->base);
 	return err;
 }
@@ -46,7 +51,9 @@ int sockjs_broker_publish(struct sockjs_broker *b, const struct sockjs_publicati
 
 struct sockjs_subscription {
 	struct list node; /* part->insiders */
+	struct pubsub_part *part;
 	struct broker_member *member;
+	struct broker_subscription *relayed; /* what it is here; NULL: it is not */
 	void (*fn)(const struct sockjs_publication *p, void *arg);
 	void *arg;
 };
@@ -71,6 +78,29 @@ static enum broker_taken take_inside(
 
 static const struct broker_ops inside_ops = { .deliver = deliver_inside, .take = take_inside };
 
+static int subscribe_relayed(struct sockjs_subscription *s, struct bytes pattern)
+{
+	struct buf key = BUF_INIT;
+	const char *why;
+	int err = relayed_key(pattern, &key);
+
+	if (err == 0)
+		err = broker_subscribe(
+		    s->member, (struct bytes){ buf_data(&key), buf_len(&key) }, s, 0, &s->relayed);
+	if (err == 0)
+		switch (relayed_join(
+		    s->part->relayed, (struct bytes){ buf_data(&key), buf_len(&key) }, &why)) {
+		case STOMP_OK:
+		case STOMP_PENDING:
+			break;
+		default:
+			s->relayed = NULL;
+			err = -EACCES;
+		}
+	buf_fini(&key);
+	return err;
+}
+
 static int subscribe_inside(
     struct sockjs_broker *b, struct sockjs_subscription *s, const char *pattern)
 {
@@ -78,6 +108,10 @@ static int subscribe_inside(
 
 	if (!s->member)
 		return -ENOMEM;
+	if (relayed_has(b, bytes_of(pattern)))
+		return subscribe_relayed(s, bytes_of(pattern));
+	if (relayed_is_between(b, bytes_of(pattern)) || joined_lacks(b, bytes_of(pattern)))
+		return -EINVAL;
 	if (broker_is_queue(b->topics, bytes_of(pattern)))
 		return broker_consume(
 		    s->member, bytes_of(pattern), s, 0, BROKER_AUTO, b->prefetch, &topic);
@@ -108,6 +142,7 @@ int sockjs_broker_subscribe(struct sockjs_broker *b, const char *pattern,
 	list_append(&part->insiders, &s->node);
 	s->fn = fn;
 	s->arg = arg;
+	s->part = part;
 	s->member = pubsub_join(part, &inside_ops, (struct bytes){ 0 });
 	err = subscribe_inside(b, s, pattern);
 	if (err < 0) {
@@ -122,6 +157,8 @@ void sockjs_broker_unsubscribe(struct sockjs_subscription *s)
 {
 	if (!s)
 		return;
+	if (s->relayed)
+		relayed_leave(s->part->relayed, broker_subscription_pattern(s->relayed));
 	if (s->member)
 		broker_leave(s->member);
 	list_remove(&s->node);

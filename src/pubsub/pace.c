@@ -5,12 +5,13 @@
  * reactor, whose mail would grow without end. So the octets that a reactor's publishers have under
  * way are counted until the last reactor is done with them; beyond a bound they wait, and go on
  * when half of it is delivered. In the same reactor nobody can be ahead, unless a message has to be
- * in the journal first: then it is under way until it was answered, or delivered.
+ * in the journal first: then it is under way until it was answered, or delivered. What goes to an outside
+ * broker has a bound of its own (relayed.h); and while much waits for what joins gateways, all parts are held.
  */
 #include <errno.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
 
 #define UNDER_WAY_MOST (4u << 20)
 #define UNDER_WAY_LOW  (UNDER_WAY_MOST / 2)
@@ -66,6 +67,16 @@ void pace_end(struct pubsub_part *part, size_t octets)
 		call_for_relief(part);
 }
 
+void pace_hold(struct pubsub_part *part)
+{
+	pace_begin(part, UNDER_WAY_MOST);
+}
+
+void pace_release(struct pubsub_part *part)
+{
+	pace_end(part, UNDER_WAY_MOST);
+}
+
 int pace_publish(struct pubsub_part *part, struct published *p)
 {
 	int err;
@@ -94,13 +105,18 @@ int pace_wait(struct sockjs_client *c)
 	if (!e)
 		return -ENOMEM;
 	if (list_empty(&e->waits))
-		list_append(&c->part->waiting, &e->waits);
+		list_append(c->awaits_room ? &c->part->relayed->waiting : &c->part->waiting, &e->waits);
 	return 0;
+}
+
+bool pace_is_waited_for(const struct sockjs_client *c)
+{
+	return c->awaits_room ? relayed_must_wait(c) : pace_is_crowded(c->part);
 }
 
 void pace_forget(struct sockjs_client *c)
 {
-	c->must_wait = false;
+	c->must_wait = c->awaits_room = false;
 	if (c->extra)
 		list_remove(&c->extra->waits);
 }

@@ -208,17 +208,16 @@ static struct bytes shown_of(struct bytes destination, char text[BROKER_DESTINAT
 	return (struct bytes){ text, private.n + n };
 }
 
-static struct published *make(struct buf *scratch, struct bytes destination,
+static struct published *make(struct buf *scratch, struct bytes destination, struct bytes shown,
     const struct stomp_header *headers, size_t header_count, struct bytes body, bool by_client)
 {
-	char text[BROKER_DESTINATION_MAX];
 	struct source from; /* not initialised as a whole: that would cost more than all the rest */
 	size_t ends[3];
 	struct published *p = NULL;
 	bool surrogates = false;
 	char *at;
 
-	from.shown = shown_of(destination, text);
+	from.shown = shown;
 	from.body = body;
 	take_headers(&from, headers, header_count, by_client);
 	buf_clear(scratch);
@@ -244,13 +243,28 @@ static struct published *make(struct buf *scratch, struct bytes destination,
 struct published *published_new(struct buf *scratch, struct bytes destination,
     const struct stomp_header *headers, size_t header_count, struct bytes body)
 {
-	return make(scratch, destination, headers, header_count, body, false);
+	char text[BROKER_DESTINATION_MAX];
+
+	return make(scratch, destination, shown_of(destination, text), headers, header_count, body, false);
+}
+
+struct published *published_relayed(struct buf *scratch, struct bytes key, struct bytes shown,
+    const struct stomp_header *headers, size_t header_count, struct bytes body)
+{
+	struct published *p = make(scratch, key, shown, headers, header_count, body, false);
+
+	if (p)
+		p->is_relayed = true;
+	return p;
 }
 
 struct published *published_sent(
     struct buf *scratch, struct bytes destination, const struct stomp_frame *f)
 {
-	return make(scratch, destination, f->headers, f->header_count, f->body, true);
+	char text[BROKER_DESTINATION_MAX];
+
+	return make(scratch, destination, shown_of(destination, text), f->headers, f->header_count, f->body,
+	    true);
 }
 
 struct published *published_from(struct buf *scratch, const struct sockjs_publication *p)
@@ -282,7 +296,8 @@ size_t published_cost(const struct published *p)
 
 struct sockjs_publication published_view(const struct published *p)
 {
-	return (struct sockjs_publication){ .destination = p->base.destination.p,
+	return (struct sockjs_publication){
+		.destination = p->is_relayed ? p->headers[0].value : p->base.destination.p,
 		.headers = p->headers,
 		.header_count = p->header_count,
 		.body = p->body.p,

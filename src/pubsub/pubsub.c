@@ -5,6 +5,7 @@
 #include "pubsub/pubsub.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -12,6 +13,8 @@
 #include "base/random.h"
 #include "pubsub/broker_open.h"
 #include "pubsub/keep.h"
+#include "pubsub/relayed.h"
+#include "pubsub/joined.h"
 #include "server/json_text.h"
 #include "server/options.h"
 
@@ -243,13 +246,14 @@ static int make_parts(
 	limits.presence_count = b->presence_count;
 	limits.max_present = (size_t)o->presence_max_users;
 	limits.max_named = (size_t)o->presence_max_named;
+	limits.presence_interval_ms = (unsigned)o->presence_interval_ms;
 	limits.say = presence_say;
 	limits.history = b->history;
 	limits.history_rules = b->history_count;
 	limits.max_history_bytes = (size_t)o->history_max_bytes / sockjs_reactors(b->server);
-	pubsub_engine_init(&b->engine, b);
-	b->part_count = b->engine.parts;
-	b->topics = broker_new(&b->engine, b->separator, &limits);
+	pubsub_carrier_init(&b->carrier, b);
+	b->part_count = b->carrier.parts;
+	b->topics = broker_new(&b->carrier, b->separator, &limits);
 	b->parts = mem_zalloc(b->part_count * sizeof(*b->parts));
 	if (!b->topics || !b->parts)
 		return no_memory(why, size);
@@ -270,10 +274,16 @@ static int make_parts(
 	return 0;
 }
 
+/* They are among the subscribers of what is relayed. */
+static void free_insiders(struct sockjs_broker *b)
+{
+	for (unsigned i = 0; b->parts && i < b->part_count && b->parts[i].broker; i++)
+		hooks_forget_insiders(&b->parts[i]);
+}
+
 static void free_parts(struct sockjs_broker *b)
 {
 	for (unsigned i = 0; b->parts && i < b->part_count && b->parts[i].broker; i++) {
-		hooks_forget_insiders(&b->parts[i]);
 		transactions_forget_commits(&b->parts[i]);
 		map_fini(&b->parts[i].labels);
 		map_fini(&b->parts[i].client_ids);
@@ -288,13 +298,14 @@ static void free_parts(struct sockjs_broker *b)
 struct broker_member *pubsub_join(
     struct pubsub_part *part, const struct broker_ops *ops, struct bytes user)
 {
-	unsigned char random[8];
-	char name[2 * sizeof(random) + 1];
+	const struct joined *joined = part->broker->joined;
+	char name[ENGINE_MEMBER_BYTES];
 
-	random_bytes(random, sizeof(random));
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(name + 2 * i, 3, "%02x", random[i]);
-	return broker_join(part->topics, ops, (struct bytes){ name, 2 * sizeof(random) }, user);
+	if (joined)
+		engine_member_name(joined->settings.gateway, random_u64(), name);
+	else
+		snprintf(name, sizeof(name), "%016" PRIx64, random_u64());
+	return broker_join(part->topics, ops, bytes_of(name), user);
 }
 
 /* --- rules -------------------------------------------------------------------------- */
@@ -378,8 +389,9 @@ int broker_renew(struct sockjs_broker *b, struct pubsub_rules *rules)
 
 /* --- life --------------------------------------------------------------------------- */
 
-static int build(struct sockjs_broker *b, const struct stomp_options *o, char *why, size_t size)
+static int build(struct sockjs_broker *b, const struct sockjs_options *all, char *why, size_t size)
 {
+	const struct stomp_options *o = &all->stomp;
 	int err;
 
 	read_settings(b, o);
@@ -395,6 +407,14 @@ static int build(struct sockjs_broker *b, const struct stomp_options *o, char *w
 	if (err == 0)
 		err = read_conflated(b, o, why, size);
 	if (err == 0 && keep_new(&b->keeper, b, o) < 0)
+		err = no_memory(why, size);
+	if (err == 0)
+		err = relayed_new(&b->relayed, b, all, why, size);
+	if (err == 0 && b->relayed && relayed_share(b->relayed) < 0)
+		err = no_memory(why, size);
+	if (err == 0)
+		err = joined_new(&b->joined, b, all, why, size);
+	if (err == 0 && b->joined && joined_give(b->joined) < 0)
 		err = no_memory(why, size);
 	return err;
 }
@@ -436,7 +456,7 @@ int broker_prepare(struct sockjs_broker **out, struct sockjs_server *server,
 		err = check_options(own, o, why, why_size);
 	}
 	if (err == 0)
-		err = build(b, &own->stomp, why, why_size);
+		err = build(b, own, why, why_size);
 	sockjs_options_free(own);
 	if (err < 0)
 		sockjs_broker_free(b);
@@ -484,6 +504,9 @@ void sockjs_broker_free(struct sockjs_broker *b)
 		mem_free((char *)(uintptr_t)b->history[i].pattern.p);
 	mem_free(b->history);
 	free_presence(b);
+	free_insiders(b);
+	relayed_free(b->relayed);
+	joined_free(b->joined);
 	free_parts(b);
 	broker_free(b->topics);
 	keep_free(b->keeper);
@@ -547,4 +570,8 @@ void pubsub_metrics(struct sockjs_metrics *m, void *broker)
 	    "Messages that queues have given up.", "reason", "rejected", topics->rejected);
 	say_rows(m, n);
 	keep_metrics(m, part);
+	if (part->relayed)
+		relayed_metrics(m, part);
+	if (part->joined)
+		joined_metrics(m, part);
 }

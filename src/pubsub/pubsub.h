@@ -6,7 +6,7 @@
  * come together; none of the three knows the others. src/identity says who a client is.
  *
  *	pubsub.c       life of a broker: from its options to its parts, one in each reactor
- *	engine.c       how the broker goes from reactor to reactor
+ *	carrier.c      how the broker goes from reactor to reactor
  *	client.c       one STOMP client: its session, its frames, its time
  *	connect.c      how it comes in, and leaves
  *	credentials.c  who it is: tokens, logins, headers of proxies; rules.h says by what
@@ -26,6 +26,9 @@
  *	user_meter.c   what a user sends, with all its sessions
  *	hooks.c        applications in C: handlers of destinations, subscriptions from inside
  *	client_api.c   what they know of a client, and say of it
+ *	relayed.h      destinations that are an outside broker's
+ *	joined.h       one broker over several gateways
+ *	waiters.h      SUBSCRIBEs that wait for the word of these
  *	held.c         a frame that waits for their word
  */
 #ifndef PUBSUB_PUBSUB_H
@@ -43,6 +46,12 @@
 
 struct pubsub_part;
 struct sockjs_client;
+struct relayed;
+struct relayed_part;
+struct relayed_own;
+struct relayed_login;
+struct joined;
+struct joined_part;
 
 #define PUBSUB_COST_OF_SEND 1500 /* nanoseconds */
 
@@ -88,6 +97,8 @@ struct pubsub_part {
 	unsigned commits_waiting; /* of them, until it is not crowded any more */
 	struct list waiting;      /* clients that have published too much at a time */
 	struct list insiders;     /* subscriptions from inside */
+	struct relayed_part *relayed; /* NULL: nothing is */
+	struct joined_part *joined;   /* likewise */
 	uint64_t answers;         /* to subscribers, so far */
 	struct stomp_frame frame; /* scratch */
 	struct buf scratch;
@@ -108,7 +119,7 @@ struct handler {
 struct sockjs_broker {
 	struct sockjs_server *server;
 	struct stomp_settings settings;
-	struct broker_engine engine;
+	struct broker_carrier carrier;
 	struct broker *topics;
 	char separator;
 	struct pubsub_part *parts;
@@ -120,6 +131,8 @@ struct sockjs_broker {
 	char **conflated; /* patterns, and NULL */
 	struct list rules; /* all that there were and somebody has yet; held */
 	struct keeper *keeper;  /* NULL: nothing outlasts the process */
+	struct relayed *relayed; /* NULL: nothing is */
+	struct joined *joined;  /* NULL: it is of this process alone */
 	atomic_bool is_running; /* a client has come */
 	unsigned connect_timeout_ms;
 	size_t max_subscriptions, max_transactions, max_transaction_bytes;
@@ -139,7 +152,7 @@ struct pubsub_part *pubsub_here(struct sockjs_broker *b);
 /* A member under a name that nobody can guess. */
 struct broker_member *pubsub_join(
     struct pubsub_part *part, const struct broker_ops *ops, struct bytes user);
-void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b);
+void pubsub_carrier_init(struct broker_carrier *carrier, struct sockjs_broker *b);
 
 /* --- messages --------------------------------------------------------------------- */
 
@@ -154,7 +167,8 @@ struct published {
 	struct published *dead;   /* of whom this is the dead letter; or NULL */
 	/* Whose publisher it is that waits for this if he is too far ahead; NULL: nobody's */
 	struct pubsub_part *from;
-	bool is_binary; /* not text in all its parts */
+	bool is_binary;  /* not text in all its parts */
+	bool is_relayed; /* base.destination is a key, and no name */
 	/* What stands behind message-id, in the versions 1.0, 1.1, 1.2; often one and the same */
 	struct bytes tails[3];
 	struct bytes body;
@@ -173,6 +187,9 @@ struct published *published_new(struct buf *scratch, struct bytes destination,
 struct published *published_sent(
     struct buf *scratch, struct bytes destination, const struct stomp_frame *f);
 struct published *published_from(struct buf *scratch, const struct sockjs_publication *p);
+/* Of an outside broker: for subscribers of `key`, who see another destination. */
+struct published *published_relayed(struct buf *scratch, struct bytes key, struct bytes shown,
+    const struct stomp_header *headers, size_t header_count, struct bytes body);
 
 /* The first header of this name; p is NULL if there is none. */
 struct bytes published_header(const struct published *p, const char *name);
@@ -223,10 +240,16 @@ struct subscription {
 	union { /* as the label says, or NULL */
 		struct conflated *conflated;
 		struct gate *gate;
+		char *destination; /* is_own */
 	};
-	uint16_t id_len;
+	/* With the id that most clients give it is to stay in 40 octets */
+	uint16_t id_len : 14;
+	uint16_t is_relayed : 1; /* `topic` has the key of its pattern, */
+	uint16_t is_own : 1;     /* or there is none: an outside broker has it, on its client's own link */
 	char id[];
 };
+#define SUBSCRIPTION_ID_MAX 16383
+_Static_assert(offsetof(struct subscription, id) == 34, "");
 
 extern const struct broker_ops pubsub_ops;
 /* The frame of a message for those with this label; `redelivered` of a queue's. NULL when memory is
@@ -249,6 +272,8 @@ struct bytes message_id_write(
 bool message_id_read(
     const struct sockjs_broker *b, struct bytes id, uint32_t *owner, uint64_t *sequence);
 bool label_has(const struct label *l, unsigned flag);
+/* A whole frame, to one client alone. */
+void fan_pass(struct sockjs_client *c, const char *octets, size_t n, bool is_binary);
 /* There is room again: what was conflated goes out. */
 void fan_go_on(struct sockjs_client *c);
 
@@ -294,7 +319,8 @@ struct sockjs_client {
 	bool is_known : 1;     /* to the application, which is to hear that it is gone */
 	bool is_deciding : 1;  /* the application may say who it is, now */
 	bool is_vouched : 1;   /* and has said so */
-	bool must_wait : 1;    /* it has published more than others can deliver */
+	bool must_wait : 1;    /* it has published more than others can deliver, */
+	bool awaits_room : 1;  /* or than an outside broker takes */
 	bool attends : 1;      /* others may be told when nothing is heard of it, */
 	bool is_silent : 1;    /* as it is now */
 	uint8_t token_error;   /* of a token in the handshake: why it is not good */
@@ -315,7 +341,12 @@ struct client_extra {
 	uint64_t arrival;
 	bool is_arriving;
 	struct list attributes, transactions;
-	struct list waits;              /* part->waiting, while it has to */
+	struct list waits;              /* part->waiting, or that of what is relayed, while it has to */
+	struct list unanswered;         /* SUBSCRIBEs that wait for somebody's word: waiters.h */
+	struct list relayed_receipts;   /* likewise SENDs */
+	size_t relayed_receipt_count;
+	struct relayed_own *own;        /* its own link to an outside broker; or NULL */
+	struct relayed_login *login;    /* what it has said for that; or NULL */
 	struct transaction *committing; /* that its next frames wait for; or NULL */
 	struct quota_row *quota;        /* of its user */
 	struct user_meter *meter;       /* likewise */
@@ -390,6 +421,8 @@ enum stomp_error frames_take(
 enum stomp_error frames_decided(struct sockjs_client *c, enum ask what, const struct stomp_frame *f,
     struct published *p, const struct decision *d, const char **why);
 void frames_forget(struct sockjs_client *c);
+/* A subscription of the client is none any more. */
+void frames_end_subscription(struct sockjs_client *c, struct subscription *s);
 
 /* keep.c */
 struct stomp_options;
@@ -412,11 +445,19 @@ void pace_arrived(struct published *p);
 void pace_begin(struct pubsub_part *part, size_t octets);
 void pace_end(struct pubsub_part *part, size_t octets);
 bool pace_is_crowded(struct pubsub_part *part);
+/* It is crowded, whatever is under way; until it is released. Any thread. */
+void pace_hold(struct pubsub_part *part);
+void pace_release(struct pubsub_part *part);
 /* Calls client_go_on() when it is not any more. 0 or -ENOMEM. */
 int pace_wait(struct sockjs_client *c);
+/* Whether one that must wait is to go on waiting. */
+bool pace_is_waited_for(const struct sockjs_client *c);
 void pace_forget(struct sockjs_client *c);
 
 /* transactions.c */
+/* That an outside broker has one of this name, too. */
+bool transaction_is_there(const struct transaction *t);
+void transaction_set_there(struct transaction *t);
 struct transaction *transaction_find(const struct sockjs_client *c, struct bytes name);
 enum stomp_error transaction_begin(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/relayed.h"
 
 /* --- SEND ------------------------------------------------------------------------ */
 
@@ -222,7 +222,7 @@ static struct subscription *find_pending(
     struct sockjs_client *c, struct bytes id, uint32_t owner, uint64_t sequence)
 {
 	for (struct subscription *s = c->subscriptions; s; s = s->next)
-		if ((!id.p || bytes_equal(id, (struct bytes){ s->id, s->id_len })) &&
+		if (!s->is_own && (!id.p || bytes_equal(id, (struct bytes){ s->id, s->id_len })) &&
 		    broker_has_pending(s->topic, owner, sequence))
 			return s;
 	return NULL;
@@ -240,7 +240,7 @@ void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequen
 static bool may_be_of_topic(const struct sockjs_client *c)
 {
 	for (const struct subscription *s = c->subscriptions; s; s = s->next)
-		if (!broker_is_queue(
+		if (!s->is_own && !broker_is_queue(
 		        c->part->broker->topics, broker_subscription_pattern(s->topic)))
 			return true;
 	return c->subscriptions == NULL;
@@ -261,6 +261,8 @@ enum stomp_error queues_answer(
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;
 	}
+	if (c->extra && c->extra->own && !message_id_read(c->part->broker, id, &owner, &sequence))
+		return relayed_own_pass(c, t, f, why);
 	if (!message_id_read(c->part->broker, id, &owner, &sequence) ||
 	    !find_pending(c, sub, owner, sequence)) {
 		*why = "No message of this id waits for an answer.";
@@ -314,6 +316,12 @@ static void send_letter(struct sockjs_broker *b, struct published *letter, struc
 {
 	letter->base.lasts = true; /* it has died once */
 	letter->base.again = dead->base.again;
+	if (relayed_has(b, letter->base.destination)) {
+		if (relayed_publish_anywhere(b, letter) < 0)
+			pubsub_here(b)->counters.dropped[DROP_DEAD]++;
+		keep_drop(b, &dead->base);
+		return;
+	}
 	if (!broker_is_queue(b->topics, letter->base.destination)) {
 		broker_publish(b->topics, &letter->base);
 		keep_drop(b, &dead->base);

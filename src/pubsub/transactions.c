@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/joined.h"
 
 /* A SEND, or an answer to a message of a queue. */
 struct held {
@@ -23,6 +23,7 @@ struct transaction {
 	struct list node; /* client_extra.transactions, or part->commits */
 	struct list held;
 	size_t octets;                 /* of what is held */
+	bool is_there;                 /* an outside broker has it, too */
 	struct sockjs_client *client;  /* who waits for its COMMIT; NULL: nobody */
 	struct sockjs_client *answers; /* of whom its answers are; NULL: it has left */
 	size_t name_len;
@@ -42,6 +43,16 @@ struct transaction *transaction_find(const struct sockjs_client *c, struct bytes
 			return t;
 	}
 	return NULL;
+}
+
+bool transaction_is_there(const struct transaction *t)
+{
+	return t->is_there;
+}
+
+void transaction_set_there(struct transaction *t)
+{
+	t->is_there = true;
 }
 
 static size_t cost_of(const struct published *p)
@@ -193,6 +204,21 @@ static void go_on_later(struct sockjs_client *c, struct transaction *t)
 	transaction_free(t);
 }
 
+static bool is_refused(const struct sockjs_broker *b, const struct transaction *t)
+{
+	struct list *pos;
+
+	if (!joined_is_refusing(b->joined))
+		return false;
+	list_foreach (pos, &t->held) {
+		const struct held *h = container_of(pos, struct held, node);
+
+		if (h->message && joined_has(b, h->message->base.destination))
+			return true;
+	}
+	return false;
+}
+
 /* Its receipt says that nothing can be in its way any more. */
 enum stomp_error transaction_commit(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
@@ -202,6 +228,10 @@ enum stomp_error transaction_commit(
 	if (!t) {
 		*why = "No transaction of this name has begun.";
 		return STOMP_E_NO_TRANSACTION;
+	}
+	if (is_refused(c->part->broker, t)) {
+		*why = joined_away;
+		return STOMP_E_BROKER;
 	}
 	take_off(c, t);
 	list_init(&t->node);

@@ -11,6 +11,8 @@
 #include "base/log.h"
 
 #define COST_FRAME_READ 1000 /* nanoseconds */
+/* A link that is lost sooner has failed, though it was let in: it is tried less and less often */
+#define WELL_MS  2000
 #define OUT_MAX  (256 * 1024) /* then it is written before the end of the turn */
 #define OUT_KEEP (1024 * 1024)
 
@@ -42,12 +44,17 @@ static void lose(struct relay_link *l, const char *why)
 	bool was_up = l->is_up;
 
 	l->failures++;
-	if (was_up)
+	if (was_up && l->settings->is_quiet)
+		log_info_limited("a client's link to a broker is lost", LOG_STR("broker", l->settings->name),
+		    LOG_STR("reason", why));
+	else if (was_up)
 		log_warn("the link to a broker is lost", LOG_STR("broker", l->settings->name),
 		    LOG_STR("server", connector_name(&l->connector)), LOG_STR("reason", why));
 	else
 		log_warn_limited("a broker does not let us in", LOG_STR("broker", l->settings->name),
 		    LOG_STR("server", connector_name(&l->connector)), LOG_STR("reason", why));
+	if (was_up && loop_now(l->loop) - l->up_at >= WELL_MS)
+		connector_well(&l->connector);
 	close_stream(l);
 	connector_lost(&l->connector);
 }
@@ -68,6 +75,8 @@ static void go_away(struct relay_link *l, const char *why)
 	lose(l, why);
 	if (was_up)
 		l->ops->away(l, why);
+	else if (l->ops->failed)
+		l->ops->failed(l, why, true);
 }
 
 /* --- writing ------------------------------------------------------------------------- */
@@ -104,7 +113,7 @@ void relay_link_said(struct relay_link *l)
 
 size_t relay_link_queued(const struct relay_link *l)
 {
-	return (l->is_open ? stream_queued(&l->stream) : 0) + buf_len(&l->out);
+	return l->is_open ? stream_queued(&l->stream) : 0;
 }
 
 /* --- what the codec says ------------------------------------------------------------ */
@@ -123,7 +132,8 @@ static void on_write(struct stomp_peer *p, const char *octets, size_t n)
 static void arm(struct relay_link *l)
 {
 	uint64_t now = loop_now(l->loop);
-	uint32_t next = stomp_peer_beat(&l->peer, now - l->heard_at, now - l->said_at);
+	uint64_t heard_ago = l->is_paused ? 0 : now - l->heard_at;
+	uint32_t next = stomp_peer_beat(&l->peer, heard_ago, now - l->said_at);
 
 	if (l->is_open && next > 0)
 		timer_start(loop_timers(l->loop), &l->timer, next);
@@ -135,11 +145,12 @@ static void on_connected(struct stomp_peer *p, const struct stomp_frame *f)
 
 	(void)f;
 	timer_stop(loop_timers(l->loop), &l->timer);
-	connector_well(&l->connector);
 	l->is_up = true;
+	l->up_at = loop_now(l->loop);
 	l->connects++;
-	log_info("a link to a broker is up", LOG_STR("broker", l->settings->name),
-	    LOG_STR("server", connector_name(&l->connector)));
+	if (!l->settings->is_quiet)
+		log_info("a link to a broker is up", LOG_STR("broker", l->settings->name),
+		    LOG_STR("server", connector_name(&l->connector)));
 	arm(l);
 	if (l->is_up)
 		l->ops->up(l);
@@ -157,7 +168,7 @@ static bool is_late(struct stomp_peer *p)
 {
 	const struct relay_link *l = of_peer(p);
 
-	return l->is_open && budget_is_spent(loop_budget(l->loop));
+	return l->is_open && (l->is_paused || budget_is_spent(loop_budget(l->loop)));
 }
 
 static void on_failed(struct stomp_peer *p, const char *why)
@@ -192,7 +203,21 @@ static void on_readable(struct stream *s)
 		return;
 	if (stream_unread(&l->stream, (struct bytes){ octets + used, (size_t)n - used }) < 0)
 		go_away(l, "out of memory");
-	else
+	else if (!l->is_paused)
+		stream_read_later(&l->stream, false);
+}
+
+void relay_link_pause(struct relay_link *l, bool pauses)
+{
+	if (l->is_paused == pauses)
+		return;
+	l->is_paused = pauses;
+	if (!l->is_open)
+		return;
+	l->heard_at = loop_now(l->loop);
+	if (stream_want(&l->stream, pauses ? 0 : STREAM_READ) < 0)
+		return; /* out of memory: it goes on as it was, and so bounded as it was */
+	if (!pauses)
 		stream_read_later(&l->stream, false);
 }
 
@@ -239,8 +264,8 @@ static void on_stream(struct connector *c, struct stream *s)
 	l->heard_at = l->said_at = loop_now(l->loop);
 	stomp_peer_init(&l->peer, &peer_ops, &l->settings->limits);
 	timer_start(loop_timers(l->loop), &l->timer, l->settings->connect_timeout_ms);
-	if (stream_want(&l->stream, STREAM_READ) < 0 ||
-	    stomp_peer_connect(&l->peer, &l->settings->login) < 0)
+	if (stream_want(&l->stream, l->is_paused ? 0 : STREAM_READ) < 0 ||
+	    stomp_peer_connect(&l->peer, l->login) < 0)
 		go_away(l, "out of memory");
 }
 
@@ -251,6 +276,8 @@ static void on_unreachable(struct connector *c, const char *server, const char *
 	l->failures++;
 	log_warn_limited("a broker cannot be reached", LOG_STR("broker", l->settings->name),
 	    LOG_STR("server", server), LOG_STR("reason", why));
+	if (l->ops->failed && connector_retry_in(c) > 0)
+		l->ops->failed(l, why, false);
 }
 
 static const struct connector_events connector_events = {
@@ -267,6 +294,7 @@ int relay_link_init(struct relay_link *l, struct loop *loop, struct resolver *re
 	memset(l, 0, sizeof(*l));
 	l->loop = loop;
 	l->settings = settings;
+	l->login = &settings->login;
 	l->ops = ops;
 	l->scratch = scratch;
 	timer_init(&l->timer, on_timer);

@@ -30,6 +30,9 @@ struct relay_link_ops {
 	void (*away)(struct relay_link *l, const char *why);
 	/* The broker has taken all that waited. */
 	void (*drained)(struct relay_link *l);
+	/* None of the servers can be reached now, or (`refused`) one does not let us in. It is tried again. May be
+	 * NULL. */
+	void (*failed)(struct relay_link *l, const char *why, bool refused);
 };
 
 /* Shared by links; stays. */
@@ -39,6 +42,7 @@ struct relay_link_settings {
 	struct stomp_limits limits;  /* of what the broker sends */
 	unsigned connect_timeout_ms; /* from the connection to CONNECTED */
 	const char *name;            /* for the log */
+	bool is_quiet;               /* there are many: what is usual is not for it */
 };
 
 struct relay_link {
@@ -49,13 +53,15 @@ struct relay_link {
 	struct deferred flush;
 	struct buf out; /* what this turn has said */
 	const struct relay_link_settings *settings;
+	const struct stomp_login *login; /* the settings', or its owner's */
 	const struct relay_link_ops *ops;
 	struct loop *loop;
 	struct stomp_frame *scratch;
-	uint64_t heard_at, said_at;
+	uint64_t heard_at, said_at, up_at;
 	uint64_t connects, failures; /* counted */
 	bool is_open, is_up;
 	bool was_full; /* what was written waits, or did */
+	bool is_paused;
 };
 
 /* Not started. `scratch` is of the thread. 0 or -ENOMEM, -EINVAL of the servers. */
@@ -78,8 +84,10 @@ static inline struct buf *relay_link_out(struct relay_link *l)
 	return &l->out;
 }
 void relay_link_said(struct relay_link *l);
-/* Octets that the broker has not taken. */
+/* Octets that the broker has not taken, but for those of this turn. */
 size_t relay_link_queued(const struct relay_link *l);
+/* Nothing is read of it, until it is; its silence is ours then. At any time. */
+void relay_link_pause(struct relay_link *l, bool pauses);
 /* What the broker says is of no use: the connection ends as if it were lost; away() is not called. */
 void relay_link_drop(struct relay_link *l, const char *why);
 

@@ -17,7 +17,7 @@ static const struct manners {
 	const char *forbidden; /* octets that a segment may not have */
 	const char *sentence;
 	const char *rest; /* the segment that stands for all that follow */
-	bool unescapes;   /* "%2E" there is a dot */
+	bool encodes;     /* it says "%25" for a percent sign, and hears "%2F" as a slash */
 	bool trims;       /* blanks at the ends are not part of a name */
 	const char *own;  /* beginning of its own names, in whatever case; or NULL */
 } all_manners[] = {
@@ -56,24 +56,24 @@ static bool begins_with(struct bytes segment, const char *start)
 	return segment.n >= n && strncasecmp(segment.p, start, n) == 0;
 }
 
+/* Nothing else is decoded there: "%2E" is these three letters (RabbitMQ 3.10). */
+static bool has_slash(struct bytes segment)
+{
+	for (size_t i = 0; i + 3 <= segment.n; i++)
+		if (segment.p[i] == '%' && strncasecmp(segment.p + i, "%2F", 3) == 0)
+			return true;
+	return false;
+}
+
 static const char *trouble_with(const struct manners *m, struct bytes segment)
 {
 	if (has_any(segment, m->forbidden))
 		return m->sentence;
+	if (m->encodes && has_slash(segment))
+		return "\"%2F\" may not be in a segment: it means a slash to the broker.";
 	if (m->trims && (is_blank(segment.p[0]) || is_blank(segment.p[segment.n - 1])))
 		return "A segment may not begin or end with a blank.";
 	return NULL;
-}
-
-static int add_octets(const struct manners *m, struct buf *out, struct bytes segment)
-{
-	int err = 0;
-
-	if (!m->unescapes || !memchr(segment.p, '%', segment.n))
-		return buf_add(out, segment.p, segment.n);
-	for (size_t i = 0; i < segment.n && err == 0; i++)
-		err = segment.p[i] == '%' ? buf_add(out, "%25", 3) : buf_add(out, segment.p + i, 1);
-	return err;
 }
 
 /* A segment of the broker's name, behind the kind. */
@@ -85,7 +85,7 @@ static int add_segment(const struct manners *m, struct buf *out, struct bytes se
 	if (is_pattern && broker_segment_is_rest(segment))
 		return buf_add(out, m->rest, 1);
 	*why = trouble_with(m, segment);
-	return *why ? -EINVAL : add_octets(m, out, segment);
+	return *why ? -EINVAL : buf_add(out, segment.p, segment.n);
 }
 
 /* Where the broker speaks of itself, clients have no business. */
@@ -158,7 +158,7 @@ static size_t next_octet(const struct manners *m, struct bytes octets, size_t i,
 	int high, low;
 
 	*c = octets.p[i];
-	if (!m->unescapes || *c != '%' || octets.n - i < 3 ||
+	if (!m->encodes || *c != '%' || octets.n - i < 3 ||
 	    (high = hex_digit(octets.p[i + 1])) < 0 || (low = hex_digit(octets.p[i + 2])) < 0)
 		return 1;
 	*c = (char)(high << 4 | low);

@@ -280,6 +280,56 @@ struct stomp_options {
 	struct string_list presence;
 	uint64_t presence_max_users;
 	uint64_t presence_max_named;
+	uint64_t presence_interval_ms;
+	struct string_list relay_servers; /* relay.servers; empty: nothing is relayed */
+	struct string_list relay_prefixes;
+	char *relay_kind; /* "rabbitmq" or "activemq" */
+	char *relay_mode; /* "mixed", "shared" or "per-client" */
+	char *relay_login, *relay_passcode;
+	char *relay_passcode_file;
+	char *relay_system_login, *relay_system_passcode; /* NULL: as those */
+	char *relay_client_login;                         /* "rewrite" or "pass" */
+	uint64_t relay_max_client_links;
+	char *relay_vhost;
+	struct string_list relay_headers;
+	struct string_list relay_streams;
+	uint64_t relay_stream_max_bytes;
+	char *relay_when_down; /* "close" or "wait" */
+	uint64_t relay_links;
+	uint64_t relay_queue_bytes;
+	uint64_t relay_linger_ms;
+	uint64_t relay_max_topics;
+	uint64_t relay_max_body_bytes;
+	uint64_t relay_heartbeat_ms[2];
+	uint64_t relay_connect_timeout_ms;
+	uint64_t relay_retry_delay_ms;
+	uint64_t relay_retry_delay_max_ms;
+	char *relay_tls; /* relay.tls.enabled: "auto", "true" or "false" */
+	char *relay_tls_ca;
+	bool relay_tls_verify;
+	char *relay_tls_name;
+	char *relay_tls_certificate;
+	char *relay_tls_key;
+	char *engine_kind; /* "memory" or "nats"; without the latter the others mean nothing */
+	struct string_list engine_servers;
+	char *engine_prefix;
+	char *engine_user, *engine_password, *engine_password_file;
+	char *engine_token, *engine_token_file;
+	char *engine_nkey_file;
+	char *engine_credentials_file;
+	char *engine_lost; /* "refuse" or "local" */
+	uint64_t engine_lost_after_ms;
+	uint64_t engine_queue_bytes;
+	uint64_t engine_max_message_bytes;
+	uint64_t engine_connect_timeout_ms;
+	uint64_t engine_retry_delay_ms;
+	uint64_t engine_retry_delay_max_ms;
+	uint64_t engine_ping_interval_ms;
+	char *engine_tls_ca; /* any of these: all servers must speak TLS */
+	bool engine_tls_verify;
+	char *engine_tls_name;
+	char *engine_tls_certificate;
+	char *engine_tls_key;
 };
 
 /* Of any endpoint, and of the daemon alone: a backend that is asked by HTTP. */
@@ -300,7 +350,7 @@ struct hooks_options {
 	bool tls_verify;
 };
 
-#define OPTIONS_MAX 192 /* rows of the table, at most */
+#define OPTIONS_MAX 256 /* rows of the table, at most */
 
 struct sockjs_options {
 	struct server_options server;

@@ -18,7 +18,7 @@ static bool is_said(const struct sockjs_options *o, const struct option *opt)
 	char text[64];
 
 	return options_is_marked(o, opt) && options_get(o, opt, text, sizeof(text)) >= 0 &&
-	       (!opt->default_value || strcmp(text, opt->default_value) != 0);
+	       strcmp(text, opt->default_value ? opt->default_value : "") != 0;
 }
 
 /* Of a plain address: whoever wrote it believes that there is TLS. */
@@ -238,16 +238,114 @@ static int check_stomp_users(struct sockjs_options *o)
 	return 0;
 }
 
+/* Whoever wrote it believes that something is relayed. */
+static int check_relay(struct sockjs_options *o)
+{
+	const struct option *opt;
+
+	options_foreach (opt)
+		if (o->stomp.relay_servers.count == 0 && strncmp(opt->key, "stomp.relay.", 12) == 0 && is_said(o, opt))
+			return options_fail(
+			    o, -EINVAL, "%s: means nothing without stomp.relay.servers", opt->key);
+	if (o->stomp.relay_servers.count > 0 && o->stomp.relay_max_body_bytes < o->stomp.max_body_bytes)
+		return options_fail(o, -EINVAL,
+		    "stomp.relay.max_body_bytes: %" PRIu64 " is less than stomp.max_body_bytes (%" PRIu64
+		    "): what a client may send could not come back",
+		    o->stomp.relay_max_body_bytes, o->stomp.max_body_bytes);
+	if (o->stomp.relay_retry_delay_max_ms < o->stomp.relay_retry_delay_ms)
+		return options_fail(o, -EINVAL,
+		    "stomp.relay.retry_delay_max_ms: %" PRIu64 " is less than retry_delay_ms (%" PRIu64 ")",
+		    o->stomp.relay_retry_delay_max_ms, o->stomp.relay_retry_delay_ms);
+	return 0;
+}
+
+/* Whoever wrote it believes that gateways are joined. */
+static int check_engine_is_meant(struct sockjs_options *o)
+{
+	bool is_joined = strcmp(o->stomp.engine_kind, "memory") != 0;
+	const struct option *opt;
+
+	if (o->stomp.engine_servers.count == 0 && is_joined)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.servers: missing; with stomp.engine.kind \"%s\" it says where they are; allowed: a "
+		    "list, each %s",
+		    o->stomp.engine_kind, options_find("stomp.engine.servers")->allowed);
+	options_foreach (opt)
+		if (!is_joined && strncmp(opt->key, "stomp.engine.", 13) == 0 && is_said(o, opt))
+			return options_fail(o, -EINVAL,
+			    "%s: means nothing without stomp.engine.kind \"nats\"", opt->key);
+	return 0;
+}
+
+/* Servers look at one of them, and nobody would know at which. */
+static int check_engine_login(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+	const char *password = s->engine_password ? "password" : s->engine_password_file ? "password_file" : NULL;
+	const char *const ways[] = {
+		s->engine_user ? "user" : NULL,
+		s->engine_token        ? "token"
+		: s->engine_token_file ? "token_file"
+		                       : NULL,
+		s->engine_nkey_file ? "nkey_file" : NULL,
+		s->engine_credentials_file ? "credentials_file" : NULL,
+	};
+	const char *way = NULL;
+
+	if (s->engine_password && s->engine_password_file)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.password_file: means nothing with stomp.engine.password, which is the password");
+	if (s->engine_token && s->engine_token_file)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.token_file: means nothing with stomp.engine.token, which is the token");
+	if (password && !s->engine_user)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.%s: means nothing without stomp.engine.user, whose password it is", password);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		if (way && ways[i])
+			return options_fail(o, -EINVAL,
+			    "stomp.engine.%s: means nothing with stomp.engine.%s, by which we log in", ways[i], way);
+		way = way ? way : ways[i];
+	}
+	return 0;
+}
+
+static int check_engine(struct sockjs_options *o)
+{
+	const struct stomp_options *s = &o->stomp;
+
+	if (check_engine_is_meant(o) < 0 || check_engine_login(o) < 0)
+		return -EINVAL;
+	if (s->engine_servers.count > 0 && s->engine_max_message_bytes < s->max_body_bytes)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.max_message_bytes: %" PRIu64 " is less than stomp.max_body_bytes (%" PRIu64
+		    "): what a client may send could not come to other gateways",
+		    s->engine_max_message_bytes, s->max_body_bytes);
+	if (s->engine_retry_delay_max_ms < s->engine_retry_delay_ms)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.retry_delay_max_ms: %" PRIu64 " is less than retry_delay_ms (%" PRIu64 ")",
+		    s->engine_retry_delay_max_ms, s->engine_retry_delay_ms);
+	if (!s->engine_tls_certificate != !s->engine_tls_key)
+		return options_fail(o, -EINVAL,
+		    "stomp.engine.tls.%s: missing; certificate and key go together",
+		    s->engine_tls_key ? "certificate" : "key");
+	return 0;
+}
+
 static int check_stomp(struct sockjs_options *o)
 {
 	const struct stomp_options *s = &o->stomp;
+	int err;
 
 	if (s->max_head_bytes < s->max_line_bytes)
 		return options_fail(o, -EINVAL,
 		    "stomp.max_head_bytes: %" PRIu64 " is less than max_line_bytes (%" PRIu64
 		    "): the head is all lines together",
 		    s->max_head_bytes, s->max_line_bytes);
-	return check_stomp_users(o);
+	err = check_relay(o);
+	if (err == 0)
+		err = check_engine(o);
+	return err < 0 ? err : check_stomp_users(o);
 }
 
 static int check_hooks(struct sockjs_options *o)

@@ -5,10 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "net/server_address.h"
 #include "server/options.h"
 #include "server/options_valid.h"
 
 #define DAY_MS         UINT64_C(86400000)
+#define MEGABYTE       UINT64_C(1048576)
 #define GIGABYTE       UINT64_C(1073741824)
 #define ALL_TRANSPORTS "websocket,websocket_raw,xhr_streaming,eventsource,htmlfile,xhr,jsonp"
 
@@ -19,6 +21,7 @@
 #define CIPHERS "names and words of OpenSSL with \":\" between them"
 #define SUBJECT "a subject as RFC 2253 has it, such as CN=ann,O=Example, or \"*\""
 #define FINGERPRINT "64 hexadecimal digits, with or without colons"
+#define NATS_SERVER "nats://HOST, nats://HOST:PORT, or tls://... likewise; an IPv6 address stands in brackets"
 #define SECRET "16 to 512 letters, digits and -._~+/="
 #define ORIGIN "scheme://host[:port] as browsers send it (lower case, no default port, no path), " \
 	       "scheme://*.domain, \"null\", or \"*\" for any"
@@ -554,6 +557,166 @@ static const struct option table[] = {
 		      "counted and not named." },
 	{ STOMP("presence_max_named", OPTION_INT, 1, 10000, "1000", presence_max_named),
 	  .sentence = "Names that a subscriber gets at first; those who come and go later are all named." },
+	{ STOMP("presence_interval_ms", OPTION_INT, 10, 60000, "100", presence_interval_ms),
+	  .sentence = "Time within which all that come and go at a destination are one message, and who "
+		      "goes and is back was never away." },
+	{ STOMP("relay.servers", OPTION_LIST, 0, 16, NULL, relay_servers), .or_one = true,
+	  .valid = valid_server, .allowed = SERVER_ADDRESS,
+	  .sentence = "A STOMP broker that has the destinations of stomp.relay.prefixes: where it is, without "
+		      "a port at 61613 or, by TLS, 61614. The second and later ones are for when those "
+		      "before cannot be reached. Empty: nothing is relayed." },
+	{ STOMP("relay.prefixes", OPTION_LIST, 1, 100, "/topic,/queue", relay_prefixes), .or_one = true,
+	  .valid = valid_relayed, .allowed = "the beginning of a destination, such as /topic/prices",
+	  .sentence = "What is relayed: destinations that begin with these segments. Others are those of the "
+		      "broker within." },
+	{ STOMP("relay.kind", OPTION_STRING, 0, 0, "rabbitmq", relay_kind), .allowed = "rabbitmq activemq",
+	  .sentence = "Which broker that is; by this its names and ways are known: /topic/a/b and /topic/a/** "
+		      "here are /topic/a.b and /topic/a.# there, or /topic/a.> at ActiveMQ." },
+	{ STOMP("relay.mode", OPTION_STRING, 0, 0, "mixed", relay_mode),
+	  .allowed = "mixed shared per-client",
+	  .sentence = "By which connections: shared, a few that all clients have together, which takes plain "
+		      "topics; per-client, one for each client that needs it; mixed, shared for plain topics "
+		      "and one of its own for a client that wants more (queues, acknowledgements, "
+		      "transactions, replies)." },
+	{ STOMP("relay.login", OPTION_STRING, 0, 0, NULL, relay_login), .valid = valid_line,
+	  .allowed = "a text without control characters",
+	  .sentence = "Who logs in there; null: nobody, which a broker may take for a guest." },
+	{ STOMP("relay.passcode", OPTION_STRING, 0, 0, NULL, relay_passcode), .hiding = HIDE_VALUE, .valid = valid_line,
+	  .allowed = "a text without control characters",
+	  .sentence = "The passcode for it." },
+	{ STOMP("relay.passcode_file", OPTION_STRING, 0, 0, NULL, relay_passcode_file),
+	  .sentence = "A file whose first line is that passcode." },
+	{ STOMP("relay.system_login", OPTION_STRING, 0, 0, NULL, relay_system_login), .valid = valid_line,
+	  .allowed = "a text without control characters",
+	  .sentence = "Who logs in on connections that are no single client's: those that clients share, and that of "
+		      "commands and applications; null: as stomp.relay.login." },
+	{ STOMP("relay.system_passcode", OPTION_STRING, 0, 0, NULL, relay_system_passcode), .hiding = HIDE_VALUE,
+	  .valid = valid_line, .allowed = "a text without control characters",
+	  .sentence = "The passcode for it." },
+	{ STOMP("relay.client_login", OPTION_STRING, 0, 0, "rewrite", relay_client_login), .allowed = "rewrite pass",
+	  .sentence = "Who logs in on a connection of one client: stomp.relay.login; or, with pass, the login and "
+		      "passcode of the client's own CONNECT, which the broker then judges." },
+	{ STOMP("relay.max_client_links", OPTION_INT, 1, 10000000, "10000", relay_max_client_links),
+	  .sentence = "Connections of single clients at a time; whoever needs one more is refused." },
+	{ STOMP("relay.vhost", OPTION_STRING, 0, 0, "/", relay_vhost), .valid = valid_line,
+	  .allowed = "a text without control characters",
+	  .sentence = "The virtual host there (header host of CONNECT); null: not said." },
+	{ STOMP("relay.headers", OPTION_LIST, 0, 100, "*", relay_headers),
+	  .valid = valid_header_rule, .allowed = "a header name, or its beginning and *",
+	  .sentence = "Headers of clients that go along with a message on a connection that clients share; "
+		      "others stay behind. Never those by which one client could have that connection "
+		      "closed, or that mean something to the broker." },
+	{ STOMP("relay.streams", OPTION_LIST, 0, 100, NULL, relay_streams), .valid = valid_destinations,
+	  .allowed = "a pattern of destinations such as /topic/prices/**",
+	  .sentence = "Topics of RabbitMQ that a stream of it keeps (sockjsd.NAME, made when it is first "
+		      "subscribed): what was missed while the connection was away comes from there, and there "
+		      "is no gap. A stream stays until somebody deletes it." },
+	{ STOMP("relay.stream_max_bytes", OPTION_INT, 1048576, 1024 * GIGABYTE, "134217728", relay_stream_max_bytes),
+	  .sentence = "What a new stream keeps; older messages go." },
+	{ STOMP("relay.when_down", OPTION_STRING, 0, 0, "close", relay_when_down), .allowed = "close wait",
+	  .sentence = "What becomes of clients with such subscriptions while the broker is away: they get an "
+		      "ERROR and are closed; or they wait, and what they send does, within "
+		      "stomp.relay.queue_bytes. When it is back, the next message of each topic says gap:true." },
+	{ STOMP("relay.links", OPTION_INT, 0, 8, "0", relay_links),
+	  .sentence = "Connections that clients share; 0: one for each thread, but at most 8." },
+	{ STOMP("relay.queue_bytes", OPTION_INT, 65536, GIGABYTE, "16777216", relay_queue_bytes),
+	  .sentence = "What may wait for the broker on each of them; beyond, clients who send are read more "
+		      "slowly." },
+	{ STOMP("relay.linger_ms", OPTION_INT, 0, 3600000, "5000", relay_linger_ms),
+	  .sentence = "How long a topic stays subscribed there when its last subscriber here has left." },
+	{ STOMP("relay.max_topics", OPTION_INT, 1, 10000000, "100000", relay_max_topics),
+	  .sentence = "Topics and patterns subscribed there at a time, on each connection." },
+	{ STOMP("relay.max_body_bytes", OPTION_INT, 1024, GIGABYTE, "16777216", relay_max_body_bytes),
+	  .sentence = "Longest body of a message that the broker may send; a longer one costs the connection." },
+	{ STOMP("relay.heartbeat_ms", OPTION_PAIR, 100, 3600000, "10000,10000", relay_heartbeat_ms),
+	  .sentence = "How often the broker gets a heart-beat, and how often it must send one; what holds is "
+		      "the longer of this and what it says; 0: never." },
+	{ STOMP("relay.connect_timeout_ms", OPTION_INT, 10, 3600000, "5000", relay_connect_timeout_ms),
+	  .sentence = "Time to reach one of the servers, and as much for its CONNECTED." },
+	{ STOMP("relay.retry_delay_ms", OPTION_INT, 10, DAY_MS, "500", relay_retry_delay_ms),
+	  .sentence = "When all of them have failed, they are tried again after half to all of this time, which "
+		      "is doubled with each round, up to stomp.relay.retry_delay_max_ms." },
+	{ STOMP("relay.retry_delay_max_ms", OPTION_INT, 10, DAY_MS, "10000", relay_retry_delay_max_ms),
+	  .sentence = "The longest of these times." },
+	{ STOMP("relay.tls.enabled", OPTION_STRING, 0, 0, "auto", relay_tls), .or_bool = true,
+	  .allowed = "auto true false",
+	  .sentence = "Whether the broker is spoken to by TLS; auto: if any other of stomp.relay.tls is set. In "
+		      "a configuration, \"tls\": {} and \"tls\": true enable it." },
+	{ STOMP("relay.tls.ca", OPTION_STRING, 0, 0, NULL, relay_tls_ca),
+	  .sentence = "PEM file of those whose certificates are believed; null: the system's." },
+	{ STOMP("relay.tls.verify", OPTION_BOOL, 0, 0, "true", relay_tls_verify),
+	  .sentence = "Whether the broker must prove its name; false is for tests alone." },
+	{ STOMP("relay.tls.name", OPTION_STRING, 0, 0, NULL, relay_tls_name), .valid = valid_host,
+	  .allowed = "a host name or an IP address",
+	  .sentence = "Whom its certificate must be for; null: the host by which it is called." },
+	{ STOMP("relay.tls.certificate", OPTION_STRING, 0, 0, NULL, relay_tls_certificate),
+	  .sentence = "PEM file of our own certificate and its chain, for brokers that ask for it." },
+	{ STOMP("relay.tls.key", OPTION_STRING, 0, 0, NULL, relay_tls_key),
+	  .sentence = "PEM file of its private key." },
+	{ STOMP("engine.kind", OPTION_STRING, 0, 0, "memory", engine_kind), .allowed = "memory nats",
+	  .sentence = "What joins the brokers of several gateways into one: memory, nothing: this process "
+		      "alone; nats, servers of NATS." },
+	{ STOMP("engine.servers", OPTION_LIST, 0, 16, NULL, engine_servers), .or_one = true,
+	  .valid = valid_nats_server, .allowed = NATS_SERVER,
+	  .sentence = "Where they are, without a port at 4222. The second and later ones are for when those "
+		      "before cannot be reached; others of a cluster are learned from the one that is "
+		      "reached. If one of them is tls:// or any of stomp.engine.tls is set, all must speak "
+		      "TLS. Whoever has the kind nats must name one." },
+	{ STOMP("engine.prefix", OPTION_STRING, 0, 0, "sockjsd", engine_prefix), .valid = valid_engine_prefix,
+	  .allowed = "1 to 64 letters, digits, - and _",
+	  .sentence = "What all subjects begin with there. Gateways with the same one are one broker." },
+	{ STOMP("engine.user", OPTION_STRING, 0, 0, NULL, engine_user), .valid = valid_line,
+	  .allowed = "a text without control characters",
+	  .sentence = "Who logs in there; null: nobody by a name. Of the ways to log in (this, "
+		      "stomp.engine.token, stomp.engine.nkey_file and stomp.engine.credentials_file) there "
+		      "may be one; without any, the servers must let in everybody." },
+	{ STOMP("engine.password", OPTION_STRING, 0, 0, NULL, engine_password), .hiding = HIDE_VALUE,
+	  .valid = valid_line, .allowed = "a text without control characters",
+	  .sentence = "The password for it." },
+	{ STOMP("engine.password_file", OPTION_STRING, 0, 0, NULL, engine_password_file),
+	  .sentence = "A file whose first line is that password." },
+	{ STOMP("engine.token", OPTION_STRING, 0, 0, NULL, engine_token), .hiding = HIDE_VALUE,
+	  .valid = valid_line, .allowed = "a text without control characters",
+	  .sentence = "A token that the servers know, in place of a user." },
+	{ STOMP("engine.token_file", OPTION_STRING, 0, 0, NULL, engine_token_file),
+	  .sentence = "A file whose first line is that token." },
+	{ STOMP("engine.nkey_file", OPTION_STRING, 0, 0, NULL, engine_nkey_file),
+	  .sentence = "A file with the seed of an NKey that the servers know." },
+	{ STOMP("engine.credentials_file", OPTION_STRING, 0, 0, NULL, engine_credentials_file),
+	  .sentence = "A file with a JWT and the seed of its NKey, as nsc writes it (.creds)." },
+	{ STOMP("engine.lost", OPTION_STRING, 0, 0, "refuse", engine_lost), .allowed = "refuse local",
+	  .sentence = "What becomes of what is published while the engine cannot be reached: refuse: it is "
+		      "refused (4644); local: it goes to the subscribers of this gateway alone." },
+	{ STOMP("engine.lost_after_ms", OPTION_INT, 0, 3600000, "3000", engine_lost_after_ms),
+	  .sentence = "How long the engine may be away before that; what is published meanwhile waits for it, up to "
+		      "stomp.engine.queue_bytes, and is late for other gateways." },
+	{ STOMP("engine.queue_bytes", OPTION_INT, 65536, GIGABYTE, "16777216", engine_queue_bytes),
+	  .sentence = "What may wait for the engine, also while it is away for a moment; beyond, clients who "
+		      "publish are read more slowly." },
+	{ STOMP("engine.max_message_bytes", OPTION_INT, 1024, 64 * MEGABYTE, "8388608", engine_max_message_bytes),
+	  .sentence = "The largest message that may come from the engine, with its headers; a larger one costs "
+		      "the connection." },
+	{ STOMP("engine.connect_timeout_ms", OPTION_INT, 10, 3600000, "5000", engine_connect_timeout_ms),
+	  .sentence = "Time to reach one of the servers, and as much until we are logged in." },
+	{ STOMP("engine.retry_delay_ms", OPTION_INT, 10, DAY_MS, "250", engine_retry_delay_ms),
+	  .sentence = "When all of them have failed, they are tried again after half to all of this time, which "
+		      "is doubled with each round, up to stomp.engine.retry_delay_max_ms." },
+	{ STOMP("engine.retry_delay_max_ms", OPTION_INT, 10, DAY_MS, "10000", engine_retry_delay_max_ms),
+	  .sentence = "The longest of these times." },
+	{ STOMP("engine.ping_interval_ms", OPTION_INT, 100, 3600000, "30000", engine_ping_interval_ms),
+	  .sentence = "How often a server is asked whether it is still there; one that has left two of these "
+		      "unanswered is given up." },
+	{ STOMP("engine.tls.ca", OPTION_STRING, 0, 0, NULL, engine_tls_ca),
+	  .sentence = "PEM file of those whose certificates are believed; null: the system's." },
+	{ STOMP("engine.tls.verify", OPTION_BOOL, 0, 0, "true", engine_tls_verify),
+	  .sentence = "Whether the servers must prove their names; false is for tests alone." },
+	{ STOMP("engine.tls.name", OPTION_STRING, 0, 0, NULL, engine_tls_name), .valid = valid_host,
+	  .allowed = "a host name or an IP address",
+	  .sentence = "Whom their certificates must be for; null: the host by which each is called." },
+	{ STOMP("engine.tls.certificate", OPTION_STRING, 0, 0, NULL, engine_tls_certificate),
+	  .sentence = "PEM file of our own certificate and its chain, for servers that ask for it." },
+	{ STOMP("engine.tls.key", OPTION_STRING, 0, 0, NULL, engine_tls_key),
+	  .sentence = "PEM file of its private key." },
 
 	{ HOOKS("url", OPTION_STRING, 0, 0, NULL, url),
 	  .valid = valid_backend, .allowed = "http://host[:port][/path], or https://...",

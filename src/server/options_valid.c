@@ -9,6 +9,7 @@
 
 #include "policy/hosts.h"
 #include "net/addr.h"
+#include "net/server_address.h"
 #include "server/options.h"
 
 static bool only_of(const char *s, const char *set)
@@ -242,6 +243,57 @@ bool valid_destinations(const char *s)
 		return false;
 	for (; *s; s++)
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* What stands before the destinations that are relayed. */
+bool valid_relayed(const char *s)
+{
+	return valid_destinations(s) && !strchr(s, '*');
+}
+
+/* Whatever fits in one line of a protocol. */
+bool valid_line(const char *s)
+{
+	for (size_t i = 0; s[i]; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f || i == 500)
+			return false;
+	return true;
+}
+
+bool valid_server(const char *s)
+{
+	struct server_address address;
+
+	return server_address_read(s, &address);
+}
+
+/* Who logs in stands in options of its own, where it can be hidden, and NATS has no unix sockets. */
+bool valid_nats_server(const char *s)
+{
+	struct server_address address;
+	size_t n = strncmp(s, "nats://", 7) == 0 ? 7 : strncmp(s, "tls://", 6) == 0 ? 6 : 0;
+
+	return n > 0 && server_address_read(s + n, &address) && !address.path;
+}
+
+/* It is a token of subjects, of which a dot would make two. */
+bool valid_engine_prefix(const char *s)
+{
+	return strlen(s) <= 64 && only_of(s, "-_0123456789abcdefghijklmnopqrstuvwxyz"
+	                                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
+/* The name of a STOMP header, or how it begins and a star. */
+bool valid_header_rule(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > 255)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] == 0x7f || s[i] == ':' || (s[i] == '*' && i < n - 1))
 			return false;
 	return true;
 }

@@ -99,6 +99,15 @@ int server_config_read_operators(struct server_config *c)
 	return c->operators ? 0 : operators_new(&c->operators, c->server, &c->options.server);
 }
 
+int server_config_check_operators(struct sockjs_server *server, const struct sockjs_options *o)
+{
+	struct operators *operators = NULL;
+	int err = operators_new(&operators, server, &o->server);
+
+	operators_unref(operators);
+	return err;
+}
+
 /* --- life ----------------------------------------------------------------------------- */
 
 int server_config_new(

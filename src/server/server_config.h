@@ -67,6 +67,8 @@ int server_config_merge_apart(struct server_config *c, struct sockjs_options *ou
 int server_config_open_logs(struct server_config *c, const struct server_config *elder);
 /* Reads who may give commands, if anybody may. Likewise. */
 int server_config_read_operators(struct server_config *c);
+/* Whether that would succeed, with these options; leaves no trace. As that. */
+int server_config_check_operators(struct sockjs_server *server, const struct sockjs_options *o);
 
 /* Whether commands are taken: then whatever they ask for is kept, and the dashboard asks who comes. */
 static inline bool server_config_takes_commands(const struct server_config *c)

@@ -38,7 +38,8 @@
 	X(LIMIT, 4640, "Limit reached", "limit")                                                   \
 	X(BUSY, 4641, "Busy", "busy")                                                              \
 	X(INTERNAL, 4642, "Internal error", "internal")                                            \
-	X(BACKEND, 4643, "Backend failed", "backend")
+	X(BACKEND, 4643, "Backend failed", "backend")                                              \
+	X(BROKER, 4644, "Broker unavailable", "broker")
 
 /* STOMP_OK is none of them. */
 enum stomp_error {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stomp/stomp_conn.h"
 #include "stomp/stomp_heart_beat.h"
 
 #define VERSIONS "1.0,1.1,1.2"
@@ -33,6 +34,11 @@ static int write_credential(
 	return stomp_write_header(out, version, bytes_of(name), bytes_of(value));
 }
 
+static struct bytes offer_of(const struct stomp_login *l)
+{
+	return l->version == STOMP_UNDECIDED ? BYTES(VERSIONS) : bytes_of(stomp_version_name(l->version));
+}
+
 static int compose_connect(struct buf *out, const struct stomp_login *l)
 {
 	char beats[32];
@@ -40,7 +46,7 @@ static int compose_connect(struct buf *out, const struct stomp_login *l)
 
 	snprintf(beats, sizeof(beats), "%u,%u", l->send_heart_beat_ms, l->receive_heart_beat_ms);
 	if (err == 0)
-		err = stomp_write_plain(out, "accept-version", BYTES(VERSIONS));
+		err = stomp_write_plain(out, "accept-version", offer_of(l));
 	if (err == 0)
 		err = stomp_write_plain(out, "heart-beat", bytes_of(beats));
 	if (err == 0)
@@ -49,12 +55,14 @@ static int compose_connect(struct buf *out, const struct stomp_login *l)
 		err = write_credential(out, l, "login", l->login);
 	if (err == 0)
 		err = write_credential(out, l, "passcode", l->passcode);
+	if (err == 0)
+		err = write_credential(out, l, "client-id", l->client_id);
 	return err ? err : stomp_write_end(out, (struct bytes){ 0 });
 }
 
 static size_t connect_size(const struct stomp_login *l)
 {
-	const char *const texts[] = { l->host, l->login, l->passcode };
+	const char *const texts[] = { l->host, l->login, l->passcode, l->client_id };
 	size_t n = 256;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

@@ -31,6 +31,8 @@ struct stomp_peer_ops {
 struct stomp_login {
 	const char *host; /* a virtual host */
 	const char *login, *passcode;
+	const char *client_id;
+	enum stomp_version version; /* no other is offered; STOMP_UNDECIDED: all are */
 	uint32_t send_heart_beat_ms; /* we can send one so often; 0: none */
 	uint32_t receive_heart_beat_ms;
 	/* This server unescapes the headers of CONNECT, which no version of STOMP asks for. */

@@ -1,5 +1,5 @@
 /*
- * pubsub/engine.c - how a broker goes from reactor to reactor: as anybody may who knows sockjs.h.
+ * pubsub/carrier.c - how a broker goes from reactor to reactor: as anybody may who knows sockjs.h.
  */
 #include <errno.h>
 
@@ -144,9 +144,9 @@ static bool is_ending(void *arg)
 	return server_is_stopping(((struct sockjs_broker *)arg)->server);
 }
 
-void pubsub_engine_init(struct broker_engine *engine, struct sockjs_broker *b)
+void pubsub_carrier_init(struct broker_carrier *carrier, struct sockjs_broker *b)
 {
-	*engine = (struct broker_engine){
+	*carrier = (struct broker_carrier){
 		.parts = sockjs_reactors(b->server),
 		.here = here,
 		.spread = spread,

@@ -1,0 +1,142 @@
+/*
+ * engine/engine.h - what makes the brokers of several gateways one: a server between them that carries
+ * what is published at one to the others which have subscribers of it.
+ *
+ *	gateway A                      engine                      gateway B
+ *	  publish("/topic/tea") -----> (a topic) -----------------> message("/topic/tea")
+ *	                                  ^------------------------ join("/topic/tea")
+ *
+ * Each kind of engine is a row of functions (struct engine_kind). The first, "memory", has none: the
+ * broker is in this process alone.
+ *
+ * An engine lives in one loop, whose thread alone may call it. No call calls back; all events come from
+ * the loop, and each may call anything here but stop(). Views in them last for the call.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "net/loop.h"
+
+struct engine;
+struct nats_subscription;
+struct resolver;
+struct tls_context;
+
+#define ENGINE_SERVERS_MAX 16
+
+struct engine_header {
+	struct bytes name, value;
+};
+
+/* What is published: to a destination for all, or to a user ("/user/rest" is the destination then). */
+struct engine_message {
+	struct bytes user; /* empty: it is for all */
+	struct bytes destination;
+	const struct engine_header *headers;
+	size_t header_count;
+	struct bytes body;
+};
+
+/* What has subscribers here: a pattern, or a user's private destinations, all of them. Embedded in what its
+ * owner knows of it, who keeps the text. */
+struct engine_topic {
+	bool is_user;
+	struct bytes name; /* the pattern, or the user */
+	/* The engine's */
+	struct list node;
+	bool is_active; /* whatever is published from now on comes here */
+	bool is_refused; /* until there is another connection */
+	struct engine *engine; /* NULL: it has not joined */
+	struct nats_subscription *subscriptions[2];
+};
+
+struct engine_events {
+	void (*up)(void *arg);
+	void (*down)(void *arg, const char *why);
+	/* For a log. */
+	void (*trouble)(void *arg, const char *server, const char *why);
+	/* It is active; or cannot be, and why (constant). */
+	void (*settled)(void *arg, struct engine_topic *t, const char *why);
+	/* Another gateway has published it, or somebody else who speaks to the engine. Once, whatever topics
+	 * it is of. */
+	void (*message)(void *arg, const struct engine_message *m);
+};
+
+struct engine_server {
+	char host[256];
+	uint16_t port;
+};
+
+/* Borrowed for as long as the engine lives. */
+struct engine_settings {
+	struct loop *loop;
+	struct resolver *resolver;
+	const struct engine_server *servers;
+	size_t server_count;
+	const char *prefix; /* what all that is ours begins with there; gateways that are one have the same */
+	char separator;     /* of destinations; likewise */
+	uint64_t gateway;   /* which of them we are: random */
+	const char *user, *password, *token, *seed_file, *creds_file;
+	struct tls_context *tls;
+	const char *tls_host;
+	bool tls_required;
+	unsigned connect_timeout_ms, retry_ms, retry_max_ms;
+	unsigned ping_interval_ms;
+	size_t queue_bytes; /* what may wait for it */
+	size_t max_bytes;   /* octets of a message that comes */
+};
+
+struct engine_counters {
+	uint64_t connects, losses;
+	uint64_t messages_in, messages_out;
+	uint64_t refused;   /* could not go out: too much waits, or they are too large there */
+	uint64_t repeated;  /* came by two topics, or twice */
+	uint64_t nonsense;  /* came, and are no message of ours */
+};
+
+struct engine_kind {
+	const char *name;
+	/* Begins to connect. 0, -ENOMEM, or another -errno with a sentence: it cannot be as it is set. */
+	int (*start)(struct engine **out, const struct engine_settings *settings, const struct engine_events *on,
+	    void *arg, char *why, size_t size);
+	/* Nothing is called back any more. What was published goes out as far as the kernel takes it. */
+	void (*stop)(struct engine *e);
+	bool (*is_up)(const struct engine *e);
+	/* settled() follows, once for each connection. 0; -EINVAL: it can have no such name; -ENOMEM. */
+	int (*join)(struct engine *e, struct engine_topic *t);
+	/* Harmless on one that has not joined. */
+	void (*leave)(struct engine_topic *t);
+	/* To the other gateways; not back to us. 0: it goes out, at most once, and in the order of calls;
+	 * -EINVAL: it can have no such name; -EMSGSIZE; -ENOBUFS: too much waits; -ENOMEM. */
+	int (*publish)(struct engine *e, const struct engine_message *m);
+	/* Octets that wait for the server. */
+	size_t (*pending)(const struct engine *e);
+	const struct engine_counters *(*counters)(const struct engine *e);
+	/* Where it is: "host:port". */
+	const char *(*server)(const struct engine *e);
+};
+
+/* By its name; NULL: there is none. The first is "memory". */
+const struct engine_kind *engine_kind_find(const char *name);
+static inline bool engine_is_between(const struct engine_kind *kind)
+{
+	return kind->start != NULL;
+}
+
+/* The name of a member of a gateway, by which "/user/NAME/rest" finds it: the gateway is part of it.
+ * NUL-terminated, of ENGINE_MEMBER_BYTES. */
+#define ENGINE_MEMBER_BYTES 34
+void engine_member_name(uint64_t gateway, uint64_t member, char name[ENGINE_MEMBER_BYTES]);
+/* Whether it may be one, and of which gateway. */
+bool engine_member_gateway(struct bytes name, uint64_t *gateway);
+
+/* For kinds of engines: two numbers as in such a name, of up to 16 digits each. */
+bool engine_pair_read(struct bytes text, uint64_t *first, uint64_t *second);
+extern const struct engine_kind engine_nats;
+
+#endif

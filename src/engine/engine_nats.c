@@ -1,0 +1,473 @@
+/*
+ * engine/engine_nats.c - NATS as an engine: a topic is a subscription there, a message is a message.
+ *
+ * Each message of ours says who has sent it and its number (Sockjsd-From: GATEWAY-NUMBER), for one that
+ * fits two topics comes twice; what others publish there has no such header, and is taken as it is, once for
+ * each topic that it fits.
+ *
+ * A topic is active when the server has answered a PING that was sent behind its SUB: so topics of one turn
+ * need one answer.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/nats_names.h"
+#include "engine/replay.h"
+#include "nats/nats_client.h"
+
+#define FROM        "Sockjsd-From"
+#define HEADERS_MAX 128 /* of one message; further ones are left out */
+
+static const char FORBIDDEN[] = "The engine does not let us subscribe to this.";
+
+struct engine {
+	struct engine_settings settings;
+	const struct engine_events *on;
+	void *arg;
+	struct nats_client *client;
+	struct nats_server servers[ENGINE_SERVERS_MAX];
+	struct nats_subscription *own; /* of what is for members of ours */
+	struct list active, joining; /* topics; the second wait for an answer that is not asked for yet, */
+	struct list asked;           /* or for one that is */
+	struct nats_flush flush;
+	struct replay replay;
+	uint64_t number; /* of the last message of ours */
+	struct engine_counters counters;
+	struct buf name, texts; /* scratch */
+};
+
+/* --- topics: until they are active --------------------------------------------------------------- */
+
+static void ask(struct engine *e);
+
+/* A list that was here before the first is told of, for whoever is told may add to it. */
+static void settle_all(struct engine *e, struct list *topics)
+{
+	struct list settled;
+
+	list_init(&settled);
+	list_splice(&settled, topics);
+	while (!list_empty(&settled)) {
+		struct engine_topic *t = container_of(list_first(&settled), struct engine_topic, node);
+
+		list_remove(&t->node);
+		list_append(&e->active, &t->node);
+		t->is_active = !t->is_refused;
+		if (t->is_active)
+			e->on->settled(e->arg, t, NULL);
+	}
+}
+
+static void on_flushed(struct nats_flush *f, int err)
+{
+	struct engine *e = container_of(f, struct engine, flush);
+
+	if (err < 0) /* they are made again when there is a connection */
+		list_splice(&e->joining, &e->asked);
+	else
+		settle_all(e, &e->asked);
+	ask(e);
+}
+
+static void ask(struct engine *e)
+{
+	if (e->flush.done || list_empty(&e->joining) || !nats_client_is_up(e->client))
+		return;
+	if (nats_flush(e->client, &e->flush, on_flushed) == 0)
+		list_splice(&e->asked, &e->joining);
+}
+
+static void on_up(struct nats_client *c, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)c;
+	e->on->up(e->arg);
+	ask(e);
+}
+
+static void on_down(struct nats_client *c, const char *why, void *arg)
+{
+	struct engine *e = arg;
+	struct list *pos;
+
+	(void)c;
+	list_splice(&e->joining, &e->active);
+	list_splice(&e->joining, &e->asked);
+	list_foreach (pos, &e->joining) {
+		struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		t->is_active = t->is_refused = false;
+	}
+	e->on->down(e->arg, why);
+}
+
+static void on_trouble(struct nats_client *c, const char *server, const char *why, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)c;
+	e->on->trouble(e->arg, server, why);
+}
+
+/* --- messages that come ----------------------------------------------------------------------------- */
+
+/* Where texts end that are behind one another in one buffer, which moves while it grows. */
+struct span {
+	size_t name, value, end;
+};
+
+static struct bytes name_in(const struct engine *e, const struct span *s)
+{
+	return (struct bytes){ buf_data(&e->texts) + s->name, s->value - s->name };
+}
+
+static struct bytes value_in(const struct engine *e, const struct span *s)
+{
+	return (struct bytes){ buf_data(&e->texts) + s->value, s->end - s->value };
+}
+
+static int read_headers(struct engine *e, struct bytes block, struct span spans[HEADERS_MAX], size_t *count)
+{
+	struct nats_header h;
+	size_t at = 0;
+	int err = 0;
+
+	*count = 0;
+	buf_clear(&e->texts);
+	while (err == 0 && *count < HEADERS_MAX && nats_headers_next(block, &at, &h)) {
+		struct span *s = &spans[*count];
+
+		if (nats_name_is_reserved(h.name))
+			continue;
+		s->name = buf_len(&e->texts);
+		err = nats_name_decode(&e->texts, h.name);
+		s->value = buf_len(&e->texts);
+		if (err == 0)
+			err = nats_name_decode(&e->texts, h.value);
+		s->end = buf_len(&e->texts);
+		++*count;
+	}
+	return err;
+}
+
+static void tell(struct engine *e, const struct nats_event *m, struct bytes user, struct bytes destination)
+{
+	struct span spans[HEADERS_MAX];
+	struct engine_header headers[HEADERS_MAX];
+	size_t count;
+
+	if (read_headers(e, m->headers, spans, &count) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		headers[i] = (struct engine_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
+	e->counters.messages_in++;
+	e->on->message(e->arg,
+	    &(struct engine_message){ .user = user,
+	        .destination = destination,
+	        .headers = headers,
+	        .header_count = count,
+	        .body = m->payload });
+}
+
+/* Whether it is the first that we see of it. */
+static bool is_new(struct engine *e, const struct nats_event *m)
+{
+	struct bytes from = nats_headers_get(m->headers, FROM);
+	uint64_t gateway, number;
+
+	return !from.p || !engine_pair_read(from, &gateway, &number) || replay_note(&e->replay, gateway, number) != 0;
+}
+
+static void take(struct engine *e, const struct nats_event *m)
+{
+	struct bytes user, destination;
+
+	if (!is_new(e, m))
+		e->counters.repeated++;
+	else if (nats_name_read(
+	             &e->name, e->settings.prefix, m->subject, e->settings.separator, &user, &destination) < 0)
+		e->counters.nonsense++;
+	else
+		tell(e, m, user, destination);
+}
+
+static void on_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
+{
+	struct engine_topic *t = arg;
+
+	(void)s;
+	if (m) {
+		take(t->engine, m);
+		return;
+	}
+	t->is_refused = true;
+	t->is_active = false;
+	t->engine->on->settled(t->engine->arg, t, FORBIDDEN);
+}
+
+static void on_own_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
+{
+	(void)s;
+	if (m)
+		take(arg, m);
+}
+
+/* --- joining ------------------------------------------------------------------------------------------- */
+
+static int subscribe(struct engine *e, struct engine_topic *t)
+{
+	size_t two = 0;
+	int err;
+
+	buf_clear(&e->name);
+	err = t->is_user ? nats_name_all_of_user(&e->name, e->settings.prefix, t->name)
+	                 : nats_name_pattern(&e->name, e->settings.prefix, t->name, e->settings.separator, &two);
+	if (err == 0)
+		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, on_message, t);
+	if (err == 0 && two)
+		err = nats_subscribe(
+		    e->client, &t->subscriptions[1], (const char *)buf_data(&e->name) + two, NULL, on_message, t);
+	return err;
+}
+
+static void leave(struct engine_topic *t)
+{
+	if (!t->engine)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		nats_unsubscribe(t->subscriptions[i]);
+		t->subscriptions[i] = NULL;
+	}
+	list_remove(&t->node);
+	t->engine = NULL;
+	t->is_active = false;
+}
+
+static int join(struct engine *e, struct engine_topic *t)
+{
+	int err;
+
+	list_init(&t->node);
+	t->is_active = t->is_refused = false;
+	t->engine = e;
+	err = subscribe(e, t);
+	if (err < 0) {
+		leave(t);
+		return err;
+	}
+	list_append(&e->joining, &t->node);
+	ask(e);
+	return 0;
+}
+
+/* --- publishing ------------------------------------------------------------------------------------------ */
+
+static int add_headers(struct engine *e, const struct engine_message *m, struct span spans[HEADERS_MAX])
+{
+	int err = 0;
+
+	buf_clear(&e->texts);
+	for (size_t i = 0; i < m->header_count && err == 0; i++) {
+		spans[i].name = buf_len(&e->texts);
+		err = nats_name_header(&e->texts, m->headers[i].name);
+		spans[i].value = buf_len(&e->texts);
+		if (err == 0)
+			err = nats_name_value(&e->texts, m->headers[i].value);
+		spans[i].end = buf_len(&e->texts);
+	}
+	return err;
+}
+
+static int say(struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
+{
+	int err = nats_publish(e->client,
+	    &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) },
+	        .headers = headers,
+	        .header_count = count,
+	        .payload = m->body });
+
+	if (err == 0)
+		e->counters.messages_out++;
+	return err;
+}
+
+/* Where a user's messages go: to the gateways that have the user; or to the one whose member it is. */
+static int publish_private(
+    struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
+{
+	uint64_t gateway;
+	int err;
+
+	buf_clear(&e->name);
+	err = nats_name_user(&e->name, e->settings.prefix, m->user, m->destination);
+	if (err == 0)
+		err = say(e, m, headers, count);
+	if (err < 0 || !engine_member_gateway(m->user, &gateway) || gateway == e->settings.gateway)
+		return err;
+	buf_clear(&e->name);
+	err = nats_name_member(&e->name, e->settings.prefix, gateway, m->user, m->destination);
+	return err ? err : say(e, m, headers, count);
+}
+
+static int publish_to_all(
+    struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
+{
+	int err;
+
+	buf_clear(&e->name);
+	err = nats_name_destination(&e->name, e->settings.prefix, m->destination, e->settings.separator);
+	return err ? err : say(e, m, headers, count);
+}
+
+static int publish(struct engine *e, const struct engine_message *given)
+{
+	struct engine_message m = *given;
+	struct span spans[HEADERS_MAX];
+	struct nats_header headers[HEADERS_MAX + 1];
+	char from[2 * 16 + 2];
+	int err;
+
+	if (m.header_count > HEADERS_MAX)
+		m.header_count = HEADERS_MAX;
+	err = add_headers(e, &m, spans);
+	if (err < 0)
+		return err;
+	snprintf(from, sizeof(from), "%016" PRIx64 "-%" PRIx64, e->settings.gateway, ++e->number);
+	headers[0] = (struct nats_header){ BYTES(FROM), bytes_of(from) };
+	for (size_t i = 0; i < m.header_count; i++)
+		headers[i + 1] = (struct nats_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
+	err = m.user.n > 0 ? publish_private(e, &m, headers, m.header_count + 1)
+	                   : publish_to_all(e, &m, headers, m.header_count + 1);
+	e->counters.refused += err < 0;
+	return err;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------- */
+
+static const struct nats_client_events client_events = {
+	.up = on_up,
+	.down = on_down,
+	.trouble = on_trouble,
+};
+
+static struct nats_options options_of(const struct engine *e)
+{
+	const struct engine_settings *s = &e->settings;
+
+	return (struct nats_options){
+		.servers = e->servers,
+		.server_count = s->server_count,
+		.tls = s->tls,
+		.tls_required = s->tls_required,
+		.tls_host = s->tls_host,
+		.login = { .user = s->user,
+		    .password = s->password,
+		    .token = s->token,
+		    .seed_file = s->seed_file,
+		    .creds_file = s->creds_file },
+		.connect_timeout_ms = s->connect_timeout_ms,
+		.retry_ms = s->retry_ms,
+		.retry_max_ms = s->retry_max_ms,
+		.ping_interval_ms = s->ping_interval_ms,
+		.max_payload = s->max_bytes,
+		.send_bytes = s->queue_bytes,
+		.held_bytes = s->queue_bytes,
+	};
+}
+
+static void stop(struct engine *e)
+{
+	struct list *all[] = { &e->active, &e->joining, &e->asked };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		while (!list_empty(all[i]))
+			leave(container_of(list_first(all[i]), struct engine_topic, node));
+	if (e->client)
+		nats_flush_cancel(&e->flush);
+	nats_client_free(e->client);
+	replay_fini(&e->replay);
+	buf_fini(&e->name);
+	buf_fini(&e->texts);
+	mem_free(e);
+}
+
+static int subscribe_own(struct engine *e)
+{
+	int err;
+
+	buf_clear(&e->name);
+	err = nats_name_all_members(&e->name, e->settings.prefix, e->settings.gateway);
+	return err ? err : nats_subscribe(e->client, &e->own, buf_data(&e->name), NULL, on_own_message, e);
+}
+
+static int start(struct engine **out, const struct engine_settings *settings, const struct engine_events *on,
+    void *arg, char *why, size_t size)
+{
+	struct engine *e = mem_zalloc(sizeof(*e));
+	struct nats_options options;
+	int err;
+
+	snprintf(why, size, "out of memory");
+	if (!e)
+		return -ENOMEM;
+	e->settings = *settings;
+	e->on = on;
+	e->arg = arg;
+	list_init(&e->active);
+	list_init(&e->joining);
+	list_init(&e->asked);
+	replay_init(&e->replay);
+	for (size_t i = 0; i < settings->server_count; i++)
+		e->servers[i] = (struct nats_server){ settings->servers[i].host, settings->servers[i].port };
+	options = options_of(e);
+	err = nats_client_new(&e->client, settings->loop, settings->resolver, &options, &client_events, e, why, size);
+	if (err == 0)
+		err = subscribe_own(e);
+	if (err < 0)
+		stop(e);
+	else
+		*out = e;
+	return err;
+}
+
+static bool is_up(const struct engine *e)
+{
+	return nats_client_is_up(e->client);
+}
+
+static size_t pending(const struct engine *e)
+{
+	return nats_client_pending(e->client);
+}
+
+static const struct engine_counters *counters(const struct engine *e)
+{
+	struct engine_counters *c = (struct engine_counters *)(uintptr_t)&e->counters;
+
+	c->connects = nats_client_counters(e->client)->connects;
+	c->losses = nats_client_counters(e->client)->losses;
+	return c;
+}
+
+static const char *server(const struct engine *e)
+{
+	return nats_client_server(e->client);
+}
+
+const struct engine_kind engine_nats = {
+	.name = "nats",
+	.start = start,
+	.stop = stop,
+	.is_up = is_up,
+	.join = join,
+	.leave = leave,
+	.publish = publish,
+	.pending = pending,
+	.counters = counters,
+	.server = server,
+};

@@ -1,0 +1,507 @@
+/*
+ * pubsub/joined_hub.c - the one place that speaks to the engine, in the first reactor, and the way there from the
+ * parts of the broker and back; see joined.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/resolver.h"
+#include "pubsub/joined.h"
+
+#define LOOK_MS 10 /* whether there is room again */
+
+struct joined_hub {
+	struct joined *joined;
+	struct engine *engine; /* NULL: it has not begun, or has ended */
+	struct resolver *resolver;
+	struct map topics;
+	struct timer lost, room;
+	bool is_full; /* all publishers wait */
+	struct buf scratch;
+};
+
+/* What has subscribers in some parts. */
+struct topic {
+	struct map_node node;
+	struct joined_hub *hub;
+	struct engine_topic topic;
+	unsigned parts; /* how many */
+	bool waits_any;
+	const char *why; /* it cannot be had */
+	uint64_t *waits; /* a bit for each part that is to be told */
+	size_t key_len;
+	char *key; /* as in joined_part.c */
+};
+
+static struct bytes key_of(const struct map_node *n)
+{
+	const struct topic *t = container_of(n, struct topic, node);
+
+	return (struct bytes){ t->key, t->key_len };
+}
+
+static struct joined_part *share_of(const struct joined_hub *h, unsigned part)
+{
+	return h->joined->broker->parts[part].joined;
+}
+
+static bool is_here(const struct joined_hub *h, unsigned part)
+{
+	return sockjs_reactor(h->joined->broker->server) == (int)part;
+}
+
+/* --- mail --------------------------------------------------------------------------------------- */
+
+struct letter {
+	struct joined_hub *hub;
+	void (*fn)(const struct letter *m);
+	unsigned part; /* that it is from, or for */
+	bool is_user;
+	const char *why; /* constant */
+	struct published *message; /* a reference; or NULL */
+	size_t n;
+	char name[];
+};
+
+static void run(void *arg)
+{
+	const struct letter *m = *(struct letter **)arg;
+
+	m->fn(m);
+}
+
+static void done(void *arg)
+{
+	struct letter *m = *(struct letter **)arg;
+
+	if (m->message)
+		broker_message_unref(&m->message->base);
+	mem_free(m);
+}
+
+/* `like`, and this name. 0, -ENOMEM, -EPIPE. */
+static int post(const struct joined_hub *h, unsigned reactor, struct letter like, struct bytes name)
+{
+	struct letter *m = mem_alloc(sizeof(*m) + name.n);
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	memcpy(m, &like, sizeof(*m));
+	m->n = name.n;
+	bytes_put(m->name, name);
+	err = sockjs_reactor_call(h->joined->broker->server, reactor, run, done, &m, sizeof(struct letter *));
+	if (err < 0)
+		mem_free(m);
+	return err;
+}
+
+static struct bytes name_of(const struct letter *m)
+{
+	return (struct bytes){ m->name, m->n };
+}
+
+/* --- to parts -------------------------------------------------------------------------------------- */
+
+static void run_settled(const struct letter *m)
+{
+	joined_part_settled(share_of(m->hub, m->part), m->is_user, name_of(m), m->why);
+}
+
+static void tell_settled(struct joined_hub *h, unsigned part, bool is_user, struct bytes name, const char *why)
+{
+	struct letter m = { .hub = h, .fn = run_settled, .part = part, .is_user = is_user, .why = why };
+
+	if (post(h, part, m, name) < 0)
+		log_warn_limited("a subscriber is not told: out of memory");
+}
+
+/* Of very many topics nobody waits, when they are made again on another connection. */
+static void tell_those_who_wait(struct joined_hub *h, struct topic *t)
+{
+	for (unsigned i = 0; t->waits_any && i < h->joined->broker->part_count; i++)
+		if (t->waits[i / 64] >> i % 64 & 1) {
+			t->waits[i / 64] &= ~(UINT64_C(1) << i % 64);
+			tell_settled(h, i, t->topic.is_user, t->topic.name, t->why);
+		}
+	t->waits_any = false;
+}
+
+static void run_let_go(const struct letter *m)
+{
+	joined_part_let_go(share_of(m->hub, m->part));
+}
+
+static void let_all_go(struct joined_hub *h)
+{
+	for (unsigned i = 0; i < h->joined->broker->part_count; i++)
+		(void)post(h, i, (struct letter){ .hub = h, .fn = run_let_go, .part = i }, (struct bytes){ 0 });
+}
+
+/* --- topics ------------------------------------------------------------------------------------------ */
+
+static struct topic *find(const struct joined_hub *h, bool is_user, struct bytes name)
+{
+	char key[1 + BROKER_DESTINATION_MAX];
+	struct map_node *found;
+
+	key[0] = is_user ? 'u' : 't';
+	bytes_put(key + 1, name);
+	found = map_find(&h->topics, (struct bytes){ key, name.n + 1 });
+	return found ? container_of(found, struct topic, node) : NULL;
+}
+
+static struct topic *topic_new(struct joined_hub *h, bool is_user, struct bytes name)
+{
+	size_t words = (h->joined->broker->part_count + 63) / 64;
+	struct topic *t = mem_zalloc(sizeof(*t) + words * sizeof(*t->waits) + 1 + name.n);
+
+	if (!t)
+		return NULL;
+	t->waits = (uint64_t *)(void *)(t + 1);
+	t->key = (char *)(t->waits + words);
+	t->hub = h;
+	t->key_len = name.n + 1;
+	t->key[0] = is_user ? 'u' : 't';
+	bytes_put(t->key + 1, name);
+	t->topic.is_user = is_user;
+	t->topic.name = (struct bytes){ t->key + 1, name.n };
+	if (map_insert(&h->topics, &t->node) == 0)
+		return t;
+	mem_free(t);
+	return NULL;
+}
+
+static void topic_free(struct topic *t)
+{
+	t->hub->joined->kind->leave(&t->topic);
+	map_remove(&t->hub->topics, &t->node);
+	mem_free(t);
+}
+
+static const char *sentence_of(int err)
+{
+	return err == -EINVAL ? "The engine that joins the gateways can have no such name: it is too long."
+	                      : "Out of memory.";
+}
+
+/* It is nobody else's yet. */
+static struct topic *add_topic(struct joined_hub *h, bool is_user, struct bytes name)
+{
+	struct topic *t = topic_new(h, is_user, name);
+	int err = t ? h->joined->kind->join(h->engine, &t->topic) : 0;
+
+	if (err < 0)
+		t->why = sentence_of(err);
+	return t;
+}
+
+static void join(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
+{
+	struct topic *t = find(h, is_user, name);
+
+	if (!t)
+		t = add_topic(h, is_user, name);
+	if (t)
+		t->parts++;
+	if (!t)
+		tell_settled(h, part, is_user, name, sentence_of(-ENOMEM));
+	else if (t->why || t->topic.is_active)
+		tell_settled(h, part, is_user, name, t->why);
+	else {
+		t->waits[part / 64] |= UINT64_C(1) << part % 64;
+		t->waits_any = true;
+	}
+}
+
+/* One that is not there had no memory. */
+static void leave(struct joined_hub *h, bool is_user, struct bytes name)
+{
+	struct topic *t = find(h, is_user, name);
+
+	if (t && --t->parts == 0)
+		topic_free(t);
+}
+
+static void run_join(const struct letter *m)
+{
+	if (m->hub->engine)
+		join(m->hub, m->part, m->is_user, name_of(m));
+}
+
+static void run_leave(const struct letter *m)
+{
+	if (m->hub->engine)
+		leave(m->hub, m->is_user, name_of(m));
+}
+
+int joined_hub_join(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
+{
+	return post(h, 0, (struct letter){ .hub = h, .fn = run_join, .part = part, .is_user = is_user }, name);
+}
+
+void joined_hub_leave(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
+{
+	/* Without memory for it the topic stays, and what comes for it finds nobody */
+	(void)post(h, 0, (struct letter){ .hub = h, .fn = run_leave, .part = part, .is_user = is_user }, name);
+}
+
+/* --- publishing --------------------------------------------------------------------------------------- */
+
+/* Publishers are held back while much waits. */
+static void note_pending(struct joined_hub *h)
+{
+	struct sockjs_broker *b = h->joined->broker;
+	/* When the engine is lost, what goes on here does not wait for it */
+	bool is_lost = atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed);
+	size_t pending = is_lost ? 0 : h->joined->kind->pending(h->engine), most = h->joined->settings.queue_bytes;
+
+	if (h->is_full != (pending > (h->is_full ? most / 4 : most / 2))) {
+		h->is_full = !h->is_full;
+		for (unsigned i = 0; i < b->part_count; i++)
+			h->is_full ? pace_hold(&b->parts[i]) : pace_release(&b->parts[i]);
+	}
+	if (h->is_full)
+		timer_start(loop_timers(loop_current()), &h->room, LOOK_MS);
+}
+
+static void on_room_timer(struct timer *t)
+{
+	note_pending(container_of(t, struct joined_hub, room));
+}
+
+static size_t copy_headers(struct engine_header to[STOMP_HEADERS_MAX], const struct published *p)
+{
+	size_t count = 0;
+
+	for (size_t i = 1; i < p->header_count && count < STOMP_HEADERS_MAX; i++)
+		to[count++] = (struct engine_header){ bytes_of(p->headers[i].name), bytes_of(p->headers[i].value) };
+	return count;
+}
+
+static void publish(struct joined_hub *h, const struct published *p)
+{
+	struct engine_header headers[STOMP_HEADERS_MAX];
+	struct engine_message m = { .user = broker_message_addressee(&p->base),
+		.destination = p->base.shown,
+		.headers = headers,
+		.header_count = copy_headers(headers, p),
+		.body = p->body };
+
+	if (!atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))
+		(void)h->joined->kind->publish(h->engine, &m);
+	note_pending(h);
+}
+
+static void run_publish(const struct letter *m)
+{
+	if (m->hub->engine)
+		publish(m->hub, m->message);
+}
+
+void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p)
+{
+	struct letter m = { .hub = h, .fn = run_publish, .part = part, .message = p };
+
+	if (is_here(h, 0)) {
+		if (h->engine)
+			publish(h, p);
+		return;
+	}
+	broker_message_ref(&p->base);
+	if (post(h, 0, m, (struct bytes){ 0 }) < 0)
+		broker_message_unref(&p->base);
+}
+
+static uint64_t lost_after(const struct joined_hub *h)
+{
+	return h->joined->options.stomp.engine_lost_after_ms;
+}
+
+/* --- what the engine says --------------------------------------------------------------------------------- */
+
+static void on_settled(void *arg, struct engine_topic *topic, const char *why)
+{
+	struct topic *t = container_of(topic, struct topic, topic);
+
+	t->why = why;
+	tell_those_who_wait(arg, t);
+}
+
+/* "/user/NAME/rest", where the name is escaped as in URLs. 0 or -ENOMEM. */
+static int add_private(struct buf *out, struct bytes user, struct bytes shown)
+{
+	static const size_t skip = sizeof("/user") - 1;
+	int err = buf_add(out, shown.p, skip + 1);
+
+	for (size_t i = 0; i < user.n && err == 0; i++) {
+		unsigned char c = (unsigned char)user.p[i];
+
+		if (c <= ' ' || c == 0x7f || strchr("%/*", c))
+			err = buf_printf(out, "%%%02X", c);
+		else
+			err = buf_add(out, &user.p[i], 1);
+	}
+	return err ? err : buf_add(out, shown.p + skip, shown.n - skip);
+}
+
+static struct published *published_of(struct joined_hub *h, const struct engine_message *m)
+{
+	struct stomp_header headers[STOMP_HEADERS_MAX];
+	struct bytes destination = m->destination;
+	struct buf name = BUF_INIT;
+	struct published *p = NULL;
+	size_t count = 0;
+
+	for (; count < m->header_count && count < STOMP_HEADERS_MAX; count++)
+		headers[count] = (struct stomp_header){ m->headers[count].name, m->headers[count].value };
+	if (m->user.n > 0 && add_private(&name, m->user, m->destination) == 0)
+		destination = (struct bytes){ buf_data(&name), buf_len(&name) };
+	if (m->user.n == 0 || buf_len(&name) > 0)
+		p = published_new(&h->scratch, destination, headers, count, m->body);
+	buf_fini(&name);
+	return p;
+}
+
+/* Whoever speaks to the engine may have sent it: what is no destination here goes nowhere. */
+static void on_message(void *arg, const struct engine_message *m)
+{
+	struct joined_hub *h = arg;
+	struct sockjs_broker *b = h->joined->broker;
+	struct published *p;
+
+	sockjs_spend(PUBSUB_COST_OF_SEND + m->body.n / 4);
+	if (!broker_destination_is_valid(b->topics, m->user.n ? BYTES("/topic/any") : m->destination) ||
+	    (m->user.n == 0 && (!joined_has(b, m->destination) || bytes_begin(m->destination, "/user/"))))
+		return;
+	p = published_of(h, m);
+	if (!p) {
+		log_warn_limited("a message of another gateway is lost: out of memory");
+		return;
+	}
+	p->base.is_foreign = true;
+	(void)broker_publish(b->topics, &p->base);
+	broker_message_unref(&p->base);
+}
+
+static void on_up(void *arg)
+{
+	struct joined_hub *h = arg;
+
+	log_info("gateways are joined", LOG_STR("engine", h->joined->kind->server(h->engine)));
+	timer_stop(loop_timers(loop_current()), &h->lost);
+	atomic_store_explicit(&h->joined->is_up, true, memory_order_relaxed);
+	atomic_store_explicit(&h->joined->is_lost, false, memory_order_relaxed);
+}
+
+static void on_down(void *arg, const char *why)
+{
+	struct joined_hub *h = arg;
+
+	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->kind->server(h->engine)),
+	    LOG_STR("reason", why));
+	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
+	timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+}
+
+static void on_trouble(void *arg, const char *server, const char *why)
+{
+	(void)arg;
+	log_warn_limited("an engine cannot be used", LOG_STR("engine", server), LOG_STR("reason", why));
+}
+
+static void on_lost(struct timer *t)
+{
+	struct joined_hub *h = container_of(t, struct joined_hub, lost);
+
+	atomic_store_explicit(&h->joined->is_lost, true, memory_order_relaxed);
+	if (h->engine)
+		note_pending(h);
+	if (h->joined->goes_on)
+		let_all_go(h);
+}
+
+static const struct engine_events engine_events = {
+	.up = on_up,
+	.down = on_down,
+	.trouble = on_trouble,
+	.settled = on_settled,
+	.message = on_message,
+};
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+int joined_hub_new(struct joined *j)
+{
+	struct joined_hub *h = mem_zalloc(sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	h->joined = j;
+	map_init(&h->topics, key_of, NULL);
+	timer_init(&h->lost, on_lost);
+	timer_init(&h->room, on_room_timer);
+	j->hub = h;
+	return 0;
+}
+
+void joined_hub_begin(struct joined_hub *h)
+{
+	struct engine_settings *settings = &h->joined->settings;
+	char why[400] = "";
+	int err;
+
+	if (h->engine)
+		return;
+	settings->loop = loop_current();
+	err = resolver_new(&h->resolver, loop_current(), NULL);
+	settings->resolver = h->resolver;
+	if (err == 0)
+		err = h->joined->kind->start(&h->engine, settings, &engine_events, h, why, sizeof(why));
+	if (err < 0)
+		log_error("gateways cannot be joined", LOG_STR("reason", *why ? why : strerror(-err)));
+	timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+}
+
+static bool forget(struct map_node *node, void *arg)
+{
+	struct topic *t = container_of(node, struct topic, node);
+
+	(void)arg;
+	t->hub->joined->kind->leave(&t->topic);
+	mem_free(t);
+	return true;
+}
+
+void joined_hub_end(struct joined_hub *h)
+{
+	timer_stop(loop_timers(loop_current()), &h->lost);
+	timer_stop(loop_timers(loop_current()), &h->room);
+	map_each(&h->topics, forget, NULL);
+	map_fini(&h->topics);
+	if (h->engine)
+		h->joined->kind->stop(h->engine);
+	h->engine = NULL;
+	resolver_free(h->resolver);
+	h->resolver = NULL;
+	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
+}
+
+void joined_hub_free(struct joined_hub *h)
+{
+	if (!h)
+		return;
+	map_fini(&h->topics);
+	buf_fini(&h->scratch);
+	mem_free(h);
+}
+
+const struct engine_counters *joined_hub_counters(const struct joined_hub *h, size_t *pending)
+{
+	if (!h->engine)
+		return NULL;
+	*pending = h->joined->kind->pending(h->engine);
+	return h->joined->kind->counters(h->engine);
+}
