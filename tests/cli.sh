@@ -443,6 +443,8 @@ says 'a token that is not there is told' "$code $err" "2 *internal.token_file: c
 echo short >"$tmp/token"
 run -c "$tmp/sockjsd.json"
 says 'so is one that will not do' "$code $err" '2 *internal.token_file: the first line of *is not a token; allowed: 16 to 512*'
+run --check-config -c "$tmp/sockjsd.json"
+says 'and a check of the configuration tells it' "$code $err" '2 *internal.token_file: the first line of *is not a token; allowed: 16 to 512*'
 echo 0123456789abcdef >"$tmp/token"
 start -c "$tmp/sockjsd.json" --log-level warn
 says 'publish prints how many have received it' "$("$sockjsd" publish -c "$tmp/sockjsd.json" /topic/a hello)" 0

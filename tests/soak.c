@@ -410,10 +410,12 @@ static bool is_slow_answer(const char *text, size_t n)
 /* Another member's: each member's messages come whole, in order and without a gap. */
 static bool follows(struct session *s, const char *text, size_t n)
 {
+	char head[24]; /* what has come has no NUL behind it */
 	unsigned no, seq;
 	struct sender *from = s->senders, *end = from + s->sender_count;
 
-	if (sscanf(text, "%u.%u.", &no, &seq) != 2 || !is_message(text, n, no, seq))
+	snprintf(head, sizeof head, "%.*s", n < sizeof head ? (int)n : (int)sizeof head, text);
+	if (sscanf(head, "%u.%u.", &no, &seq) != 2 || !is_message(text, n, no, seq))
 		return false;
 	while (from < end && from->no != no)
 		from++;

@@ -9,9 +9,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transports } from './browser.mjs';
-import { check, equal } from './harness.mjs';
+import { check, equal, patient } from './harness.mjs';
 
-const WAIT_MS = 15000;
+const WAIT_MS = patient(15000);
 export const PICTURES_MS = 200000;
 export const PHONE = { width: 360, height: 740 };
 export const DESK = { width: 1440, height: 900 };

@@ -49,7 +49,8 @@ writeFileSync(join(folder, 'server.json'), JSON.stringify({
 	endpoints: [
 		{ prefix: '/echo', application: 'echo', allowed_origins: ['https://page.example'] },
 		{ prefix: '/app', application: 'upstream', upstream: { url: `ws://127.0.0.1:${backend.address().port}/` } },
-		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', journal: 'journal' } },
+		{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', journal: 'journal', relay: { servers: '127.0.0.1:1', prefixes: '/topic/far' } } },
+		{ prefix: '/joined', application: 'stomp', stomp: { access: 'open', engine: { kind: 'nats', servers: 'nats://127.0.0.1:1' } } },
 		{ prefix: '/hooks', application: 'hooks', hooks: { url: `http://127.0.0.1:${hooks.address().port}/`, timeout_ms: 2000 } },
 	],
 }));
@@ -153,7 +154,7 @@ ${head}${[...ours.values()].map(row).join('')}
 
 All with the label \`endpoint\`.
 
-${head}${of('sockjs_stomp_')}
+${head}${of('sockjs_stomp_')}${of('sockjs_relay_')}${of('sockjs_engine_')}
 ## Hooks
 
 ${head}${of('sockjs_hook_')}${of('sockjs_upstream_') ? `
@@ -184,7 +185,7 @@ await suite.test('what is scraped is what the table says, and the page is made o
 			check([...f.labels].every((l) => row.labels.includes(l)), `${row.name}: labels ${[...f.labels]}`);
 		}
 	for (const f of found.values())
-		check(ours.has(f.name) || /^sockjs_(stomp|hook|upstream)_/.test(f.name), `${f.name} is scraped, and in no table`);
+		check(ours.has(f.name) || /^sockjs_(stomp|relay|engine|hook|upstream)_/.test(f.name), `${f.name} is scraped, and in no table`);
 	const page = document(found, ours), file = here('doc/metrics.md');
 	if (process.env.UPDATE === '1')
 		writeFileSync(file, page);

@@ -552,6 +552,14 @@ static int store(const char *subject, const char *payload, const char *name, con
 	return stored.err;
 }
 
+static int store_large(const char *subject)
+{
+	static char text[500001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	return store(subject, text, NULL, NULL);
+}
+
 START_TEST(a_stream_is_made_found_and_changed)
 {
 	struct nats_stream_config other = plain, strange = plain;
@@ -568,6 +576,8 @@ START_TEST(a_stream_is_made_found_and_changed)
 		ck_assert_int_eq(store("in.a", "x", NULL, NULL), 0);
 	ck_assert_uint_eq(last_of("in.a"), 5);
 	ck_assert_uint_eq(last_of("in.b"), 0);
+	ck_assert_int_eq(store_large("in.b"), 0);
+	ck_assert_uint_eq(last_of("in.b"), 6);
 	strange.name = "T"; /* somebody has these subjects already */
 	ck_assert_int_eq(ensure(&strange), -EREMOTEIO);
 	ck_assert_ptr_nonnull(strstr(call_result.why, "subjects overlap"));
@@ -687,6 +697,9 @@ START_TEST(a_gap_is_filled_from_a_sequence_within_bounds)
 	ck_assert_uint_ge(fetched.n, 1);
 	ck_assert_uint_le(fetched.n, 50);
 	ck_assert_uint_eq(fetched.n + fetched.left, 100);
+	fetch("in.>", 1, 1000, 1);
+	ck_assert_int_eq(fetched.err, -EMSGSIZE);
+	ck_assert_uint_eq(fetched.n, 0);
 	fetch("other", 1, 10, 1000);
 	ck_assert_uint_eq(fetched.n, 0);
 }
@@ -696,23 +709,30 @@ START_TEST(a_fetch_from_no_stream_fails_and_one_may_be_cancelled_at_any_moment)
 {
 	struct nats_fetch_options o = { "S", "in.>", 1, 100, 100000, 5000 };
 	struct nats_fetch f = { .stream = NULL };
+	unsigned done, n;
+	char payload[16];
 
 	start_jetstream();
 	come_up(&a, 0);
 	fetch("in.>", 1, 10, 1000);
 	ck_assert_int_eq(fetched.err, -ENOENT);
 	ck_assert_int_eq(ensure(&plain), 0);
-	for (int i = 1; i <= 20; i++)
-		ck_assert_int_eq(store("in.a", "x", NULL, NULL), 0);
-	memset(&fetched, 0, sizeof(fetched));
-	for (int i = 0; i < 10; i++) {
-		ck_assert_int_eq(nats_fetch_start(a.client, &f, &o, &fetch_events), 0);
-		for (int k = 0; k < i && k < 1; k++)
-			loop_turn(loop, 0);
-		nats_fetch_cancel(&f);
+	for (int i = 1; i <= 20; i++) {
+		snprintf(payload, sizeof(payload), "%d", i);
+		ck_assert_int_eq(store("in.a", payload, NULL, NULL), 0);
 	}
-	turns(100);
-	ck_assert_uint_eq(fetched.done, 0);
+	for (int i = 0; i < 30; i++) {
+		memset(&fetched, 0, sizeof(fetched));
+		ck_assert_int_eq(nats_fetch_start(a.client, &f, &o, &fetch_events), 0);
+		for (int k = 0; k < i; k++)
+			loop_turn(loop, k % 2);
+		done = fetched.done;
+		n = fetched.n;
+		nats_fetch_cancel(&f);
+		turns(i % 3);
+		ck_assert_uint_eq(fetched.done, done);
+		ck_assert_uint_eq(fetched.n, n);
+	}
 }
 END_TEST
 
@@ -799,7 +819,7 @@ static void start_work(struct worker *w, struct user *u, int answer, unsigned cr
 	memset(w, 0, sizeof(*w));
 	w->user = u;
 	w->answer = answer;
-	nats_work_start(u->client, &w->work, &work_options, &work_events);
+	ck_assert_int_eq(nats_work_start(u->client, &w->work, &work_options, &work_events), 0);
 	nats_work_take(&w->work, credit);
 }
 

@@ -477,7 +477,8 @@ export class FakeBroker {
 	hand(link, subscription, message) {
 		if (subscription.ack !== 'auto') {
 			message = { ...message, ackId: this.manners.ackId(link, subscription, message) };
-			link.unacked.set(message.ackId, { subscription, message });
+			/* Before 1.2 it is the message that is named */
+			link.unacked.set(link.version === '1.2' ? message.ackId : this.manners.messageId(link, subscription, message), { subscription, message });
 		}
 		link.pass(subscription, message);
 	}

@@ -336,6 +336,9 @@ const rabbitmq = {
 		return bad ? link.end() : base.handle.call(this, link, frame);
 	},
 
+	/* In MESSAGE: what is not printable ASCII, and a percent sign, by their octets. Nothing of it is read that way but %2F. */
+	spell: (destination) => [...Buffer.from(destination)].map((c) => (c > 126 || c < 32 || c === 37 ? `%${c.toString(16).toUpperCase().padStart(2, '0')}` : String.fromCharCode(c))).join(''),
+
 	destination(link, frame, sent) {
 		const [, kind, rest] = /^\/(topic|queue|exchange|amq\/queue|temp-queue|reply-queue)(\/.*)?$/s.exec(sent) ?? [];
 
@@ -394,12 +397,15 @@ const rabbitmq = {
 		setImmediate(() => link.ending || link.receipt(id));
 	},
 
+	messageId(link, s, message) {
+		return this.ackId(link, s, message);
+	},
 	ackId: (link, s, message) => `T_${s.id}@@${link.session}@@${message.number}`,
 
 	messageHeaders(link, s, message) {
 		const id = this.ackId(link, s, message);
 
-		return [['subscription', s.id], ['destination', message.destination], ['message-id', id], ['redelivered', String(message.redelivered)],
+		return [['subscription', s.id], ['destination', this.spell(message.destination)], ['message-id', id], ['redelivered', String(message.redelivered)],
 			...(message.ackId ? [['ack', message.ackId]] : []), ...message.headers, ...(message.body.length ? [['content-length', String(message.body.length)]] : [])];
 	},
 };

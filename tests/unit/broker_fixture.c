@@ -29,7 +29,7 @@ int here;
 bool spread_fails, ending;
 unsigned messages, fanned;
 
-/* --- the engine ------------------------------------------------------------------- */
+/* --- the carrier ------------------------------------------------------------------- */
 
 static int fake_here(void *arg)
 {
@@ -149,7 +149,7 @@ unsigned waiting(unsigned part)
 
 void start_within(unsigned parts, char separator, const struct broker_limits *limits)
 {
-	const struct broker_engine engine = {
+	const struct broker_carrier carrier = {
 		.parts = parts,
 		.here = fake_here,
 		.spread = fake_spread,
@@ -161,7 +161,7 @@ void start_within(unsigned parts, char separator, const struct broker_limits *li
 	here = 0;
 	spread_fails = ending = false;
 	messages = fanned = 0;
-	broker = broker_new(&engine, separator, limits);
+	broker = broker_new(&carrier, separator, limits);
 	ck_assert_ptr_nonnull(broker);
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-/* --- the engine ----------------------------------------------------------------------- */
+/* --- the carrier ----------------------------------------------------------------------- */
 
 /* `fn` is for a call; else it is a leg of a message, the first one with `order`. */
 struct letter {
@@ -327,7 +327,7 @@ void watch(struct watcher *w, unsigned part)
 void start(unsigned n, size_t max_present, size_t max_named)
 {
 	static const struct bytes patterns[] = { { "/topic/rooms/*", 14 }, { "/*/topic/**", 11 } };
-	const struct broker_engine engine = { .parts = n,
+	const struct broker_carrier carrier = { .parts = n,
 		.here = fake_here,
 		.spread = fake_spread,
 		.post = fake_post,
@@ -337,6 +337,7 @@ void start(unsigned n, size_t max_present, size_t max_named)
 		.presence_count = 2,
 		.max_present = max_present,
 		.max_named = max_named,
+		.presence_interval_ms = 100,
 		.say = say };
 
 	parts = n;
@@ -345,7 +346,7 @@ void start(unsigned n, size_t max_present, size_t max_named)
 	post_fails = later_fails = say_fails = is_late = false;
 	now = 1000;
 	clock_set(now);
-	broker = broker_new(&engine, '/', &limits);
+	broker = broker_new(&carrier, '/', &limits);
 	ck_assert_ptr_nonnull(broker);
 }
 

@@ -714,13 +714,13 @@ END_TEST
 
 START_TEST(a_broker_that_does_not_fit_into_memory_is_none)
 {
-	const struct broker_engine engine = { .parts = 3 };
+	const struct broker_carrier carrier = { .parts = 3 };
 	const struct broker_limits limits = { 0 };
 	struct broker *b = NULL;
 
 	for (unsigned long n = 1; !b; n++) {
 		mem_fail_at(n);
-		b = broker_new(&engine, '/', &limits);
+		b = broker_new(&carrier, '/', &limits);
 		ck_assert_int_eq(b == NULL, mem_failed());
 		mem_fail_at(0);
 	}

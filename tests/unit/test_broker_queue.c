@@ -16,7 +16,7 @@
 
 enum { PARTS = 3, HEARD_MAX = 20000 };
 
-/* --- the engine ----------------------------------------------------------------------- */
+/* --- the carrier ----------------------------------------------------------------------- */
 
 struct letter {
 	struct letter *next;
@@ -231,14 +231,14 @@ static struct broker_limits limits;
 
 static void start(unsigned count)
 {
-	const struct broker_engine engine = {
+	const struct broker_carrier carrier = {
 		.parts = count, .here = fake_here, .spread = fake_spread, .post = fake_post
 	};
 
 	parts = count;
 	here = 0;
 	messages = refused = accepted = died[0] = died[1] = 0;
-	broker = broker_new(&engine, '/', &limits);
+	broker = broker_new(&carrier, '/', &limits);
 }
 
 static void setup(void)

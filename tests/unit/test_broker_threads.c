@@ -38,7 +38,7 @@ static unsigned heard[PARTS][DESTINATIONS][TOTAL];
 static unsigned heard_count[PARTS][DESTINATIONS];
 static atomic_uint finished; /* parts that have heard everything */
 
-/* --- the engine ------------------------------------------------------------------- */
+/* --- the carrier ------------------------------------------------------------------- */
 
 static int my_part(void *arg)
 {
@@ -215,7 +215,7 @@ static void *run_part(void *arg)
 
 START_TEST(parts_in_threads_hear_one_order)
 {
-	const struct broker_engine engine = { .parts = PARTS, .here = my_part, .spread = spread };
+	const struct broker_carrier carrier = { .parts = PARTS, .here = my_part, .spread = spread };
 	const struct broker_limits limits = { 0 };
 	pthread_t threads[PARTS];
 
@@ -223,7 +223,7 @@ START_TEST(parts_in_threads_hear_one_order)
 		pthread_mutex_init(&boxes[i].lock, NULL);
 		boxes[i].last = &boxes[i].first;
 	}
-	broker = broker_new(&engine, '/', &limits);
+	broker = broker_new(&carrier, '/', &limits);
 	ck_assert_ptr_nonnull(broker);
 	for (intptr_t i = 0; i < PARTS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, run_part, (void *)i), 0);

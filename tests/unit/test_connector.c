@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fakes/fake_dns.h"
+#include "loop_fixture.h"
 #include "tests/certificate.h"
 
 enum {
@@ -23,18 +25,14 @@ enum {
 	TIMEOUT = 400,
 	RETRY = 100,
 	RETRY_MAX = 1000,
-	PATIENCE = 5000,
 	PLACES = 4,
 	TURNS = 30
 };
 
-static struct loop *loop;
-static struct resolver *resolver;
 static struct connector connector;
 static struct connector_settings settings;
-static uint64_t now;
 static char dir[] = "/tmp/test_connector.XXXXXX";
-static char path[64], good_pem[64], good_key[64], conf_path[64];
+static char path[64], good_pem[64], good_key[64];
 static struct tls_context *client_context, *server_context;
 
 /* --- servers ------------------------------------------------------------------------ */
@@ -120,6 +118,13 @@ static void accept_at(int i)
 	places[i].accepted = fd;
 }
 
+static void serve(void)
+{
+	for (int i = 0; i < PLACES; i++)
+		accept_at(i);
+	fake_dns_serve();
+}
+
 /* --- the owner ---------------------------------------------------------------------- */
 
 static struct {
@@ -177,30 +182,6 @@ static void on_failed(struct connector *c, const char *server, const char *why)
 
 static const struct connector_events events = { on_connected, on_failed };
 
-/* --- time --------------------------------------------------------------------------- */
-
-static void turn(void)
-{
-	clock_set(now += STEP);
-	ck_assert_int_eq(loop_turn(loop, 1), 0);
-	for (int i = 0; i < PLACES; i++)
-		accept_at(i);
-	fake_dns_serve();
-}
-
-static void turns(int n)
-{
-	while (n-- > 0)
-		turn();
-}
-
-static void wait_for(const unsigned *count, unsigned n)
-{
-	for (int i = 0; *count < n && i < PATIENCE; i++)
-		turn();
-	ck_assert_uint_ge(*count, n);
-}
-
 static void lose(void)
 {
 	stream_close(&owner.s);
@@ -213,28 +194,15 @@ static void lose(void)
 
 static void new_connector(void)
 {
-	struct resolver_options options = { .timeout_ms = 100, .tries = 1, .conf = conf_path };
-
-	options.servers = fake_dns.address;
-	ck_assert_int_eq(resolver_new(&resolver, loop, &options), 0);
 	connector_init(&connector, loop, resolver, &settings, &events);
-}
-
-static void end_connector(void)
-{
-	connector_fini(&connector);
-	resolver_free(resolver);
-	resolver = NULL;
 }
 
 static void setup(void)
 {
 	memset(&owner, 0, sizeof(owner));
 	stream_init_empty(&owner.s);
-	clock_set(now = 1000000);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(loop_turn(loop, 0), 0);
 	fake_dns_start();
+	loop_up(STEP, serve, fake_dns.address);
 	memset(places, 0, sizeof(places));
 	for (int i = 0; i < PLACES; i++) {
 		places[i].accepted = -1;
@@ -247,13 +215,12 @@ static void setup(void)
 
 static void teardown(void)
 {
-	end_connector();
+	connector_fini(&connector);
 	stream_close(&owner.s);
 	for (int i = 0; i < PLACES; i++)
 		close_place(i);
-	loop_free(loop);
+	loop_down();
 	fake_dns_stop();
-	clock_set(0);
 }
 
 static struct connector_server at_place(int i)
@@ -553,6 +520,46 @@ START_TEST(a_stream_that_is_not_taken_is_lost)
 }
 END_TEST
 
+/* Descriptors are out: the others would fare no better. */
+START_TEST(a_failure_of_our_own_is_one_of_all_servers)
+{
+	struct rlimit before, none;
+
+	settings.retry_ms = settings.retry_max_ms = 1000;
+	list_places(0, 2);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	start();
+	for (int i = 0; i < 5; i++) {
+		clock_set(now += STEP);
+		ck_assert_int_eq(loop_turn(loop, 1), 0);
+	}
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_uint_eq(owner.failed, 1);
+	ck_assert_str_eq(owner.why, "Too many open files");
+	ck_assert_uint_ge(owner.retry_in, 500);
+	wait_for(&owner.connected, 1);
+	ck_assert_uint_eq(owner.failed, 1);
+}
+END_TEST
+
+START_TEST(a_name_whose_addresses_all_fail_is_asked_for_again)
+{
+	struct connector_server s = { .host = "app.test", .port = places[0].port };
+
+	fake_dns.app.ttl = 300;
+	fake_dns.app.addresses[0] = "127.0.0.9";
+	fake_dns.app.addresses[1] = NULL;
+	list_one(s);
+	start();
+	wait_for(&owner.failed, 1);
+	fake_dns.app.addresses[0] = "127.0.0.1"; /* it has moved */
+	wait_for(&owner.connected, 1);
+	ck_assert_uint_le(owner.failed, 2);
+}
+END_TEST
+
 /* --- another list ------------------------------------------------------------------- */
 
 START_TEST(a_new_server_does_not_wait_and_the_others_do)
@@ -576,19 +583,97 @@ START_TEST(a_new_server_does_not_wait_and_the_others_do)
 }
 END_TEST
 
+/* The list of who is led by others: another server each time that one has failed. */
+static void list_one_more(void)
+{
+	char host[32];
+	struct connector_server servers[2] = { at_place(0), { .host = host, .port = 1 } };
+
+	snprintf(host, sizeof(host), "127.0.%u.%u", owner.failed / 200 + 1, owner.failed % 200 + 1);
+	ck_assert_int_eq(connector_set_servers(&connector, servers, 2), 0);
+}
+
+START_TEST(a_list_that_always_has_a_new_server_does_not_put_off_the_wait)
+{
+	settings.retry_ms = settings.retry_max_ms = 1000000;
+	owner.upon = list_one_more;
+	close_place(0);
+	list_places(0, 0);
+	start();
+	turns(500);
+	ck_assert_uint_ge(owner.failed, 3);
+	ck_assert_uint_le(owner.failed, CONNECTOR_SERVERS_MAX + 1);
+	ck_assert_int_eq(connector.state, CONNECTOR_WAITING);
+}
+END_TEST
+
 START_TEST(an_attempt_goes_on_if_its_server_is_still_there)
 {
-	list_one(with_tls(at_place(0), "good.test"));
+	struct connector_server servers[2] = { with_tls(at_place(0), "good.test"), at_place(1) };
+
+	list_one(servers[0]);
 	start();
 	turns(5);
 	ck_assert_uint_eq(places[0].connections, 1);
-	if (_i)
-		list_places(1, 1);
-	else
-		list_places(0, 1);
+	ck_assert_int_eq(connector_set_servers(&connector, servers + _i, 2 - (size_t)_i), 0);
 	turns(5);
 	ck_assert_uint_eq(places[0].connections, 1);
 	ck_assert_uint_eq(places[1].connections, _i ? 1 : 0);
+}
+END_TEST
+
+/* The address that it speaks of is one of a list that is gone. */
+START_TEST(an_attempt_that_goes_on_knows_its_address)
+{
+	struct connector_server s = { .host = "app.test", .port = places[0].port };
+
+	fake_dns.app.ttl = 60;
+	fake_dns.app.addresses[0] = "127.0.0.1";
+	fake_dns.app.addresses[1] = NULL;
+	s = with_tls(s, "good.test");
+	list_one(s);
+	start();
+	for (int i = 0; places[0].connections == 0 && i < 50; i++)
+		turn();
+	for (int i = 0; i < 3; i++)
+		list_one(s);
+	wait_for(&owner.failed, 1);
+	ck_assert_str_eq(owner.why, "127.0.0.1: it did not answer in time");
+}
+END_TEST
+
+/* Its certificate is for somebody else. */
+START_TEST(a_server_whose_tls_has_changed_is_another_one)
+{
+	struct connector_server plain = at_place(0);
+
+	settings.retry_ms = settings.retry_max_ms = 1000000;
+	places[0].is_tls = true;
+	list_one(with_tls(at_place(0), "bad.test"));
+	start();
+	wait_for(&owner.failed, 1);
+	list_one(with_tls(at_place(0), "bad.test"));
+	turns(20);
+	ck_assert_uint_eq(owner.failed, 1);
+	plain.tls_host = "bad.test";
+	list_one(_i ? plain : with_tls(at_place(0), "good.test"));
+	wait_for(&owner.connected, 1);
+	ck_assert_int_eq(stream_is_tls(&owner.s), !_i);
+}
+END_TEST
+
+START_TEST(whether_there_is_another_server_is_known)
+{
+	list_places(0, 0);
+	start();
+	wait_for(&owner.connected, 1);
+	ck_assert(!connector_has_other(&connector));
+	list_one(with_tls(at_place(0), "good.test")); /* the same place */
+	ck_assert(!connector_has_other(&connector));
+	list_places(0, 1);
+	ck_assert(connector_has_other(&connector));
+	list_places(1, 1);
+	ck_assert(connector_has_other(&connector));
 }
 END_TEST
 
@@ -624,6 +709,7 @@ START_TEST(an_empty_list_waits_for_one_that_is_not)
 	lose();
 	turns(100);
 	ck_assert_int_eq(connector.state, CONNECTOR_WAITING);
+	ck_assert_uint_eq(connector_retry_in(&connector), 0);
 	connector_try_now(&connector);
 	list_places(1, 1);
 	wait_for(&owner.connected, 2);
@@ -709,7 +795,7 @@ START_TEST(it_may_be_stopped_at_any_moment)
 		turns(5);
 		ck_assert_uint_eq(owner.connected + owner.failed, before);
 		if (stop % 3 == 0) {
-			end_connector();
+			connector_fini(&connector);
 			turn();
 			new_connector();
 		}
@@ -746,7 +832,7 @@ START_TEST(a_callback_may_do_anything)
 	if (_i < 2) {
 		ck_assert_uint_eq(owner.connected, 0);
 		owner.failed = 0;
-		end_connector();
+		connector_fini(&connector);
 		turn();
 		new_connector();
 		list_places(1, 1);
@@ -799,16 +885,13 @@ static bool make_files(void)
 	};
 	struct tls_client_options options = { .ca_file = good_pem };
 	char why[256];
-	FILE *f;
 
 	if (!mkdtemp(dir))
 		return false;
 	snprintf(path, sizeof(path), "%s/socket", dir);
 	snprintf(good_pem, sizeof(good_pem), "%s/good.pem", dir);
 	snprintf(good_key, sizeof(good_key), "%s/good.key", dir);
-	snprintf(conf_path, sizeof(conf_path), "%s/resolv.conf", dir);
-	f = fopen(conf_path, "w");
-	if (!f || fclose(f) != 0 || !certificate_write_as(&wish, good_pem, good_key))
+	if (!certificate_write_as(&wish, good_pem, good_key))
 		return false;
 	server_context = tls_context_new(good_pem, good_key, why, sizeof(why));
 	client_context = tls_client_context_new(&options, why, sizeof(why));
@@ -821,7 +904,6 @@ static void remove_files(void)
 	tls_context_free(client_context);
 	unlink(good_pem);
 	unlink(good_key);
-	unlink(conf_path);
 	unlink(path);
 	rmdir(dir);
 }
@@ -843,8 +925,14 @@ static void add_tests(TCase *tc)
 	    tc, a_connection_that_was_well_is_followed_by_the_next_server_after_a_short_wait);
 	tcase_add_test(tc, a_wait_can_be_cut_short);
 	tcase_add_test(tc, a_stream_that_is_not_taken_is_lost);
+	tcase_add_test(tc, a_failure_of_our_own_is_one_of_all_servers);
+	tcase_add_test(tc, a_name_whose_addresses_all_fail_is_asked_for_again);
 	tcase_add_test(tc, a_new_server_does_not_wait_and_the_others_do);
+	tcase_add_test(tc, a_list_that_always_has_a_new_server_does_not_put_off_the_wait);
 	tcase_add_loop_test(tc, an_attempt_goes_on_if_its_server_is_still_there, 0, 2);
+	tcase_add_test(tc, an_attempt_that_goes_on_knows_its_address);
+	tcase_add_loop_test(tc, a_server_whose_tls_has_changed_is_another_one, 0, 2);
+	tcase_add_test(tc, whether_there_is_another_server_is_known);
 	tcase_add_test(tc, a_connection_outlives_its_place_in_the_list);
 	tcase_add_test(tc, an_empty_list_waits_for_one_that_is_not);
 	tcase_add_test(tc, what_can_be_no_server_is_refused);

@@ -4,165 +4,21 @@
  *
  * What a real server does is in tests/nats/.
  */
-#include "nats/nats_client.h"
-
-#include <check.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "nats/nats_client_private.h"
+#include "nats_fixture.h"
 
-enum { STEP = 10, SERVERS = 2, PATIENCE = 3000, HEARD_MAX = 1 << 20, TURNS = 40 };
+#define SEED "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 
-#define INFO "INFO {\"server_id\":\"x\",\"headers\":true,\"max_payload\":1000}\r\n"
+enum { TURNS = 40 };
 
-static struct loop *loop;
-static struct resolver *resolver;
-static struct nats_client *client;
-static struct nats_options options;
-static struct nats_server addresses[SERVERS];
-static uint64_t now;
-static char conf_path[] = "/tmp/test_nats_client.XXXXXX";
-
-/* --- servers ------------------------------------------------------------------------ */
-
-static struct server {
-	int listener, fd; /* -1: none */
-	unsigned accepted;
-	size_t heard_n;
-	char heard[HEARD_MAX + 1];
-	const char *info; /* what it says first */
-	bool logs_in;     /* answers each PING */
-	bool is_deaf;     /* does not read */
-} servers[SERVERS];
-
-static void say(int i, const char *text)
-{
-	ck_assert_int_ge(servers[i].fd, 0);
-	ck_assert_int_eq(send(servers[i].fd, text, strlen(text), MSG_NOSIGNAL), (int)strlen(text));
-}
-
-static void hang_up(int i)
-{
-	close(servers[i].fd);
-	servers[i].fd = -1;
-}
-
-static void accept_one(struct server *s, int i)
-{
-	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = fd;
-	s->accepted++;
-	s->heard_n = 0;
-	if (s->info)
-		say(i, s->info);
-}
-
-static void hear(struct server *s, int i)
-{
-	size_t before = s->heard_n;
-	ssize_t n = recv(s->fd, s->heard + before, HEARD_MAX - before, 0);
-
-	if (n == 0)
-		hang_up(i);
-	if (n <= 0)
-		return;
-	s->heard_n += (size_t)n;
-	s->heard[s->heard_n] = '\0';
-	if (s->logs_in && strstr(s->heard + (before > 5 ? before - 5 : 0), "PING\r\n"))
-		say(i, "PONG\r\n");
-}
-
-static void serve(void)
-{
-	for (int i = 0; i < SERVERS; i++) {
-		accept_one(&servers[i], i);
-		if (servers[i].fd >= 0 && !servers[i].is_deaf)
-			hear(&servers[i], i);
-	}
-}
-
-static void open_server(int i)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sa);
-
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	servers[i].listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	servers[i].fd = -1;
-	servers[i].info = INFO;
-	servers[i].logs_in = true;
-	servers[i].is_deaf = false;
-	servers[i].accepted = 0;
-	servers[i].heard_n = 0;
-	ck_assert_int_eq(bind(servers[i].listener, (void *)&sa, sizeof(sa)), 0);
-	ck_assert_int_eq(listen(servers[i].listener, 8), 0);
-	ck_assert_int_eq(getsockname(servers[i].listener, (void *)&sa, &len), 0);
-	addresses[i] = (struct nats_server){ "127.0.0.1", ntohs(sa.sin_port) };
-}
-
-/* --- the owner ---------------------------------------------------------------------- */
-
-static struct {
-	unsigned up, down, trouble, writable, messages, refused, replies, flushed;
-	char why[320];
-	char last[4096]; /* payloads */
-	int err;
-	bool calling;
-	void (*upon)(void);
-} owner;
-
-static void called(void)
-{
-	ck_assert(!owner.calling);
-	if (owner.upon)
-		owner.upon();
-}
-
-static void on_up(struct nats_client *c, void *arg)
-{
-	(void)c;
-	ck_assert_ptr_eq(arg, &owner);
-	owner.up++;
-	called();
-}
-
-static void on_down(struct nats_client *c, const char *why, void *arg)
-{
-	(void)c, (void)arg;
-	owner.down++;
-	snprintf(owner.why, sizeof(owner.why), "%s", why);
-	called();
-}
-
-static void on_trouble(struct nats_client *c, const char *server, const char *why, void *arg)
-{
-	(void)c, (void)arg;
-	ck_assert_int_eq(strncmp(server, "127.0.0.1:", 10), 0);
-	owner.trouble++;
-	snprintf(owner.why, sizeof(owner.why), "%s", why);
-	called();
-}
-
-static void on_writable(struct nats_client *c, void *arg)
-{
-	(void)c, (void)arg;
-	owner.writable++;
-	called();
-}
-
-static const struct nats_client_events events = { on_up, on_down, on_trouble, on_writable };
+/* --- what it is told -------------------------------------------------------------- */
 
 static void on_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
 {
@@ -201,92 +57,6 @@ static void on_flushed(struct nats_flush *f, int err)
 	called();
 }
 
-/* --- time --------------------------------------------------------------------------- */
-
-static void turn(void)
-{
-	clock_set(now += STEP);
-	ck_assert_int_eq(loop_turn(loop, 1), 0);
-	serve();
-}
-
-static void turns(int n)
-{
-	while (n-- > 0)
-		turn();
-}
-
-static void wait_for(const unsigned *count, unsigned n)
-{
-	for (int i = 0; *count < n && i < PATIENCE; i++)
-		turn();
-	ck_assert_uint_ge(*count, n);
-}
-
-static void wait_to_hear(int i, const char *text)
-{
-	for (int k = 0; !(servers[i].heard_n && strstr(servers[i].heard, text)) && k < PATIENCE;
-	     k++)
-		turn();
-	ck_assert_msg(servers[i].heard_n && strstr(servers[i].heard, text), "%s not in: %.300s",
-	    text, servers[i].heard);
-}
-
-/* --- beginnings --------------------------------------------------------------------- */
-
-static void new_client(void)
-{
-	char why[256] = "";
-
-	ck_assert_msg(nats_client_new(&client, loop, resolver, &options, &events, &owner, why,
-	                  sizeof(why)) == 0,
-	    "%s", why);
-}
-
-static void setup(void)
-{
-	struct resolver_options resolver_options = {
-		.timeout_ms = 100, .tries = 1, .conf = conf_path
-	};
-
-	memset(&owner, 0, sizeof(owner));
-	clock_set(now = 1000000);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(loop_turn(loop, 0), 0);
-	ck_assert_int_eq(resolver_new(&resolver, loop, &resolver_options), 0);
-	for (int i = 0; i < SERVERS; i++)
-		open_server(i);
-	options = (struct nats_options){
-		.servers = addresses,
-		.server_count = 1,
-		.in_order = true,
-		.connect_timeout_ms = 400,
-		.retry_ms = 50,
-		.retry_max_ms = 200,
-		.ping_interval_ms = 1000,
-	};
-	client = NULL;
-}
-
-static void teardown(void)
-{
-	nats_client_free(client);
-	resolver_free(resolver);
-	for (int i = 0; i < SERVERS; i++) {
-		close(servers[i].listener);
-		if (servers[i].fd >= 0)
-			hang_up(i);
-	}
-	loop_free(loop);
-	clock_set(0);
-}
-
-static void come_up(void)
-{
-	new_client();
-	wait_for(&owner.up, 1);
-}
-
 static struct nats_subscription *subscribe(const char *subject)
 {
 	struct nats_subscription *s = NULL;
@@ -311,51 +81,6 @@ static int ask(struct nats_request *r, const char *subject)
 	struct nats_message m = { .subject = bytes_of(subject), .payload = BYTES("?") };
 
 	return nats_request(client, r, &m, 500, on_reply);
-}
-
-/* The reply subject of the last request to this one. */
-static const char *reply_subject(int i, const char *subject)
-{
-	static char reply[200];
-	const char *at;
-
-	wait_to_hear(i, subject);
-	at = strstr(servers[i].heard, subject) + strlen(subject) + 1;
-	snprintf(reply, sizeof(reply), "%.*s", (int)strcspn(at, " \r"), at);
-	return reply;
-}
-
-/* The sid of the subscription whose line begins so. */
-static unsigned sid_of(int i, const char *line)
-{
-	wait_to_hear(i, line);
-	return (unsigned)strtoul(strstr(servers[i].heard, line) + strlen(line), NULL, 10);
-}
-
-/* Of the subscription that replies to this subject come to: all of them, or those of one request.
- */
-static unsigned inbox_sid(int i, const char *reply)
-{
-	char line[300];
-
-	if (strstr(reply, ".many."))
-		snprintf(line, sizeof(line), "SUB %s ", reply);
-	else
-		snprintf(
-		    line, sizeof(line), "SUB %.*s.* ", (int)(strrchr(reply, '.') - reply), reply);
-	return sid_of(i, line);
-}
-
-/* Who replies to one that wants many may do so under another subject. */
-static void answer(int i, const char *subject, const char *payload)
-{
-	char line[400];
-	const char *reply = reply_subject(i, subject);
-	unsigned sid = inbox_sid(i, reply);
-
-	snprintf(line, sizeof(line), "MSG %s %u %zu\r\n%s\r\n",
-	    strstr(reply, ".many.") ? "stored.elsewhere" : reply, sid, strlen(payload), payload);
-	say(i, line);
 }
 
 /* --- connecting --------------------------------------------------------------------- */
@@ -402,8 +127,7 @@ START_TEST(each_login_says_who_we_are)
 	if (_i == 2)
 		ck_assert_int_eq(ftruncate(fd, 0), 0);
 	lseek(fd, 0, SEEK_END);
-	dprintf(fd, "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n%s",
-	    _i == 3 ? "---\n" : "");
+	dprintf(fd, SEED "\n%s", _i == 3 ? "---\n" : "");
 	close(fd);
 	servers[0].info = "INFO {\"nonce\":\"abc\",\"headers\":true}\r\n";
 	options.login = table[_i].login;
@@ -425,20 +149,95 @@ START_TEST(a_login_from_no_file_is_refused_with_a_sentence)
 	char why[256] = "";
 
 	options.login.seed_file = "/nonexistent/seed";
-	ck_assert_int_eq(
-	    nats_client_new(&client, loop, resolver, &options, &events, &owner, why, sizeof(why)),
+	ck_assert_int_eq(nats_client_new(&client, loop, resolver, &options, &nats_owner_events,
+	                     &owner, why, sizeof(why)),
 	    -ENOENT);
 	ck_assert_str_eq(why, "/nonexistent/seed: No such file or directory");
-	options.login.seed_file = conf_path;
-	ck_assert_int_eq(
-	    nats_client_new(&client, loop, resolver, &options, &events, &owner, why, sizeof(why)),
+	options.login.seed_file = "/dev/null";
+	ck_assert_int_eq(nats_client_new(&client, loop, resolver, &options, &nats_owner_events,
+	                     &owner, why, sizeof(why)),
 	    -EINVAL);
 	options.login.seed_file = NULL;
 	options.server_count = 0;
-	ck_assert_int_eq(
-	    nats_client_new(&client, loop, resolver, &options, &events, &owner, why, sizeof(why)),
+	ck_assert_int_eq(nats_client_new(&client, loop, resolver, &options, &nats_owner_events,
+	                     &owner, why, sizeof(why)),
 	    -EINVAL);
 	client = NULL;
+}
+END_TEST
+
+static void write_creds(const char *path, const char *jwt)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "---\n%s\n---\n---\n" SEED "\n---\n", jwt);
+	fclose(f);
+}
+
+START_TEST(a_file_that_has_changed_is_what_the_next_login_says)
+{
+	char path[] = "/tmp/test_nats_client_creds.XXXXXX";
+
+	close(mkstemp(path));
+	write_creds(path, "a.b");
+	servers[0].info = "INFO {\"nonce\":\"abc\",\"headers\":true}\r\n";
+	options.login.creds_file = path;
+	come_up();
+	wait_to_hear(0, "\"jwt\":\"a.b\"");
+	write_creds(path, "c.d");
+	hang_up(0);
+	wait_for(&owner.up, 2);
+	wait_to_hear(0, "\"jwt\":\"c.d\"");
+	ck_assert_uint_eq(owner.trouble, 0);
+	write_creds(path, "");
+	hang_up(0);
+	wait_for(&owner.up, 3);
+	wait_to_hear(0, "\"jwt\":\"c.d\"");
+	ck_assert_uint_eq(owner.trouble, 1);
+	unlink(path);
+}
+END_TEST
+
+START_TEST(what_json_cannot_say_is_refused_with_a_sentence)
+{
+	char path[] = "/tmp/test_nats_client_creds.XXXXXX", why[256] = "";
+
+	close(mkstemp(path));
+	write_creds(path, "a.\xff");
+	if (_i == 0)
+		options.login.user = "\xff";
+	else if (_i == 1)
+		options.login.password = "p\xc3";
+	else if (_i == 2)
+		options.login.token = "\xed\xa0\x80";
+	else if (_i == 3)
+		options.name = "\xff";
+	else
+		options.login.creds_file = path;
+	ck_assert_int_eq(nats_client_new(&client, loop, resolver, &options, &nats_owner_events,
+	                     &owner, why, sizeof(why)),
+	    -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why, "UTF-8"));
+	client = NULL;
+	unlink(path);
+}
+END_TEST
+
+static bool has_octets(const struct buf *b, const char *text)
+{
+	return b->data && memmem(b->data, b->cap, text, strlen(text));
+}
+
+START_TEST(a_secret_does_not_stay_in_what_is_said)
+{
+	options.login.token = "hush-hush";
+	come_up();
+	ck_assert_int_eq(publish("a", "hello"), 0);
+	ck_assert(has_octets(&client->out, "hello"));
+	ck_assert(!has_octets(&client->out, "hush-hush"));
+	wait_to_hear(0, "hello");
+	wait_to_hear(0, "hush-hush");
 }
 END_TEST
 
@@ -519,6 +318,45 @@ START_TEST(pings_are_answered_and_a_server_that_does_not_answer_ours_is_left)
 	servers[0].logs_in = false;
 	wait_for(&owner.down, 1);
 	ck_assert_str_eq(owner.why, "it does not answer our pings");
+}
+END_TEST
+
+/* Before it lets us in, and afterwards. */
+START_TEST(a_server_that_asks_for_pongs_and_does_not_read_them_is_left)
+{
+	static char pings[30000];
+
+	for (size_t i = 0; i + 7 < sizeof(pings); i += 6)
+		memcpy(pings + i, "PING\r\n", 7);
+	servers[0].logs_in = _i;
+	options.connect_timeout_ms = options.ping_interval_ms = 1000000;
+	new_client();
+	wait_to_hear(0, "PING\r\n");
+	turns(3);
+	servers[0].is_deaf = true;
+	for (int i = 0; i < 3000 && owner.down + owner.trouble == 0; i++) {
+		send(servers[0].fd, pings, sizeof(pings) - 6, MSG_NOSIGNAL | MSG_DONTWAIT);
+		turn();
+		ck_assert_uint_le(nats_client_pending(client), 200000);
+	}
+	ck_assert_uint_eq(_i ? owner.down : owner.trouble, 1);
+	ck_assert_str_eq(owner.why, "it asks for PONGs and does not read them");
+}
+END_TEST
+
+START_TEST(pings_without_end_are_answered_if_they_are_read)
+{
+	static char pings[6001];
+
+	for (size_t i = 0; i + 6 < sizeof(pings); i += 6)
+		memcpy(pings + i, "PING\r\n", 7);
+	come_up();
+	for (int i = 0; i < 30; i++) {
+		servers[0].heard_n = 0;
+		say(0, pings);
+		turns(2);
+	}
+	ck_assert_uint_eq(owner.down, 0);
 }
 END_TEST
 
@@ -645,6 +483,144 @@ START_TEST(a_subscription_that_is_not_permitted_is_told)
 }
 END_TEST
 
+static unsigned flood(void)
+{
+	static char text[30000];
+	unsigned sid = sid_of(0, "SUB a "), count = 0;
+	size_t n = 0;
+
+	for (; n + 30 < sizeof(text); count++)
+		n += (size_t)snprintf(
+		    text + n, sizeof(text) - n, "MSG a %u 1\r\n%u\r\n", sid, count % 10);
+	say(0, text);
+	return count;
+}
+
+static void assert_in_order(void)
+{
+	for (size_t i = 0; 2 * i + 1 < sizeof(owner.last) && owner.last[2 * i]; i++)
+		ck_assert_int_eq(owner.last[2 * i], '0' + (int)(i % 10));
+}
+
+/* A flood leaves time for others, and all of it is taken. */
+START_TEST(what_comes_is_read_in_slices)
+{
+	unsigned count;
+
+	come_up();
+	subscribe("a");
+	count = flood();
+	owner.spends = 100000000;
+	turns(3);
+	ck_assert_uint_gt(owner.messages, 0);
+	ck_assert_uint_lt(owner.messages, 10);
+	owner.spends = 0;
+	wait_for(&owner.messages, count);
+	turns(3);
+	ck_assert_uint_eq(owner.messages, count);
+	assert_in_order();
+	say(0, "PING\r\n");
+	wait_to_hear(0, "PONG\r\n");
+}
+END_TEST
+
+START_TEST(a_slice_that_is_left_ends_with_its_connection)
+{
+	unsigned before;
+
+	options.ping_interval_ms = 100;
+	come_up();
+	subscribe("a");
+	flood();
+	owner.spends = 100000000;
+	turns(2);
+	if (_i) {
+		nats_client_free(client);
+		client = NULL;
+	} else {
+		servers[0].logs_in = false;
+		wait_for(&owner.down, 1);
+		servers[0].logs_in = true;
+		wait_for(&owner.up, 2);
+	}
+	owner.spends = 0;
+	before = owner.messages;
+	turns(20);
+	ck_assert_uint_eq(owner.messages, before);
+	ck_assert_uint_lt(before, 100);
+}
+END_TEST
+
+static void pause_it(void)
+{
+	nats_client_pause(client);
+	owner.upon = NULL;
+}
+
+START_TEST(who_has_paused_is_told_nothing_more_until_he_resumes)
+{
+	unsigned count;
+
+	options.pings_out = 1;
+	come_up();
+	subscribe("a");
+	count = flood();
+	owner.upon = pause_it;
+	turns(350); /* in which there are pings */
+	ck_assert_uint_eq(owner.messages, 1);
+	ck_assert_uint_eq(owner.down, 0);
+	nats_client_resume(client);
+	wait_for(&owner.messages, count);
+	assert_in_order();
+	turns(350);
+	ck_assert_uint_eq(owner.messages, count);
+	ck_assert_uint_eq(owner.down, 0);
+}
+END_TEST
+
+/* Its PONG has come, perhaps, and lies where nobody has looked yet. */
+START_TEST(a_pause_is_not_the_silence_of_the_server)
+{
+	options.pings_out = 1;
+	come_up();
+	servers[0].logs_in = false;
+	servers[0].heard_n = 0;
+	wait_to_hear(0, "PING\r\n");
+	nats_client_pause(client);
+	nats_client_resume(client);
+	turns(110);
+	ck_assert_uint_eq(owner.down, 0);
+	say(0, "PONG\r\nPONG\r\n");
+	servers[0].logs_in = true;
+	turns(300);
+	ck_assert_uint_eq(owner.down, 0);
+}
+END_TEST
+
+START_TEST(who_has_paused_is_so_on_the_next_connection_too)
+{
+	come_up();
+	subscribe("a");
+	nats_client_pause(client);
+	hang_up(0);
+	wait_for(&owner.down, 1);
+	wait_for(&owner.up, 2);
+	flood();
+	turns(50);
+	ck_assert_uint_eq(owner.messages, 0);
+	if (_i) {
+		nats_client_free(client);
+		client = NULL;
+		return;
+	}
+	nats_client_resume(client);
+	wait_for(&owner.messages, 10);
+	servers[0].logs_in = false; /* it is listened to, and silent */
+	wait_for(&owner.down, 2);
+	ck_assert_str_eq(owner.why, "it does not answer our pings");
+}
+END_TEST
+
 /* --- publishing --------------------------------------------------------------------- */
 
 START_TEST(what_is_published_in_a_turn_goes_out_in_order)
@@ -709,7 +685,7 @@ START_TEST(a_server_that_takes_nothing_bounds_what_is_published)
 	turns(3);
 	ck_assert_uint_eq(owner.writable, 0);
 	servers[0].is_deaf = false;
-	for (int i = 0; i < PATIENCE && !owner.writable; i++) {
+	for (int i = 0; i < 3000 && !owner.writable; i++) {
 		servers[0].heard_n = 0;
 		turn();
 	}
@@ -807,6 +783,35 @@ START_TEST(a_request_that_is_held_is_asked_on_the_next_connection)
 }
 END_TEST
 
+/* That a server does not let us in is no news for what was not said to it. */
+START_TEST(a_request_that_is_held_outlives_a_login_that_fails)
+{
+	struct nats_request r = { 0 };
+
+	options.held_bytes = 1000;
+	servers[0].logs_in = false;
+	new_client();
+	ck_assert_int_eq(ask(&r, "service"), 0);
+	wait_to_hear(0, "PING\r\n");
+	hang_up(0);
+	wait_for(&owner.trouble, 1);
+	ck_assert_uint_eq(owner.replies, 0);
+	servers[0].logs_in = true;
+	wait_for(&owner.up, 1);
+	wait_to_hear(0, "PUB service");
+	if (_i) {
+		answer(0, "PUB service", "yes");
+		wait_for(&owner.replies, 1);
+		ck_assert_int_eq(owner.err, 0);
+	} else {
+		hang_up(0); /* now it was said */
+		wait_for(&owner.down, 1);
+		ck_assert_uint_eq(owner.replies, 1);
+		ck_assert_int_eq(owner.err, -ECONNRESET);
+	}
+}
+END_TEST
+
 START_TEST(a_flush_is_done_when_the_server_has_heard_all)
 {
 	struct nats_flush f[3] = { { { 0 }, 0, 0 } };
@@ -861,6 +866,99 @@ START_TEST(members_that_the_cluster_tells_of_are_used)
 }
 END_TEST
 
+/* It names another host in each INFO, and closes. */
+START_TEST(who_does_not_let_us_in_cannot_lead_us_from_host_to_host)
+{
+	char info[200];
+
+	options.retry_ms = options.retry_max_ms = 1000;
+	servers[0].logs_in = false;
+	servers[0].info = info;
+	snprintf(info, sizeof(info), "INFO {\"connect_urls\":[\"127.0.0.2:1\"]}\r\n");
+	new_client();
+	for (unsigned i = 1; i <= 300; i++) {
+		if (servers[0].fd >= 0) {
+			snprintf(info, sizeof(info),
+			    "INFO {\"connect_urls\":[\"127.0.%u.%u:%u\",\"127.0.0.1:%u\"]}\r\n",
+			    i / 200, i % 200 + 2, addresses[0].port, addresses[1].port);
+			hang_up(0);
+		}
+		turn();
+	}
+	ck_assert_uint_le(servers[0].accepted, 8);
+	ck_assert_uint_eq(servers[1].accepted, 0);
+}
+END_TEST
+
+START_TEST(what_a_server_told_before_it_let_us_in_is_believed_afterwards)
+{
+	char info[200];
+
+	snprintf(info, sizeof(info), "INFO {\"connect_urls\":[\"127.0.0.1:%u\"]}\r\n",
+	    addresses[1].port);
+	servers[0].info = info;
+	come_up();
+	close(servers[0].listener);
+	servers[0].listener = -1;
+	hang_up(0);
+	wait_for(&owner.up, 2);
+	ck_assert_uint_eq(servers[1].accepted, 1);
+}
+END_TEST
+
+static const char *expected_name(void)
+{
+	close(servers[0].listener);
+	servers[0].listener = -1;
+	hang_up(0);
+	wait_for(&owner.up, 2);
+	ck_assert_uint_eq(servers[1].accepted, 1);
+	return connector_server(&client->connector)->tls_host;
+}
+
+static void tell_of(const char *host, uint16_t port)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "INFO {\"headers\":true,\"connect_urls\":[\"%s:%u\"]}\r\n",
+	    host, port);
+	say(0, line);
+	turns(3);
+}
+
+/* Anybody between us could have said it: its certificate has to be for whom we know. Told under TLS
+ * a name is one's own; an address is never one. */
+START_TEST(a_name_is_believed_if_it_was_told_under_tls)
+{
+	static const char *const expected[] = { "good.test", "localhost", "good.test" };
+	struct nats_server configured = { "127.0.0.1", addresses[0].port };
+
+	options.servers = &configured;
+	come_up();
+	tell_of(_i == 2 ? "127.0.0.1" : "localhost", addresses[1].port);
+	configured.host = "good.test";
+	client->urls_are_private = _i > 0;
+	ck_assert_int_eq(nats_client_list_servers(client), 0);
+	ck_assert_str_eq(expected_name(), expected[_i]);
+}
+END_TEST
+
+START_TEST(what_was_told_under_tls_is_not_replaced_by_what_was_not)
+{
+	come_up();
+	tell_of("127.0.0.1", addresses[1].port);
+	client->info_is_private = _i;
+	nats_client_learn(client);
+	ck_assert_int_eq(client->urls_are_private, _i);
+	tell_of("127.0.0.1", 1);
+	ck_assert_int_eq(client->urls_are_private, _i);
+	if (_i)
+		expected_name();
+	else
+		ck_assert_str_eq(json_string_value(json_array_get(client->urls, 0)), "127.0.0.1:1");
+}
+END_TEST
+
 START_TEST(a_server_that_will_stop_is_left_for_another)
 {
 	come_up();
@@ -871,10 +969,46 @@ START_TEST(a_server_that_will_stop_is_left_for_another)
 }
 END_TEST
 
+/* It may name itself. */
 START_TEST(the_only_server_is_not_left)
 {
+	char line[100];
+
 	come_up();
-	say(0, "INFO {\"headers\":true,\"ldm\":true}\r\n");
+	snprintf(line, sizeof(line),
+	    _i ? "INFO {\"headers\":true,\"ldm\":true,\"connect_urls\":[\"127.0.0.1:%u\"]}\r\n"
+	       : "INFO {\"headers\":true,\"ldm\":true}\r\n",
+	    addresses[0].port);
+	say(0, line);
+	turns(300);
+	ck_assert_uint_eq(owner.down, 0);
+}
+END_TEST
+
+/* So may one be that has two names. */
+START_TEST(servers_that_will_all_stop_are_not_left_for_one_another)
+{
+	static const char lame[] = "INFO {\"headers\":true,\"ldm\":true}\r\n";
+
+	servers[0].info = servers[1].info = lame;
+	options.server_count = 2;
+	come_up();
+	turns(1500);
+	ck_assert_uint_eq(owner.down, 1);
+	hang_up(servers[0].fd >= 0 ? 0 : 1); /* it stops */
+	wait_for(&owner.down, 2);
+	servers[0].info = servers[1].info = INFO;
+	wait_for(&owner.up, 3);
+	say(servers[0].fd >= 0 ? 0 : 1, lame);
+	wait_for(&owner.down, 3);
+}
+END_TEST
+
+START_TEST(a_server_that_changed_its_mind_is_not_left)
+{
+	come_up();
+	tell_of_the_other(",\"ldm\":true");
+	tell_of_the_other("");
 	turns(300);
 	ck_assert_uint_eq(owner.down, 0);
 }
@@ -948,11 +1082,19 @@ END_TEST
 
 START_TEST(what_was_published_last_is_still_said)
 {
+	struct nats_message m = { .subject = BYTES("late") };
+	struct nats_subscription *s;
+	struct nats_client *freed;
+
 	come_up();
 	ck_assert_int_eq(publish("bye", "bye"), 0);
+	freed = client;
 	free_it();
+	ck_assert_int_eq(nats_publish(freed, &m), -ENOTCONN);
+	ck_assert_int_eq(nats_subscribe(freed, &s, "a", NULL, on_message, NULL), -ENOTCONN);
 	turns(3);
 	ck_assert_ptr_nonnull(strstr(servers[0].heard, "PUB bye 3\r\nbye\r\n"));
+	ck_assert_ptr_null(strstr(servers[0].heard, "late"));
 }
 END_TEST
 
@@ -969,8 +1111,8 @@ START_TEST(memory_that_is_out_is_survived)
 
 		memset(&some_request, 0, sizeof(some_request));
 		mem_fail_at(++nth);
-		if (nats_client_new(
-		        &client, loop, resolver, &options, &events, &owner, why, sizeof(why)) < 0) {
+		if (nats_client_new(&client, loop, resolver, &options, &nats_owner_events, &owner,
+		        why, sizeof(why)) < 0) {
 			client = NULL;
 			has_failed = mem_failed();
 			mem_fail_at(0);
@@ -988,7 +1130,7 @@ START_TEST(memory_that_is_out_is_survived)
 		}
 		has_failed = mem_failed();
 		mem_fail_at(0);
-		for (int i = 0; i < PATIENCE && !nats_client_is_up(client); i++)
+		for (int i = 0; i < 3000 && !nats_client_is_up(client); i++)
 			turn();
 		ck_assert(nats_client_is_up(client));
 		nats_client_free(client);
@@ -1005,10 +1147,15 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_login_follows_info_and_pong_makes_it_up);
 	tcase_add_loop_test(tc, each_login_says_who_we_are, 0, 4);
 	tcase_add_test(tc, a_login_from_no_file_is_refused_with_a_sentence);
+	tcase_add_test(tc, a_file_that_has_changed_is_what_the_next_login_says);
+	tcase_add_loop_test(tc, what_json_cannot_say_is_refused_with_a_sentence, 0, 5);
+	tcase_add_test(tc, a_secret_does_not_stay_in_what_is_said);
 	tcase_add_test(tc, a_login_that_is_refused_is_told_and_tried_again);
 	tcase_add_loop_test(tc, who_is_no_server_of_nats_is_left, 0, 7);
 	tcase_add_test(tc, tls_is_not_begun_behind_what_somebody_said_before);
 	tcase_add_test(tc, pings_are_answered_and_a_server_that_does_not_answer_ours_is_left);
+	tcase_add_loop_test(tc, a_server_that_asks_for_pongs_and_does_not_read_them_is_left, 0, 2);
+	tcase_add_test(tc, pings_without_end_are_answered_if_they_are_read);
 	tcase_add_test(tc, many_flushes_are_no_silence);
 	tcase_add_test(tc, complaints_end_a_connection_or_do_not);
 	tcase_add_test(tc, messages_go_to_their_subscriptions);
@@ -1016,6 +1163,11 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, subscriptions_are_made_again_before_anything_else);
 	tcase_add_test(tc, what_comes_for_one_who_has_left_reaches_nobody_else);
 	tcase_add_test(tc, a_subscription_that_is_not_permitted_is_told);
+	tcase_add_test(tc, what_comes_is_read_in_slices);
+	tcase_add_loop_test(tc, a_slice_that_is_left_ends_with_its_connection, 0, 2);
+	tcase_add_test(tc, who_has_paused_is_told_nothing_more_until_he_resumes);
+	tcase_add_test(tc, a_pause_is_not_the_silence_of_the_server);
+	tcase_add_loop_test(tc, who_has_paused_is_so_on_the_next_connection_too, 0, 2);
 	tcase_add_test(tc, what_is_published_in_a_turn_goes_out_in_order);
 	tcase_add_test(tc, what_the_server_would_not_take_is_refused);
 	tcase_add_loop_test(tc, without_a_connection_it_is_held_or_refused, 0, 2);
@@ -1024,10 +1176,17 @@ static void add_tests(TCase *tc)
 	tcase_add_loop_test(tc, many_replies_come_until_it_is_cancelled, 0, 2);
 	tcase_add_loop_test(tc, a_request_that_fails_says_how, 0, 4);
 	tcase_add_test(tc, a_request_that_is_held_is_asked_on_the_next_connection);
+	tcase_add_loop_test(tc, a_request_that_is_held_outlives_a_login_that_fails, 0, 2);
 	tcase_add_test(tc, a_flush_is_done_when_the_server_has_heard_all);
 	tcase_add_loop_test(tc, members_that_the_cluster_tells_of_are_used, 0, 2);
+	tcase_add_test(tc, who_does_not_let_us_in_cannot_lead_us_from_host_to_host);
+	tcase_add_test(tc, what_a_server_told_before_it_let_us_in_is_believed_afterwards);
+	tcase_add_loop_test(tc, a_name_is_believed_if_it_was_told_under_tls, 0, 3);
+	tcase_add_loop_test(tc, what_was_told_under_tls_is_not_replaced_by_what_was_not, 0, 2);
 	tcase_add_test(tc, a_server_that_will_stop_is_left_for_another);
-	tcase_add_test(tc, the_only_server_is_not_left);
+	tcase_add_loop_test(tc, the_only_server_is_not_left, 0, 2);
+	tcase_add_test(tc, servers_that_will_all_stop_are_not_left_for_one_another);
+	tcase_add_test(tc, a_server_that_changed_its_mind_is_not_left);
 	tcase_add_loop_test(tc, it_may_be_freed_in_any_callback, 0, 5);
 	tcase_add_test(tc, it_may_be_freed_at_any_moment);
 	tcase_add_test(tc, what_was_published_last_is_still_said);
@@ -1036,21 +1195,5 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
-	Suite *suite = suite_create("nats_client");
-	TCase *tc = tcase_create("client");
-	SRunner *runner = srunner_create(suite);
-	int fd = mkstemp(conf_path), bad;
-
-	if (fd < 0)
-		return EXIT_FAILURE;
-	close(fd);
-	suite_add_tcase(suite, tc);
-	tcase_set_timeout(tc, 120);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	add_tests(tc);
-	srunner_run_all(runner, CK_NORMAL);
-	bad = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	unlink(conf_path);
-	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+	return nats_tests_run("nats_client", add_tests);
 }

@@ -57,6 +57,8 @@ START_TEST(what_is_no_acknowledgement_is_told_with_a_sentence)
 		{ "{}", -EBADMSG },
 		{ "{\"stream\":\"S\",\"seq\":}", -EBADMSG },
 		{ "{\"stream\":\"S\",\"seq\":-1}", -EBADMSG },
+		{ "{\"stream\":\"S\",\"seq\":0}", -EBADMSG },
+		{ "{\"stream\":\"S\",\"seq\":18446744073709551616}", -EBADMSG },
 		{ "{\"stream\":\"S\",\"seq\":1", -EBADMSG },
 		{ "{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong last "
 		  "sequence\"}}",
@@ -76,6 +78,35 @@ START_TEST(what_is_no_acknowledgement_is_told_with_a_sentence)
 		ck_assert_uint_gt(strlen(why), 5);
 		json_decref(answer);
 	}
+}
+END_TEST
+
+/* Jansson takes some of these failures for nonsense, but not all. */
+START_TEST(that_memory_is_out_is_no_nonsense)
+{
+	unsigned told = 0;
+	int has_failed = 1;
+
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	for (unsigned long nth = 1; has_failed && nth < 100; nth++) {
+		struct nats_stored stored;
+		const char *why;
+		json_t *answer;
+		int err;
+
+		mem_fail_at(nth);
+		err = nats_stored_read(
+		    BYTES("{\"seq\":1,\"stream\":\"S\",\"x\":[]}"), &stored, &why, &answer);
+		has_failed = mem_failed();
+		mem_fail_at(0);
+		ck_assert(has_failed ? err == -ENOMEM || err == -EBADMSG : err == 0);
+		if (err == -ENOMEM)
+			ck_assert_str_eq(why, "out of memory");
+		told += err == -ENOMEM;
+		json_decref(answer);
+	}
+	json_set_alloc_funcs(malloc, free);
+	ck_assert_uint_gt(told, 2);
 }
 END_TEST
 
@@ -214,6 +245,7 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, an_acknowledgement_has_a_sequence);
 	tcase_add_test(tc, what_is_no_acknowledgement_is_told_with_a_sentence);
+	tcase_add_test(tc, that_memory_is_out_is_no_nonsense);
 	tcase_add_test(tc, a_reply_subject_says_where_a_message_stands);
 	tcase_add_test(tc, info_is_read_and_what_it_does_not_say_has_a_default);
 	tcase_add_test(tc, members_have_a_host_and_a_port);

@@ -20,7 +20,7 @@
 #include "sockjs.h"
 
 #define PATIENCE_MS  60 /* for what may have been lost; the rest has 100 times that */
-#define FAILURES_MAX 400
+#define FAILURES_MAX 1000
 
 static struct gateway gateway;
 static struct raw_client bystander;

@@ -178,6 +178,9 @@ static const struct {
 	{ "stomp.errors", "keep" },
 	{ "stomp.conflate", "/topic/prices/**,/topic/a b/*/c,/topic/prices.*,/\xc3\xa4" },
 	{ "stomp.directory", "." },
+	{ "stomp.engine.servers", "nats://a,nats://a:4223,tls://b-1.example,nats://[::1]:1,tls://[::1],nats://unix" },
+	{ "stomp.engine.prefix", "aZ09-_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+	{ "stomp.engine.token", "with blanks, and a comma" },
 };
 
 START_TEST(good_value_is_taken_and_given_back)
@@ -347,6 +350,18 @@ static const struct {
 	{ "stomp.conflate", "/a//b", -EINVAL, "stomp.conflate[0]:" },
 	{ "stomp.conflate", "/a\nb", -EINVAL, "stomp.conflate[0]:" },
 	{ "stomp.conflate", "/a,/b,/a", -EINVAL, "stomp.conflate[2]: \"/a\" is there twice" },
+	{ "stomp.engine.servers", "a:4222", -EINVAL,
+	    "stomp.engine.servers[0]: \"a:4222\" is not allowed; allowed: nats://HOST, nats://HOST:PORT, or "
+	    "tls://... likewise; an IPv6 address stands in brackets" },
+	{ "stomp.engine.servers", "nats://u:p@a", -EINVAL, "stomp.engine.servers[0]:" },
+	{ "stomp.engine.servers", "nats://unix:/run/nats", -EINVAL, "stomp.engine.servers[0]:" },
+	{ "stomp.engine.servers", "NATS://a", -EINVAL, "stomp.engine.servers[0]:" },
+	{ "stomp.engine.prefix", "aZ09-_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", -EINVAL,
+	    "stomp.engine.prefix:" },
+	{ "stomp.engine.prefix", "\xc3\xa4", -EINVAL, "stomp.engine.prefix:" },
+	{ "stomp.engine.user", "a\nb", -EINVAL, "stomp.engine.user:" },
+	{ "stomp.engine.kind", "redis", -EINVAL,
+	    "stomp.engine.kind: \"redis\" is not allowed; allowed: memory nats" },
 	{ "stomp", "{}", -ENOENT, "stomp: no such option" },
 	{ "upstream.url", "ws://a weight=257", -EINVAL,
 	    "upstream.url[0].weight: 257 is out of range; allowed: 0 to 256" },

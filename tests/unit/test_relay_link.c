@@ -1,10 +1,9 @@
 /*
- * tests/unit/test_relay_link.c - a link to a broker on loopback that says what the test wants. Time is the
- * test's own.
+ * tests/unit/test_relay_link.c - a link to a broker on loopback that says what the test wants. Time
+ * is the test's own.
  */
 #include "relay/relay_link.h"
 
-#include <check.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +11,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "broker_socket.h"
+#include "loop_fixture.h"
 
 enum { STEP = 10, TIMEOUT = 500, RETRY = 100, BEAT = 1000, PATIENCE = 3000 };
 
-static struct loop *loop;
-static struct resolver *resolver;
 static struct stomp_frame scratch;
 static struct relay_link link_;
-static uint64_t now;
 static const struct relay_link_settings settings = {
-	.connector = { .connect_timeout_ms = TIMEOUT, .retry_ms = RETRY, .retry_max_ms = 10 * RETRY },
+	.connector = { .connect_timeout_ms = TIMEOUT,
+	    .retry_ms = RETRY,
+	    .retry_max_ms = 10 * RETRY },
 	.login = { .host = "/",
 	    .login = "guest",
 	    .send_heart_beat_ms = BEAT,
@@ -33,47 +31,6 @@ static const struct relay_link_settings settings = {
 	.connect_timeout_ms = TIMEOUT,
 	.name = "a test",
 };
-
-/* --- the broker ------------------------------------------------------------------------ */
-
-static int listener, peer; /* -1: none */
-static unsigned connections;
-static char heard[4096]; /* of this connection; NUL as '@' */
-static size_t heard_octets;
-static bool is_deaf;
-
-static void serve(void)
-{
-	char octets[65536];
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	ssize_t n;
-
-	if (fd >= 0) {
-		if (peer >= 0)
-			close(peer);
-		peer = fd;
-		connections++;
-		heard[0] = '\0';
-		heard_octets = 0;
-	}
-	if (peer < 0 || is_deaf || (n = recv(peer, octets, sizeof(octets), 0)) <= 0)
-		return;
-	heard_octets += (size_t)n;
-	for (size_t at = strlen(heard), i = 0; i < (size_t)n && at + 1 < sizeof(heard); i++) {
-		heard[at++] = octets[i] ? octets[i] : '@';
-		heard[at] = '\0';
-	}
-}
-
-static void say(const char *text)
-{
-	char octets[1000];
-	size_t n = strlen(text);
-
-	for (size_t i = 0; i < n; i++)
-		octets[i] = text[i] == '@' ? '\0' : text[i];
-	ck_assert_int_eq(send(peer, octets, n, MSG_NOSIGNAL), (ssize_t)n);
-}
 
 /* --- the owner --------------------------------------------------------------------------- */
 
@@ -121,36 +78,14 @@ static void on_drained(struct relay_link *l)
 	drains++;
 }
 
-static const struct relay_link_ops ops = { on_up, on_frame, on_away, on_drained };
+static const struct relay_link_ops ops = {
+	.up = on_up,
+	.frame = on_frame,
+	.away = on_away,
+	.drained = on_drained,
+};
 
-/* --- time ---------------------------------------------------------------------------------- */
-
-static void turn(void)
-{
-	clock_set(now += STEP);
-	ck_assert_int_eq(loop_turn(loop, 1), 0);
-	serve();
-}
-
-static void turns(int n)
-{
-	while (n-- > 0)
-		turn();
-}
-
-static void wait_for(const unsigned *count, unsigned n)
-{
-	for (int i = 0; *count < n && i < PATIENCE; i++)
-		turn();
-	ck_assert_uint_ge(*count, n);
-}
-
-static void hear(const char *what)
-{
-	for (int i = 0; !strstr(heard, what) && i < PATIENCE; i++)
-		turn();
-	ck_assert_msg(strstr(heard, what), "\"%s\" has no \"%s\"", heard, what);
-}
+/* --- beginnings ---------------------------------------------------------------------------- */
 
 static void come_up(const char *beats)
 {
@@ -176,26 +111,15 @@ static void write_frame(const char *body, size_t n)
 
 static void setup(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sa);
 	struct connector_server server = { .host = "127.0.0.1" };
 
 	log_set_level(LOG_SILENT);
-	ups = frames = aways = drains = connections = 0;
-	ends_it = is_deaf = false;
+	ups = frames = aways = drains = 0;
+	ends_it = false;
 	spends = 0;
-	story[0] = heard[0] = '\0';
-	peer = -1;
-	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	ck_assert_int_eq(bind(listener, (void *)&sa, sizeof(sa)), 0);
-	ck_assert_int_eq(listen(listener, 8), 0);
-	ck_assert_int_eq(getsockname(listener, (void *)&sa, &len), 0);
-	server.port = ntohs(sa.sin_port);
-	clock_set(now = 1000000);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(loop_turn(loop, 0), 0);
-	ck_assert_int_eq(resolver_new(&resolver, loop, NULL), 0);
+	story[0] = '\0';
+	server.port = broker_up();
+	loop_up(STEP, broker_serve, NULL);
 	stomp_frame_init(&scratch);
 	ck_assert_int_eq(
 	    relay_link_init(&link_, loop, resolver, &settings, &server, 1, &ops, &scratch), 0);
@@ -205,13 +129,9 @@ static void setup(void)
 static void teardown(void)
 {
 	relay_link_fini(&link_);
-	resolver_free(resolver);
-	if (peer >= 0)
-		close(peer);
-	close(listener);
-	loop_free(loop);
+	broker_down();
+	loop_down();
 	stomp_frame_fini(&scratch);
-	clock_set(0);
 }
 
 /* --- tests ------------------------------------------------------------------------------------ */
@@ -233,8 +153,7 @@ END_TEST
 START_TEST(a_link_that_is_cut_comes_back)
 {
 	come_up("0,0");
-	close(peer);
-	peer = -1;
+	hang_up();
 	wait_for(&aways, 1);
 	come_up("0,0");
 	ck_assert_uint_eq(connections, 2);
@@ -263,8 +182,10 @@ END_TEST
 
 START_TEST(who_does_not_answer_connect_is_left)
 {
+	uint64_t begun = now;
+
 	wait_for(&connections, 2);
-	ck_assert_uint_ge(now, 1000000 + TIMEOUT);
+	ck_assert_uint_ge(now, begun + TIMEOUT);
 	ck_assert_uint_eq(aways, 0);
 }
 END_TEST
@@ -322,11 +243,28 @@ START_TEST(a_good_login_makes_the_wait_short_again)
 	hear("CONNECT\n");
 	say("CONNECTED\nversion:1.2\n\n@");
 	wait_for(&ups, 1);
+	turns(2500 / STEP);
 	begun = now;
-	close(peer);
-	peer = -1;
+	hang_up();
 	wait_for(&connections, 9);
 	ck_assert_uint_lt(now - begun, 2 * RETRY);
+}
+END_TEST
+
+/* One that lets us in and closes at once has failed. */
+START_TEST(a_link_that_does_not_last_is_tried_less_and_less_often)
+{
+	uint64_t begun = 0;
+
+	for (unsigned i = 1; i < 8; i++) {
+		hear("CONNECT\n");
+		say("CONNECTED\nversion:1.2\n\n@");
+		wait_for(&ups, i);
+		begun = now;
+		hang_up();
+		wait_for(&connections, i + 1);
+	}
+	ck_assert_uint_ge(now - begun, 10 * RETRY / 2);
 }
 END_TEST
 
@@ -339,7 +277,7 @@ START_TEST(a_flood_is_read_in_slices)
 	come_up("0,0");
 	spends = 100000000;
 	while (n + 16 < sizeof(flood))
-		n += (size_t)snprintf(flood + n, sizeof(flood) - n, "MESSAGE\n\n%c", '\0') ;
+		n += (size_t)snprintf(flood + n, sizeof(flood) - n, "MESSAGE\n\n%c", '\0');
 	ck_assert_int_eq(send(peer, flood, n, MSG_NOSIGNAL), (ssize_t)n);
 	turns(3);
 	ck_assert_uint_gt(frames, 0);
@@ -391,8 +329,7 @@ START_TEST(it_may_end_when_it_is_away)
 {
 	come_up("0,0");
 	ends_it = true;
-	close(peer);
-	peer = -1;
+	hang_up();
 	wait_for(&aways, 1);
 	turns(50);
 	ck_assert_uint_eq(connections, 1);
@@ -416,6 +353,7 @@ int main(void)
 	tcase_add_test(tc, what_the_broker_does_not_take_waits_and_is_known);
 	tcase_add_test(tc, garbage_ends_the_connection);
 	tcase_add_test(tc, a_good_login_makes_the_wait_short_again);
+	tcase_add_test(tc, a_link_that_does_not_last_is_tried_less_and_less_often);
 	tcase_add_test(tc, a_flood_is_read_in_slices);
 	tcase_add_test(tc, an_owner_may_drop_it);
 	tcase_add_test(tc, it_may_end_in_any_callback);

@@ -10,32 +10,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "fakes/fake_backend.h"
 #include "fakes/fake_dns.h"
+#include "loop_fixture.h"
 
 enum { INTERVAL = 1000, TIMEOUT = 600, RISE = 2, FALL = 3, STEP = 20, PATIENCE = 20000, TURNS = 40 };
 
-static struct loop *loop;
 static struct fake_backend backend;
 static struct target target;
 static struct balancer balancer;
 static struct string_list none;
 static struct check_settings settings;
 static struct checks *checks;
-static uint64_t now;
-static char conf_path[] = "/tmp/test_upstream_checks.XXXXXX";
-
-static void turn(void)
-{
-	clock_set(now += STEP);
-	ck_assert_int_eq(loop_turn(loop, 1), 0);
-	fake_dns_serve();
-}
 
 static uint64_t passed(void)
 {
@@ -64,10 +53,8 @@ static void wait_for_checks(uint64_t n)
 
 static void begin(void)
 {
-	struct resolver_options options = { .timeout_ms = 100, .tries = 1, .conf = conf_path };
-
-	options.servers = fake_dns.address;
-	ck_assert_int_eq(checks_new(&checks, &settings, &balancer, loop, &options), 0);
+	ck_assert_int_eq(
+	    checks_new(&checks, &settings, &balancer, loop, loop_resolver_options()), 0);
 }
 
 /* What begins with `kind`, at `host`, where the fake backend listens. */
@@ -86,9 +73,7 @@ static void setup(void)
 	memset(&target, 0, sizeof(target));
 	ck_assert(fake_backend_start(&backend, "127.0.0.1", 0));
 	fake_dns_start();
-	clock_set(now = 1000000);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	ck_assert_int_eq(loop_turn(loop, 0), 0);
+	loop_up(STEP, fake_dns_serve, fake_dns.address);
 	balancer = (struct balancer){ .targets = &target, .count = 1, .rest_ms = 1000, .rest_max_ms = 1000 };
 	settings = (struct check_settings){
 		.is_on = true,
@@ -103,11 +88,10 @@ static void setup(void)
 static void teardown(void)
 {
 	checks_free(checks);
-	loop_free(loop);
+	loop_down();
 	target_fini(&target);
 	fake_dns_stop();
 	fake_backend_stop(&backend);
-	clock_set(0);
 }
 
 static void go_away(void)
@@ -204,8 +188,7 @@ START_TEST(what_is_taken_down_is_not_asked_and_returns_unknown)
 	wait_for_checks(1);
 	balancer_set_mode(&target, TARGET_DOWN, "a test", now);
 	before = passed() + failed();
-	for (int i = 0; i < 5 * INTERVAL / STEP; i++)
-		turn();
+	turns(5 * INTERVAL / STEP);
 	ck_assert_uint_le(passed() + failed(), before + 1); /* one may have been on its way */
 	ck_assert_int_eq(health(), TARGET_UNCHECKED);
 	balancer_set_mode(&target, TARGET_READY, "a test", now);
@@ -223,8 +206,7 @@ START_TEST(nobody_is_asked_while_no_sessions_may_come)
 	wait_for_checks(1);
 	atomic_store(&balancer.is_withdrawn, true);
 	before = passed() + failed();
-	for (int i = 0; i < 5 * INTERVAL / STEP; i++)
-		turn();
+	turns(5 * INTERVAL / STEP);
 	ck_assert_uint_le(passed() + failed(), before + 1); /* one may have been on its way */
 	atomic_store(&balancer.is_withdrawn, false);
 	wait_for_checks(1);
@@ -297,13 +279,11 @@ START_TEST(checks_may_be_given_up_at_any_moment)
 		uint64_t before;
 
 		begin();
-		for (int i = 0; i < stop; i++)
-			turn();
+		turns(stop);
 		checks_free(checks);
 		checks = NULL;
 		before = passed() + failed();
-		for (int i = 0; i < 5; i++)
-			turn();
+		turns(5);
 		ck_assert_uint_eq(passed() + failed(), before);
 	}
 }
@@ -318,14 +298,11 @@ START_TEST(memory_that_is_out_is_survived)
 	resolve_to("127.0.0.1", NULL);
 	aim(_i ? PROBE_WEBSOCKET : PROBE_TCP, "app.test");
 	while (has_failed && nth < 200) {
-		struct resolver_options options = { .timeout_ms = 100, .tries = 1, .conf = conf_path };
 		int err;
 
-		options.servers = fake_dns.address;
 		mem_fail_at(++nth);
-		err = checks_new(&checks, &settings, &balancer, loop, &options);
-		for (int i = 0; err == 0 && i < 2 * INTERVAL / STEP; i++)
-			turn();
+		err = checks_new(&checks, &settings, &balancer, loop, loop_resolver_options());
+		turns(err == 0 ? 2 * INTERVAL / STEP : 0);
 		has_failed = mem_failed();
 		mem_fail_at(0);
 		if (err == 0)
@@ -345,11 +322,8 @@ int main(void)
 	Suite *suite = suite_create("upstream_checks");
 	TCase *tc = tcase_create("checks");
 	SRunner *runner = srunner_create(suite);
-	int fd = mkstemp(conf_path), bad;
+	int bad;
 
-	if (fd < 0)
-		return EXIT_FAILURE;
-	close(fd);
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -368,6 +342,5 @@ int main(void)
 	srunner_run_all(runner, CK_NORMAL);
 	bad = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	unlink(conf_path);
 	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
 }

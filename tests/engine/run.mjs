@@ -1,0 +1,491 @@
+#!/usr/bin/env node
+/*
+ * run.mjs - several gateways that are one broker by way of a real nats-server: what is published at one comes to
+ * the subscribers of all, and what becomes of that when the server, or a gateway, fails.
+ *
+ *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
+import { missing, Nats, NatsCluster } from '../relay/brokers.mjs';
+import { client, finish, ready, readyz, send, startGateway, subscribe } from '../relay/clients.mjs';
+import { sleep, TOKEN, until } from '../reload/gateway.mjs';
+import { makeCertificates } from '../upstream/tls.mjs';
+
+const args = readArguments(['server', 'threads', 'only']);
+const suite = new Suite(args.only);
+const folder = mkdtempSync(join(tmpdir(), 'engine-'));
+const program = args.server ?? './sockjsd';
+const threads = Number(args.threads ?? 2);
+let names = 0;
+
+process.setMaxListeners(200);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const hash = spawnSync(program, ['--hash-password'], { input: 'secret\n', encoding: 'utf8' }).stdout.trim();
+
+/* --- gateways and their clients ------------------------------------------------------------------------ */
+
+const configOf = (engine, { stomp, atTop, ...more } = {}) => {
+	const nats = { kind: 'nats', retry_delay_ms: 50, retry_delay_max_ms: 200, ...engine };
+
+	return {
+		listen: ['127.0.0.1:0', { address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/stomp' }], threads, log_level: 'info',
+		internal: { listen: '127.0.0.1:0', token: TOKEN, ready_needs_backends: true },
+		...atTop && { engine: nats },
+		endpoints: [{ prefix: '/stomp', application: 'stomp', stomp: { access: 'open', ...stomp, ...!atTop && { engine: nats } } }],
+		...more,
+	};
+};
+
+const start = (engine, more) => startGateway(program, folder, `g${names++}`, configOf(engine, more));
+
+const isReady = (gateway) => ready(gateway, 'the engine is there');
+
+const finishAll = (gateways) => Promise.all(gateways.filter((g) => !g.isKilled).map(finish));
+
+/* So many gateways on one server. */
+async function withGateways(count, fn, { engine, nats, ...more } = {}) {
+	const lacking = missing(Nats);
+	check(!lacking, lacking);
+	const server = await new Nats(nats ?? {}).start();
+	const gateways = [];
+
+	try {
+		for (let i = 0; i < count; i++)
+			gateways.push(await start({ servers: server.url, ...engine }, more));
+		await Promise.all(gateways.map(isReady));
+		await fn(...gateways, server);
+	} finally {
+		await finishAll(gateways);
+		await server.stop();
+		await server.remove?.();
+	}
+}
+
+async function texts(line, count) {
+	const got = [];
+
+	while (got.length < count)
+		got.push((await line.next('MESSAGE')).text);
+	return got;
+}
+
+/* All that comes from now on. */
+function collect(line) {
+	const got = [];
+
+	(async () => {
+		for (;;)
+			got.push((await line.next('MESSAGE', 1e6)).text);
+	})().catch(() => {});
+	return got;
+}
+
+/* What is published to a topic of nobody else comes last. */
+async function nothingElse(line, by, marker) {
+	await subscribe(line, marker, `/topic/markers/${marker}`);
+	await send(by, `/topic/markers/${marker}`, marker);
+	equal((await line.next('MESSAGE')).text, marker, 'what comes next');
+}
+
+/* A client of NATS that says lines and hears them. */
+class Raw {
+	text = '';
+
+	constructor(port) {
+		this.socket = connect(port, '127.0.0.1');
+		this.socket.setEncoding('latin1');
+		this.socket.on('data', (piece) => { this.text += piece; });
+		this.socket.on('error', () => {});
+		this.socket.write('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\n');
+	}
+
+	publish(subject, body, headers = null) {
+		const head = headers ? `NATS/1.0\r\n${Object.entries(headers).map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n` : '';
+
+		this.socket.write(head ? `HPUB ${subject} ${head.length} ${head.length + body.length}\r\n${head}${body}\r\n` : `PUB ${subject} ${body.length}\r\n${body}\r\n`);
+	}
+
+	end() {
+		this.socket.destroy();
+	}
+}
+
+/* --- topics ---------------------------------------------------------------------------------------------- */
+
+await suite.test('topics: what is published at one gateway comes to the subscribers of all, once', () => withGateways(3, async (a, b, c) => {
+	const lines = [await client(a), await client(b), await client(c)];
+
+	for (const line of lines)
+		await subscribe(line, '0', '/topic/tea/green');
+	for (const [i, line] of lines.entries())
+		await send(line, '/topic/tea/green', `from ${i}`, { 'content-type': 'text/plain', 'x-own': ' a\\cb \\n%41 ', 'Nats-Msg-Id': 'mine', empty: '' });
+	for (const line of lines) {
+		const frames = [await line.next('MESSAGE'), await line.next('MESSAGE'), await line.next('MESSAGE')];
+
+		equal(frames.map((f) => f.text).sort(), ['from 0', 'from 1', 'from 2'], 'what comes');
+		for (const f of frames)
+			equal([f.get('destination'), f.get('content-type'), f.get('x-own'), f.get('Nats-Msg-Id'), f.get('empty'), f.get('receipt')],
+				['/topic/tea/green', 'text/plain', ' a\\cb \\n%41 ', 'mine', '', undefined], 'its headers');
+	}
+	for (const [i, line] of lines.entries())
+		await nothingElse(line, lines[(i + 1) % 3], `m${i}`);
+}));
+
+await suite.test('topics: patterns that overlap get a message once for each subscription', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+	const patterns = ['/topic/a/b', '/topic/a/*', '/topic/a/**', '/topic/**', '/topic/*/b', '/topic/a/b'];
+
+	for (const [i, p] of patterns.entries())
+		await subscribe(other, `p${i}`, p);
+	for (let i = 0; i < 50; i++)
+		await send(one, '/topic/a/b', `n${i}`);
+	const got = await Promise.all(Array.from({ length: 50 * patterns.length }, () => other.next('MESSAGE')));
+
+	for (const i of patterns.keys())
+		equal(got.filter((f) => f.get('subscription') === `p${i}`).map((f) => f.text), Array.from({ length: 50 }, (_, n) => `n${n}`), patterns[i]);
+	await subscribe(one, 'deep', '/topic/a/**');
+	await send(other, '/topic/a', 'none included');
+	await send(other, '/topic/a/b/c/d', 'all');
+	equal((await texts(one, 2)).sort(), ['all', 'none included'], 'any number of segments');
+	await nothingElse(one, other, 'x');
+}));
+
+await suite.test('topics: names of all kinds, and bodies', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+	const destinations = ['/topic/50%/%2E', '/topic/a.b.>', '/topic/\u00e9t\u00e9/\u{1f600}', '/topic/a b/c\\cd', '/topic/-_~!$&()+;=@[]', '/topic/a>/>'];
+	const bodies = ['', 'x', '\u{1f600}'.repeat(1000), 'y'.repeat(60000)];
+
+	for (const [i, d] of destinations.entries())
+		await subscribe(other, `d${i}`, d);
+	for (const [i, d] of destinations.entries()) {
+		await send(one, d, bodies[i % bodies.length]);
+		const f = await other.next('MESSAGE');
+		equal([f.get('subscription'), f.get('destination'), f.text], [`d${i}`, d, bodies[i % bodies.length]], d);
+	}
+}));
+
+await suite.test('topics: with a dot between segments', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+
+	await subscribe(other, 'star', '/topic/prices.*.x/y');
+	await send(one, '/topic/prices.eur.x/y', 'yes');
+	const f = await other.next('MESSAGE');
+	equal([f.text, f.get('destination')], ['yes', '/topic/prices.eur.x/y'], 'what comes');
+}, { stomp: { separator: '.' } }));
+
+await suite.test('topics: each publisher keeps its order, whatever the threads', () => withGateways(2, async (a, b) => {
+	const publishers = await Promise.all(Array.from({ length: 4 }, (_, i) => client(i % 2 ? a : b)));
+	const readers = await Promise.all(Array.from({ length: 6 }, (_, i) => client(i % 2 ? a : b)));
+	const count = 500;
+
+	for (const r of readers)
+		await subscribe(r, '0', '/topic/order');
+	for (let n = 0; n < count; n++)
+		for (const [i, p] of publishers.entries())
+			p.send('SEND', { destination: '/topic/order' }, `${i} ${n}`);
+	for (const r of readers) {
+		const got = await texts(r, count * publishers.length);
+
+		for (const i of publishers.keys())
+			equal(got.filter((t) => t.startsWith(`${i} `)), Array.from({ length: count }, (_, n) => `${i} ${n}`), `of publisher ${i}`);
+	}
+}));
+
+await suite.test('topics: who leaves gets nothing more, and the server is told', () => withGateways(2, async (a, b, server) => {
+	const [one, other] = [await client(a), await client(b)];
+	const count = async () => (await server.ask('subsz')).num_subscriptions;
+	const before = await count();
+
+	for (let i = 0; i < 20; i++)
+		await subscribe(other, `s${i}`, `/topic/many/${i}`);
+	await until(async () => await count() === before + 20, 'all are subscribed');
+	for (let i = 0; i < 20; i++)
+		other.send('UNSUBSCRIBE', { id: `s${i}` });
+	await until(async () => await count() === before, 'none is');
+	await subscribe(other, 'again', '/topic/many/3');
+	await send(one, '/topic/many/3', 'hello');
+	equal(await texts(other, 1), ['hello'], 'who comes back');
+	other.cut();
+	await until(async () => await count() === before, 'none is, when the client has gone');
+}));
+
+/* --- users --------------------------------------------------------------------------------------------------- */
+
+await suite.test('users: wherever their sessions are, and a session by its own name', () => withGateways(2, async (a, b) => {
+	const [ann, twin, bob] = [await client(a, { login: 'ann', passcode: 'secret' }), await client(b, { login: 'ann', passcode: 'secret' }), await client(b, { login: 'b/b %', passcode: 'secret' })];
+
+	for (const line of [ann, twin, bob])
+		await subscribe(line, 'mine', '/user/queue/errors');
+	await send(bob, '/user/ann/queue/errors', 'to ann');
+	for (const line of [ann, twin]) {
+		const f = await line.next('MESSAGE');
+		equal([f.text, f.get('destination')], ['to ann', '/user/queue/errors'], 'what ann gets');
+	}
+	await send(ann, '/user/b%2Fb%20%25/queue/errors', 'to bob');
+	equal(await texts(bob, 1), ['to bob'], 'what bob gets');
+	await send(ann, `/user/${twin.answer.get('session')}/queue/errors`, 'to the twin alone');
+	equal(await texts(twin, 1), ['to the twin alone'], 'what the twin gets');
+	await nothingElse(ann, bob, 'u1');
+	await nothingElse(bob, ann, 'u2');
+	await nothingElse(twin, ann, 'u3');
+}, { stomp: { users: [{ login: 'ann', password: hash }, { login: 'b/b %', password: hash }] } }));
+
+/* --- others who speak to the engine --------------------------------------------------------------------------- */
+
+await suite.test('what others publish there comes, and nonsense harms nobody', () => withGateways(1, async (a, server) => {
+	const line = await client(a), raw = new Raw(server.port);
+
+	await subscribe(line, '0', '/topic/**');
+	raw.publish('sockjsd.t.topic.from.outside', 'plain');
+	raw.publish('sockjsd.t.topic.from.outside', 'with', { 'x-a': '1', 'Nats-X': 'hidden', 'Sockjsd-From': 'nonsense' });
+	const frames = [await line.next('MESSAGE'), await line.next('MESSAGE')];
+	equal(frames.map((f) => [f.text, f.get('destination'), f.get('x-a'), f.get('Nats-X')]),
+		[['plain', '/topic/from/outside', undefined, undefined], ['with', '/topic/from/outside', '1', undefined]], 'what comes');
+	for (const subject of ['sockjsd.t.topic.%00', 'sockjsd.t.topic.%2a', 'sockjsd.t.topic.%ff', 'sockjsd.t.topic.a%0ab', 'sockjsd.t.queue.x', 'sockjsd.t.user.x.y', 'sockjsd.t.presence.topic.x', 'sockjsd.t.relay.x'])
+		raw.publish(subject, 'bad');
+	raw.publish('sockjsd.t.topic.x', 'bad', { 'a%0ab': 'c%0d%00' });
+	await sleep(200);
+	raw.publish('sockjsd.t.topic.end', 'end');
+	for (let f; (f = await line.next('MESSAGE')).text !== 'end';)
+		check(f.get('destination') === '/topic/x', `a destination that is none: ${f}`);
+	raw.end();
+}));
+
+/* --- commands ------------------------------------------------------------------------------------------------- */
+
+await suite.test('commands: what is published by one comes everywhere', () => withGateways(2, async (a, b) => {
+	const line = await client(b);
+
+	await subscribe(line, '0', '/topic/news');
+	await a.command('publish', { destination: '/topic/news', body: 'one', headers: { 'x-a': 'b' } });
+	await a.command('publish', { messages: [{ destination: '/topic/news', body: 'two' }, { destination: '/topic/news', body: 'three' }] });
+	equal(await texts(line, 3), ['one', 'two', 'three'], 'what comes');
+}));
+
+/* --- failures -------------------------------------------------------------------------------------------------- */
+
+for (const lost of ['refuse', 'local'])
+	await suite.test(`the engine is away: ${lost}`, () => withGateways(2, async (a, b, server) => {
+		const [one, other, near] = [await client(a), await client(b), await client(a)];
+
+		for (const line of [other, near])
+			await subscribe(line, '0', '/topic/x');
+		await server.stop();
+		await until(async () => await readyz(a) === 503, 'it is not ready');
+		await send(one, '/topic/x', 'held');
+		equal(await texts(near, 1), ['held'], 'those here get it at once');
+		if (lost === 'refuse') {
+			await until(async () => (await a.command('publish', { destination: '/topic/else', body: '' })).status === 503, 'it is given up');
+			const refused = await client(a);
+
+			refused.send('SEND', { destination: '/topic/x' }, 'no');
+			equal((await refused.next('ERROR')).get('code'), '4644', 'the code');
+			equal((await a.command('publish', { destination: '/topic/x', body: 'no' })).status, 503, 'a command');
+			const commits = await client(a);
+
+			commits.send('BEGIN', { transaction: 't' });
+			commits.send('COMMIT', { transaction: 't', receipt: 'empty' });
+			await commits.receipt('empty');
+			commits.send('BEGIN', { transaction: 't' });
+			commits.send('SEND', { destination: '/topic/x', transaction: 't' }, 'no');
+			commits.send('COMMIT', { transaction: 't' });
+			equal((await commits.next('ERROR')).get('code'), '4644', 'a transaction');
+		} else {
+			await subscribe(near, 'new', '/topic/new');
+			await send(one, '/topic/x', 'here alone');
+			equal(await texts(near, 1), ['here alone'], 'those here go on');
+			await send(one, '/topic/new', 'new');
+			equal(await texts(near, 1), ['new'], 'new subscriptions, too');
+		}
+		await server.start();
+		await Promise.all([isReady(a), isReady(b)]);
+		const got = collect(other);
+		await until(async () => {
+			await send(one, '/topic/x', 'back');
+			await sleep(50);
+			return got.includes('back');
+		}, 'what is published comes again');
+		check(!got.includes('here alone'), 'what went to those here alone does not come late');
+	}, { engine: { lost, lost_after_ms: 6000 } }));
+
+await suite.test('a SUBSCRIBE while the engine is away is answered when it is back', () => withGateways(1, async (a, server) => {
+	const line = await client(a);
+	let answered = false;
+
+	await server.stop();
+	await until(async () => await readyz(a) === 503, 'it is not ready');
+	const waits = subscribe(line, 'late', '/topic/late').then(() => { answered = true; });
+	line.send('SUBSCRIBE', { id: 'gone', destination: '/topic/gone', receipt: 'r-gone' });
+	line.send('UNSUBSCRIBE', { id: 'gone', receipt: 'u-gone' });
+	await line.receipt('u-gone');
+	await sleep(300);
+	check(!answered, 'it was answered before the engine was there');
+	await server.start();
+	await waits;
+	await send(line, '/topic/late', 'hello');
+	equal(await texts(line, 1), ['hello'], 'what comes');
+}));
+
+await suite.test('a gateway is killed, and another comes', () => withGateways(2, async (a, b, server) => {
+	const one = await client(a), other = await client(b);
+
+	await subscribe(one, '0', '/topic/x');
+	await subscribe(other, '0', '/topic/x');
+	b.child.kill('SIGKILL');
+	b.isKilled = true;
+	await send(one, '/topic/x', 'alone');
+	equal(await texts(one, 1), ['alone'], 'who is left');
+	const c = await start({ servers: server.url });
+	await isReady(c);
+	const third = await client(c);
+	await subscribe(third, '0', '/topic/x');
+	await send(one, '/topic/x', 'again');
+	equal(await texts(third, 1), ['again'], 'who has come');
+	await finish(c);
+}));
+
+await suite.test('a cluster of three: one server after the other goes, gateways find the others', async () => {
+	const cluster = await new NatsCluster().start();
+	const [a, b] = [await start({ servers: cluster.urls }), await start({ servers: [...cluster.urls].reverse() })];
+
+	try {
+		await Promise.all([isReady(a), isReady(b)]);
+		const [one, other] = [await client(a), await client(b)];
+
+		await subscribe(other, '0', '/topic/x');
+		const got = collect(other);
+		for (const server of cluster.servers) {
+			await server.stop();
+			await Promise.all([isReady(a), isReady(b)]);
+			await until(async () => {
+				await send(one, '/topic/x', server.url);
+				await sleep(50);
+				return got.includes(server.url);
+			}, `without ${server.url}`);
+			await server.start();
+		}
+	} finally {
+		await finishAll([a, b]);
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
+await suite.test('the engine is away, and much is published: those here go on', () => withGateways(1, async (a, server) => {
+	const [one, near] = [await client(a), await client(a)];
+	const count = 300, body = 'x'.repeat(1000); /* more than may wait, and less than makes a subscriber slow */
+
+	await subscribe(near, '0', '/topic/x');
+	await server.stop();
+	await until(async () => await readyz(a) === 503, 'it is not ready');
+	for (let i = 0; i < count; i++)
+		one.send('SEND', { destination: '/topic/x' }, body);
+	await texts(near, count);
+	await server.start();
+	await isReady(a);
+	await send(one, '/topic/x', 'end');
+	equal(await texts(near, 1), ['end'], 'what comes last');
+}, { engine: { lost: 'local', lost_after_ms: 500, queue_bytes: 65536 } }));
+
+await suite.test('what the engine forbids is refused to who asks for it, and to nobody else', () => withGateways(1, async (a) => {
+	const [one, other] = [await client(a), await client(a)];
+
+	await subscribe(other, '0', '/topic/fine');
+	one.send('SUBSCRIBE', { id: '0', destination: '/topic/secret/x' });
+	check(/does not let us/.test(String(await one.next('ERROR'))), 'a sentence');
+	await send(other, '/topic/fine', 'hello');
+	equal(await texts(other, 1), ['hello'], 'the others');
+}, { nats: { authorization: 'users: [ { user: "g", password: "p", permissions: { subscribe: { deny: "sockjsd.t.topic.secret.>" } } } ]' },
+	engine: { user: 'g', password: 'p' } }));
+
+/* --- what cannot be -------------------------------------------------------------------------------------------- */
+
+await suite.test('queues are refused with a sentence', () => withGateways(1, async (a) => {
+	for (const command of ['SEND', 'SUBSCRIBE']) {
+		const line = await client(a);
+
+		line.send(command, { destination: '/queue/work', id: '0' }, '');
+		const frame = await line.next('ERROR');
+		check(/no queues/.test(frame.get('message') + frame.text), `a sentence: ${frame}`);
+	}
+}));
+
+await suite.test('a login, and one that is wrong', async () => {
+	const server = await new Nats({ user: 'gateway', password: 'secret' }).start();
+	const good = await start({ servers: server.url, user: 'gateway', password: 'secret' }, { atTop: true });
+	const bad = await start({ servers: server.url, user: 'gateway', password: 'wrong' });
+
+	try {
+		await isReady(good);
+		equal(await readyz(bad), 503, 'who is not let in is not ready');
+		await until(() => bad.log.some((l) => /cannot be used.*Authorization/.test(l)), 'it says why');
+	} finally {
+		await finishAll([good, bad]);
+		await server.stop();
+		await server.remove?.();
+	}
+});
+
+await suite.test('one engine for two endpoints: each is one broker with its like elsewhere', async () => {
+	const server = await new Nats().start();
+	const gateways = [];
+
+	try {
+		for (let i = 0; i < 2; i++) {
+			const config = configOf({ servers: server.url }, { atTop: true });
+
+			config.endpoints.push({ prefix: '/other', application: 'stomp', stomp: { access: 'open' } });
+			config.listen.push({ address: '127.0.0.1:0', protocol: 'stomp', endpoint: '/other' });
+			gateways.push(await startGateway(program, folder, `g${names++}`, config));
+		}
+		await Promise.all(gateways.map(isReady));
+		const [a, b] = gateways;
+		const [one, like, other, elsewhere] = [await client(a), await client(b), await client({ stomp: a.stomps[1] }), await client({ stomp: b.stomps[1] })];
+
+		for (const line of [like, other, elsewhere])
+			await subscribe(line, '0', '/topic/x');
+		await send(one, '/topic/x', 'stomp');
+		await send(other, '/topic/x', 'other');
+		equal([await texts(like, 1), await texts(other, 1), await texts(elsewhere, 1)], [['stomp'], ['other'], ['other']], 'what comes');
+		await nothingElse(other, elsewhere, 'o');
+		await nothingElse(like, one, 'l');
+	} finally {
+		await finishAll(gateways);
+		await server.stop();
+		await server.remove?.();
+	}
+});
+
+await suite.test('TLS: a server that proves its name, and one that does not', async () => {
+	const made = makeCertificates(folder);
+	const server = await new Nats({ tls: { ...made.files.good, ca: made.ca } }).start();
+	const url = `tls://localhost:${server.port}`;
+	const good = await start({ servers: url, tls: { ca: made.ca } });
+	const bad = await start({ servers: url });
+
+	try {
+		await isReady(good);
+		await until(() => bad.log.some((l) => /cannot be used/.test(l)), 'it says that it cannot');
+		equal(await readyz(bad), 503, 'who does not believe it');
+	} finally {
+		await finishAll([good, bad]);
+		await server.stop();
+		await server.remove?.();
+	}
+});
+
+await suite.test('what one gateway would tell as if it were all is refused at the start', async () => {
+	for (const [key, value] of Object.entries({ history: [{ destination: '/topic/x', messages: 1 }], presence: ['/topic/x'], journal: 'journal' })) {
+		const err = await start({ servers: 'nats://127.0.0.1:1' }, { stomp: { [key]: value } }).catch((e) => e);
+
+		check(new RegExp(`stomp\\.${key}: is of one gateway alone`).test(err.message), `${key}: ${err.message}`);
+	}
+});
+
+suite.finish();
