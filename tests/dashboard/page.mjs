@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { check, equal } from '../e2e/harness.mjs';
-import { DESK, leave, PHONE, PICTURES_MS, says, visit } from '../e2e/pages.mjs';
+import { DESK, hides, leave, PHONE, PICTURES_MS, says, shows, visit } from '../e2e/pages.mjs';
 import { client, Server, TOKEN, until } from './server.mjs';
 
 const OTHER_TOKEN = 'another-token-altogether';
@@ -39,11 +39,11 @@ async function asksForToken(browser, server) {
 
 	await signIn(page, 'not-the-token-of-this-server');
 	await says(page, '#login-trouble', /not the token/);
-	check(!await page.locator('#overview').isVisible(), 'nothing is shown');
+	await hides(page, '#overview', 'nothing is shown');
 	await signIn(page);
 	await inState(page, 'open');
 	await says(page, '#about', /^sockjsd \d+\.\d+\.\d+ · since/);
-	check(!await page.locator('#login').isVisible(), 'nobody is asked any more');
+	await hides(page, '#login', 'nobody is asked any more');
 	await page.reload();
 	await inState(page, 'open');
 	check(!page.url().includes(TOKEN) && !await page.content().then((html) => html.includes(TOKEN)), 'the token stands nowhere');
@@ -62,10 +62,10 @@ async function withoutToken(browser, program) {
 	await inState(page, 'open');
 	await says(page, tile('sessions'), /^1$/);
 	await says(page, '#addresses', /for those who know a token/);
-	check(!await page.locator('#limited-panel').isVisible(), 'no addresses at a limit');
+	await hides(page, '#limited-panel', 'no addresses at a limit');
 	await page.click('nav a[href="#sessions"]');
-	check(await page.locator('#sessions-closed').isVisible(), 'it says what is missing');
-	check(!await page.locator('#browse').isVisible(), 'no sessions are listed');
+	await shows(page, '#sessions-closed', 'it says what is missing');
+	await hides(page, '#browse', 'no sessions are listed');
 	socket.terminate();
 	await leave(page);
 	await server.stop();
@@ -87,7 +87,7 @@ async function showsFigures(browser, server) {
 	await says(page, cell('addresses', '127.0.0.1', 3), /^3$/);
 	await says(page, '.chart.wide .legend li[data-line=raw] b', /^2$/);
 	await says(page, '.chart.wide .legend li[data-line=ws] b', /^1$/);
-	check(!await page.locator('.chart.wide .legend li[data-line=jp]').isVisible(), 'a transport that nobody has had is not listed');
+	await hides(page, '.chart.wide .legend li[data-line=jp]', 'a transport that nobody has had is not listed');
 	await page.waitForFunction(() => document.querySelector('.chart.wide .area[data-line=ws]')?.getAttribute('d').length > 20);
 	clearInterval(timer);
 	sockets[0].close(1000);
@@ -160,7 +160,7 @@ async function drillsDown(browser, server) {
 	await page.click('#detail-close');
 	await page.fill('#confirm-code', '17');
 	await page.click('#confirm button[value=yes]');
-	check(await page.locator('#confirm').isVisible(), 'no such code');
+	await shows(page, '#confirm', 'no such code');
 	await page.fill('#confirm-code', '3333');
 	await page.fill('#confirm-reason', 'enough of you');
 	await page.click('#confirm button[value=yes]');
@@ -170,7 +170,7 @@ async function drillsDown(browser, server) {
 	await says(page, '#sessions-count', /^0 sessions$/);
 	equal(kept.readyState, 1, 'the other one is open');
 	await page.click('#detail-leave');
-	check(!await page.locator('#detail').isVisible(), 'back to the list');
+	await hides(page, '#detail', 'back to the list');
 	kept.terminate();
 	await page.context().close(); /* Chromium tells of a session that is not there on the console */
 }

@@ -47,6 +47,15 @@ export function says(page, selector, pattern) {
 		});
 }
 
+/* The first of these is to be seen, or not any more, perhaps in a moment. */
+export async function shows(page, selector, what) {
+	await page.locator(selector).first().waitFor({ state: 'visible' }).catch(() => check(false, what));
+}
+
+export async function hides(page, selector, what) {
+	await page.locator(selector).first().waitFor({ state: 'hidden' }).catch(() => check(false, what));
+}
+
 function inState(page, state) {
 	return page.waitForSelector(`main[data-state=${state}]`);
 }
@@ -75,7 +84,7 @@ async function startPage(browser, url) {
 	const page = await visit(browser, `${url}/`);
 
 	check(/sockjsd/.test(await page.title()), 'title');
-	check(await page.locator('svg.map-wide').isVisible(), 'the map is to be seen');
+	await shows(page, 'svg.map-wide', 'the map is to be seen');
 	equal([...page.hosts], [new URL(url).host], 'hosts asked');
 	await page.click('text=Try it live');
 	await ride(page, 'websocket');
@@ -97,13 +106,13 @@ async function startPageTells(browser, url) {
 
 	check(/^\d+\.\d+\.\d+/.test(version), `a version: ${version}`);
 	await says(page, '#version', new RegExp(`sockjsd ${version.replaceAll('.', '\\.')}`));
-	check(await page.locator('#version').isVisible(), 'the version is to be seen');
+	await shows(page, '#version', 'the version is to be seen');
 	const commands = blockOf(readme, 'Two commands').trim().split('\n').map((line) => line.replace(/\s*#.*/, ''));
 	equal(await page.locator('.commands pre').allTextContents(), commands, 'commands');
 	equal(await page.textContent('#snippet-c'), blockOf(readme, 'A service in C'), 'the service in C');
 	equal(await page.textContent('#snippet-configuration'), blockOf(readme, 'A configuration'), 'the configuration');
-	check(await page.locator('a[href$="/doc/upstream.md"]').isVisible(), 'a link to documentation');
-	check(await page.locator('a[href="https://github.com/sockjsd/sockjsd"]').first().isVisible(), 'a link to the source');
+	await shows(page, 'a[href$="/doc/upstream.md"]', 'a link to documentation');
+	await shows(page, 'a[href="https://github.com/sockjsd/sockjsd"]', 'a link to the source');
 	await leave(page);
 }
 
@@ -287,7 +296,7 @@ async function oneOutage(browser, server, transport) {
 	}
 	await page.click('#try-now', { timeout: 2000 }).catch(() => {}); /* it may be trying already */
 	await inState(page, 'open');
-	check(!await page.locator('#outage').isVisible(), 'no countdown any more');
+	await hides(page, '#outage', 'no countdown any more');
 	equal(await page.textContent('#reconnects'), '1 cut', 'cuts');
 	equal(await closings.count(), 1, 'closings in the list');
 	await send(page, 'back again');
@@ -307,7 +316,7 @@ async function neverThere(browser, server) {
 		equal(await page.textContent('#reconnects'), 'no cuts', 'cuts');
 		await page.click('#connect'); /* Stop */
 		await inState(page, 'off');
-		check(!await page.locator('#outage').isVisible(), 'no countdown any more');
+		await hides(page, '#outage', 'no countdown any more');
 	} finally {
 		await server.start();
 	}
