@@ -59,7 +59,8 @@ function endpoints() {
 	const pair = (name) => ({ certificate: c.files[name].cert, key: c.files[name].key });
 	const ours = `${main.url}/base`;
 	const all = three.map((b) => b.url);
-	const quick = { connect_timeout_ms: 500, ping_interval_ms: 300, pong_timeout_ms: 300 };
+	/* A backend that reads slowly may be held up for a moment by what else the machine does */
+	const quick = { connect_timeout_ms: 500, ping_interval_ms: 300, pong_timeout_ms: 1200 };
 	const small = { send_buffer_bytes: 65536, max_body_bytes: 65536, response_limit_bytes: 512 * MIB, websocket: { compression: false } };
 
 	return [
