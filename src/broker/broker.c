@@ -28,6 +28,7 @@ static void part_free(struct broker_part *part)
 		mem_free(kind);
 	}
 	broker_history_fini(part);
+	broker_loads_fini(part);
 	broker_presence_fini(part);
 	broker_attend_fini(part);
 	broker_queues_fini(part);
@@ -48,6 +49,7 @@ static struct broker_part *part_new(struct broker *b, unsigned index)
 	broker_part_init_members(part);
 	broker_queues_init(part);
 	broker_history_init(part);
+	broker_loads_init(part);
 	broker_presence_init(part);
 	broker_attend_init(part);
 	broker_consumers_init(part);
@@ -288,7 +290,8 @@ static void order(struct broker_message *m, struct broker_part *part)
 
 	assert(!part->busy);
 	for (; m; m = m->next) {
-		m->sequence = broker_next_sequence(part);
+		if (m->owner != BROKER_OF_PEERS)
+			m->sequence = broker_next_sequence(part);
 		part->counters.published++;
 		if (part->broker->limits.history_rules > 0 && !m->to)
 			broker_history_keep(part, m);
@@ -362,20 +365,30 @@ static int publish_to_queue(struct broker *b, struct broker_message *m)
 	return queue_mail_post(mail) < 0 ? -ENOMEM : 0;
 }
 
+bool broker_is_kept_by_peers(const struct broker *b, struct bytes destination)
+{
+	return b->peers.keep && !broker_name_is_private(destination) && !broker_is_queue(b, destination) &&
+	       broker_history_rule(b, destination);
+}
+
 int broker_publish(struct broker *b, struct broker_message *m)
 {
 	int err = prepare(b, m);
+	unsigned owner;
 
 	assert(!is_busy_here(b));
 	if (err < 0)
 		return err;
 	if (broker_is_queue(b, m->destination))
 		return publish_to_queue(b, m);
-	m->owner = owner_of(b, m);
+	owner = owner_of(b, m);
+	if (!m->is_foreign && broker_is_kept_by_peers(b, m->destination))
+		return b->peers.keep(b->peers.arg, m);
+	if (m->owner != BROKER_OF_PEERS)
+		m->owner = owner;
 	if (broker_has_store(b) && !m->to && broker_history_rule(b, m->destination))
 		return broker_publish_kept(b, m);
-	err =
-	    b->carrier.spread(b->carrier.arg, m->owner, order, broker_deliver, broker_message_ref(m));
+	err = b->carrier.spread(b->carrier.arg, owner, order, broker_deliver, broker_message_ref(m));
 	if (err < 0) {
 		mem_free(m->to);
 		m->to = NULL;
@@ -387,7 +400,8 @@ int broker_publish(struct broker *b, struct broker_message *m)
 bool broker_takes_runs(const struct broker *b, struct bytes destination)
 {
 	return !broker_name_is_private(destination) && !broker_is_queue(b, destination) &&
-	       !(broker_has_store(b) && broker_history_rule(b, destination));
+	       !(broker_has_store(b) && broker_history_rule(b, destination)) &&
+	       !broker_is_kept_by_peers(b, destination);
 }
 
 static void drop_run(struct broker_message *m)

@@ -44,6 +44,7 @@ struct broker_subscription;
 
 #define BROKER_DESTINATION_MAX 1024 /* octets */
 #define BROKER_SEGMENTS_MAX    64
+#define BROKER_OF_PEERS        UINT32_MAX /* owner of what peers keep, whose order is theirs */
 
 /* --- what is published --------------------------------------------------- */
 
@@ -62,6 +63,9 @@ struct broker_message {
 	bool lasts;                  /* it waits in a queue for ever */
 	bool again;                  /* of a queue: it may have been delivered before a restart */
 	bool is_foreign;             /* another broker has published it: broker_use_peers() */
+	/* Of what peers keep: its place in their order, with BROKER_OF_PEERS as owner; that of the message
+	 * before it of this destination */
+	uint64_t before;
 	struct bytes shown;          /* to subscribers: without the name, if it is private */
 	struct broker_addressee *to; /* NULL: all who have subscribed; the broker's */
 	/* Of a queue, in its owner's part, once: 0: it has taken the message, and that is as safe
@@ -196,8 +200,35 @@ struct broker_peers {
 	/* In the owner's part: a message that is not foreign has its place, and goes out here. It stays the
 	 * broker's; not of queues. */
 	void (*ordered)(void *arg, unsigned part, struct broker_message *m);
+	/* If they keep histories (else NULL): a message for one, from any thread. They take a reference, and
+	 * it comes from them as a foreign message with its place. m->settled() says when they have it, in any
+	 * part. 0 or -ENOMEM. */
+	int (*keep)(void *arg, struct broker_message *m);
+	/* In the owner's part: what they have of a destination behind a place is wanted. broker_loaded() follows,
+	 * and never from within. 0 or -ENOMEM. */
+	int (*load)(void *arg, unsigned part, struct bytes destination, uint64_t since);
 	void *arg;
 };
+
+/* What peers have kept of a destination. */
+struct broker_loaded {
+	uint64_t since; /* as it was asked for */
+	struct broker_message *const *messages; /* behind it, in order; with their places */
+	const uint64_t *ages_ms;
+	size_t count;
+	bool is_all;    /* nothing behind `since` is missing */
+	uint64_t until; /* the place up to which it is. What is behind it has come, or will */
+	bool is_failed; /* it is not known: nothing else counts */
+};
+
+/* In the owner's part: who waits for it goes on. */
+void broker_loaded(struct broker_part *part, struct bytes destination, const struct broker_loaded *loaded);
+/* What peers have kept is of another order from now on: nothing of it is known. */
+void broker_forget_kept(struct broker_part *part);
+/* Nothing will be loaded any more: who waits is dropped. In each part, before the server ends. */
+void broker_end_loads(struct broker_part *part);
+/* Whether peers keep the messages of this destination. */
+bool broker_is_kept_by_peers(const struct broker *b, struct bytes destination);
 
 /* --- life ------------------------------------------------------------------ */
 

@@ -9,6 +9,9 @@
  *
  * All of a part has one budget: the oldest messages go first, whatever their destinations.
  *
+ * If peers keep histories, what is here is a part of theirs, without holes: its end, as long as somebody
+ * subscribes to it here. What it lacks for an answer is asked of them first (broker_loaded()).
+ *
  * A store has of each message which one was before it. So what is missing in the middle is found
  * when it is read again; and at the end nothing is, since it has a message before anybody gets it.
  */
@@ -33,6 +36,8 @@ struct past {
 	uint64_t gone; /* the sequence up to which something may be missing */
 	uint64_t last; /* the last one, if there is a store, */
 	uint64_t lost; /* up to which that has none of them */
+	uint64_t until; /* of peers: all behind `gone` is known, up to this; 0: nothing is */
+	bool is_whole;  /* and they have nothing before that which there is room for */
 	uint16_t name_len;
 	char name[];
 };
@@ -136,16 +141,16 @@ static struct past *find_past(struct broker_part *part, struct bytes destination
 }
 
 static struct past *past_new(struct broker_part *part, const struct broker_history_rule *rule,
-    const struct broker_message *m)
+    struct bytes destination)
 {
-	struct past *past = mem_zalloc(sizeof(*past) + m->destination.n);
+	struct past *past = mem_zalloc(sizeof(*past) + destination.n);
 
 	if (!past)
 		return NULL;
 	past->rule = rule;
-	past->gone = past->last = part->forgotten;
-	past->name_len = (uint16_t)m->destination.n;
-	bytes_put(past->name, m->destination);
+	past->gone = past->last = part->broker->peers.keep ? 0 : part->forgotten;
+	past->name_len = (uint16_t)destination.n;
+	bytes_put(past->name, destination);
 	list_init(&past->kept);
 	if (map_insert(&part->pasts, &past->node) == 0)
 		return past;
@@ -153,20 +158,20 @@ static struct past *past_new(struct broker_part *part, const struct broker_histo
 	return NULL;
 }
 
-static struct past *add_past(struct broker_part *part, const struct broker_message *m)
+static struct past *add_past(struct broker_part *part, struct bytes destination, uint64_t sequence)
 {
-	const struct broker_history_rule *rule = broker_history_rule(part->broker, m->destination);
+	const struct broker_history_rule *rule = broker_history_rule(part->broker, destination);
 	struct past *past;
 
 	if (!rule)
 		return NULL;
 	if (map_count(&part->pasts) >= PASTS_MOST)
 		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
-	past = past_new(part, rule, m);
+	past = past_new(part, rule, destination);
 	if (past)
 		list_append(&part->pasts_by_use, &past->by_use);
 	else
-		forget(part, m->sequence);
+		forget(part, sequence);
 	return past;
 }
 
@@ -184,24 +189,27 @@ static void trim(struct broker_part *part, struct past *past)
 static void make_room(struct broker_part *part, size_t cost)
 {
 	while (part->kept_octets + cost > part->broker->limits.max_history_bytes &&
-	       !list_empty(&part->kept))
-		drop(part, container_of(list_first(&part->kept), struct kept, of_part));
+	       !list_empty(&part->kept)) {
+		struct past *past = container_of(list_first(&part->kept), struct kept, of_part)->past;
+
+		past->is_whole = false;
+		drop(part, oldest(past));
+	}
 }
 
 static struct past *past_of(struct broker_part *part, struct broker_message *m)
 {
 	struct past *past = find_past(part, m->destination);
 
-	return past ? past : add_past(part, m);
+	return past ? past : add_past(part, m->destination, m->sequence);
 }
 
-/* False: there is no room for it, or no memory. */
-static bool append(
-    struct broker_part *part, struct past *past, struct broker_message *m, uint64_t at)
+/* Behind `where`. False: there is no room for it, or no memory. */
+static bool insert(struct broker_part *part, struct past *past, struct list *where,
+    struct broker_message *m, uint64_t at)
 {
 	struct kept *k = NULL;
 
-	make_room(part, m->octets + KEPT_COST);
 	if (m->octets + KEPT_COST <= part->broker->limits.max_history_bytes)
 		k = mem_alloc(sizeof(*k));
 	if (!k)
@@ -210,12 +218,19 @@ static bool append(
 		.message = broker_message_ref(m),
 		.at = at,
 		.cost = m->octets + KEPT_COST };
-	list_append(&past->kept, &k->of_past);
+	list_prepend(where, &k->of_past);
 	list_append(&part->kept, &k->of_part);
 	past->count++;
 	part->kept_octets += k->cost;
 	part->counters.kept++;
 	return true;
+}
+
+static bool append(
+    struct broker_part *part, struct past *past, struct broker_message *m, uint64_t at)
+{
+	make_room(part, m->octets + KEPT_COST);
+	return insert(part, past, past->kept.prev, m, at);
 }
 
 /* What the store has of this destination would be taken for all there was. */
@@ -234,10 +249,109 @@ static void forget_stored(struct broker_part *part, struct past *past)
 		past->lost = container_of(past->kept.prev, struct kept, of_past)->message->sequence;
 }
 
+/* --- of peers ---------------------------------------------------------------------- */
+
+/* Nothing is known of what was up to there. */
+static void cut(struct broker_part *part, struct past *past, uint64_t gone)
+{
+	struct kept *k;
+
+	while ((k = oldest(past)) != NULL)
+		drop(part, k);
+	past->gone = past->until = gone;
+	past->is_whole = false;
+}
+
+/* Without its place it passes, and is not kept. It may be here already, since it was loaded. */
+static void place(struct broker_part *part, struct broker_message *m)
+{
+	struct past *past = m->owner == BROKER_OF_PEERS ? past_of(part, m) : NULL;
+
+	if (!past || m->sequence <= past->until)
+		return;
+	if (m->before > past->until)
+		cut(part, past, m->before);
+	past->until = m->sequence;
+	if (append(part, past, m, clock_now()))
+		trim(part, past);
+	else
+		cut(part, past, m->sequence);
+}
+
+static size_t cost_of(const struct broker_message *m)
+{
+	return m->octets + KEPT_COST;
+}
+
+/* The first of them that there is room for, with all behind it. */
+static size_t first_that_fits(const struct broker_part *part, const struct broker_loaded *l, size_t *octets)
+{
+	size_t i = l->count;
+
+	*octets = 0;
+	while (i > 0 && *octets + cost_of(l->messages[i - 1]) <= part->broker->limits.max_history_bytes)
+		*octets += cost_of(l->messages[--i]);
+	return i;
+}
+
+/* Each where it belongs. There is room for all of them. */
+static void merge(struct broker_part *part, struct past *past, const struct broker_loaded *l, size_t from)
+{
+	struct list *where = &past->kept;
+	uint64_t now = clock_now();
+
+	for (size_t i = from; i < l->count; i++) {
+		struct broker_message *m = l->messages[i];
+		const struct kept *next;
+
+		while (where->next != &past->kept &&
+		       container_of(where->next, struct kept, of_past)->message->sequence < m->sequence)
+			where = where->next;
+		next = where->next == &past->kept ? NULL : container_of(where->next, struct kept, of_past);
+		if (m->sequence <= past->gone || (next && next->message->sequence == m->sequence))
+			continue;
+		m->shown = m->destination;
+		if (!insert(part, past, where, m, now - l->ages_ms[i])) { /* memory is out: a hole */
+			cut(part, past, past->until);
+			return;
+		}
+	}
+}
+
+/* What was loaded has no hole, nor has what is here; both together have none if they meet. */
+static void take(struct broker_part *part, struct past *past, const struct broker_loaded *l)
+{
+	size_t octets, from = first_that_fits(part, l, &octets);
+	uint64_t gone = from > 0     ? l->messages[from - 1]->sequence
+	                : l->is_all  ? l->since
+	                : l->count > 0 ? l->messages[0]->sequence - 1
+	                               : l->until;
+
+	make_room(part, octets);
+	if (past->until == 0 || gone > past->until)
+		cut(part, past, gone);
+	if (l->until < past->gone)
+		return;
+	if (gone < past->gone)
+		past->gone = gone;
+	if (l->until > past->until)
+		past->until = l->until;
+	past->is_whole |= from > 0 || !l->is_all;
+	merge(part, past, l, from);
+	trim(part, past);
+}
+
+/* --- keeping, again ------------------------------------------------------------------ */
+
 void broker_history_keep(struct broker_part *part, struct broker_message *m)
 {
-	struct past *past = past_of(part, m);
+	struct past *past;
 
+	if (part->broker->peers.keep) {
+		place(part, m);
+		return;
+	}
+	past = past_of(part, m);
 	if (past && append(part, past, m, clock_now())) {
 		trim(part, past);
 		return;
@@ -297,6 +411,10 @@ int broker_history_restore(struct broker_part *part, const struct broker_kept *k
 /* A question, and then its answer. */
 struct recall {
 	struct broker *broker;
+	struct list waits; /* for what peers have */
+	bool is_waiting;
+	uint64_t number; /* of the last question to them when it began to wait, */
+	unsigned loads;  /* and how many have been answered since */
 	unsigned asker, owner; /* parts */
 	bool is_known;         /* `since` is a place in this destination's order */
 	struct broker_place since;
@@ -330,9 +448,9 @@ static void drop_recall(void *arg)
 static void run_answer(void *arg)
 {
 	struct recall *r = arg;
+	unsigned owner = r->broker->peers.keep ? BROKER_OF_PEERS : r->owner;
 
-	r->fn(r->arg, r->messages, r->count, r->recovered,
-	    &(struct broker_place){ r->owner, r->until });
+	r->fn(r->arg, r->messages, r->count, r->recovered, &(struct broker_place){ owner, r->until });
 	recall_free(r);
 }
 
@@ -368,6 +486,8 @@ static bool knows(const struct recall *r, const struct broker_part *part, const 
 	uint64_t sequence = r->since.sequence;
 	struct list *pos;
 
+	if (r->broker->peers.keep)
+		return r->is_known && r->since.owner == BROKER_OF_PEERS;
 	if (!r->is_known || r->since.owner == r->owner)
 		return r->is_known;
 	if (!past || !broker_has_store(r->broker) || sequence >= part->first)
@@ -389,23 +509,110 @@ static uint64_t last_of(const struct past *past)
 	           : container_of(past->kept.prev, struct kept, of_past)->message->sequence;
 }
 
-static void run_question(void *arg)
+static uint64_t until_of(const struct broker_part *part, const struct past *past)
 {
-	struct recall *r = arg;
-	struct broker_part *part = r->broker->parts[r->owner];
+	if (part->broker->peers.keep)
+		return past ? past->until : 0;
+	return past ? last_of(past) : part->sequence;
+}
+
+static void answer(struct recall *r, struct broker_part *part)
+{
 	struct past *past = find_past(part, (struct bytes){ r->name, r->name_len });
 
 	if (past)
 		trim(part, past);
-	r->until = past ? last_of(past) : part->sequence;
+	r->until = until_of(part, past);
 	r->is_known = knows(r, part, past);
-	r->recovered = r->is_known && r->since.sequence >= (past ? past->gone : part->forgotten);
+	r->recovered = r->is_known && (past || !part->broker->peers.keep) &&
+	               r->since.sequence >= (past ? past->gone : part->forgotten);
 	if (past)
 		collect(r, past);
 	if (r->asker == r->owner)
 		run_answer(r);
 	else if (post(r, r->asker, run_answer) < 0)
 		drop_recall(r);
+}
+
+/* Behind which place it is not known here what peers have; 0: all of it. */
+static uint64_t lacks_behind(const struct recall *r, const struct broker_part *part, const struct past *past)
+{
+	uint64_t since = knows(r, part, past) ? r->since.sequence : 0;
+
+	if (past && past->until > 0 && (since >= past->gone || past->is_whole))
+		return past->until;
+	return since;
+}
+
+/* An answer to a question that was under way before is from before its time; and an answer may be of
+ * another's question, who has missed less. */
+enum { LOADS_MOST = 2 };
+
+static bool waits_for_peers(struct recall *r, struct broker_part *part)
+{
+	struct bytes name = { r->name, r->name_len };
+	const struct past *past = find_past(part, name);
+	uint64_t behind = lacks_behind(r, part, past), number;
+
+	if (!part->broker->peers.load || r->loads >= LOADS_MOST ||
+	    (r->loads > 0 && past && behind == past->until))
+		return false;
+	if (!r->is_waiting)
+		r->number = part->load_number;
+	r->is_waiting = true;
+	if (broker_loads_wait(part, name, behind, &r->waits, &number) < 0)
+		return false;
+	r->loads += number > r->number;
+	return true;
+}
+
+static void run_question(void *arg)
+{
+	struct recall *r = arg;
+	struct broker_part *part = r->broker->parts[r->owner];
+
+	if (!waits_for_peers(r, part))
+		answer(r, part);
+}
+
+void broker_loaded(struct broker_part *part, struct bytes destination, const struct broker_loaded *loaded)
+{
+	struct past *past = find_past(part, destination);
+	struct list waiting;
+
+	list_init(&waiting);
+	broker_loads_take(part, destination, &waiting);
+	if (!past && !loaded->is_failed)
+		past = add_past(part, destination, 0);
+	if (past && !loaded->is_failed)
+		take(part, past, loaded);
+	while (!list_empty(&waiting)) {
+		struct recall *r = container_of(list_first(&waiting), struct recall, waits);
+
+		list_remove(&r->waits);
+		run_question(r);
+	}
+}
+
+void broker_forget_kept(struct broker_part *part)
+{
+	while (!list_empty(&part->pasts_by_use))
+		past_free(part, container_of(list_first(&part->pasts_by_use), struct past, by_use));
+	part->forgotten = 0;
+}
+
+void broker_end_loads(struct broker_part *part)
+{
+	struct list waiting;
+
+	list_init(&waiting);
+	broker_loads_take_all(part, &waiting);
+	while (!list_empty(&waiting)) {
+		struct recall *r = container_of(list_first(&waiting), struct recall, waits);
+
+		list_remove(&r->waits);
+		drop_recall(r);
+	}
 }
 
 int broker_recall(struct broker_part *part, struct bytes destination,
@@ -420,6 +627,7 @@ int broker_recall(struct broker_part *part, struct bytes destination,
 	if (!r)
 		return -ENOMEM;
 	r->broker = b;
+	list_init(&r->waits);
 	r->asker = part->index;
 	r->owner = broker_owner_of(b, destination);
 	r->is_known = since != NULL;

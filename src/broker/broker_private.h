@@ -58,6 +58,8 @@ struct broker_part {
 	struct list pasts_by_use;
 	struct list kept; /* of all of them, oldest first */
 	size_t kept_octets;
+	struct map loads; /* of what peers have kept, that are under way: broker_loads.c */
+	uint64_t load_number;
 	uint64_t
 	    forgotten; /* the sequence up to which destinations without a past may have had one */
 	/* Who is present at what this part owns: broker_presence.c */

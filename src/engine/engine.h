@@ -40,12 +40,18 @@ struct engine_message {
 	const struct engine_header *headers;
 	size_t header_count;
 	struct bytes body;
+	/* What comes of a history: its place in the order of all that the engine keeps, and that of the one
+	 * before it of this destination (0: none is known); 0: it is kept nowhere */
+	uint64_t sequence, before;
+	uint64_t age_ms; /* of what is loaded */
+	bool is_after_gap; /* some before it are lost for ever */
 };
 
 /* What has subscribers here: a pattern, or a user's private destinations, all of them. Embedded in what its
  * owner knows of it, who keeps the text. */
 struct engine_topic {
 	bool is_user;
+	bool is_kept; /* some of what it fits may be in a history */
 	struct bytes name; /* the pattern, or the user */
 	/* The engine's */
 	struct list node;
@@ -53,6 +59,29 @@ struct engine_topic {
 	bool is_refused; /* until there is another connection */
 	struct engine *engine; /* NULL: it has not joined */
 	struct nats_subscription *subscriptions[2];
+	uint64_t epoch;     /* of the history in which it was active; 0: in none */
+	uint64_t joined_at; /* by the order of what came */
+	uint64_t baseline;  /* what is kept up to this it has had, or nobody had joined it yet */
+	uint64_t skipped;   /* what has come while it was looked for what had not, and is fetched with it, */
+	unsigned fills;     /* and how many look for that */
+};
+
+/* What is published into a history, until the engine has it. Embedded. */
+struct engine_store {
+	void *own; /* the engine's; NULL: it is not under way */
+	/* 0: it is kept. -EMSGSIZE, -EINVAL, -EREMOTEIO: it never will be. Others: nobody knows; with the
+	 * same id it may be stored again, and is kept once. */
+	void (*done)(struct engine_store *s, int err, const char *why);
+};
+
+/* What a history has of a destination. Embedded. */
+struct engine_load {
+	void *own;
+	/* In their order; what subscribers lack comes as message() of all events instead. */
+	void (*message)(struct engine_load *l, const struct engine_message *m);
+	/* `is_all`: nothing behind `since` is missing. What is behind `until` will come, as long as the topic is
+	 * active. */
+	void (*done)(struct engine_load *l, int err, const char *why, bool is_all, uint64_t until);
 };
 
 struct engine_events {
@@ -65,6 +94,9 @@ struct engine_events {
 	/* Another gateway has published it, or somebody else who speaks to the engine. Once, whatever topics
 	 * it is of. */
 	void (*message)(void *arg, const struct engine_message *m);
+	/* It keeps histories now, under this number: they are not those of another. Before it nothing of any
+	 * comes, and topics with is_kept are not active. */
+	void (*kept)(void *arg, uint64_t epoch);
 };
 
 struct engine_server {
@@ -89,6 +121,11 @@ struct engine_settings {
 	unsigned ping_interval_ms;
 	size_t queue_bytes; /* what may wait for it */
 	size_t max_bytes;   /* octets of a message that comes */
+	/* What is kept, if anything: of each destination, and of all; 0: no such bound */
+	bool keeps;
+	uint64_t keep_messages, keep_ms, keep_bytes;
+	bool keep_in_memory;
+	unsigned replicas;
 };
 
 struct engine_counters {
@@ -97,6 +134,8 @@ struct engine_counters {
 	uint64_t refused;   /* could not go out: too much waits, or they are too large there */
 	uint64_t repeated;  /* came by two topics, or twice */
 	uint64_t nonsense;  /* came, and are no message of ours */
+	uint64_t stored;    /* are kept */
+	uint64_t filled;    /* had not come, and were found where they are kept */
 };
 
 struct engine_kind {
@@ -114,6 +153,17 @@ struct engine_kind {
 	/* To the other gateways; not back to us. 0: it goes out, at most once, and in the order of calls;
 	 * -EINVAL: it can have no such name; -EMSGSIZE; -ENOBUFS: too much waits; -ENOMEM. */
 	int (*publish)(struct engine *e, const struct engine_message *m);
+	/* Kinds that keep histories have these; others NULL. */
+	/* Into the history of its destination, from where it comes to all gateways that have joined it, ours
+	 * too. `id` is that of no other. 0, and done() follows; or an error as of publish(), -ENOTCONN: not
+	 * now. */
+	int (*store)(struct engine *e, const struct engine_message *m, struct bytes id, struct engine_store *s);
+	void (*store_cancel)(struct engine_store *s);
+	/* What is kept of a destination behind `since`; 0: all. With its topic, if that is active. 0, and
+	 * done() follows; 1: there is nothing; -EINVAL, -ENOMEM, -ENOTCONN. */
+	int (*load)(struct engine *e, struct bytes destination, uint64_t since, struct engine_topic *topic,
+	    struct engine_load *l);
+	void (*load_cancel)(struct engine_load *l);
 	/* Octets that wait for the server. */
 	size_t (*pending)(const struct engine *e);
 	const struct engine_counters *(*counters)(const struct engine *e);
@@ -126,6 +176,10 @@ const struct engine_kind *engine_kind_find(const char *name);
 static inline bool engine_is_between(const struct engine_kind *kind)
 {
 	return kind->start != NULL;
+}
+static inline bool engine_keeps(const struct engine_kind *kind)
+{
+	return kind->store != NULL;
 }
 
 /* The name of a member of a gateway, by which "/user/NAME/rest" finds it: the gateway is part of it.

@@ -6,7 +6,7 @@
  * each topic that it fits.
  *
  * A topic is active when the server has answered a PING that was sent behind its SUB: so topics of one turn
- * need one answer.
+ * need one answer. If some of it is kept, that is the stream's to say (nats_history.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/nats_history.h"
 #include "engine/nats_names.h"
 #include "engine/replay.h"
 #include "nats/nats_client.h"
@@ -34,15 +35,24 @@ struct engine {
 	struct list active, joining; /* topics; the second wait for an answer that is not asked for yet, */
 	struct list asked;           /* or for one that is */
 	struct nats_flush flush;
+	struct nats_history history; /* zeroed: nothing is kept */
 	struct replay replay;
 	uint64_t number; /* of the last message of ours */
 	struct engine_counters counters;
-	struct buf name, texts; /* scratch */
+	struct buf name, id, texts; /* scratch */
 };
 
 /* --- topics: until they are active --------------------------------------------------------------- */
 
 static void ask(struct engine *e);
+
+static void settle(struct engine *e, struct engine_topic *t)
+{
+	list_append(&e->active, &t->node);
+	t->is_active = !t->is_refused;
+	if (t->is_active)
+		e->on->settled(e->arg, t, NULL);
+}
 
 /* A list that was here before the first is told of, for whoever is told may add to it. */
 static void settle_all(struct engine *e, struct list *topics)
@@ -55,10 +65,10 @@ static void settle_all(struct engine *e, struct list *topics)
 		struct engine_topic *t = container_of(list_first(&settled), struct engine_topic, node);
 
 		list_remove(&t->node);
-		list_append(&e->active, &t->node);
-		t->is_active = !t->is_refused;
-		if (t->is_active)
-			e->on->settled(e->arg, t, NULL);
+		if (t->is_kept && e->settings.keeps && !t->is_refused)
+			nats_history_join(&e->history, t);
+		else
+			settle(e, t);
 	}
 }
 
@@ -87,6 +97,8 @@ static void on_up(struct nats_client *c, void *arg)
 
 	(void)c;
 	e->on->up(e->arg);
+	if (e->settings.keeps)
+		nats_history_up(&e->history);
 	ask(e);
 }
 
@@ -96,6 +108,14 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 	struct list *pos;
 
 	(void)c;
+	list_foreach (pos, &e->active) {
+		struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		if (e->history.last > t->baseline)
+			t->baseline = e->history.last;
+	}
+	if (e->settings.keeps)
+		nats_history_down(&e->history, &e->joining);
 	list_splice(&e->joining, &e->active);
 	list_splice(&e->joining, &e->asked);
 	list_foreach (pos, &e->joining) {
@@ -155,23 +175,31 @@ static int read_headers(struct engine *e, struct bytes block, struct span spans[
 	return err;
 }
 
-static void tell(struct engine *e, const struct nats_event *m, struct bytes user, struct bytes destination)
+/* `like`, with what it says; to who has asked for it, or (NULL) to all. */
+static void tell(struct engine *e, const struct nats_event *m, struct engine_message like, struct engine_load *to)
 {
 	struct span spans[HEADERS_MAX];
 	struct engine_header headers[HEADERS_MAX];
 	size_t count;
 
+	if (nats_name_read(&e->name, e->settings.prefix, m->subject, e->settings.separator, &like.user,
+	        &like.destination) < 0) {
+		e->counters.nonsense++;
+		return;
+	}
 	if (read_headers(e, m->headers, spans, &count) < 0)
 		return;
 	for (size_t i = 0; i < count; i++)
 		headers[i] = (struct engine_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
+	like.headers = headers;
+	like.header_count = count;
+	like.body = m->payload;
+	if (to) {
+		to->message(to, &like);
+		return;
+	}
 	e->counters.messages_in++;
-	e->on->message(e->arg,
-	    &(struct engine_message){ .user = user,
-	        .destination = destination,
-	        .headers = headers,
-	        .header_count = count,
-	        .body = m->payload });
+	e->on->message(e->arg, &like);
 }
 
 /* Whether it is the first that we see of it. */
@@ -185,15 +213,10 @@ static bool is_new(struct engine *e, const struct nats_event *m)
 
 static void take(struct engine *e, const struct nats_event *m)
 {
-	struct bytes user, destination;
-
-	if (!is_new(e, m))
-		e->counters.repeated++;
-	else if (nats_name_read(
-	             &e->name, e->settings.prefix, m->subject, e->settings.separator, &user, &destination) < 0)
-		e->counters.nonsense++;
+	if (is_new(e, m))
+		tell(e, m, (struct engine_message){ 0 }, NULL);
 	else
-		tell(e, m, user, destination);
+		e->counters.repeated++;
 }
 
 static void on_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
@@ -201,6 +224,8 @@ static void on_message(struct nats_subscription *s, const struct nats_event *m, 
 	struct engine_topic *t = arg;
 
 	(void)s;
+	if (m && t->engine->settings.keeps && nats_history_take(&t->engine->history, t, m))
+		return;
 	if (m) {
 		take(t->engine, m);
 		return;
@@ -226,7 +251,8 @@ static int subscribe(struct engine *e, struct engine_topic *t)
 
 	buf_clear(&e->name);
 	err = t->is_user ? nats_name_all_of_user(&e->name, e->settings.prefix, t->name)
-	                 : nats_name_pattern(&e->name, e->settings.prefix, t->name, e->settings.separator, &two);
+	                 : nats_name_pattern(
+	                       &e->name, e->settings.prefix, NATS_LIVE, t->name, e->settings.separator, &two);
 	if (err == 0)
 		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, on_message, t);
 	if (err == 0 && two)
@@ -243,6 +269,8 @@ static void leave(struct engine_topic *t)
 		nats_unsubscribe(t->subscriptions[i]);
 		t->subscriptions[i] = NULL;
 	}
+	if (t->is_kept && t->engine->settings.keeps)
+		nats_history_leave(&t->engine->history, t);
 	list_remove(&t->node);
 	t->engine = NULL;
 	t->is_active = false;
@@ -254,6 +282,8 @@ static int join(struct engine *e, struct engine_topic *t)
 
 	list_init(&t->node);
 	t->is_active = t->is_refused = false;
+	t->epoch = t->joined_at = t->baseline = t->skipped = 0;
+	t->fills = 0;
 	t->engine = e;
 	err = subscribe(e, t);
 	if (err < 0) {
@@ -320,31 +350,126 @@ static int publish_to_all(
 	int err;
 
 	buf_clear(&e->name);
-	err = nats_name_destination(&e->name, e->settings.prefix, m->destination, e->settings.separator);
+	err = nats_name_destination(
+	    &e->name, e->settings.prefix, NATS_LIVE, m->destination, e->settings.separator);
 	return err ? err : say(e, m, headers, count);
+}
+
+/* Its headers behind the first, which is ours. Their number, or -ENOMEM. */
+static int make_headers(
+    struct engine *e, const struct engine_message *m, struct nats_header first, struct nats_header all[HEADERS_MAX + 1])
+{
+	struct span spans[HEADERS_MAX];
+	int err = add_headers(e, m, spans);
+
+	if (err < 0)
+		return err;
+	all[0] = first;
+	for (size_t i = 0; i < m->header_count; i++)
+		all[i + 1] = (struct nats_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
+	return (int)m->header_count + 1;
+}
+
+static struct engine_message bounded(const struct engine_message *m)
+{
+	struct engine_message b = *m;
+
+	if (b.header_count > HEADERS_MAX)
+		b.header_count = HEADERS_MAX;
+	return b;
 }
 
 static int publish(struct engine *e, const struct engine_message *given)
 {
-	struct engine_message m = *given;
-	struct span spans[HEADERS_MAX];
+	struct engine_message m = bounded(given);
 	struct nats_header headers[HEADERS_MAX + 1];
 	char from[2 * 16 + 2];
-	int err;
+	int n, err;
 
-	if (m.header_count > HEADERS_MAX)
-		m.header_count = HEADERS_MAX;
-	err = add_headers(e, &m, spans);
-	if (err < 0)
-		return err;
 	snprintf(from, sizeof(from), "%016" PRIx64 "-%" PRIx64, e->settings.gateway, ++e->number);
-	headers[0] = (struct nats_header){ BYTES(FROM), bytes_of(from) };
-	for (size_t i = 0; i < m.header_count; i++)
-		headers[i + 1] = (struct nats_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
-	err = m.user.n > 0 ? publish_private(e, &m, headers, m.header_count + 1)
-	                   : publish_to_all(e, &m, headers, m.header_count + 1);
+	n = make_headers(e, &m, (struct nats_header){ BYTES(FROM), bytes_of(from) }, headers);
+	if (n < 0)
+		return n;
+	err = m.user.n > 0 ? publish_private(e, &m, headers, (size_t)n) : publish_to_all(e, &m, headers, (size_t)n);
 	e->counters.refused += err < 0;
 	return err;
+}
+
+/* --- histories --------------------------------------------------------------------------------------------- */
+
+static struct engine *engine_of(struct nats_history *h)
+{
+	return container_of(h, struct engine, history);
+}
+
+static void on_kept_message(struct nats_history *h, const struct nats_event *m, uint64_t sequence, uint64_t before,
+    bool is_after_gap)
+{
+	tell(engine_of(h), m,
+	    (struct engine_message){ .sequence = sequence, .before = before, .is_after_gap = is_after_gap }, NULL);
+}
+
+static void on_loaded(struct nats_history *h, struct engine_load *l, const struct nats_event *m, uint64_t sequence,
+    uint64_t age_ms)
+{
+	tell(engine_of(h), m, (struct engine_message){ .sequence = sequence, .age_ms = age_ms }, l);
+}
+
+static void on_active(struct nats_history *h, struct engine_topic *t)
+{
+	settle(engine_of(h), t);
+}
+
+static void on_ready(struct nats_history *h, uint64_t epoch)
+{
+	struct engine *e = engine_of(h);
+
+	e->on->kept(e->arg, epoch);
+}
+
+static void on_history_trouble(struct nats_history *h, const char *why)
+{
+	struct engine *e = engine_of(h);
+
+	e->on->trouble(e->arg, nats_client_server(e->client), why);
+}
+
+static const struct nats_history_events history_events = {
+	.message = on_kept_message,
+	.loaded = on_loaded,
+	.active = on_active,
+	.ready = on_ready,
+	.trouble = on_history_trouble,
+};
+
+static int store(struct engine *e, const struct engine_message *given, struct bytes id, struct engine_store *s)
+{
+	struct engine_message m = bounded(given);
+	struct nats_header headers[HEADERS_MAX + 1];
+	int n, err;
+
+	buf_clear(&e->id);
+	if (nats_name_value(&e->id, id) < 0)
+		return -ENOMEM;
+	id = (struct bytes){ buf_data(&e->id), buf_len(&e->id) };
+	n = make_headers(e, &m, (struct nats_header){ BYTES(NATS_MSG_ID), id }, headers);
+	buf_clear(&e->name);
+	err = n < 0 ? n
+	            : nats_name_destination(
+	                  &e->name, e->settings.prefix, NATS_KEPT, m.destination, e->settings.separator);
+	return err ? err
+	           : nats_history_store(&e->history,
+	                 &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) },
+	                     .headers = headers,
+	                     .header_count = (size_t)n,
+	                     .payload = m.body },
+	                 s);
+}
+
+static int load(struct engine *e, struct bytes destination, uint64_t since, struct engine_topic *topic,
+    struct engine_load *l)
+{
+	return nats_history_load(&e->history, destination, since, topic, l);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------- */
@@ -384,14 +509,18 @@ static void stop(struct engine *e)
 {
 	struct list *all[] = { &e->active, &e->joining, &e->asked };
 
+	if (e->history.client)
+		nats_history_down(&e->history, &e->joining);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		while (!list_empty(all[i]))
 			leave(container_of(list_first(all[i]), struct engine_topic, node));
 	if (e->client)
 		nats_flush_cancel(&e->flush);
+	nats_history_fini(&e->history);
 	nats_client_free(e->client);
 	replay_fini(&e->replay);
 	buf_fini(&e->name);
+	buf_fini(&e->id);
 	buf_fini(&e->texts);
 	mem_free(e);
 }
@@ -428,6 +557,8 @@ static int start(struct engine **out, const struct engine_settings *settings, co
 	err = nats_client_new(&e->client, settings->loop, settings->resolver, &options, &client_events, e, why, size);
 	if (err == 0)
 		err = subscribe_own(e);
+	if (err == 0 && settings->keeps)
+		err = nats_history_init(&e->history, e->client, &e->settings, &e->counters, &history_events);
 	if (err < 0)
 		stop(e);
 	else
@@ -467,6 +598,10 @@ const struct engine_kind engine_nats = {
 	.join = join,
 	.leave = leave,
 	.publish = publish,
+	.store = store,
+	.store_cancel = nats_history_store_cancel,
+	.load = load,
+	.load_cancel = nats_history_load_cancel,
 	.pending = pending,
 	.counters = counters,
 	.server = server,

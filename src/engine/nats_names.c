@@ -73,11 +73,12 @@ static int check_length(const struct buf *out, size_t from)
 	return buf_len(out) - from <= NATS_SUBJECT_MAX ? 0 : -EINVAL;
 }
 
-int nats_name_destination(struct buf *out, const char *prefix, struct bytes destination, char separator)
+int nats_name_destination(
+    struct buf *out, const char *prefix, enum nats_space space, struct bytes destination, char separator)
 {
 	struct broker_segments segments = broker_segments_of(destination, separator);
 	size_t from = buf_len(out);
-	int err = begin(out, prefix, 't');
+	int err = begin(out, prefix, (char)space);
 	struct bytes segment;
 
 	while (err == 0 && broker_segments_next(&segments, &segment)) {
@@ -89,12 +90,12 @@ int nats_name_destination(struct buf *out, const char *prefix, struct bytes dest
 }
 
 /* With `stop` up to a "**", which is not in it; else that stands as ">". */
-static int add_pattern(
-    struct buf *out, const char *prefix, struct bytes pattern, char separator, bool stop, bool *has_rest)
+static int add_pattern(struct buf *out, const char *prefix, enum nats_space space, struct bytes pattern,
+    char separator, bool stop, bool *has_rest)
 {
 	struct broker_segments segments = broker_segments_of(pattern, separator);
 	size_t from = buf_len(out);
-	int err = begin(out, prefix, 't');
+	int err = begin(out, prefix, (char)space);
 	struct bytes segment;
 
 	*has_rest = false;
@@ -113,17 +114,17 @@ static int add_pattern(
 	return err ? err : buf_add(out, "", 1);
 }
 
-int nats_name_pattern(
-    struct buf *out, const char *prefix, struct bytes pattern, char separator, size_t *two)
+int nats_name_pattern(struct buf *out, const char *prefix, enum nats_space space, struct bytes pattern,
+    char separator, size_t *two)
 {
 	bool has_rest;
-	int err = add_pattern(out, prefix, pattern, separator, true, &has_rest);
+	int err = add_pattern(out, prefix, space, pattern, separator, true, &has_rest);
 
 	*two = 0;
 	if (err < 0 || !has_rest)
 		return err;
 	*two = buf_len(out);
-	return add_pattern(out, prefix, pattern, separator, false, &has_rest);
+	return add_pattern(out, prefix, space, pattern, separator, false, &has_rest);
 }
 
 /* ".NAME", and ".rest" without its "/user/"; or ".*", if that is empty. */
@@ -244,7 +245,8 @@ int nats_name_read(struct buf *out, const char *prefix, struct bytes subject, ch
 		return -EINVAL;
 	subject = (struct bytes){ subject.p + n + 3, subject.n - n - 3 };
 	switch (subject.p[-2]) {
-	case 't':
+	case NATS_LIVE:
+	case NATS_KEPT:
 		return read_destination(out, subject, separator, destination);
 	case 's':
 		if (!next_token(&subject, &gateway) || !subject.p)

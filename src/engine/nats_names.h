@@ -2,6 +2,7 @@
  * engine/nats_names.h - destinations as subjects of NATS, and back.
  *
  *	/topic/prices/eur           PREFIX.t.topic.prices.eur
+ *	the same, to be kept        PREFIX.h.topic.prices.eur
  *	the same with "*"           PREFIX.t.topic.prices.*
  *	the same with "**"          PREFIX.t.topic.prices and PREFIX.t.topic.prices.>
  *	/user/ann/queue/errors      PREFIX.u.ann.queue/errors
@@ -18,11 +19,14 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
+enum nats_space { NATS_LIVE = 't', NATS_KEPT = 'h' };
+
 /* All append. 0; -EINVAL: NATS can have no such name, for it would be too long; -ENOMEM. */
-int nats_name_destination(struct buf *out, const char *prefix, struct bytes destination, char separator);
-/* One subject, or two: *two is where the second begins, then, or NULL; both are strings. */
-int nats_name_pattern(
-    struct buf *out, const char *prefix, struct bytes pattern, char separator, size_t *two);
+int nats_name_destination(
+    struct buf *out, const char *prefix, enum nats_space space, struct bytes destination, char separator);
+/* One subject, or two: *two is where the second begins, then, or 0; both are strings. */
+int nats_name_pattern(struct buf *out, const char *prefix, enum nats_space space, struct bytes pattern,
+    char separator, size_t *two);
 /* What goes to a user; `rest` begins with "/user/". */
 int nats_name_user(struct buf *out, const char *prefix, struct bytes user, struct bytes rest);
 /* All that goes to it; a string. */

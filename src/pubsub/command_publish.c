@@ -16,9 +16,11 @@
 #include "pubsub/commands.h"
 #include "pubsub/relayed.h"
 #include "pubsub/joined.h"
+#include "server/api_keys.h"
 #include "server/command.h"
 
 #define MESSAGES_MOST 1000
+#define KEY_MAX       (API_KEY_LEN + 6)
 #define AT_A_TIME     FAN_RUN_MOST /* messages */
 #define RUN_OCTETS    16384 /* beside what stands before each: no client's buffer is much smaller */
 /* At a time, as far as can be foreseen: some 10 ms. Fewer would cost more each, since all that a
@@ -29,6 +31,8 @@ struct entry {
 	struct job *job;
 	struct published *message; /* NULL once it is published */
 	bool is_relayed;
+	bool is_kept; /* by the engine that joins gateways */
+	char key[KEY_MAX];
 	size_t received;
 	int verdict; /* of a queue, or of an outside broker */
 };
@@ -249,7 +253,7 @@ static int read_all(struct job *j, const json_t *list)
 /* Why a queue has not taken it: it is full, or its journal is, or that has failed. */
 static const char *error_of(const struct entry *e)
 {
-	return e->is_relayed ? "broker_unavailable" : e->verdict == -ENOSPC ? "queue_full" : "not_kept";
+	return e->is_relayed || (e->is_kept && e->verdict != -ENOMEM) ? "broker_unavailable" : e->verdict == -ENOSPC ? "queue_full" : "not_kept";
 }
 
 static json_t *list_received(const struct job *j)
@@ -286,6 +290,11 @@ static void answer(struct job *j)
 	if (!j->is_many && j->entries[0].verdict < 0 && j->entries[0].is_relayed) {
 		sockjs_command_refuse(j->command, 503, "broker_unavailable", "destination",
 		    "The broker of this destination has refused it, or has gone before it had answered.");
+		return;
+	}
+	if (!j->is_many && j->entries[0].verdict < 0 && j->entries[0].is_kept) {
+		sockjs_command_refuse(j->command, 503, "broker_unavailable", "destination",
+		    "The engine that joins the gateways has refused it, or has gone before it had answered.");
 		return;
 	}
 	if (!j->is_many && j->entries[0].verdict < 0) {
@@ -443,6 +452,22 @@ static int publish_relayed(struct job *j, struct entry *e)
 	return 0;
 }
 
+/* With the same one the engine keeps it once, whichever gateway is asked. NULL: none is given. */
+static const char *key_of(struct entry *e)
+{
+	const struct job *j = e->job;
+	const char *key =
+	    json_string_value(json_object_get(command_arguments(j->command), "idempotency_key"));
+
+	if (!key)
+		return NULL;
+	if (j->is_many)
+		snprintf(e->key, sizeof(e->key), "%s.%zu", key, (size_t)(e - j->entries));
+	else
+		snprintf(e->key, sizeof(e->key), "%s", key);
+	return e->key;
+}
+
 static int publish_one(struct job *j)
 {
 	struct entry *e = &j->entries[j->next];
@@ -451,7 +476,9 @@ static int publish_one(struct job *j)
 	p->delivered_arg = e;
 	if (e->is_relayed)
 		return publish_relayed(j, e);
-	if (broker_is_queue(j->broker->topics, p->base.destination))
+	e->is_kept = joined_keeps(j->broker, p->base.destination);
+	p->key = e->is_kept ? key_of(e) : NULL;
+	if (e->is_kept || broker_is_queue(j->broker->topics, p->base.destination))
 		p->base.settled = on_queued;
 	else
 		p->delivered = on_delivered;

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "pubsub/joined.h"
 #include "pubsub/relayed.h"
 
 #define COST_DELIVERY   150 /* nanoseconds, beside the frame and its sending */
@@ -114,11 +115,19 @@ static char *put_hex(char *to, uint64_t number)
 	return to + (digits + sizeof(digits) - first);
 }
 
+/* What peers keep has one that all of them know. */
+static uint64_t epoch_of(const struct sockjs_broker *b, uint32_t owner)
+{
+	if (owner == BROKER_OF_PEERS && b->joined)
+		return atomic_load_explicit(&b->joined->epoch, memory_order_relaxed);
+	return broker_epoch(b->topics);
+}
+
 /* "EPOCH-OWNER-SEQUENCE" */
 struct bytes message_id_write(
     const struct sockjs_broker *b, uint32_t owner, uint64_t sequence, char text[MESSAGE_ID_MAX])
 {
-	char *to = put_hex(text, broker_epoch(b->topics));
+	char *to = put_hex(text, epoch_of(b, owner));
 
 	*to++ = '-';
 	to = put_hex(to, owner);
@@ -148,7 +157,7 @@ bool message_id_read(
 	    !hex_take(&id, sequence) || id.n > 0)
 		return false;
 	*owner = (uint32_t)part;
-	return epoch == broker_epoch(b->topics);
+	return epoch == epoch_of(b, *owner);
 }
 
 static int add_redelivery(struct buf *out, const struct published *p, unsigned deliveries)

@@ -17,8 +17,9 @@
 static enum stomp_error publish(
     struct sockjs_client *c, struct published *p, const struct stomp_frame *f)
 {
-	bool to_queue = broker_is_queue(c->part->broker->topics, p->base.destination);
-	int err = to_queue ? queues_await_word(c, p, stomp_header_get(f, "receipt")) : 0;
+	const struct sockjs_broker *b = c->part->broker;
+	bool has_word = broker_is_queue(b->topics, p->base.destination) || joined_keeps(b, p->base.destination);
+	int err = has_word ? queues_await_word(c, p, stomp_header_get(f, "receipt")) : 0;
 
 	if (err == 0)
 		err = pace_publish(c->part, p);
@@ -27,7 +28,7 @@ static enum stomp_error publish(
 		c->must_wait = true;
 	if (err < 0)
 		return err == -EINVAL ? STOMP_E_BAD_DESTINATION : STOMP_E_INTERNAL;
-	return to_queue ? STOMP_PENDING : STOMP_OK;
+	return has_word ? STOMP_PENDING : STOMP_OK;
 }
 
 /* What an application has said of a frame, unless it wants to think; `message` is held with it. */

@@ -26,7 +26,13 @@ bool joined_has(const struct sockjs_broker *b, struct bytes destination)
 
 bool joined_is_refused(const struct sockjs_broker *b, struct bytes destination)
 {
-	return joined_is_refusing(b->joined) && joined_has(b, destination);
+	return joined_is_refusing(b->joined) && joined_has(b, destination) &&
+	       (!b->joined->goes_on || joined_keeps(b, destination));
+}
+
+bool joined_keeps(const struct sockjs_broker *b, struct bytes destination)
+{
+	return b->joined && broker_is_kept_by_peers(b->topics, destination);
 }
 
 bool joined_lacks(const struct sockjs_broker *b, struct bytes destination)
@@ -92,6 +98,26 @@ static int add_tls(struct joined *j, char *why, size_t size)
 	return -EINVAL;
 }
 
+/* The stream keeps what the most generous of them wants; what each says is observed by who reads it. */
+static void read_rules(struct joined *j)
+{
+	const struct sockjs_broker *b = j->broker;
+	struct engine_settings *s = &j->settings;
+	bool all_messages = false, all_times = false;
+
+	s->keeps = b->history_count > 0;
+	for (size_t i = 0; i < b->history_count; i++) {
+		const struct broker_history_rule *rule = &b->history[i];
+
+		all_messages |= rule->messages == 0;
+		all_times |= rule->ms == 0;
+		s->keep_messages = rule->messages > s->keep_messages ? rule->messages : s->keep_messages;
+		s->keep_ms = rule->ms > s->keep_ms ? rule->ms : s->keep_ms;
+	}
+	s->keep_messages = all_messages ? 0 : s->keep_messages;
+	s->keep_ms = all_times ? 0 : s->keep_ms;
+}
+
 static void read_settings(struct joined *j)
 {
 	const struct stomp_options *o = &j->options.stomp;
@@ -113,16 +139,17 @@ static void read_settings(struct joined *j)
 		.ping_interval_ms = (unsigned)o->engine_ping_interval_ms,
 		.queue_bytes = (size_t)o->engine_queue_bytes,
 		.max_bytes = (size_t)o->engine_max_message_bytes,
+		.keep_in_memory = strcmp(o->engine_storage, "memory") == 0,
+		.keep_bytes = o->engine_stream_bytes,
+		.replicas = (unsigned)o->engine_replicas,
 	};
+	read_rules(j);
 }
 
 /* What one gateway alone would know, and tell as if it were all. */
 static int check_kept(const struct sockjs_broker *b, char *why, size_t size)
 {
-	const char *what = b->history_count > 0    ? "history"
-	                   : b->presence_count > 0 ? "presence"
-	                   : b->keeper             ? "journal"
-	                                           : NULL;
+	const char *what = b->presence_count > 0 ? "presence" : b->keeper ? "journal" : NULL;
 
 	if (!what)
 		return 0;
@@ -179,6 +206,10 @@ int joined_give(struct joined *j)
 		if (!(b->parts[i].joined = joined_part_new(j, &b->parts[i])))
 			return -ENOMEM;
 	peers.arg = b;
+	if (j->settings.keeps) {
+		peers.keep = joined_keep;
+		peers.load = joined_load;
+	}
 	broker_use_peers(b->topics, &peers);
 	return 0;
 }
@@ -210,7 +241,10 @@ void joined_begin(struct sockjs_broker *b)
 
 void joined_end(struct sockjs_broker *b)
 {
-	if (pubsub_here(b) == b->parts)
+	struct pubsub_part *part = pubsub_here(b);
+
+	broker_end_loads(part->topics);
+	if (part == b->parts)
 		joined_hub_end(b->joined->hub);
 }
 
@@ -238,6 +272,10 @@ void joined_metrics(struct sockjs_metrics *m, const struct pubsub_part *part)
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_messages_dropped_total",
 	    "Messages for other gateways that the engine could not take, or of it that made no sense.", "reason",
 	    "nonsense", n->nonsense);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_stored_total", "Messages that the engine has taken to keep.",
+	    NULL, NULL, n->stored);
+	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_filled_total",
+	    "Messages that had not come, and were found where the engine keeps them.", NULL, NULL, n->filled);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_repeated_total",
 	    "Messages that came again, by another subscription that they fit.", NULL, NULL, n->repeated);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_queued_bytes", "Octets that wait for the engine, now.", NULL, NULL,

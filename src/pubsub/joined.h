@@ -11,8 +11,14 @@
  * a destination comes everywhere in its order. A SUBSCRIBE is answered when the engine brings what
  * is published elsewhere.
  *
+ * What stomp.history says is kept by the engine, and its order is the engine's:
+ *
+ *	SEND --> hub --store--> engine, which answers, and brings it to all gateways, this one too
+ *	last-message-id --> the destination's owner --> hub --load--> engine
+ *
  *	joined.c       settings, and what is shared
  *	joined_hub.c   the hub, and the way there and back
+ *	joined_kept.c  its histories
  *	joined_part.c  what a part has asked for, and who waits for that
  */
 #ifndef PUBSUB_JOINED_H
@@ -35,6 +41,7 @@ struct joined {
 	char password[512], token[4096];
 	bool goes_on;            /* for subscribers here, while the engine is away */
 	struct joined_hub *hub;
+	_Atomic uint64_t epoch;  /* of the histories that the engine keeps; 0: not known yet */
 	atomic_bool is_up;
 	atomic_bool is_lost;     /* it has been away for longer than a moment */
 };
@@ -49,13 +56,16 @@ void joined_free(struct joined *j); /* NULL is fine */
 /* Whether it goes to all gateways, if that is a pattern or a destination: not what is relayed, what queues have,
  * or presence. */
 bool joined_has(const struct sockjs_broker *b, struct bytes destination);
-/* Whether nothing is published to it now: the engine is away, and that is not to go on. Any thread. */
+/* Whether nothing is published to it now: the engine is away, and that is not to go on, or it would be kept there.
+ * Any thread. */
 bool joined_is_refused(const struct sockjs_broker *b, struct bytes destination);
-/* The same of all that is shared. */
+/* Whether that is so of some. */
 static inline bool joined_is_refusing(const struct joined *j)
 {
-	return j && !j->goes_on && atomic_load_explicit(&j->is_lost, memory_order_relaxed);
+	return j && (!j->goes_on || j->settings.keeps) && atomic_load_explicit(&j->is_lost, memory_order_relaxed);
 }
+/* Whether the engine keeps it: who sends it waits for the engine's word. Any thread. */
+bool joined_keeps(const struct sockjs_broker *b, struct bytes destination);
 /* Whether it is a queue here, of which gateways that are joined have none. */
 bool joined_lacks(const struct sockjs_broker *b, struct bytes destination);
 extern const char joined_away[];
@@ -88,6 +98,12 @@ int joined_hub_join(struct joined_hub *h, unsigned part, bool is_user, struct by
 void joined_hub_leave(struct joined_hub *h, unsigned part, bool is_user, struct bytes name);
 /* A message that has its place here goes to the others. From its owner's part. */
 void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p);
+
+/* --- joined_kept.c ---------------------------------------------------------------------------- */
+
+/* Of struct broker_peers; the first argument is the broker. */
+int joined_keep(void *broker, struct broker_message *m);
+int joined_load(void *broker, unsigned part, struct bytes destination, uint64_t since);
 
 /* --- joined_part.c ------------------------------------------------------------------------------ */
 

@@ -8,36 +8,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/resolver.h"
-#include "pubsub/joined.h"
+#include "pubsub/joined_hub.h"
 
 #define LOOK_MS 10 /* whether there is room again */
 
-struct joined_hub {
-	struct joined *joined;
-	struct engine *engine; /* NULL: it has not begun, or has ended */
-	struct resolver *resolver;
-	struct map topics;
-	struct timer lost, room;
-	bool is_full; /* all publishers wait */
-	struct buf scratch;
-};
-
-/* What has subscribers in some parts. */
-struct topic {
-	struct map_node node;
-	struct joined_hub *hub;
-	struct engine_topic topic;
-	unsigned parts; /* how many */
-	bool waits_any;
-	const char *why; /* it cannot be had */
-	uint64_t *waits; /* a bit for each part that is to be told */
-	size_t key_len;
-	char *key; /* as in joined_part.c */
-};
-
 static struct bytes key_of(const struct map_node *n)
 {
-	const struct topic *t = container_of(n, struct topic, node);
+	const struct joined_topic *t = container_of(n, struct joined_topic, node);
 
 	return (struct bytes){ t->key, t->key_len };
 }
@@ -54,37 +31,25 @@ static bool is_here(const struct joined_hub *h, unsigned part)
 
 /* --- mail --------------------------------------------------------------------------------------- */
 
-struct letter {
-	struct joined_hub *hub;
-	void (*fn)(const struct letter *m);
-	unsigned part; /* that it is from, or for */
-	bool is_user;
-	const char *why; /* constant */
-	struct published *message; /* a reference; or NULL */
-	size_t n;
-	char name[];
-};
-
 static void run(void *arg)
 {
-	const struct letter *m = *(struct letter **)arg;
+	const struct joined_letter *m = *(struct joined_letter **)arg;
 
 	m->fn(m);
 }
 
 static void done(void *arg)
 {
-	struct letter *m = *(struct letter **)arg;
+	struct joined_letter *m = *(struct joined_letter **)arg;
 
 	if (m->message)
 		broker_message_unref(&m->message->base);
 	mem_free(m);
 }
 
-/* `like`, and this name. 0, -ENOMEM, -EPIPE. */
-static int post(const struct joined_hub *h, unsigned reactor, struct letter like, struct bytes name)
+int joined_hub_post(const struct joined_hub *h, unsigned reactor, struct joined_letter like, struct bytes name)
 {
-	struct letter *m = mem_alloc(sizeof(*m) + name.n);
+	struct joined_letter *m = mem_alloc(sizeof(*m) + name.n);
 	int err;
 
 	if (!m)
@@ -92,34 +57,34 @@ static int post(const struct joined_hub *h, unsigned reactor, struct letter like
 	memcpy(m, &like, sizeof(*m));
 	m->n = name.n;
 	bytes_put(m->name, name);
-	err = sockjs_reactor_call(h->joined->broker->server, reactor, run, done, &m, sizeof(struct letter *));
+	err = sockjs_reactor_call(h->joined->broker->server, reactor, run, done, &m, sizeof(struct joined_letter *));
 	if (err < 0)
 		mem_free(m);
 	return err;
 }
 
-static struct bytes name_of(const struct letter *m)
+static struct bytes name_of(const struct joined_letter *m)
 {
 	return (struct bytes){ m->name, m->n };
 }
 
 /* --- to parts -------------------------------------------------------------------------------------- */
 
-static void run_settled(const struct letter *m)
+static void run_settled(const struct joined_letter *m)
 {
 	joined_part_settled(share_of(m->hub, m->part), m->is_user, name_of(m), m->why);
 }
 
 static void tell_settled(struct joined_hub *h, unsigned part, bool is_user, struct bytes name, const char *why)
 {
-	struct letter m = { .hub = h, .fn = run_settled, .part = part, .is_user = is_user, .why = why };
+	struct joined_letter m = { .hub = h, .fn = run_settled, .part = part, .is_user = is_user, .why = why };
 
-	if (post(h, part, m, name) < 0)
+	if (joined_hub_post(h, part, m, name) < 0)
 		log_warn_limited("a subscriber is not told: out of memory");
 }
 
 /* Of very many topics nobody waits, when they are made again on another connection. */
-static void tell_those_who_wait(struct joined_hub *h, struct topic *t)
+static void tell_those_who_wait(struct joined_hub *h, struct joined_topic *t)
 {
 	for (unsigned i = 0; t->waits_any && i < h->joined->broker->part_count; i++)
 		if (t->waits[i / 64] >> i % 64 & 1) {
@@ -129,7 +94,7 @@ static void tell_those_who_wait(struct joined_hub *h, struct topic *t)
 	t->waits_any = false;
 }
 
-static void run_let_go(const struct letter *m)
+static void run_let_go(const struct joined_letter *m)
 {
 	joined_part_let_go(share_of(m->hub, m->part));
 }
@@ -137,12 +102,12 @@ static void run_let_go(const struct letter *m)
 static void let_all_go(struct joined_hub *h)
 {
 	for (unsigned i = 0; i < h->joined->broker->part_count; i++)
-		(void)post(h, i, (struct letter){ .hub = h, .fn = run_let_go, .part = i }, (struct bytes){ 0 });
+		(void)joined_hub_post(h, i, (struct joined_letter){ .hub = h, .fn = run_let_go, .part = i }, (struct bytes){ 0 });
 }
 
 /* --- topics ------------------------------------------------------------------------------------------ */
 
-static struct topic *find(const struct joined_hub *h, bool is_user, struct bytes name)
+struct joined_topic *joined_hub_topic(const struct joined_hub *h, bool is_user, struct bytes name)
 {
 	char key[1 + BROKER_DESTINATION_MAX];
 	struct map_node *found;
@@ -150,13 +115,22 @@ static struct topic *find(const struct joined_hub *h, bool is_user, struct bytes
 	key[0] = is_user ? 'u' : 't';
 	bytes_put(key + 1, name);
 	found = map_find(&h->topics, (struct bytes){ key, name.n + 1 });
-	return found ? container_of(found, struct topic, node) : NULL;
+	return found ? container_of(found, struct joined_topic, node) : NULL;
 }
 
-static struct topic *topic_new(struct joined_hub *h, bool is_user, struct bytes name)
+/* A pattern may fit something that is. */
+static bool may_be_kept(const struct joined_hub *h, struct bytes name)
+{
+	const struct broker *b = h->joined->broker->topics;
+
+	return h->joined->settings.keeps &&
+	       (!broker_destination_is_valid(b, name) || broker_is_kept_by_peers(b, name));
+}
+
+static struct joined_topic *topic_new(struct joined_hub *h, bool is_user, struct bytes name)
 {
 	size_t words = (h->joined->broker->part_count + 63) / 64;
-	struct topic *t = mem_zalloc(sizeof(*t) + words * sizeof(*t->waits) + 1 + name.n);
+	struct joined_topic *t = mem_zalloc(sizeof(*t) + words * sizeof(*t->waits) + 1 + name.n);
 
 	if (!t)
 		return NULL;
@@ -167,6 +141,8 @@ static struct topic *topic_new(struct joined_hub *h, bool is_user, struct bytes 
 	t->key[0] = is_user ? 'u' : 't';
 	bytes_put(t->key + 1, name);
 	t->topic.is_user = is_user;
+	t->topic.is_kept = !is_user && may_be_kept(h, name);
+	list_init(&t->loads);
 	t->topic.name = (struct bytes){ t->key + 1, name.n };
 	if (map_insert(&h->topics, &t->node) == 0)
 		return t;
@@ -174,10 +150,13 @@ static struct topic *topic_new(struct joined_hub *h, bool is_user, struct bytes 
 	return NULL;
 }
 
-static void topic_free(struct topic *t)
+static void topic_free(struct joined_topic *t)
 {
-	t->hub->joined->kind->leave(&t->topic);
-	map_remove(&t->hub->topics, &t->node);
+	struct joined_hub *h = t->hub;
+
+	h->joined->kind->leave(&t->topic);
+	map_remove(&h->topics, &t->node);
+	joined_kept_go_on(h, &t->loads);
 	mem_free(t);
 }
 
@@ -188,9 +167,9 @@ static const char *sentence_of(int err)
 }
 
 /* It is nobody else's yet. */
-static struct topic *add_topic(struct joined_hub *h, bool is_user, struct bytes name)
+static struct joined_topic *add_topic(struct joined_hub *h, bool is_user, struct bytes name)
 {
-	struct topic *t = topic_new(h, is_user, name);
+	struct joined_topic *t = topic_new(h, is_user, name);
 	int err = t ? h->joined->kind->join(h->engine, &t->topic) : 0;
 
 	if (err < 0)
@@ -200,7 +179,7 @@ static struct topic *add_topic(struct joined_hub *h, bool is_user, struct bytes 
 
 static void join(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
 {
-	struct topic *t = find(h, is_user, name);
+	struct joined_topic *t = joined_hub_topic(h, is_user, name);
 
 	if (!t)
 		t = add_topic(h, is_user, name);
@@ -219,19 +198,19 @@ static void join(struct joined_hub *h, unsigned part, bool is_user, struct bytes
 /* One that is not there had no memory. */
 static void leave(struct joined_hub *h, bool is_user, struct bytes name)
 {
-	struct topic *t = find(h, is_user, name);
+	struct joined_topic *t = joined_hub_topic(h, is_user, name);
 
 	if (t && --t->parts == 0)
 		topic_free(t);
 }
 
-static void run_join(const struct letter *m)
+static void run_join(const struct joined_letter *m)
 {
 	if (m->hub->engine)
 		join(m->hub, m->part, m->is_user, name_of(m));
 }
 
-static void run_leave(const struct letter *m)
+static void run_leave(const struct joined_letter *m)
 {
 	if (m->hub->engine)
 		leave(m->hub, m->is_user, name_of(m));
@@ -239,24 +218,25 @@ static void run_leave(const struct letter *m)
 
 int joined_hub_join(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
 {
-	return post(h, 0, (struct letter){ .hub = h, .fn = run_join, .part = part, .is_user = is_user }, name);
+	return joined_hub_post(h, 0, (struct joined_letter){ .hub = h, .fn = run_join, .part = part, .is_user = is_user }, name);
 }
 
 void joined_hub_leave(struct joined_hub *h, unsigned part, bool is_user, struct bytes name)
 {
 	/* Without memory for it the topic stays, and what comes for it finds nobody */
-	(void)post(h, 0, (struct letter){ .hub = h, .fn = run_leave, .part = part, .is_user = is_user }, name);
+	(void)joined_hub_post(h, 0, (struct joined_letter){ .hub = h, .fn = run_leave, .part = part, .is_user = is_user }, name);
 }
 
 /* --- publishing --------------------------------------------------------------------------------------- */
 
 /* Publishers are held back while much waits. */
-static void note_pending(struct joined_hub *h)
+void joined_hub_note_pending(struct joined_hub *h)
 {
 	struct sockjs_broker *b = h->joined->broker;
 	/* When the engine is lost, what goes on here does not wait for it */
 	bool is_lost = atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed);
-	size_t pending = is_lost ? 0 : h->joined->kind->pending(h->engine), most = h->joined->settings.queue_bytes;
+	size_t pending = is_lost ? 0 : h->joined->kind->pending(h->engine) + h->stored_octets;
+	size_t most = h->joined->settings.queue_bytes;
 
 	if (h->is_full != (pending > (h->is_full ? most / 4 : most / 2))) {
 		h->is_full = !h->is_full;
@@ -269,10 +249,10 @@ static void note_pending(struct joined_hub *h)
 
 static void on_room_timer(struct timer *t)
 {
-	note_pending(container_of(t, struct joined_hub, room));
+	joined_hub_note_pending(container_of(t, struct joined_hub, room));
 }
 
-static size_t copy_headers(struct engine_header to[STOMP_HEADERS_MAX], const struct published *p)
+size_t joined_hub_headers(const struct published *p, struct engine_header to[STOMP_HEADERS_MAX])
 {
 	size_t count = 0;
 
@@ -287,15 +267,15 @@ static void publish(struct joined_hub *h, const struct published *p)
 	struct engine_message m = { .user = broker_message_addressee(&p->base),
 		.destination = p->base.shown,
 		.headers = headers,
-		.header_count = copy_headers(headers, p),
+		.header_count = joined_hub_headers(p, headers),
 		.body = p->body };
 
 	if (!atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))
 		(void)h->joined->kind->publish(h->engine, &m);
-	note_pending(h);
+	joined_hub_note_pending(h);
 }
 
-static void run_publish(const struct letter *m)
+static void run_publish(const struct joined_letter *m)
 {
 	if (m->hub->engine)
 		publish(m->hub, m->message);
@@ -303,7 +283,7 @@ static void run_publish(const struct letter *m)
 
 void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p)
 {
-	struct letter m = { .hub = h, .fn = run_publish, .part = part, .message = p };
+	struct joined_letter m = { .hub = h, .fn = run_publish, .part = part, .message = p };
 
 	if (is_here(h, 0)) {
 		if (h->engine)
@@ -311,7 +291,7 @@ void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p
 		return;
 	}
 	broker_message_ref(&p->base);
-	if (post(h, 0, m, (struct bytes){ 0 }) < 0)
+	if (joined_hub_post(h, 0, m, (struct bytes){ 0 }) < 0)
 		broker_message_unref(&p->base);
 }
 
@@ -324,10 +304,11 @@ static uint64_t lost_after(const struct joined_hub *h)
 
 static void on_settled(void *arg, struct engine_topic *topic, const char *why)
 {
-	struct topic *t = container_of(topic, struct topic, topic);
+	struct joined_topic *t = container_of(topic, struct joined_topic, topic);
 
 	t->why = why;
 	tell_those_who_wait(arg, t);
+	joined_kept_go_on(arg, &t->loads);
 }
 
 /* "/user/NAME/rest", where the name is escaped as in URLs. 0 or -ENOMEM. */
@@ -347,7 +328,7 @@ static int add_private(struct buf *out, struct bytes user, struct bytes shown)
 	return err ? err : buf_add(out, shown.p + skip, shown.n - skip);
 }
 
-static struct published *published_of(struct joined_hub *h, const struct engine_message *m)
+struct published *joined_hub_published(struct joined_hub *h, const struct engine_message *m)
 {
 	struct stomp_header headers[STOMP_HEADERS_MAX];
 	struct bytes destination = m->destination;
@@ -355,55 +336,86 @@ static struct published *published_of(struct joined_hub *h, const struct engine_
 	struct published *p = NULL;
 	size_t count = 0;
 
-	for (; count < m->header_count && count < STOMP_HEADERS_MAX; count++)
-		headers[count] = (struct stomp_header){ m->headers[count].name, m->headers[count].value };
+	if (m->is_after_gap)
+		headers[count++] = (struct stomp_header){ BYTES("gap"), BYTES("true") };
+	for (size_t i = 0; i < m->header_count && count < STOMP_HEADERS_MAX; i++, count++)
+		headers[count] = (struct stomp_header){ m->headers[i].name, m->headers[i].value };
 	if (m->user.n > 0 && add_private(&name, m->user, m->destination) == 0)
 		destination = (struct bytes){ buf_data(&name), buf_len(&name) };
 	if (m->user.n == 0 || buf_len(&name) > 0)
 		p = published_new(&h->scratch, destination, headers, count, m->body);
 	buf_fini(&name);
+	if (!p) {
+		log_warn_limited("a message of another gateway is lost: out of memory");
+		return NULL;
+	}
+	p->base.is_foreign = true;
+	if (m->sequence > 0) {
+		p->base.owner = BROKER_OF_PEERS;
+		p->base.sequence = m->sequence;
+		p->base.before = m->before;
+	}
 	return p;
 }
 
 /* Whoever speaks to the engine may have sent it: what is no destination here goes nowhere. */
+bool joined_hub_is_ours(const struct joined_hub *h, const struct engine_message *m)
+{
+	const struct sockjs_broker *b = h->joined->broker;
+
+	return broker_destination_is_valid(b->topics, m->user.n ? BYTES("/topic/any") : m->destination) &&
+	       (m->user.n > 0 || (joined_has(b, m->destination) && !bytes_begin(m->destination, "/user/")));
+}
+
 static void on_message(void *arg, const struct engine_message *m)
 {
 	struct joined_hub *h = arg;
-	struct sockjs_broker *b = h->joined->broker;
 	struct published *p;
 
 	sockjs_spend(PUBSUB_COST_OF_SEND + m->body.n / 4);
-	if (!broker_destination_is_valid(b->topics, m->user.n ? BYTES("/topic/any") : m->destination) ||
-	    (m->user.n == 0 && (!joined_has(b, m->destination) || bytes_begin(m->destination, "/user/"))))
+	p = joined_hub_is_ours(h, m) ? joined_hub_published(h, m) : NULL;
+	if (!p)
 		return;
-	p = published_of(h, m);
-	if (!p) {
-		log_warn_limited("a message of another gateway is lost: out of memory");
-		return;
-	}
-	p->base.is_foreign = true;
-	(void)broker_publish(b->topics, &p->base);
+	(void)broker_publish(h->joined->broker->topics, &p->base);
 	broker_message_unref(&p->base);
 }
 
-static void on_up(void *arg)
+static void be_up(struct joined_hub *h)
 {
-	struct joined_hub *h = arg;
-
 	log_info("gateways are joined", LOG_STR("engine", h->joined->kind->server(h->engine)));
 	timer_stop(loop_timers(loop_current()), &h->lost);
 	atomic_store_explicit(&h->joined->is_up, true, memory_order_relaxed);
 	atomic_store_explicit(&h->joined->is_lost, false, memory_order_relaxed);
 }
 
+/* If it is to keep something, it is not there before it can. */
+static void on_up(void *arg)
+{
+	struct joined_hub *h = arg;
+
+	if (!h->joined->settings.keeps)
+		be_up(h);
+}
+
+static void on_kept(void *arg, uint64_t epoch)
+{
+	struct joined_hub *h = arg;
+
+	joined_kept_begin(h, epoch);
+	be_up(h);
+	joined_kept_go_on(h, &h->loads);
+}
+
 static void on_down(void *arg, const char *why)
 {
 	struct joined_hub *h = arg;
+	bool was_up = atomic_load_explicit(&h->joined->is_up, memory_order_relaxed);
 
 	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->kind->server(h->engine)),
 	    LOG_STR("reason", why));
 	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
-	timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+	if (was_up)
+		timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
 }
 
 static void on_trouble(void *arg, const char *server, const char *why)
@@ -417,8 +429,9 @@ static void on_lost(struct timer *t)
 	struct joined_hub *h = container_of(t, struct joined_hub, lost);
 
 	atomic_store_explicit(&h->joined->is_lost, true, memory_order_relaxed);
+	joined_kept_lost(h);
 	if (h->engine)
-		note_pending(h);
+		joined_hub_note_pending(h);
 	if (h->joined->goes_on)
 		let_all_go(h);
 }
@@ -429,6 +442,7 @@ static const struct engine_events engine_events = {
 	.trouble = on_trouble,
 	.settled = on_settled,
 	.message = on_message,
+	.kept = on_kept,
 };
 
 /* --- life ------------------------------------------------------------------------------------------------- */
@@ -443,6 +457,7 @@ int joined_hub_new(struct joined *j)
 	map_init(&h->topics, key_of, NULL);
 	timer_init(&h->lost, on_lost);
 	timer_init(&h->room, on_room_timer);
+	joined_kept_init(h);
 	j->hub = h;
 	return 0;
 }
@@ -467,7 +482,7 @@ void joined_hub_begin(struct joined_hub *h)
 
 static bool forget(struct map_node *node, void *arg)
 {
-	struct topic *t = container_of(node, struct topic, node);
+	struct joined_topic *t = container_of(node, struct joined_topic, node);
 
 	(void)arg;
 	t->hub->joined->kind->leave(&t->topic);
@@ -479,6 +494,7 @@ void joined_hub_end(struct joined_hub *h)
 {
 	timer_stop(loop_timers(loop_current()), &h->lost);
 	timer_stop(loop_timers(loop_current()), &h->room);
+	joined_kept_end(h);
 	map_each(&h->topics, forget, NULL);
 	map_fini(&h->topics);
 	if (h->engine)

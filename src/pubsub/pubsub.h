@@ -175,6 +175,7 @@ struct published {
 	/* Called once it has come to all reactors, in any of them; NULL: nobody wants to know */
 	void (*delivered)(struct published *p);
 	void *delivered_arg;
+	const char *key; /* by which the engine keeps it once; until it has settled. NULL: none is given */
 	size_t header_count;
 	struct sockjs_header *headers; /* as they are shown, destination first */
 };

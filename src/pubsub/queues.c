@@ -1,6 +1,7 @@
 /*
- * pubsub/queues.c - clients and queues: a SEND waits for the word of its queue, a consumer gets its
- * messages and acknowledges them; and where those go that a queue has given up.
+ * pubsub/queues.c - clients and queues: a SEND waits for the word of its queue (or of the engine that
+ * keeps it for all gateways), a consumer gets its messages and acknowledges them; and where those go that a
+ * queue has given up.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,6 +45,16 @@ static struct word word_of(int verdict)
 		return (struct word){ NULL, STOMP_E_LIMIT, "The journal is full." };
 	case -EAGAIN:
 		return (struct word){ NULL, STOMP_E_BUSY, "The disk of the journal is slow." };
+	case -EHOSTUNREACH:
+	case -EPIPE:
+		return (struct word){ NULL, STOMP_E_BROKER,
+			"The engine that joins the gateways cannot be reached: this may have been kept, or not." };
+	case -ENOBUFS:
+		return (struct word){ NULL, STOMP_E_BUSY, "Too much waits for the engine that joins the gateways." };
+	case -EMSGSIZE:
+	case -EINVAL:
+	case -EREMOTEIO:
+		return (struct word){ NULL, STOMP_E_BROKER, "The engine that joins the gateways does not take this." };
 	case -EIO:
 		return (struct word){ NULL, STOMP_E_INTERNAL,
 			"The disk has failed: what is sent to a queue cannot be kept." };
@@ -104,6 +115,8 @@ static struct sender *sender_new(struct sockjs_client *c, struct bytes receipt)
 
 int queues_await_word(struct sockjs_client *c, struct published *p, struct bytes receipt)
 {
+	if (p->sender)
+		queues_forget_sender(p);
 	p->sender = sender_new(c, receipt);
 	p->base.settled = p->sender ? on_settled : NULL;
 	return p->sender ? 0 : -ENOMEM;

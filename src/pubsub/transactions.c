@@ -213,10 +213,22 @@ static bool is_refused(const struct sockjs_broker *b, const struct transaction *
 	list_foreach (pos, &t->held) {
 		const struct held *h = container_of(pos, struct held, node);
 
-		if (h->message && joined_has(b, h->message->base.destination))
+		if (h->message && joined_is_refused(b, h->message->base.destination))
 			return true;
 	}
 	return false;
+}
+
+/* What the engine keeps is answered in its order: when the last one is there, all are. */
+static struct published *last_kept(const struct sockjs_broker *b, const struct transaction *t)
+{
+	for (struct list *pos = t->held.prev; b->joined && pos != &t->held; pos = pos->prev) {
+		struct held *h = container_of(pos, struct held, node);
+
+		if (h->message && joined_keeps(b, h->message->base.destination))
+			return h->message;
+	}
+	return NULL;
 }
 
 /* Its receipt says that nothing can be in its way any more. */
@@ -224,6 +236,7 @@ enum stomp_error transaction_commit(
     struct sockjs_client *c, const struct stomp_frame *f, const char **why)
 {
 	struct transaction *t = transaction_find(c, stomp_header_get(f, "transaction"));
+	struct published *last;
 
 	if (!t) {
 		*why = "No transaction of this name has begun.";
@@ -233,6 +246,9 @@ enum stomp_error transaction_commit(
 		*why = joined_away;
 		return STOMP_E_BROKER;
 	}
+	last = last_kept(c->part->broker, t);
+	if (last && queues_await_word(c, last, stomp_header_get(f, "receipt")) < 0)
+		return STOMP_E_INTERNAL;
 	take_off(c, t);
 	list_init(&t->node);
 	t->answers = c;
@@ -240,7 +256,7 @@ enum stomp_error transaction_commit(
 		transaction_free(t);
 	else
 		go_on_later(c, t);
-	return STOMP_OK;
+	return last ? STOMP_PENDING : STOMP_OK;
 }
 
 enum stomp_error transaction_abort(
@@ -257,6 +273,11 @@ enum stomp_error transaction_abort(
 	return STOMP_OK;
 }
 
+static bool has_word(const struct sockjs_broker *b, const struct published *p)
+{
+	return broker_is_queue(b->topics, p->base.destination) || joined_keeps(b, p->base.destination);
+}
+
 /* A reference to the message goes over. */
 enum stomp_error transaction_hold(
     struct sockjs_client *c, struct transaction *t, struct published *p)
@@ -266,7 +287,7 @@ enum stomp_error transaction_hold(
 
 	if (e->transaction_octets + cost_of(p) > c->part->broker->max_transaction_bytes)
 		return STOMP_E_LIMIT;
-	if (broker_is_queue(c->part->broker->topics, p->base.destination) &&
+	if (has_word(c->part->broker, p) &&
 	    queues_await_word(c, p, (struct bytes){ 0 }) < 0)
 		return STOMP_E_INTERNAL;
 	h = mem_zalloc(sizeof(*h));

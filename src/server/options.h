@@ -325,6 +325,9 @@ struct stomp_options {
 	uint64_t engine_retry_delay_ms;
 	uint64_t engine_retry_delay_max_ms;
 	uint64_t engine_ping_interval_ms;
+	char *engine_storage; /* "file" or "memory" */
+	uint64_t engine_replicas;
+	uint64_t engine_stream_bytes;
 	char *engine_tls_ca; /* any of these: all servers must speak TLS */
 	bool engine_tls_verify;
 	char *engine_tls_name;

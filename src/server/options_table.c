@@ -706,6 +706,14 @@ static const struct option table[] = {
 	{ STOMP("engine.ping_interval_ms", OPTION_INT, 100, 3600000, "30000", engine_ping_interval_ms),
 	  .sentence = "How often a server is asked whether it is still there; one that has left two of these "
 		      "unanswered is given up." },
+	{ STOMP("engine.storage", OPTION_STRING, 0, 0, "file", engine_storage), .allowed = "file memory",
+	  .sentence = "Where the engine keeps what stomp.history says, in a stream called as stomp.engine.prefix; "
+		      "memory: it is lost with its server." },
+	{ STOMP("engine.replicas", OPTION_INT, 1, 5, "1", engine_replicas),
+	  .sentence = "How many servers of its cluster keep it; 3 outlast one that fails." },
+	{ STOMP("engine.stream_bytes", OPTION_INT, 0, 1024 * GIGABYTE, "1073741824", engine_stream_bytes),
+	  .sentence = "What it keeps of all destinations together; the oldest goes first. 0: as much as the "
+		      "servers let it." },
 	{ STOMP("engine.tls.ca", OPTION_STRING, 0, 0, NULL, engine_tls_ca),
 	  .sentence = "PEM file of those whose certificates are believed; null: the system's." },
 	{ STOMP("engine.tls.verify", OPTION_BOOL, 0, 0, "true", engine_tls_verify),

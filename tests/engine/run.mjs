@@ -6,8 +6,9 @@
  *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
  */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
@@ -113,6 +114,36 @@ class Raw {
 
 	end() {
 		this.socket.destroy();
+	}
+}
+
+/* A way to a server, which can be closed. */
+class Way {
+	sockets = new Set();
+
+	constructor(to) {
+		this.to = to;
+	}
+
+	async open() {
+		this.server = createServer((from) => {
+			const to = connect(this.to, '127.0.0.1');
+
+			for (const [socket, other] of [[from, to], [to, from]]) {
+				this.sockets.add(socket);
+				socket.on('error', () => {});
+				socket.on('close', () => { this.sockets.delete(socket); other.destroy(); });
+				socket.pipe(other);
+			}
+		}).listen(this.port ?? 0, '127.0.0.1');
+		await once(this.server, 'listening');
+		this.port = this.server.address().port;
+		return this;
+	}
+
+	close() {
+		this.server.close();
+		this.sockets.forEach((s) => s.destroy());
 	}
 }
 
@@ -481,10 +512,220 @@ await suite.test('TLS: a server that proves its name, and one that does not', as
 });
 
 await suite.test('what one gateway would tell as if it were all is refused at the start', async () => {
-	for (const [key, value] of Object.entries({ history: [{ destination: '/topic/x', messages: 1 }], presence: ['/topic/x'], journal: 'journal' })) {
+	for (const [key, value] of Object.entries({ presence: ['/topic/x'], journal: 'journal' })) {
 		const err = await start({ servers: 'nats://127.0.0.1:1' }, { stomp: { [key]: value } }).catch((e) => e);
 
 		check(new RegExp(`stomp\\.${key}: is of one gateway alone`).test(err.message), `${key}: ${err.message}`);
+	}
+});
+
+/* --- histories ------------------------------------------------------------------------------------------------- */
+
+const kept = { stomp: { history: [{ destination: '/topic/kept/**', messages: 100 }] } };
+const keptLong = { stomp: { history: [{ destination: '/topic/kept/**', seconds: 3600 }] } };
+
+await suite.test('history: what is kept is that of all gateways, by one order and one name', () => withGateways(2, async (a, b) => {
+	const [one, two, watch] = [await client(a), await client(b), await client(a)];
+
+	await subscribe(watch, 'w', '/topic/kept/tea');
+	for (let i = 0; i < 10; i++)
+		await send(i % 2 ? one : two, '/topic/kept/tea', `m${i}`, { 'x-own': `${i}` });
+	const seen = [];
+	while (seen.length < 10)
+		seen.push(await watch.next('MESSAGE'));
+	equal(seen.map((f) => f.text), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => `m${i}`), 'what comes');
+	equal(seen[3].get('x-own'), '3', 'a header');
+	let news = 0;
+	for (const gateway of [a, b]) {
+		const late = await client(gateway);
+
+		late.send('SUBSCRIBE', { id: 'l', destination: '/topic/kept/tea', 'last-message-id': seen[3].get('message-id'), receipt: 's' });
+		const receipt = await late.receipt('s');
+		equal([receipt.get('recovered'), receipt.get('last-message-id')], ['true', seen.at(-1).get('message-id')], 'the receipt');
+		const frames = [];
+		while (frames.length < seen.length - 4)
+			frames.push(await late.next('MESSAGE'));
+		equal(frames.map((f) => [f.text, f.get('message-id'), f.get('x-own')]), seen.slice(4).map((f) => [f.text, f.get('message-id'), f.get('x-own')]), 'what was missed');
+		await send(one, '/topic/kept/tea', `new ${news++}`);
+		seen.push(await watch.next('MESSAGE'));
+		equal((await late.next('MESSAGE')).text, seen.at(-1).text, 'and what is new');
+		const { json } = await gateway.command('history', { destination: '/topic/kept/tea', limit: 3 });
+		equal(json.messages.map((m) => m.message_id), seen.slice(-3).map((f) => f.get('message-id')), 'by /api/history');
+	}
+}, kept));
+
+/* SUBSCRIBE with what was seen last, which is answered with whether all came. */
+async function resume(line, id, destination, last) {
+	line.send('SUBSCRIBE', { id, destination, 'last-message-id': last, receipt: `s-${id}` });
+	const receipt = await line.receipt(`s-${id}`);
+
+	return [receipt.get('recovered'), receipt.get('last-message-id')];
+}
+
+await suite.test('history: of a gateway that begins, and of a place that nobody knows any more', () => withGateways(1, async (a, server) => {
+	const one = await client(a);
+
+	for (let i = 0; i < 150; i++)
+		one.send('SEND', { destination: '/topic/kept/tea' }, `m${i}`);
+	await send(one, '/topic/kept/tea', 'm150');
+	await send(one, '/topic/kept/other', 'other');
+	const [first] = (await a.command('history', { destination: '/topic/kept/tea', limit: 1000 })).json.messages;
+	equal(first.body, 'm51', 'the first of a hundred');
+	const b = await start({ servers: server.url }, kept);
+	try {
+		await isReady(b);
+		const [two, three, four] = [await client(b), await client(b), await client(b)];
+		equal((await resume(two, 'x', '/topic/kept/tea', first.message_id))[0], 'true', 'all is there');
+		equal(await texts(two, 99), Array.from({ length: 99 }, (_, i) => `m${i + 52}`), 'what comes');
+		equal((await resume(three, 'x', '/topic/kept/tea', 'nonsense'))[0], 'false', 'nobody knows where that was');
+		equal(await texts(three, 100), Array.from({ length: 100 }, (_, i) => `m${i + 51}`), 'so all comes');
+		const [recovered, last] = await resume(four, 'x', '/topic/kept/empty', 'nonsense');
+		equal(recovered, 'false', 'where nothing was');
+		const five = await client(b);
+		equal((await resume(five, 'x', '/topic/kept/empty', last))[0], 'true', 'that place is known');
+		await send(one, '/topic/kept/empty', 'first');
+		equal([await texts(four, 1), await texts(five, 1)], [['first'], ['first']], 'what comes');
+	} finally {
+		await finishAll([b]);
+	}
+}, kept));
+
+await suite.test('history: what a gateway has missed comes when it is back, in order and once', () => withGateways(1, async (a, server) => {
+	const way = await new Way(server.port).open();
+	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, keptLong);
+
+	try {
+		await isReady(b);
+		const [one, other, pattern, quiet] = [await client(a), await client(b), await client(b), await client(b)];
+
+		await subscribe(quiet, '0', '/topic/kept/quiet');
+		await subscribe(other, '0', '/topic/kept/tea');
+		await subscribe(pattern, '0', '/topic/kept/*');
+		await send(one, '/topic/kept/tea', 'before');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['before'], ['before']], 'what comes');
+		const expected = [];
+		for (let round = 0; round < 3; round++) {
+			way.close();
+			for (let i = 0; i < 20; i++) {
+				expected.push(`r${round} ${i}`);
+				await send(one, '/topic/kept/tea', expected.at(-1));
+			}
+			await send(one, '/topic/kept/quiet', `q${round}`);
+			await way.open();
+			if (round > 0)
+				await isReady(b);
+			for (let i = 20; i < 40; i++) {
+				expected.push(`r${round} ${i}`);
+				await send(one, '/topic/kept/tea', expected.at(-1));
+			}
+		}
+		equal(await texts(other, 120), expected, 'what one topic gets');
+		equal(await texts(quiet, 3), ['q0', 'q1', 'q2'], 'another');
+		const all = await texts(pattern, 123);
+		equal([all.filter((t) => t[0] === 'r'), all.filter((t) => t[0] === 'q')], [expected, ['q0', 'q1', 'q2']], 'and what a pattern gets');
+		check(await b.metric('sockjs_engine_filled_total') >= 60, 'some were found in the stream');
+		await send(one, '/topic/kept/tea', 'last');
+		await nothingElse(quiet, one, 'end');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['last'], ['last']], 'and what is last');
+	} finally {
+		await finishAll([b]);
+		way.close();
+	}
+}, keptLong));
+
+await suite.test('history: a server is killed again and again: what was acknowledged is there, once and in order', () => withGateways(2, async (a, b, server) => {
+	const [one, other, pattern] = [await client(a), await client(b), await client(b)];
+	let sent = 0, stop = false;
+
+	await subscribe(other, '0', '/topic/kept/tea');
+	await subscribe(pattern, '0', '/topic/**');
+	const [got, all] = [collect(other), collect(pattern)];
+	const publishing = (async () => {
+		while (!stop)
+			await Promise.all(Array.from({ length: 20 }, () => send(one, '/topic/kept/tea', `m${sent++}`)));
+	})();
+	for (let i = 0; i < 4; i++) {
+		await sleep(300);
+		await server.kill();
+		await server.start();
+		await Promise.all([isReady(a), isReady(b)]);
+	}
+	stop = true;
+	await publishing;
+	await until(() => got.length >= sent && all.length >= sent, `all ${sent} come`);
+	const expected = Array.from({ length: sent }, (_, i) => `m${i}`);
+	equal([got, all], [expected, expected], 'what has come');
+}, { ...keptLong, engine: { lost_after_ms: 60000 } }));
+
+await suite.test('history: a transaction is answered when all of it is kept; a key keeps a message once', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+
+	await subscribe(other, '0', '/topic/kept/tea');
+	one.send('BEGIN', { transaction: 't' });
+	for (let i = 0; i < 3; i++)
+		one.send('SEND', { destination: '/topic/kept/tea', transaction: 't' }, `t${i}`);
+	one.send('COMMIT', { transaction: 't', receipt: 'c' });
+	await one.receipt('c');
+	equal((await b.command('history', { destination: '/topic/kept/tea' })).json.messages.map((m) => m.body), ['t0', 't1', 't2'], 'what is kept');
+	equal(await texts(other, 3), ['t0', 't1', 't2'], 'what comes');
+	for (const gateway of [a, b, a])
+		equal((await gateway.command('publish', { destination: '/topic/kept/tea', body: 'once', idempotency_key: 'a key\n' })).status, 200, 'status');
+	for (const gateway of [a, b])
+		equal((await gateway.command('publish', { messages: [{ destination: '/topic/kept/tea', body: 'x' }, { destination: '/topic/kept/tea', body: 'y' }], idempotency_key: 'two' })).status, 200, 'status');
+	equal(await texts(other, 3), ['once', 'x', 'y'], 'what comes');
+	await nothingElse(other, one, 'end');
+}, kept));
+
+await suite.test('history: without an engine that keeps it nothing is taken', () => withGateways(1, async (a, server) => {
+	const line = await client(a);
+
+	await subscribe(line, '0', '/topic/kept/tea');
+	await subscribe(line, '1', '/topic/live');
+	await server.stop();
+	await until(async () => await readyz(a) === 503, 'it is not ready');
+	const waits = send(line, '/topic/kept/tea', 'late');
+	await server.start();
+	await waits;
+	equal(await texts(line, 1), ['late'], 'what was sent in between');
+	await server.stop();
+	await until(async () => (await a.command('publish', { destination: '/topic/kept/tea', body: 'x' })).status === 503, 'it is refused');
+	await send(line, '/topic/live', 'goes on');
+	equal(await texts(line, 1), ['goes on'], 'what is not kept');
+	line.send('SEND', { destination: '/topic/kept/tea', receipt: 'no' }, 'x');
+	equal((await line.next('ERROR')).get('receipt-id'), 'no', 'a SEND is refused');
+}, { ...kept, engine: { lost: 'local', lost_after_ms: 1500 } }));
+
+await suite.test('history: a stream that was made anew is another', () => withGateways(1, async (a, server) => {
+	const line = await client(a);
+
+	await subscribe(line, '0', '/topic/kept/tea');
+	for (let i = 0; i < 5; i++)
+		await send(line, '/topic/kept/tea', `old ${i}`);
+	const last = (await line.next('MESSAGE')).get('message-id');
+	await texts(line, 4);
+	await server.stop();
+	rmSync(join(server.folder, 'store'), { recursive: true });
+	await until(async () => await readyz(a) === 503, 'it is not ready');
+	await server.start();
+	await isReady(a);
+	await send(line, '/topic/kept/tea', 'new');
+	equal(await texts(line, 1), ['new'], 'what comes');
+	const other = await client(a);
+	equal((await resume(other, '0', '/topic/kept/tea', last))[0], 'false', 'the old place is not known');
+	equal(await texts(other, 1), ['new'], 'what comes');
+}, kept));
+
+await suite.test('history: NATS without JetStream is not ready, and says why', async () => {
+	const server = await new Nats({ jetstream: false }).start();
+	const gateway = await start({ servers: server.url, lost_after_ms: 500 }, kept);
+
+	try {
+		await until(() => gateway.log.some((l) => /engine cannot be used/.test(l)), 'it says why');
+		equal(await readyz(gateway), 503, 'readyz');
+	} finally {
+		await finishAll([gateway]);
+		await server.stop();
+		await server.remove?.();
 	}
 });
 

@@ -47,7 +47,7 @@ START_TEST(destinations_are_subjects_and_back)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		buf_clear(&out);
-		ck_assert_int_eq(nats_name_destination(&out, "p", bytes_of(all[i].destination), all[i].separator), 0);
+		ck_assert_int_eq(nats_name_destination(&out, "p", NATS_LIVE, bytes_of(all[i].destination), all[i].separator), 0);
 		ck_text(all[i].subject);
 		ck_assert(nats_subject_is_valid(text()));
 		reads_back(text(), all[i].separator, "", bytes_of(all[i].destination));
@@ -68,7 +68,7 @@ START_TEST(octets_of_any_kind_come_back)
 			if (octets[i] == '/' && (octets[i - 1] == '/' || i == n - 1))
 				octets[i] = 'x';
 		buf_clear(&out);
-		ck_assert_int_eq(nats_name_destination(&out, "p", (struct bytes){ octets, n }, '/'), 0);
+		ck_assert_int_eq(nats_name_destination(&out, "p", NATS_LIVE, (struct bytes){ octets, n }, '/'), 0);
 		ck_assert(nats_subject_is_valid(text()));
 		reads_back(text(), '/', "", (struct bytes){ octets, n });
 	}
@@ -90,7 +90,7 @@ START_TEST(patterns_are_one_subject_or_two)
 		size_t two;
 
 		buf_clear(&out);
-		ck_assert_int_eq(nats_name_pattern(&out, "p", bytes_of(all[i].pattern), '/', &two), 0);
+		ck_assert_int_eq(nats_name_pattern(&out, "p", NATS_LIVE, bytes_of(all[i].pattern), '/', &two), 0);
 		ck_assert_str_eq(buf_data(&out), all[i].first);
 		ck_assert_int_eq(two != 0, all[i].second != NULL);
 		if (two)
@@ -125,7 +125,7 @@ START_TEST(what_is_too_long_is_none)
 	memset(longest, '.', sizeof(longest));
 	memcpy(longest, "/topic/", 7);
 	buf_clear(&out);
-	ck_assert_int_eq(nats_name_destination(&out, "p", (struct bytes){ longest, sizeof(longest) }, '/'), -EINVAL);
+	ck_assert_int_eq(nats_name_destination(&out, "p", NATS_LIVE, (struct bytes){ longest, sizeof(longest) }, '/'), -EINVAL);
 }
 END_TEST
 

@@ -1,0 +1,268 @@
+/*
+ * engine/nats_history_fill.c - what has not come, and is in the stream: of a subject in which a gap was seen,
+ * and of topics that were not active for a while; see nats_history.h.
+ *
+ * What comes while something is fetched is left out (place->skipped, topic->skipped), for it is in the stream,
+ * too: the fetch goes on until it has had that.
+ */
+#include "engine/nats_history.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define PAGE_MESSAGES 1000
+#define PAGE_OCTETS   (1 << 20)
+
+struct fill {
+	struct nats_fetch fetch;
+	struct list node;
+	struct deferred gone;
+	struct nats_history *history;
+	struct engine_topic *topic; /* of which it is; NULL: of a place */
+	uint64_t from;
+	uint64_t skipped; /* as it was when the fetch began */
+	size_t suffix_len;
+	char *subject; /* what is behind the prefix is the place's name */
+};
+
+static struct bytes suffix_of(const struct fill *f)
+{
+	return (struct bytes){ f->subject + strlen(f->subject) - f->suffix_len, f->suffix_len };
+}
+
+/* The one that it is of; NULL: it was forgotten, or lacks nothing any more. */
+static struct nats_place *place_of(const struct fill *f)
+{
+	struct nats_place *p = nats_places_get(&f->history->places, suffix_of(f), false);
+
+	return p && !list_empty(&p->lacking) ? p : NULL;
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void free_later(struct deferred *d)
+{
+	struct fill *f = container_of(d, struct fill, gone);
+
+	mem_free(f->subject);
+	mem_free(f);
+}
+
+static void end(struct fill *f)
+{
+	if (f->fetch.stream)
+		nats_fetch_cancel(&f->fetch);
+	list_remove(&f->node);
+	f->gone.fn = NULL;
+	loop_defer(nats_client_loop(f->history->client), &f->gone, free_later);
+}
+
+static void end_running(struct fill *f)
+{
+	f->history->fetches--;
+	end(f);
+}
+
+/* A topic is active when all of its subjects are done. */
+static void end_of_topic(struct fill *f)
+{
+	struct nats_history *h = f->history;
+	struct engine_topic *t = f->topic;
+
+	end_running(f);
+	if (--t->fills > 0)
+		return;
+	list_remove(&t->node);
+	h->on->active(h, t);
+}
+
+/* What came last, and is in the stream no more, is lost. */
+static void end_of_place(struct fill *f)
+{
+	struct nats_place *p = place_of(f);
+
+	if (p) {
+		list_remove(&p->lacking);
+		p->is_after_gap |= p->skipped > p->last;
+		if (p->skipped > p->last)
+			p->last = p->skipped;
+	}
+	end_running(f);
+}
+
+/* --- fetching ----------------------------------------------------------------------------------- */
+
+static void on_message(struct nats_fetch *fetch, const struct nats_event *m, const struct nats_delivery *d)
+{
+	struct fill *f = container_of(fetch, struct fill, fetch);
+
+	f->from = d->sequence + 1;
+	nats_history_pass(f->history, m, d->sequence);
+}
+
+static bool begin(struct fill *f);
+
+static bool has_more(const struct fill *f, uint64_t left)
+{
+	const struct nats_place *p = f->topic ? NULL : place_of(f);
+
+	return left > 0 || (f->topic ? f->topic->skipped : p ? p->skipped : 0) > f->skipped;
+}
+
+/* What could not be had is tried again. */
+static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
+{
+	struct fill *f = container_of(fetch, struct fill, fetch);
+	struct nats_history *h = f->history;
+
+	if (err < 0) {
+		h->on->trouble(h, why);
+		h->fetches--;
+		list_remove(&f->node);
+		list_append(&h->fills, &f->node);
+		nats_history_retry(h);
+		return;
+	}
+	if (has_more(f, left) && begin(f))
+		return;
+	if (f->topic)
+		end_of_topic(f);
+	else
+		end_of_place(f);
+	nats_history_go_on(h);
+}
+
+static const struct nats_fetch_events events = { .message = on_message, .done = on_done };
+
+static bool begin(struct fill *f)
+{
+	struct nats_history *h = f->history;
+	const struct nats_place *p = f->topic ? NULL : place_of(f);
+	struct nats_fetch_options options = {
+		.stream = h->name,
+		.subject = f->subject,
+		.from = f->from,
+		.max_messages = PAGE_MESSAGES,
+		.max_bytes = PAGE_OCTETS + h->settings->max_bytes,
+		.timeout_ms = NATS_HISTORY_MS,
+	};
+
+	f->skipped = f->topic ? f->topic->skipped : p ? p->skipped : 0;
+	return nats_fetch_start(h->client, &f->fetch, &options, &events) == 0;
+}
+
+/* --- what is asked for ----------------------------------------------------------------------------- */
+
+/* `subject` is taken. */
+static struct fill *add(struct nats_history *h, struct engine_topic *t, char *subject, uint64_t from)
+{
+	struct fill *f = subject ? mem_zalloc(sizeof(*f)) : NULL;
+
+	if (!f) {
+		mem_free(subject);
+		return NULL;
+	}
+	f->history = h;
+	f->topic = t;
+	f->subject = subject;
+	f->from = from;
+	list_append(&h->fills, &f->node);
+	return f;
+}
+
+int nats_fill_topic(struct nats_history *h, struct engine_topic *t)
+{
+	size_t two;
+	int err;
+
+	buf_clear(&h->scratch);
+	err = nats_name_pattern(
+	    &h->scratch, h->settings->prefix, NATS_KEPT, t->name, h->settings->separator, &two);
+	for (unsigned i = 0; i < (two ? 2u : 1u) && err == 0; i++) {
+		const char *subject = (const char *)buf_data(&h->scratch) + (i ? two : 0);
+
+		if (add(h, t, mem_strdup(subject), t->baseline + 1))
+			t->fills++;
+		else
+			err = -ENOMEM;
+	}
+	if (err < 0)
+		nats_fill_leave(h, t);
+	else
+		list_append(&h->filling, &t->node);
+	return err;
+}
+
+static bool add_of_place(struct nats_history *h)
+{
+	struct nats_place *p = container_of(list_first(&h->lacking), struct nats_place, lacking);
+	struct fill *f;
+
+	buf_clear(&h->scratch);
+	if (buf_printf(&h->scratch, "%s.%c.", h->settings->prefix, NATS_KEPT) < 0 ||
+	    buf_add(&h->scratch, p->name, p->len) < 0 || buf_add(&h->scratch, "", 1) < 0)
+		return false;
+	f = add(h, NULL, mem_strdup(buf_data(&h->scratch)), p->last + 1);
+	if (!f)
+		return false;
+	f->suffix_len = p->len;
+	list_remove(&p->lacking);
+	list_append(&h->fetched, &p->lacking);
+	return true;
+}
+
+static void leave(struct list *fills, const struct engine_topic *t)
+{
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, fills) {
+		struct fill *f = container_of(pos, struct fill, node);
+
+		if (f->topic == t)
+			fills == &f->history->running_fills ? end_running(f) : end(f);
+	}
+}
+
+void nats_fill_leave(struct nats_history *h, struct engine_topic *t)
+{
+	if (t->fills == 0)
+		return;
+	t->fills = 0;
+	leave(&h->fills, t);
+	leave(&h->running_fills, t);
+}
+
+void nats_fill_end_all(struct nats_history *h)
+{
+	struct list *lists[] = { &h->fills, &h->running_fills };
+	struct list *first;
+
+	for (size_t i = 0; i < 2; i++)
+		while ((first = list_first(lists[i])) != NULL) {
+			struct fill *f = container_of(first, struct fill, node);
+
+			if (f->topic)
+				f->topic->fills = 0;
+			i ? end_running(f) : end(f);
+		}
+	list_splice(&h->lacking, &h->fetched);
+}
+
+bool nats_fill_begin(struct nats_history *h)
+{
+	struct fill *f;
+
+	if (list_empty(&h->fills) && (list_empty(&h->lacking) || !add_of_place(h)))
+		return false;
+	f = container_of(list_first(&h->fills), struct fill, node);
+	if (!begin(f)) {
+		nats_history_retry(h);
+		return false;
+	}
+	list_remove(&f->node);
+	list_append(&h->running_fills, &f->node);
+	h->fetches++;
+	return true;
+}

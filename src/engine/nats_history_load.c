@@ -1,0 +1,268 @@
+/*
+ * engine/nats_history_load.c - what a stream has of one destination behind a place; see nats_history.h.
+ *
+ * Whether that is all there ever was: it is, if the message at that place is still there; or if the stream
+ * has lost nothing from its beginning since, and of this destination has less than it may have.
+ */
+#include "engine/nats_history.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+#define PAGE_MESSAGES 1000
+#define PAGE_OCTETS   (1 << 20)
+#define NS_PER_MS     1000000
+
+struct load {
+	struct nats_fetch fetch;
+	struct nats_js info;
+	struct list node;
+	struct deferred gone;
+	struct nats_history *history;
+	struct engine_load *owner;
+	struct engine_topic *topic; /* NULL: none, or it has left */
+	uint64_t since, from;
+	uint64_t last; /* that came */
+	uint64_t count;
+	uint64_t now_ms; /* since 1970 */
+	bool is_running, is_proven;
+	char subject[];
+};
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void free_later(struct deferred *d)
+{
+	mem_free(container_of(d, struct load, gone));
+}
+
+static void end(struct load *l)
+{
+	if (l->fetch.stream)
+		nats_fetch_cancel(&l->fetch);
+	nats_js_cancel(&l->info);
+	list_remove(&l->node);
+	l->history->fetches -= l->is_running;
+	l->owner->own = NULL;
+	loop_defer(nats_client_loop(l->history->client), &l->gone, free_later);
+}
+
+void nats_history_load_cancel(struct engine_load *l)
+{
+	if (l->own)
+		end(l->own);
+}
+
+static void finish(struct load *l, int err, const char *why, bool is_all, uint64_t until)
+{
+	struct nats_history *h = l->history;
+	struct engine_load *owner = l->owner;
+
+	end(l);
+	owner->done(owner, err, why, is_all, until);
+	nats_history_go_on(h);
+}
+
+/* Up to where it is known: what subscribers have had, if there are any. */
+static uint64_t until_of(const struct load *l, uint64_t otherwise)
+{
+	struct nats_history *h = l->history;
+	struct bytes suffix = nats_history_suffix(h, bytes_of(l->subject));
+	struct nats_place *p = l->topic ? nats_history_place(h, l->topic, suffix) : NULL;
+	uint64_t until = l->last > otherwise ? l->last : otherwise;
+
+	return p && p->last > until ? p->last : until;
+}
+
+static void on_info(struct nats_js *j, int err, const char *why, json_t *answer)
+{
+	struct load *l = container_of(j, struct load, info);
+	const json_t *state = json_object_get(answer, "state");
+	uint64_t most = l->history->settings->keep_messages;
+	json_int_t first = json_integer_value(json_object_get(state, "first_seq"));
+	json_int_t last = json_integer_value(json_object_get(state, "last_seq"));
+	bool is_all;
+
+	if (err < 0) {
+		finish(l, err, why, false, 0);
+		return;
+	}
+	is_all = l->since > 0 && (uint64_t)first <= l->since + 1 && l->since <= (uint64_t)last &&
+	         (most == 0 || l->count < most);
+	finish(l, 0, "", is_all, until_of(l, is_all ? l->since : l->count > 0 ? 0 : (uint64_t)last));
+}
+
+static void look_at_stream(struct load *l)
+{
+	struct nats_history *h = l->history;
+
+	if (nats_js_call(h->client, &l->info, "STREAM.INFO", h->name, NULL, NULL, NATS_HISTORY_MS, on_info) < 0)
+		finish(l, -ENOMEM, "out of memory", false, 0);
+}
+
+/* --- fetching ---------------------------------------------------------------------------------- */
+
+/* What subscribers lack passes as if it had come now. */
+static void on_message(struct nats_fetch *fetch, const struct nats_event *m, const struct nats_delivery *d)
+{
+	struct load *l = container_of(fetch, struct load, fetch);
+	struct nats_history *h = l->history;
+	const struct nats_place *p = l->topic
+	                                 ? nats_history_place(h, l->topic, nats_history_suffix(h, m->subject))
+	                                 : NULL;
+	uint64_t at_ms = d->time_ns / NS_PER_MS;
+
+	l->from = d->sequence + 1;
+	if (d->sequence == l->since) {
+		l->is_proven = true;
+		return;
+	}
+	l->last = d->sequence;
+	l->count++;
+	if (p && d->sequence > p->last && list_empty(&p->lacking))
+		nats_history_pass(h, m, d->sequence);
+	else
+		h->on->loaded(h, l->owner, m, d->sequence, at_ms < l->now_ms ? l->now_ms - at_ms : 0);
+}
+
+static bool begin(struct load *l);
+
+static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
+{
+	struct load *l = container_of(fetch, struct load, fetch);
+
+	if (err < 0)
+		finish(l, err, why, false, 0);
+	else if (left > 0 && begin(l))
+		return;
+	else if (l->is_proven)
+		finish(l, 0, "", true, until_of(l, l->since));
+	else
+		look_at_stream(l);
+}
+
+static const struct nats_fetch_events events = { .message = on_message, .done = on_done };
+
+static bool begin(struct load *l)
+{
+	struct nats_history *h = l->history;
+	struct nats_fetch_options options = {
+		.stream = h->name,
+		.subject = l->subject,
+		.from = l->from,
+		.max_messages = PAGE_MESSAGES,
+		.max_bytes = PAGE_OCTETS + h->settings->max_bytes,
+		.timeout_ms = NATS_HISTORY_MS,
+	};
+
+	return nats_fetch_start(h->client, &l->fetch, &options, &events) == 0;
+}
+
+static uint64_t wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
+}
+
+bool nats_load_begin(struct nats_history *h)
+{
+	struct load *l;
+
+	if (list_empty(&h->loads))
+		return false;
+	l = container_of(list_first(&h->loads), struct load, node);
+	l->now_ms = wall_ms();
+	if (!begin(l)) {
+		nats_history_retry(h);
+		return false;
+	}
+	list_remove(&l->node);
+	list_append(&h->running_loads, &l->node);
+	l->is_running = true;
+	h->fetches++;
+	return true;
+}
+
+/* --- what is asked for --------------------------------------------------------------------------- */
+
+/* Nothing is behind what an active topic has had. */
+static bool is_there_nothing(struct nats_history *h, const struct load *l)
+{
+	const struct nats_place *p;
+
+	if (!l->topic)
+		return false;
+	p = nats_history_place(h, l->topic, nats_history_suffix(h, bytes_of(l->subject)));
+	return p && l->since >= p->last && list_empty(&p->lacking);
+}
+
+int nats_history_load(struct nats_history *h, struct bytes destination, uint64_t since,
+    struct engine_topic *topic, struct engine_load *owner)
+{
+	struct load *l;
+	int err;
+
+	if (!h->is_ready)
+		return -ENOTCONN;
+	buf_clear(&h->scratch);
+	err = nats_name_destination(
+	    &h->scratch, h->settings->prefix, NATS_KEPT, destination, h->settings->separator);
+	if (err < 0)
+		return err;
+	l = mem_zalloc(sizeof(*l) + buf_len(&h->scratch) + 1);
+	if (!l)
+		return -ENOMEM;
+	l->history = h;
+	l->owner = owner;
+	l->topic = topic && topic->is_active ? topic : NULL;
+	l->since = l->from = since;
+	memcpy(l->subject, buf_data(&h->scratch), buf_len(&h->scratch));
+	if (is_there_nothing(h, l)) {
+		mem_free(l);
+		return 1;
+	}
+	owner->own = l;
+	list_append(&h->loads, &l->node);
+	nats_history_go_on(h);
+	return 0;
+}
+
+static struct load *first_of(const struct nats_history *h)
+{
+	struct list *first = list_first(&h->running_loads);
+
+	if (!first)
+		first = list_first(&h->loads);
+	return first ? container_of(first, struct load, node) : NULL;
+}
+
+void nats_load_end_all(struct nats_history *h, int err, const char *why)
+{
+	struct load *l;
+
+	while ((l = first_of(h)) != NULL)
+		finish(l, err, why, false, 0);
+}
+
+static void leave(struct list *loads, const struct engine_topic *t)
+{
+	struct list *pos;
+
+	list_foreach (pos, loads) {
+		struct load *l = container_of(pos, struct load, node);
+
+		if (l->topic == t)
+			l->topic = NULL;
+	}
+}
+
+void nats_load_leave(struct nats_history *h, const struct engine_topic *t)
+{
+	leave(&h->loads, t);
+	leave(&h->running_loads, t);
+}
