@@ -10,6 +10,7 @@
 
 #include "base/fnv.h"
 #include "base/mem.h"
+#include "broker/broker_name.h"
 
 #define RETRY_MS 1000
 
@@ -59,11 +60,31 @@ static bool was_active(const struct nats_history *h, const struct engine_topic *
 	return h->epoch != 0 && t->epoch == h->epoch;
 }
 
+static bool is_reliable(const struct nats_place *p, const struct engine_topic *t);
+static void lack(struct nats_history *h, struct nats_place *p, uint64_t sequence);
+
+/* Of one subject, whose place is known: it is active while that is filled. */
+static bool fill_its_place(struct nats_history *h, const struct engine_topic *t)
+{
+	struct nats_place *p;
+
+	buf_clear(&h->scratch);
+	if (!broker_name_is_destination(t->name, h->settings->separator) ||
+	    nats_name_destination(&h->scratch, h->settings->prefix, NATS_LIVE, t->name, h->settings->separator) < 0)
+		return false;
+	p = nats_places_get(&h->places,
+	    nats_history_suffix(h, (struct bytes){ buf_data(&h->scratch), buf_len(&h->scratch) }), false);
+	if (!p || !p->is_message || !is_reliable(p, t))
+		return false;
+	lack(h, p, p->skipped);
+	return true;
+}
+
 /* What the stream has behind what it had when the topic was active last is looked for. */
 static void settle(struct nats_history *h, struct engine_topic *t, uint64_t last)
 {
 	list_remove(&t->node);
-	if (was_active(h, t) && last > t->baseline && nats_fill_topic(h, t) == 0)
+	if (was_active(h, t) && last > t->baseline && !fill_its_place(h, t) && nats_fill_topic(h, t) == 0)
 		return;
 	t->baseline = last;
 	t->epoch = h->epoch;
@@ -211,6 +232,7 @@ struct nats_place *nats_history_place(
 		return p;
 	if (t->baseline > p->last)
 		p->last = t->baseline;
+	p->is_message = false;
 	p->at = ++h->now;
 	return p;
 }
@@ -231,6 +253,7 @@ static void pass(struct nats_history *h, struct nats_place *p, const struct nats
 	if (p) {
 		p->last = sequence;
 		p->at = ++h->now;
+		p->is_message = true;
 		p->is_after_gap = false;
 	}
 	if (sequence > h->last)
@@ -258,6 +281,18 @@ static void lack(struct nats_history *h, struct nats_place *p, uint64_t sequence
 		return;
 	list_append(&h->lacking, &p->lacking);
 	nats_history_go_on(h);
+}
+
+/* Of a topic, while it is looked for what it has missed: where that can be proved, place by place. */
+void nats_history_find(
+    struct nats_history *h, const struct engine_topic *t, const struct nats_event *m, uint64_t sequence)
+{
+	struct nats_place *p = nats_places_get(&h->places, nats_history_suffix(h, m->subject), true);
+
+	if (p && p->is_message && is_reliable(p, t) && sequence > p->last)
+		lack(h, p, sequence > p->skipped ? sequence : p->skipped);
+	else
+		nats_history_pass(h, m, sequence);
 }
 
 bool nats_history_take(struct nats_history *h, struct engine_topic *t, const struct nats_event *m)

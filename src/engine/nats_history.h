@@ -83,6 +83,8 @@ void nats_history_leave(struct nats_history *h, struct engine_topic *t);
 bool nats_history_take(struct nats_history *h, struct engine_topic *t, const struct nats_event *m);
 /* Between the files of it: what was fetched, and is new for subscribers. */
 void nats_history_pass(struct nats_history *h, const struct nats_event *m, uint64_t sequence);
+void nats_history_find(
+    struct nats_history *h, const struct engine_topic *t, const struct nats_event *m, uint64_t sequence);
 /* What a subject is called, whether it is live or kept. */
 struct bytes nats_history_suffix(const struct nats_history *h, struct bytes subject);
 /* It has a place now that can be relied on. NULL: memory is out. */

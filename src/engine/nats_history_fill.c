@@ -22,6 +22,8 @@ struct fill {
 	struct nats_history *history;
 	struct engine_topic *topic; /* of which it is; NULL: of a place */
 	uint64_t from;
+	uint64_t behind; /* of a place: what it had last, */
+	bool is_proven;  /* and whether that is still there, or it was said that it is not */
 	uint64_t skipped; /* as it was when the fetch began */
 	size_t suffix_len;
 	char *subject; /* what is behind the prefix is the place's name */
@@ -94,12 +96,28 @@ static void end_of_place(struct fill *f)
 
 /* --- fetching ----------------------------------------------------------------------------------- */
 
+/* What it had last is there no more: perhaps neither is what came next. */
+static void pass_to_place(struct fill *f, const struct nats_event *m, uint64_t sequence)
+{
+	struct nats_place *p = f->is_proven ? NULL : place_of(f);
+
+	if (p)
+		p->is_after_gap |= p->is_message;
+	f->is_proven = true;
+	nats_history_pass(f->history, m, sequence);
+}
+
 static void on_message(struct nats_fetch *fetch, const struct nats_event *m, const struct nats_delivery *d)
 {
 	struct fill *f = container_of(fetch, struct fill, fetch);
 
 	f->from = d->sequence + 1;
-	nats_history_pass(f->history, m, d->sequence);
+	if (f->topic)
+		nats_history_find(f->history, f->topic, m, d->sequence);
+	else if (d->sequence == f->behind)
+		f->is_proven = true;
+	else
+		pass_to_place(f, m, d->sequence);
 }
 
 static bool begin(struct fill *f);
@@ -204,9 +222,10 @@ static bool add_of_place(struct nats_history *h)
 	if (buf_printf(&h->scratch, "%s.%c.", h->settings->prefix, NATS_KEPT) < 0 ||
 	    buf_add(&h->scratch, p->name, p->len) < 0 || buf_add(&h->scratch, "", 1) < 0)
 		return false;
-	f = add(h, NULL, mem_strdup(buf_data(&h->scratch)), p->last + 1);
+	f = add(h, NULL, mem_strdup(buf_data(&h->scratch)), p->last);
 	if (!f)
 		return false;
+	f->behind = p->last;
 	f->suffix_len = p->len;
 	list_remove(&p->lacking);
 	list_append(&h->fetched, &p->lacking);

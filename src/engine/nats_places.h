@@ -20,7 +20,8 @@ struct nats_place {
 	uint64_t last;      /* 0: nothing has come */
 	uint64_t at;        /* when it was set, by the order of what came */
 	uint64_t skipped;   /* what has come since something is lacking, and is fetched with it */
-	bool is_after_gap;  /* what it lacked is nowhere */
+	bool is_message;    /* `last` is one of this subject, and not just where we began */
+	bool is_after_gap;  /* some of what it lacked may be nowhere */
 	uint16_t len;
 	char name[];
 };

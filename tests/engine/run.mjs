@@ -633,6 +633,40 @@ await suite.test('history: what a gateway has missed comes when it is back, in o
 	}
 }, keptLong));
 
+await suite.test('history: what was missed and is kept no more is told', () => withGateways(1, async (a, server) => {
+	const way = await new Way(server.port).open();
+	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, kept);
+
+	try {
+		await isReady(b);
+		const [one, other, pattern] = [await client(a), await client(b), await client(b)];
+
+		await subscribe(other, '0', '/topic/kept/tea');
+		await subscribe(pattern, '0', '/topic/kept/*');
+		for (const count of [0, 50, 150]) {
+			const frames = [];
+
+			way.close();
+			for (let i = 0; i < count; i++)
+				await send(one, '/topic/kept/tea', `m${i}`);
+			await way.open();
+			await isReady(b);
+			await send(one, '/topic/kept/tea', 'last');
+			for (const line of [other, pattern]) {
+				do
+					frames.push(await line.next('MESSAGE'));
+				while (frames.at(-1).text !== 'last');
+			}
+			const each = frames.length / 2;
+			equal(frames.map((f) => f.get('gap')), Array.from(frames, (_, i) => (count === 150 && i % each === 0 ? 'true' : undefined)), 'what says that some are lost');
+			check(count === 150 ? each >= 100 && each <= 101 : each === count + 1, `${each} come of ${count}`);
+		}
+	} finally {
+		await finishAll([b]);
+		way.close();
+	}
+}, kept));
+
 await suite.test('history: a server is killed again and again: what was acknowledged is there, once and in order', () => withGateways(2, async (a, b, server) => {
 	const [one, other, pattern] = [await client(a), await client(b), await client(b)];
 	let sent = 0, stop = false;
