@@ -691,6 +691,46 @@ await suite.test('history: a server is killed again and again: what was acknowle
 	equal([got, all], [expected, expected], 'what has come');
 }, { ...keptLong, engine: { lost_after_ms: 60000 } }));
 
+await suite.test('history: a cluster whose servers are killed one after another keeps what was acknowledged', async () => {
+	const cluster = await new NatsCluster().start();
+	const engine = { replicas: 3, lost_after_ms: 60000 };
+	const gateways = [await start({ servers: cluster.urls, ...engine }, keptLong), await start({ servers: [...cluster.urls].reverse(), ...engine }, keptLong)];
+
+	try {
+		await Promise.all(gateways.map(isReady));
+		const writers = await Promise.all(gateways.map((g) => client(g)));
+		const readers = await Promise.all(gateways.map((g) => client(g)));
+		let stop = false;
+
+		for (const line of readers)
+			await subscribe(line, '0', '/topic/kept/tea');
+		const got = readers.map(collect), sent = [0, 0];
+		const publishing = writers.map(async (line, w) => {
+			while (!stop) {
+				await Promise.all(Array.from({ length: 5 }, () => send(line, '/topic/kept/tea', `${w} ${sent[w]++}`)));
+				await sleep(5);
+			}
+		});
+		for (const server of cluster.servers) {
+			await sleep(300);
+			await server.kill();
+			await sleep(1000);
+			await server.start();
+			await sleep(300);
+		}
+		stop = true;
+		await Promise.all(publishing);
+		await until(() => got.every((g) => g.length >= sent[0] + sent[1]), `all ${sent} come`, 20000);
+		equal(got[0], got[1], 'one order for both');
+		for (const w of [0, 1])
+			equal(got[0].filter((t) => t.startsWith(`${w} `)), Array.from({ length: sent[w] }, (_, i) => `${w} ${i}`), `what ${w} has sent`);
+	} finally {
+		await finishAll(gateways);
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
 await suite.test('history: a transaction is answered when all of it is kept; a key keeps a message once', () => withGateways(2, async (a, b) => {
 	const [one, other] = [await client(a), await client(b)];
 
