@@ -215,22 +215,24 @@ END_TEST
 
 START_TEST(who_asks_while_it_is_asked_waits_for_another_answer)
 {
-	struct recalled first, second;
+	struct recalled first, second, third;
 
 	begin(100000);
 	for (int i = 0; i < 5; i++)
 		publish_there(1);
 	ask(&first, at(4));
 	ask(&second, at(1));
+	ask(&third, at(4)); /* for all it knows, something came between */
 	ck_assert_uint_eq(loads, 1);
 	answer(false);
 	settle();
 	ck_assert(first.is_there && first.recovered);
-	ck_assert(!second.is_there);
+	ck_assert(!second.is_there && !third.is_there);
 	answer(false);
 	settle();
 	ck_assert(second.is_there && second.recovered);
 	ck_assert_uint_eq(second.count, 4);
+	ck_assert(third.is_there && third.recovered);
 	stop();
 }
 END_TEST
