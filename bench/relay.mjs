@@ -9,7 +9,7 @@
  * All are clients of STOMP over TCP, so the broker's own and the gateway's are one and the same program. One client
  * sends; a delivery costs the processor time of broker and gateway together. Clients count octets.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ import { Gateway, TOKEN, until } from '../tests/reload/gateway.mjs';
 import { RabbitMq } from '../tests/relay/brokers.mjs';
 import { Line } from '../tests/relay/frames.mjs';
 import { median } from './report.mjs';
+import { cpuOf, sendToAll, subscribers } from './subscribers.mjs';
 
 const { values: options } = parseArgs({ options: {
 	server: { type: 'string', default: './sockjsd' },
@@ -25,54 +26,27 @@ const { values: options } = parseArgs({ options: {
 	messages: { type: 'string', default: '1000' },
 	threads: { type: 'string', default: '2' },
 } });
-const [rounds, subscribers, messages, threads] = ['rounds', 'subscribers', 'messages', 'threads'].map((n) => Number(options[n]));
+const [rounds, count, messages, threads] = ['rounds', 'subscribers', 'messages', 'threads'].map((n) => Number(options[n]));
 const BODY = 'x'.repeat(64);
 const folder = mkdtempSync(join(tmpdir(), 'bench-relay-'));
 
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-function cpuOf(pid) {
-	const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
-
-	return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/* Reads frames no more than it must: their octets, once it is subscribed. */
-class Subscriber extends Line {
-	octets = 0;
-
-	async begin(credentials, destination) {
-		await this.connect(credentials);
-		this.send('SUBSCRIBE', { id: 'x', destination, receipt: 'r' });
-		await this.receipt('r');
-		this.socket.removeAllListeners('data');
-		this.socket.on('data', (piece) => { this.octets += piece.length; });
-		return this;
-	}
-}
-
 async function measure(broker, url, credentials, destination, gateway) {
 	const idle = [broker.memory(), gateway?.memory ?? 0];
-	const all = [];
-
-	for (let i = 0; i < subscribers; i += 50)
-		all.push(...await Promise.all(Array.from({ length: 50 }, () => new Subscriber(url).begin(credentials, destination))));
+	const all = await subscribers(count, url, credentials, destination);
 	const sender = new Line(url), connections = broker.connections();
 	await sender.connect(credentials);
 	sender.send('SEND', { destination }, BODY); /* without a receipt, which RabbitMQ would pass on */
 	await until(() => all.every((s) => s.octets > 100), 'the first has come', 60000);
-	const each = all[0].octets, memory = [broker.memory(), gateway?.memory ?? 0], before = [broker.cpu(), gateway ? cpuOf(gateway.child.pid) : 0];
+	const memory = [broker.memory(), gateway?.memory ?? 0], before = [broker.cpu(), gateway ? cpuOf(gateway.child.pid) : 0];
 	const begun = performance.now();
 
-	for (let i = 0; i < messages; i++)
-		sender.send('SEND', { destination }, BODY);
-	/* Ids grow by a digit: so many octets at least, and those are within a hundredth of all */
-	await until(() => all.every((s) => s.octets >= each * (messages + 1) * 0.99), 'all have come', 240000);
-	await until(() => { const n = all[0].octets; return all.every((s) => Math.abs(s.octets - n) < 2000); }, 'all alike', 60000);
+	await sendToAll(all, sender, destination, BODY, messages);
 	const after = [broker.cpu(), gateway ? cpuOf(gateway.child.pid) : 0];
-	const seconds = (performance.now() - begun) / 1000, deliveries = subscribers * messages;
+	const seconds = (performance.now() - begun) / 1000, deliveries = count * messages;
 	const figures = { connections, broker: (after[0] - before[0]) / deliveries * 1e6, gateway: (after[1] - before[1]) / deliveries * 1e6,
-		kib: (memory[0] - idle[0] + memory[1] - idle[1]) / subscribers / 1024, rate: deliveries / seconds };
+		kib: (memory[0] - idle[0] + memory[1] - idle[1]) / count / 1024, rate: deliveries / seconds };
 
 	all.forEach((s) => s.cut());
 	sender.cut();
@@ -116,7 +90,7 @@ const found = Object.fromEntries(Object.keys(ways).map((w) => [w, []]));
 for (let i = 0; i < rounds; i++)
 	for (const [way, run] of Object.entries(ways))
 		found[way].push(await run());
-console.log(`${subscribers} subscribers, ${messages} messages of ${BODY.length} octets, ${threads} threads, ${rounds} rounds; medians`);
+console.log(`${count} subscribers, ${messages} messages of ${BODY.length} octets, ${threads} threads, ${rounds} rounds; medians`);
 console.log('| | connections at the broker | us a delivery: broker + gateway | KiB a subscriber, both | deliveries a second |');
 console.log('|---|---|---|---|---|');
 for (const [way, all] of Object.entries(found)) {

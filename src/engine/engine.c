@@ -23,7 +23,7 @@ const struct engine_kind *engine_kind_find(const char *name)
 
 void engine_member_name(uint64_t gateway, uint64_t member, char name[ENGINE_MEMBER_BYTES])
 {
-	snprintf(name, ENGINE_MEMBER_BYTES, "%016" PRIx64 "-%016" PRIx64, gateway, member);
+	snprintf(name, ENGINE_MEMBER_BYTES, "%015" PRIx64 "-%015" PRIx64, gateway, member);
 }
 
 bool engine_pair_read(struct bytes text, uint64_t *first, uint64_t *second)

@@ -84,6 +84,14 @@ struct engine_load {
 	void (*done)(struct engine_load *l, int err, const char *why, bool is_all, uint64_t until);
 };
 
+/* What is asked of all other gateways. Embedded. */
+struct engine_question {
+	void *own;
+	void (*answer)(struct engine_question *q, uint64_t gateway, struct bytes body);
+	/* Once: all have answered but `missing` ones, whose time is over, or who are gone. */
+	void (*done)(struct engine_question *q, size_t missing);
+};
+
 struct engine_events {
 	void (*up)(void *arg);
 	void (*down)(void *arg, const char *why);
@@ -97,6 +105,10 @@ struct engine_events {
 	/* It keeps histories now, under this number: they are not those of another. Before it nothing of any
 	 * comes, and topics with is_kept are not active. */
 	void (*kept)(void *arg, uint64_t epoch);
+	/* Another gateway is there, or is not any more. */
+	void (*gateway)(void *arg, uint64_t gateway, bool is_there);
+	/* It asks; `to` is for reply(), or empty: no answer is wanted. */
+	void (*asked)(void *arg, struct bytes what, struct bytes body, struct bytes to);
 };
 
 struct engine_server {
@@ -164,6 +176,16 @@ struct engine_kind {
 	int (*load)(struct engine *e, struct bytes destination, uint64_t since, struct engine_topic *topic,
 	    struct engine_load *l);
 	void (*load_cancel)(struct engine_load *l);
+	/* How many other gateways there are. */
+	size_t (*gateways)(const struct engine *e);
+	/* `what` is a word. 0, and done() follows; 1: there is no other; -ENOTCONN, -ENOMEM, -EMSGSIZE. */
+	int (*ask)(struct engine *e, struct bytes what, struct bytes body, unsigned timeout_ms,
+	    struct engine_question *q);
+	void (*ask_cancel)(struct engine_question *q);
+	/* The same for what needs no answer: at most once. 0 or an error as of publish(). */
+	int (*tell)(struct engine *e, struct bytes what, struct bytes body);
+	/* Likewise. */
+	int (*reply)(struct engine *e, struct bytes to, struct bytes body);
 	/* Octets that wait for the server. */
 	size_t (*pending)(const struct engine *e);
 	const struct engine_counters *(*counters)(const struct engine *e);
@@ -182,9 +204,13 @@ static inline bool engine_keeps(const struct engine_kind *kind)
 	return kind->store != NULL;
 }
 
-/* The name of a member of a gateway, by which "/user/NAME/rest" finds it: the gateway is part of it.
- * NUL-terminated, of ENGINE_MEMBER_BYTES. */
-#define ENGINE_MEMBER_BYTES 34
+/* The name of a member of a gateway, by which "/user/NAME/rest" finds it: the gateway is part of it. Both are
+ * numbers of 60 bits. NUL-terminated; as long as sockjs_client_name() has room for. */
+#define ENGINE_MEMBER_BYTES 32
+static inline uint64_t engine_number(uint64_t random)
+{
+	return random >> 4;
+}
 void engine_member_name(uint64_t gateway, uint64_t member, char name[ENGINE_MEMBER_BYTES]);
 /* Whether it may be one, and of which gateway. */
 bool engine_member_gateway(struct bytes name, uint64_t *gateway);

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/nats_history.h"
+#include "engine/nats_members.h"
 #include "engine/nats_names.h"
 #include "engine/replay.h"
 #include "nats/nats_client.h"
@@ -36,6 +37,7 @@ struct engine {
 	struct list asked;           /* or for one that is */
 	struct nats_flush flush;
 	struct nats_history history; /* zeroed: nothing is kept */
+	struct nats_members members;
 	struct replay replay;
 	uint64_t number; /* of the last message of ours */
 	struct engine_counters counters;
@@ -97,6 +99,7 @@ static void on_up(struct nats_client *c, void *arg)
 
 	(void)c;
 	e->on->up(e->arg);
+	nats_members_up(&e->members);
 	if (e->settings.keeps)
 		nats_history_up(&e->history);
 	ask(e);
@@ -108,6 +111,7 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 	struct list *pos;
 
 	(void)c;
+	nats_members_down(&e->members);
 	list_foreach (pos, &e->active) {
 		struct engine_topic *t = container_of(pos, struct engine_topic, node);
 
@@ -472,6 +476,44 @@ static int load(struct engine *e, struct bytes destination, uint64_t since, stru
 	return nats_history_load(&e->history, destination, since, topic, l);
 }
 
+/* --- other gateways ------------------------------------------------------------------------------------------ */
+
+static void on_member(struct nats_members *m, uint64_t gateway, bool is_there)
+{
+	struct engine *e = container_of(m, struct engine, members);
+
+	e->on->gateway(e->arg, gateway, is_there);
+}
+
+static void on_asked(struct nats_members *m, struct bytes what, struct bytes body, struct bytes to)
+{
+	struct engine *e = container_of(m, struct engine, members);
+
+	e->on->asked(e->arg, what, body, to);
+}
+
+static const struct nats_members_events members_events = { .member = on_member, .asked = on_asked };
+
+static size_t gateways(const struct engine *e)
+{
+	return nats_members_count(&e->members);
+}
+
+static int ask_all(struct engine *e, struct bytes what, struct bytes body, unsigned timeout_ms, struct engine_question *q)
+{
+	return nats_members_ask(&e->members, what, body, timeout_ms, q);
+}
+
+static int tell_all(struct engine *e, struct bytes what, struct bytes body)
+{
+	return nats_members_tell(&e->members, what, body);
+}
+
+static int reply(struct engine *e, struct bytes to, struct bytes body)
+{
+	return nats_members_reply(&e->members, to, body);
+}
+
 /* --- life -------------------------------------------------------------------------------------------------- */
 
 static const struct nats_client_events client_events = {
@@ -517,6 +559,7 @@ static void stop(struct engine *e)
 	if (e->client)
 		nats_flush_cancel(&e->flush);
 	nats_history_fini(&e->history);
+	nats_members_fini(&e->members);
 	nats_client_free(e->client);
 	replay_fini(&e->replay);
 	buf_fini(&e->name);
@@ -557,6 +600,8 @@ static int start(struct engine **out, const struct engine_settings *settings, co
 	err = nats_client_new(&e->client, settings->loop, settings->resolver, &options, &client_events, e, why, size);
 	if (err == 0)
 		err = subscribe_own(e);
+	if (err == 0)
+		err = nats_members_init(&e->members, e->client, settings->prefix, settings->gateway, &members_events);
 	if (err == 0 && settings->keeps)
 		err = nats_history_init(&e->history, e->client, &e->settings, &e->counters, &history_events);
 	if (err < 0)
@@ -602,6 +647,11 @@ const struct engine_kind engine_nats = {
 	.store_cancel = nats_history_store_cancel,
 	.load = load,
 	.load_cancel = nats_history_load_cancel,
+	.gateways = gateways,
+	.ask = ask_all,
+	.ask_cancel = nats_members_ask_cancel,
+	.tell = tell_all,
+	.reply = reply,
 	.pending = pending,
 	.counters = counters,
 	.server = server,

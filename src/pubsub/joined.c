@@ -127,7 +127,7 @@ static void read_settings(struct joined *j)
 		.servers = j->servers,
 		.prefix = o->engine_prefix,
 		.separator = j->broker->separator,
-		.gateway = random_u64(),
+		.gateway = engine_number(random_u64()),
 		.user = o->engine_user,
 		.password = *j->password ? j->password : NULL,
 		.token = *j->token ? j->token : NULL,
@@ -258,6 +258,8 @@ void joined_metrics(struct sockjs_metrics *m, const struct pubsub_part *part)
 		return;
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_up", "Whether the engine that joins gateways is there, now.", NULL,
 	    NULL, joined_is_up(j));
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_gateways", "Other gateways that are there, now.", NULL, NULL,
+	    joined_hub_gateways(j->hub));
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_connects_total", "Connections to the engine that came up.", NULL,
 	    NULL, n->connects);
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_losses_total", "Connections to the engine that were lost.", NULL,

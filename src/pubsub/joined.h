@@ -24,6 +24,8 @@
 #ifndef PUBSUB_JOINED_H
 #define PUBSUB_JOINED_H
 
+#include <jansson.h>
+
 #include "engine/engine.h"
 #include "net/loop.h"
 #include "pubsub/pubsub.h"
@@ -42,6 +44,8 @@ struct joined {
 	bool goes_on;            /* for subscribers here, while the engine is away */
 	struct joined_hub *hub;
 	_Atomic uint64_t epoch;  /* of the histories that the engine keeps; 0: not known yet */
+	/* Lamport's: of what one gateway says to others each knows which was later */
+	_Atomic uint64_t clock;
 	atomic_bool is_up;
 	atomic_bool is_lost;     /* it has been away for longer than a moment */
 };
@@ -92,6 +96,7 @@ void joined_hub_free(struct joined_hub *h);
 void joined_hub_begin(struct joined_hub *h);
 void joined_hub_end(struct joined_hub *h);
 const struct engine_counters *joined_hub_counters(const struct joined_hub *h, size_t *pending);
+size_t joined_hub_gateways(const struct joined_hub *h); /* others, that are there */
 /* From a part: joined_part_settled() follows there, never from within; or nothing will come any more. 0, or
  * -ENOMEM, -EPIPE (the server does not run). */
 int joined_hub_join(struct joined_hub *h, unsigned part, bool is_user, struct bytes name);
@@ -104,6 +109,24 @@ void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p
 /* Of struct broker_peers; the first argument is the broker. */
 int joined_keep(void *broker, struct broker_message *m);
 int joined_load(void *broker, unsigned part, struct bytes destination, uint64_t since);
+
+/* --- joined_ask.c ----------------------------------------------------------------------------- */
+
+/* What the other gateways say, in the first reactor: a list of objects, borrowed; and of how many nothing was heard. */
+typedef void (*joined_answers_fn)(void *arg, json_t *answers, size_t missing);
+/* Asks all of them; from any reactor. `arguments` is taken. 0; or -ENOMEM, -EPIPE, and nothing follows. */
+int joined_ask(struct sockjs_broker *b, const char *what, json_t *arguments, joined_answers_fn fn, void *arg);
+
+/* Tells all of them, if the engine is there; takes `arguments`, which may be NULL. */
+void joined_tell(struct sockjs_broker *b, const char *what, json_t *arguments);
+
+/* Another one asks (or tells) that, here, in the first reactor. */
+struct joined_asked;
+/* From any reactor; takes the answer (NULL: there is none, and it will miss us) and `a`. */
+void joined_answer(struct joined_asked *a, json_t *answer);
+struct sockjs_broker *joined_asked_broker(const struct joined_asked *a);
+/* takeover.c: a client has the client-id of one there. */
+void takeover_told(struct joined_asked *a, const json_t *arguments);
 
 /* --- joined_part.c ------------------------------------------------------------------------------ */
 

@@ -3,6 +3,8 @@
  * parts of the broker and back; see joined.h.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -436,6 +438,21 @@ static void on_lost(struct timer *t)
 		let_all_go(h);
 }
 
+static void on_gateway(void *arg, uint64_t gateway, bool is_there)
+{
+	struct joined_hub *h = arg;
+	char id[17];
+
+	snprintf(id, sizeof(id), "%016" PRIx64, gateway);
+	log_info(is_there ? "another gateway is there" : "another gateway is gone", LOG_STR("gateway", id),
+	    LOG_INT("others", (int64_t)h->joined->kind->gateways(h->engine)));
+}
+
+static void on_asked(void *arg, struct bytes what, struct bytes body, struct bytes to)
+{
+	joined_ask_take(arg, what, body, to);
+}
+
 static const struct engine_events engine_events = {
 	.up = on_up,
 	.down = on_down,
@@ -443,6 +460,8 @@ static const struct engine_events engine_events = {
 	.settled = on_settled,
 	.message = on_message,
 	.kept = on_kept,
+	.gateway = on_gateway,
+	.asked = on_asked,
 };
 
 /* --- life ------------------------------------------------------------------------------------------------- */
@@ -458,6 +477,7 @@ int joined_hub_new(struct joined *j)
 	timer_init(&h->lost, on_lost);
 	timer_init(&h->room, on_room_timer);
 	joined_kept_init(h);
+	joined_ask_init(h);
 	j->hub = h;
 	return 0;
 }
@@ -495,6 +515,7 @@ void joined_hub_end(struct joined_hub *h)
 	timer_stop(loop_timers(loop_current()), &h->lost);
 	timer_stop(loop_timers(loop_current()), &h->room);
 	joined_kept_end(h);
+	joined_ask_end(h);
 	map_each(&h->topics, forget, NULL);
 	map_fini(&h->topics);
 	if (h->engine)
@@ -520,4 +541,9 @@ const struct engine_counters *joined_hub_counters(const struct joined_hub *h, si
 		return NULL;
 	*pending = h->joined->kind->pending(h->engine);
 	return h->joined->kind->counters(h->engine);
+}
+
+size_t joined_hub_gateways(const struct joined_hub *h)
+{
+	return h->engine ? h->joined->kind->gateways(h->engine) : 0;
 }

@@ -22,6 +22,7 @@ struct joined_hub {
 	struct timer again;
 	struct list loads;    /* that wait until the engine is there, */
 	struct list loading;  /* and that it has been asked for */
+	struct list questions; /* to other gateways: joined_ask.c */
 };
 
 /* What has subscribers in some parts. */
@@ -74,5 +75,12 @@ void joined_kept_lost(struct joined_hub *h);
 /* What waits in this list of loads may go on. */
 void joined_kept_go_on(struct joined_hub *h, struct list *loads);
 void joined_kept_end(struct joined_hub *h);
+
+/* --- joined_ask.c: likewise --------------------------------------------------------------------- */
+
+void joined_ask_init(struct joined_hub *h);
+/* Another gateway asks. */
+void joined_ask_take(struct joined_hub *h, struct bytes what, struct bytes body, struct bytes to);
+void joined_ask_end(struct joined_hub *h);
 
 #endif

@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "pubsub/joined_hub.h"
 
-#define AGAIN_MS   200
-#define PATIENCE_MS 10000 /* of who waits for an engine that is there, and does not answer */
+#define AGAIN_MS    200
+#define PATIENCE_MS 7000 /* with an engine that is there and does not answer, beside lost_after_ms */
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
@@ -151,7 +151,7 @@ static void give_up_old(struct joined_hub *h)
 	while ((first = list_first(&h->stores)) != NULL) {
 		struct store *s = container_of(first, struct store, node);
 
-		if (s->is_sent || clock_now() - s->at < PATIENCE_MS)
+		if (s->is_sent || clock_now() - s->at < PATIENCE_MS + h->joined->options.stomp.engine_lost_after_ms)
 			break;
 		s->err = -EHOSTUNREACH;
 		answer(s);
@@ -170,7 +170,8 @@ static int check(const struct joined_hub *h, const struct published *p)
 {
 	if (!h->engine || atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))
 		return -EHOSTUNREACH;
-	return h->stored_octets + published_cost(p) > h->joined->settings.queue_bytes ? -ENOBUFS : 0;
+	/* Clients are held back (pace.c) */
+	return !p->from && h->stored_octets + published_cost(p) > h->joined->settings.queue_bytes ? -ENOBUFS : 0;
 }
 
 /* Takes the reference. */

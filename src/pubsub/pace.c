@@ -5,12 +5,14 @@
  * reactor, whose mail would grow without end. So the octets that a reactor's publishers have under
  * way are counted until the last reactor is done with them; beyond a bound they wait, and go on
  * when half of it is delivered. In the same reactor nobody can be ahead, unless a message has to be
- * in the journal first: then it is under way until it was answered, or delivered. What goes to an outside
- * broker has a bound of its own (relayed.h); and while much waits for what joins gateways, all parts are held.
+ * in the journal first, or where gateways that are joined keep it: then it is under way until it
+ * was answered, or delivered. What goes to an outside broker has a bound of its own (relayed.h);
+ * and while much waits for what joins gateways, all parts are held.
  */
 #include <errno.h>
 
 #include "base/mem.h"
+#include "pubsub/joined.h"
 #include "pubsub/relayed.h"
 
 #define UNDER_WAY_MOST (4u << 20)
@@ -81,7 +83,7 @@ int pace_publish(struct pubsub_part *part, struct published *p)
 {
 	int err;
 
-	if (part->broker->keeper) {
+	if (part->broker->keeper || joined_keeps(part->broker, p->base.destination)) {
 		p->from = part;
 		pace_begin(part, published_cost(p));
 	}

@@ -340,6 +340,7 @@ struct client_extra {
 	bool has_client_id;
 	struct map_node by_arrival; /* part->arriving, while is_arriving: before it has its id */
 	uint64_t arrival;
+	uint64_t client_id_at; /* when it got it, by joined.clock */
 	bool is_arriving;
 	struct list attributes, transactions;
 	struct list waits;              /* part->waiting, or that of what is relayed, while it has to */

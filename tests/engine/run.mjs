@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
 import { missing, Nats, NatsCluster } from '../relay/brokers.mjs';
 import { client, finish, ready, readyz, send, startGateway, subscribe } from '../relay/clients.mjs';
+import { Line } from '../relay/frames.mjs';
 import { sleep, TOKEN, until } from '../reload/gateway.mjs';
 import { makeCertificates } from '../upstream/tls.mjs';
 
@@ -519,6 +520,67 @@ await suite.test('what one gateway would tell as if it were all is refused at th
 	}
 });
 
+/* --- commands: of all -------------------------------------------------------------------------------------- */
+
+const known = { stomp: { users: ['ann', 'bob', 'cid'].map((login) => ({ login, password: hash })) } };
+const knows = (gateway, others) => until(() => gateway.log.filter((l) => /another gateway is there/.test(l)).length >= others, 'it knows the others');
+
+await suite.test('commands: users are those of all gateways, in pages; a user is disconnected wherever he is', () => withGateways(3, async (a, b, c) => {
+	const gateways = [a, b, c], lines = {};
+
+	await Promise.all(gateways.map((g) => knows(g, 2)));
+	for (const [name, gateway] of [['ann', a], ['ann', c], ['bob', b], ['cid', b], ['cid', a]])
+		(lines[name] ??= []).push(await client(gateway, { login: name, passcode: 'secret' }));
+	const nobody = await client(c);
+	for (const gateway of gateways) {
+		const { json } = await gateway.command('users', {});
+
+		equal(json.users.map((u) => [u.user, u.session_count, new Set(u.sessions.map((s) => s.gateway)).size]), [['ann', 2, 2], ['bob', 1, 1], ['cid', 2, 2]], 'who is there');
+		equal([json.anonymous, json.next, json.gateways, json.missing], [1, null, 3, 0], 'and what else is said');
+		const names = [];
+		for (let cursor; ;) {
+			const page = (await gateway.command('users', { limit: 1, ...cursor && { cursor } })).json;
+			names.push(...page.users.map((u) => u.user));
+			if (!(cursor = page.next))
+				break;
+		}
+		equal(names, ['ann', 'bob', 'cid'], 'by pages');
+		equal((await gateway.command('users', { user: 'bob' })).json.users.map((u) => u.user), ['bob'], 'one');
+	}
+	equal((await b.command('disconnect', { user: 'ann', reason: 'enough' })).json, { disconnected: 2, gateways: 3, missing: 0 }, 'who is disconnected');
+	for (const line of lines.ann)
+		await line.next('ERROR');
+	equal((await a.command('users', {})).json.users.map((u) => u.user), ['bob', 'cid'], 'who is left');
+	b.isKilled = true;
+	b.child.kill('SIGKILL');
+	const [first] = [(await a.command('users', {})).json];
+	equal([first.users.map((u) => u.user), first.missing], [['cid'], 1], 'one does not answer');
+	await until(() => a.log.some((l) => /another gateway is gone/.test(l)), 'it is known to be gone', 10000);
+	equal((await a.command('users', {})).json.missing, 0, 'nobody waits for it any more');
+	nobody.cut();
+}, known));
+
+await suite.test('a client-id takes over from another gateway; of two at once one stays', () => withGateways(2, async (a, b) => {
+	const come = (gateway, id) => client(gateway, { login: 'ann', passcode: 'secret', 'client-id': id });
+	const isReplaced = async (line) => equal((await line.next('ERROR')).get('code'), '4623', 'why it is closed');
+
+	let line = await come(a, 'tab');
+	const other = await come(a, 'another');
+	for (const gateway of [b, a, b, b, a]) {
+		const next = await come(gateway, 'tab');
+		await isReplaced(line);
+		line = next;
+	}
+	for (let i = 0; i < 10; i++) {
+		const both = [new Line(a.stomp), new Line(b.stomp)];
+		await Promise.all(both.map((l) => l.connect({ login: 'ann', passcode: 'secret', 'client-id': `both ${i}` })));
+		await until(() => both.filter((l) => l.closed).length === 1, 'one is closed');
+		await sleep(50);
+		equal(both.filter((l) => l.closed).length, 1, 'and not the other');
+	}
+	check(!line.closed && !other.closed, 'others stay');
+}, known));
+
 /* --- histories ------------------------------------------------------------------------------------------------- */
 
 const kept = { stomp: { history: [{ destination: '/topic/kept/**', messages: 100 }] } };
@@ -633,6 +695,35 @@ await suite.test('history: what a gateway has missed comes when it is back, in o
 	}
 }, keptLong));
 
+await suite.test('history: who publishes faster than it is kept is held back, and loses nothing', () => withGateways(2, async (a, b, server) => {
+	const senders = [await client(a), await client(b), await client(a)], other = await client(b);
+	const MANY = 1000, body = 'x'.repeat(500);
+
+	await subscribe(other, '0', '/topic/kept/tea');
+	for (const round of [0, 1]) {
+		if (round === 1) /* it takes nothing for a while, and then all */
+			server.pause();
+		for (const [s, line] of senders.entries())
+			for (let i = 0; i < MANY; i++)
+				line.send('SEND', { destination: '/topic/kept/tea', n: `${s} ${i}` }, body);
+		if (round === 1) {
+			await sleep(500);
+			const held = await a.metric('sockjs_engine_queued_bytes');
+			check(held < 2000000, `what waits is bounded: ${held}`);
+			server.resume();
+		}
+		const got = senders.map(() => []);
+		for (let i = 0; i < MANY * senders.length; i++) {
+			const [s, n] = (await other.next('MESSAGE', 20000)).get('n').split(' ');
+			got[s].push(Number(n));
+		}
+		for (const one of got)
+			equal(one, Array.from({ length: MANY }, (_, i) => i), 'all comes, in order');
+	}
+	for (const line of senders)
+		check(!line.closed, 'nobody is closed');
+}, { ...keptLong, engine: { queue_bytes: 100000 } }));
+
 await suite.test('history: what was missed and is kept no more is told', () => withGateways(1, async (a, server) => {
 	const way = await new Way(server.port).open();
 	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, kept);
@@ -678,6 +769,7 @@ await suite.test('history: a server is killed again and again: what was acknowle
 		while (!stop)
 			await Promise.all(Array.from({ length: 20 }, () => send(one, '/topic/kept/tea', `m${sent++}`)));
 	})();
+	publishing.catch(() => {}); /* it is awaited below */
 	for (let i = 0; i < 4; i++) {
 		await sleep(300);
 		await server.kill();
@@ -711,6 +803,7 @@ await suite.test('history: a cluster whose servers are killed one after another 
 				await sleep(5);
 			}
 		});
+		Promise.all(publishing).catch(() => {}); /* it is awaited below */
 		for (const server of cluster.servers) {
 			await sleep(300);
 			await server.kill();

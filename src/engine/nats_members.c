@@ -1,0 +1,372 @@
+/*
+ * engine/nats_members.c - which gateways there are, and what one asks of all others; see nats_members.h.
+ */
+#include "engine/nats_members.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/mem.h"
+
+#define BEAT_MS      1000
+#define GONE_MS      3500
+#define MEMBERS_MOST 1024 /* whoever speaks to the engine may invent them */
+#define FROM         "Sockjsd-From"
+
+enum { SUBJECT_MAX = 128 };
+
+/* --- who is there ----------------------------------------------------------------------------- */
+
+struct member {
+	struct map_node node;
+	struct list by_age;
+	uint64_t id;
+	uint64_t heard;
+};
+
+static struct bytes id_of(const struct map_node *n)
+{
+	const struct member *one = container_of(n, struct member, node);
+
+	return (struct bytes){ (const char *)&one->id, sizeof(one->id) };
+}
+
+static struct member *find(const struct nats_members *m, uint64_t id)
+{
+	struct map_node *found = map_find(&m->all, (struct bytes){ (const char *)&id, sizeof(id) });
+
+	return found ? container_of(found, struct member, node) : NULL;
+}
+
+static struct member *add(struct nats_members *m, uint64_t id)
+{
+	struct member *one = map_count(&m->all) < MEMBERS_MOST ? mem_zalloc(sizeof(*one)) : NULL;
+
+	if (!one)
+		return NULL;
+	one->id = id;
+	if (map_insert(&m->all, &one->node) == 0) {
+		list_append(&m->by_age, &one->by_age);
+		return one;
+	}
+	mem_free(one);
+	return NULL;
+}
+
+static void remove_member(struct nats_members *m, struct member *one)
+{
+	map_remove(&m->all, &one->node);
+	list_remove(&one->by_age);
+	mem_free(one);
+}
+
+static struct timer_wheel *timers(const struct nats_members *m)
+{
+	return loop_timers(nats_client_loop(m->client));
+}
+
+/* "+ID", or "-ID": farewell. */
+static void beat(struct nats_members *m, char sign)
+{
+	char subject[SUBJECT_MAX], text[20];
+
+	snprintf(subject, sizeof(subject), "%s.b", m->prefix);
+	snprintf(text, sizeof(text), "%c%016" PRIx64, sign, m->self);
+	/* One that does not go out is followed by another */
+	(void)nats_publish(m->client, &(struct nats_message){ .subject = bytes_of(subject), .payload = bytes_of(text) });
+}
+
+/* Who is new hears of us at once. */
+static void welcome(struct nats_members *m, uint64_t id)
+{
+	if (!add(m, id))
+		return;
+	beat(m, '+');
+	m->on->member(m, id, true);
+}
+
+static void on_beat(struct nats_subscription *s, const struct nats_event *event, void *arg)
+{
+	struct nats_members *m = arg;
+	struct bytes text = event ? event->payload : BYTES("");
+	struct member *one;
+	uint64_t id;
+	char sign;
+
+	(void)s;
+	if (text.n != 17 || (text.p[0] != '+' && text.p[0] != '-'))
+		return;
+	sign = text.p[0];
+	text = (struct bytes){ text.p + 1, 16 };
+	if (!hex_take(&text, &id) || text.n > 0 || id == m->self)
+		return;
+	one = find(m, id);
+	if (!one && sign == '+') {
+		welcome(m, id);
+		one = find(m, id);
+	}
+	if (!one)
+		return;
+	one->heard = clock_now();
+	list_remove(&one->by_age);
+	list_append(&m->by_age, &one->by_age);
+	if (sign == '-') {
+		remove_member(m, one);
+		m->on->member(m, id, false);
+	}
+}
+
+static void look(struct nats_members *m)
+{
+	struct list *first;
+
+	while ((first = list_first(&m->by_age)) != NULL) {
+		struct member *one = container_of(first, struct member, by_age);
+		uint64_t id = one->id;
+
+		if (clock_now() - one->heard < GONE_MS)
+			break;
+		remove_member(m, one);
+		m->on->member(m, id, false);
+	}
+}
+
+static void on_timer(struct timer *t)
+{
+	struct nats_members *m = container_of(t, struct nats_members, timer);
+
+	look(m);
+	if (!m->is_up)
+		return;
+	beat(m, '+');
+	timer_start(timers(m), &m->timer, BEAT_MS);
+}
+
+void nats_members_up(struct nats_members *m)
+{
+	struct list *pos;
+
+	m->is_up = true;
+	list_foreach (pos, &m->by_age) /* nobody could be heard */
+		container_of(pos, struct member, by_age)->heard = clock_now();
+	beat(m, '+');
+	timer_start(timers(m), &m->timer, BEAT_MS);
+}
+
+void nats_members_down(struct nats_members *m)
+{
+	m->is_up = false;
+	timer_stop(timers(m), &m->timer);
+}
+
+size_t nats_members_count(const struct nats_members *m)
+{
+	return map_count(&m->all);
+}
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+struct question {
+	struct nats_request request;
+	struct list node;
+	struct engine_question *owner;
+	struct nats_members *members;
+	struct timer timer;
+	struct deferred gone;
+	size_t count;
+	struct {
+		uint64_t id;
+		bool has_answered;
+	} asked[];
+};
+
+static void free_later(struct deferred *d)
+{
+	mem_free(container_of(d, struct question, gone));
+}
+
+static void end(struct question *q)
+{
+	nats_request_cancel(&q->request);
+	timer_stop(timers(q->members), &q->timer);
+	list_remove(&q->node);
+	q->owner->own = NULL;
+	loop_defer(nats_client_loop(q->members->client), &q->gone, free_later);
+}
+
+void nats_members_ask_cancel(struct engine_question *owner)
+{
+	if (owner->own)
+		end(owner->own);
+}
+
+static size_t missing(const struct question *q)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->count; i++)
+		n += !q->asked[i].has_answered;
+	return n;
+}
+
+static void finish(struct question *q)
+{
+	struct engine_question *owner = q->owner;
+	size_t lacking = missing(q);
+
+	end(q);
+	owner->done(owner, lacking);
+}
+
+/* Whose answer it is; the first one counts. */
+static bool note_answer(struct question *q, uint64_t id)
+{
+	for (size_t i = 0; i < q->count; i++)
+		if (q->asked[i].id == id && !q->asked[i].has_answered) {
+			q->asked[i].has_answered = true;
+			return true;
+		}
+	return false;
+}
+
+static void on_reply(struct nats_request *r, int err, const struct nats_event *reply)
+{
+	struct question *q = container_of(r, struct question, request);
+	struct bytes from = err == 0 ? nats_headers_get(reply->headers, FROM) : (struct bytes){ 0 };
+	uint64_t id;
+
+	if (err < 0) {
+		finish(q);
+		return;
+	}
+	if (!hex_take(&from, &id) || from.n > 0 || !note_answer(q, id))
+		return;
+	q->owner->answer(q->owner, id, reply->payload);
+	if (missing(q) == 0)
+		finish(q);
+}
+
+static void on_time(struct timer *t)
+{
+	finish(container_of(t, struct question, timer));
+}
+
+static void note_members(const struct nats_members *m, struct question *q)
+{
+	struct list *pos;
+
+	list_foreach (pos, &m->by_age)
+		q->asked[q->count++].id = container_of(pos, struct member, by_age)->id;
+}
+
+int nats_members_ask(struct nats_members *m, struct bytes what, struct bytes body, unsigned timeout_ms,
+    struct engine_question *owner)
+{
+	size_t count = nats_members_count(m);
+	char subject[SUBJECT_MAX];
+	struct question *q;
+	int err;
+
+	if (!m->is_up)
+		return -ENOTCONN;
+	if (count == 0)
+		return 1;
+	q = mem_zalloc(sizeof(*q) + count * sizeof(q->asked[0]));
+	if (!q)
+		return -ENOMEM;
+	q->owner = owner;
+	q->members = m;
+	note_members(m, q);
+	snprintf(subject, sizeof(subject), "%s.q.%.*s", m->prefix, (int)what.n, what.p);
+	err = nats_request_many(m->client, &q->request,
+	    &(struct nats_message){ .subject = bytes_of(subject), .payload = body }, timeout_ms * 2, on_reply);
+	if (err < 0) {
+		mem_free(q);
+		return err;
+	}
+	timer_init(&q->timer, on_time);
+	timer_start(timers(m), &q->timer, timeout_ms);
+	list_append(&m->asking, &q->node);
+	owner->own = q;
+	return 0;
+}
+
+int nats_members_tell(struct nats_members *m, struct bytes what, struct bytes body)
+{
+	char subject[SUBJECT_MAX];
+
+	snprintf(subject, sizeof(subject), "%s.q.%.*s", m->prefix, (int)what.n, what.p);
+	return nats_publish(m->client, &(struct nats_message){ .subject = bytes_of(subject), .payload = body });
+}
+
+/* --- answering ------------------------------------------------------------------------------------ */
+
+static void on_question(struct nats_subscription *s, const struct nats_event *event, void *arg)
+{
+	struct nats_members *m = arg;
+	size_t skip = strlen(m->prefix) + 3; /* ".q." */
+
+	(void)s;
+	if (event && event->subject.n > skip)
+		m->on->asked(m, (struct bytes){ event->subject.p + skip, event->subject.n - skip }, event->payload,
+		    event->reply);
+}
+
+int nats_members_reply(struct nats_members *m, struct bytes reply, struct bytes body)
+{
+	char id[20];
+
+	snprintf(id, sizeof(id), "%016" PRIx64, m->self);
+	return nats_publish(m->client,
+	    &(struct nats_message){ .subject = reply,
+	        .headers = &(struct nats_header){ BYTES(FROM), bytes_of(id) },
+	        .header_count = 1,
+	        .payload = body });
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+static int subscribe(struct nats_members *m)
+{
+	char subject[SUBJECT_MAX];
+	int err;
+
+	snprintf(subject, sizeof(subject), "%s.b", m->prefix);
+	err = nats_subscribe(m->client, &m->beats, subject, NULL, on_beat, m);
+	snprintf(subject, sizeof(subject), "%s.q.*", m->prefix);
+	return err ? err : nats_subscribe(m->client, &m->questions, subject, NULL, on_question, m);
+}
+
+int nats_members_init(struct nats_members *m, struct nats_client *c, const char *prefix, uint64_t self,
+    const struct nats_members_events *on)
+{
+	m->client = c;
+	m->prefix = prefix;
+	m->self = self;
+	m->on = on;
+	map_init(&m->all, id_of, NULL);
+	list_init(&m->by_age);
+	list_init(&m->asking);
+	timer_init(&m->timer, on_timer);
+	return subscribe(m);
+}
+
+void nats_members_fini(struct nats_members *m)
+{
+	if (!m->client)
+		return;
+	if (m->is_up)
+		beat(m, '-');
+	nats_members_down(m);
+	while (!list_empty(&m->asking))
+		end(container_of(list_first(&m->asking), struct question, node));
+	while (!list_empty(&m->by_age))
+		remove_member(m, container_of(list_first(&m->by_age), struct member, by_age));
+	map_fini(&m->all);
+	nats_unsubscribe(m->beats);
+	nats_unsubscribe(m->questions);
+}

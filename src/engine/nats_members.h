@@ -1,0 +1,53 @@
+/*
+ * engine/nats_members.h - which gateways there are, by beats that each of them sends, and what one asks of all
+ * others.
+ *
+ *	PREFIX.b        beats: who is there, every second. Who is not heard of for three and a half is not
+ *	PREFIX.q.WHAT   questions; each gateway answers once, if an answer is wanted
+ */
+#ifndef ENGINE_NATS_MEMBERS_H
+#define ENGINE_NATS_MEMBERS_H
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "nats/nats_client.h"
+
+struct nats_members;
+
+struct nats_members_events {
+	/* One is there now, or not any more. */
+	void (*member)(struct nats_members *m, uint64_t gateway, bool is_there);
+	/* Another one asks; `reply` is where it hears of it, or empty. */
+	void (*asked)(struct nats_members *m, struct bytes what, struct bytes body, struct bytes reply);
+};
+
+struct nats_members {
+	struct nats_client *client;
+	const char *prefix;
+	uint64_t self;
+	const struct nats_members_events *on;
+	struct nats_subscription *beats, *questions;
+	struct timer timer;
+	struct map all;
+	struct list by_age; /* who was heard of last is the last */
+	struct list asking;
+	bool is_up;
+};
+
+/* 0, -EINVAL or -ENOMEM. */
+int nats_members_init(struct nats_members *m, struct nats_client *c, const char *prefix, uint64_t self,
+    const struct nats_members_events *on);
+/* Before the client is freed: tells the others. Harmless on one that is zeroed. */
+void nats_members_fini(struct nats_members *m);
+void nats_members_up(struct nats_members *m);
+void nats_members_down(struct nats_members *m);
+/* Others than we. */
+size_t nats_members_count(const struct nats_members *m);
+int nats_members_ask(struct nats_members *m, struct bytes what, struct bytes body, unsigned timeout_ms,
+    struct engine_question *q);
+void nats_members_ask_cancel(struct engine_question *q);
+/* No answer is wanted. */
+int nats_members_tell(struct nats_members *m, struct bytes what, struct bytes body);
+int nats_members_reply(struct nats_members *m, struct bytes reply, struct bytes body);
+
+#endif
