@@ -166,7 +166,7 @@ START_TEST(members_know_their_gateway)
 	uint64_t gateway;
 
 	engine_member_name(0x123456789abcdef, 7, name);
-	ck_assert_str_eq(name, "123456789abcdef0-0000000000000007");
+	ck_assert_str_eq(name, "123456789abcdef-000000000000007");
 	ck_assert_uint_eq(sizeof(name), 32); /* what sockjs_client_name() has room for */
 	ck_assert(engine_member_gateway(bytes_of(name), &gateway));
 	ck_assert(gateway == 0x123456789abcdef);
