@@ -3,9 +3,10 @@
  * bench/gateways.mjs - what it costs that several gateways are one broker: many subscribers of one topic at one gateway,
  * and one who sends; there too, without an engine, or at another gateway, by way of NATS. Needs nats-server.
  *
- *   gateways.mjs [--server PATH] [--rounds N] [--subscribers N] [--messages N] [--threads N]
+ *   gateways.mjs [--server PATH] [--rounds N] [--subscribers N] [--messages N] [--threads N] [--every MS]
  *
- * All are clients of STOMP over TCP, who count octets. A delivery costs processor time of the gateway that has the
+ * Once one message every so many milliseconds, and once all at once, when many go out together. All are clients of STOMP
+ * over TCP, who count octets. A delivery costs processor time of the gateway that has the
  * subscribers, of the one that has the sender, and of NATS.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -25,9 +26,11 @@ const { values: options } = parseArgs({ options: {
 	subscribers: { type: 'string', default: '1000' },
 	messages: { type: 'string', default: '2000' },
 	threads: { type: 'string', default: '1' },
+	every: { type: 'string', default: '4' },
 } });
-const [rounds, count, messages, threads] = ['rounds', 'subscribers', 'messages', 'threads'].map((n) => Number(options[n]));
+const [rounds, count, messages, threads, every] = ['rounds', 'subscribers', 'messages', 'threads', 'every'].map((n) => Number(options[n]));
 const BODY = 'x'.repeat(64), TOPIC = '/topic/bench/x';
+process.setMaxListeners(100);
 const folder = mkdtempSync(join(tmpdir(), 'bench-gateways-'));
 let names = 0;
 
@@ -45,7 +48,7 @@ async function start(stomp) {
 }
 
 /* Of each: microseconds of a delivery. */
-async function measure(here, there, nats) {
+async function measureAt(pace, here, there, nats) {
 	const all = await subscribers(count, here.stomp, {}, TOPIC), sender = new Line(there.stomp);
 	const used = () => [cpuOf(here.child.pid), there === here ? 0 : cpuOf(there.child.pid), nats?.cpu() ?? 0];
 
@@ -53,10 +56,14 @@ async function measure(here, there, nats) {
 	sender.send('SEND', { destination: TOPIC }, BODY);
 	await until(() => all.every((s) => s.octets > 100), 'the first has come', 60000);
 	const before = used(), begun = performance.now();
-	await sendToAll(all, sender, TOPIC, BODY, messages);
+	await sendToAll(all, sender, TOPIC, BODY, messages, pace);
 	const seconds = (performance.now() - begun) / 1000, after = used();
 	[...all, sender].forEach((s) => s.cut());
 	return { cost: after.map((a, i) => (a - before[i]) / count / messages * 1e6), rate: count * messages / seconds };
+}
+
+async function measure(...where) {
+	return [await measureAt(every, ...where), await measureAt(0, ...where)];
 }
 
 async function alone() {
@@ -88,18 +95,21 @@ const ways = {
 	'from another gateway, by NATS': () => joined({}),
 	'the same, with a history': () => joined({ history: [{ destination: '/topic/**', messages: 1000 }] }),
 };
-const found = Object.fromEntries(Object.keys(ways).map((w) => [w, []]));
+const found = Object.fromEntries(Object.keys(ways).map((w) => [w, [[], []]]));
 
 for (let i = 0; i < rounds; i++)
 	for (const [way, run] of Object.entries(ways))
-		found[way].push(await run());
+		(await run()).forEach((figures, k) => found[way][k].push(figures));
 console.log(`${count} subscribers, ${messages} messages of ${BODY.length} octets, ${threads} threads, ${rounds} rounds; medians`);
-console.log('| | us a delivery: its gateway + that of the sender + NATS | all, to the first row | deliveries a second |');
-console.log('|---|---|---|---|');
-const sums = Object.values(found).map((all) => median(all.map((f) => f.cost.reduce((a, b) => a + b))));
-for (const [i, [way, all]] of Object.entries(found).entries()) {
-	const each = [0, 1, 2].map((k) => median(all.map((f) => f.cost[k])).toFixed(3));
+for (const [k, pace] of [`a message every ${every} ms`, 'all at once'].entries()) {
+	const sums = Object.values(found).map((all) => median(all[k].map((f) => f.cost.reduce((a, b) => a + b))));
 
-	console.log(`| ${way} | ${each.join(' + ')} | ${(sums[i] / sums[0]).toFixed(2)} | ${Math.round(median(all.map((f) => f.rate)))} |`);
+	console.log(`| ${pace} | us a delivery: its gateway + that of the sender + NATS | all, to the first row | deliveries a second |`);
+	console.log('|---|---|---|---|');
+	for (const [i, [way, all]] of Object.entries(found).entries()) {
+		const each = [0, 1, 2].map((n) => median(all[k].map((f) => f.cost[n])).toFixed(3));
+
+		console.log(`| ${way} | ${each.join(' + ')} | ${(sums[i] / sums[0]).toFixed(2)} | ${Math.round(median(all[k].map((f) => f.rate)))} |`);
+	}
 }
 process.exit(0);

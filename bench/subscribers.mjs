@@ -36,12 +36,16 @@ export async function subscribers(count, url, credentials, destination) {
 	return all;
 }
 
-/* One client sends; until all of it has come to all. Each message is as long as the first, which has come. */
-export async function sendToAll(all, sender, destination, body, messages) {
-	const each = all[0].octets;
+/* One client sends, as fast as it can or one message every so many milliseconds; until all of it has come to all. Each message is as
+ * long as the first, which has come. */
+export async function sendToAll(all, sender, destination, body, messages, everyMs = 0) {
+	const each = all[0].octets, begun = performance.now();
 
-	for (let i = 0; i < messages; i++)
+	for (let i = 0; i < messages; i++) {
+		while (everyMs > 0 && performance.now() < begun + i * everyMs)
+			await new Promise((resolve) => setTimeout(resolve, 1));
 		sender.send('SEND', { destination }, body);
+	}
 	/* Ids grow by a digit: so many octets at least, and those are within a hundredth of all */
 	await until(() => all.every((s) => s.octets >= each * (messages + 1) * 0.99), 'all have come', 240000);
 	await until(() => { const n = all[0].octets; return all.every((s) => Math.abs(s.octets - n) < 2000); }, 'all alike', 60000);
