@@ -3,7 +3,8 @@
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
  * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
- * broker_presence.c, broker_history.c, broker_keep.c (what of these outlasts the process).
+ * broker_presence.c, broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
+ * broker_loads.c, broker_keep.c (what of these outlasts the process).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H

@@ -30,11 +30,6 @@ bool joined_is_refused(const struct sockjs_broker *b, struct bytes destination)
 	       (!b->joined->goes_on || joined_keeps(b, destination));
 }
 
-bool joined_keeps(const struct sockjs_broker *b, struct bytes destination)
-{
-	return b->joined && broker_is_kept_by_peers(b->topics, destination);
-}
-
 bool joined_lacks(const struct sockjs_broker *b, struct bytes destination)
 {
 	return b->joined && broker_is_queue(b->topics, destination) && !relayed_has(b, destination);

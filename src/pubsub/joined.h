@@ -69,7 +69,10 @@ static inline bool joined_is_refusing(const struct joined *j)
 	return j && (!j->goes_on || j->settings.keeps) && atomic_load_explicit(&j->is_lost, memory_order_relaxed);
 }
 /* Whether the engine keeps it: who sends it waits for the engine's word. Any thread. */
-bool joined_keeps(const struct sockjs_broker *b, struct bytes destination);
+static inline bool joined_keeps(const struct sockjs_broker *b, struct bytes destination)
+{
+	return b->joined && broker_is_kept_by_peers(b->topics, destination);
+}
 /* Whether it is a queue here, of which gateways that are joined have none. */
 bool joined_lacks(const struct sockjs_broker *b, struct bytes destination);
 extern const char joined_away[];
