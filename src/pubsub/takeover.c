@@ -174,16 +174,33 @@ struct replaced {
 };
 
 /* If ours is not the later one. */
+static void replace(const struct client_extra *e, const struct replaced *r)
+{
+	if (r->at > e->client_id_at ||
+	    (r->at == e->client_id_at && r->gateway > r->broker->joined->settings.gateway))
+		client_fail(e->client, STOMP_E_REPLACED, "Another connection has the same client-id.");
+}
+
+/* One that is about to have it is replaced as well. */
+static bool replace_arriving(struct map_node *node, void *arg)
+{
+	const struct client_extra *e = container_of(node, struct client_extra, by_arrival);
+	const struct replaced *r = arg;
+
+	if (bytes_equal((struct bytes){ e->client_id, e->client_id_len }, (struct bytes){ r->key, r->len }))
+		replace(e, r);
+	return true;
+}
+
 static void run_replaced(void *arg)
 {
 	const struct replaced *r = arg;
 	struct pubsub_part *part = pubsub_here(r->broker);
 	struct map_node *node = map_find(&part->client_ids, (struct bytes){ r->key, r->len });
-	const struct client_extra *e = node ? container_of(node, struct client_extra, by_client_id) : NULL;
 
-	if (e && (r->at > e->client_id_at ||
-	             (r->at == e->client_id_at && r->gateway > r->broker->joined->settings.gateway)))
-		client_fail(e->client, STOMP_E_REPLACED, "Another connection has the same client-id.");
+	if (node)
+		replace(container_of(node, struct client_extra, by_client_id), r);
+	map_each(&part->arriving, replace_arriving, arg);
 }
 
 static void replaced_done(void *arg)
