@@ -12,7 +12,7 @@ import { open, refused, start } from './clients.mjs';
 import { Gateway, until } from './gateway.mjs';
 
 const TOKEN = '0123456789abcdef0123';
-const QUICK = { interval_ms: 100, timeout_ms: 400, rise: 2, fall: 2 };
+const QUICK = { interval_ms: 100, timeout_ms: 1500, rise: 2, fall: 2 };
 
 /* --- those that do not do well: what a check meets, and what is said of it -------------- */
 
@@ -229,6 +229,7 @@ async function backup(w) {
 /* It fails: nothing new, and what it has stays. */
 async function unhealthy(w) {
 	const [a] = w.backends;
+	await becomes(w, '/checked', 0, { state: 'up', check: 'passed' });
 	const lines = await openMany(w.url('/checked'), 6);
 	const log = w.gateway.log.length;
 
