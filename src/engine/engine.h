@@ -40,8 +40,8 @@ struct engine_message {
 	const struct engine_header *headers;
 	size_t header_count;
 	struct bytes body;
-	/* What comes of a history: its place in the order of all that the engine keeps, and that of the one
-	 * before it of this destination (0: none is known); 0: it is kept nowhere */
+	/* What comes of a history: its place in the order of all that the engine keeps, and that up to which
+	 * nothing else of this destination is missing; 0: it is kept nowhere */
 	uint64_t sequence, before;
 	uint64_t age_ms; /* of what is loaded */
 	bool is_after_gap; /* some before it are lost for ever */

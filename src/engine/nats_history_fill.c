@@ -122,11 +122,12 @@ static void on_message(struct nats_fetch *fetch, const struct nats_event *m, con
 
 static bool begin(struct fill *f);
 
-static bool has_more(const struct fill *f, uint64_t left)
+/* What was left out last, since it is to be fetched. */
+static uint64_t skipped_of(const struct fill *f)
 {
 	const struct nats_place *p = f->topic ? NULL : place_of(f);
 
-	return left > 0 || (f->topic ? f->topic->skipped : p ? p->skipped : 0) > f->skipped;
+	return f->topic ? f->topic->skipped : p ? p->skipped : 0;
 }
 
 /* What could not be had is tried again. */
@@ -135,6 +136,12 @@ static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t
 	struct fill *f = container_of(fetch, struct fill, fetch);
 	struct nats_history *h = f->history;
 
+	if (err == 0 && (left > 0 || skipped_of(f) > f->skipped)) {
+		if (begin(f))
+			return;
+		err = -ENOMEM;
+		why = "out of memory";
+	}
 	if (err < 0) {
 		h->on->trouble(h, why);
 		h->fetches--;
@@ -143,8 +150,6 @@ static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t
 		nats_history_retry(h);
 		return;
 	}
-	if (has_more(f, left) && begin(f))
-		return;
 	if (f->topic)
 		end_of_topic(f);
 	else
@@ -157,7 +162,6 @@ static const struct nats_fetch_events events = { .message = on_message, .done = 
 static bool begin(struct fill *f)
 {
 	struct nats_history *h = f->history;
-	const struct nats_place *p = f->topic ? NULL : place_of(f);
 	struct nats_fetch_options options = {
 		.stream = h->name,
 		.subject = f->subject,
@@ -167,7 +171,7 @@ static bool begin(struct fill *f)
 		.timeout_ms = NATS_HISTORY_MS,
 	};
 
-	f->skipped = f->topic ? f->topic->skipped : p ? p->skipped : 0;
+	f->skipped = skipped_of(f);
 	return nats_fetch_start(h->client, &f->fetch, &options, &events) == 0;
 }
 

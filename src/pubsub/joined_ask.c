@@ -56,6 +56,14 @@ static void on_done(struct engine_question *question, size_t missing)
 	finish(container_of(question, struct question, question), missing);
 }
 
+/* Of whom nothing is heard: those that are known, or one, for nobody knows whether there is any. */
+static size_t others(const struct joined_hub *h)
+{
+	size_t n = joined_hub_gateways(h);
+
+	return n > 0 ? n : 1;
+}
+
 static void run_ask(void *arg)
 {
 	struct question **slot = arg, *q = *slot;
@@ -69,7 +77,7 @@ static void run_ask(void *arg)
 	if (err == 0)
 		list_append(&h->questions, &q->node);
 	else
-		finish(q, err == 1 ? 0 : h->engine ? h->joined->kind->gateways(h->engine) + (err == -ENOTCONN) : 1);
+		finish(q, err == 1 ? 0 : others(h));
 }
 
 static void ask_done(void *arg)

@@ -557,6 +557,11 @@ await suite.test('commands: users are those of all gateways, in pages; a user is
 	equal([first.users.map((u) => u.user), first.missing], [['cid'], 1], 'one does not answer');
 	await until(() => a.log.some((l) => /another gateway is gone/.test(l)), 'it is known to be gone', 10000);
 	equal((await a.command('users', {})).json.missing, 0, 'nobody waits for it any more');
+	c.isKilled = true; /* and stopped: that is told at once */
+	const gone = a.log.filter((l) => /another gateway is gone/.test(l)).length;
+	await finish(c);
+	await until(() => a.log.filter((l) => /another gateway is gone/.test(l)).length > gone, 'it has said farewell', 2000);
+	equal((await a.command('users', {})).json.gateways, 1, 'it is alone');
 	nobody.cut();
 }, known));
 
