@@ -461,6 +461,14 @@ SOCKJS_API void sockjs_server_free(struct sockjs_server *server);
 SOCKJS_API int sockjs_server_add(struct sockjs_server *server, const char *prefix,
     const struct sockjs_callbacks *callbacks, void *app, const struct sockjs_options *o);
 
+/* Shares the sessions of a server with other gateways, so that a balancer may send requests anywhere: what comes to
+ * another one than that of its session is passed on there. `engine` has the options stomp.engine.*, of which kind must be
+ * "nats": by these gateways find each other, all that have the same prefix there. Where others reach this one says the
+ * server's option peers.address; see also peers.* there. It is copied, and files that it names are read now. Before
+ * sockjs_server_run(), once. 0; -EINVAL: it names no engine, or one that cannot be as it is set; -EBUSY: running, or
+ * joined already; -ENOMEM. sockjs_server_error() has a sentence. */
+SOCKJS_API int sockjs_server_join(struct sockjs_server *server, const struct sockjs_options *engine);
+
 /* Binds an address: "HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 picks a free one. Or takes a
  * socket that listens already and was inherited, by its name or number: "fd:NAME", "fd:3", as
  * sd_listen_fds(3) has it; the first such address takes $LISTEN_PID, $LISTEN_FDS and

@@ -7,6 +7,7 @@
 
 #include "base/percent.h"
 #include "base/mem.h"
+#include "session/close_codes.h"
 #include "transports/http_receiver_private.h"
 
 /* A poll with no more to say than this is answered within its request; more goes over a detached
@@ -100,20 +101,11 @@ static void wait_detached(struct http_receiver *r)
 	http_receiver_watch(r);
 }
 
-static void attach_in_request(struct http_receiver *r, struct session *s)
+/* What it has said completes the request; nothing: the session has ended. */
+static void answer_in_request(struct http_receiver *r)
 {
 	struct http_head head;
 
-	if (session_attach(s, &r->base) < 0) {
-		transport_refuse(
-		    r->request, HTTP_REFUSED_NO_SESSION, 404, "There is no such session any more.");
-		http_receiver_end(r);
-		return;
-	}
-	if (!r->complete) {
-		wait_detached(r);
-		return;
-	}
 	if (buf_len(r->said) == 0) {
 		transport_refuse(
 		    r->request, HTTP_REFUSED_NO_SESSION, 503, "The session has ended.");
@@ -123,6 +115,29 @@ static void attach_in_request(struct http_receiver *r, struct session *s)
 		    r->request->http, &head, (struct bytes){ buf_data(r->said), buf_len(r->said) });
 	}
 	http_receiver_end(r);
+}
+
+/* Its session was at a gateway that is gone: the client hears of it as of any close. */
+static void answer_lost(struct http_receiver *r)
+{
+	r->chunked = false;
+	if (http_wire_add_prelude(r, r->said) == 0)
+		r->base.ops->close(&r->base, CLOSE_INTERRUPTED, close_reason(CLOSE_INTERRUPTED));
+	answer_in_request(r);
+}
+
+static void attach_in_request(struct http_receiver *r, struct session *s)
+{
+	if (session_attach(s, &r->base) < 0) {
+		transport_refuse(
+		    r->request, HTTP_REFUSED_NO_SESSION, 404, "There is no such session any more.");
+		http_receiver_end(r);
+		return;
+	}
+	if (r->complete)
+		answer_in_request(r);
+	else
+		wait_detached(r);
 }
 
 /* A poll that may come again leaves at once, or one that always finds a message would never. */
@@ -246,6 +261,11 @@ void http_receiver_serve(
 
 	if (!r) {
 		transport_refuse(t, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory.");
+		return;
+	}
+	if (t->is_lost) {
+		answer_lost(r);
+		buf_fini(&said);
 		return;
 	}
 	/* Two requests may open one session at the same time on two reactors: the second one finds

@@ -59,6 +59,7 @@ struct transport_request {
 	struct bytes path; /* of the application's own, between prefix and session; raw */
 	struct bytes session_id;
 	struct http_client client;         /* behind trusted proxies */
+	bool is_lost; /* its session was at a gateway that is gone: who receives is told so */
 	struct transport_reactor *reactor; /* of this thread */
 	/* Of a WebSocket, what it offers; NULL: others offer none */
 	const struct ws_subprotocols *offers;
@@ -111,6 +112,7 @@ struct endpoint {
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */
 	enum cookie_rule cookie_secure, cookie_same_site;
+	const char *gateway_cookie, *gateway_name; /* for balancers; NULL: none */
 	struct ws_conn_limits ws, ws_raw;
 	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;

@@ -30,22 +30,37 @@ static const char *same_site(const struct transport_request *t)
 	}
 }
 
+static void add_cookie(const struct transport_request *t, struct http_head *head, const char *name, struct bytes value)
+{
+	char text[HTTP_ECHO_MAX + 256];
+
+	snprintf(text, sizeof(text), "%s=%.*s; path=/%s%s", name, (int)value.n, value.p, is_secure(t) ? "; Secure" : "",
+	    same_site(t));
+	http_head_add(head, "Set-Cookie", text);
+}
+
+/* Balancers that go by such a cookie send what comes next straight to the gateway that has the session. */
+static void add_gateway_cookie(const struct transport_request *t, struct http_head *head)
+{
+	const char *name = t->endpoint->gateway_cookie;
+
+	if (name && !bytes_equal(http_request_cookie(t->http, name), bytes_of(t->endpoint->gateway_name)))
+		add_cookie(t, head, name, bytes_of(t->endpoint->gateway_name));
+}
+
 /* Load balancers make sessions sticky by such a cookie. What the client brought goes back unchanged
  * if it is a cookie value at all (RFC 6265 section 4.1.1), else a dummy. */
 static void add_session_cookie(const struct transport_request *t, struct http_head *head)
 {
 	const char *name = t->endpoint->session_cookie;
 	struct bytes value;
-	char text[HTTP_ECHO_MAX + 256];
 
 	if (!name)
 		return;
 	value = http_request_cookie(t->http, name);
 	if (value.n == 0)
 		value = BYTES("dummy");
-	snprintf(text, sizeof(text), "%s=%.*s; path=/%s%s", name, (int)value.n, value.p,
-	    is_secure(t) ? "; Secure" : "", same_site(t));
-	http_head_add(head, "Set-Cookie", text);
+	add_cookie(t, head, name, value);
 }
 
 bool transport_can_answer(const struct transport_request *t)
@@ -63,6 +78,7 @@ void transport_head(const struct transport_request *t, struct http_head *head, u
 	if (t->transport->is_cors)
 		http_origin_add_headers(&t->endpoint->origins, &t->client, t->http, head);
 	add_session_cookie(t, head);
+	add_gateway_cookie(t, head);
 }
 
 void transport_answer_refusal(

@@ -96,6 +96,10 @@ void config_fini(struct config *c)
 	endpoints_free(c);
 	options_fini(&c->options);
 	options_fini(&c->internal_options);
+	if (c->engine)
+		options_fini(c->engine);
+	mem_free(c->engine);
+	c->engine = NULL;
 	mem_free(c->internal);
 	mem_free(c->user);
 	mem_free(c->group);

@@ -29,6 +29,7 @@ struct config_endpoint {
 
 struct config {
 	struct sockjs_options options; /* of the server */
+	struct sockjs_options *engine; /* for all of it, as stomp.engine.*; NULL: none */
 	const char *source; /* "sockjsd.json", "--demo"; for errors; NULL: unnamed. Not owned */
 	struct config_listener *listeners;
 	size_t listener_count;

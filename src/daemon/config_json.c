@@ -668,12 +668,27 @@ static int check_taken(struct reader *r, const struct place *p)
 /* Whoever wrote it believes that something is joined. */
 static int check_engine_is_for_somebody(struct reader *r)
 {
+	if (r->c->options.server.peers_sessions)
+		return 0;
 	for (size_t i = 0; i < r->c->endpoint_count; i++)
 		if (has_broker(&r->c->endpoints[i]))
 			return 0;
 	return config_fail(r->c, -EINVAL,
-	    "%s: engine: means nothing without an endpoint whose application is \"stomp\"",
+	    "%s: engine: means nothing without an endpoint whose application is \"stomp\", and peers.sessions false",
 	    r->name);
+}
+
+/* Who shares sessions, and with whom. */
+static int keep_engine(struct reader *r)
+{
+	if (strcmp(r->engine->stomp.engine_kind, "memory") == 0)
+		return 0;
+	r->c->engine = mem_alloc(sizeof(*r->c->engine));
+	if (r->c->engine && options_copy(r->c->engine, r->engine) == 0)
+		return 0;
+	mem_free(r->c->engine);
+	r->c->engine = NULL;
+	return config_no_memory(r->c);
 }
 
 /* --- endpoints and the top level -------------------------------------------------------------- */
@@ -788,6 +803,8 @@ static int read_top_level(struct reader *r, json_t *root)
 
 	if (err == 0 && r->engine)
 		err = check_engine_is_for_somebody(r);
+	if (err == 0 && r->engine)
+		err = keep_engine(r);
 	return err < 0 ? err : check_together(r, &p);
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/assets.h"
 #include "daemon/cmdline.h"
 #include "daemon/ctl.h"
+#include "daemon/config_error.h"
 #include "daemon/deployment.h"
 #include "daemon/hash_password.h"
 #include "daemon/health.h"
@@ -84,6 +85,19 @@ static enum exit_code failed(const struct deployment *first, bool is_usage)
 	return is_usage ? EXIT_USAGE : EXIT_RUNNING;
 }
 
+/* With the gateways that the same engine joins. */
+static enum exit_code join_peers(struct daemon *d)
+{
+	struct config *c = &d->first->config;
+	int err = c->engine && c->options.server.peers_sessions ? sockjs_server_join(d->server, c->engine) : 0;
+
+	if (err == 0)
+		return EXIT_STOPPED;
+	config_fail(c, err, "%s%s%s", c->source ? c->source : "", c->source ? ": " : "",
+	    sockjs_server_error(d->server));
+	return failed(d->first, deployment_is_lasting(err));
+}
+
 static enum exit_code build(struct daemon *d)
 {
 	struct server_config *config = reload_elder(d->server);
@@ -121,7 +135,7 @@ static enum exit_code start(struct daemon *d)
 
 	privs_raise_descriptors(c);
 	offer_client(d);
-	if ((code = build(d)) != EXIT_STOPPED)
+	if ((code = build(d)) != EXIT_STOPPED || (code = join_peers(d)) != EXIT_STOPPED)
 		return code;
 	if (notify_open() < 0)
 		log_warn("cannot reach the service manager at $NOTIFY_SOCKET");

@@ -156,6 +156,24 @@ static json_t *listener_object(const struct config_listener *l)
 	return NULL;
 }
 
+static bool is_of_engine(const struct option *opt)
+{
+	return strncmp(opt->key, "stomp.engine.", 13) == 0;
+}
+
+/* Its keys are written without "stomp." there. */
+static int add_engine(json_t *root, const struct config *c)
+{
+	json_t *stomp = json_object();
+	int err = c->engine ? add_some(stomp, c->engine, OPTION_STOMP, is_of_engine) : 0;
+	json_t *engine = json_object_get(json_object_get(stomp, "stomp"), "engine");
+
+	if (err == 0 && engine)
+		err = json_object_set(root, "engine", engine) < 0 ? -ENOMEM : 0;
+	json_decref(stomp);
+	return err;
+}
+
 static int add_scopes(json_t *object, const struct sockjs_options *o, unsigned scopes)
 {
 	int err = 0;
@@ -214,7 +232,7 @@ static int fill(json_t *root, const struct config *c)
 	    json_object_set_new(root, "group", string_or_null(c->group)) < 0 ||
 	    json_object_set_new(root, "log_level", json_string(log_level_name(c->log_level))) < 0 ||
 	    json_object_set_new(root, "log_format", json_string(formats[c->log_format])) < 0 ||
-	    add_options(root, &c->options, OPTION_SERVER) < 0 ||
+	    add_options(root, &c->options, OPTION_SERVER) < 0 || add_engine(root, c) < 0 ||
 	    json_object_set_new(root, "endpoints", endpoints_array(c)) < 0)
 		return -ENOMEM;
 	return 0;

@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
+#include "net/addr.h"
 #include "net/loop.h"
 
 struct engine;
@@ -107,9 +108,13 @@ struct engine_events {
 	void (*kept)(void *arg, uint64_t epoch);
 	/* Another gateway is there, or is not any more. */
 	void (*gateway)(void *arg, uint64_t gateway, bool is_there);
+	/* It says this of itself: before it is there, and whenever that is something else. May be NULL. */
+	void (*said)(void *arg, uint64_t gateway, struct bytes text);
 	/* It asks; `to` is for reply(), or empty: no answer is wanted. */
 	void (*asked)(void *arg, struct bytes what, struct bytes body, struct bytes to);
 };
+
+#define ENGINE_CARD_MAX 512 /* octets of what a gateway says of itself */
 
 struct engine_server {
 	char host[256];
@@ -178,6 +183,10 @@ struct engine_kind {
 	void (*load_cancel)(struct engine_load *l);
 	/* How many other gateways there are. */
 	size_t (*gateways)(const struct engine *e);
+	/* What the others hear of us, from now on, again and again. Copied. 0, -EMSGSIZE, -ENOMEM. */
+	int (*announce)(struct engine *e, struct bytes text);
+	/* The address that we have at the engine's server; false: it is not up. */
+	bool (*address)(const struct engine *e, struct addr *out);
 	/* `what` is a word. 0, and done() follows; 1: there is no other; -ENOTCONN, -ENOMEM, -EMSGSIZE. */
 	int (*ask)(struct engine *e, struct bytes what, struct bytes body, unsigned timeout_ms,
 	    struct engine_question *q);

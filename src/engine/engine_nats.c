@@ -485,6 +485,14 @@ static void on_member(struct nats_members *m, uint64_t gateway, bool is_there)
 	e->on->gateway(e->arg, gateway, is_there);
 }
 
+static void on_said(struct nats_members *m, uint64_t gateway, struct bytes text)
+{
+	struct engine *e = container_of(m, struct engine, members);
+
+	if (e->on->said)
+		e->on->said(e->arg, gateway, text);
+}
+
 static void on_asked(struct nats_members *m, struct bytes what, struct bytes body, struct bytes to)
 {
 	struct engine *e = container_of(m, struct engine, members);
@@ -492,11 +500,23 @@ static void on_asked(struct nats_members *m, struct bytes what, struct bytes bod
 	e->on->asked(e->arg, what, body, to);
 }
 
-static const struct nats_members_events members_events = { .member = on_member, .asked = on_asked };
+static const struct nats_members_events members_events = { .member = on_member,
+	.said = on_said,
+	.asked = on_asked };
 
 static size_t gateways(const struct engine *e)
 {
 	return nats_members_count(&e->members);
+}
+
+static int announce(struct engine *e, struct bytes text)
+{
+	return nats_members_announce(&e->members, text);
+}
+
+static bool address(const struct engine *e, struct addr *out)
+{
+	return nats_client_address(e->client, out);
 }
 
 static int ask_all(struct engine *e, struct bytes what, struct bytes body, unsigned timeout_ms, struct engine_question *q)
@@ -648,6 +668,8 @@ const struct engine_kind engine_nats = {
 	.load = load,
 	.load_cancel = nats_history_load_cancel,
 	.gateways = gateways,
+	.announce = announce,
+	.address = address,
 	.ask = ask_all,
 	.ask_cancel = nats_members_ask_cancel,
 	.tell = tell_all,

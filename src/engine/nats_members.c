@@ -17,7 +17,7 @@
 #define MEMBERS_MOST 1024 /* whoever speaks to the engine may invent them */
 #define FROM         "Sockjsd-From"
 
-enum { SUBJECT_MAX = 128 };
+enum { SUBJECT_MAX = 128, BEAT_OCTETS = 17 };
 
 /* --- who is there ----------------------------------------------------------------------------- */
 
@@ -26,6 +26,7 @@ struct member {
 	struct list by_age;
 	uint64_t id;
 	uint64_t heard;
+	struct buf text; /* what it says of itself */
 };
 
 static struct bytes id_of(const struct map_node *n)
@@ -61,6 +62,7 @@ static void remove_member(struct nats_members *m, struct member *one)
 {
 	map_remove(&m->all, &one->node);
 	list_remove(&one->by_age);
+	buf_fini(&one->text);
 	mem_free(one);
 }
 
@@ -69,55 +71,92 @@ static struct timer_wheel *timers(const struct nats_members *m)
 	return loop_timers(nats_client_loop(m->client));
 }
 
-/* "+ID", or "-ID": farewell. */
+/* "+ID TEXT", or "-ID": farewell. */
 static void beat(struct nats_members *m, char sign)
 {
-	char subject[SUBJECT_MAX], text[20];
+	char subject[SUBJECT_MAX], text[BEAT_OCTETS + ENGINE_CARD_MAX + 2];
+	bool has_text = sign == '+' && buf_len(&m->text) > 0;
 
 	snprintf(subject, sizeof(subject), "%s.b", m->prefix);
-	snprintf(text, sizeof(text), "%c%016" PRIx64, sign, m->self);
+	snprintf(text, sizeof(text), "%c%016" PRIx64 "%s%.*s", sign, m->self, has_text ? " " : "",
+	    has_text ? (int)buf_len(&m->text) : 0, has_text ? buf_data(&m->text) : "");
 	/* One that does not go out is followed by another */
 	(void)nats_publish(m->client, &(struct nats_message){ .subject = bytes_of(subject), .payload = bytes_of(text) });
 }
 
-/* Who is new hears of us at once. */
-static void welcome(struct nats_members *m, uint64_t id)
+static void note_text(struct nats_members *m, struct member *one, struct bytes text)
 {
-	if (!add(m, id))
+	if (bytes_equal(text, (struct bytes){ buf_data(&one->text), buf_len(&one->text) }))
 		return;
+	buf_clear(&one->text);
+	if (text.n > 0 && buf_add(&one->text, text.p, text.n) < 0)
+		return; /* it says so again */
+	m->on->said(m, one->id, text);
+}
+
+/* Who is new hears of us at once. */
+static void welcome(struct nats_members *m, uint64_t id, struct bytes text)
+{
+	struct member *one = add(m, id);
+
+	if (!one)
+		return;
+	one->heard = clock_now();
 	beat(m, '+');
+	note_text(m, one, text);
 	m->on->member(m, id, true);
+}
+
+static void heard_of(struct nats_members *m, struct member *one, struct bytes text)
+{
+	one->heard = clock_now();
+	list_remove(&one->by_age);
+	list_append(&m->by_age, &one->by_age);
+	note_text(m, one, text);
+}
+
+static void gone(struct nats_members *m, struct member *one)
+{
+	uint64_t id = one->id;
+
+	remove_member(m, one);
+	m->on->member(m, id, false);
+}
+
+/* A sign, whose it is, and what that one says of itself. */
+static bool read_beat(struct bytes beat, char *sign, uint64_t *id, struct bytes *text)
+{
+	struct bytes number;
+
+	if (beat.n < BEAT_OCTETS || (beat.p[0] != '+' && beat.p[0] != '-'))
+		return false;
+	if (beat.n > BEAT_OCTETS && (beat.p[BEAT_OCTETS] != ' ' || beat.n > BEAT_OCTETS + 1 + ENGINE_CARD_MAX))
+		return false;
+	*sign = beat.p[0];
+	number = (struct bytes){ beat.p + 1, 16 };
+	*text = beat.n > BEAT_OCTETS ? (struct bytes){ beat.p + BEAT_OCTETS + 1, beat.n - BEAT_OCTETS - 1 }
+	                             : (struct bytes){ 0 };
+	return hex_take(&number, id) && number.n == 0;
 }
 
 static void on_beat(struct nats_subscription *s, const struct nats_event *event, void *arg)
 {
 	struct nats_members *m = arg;
-	struct bytes text = event ? event->payload : BYTES("");
 	struct member *one;
+	struct bytes text;
 	uint64_t id;
 	char sign;
 
 	(void)s;
-	if (text.n != 17 || (text.p[0] != '+' && text.p[0] != '-'))
-		return;
-	sign = text.p[0];
-	text = (struct bytes){ text.p + 1, 16 };
-	if (!hex_take(&text, &id) || text.n > 0 || id == m->self)
+	if (!event || !read_beat(event->payload, &sign, &id, &text) || id == m->self)
 		return;
 	one = find(m, id);
-	if (!one && sign == '+') {
-		welcome(m, id);
-		one = find(m, id);
-	}
-	if (!one)
-		return;
-	one->heard = clock_now();
-	list_remove(&one->by_age);
-	list_append(&m->by_age, &one->by_age);
-	if (sign == '-') {
-		remove_member(m, one);
-		m->on->member(m, id, false);
-	}
+	if (!one && sign == '+')
+		welcome(m, id, text);
+	else if (one && sign == '+')
+		heard_of(m, one, text);
+	else if (one)
+		gone(m, one);
 }
 
 static void look(struct nats_members *m)
@@ -126,12 +165,10 @@ static void look(struct nats_members *m)
 
 	while ((first = list_first(&m->by_age)) != NULL) {
 		struct member *one = container_of(first, struct member, by_age);
-		uint64_t id = one->id;
 
 		if (clock_now() - one->heard < GONE_MS)
 			break;
-		remove_member(m, one);
-		m->on->member(m, id, false);
+		gone(m, one);
 	}
 }
 
@@ -161,6 +198,20 @@ void nats_members_down(struct nats_members *m)
 {
 	m->is_up = false;
 	timer_stop(timers(m), &m->timer);
+}
+
+int nats_members_announce(struct nats_members *m, struct bytes text)
+{
+	if (text.n > ENGINE_CARD_MAX)
+		return -EMSGSIZE;
+	if (bytes_equal(text, (struct bytes){ buf_data(&m->text), buf_len(&m->text) }))
+		return 0;
+	buf_clear(&m->text);
+	if (buf_add(&m->text, text.p, text.n) < 0)
+		return -ENOMEM;
+	if (m->is_up)
+		beat(m, '+');
+	return 0;
 }
 
 size_t nats_members_count(const struct nats_members *m)
@@ -367,6 +418,7 @@ void nats_members_fini(struct nats_members *m)
 	while (!list_empty(&m->by_age))
 		remove_member(m, container_of(list_first(&m->by_age), struct member, by_age));
 	map_fini(&m->all);
+	buf_fini(&m->text);
 	nats_unsubscribe(m->beats);
 	nats_unsubscribe(m->questions);
 }

@@ -1,6 +1,9 @@
 /*
  * http/http_conn.c - the life of a connection, from accept to its end or until somebody takes it.
  *
+ *	                                         HELD
+ *	                                         |  ^
+ *	                                         v  |
  *	HANDSHAKE --> IDLE --> HEAD --> BODY --> SERVED --> ANSWERED --> SENDING
  *	               ^                           |           |            |
  *	               |                           v           |            |
@@ -15,6 +18,7 @@
 #include <fcntl.h>
 
 #include "base/mem.h"
+#include "http/http_hold.h"
 #include "http/http_private.h"
 
 #define FIELDS_MOST     256   /* of a head; browsers send twenty */
@@ -40,10 +44,23 @@ static void forget_input(struct http_conn *c)
 	c->input = NULL;
 }
 
+static void let_go_of_hold(struct http_conn *c)
+{
+	struct http_hold *h = c->request ? c->request->hold : NULL;
+
+	if (!h)
+		return;
+	c->request->hold = NULL;
+	h->request = NULL;
+	h->gone(h);
+}
+
 /* Its request, if any, may still be looked at in this turn. */
 static void leave(struct http_conn *c)
 {
 	struct http_server *server = c->server;
+
+	let_go_of_hold(c);
 
 	c->state = HTTP_CONN_GONE;
 	forget_input(c);
@@ -135,11 +152,56 @@ static void serve(struct http_conn *c)
 {
 	struct http_request *r = c->request;
 
+	c->state = HTTP_CONN_SERVED;
 	c->server->handler->serve(r, c->server->arg);
 	if (c->state == HTTP_CONN_SERVED)
 		http_respond_text(r, 500, "No answer was found for this request.");
 	if (c->state == HTTP_CONN_ANSWERED)
 		request_has_ended(c);
+}
+
+/* --- requests that are put off ---------------------------------------------------------------- */
+
+void http_hold(struct http_request *r, struct http_hold *h, void (*gone)(struct http_hold *h))
+{
+	struct http_conn *c = r->conn;
+
+	h->request = r;
+	h->gone = gone;
+	r->hold = h;
+	c->state = HTTP_CONN_HELD;
+	set_deadline(c, 0);
+	stream_want(&c->stream, STREAM_HANGUP); /* a wire that is broken already is told of later */
+}
+
+struct http_request *http_hold_take(struct http_hold *h)
+{
+	struct http_request *r = h->request;
+
+	h->request = NULL;
+	r->hold = NULL;
+	r->conn->state = HTTP_CONN_SERVED;
+	return r;
+}
+
+const char *http_hold_was_in_vain(const struct http_request *r)
+{
+	return r->in_vain;
+}
+
+void http_hold_resume(struct http_hold *h, const char *in_vain)
+{
+	struct http_request *r = h->request;
+
+	if (!r)
+		return;
+	h->request = NULL;
+	r->hold = NULL;
+	r->in_vain = in_vain;
+	if (stream_want(&r->conn->stream, STREAM_READ) < 0)
+		http_conn_end(r->conn);
+	else
+		want_turn(r->conn);
 }
 
 /* The body is ours, so is 100 (RFC 9110 section 10.1.1). */
@@ -396,6 +458,10 @@ static void read_on(struct http_turn *turn)
 	ssize_t n;
 
 	c->is_ready = false;
+	if (c->state == HTTP_CONN_HELD && !c->request->hold) {
+		serve(c);
+		return;
+	}
 	if (!is_reading(c))
 		return;
 	if (c->is_pipelined) {

@@ -60,6 +60,7 @@ enum http_conn_state {
 	HTTP_CONN_HEAD,      /* some of its head has */
 	HTTP_CONN_BODY,
 	HTTP_CONN_SERVED,   /* the request is whole: its answer is being looked for */
+	HTTP_CONN_HELD,     /* elsewhere: http_hold.h */
 	HTTP_CONN_ANSWERED, /* and was given to the stream */
 	HTTP_CONN_SENDING,  /* which the wire has not taken yet */
 	HTTP_CONN_GONE,     /* the stream has another owner, or is closed */
@@ -105,6 +106,8 @@ struct http_request {
 	struct bytes headers[HTTP_HEADERS];
 	struct buf joined; /* the values of those that came on several lines */
 	struct buf body;
+	struct http_hold *hold; /* NULL: it is not held */
+	const char *in_vain;    /* it was, and that came to nothing */
 	struct http_chunks chunks;
 	uint64_t body_received; /* as it stands on the wire, with the framing of chunks */
 	struct pace_watch pace;

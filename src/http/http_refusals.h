@@ -57,6 +57,8 @@
 	X(TOKEN, "token", "refused: a command without the right token or certificate",             \
 	    "internal.token, internal.token_file, internal.client_subjects")                       \
 	X(COMMAND, "command", "refused: a command that cannot be carried out", "")                 \
+	X(GATEWAY, "gateway", "refused: the gateway of a session does not answer", "engine, peers") \
+	X(PEER, "peer", "refused: somebody who says to be another gateway, and is not", "")         \
 	X(NO_MEMORY, "no_memory", "refused: out of memory or descriptors", "")
 
 enum http_refusal {

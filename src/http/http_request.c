@@ -98,6 +98,7 @@ static const struct known_field {
 	[HTTP_ORIGIN] = { BYTES("Origin"), FIELD_SINGLE },
 	[HTTP_REFERER] = { BYTES("Referer"), FIELD_SINGLE },
 	[HTTP_SEC_FETCH_SITE] = { BYTES("Sec-Fetch-Site"), FIELD_SINGLE },
+	[HTTP_SOCKJSD_PEER] = { BYTES("Sockjsd-Peer"), FIELD_SINGLE },
 	[HTTP_TRANSFER_ENCODING] = { BYTES("Transfer-Encoding"), FIELD_SINGLE },
 	[HTTP_X_FORWARDED_FOR] = { BYTES("X-Forwarded-For"), FIELD_LIST },
 	[HTTP_X_FORWARDED_HOST] = { BYTES("X-Forwarded-Host"), FIELD_LIST },

@@ -35,6 +35,7 @@ enum http_header {
 	HTTP_ORIGIN,
 	HTTP_REFERER,
 	HTTP_SEC_FETCH_SITE,
+	HTTP_SOCKJSD_PEER, /* between gateways: cluster/hop_request.h */
 	HTTP_TRANSFER_ENCODING,
 	HTTP_X_FORWARDED_FOR,
 	HTTP_X_FORWARDED_HOST,

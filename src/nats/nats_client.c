@@ -358,6 +358,17 @@ const char *nats_client_js_prefix(const struct nats_client *c)
 	return c->options.js_prefix;
 }
 
+bool nats_client_address(const struct nats_client *c, struct addr *out)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	if (!stream_is_open(&c->stream) || getsockname(c->stream.watch.fd, (void *)&own, &len) < 0)
+		return false;
+	*out = addr_from_sockaddr((void *)&own);
+	return true;
+}
+
 const char *nats_client_server(const struct nats_client *c)
 {
 	return connector_name(&c->connector);

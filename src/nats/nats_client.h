@@ -103,6 +103,8 @@ struct loop *nats_client_loop(const struct nats_client *c);
 const char *nats_client_js_prefix(const struct nats_client *c);
 /* The one it is connected to, or tries: "host:port"; "". */
 const char *nats_client_server(const struct nats_client *c);
+/* Our own address there; false: there is no connection. */
+bool nats_client_address(const struct nats_client *c, struct addr *out);
 const struct nats_counters *nats_client_counters(const struct nats_client *c);
 /* Octets that wait for the server, or for a connection. */
 size_t nats_client_pending(const struct nats_client *c);

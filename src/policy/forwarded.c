@@ -124,7 +124,7 @@ static bool goes_by_forwarded(const struct http_trust *trust, const struct http_
 const char *http_client_read(
     const struct http_trust *trust, const struct http_request *r, struct http_client *client)
 {
-	client->address = *http_request_peer(r);
+	*client = (struct http_client){ .address = *http_request_peer(r) };
 	client->host = http_request_header(r, HTTP_HOST);
 	client->is_tls = http_request_is_tls(r);
 	if (!is_trusted(trust, &client->address))

@@ -34,6 +34,10 @@ struct http_client {
 	struct addr address; /* the nearest one on the way in that is not a trusted proxy */
 	struct bytes host;   /* and port, that it asked for; empty if it did not say */
 	bool is_tls;         /* whether it did so by TLS */
+	/* Another gateway has passed it on, and says so (server/peers.h), and the rest: */
+	bool is_passed_on;
+	bool is_proxied;                   /* a trusted proxy speaks for it there */
+	struct bytes subject, fingerprint; /* of its certificate; empty: none */
 };
 
 #define HTTP_HOPS_MAX 32 /* trusted proxies behind one another */

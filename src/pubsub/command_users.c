@@ -136,7 +136,7 @@ static json_t *describe(const struct sockjs_client *c)
 	char name[33], gateway[17] = "";
 
 	if (j) /* sessions are numbered by each */
-		snprintf(gateway, sizeof(gateway), "%016" PRIx64, j->settings.gateway);
+		snprintf(gateway, sizeof(gateway), "%016" PRIx64, j->setup.settings.gateway);
 	return json_pack("{s:I,s:s,s:s,s:s,s:I,s:s*}", "session", (json_int_t)sockjs_id(s), "name",
 	    sockjs_client_name(c, name), "transport", sockjs_transport(s), "address",
 	    sockjs_remote(s), "subscriptions", (json_int_t)c->subscription_count, "gateway",

@@ -7,14 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/first_line.h"
 #include "base/mem.h"
-#include "base/random.h"
-#include "net/server_address.h"
-#include "net/stream.h"
 #include "pubsub/relayed.h"
-
-#define PORT 4222
 
 const char joined_away[] = "The engine that joins the gateways cannot be reached.";
 
@@ -43,61 +37,11 @@ static int no_memory(char *why, size_t size)
 	return -ENOMEM;
 }
 
-static int read_secret(const char *value, const char *file, const char *option, char *to, size_t to_size,
-    char *why, size_t size)
-{
-	int err = 0;
-
-	if (value)
-		snprintf(to, to_size, "%s", value);
-	else if (file && (err = first_line(file, to, to_size)) < 0)
-		snprintf(why, size, "stomp.engine.%s: cannot read \"%.200s\": %s", option, file, strerror(-err));
-	return err;
-}
-
-/* The option's check says what is allowed. */
-static int add_server(struct joined *j, const char *url)
-{
-	const char *address = strstr(url, "://");
-	struct server_address read;
-	struct engine_server *to = &j->servers[j->settings.server_count];
-
-	if (!address || !server_address_read(address + 3, &read))
-		return -EINVAL;
-	snprintf(to->host, sizeof(to->host), "%s", read.host);
-	to->port = read.port ? read.port : PORT;
-	j->settings.server_count++;
-	j->settings.tls_required |= strncmp(url, "tls://", 6) == 0;
-	return 0;
-}
-
-/* There is always one: a server may want TLS. */
-static int add_tls(struct joined *j, char *why, size_t size)
-{
-	const struct stomp_options *o = &j->options.stomp;
-	struct tls_client_options tls = {
-		.ca_file = o->engine_tls_ca,
-		.certificate = o->engine_tls_certificate,
-		.key = o->engine_tls_key,
-		.insecure = !o->engine_tls_verify,
-	};
-	char sentence[400];
-
-	j->settings.tls_required |= o->engine_tls_ca || o->engine_tls_name || o->engine_tls_certificate ||
-	                            o->engine_tls_key || !o->engine_tls_verify;
-	j->settings.tls_host = o->engine_tls_name;
-	j->settings.tls = tls_client_context_new(&tls, sentence, sizeof(sentence));
-	if (j->settings.tls)
-		return 0;
-	snprintf(why, size, "stomp.engine.tls: %s", sentence);
-	return -EINVAL;
-}
-
 /* The stream keeps what the most generous of them wants; what each says is observed by who reads it. */
 static void read_rules(struct joined *j)
 {
 	const struct sockjs_broker *b = j->broker;
-	struct engine_settings *s = &j->settings;
+	struct engine_settings *s = &j->setup.settings;
 	bool all_messages = false, all_times = false;
 
 	s->keeps = b->history_count > 0;
@@ -113,34 +57,6 @@ static void read_rules(struct joined *j)
 	s->keep_ms = all_times ? 0 : s->keep_ms;
 }
 
-static void read_settings(struct joined *j)
-{
-	const struct stomp_options *o = &j->options.stomp;
-
-	j->goes_on = strcmp(o->engine_lost, "local") == 0;
-	j->settings = (struct engine_settings){
-		.servers = j->servers,
-		.prefix = o->engine_prefix,
-		.separator = j->broker->separator,
-		.gateway = engine_number(random_u64()),
-		.user = o->engine_user,
-		.password = *j->password ? j->password : NULL,
-		.token = *j->token ? j->token : NULL,
-		.seed_file = o->engine_nkey_file,
-		.creds_file = o->engine_credentials_file,
-		.connect_timeout_ms = (unsigned)o->engine_connect_timeout_ms,
-		.retry_ms = (unsigned)o->engine_retry_delay_ms,
-		.retry_max_ms = (unsigned)o->engine_retry_delay_max_ms,
-		.ping_interval_ms = (unsigned)o->engine_ping_interval_ms,
-		.queue_bytes = (size_t)o->engine_queue_bytes,
-		.max_bytes = (size_t)o->engine_max_message_bytes,
-		.keep_in_memory = strcmp(o->engine_storage, "memory") == 0,
-		.keep_bytes = o->engine_stream_bytes,
-		.replicas = (unsigned)o->engine_replicas,
-	};
-	read_rules(j);
-}
-
 /* What one gateway alone would know, and tell as if it were all. */
 static int check_kept(const struct sockjs_broker *b, char *why, size_t size)
 {
@@ -149,46 +65,35 @@ static int check_kept(const struct sockjs_broker *b, char *why, size_t size)
 	if (!what)
 		return 0;
 	snprintf(why, size, "stomp.%s: is of one gateway alone, and cannot be had with stomp.engine.kind \"%s\"", what,
-	    b->joined->kind->name);
+	    b->joined->setup.kind->name);
 	return -EINVAL;
 }
 
-static int read_all(struct joined *j, char *why, size_t size)
+static int read_all(struct joined *j, const struct sockjs_options *o, char *why, size_t size)
 {
-	const struct stomp_options *o = &j->options.stomp;
-	int err = read_secret(o->engine_password, o->engine_password_file, "password_file", j->password,
-	    sizeof(j->password), why, size);
+	int err = engine_setup_read(&j->setup, o, why, size);
 
-	if (err == 0)
-		err = read_secret(
-		    o->engine_token, o->engine_token_file, "token_file", j->token, sizeof(j->token), why, size);
 	if (err < 0)
 		return err;
-	read_settings(j);
-	for (size_t i = 0; i < o->engine_servers.count && err == 0; i++)
-		err = add_server(j, o->engine_servers.items[i]);
-	return err < 0 ? err : add_tls(j, why, size);
+	j->goes_on = strcmp(j->setup.options.stomp.engine_lost, "local") == 0;
+	j->setup.settings.separator = j->broker->separator;
+	read_rules(j);
+	return check_kept(j->broker, why, size);
 }
 
 int joined_new(struct joined **out, struct sockjs_broker *b, const struct sockjs_options *o, char *why, size_t size)
 {
-	const struct engine_kind *kind = engine_kind_find(o->stomp.engine_kind);
 	struct joined *j;
 	int err;
 
-	if (!kind || !engine_is_between(kind))
+	if (!engine_setup_is_wanted(o))
 		return 0;
 	j = mem_zalloc(sizeof(*j));
 	if (!j)
 		return no_memory(why, size);
 	*out = j;
 	j->broker = b;
-	j->kind = kind;
-	if (options_copy(&j->options, o) < 0)
-		return no_memory(why, size);
-	err = check_kept(b, why, size);
-	if (err == 0)
-		err = read_all(j, why, size);
+	err = read_all(j, o, why, size);
 	return err < 0 ? err : joined_hub_new(j) < 0 ? no_memory(why, size) : 0;
 }
 
@@ -201,7 +106,7 @@ int joined_give(struct joined *j)
 		if (!(b->parts[i].joined = joined_part_new(j, &b->parts[i])))
 			return -ENOMEM;
 	peers.arg = b;
-	if (j->settings.keeps) {
+	if (j->setup.settings.keeps) {
 		peers.keep = joined_keep;
 		peers.load = joined_load;
 	}
@@ -216,10 +121,7 @@ void joined_free(struct joined *j)
 	for (unsigned i = 0; j->broker->parts && i < j->broker->part_count; i++)
 		joined_part_free(j->broker->parts[i].joined);
 	joined_hub_free(j->hub);
-	tls_context_free(j->settings.tls);
-	options_fini(&j->options);
-	explicit_bzero(j->password, sizeof(j->password));
-	explicit_bzero(j->token, sizeof(j->token));
+	engine_setup_fini(&j->setup);
 	mem_free(j);
 }
 

@@ -29,18 +29,14 @@
 #include "engine/engine.h"
 #include "net/loop.h"
 #include "pubsub/pubsub.h"
-#include "server/options.h"
+#include "server/engine_setup.h"
 
 struct joined_hub;
 struct joined_part;
 
 struct joined {
 	struct sockjs_broker *broker;
-	struct sockjs_options options; /* a copy: what follows borrows of it */
-	const struct engine_kind *kind;
-	struct engine_settings settings; /* without a loop */
-	struct engine_server servers[ENGINE_SERVERS_MAX];
-	char password[512], token[4096];
+	struct engine_setup setup;
 	bool goes_on;            /* for subscribers here, while the engine is away */
 	struct joined_hub *hub;
 	_Atomic uint64_t epoch;  /* of the histories that the engine keeps; 0: not known yet */
@@ -66,7 +62,7 @@ bool joined_is_refused(const struct sockjs_broker *b, struct bytes destination);
 /* Whether that is so of some. */
 static inline bool joined_is_refusing(const struct joined *j)
 {
-	return j && (!j->goes_on || j->settings.keeps) && atomic_load_explicit(&j->is_lost, memory_order_relaxed);
+	return j && (!j->goes_on || j->setup.settings.keeps) && atomic_load_explicit(&j->is_lost, memory_order_relaxed);
 }
 /* Whether the engine keeps it: who sends it waits for the engine's word. Any thread. */
 static inline bool joined_keeps(const struct sockjs_broker *b, struct bytes destination)

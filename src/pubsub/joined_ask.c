@@ -69,7 +69,7 @@ static void run_ask(void *arg)
 	struct question **slot = arg, *q = *slot;
 	struct joined_hub *h = q->hub;
 	char *text = h->engine ? json_dumps(q->arguments, JSON_COMPACT) : NULL;
-	int err = text ? h->joined->kind->ask(h->engine, bytes_of(q->what), bytes_of(text), TIMEOUT_MS, &q->question)
+	int err = text ? h->joined->setup.kind->ask(h->engine, bytes_of(q->what), bytes_of(text), TIMEOUT_MS, &q->question)
 	               : -ENOTCONN;
 
 	*slot = NULL;
@@ -126,7 +126,7 @@ static void run_tell(void *arg)
 	char *text = w->hub->engine ? json_dumps(w->arguments, JSON_COMPACT) : NULL;
 
 	if (text)
-		(void)w->hub->joined->kind->tell(w->hub->engine, bytes_of(w->what), bytes_of(text));
+		(void)w->hub->joined->setup.kind->tell(w->hub->engine, bytes_of(w->what), bytes_of(text));
 	free(text);
 }
 
@@ -167,7 +167,7 @@ static void run_answer(void *arg)
 		free(text);
 		return;
 	}
-	err = a->hub->joined->kind->reply(a->hub->engine, (struct bytes){ a->to, a->n }, bytes_of(text));
+	err = a->hub->joined->setup.kind->reply(a->hub->engine, (struct bytes){ a->to, a->n }, bytes_of(text));
 	if (err < 0)
 		log_warn_limited("another gateway gets no answer", LOG_STR("reason", strerror(-err)));
 	free(text);
@@ -226,7 +226,7 @@ void joined_ask_end(struct joined_hub *h)
 	while (!list_empty(&h->questions)) {
 		struct question *q = container_of(list_first(&h->questions), struct question, node);
 
-		h->joined->kind->ask_cancel(&q->question);
+		h->joined->setup.kind->ask_cancel(&q->question);
 		finish(q, 1);
 	}
 }

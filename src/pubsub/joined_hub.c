@@ -125,7 +125,7 @@ static bool may_be_kept(const struct joined_hub *h, struct bytes name)
 {
 	const struct broker *b = h->joined->broker->topics;
 
-	return h->joined->settings.keeps &&
+	return h->joined->setup.settings.keeps &&
 	       (!broker_destination_is_valid(b, name) || broker_is_kept_by_peers(b, name));
 }
 
@@ -156,7 +156,7 @@ static void topic_free(struct joined_topic *t)
 {
 	struct joined_hub *h = t->hub;
 
-	h->joined->kind->leave(&t->topic);
+	h->joined->setup.kind->leave(&t->topic);
 	map_remove(&h->topics, &t->node);
 	joined_kept_go_on(h, &t->loads);
 	mem_free(t);
@@ -172,7 +172,7 @@ static const char *sentence_of(int err)
 static struct joined_topic *add_topic(struct joined_hub *h, bool is_user, struct bytes name)
 {
 	struct joined_topic *t = topic_new(h, is_user, name);
-	int err = t ? h->joined->kind->join(h->engine, &t->topic) : 0;
+	int err = t ? h->joined->setup.kind->join(h->engine, &t->topic) : 0;
 
 	if (err < 0)
 		t->why = sentence_of(err);
@@ -237,8 +237,8 @@ void joined_hub_note_pending(struct joined_hub *h)
 	struct sockjs_broker *b = h->joined->broker;
 	/* When the engine is lost, what goes on here does not wait for it */
 	bool is_lost = atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed);
-	size_t pending = is_lost ? 0 : h->joined->kind->pending(h->engine) + h->stored_octets;
-	size_t most = h->joined->settings.queue_bytes;
+	size_t pending = is_lost ? 0 : h->joined->setup.kind->pending(h->engine) + h->stored_octets;
+	size_t most = h->joined->setup.settings.queue_bytes;
 
 	if (h->is_full != (pending > (h->is_full ? most / 4 : most / 2))) {
 		h->is_full = !h->is_full;
@@ -273,7 +273,7 @@ static void publish(struct joined_hub *h, const struct published *p)
 		.body = p->body };
 
 	if (!atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))
-		(void)h->joined->kind->publish(h->engine, &m);
+		(void)h->joined->setup.kind->publish(h->engine, &m);
 	joined_hub_note_pending(h);
 }
 
@@ -299,7 +299,7 @@ void joined_hub_publish(struct joined_hub *h, unsigned part, struct published *p
 
 static uint64_t lost_after(const struct joined_hub *h)
 {
-	return h->joined->options.stomp.engine_lost_after_ms;
+	return h->joined->setup.options.stomp.engine_lost_after_ms;
 }
 
 /* --- what the engine says --------------------------------------------------------------------------------- */
@@ -384,7 +384,7 @@ static void on_message(void *arg, const struct engine_message *m)
 
 static void be_up(struct joined_hub *h)
 {
-	log_info("gateways are joined", LOG_STR("engine", h->joined->kind->server(h->engine)));
+	log_info("gateways are joined", LOG_STR("engine", h->joined->setup.kind->server(h->engine)));
 	timer_stop(loop_timers(loop_current()), &h->lost);
 	atomic_store_explicit(&h->joined->is_up, true, memory_order_relaxed);
 	atomic_store_explicit(&h->joined->is_lost, false, memory_order_relaxed);
@@ -395,7 +395,7 @@ static void on_up(void *arg)
 {
 	struct joined_hub *h = arg;
 
-	if (!h->joined->settings.keeps)
+	if (!h->joined->setup.settings.keeps)
 		be_up(h);
 }
 
@@ -413,7 +413,7 @@ static void on_down(void *arg, const char *why)
 	struct joined_hub *h = arg;
 	bool was_up = atomic_load_explicit(&h->joined->is_up, memory_order_relaxed);
 
-	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->kind->server(h->engine)),
+	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->setup.kind->server(h->engine)),
 	    LOG_STR("reason", why));
 	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
 	if (was_up)
@@ -445,7 +445,7 @@ static void on_gateway(void *arg, uint64_t gateway, bool is_there)
 
 	snprintf(id, sizeof(id), "%016" PRIx64, gateway);
 	log_info(is_there ? "another gateway is there" : "another gateway is gone", LOG_STR("gateway", id),
-	    LOG_INT("others", (int64_t)h->joined->kind->gateways(h->engine)));
+	    LOG_INT("others", (int64_t)h->joined->setup.kind->gateways(h->engine)));
 }
 
 static void on_asked(void *arg, struct bytes what, struct bytes body, struct bytes to)
@@ -484,7 +484,7 @@ int joined_hub_new(struct joined *j)
 
 void joined_hub_begin(struct joined_hub *h)
 {
-	struct engine_settings *settings = &h->joined->settings;
+	struct engine_settings *settings = &h->joined->setup.settings;
 	char why[400] = "";
 	int err;
 
@@ -494,7 +494,7 @@ void joined_hub_begin(struct joined_hub *h)
 	err = resolver_new(&h->resolver, loop_current(), NULL);
 	settings->resolver = h->resolver;
 	if (err == 0)
-		err = h->joined->kind->start(&h->engine, settings, &engine_events, h, why, sizeof(why));
+		err = h->joined->setup.kind->start(&h->engine, settings, &engine_events, h, why, sizeof(why));
 	if (err < 0)
 		log_error("gateways cannot be joined", LOG_STR("reason", *why ? why : strerror(-err)));
 	timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
@@ -505,7 +505,7 @@ static bool forget(struct map_node *node, void *arg)
 	struct joined_topic *t = container_of(node, struct joined_topic, node);
 
 	(void)arg;
-	t->hub->joined->kind->leave(&t->topic);
+	t->hub->joined->setup.kind->leave(&t->topic);
 	mem_free(t);
 	return true;
 }
@@ -519,7 +519,7 @@ void joined_hub_end(struct joined_hub *h)
 	map_each(&h->topics, forget, NULL);
 	map_fini(&h->topics);
 	if (h->engine)
-		h->joined->kind->stop(h->engine);
+		h->joined->setup.kind->stop(h->engine);
 	h->engine = NULL;
 	resolver_free(h->resolver);
 	h->resolver = NULL;
@@ -539,11 +539,11 @@ const struct engine_counters *joined_hub_counters(const struct joined_hub *h, si
 {
 	if (!h->engine)
 		return NULL;
-	*pending = h->joined->kind->pending(h->engine);
-	return h->joined->kind->counters(h->engine);
+	*pending = h->joined->setup.kind->pending(h->engine);
+	return h->joined->setup.kind->counters(h->engine);
 }
 
 size_t joined_hub_gateways(const struct joined_hub *h)
 {
-	return h->engine ? h->joined->kind->gateways(h->engine) : 0;
+	return h->engine ? h->joined->setup.kind->gateways(h->engine) : 0;
 }

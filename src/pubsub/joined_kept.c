@@ -45,7 +45,7 @@ static void answer(struct store *s)
 	struct joined_hub *h = s->hub;
 
 	list_remove(&s->node);
-	h->joined->kind->store_cancel(&s->store);
+	h->joined->setup.kind->store_cancel(&s->store);
 	h->stored_octets -= published_cost(s->message);
 	h->unsent -= !s->is_sent;
 	say(s->message, s->err);
@@ -94,7 +94,7 @@ static struct bytes id_of(const struct store *s, char text[2 * 16 + 2])
 {
 	if (s->message->key)
 		return bytes_of(s->message->key);
-	snprintf(text, 2 * 16 + 2, "%016" PRIx64 "-%" PRIx64, s->hub->joined->settings.gateway, s->number);
+	snprintf(text, 2 * 16 + 2, "%016" PRIx64 "-%" PRIx64, s->hub->joined->setup.settings.gateway, s->number);
 	return bytes_of(text);
 }
 
@@ -107,7 +107,7 @@ static int tell(struct store *s)
 		.header_count = joined_hub_headers(s->message, headers),
 		.body = s->message->body };
 	char text[2 * 16 + 2];
-	int err = h->joined->kind->store(h->engine, &m, id_of(s, text), &s->store);
+	int err = h->joined->setup.kind->store(h->engine, &m, id_of(s, text), &s->store);
 
 	if (err == 0) {
 		s->is_sent = true;
@@ -151,7 +151,7 @@ static void give_up_old(struct joined_hub *h)
 	while ((first = list_first(&h->stores)) != NULL) {
 		struct store *s = container_of(first, struct store, node);
 
-		if (s->is_sent || clock_now() - s->at < PATIENCE_MS + h->joined->options.stomp.engine_lost_after_ms)
+		if (s->is_sent || clock_now() - s->at < PATIENCE_MS + h->joined->setup.options.stomp.engine_lost_after_ms)
 			break;
 		s->err = -EHOSTUNREACH;
 		answer(s);
@@ -171,7 +171,7 @@ static int check(const struct joined_hub *h, const struct published *p)
 	if (!h->engine || atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))
 		return -EHOSTUNREACH;
 	/* Clients are held back (pace.c) */
-	return !p->from && h->stored_octets + published_cost(p) > h->joined->settings.queue_bytes ? -ENOBUFS : 0;
+	return !p->from && h->stored_octets + published_cost(p) > h->joined->setup.settings.queue_bytes ? -ENOBUFS : 0;
 }
 
 /* Takes the reference. */
@@ -304,7 +304,7 @@ static int make_room(struct load *l)
 /* No more than there is room for where it will be: the latest. */
 static void trim(struct load *l)
 {
-	size_t most = l->hub->joined->options.stomp.history_max_bytes;
+	size_t most = l->hub->joined->setup.options.stomp.history_max_bytes;
 
 	while (l->octets > most && l->first < l->end) {
 		l->octets -= l->messages[l->first]->octets;
@@ -369,7 +369,7 @@ static void ask(struct load *l)
 	l->loaded.is_all = true;
 	l->loaded.until = l->loaded.since;
 	list_append(&h->loading, &l->node);
-	err = h->joined->kind->load(h->engine, (struct bytes){ l->name, l->n }, l->loaded.since, t ? &t->topic : NULL,
+	err = h->joined->setup.kind->load(h->engine, (struct bytes){ l->name, l->n }, l->loaded.since, t ? &t->topic : NULL,
 	    &l->load);
 	if (err == 1)
 		give(l);
@@ -487,7 +487,7 @@ void joined_kept_end(struct joined_hub *h)
 	while (!list_empty(&h->loading)) {
 		struct load *l = container_of(list_first(&h->loading), struct load, node);
 
-		h->joined->kind->load_cancel(&l->load);
+		h->joined->setup.kind->load_cancel(&l->load);
 		fail(l);
 	}
 }

@@ -302,7 +302,7 @@ struct broker_member *pubsub_join(
 	char name[ENGINE_MEMBER_BYTES];
 
 	if (joined)
-		engine_member_name(joined->settings.gateway, engine_number(random_u64()), name);
+		engine_member_name(joined->setup.settings.gateway, engine_number(random_u64()), name);
 	else
 		snprintf(name, sizeof(name), "%016" PRIx64, random_u64());
 	return broker_join(part->topics, ops, bytes_of(name), user);

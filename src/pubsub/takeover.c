@@ -99,7 +99,7 @@ static void tell_others(const struct takeover *t)
 	const char *id = t->key + strlen(t->key) + 1;
 	char gateway[17];
 
-	snprintf(gateway, sizeof(gateway), "%016" PRIx64, t->broker->joined->settings.gateway);
+	snprintf(gateway, sizeof(gateway), "%016" PRIx64, t->broker->joined->setup.settings.gateway);
 	joined_tell(t->broker, "replaced",
 	    json_pack("{s:s,s:s%,s:s,s:I}", "user", t->key, "client_id", id, t->len - (size_t)(id - t->key), "gateway",
 	        gateway, "at", (json_int_t)t->at));
@@ -177,7 +177,7 @@ struct replaced {
 static void replace(const struct client_extra *e, const struct replaced *r)
 {
 	if (r->at > e->client_id_at ||
-	    (r->at == e->client_id_at && r->gateway > r->broker->joined->settings.gateway))
+	    (r->at == e->client_id_at && r->gateway > r->broker->joined->setup.settings.gateway))
 		client_fail(e->client, STOMP_E_REPLACED, "Another connection has the same client-id.");
 }
 

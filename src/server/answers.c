@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "server/peers.h"
 #include "server/route.h"
 #include "server/server_private.h"
 
@@ -13,7 +14,7 @@
 void endpoint_count_refusal(const struct server_endpoint *ep, struct http_request *r,
     enum http_refusal why, unsigned status)
 {
-	struct addr client = http_client_address(&config_here(ep->server)->trust, r);
+	struct addr client = peers_client_address(reactor_current(), r);
 
 	http_refused(http_request_server(r), why, &client,
 	    HTTP_REFUSED_FIELDS(LOG_STR("endpoint", ep->prefix), LOG_INT("status", status),
@@ -30,7 +31,7 @@ static void answer_405(struct http_request *r, struct http_head *head, const cha
 void answer_method_not_allowed(struct http_request *r, const char *allow)
 {
 	const struct reactor *reactor = http_server_arg(http_request_server(r));
-	struct addr client = http_client_address(&reactor->config->trust, r);
+	struct addr client = peers_client_address(reactor, r);
 	struct http_head head;
 
 	http_refused(http_request_server(r), HTTP_REFUSED_METHOD, &client,

@@ -63,6 +63,8 @@ static void fill_base(
 	b->max_message_bytes = o->max_message_bytes;
 	b->max_body_bytes = o->max_body_bytes;
 	b->session_cookie = o->session_cookie;
+	b->gateway_cookie = server->peers_name ? server->peers_cookie : NULL;
+	b->gateway_name = server->peers_name;
 	b->cookie_secure = cookie_rule(o->session_cookie_secure);
 	b->cookie_same_site = cookie_rule(o->session_cookie_same_site);
 	b->ws = ws_limits(o, o->max_body_bytes);

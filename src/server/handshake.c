@@ -126,7 +126,21 @@ int sockjs_handshake_is_trusted(const struct sockjs_handshake *h)
 
 	if (h->kept)
 		return h->kept->is_trusted;
+	if (r && h->t->client.is_passed_on)
+		return h->t->client.is_proxied;
 	return r && http_trusts(&config_here(h->endpoint->server)->trust, http_request_peer(r));
+}
+
+/* As the gateway says that has passed it on. */
+static int read_peer_there(const struct http_client *client, struct tls_peer *peer)
+{
+	if (client->fingerprint.n == 0)
+		return -ENOENT;
+	if (client->subject.n >= sizeof(peer->subject) || client->fingerprint.n >= sizeof(peer->fingerprint))
+		return -EMSGSIZE;
+	*(char *)bytes_put(peer->subject, client->subject) = '\0';
+	*(char *)bytes_put(peer->fingerprint, client->fingerprint) = '\0';
+	return 0;
 }
 
 /* What a trusted proxy shows is its own certificate, whoever it speaks for. */
@@ -134,6 +148,8 @@ static int read_peer(const struct sockjs_handshake *h, struct tls_peer *peer)
 {
 	if (h->t->wire)
 		return stream_tls_peer(h->t->wire, peer);
+	if (h->t->client.is_passed_on)
+		return read_peer_there(&h->t->client, peer);
 	if (!h->t->http || sockjs_handshake_is_trusted(h))
 		return -ENOENT;
 	return http_request_tls_peer(h->t->http, peer);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "cluster/cluster.h"
 #include "http/http_access.h"
 #include "http/http_detach.h"
 #include "server/api.h"
@@ -34,6 +35,15 @@
 	X(sockjs_http_requests_recognised_total, http_server_counters(r->base.http)->repeated)     \
 	X(sockjs_http_heads_known_total, http_server_counters(r->base.http)->known)                \
 	X(sockjs_http_bad_requests_total, http_server_counters(r->base.http)->bad_requests)        \
+	X(sockjs_peers_up, peers_counters(r).is_up)                                                \
+	X(sockjs_peers_gateways, peers_counters(r).gateways)                                       \
+	X(sockjs_peers_settled, peers_counters(r).is_calm)                                         \
+	X(sockjs_peers_strays, peers_counters(r).strays)                                           \
+	X(sockjs_peers_hops, peers_counters(r).hops.now)                                           \
+	X(sockjs_peers_passed_on_total, peers_counters(r).hops.passed_on)                          \
+	X(sockjs_peers_received_total, peers_counters(r).received)                                 \
+	X(sockjs_peers_asked_total, peers_counters(r).asked)                                       \
+	X(sockjs_peers_lost_total, peers_counters(r).lost)                                         \
 	X(sockjs_commands_total, r->index == 0 ? r->server->api->answered : 0)
 
 /* Histograms, likewise. X(name, pointer) */
@@ -48,6 +58,14 @@ enum {
 #undef X
 	    ROWS
 };
+
+/* Of a server that is alone, nothing. */
+static struct cluster_counters peers_counters(const struct reactor *r)
+{
+	static const struct cluster_counters none;
+
+	return r->peers ? cluster_counters(r->peers) : none;
+}
 
 struct gathering {
 	struct mail mail;
@@ -64,6 +82,7 @@ struct gathering {
 	HISTOGRAMS(X)
 #undef X
 	uint64_t closed[CLOSE_CODE_ROWS];
+	uint64_t hop_failures[HOP_FAILURES];
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 	struct sockjs_metrics *apps;
 	const char *const *names; /* of transports */
@@ -77,6 +96,8 @@ static void add_up(struct gathering *g, const struct reactor *r)
 #define X(name, value) histogram_add_up(&g->name, value);
 	HISTOGRAMS(X)
 #undef X
+	for (unsigned i = 0; i < HOP_FAILURES; i++)
+		g->hop_failures[i] += peers_counters(r).hops.failed[i];
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		g->closed[i] += r->base.sessions.counters.closed[i];
 	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
@@ -101,6 +122,13 @@ static int add_reasons(struct buf *out, enum metric m, const uint64_t *values, u
 static const char *refusal_name(unsigned row)
 {
 	return http_refusal_label((enum http_refusal)row);
+}
+
+static const char *hop_failure_name(unsigned row)
+{
+	static const char *const names[] = { "refused", "unreachable", "no_answer", "cut" };
+
+	return names[row];
 }
 
 static int add_endpoints(const struct server_config *config, struct buf *out)
@@ -245,6 +273,9 @@ static int compose(const struct gathering *g, struct buf *out)
 	if (err == 0)
 		err = add_reasons(
 		    out, METRIC_sockjs_refusals_total, g->refused, HTTP_REFUSAL_ROWS, refusal_name);
+	if (err == 0)
+		err = add_reasons(
+		    out, METRIC_sockjs_peers_failures_total, g->hop_failures, HOP_FAILURES, hop_failure_name);
 	if (err == 0)
 		err = add_endpoints(g->config, out);
 	if (err == 0)

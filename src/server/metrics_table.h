@@ -68,6 +68,23 @@ struct buf;
 	    "HTTP requests refused as malformed, too large or too late.")                          \
 	X(sockjs_refusals_total, counter, "reason",                                                \
 	    "Connections, requests and sessions refused, by reason.")                              \
+	X(sockjs_peers_up, gauge, "",                                                              \
+	    "Whether the engine is there by which sessions are shared with other gateways, now.")  \
+	X(sockjs_peers_gateways, gauge, "",                                                        \
+	    "Gateways that share sessions, with this one; 0: none are shared.")                    \
+	X(sockjs_peers_settled, gauge, "",                                                         \
+	    "Whether all sessions are where everybody looks for them; else all gateways are asked "\
+	    "for each session that is not found.")                                                 \
+	X(sockjs_peers_strays, gauge, "", "Sessions here that others would look for elsewhere.")   \
+	X(sockjs_peers_hops, gauge, "", "Requests passed on to other gateways, under way now.")    \
+	X(sockjs_peers_passed_on_total, counter, "", "Requests passed on to other gateways.")      \
+	X(sockjs_peers_received_total, counter, "", "Requests that other gateways have passed on.")\
+	X(sockjs_peers_asked_total, counter, "",                                                   \
+	    "Requests for which all gateways were asked who has their session.")                   \
+	X(sockjs_peers_lost_total, counter, "",                                                    \
+	    "Requests for sessions that were at a gateway that is gone.")                          \
+	X(sockjs_peers_failures_total, counter, "reason",                                          \
+	    "Requests that could not be passed on, or not to their end.")                          \
 	X(sockjs_commands_total, counter, "",                                                      \
 	    "Commands of the internal address that were answered.")                                \
 	X(sockjs_tls_handshakes_under_way, gauge, "", "TLS handshakes that have begun, now.")      \

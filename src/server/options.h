@@ -144,6 +144,14 @@ struct server_options {
 	struct string_list client_subjects; /* internal.client_subjects; "*": any */
 	struct string_list client_fingerprints;
 	uint64_t max_command_bytes; /* internal.max_body_bytes */
+	bool peers_sessions;        /* peers.sessions */
+	char *peers_address;        /* peers.address; NULL: as one of ours */
+	uint64_t peers_timeout_ms;  /* peers.connect_timeout_ms */
+	char *peers_cookie;         /* peers.cookie: its name, or NULL */
+	char *peers_name;           /* peers.name */
+	char *peers_tls_ca;         /* peers.tls.* */
+	bool peers_tls_verify;
+	char *peers_tls_name;
 };
 
 struct listener_options {

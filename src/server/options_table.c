@@ -179,6 +179,31 @@ static const struct option table[] = {
 	  .sentence = "Likewise, single certificates, each by its SHA-256." },
 	{ SERVER("internal.max_body_bytes", OPTION_INT, 1024, GIGABYTE, "1048576", max_command_bytes),
 	  .sentence = "Longest body of such a command." },
+	{ SERVER("peers.sessions", OPTION_BOOL, 0, 0, "true", peers_sessions), .needs_restart = true,
+	  .sentence = "Whether sessions are shared with the gateways that the same engine joins: a request "
+		      "that comes to another gateway than that of its session is passed on there, so that a "
+		      "balancer may send requests anywhere. Without an engine for all endpoints it means "
+		      "nothing." },
+	{ SERVER("peers.address", OPTION_STRING, 0, 0, NULL, peers_address), .needs_restart = true,
+	  .valid = valid_peer_address, .allowed = "IP:PORT or tls://IP:PORT; an IPv6 address stands in brackets",
+	  .sentence = "Where other gateways reach this one; null: where it listens first, by HTTP, with the "
+		      "address that it has at the engine if it listens at all." },
+	{ SERVER("peers.connect_timeout_ms", OPTION_INT, 10, 60000, "2000", peers_timeout_ms), .needs_restart = true,
+	  .sentence = "How long a connection to another gateway may take." },
+	{ SERVER("peers.name", OPTION_STRING, 0, 0, NULL, peers_name), .needs_restart = true,
+	  .valid = valid_cookie, .allowed = "at most 128 " TOKEN,
+	  .sentence = "What a balancer calls this gateway: the value of the cookie peers.cookie." },
+	{ SERVER("peers.cookie", OPTION_STRING, 0, 0, NULL, peers_cookie), .needs_restart = true,
+	  .valid = valid_cookie, .allowed = "at most 128 " TOKEN,
+	  .sentence = "Name of a cookie that answers of a session carry, with peers.name of the gateway that has "
+		      "it: a balancer that goes by it sends further requests straight there. null: none." },
+	{ SERVER("peers.tls.ca", OPTION_STRING, 0, 0, NULL, peers_tls_ca), .needs_restart = true,
+	  .sentence = "Whom to trust, where other gateways speak TLS (PEM); null: whom the system trusts." },
+	{ SERVER("peers.tls.verify", OPTION_BOOL, 0, 0, "true", peers_tls_verify), .needs_restart = true,
+	  .sentence = "Whether their certificates must be good. false lets anybody in between read and write." },
+	{ SERVER("peers.tls.name", OPTION_STRING, 0, 0, NULL, peers_tls_name), .needs_restart = true,
+	  .valid = valid_host, .allowed = "a host name or an IP address",
+	  .sentence = "Whom their certificates must be for; null: their addresses." },
 
 	{ LISTENER("protocol", OPTION_STRING, 0, 0, "http", protocol), .is_public = true,
 	  .allowed = "http stomp",

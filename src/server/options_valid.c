@@ -279,6 +279,16 @@ bool valid_nats_server(const char *s)
 }
 
 /* It is a token of subjects, of which a dot would make two. */
+bool valid_peer_address(const char *s)
+{
+	struct server_address read;
+	struct addr ip;
+
+	if (strncmp(s, "tls://", 6) == 0)
+		s += 6;
+	return server_address_read(s, &read) && read.port > 0 && addr_parse_ip(bytes_of(read.host), &ip) == 0;
+}
+
 bool valid_engine_prefix(const char *s)
 {
 	return strlen(s) <= 64 && only_of(s, "-_0123456789abcdefghijklmnopqrstuvwxyz"

@@ -21,6 +21,7 @@ bool valid_upstream(const char *s);
 bool valid_path(const char *s);
 bool valid_statuses(const char *s);
 bool valid_host(const char *s);
+bool valid_peer_address(const char *s);
 bool valid_one_origin(const char *s);
 bool valid_forwarded(const char *s);
 bool valid_parameter(const char *s);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "server/api.h"
 #include "server/dashboard.h"
+#include "server/peers.h"
 #include "server/proxied.h"
 #include "server/turn.h"
 #include "transports/tcp.h"
@@ -113,6 +114,8 @@ static void start_drain(struct reactor *r)
 	const struct server_options *o = &r->config->options.server;
 
 	r->draining = true;
+	if (r->peers && r->index == 0)
+		cluster_drain(r->server->joined->cluster);
 	r->base.sessions.draining = true;
 	r->paced_from = loop_now(r->loop) + o->drain_delay_ms;
 	r->paced_until = r->paced_from + o->drain_ms;
@@ -234,6 +237,8 @@ static void finish(struct reactor *r)
 		api_abort(r->server->api);
 	}
 	session_reactor_abort(&r->base.sessions);
+	if (r->peers)
+		cluster_end(r->peers);
 	http_server_free(r->base.http);
 	r->base.http = NULL;
 	transport_reactor_abort(&r->base); /* among them those whose sessions have let go of them */
@@ -248,6 +253,8 @@ void reactor_run(struct reactor *r)
 {
 	transport_reactor_set_current(&r->base);
 	loop_enter(r->loop);
+	if (r->peers)
+		cluster_begin(r->peers);
 	endpoints_begin(r->config, NULL);
 	if (r->index == 0)
 		dashboard_start(r);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/cluster.h"
 #include "server/proxied.h"
 #include "server/server_private.h"
 #include "transports/tcp.h"
@@ -82,7 +83,8 @@ static bool admit(struct reactor *r, const struct server_listener *from, int fd,
 		turn_away(r, from, fd, peer, HTTP_REFUSED_TLS_HANDSHAKES, o->limit_tls_handshakes);
 		return false;
 	}
-	if (!config->visitors || from->is_internal || http_trusts(&config->trust, peer))
+	if (!config->visitors || from->is_internal || http_trusts(&config->trust, peer) ||
+	    (r->peers && cluster_is_gateway(r->peers, peer)))
 		return true;
 	switch (visitor_enter(
 	    config->visitors, peer, config->prefixes, VISITOR_CONNECTION, visitor)) {

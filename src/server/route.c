@@ -11,6 +11,7 @@
  * application's affair.
  */
 #include "server/dashboard.h"
+#include "server/peers.h"
 #include "server/route.h"
 #include "server/server_private.h"
 
@@ -53,7 +54,7 @@ static void refusal(struct http_request *r, struct http_head *head, void *arg)
 	struct server_endpoint *ep = find_endpoint(reactor->config, http_request_path(r), &rest);
 	struct http_client client;
 
-	if (ep && http_client_read(&reactor->config->trust, r, &client) == NULL)
+	if (ep && peers_client(reactor, r, &client) == NULL)
 		http_origin_add_allowance(&ep->base.origins, &client, r, head);
 }
 
@@ -194,10 +195,11 @@ static void serve(struct http_request *r, void *arg)
 {
 	struct route route = { .reactor = arg, .http = r };
 	const struct server_config *config = route.reactor->config;
-	const char *wrong = http_client_read(&config->trust, r, &route.client);
+	const char *wrong = peers_client(route.reactor, r, &route.client);
 
 	if (wrong) {
-		http_refused(http_request_server(r), HTTP_REFUSED_BAD_REQUEST,
+		http_refused(http_request_server(r),
+		    http_request_header(r, HTTP_SOCKJSD_PEER).p ? HTTP_REFUSED_PEER : HTTP_REFUSED_BAD_REQUEST,
 		    &route.client.address,
 		    HTTP_REFUSED_FIELDS(LOG_INT("status", 400), LOG_STR("answer", wrong)));
 		http_respond_text(r, 400, wrong);
@@ -215,7 +217,7 @@ static struct addr client(const struct http_request *r, void *arg)
 {
 	const struct reactor *reactor = arg;
 
-	return http_client_address(&reactor->config->trust, r);
+	return peers_client_address(reactor, r);
 }
 
 #define WAYS .body_limit = body_limit, .serve = serve, .refusal = refusal, .client = client

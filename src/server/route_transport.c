@@ -2,7 +2,7 @@
  * server/route_transport.c - a request for a transport: whether its page may, its method,
  * its preflight, its coding. What is left of it is the transport's.
  */
-#include "server/route.h"
+#include "server/peers.h"
 #include "server/server_private.h"
 
 static void answer_transport_preflight(const struct transport_request *t)
@@ -86,7 +86,7 @@ void route_to_transport(
 		refuse_transport_method(route, transport);
 	else if (has_coded_body(&t))
 		refuse_coding(&t);
-	else
+	else if (!peers_take(route, &t))
 		transport->serve(&t);
 }
 

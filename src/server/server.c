@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "server/internal.h"
 #include "server/api.h"
+#include "server/peers.h"
 
 /* --- endpoints ---------------------------------------------------------- */
 
@@ -96,7 +97,7 @@ static int prepare(struct sockjs_server *server)
 	err = make_reactors(server);
 	if (err < 0)
 		return server_fail(server, err, "cannot start a reactor: %s", strerror(-err));
-	return 0;
+	return peers_attach(server);
 }
 
 int sockjs_server_run(struct sockjs_server *server)

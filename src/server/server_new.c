@@ -10,6 +10,7 @@
 #include "server/api.h"
 #include "server/attempts.h"
 #include "server/dashboard.h"
+#include "server/peers.h"
 
 #define THREADS_MAX 256
 
@@ -101,6 +102,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	server_free_reactors(server);
+	peers_free(server->joined);
 	attempts_free(server->attempts);
 	dashboard_free(server->dashboard);
 	api_free(server->api);

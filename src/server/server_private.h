@@ -14,6 +14,7 @@
  *	memory.c     what all clients together may make us hold
  *	route.c      from a URL to what answers it: route_path.c the grammar, route_transport.c
  *	             what a transport is asked, info.c and iframe.c the fixed pages
+ *	peers.h      sessions that are at another gateway
  *	endpoint.c   what there is below a prefix; answers.c refusals and preflights
  *	internal.c   the address of operators: health; metrics.c counters (process_metrics.c those of
  *	             the kernel); api.h commands, operators.c who may give them
@@ -45,7 +46,9 @@
 
 struct api;
 struct attempts;
+struct cluster_part;
 struct dashboard;
+struct peers;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
@@ -69,6 +72,7 @@ struct sockjs_server {
 	atomic_bool ended;          /* no reactor runs any more */
 	struct api *api;
 	struct dashboard *dashboard; /* NULL: there is none (yet) */
+	struct peers *joined;       /* NULL: it shares no sessions with other gateways */
 	char *client;                /* server_set_client() */
 	atomic_uint_fast64_t sessions;
 	atomic_uint groups;         /* made outside of reactors */
@@ -153,6 +157,7 @@ struct reactor {
 	unsigned index;
 	pthread_t thread;
 	bool has_thread;
+	struct cluster_part *peers; /* other gateways; NULL: none */
 	struct list listeners; /* reactor_listen.c */
 	struct timer drain_timer, limit_timer, memory_timer;
 	struct bucket arrivals; /* of connections, if their rate is limited */

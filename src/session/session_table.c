@@ -11,8 +11,6 @@
 #include "session/session.h"
 #include "session/session_private.h"
 
-#define SHARDS 16 /* a power of two */
-
 struct shard {
 	pthread_mutex_t lock;
 	struct map map;
@@ -20,7 +18,7 @@ struct shard {
 
 struct session_table {
 	struct map_seed seed;
-	struct shard shards[SHARDS];
+	struct shard shards[SESSION_TABLE_SHARES];
 };
 
 /* What is said of a session to everybody: fixed, but for the two atomic bits. */
@@ -51,7 +49,7 @@ struct session_table *session_table_new(void)
 	if (!t)
 		return NULL;
 	map_seed_random(&t->seed);
-	for (int i = 0; i < SHARDS; i++) {
+	for (int i = 0; i < SESSION_TABLE_SHARES; i++) {
 		pthread_mutex_init(&t->shards[i].lock, NULL);
 		map_init(&t->shards[i].map, entry_key, &t->seed);
 	}
@@ -62,7 +60,7 @@ void session_table_free(struct session_table *t)
 {
 	if (!t)
 		return;
-	for (int i = 0; i < SHARDS; i++) {
+	for (int i = 0; i < SESSION_TABLE_SHARES; i++) {
 		map_fini(&t->shards[i].map);
 		pthread_mutex_destroy(&t->shards[i].lock);
 	}
@@ -71,7 +69,7 @@ void session_table_free(struct session_table *t)
 
 static struct shard *shard_of(struct session_table *t, uint64_t hash)
 {
-	return &t->shards[hash >> 60 & (SHARDS - 1)];
+	return &t->shards[hash >> 60 & (SESSION_TABLE_SHARES - 1)];
 }
 
 bool session_table_find(
@@ -96,6 +94,44 @@ bool session_table_find(
 	}
 	pthread_mutex_unlock(&shard->lock);
 	return ok;
+}
+
+bool session_table_has(struct session_table *t, struct bytes id)
+{
+	uint64_t hash = map_hash(&t->seed, id);
+	struct shard *shard = shard_of(t, hash);
+	bool has;
+
+	pthread_mutex_lock(&shard->lock);
+	has = map_find_hashed(&shard->map, id, hash) != NULL;
+	pthread_mutex_unlock(&shard->lock);
+	return has;
+}
+
+struct each {
+	void (*fn)(struct bytes id, void *arg);
+	void *arg;
+};
+
+static bool call(struct map_node *node, void *arg)
+{
+	const struct each *each = arg;
+
+	each->fn(entry_key(node), each->arg);
+	return true;
+}
+
+bool session_table_each_of(
+    struct session_table *t, size_t share, void (*fn)(struct bytes id, void *arg), void *arg)
+{
+	struct each each = { fn, arg };
+
+	if (share >= SESSION_TABLE_SHARES)
+		return false;
+	pthread_mutex_lock(&t->shards[share].lock);
+	map_each(&t->shards[share].map, call, &each);
+	pthread_mutex_unlock(&t->shards[share].lock);
+	return share + 1 < SESSION_TABLE_SHARES;
 }
 
 int session_table_insert(

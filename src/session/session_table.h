@@ -24,6 +24,8 @@ struct session_table *session_table_new(void);
 /* Must be empty. NULL is fine. */
 void session_table_free(struct session_table *t);
 
+#define SESSION_TABLE_SHARES 16 /* a power of two */
+
 struct session_found {
 	struct loop *owner;
 	struct session *session; /* only if the owner is the current loop; else NULL */
@@ -37,6 +39,11 @@ struct session_found {
  * bound to another network. */
 bool session_table_find(
     struct session_table *t, struct bytes id, const struct addr *peer, struct session_found *found);
+/* Whether there is one, whoever may come to it. */
+bool session_table_has(struct session_table *t, struct bytes id);
+/* Calls fn with the ids of a share of all, from 0; false: it was the last share. `fn` may not touch the table. */
+bool session_table_each_of(
+    struct session_table *t, size_t share, void (*fn)(struct bytes id, void *arg), void *arg);
 /* Puts a session under an id. 0, -EEXIST, -ENOMEM. It leaves by itself when it ends. */
 int session_table_insert(
     struct session_table *t, struct bytes id, struct session *s, const struct addr *peer);
