@@ -345,6 +345,12 @@ SOCKJS_API int sockjs_offer_prepared(struct sockjs_session *s, struct sockjs_pre
 SOCKJS_API struct sockjs_group *sockjs_group_new(struct sockjs_server *server);
 /* Frees a group when its last member has left; nothing more can be sent. Any thread. */
 SOCKJS_API void sockjs_group_free(struct sockjs_group *g);
+/* Makes it one with the groups of this name at the gateways that the server is joined with
+ * (sockjs_server_join()): what is sent to it comes to members of all, at most once, and in the order of the gateway where it
+ * was sent; those of two gateways may come in another order at each. Best before the server runs: what is sent elsewhere just now may be missed. `name` has 1 to 200 octets of ASCII without blanks
+ * and "*"; it is copied. Any thread. 0, also if it has this name already; -EINVAL: the name; -EBUSY: it has another one;
+ * -ENOMEM. Of a server that is not joined it means nothing. */
+SOCKJS_API int sockjs_group_share(struct sockjs_group *g, const char *name);
 /* Makes a session a member, in its own reactor. It may be in any number of groups, once in each
  * (-EEXIST), of its own server (-EINVAL); it leaves by itself when it closes. */
 SOCKJS_API int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *s);
@@ -357,7 +363,7 @@ SOCKJS_API int sockjs_group_leave(struct sockjs_group *g, struct sockjs_session 
  * is closed (SOCKJS_CLOSE_SLOW), as is one whose send buffer is smaller than the message
  * (SOCKJS_CLOSE_TOO_BIG); the others do not wait for it. 0, -EILSEQ or -ENOMEM. */
 SOCKJS_API int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len);
-/* Members at this moment. Any thread. */
+/* Members at this moment, at this gateway. Any thread. */
 SOCKJS_API size_t sockjs_group_size(const struct sockjs_group *g);
 
 /* --- reactors: for applications that hold something of their own in each ---- */

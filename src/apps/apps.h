@@ -26,6 +26,9 @@ struct app {
 	 * blame, if one is. NULL: it needs nothing. */
 	int (*start)(struct sockjs_server *server, struct sockjs_options *options, void **state,
 	    char *why, size_t why_size);
+	/* Is told the prefix of its endpoint, by which it is one with its like at other gateways. 0 or -errno.
+	 * NULL: it is by itself. */
+	int (*place)(void *state, const char *prefix);
 	/* Begins to write where it keeps something, once the rights to do more are given up. As
 	 * start(). NULL: it does not. */
 	int (*open)(void *state, char *why, size_t why_size);

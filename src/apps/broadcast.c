@@ -1,6 +1,6 @@
 /*
  * apps/broadcast.c - sends every message to all clients of the endpoint, the
- * sender among them.
+ * sender among them; at all gateways that are joined with this one.
  *
  * The state is a group: it encodes a message once for all members, on whatever
  * threads they live, and forgets a member when its session closes.
@@ -31,6 +31,11 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 	return *state ? 0 : -ENOMEM;
 }
 
+static int place(void *state, const char *prefix)
+{
+	return sockjs_group_share(state, prefix);
+}
+
 static void stop(void *state)
 {
 	sockjs_group_free(state);
@@ -43,5 +48,6 @@ const struct app broadcast_app = {
 	.sentence = "Sends every message to all clients of the endpoint.",
 	.callbacks = &callbacks,
 	.start = start,
+	.place = place,
 	.stop = stop,
 };

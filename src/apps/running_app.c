@@ -262,6 +262,8 @@ int running_app_start(struct running_app **out, struct running_apps *all, const 
 		return -ENOMEM;
 	}
 	err = start(r, options, why, why_size);
+	if (err == 0 && app->place && (err = app->place(r->state, prefix)) < 0)
+		snprintf(why, why_size, "%s", strerror(-err));
 	if (err < 0) { /* no reactor knows of it */
 		stop(r);
 		running_app_free(r);

@@ -14,6 +14,7 @@ struct cluster *cluster_new(const struct cluster_settings *settings)
 	c->settings = *settings;
 	c->hub.own = settings->card;
 	list_init(&c->hub.asking);
+	list_init(&c->hub.groups);
 	for (unsigned i = 0; i < settings->parts; i++)
 		cluster_part_init(&c->parts[i], c, i);
 	for (unsigned i = 0; i < settings->parts; i++) {

@@ -14,6 +14,7 @@
  *	cluster.c       settings, and the life of it
  *	cluster_hub.c   which gateways there are, and what the others hear of us
  *	cluster_ask.c   whether somebody has a session
+ *	cluster_groups.c  groups that go over several gateways
  *	cluster_part.c  what a thread knows, and its hops
  *
  * A gateway comes, and some sessions are not any more where everybody looks for them: they are strays. As long as any
@@ -38,6 +39,8 @@ struct cluster_ops {
 	/* Counts those of one step (0, 1, ...) that are not ours; false: it was the last. Likewise. */
 	bool (*count_strays)(
 	    void *arg, size_t step, cluster_is_ours_fn is_ours, void *is_ours_arg, uint64_t *count);
+	/* A message of a group that was joined, from another gateway. Likewise. */
+	void (*message)(void *arg, struct bytes name, struct bytes text);
 	void *arg;
 };
 
@@ -100,6 +103,14 @@ void cluster_count_received(struct cluster_part *p);
 void cluster_note_opening(struct cluster_part *p, const struct cluster_session *s);
 /* Whether somebody at this address is one of the other gateways. */
 bool cluster_is_gateway(const struct cluster_part *p, const struct addr *a);
+
+/* --- groups: from any thread ---------------------------------------------------------------------- */
+
+/* What others send to it comes from now on; until cluster_group_leave(). 0 or -ENOMEM. */
+int cluster_group_join(struct cluster *c, struct bytes name);
+void cluster_group_leave(struct cluster *c, struct bytes name);
+/* To the others; at most once, in the order of calls of one thread. Likewise. */
+int cluster_group_send(struct cluster *c, struct bytes name, struct bytes text);
 
 /* --- for metrics ------------------------------------------------------------------------------------ */
 

@@ -265,7 +265,7 @@ static void on_settled_topic(void *arg, struct engine_topic *t, const char *why)
 
 static void on_message(void *arg, const struct engine_message *m)
 {
-	(void)arg, (void)m;
+	cluster_groups_message(arg, m);
 }
 
 static void on_kept(void *arg, uint64_t epoch)
@@ -385,6 +385,7 @@ void cluster_hub_end(struct cluster *c)
 	struct cluster_hub *hub = &c->hub;
 
 	cluster_ask_end(c);
+	cluster_groups_end(c);
 	timer_stop(loop_timers(c->parts[0].loop), &hub->settling);
 	timer_stop(loop_timers(c->parts[0].loop), &hub->looking);
 	if (hub->engine)

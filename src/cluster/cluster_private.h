@@ -26,6 +26,7 @@ struct cluster_hub {
 	uint64_t found; /* in this round so far */
 	struct list asking; /* cluster_ask.c */
 	unsigned asked;
+	struct list groups; /* cluster_groups.c */
 };
 
 struct cluster_part {
@@ -72,5 +73,11 @@ void cluster_hub_post(struct cluster *c, void (*fn)(struct cluster *c));
 void cluster_asked(struct cluster *c, struct bytes body, struct bytes to);
 /* The hub ends: nobody answers any more. */
 void cluster_ask_end(struct cluster *c);
+
+/* --- cluster_groups.c ------------------------------------------------------------------------------ */
+
+void cluster_groups_message(struct cluster *c, const struct engine_message *m);
+/* The hub ends. */
+void cluster_groups_end(struct cluster *c);
 
 #endif

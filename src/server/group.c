@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "server/server_private.h"
+#include "server/group_private.h"
 
 struct membership {
 	struct membership *next; /* session_extra.memberships */
@@ -30,22 +30,19 @@ struct group_part {
 	char apart[64]; /* reactors must not share a cache line here */
 };
 
-struct sockjs_group {
-	struct sockjs_server *server;
-	atomic_uint refs; /* the owner's, each member's, each mail's */
-	atomic_size_t size;
-	struct group_part *parts;
-	unsigned part_count;
-	unsigned owner; /* the reactor in which its messages get their order */
-};
+void group_ref(struct sockjs_group *g)
+{
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+}
 
-static void group_unref(struct sockjs_group *g)
+void group_unref(struct sockjs_group *g)
 {
 	if (atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	for (unsigned i = 0; i < g->part_count; i++)
 		mem_free(g->parts[i].members);
 	mem_free(g->parts);
+	mem_free(atomic_load(&g->name));
 	mem_free(g);
 }
 
@@ -75,13 +72,16 @@ struct sockjs_group *sockjs_group_new(struct sockjs_server *server)
 	g->part_count = server->reactor_count;
 	g->owner = choose_owner(server);
 	atomic_init(&g->refs, 1);
+	list_init(&g->shared);
 	return g;
 }
 
 void sockjs_group_free(struct sockjs_group *g)
 {
-	if (g)
-		group_unref(g);
+	if (!g)
+		return;
+	group_unshare(g);
+	group_unref(g);
 }
 
 size_t sockjs_group_size(const struct sockjs_group *g)
@@ -206,7 +206,15 @@ static void broadcast_done(void *arg)
 	group_unref(b->group);
 }
 
-int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
+/* What comes to other gateways comes there in the order that it has here. */
+static void on_order(void *arg)
+{
+	const struct broadcast *b = arg;
+
+	group_send_to_others(b->group, b->message);
+}
+
+static int spread(struct sockjs_group *g, void (*order)(void *arg), const void *text, size_t len)
 {
 	struct broadcast b = { g, NULL };
 	int err;
@@ -215,10 +223,19 @@ int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
 		return 0; /* nobody can be in it */
 	if ((err = message_from_app(&b.message, text, len, true)) < 0)
 		return err;
-	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
-	err = sockjs_reactor_spread(
-	    g->server, g->owner, NULL, on_broadcast, broadcast_done, &b, sizeof(b));
+	group_ref(g);
+	err = sockjs_reactor_spread(g->server, g->owner, order, on_broadcast, broadcast_done, &b, sizeof(b));
 	if (err < 0)
 		broadcast_done(&b);
 	return err;
+}
+
+int sockjs_group_send(struct sockjs_group *g, const void *text, size_t len)
+{
+	return spread(g, atomic_load_explicit(&g->name, memory_order_acquire) ? on_order : NULL, text, len);
+}
+
+int group_deliver(struct sockjs_group *g, struct bytes text)
+{
+	return spread(g, NULL, text.p, text.n);
 }

@@ -189,4 +189,9 @@ static bool count_strays(void *arg, size_t step, cluster_is_ours_fn is_ours, voi
 	return step + 1 < c->endpoint_count * SESSION_TABLE_SHARES;
 }
 
-const struct cluster_ops peers_cluster_ops = { .has = has, .count_strays = count_strays };
+static void message(void *arg, struct bytes name, struct bytes text)
+{
+	groups_take(arg, name, text);
+}
+
+const struct cluster_ops peers_cluster_ops = { .has = has, .count_strays = count_strays, .message = message };

@@ -36,6 +36,10 @@ const char *peers_client(const struct reactor *reactor, const struct http_reques
 struct addr peers_client_address(const struct reactor *reactor, const struct http_request *r);
 /* A request for a session, which may be a transport's in every respect. True: it is not for us, and dealt with. */
 bool peers_take(const struct route *route, struct transport_request *t);
+/* A message of a group, from another gateway: group_shared.c. */
+void groups_take(struct sockjs_server *server, struct bytes name, struct bytes text);
+/* Those that were shared before the server runs. */
+void groups_attach(struct sockjs_server *server);
 extern const struct cluster_ops peers_cluster_ops; /* without arg: the server */
 
 #endif

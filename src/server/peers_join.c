@@ -157,5 +157,6 @@ int peers_attach(struct sockjs_server *server)
 
 		r->peers = cluster_attach(p->cluster, i, r->loop, r->base.http);
 	}
+	groups_attach(server);
 	return 0;
 }

@@ -67,6 +67,8 @@ struct sockjs_server *sockjs_server_new(const struct sockjs_options *o)
 	if (!server)
 		return NULL;
 	list_init(&server->turns);
+	list_init(&server->shared_groups);
+	pthread_mutex_init(&server->groups_lock, NULL);
 	pthread_mutex_init(&server->turns_lock, NULL);
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	err = options_init(&defaults);
@@ -112,5 +114,6 @@ void sockjs_server_free(struct sockjs_server *server)
 		close(server->statm);
 	quotas_free(server->visitors);
 	pthread_mutex_destroy(&server->turns_lock);
+	pthread_mutex_destroy(&server->groups_lock);
 	mem_free(server);
 }

@@ -73,6 +73,8 @@ struct sockjs_server {
 	struct api *api;
 	struct dashboard *dashboard; /* NULL: there is none (yet) */
 	struct peers *joined;       /* NULL: it shares no sessions with other gateways */
+	struct list shared_groups;  /* with other gateways: group_shared.c */
+	pthread_mutex_t groups_lock;
 	char *client;                /* server_set_client() */
 	atomic_uint_fast64_t sessions;
 	atomic_uint groups;         /* made outside of reactors */

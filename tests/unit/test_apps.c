@@ -88,6 +88,13 @@ void sockjs_group_free(struct sockjs_group *g)
 	memset(g, 0, sizeof(*g));
 }
 
+int sockjs_group_share(struct sockjs_group *g, const char *name)
+{
+	ck_assert_ptr_eq(g, &group);
+	ck_assert_str_eq(name, "/room");
+	return join_result;
+}
+
 int sockjs_group_join(struct sockjs_group *g, struct sockjs_session *member)
 {
 	ck_assert_ptr_eq(g, &group);
