@@ -12,6 +12,7 @@ struct cluster *cluster_new(const struct cluster_settings *settings)
 	if (!c)
 		return NULL;
 	c->settings = *settings;
+	c->settings.engine.separator = CLUSTER_SEPARATOR;
 	c->hub.own = settings->card;
 	list_init(&c->hub.asking);
 	list_init(&c->hub.groups);

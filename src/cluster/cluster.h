@@ -44,6 +44,9 @@ struct cluster_ops {
 	void *arg;
 };
 
+/* Stands in no name of a group: so it is one segment at the engine, whatever is in it. */
+#define CLUSTER_SEPARATOR '\001'
+
 struct cluster_settings {
 	const struct engine_kind *kind;
 	struct engine_settings engine; /* without a loop; all it points to stays */

@@ -11,10 +11,12 @@
 #include "base/mem.h"
 #include "cluster/cluster_private.h"
 
+#define GROUP "/g/"
+
 struct group_topic {
 	struct list node;
 	struct engine_topic topic;
-	char name[]; /* "/" and what it is called */
+	char name[]; /* GROUP and what it is called */
 };
 
 /* What a thread wants of the hub. */
@@ -23,7 +25,7 @@ struct group_letter {
 	struct cluster *cluster;
 	void (*fn)(struct cluster *c, struct bytes name, struct bytes text);
 	size_t name_len, text_len;
-	char name[]; /* with a slash before it, then the text */
+	char name[]; /* likewise, then the text */
 };
 
 /* --- in the hub ----------------------------------------------------------------------------------- */
@@ -87,9 +89,10 @@ static void publish(struct cluster *c, struct bytes name, struct bytes text)
 void cluster_groups_message(struct cluster *c, const struct engine_message *m)
 {
 	const struct cluster_ops *ops = &c->settings.ops;
+	const size_t skip = sizeof(GROUP) - 1;
 
-	if (m->user.n == 0 && m->destination.n > 1 && find(c, m->destination))
-		ops->message(ops->arg, (struct bytes){ m->destination.p + 1, m->destination.n - 1 }, m->body);
+	if (m->user.n == 0 && m->destination.n > skip && find(c, m->destination))
+		ops->message(ops->arg, (struct bytes){ m->destination.p + skip, m->destination.n - skip }, m->body);
 }
 
 void cluster_groups_end(struct cluster *c)
@@ -113,16 +116,16 @@ static void on_letter(struct mail *mail, struct loop *loop)
 static int post(struct cluster *c, void (*fn)(struct cluster *, struct bytes, struct bytes), struct bytes name,
     struct bytes text)
 {
-	struct group_letter *m = mem_alloc(sizeof(*m) + 1 + name.n + text.n);
+	const size_t skip = sizeof(GROUP) - 1;
+	struct group_letter *m = mem_alloc(sizeof(*m) + skip + name.n + text.n);
 
 	if (!m)
 		return -ENOMEM;
 	m->cluster = c;
 	m->fn = fn;
-	m->name_len = 1 + name.n;
+	m->name_len = skip + name.n;
 	m->text_len = text.n;
-	m->name[0] = '/';
-	bytes_put(bytes_put(m->name + 1, name), text);
+	bytes_put(bytes_put(bytes_put(m->name, BYTES(GROUP)), name), text);
 	loop_post(c->parts[0].loop, &m->mail, on_letter);
 	return 0;
 }
