@@ -14,6 +14,7 @@ struct cluster *cluster_new(const struct cluster_settings *settings)
 	c->settings = *settings;
 	c->settings.engine.separator = CLUSTER_SEPARATOR;
 	c->hub.own = settings->card;
+	whereabouts_init(&c->whereabouts);
 	list_init(&c->hub.asking);
 	list_init(&c->hub.groups);
 	for (unsigned i = 0; i < settings->parts; i++)
@@ -34,6 +35,7 @@ void cluster_free(struct cluster *c)
 		return;
 	for (unsigned i = 0; i < c->settings.parts; i++)
 		cluster_part_fini(&c->parts[i]);
+	whereabouts_fini(&c->whereabouts);
 	mem_free(c);
 }
 

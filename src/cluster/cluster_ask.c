@@ -51,11 +51,11 @@ static int note(struct asking *a)
 {
 	struct cluster_part *p = a->part;
 	uint64_t key = rendezvous_key(prefix_of(a), id_of(a));
+	struct whereabout known = { .gateway = a->found };
 
-	if (a->found)
-		return whereabouts_note(&p->whereabouts, name_of(a), a->found, 0);
-	return whereabouts_note(&p->whereabouts, name_of(a), gateways_owner(p->known, key, NULL, NULL)->id,
-	    loop_now(p->loop) + GUESS_MS);
+	if (!a->found)
+		known = (struct whereabout){ gateways_owner(p->known, key, NULL, NULL)->id, loop_now(p->loop) + GUESS_MS };
+	return whereabouts_note(&p->cluster->whereabouts, name_of(a), known);
 }
 
 static void on_answer(struct mail *mail, struct loop *loop)

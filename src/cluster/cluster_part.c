@@ -108,7 +108,7 @@ void cluster_part_take(struct cluster_part *p, struct gateways *g)
 
 bool cluster_has_others(const struct cluster_part *p)
 {
-	return p->known->count > 1 || map_count(&p->whereabouts.map) > 0;
+	return p->known->count > 1 || !whereabouts_are_none(&p->cluster->whereabouts);
 }
 
 bool cluster_is_gateway(const struct cluster_part *p, const struct addr *a)
@@ -145,19 +145,19 @@ static enum cluster_where found(struct cluster_session *s, const struct gateway 
 /* Whether we go by what we know: false, and it is as if we knew nothing. */
 static bool find_known(struct cluster_part *p, struct bytes name, struct cluster_session *s, enum cluster_where *where)
 {
-	struct whereabout *w = whereabouts_find(&p->whereabouts, name);
 	const struct gateway *g;
+	struct whereabout w;
 
-	if (!w || (w->until > 0 && w->until <= loop_now(p->loop)))
+	if (!whereabouts_find(&p->cluster->whereabouts, name, &w) || (w.until > 0 && w.until <= loop_now(p->loop)))
 		return false;
-	g = gateways_find(p->known, w->gateway);
+	g = gateways_find(p->known, w.gateway);
 	if (g && is_reachable(g, p)) {
 		*where = found(s, g);
 		return true;
 	}
 	*where = CLUSTER_LOST;
-	p->lost += w->until == 0;
-	return w->until == 0;
+	p->lost += w.until == 0;
+	return w.until == 0;
 }
 
 enum cluster_where cluster_find(struct cluster_part *p, struct cluster_session *s)
@@ -180,12 +180,12 @@ static int note(struct cluster_part *p, const struct cluster_session *s, enum cl
 {
 	char text[SESSION_NAME_MAX];
 	struct bytes name = cluster_session_name(s->prefix, s->id, text);
-	struct whereabout *w = whereabouts_find(&p->whereabouts, name);
+	struct whereabout w;
 
-	if (w && w->gateway == s->gateway->id && w->until == 0)
+	if (whereabouts_find(&p->cluster->whereabouts, name, &w) && w.gateway == s->gateway->id && w.until == 0)
 		return 0;
-	return whereabouts_note(&p->whereabouts, name, s->gateway->id,
-	    errand == CLUSTER_RECEIVES ? 0 : loop_now(p->loop) + GUESS_MS);
+	return whereabouts_note(&p->cluster->whereabouts, name,
+	    (struct whereabout){ s->gateway->id, errand == CLUSTER_RECEIVES ? 0 : loop_now(p->loop) + GUESS_MS });
 }
 
 int cluster_pass_on(struct cluster_part *p, const struct cluster_session *s, struct http_request *r,
@@ -227,7 +227,6 @@ void cluster_part_init(struct cluster_part *p, struct cluster *c, unsigned index
 	list_init(&p->desk.hops);
 	list_init(&p->pools);
 	list_init(&p->waiting);
-	whereabouts_init(&p->whereabouts);
 }
 
 void cluster_end(struct cluster_part *p)
@@ -241,6 +240,5 @@ void cluster_end(struct cluster_part *p)
 
 void cluster_part_fini(struct cluster_part *p)
 {
-	whereabouts_fini(&p->whereabouts);
 	gateways_unref(p->known);
 }

@@ -36,7 +36,6 @@ struct cluster_part {
 	struct hop_desk desk;
 	struct gateways *known;
 	_Atomic uint64_t view; /* of these; the hub reads it */
-	struct whereabouts whereabouts;
 	struct list pools; /* struct part_pool */
 	struct list waiting; /* for an answer of all: cluster_ask.c */
 	uint64_t received, asked, lost;
@@ -47,6 +46,7 @@ struct cluster {
 	struct cluster_settings settings;
 	struct cluster_hub hub;
 	atomic_bool is_up;
+	struct whereabouts whereabouts;
 	struct cluster_part parts[];
 };
 

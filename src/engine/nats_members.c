@@ -229,6 +229,7 @@ struct question {
 	struct timer timer;
 	struct deferred gone;
 	size_t count;
+	bool is_over; /* who asks may have had enough, within answer() */
 	struct {
 		uint64_t id;
 		bool has_answered;
@@ -246,6 +247,7 @@ static void end(struct question *q)
 	timer_stop(timers(q->members), &q->timer);
 	list_remove(&q->node);
 	q->owner->own = NULL;
+	q->is_over = true;
 	loop_defer(nats_client_loop(q->members->client), &q->gone, free_later);
 }
 
@@ -297,7 +299,7 @@ static void on_reply(struct nats_request *r, int err, const struct nats_event *r
 	if (!hex_take(&from, &id) || from.n > 0 || !note_answer(q, id))
 		return;
 	q->owner->answer(q->owner, id, reply->payload);
-	if (missing(q) == 0)
+	if (!q->is_over && missing(q) == 0)
 		finish(q);
 }
 
