@@ -171,7 +171,7 @@ static void release(struct deferred *d)
 		buf_fini(&c->side[way].in);
 		pipe_fini(&c->side[way].out);
 	}
-	buf_fini(&c->x.copy);
+	exchange_fini(&c->x);
 	mem_free(c);
 }
 

@@ -41,6 +41,8 @@ struct side {
 	bool loses_frame;       /* the frame under way is lost, or some of it */
 };
 
+#define GATHERED_MOST (1024 * 1024)
+
 /* What a rule means to a connection. */
 struct rule_use {
 	uint64_t
@@ -54,6 +56,8 @@ struct exchange {
 	struct message_body request, response;
 	bool request_done, response_done, has_response;
 	bool asks_upgrade, is_head, closes, dechunks, close_delimited, duplicates;
+	bool gathers; /* the body is sent on when it is all here, with its length */
+	struct buf head, gathered;
 	struct buf copy; /* of the request, if it is sent twice */
 	unsigned status;
 };

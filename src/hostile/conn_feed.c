@@ -14,6 +14,7 @@ static bool drop_input(struct conn *c, enum way way)
 	size_t n = buf_len(&s->in);
 
 	c->lost[way] += n;
+	c->proxy->stats.lost_bytes[way] += n;
 	consume(s, n);
 	return false;
 }

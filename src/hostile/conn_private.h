@@ -84,6 +84,7 @@ bool conn_take_response(struct conn *c);
 /* The response ends with the connection of the server. */
 void conn_response_ends(struct conn *c);
 void conn_go_opaque(struct conn *c);
+void exchange_fini(struct exchange *x);
 
 /* --- conn_feed.c ----------------------------------------------------------------------------- */
 

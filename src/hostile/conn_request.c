@@ -37,6 +37,42 @@ static void request_is_done(struct conn *c)
 		c->phase = CONN_IDLE;
 }
 
+void exchange_fini(struct exchange *x)
+{
+	buf_fini(&x->head);
+	buf_fini(&x->gathered);
+	buf_fini(&x->copy);
+	memset(x, 0, sizeof(*x));
+}
+
+/* A chunked body is sent on as HTTP/1.0 knows it: whole, behind its length. */
+static void send_gathered(struct conn *c)
+{
+	struct buf *head = &c->x.head, *body = &c->x.gathered;
+
+	if (buf_printf(head, "Content-Length: %zu\r\n\r\n", buf_len(body)) < 0) {
+		conn_no_memory(c);
+		return;
+	}
+	pass_request(c, (struct bytes){ buf_data(head), buf_len(head) });
+	pass_request(c, (struct bytes){ buf_data(body), buf_len(body) });
+	buf_fini(head);
+	buf_fini(body);
+}
+
+static bool gather(struct conn *c, struct bytes data)
+{
+	if (buf_len(&c->x.gathered) + data.n > GATHERED_MOST) {
+		conn_answer(c, 413, "This proxy speaks HTTP/1.0, and cannot gather so much.");
+		return false;
+	}
+	if (buf_add(&c->x.gathered, data.p, data.n) < 0) {
+		conn_no_memory(c);
+		return false;
+	}
+	return true;
+}
+
 bool conn_take_request_body(struct conn *c)
 {
 	struct side *client = &c->side[FROM_CLIENT];
@@ -50,8 +86,13 @@ bool conn_take_request_body(struct conn *c)
 		conn_cut(c, CUT_RST, (const bool[WAYS]){ true, true });
 		return false;
 	}
-	pass_request(c, (struct bytes){ buf_data(&client->in), used });
+	if (!c->x.gathers)
+		pass_request(c, (struct bytes){ buf_data(&client->in), used });
+	else if (!gather(c, data))
+		return false;
 	buf_consume(&client->in, used);
+	if (result == HTTP_FRAME_WHOLE && c->x.gathers)
+		send_gathered(c);
 	if (result == HTTP_FRAME_WHOLE)
 		request_is_done(c);
 	return used > 0 || result == HTTP_FRAME_WHOLE;
@@ -74,18 +115,15 @@ static void strip_upgrade(struct conn *c, struct message_head *m)
 	message_remove(m, "Connection");
 }
 
-/* Without chunks there is no telling where a body ends. */
-static bool go_down(struct conn *c, struct message_head *m)
+static void go_down(struct conn *c, struct message_head *m)
 {
-	if (m->body == BODY_CHUNKED) {
-		conn_answer(c, 411, "This proxy speaks HTTP/1.0, and wants a Content-Length.");
-		return false;
-	}
 	strip_upgrade(c, m);
 	message_remove(m, "Keep-Alive");
 	message_add(m, "Connection", BYTES("close"));
+	c->x.gathers = m->body == BODY_CHUNKED;
+	if (c->x.gathers)
+		message_remove(m, "Transfer-Encoding");
 	m->is_1_0 = true;
-	return true;
 }
 
 static bool is_connect(const struct message_head *m)
@@ -147,8 +185,8 @@ static bool apply_rule(struct conn *c, const struct rule *r, struct message_head
 		return false;
 	}
 	if (r->kind == RULE_HTTP_1_0)
-		return m->is_1_0 || go_down(c, m);
-	if (r->kind == RULE_STRIP_UPGRADE)
+		go_down(c, m);
+	else if (r->kind == RULE_STRIP_UPGRADE)
 		strip_upgrade(c, m);
 	else if (r->kind == RULE_HEADER)
 		change_field(
@@ -234,19 +272,22 @@ static void open_tunnel(struct conn *c, const struct message_head *m)
 
 static void send_on(struct conn *c, struct message_head *m, struct bytes path)
 {
-	struct buf text = BUF_INIT;
+	struct buf *head = &c->x.head;
 
 	c->x.is_head = bytes_equal(m->method, BYTES("HEAD"));
 	message_body_begin(&c->x.request, m);
 	c->phase = CONN_EXCHANGE;
-	if (message_write_request(m, path, &text) < 0) {
-		buf_fini(&text);
+	if (message_write_request(m, path, head) < 0) {
 		conn_no_memory(c);
 		return;
 	}
 	conn_reach(c);
-	pass_request(c, (struct bytes){ buf_data(&text), buf_len(&text) });
-	buf_fini(&text);
+	if (c->x.gathers) {
+		buf_cut(head, buf_len(head) - 2); /* one more field is to come */
+		return;
+	}
+	pass_request(c, (struct bytes){ buf_data(head), buf_len(head) });
+	buf_fini(head);
 	if (m->body == BODY_NONE)
 		request_is_done(c);
 }
@@ -258,8 +299,7 @@ static void begin(struct conn *c, const struct message_head *m, struct bytes pat
 	bool asks =
 	    message_has(m, "Upgrade", "websocket") && message_has(m, "Connection", "upgrade");
 
-	buf_fini(&c->x.copy);
-	memset(&c->x, 0, sizeof(c->x));
+	exchange_fini(&c->x);
 	c->x.asks_upgrade = message_has(m, "Connection", "upgrade");
 	request_facts_read(&c->facts, m->method, path, asks);
 	c->at.request = &c->facts;

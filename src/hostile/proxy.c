@@ -99,7 +99,7 @@ unsigned proxy_cut(struct proxy *p, uint64_t number, enum cut_how how)
 	list_foreach_safe (node, next, &p->conns) {
 		struct conn *c = container_of(node, struct conn, node);
 
-		if (number && c->at.connection != number)
+		if ((number && c->at.connection != number) || c->phase == CONN_ENDING)
 			continue;
 		conn_cut(c, how, (const bool[WAYS]){ true, true });
 		conn_run(c);

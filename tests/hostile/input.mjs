@@ -33,7 +33,7 @@ export async function testInput({ with: withProxy }) {
 		await bad.end('rst');
 		const good = await Line.to(proxy.port, request('/'));
 		await good.end('rst');
-	}, { target: () => answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX') });
+	}, { target: () => answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\n') });
 	await withProxy('a request octet by octet, and a response too', [], async (proxy) => {
 		const line = await Line.to(proxy.port);
 

@@ -91,7 +91,7 @@ export async function testNetworks({ with: withProxy, suite }) {
 		const client = await open(proxy);
 
 		await echoes(client, 1);
-		await proxy.said('cut', { how: 'silent' });
+		await until('it is forgotten', async () => (await proxy.json('/connections')).some((c) => c.phase === 'frames' && c.forgotten));
 		client.socket.send('late');
 		await until('it is lost', async () => (await proxy.json('/stats')).client.lost_bytes > 0);
 		equal([client.messages, client.ended], [['m0'], null], 'what it has');

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
 import { check, patient, withDeadline } from '../e2e/harness.mjs';
 
-const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /* Waits until `test` gives something. */
 export async function until(what, test, sooner = 10000) {
@@ -31,6 +31,7 @@ export class Proxy {
 	static async start(target, rules = [], options = []) {
 		const p = new Proxy();
 
+		p.target = target;
 		p.stderr = [];
 		p.child = spawn(Proxy.program, ['--target', target, '--control', '127.0.0.1:0', '--log-level', 'warn', ...options, ...rules],
 			{ stdio: ['ignore', 'pipe', 'pipe'] });
@@ -104,7 +105,7 @@ export class Line {
 	}
 
 	static async to(port, text = '') {
-		const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+		const socket = connect({ port, host: '127.0.0.1' });
 
 		await withDeadline(once(socket, 'connect'), 10000, 'a connection');
 		const line = new Line(socket);
@@ -138,7 +139,7 @@ export class Backend {
 	static async start(serve = () => {}) {
 		const b = new Backend();
 
-		b.server = createServer({ allowHalfOpen: true }, (socket) => {
+		b.server = createServer((socket) => {
 			const line = new Line(socket);
 
 			b.lines.push(line);
