@@ -80,6 +80,8 @@ enum http_frame_result message_read_request(struct message_head *m, struct bytes
 	          : f.body == HTTP_BODY_LENGTH ? BODY_LENGTH
 	                                       : BODY_NONE;
 	m->length = f.length;
+	if (m->body == BODY_LENGTH && m->length == 0)
+		m->body = BODY_NONE;
 	return HTTP_FRAME_WHOLE;
 }
 
@@ -163,6 +165,8 @@ static void settle_body(struct message_head *m, bool has_no_body)
 		m->body = BODY_NONE;
 	else if (m->body == BODY_NONE)
 		m->body = BODY_CLOSE;
+	else if (m->body == BODY_LENGTH && m->length == 0)
+		m->body = BODY_NONE;
 }
 
 static enum http_frame_result read_fields(struct message_head *m, struct bytes *rest)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/field.h"
 #include "base/field_chars.h"
 
 /* --- what must follow the name -------------------------------------------------------------- */
@@ -309,35 +310,51 @@ static bool has_after(const struct rule_after *a)
 	return a->ms || a->bytes || a->frames || a->requests || a->upgraded;
 }
 
+/* The words for a condition that has no meaning here, or NULL. */
 static const char *unfit(const struct rule *r, unsigned allowed)
 {
 	if (r->target_count && !(allowed & ON))
 		return "on";
 	if ((r->connection_from || r->connection_every) && !(allowed & CONNECTION))
-		return "connection";
+		return "connection connections";
 	if (has_after(&r->after) && !(allowed & AFTER))
-		return "after";
+		return "after age";
 	if (r->idle_ms && !(allowed & IDLE))
 		return "idle";
 	if (r->for_ms && !(allowed & FOR))
 		return "for";
 	if (r->times && !(allowed & TIMES))
-		return "times";
+		return "once times";
 	if (r->chance != 1000000 && !(allowed & CHANCE))
 		return "%";
 	if (r->has_at && !(allowed & (AFTER | FOR)))
 		return "at";
-	return r->has_way && !(allowed & WAY) ? "client or server" : NULL;
+	if (rule_is_of_request(r) && r->after.frames)
+		return "after";
+	return r->has_way && !(allowed & WAY) ? "client server" : NULL;
+}
+
+static bool is_one_of(struct bytes text, const char *words)
+{
+	struct bytes list = bytes_of(words), one;
+
+	if (text.n > 0 && text.p[text.n - 1] == '%' && *words == '%')
+		return true;
+	while (field_next(&list, ' ', &one))
+		if (bytes_equal_nocase(text, one))
+			return true;
+	return false;
 }
 
 int rule_check(struct rule_reader *r)
 {
-	const char *word = unfit(r->rule, action_of(r->rule->kind)->conditions);
+	const char *words = unfit(r->rule, action_of(r->rule->kind)->conditions);
 
-	if (word)
-		return reader_fail(r, "the condition '%s' means nothing in a rule of the kind '%s'",
-		    word, rule_name(r->rule->kind));
-	if (rule_is_of_request(r->rule) && r->rule->after.frames)
-		return reader_fail(r, "no request comes after a frame");
-	return 0;
+	if (!words)
+		return 0;
+	for (r->at = 0; r->at < r->words.count; r->at++)
+		if (is_one_of(reader_text(r), words))
+			break;
+	return reader_fail(r, "the condition '%.*s' means nothing in a rule of the kind '%s'",
+	    (int)reader_text(r).n, reader_text(r).p, rule_name(r->rule->kind));
 }
