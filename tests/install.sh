@@ -240,7 +240,7 @@ says 'and is in the overview' \
 	"$(declared | while read -r name; do grep -q "^\.It Xr $name 3" "$prefix/share/man/man3/sockjs.3" || echo "$name"; done)" ''
 if command -v man >/dev/null; then
 	says 'the manual can be set without a warning' \
-		"$(cd "$prefix/share/man" && for page in man3/*.3 man5/*.5 man8/*.8; do man --warnings -l "$page" 2>&1 >/dev/null; done)" ''
+		"$(cd "$prefix/share/man" && for page in man1/*.1 man3/*.3 man5/*.5 man8/*.8; do man --warnings -l "$page" 2>&1 >/dev/null; done)" ''
 fi
 
 # --- the daemon -------------------------------------------------------------------------------

@@ -56,6 +56,13 @@ void message_add(struct message_head *m, const char *name, struct bytes value)
 
 /* --- requests --------------------------------------------------------------------------- */
 
+/* " HTTP/1.x" and the end of the line; the head ends at `end`. */
+static bool is_version(const char *p, const char *end)
+{
+	return end - p > 11 && memcmp(p, " HTTP/1.", 8) == 0 && (p[8] == '0' || p[8] == '1') &&
+	       p[9] == '\r';
+}
+
 enum http_frame_result message_read_request(struct message_head *m, struct bytes in)
 {
 	struct http_frame f = { 0 };
@@ -73,7 +80,7 @@ enum http_frame_result message_read_request(struct message_head *m, struct bytes
 	m->is_1_0 = f.is_1_0;
 	m->method = (struct bytes){ in.p, f.target_at - 1 };
 	m->target = (struct bytes){ in.p + f.target_at, f.target_n };
-	if (!bytes_begin((struct bytes){ m->target.p + m->target.n, 8 }, " HTTP/1."))
+	if (!is_version(in.p + f.target_at + f.target_n, in.p + f.octets))
 		return bad(m, 505, "This version of HTTP is not spoken here.");
 	http_frame_fields(&f, in.p, m->field);
 	m->body = f.body == HTTP_BODY_CHUNKED  ? BODY_CHUNKED
