@@ -237,7 +237,8 @@ export async function testFlow({ with: withProxy }) {
 
 		await line.has('hello');
 		line.send(request('/a/b/xhr_streaming'));
-		await line.end('rst');
+		await line.over();
+		await proxy.said('cut', { how: 'rst' });
 	}, { target: () => answering(`HTTP/1.1 200 OK\r\nContent-Length: 105\r\n\r\n${'x'.repeat(100)}hello`) });
 	await withProxy('cut client: the server never hears of it', ['after 1 frames: cut client'], async (proxy) => {
 		const socket = await Socket.open(raw(proxy));

@@ -32,7 +32,9 @@ export async function testInput({ with: withProxy }) {
 		bad.send('zz\r\n');
 		await bad.end('rst');
 		const good = await Line.to(proxy.port, request('/'));
-		await good.end('rst');
+		await good.over();
+		await proxy.said('the body of a response is malformed');
+		equal((await proxy.log()).filter((l) => l.message === 'cut' && l.how === 'rst').length, 2, 'resets');
 	}, { target: () => answering('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\n') });
 	await withProxy('a request octet by octet, and a response too', [], async (proxy) => {
 		const line = await Line.to(proxy.port);
@@ -66,7 +68,8 @@ export async function testInput({ with: withProxy }) {
 		await line.has('part');
 		await line.end('fin');
 		const second = await Line.to(proxy.port, request('/'));
-		await second.end('rst');
+		await second.over();
+		await proxy.said('a side has broken', { connection: 2, way: 'server' });
 	}, { target: () => Backend.start((line, n) => line.socket.once('data', () => {
 		line.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart');
 		if (n === 1)
