@@ -260,11 +260,12 @@ static void on_timer(struct timer *t)
 	conn_run(container_of(t, struct conn, timer));
 }
 
+/* The server first: its end may make room for another connection to it. */
 static bool feed_all(struct conn *c)
 {
 	bool fed = false;
 
-	while (conn_feed(c, FROM_CLIENT) || conn_feed(c, FROM_SERVER))
+	while (conn_feed(c, FROM_SERVER) || conn_feed(c, FROM_CLIENT))
 		fed = true;
 	return fed;
 }

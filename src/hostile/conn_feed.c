@@ -159,13 +159,20 @@ static void know_end(struct conn *c, enum way way)
 		server_ends(c);
 }
 
+/* A client that has gone does not come back. To a server there may be another connection, as soon
+ * as all that this one has said is known. */
+static bool is_for_nobody(const struct side *to, enum way way)
+{
+	return to->state == SIDE_CLOSED && (way == FROM_SERVER || to->end_is_known);
+}
+
 bool conn_feed(struct conn *c, enum way way)
 {
-	struct side *s = &c->side[way];
+	struct side *s = &c->side[way], *to = &c->side[way_back(way)];
 
 	if (c->is_over)
 		return false;
-	if (c->is_forgotten || c->side[way_back(way)].state == SIDE_CLOSED)
+	if (c->is_forgotten || is_for_nobody(to, way))
 		drop_input(c, way);
 	else if (buf_len(&s->in) > 0 && pipe_is_full(conn_pipe(c, way)) && c->phase < CONN_HUNG &&
 	         conn_pipe(c, way)->end == PIPE_OPEN)

@@ -102,6 +102,8 @@ static void begin_response(struct conn *c, struct message_head *m)
 	message_body_begin(&c->x.response, m);
 	change_head(c, m);
 	c->x.closes = closes(m);
+	if (m->body == BODY_CHUNKED)
+		message_remove(m, "Content-Length"); /* RFC 9112 section 6.3: it means nothing */
 	if (c->x.close_delimited && m->body == BODY_CHUNKED) {
 		end_by_close(c, m);
 		c->x.closes = true;

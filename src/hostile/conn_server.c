@@ -22,6 +22,7 @@ static void on_failed(struct conn *c, int err)
 	struct side *server = &c->side[FROM_SERVER];
 
 	server->state = SIDE_CLOSED;
+	server->has_ended = server->end_is_known = true;
 	c->proxy->stats.failed++;
 	conn_say(c, "the server cannot be reached", LOG_STR("host", c->host),
 	    LOG_INT("port", c->port), LOG_ERR(err));

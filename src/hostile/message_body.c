@@ -17,6 +17,17 @@ static enum http_frame_result take_counted(
 	return b->left ? HTTP_FRAME_MORE : HTTP_FRAME_WHOLE;
 }
 
+/* A stream may have extensions for ever, if none of them is long. */
+static enum http_frame_result take_chunks(
+    struct message_body *b, struct bytes in, size_t *used, struct bytes *data)
+{
+	if (in.n == 0)
+		return HTTP_FRAME_MORE;
+	if (b->chunks.at != CHUNK_TRAILER)
+		b->chunks.framed = 0;
+	return http_chunks_next(&b->chunks, in, MESSAGE_LINE_MOST, used, data);
+}
+
 enum http_frame_result message_body_next(
     struct message_body *b, struct bytes in, size_t *used, struct bytes *data)
 {
@@ -26,8 +37,7 @@ enum http_frame_result message_body_next(
 	case BODY_LENGTH:
 		return take_counted(b, in, used, data);
 	case BODY_CHUNKED:
-		return in.n ? http_chunks_next(&b->chunks, in, MESSAGE_LINE_MOST, used, data)
-		            : HTTP_FRAME_MORE;
+		return take_chunks(b, in, used, data);
 	case BODY_CLOSE:
 		*data = in;
 		*used = in.n;

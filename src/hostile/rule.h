@@ -71,7 +71,7 @@ struct rule {
 	enum rule_kind kind;
 	bool ways[WAYS]; /* which directions; at least one */
 	bool has_way;    /* it was said */
-	uint64_t id;     /* the line it came on, or its number */
+	uint64_t id;     /* its place among the rules, from 1 on */
 
 	/* when */
 	struct rule_target targets[RULE_TARGETS_MOST];

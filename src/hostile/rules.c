@@ -56,8 +56,8 @@ static int add_one(struct rules *rules, struct bytes text, struct rule_error *er
 		mem_free(rule);
 		return err;
 	}
-	rule->id = ++rules->next_id;
 	rules->rule[rules->count++] = rule;
+	rule->id = rules->count;
 	return 0;
 }
 
@@ -127,7 +127,6 @@ int rules_replace(struct rules *rules, struct bytes text, uint64_t now, struct r
 
 	if (!fresh)
 		return fail(error, 0, -ENOMEM, "out of memory");
-	fresh->next_id = rules->next_id;
 	err = rules_add(fresh, text, error);
 	if (err == 0) {
 		fresh->generation = rules->generation + 1;

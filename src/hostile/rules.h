@@ -21,7 +21,6 @@ struct rules {
 	size_t count;
 	uint64_t given_ms;   /* since when they are in force */
 	uint64_t generation; /* rises when some were taken away */
-	uint64_t next_id;
 };
 
 /* Zeroed is empty. */

@@ -77,6 +77,33 @@ export async function testInput({ with: withProxy }) {
 		else
 			line.socket.resetAndDestroy();
 	})) });
+	await withProxy('a server that ends its idle connection costs no request', [], async (proxy, backend) => {
+		const line = await Line.to(proxy.port);
+
+		for (let i = 1; i <= 20; i++) {
+			line.send(request(`/${i}`));
+			await until(`answer ${i}`, () => line.text.split('hello').length === i + 1);
+			if (i % 2)
+				backend.lines.at(-1).socket[i % 4 === 1 ? 'end' : 'resetAndDestroy']();
+			if (i % 2)
+				await until('the proxy knows', async () => (await proxy.connection(1)).server.state === 'none');
+		}
+		equal([backend.lines.length, line.ended], [10 + 1, null], 'connections of the server, end');
+	}, { target: () => answering('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello') });
+	await withProxy('a response without a body is one, and requests follow', [], async (proxy) => {
+		const line = await Line.to(proxy.port, request('/1', { method: 'POST', body: '' }) + request('/2') + request('/3', { method: 'HEAD' }));
+
+		await line.has(/204[^]*200[^]*304[^]*\r\n\r\n$/);
+		equal((await proxy.connection(1)).phase, 'idle', 'phase');
+	}, { target: () => Backend.start((l) => {
+		const answers = ['204 No\r\n', '200 OK\r\nContent-Length: 0\r\n', '304 No\r\nContent-Length: 9\r\n'];
+		let from = 0;
+
+		l.socket.on('data', () => {
+			for (let at; (at = l.text.indexOf('\r\n\r\n', from)) >= 0; from = at + 4)
+				l.send(`HTTP/1.1 ${answers.shift()}\r\n`);
+		});
+	}) });
 	await withProxy('no more connections than are allowed are served at a time', [], async (proxy) => {
 		const first = await Line.to(proxy.port, request('/')), second = await Line.to(proxy.port, request('/'));
 
