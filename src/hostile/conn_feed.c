@@ -123,7 +123,9 @@ static void client_ends(struct conn *c)
 {
 	struct side *client = &c->side[FROM_CLIENT];
 
-	if (c->phase == CONN_IDLE && !c->is_forgotten) {
+	if (c->phase == CONN_IDLE && client->is_black) {
+		c->is_forgotten = true; /* the server never hears of it */
+	} else if (c->phase == CONN_IDLE) {
 		pipe_finish(&client->out, PIPE_FIN, c->at.now);
 		c->phase = CONN_ENDING;
 	}

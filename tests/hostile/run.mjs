@@ -15,6 +15,7 @@ import { testInput } from './input.mjs';
 import { testNetworks } from './networks.mjs';
 import { Proxy } from './proxy.mjs';
 import { testRequests } from './requests.mjs';
+import { testStorm } from './storm.mjs';
 
 const args = readArguments(['server', 'proxy', 'only']);
 const suite = new Suite(args.only);
@@ -46,6 +47,7 @@ await testForward(world);
 await testInput(world);
 await testControl(world);
 await testNetworks(world);
+await testStorm(world);
 await suite.step('the server has lived, and stops', async () => {
 	if (server.died || await server.stop() !== 0)
 		throw new Error('it has ended otherwise');
