@@ -7,6 +7,7 @@
  */
 import { dirname, join } from 'node:path';
 import { readArguments, Server, Suite } from '../e2e/harness.mjs';
+import { testBrowser } from './browser.mjs';
 import { testCommandLine } from './cmdline.mjs';
 import { testControl } from './control.mjs';
 import { testForward } from './forward.mjs';
@@ -48,6 +49,7 @@ await testInput(world);
 await testControl(world);
 await testNetworks(world);
 await testStorm(world);
+await testBrowser(world);
 await suite.step('the server has lived, and stops', async () => {
 	if (server.died || await server.stop() !== 0)
 		throw new Error('it has ended otherwise');
