@@ -21,13 +21,20 @@ static uint64_t draw(const struct conn *c, unsigned way, uint64_t what, uint64_t
 
 /* --- beginning to act --------------------------------------------------------------------- */
 
-static void tell(struct conn *c, struct rule *r, const char *what, enum way way, uint64_t frame)
+static const char *ways_of(const struct rule *r)
 {
-	struct log_field frame_field = frame ? LOG_INT("frame", frame) : LOG_INT("frame", -1);
+	if (r->ways[FROM_CLIENT] && r->ways[FROM_SERVER])
+		return "both";
+	return way_name(r->ways[FROM_CLIENT] ? FROM_CLIENT : FROM_SERVER);
+}
 
+/* Without a frame there is none in the line. */
+static void tell(
+    struct conn *c, const struct rule *r, const char *what, const char *way, uint64_t frame)
+{
 	conn_say(c, what, LOG_INT("rule", r->id), LOG_STR("kind", rule_name(r->kind)),
-	    LOG_STR("text", r->text), LOG_STR("path", c->facts.path),
-	    LOG_STR("way", frame ? way_name(way) : "both"), frame_field);
+	    LOG_STR("text", r->text), LOG_STR("path", c->facts.path), LOG_STR("way", way),
+	    LOG_INT("frame", frame ? (int64_t)frame : -1));
 }
 
 static bool has_luck(struct conn *c, struct rule *r, unsigned way, uint64_t which)
@@ -48,7 +55,7 @@ static void claim(struct conn *c, struct rule *r, struct rule_use *u, uint64_t s
 	u->is_over = false;
 	u->is_refused = !has_luck(c, r, WAYS, scope == CONNECTION ? 0 : scope);
 	if (!u->is_refused)
-		tell(c, r, "a rule acts", FROM_CLIENT, 0);
+		tell(c, r, "a rule acts", ways_of(r), 0);
 }
 
 /* Whether its time is not over. */
@@ -64,7 +71,7 @@ static bool lasts(struct conn *c, struct rule *r, struct rule_use *u)
 		return true;
 	}
 	if (!u->is_over)
-		tell(c, r, "a rule is over", FROM_CLIENT, 0);
+		tell(c, r, "a rule is over", ways_of(r), 0);
 	u->is_over = true;
 	return false;
 }
@@ -199,7 +206,7 @@ bool conn_drops_frame(struct conn *c, enum way way)
 
 	for (size_t i = 0; i < rules->count; i++)
 		if (drops(c, rules->rule[i], way, frame)) {
-			tell(c, rules->rule[i], "a frame is dropped", way, frame);
+			tell(c, rules->rule[i], "a frame is dropped", way_name(way), frame);
 			return true;
 		}
 	return false;
@@ -216,7 +223,7 @@ bool conn_corrupts(struct conn *c, enum way way, uint8_t *by)
 		    rule_counts(r, &c->at)->bytes[way] != r->n - 1 || !has_luck(c, r, way, r->n))
 			continue;
 		*by = (uint8_t)(draw(c, way, r->id, r->n) % 255 + 1);
-		tell(c, r, "an octet is spoilt", way, 0);
+		tell(c, r, "an octet is spoilt", way_name(way), 0);
 		return true;
 	}
 	return false;

@@ -19,7 +19,8 @@ struct deeds {
 void deeds_init(struct deeds *d, uint64_t now);
 void deeds_fini(struct deeds *d);
 
-/* One line; `fields` as for log_write(). It has its number, "n", and "ms" since the beginning. */
+/* One line; `fields` as for log_write(), but for negative numbers, which are left out. It has its
+ * number, "n", and "ms" since the beginning. */
 void deeds_tell(struct deeds *d, uint64_t now, const char *message, const struct log_field *fields);
 /* The lines behind number `after`, as far as they are kept. 0 or -ENOMEM. */
 int deeds_print(const struct deeds *d, uint64_t after, struct buf *out);

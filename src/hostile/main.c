@@ -148,7 +148,7 @@ static enum exit_code begin(const struct cmdline *cmd)
 	h->cmd = cmd;
 	code = cmdline_apply(cmd, &h->proxy);
 	if (code == EXIT_STOPPED && cmd->check)
-		printf("%zu rules, and all are right\n", h->proxy.rules.count);
+		printf("the rules are right: %zu\n", h->proxy.rules.count);
 	else if (code == EXIT_STOPPED)
 		code = serve(h);
 	rules_fini(&h->proxy.rules);

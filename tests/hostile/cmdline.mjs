@@ -41,14 +41,14 @@ export async function testCommandLine({ suite, program }) {
 
 		equal(status, 2, 'exit code');
 		equal(stderr, 'sockjs-hostile: rule 2, column 6: \'frist\' means nothing in a rule of the kind \'drop\'\n    drop frist client frame\n         ^\n', 'what is said');
-		equal(run('--check', 'delay 800', 'drop first client frame; black on info').stdout, '3 rules, and all are right\n', 'right ones');
+		equal(run('--check', 'delay 800', 'drop first client frame; black on info').stdout, 'the rules are right: 3\n', 'right ones');
 	});
 	await suite.test('a scenario is a file of rules, with comments; errors have its lines', async () => {
 		const folder = mkdtempSync(join(tmpdir(), 'hostile-')), file = join(folder, 'scenario');
 
 		try {
 			writeFileSync(file, '# a bad day\n\ndelay 100 jitter 50\n  after 10 frames: black\n');
-			equal(run('--check', '--scenario', file).stdout, '2 rules, and all are right\n', 'a right one');
+			equal(run('--check', '--scenario', file).stdout, 'the rules are right: 2\n', 'a right one');
 			writeFileSync(file, '# a bad day\n\ndelay 100; dleay 5\n');
 			check(run('--check', '--scenario', file).stderr.startsWith(`sockjs-hostile: ${file}:3:12: an action stands here`), 'a wrong one');
 		} finally {
