@@ -99,6 +99,7 @@ holds 'the client is there' cmp "$tmp/client.js" "$prefix/share/sockjsd/sockjs.m
 holds 'and that of STOMP' target install-stomp-client STOMP_CLIENTS="$tmp/stomp.js"
 holds 'the pages are there' test -f "$prefix/share/sockjsd/www/index.html"
 holds 'sockjsd is where everybody has his PATH' test -x "$prefix/bin/sockjsd"
+holds 'and so is sockjs-hostile' "$prefix/bin/sockjs-hostile" --check 'after 10 frames: black'
 holds 'and not where only root has it' lacks test -e "$prefix/sbin/sockjsd"
 holds 'there is a sample configuration' grep -q "$prefix/share/sockjsd/sockjs.min.js" "$tmp/etc/sockjsd.json"
 holds 'which is right' "$prefix/bin/sockjsd" -c "$tmp/etc/sockjsd.json" --check-config

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "net/server_address.h"
 
 struct argument {

@@ -93,11 +93,20 @@ static bool take_message(struct conn *c, enum way way)
 	return !c->x.request_done && conn_take_request_body(c);
 }
 
+/* A server that speaks first in a tunnel speaks no HTTP. */
+static bool take_unasked(struct conn *c)
+{
+	if (!c->is_tunnel || c->at.requests > 1)
+		return drop_input(c, FROM_SERVER);
+	conn_go_opaque(c);
+	return true;
+}
+
 static bool take(struct conn *c, enum way way)
 {
 	switch (c->phase) {
 	case CONN_IDLE:
-		return way == FROM_CLIENT ? conn_take_request(c) : drop_input(c, way);
+		return way == FROM_CLIENT ? conn_take_request(c) : take_unasked(c);
 	case CONN_EXCHANGE:
 		return take_message(c, way);
 	case CONN_FRAMES:

@@ -12,13 +12,21 @@
 
 /* --- passing on ---------------------------------------------------------------------------- */
 
+static void keep_copy(struct conn *c, struct bytes b)
+{
+	struct buf *copy = &c->x.copy;
+
+	if (!c->x.duplicates)
+		return;
+	c->x.duplicates = buf_len(copy) + b.n <= COPY_MOST && buf_add(copy, b.p, b.n) == 0;
+	if (!c->x.duplicates)
+		conn_say(
+		    c, "a request is too long to be sent twice", LOG_STR("path", c->facts.path));
+}
+
 static void pass_request(struct conn *c, struct bytes b)
 {
-	if (c->x.duplicates && buf_len(&c->x.copy) + b.n <= COPY_MOST &&
-	    buf_add(&c->x.copy, b.p, b.n) < 0)
-		c->x.duplicates = false;
-	else if (c->x.duplicates && buf_len(&c->x.copy) + b.n > COPY_MOST)
-		c->x.duplicates = false; /* this is too long to be kept */
+	keep_copy(c, b);
 	conn_pass(c, FROM_CLIENT, b);
 }
 

@@ -7,8 +7,6 @@
 #include "hostile/chance.h"
 #include "hostile/conn_private.h"
 
-#include "base/mem.h"
-
 static struct rules *rules_of(const struct conn *c)
 {
 	return &c->proxy->rules;

@@ -13,7 +13,6 @@ static ssize_t begin_frame(struct frame_scan *scan, struct bytes in)
 	if (header <= 0)
 		return header;
 	scan->is_within = true;
-	scan->opcode = f.opcode;
 	scan->left = f.length + (uint64_t)header;
 	return header;
 }

@@ -14,7 +14,6 @@
 struct frame_scan {
 	uint64_t left;  /* of the frame under way, to come yet */
 	bool is_within; /* a frame has begun and not ended */
-	uint8_t opcode; /* of it */
 };
 
 struct frame_piece {

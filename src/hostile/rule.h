@@ -43,7 +43,6 @@ enum rule_kind {
 	RULE_CUT,
 	/* Of the address where clients come in */
 	RULE_ACCEPT_NOTHING,
-	RULE_KINDS
 };
 
 enum cut_how { CUT_FIN, CUT_RST, CUT_SILENT };

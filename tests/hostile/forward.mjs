@@ -2,7 +2,7 @@
  * forward.mjs - as a forward proxy: absolute URIs and CONNECT.
  */
 import { check, equal } from '../e2e/harness.mjs';
-import { answering, Line, request } from './proxy.mjs';
+import { answering, Backend, Line, request } from './proxy.mjs';
 
 const hello = () => answering('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello');
 
@@ -35,6 +35,16 @@ export async function testForward({ with: withProxy, target }) {
 		line.socket.end();
 		await backend.lines[0].end('fin');
 	}, { target: hello });
+	await withProxy('a server that speaks first in a tunnel is heard', [], async (proxy) => {
+		const line = await Line.to(proxy.port, request('somewhere.example:25', { method: 'CONNECT' }));
+
+		await line.has('220 welcome\r\n');
+		line.send('HELO\r\n');
+		await line.has('250 HELO\r\n');
+	}, { target: () => Backend.start((l) => {
+		l.send('220 welcome\r\n');
+		l.socket.on('data', (d) => l.send(`250 ${d}`));
+	}) });
 	await withProxy('connect only 443: others are refused', ['connect only 443'], async (proxy) => {
 		await (await Line.to(proxy.port, request('a.example:80', { method: 'CONNECT' }))).has('HTTP/1.1 403 ');
 		await (await Line.to(proxy.port, request('a.example:443', { method: 'CONNECT' }))).has('HTTP/1.1 200 ');

@@ -2,9 +2,12 @@
  * networks.mjs - sockjs-client through each of the networks that are known to be bad: by which
  * transport it opens, and what becomes of its messages.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import SockJS from 'sockjs-client';
-import { check, equal } from '../e2e/harness.mjs';
-import { until } from './proxy.mjs';
+import { check, equal, Server } from '../e2e/harness.mjs';
+import { Line, Proxy, request, until } from './proxy.mjs';
 
 /* A client that counts what comes back. */
 async function open(proxy, transports = undefined, ms = 15000) {
@@ -25,7 +28,7 @@ async function echoes(client, count = 10) {
 	equal(client.messages, Array.from({ length: count }, (_, i) => `m${i}`), 'echoes');
 }
 
-export async function testNetworks({ with: withProxy, suite }) {
+export async function testNetworks({ with: withProxy, suite, server }) {
 	const opens = (name, rules, transports, more = async () => {}) => withProxy(`${name}: sockjs-client opens by ${transports.join(' or ')}, and all echoes come`, rules, async (proxy) => {
 		const client = await open(proxy);
 
@@ -49,6 +52,11 @@ export async function testNetworks({ with: withProxy, suite }) {
 	await opens('101, then no frames', ['after 101: black'], falls);
 	await opens('close-delimited', ['strip upgrade', 'close-delimited'], falls);
 	await opens('hold, and Upgrade hangs', ['hang on upgrade', 'hold'], polls);
+	await opens('101, then no frames, and hold', ['after 101: black', 'hold'], polls);
+	await opens('hold, Upgrade stripped, and 30 ms each way', ['strip upgrade', 'hold', 'delay 30ms'], polls);
+	await opens('hold, Upgrade stripped, and idle connections are forgotten', ['strip upgrade', 'hold', 'cut idle 1s silent'], polls, async (proxy) => {
+		await proxy.said('cut', { how: 'silent' });
+	});
 	await opens('50 ms each way', ['delay 50ms'], ['websocket']);
 	await opens('one octet at a time', ['pieces 1'], ['websocket', ...falls]);
 	await opens('posts come twice, but messages once from each', ['strip upgrade', 'duplicate on xhr_send 0%'], falls);
@@ -115,6 +123,26 @@ export async function testNetworks({ with: withProxy, suite }) {
 		equal(socket.readyState, 0, 'it is connecting');
 		socket.close();
 	});
+	await suite.test('Origin is rewritten before an endpoint for its own origin: nobody may come in', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
+
+		writeFileSync(join(folder, 'own.json'), JSON.stringify({ listen: ['127.0.0.1:0'], endpoints: [{ prefix: '/own', application: 'echo' }] }));
+		const own = new Server({ server: `${server} -c ${join(folder, 'own.json')} --log-level error` });
+		await own.start();
+		const proxy = await Proxy.start(own.url.replace('http://', ''), ['set request Origin http://other.example connection 2-']);
+
+		try {
+			for (const status of [200, 403]) {
+				const line = await Line.to(proxy.port, request('/own/info', { headers: ['Origin: http://test'] }));
+
+				await line.has(`HTTP/1.1 ${status} `);
+			}
+		} finally {
+			await proxy.stop();
+			await own.stop();
+			rmSync(folder, { recursive: true });
+		}
+	});
 	await withProxy('posts are refused, Upgrade stripped: no message passes', ['strip upgrade', '403 on POST xhr_send'], async (proxy) => {
 		const client = await open(proxy, ['xhr-streaming']);
 
@@ -129,5 +157,4 @@ export async function testNetworks({ with: withProxy, suite }) {
 		await echoes(client, 20);
 		client.socket.close();
 	});
-	suite.networks = true;
 }

@@ -26,7 +26,7 @@ const server = new Server({ server: `${program} --demo -l 127.0.0.1:0 --www www 
 Proxy.program = args.proxy ?? join(dirname(program), 'sockjs-hostile');
 await suite.step('the server starts', () => server.start());
 
-const world = { suite, program: Proxy.program, target: server.url?.replace('http://', '') };
+const world = { suite, server: program, program: Proxy.program, target: server.url?.replace('http://', '') };
 
 /* Runs a test with a proxy before `target`, which must stop well, without a report of a sanitizer. */
 world.with = (name, rules, body, { target = () => world.target, options = [] } = {}) => suite.test(name, async () => {
