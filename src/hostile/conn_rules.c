@@ -250,7 +250,7 @@ uint64_t conn_jitter(struct conn *c, enum way way)
 	for (size_t i = 0; i < rules->count; i++) {
 		struct rule *r = rules->rule[i];
 
-		if (r->kind == RULE_DELAY && r->jitter_ms && r->ways[way] && conn_rule_acts(c, i))
+		if (r->kind == RULE_DELAY && r->ways[way] && conn_rule_acts(c, i))
 			return draw(c, way, r->id, which) % (r->jitter_ms + 1);
 	}
 	return 0;

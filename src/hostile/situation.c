@@ -3,8 +3,6 @@
  */
 #include "hostile/situation.h"
 
-#include <fnmatch.h>
-
 /* --- requests -------------------------------------------------------------------------- */
 
 static void put_cut(char *out, size_t size, struct bytes text)
@@ -37,13 +35,37 @@ void request_facts_read(
 	    asks_upgrade ? BYTES("websocket") : last_segment(path));
 }
 
+/* An asterisk is any text. Only the last one is ever tried again, so no path is long work. */
+static bool glob_fits(const char *pattern, const char *path)
+{
+	const char *behind = NULL, *again = NULL;
+
+	while (*path) {
+		if (*pattern == '*') {
+			behind = ++pattern;
+			again = path;
+		} else if (*pattern == *path) {
+			pattern++;
+			path++;
+		} else if (behind) {
+			pattern = behind;
+			path = ++again;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
 /* A pattern with an asterisk is for the whole path, another for its end. */
 static bool path_fits(const char *pattern, const char *path)
 {
 	size_t n = strlen(pattern), whole = strlen(path);
 
 	if (strchr(pattern, '*'))
-		return fnmatch(pattern, path, FNM_NOESCAPE) == 0;
+		return glob_fits(pattern, path);
 	return whole >= n && strcmp(path + whole - n, pattern) == 0;
 }
 
@@ -105,8 +127,9 @@ static bool is_past(uint64_t due, uint64_t now, uint64_t *wait)
 /* Of a rule whose time is that of the rules, not of a connection. */
 static bool is_over(const struct rule *r, const struct situation *s)
 {
-	return r->for_ms && (r->has_at || rule_is_of_request(r)) &&
-	       s->now >= s->rules_ms + r->at_ms + r->for_ms;
+	bool is_of_rules = r->has_at || rule_is_of_request(r) || r->kind == RULE_DROP;
+
+	return r->for_ms && is_of_rules && s->now >= s->rules_ms + r->at_ms + r->for_ms;
 }
 
 bool rule_is_due(const struct rule *r, const struct situation *s, uint64_t *wait)

@@ -271,6 +271,11 @@ static const struct {
 	{ "black on /info", "GET", "/echo/infos", false },
 	{ "black on /echo/*", "GET", "/echo/1/2/xhr", true },
 	{ "black on /echo/*", "GET", "/x/echo/1", false },
+	{ "black on *", "GET", "/", true },
+	{ "black on /*/xhr*", "GET", "/a/b/xhr_send", true },
+	{ "black on /*/xhr", "GET", "/a/xhr/b", false },
+	{ "black on /a*b*c", "GET", "/abbbxbcbc", true },
+	{ "black on /a*b*c", "GET", "/abbbxbcb", false },
 	{ "black on GET /x, POST /y", "POST", "/y", true },
 	{ "black on GET /x, POST /y", "POST", "/x", false },
 	{ "black on PUT", "PUT", "/anything", true },
@@ -331,6 +336,8 @@ static const struct {
 	{ "502 for 1s", false, NEVER },
 	{ "502 for 1001ms", true, NEVER },
 	{ "on GET: after 100 bytes: 502", true, NEVER },
+	{ "drop frames for 1s", false, NEVER },
+	{ "drop frames for 2s", true, NEVER },
 };
 
 START_TEST(a_rule_is_due_when_all_its_conditions_are)
