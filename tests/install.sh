@@ -99,6 +99,7 @@ holds 'the client is there' cmp "$tmp/client.js" "$prefix/share/sockjsd/sockjs.m
 holds 'and that of STOMP' target install-stomp-client STOMP_CLIENTS="$tmp/stomp.js"
 holds 'the pages are there' test -f "$prefix/share/sockjsd/www/index.html"
 holds 'sockjsd is where everybody has his PATH' test -x "$prefix/bin/sockjsd"
+holds 'and so is sockjs-hostile' "$prefix/bin/sockjs-hostile" --check 'after 10 frames: black'
 holds 'and not where only root has it' lacks test -e "$prefix/sbin/sockjsd"
 holds 'there is a sample configuration' grep -q "$prefix/share/sockjsd/sockjs.min.js" "$tmp/etc/sockjsd.json"
 holds 'which is right' "$prefix/bin/sockjsd" -c "$tmp/etc/sockjsd.json" --check-config
@@ -240,7 +241,7 @@ says 'and is in the overview' \
 	"$(declared | while read -r name; do grep -q "^\.It Xr $name 3" "$prefix/share/man/man3/sockjs.3" || echo "$name"; done)" ''
 if command -v man >/dev/null; then
 	says 'the manual can be set without a warning' \
-		"$(cd "$prefix/share/man" && for page in man3/*.3 man5/*.5 man8/*.8; do man --warnings -l "$page" 2>&1 >/dev/null; done)" ''
+		"$(cd "$prefix/share/man" && for page in man1/*.1 man3/*.3 man5/*.5 man8/*.8; do man --warnings -l "$page" 2>&1 >/dev/null; done)" ''
 fi
 
 # --- the daemon -------------------------------------------------------------------------------
