@@ -98,6 +98,7 @@ static void say(struct broker_part *part, struct broker_room *room)
 /* What happens from now on is said when that time is over. */
 static void let_rest(struct broker_part *part, struct broker_room *room, uint64_t now)
 {
+	list_remove(&room->restless);
 	room->due = now + part->broker->limits.presence_interval_ms;
 	list_append(&part->restless, &room->restless);
 }
@@ -173,11 +174,11 @@ static void drop_tick(void *part)
 	(void)part; /* the server has ended, and the part may be gone */
 }
 
-static unsigned wait_of(const struct broker_part *part, const struct broker_room *room)
+static unsigned wait_of(const struct broker_room *room)
 {
 	uint64_t now = clock_now(), due = room ? room->due : now + REPORT_MS;
 
-	return list_empty(&part->recitals) && due > now ? (unsigned)(due - now) : 0;
+	return due > now ? (unsigned)(due - now) : 0;
 }
 
 /* Those who rest are in the order in which their time is over, for all rest as long. */
@@ -186,9 +187,9 @@ void broker_presence_tick(struct broker_part *part)
 	const struct broker_carrier *carrier = &part->broker->carrier;
 	const struct broker_room *room = first_restless(part);
 
-	if (part->ticks || (!room && list_empty(&part->reports) && list_empty(&part->recitals)))
+	if (part->ticks || (!room && list_empty(&part->reports)))
 		return;
-	part->ticks = carrier->later(carrier->arg, wait_of(part, room), on_tick, drop_tick, part) == 0;
+	part->ticks = carrier->later(carrier->arg, wait_of(room), on_tick, drop_tick, part) == 0;
 }
 
 void broker_presence_rest(struct broker_part *part, struct broker_room *room)

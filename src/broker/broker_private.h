@@ -74,6 +74,7 @@ struct broker_part {
 	uint64_t versions;    /* that were given to what was told */
 	struct list recitals; /* who gets all of a destination, in pages */
 	size_t recital_count;
+	bool recites; /* soon */
 	uint64_t *peers; /* that are there */
 	size_t peer_count;
 	/* By which of its subscriptions members of this part are present: broker_attend.c */

@@ -153,20 +153,6 @@ static void take_fact(struct broker_part *part, struct broker_share *share, cons
 		set_stay(part, s, f->sessions);
 }
 
-/* Whether somebody has come. */
-static bool take_facts(struct broker_part *part, struct broker_share *share, const struct broker_words *w)
-{
-	struct bytes rest = w->rest;
-	struct broker_fact f;
-	bool joins = false;
-
-	while (broker_fact_next(&rest, &f)) {
-		take_fact(part, share, &f);
-		joins |= f.sessions > 0;
-	}
-	return joins;
-}
-
 /* Those who were there before this state, and are not in it. */
 static void sweep(struct broker_part *part, struct broker_share *share)
 {
@@ -186,6 +172,21 @@ static void set_counts(struct broker_share *share, size_t anonymous, size_t unna
 	share->room->unnamed += unnamed - share->unnamed;
 	share->anonymous = anonymous;
 	share->unnamed = unnamed;
+}
+
+/* Whether somebody has come. */
+static bool take_counts_and_facts(struct broker_part *part, struct broker_share *share, const struct broker_words *w)
+{
+	struct bytes rest = w->rest;
+	struct broker_fact f;
+	bool joins = false;
+
+	set_counts(share, w->anonymous, w->unnamed);
+	while (broker_fact_next(&rest, &f)) {
+		take_fact(part, share, &f);
+		joins |= f.sessions > 0;
+	}
+	return joins;
 }
 
 /* --- shares ------------------------------------------------------------------------------- */
@@ -419,9 +420,10 @@ static void hear_state(struct broker_part *part, struct broker_share *share, con
 	}
 	if (w->is_first)
 		begin_state(share, w);
-	set_counts(share, w->anonymous, w->unnamed);
-	joins = take_facts(part, share, w);
-	if (w->is_last) {
+	joins = w->version > 0 && take_counts_and_facts(part, share, w);
+	if (w->version == 0)
+		empty(part, share);
+	if (w->is_last || w->version == 0) {
 		sweep(part, share);
 		answered(part, share);
 	} else {
@@ -445,8 +447,7 @@ static void hear_change(struct broker_part *part, struct broker_share *share, co
 	if (w->before == 0)
 		begin_state(share, w);
 	note_version(share, w);
-	set_counts(share, w->anonymous, w->unnamed);
-	joins = take_facts(part, share, w);
+	joins = take_counts_and_facts(part, share, w);
 	if (w->before == 0) {
 		sweep(part, share);
 		answered(part, share);

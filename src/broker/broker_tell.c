@@ -224,6 +224,29 @@ static int say_page(struct broker_part *part, const struct broker_room *room, st
 	return err < 0 ? err : w.is_last;
 }
 
+static void run_recite(void *arg)
+{
+	struct broker_part *part = arg;
+
+	part->recites = false;
+	broker_tell_recite(part);
+}
+
+static void drop_recite(void *part)
+{
+	(void)part; /* the server has ended */
+}
+
+/* In a turn of its own. Without memory for it: with what is said next. */
+static void go_on(struct broker_part *part)
+{
+	const struct broker_carrier *carrier = &part->broker->carrier;
+
+	if (!part->recites && !list_empty(&part->recitals))
+		part->recites =
+		    carrier->post(carrier->arg, part->index, run_recite, drop_recite, part) == 0;
+}
+
 static void go_on_later(struct broker_part *part, struct broker_room *room, const struct recital *like)
 {
 	struct recital *r = part->recital_count < RECITALS_MOST ? mem_alloc(sizeof(*r)) : NULL;
@@ -234,7 +257,7 @@ static void go_on_later(struct broker_part *part, struct broker_room *room, cons
 	list_append(&part->recitals, &r->node);
 	list_append(&room->recitals, &r->of_room);
 	part->recital_count++;
-	broker_presence_tick(part);
+	go_on(part);
 }
 
 /* Who asks again begins anew. */
@@ -278,8 +301,9 @@ void broker_tell_recite(struct broker_part *part)
 		if (say_page(part, r->room, broker_room_destination(r->room), r) != 0)
 			recital_free(part, r);
 		if (carrier->is_late(carrier->arg))
-			return;
+			break;
 	}
+	go_on(part);
 }
 
 void broker_tell_forget(struct broker_part *part, struct broker_room *room)
