@@ -244,8 +244,9 @@ unsigned broker_presence_owner(const struct broker *b, struct bytes destination)
 void broker_is_heard(struct broker_part *part, struct bytes destination);
 /* What one says. Nothing is believed of it. */
 void broker_hear(struct broker_part *part, uint64_t peer, struct bytes destination, struct bytes words);
-/* In each part: a peer (another number than the two above) is there, or is not any more. */
+/* In each part: a peer (another number than the two above) is there, or is not any more; or these are all. */
 void broker_note_peer(struct broker_part *part, uint64_t peer, bool is_there);
+void broker_set_peers(struct broker_part *part, const uint64_t *peers, size_t count);
 /* Likewise: says to all of which destinations there is something to know, so that who has missed some of it asks. */
 void broker_say_digest(struct broker_part *part);
 /* How long the first who asks waits for what peers know. */

@@ -583,6 +583,23 @@ void broker_note_peer(struct broker_part *part, uint64_t peer, bool is_there)
 	}
 }
 
+static bool is_among(uint64_t peer, const uint64_t *peers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (peers[i] == peer)
+			return true;
+	return false;
+}
+
+void broker_set_peers(struct broker_part *part, const uint64_t *peers, size_t count)
+{
+	for (size_t i = part->peer_count; i-- > 0;)
+		if (!is_among(part->peers[i], peers, count))
+			broker_note_peer(part, part->peers[i], false);
+	for (size_t i = 0; i < count; i++)
+		broker_note_peer(part, peers[i], true);
+}
+
 unsigned broker_presence_owner(const struct broker *b, struct bytes destination)
 {
 	char text[PRESENCE_NAME_MAX];

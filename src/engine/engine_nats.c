@@ -223,6 +223,13 @@ static void take(struct engine *e, const struct nats_event *m)
 		e->counters.repeated++;
 }
 
+static void refuse(struct engine_topic *t)
+{
+	t->is_refused = true;
+	t->is_active = false;
+	t->engine->on->settled(t->engine->arg, t, FORBIDDEN);
+}
+
 static void on_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
 {
 	struct engine_topic *t = arg;
@@ -230,13 +237,22 @@ static void on_message(struct nats_subscription *s, const struct nats_event *m, 
 	(void)s;
 	if (m && t->engine->settings.keeps && nats_history_take(&t->engine->history, t, m))
 		return;
-	if (m) {
+	if (m)
 		take(t->engine, m);
-		return;
-	}
-	t->is_refused = true;
-	t->is_active = false;
-	t->engine->on->settled(t->engine->arg, t, FORBIDDEN);
+	else
+		refuse(t);
+}
+
+static void on_word(struct nats_subscription *s, const struct nats_event *m, void *arg)
+{
+	struct engine_topic *t = arg;
+	struct engine *e = t->engine;
+
+	(void)s;
+	if (m)
+		e->on->word(e->arg, t->name, m->payload);
+	else
+		refuse(t);
 }
 
 static void on_own_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
@@ -250,18 +266,20 @@ static void on_own_message(struct nats_subscription *s, const struct nats_event 
 
 static int subscribe(struct engine *e, struct engine_topic *t)
 {
+	enum nats_space space = t->is_talk ? NATS_TALK : NATS_LIVE;
+	nats_message_fn fn = t->is_talk ? on_word : on_message;
 	size_t two = 0;
 	int err;
 
 	buf_clear(&e->name);
 	err = t->is_user ? nats_name_all_of_user(&e->name, e->settings.prefix, t->name)
 	                 : nats_name_pattern(
-	                       &e->name, e->settings.prefix, NATS_LIVE, t->name, e->settings.separator, &two);
+	                       &e->name, e->settings.prefix, space, t->name, e->settings.separator, &two);
 	if (err == 0)
-		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, on_message, t);
+		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, fn, t);
 	if (err == 0 && two)
 		err = nats_subscribe(
-		    e->client, &t->subscriptions[1], (const char *)buf_data(&e->name) + two, NULL, on_message, t);
+		    e->client, &t->subscriptions[1], (const char *)buf_data(&e->name) + two, NULL, fn, t);
 	return err;
 }
 
@@ -504,9 +522,20 @@ static int ask_all(struct engine *e, struct bytes what, struct bytes body, unsig
 	return nats_members_ask(&e->members, what, body, timeout_ms, q);
 }
 
-static int tell_all(struct engine *e, struct bytes what, struct bytes body)
+static int tell_others(struct engine *e, uint64_t gateway, struct bytes what, struct bytes body)
 {
-	return nats_members_tell(&e->members, what, body);
+	return nats_members_tell(&e->members, gateway, what, body);
+}
+
+static int say_of(struct engine *e, struct bytes destination, struct bytes body)
+{
+	int err;
+
+	buf_clear(&e->name);
+	err = nats_name_destination(&e->name, e->settings.prefix, NATS_TALK, destination, e->settings.separator);
+	return err ? err
+	           : nats_publish(e->client,
+	                 &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) }, .payload = body });
 }
 
 static int reply(struct engine *e, struct bytes to, struct bytes body)
@@ -650,7 +679,8 @@ const struct engine_kind engine_nats = {
 	.gateways = gateways,
 	.ask = ask_all,
 	.ask_cancel = nats_members_ask_cancel,
-	.tell = tell_all,
+	.tell = tell_others,
+	.say = say_of,
 	.reply = reply,
 	.pending = pending,
 	.counters = counters,

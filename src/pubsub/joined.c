@@ -144,11 +144,9 @@ static void read_settings(struct joined *j)
 /* What one gateway alone would know, and tell as if it were all. */
 static int check_kept(const struct sockjs_broker *b, char *why, size_t size)
 {
-	const char *what = b->presence_count > 0 ? "presence" : b->keeper ? "journal" : NULL;
-
-	if (!what)
+	if (!b->keeper)
 		return 0;
-	snprintf(why, size, "stomp.%s: is of one gateway alone, and cannot be had with stomp.engine.kind \"%s\"", what,
+	snprintf(why, size, "stomp.journal: is of one gateway alone, and cannot be had with stomp.engine.kind \"%s\"",
 	    b->joined->kind->name);
 	return -EINVAL;
 }
@@ -205,6 +203,8 @@ int joined_give(struct joined *j)
 		peers.keep = joined_keep;
 		peers.load = joined_load;
 	}
+	if (b->presence_count > 0)
+		joined_rolls_give(&peers);
 	broker_use_peers(b->topics, &peers);
 	return 0;
 }
