@@ -106,6 +106,8 @@ struct engine_events {
 	/* It keeps histories now, under this number: they are not those of another. Before it nothing of any
 	 * comes, and topics with is_kept are not active. */
 	void (*kept)(void *arg, uint64_t epoch);
+	/* It does not, though there is a connection; until it is kept() again. */
+	void (*unkept)(void *arg, const char *why);
 	/* What another gateway says to who has joined the talk of a destination. */
 	void (*word)(void *arg, struct bytes destination, struct bytes body);
 	/* Another gateway is there, or is not any more. */

@@ -108,6 +108,7 @@ static void on_up(struct nats_client *c, void *arg)
 static void on_down(struct nats_client *c, const char *why, void *arg)
 {
 	struct engine *e = arg;
+	uint64_t sound = nats_history_sound(&e->history);
 	struct list *pos;
 
 	(void)c;
@@ -115,8 +116,8 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 	list_foreach (pos, &e->active) {
 		struct engine_topic *t = container_of(pos, struct engine_topic, node);
 
-		if (e->history.last > t->baseline)
-			t->baseline = e->history.last;
+		if (sound > t->baseline)
+			t->baseline = sound;
 	}
 	if (e->settings.keeps)
 		nats_history_down(&e->history, &e->joining);
@@ -128,6 +129,15 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 		t->is_active = t->is_refused = false;
 	}
 	e->on->down(e->arg, why);
+}
+
+static void on_changed(struct nats_client *c, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)c;
+	if (e->settings.keeps)
+		nats_history_suspect(&e->history);
 }
 
 static void on_trouble(struct nats_client *c, const char *server, const char *why, void *arg)
@@ -456,12 +466,40 @@ static void on_history_trouble(struct nats_history *h, const char *why)
 	e->on->trouble(e->arg, nats_client_server(e->client), why);
 }
 
+static void on_unready(struct nats_history *h, const char *why)
+{
+	struct engine *e = engine_of(h);
+
+	e->on->unkept(e->arg, why);
+}
+
+/* They are not active until they have looked. */
+static void on_suspect(struct nats_history *h, uint64_t sound)
+{
+	struct engine *e = engine_of(h);
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &e->active) {
+		struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		if (!t->is_kept || t->is_refused)
+			continue;
+		list_remove(&t->node);
+		t->is_active = false;
+		if (sound > t->baseline)
+			t->baseline = sound;
+		nats_history_join(h, t);
+	}
+}
+
 static const struct nats_history_events history_events = {
 	.message = on_kept_message,
 	.loaded = on_loaded,
 	.active = on_active,
 	.ready = on_ready,
 	.trouble = on_history_trouble,
+	.unready = on_unready,
+	.suspect = on_suspect,
 };
 
 static int store(struct engine *e, const struct engine_message *given, struct bytes id, struct engine_store *s)
@@ -549,6 +587,7 @@ static const struct nats_client_events client_events = {
 	.up = on_up,
 	.down = on_down,
 	.trouble = on_trouble,
+	.changed = on_changed,
 };
 
 static struct nats_options options_of(const struct engine *e)

@@ -251,8 +251,11 @@ void joined_metrics(struct sockjs_metrics *m, const struct pubsub_part *part)
 
 	if (part != part->broker->parts || !(n = joined_hub_counters(j->hub, &pending)))
 		return;
-	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_up", "Whether the engine that joins gateways is there, now.", NULL,
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_up", "Whether the engine that joins gateways is there, and keeps what has a history, now.", NULL,
 	    NULL, joined_is_up(j));
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_connected",
+	    "Whether there is a connection to the engine, whether or not it keeps what has a history, now.", NULL, NULL,
+	    atomic_load_explicit(&j->is_connected, memory_order_relaxed));
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_gateways", "Other gateways that are there, now.", NULL, NULL,
 	    joined_hub_gateways(j->hub));
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_connects_total", "Connections to the engine that came up.", NULL,

@@ -414,17 +414,31 @@ static void on_kept(void *arg, uint64_t epoch)
 	joined_kept_go_on(h, &h->loads);
 }
 
+static void be_down(struct joined_hub *h)
+{
+	bool was_up = atomic_exchange_explicit(&h->joined->is_up, false, memory_order_relaxed);
+
+	if (was_up)
+		timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+}
+
+static void on_unkept(void *arg, const char *why)
+{
+	struct joined_hub *h = arg;
+
+	log_warn("the engine keeps nothing, and what has a history waits", LOG_STR("engine", h->joined->kind->server(h->engine)),
+	    LOG_STR("reason", why));
+	be_down(h);
+}
+
 static void on_down(void *arg, const char *why)
 {
 	struct joined_hub *h = arg;
-	bool was_up = atomic_load_explicit(&h->joined->is_up, memory_order_relaxed);
 
 	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->kind->server(h->engine)),
 	    LOG_STR("reason", why));
-	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
 	atomic_store_explicit(&h->joined->is_connected, false, memory_order_relaxed);
-	if (was_up)
-		timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+	be_down(h);
 }
 
 static void on_trouble(void *arg, const char *server, const char *why)
@@ -480,6 +494,7 @@ static const struct engine_events engine_events = {
 	.message = on_message,
 	.word = on_word,
 	.kept = on_kept,
+	.unkept = on_unkept,
 	.gateway = on_gateway,
 	.asked = on_asked,
 };

@@ -135,17 +135,51 @@ class Way {
 				this.sockets.add(socket);
 				socket.on('error', () => {});
 				socket.on('close', () => { this.sockets.delete(socket); other.destroy(); });
-				socket.pipe(other);
 			}
+			from.pipe(to);
+			this.pass(to, from);
 		}).listen(this.port ?? 0, '127.0.0.1');
 		await once(this.server, 'listening');
 		this.port = this.server.address().port;
 		return this;
 	}
 
+	/* What the server says. */
+	pass(from, to) {
+		from.pipe(to);
+	}
+
 	close() {
 		this.server.close();
 		this.sockets.forEach((s) => s.destroy());
+	}
+}
+
+/* A way on which messages from a server are lost whose subject is one of `drops`. */
+class Sieve extends Way {
+	drops = null;
+	dropped = 0;
+
+	pass(from, to) {
+		let rest = '';
+
+		from.setEncoding('latin1');
+		from.on('data', (piece) => {
+			rest += piece;
+			for (let end; (end = rest.indexOf('\r\n')) >= 0;) {
+				const [, verb, subject, size] = /^(H?MSG) (\S+) .*?(\d+)$/.exec(rest.slice(0, end)) ?? [];
+				const next = end + 2 + (verb ? Number(size) + 2 : 0);
+
+				if (rest.length < next)
+					break;
+				if (verb && this.drops?.test(subject))
+					this.dropped++;
+				else
+					to.write(rest.slice(0, next), 'latin1');
+				rest = rest.slice(next);
+			}
+		});
+		from.on('end', () => to.end());
 	}
 }
 
@@ -908,5 +942,147 @@ await suite.test('history: NATS without JetStream is not ready, and says why', a
 		await server.remove?.();
 	}
 });
+
+await suite.test('history: JetStream alone fails, and comes back: readyz, metrics and the log tell, and nothing is lost', () => withGateways(2, async (a, b, server) => {
+	const [one, other, quiet] = [await client(a), await client(b), await client(b)];
+
+	await subscribe(other, '0', '/topic/kept/tea');
+	await subscribe(quiet, '0', '/topic/**');
+	await send(one, '/topic/kept/tea', 'before');
+	equal([await texts(other, 1), await texts(quiet, 1)], [['before'], ['before']], 'what comes');
+	for (let round = 0; round < 2; round++) {
+		await server.stop();
+		await server.configure({ jetstream: false });
+		await server.start();
+		await until(async () => await a.metric('sockjs_engine_connected') === 1 && await b.metric('sockjs_engine_connected') === 1, 'there is a connection');
+		equal([await readyz(a), await readyz(b), await a.metric('sockjs_engine_up')], [503, 503, 0], 'but nothing is kept');
+		await until(() => a.log.some((l) => /engine cannot be used.*JetStream|cannot be used.*nobody/i.test(l)) || a.log.some((l) => /engine cannot be used/.test(l)), 'the log says why');
+		await server.stop();
+		await server.configure({ jetstream: true });
+		await server.start();
+		await Promise.all([isReady(a), isReady(b)]);
+		await send(one, '/topic/kept/tea', `after ${round}`);
+		equal([await texts(other, 1), await texts(quiet, 1)], [[`after ${round}`], [`after ${round}`]], 'what comes');
+	}
+}, { ...keptLong, engine: { lost_after_ms: 60000 } }));
+
+/* Calls JetStream's API as an operator would. */
+async function jetstream(port, verb, name, body = '') {
+	const raw = new Raw(port), inbox = `_INBOX.test.${names++}`;
+
+	raw.socket.write(`SUB ${inbox} 1\r\nPUB $JS.API.${verb}.${name} ${inbox} ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+	const json = JSON.parse(await until(() => /MSG \S+ 1(?: \S+)? \d+\r\n(.*)\r\n/.exec(raw.text)?.[1], `an answer to ${verb}`));
+	raw.end();
+	check(!json.error, `${verb}: ${JSON.stringify(json.error)}`);
+	return json;
+}
+
+await suite.test('history: the stream is deleted while there is a connection: it is told, and made anew', () => withGateways(1, async (a, server) => {
+	const line = await client(a);
+
+	await subscribe(line, '0', '/topic/kept/tea');
+	for (let i = 0; i < 5; i++)
+		await send(line, '/topic/kept/tea', `m${i}`);
+	await texts(line, 5);
+	await jetstream(server.port, 'STREAM.DELETE', 'sockjsd');
+	await until(() => a.log.some((l) => /the engine keeps nothing/.test(l)), 'the log tells');
+	await isReady(a);
+	await send(line, '/topic/kept/tea', 'new');
+	equal(await texts(line, 1), ['new'], 'what comes');
+}, { ...keptLong, engine: { lost_after_ms: 60000 } }));
+
+await suite.test('history: what a cluster loses on its way is found when its stream has another leader, without a next message', async () => {
+	const cluster = await new NatsCluster().start(), [{ port }] = cluster.servers;
+	const way = await new Sieve(port).open();
+	const a = await start({ servers: `nats://127.0.0.1:${way.port}`, replicas: 3, lost_after_ms: 60000 }, keptLong);
+
+	try {
+		await isReady(a);
+		const [one, other, pattern, first] = [await client(a), await client(a), await client(a), await client(a)];
+
+		await subscribe(other, '0', '/topic/kept/tea');
+		await subscribe(pattern, '0', '/topic/kept/*');
+		await subscribe(first, '0', '/topic/kept/first');
+		await send(one, '/topic/kept/tea', 'm0');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['m0'], ['m0']], 'what comes');
+		for (let round = 1; round <= 2; round++) {
+			const dropped = way.dropped, filled = await a.metric('sockjs_engine_filled_total');
+
+			way.drops = /^sockjsd\.t\./;
+			for (const to of ['tea', ...round === 1 ? ['first'] : []])
+				await send(one, `/topic/kept/${to}`, `lost ${round}`);
+			await until(() => way.dropped > dropped + (round === 1), 'it is lost');
+			way.drops = null;
+			equal([other.frames.length, first.frames.length], [0, 0], 'nothing comes');
+			await jetstream(port, 'STREAM.LEADER.STEPDOWN', 'sockjsd');
+			equal(await texts(other, 1).catch((e) => { console.log(a.log.slice(-8), way.dropped, other.frames.length, pattern.frames.length, first.frames.length); throw e; }), [`lost ${round}`], 'it is found');
+			if (round === 1)
+				equal([await texts(first, 1), await texts(pattern, 2)], [['lost 1'], ['lost 1', 'lost 1']], 'where nothing had come, too');
+			else
+				equal(await texts(pattern, 1), ['lost 2'], 'by a pattern, too');
+			check(await a.metric('sockjs_engine_filled_total') > filled, 'in the stream');
+		}
+		await send(one, '/topic/kept/tea', 'last');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['last'], ['last']], 'what comes then');
+	} finally {
+		await finishAll([a]);
+		way.close();
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
+await suite.test('history: a route between the servers of a cluster breaks: what was lost on it is found', async () => {
+	const cluster = await new NatsCluster().start();
+	const engine = { replicas: 3, lost_after_ms: 60000 };
+	const gateways = await Promise.all(cluster.servers.map((s) => start({ servers: s.url, ...engine }, keptLong)));
+
+	try {
+		await Promise.all(gateways.map(isReady));
+		const readers = await Promise.all(gateways.map((g) => client(g)));
+		const all = [];
+		for (const r of readers) {
+			await subscribe(r, '0', '/topic/kept/**');
+			all.push(collect(r));
+		}
+		const leads = async () => cluster.servers.findIndex((s) => s.options.serverName === leader);
+		let sent = 0, leader;
+
+		for (let round = 0; round < 3; round++) {
+			({ cluster: { leader } } = await jetstream(cluster.servers[0].port, 'STREAM.INFO', 'sockjsd'));
+			const at = await leads(), victim = cluster.servers[(at + 1) % 3];
+			const writer = await client(gateways[(at + 2) % 3]);
+
+			victim.pause(); /* its routes break when it does not answer; what was on its way is lost */
+			for (let i = 0; i < 20; i++)
+				await send(writer, `/topic/kept/${round}/${i}`, `m${sent++}`);
+			await sleep(3000);
+			victim.resume();
+			const expected = Array.from({ length: sent }, (_, i) => `m${i}`);
+			for (const [i, got] of all.entries()) {
+				await until(() => got.length >= sent, `all come to gateway ${i}, round ${round}`, 40000);
+				equal([...got].sort(), [...expected].sort(), 'once');
+			}
+		}
+	} finally {
+		await finishAll(gateways);
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
+await suite.test('history: where all is well nothing is looked for again', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+
+	await subscribe(other, '0', '/topic/kept/**');
+	const got = collect(other), end = Date.now() + 9000;
+	let sent = 0;
+	while (Date.now() < end) {
+		await send(one, `/topic/kept/${sent % 7}`, `m${sent++}`);
+		await sleep(10);
+	}
+	await until(() => got.length === sent, 'all come');
+	equal([await a.metric('sockjs_engine_filled_total'), await b.metric('sockjs_engine_filled_total')], [0, 0], 'what was looked for');
+}, keptLong));
 
 suite.finish();
