@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "broker/broker_name.h"
 #include "engine/engine.h"
 #include "engine/nats_history.h"
 #include "engine/nats_members.h"
@@ -492,6 +493,24 @@ static void on_suspect(struct nats_history *h, uint64_t sound)
 	}
 }
 
+static bool is_wanted(struct nats_history *h, struct bytes subject)
+{
+	struct engine *e = engine_of(h);
+	struct bytes user, destination;
+	struct list *pos;
+
+	if (nats_name_read(&e->name, e->settings.prefix, subject, e->settings.separator, &user, &destination) < 0 ||
+	    user.n > 0)
+		return false;
+	list_foreach (pos, &e->active) {
+		const struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		if (t->is_kept && t->is_active && broker_name_matches(t->name, destination, e->settings.separator))
+			return true;
+	}
+	return false;
+}
+
 static const struct nats_history_events history_events = {
 	.message = on_kept_message,
 	.loaded = on_loaded,
@@ -500,6 +519,7 @@ static const struct nats_history_events history_events = {
 	.trouble = on_history_trouble,
 	.unready = on_unready,
 	.suspect = on_suspect,
+	.is_wanted = is_wanted,
 };
 
 static int store(struct engine *e, const struct engine_message *given, struct bytes id, struct engine_store *s)

@@ -43,6 +43,8 @@ struct nats_history_events {
 	void (*unready)(struct nats_history *h, const char *why);
 	/* What was kept behind that may not have come: all topics that are active are to join again. */
 	void (*suspect)(struct nats_history *h, uint64_t sound);
+	/* Whether it is of a topic that is active. */
+	bool (*is_wanted)(struct nats_history *h, struct bytes subject);
 };
 
 struct nats_history {
@@ -63,6 +65,7 @@ struct nats_history {
 	uint64_t now;  /* counts what comes and what is joined */
 	uint64_t sound;  /* what is kept up to this came, as far as anybody knows; */
 	uint64_t looked; /* and the last that there was when we looked */
+	uint64_t examined; /* the last message of a quiet stream, which had not come; it was looked whose it is */
 	uint64_t leader; /* of the stream: a hash */
 	unsigned suspicions, failures; /* how often to look for what was lost; looks without an answer */
 	struct nats_places places;

@@ -8,6 +8,9 @@
  * cluster than before, a question that is not answered. Then all topics look into the stream, as after a connection
  * was lost, from where all was well (`sound`), and once more when things have had time to settle. As long as nothing
  * of the kind happens, that costs one question.
+ *
+ * And when the stream has been quiet for a while, and its last message has not come: whether somebody here wants that
+ * one is asked once.
  */
 #include "engine/nats_history.h"
 
@@ -36,6 +39,41 @@ static uint64_t leader_of(const json_t *answer)
 	return leader ? fnv1a(leader) : 0;
 }
 
+/* --- the last message of a quiet stream --------------------------------------------------------- */
+
+static struct bytes subject_in(const json_t *answer)
+{
+	return bytes_of(json_string_value(json_object_get(json_object_get(answer, "message"), "subject")));
+}
+
+/* One that is gone, or cannot be had, is found with the next of its destination, as ever. */
+static void on_message(struct nats_js *j, int err, const char *why, json_t *answer)
+{
+	struct nats_history *h = container_of(j, struct nats_history, look);
+
+	(void)why;
+	h->examined = h->looked;
+	if (err == 0 && h->last < h->looked && h->on->is_wanted(h, subject_in(answer)))
+		h->suspicions = LOOKS_AFTER;
+	look_in(h, h->suspicions > 0 ? SOON_MS : LOOK_MS);
+}
+
+/* Whether it is being asked for. */
+static bool examine(struct nats_history *h, uint64_t last)
+{
+	json_t *body;
+
+	if (last != h->looked || last <= h->last || last <= h->examined)
+		return false;
+	body = json_pack("{s:I}", "seq", (json_int_t)last);
+	if (!body || nats_js_call(h->client, &h->look, "STREAM.MSG.GET", h->name, NULL, body, TIMEOUT_MS, on_message) < 0)
+		return false;
+	h->look.answer_max += nats_client_max_payload(h->client) / 3 * 4; /* it is in it, as base64 */
+	return true;
+}
+
+/* --- the stream ------------------------------------------------------------------------------------- */
+
 /* Topics look for what is behind that; twice, for what was lost may not be there yet. */
 static void check(struct nats_history *h, uint64_t last)
 {
@@ -63,6 +101,8 @@ static void take(struct nats_history *h, const json_t *answer)
 {
 	h->failures = 0;
 	note_leader(h, answer);
+	if (h->suspicions == 0 && examine(h, nats_history_last_of(answer)))
+		return;
 	check(h, nats_history_last_of(answer));
 	look_in(h, LOOK_MS);
 }
@@ -119,7 +159,7 @@ void nats_watch_begin(struct nats_history *h, const json_t *info, bool is_new)
 	if (is_new) {
 		h->sound = h->looked = nats_history_last_of(info);
 		h->suspicions = 0;
-		h->leader = 0;
+		h->leader = h->examined = 0;
 	}
 	h->failures = 0;
 	note_leader(h, info);
