@@ -13,7 +13,7 @@
  * what changes it.
  *
  * With peers (brokers of other gateways) a room has the users of all: each broker tells the others what has
- * changed with it (broker_tell.c), and adds what they tell (broker_shares.c). So a name has sessions here and
+ * changed with it (broker_tell.c), and adds what they tell (broker_hear.c, broker_shares.c). So a name has sessions here and
  * stays at peers, and is there as long as it has any.
  */
 #ifndef BROKER_BROKER_PRESENCE_H
@@ -46,7 +46,7 @@ struct broker_room {
 	uint64_t version;   /* of what they know; 0: nobody is here */
 	uint64_t repeat_at; /* when they are told of the last version again; 0: they were */
 	struct list recitals; /* that are under way */
-	/* What is known of peers: broker_shares.c */
+	/* What is known of peers: broker_hear.c, broker_shares.c */
 	struct list shares;
 	struct list waiting; /* questions, until it is known who is at peers */
 	uint64_t known_by;   /* when nobody waits for that any more */
@@ -175,7 +175,7 @@ void broker_tell_recite(struct broker_part *part);
 void broker_tell_pass(struct broker_name *name);
 void broker_tell_forget(struct broker_part *part, struct broker_room *room);
 
-/* --- broker_shares.c ------------------------------------------------------------------------------- */
+/* --- broker_hear.c, broker_shares.c ------------------------------------------------------------------------------- */
 
 /* Asks for what is not known, again, when it is time; and when nobody waits any more. */
 void broker_shares_look(struct broker_part *part, struct broker_room *room, uint64_t now);

@@ -3,8 +3,8 @@
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
  * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
- * broker_room.c and broker_presence.c (who is present), broker_tell.c and broker_shares.c (that at
- * peers), broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
+ * broker_room.c and broker_presence.c (who is present), broker_tell.c, broker_hear.c and
+ * broker_shares.c (that at peers), broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
  * broker_loads.c, broker_keep.c (what of these outlasts the process).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
@@ -70,7 +70,7 @@ struct broker_part {
 	struct map names; /* in them */
 	struct list restless;
 	bool ticks;
-	/* What other brokers know of it, and what they say: broker_tell.c, broker_shares.c */
+	/* What other brokers know of it, and what they say: broker_tell.c, broker_hear.c */
 	uint64_t versions;    /* that were given to what was told */
 	struct list recitals; /* who gets all of a destination, in pages */
 	size_t recital_count;

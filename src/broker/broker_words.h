@@ -1,6 +1,6 @@
 /*
  * broker/broker_words.h - what brokers of several gateways say to each other of who is present, as octets
- * (broker_tell.c says it, broker_shares.c hears it).
+ * (broker_tell.c says it, broker_hear.c hears it).
  *
  * All numbers are little-endian. A head is followed by facts, or in a digest by pairs of a hash and a version.
  * What is read comes from outside: nothing of it is believed but its octets.
