@@ -63,10 +63,10 @@ struct nats_client_events {
 	void (*down)(struct nats_client *c, const char *why, void *arg);
 	/* For a log: a server cannot be used, or complains of something that we do. */
 	void (*trouble)(struct nats_client *c, const char *server, const char *why, void *arg);
-	/* The server tells of its cluster again: others have come or gone. */
-	void (*changed)(struct nats_client *c, void *arg);
 	/* After -ENOBUFS: there is room. */
 	void (*writable)(struct nats_client *c, void *arg);
+	/* The server tells of its cluster again: others have come or gone. */
+	void (*changed)(struct nats_client *c, void *arg);
 };
 
 struct nats_counters {

@@ -134,7 +134,9 @@ static void on_writable(struct nats_client *c, void *arg)
 	called();
 }
 
-const struct nats_client_events nats_owner_events = { on_up, on_down, on_trouble, on_writable };
+const struct nats_client_events nats_owner_events = {
+	.up = on_up, .down = on_down, .trouble = on_trouble, .writable = on_writable
+};
 
 void wait_to_hear(int i, const char *text)
 {
