@@ -247,7 +247,6 @@ int nats_name_read(struct buf *out, const char *prefix, struct bytes subject, ch
 	switch (subject.p[-2]) {
 	case NATS_LIVE:
 	case NATS_KEPT:
-	case NATS_TALK:
 		return read_destination(out, subject, separator, destination);
 	case 's':
 		if (!next_token(&subject, &gateway) || !subject.p)

@@ -102,7 +102,7 @@ function cutOff(gateway) {
 	gateway.isKilled = true;
 }
 
-export async function presenceTests(suite, { withGateways, start, isReady, finishAll, knows, Way }) {
+export async function presenceTests(suite, { withGateways, start, isReady, finishAll, knows, Way, NatsCluster }) {
 	await suite.test('presence: who comes to one gateway is there at all, once, until the last session goes', () => withGateways(3, async (a, b, c) => {
 		const gateways = [a, b, c];
 
@@ -276,6 +276,37 @@ export async function presenceTests(suite, { withGateways, start, isReady, finis
 			line.cut();
 		await w.sees([], 0, 'nobody');
 	}, { stomp: { ...config.stomp, presence_max_users: 5 } }));
+
+	await suite.test('presence: gateways at different servers of a cluster, of which one after the other is killed', async () => {
+		const cluster = await new NatsCluster().start();
+		const gateways = await Promise.all(cluster.servers.map((_, i) => start({ servers: [...cluster.urls.slice(i), ...cluster.urls.slice(0, i)] }, config)));
+
+		try {
+			await Promise.all(gateways.map(isReady));
+			await Promise.all(gateways.map((g) => knows(g, 2)));
+			const watchers = await Promise.all(gateways.map((g) => watch(g)));
+			const users = [];
+
+			for (const server of [null, ...cluster.servers]) {
+				await server?.kill();
+				for (const [i, g] of gateways.entries()) {
+					users.push(`u${users.length}`);
+					await comeAlone(g, users.at(-1));
+					await comeAlone(gateways[(i + 1) % 3], users.at(-1));
+				}
+				for (const w of watchers)
+					await w.sees(users, 0, `with ${users.length}`);
+				await server?.start();
+			}
+			const page = await pageOf(gateways[0]);
+			equal(named(page), [...users].sort().map((u) => `${u}2`), 'with their sessions');
+			equal([page.gateways, page.missing], [3, 0], 'of all');
+		} finally {
+			await finishAll(gateways);
+			await cluster.stop();
+			await cluster.remove?.();
+		}
+	});
 
 	await suite.test('presence: by whatever chance, all know in the end who is there', () => withGateways(3, async (a, b, c, server) => {
 		const gateways = [a, b, c], rooms = ['/topic/rooms/tea', '/topic/rooms/milk'];

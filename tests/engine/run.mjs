@@ -621,7 +621,7 @@ await suite.test('a client-id takes over from another gateway; of two at once on
 
 /* --- who is present ------------------------------------------------------------------------------------------ */
 
-await presenceTests(suite, { withGateways, start, isReady, finishAll, knows, Way });
+await presenceTests(suite, { withGateways, start, isReady, finishAll, knows, Way, NatsCluster });
 
 /* --- histories ------------------------------------------------------------------------------------------------- */
 
