@@ -117,6 +117,8 @@ static void on_look(struct nats_js *j, int err, const char *why, json_t *answer)
 {
 	struct nats_history *h = container_of(j, struct nats_history, look);
 
+	if (!h->is_up || !h->is_ready) /* others look into that */
+		return;
 	if (err == 0 && nats_history_epoch_of(answer) != h->epoch) {
 		nats_history_lose(h, "the stream is another one");
 	} else if (err == 0) {
