@@ -12,7 +12,6 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/fnv.h"
 #include "base/mem.h"
 #include "broker/broker_shares.h"
 
@@ -294,11 +293,11 @@ static bool look_up(struct map_node *node, void *arg)
 	const struct digest *d = arg;
 	struct broker_room *room = container_of(node, struct broker_room, node);
 	const struct broker_share *share = broker_share_find(room, d->peer);
-	uint64_t hash = fnv1a_bytes(broker_room_destination(room)), known = share ? share->version : 0, version;
+	uint64_t known = share ? share->version : 0, version;
 
-	if (hash < d->words->from || hash > d->words->to)
+	if (room->hash < d->words->from || room->hash > d->words->to)
 		return true;
-	version = broker_entry_find(d->words->rest, hash, known);
+	version = broker_entry_find(d->words->rest, room->hash, known);
 	if (version > 0 || (share && share->source == d->words->source))
 		compare(d->part, room, d->peer, version);
 	return true;

@@ -55,6 +55,7 @@ struct broker_room {
 	bool is_known;       /* what peers had when we asked first; or there are none */
 	bool is_joined;      /* what they tell will come */
 	bool was_asked;      /* they were, when it came */
+	uint64_t hash;       /* of the destination, as digests have it */
 	uint16_t name_len;
 	char name[]; /* where it is said */
 };

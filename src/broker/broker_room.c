@@ -8,6 +8,7 @@
 #include "broker/broker_presence.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -185,6 +186,7 @@ struct broker_room *broker_room_add(struct broker_part *part, struct bytes name)
 	room->is_known = !broker_tells_peers(part->broker);
 	room->name_len = (uint16_t)name.n;
 	bytes_put(room->name, name);
+	room->hash = fnv1a_bytes(broker_room_destination(room));
 	if (map_insert(&part->rooms, &room->node) < 0) {
 		mem_free(room);
 		return NULL;

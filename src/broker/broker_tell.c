@@ -15,13 +15,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/fnv.h"
 #include "base/mem.h"
 
 #define FACTS_MOST    500 /* of one message */
 #define REPEAT_MS     2000
 #define RECITALS_MOST 4096 /* under way: whoever is left out asks again */
-#define ENTRIES_MOST  1000 /* of one message of a digest */
+#define ENTRIES_MOST  2000 /* of one message of a digest */
 
 static int say(struct broker_part *part, struct bytes destination, uint64_t peer, const struct buf *words)
 {
@@ -329,8 +328,7 @@ static bool collect(struct map_node *node, void *arg)
 	struct digest *d = arg;
 
 	if (room->version > 0 && d->count < d->size)
-		d->entries[d->count++] =
-		    (struct entry){ fnv1a_bytes(broker_room_destination(room)), room->version };
+		d->entries[d->count++] = (struct entry){ room->hash, room->version };
 	return true;
 }
 

@@ -170,7 +170,7 @@ static int fake_say(void *arg, unsigned part, struct bytes destination, uint64_t
 	const struct gateway *from = arg;
 
 	ck_assert_uint_lt(part, PARTS);
-	ck_assert_uint_le(words.n, 20000);
+	ck_assert_uint_le(words.n, 40000);
 	packets++;
 	asks += words.p[0] == BROKER_WORD_ASK;
 	states += words.p[0] == BROKER_WORD_STATE;
