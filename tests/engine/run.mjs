@@ -1078,7 +1078,12 @@ await suite.test('history: the server that leads is killed while another stands 
 		let sent = 0, leader;
 
 		for (let round = 0; round < 3; round++) {
-			({ cluster: { leader } } = await jetstream(cluster.servers[0].port, 'STREAM.INFO', 'sockjsd'));
+			await until(async () => { /* all have what there is, so who leads goes on to */
+				const info = await jetstream(cluster.servers[0].port, 'STREAM.INFO', 'sockjsd').catch(() => null);
+
+				({ leader } = info?.cluster ?? {});
+				return leader && info.cluster.replicas.every((r) => r.current && !r.offline);
+			}, 'the stream is whole', 60000);
 			const at = await leads(), victim = cluster.servers[(at + 1) % 3];
 			const writer = await client(gateways[(at + 2) % 3]);
 
