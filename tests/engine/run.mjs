@@ -1061,6 +1061,11 @@ await suite.test('history: a last message that was lost is found when the stream
 	}
 }, keptLong));
 
+async function within(ms, line, destination, body) {
+	line.send('SEND', { destination, receipt: body }, body);
+	await line.next((f) => f.command === 'RECEIPT' && f.get('receipt-id') === body, ms);
+}
+
 await suite.test('history: the server that leads is killed while another stands still: what was on its way is found', async () => {
 	const cluster = await new NatsCluster().start();
 	const engine = { replicas: 3, lost_after_ms: 60000 };
@@ -1089,7 +1094,7 @@ await suite.test('history: the server that leads is killed while another stands 
 
 			victim.pause();
 			for (let i = 0; i < 20; i++)
-				await send(writer, `/topic/kept/${round}/${i}`, `m${sent++}`);
+				await within(60000, writer, `/topic/kept/${round}/${i}`, `m${sent++}`); /* another may have to be elected */
 			await cluster.servers[at].kill(); /* what its routes had for the other is lost with it */
 			victim.resume();
 			await cluster.servers[at].start();
