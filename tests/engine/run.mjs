@@ -1068,7 +1068,7 @@ async function within(ms, line, destination, body) {
 
 await suite.test('history: the server that leads is killed while another stands still: what was on its way is found', async () => {
 	const cluster = await new NatsCluster().start();
-	const engine = { replicas: 3, lost_after_ms: 60000 };
+	const engine = { replicas: 3, lost_after_ms: 60000, ping_interval_ms: 1000 }; /* whose server stands still looks for another */
 	const gateways = await Promise.all(cluster.servers.map((s) => start({ servers: s.url, ...engine }, keptLong)));
 
 	try {
