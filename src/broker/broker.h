@@ -207,8 +207,19 @@ struct broker_peers {
 	/* In the owner's part: what they have of a destination behind a place is wanted. broker_loaded() follows,
 	 * and never from within. 0 or -ENOMEM. */
 	int (*load)(void *arg, unsigned part, struct bytes destination, uint64_t since);
+	/* If presence is that of all (else NULL), in the owner's part: what they say of a destination is to come to
+	 * broker_hear(), or (`begins` false) not any more. 0, and broker_is_heard() follows, once; or -errno: it is
+	 * asked for again later. */
+	int (*roll_interest)(void *arg, unsigned part, struct bytes destination, bool begins);
+	/* Likewise: words for broker_hear() of one peer, of those who have such an interest (BROKER_LISTENERS), or
+	 * of all (BROKER_ALL_PEERS), also where `destination` is empty, in all their parts. At most once, in the
+	 * order of calls of a part. 0 or -errno. */
+	int (*say)(void *arg, unsigned part, struct bytes destination, uint64_t peer, struct bytes words);
 	void *arg;
 };
+
+#define BROKER_LISTENERS 0
+#define BROKER_ALL_PEERS UINT64_MAX
 
 /* What peers have kept of a destination. */
 struct broker_loaded {
@@ -227,6 +238,19 @@ void broker_loaded(struct broker_part *part, struct bytes destination, const str
 void broker_forget_kept(struct broker_part *part);
 /* Nothing will be loaded any more: who waits is dropped. In each part, before the server ends. */
 void broker_end_loads(struct broker_part *part);
+/* The part that owns the presence of a destination, in which the following ones are called. */
+unsigned broker_presence_owner(const struct broker *b, struct bytes destination);
+/* What peers say of it comes, from now on. */
+void broker_is_heard(struct broker_part *part, struct bytes destination);
+/* What one says. Nothing is believed of it. */
+void broker_hear(struct broker_part *part, uint64_t peer, struct bytes destination, struct bytes words);
+/* In each part: a peer (another number than the two above) is there, or is not any more; or these are all. */
+void broker_note_peer(struct broker_part *part, uint64_t peer, bool is_there);
+void broker_set_peers(struct broker_part *part, const uint64_t *peers, size_t count);
+/* Likewise: says to all of which destinations there is something to know, so that who has missed some of it asks. */
+void broker_say_digest(struct broker_part *part);
+/* How long the first who asks waits for what peers know. */
+#define BROKER_PEERS_MS 2000
 /* Whether peers keep the messages of this destination. */
 bool broker_is_kept_by_peers(const struct broker *b, struct bytes destination);
 
@@ -417,6 +441,7 @@ struct broker_page {
 	bool has_more;
 	size_t all, anonymous;
 	size_t unnamed; /* of `all`, who can be in no page */
+	size_t peers, missing; /* of which it is known who is there, and of which it is not */
 };
 
 /* NULL: memory is out. */

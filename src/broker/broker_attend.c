@@ -39,23 +39,27 @@ static struct bytes attendance_key(const struct map_node *n)
 
 /* --- reports ---------------------------------------------------------------------- */
 
-static struct broker_report *report_new(const struct meeting *m, bool joins)
+static struct broker_report *report_new(struct broker_part *part, struct bytes destination,
+    struct bytes user, enum broker_report_kind kind)
 {
-	struct broker_part *part = m->member->kind->part;
-	struct bytes user = broker_member_user(m->member);
 	char text[PRESENCE_NAME_MAX];
-	struct bytes name = broker_presence_name(
-	    (struct bytes){ m->audience->pattern, m->audience->pattern_len }, text);
+	struct bytes name = broker_presence_name(destination, text);
 	struct broker_report *r = mem_alloc(sizeof(*r) + name.n + user.n);
 
 	if (!r)
 		return NULL;
-	*r = (struct broker_report){ .broker = part->broker, .joins = joins };
+	*r = (struct broker_report){ .broker = part->broker, .kind = kind };
 	r->to = broker_owner_of(part->broker, name);
 	r->destination_len = (uint16_t)name.n;
 	r->user_len = (uint16_t)user.n;
 	bytes_put(bytes_put(r->text, name), user);
 	return r;
+}
+
+static struct broker_report *report_of(const struct meeting *m, enum broker_report_kind kind)
+{
+	return report_new(m->member->kind->part, (struct bytes){ m->audience->pattern, m->audience->pattern_len },
+	    broker_member_user(m->member), kind);
 }
 
 static void run_report(void *arg)
@@ -97,7 +101,8 @@ static void send(struct broker_part *part, struct broker_report *r)
 
 static int appear(struct broker_part *part, struct attendance *a)
 {
-	struct broker_report *join = report_new(&a->key, true), *leave = report_new(&a->key, false);
+	struct broker_report *join = report_of(&a->key, BROKER_JOINS),
+	                     *leave = report_of(&a->key, BROKER_LEAVES);
 
 	if (!join || !leave) {
 		mem_free(join);
@@ -204,14 +209,31 @@ int broker_set_silent(struct broker_member *m, bool is_silent)
 	return err;
 }
 
+/* --- watching --------------------------------------------------------------------------- */
+
+/* Peers are asked only where somebody wants to know. Without memory for the end of it they go on to tell. */
+int broker_attend_watch(struct broker_part *part, struct bytes pattern, bool begins)
+{
+	const size_t skip = sizeof(BROKER_PRESENCE) - 1;
+	struct bytes destination = { pattern.p + skip, pattern.n - skip };
+	struct broker_report *r;
+
+	if (!broker_tells_peers(part->broker) || !bytes_begin(pattern, BROKER_PRESENCE "/") ||
+	    !broker_has_presence(part->broker, destination))
+		return 0;
+	r = report_new(part, destination, BYTES(""), begins ? BROKER_WATCHES : BROKER_UNWATCHES);
+	if (!r)
+		return -ENOMEM;
+	send(part, r);
+	return 0;
+}
+
 /* --- of which destinations ---------------------------------------------------------------- */
 
 /* Nobody is told who is told. */
 static bool is_said_there(struct bytes destination)
 {
-	struct bytes prefix = BYTES(BROKER_PRESENCE "/");
-
-	return destination.n >= prefix.n && memcmp(destination.p, prefix.p, prefix.n) == 0;
+	return bytes_begin(destination, BROKER_PRESENCE "/");
 }
 
 static bool is_kept(const struct broker *b, struct bytes destination)

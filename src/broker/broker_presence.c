@@ -1,6 +1,6 @@
 /*
- * broker/broker_presence.c - who is present at the destinations that a part owns, and what is said
- * of it; see broker_presence.h.
+ * broker/broker_presence.c - what is said of who is present at the destinations that a part owns; see
+ * broker_presence.h.
  *
  * The first who comes to a room is told of at once. After that, and after somebody has gone, what
  * happens within an interval (a tenth of a second) is one message: so a room of thousands that fills
@@ -8,149 +8,18 @@
  * page that its next connection replaces, has never been away. Whoever asks gets what was said last, even if
  * more is known by now: then what is said next follows on it, without a hole and nothing twice.
  *
- * Names are bounded in all. Who finds no room for his is counted by sessions, and the rolls say
- * that they are cut.
+ * Peers are told in the same intervals. Nothing is said before it is known who is there with them, for whoever
+ * asks first waits for that.
  */
 #include "broker/broker_presence.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 
 #define REPORT_MS     100 /* what could not be reported is tried again after it */
 #define NAMES_MOST    500   /* of one message about changes; the others come with the next */
 #define OCTETS_MOST   16384 /* of these */
-#define NAME_MOST     1024  /* octets of one */
-
-struct bytes broker_presence_name(struct bytes destination, char text[PRESENCE_NAME_MAX])
-{
-	char *end;
-
-	if (destination.n > BROKER_DESTINATION_MAX)
-		return (struct bytes){ 0 };
-	end = bytes_put(bytes_put(text, BYTES(BROKER_PRESENCE)), destination);
-	return (struct bytes){ text, (size_t)(end - text) };
-}
-
-/* --- names and rooms ------------------------------------------------------------ */
-
-static struct bytes room_key(const struct map_node *n)
-{
-	const struct broker_room *r = container_of(n, struct broker_room, node);
-
-	return (struct bytes){ r->name, r->name_len };
-}
-
-static struct bytes name_key(const struct map_node *n)
-{
-	const struct broker_name *name = container_of(n, struct broker_name, node);
-
-	return (struct bytes){ (const char *)&name->room, sizeof(name->room) + name->name_len };
-}
-
-static struct bytes text_of(const struct broker_name *name)
-{
-	return (struct bytes){ name->name, name->name_len };
-}
-
-static struct broker_name *find_name(
-    const struct broker_part *part, const struct broker_room *room, struct bytes user)
-{
-	char key[sizeof(room) + NAME_MOST];
-	struct map_node *node;
-
-	if (user.n > NAME_MOST)
-		return NULL;
-	bytes_put(key, (struct bytes){ (const char *)&room, sizeof(room) });
-	bytes_put(key + sizeof(room), user);
-	node = map_find(&part->names, (struct bytes){ key, sizeof(room) + user.n });
-	return node ? container_of(node, struct broker_name, node) : NULL;
-}
-
-/* Whether there is room for one more. */
-static bool take_place(struct broker *b)
-{
-	if (atomic_fetch_add_explicit(&b->present, 1, memory_order_relaxed) < b->limits.max_present)
-		return true;
-	atomic_fetch_sub_explicit(&b->present, 1, memory_order_relaxed);
-	return false;
-}
-
-static void give_place_back(struct broker *b)
-{
-	atomic_fetch_sub_explicit(&b->present, 1, memory_order_relaxed);
-}
-
-/* NULL: there is no room for it; nor is there for what is no text, which nobody could be told. */
-static struct broker_name *add_name(
-    struct broker_part *part, struct broker_room *room, struct bytes user)
-{
-	struct broker_name *name;
-
-	if (user.n > NAME_MOST || !utf8_is_valid(user.p, user.n) || !take_place(part->broker))
-		return NULL;
-	name = mem_zalloc(sizeof(*name) + user.n);
-	if (name) {
-		name->room = room;
-		name->name_len = (uint16_t)user.n;
-		bytes_put(name->name, user);
-	}
-	if (!name || map_insert(&part->names, &name->node) < 0) {
-		give_place_back(part->broker);
-		mem_free(name);
-		return NULL;
-	}
-	list_append(&room->users, &name->of_room);
-	list_init(&name->changed);
-	part->counters.present++;
-	return name;
-}
-
-static void name_free(struct broker_part *part, struct broker_name *name)
-{
-	map_remove(&part->names, &name->node);
-	list_remove(&name->of_room);
-	list_remove(&name->changed);
-	part->counters.present--;
-	give_place_back(part->broker);
-	mem_free(name);
-}
-
-struct broker_room *broker_presence_room(struct broker_part *part, struct bytes name)
-{
-	struct map_node *node = map_find(&part->rooms, name);
-
-	return node ? container_of(node, struct broker_room, node) : NULL;
-}
-
-static struct broker_room *add_room(struct broker_part *part, struct bytes name)
-{
-	struct broker_room *room = mem_zalloc(sizeof(*room) + name.n);
-
-	if (!room)
-		return NULL;
-	list_init(&room->restless);
-	list_init(&room->users);
-	list_init(&room->changed);
-	room->name_len = (uint16_t)name.n;
-	bytes_put(room->name, name);
-	if (map_insert(&part->rooms, &room->node) == 0)
-		return room;
-	mem_free(room);
-	return NULL;
-}
-
-static void room_free(struct broker_part *part, struct broker_room *room)
-{
-	struct list *first;
-
-	while ((first = list_first(&room->users)) != NULL)
-		name_free(part, container_of(first, struct broker_name, of_room));
-	map_remove(&part->rooms, &room->node);
-	list_remove(&room->restless);
-	broker_message_unref(room->state);
-	mem_free(room);
-}
+#define CATCH_UP_MOST 20    /* messages, at once */
 
 /* --- saying what has changed ------------------------------------------------------- */
 
@@ -176,9 +45,9 @@ static size_t collect(
 			break;
 		count++;
 		if (name->is_said)
-			names[NAMES_MOST - ++roll->left_count] = text_of(name);
+			names[NAMES_MOST - ++roll->left_count] = broker_name_text(name);
 		else
-			names[roll->joined_count++] = text_of(name);
+			names[roll->joined_count++] = broker_name_text(name);
 	}
 	roll->joined = names;
 	roll->left = names + NAMES_MOST - roll->left_count;
@@ -198,8 +67,7 @@ static void note_said(struct broker_part *part, struct broker_room *room, size_t
 			room->said.users++;
 		else
 			room->said.users--;
-		if (name->sessions == 0)
-			name_free(part, name);
+		broker_name_let_go(part, name);
 	}
 	room->said.anonymous = room->anonymous;
 	room->said.unnamed = room->unnamed;
@@ -212,7 +80,7 @@ static void say(struct broker_part *part, struct broker_room *room)
 {
 	const struct broker_limits *limits = &part->broker->limits;
 	struct bytes names[NAMES_MOST];
-	struct broker_roll roll = { .destination = room_key(&room->node) };
+	struct broker_roll roll = { .destination = broker_room_name(room) };
 	struct broker_message *m;
 	size_t count = collect(room, names, &roll);
 
@@ -230,8 +98,29 @@ static void say(struct broker_part *part, struct broker_room *room)
 /* What happens from now on is said when that time is over. */
 static void let_rest(struct broker_part *part, struct broker_room *room, uint64_t now)
 {
+	list_remove(&room->restless);
 	room->due = now + part->broker->limits.presence_interval_ms;
 	list_append(&part->restless, &room->restless);
+}
+
+static bool has_any_news(const struct broker_room *room)
+{
+	return (room->is_known && has_news(room)) || broker_tell_has_news(room);
+}
+
+static void utter(struct broker_part *part, struct broker_room *room)
+{
+	if (room->is_known && has_news(room))
+		say(part, room);
+	if (broker_tell_has_news(room))
+		broker_tell(part, room);
+}
+
+/* Gates of those who wait are shut: others get what they would have got. */
+void broker_presence_catch_up(struct broker_part *part, struct broker_room *room)
+{
+	for (unsigned i = 0; i < CATCH_UP_MOST && has_news(room); i++)
+		say(part, room);
 }
 
 static struct broker_room *first_restless(const struct broker_part *part)
@@ -241,14 +130,23 @@ static struct broker_room *first_restless(const struct broker_part *part)
 	return first ? container_of(first, struct broker_room, restless) : NULL;
 }
 
+static bool needs_another_look(const struct broker_part *part, const struct broker_room *room, uint64_t now)
+{
+	return !room->is_known || (!room->is_joined && broker_tells_peers(part->broker)) || room->repeat_at > 0 || room->kept_until > now || broker_shares_lack(room);
+}
+
 static void on_due(struct broker_part *part, struct broker_room *room, uint64_t now)
 {
 	list_remove(&room->restless);
-	if (has_news(room)) {
-		say(part, room);
+	broker_shares_look(part, room, now);
+	broker_tell_again(part, room, now);
+	if (has_any_news(room)) {
+		utter(part, room);
 		let_rest(part, room, now);
-	} else if (list_empty(&room->users) && room->unnamed == 0 && room->anonymous == 0) {
-		room_free(part, room);
+	} else if (broker_room_is_idle(room, now)) {
+		broker_room_free(part, room);
+	} else if (needs_another_look(part, room, now)) {
+		let_rest(part, room, now);
 	}
 }
 
@@ -267,6 +165,7 @@ static void on_tick(void *arg)
 		if (carrier->is_late(carrier->arg))
 			break;
 	}
+	broker_tell_recite(part);
 	broker_presence_tick(part);
 }
 
@@ -275,103 +174,43 @@ static void drop_tick(void *part)
 	(void)part; /* the server has ended, and the part may be gone */
 }
 
+static unsigned wait_of(const struct broker_room *room)
+{
+	uint64_t now = clock_now(), due = room ? room->due : now + REPORT_MS;
+
+	return due > now ? (unsigned)(due - now) : 0;
+}
+
 /* Those who rest are in the order in which their time is over, for all rest as long. */
 void broker_presence_tick(struct broker_part *part)
 {
 	const struct broker_carrier *carrier = &part->broker->carrier;
 	const struct broker_room *room = first_restless(part);
-	uint64_t now = clock_now(), due = room ? room->due : now + REPORT_MS;
 
 	if (part->ticks || (!room && list_empty(&part->reports)))
 		return;
-	part->ticks = carrier->later(carrier->arg, due > now ? (unsigned)(due - now) : 0, on_tick,
-	                  drop_tick, part) == 0;
+	part->ticks = carrier->later(carrier->arg, wait_of(room), on_tick, drop_tick, part) == 0;
+}
+
+void broker_presence_rest(struct broker_part *part, struct broker_room *room)
+{
+	if (list_empty(&room->restless))
+		let_rest(part, room, clock_now());
+	broker_presence_tick(part);
 }
 
 /* Who goes is not told of at once: he may be back. */
-static void on_change(struct broker_part *part, struct broker_room *room, bool joins)
+void broker_presence_changed(struct broker_part *part, struct broker_room *room, bool joins)
 {
 	bool rests = !list_empty(&room->restless);
 
-	if (!rests && joins)
-		say(part, room);
-	if (!rests)
-		let_rest(part, room, clock_now());
-	broker_presence_tick(part);
-	if (!part->ticks && has_news(room)) /* without memory for a timer it cannot wait */
-		say(part, room);
-}
-
-/* --- coming and going -------------------------------------------------------------------- */
-
-/* Whether it is there has changed: that is to be said, unless it was not said before it changed. */
-static void turn(struct broker_part *part, struct broker_name *name)
-{
-	struct broker_room *room = name->room;
-
-	if (list_empty(&name->changed))
-		list_append(&room->changed, &name->changed);
-	else
-		list_remove(&name->changed);
-	if (name->sessions == 0 && !name->is_said)
-		name_free(part, name);
-}
-
-static void join(struct broker_part *part, struct broker_room *room, struct bytes user)
-{
-	struct broker_name *name = find_name(part, room, user);
-
-	if (!name)
-		name = add_name(part, room, user);
-	if (!name) {
-		room->unnamed++;
-	} else if (name->sessions++ == 0) {
-		room->present++;
-		turn(part, name);
-	}
-}
-
-/* Somebody for whom there was no memory is not known to have come. */
-static void leave(struct broker_part *part, struct broker_room *room, struct bytes user)
-{
-	struct broker_name *name = find_name(part, room, user);
-
-	if (name && name->sessions > 0) {
-		if (--name->sessions > 0)
-			return;
-		room->present--;
-		turn(part, name);
-	} else if (room->unnamed > 0) {
-		room->unnamed--;
-	}
-}
-
-static void count_anonymous(struct broker_room *room, bool joins)
-{
-	if (joins)
-		room->anonymous++;
-	else if (room->anonymous > 0)
-		room->anonymous--;
-}
-
-void broker_presence_take(struct broker_part *part, const struct broker_report *report)
-{
-	struct bytes destination = { report->text, report->destination_len },
-	             user = { report->text + report->destination_len, report->user_len };
-	struct broker_room *room = broker_presence_room(part, destination);
-
-	if (!room && report->joins)
-		room = add_room(part, destination);
-	if (!room)
+	if (!has_news(room) && !broker_tell_has_news(room))
 		return;
-	if (user.n == 0)
-		count_anonymous(room, report->joins);
-	else if (report->joins)
-		join(part, room, user);
-	else
-		leave(part, room, user);
-	if (has_news(room))
-		on_change(part, room, report->joins);
+	if (!rests && joins)
+		utter(part, room);
+	broker_presence_rest(part, room);
+	if (!part->ticks) /* without memory for a timer it cannot wait */
+		utter(part, room);
 }
 
 /* --- what was said last --------------------------------------------------------------------- */
@@ -388,7 +227,7 @@ static size_t name_all(const struct broker_room *room, struct bytes *names, size
 		if (count == most)
 			break;
 		if (name->is_said)
-			names[count++] = text_of(name);
+			names[count++] = broker_name_text(name);
 	}
 	return count;
 }
@@ -435,25 +274,18 @@ struct broker_message *broker_presence_state(
 	return room->state ? broker_message_ref(room->state) : NULL;
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------------- */
 
 void broker_presence_init(struct broker_part *part)
 {
-	map_init(&part->rooms, room_key, &part->broker->seed);
-	map_init(&part->names, name_key, &part->broker->seed);
 	list_init(&part->restless);
-}
-
-static bool forget_room(struct map_node *node, void *part)
-{
-	room_free(part, container_of(node, struct broker_room, node));
-	return true;
+	broker_rooms_init(part);
+	broker_tell_init(part);
 }
 
 void broker_presence_fini(struct broker_part *part)
 {
-	map_each(&part->rooms, forget_room, part);
-	map_fini(&part->rooms);
-	map_fini(&part->names);
+	broker_rooms_fini(part);
+	broker_tell_fini(part);
+	mem_free(part->peers);
 }

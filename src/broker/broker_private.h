@@ -3,7 +3,8 @@
  *
  * Read broker_name.c (texts), broker_trie.c (which patterns match), broker_members.c (who is
  * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
- * broker_presence.c, broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
+ * broker_room.c and broker_presence.c (who is present), broker_tell.c, broker_hear.c and
+ * broker_shares.c (that at peers), broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
  * broker_loads.c, broker_keep.c (what of these outlasts the process).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
@@ -21,7 +22,8 @@ struct broker {
 	struct broker_identity identity; /* which says who owns what, too */
 	struct broker_store store;       /* without functions: there is none */
 	struct broker_peers peers;       /* likewise */
-	atomic_size_t present; /* users that are known by name, in all parts: broker_presence.c */
+	atomic_size_t present; /* users that are known by name, in all parts: broker_room.c */
+	atomic_size_t stays;   /* and how often they are at peers: broker_shares.c */
 	struct broker_part *parts[]; /* one for each reactor */
 };
 
@@ -68,6 +70,13 @@ struct broker_part {
 	struct map names; /* in them */
 	struct list restless;
 	bool ticks;
+	/* What other brokers know of it, and what they say: broker_tell.c, broker_hear.c */
+	uint64_t versions;    /* that were given to what was told */
+	struct list recitals; /* who gets all of a destination, in pages */
+	size_t recital_count;
+	bool recites; /* soon */
+	uint64_t *peers; /* that are there */
+	size_t peer_count;
 	/* By which of its subscriptions members of this part are present: broker_attend.c */
 	struct map attendances;
 	struct list reports; /* that could not be sent yet */

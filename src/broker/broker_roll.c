@@ -8,10 +8,14 @@
  */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "broker/broker_presence.h"
 
+#define KEPT_MS 2000 /* for who asks for the next page */
+
 struct question {
+	struct list node; /* room->waiting */
 	struct broker *broker;
 	unsigned asker, owner; /* parts */
 	void (*answer)(struct question *q);
@@ -60,15 +64,68 @@ static int post(struct question *q, unsigned part, void (*fn)(void *arg))
 	return carrier->post(carrier->arg, part, fn, drop_question, q);
 }
 
-static void run_question(void *arg)
+static void answer(struct question *q)
 {
-	struct question *q = arg;
-
 	q->answer(q);
 	if (q->asker == q->owner)
 		run_answer(q);
 	else if (post(q, q->asker, run_answer) < 0)
 		drop_question(q);
+}
+
+/* The room that is asked for, if peers may know of it; it stays for a while. */
+static struct broker_room *room_of(const struct question *q)
+{
+	struct broker_part *part = q->broker->parts[q->owner];
+	struct broker_room *room = broker_presence_room(part, q->name);
+
+	if (!broker_tells_peers(q->broker))
+		return room;
+	if (!room)
+		room = broker_room_add(part, q->name);
+	if (room) {
+		room->kept_until = clock_now() + KEPT_MS;
+		broker_presence_rest(part, room);
+	}
+	return room;
+}
+
+static void run_question(void *arg)
+{
+	struct question *q = arg;
+	struct broker_room *room = room_of(q);
+
+	if (room && !room->is_known)
+		list_append(&room->waiting, &q->node);
+	else
+		answer(q);
+}
+
+static struct question *first_of(const struct broker_room *room)
+{
+	struct list *first = list_first(&room->waiting);
+
+	return first ? container_of(first, struct question, node) : NULL;
+}
+
+void broker_roll_answer(struct broker_room *room)
+{
+	struct question *q;
+
+	while ((q = first_of(room)) != NULL) {
+		list_remove(&q->node);
+		answer(q);
+	}
+}
+
+void broker_roll_drop(struct broker_room *room)
+{
+	struct question *q;
+
+	while ((q = first_of(room)) != NULL) {
+		list_remove(&q->node);
+		drop_question(q);
+	}
 }
 
 static struct question *question_new(
@@ -140,11 +197,6 @@ static int compare(struct bytes a, struct bytes b)
 	return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-static struct bytes text_of(const struct broker_name *name)
-{
-	return (struct bytes){ name->name, name->name_len };
-}
-
 /* The first place whose name is not before this one. */
 static size_t place_of(const struct next *next, struct bytes name)
 {
@@ -153,7 +205,7 @@ static size_t place_of(const struct next *next, struct bytes name)
 	while (from < to) {
 		size_t middle = (from + to) / 2;
 
-		if (compare(text_of(next->names[middle]), name) < 0)
+		if (compare(broker_name_text(next->names[middle]), name) < 0)
 			from = middle + 1;
 		else
 			to = middle;
@@ -165,9 +217,9 @@ static void consider(struct next *next, const struct broker_name *name)
 {
 	size_t at, behind;
 
-	if (name->sessions == 0 || (next->after.n > 0 && compare(text_of(name), next->after) <= 0))
+	if (name->sessions == 0 || (next->after.n > 0 && compare(broker_name_text(name), next->after) <= 0))
 		return;
-	at = place_of(next, text_of(name));
+	at = place_of(next, broker_name_text(name));
 	if (at > next->limit)
 		return;
 	if (next->count <= next->limit)
@@ -193,7 +245,7 @@ static struct broker_page *copy_page(const struct next *next)
 	users = (struct broker_attendee *)(void *)(page + 1);
 	at = (char *)(users + count);
 	for (size_t i = 0; i < count; i++) {
-		struct bytes name = text_of(next->names[i]);
+		struct bytes name = broker_name_text(next->names[i]);
 
 		users[i] = (struct broker_attendee){ { at, name.n }, next->names[i]->sessions };
 		at = bytes_put(at, name);
@@ -224,6 +276,7 @@ static void find_page(struct question *q)
 	q->page->all = room->present + room->unnamed;
 	q->page->unnamed = room->unnamed;
 	q->page->anonymous = room->anonymous;
+	broker_shares_count(part, room, &q->page->peers, &q->page->missing);
 }
 
 int broker_list_present(struct broker_part *part, struct bytes destination, struct bytes after,

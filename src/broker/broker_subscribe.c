@@ -95,11 +95,15 @@ static void audience_remove(struct broker_audience *a, uint32_t index)
 
 /* --- peers ----------------------------------------------------------------- */
 
-static int tell_peers(const struct broker_part *part, struct bytes pattern, bool begins)
+static int tell_peers(struct broker_part *part, struct bytes pattern, bool begins)
 {
 	const struct broker_peers *peers = &part->broker->peers;
 
-	return peers->interest ? peers->interest(peers->arg, part->index, pattern, begins) : 0;
+	int err = peers->interest ? peers->interest(peers->arg, part->index, pattern, begins) : 0;
+
+	if (err == 0 && (err = broker_attend_watch(part, pattern, begins)) < 0 && begins && peers->interest)
+		(void)peers->interest(peers->arg, part->index, pattern, false);
+	return err;
 }
 
 static int tell_peers_of_user(const struct broker_member *m, bool begins)

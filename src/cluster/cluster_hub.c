@@ -13,6 +13,7 @@
 #include "cluster/rendezvous.h"
 
 #define SETTLE_MS      2000 /* after a change the others may not know it yet */
+#define REUNION_MS     4000 /* longer than a gateway is silent */
 #define LOOK_MS        2    /* between two steps */
 #define LOOK_AGAIN_MS  3000 /* while there are strays */
 #define STEPS_AT_ONCE  4
@@ -210,22 +211,46 @@ static void on_said(void *arg, uint64_t id, struct bytes text)
 	if (!gateway_card_read(text, &card) || i == GATEWAYS_MOST - 1)
 		return;
 	hub->others[i] = (struct gateway){ .id = id, .card = card };
+	hub->are_unheard[i] = false;
 	hub->other_count += is_new;
 	if (is_new)
 		say("sessions are shared with another gateway", &hub->others[i]);
 	consider(c);
 }
 
+static void forget(struct cluster_hub *hub, size_t i)
+{
+	size_t last = --hub->other_count;
+
+	say("a gateway that had sessions is gone", &hub->others[i]);
+	hub->others[i] = hub->others[last];
+	hub->are_unheard[i] = hub->are_unheard[last];
+}
+
+/* While the engine is away nobody is heard of: whoever was there is taken to be there still, for requests come to him
+ * without it. */
 static void on_gateway(void *arg, uint64_t id, bool is_there)
 {
 	struct cluster *c = arg;
-	struct cluster_hub *hub = &c->hub;
-	size_t i = find(hub, id);
+	size_t i = find(&c->hub, id);
 
-	if (is_there || i == hub->other_count)
+	if (is_there || i == c->hub.other_count)
 		return;
-	say("a gateway that had sessions is gone", &hub->others[i]);
-	hub->others[i] = hub->others[--hub->other_count];
+	if (atomic_load(&c->is_up)) {
+		forget(&c->hub, i);
+		consider(c);
+	} else {
+		c->hub.are_unheard[i] = true;
+	}
+}
+
+static void on_reunion(struct timer *t)
+{
+	struct cluster *c = container_of(t, struct cluster, hub.reunion);
+
+	for (size_t i = c->hub.other_count; i-- > 0;)
+		if (c->hub.are_unheard[i])
+			forget(&c->hub, i);
 	consider(c);
 }
 
@@ -234,15 +259,16 @@ static void on_up(void *arg)
 	struct cluster *c = arg;
 
 	atomic_store(&c->is_up, true);
+	timer_start(loop_timers(c->parts[0].loop), &c->hub.reunion, REUNION_MS);
 	consider(c);
 }
 
-/* What was known stays: whoever is still there can be reached. */
 static void on_down(void *arg, const char *why)
 {
 	struct cluster *c = arg;
 
 	(void)why;
+	timer_stop(loop_timers(c->parts[0].loop), &c->hub.reunion);
 	atomic_store(&c->is_up, false);
 }
 
@@ -357,6 +383,7 @@ void cluster_hub_begin(struct cluster *c)
 	char why[256] = "out of memory";
 
 	timer_init(&hub->settling, on_settled);
+	timer_init(&hub->reunion, on_reunion);
 	timer_init(&hub->looking, on_looking);
 	settings.loop = c->parts[0].loop;
 	if (resolver_new(&hub->resolver, settings.loop, NULL) < 0) {
@@ -388,6 +415,7 @@ void cluster_hub_end(struct cluster *c)
 	cluster_groups_end(c);
 	timer_stop(loop_timers(c->parts[0].loop), &hub->settling);
 	timer_stop(loop_timers(c->parts[0].loop), &hub->looking);
+	timer_stop(loop_timers(c->parts[0].loop), &hub->reunion);
 	if (hub->engine)
 		c->settings.kind->stop(hub->engine);
 	hub->engine = NULL;

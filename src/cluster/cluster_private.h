@@ -17,9 +17,11 @@ struct cluster_hub {
 	struct resolver *resolver;
 	struct gateway_card own;
 	struct gateway others[GATEWAYS_MOST - 1];
+	bool are_unheard[GATEWAYS_MOST - 1]; /* since the engine is away */
 	size_t other_count;
 	uint64_t view_since;
 	struct timer settling; /* until we may be calm */
+	struct timer reunion;  /* until who was not heard of since the engine is back is gone */
 	/* Which of our sessions others look for elsewhere */
 	struct timer looking;
 	size_t step;

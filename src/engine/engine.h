@@ -53,6 +53,7 @@ struct engine_message {
 struct engine_topic {
 	bool is_user;
 	bool is_kept; /* some of what it fits may be in a history */
+	bool is_talk; /* not what is published to this destination, but what gateways say() of it to each other */
 	struct bytes name; /* the pattern, or the user */
 	/* The engine's */
 	struct list node;
@@ -106,6 +107,10 @@ struct engine_events {
 	/* It keeps histories now, under this number: they are not those of another. Before it nothing of any
 	 * comes, and topics with is_kept are not active. */
 	void (*kept)(void *arg, uint64_t epoch);
+	/* It does not, though there is a connection; until it is kept() again. */
+	void (*unkept)(void *arg, const char *why);
+	/* What another gateway says to who has joined the talk of a destination. */
+	void (*word)(void *arg, struct bytes destination, struct bytes body);
 	/* Another gateway is there, or is not any more. */
 	void (*gateway)(void *arg, uint64_t gateway, bool is_there);
 	/* It says this of itself: before it is there, and whenever that is something else. May be NULL. */
@@ -191,8 +196,10 @@ struct engine_kind {
 	int (*ask)(struct engine *e, struct bytes what, struct bytes body, unsigned timeout_ms,
 	    struct engine_question *q);
 	void (*ask_cancel)(struct engine_question *q);
-	/* The same for what needs no answer: at most once. 0 or an error as of publish(). */
-	int (*tell)(struct engine *e, struct bytes what, struct bytes body);
+	/* The same for what needs no answer, to one of them, or (0) to all: at most once. 0 or an error as of publish(). */
+	int (*tell)(struct engine *e, uint64_t gateway, struct bytes what, struct bytes body);
+	/* Likewise to those who have joined the talk of a destination; before what is told later. */
+	int (*say)(struct engine *e, struct bytes destination, struct bytes body);
 	/* Likewise. */
 	int (*reply)(struct engine *e, struct bytes to, struct bytes body);
 	/* Octets that wait for the server. */

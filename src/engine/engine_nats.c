@@ -1,48 +1,18 @@
 /*
  * engine/engine_nats.c - NATS as an engine: a topic is a subscription there, a message is a message.
  *
- * Each message of ours says who has sent it and its number (Sockjsd-From: GATEWAY-NUMBER), for one that
- * fits two topics comes twice; what others publish there has no such header, and is taken as it is, once for
- * each topic that it fits.
- *
  * A topic is active when the server has answered a PING that was sent behind its SUB: so topics of one turn
  * need one answer. If some of it is kept, that is the stream's to say (nats_history.h).
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/engine.h"
-#include "engine/nats_history.h"
-#include "engine/nats_members.h"
-#include "engine/nats_names.h"
-#include "engine/replay.h"
-#include "nats/nats_client.h"
-
-#define FROM        "Sockjsd-From"
-#define HEADERS_MAX 128 /* of one message; further ones are left out */
+#include "broker/broker_name.h"
+#include "engine/engine_nats.h"
 
 static const char FORBIDDEN[] = "The engine does not let us subscribe to this.";
-
-struct engine {
-	struct engine_settings settings;
-	const struct engine_events *on;
-	void *arg;
-	struct nats_client *client;
-	struct nats_server servers[ENGINE_SERVERS_MAX];
-	struct nats_subscription *own; /* of what is for members of ours */
-	struct list active, joining; /* topics; the second wait for an answer that is not asked for yet, */
-	struct list asked;           /* or for one that is */
-	struct nats_flush flush;
-	struct nats_history history; /* zeroed: nothing is kept */
-	struct nats_members members;
-	struct replay replay;
-	uint64_t number; /* of the last message of ours */
-	struct engine_counters counters;
-	struct buf name, id, texts; /* scratch */
-};
 
 /* --- topics: until they are active --------------------------------------------------------------- */
 
@@ -108,6 +78,7 @@ static void on_up(struct nats_client *c, void *arg)
 static void on_down(struct nats_client *c, const char *why, void *arg)
 {
 	struct engine *e = arg;
+	uint64_t sound = nats_history_sound(&e->history);
 	struct list *pos;
 
 	(void)c;
@@ -115,8 +86,8 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 	list_foreach (pos, &e->active) {
 		struct engine_topic *t = container_of(pos, struct engine_topic, node);
 
-		if (e->history.last > t->baseline)
-			t->baseline = e->history.last;
+		if (sound > t->baseline)
+			t->baseline = sound;
 	}
 	if (e->settings.keeps)
 		nats_history_down(&e->history, &e->joining);
@@ -130,6 +101,15 @@ static void on_down(struct nats_client *c, const char *why, void *arg)
 	e->on->down(e->arg, why);
 }
 
+static void on_changed(struct nats_client *c, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)c;
+	if (e->settings.keeps)
+		nats_history_suspect(&e->history);
+}
+
 static void on_trouble(struct nats_client *c, const char *server, const char *why, void *arg)
 {
 	struct engine *e = arg;
@@ -140,76 +120,10 @@ static void on_trouble(struct nats_client *c, const char *server, const char *wh
 
 /* --- messages that come ----------------------------------------------------------------------------- */
 
-/* Where texts end that are behind one another in one buffer, which moves while it grows. */
-struct span {
-	size_t name, value, end;
-};
-
-static struct bytes name_in(const struct engine *e, const struct span *s)
-{
-	return (struct bytes){ buf_data(&e->texts) + s->name, s->value - s->name };
-}
-
-static struct bytes value_in(const struct engine *e, const struct span *s)
-{
-	return (struct bytes){ buf_data(&e->texts) + s->value, s->end - s->value };
-}
-
-static int read_headers(struct engine *e, struct bytes block, struct span spans[HEADERS_MAX], size_t *count)
-{
-	struct nats_header h;
-	size_t at = 0;
-	int err = 0;
-
-	*count = 0;
-	buf_clear(&e->texts);
-	while (err == 0 && *count < HEADERS_MAX && nats_headers_next(block, &at, &h)) {
-		struct span *s = &spans[*count];
-
-		if (nats_name_is_reserved(h.name))
-			continue;
-		s->name = buf_len(&e->texts);
-		err = nats_name_decode(&e->texts, h.name);
-		s->value = buf_len(&e->texts);
-		if (err == 0)
-			err = nats_name_decode(&e->texts, h.value);
-		s->end = buf_len(&e->texts);
-		++*count;
-	}
-	return err;
-}
-
-/* `like`, with what it says; to who has asked for it, or (NULL) to all. */
-static void tell(struct engine *e, const struct nats_event *m, struct engine_message like, struct engine_load *to)
-{
-	struct span spans[HEADERS_MAX];
-	struct engine_header headers[HEADERS_MAX];
-	size_t count;
-
-	if (nats_name_read(&e->name, e->settings.prefix, m->subject, e->settings.separator, &like.user,
-	        &like.destination) < 0) {
-		e->counters.nonsense++;
-		return;
-	}
-	if (read_headers(e, m->headers, spans, &count) < 0)
-		return;
-	for (size_t i = 0; i < count; i++)
-		headers[i] = (struct engine_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
-	like.headers = headers;
-	like.header_count = count;
-	like.body = m->payload;
-	if (to) {
-		to->message(to, &like);
-		return;
-	}
-	e->counters.messages_in++;
-	e->on->message(e->arg, &like);
-}
-
 /* Whether it is the first that we see of it. */
 static bool is_new(struct engine *e, const struct nats_event *m)
 {
-	struct bytes from = nats_headers_get(m->headers, FROM);
+	struct bytes from = nats_headers_get(m->headers, ENGINE_NATS_FROM);
 	uint64_t gateway, number;
 
 	return !from.p || !engine_pair_read(from, &gateway, &number) || replay_note(&e->replay, gateway, number) != 0;
@@ -218,9 +132,16 @@ static bool is_new(struct engine *e, const struct nats_event *m)
 static void take(struct engine *e, const struct nats_event *m)
 {
 	if (is_new(e, m))
-		tell(e, m, (struct engine_message){ 0 }, NULL);
+		engine_nats_tell(e, m, (struct engine_message){ 0 }, NULL);
 	else
 		e->counters.repeated++;
+}
+
+static void refuse(struct engine_topic *t)
+{
+	t->is_refused = true;
+	t->is_active = false;
+	t->engine->on->settled(t->engine->arg, t, FORBIDDEN);
 }
 
 static void on_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
@@ -230,13 +151,22 @@ static void on_message(struct nats_subscription *s, const struct nats_event *m, 
 	(void)s;
 	if (m && t->engine->settings.keeps && nats_history_take(&t->engine->history, t, m))
 		return;
-	if (m) {
+	if (m)
 		take(t->engine, m);
-		return;
-	}
-	t->is_refused = true;
-	t->is_active = false;
-	t->engine->on->settled(t->engine->arg, t, FORBIDDEN);
+	else
+		refuse(t);
+}
+
+static void on_word(struct nats_subscription *s, const struct nats_event *m, void *arg)
+{
+	struct engine_topic *t = arg;
+	struct engine *e = t->engine;
+
+	(void)s;
+	if (m)
+		e->on->word(e->arg, t->name, m->payload);
+	else
+		refuse(t);
 }
 
 static void on_own_message(struct nats_subscription *s, const struct nats_event *m, void *arg)
@@ -250,18 +180,20 @@ static void on_own_message(struct nats_subscription *s, const struct nats_event 
 
 static int subscribe(struct engine *e, struct engine_topic *t)
 {
+	enum nats_space space = t->is_talk ? NATS_TALK : NATS_LIVE;
+	nats_message_fn fn = t->is_talk ? on_word : on_message;
 	size_t two = 0;
 	int err;
 
 	buf_clear(&e->name);
 	err = t->is_user ? nats_name_all_of_user(&e->name, e->settings.prefix, t->name)
 	                 : nats_name_pattern(
-	                       &e->name, e->settings.prefix, NATS_LIVE, t->name, e->settings.separator, &two);
+	                       &e->name, e->settings.prefix, space, t->name, e->settings.separator, &two);
 	if (err == 0)
-		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, on_message, t);
+		err = nats_subscribe(e->client, &t->subscriptions[0], buf_data(&e->name), NULL, fn, t);
 	if (err == 0 && two)
 		err = nats_subscribe(
-		    e->client, &t->subscriptions[1], (const char *)buf_data(&e->name) + two, NULL, on_message, t);
+		    e->client, &t->subscriptions[1], (const char *)buf_data(&e->name) + two, NULL, fn, t);
 	return err;
 }
 
@@ -299,106 +231,6 @@ static int join(struct engine *e, struct engine_topic *t)
 	return 0;
 }
 
-/* --- publishing ------------------------------------------------------------------------------------------ */
-
-static int add_headers(struct engine *e, const struct engine_message *m, struct span spans[HEADERS_MAX])
-{
-	int err = 0;
-
-	buf_clear(&e->texts);
-	for (size_t i = 0; i < m->header_count && err == 0; i++) {
-		spans[i].name = buf_len(&e->texts);
-		err = nats_name_header(&e->texts, m->headers[i].name);
-		spans[i].value = buf_len(&e->texts);
-		if (err == 0)
-			err = nats_name_value(&e->texts, m->headers[i].value);
-		spans[i].end = buf_len(&e->texts);
-	}
-	return err;
-}
-
-static int say(struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
-{
-	int err = nats_publish(e->client,
-	    &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) },
-	        .headers = headers,
-	        .header_count = count,
-	        .payload = m->body });
-
-	if (err == 0)
-		e->counters.messages_out++;
-	return err;
-}
-
-/* Where a user's messages go: to the gateways that have the user; or to the one whose member it is. */
-static int publish_private(
-    struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
-{
-	uint64_t gateway;
-	int err;
-
-	buf_clear(&e->name);
-	err = nats_name_user(&e->name, e->settings.prefix, m->user, m->destination);
-	if (err == 0)
-		err = say(e, m, headers, count);
-	if (err < 0 || !engine_member_gateway(m->user, &gateway) || gateway == e->settings.gateway)
-		return err;
-	buf_clear(&e->name);
-	err = nats_name_member(&e->name, e->settings.prefix, gateway, m->user, m->destination);
-	return err ? err : say(e, m, headers, count);
-}
-
-static int publish_to_all(
-    struct engine *e, const struct engine_message *m, const struct nats_header *headers, size_t count)
-{
-	int err;
-
-	buf_clear(&e->name);
-	err = nats_name_destination(
-	    &e->name, e->settings.prefix, NATS_LIVE, m->destination, e->settings.separator);
-	return err ? err : say(e, m, headers, count);
-}
-
-/* Its headers behind the first, which is ours. Their number, or -ENOMEM. */
-static int make_headers(
-    struct engine *e, const struct engine_message *m, struct nats_header first, struct nats_header all[HEADERS_MAX + 1])
-{
-	struct span spans[HEADERS_MAX];
-	int err = add_headers(e, m, spans);
-
-	if (err < 0)
-		return err;
-	all[0] = first;
-	for (size_t i = 0; i < m->header_count; i++)
-		all[i + 1] = (struct nats_header){ name_in(e, &spans[i]), value_in(e, &spans[i]) };
-	return (int)m->header_count + 1;
-}
-
-static struct engine_message bounded(const struct engine_message *m)
-{
-	struct engine_message b = *m;
-
-	if (b.header_count > HEADERS_MAX)
-		b.header_count = HEADERS_MAX;
-	return b;
-}
-
-static int publish(struct engine *e, const struct engine_message *given)
-{
-	struct engine_message m = bounded(given);
-	struct nats_header headers[HEADERS_MAX + 1];
-	char from[2 * 16 + 2];
-	int n, err;
-
-	snprintf(from, sizeof(from), "%016" PRIx64 "-%" PRIx64, e->settings.gateway, ++e->number);
-	n = make_headers(e, &m, (struct nats_header){ BYTES(FROM), bytes_of(from) }, headers);
-	if (n < 0)
-		return n;
-	err = m.user.n > 0 ? publish_private(e, &m, headers, (size_t)n) : publish_to_all(e, &m, headers, (size_t)n);
-	e->counters.refused += err < 0;
-	return err;
-}
-
 /* --- histories --------------------------------------------------------------------------------------------- */
 
 static struct engine *engine_of(struct nats_history *h)
@@ -409,14 +241,14 @@ static struct engine *engine_of(struct nats_history *h)
 static void on_kept_message(struct nats_history *h, const struct nats_event *m, uint64_t sequence, uint64_t before,
     bool is_after_gap)
 {
-	tell(engine_of(h), m,
+	engine_nats_tell(engine_of(h), m,
 	    (struct engine_message){ .sequence = sequence, .before = before, .is_after_gap = is_after_gap }, NULL);
 }
 
 static void on_loaded(struct nats_history *h, struct engine_load *l, const struct nats_event *m, uint64_t sequence,
     uint64_t age_ms)
 {
-	tell(engine_of(h), m, (struct engine_message){ .sequence = sequence, .age_ms = age_ms }, l);
+	engine_nats_tell(engine_of(h), m, (struct engine_message){ .sequence = sequence, .age_ms = age_ms }, l);
 }
 
 static void on_active(struct nats_history *h, struct engine_topic *t)
@@ -438,37 +270,60 @@ static void on_history_trouble(struct nats_history *h, const char *why)
 	e->on->trouble(e->arg, nats_client_server(e->client), why);
 }
 
+static void on_unready(struct nats_history *h, const char *why)
+{
+	struct engine *e = engine_of(h);
+
+	e->on->unkept(e->arg, why);
+}
+
+/* They are not active until they have looked. */
+static void on_suspect(struct nats_history *h, uint64_t sound)
+{
+	struct engine *e = engine_of(h);
+	struct list *pos, *next;
+
+	list_foreach_safe (pos, next, &e->active) {
+		struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		if (!t->is_kept || t->is_refused)
+			continue;
+		list_remove(&t->node);
+		t->is_active = false;
+		if (sound > t->baseline)
+			t->baseline = sound;
+		nats_history_join(h, t);
+	}
+}
+
+static bool is_wanted(struct nats_history *h, struct bytes subject)
+{
+	struct engine *e = engine_of(h);
+	struct bytes user, destination;
+	struct list *pos;
+
+	if (nats_name_read(&e->name, e->settings.prefix, subject, e->settings.separator, &user, &destination) < 0 ||
+	    user.n > 0)
+		return false;
+	list_foreach (pos, &e->active) {
+		const struct engine_topic *t = container_of(pos, struct engine_topic, node);
+
+		if (t->is_kept && t->is_active && broker_name_matches(t->name, destination, e->settings.separator))
+			return true;
+	}
+	return false;
+}
+
 static const struct nats_history_events history_events = {
 	.message = on_kept_message,
 	.loaded = on_loaded,
 	.active = on_active,
 	.ready = on_ready,
 	.trouble = on_history_trouble,
+	.unready = on_unready,
+	.suspect = on_suspect,
+	.is_wanted = is_wanted,
 };
-
-static int store(struct engine *e, const struct engine_message *given, struct bytes id, struct engine_store *s)
-{
-	struct engine_message m = bounded(given);
-	struct nats_header headers[HEADERS_MAX + 1];
-	int n, err;
-
-	buf_clear(&e->id);
-	if (nats_name_value(&e->id, id) < 0)
-		return -ENOMEM;
-	id = (struct bytes){ buf_data(&e->id), buf_len(&e->id) };
-	n = make_headers(e, &m, (struct nats_header){ BYTES(NATS_MSG_ID), id }, headers);
-	buf_clear(&e->name);
-	err = n < 0 ? n
-	            : nats_name_destination(
-	                  &e->name, e->settings.prefix, NATS_KEPT, m.destination, e->settings.separator);
-	return err ? err
-	           : nats_history_store(&e->history,
-	                 &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) },
-	                     .headers = headers,
-	                     .header_count = (size_t)n,
-	                     .payload = m.body },
-	                 s);
-}
 
 static int load(struct engine *e, struct bytes destination, uint64_t since, struct engine_topic *topic,
     struct engine_load *l)
@@ -524,9 +379,20 @@ static int ask_all(struct engine *e, struct bytes what, struct bytes body, unsig
 	return nats_members_ask(&e->members, what, body, timeout_ms, q);
 }
 
-static int tell_all(struct engine *e, struct bytes what, struct bytes body)
+static int tell_others(struct engine *e, uint64_t gateway, struct bytes what, struct bytes body)
 {
-	return nats_members_tell(&e->members, what, body);
+	return nats_members_tell(&e->members, gateway, what, body);
+}
+
+static int say_of(struct engine *e, struct bytes destination, struct bytes body)
+{
+	int err;
+
+	buf_clear(&e->name);
+	err = nats_name_destination(&e->name, e->settings.prefix, NATS_TALK, destination, e->settings.separator);
+	return err ? err
+	           : nats_publish(e->client,
+	                 &(struct nats_message){ .subject = { buf_data(&e->name), buf_len(&e->name) }, .payload = body });
 }
 
 static int reply(struct engine *e, struct bytes to, struct bytes body)
@@ -540,6 +406,7 @@ static const struct nats_client_events client_events = {
 	.up = on_up,
 	.down = on_down,
 	.trouble = on_trouble,
+	.changed = on_changed,
 };
 
 static struct nats_options options_of(const struct engine *e)
@@ -662,8 +529,8 @@ const struct engine_kind engine_nats = {
 	.is_up = is_up,
 	.join = join,
 	.leave = leave,
-	.publish = publish,
-	.store = store,
+	.publish = engine_nats_publish,
+	.store = engine_nats_store,
 	.store_cancel = nats_history_store_cancel,
 	.load = load,
 	.load_cancel = nats_history_load_cancel,
@@ -672,7 +539,8 @@ const struct engine_kind engine_nats = {
 	.address = address,
 	.ask = ask_all,
 	.ask_cancel = nats_members_ask_cancel,
-	.tell = tell_all,
+	.tell = tell_others,
+	.say = say_of,
 	.reply = reply,
 	.pending = pending,
 	.counters = counters,

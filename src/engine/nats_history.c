@@ -28,31 +28,38 @@ void nats_history_retry(struct nats_history *h)
 
 static void ask(struct nats_history *h);
 
-static void become_ready(struct nats_history *h, uint64_t epoch, uint64_t last)
+uint64_t nats_history_last_of(const json_t *answer)
 {
-	if (epoch != h->epoch) { /* it is another: numbers begin anew */
+	json_int_t n = json_integer_value(json_object_get(json_object_get(answer, "state"), "last_seq"));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void become_ready(struct nats_history *h, uint64_t epoch, const json_t *info)
+{
+	uint64_t last = nats_history_last_of(info);
+	bool is_new = epoch != h->epoch;
+
+	if (is_new) { /* it is another: numbers begin anew */
 		nats_places_clear(&h->places);
 		h->last = last;
 	}
 	h->epoch = epoch;
 	h->is_ready = true;
+	nats_watch_begin(h, info, is_new);
 	h->on->ready(h, epoch);
+	if (h->was_lost)
+		h->on->suspect(h, h->sound);
+	h->was_lost = false;
 }
 
 /* One stream is not another of its name: it says when it was made. */
-static uint64_t epoch_of(const json_t *answer)
+uint64_t nats_history_epoch_of(const json_t *answer)
 {
 	const char *created = json_string_value(json_object_get(answer, "created"));
 	uint64_t epoch = fnv1a(created ? created : "");
 
 	return epoch ? epoch : 1;
-}
-
-static uint64_t number_of(const json_t *answer, const char *name)
-{
-	json_int_t n = json_integer_value(json_object_get(json_object_get(answer, "state"), name));
-
-	return n > 0 ? (uint64_t)n : 0;
 }
 
 static bool was_active(const struct nats_history *h, const struct engine_topic *t)
@@ -108,6 +115,14 @@ static void fail(struct nats_history *h, const char *why)
 	nats_history_retry(h);
 }
 
+void nats_history_lose(struct nats_history *h, const char *why)
+{
+	h->is_ready = false;
+	h->was_lost = true;
+	h->on->unready(h, why);
+	nats_history_retry(h);
+}
+
 static void on_info(struct nats_js *j, int err, const char *why, json_t *answer)
 {
 	struct nats_history *h = container_of(j, struct nats_history, info);
@@ -118,9 +133,9 @@ static void on_info(struct nats_js *j, int err, const char *why, json_t *answer)
 		fail(h, why);
 		return;
 	}
-	last = number_of(answer, "last_seq");
-	if (!h->is_ready || epoch_of(answer) != h->epoch)
-		become_ready(h, epoch_of(answer), last);
+	last = nats_history_last_of(answer);
+	if (!h->is_ready || nats_history_epoch_of(answer) != h->epoch)
+		become_ready(h, nats_history_epoch_of(answer), answer);
 	settle_all(h, last);
 	nats_history_go_on(h);
 	ask(h);
@@ -183,7 +198,9 @@ void nats_history_down(struct nats_history *h, struct list *joining)
 {
 	h->is_up = h->is_ready = h->is_asking = false;
 	nats_stream_cancel(&h->ensure);
+	h->was_lost = false; /* all topics join again anyway */
 	nats_js_cancel(&h->info);
+	nats_watch_end(h);
 	timer_stop(timers(h), &h->retry);
 	nats_fill_end_all(h);
 	nats_load_end_all(h, -ECONNRESET, "the connection broke");
@@ -295,6 +312,13 @@ void nats_history_find(
 		nats_history_pass(h, m, sequence);
 }
 
+/* Of what an active topic has had before its first message here the baseline tells. */
+static struct nats_place *place_for(struct nats_history *h, const struct engine_topic *t, struct bytes suffix)
+{
+	return was_active(h, t) && t->is_active ? nats_history_place(h, t, suffix)
+	                                        : nats_places_get(&h->places, suffix, true);
+}
+
 bool nats_history_take(struct nats_history *h, struct engine_topic *t, const struct nats_event *m)
 {
 	uint64_t sequence = header_of(m, NATS_SEQUENCE), before = header_of(m, NATS_LAST_SEQUENCE);
@@ -304,7 +328,7 @@ bool nats_history_take(struct nats_history *h, struct engine_topic *t, const str
 		return false;
 	if (h->epoch == 0) /* nobody was promised anything yet */
 		return true;
-	p = nats_places_get(&h->places, nats_history_suffix(h, m->subject), true);
+	p = place_for(h, t, nats_history_suffix(h, m->subject));
 	if (p && sequence <= p->last)
 		h->counters->repeated++;
 	else if (p && (!list_empty(&p->lacking) || (is_reliable(p, t) && before > p->last)))
@@ -372,6 +396,7 @@ int nats_history_init(struct nats_history *h, struct nats_client *c, const struc
 	list_init(&h->running_fills);
 	list_init(&h->running_loads);
 	timer_init(&h->retry, on_retry);
+	nats_watch_init(h);
 	h->name = settings->prefix;
 	h->kept = subject_of(settings->prefix, NATS_KEPT, ">");
 	h->live = subject_of(settings->prefix, NATS_LIVE, ">");

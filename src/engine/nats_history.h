@@ -11,6 +11,7 @@
  * new in the stream since then is fetched for each topic, before that is active again.
  *
  *	nats_history.c        the stream, topics that become active, what comes
+ *	nats_history_watch.c  whether it is there, and whether something was lost on its way
  *	nats_history_fill.c   what has not come
  *	nats_history_load.c   what came before
  *	nats_history_store.c  what is published
@@ -38,6 +39,12 @@ struct nats_history_events {
 	/* The stream is there. */
 	void (*ready)(struct nats_history *h, uint64_t epoch);
 	void (*trouble)(struct nats_history *h, const char *why);
+	/* It is not, and nothing is kept; ready() follows when it is again. */
+	void (*unready)(struct nats_history *h, const char *why);
+	/* What was kept behind that may not have come: all topics that are active are to join again. */
+	void (*suspect)(struct nats_history *h, uint64_t sound);
+	/* Whether it is of a topic that is active. */
+	bool (*is_wanted)(struct nats_history *h, struct bytes subject);
 };
 
 struct nats_history {
@@ -49,12 +56,18 @@ struct nats_history {
 	char *kept, *live;   /* subjects: PREFIX.h.>, PREFIX.t.> */
 	struct nats_stream_config config;
 	struct nats_stream_call ensure;
-	struct nats_js info;
-	struct timer retry;
+	struct nats_js info, look;
+	struct timer retry, watch;
 	bool is_up, is_ready, is_asking;
+	bool was_lost; /* while there was a connection */
 	uint64_t epoch;
 	uint64_t last; /* the last of all that came; or that the stream had when we began */
 	uint64_t now;  /* counts what comes and what is joined */
+	uint64_t sound;  /* what is kept up to this came, as far as anybody knows; */
+	uint64_t looked; /* and the last that there was when we looked */
+	uint64_t examined; /* the last message of a quiet stream, which had not come; it was looked whose it is */
+	uint64_t leader; /* of the stream: a hash */
+	unsigned suspicions, failures; /* how often to look for what was lost; looks without an answer */
 	struct nats_places places;
 	struct list joining, asked; /* topics; the second wait for the answer that is under way, */
 	struct list filling;        /* and these until they have what they have missed */
@@ -95,6 +108,23 @@ void nats_history_retry(struct nats_history *h);
 #define NATS_HISTORY_FETCHES 16
 #define NATS_HISTORY_MS      5000 /* for each answer */
 void nats_history_go_on(struct nats_history *h);
+
+/* What STREAM.INFO says: which stream it is, and its last sequence. */
+uint64_t nats_history_epoch_of(const json_t *answer);
+uint64_t nats_history_last_of(const json_t *answer);
+/* It is not there any more, or no use. */
+void nats_history_lose(struct nats_history *h, const char *why);
+
+/* --- nats_history_watch.c --------------------------------------------------------------------- */
+
+/* Something has happened with which messages are lost. */
+void nats_history_suspect(struct nats_history *h);
+/* Up to where all has come, if it was in its order. */
+uint64_t nats_history_sound(const struct nats_history *h);
+void nats_watch_init(struct nats_history *h);
+/* It is ready; `is_new`: it is another stream than before. */
+void nats_watch_begin(struct nats_history *h, const json_t *info, bool is_new);
+void nats_watch_end(struct nats_history *h);
 
 /* --- nats_history_fill.c ---------------------------------------------------------------------- */
 

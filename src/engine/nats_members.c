@@ -159,10 +159,29 @@ static void on_beat(struct nats_subscription *s, const struct nats_event *event,
 		gone(m, one);
 }
 
+static void hear_all(struct nats_members *m)
+{
+	struct list *pos;
+
+	list_foreach (pos, &m->by_age)
+		container_of(pos, struct member, by_age)->heard = clock_now();
+}
+
+/* Who has slept himself (was stopped, or had no processor) knows nothing of the others. */
+static bool has_slept(struct nats_members *m)
+{
+	uint64_t before = m->looked;
+
+	m->looked = clock_now();
+	return before > 0 && m->looked - before > 2 * BEAT_MS;
+}
+
 static void look(struct nats_members *m)
 {
 	struct list *first;
 
+	if (has_slept(m))
+		hear_all(m);
 	while ((first = list_first(&m->by_age)) != NULL) {
 		struct member *one = container_of(first, struct member, by_age);
 
@@ -177,27 +196,24 @@ static void on_timer(struct timer *t)
 	struct nats_members *m = container_of(t, struct nats_members, timer);
 
 	look(m);
-	if (!m->is_up)
-		return;
-	beat(m, '+');
+	if (m->is_up)
+		beat(m, '+');
 	timer_start(timers(m), &m->timer, BEAT_MS);
 }
 
 void nats_members_up(struct nats_members *m)
 {
-	struct list *pos;
-
 	m->is_up = true;
-	list_foreach (pos, &m->by_age) /* nobody could be heard */
-		container_of(pos, struct member, by_age)->heard = clock_now();
+	hear_all(m); /* nobody could be */
+	m->looked = clock_now();
 	beat(m, '+');
 	timer_start(timers(m), &m->timer, BEAT_MS);
 }
 
+/* Who is not heard of goes all the same. */
 void nats_members_down(struct nats_members *m)
 {
 	m->is_up = false;
-	timer_stop(timers(m), &m->timer);
 }
 
 int nats_members_announce(struct nats_members *m, struct bytes text)
@@ -348,25 +364,40 @@ int nats_members_ask(struct nats_members *m, struct bytes what, struct bytes bod
 	return 0;
 }
 
-int nats_members_tell(struct nats_members *m, struct bytes what, struct bytes body)
+int nats_members_tell(struct nats_members *m, uint64_t gateway, struct bytes what, struct bytes body)
 {
 	char subject[SUBJECT_MAX];
 
-	snprintf(subject, sizeof(subject), "%s.q.%.*s", m->prefix, (int)what.n, what.p);
+	if (gateway)
+		snprintf(subject, sizeof(subject), "%s.o.%016" PRIx64 ".%.*s", m->prefix, gateway, (int)what.n, what.p);
+	else
+		snprintf(subject, sizeof(subject), "%s.q.%.*s", m->prefix, (int)what.n, what.p);
 	return nats_publish(m->client, &(struct nats_message){ .subject = bytes_of(subject), .payload = body });
 }
 
 /* --- answering ------------------------------------------------------------------------------------ */
 
-static void on_question(struct nats_subscription *s, const struct nats_event *event, void *arg)
+static void take_question(struct nats_members *m, const struct nats_event *event, size_t skip)
 {
-	struct nats_members *m = arg;
-	size_t skip = strlen(m->prefix) + 3; /* ".q." */
-
-	(void)s;
 	if (event && event->subject.n > skip)
 		m->on->asked(m, (struct bytes){ event->subject.p + skip, event->subject.n - skip }, event->payload,
 		    event->reply);
+}
+
+static void on_question(struct nats_subscription *s, const struct nats_event *event, void *arg)
+{
+	struct nats_members *m = arg;
+
+	(void)s;
+	take_question(m, event, strlen(m->prefix) + 3); /* ".q." */
+}
+
+static void on_own(struct nats_subscription *s, const struct nats_event *event, void *arg)
+{
+	struct nats_members *m = arg;
+
+	(void)s;
+	take_question(m, event, strlen(m->prefix) + 3 + 17); /* ".o.", and who we are */
 }
 
 int nats_members_reply(struct nats_members *m, struct bytes reply, struct bytes body)
@@ -391,7 +422,10 @@ static int subscribe(struct nats_members *m)
 	snprintf(subject, sizeof(subject), "%s.b", m->prefix);
 	err = nats_subscribe(m->client, &m->beats, subject, NULL, on_beat, m);
 	snprintf(subject, sizeof(subject), "%s.q.*", m->prefix);
-	return err ? err : nats_subscribe(m->client, &m->questions, subject, NULL, on_question, m);
+	if (err == 0)
+		err = nats_subscribe(m->client, &m->questions, subject, NULL, on_question, m);
+	snprintf(subject, sizeof(subject), "%s.o.%016" PRIx64 ".*", m->prefix, m->self);
+	return err ? err : nats_subscribe(m->client, &m->own, subject, NULL, on_own, m);
 }
 
 int nats_members_init(struct nats_members *m, struct nats_client *c, const char *prefix, uint64_t self,
@@ -415,6 +449,7 @@ void nats_members_fini(struct nats_members *m)
 	if (m->is_up)
 		beat(m, '-');
 	nats_members_down(m);
+	timer_stop(timers(m), &m->timer);
 	while (!list_empty(&m->asking))
 		end(container_of(list_first(&m->asking), struct question, node));
 	while (!list_empty(&m->by_age))
@@ -423,4 +458,5 @@ void nats_members_fini(struct nats_members *m)
 	buf_fini(&m->text);
 	nats_unsubscribe(m->beats);
 	nats_unsubscribe(m->questions);
+	nats_unsubscribe(m->own);
 }

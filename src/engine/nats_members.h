@@ -5,6 +5,7 @@
  *	PREFIX.b        beats: who is there, and what it says of itself, every second. Who is not heard of for three and
  *	                a half is not
  *	PREFIX.q.WHAT   questions; each gateway answers once, if an answer is wanted
+ *	PREFIX.o.ID.WHAT   what is told to one of them
  */
 #ifndef ENGINE_NATS_MEMBERS_H
 #define ENGINE_NATS_MEMBERS_H
@@ -30,10 +31,11 @@ struct nats_members {
 	const char *prefix;
 	uint64_t self;
 	const struct nats_members_events *on;
-	struct nats_subscription *beats, *questions;
+	struct nats_subscription *beats, *questions, *own;
 	struct timer timer;
 	struct map all;
 	struct list by_age; /* who was heard of last is the last */
+	uint64_t looked;    /* when we looked whom we have not heard */
 	struct list asking;
 	struct buf text; /* what we say of ourselves */
 	bool is_up;
@@ -53,8 +55,8 @@ size_t nats_members_count(const struct nats_members *m);
 int nats_members_ask(struct nats_members *m, struct bytes what, struct bytes body, unsigned timeout_ms,
     struct engine_question *q);
 void nats_members_ask_cancel(struct engine_question *q);
-/* No answer is wanted. */
-int nats_members_tell(struct nats_members *m, struct bytes what, struct bytes body);
+/* No answer is wanted; 0: of nobody. */
+int nats_members_tell(struct nats_members *m, uint64_t gateway, struct bytes what, struct bytes body);
 int nats_members_reply(struct nats_members *m, struct bytes reply, struct bytes body);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *	/topic/prices/eur           PREFIX.t.topic.prices.eur
  *	the same, to be kept        PREFIX.h.topic.prices.eur
+ *	what gateways say of it     PREFIX.p.topic.prices.eur
  *	the same with "*"           PREFIX.t.topic.prices.*
  *	the same with "**"          PREFIX.t.topic.prices and PREFIX.t.topic.prices.>
  *	/user/ann/queue/errors      PREFIX.u.ann.queue/errors
@@ -19,7 +20,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
-enum nats_space { NATS_LIVE = 't', NATS_KEPT = 'h' };
+enum nats_space { NATS_LIVE = 't', NATS_KEPT = 'h', NATS_TALK = 'p' };
 
 /* All append. 0; -EINVAL: NATS can have no such name, for it would be too long; -ENOMEM. */
 int nats_name_destination(

@@ -65,6 +65,8 @@ struct nats_client_events {
 	void (*trouble)(struct nats_client *c, const char *server, const char *why, void *arg);
 	/* After -ENOBUFS: there is room. */
 	void (*writable)(struct nats_client *c, void *arg);
+	/* The server tells of its cluster again: others have come or gone. */
+	void (*changed)(struct nats_client *c, void *arg);
 };
 
 struct nats_counters {

@@ -12,6 +12,13 @@
 
 /* --- what the server says ----------------------------------------------------------- */
 
+static void learn(struct nats_client *c)
+{
+	nats_client_learn(c);
+	if (c->on->changed)
+		c->on->changed(c, c->arg);
+}
+
 static void take_info(struct nats_client *c, struct bytes json, size_t rest)
 {
 	int err = nats_info_read(&c->info, json);
@@ -25,7 +32,7 @@ static void take_info(struct nats_client *c, struct bytes json, size_t rest)
 		if (c->state == NATS_GREETING)
 			nats_client_greet(c, rest);
 		else if (c->state == NATS_UP)
-			nats_client_learn(c);
+			learn(c);
 	}
 }
 

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "pubsub/commands.h"
+#include "pubsub/joined.h"
 #include "pubsub/pubsub.h"
 #include "server/command.h"
 
@@ -38,21 +39,47 @@ static json_t *describe_next(const struct broker_page *page)
 	return json_stringn(last.p, last.n);
 }
 
-static void on_page(void *arg, const struct broker_page *page)
+struct question {
+	struct sockjs_broker *broker;
+	struct sockjs_command *command;
+};
+
+/* Of how many gateways this is, ours too, and of how many it is not: while the engine is away of ours alone, and of
+ * others at most as it was. */
+static void add_gateways(json_t *answer, const struct joined *j, const struct broker_page *page)
 {
-	if (!page) {
-		command_no_memory(arg);
-		return;
-	}
-	command_answer(
-	    arg, json_pack("{s:o,s:o,s:I,s:I,s:I}", "users", describe_users(page), "next",
-	             describe_next(page), "count", (json_int_t)page->all, "unnamed",
-	             (json_int_t)page->unnamed, "anonymous", (json_int_t)page->anonymous));
+	size_t others = page->peers + page->missing;
+	bool is_connected = atomic_load_explicit(&j->is_connected, memory_order_relaxed);
+	size_t missing = is_connected ? page->missing : others > 0 ? others : 1;
+
+	json_object_set_new(answer, "gateways", json_integer((json_int_t)(1 + (is_connected ? page->peers : 0))));
+	json_object_set_new(answer, "missing", json_integer((json_int_t)missing));
 }
 
-static void drop(void *command)
+static void on_page(void *arg, const struct broker_page *page)
 {
-	command_no_memory(command);
+	struct question *q = arg;
+	json_t *answer = NULL;
+
+	if (page)
+		answer = json_pack("{s:o,s:o,s:I,s:I,s:I}", "users", describe_users(page), "next",
+		    describe_next(page), "count", (json_int_t)page->all, "unnamed", (json_int_t)page->unnamed,
+		    "anonymous", (json_int_t)page->anonymous);
+	if (answer && q->broker->joined)
+		add_gateways(answer, q->broker->joined, page);
+	if (answer)
+		command_answer(q->command, answer);
+	else
+		command_no_memory(q->command);
+	mem_free(q);
+}
+
+static void drop(void *arg)
+{
+	struct question *q = arg;
+
+	command_no_memory(q->command);
+	mem_free(q);
 }
 
 static bool check_destination(
@@ -67,6 +94,21 @@ static bool check_destination(
 	return false;
 }
 
+static void ask(struct sockjs_broker *b, struct sockjs_command *c, const char *destination, const char *after,
+    size_t limit)
+{
+	struct question *q = mem_alloc(sizeof(*q));
+
+	if (!q) {
+		command_no_memory(c);
+		return;
+	}
+	*q = (struct question){ b, c };
+	if (broker_list_present(pubsub_here(b)->topics, bytes_of(destination), bytes_of(after), limit, on_page, drop,
+	        q) < 0)
+		drop(q);
+}
+
 void command_presence(struct sockjs_command *c, void *broker)
 {
 	static const char *const known[] = { "destination", "limit", "cursor", NULL };
@@ -79,7 +121,5 @@ void command_presence(struct sockjs_command *c, void *broker)
 	    !command_integer(c, "limit", 1, USERS_MOST, &limit) ||
 	    !check_destination(c, b, destination))
 		return;
-	if (broker_list_present(pubsub_here(b)->topics, bytes_of(destination), bytes_of(after),
-	        (size_t)limit, on_page, drop, c) < 0)
-		command_no_memory(c);
+	ask(b, c, destination, after, (size_t)limit);
 }

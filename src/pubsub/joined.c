@@ -60,11 +60,9 @@ static void read_rules(struct joined *j)
 /* What one gateway alone would know, and tell as if it were all. */
 static int check_kept(const struct sockjs_broker *b, char *why, size_t size)
 {
-	const char *what = b->presence_count > 0 ? "presence" : b->keeper ? "journal" : NULL;
-
-	if (!what)
+	if (!b->keeper)
 		return 0;
-	snprintf(why, size, "stomp.%s: is of one gateway alone, and cannot be had with stomp.engine.kind \"%s\"", what,
+	snprintf(why, size, "stomp.journal: is of one gateway alone, and cannot be had with stomp.engine.kind \"%s\"",
 	    b->joined->setup.kind->name);
 	return -EINVAL;
 }
@@ -110,6 +108,8 @@ int joined_give(struct joined *j)
 		peers.keep = joined_keep;
 		peers.load = joined_load;
 	}
+	if (b->presence_count > 0)
+		joined_rolls_give(&peers);
 	broker_use_peers(b->topics, &peers);
 	return 0;
 }
@@ -153,8 +153,11 @@ void joined_metrics(struct sockjs_metrics *m, const struct pubsub_part *part)
 
 	if (part != part->broker->parts || !(n = joined_hub_counters(j->hub, &pending)))
 		return;
-	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_up", "Whether the engine that joins gateways is there, now.", NULL,
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_up", "Whether the engine that joins gateways is there, and keeps what has a history, now.", NULL,
 	    NULL, joined_is_up(j));
+	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_connected",
+	    "Whether there is a connection to the engine, whether or not it keeps what has a history, now.", NULL, NULL,
+	    atomic_load_explicit(&j->is_connected, memory_order_relaxed));
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_engine_gateways", "Other gateways that are there, now.", NULL, NULL,
 	    joined_hub_gateways(j->hub));
 	sockjs_metric(m, SOCKJS_COUNTER, "sockjs_engine_connects_total", "Connections to the engine that came up.", NULL,

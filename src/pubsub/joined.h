@@ -19,6 +19,8 @@
  *	joined.c       settings, and what is shared
  *	joined_hub.c   the hub, and the way there and back
  *	joined_kept.c  its histories
+ *	joined_ask.c   what gateways ask each other
+ *	joined_rolls.c and what they say to each other of who is present
  *	joined_part.c  what a part has asked for, and who waits for that
  */
 #ifndef PUBSUB_JOINED_H
@@ -43,6 +45,7 @@ struct joined {
 	/* Lamport's: of what one gateway says to others each knows which was later */
 	_Atomic uint64_t clock;
 	atomic_bool is_up;
+	atomic_bool is_connected; /* whether or not it can keep what it is to keep */
 	atomic_bool is_lost;     /* it has been away for longer than a moment */
 };
 
@@ -126,6 +129,11 @@ void joined_answer(struct joined_asked *a, json_t *answer);
 struct sockjs_broker *joined_asked_broker(const struct joined_asked *a);
 /* takeover.c: a client has the client-id of one there. */
 void takeover_told(struct joined_asked *a, const json_t *arguments);
+
+/* --- joined_rolls.c ---------------------------------------------------------------------------- */
+
+/* What the broker needs to have presence of all. */
+void joined_rolls_give(struct broker_peers *peers);
 
 /* --- joined_part.c ------------------------------------------------------------------------------ */
 

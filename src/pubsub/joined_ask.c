@@ -126,7 +126,7 @@ static void run_tell(void *arg)
 	char *text = w->hub->engine ? json_dumps(w->arguments, JSON_COMPACT) : NULL;
 
 	if (text)
-		(void)w->hub->joined->setup.kind->tell(w->hub->engine, bytes_of(w->what), bytes_of(text));
+		(void)w->hub->joined->setup.kind->tell(w->hub->engine, 0, bytes_of(w->what), bytes_of(text));
 	free(text);
 }
 

@@ -308,6 +308,10 @@ static void on_settled(void *arg, struct engine_topic *topic, const char *why)
 {
 	struct joined_topic *t = container_of(topic, struct joined_topic, topic);
 
+	if (topic->is_talk) {
+		joined_rolls_settled(topic, why);
+		return;
+	}
 	t->why = why;
 	tell_those_who_wait(arg, t);
 	joined_kept_go_on(arg, &t->loads);
@@ -395,6 +399,8 @@ static void on_up(void *arg)
 {
 	struct joined_hub *h = arg;
 
+	atomic_store_explicit(&h->joined->is_connected, true, memory_order_relaxed);
+	joined_rolls_up(h);
 	if (!h->joined->setup.settings.keeps)
 		be_up(h);
 }
@@ -408,16 +414,31 @@ static void on_kept(void *arg, uint64_t epoch)
 	joined_kept_go_on(h, &h->loads);
 }
 
+static void be_down(struct joined_hub *h)
+{
+	bool was_up = atomic_exchange_explicit(&h->joined->is_up, false, memory_order_relaxed);
+
+	if (was_up)
+		timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+}
+
+static void on_unkept(void *arg, const char *why)
+{
+	struct joined_hub *h = arg;
+
+	log_warn("the engine keeps nothing, and what has a history waits", LOG_STR("engine", h->joined->setup.kind->server(h->engine)),
+	    LOG_STR("reason", why));
+	be_down(h);
+}
+
 static void on_down(void *arg, const char *why)
 {
 	struct joined_hub *h = arg;
-	bool was_up = atomic_load_explicit(&h->joined->is_up, memory_order_relaxed);
 
 	log_warn("gateways are not joined: the engine is away", LOG_STR("engine", h->joined->setup.kind->server(h->engine)),
 	    LOG_STR("reason", why));
-	atomic_store_explicit(&h->joined->is_up, false, memory_order_relaxed);
-	if (was_up)
-		timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+	atomic_store_explicit(&h->joined->is_connected, false, memory_order_relaxed);
+	be_down(h);
 }
 
 static void on_trouble(void *arg, const char *server, const char *why)
@@ -446,11 +467,23 @@ static void on_gateway(void *arg, uint64_t gateway, bool is_there)
 	snprintf(id, sizeof(id), "%016" PRIx64, gateway);
 	log_info(is_there ? "another gateway is there" : "another gateway is gone", LOG_STR("gateway", id),
 	    LOG_INT("others", (int64_t)h->joined->setup.kind->gateways(h->engine)));
+	joined_rolls_gateway(h, gateway, is_there);
+}
+
+static void on_word(void *arg, struct bytes destination, struct bytes body)
+{
+	(void)destination; /* it is in the envelope, too */
+	joined_rolls_take(arg, body);
 }
 
 static void on_asked(void *arg, struct bytes what, struct bytes body, struct bytes to)
 {
-	joined_ask_take(arg, what, body, to);
+	if (bytes_equal(what, BYTES("rolls")))
+		joined_rolls_take(arg, body);
+	else if (bytes_equal(what, BYTES("digest")))
+		joined_rolls_asked(arg);
+	else
+		joined_ask_take(arg, what, body, to);
 }
 
 static const struct engine_events engine_events = {
@@ -459,7 +492,9 @@ static const struct engine_events engine_events = {
 	.trouble = on_trouble,
 	.settled = on_settled,
 	.message = on_message,
+	.word = on_word,
 	.kept = on_kept,
+	.unkept = on_unkept,
 	.gateway = on_gateway,
 	.asked = on_asked,
 };
@@ -478,6 +513,7 @@ int joined_hub_new(struct joined *j)
 	timer_init(&h->room, on_room_timer);
 	joined_kept_init(h);
 	joined_ask_init(h);
+	joined_rolls_init(h);
 	j->hub = h;
 	return 0;
 }
@@ -498,6 +534,7 @@ void joined_hub_begin(struct joined_hub *h)
 	if (err < 0)
 		log_error("gateways cannot be joined", LOG_STR("reason", *why ? why : strerror(-err)));
 	timer_start(loop_timers(loop_current()), &h->lost, lost_after(h));
+	joined_rolls_begin(h);
 }
 
 static bool forget(struct map_node *node, void *arg)
@@ -516,6 +553,7 @@ void joined_hub_end(struct joined_hub *h)
 	timer_stop(loop_timers(loop_current()), &h->room);
 	joined_kept_end(h);
 	joined_ask_end(h);
+	joined_rolls_end(h);
 	map_each(&h->topics, forget, NULL);
 	map_fini(&h->topics);
 	if (h->engine)

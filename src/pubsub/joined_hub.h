@@ -1,10 +1,22 @@
 /*
- * pubsub/joined_hub.h - what the files of the hub share (joined_hub.c, joined_kept.c); for them alone.
+ * pubsub/joined_hub.h - what the files of the hub share (joined_hub.c, joined_kept.c, joined_ask.c,
+ * joined_rolls.c); for them alone.
  */
 #ifndef PUBSUB_JOINED_HUB_H
 #define PUBSUB_JOINED_HUB_H
 
 #include "pubsub/joined.h"
+
+/* Of what gateways say of who is present: joined_rolls.c */
+struct joined_rolls {
+	bool is_used;
+	struct map talks;     /* that we have joined */
+	struct list outboxes; /* what waits a moment, for each gateway */
+	struct timer flush, digest;
+	uint64_t digested_at, is_soon_until;
+	uint64_t *gateways;   /* others, that are there */
+	size_t gateway_count;
+};
 
 struct joined_hub {
 	struct joined *joined;
@@ -23,6 +35,7 @@ struct joined_hub {
 	struct list loads;    /* that wait until the engine is there, */
 	struct list loading;  /* and that it has been asked for */
 	struct list questions; /* to other gateways: joined_ask.c */
+	struct joined_rolls rolls;
 };
 
 /* What has subscribers in some parts. */
@@ -47,7 +60,8 @@ struct joined_letter {
 	bool is_user;
 	const char *why; /* constant */
 	struct published *message; /* a reference; or NULL */
-	uint64_t since;
+	uint64_t since; /* or a gateway */
+	size_t split;   /* where the second text begins: joined_rolls.c */
 	size_t n;
 	char name[];
 };
@@ -82,5 +96,21 @@ void joined_ask_init(struct joined_hub *h);
 /* Another gateway asks. */
 void joined_ask_take(struct joined_hub *h, struct bytes what, struct bytes body, struct bytes to);
 void joined_ask_end(struct joined_hub *h);
+
+/* --- joined_rolls.c: likewise ------------------------------------------------------------------- */
+
+void joined_rolls_init(struct joined_hub *h);
+void joined_rolls_begin(struct joined_hub *h);
+void joined_rolls_end(struct joined_hub *h);
+/* There is a connection to the engine, perhaps again. */
+void joined_rolls_up(struct joined_hub *h);
+/* A topic with is_talk is active, or (a sentence) cannot be. */
+void joined_rolls_settled(struct engine_topic *topic, const char *why);
+/* Another gateway is there, or not any more. */
+void joined_rolls_gateway(struct joined_hub *h, uint64_t id, bool is_there);
+/* What one says to us, or in a talk that we have joined; nothing is believed of it. */
+void joined_rolls_take(struct joined_hub *h, struct bytes envelope);
+/* One wants to know what we have. */
+void joined_rolls_asked(struct joined_hub *h);
 
 #endif

@@ -578,8 +578,8 @@ static const struct option table[] = {
 	  .sentence = "Destinations of which it is known who has subscribed them; who may subscribe to "
 		      "/presence/topic/rooms/tea is told who is at /topic/rooms/tea, who comes and who goes." },
 	{ STOMP("presence_max_users", OPTION_INT, 1, 100000000, "100000", presence_max_users),
-	  .sentence = "Users that are known by name, all destinations together; who comes beyond that is "
-		      "counted and not named." },
+	  .sentence = "Users that are known by name, all destinations together, those of other gateways too; "
+		      "who comes beyond that is counted and not named." },
 	{ STOMP("presence_max_named", OPTION_INT, 1, 10000, "1000", presence_max_named),
 	  .sentence = "Names that a subscriber gets at first; those who come and go later are all named." },
 	{ STOMP("presence_interval_ms", OPTION_INT, 10, 60000, "100", presence_interval_ms),

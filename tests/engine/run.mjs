@@ -12,6 +12,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
+import { presenceTests } from './presence.mjs';
 import { missing, Nats, NatsCluster } from '../relay/brokers.mjs';
 import { client, finish, ready, readyz, send, startGateway, subscribe } from '../relay/clients.mjs';
 import { Line } from '../relay/frames.mjs';
@@ -134,17 +135,51 @@ class Way {
 				this.sockets.add(socket);
 				socket.on('error', () => {});
 				socket.on('close', () => { this.sockets.delete(socket); other.destroy(); });
-				socket.pipe(other);
 			}
+			from.pipe(to);
+			this.pass(to, from);
 		}).listen(this.port ?? 0, '127.0.0.1');
 		await once(this.server, 'listening');
 		this.port = this.server.address().port;
 		return this;
 	}
 
+	/* What the server says. */
+	pass(from, to) {
+		from.pipe(to);
+	}
+
 	close() {
 		this.server.close();
 		this.sockets.forEach((s) => s.destroy());
+	}
+}
+
+/* A way on which messages from a server are lost whose subject is one of `drops`. */
+class Sieve extends Way {
+	drops = null;
+	dropped = 0;
+
+	pass(from, to) {
+		let rest = '';
+
+		from.setEncoding('latin1');
+		from.on('data', (piece) => {
+			rest += piece;
+			for (let end; (end = rest.indexOf('\r\n')) >= 0;) {
+				const [, verb, subject, size] = /^(H?MSG) (\S+) .*?(\d+)$/.exec(rest.slice(0, end)) ?? [];
+				const next = end + 2 + (verb ? Number(size) + 2 : 0);
+
+				if (rest.length < next)
+					break;
+				if (verb && this.drops?.test(subject))
+					this.dropped++;
+				else
+					to.write(rest.slice(0, next), 'latin1');
+				rest = rest.slice(next);
+			}
+		});
+		from.on('end', () => to.end());
 	}
 }
 
@@ -513,11 +548,9 @@ await suite.test('TLS: a server that proves its name, and one that does not', as
 });
 
 await suite.test('what one gateway would tell as if it were all is refused at the start', async () => {
-	for (const [key, value] of Object.entries({ presence: ['/topic/x'], journal: 'journal' })) {
-		const err = await start({ servers: 'nats://127.0.0.1:1' }, { stomp: { [key]: value } }).catch((e) => e);
+	const err = await start({ servers: 'nats://127.0.0.1:1' }, { stomp: { journal: 'journal' } }).catch((e) => e);
 
-		check(new RegExp(`stomp\\.${key}: is of one gateway alone`).test(err.message), `${key}: ${err.message}`);
-	}
+	check(/stomp\.journal: is of one gateway alone/.test(err.message), err.message);
 });
 
 /* --- commands: of all -------------------------------------------------------------------------------------- */
@@ -585,6 +618,10 @@ await suite.test('a client-id takes over from another gateway; of two at once on
 	}
 	check(!line.closed && !other.closed, 'others stay');
 }, known));
+
+/* --- who is present ------------------------------------------------------------------------------------------ */
+
+await presenceTests(suite, { withGateways, start, isReady, finishAll, knows, Way, NatsCluster });
 
 /* --- histories ------------------------------------------------------------------------------------------------- */
 
@@ -905,5 +942,188 @@ await suite.test('history: NATS without JetStream is not ready, and says why', a
 		await server.remove?.();
 	}
 });
+
+await suite.test('history: JetStream alone fails, and comes back: readyz, metrics and the log tell, and nothing is lost', () => withGateways(2, async (a, b, server) => {
+	const [one, other, quiet] = [await client(a), await client(b), await client(b)];
+
+	await subscribe(other, '0', '/topic/kept/tea');
+	await subscribe(quiet, '0', '/topic/**');
+	await send(one, '/topic/kept/tea', 'before');
+	equal([await texts(other, 1), await texts(quiet, 1)], [['before'], ['before']], 'what comes');
+	for (let round = 0; round < 2; round++) {
+		await server.stop();
+		await server.configure({ jetstream: false });
+		await server.start();
+		await until(async () => await a.metric('sockjs_engine_connected') === 1 && await b.metric('sockjs_engine_connected') === 1, 'there is a connection');
+		equal([await readyz(a), await readyz(b), await a.metric('sockjs_engine_up')], [503, 503, 0], 'but nothing is kept');
+		await until(() => a.log.some((l) => /engine cannot be used.*JetStream|cannot be used.*nobody/i.test(l)) || a.log.some((l) => /engine cannot be used/.test(l)), 'the log says why');
+		await server.stop();
+		await server.configure({ jetstream: true });
+		await server.start();
+		await Promise.all([isReady(a), isReady(b)]);
+		await send(one, '/topic/kept/tea', `after ${round}`);
+		equal([await texts(other, 1), await texts(quiet, 1)], [[`after ${round}`], [`after ${round}`]], 'what comes');
+	}
+}, { ...keptLong, engine: { lost_after_ms: 60000 } }));
+
+/* Calls JetStream's API as an operator would. */
+async function jetstream(port, verb, name, body = '') {
+	const raw = new Raw(port), inbox = `_INBOX.test.${names++}`;
+
+	raw.socket.write(`SUB ${inbox} 1\r\nPUB $JS.API.${verb}.${name} ${inbox} ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+	const json = JSON.parse(await until(() => /MSG \S+ 1(?: \S+)? \d+\r\n(.*)\r\n/.exec(raw.text)?.[1], `an answer to ${verb}`));
+	raw.end();
+	check(!json.error, `${verb}: ${JSON.stringify(json.error)}`);
+	return json;
+}
+
+await suite.test('history: the stream is deleted while there is a connection: it is told, and made anew', () => withGateways(1, async (a, server) => {
+	const line = await client(a);
+
+	await subscribe(line, '0', '/topic/kept/tea');
+	for (let i = 0; i < 5; i++)
+		await send(line, '/topic/kept/tea', `m${i}`);
+	await texts(line, 5);
+	await jetstream(server.port, 'STREAM.DELETE', 'sockjsd');
+	await until(() => a.log.some((l) => /the engine keeps nothing/.test(l)), 'the log tells');
+	await isReady(a);
+	await send(line, '/topic/kept/tea', 'new');
+	equal(await texts(line, 1), ['new'], 'what comes');
+}, { ...keptLong, engine: { lost_after_ms: 60000 } }));
+
+await suite.test('history: what a cluster loses on its way is found when its stream has another leader, without a next message', async () => {
+	const cluster = await new NatsCluster().start(), [{ port }] = cluster.servers;
+	const way = await new Sieve(port).open();
+	const a = await start({ servers: `nats://127.0.0.1:${way.port}`, replicas: 3, lost_after_ms: 60000 }, keptLong);
+
+	try {
+		await isReady(a);
+		const [one, other, pattern, first] = [await client(a), await client(a), await client(a), await client(a)];
+
+		await subscribe(other, '0', '/topic/kept/tea');
+		await subscribe(pattern, '0', '/topic/kept/*');
+		await subscribe(first, '0', '/topic/kept/first');
+		await send(one, '/topic/kept/tea', 'm0');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['m0'], ['m0']], 'what comes');
+		for (let round = 1; round <= 2; round++) {
+			const dropped = way.dropped, filled = await a.metric('sockjs_engine_filled_total');
+
+			way.drops = /^sockjsd\.t\./;
+			for (const to of ['tea', ...round === 1 ? ['first'] : []])
+				await send(one, `/topic/kept/${to}`, `lost ${round}`);
+			await until(() => way.dropped > dropped + (round === 1), 'it is lost');
+			way.drops = null;
+			equal([other.frames.length, first.frames.length], [0, 0], 'nothing comes');
+			await jetstream(port, 'STREAM.LEADER.STEPDOWN', 'sockjsd');
+			equal(await texts(other, 1), [`lost ${round}`], 'it is found');
+			if (round === 1)
+				equal([await texts(first, 1), await texts(pattern, 2)], [['lost 1'], ['lost 1', 'lost 1']], 'where nothing had come, too');
+			else
+				equal(await texts(pattern, 1), ['lost 2'], 'by a pattern, too');
+			check(await a.metric('sockjs_engine_filled_total') > filled, 'in the stream');
+		}
+		await send(one, '/topic/kept/tea', 'last');
+		equal([await texts(other, 1), await texts(pattern, 1)], [['last'], ['last']], 'what comes then');
+	} finally {
+		await finishAll([a]);
+		way.close();
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
+await suite.test('history: a last message that was lost is found when the stream is quiet', () => withGateways(1, async (a, server) => {
+	const way = await new Sieve(server.port).open();
+	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, keptLong);
+
+	try {
+		await isReady(b);
+		const [one, other, pattern] = [await client(a), await client(b), await client(b)];
+
+		await subscribe(other, '0', '/topic/kept/tea');
+		await subscribe(pattern, '0', '/topic/kept/deep/**');
+		for (const [round, to] of ['tea', 'deep/er', 'tea'].entries()) {
+			const reader = to === 'tea' ? other : pattern;
+
+			way.drops = /^sockjsd\.t\./;
+			await send(one, `/topic/kept/${to}`, `lost ${round}`);
+			await until(() => way.dropped > round, 'it is lost');
+			way.drops = null;
+			equal((await reader.next('MESSAGE', 20000)).text, `lost ${round}`, 'it is found');
+		}
+		const filled = await b.metric('sockjs_engine_filled_total');
+		await send(one, '/topic/kept/of/nobody', 'x');
+		await sleep(9000);
+		equal([await b.metric('sockjs_engine_filled_total'), other.frames, pattern.frames], [filled, [], []], 'what nobody wants is not looked for');
+	} finally {
+		await finishAll([b]);
+		way.close();
+	}
+}, keptLong));
+
+async function within(ms, line, destination, body) {
+	line.send('SEND', { destination, receipt: body }, body);
+	await line.next((f) => f.command === 'RECEIPT' && f.get('receipt-id') === body, ms);
+}
+
+await suite.test('history: the server that leads is killed while another stands still: what was on its way is found', async () => {
+	const cluster = await new NatsCluster().start();
+	const engine = { replicas: 3, lost_after_ms: 60000, ping_interval_ms: 1000 }; /* whose server stands still looks for another */
+	const gateways = await Promise.all(cluster.servers.map((s) => start({ servers: s.url, ...engine }, keptLong)));
+
+	try {
+		await Promise.all(gateways.map(isReady));
+		const readers = await Promise.all(gateways.map((g) => client(g)));
+		const all = [];
+		for (const r of readers) {
+			await subscribe(r, '0', '/topic/kept/**');
+			all.push(collect(r));
+		}
+		const leads = async () => cluster.servers.findIndex((s) => s.options.serverName === leader);
+		let sent = 0, leader;
+
+		for (let round = 0; round < 3; round++) {
+			await until(async () => { /* all have what there is, so who leads goes on to */
+				const info = await jetstream(cluster.servers[0].port, 'STREAM.INFO', 'sockjsd').catch(() => null);
+
+				({ leader } = info?.cluster ?? {});
+				return leader && info.cluster.replicas.every((r) => r.current && !r.offline);
+			}, 'the stream is whole', 60000);
+			const at = await leads(), victim = cluster.servers[(at + 1) % 3];
+			const writer = await client(gateways[(at + 2) % 3]);
+
+			victim.pause();
+			for (let i = 0; i < 20; i++)
+				await within(60000, writer, `/topic/kept/${round}/${i}`, `m${sent++}`); /* another may have to be elected */
+			await cluster.servers[at].kill(); /* what its routes had for the other is lost with it */
+			victim.resume();
+			await cluster.servers[at].start();
+			await Promise.all(gateways.map(isReady));
+			const expected = Array.from({ length: sent }, (_, i) => `m${i}`);
+			for (const [i, got] of all.entries()) {
+				await until(() => got.length >= sent, `all come to gateway ${i}, round ${round}`, 40000);
+				equal([...got].sort(), [...expected].sort(), 'once');
+			}
+		}
+	} finally {
+		await finishAll(gateways);
+		await cluster.stop();
+		await cluster.remove?.();
+	}
+});
+
+await suite.test('history: where all is well nothing is looked for again', () => withGateways(2, async (a, b) => {
+	const [one, other] = [await client(a), await client(b)];
+
+	await subscribe(other, '0', '/topic/kept/**');
+	const got = collect(other), end = Date.now() + 9000;
+	let sent = 0;
+	while (Date.now() < end) {
+		await send(one, `/topic/kept/${sent % 7}`, `m${sent++}`);
+		await sleep(10);
+	}
+	await until(() => got.length === sent, 'all come');
+	equal([await a.metric('sockjs_engine_filled_total'), await b.metric('sockjs_engine_filled_total')], [0, 0], 'what was looked for');
+}, keptLong));
 
 suite.finish();

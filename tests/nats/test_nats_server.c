@@ -68,7 +68,7 @@ static void on_trouble(struct nats_client *c, const char *server, const char *wh
 	snprintf(u->why, sizeof(u->why), "%s", why);
 }
 
-static const struct nats_client_events events = { on_up, on_down, on_trouble, NULL };
+static const struct nats_client_events events = { .up = on_up, .down = on_down, .trouble = on_trouble };
 
 static uint64_t number_of(struct bytes value)
 {

@@ -639,6 +639,12 @@ export class Nats extends Broker {
 		].map((l) => `${l}\n`).join(''));
 	}
 
+	/* Other options, from the next start on. */
+	async configure(options) {
+		Object.assign(this.options, options);
+		await this.prepare();
+	}
+
 	command() {
 		return { program: natsProgram(), args: ['-c', join(this.folder, 'nats.conf')] };
 	}

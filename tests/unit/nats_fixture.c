@@ -134,7 +134,20 @@ static void on_writable(struct nats_client *c, void *arg)
 	called();
 }
 
-const struct nats_client_events nats_owner_events = { on_up, on_down, on_trouble, on_writable };
+static void on_changed(struct nats_client *c, void *arg)
+{
+	(void)c, (void)arg;
+	owner.changed++;
+	called();
+}
+
+const struct nats_client_events nats_owner_events = {
+	.up = on_up,
+	.down = on_down,
+	.trouble = on_trouble,
+	.writable = on_writable,
+	.changed = on_changed,
+};
 
 void wait_to_hear(int i, const char *text)
 {

@@ -47,7 +47,7 @@ void answer(int i, const char *subject, const char *payload);
 
 /* What it was told. */
 struct nats_owner {
-	unsigned up, down, trouble, writable, messages, refused, replies, flushed;
+	unsigned up, down, trouble, writable, changed, messages, refused, replies, flushed;
 	char why[320];
 	char last[4096]; /* payloads */
 	int err;

@@ -851,8 +851,9 @@ START_TEST(members_that_the_cluster_tells_of_are_used)
 {
 	options.no_discovery = _i;
 	come_up();
+	ck_assert_uint_eq(owner.changed, 0);
 	tell_of_the_other("");
-	turns(3);
+	wait_for(&owner.changed, 1);
 	close(servers[0].listener);
 	servers[0].listener = -1;
 	hang_up(0);
