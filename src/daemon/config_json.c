@@ -678,6 +678,20 @@ static int check_engine_is_for_somebody(struct reader *r)
 	    r->name);
 }
 
+/* Of other gateways nobody knows without an engine for all. */
+static int check_peers_are_there(struct reader *r)
+{
+	size_t count;
+	const struct option *table = options_table(&count);
+
+	for (size_t i = 0; i < count && !r->c->engine; i++)
+		if (begins_with(table[i].key, "peers.") && options_is_said(&r->c->options, &table[i]))
+			return config_fail(r->c, -EINVAL,
+			    "%s: %s: means nothing without engine.kind \"nats\", by which other gateways are found", r->name,
+			    table[i].key);
+	return 0;
+}
+
 /* Who shares sessions, and with whom. */
 static int keep_engine(struct reader *r)
 {
@@ -805,6 +819,8 @@ static int read_top_level(struct reader *r, json_t *root)
 		err = check_engine_is_for_somebody(r);
 	if (err == 0 && r->engine)
 		err = keep_engine(r);
+	if (err == 0)
+		err = check_peers_are_there(r);
 	return err < 0 ? err : check_together(r, &p);
 }
 

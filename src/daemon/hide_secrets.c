@@ -90,9 +90,9 @@ static json_t *value_of(const json_t *object, const char *key)
 	return json_object_get(object, key);
 }
 
-static int hide(const json_t *object, const struct option *opt)
+static int hide_at(const json_t *object, const struct option *opt, const char *key)
 {
-	json_t *value = value_of(object, opt->key);
+	json_t *value = value_of(object, key);
 
 	switch (opt->hiding) {
 	case HIDE_VALUE:
@@ -105,6 +105,19 @@ static int hide(const json_t *object, const struct option *opt)
 		break;
 	}
 	return 0;
+}
+
+static int hide(const json_t *object, const struct option *opt)
+{
+	return hide_at(object, opt, opt->key);
+}
+
+/* An engine for all stands at the top level without the first word of its keys. */
+static int hide_in_engine(const json_t *root, const struct option *opt)
+{
+	const size_t skip = sizeof("stomp.") - 1;
+
+	return strncmp(opt->key, "stomp.engine.", skip + 7) == 0 ? hide_at(root, opt, opt->key + skip) : 0;
 }
 
 static int hide_in_each(const json_t *array, const struct option *opt)
@@ -127,6 +140,7 @@ int hide_secrets(json_t *root)
 
 	for (size_t i = 0; i < count; i++) {
 		err |= hide(root, &table[i]);
+		err |= hide_in_engine(root, &table[i]);
 		err |= hide_in_each(json_object_get(root, "listen"), &table[i]);
 		err |= hide_in_each(json_object_get(root, "endpoints"), &table[i]);
 	}

@@ -389,6 +389,8 @@ bool options_is_same(
 /* Whether all of one scope are. */
 bool options_are_same(
     const struct sockjs_options *a, const struct sockjs_options *b, enum option_scope scope);
+/* Whether it was given, and is other than it would be anyway. */
+bool options_is_said(const struct sockjs_options *o, const struct option *opt);
 /* Makes one value of `to` that of `from`, and given where it is given there. 0 or -ENOMEM. */
 int options_assign(
     struct sockjs_options *to, const struct sockjs_options *from, const struct option *opt);

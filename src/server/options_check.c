@@ -12,8 +12,7 @@
 
 #define ALLOWED_ORIGINS_MAX 8000 /* octets of all together */
 
-/* Other than it would be anyway. */
-static bool is_said(const struct sockjs_options *o, const struct option *opt)
+bool options_is_said(const struct sockjs_options *o, const struct option *opt)
 {
 	char text[64];
 
@@ -28,7 +27,7 @@ static int check_no_tls(struct sockjs_options *o)
 
 	options_foreach (opt)
 		if (opt->scope == OPTION_LISTENER && strncmp(opt->key, "tls.", 4) == 0 &&
-		    is_said(o, opt))
+		    options_is_said(o, opt))
 			return options_fail(o, -EINVAL,
 			    "%s: means nothing without tls.certificate and tls.key", opt->key);
 	return 0;
@@ -93,7 +92,7 @@ int options_check_internal(struct sockjs_options *o)
 	const struct option *opt;
 
 	options_foreach (opt)
-		if (opt->is_public && is_said(o, opt))
+		if (opt->is_public && options_is_said(o, opt))
 			return options_fail(
 			    o, -EINVAL, "%s: means nothing at the internal address", opt->key);
 	return 0;
@@ -187,7 +186,7 @@ static int check_checks(struct sockjs_options *o)
 	const struct option *opt;
 
 	options_foreach (opt)
-		if (strncmp(opt->key, "upstream.check.", 15) == 0 && is_said(o, opt) &&
+		if (strncmp(opt->key, "upstream.check.", 15) == 0 && options_is_said(o, opt) &&
 		    strcmp(opt->key, "upstream.check.kind") != 0 && !is_of_check(opt->key, kind))
 			return options_fail(o, -EINVAL,
 			    "%s: means nothing with upstream.check.kind \"%s\"", opt->key, kind);
@@ -244,7 +243,7 @@ static int check_relay(struct sockjs_options *o)
 	const struct option *opt;
 
 	options_foreach (opt)
-		if (o->stomp.relay_servers.count == 0 && strncmp(opt->key, "stomp.relay.", 12) == 0 && is_said(o, opt))
+		if (o->stomp.relay_servers.count == 0 && strncmp(opt->key, "stomp.relay.", 12) == 0 && options_is_said(o, opt))
 			return options_fail(
 			    o, -EINVAL, "%s: means nothing without stomp.relay.servers", opt->key);
 	if (o->stomp.relay_servers.count > 0 && o->stomp.relay_max_body_bytes < o->stomp.max_body_bytes)
@@ -271,7 +270,7 @@ static int check_engine_is_meant(struct sockjs_options *o)
 		    "list, each %s",
 		    o->stomp.engine_kind, options_find("stomp.engine.servers")->allowed);
 	options_foreach (opt)
-		if (!is_joined && strncmp(opt->key, "stomp.engine.", 13) == 0 && is_said(o, opt))
+		if (!is_joined && strncmp(opt->key, "stomp.engine.", 13) == 0 && options_is_said(o, opt))
 			return options_fail(o, -EINVAL,
 			    "%s: means nothing without stomp.engine.kind \"nats\"", opt->key);
 	return 0;

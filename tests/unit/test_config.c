@@ -194,7 +194,9 @@ START_TEST(an_engine_of_the_top_level_is_printed_at_each_broker)
 	config_fini(&c);
 	ck_assert_ptr_null(memmem(buf_data(&shown), buf_len(&shown), "hush", 4));
 	ck_assert_ptr_nonnull(root = json_loadb(buf_data(&shown), buf_len(&shown), 0, NULL));
-	ck_assert_ptr_null(json_object_get(root, "engine"));
+	value = json_object_get(root, "engine");
+	ck_assert_str_eq(json_string_value(json_object_get(value, "kind")), "nats");
+	ck_assert_str_eq(json_string_value(json_object_get(value, "token")), "***");
 	for (size_t i = 0; i < 4; i++) {
 		value = json_array_get(json_object_get(root, "endpoints"), i);
 		value = json_object_get(json_object_get(value, "stomp"), "engine");
@@ -208,6 +210,7 @@ START_TEST(an_engine_of_the_top_level_is_printed_at_each_broker)
 	json_decref(root);
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_read_text(&c, "again", buf_data(&out), buf_len(&out)) == 0, "%s", c.error);
+	ck_assert_str_eq(c.engine->stomp.engine_token, "hush");
 	for (size_t i = 0; i < 2; i++)
 		ck_assert_str_eq(stomp_of(i)->engine_token, "hush");
 	ck_assert_str_eq(stomp_of(3)->engine_kind, "memory");
@@ -261,12 +264,12 @@ static const struct {
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, engine, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
-	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, peers" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, engine, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
-	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, peers" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "
@@ -644,10 +647,15 @@ static const struct {
 	    "f.json: engine.retry_delay_max_ms: 19 is less than retry_delay_ms (20)" },
 	{ ENGINE("{\"kind\":\"nats\",\"servers\":\"nats://a\",\"max_message_bytes\":1024}"),
 	    "f.json: engine.max_message_bytes: 1024 is less than stomp.max_body_bytes (262144): what a client may send could not come to other gateways (endpoints[1])" },
-	{ "{\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}],\"engine\":{}}",
-	    "f.json: engine: means nothing without an endpoint whose application is \"stomp\"" },
-	{ "{\"engine\":{\"kind\":\"nats\",\"servers\":\"nats://a\"}}",
-	    "f.json: engine: means nothing without an endpoint whose application is \"stomp\"" },
+	{ "{\"endpoints\":[{\"prefix\":\"/a\",\"application\":\"echo\"}],\"engine\":{\"kind\":\"nats\",\"servers\":\"nats://a\"},"
+	  "\"peers\":{\"sessions\":false}}",
+	    "f.json: engine: means nothing without an endpoint whose application is \"stomp\", and peers.sessions false" },
+	{ "{\"peers\":{\"address\":\"10.0.0.1:80\"}}",
+	    "f.json: peers.address: means nothing without engine.kind \"nats\", by which other gateways are found" },
+	{ "{\"engine\":{},\"peers\":{\"name\":\"a\"}}",
+	    "f.json: peers.name: means nothing without engine.kind \"nats\", by which other gateways are found" },
+	{ "{\"peers\":{\"address\":\"gateway:80\"}}",
+	    "f.json: peers.address: \"gateway:80\" is not allowed; allowed: IP:PORT or tls://IP:PORT; an IPv6 address stands in brackets, or null" },
 	{ "{\"engine.servers\":\"nats://a\"}",
 	    "f.json: engine.servers: unknown key here; a dot stands for an object: \"engine\": { \"servers\": ... }" },
 	{ ENDPOINT(",\"engine\":{}"),
