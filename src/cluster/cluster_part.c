@@ -9,8 +9,7 @@
 #include "cluster/cluster_private.h"
 #include "cluster/rendezvous.h"
 
-#define GUESS_MS 5000 /* so long it is taken for granted whose a session would be that nobody had */
-#define DOWN_MS  1000 /* so long nothing is passed on to who was not there */
+#define DOWN_MS 1000 /* so long nothing is passed on to who was not there */
 
 /* --- connections to each gateway ---------------------------------------------------------------- */
 
@@ -175,17 +174,15 @@ enum cluster_where cluster_find(struct cluster_part *p, struct cluster_session *
 	return found(s, gateways_owner(p->known, rendezvous_key(s->prefix, s->id), is_reachable, p));
 }
 
-/* Who receives has a session there from now on. */
+/* Who receives has a session there from now on. Who sends may ask for anything, and makes nobody remember it. */
 static int note(struct cluster_part *p, const struct cluster_session *s, enum cluster_errand errand)
 {
 	char text[SESSION_NAME_MAX];
 	struct bytes name = cluster_session_name(s->prefix, s->id, text);
-	struct whereabout w;
 
-	if (whereabouts_find(&p->cluster->whereabouts, name, &w) && w.gateway == s->gateway->id && w.until == 0)
-		return 0;
-	return whereabouts_note(&p->cluster->whereabouts, name,
-	    (struct whereabout){ s->gateway->id, errand == CLUSTER_RECEIVES ? 0 : loop_now(p->loop) + GUESS_MS });
+	return errand == CLUSTER_RECEIVES
+	           ? whereabouts_note(&p->cluster->whereabouts, name, (struct whereabout){ .gateway = s->gateway->id })
+	           : 0;
 }
 
 int cluster_pass_on(struct cluster_part *p, const struct cluster_session *s, struct http_request *r,
