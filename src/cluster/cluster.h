@@ -41,6 +41,8 @@ struct cluster_ops {
 	    void *arg, size_t step, cluster_is_ours_fn is_ours, void *is_ours_arg, uint64_t *count);
 	/* A message of a group that was joined, from another gateway. Likewise. */
 	void (*message)(void *arg, struct bytes name, struct bytes text);
+	/* Another one asks for something else (engine.h); `to` is for cluster_reply(). Likewise. */
+	void (*asked)(void *arg, struct bytes what, struct bytes body, struct bytes to);
 	void *arg;
 };
 
@@ -106,6 +108,20 @@ void cluster_count_received(struct cluster_part *p);
 void cluster_note_opening(struct cluster_part *p, const struct cluster_session *s);
 /* Whether somebody at this address is one of the other gateways. */
 bool cluster_is_gateway(const struct cluster_part *p, const struct addr *a);
+
+/* --- questions: in the hub's thread ----------------------------------------------------------------- */
+
+/* Of all others, as the engine's ask(): `what` is a word, and not "session". 0, and its done() follows; 1: there is no
+ * other; -ENOTCONN, -ENOMEM, -EMSGSIZE. When the hub ends nothing follows. */
+int cluster_question(
+    struct cluster *c, struct bytes what, struct bytes body, unsigned timeout_ms, struct engine_question *q);
+void cluster_question_cancel(struct cluster *c, struct engine_question *q);
+/* 0, -EMSGSIZE, or another -errno: nobody hears it. */
+int cluster_reply(struct cluster *c, struct bytes to, struct bytes body);
+/* Our own number. Any thread. */
+uint64_t cluster_self(const struct cluster *c);
+/* Those of now; not to be kept beyond the call. */
+const struct gateways *cluster_gateways(const struct cluster_part *p);
 
 /* --- groups: from any thread ---------------------------------------------------------------------- */
 

@@ -280,8 +280,14 @@ static void on_trouble(void *arg, const char *server, const char *why)
 
 static void on_asked(void *arg, struct bytes what, struct bytes body, struct bytes to)
 {
-	if (bytes_equal(what, BYTES("session")) && to.n > 0)
+	const struct cluster *c = arg;
+
+	if (to.n == 0)
+		return;
+	if (bytes_equal(what, BYTES("session")))
 		cluster_asked(arg, body, to);
+	else
+		c->settings.ops.asked(c->settings.ops.arg, what, body, to);
 }
 
 static void on_settled_topic(void *arg, struct engine_topic *t, const char *why)
@@ -367,6 +373,34 @@ void cluster_hub_look(struct cluster *c)
 	hub->step = 0;
 	hub->found = 0;
 	timer_start(loop_timers(c->parts[0].loop), &hub->looking, LOOK_MS);
+}
+
+/* --- questions of those above ------------------------------------------------------------------------------- */
+
+int cluster_question(
+    struct cluster *c, struct bytes what, struct bytes body, unsigned timeout_ms, struct engine_question *q)
+{
+	return c->hub.engine ? c->settings.kind->ask(c->hub.engine, what, body, timeout_ms, q) : -ENOTCONN;
+}
+
+void cluster_question_cancel(struct cluster *c, struct engine_question *q)
+{
+	c->settings.kind->ask_cancel(q);
+}
+
+int cluster_reply(struct cluster *c, struct bytes to, struct bytes body)
+{
+	return c->hub.engine ? c->settings.kind->reply(c->hub.engine, to, body) : -ENOTCONN;
+}
+
+uint64_t cluster_self(const struct cluster *c)
+{
+	return c->settings.engine.gateway;
+}
+
+const struct gateways *cluster_gateways(const struct cluster_part *p)
+{
+	return p->known;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------- */

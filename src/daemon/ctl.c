@@ -49,6 +49,7 @@ static const char help[] =
     "  backend URL [STATE]         show one, or set its state: ready, drain (nothing new), down\n"
     "                              (nothing new, and no checks)\n"
     "  limited                     addresses that are at a limit, or have been refused\n"
+    "  gateways                    those that share sessions with this one\n"
     "  config                      the configuration in effect, without its secrets\n"
     "  log [LEVEL]                 say, or set, the level of the log: debug, info, warn, error,\n"
     "                              silent\n"
@@ -59,6 +60,10 @@ static const char help[] =
     API_LOGIN_HELP
     "      --json             print the answers as they came, one a line, for programs\n"
     "  -h, --help             print this\n"
+    "\n"
+    "Of all but users, backends and backend:\n"
+    "      --gateway NUMBER   at this gateway (see gateways); all: at all of them, and the answers\n"
+    "                         are printed as they came\n"
     "\n"
     "Of a backend, also:\n"
     "      --weight N         its share of the sessions, 0 to 256\n"
@@ -344,6 +349,18 @@ static int run_limited(const struct ctl *c)
 	return err;
 }
 
+static int run_gateways(const struct ctl *c)
+{
+	struct table table = ctl_gateways;
+	json_t *answer = NULL;
+	int err = ask(c, "gateways", of_members(c), &answer);
+
+	if (err == 0 && !c->json && table_print(&table, json_object_get(answer, "gateways")) < 0)
+		err = no_memory();
+	json_decref(answer);
+	return err;
+}
+
 /* As its text came; for people and programs alike. */
 static int run_config(const struct ctl *c)
 {
@@ -513,6 +530,7 @@ static const struct command {
 	{ "backends", 0, 0, run_backends },
 	{ "backend", 1, 2, run_backend },
 	{ "limited", 0, 0, run_limited },
+	{ "gateways", 0, 0, run_gateways },
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
 	{ "reload", 0, 0, run_reload },
@@ -531,6 +549,7 @@ static const struct argument options[] = {
 	{ NULL, "--weight", offsetof(struct ctl, weight) },
 	{ NULL, "--over-ms", offsetof(struct ctl, over_ms) },
 	{ NULL, "--endpoint", A_MEMBER },
+	{ NULL, "--gateway", A_MEMBER },
 	{ NULL, "--transport", A_MEMBER },
 	{ NULL, "--address", A_MEMBER },
 	{ NULL, "--state", A_MEMBER },
@@ -623,6 +642,14 @@ static const struct command *find_command(const struct ctl *c)
 
 /* --- all ------------------------------------------------------------------------ */
 
+/* Their answers are in no table. */
+static bool is_for_all(const struct ctl *c)
+{
+	const char *gateway = json_string_value(json_object_get(c->members, "gateway"));
+
+	return gateway && strcmp(gateway, "all") == 0;
+}
+
 static enum exit_code obey(struct ctl *c)
 {
 	const struct command *command;
@@ -636,6 +663,8 @@ static enum exit_code obey(struct ctl *c)
 	command = find_command(c);
 	if (!command)
 		return EXIT_USAGE;
+	if (is_for_all(c))
+		c->json = true;
 	if (api_login_find(&c->login, why, sizeof(why)) < 0) {
 		complain(-EINVAL, "%s", why);
 		return EXIT_USAGE;

@@ -107,11 +107,20 @@ static const struct column limited[] = {
 	{ "LIMITS", "limits", COLUMN_TEXT },
 };
 
+static const struct column gateways[] = {
+	{ "GATEWAY", "gateway", COLUMN_TEXT },
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "TLS", "tls", COLUMN_TEXT },
+	{ "DRAINING", "draining", COLUMN_TEXT },
+	{ "SELF", "self", COLUMN_TEXT },
+};
+
 const struct table ctl_sessions = { sessions, COUNT(sessions), { 0 }, false },
                    ctl_users = { users, COUNT(users), { 0 }, false },
                    ctl_endpoints = { endpoints, COUNT(endpoints), { 0 }, false },
                    ctl_backends = { backends, COUNT(backends), { 0 }, false },
-                   ctl_limited = { limited, COUNT(limited), { 0 }, false };
+                   ctl_limited = { limited, COUNT(limited), { 0 }, false },
+                   ctl_gateways = { gateways, COUNT(gateways), { 0 }, false };
 
 static int add_sessions(json_t *rows, const json_t *user)
 {

@@ -248,7 +248,7 @@ static void command_set_endpoint(struct sockjs_command *c, struct server_endpoin
 	c->endpoint = ep;
 }
 
-static void run(struct sockjs_command *c)
+void api_run(struct sockjs_command *c)
 {
 	api_command_fn own = api_own_command(c->name);
 	const char *prefix;
@@ -265,6 +265,13 @@ static void run(struct sockjs_command *c)
 	command_set_endpoint(c, find_taker(c, prefix));
 	if (c->endpoint)
 		c->endpoint->callbacks.command(c, c->endpoint->app);
+}
+
+/* Applications know for themselves what is at other gateways. */
+static void go(struct sockjs_command *c)
+{
+	if (!api_own_command(c->name) || api_is_for_application(c) || !api_is_for_gateways(c))
+		api_run(c);
 }
 
 /* --- a command's way ----------------------------------------------------------------- */
@@ -356,7 +363,7 @@ static void begin(const struct asker *a, struct bytes body)
 		return;
 	}
 	if (!key || is_first(c, key, (struct bytes){ copy, copy ? body.n : 0 }))
-		run(c);
+		go(c);
 	mem_free(copy);
 }
 
@@ -517,6 +524,7 @@ struct api *api_new(struct sockjs_server *server)
 		return NULL;
 	api->server = server;
 	list_init(&api->commands);
+	list_init(&api->questions);
 	api_keys_init(&api->keys);
 	return api;
 }
@@ -534,6 +542,7 @@ void api_free(struct api *api)
 {
 	if (!api)
 		return;
+	api_questions_free(api);
 	while (!list_empty(&api->commands))
 		api_command_free(
 		    container_of(list_first(&api->commands), struct sockjs_command, node));

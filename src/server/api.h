@@ -8,6 +8,7 @@
  *	api_list.c      sessions: all of them, in pages
  *	api_limited.c   limited: addresses that are at a limit
  *	api_server.c    about the server: endpoints, config, reload, log, drain
+ *	api_gateways.c  at other gateways; gateways: which there are
  *	api_keys.c      what was asked before, and how it was answered
  *
  * All of it is of reactor 0, the internal address's; commands go from there to wherever they have
@@ -33,6 +34,7 @@ struct api {
 	uint64_t answered;
 	bool is_over; /* its reactor has stopped: nobody waits for an answer */
 	struct api_keys keys;
+	struct list questions; /* to other gateways */
 };
 
 struct sockjs_command {
@@ -54,6 +56,7 @@ struct sockjs_command {
 	char *answer; /* NULL: memory is out */
 	size_t answer_len;
 	void (*answered)(struct sockjs_command *c); /* back in its reactor */
+	void *apart; /* of one without a request: whoever has given it */
 	/* Of the server's own: */
 	struct server_endpoint *endpoint; /* NULL: none; held */
 	struct message *message;
@@ -79,6 +82,10 @@ void api_serve(struct reactor *reactor, struct http_request *r);
 /* Compact, with a newline at the end; NULL when memory is out. Takes the reference. */
 char *api_dump(json_t *value, size_t *n);
 json_t *api_error(const char *code, const char *field, const char *message);
+/* One that no request has brought; takes the arguments. `answered` frees it. NULL: memory is out, and they are
+ * dropped. */
+struct sockjs_command *api_command_apart(struct api *api, const char *name, json_t *arguments,
+    void (*answered)(struct sockjs_command *c), void *apart);
 /* It is under way, with what its request has handed out. */
 void api_command_begin(struct sockjs_command *c);
 /* Of its stream. */
@@ -92,6 +99,15 @@ api_command_fn api_own_command(const char *name);
 bool api_is_for_application(const struct sockjs_command *c);
 /* Their names, for whoever looks for one. */
 extern const char *const api_own_names[];
+
+/* api.c: it is carried out, here. */
+void api_run(struct sockjs_command *c);
+
+/* api_gateways.c */
+/* Whether it is for another gateway, or for all; then it is answered. */
+bool api_is_for_gateways(struct sockjs_command *c);
+void api_list_gateways(struct sockjs_command *c);
+void api_questions_free(struct api *api);
 
 /* api_list.c */
 void api_list_sessions(struct sockjs_command *c);

@@ -80,6 +80,25 @@ void api_command_free(struct sockjs_command *c)
 	mem_free(c);
 }
 
+struct sockjs_command *api_command_apart(struct api *api, const char *name, json_t *arguments,
+    void (*answered)(struct sockjs_command *c), void *apart)
+{
+	struct sockjs_command *c = arguments ? mem_zalloc(sizeof(*c)) : NULL;
+
+	if (!c) {
+		json_decref(arguments);
+		return NULL;
+	}
+	stream_init_empty(&c->stream);
+	c->api = api;
+	c->name = name;
+	c->arguments = arguments;
+	c->answered = answered;
+	c->apart = apart;
+	api_command_begin(c);
+	return c;
+}
+
 /* --- answers ------------------------------------------------------------------------ */
 
 static void on_answer(struct mail *mail, struct loop *loop)

@@ -229,6 +229,7 @@ static void run_session(struct sockjs_command *c)
 	X(disconnect, run_disconnect)                                                              \
 	X(session, run_session)                                                                    \
 	X(sessions, api_list_sessions)                                                             \
+	X(gateways, api_list_gateways)                                                             \
 	X(limited, api_list_limited)                                                               \
 	X(endpoints, api_list_endpoints)                                                           \
 	X(config, api_show_config)                                                                 \

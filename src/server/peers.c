@@ -194,4 +194,17 @@ static void message(void *arg, struct bytes name, struct bytes text)
 	groups_take(arg, name, text);
 }
 
-const struct cluster_ops peers_cluster_ops = { .has = has, .count_strays = count_strays, .message = message };
+static void asked(void *arg, struct bytes what, struct bytes body, struct bytes to)
+{
+	const struct sockjs_server *server = arg;
+
+	if (bytes_equal(what, BYTES("command")))
+		api_asked(server->api, body, to);
+}
+
+const struct cluster_ops peers_cluster_ops = {
+	.has = has,
+	.count_strays = count_strays,
+	.message = message,
+	.asked = asked,
+};

@@ -11,6 +11,7 @@
 #include "server/engine_setup.h"
 #include "server/route.h"
 
+struct api;
 struct sockjs_server;
 
 struct peers {
@@ -38,6 +39,8 @@ struct addr peers_client_address(const struct reactor *reactor, const struct htt
 bool peers_take(const struct route *route, struct transport_request *t);
 /* A message of a group, from another gateway: group_shared.c. */
 void groups_take(struct sockjs_server *server, struct bytes name, struct bytes text);
+/* A command, from another gateway: api_gateways.c. */
+void api_asked(struct api *api, struct bytes body, struct bytes to);
 /* Those that were shared before the server runs. */
 void groups_attach(struct sockjs_server *server);
 extern const struct cluster_ops peers_cluster_ops; /* without arg: the server */

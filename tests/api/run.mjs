@@ -237,7 +237,7 @@ await suite.test('the description is there, and has every command', async () => 
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
-		'endpoints', 'backends', 'backend', 'limited', 'config', 'log', 'drain'])
+		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'config', 'log', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 

@@ -5,7 +5,8 @@
  *
  *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request as secure } from 'node:https';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
@@ -442,6 +443,76 @@ async function testGroups() {
 	}));
 }
 
+/* --- commands ---------------------------------------------------------------------------------------------------- */
+
+async function commands(...all) {
+	const token = join(folder, 'token');
+
+	writeFileSync(token, TOKEN);
+
+	const gateways = all.slice(0, 3), [a, b, c] = gateways;
+	const sessions = await openMany(30, gateways);
+	const listed = (await a.command('gateways')).json;
+
+	equal([listed.gateways.length, listed.settled, listed.gateways.filter((g) => g.self).length], [3, true, 1], 'gateways');
+	const ids = new Map(listed.gateways.map((g) => [g.address, g.gateway]));
+	const idOf = (g) => ids.get(`127.0.0.1:${g.port}`);
+
+	for (const g of gateways) {
+		const { status, json } = await g.command('sessions', { gateway: 'all', limit: 1000 });
+
+		equal([status, json.missing, json.gateways.length], [200, 0, 3], 'answers');
+		equal(json.gateways.reduce((n, one) => n + one.answer.sessions.length, 0), 30, 'sessions of all');
+		equal(json.gateways.map((one) => one.gateway).sort(), [...ids.values()].sort(), 'whose the answers are');
+	}
+	for (const g of gateways) /* one by one, through another gateway than its own */
+		for (const { session } of (await g.command('sessions', { limit: 3 })).json.sessions) {
+			const by = g === a ? b : a;
+
+			equal((await by.command('session', { session, gateway: idOf(g) })).json.session, session, 'a session of another gateway');
+			equal(await by.command('disconnect', { session, gateway: idOf(g), code: 4000 }), { status: 200, json: { disconnected: 1 } }, 'a session is closed');
+		}
+	const polls = await Promise.all(sessions.map(async (s) => {
+		const poll = s.ask(a, 'xhr', '');
+
+		await until(() => poll.ended, 'an answer', 1500).catch(() => poll.leave());
+		return poll.text;
+	}));
+
+	equal(polls.filter((t) => t.startsWith('c[4000')).length, 9, 'sessions closed');
+	equal((await a.command('session', { session: 1e9, gateway: idOf(b) })).status, 404, 'no such session there');
+	equal((await a.command('sessions', { gateway: '0123456789abcdef' })).json.error.code, 'no_gateway', 'no such gateway');
+	equal((await a.command('sessions', { gateway: 'x' })).status, 404, 'no such gateway');
+	equal((await a.command('sessions', { gateway: 7 })).status, 400, 'what is no gateway');
+	equal((await a.command('sessions', { gateway: 'all', limit: 0 })).json.gateways.map((g) => g.status), [400, 400, 400], 'what is refused everywhere');
+	equal((await a.command('endpoints', { gateway: idOf(a) })).status, 200, 'itself');
+	const ctl = (...more) => spawnSync(program, ['ctl', '--api', a.internal, '--token-file', token, ...more], { encoding: 'utf8' });
+
+	check(ctl('gateways').stdout.includes(idOf(c)), 'sockjsd ctl gateways');
+	check(ctl('endpoints', '--gateway', idOf(b)).stdout.includes('/slow'), 'sockjsd ctl endpoints of another gateway');
+	equal(JSON.parse(ctl('sessions', '--gateway', 'all').stdout).gateways.length, 3, 'sockjsd ctl sessions of all');
+	equal(ctl('sessions', '--gateway', 'x').status, 1, 'exit status for no gateway');
+	c.child.kill('SIGSTOP');
+	const { json } = await a.command('sessions', { gateway: 'all' });
+
+	c.child.kill('SIGCONT');
+	equal([json.gateways.length, json.missing], [2, 1], 'answers, when one is silent');
+}
+
+async function testCommands() {
+	await suite.test('commands at another gateway, and at all', () => withGateways(3, commands), 60000);
+	await suite.test('commands of a gateway that shares nothing', async () => {
+		const alone = await new Gateway(program, folder, `g${names++}`).start({ ...configOf({}), engine: undefined });
+
+		try {
+			equal((await alone.command('gateways')).json, { gateways: [], settled: false }, 'gateways');
+			equal((await alone.command('sessions', { gateway: 'all' })).json.error.code, 'no_gateway', 'all');
+		} finally {
+			await finish([alone]);
+		}
+	});
+}
+
 /* --- behind balancers ----------------------------------------------------------------------------------------- */
 
 /* sockjs-client with one transport: each message once, in order. */
@@ -542,5 +613,6 @@ await testTransports();
 await testClients();
 await testFailures();
 await testGroups();
+await testCommands();
 await testBalancers();
 suite.finish();
