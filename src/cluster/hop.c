@@ -279,6 +279,17 @@ static void on_end_of_answer(struct hop *h, const char *why)
 		fail(h, h->has_begun ? HOP_CUT : HOP_NO_ANSWER, why);
 }
 
+static bool try_once_more(struct hop *h, bool was_used_again);
+
+static void on_closed(struct hop *h)
+{
+	bool was_used_again = h->conn->is_used_again;
+
+	end_conn(h);
+	if (!try_once_more(h, was_used_again))
+		on_end_of_answer(h, "it has closed the connection");
+}
+
 static void on_readable(struct hop_conn *c)
 {
 	struct hop *h = c->arg;
@@ -289,7 +300,7 @@ static void on_readable(struct hop_conn *c)
 	if (n < 0)
 		return; /* not now; or a hangup follows */
 	if (n == 0)
-		on_end_of_answer(h, "it has closed the connection");
+		on_closed(h);
 	else if (h->has_begun)
 		take_more(h, (struct bytes){ scratch, (size_t)n });
 	else
