@@ -65,11 +65,15 @@ static void tell_log(struct hop *h, bool is_aborted)
 	h->access = NULL;
 }
 
-/* The client's connection ends in the middle, which it notices. */
+/* The client's connection ends in the middle, which it notices: where its end would be that of the answer, it is
+ * reset. */
 static void abort_client(struct hop *h)
 {
 	tell_log(h, true);
-	stream_close(&h->client);
+	if (h->answer.body == HOP_BODY_CLOSE)
+		stream_reset(&h->client);
+	else
+		stream_close(&h->client);
 	end(h);
 }
 
@@ -329,10 +333,12 @@ static void on_broken(struct hop_conn *c, const char *why)
 	h->conn = NULL; /* it ends by itself */
 	if (try_once_more(h, c->is_used_again))
 		return;
-	if (was_ready)
+	if (!was_ready)
+		fail(h, c->error == -ECONNREFUSED ? HOP_REFUSED : HOP_UNREACHABLE, why);
+	else if (c->error == 0)
 		on_end_of_answer(h, why);
 	else
-		fail(h, c->error == -ECONNREFUSED ? HOP_REFUSED : HOP_UNREACHABLE, why);
+		fail(h, h->has_begun ? HOP_CUT : HOP_NO_ANSWER, why);
 }
 
 static const struct hop_conn_events conn_events = {
