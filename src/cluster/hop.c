@@ -65,11 +65,15 @@ static void tell_log(struct hop *h, bool is_aborted)
 	h->access = NULL;
 }
 
-/* The client's connection ends in the middle, which it notices. */
+/* The client's connection ends in the middle, which it notices: where its end would be that of the answer, it is
+ * reset. */
 static void abort_client(struct hop *h)
 {
 	tell_log(h, true);
-	stream_close(&h->client);
+	if (h->answer.body == HOP_BODY_CLOSE)
+		stream_reset(&h->client);
+	else
+		stream_close(&h->client);
 	end(h);
 }
 
@@ -279,6 +283,17 @@ static void on_end_of_answer(struct hop *h, const char *why)
 		fail(h, h->has_begun ? HOP_CUT : HOP_NO_ANSWER, why);
 }
 
+static bool try_once_more(struct hop *h, bool was_used_again);
+
+static void on_closed(struct hop *h)
+{
+	bool was_used_again = h->conn->is_used_again;
+
+	end_conn(h);
+	if (!try_once_more(h, was_used_again))
+		on_end_of_answer(h, "it has closed the connection");
+}
+
 static void on_readable(struct hop_conn *c)
 {
 	struct hop *h = c->arg;
@@ -289,7 +304,7 @@ static void on_readable(struct hop_conn *c)
 	if (n < 0)
 		return; /* not now; or a hangup follows */
 	if (n == 0)
-		on_end_of_answer(h, "it has closed the connection");
+		on_closed(h);
 	else if (h->has_begun)
 		take_more(h, (struct bytes){ scratch, (size_t)n });
 	else
@@ -318,10 +333,12 @@ static void on_broken(struct hop_conn *c, const char *why)
 	h->conn = NULL; /* it ends by itself */
 	if (try_once_more(h, c->is_used_again))
 		return;
-	if (was_ready)
+	if (!was_ready)
+		fail(h, c->error == -ECONNREFUSED ? HOP_REFUSED : HOP_UNREACHABLE, why);
+	else if (c->error == 0)
 		on_end_of_answer(h, why);
 	else
-		fail(h, c->error == -ECONNREFUSED ? HOP_REFUSED : HOP_UNREACHABLE, why);
+		fail(h, h->has_begun ? HOP_CUT : HOP_NO_ANSWER, why);
 }
 
 static const struct hop_conn_events conn_events = {

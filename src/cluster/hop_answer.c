@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/field.h"
+#include "base/field_chars.h"
 
 #define TRAILER_MOST 8192
 
@@ -30,21 +31,23 @@ static bool take_line(struct bytes *rest, struct bytes *line)
 	return line->n > 0;
 }
 
+/* What could mean something else to the client, as an end of a line in the middle, is no field. */
 static bool split(struct bytes line, struct bytes *name, struct bytes *value)
 {
 	const char *colon = memchr(line.p, ':', line.n);
 
-	if (!colon || colon == line.p)
+	if (!colon)
 		return false;
 	*name = (struct bytes){ line.p, (size_t)(colon - line.p) };
 	*value = field_trim((struct bytes){ colon + 1, line.n - name->n - 1 });
-	return true;
+	return http_is_token(*name) && http_is_field_value(*value);
 }
 
 /* "HTTP/1.1 200 OK" */
 static bool read_status(struct hop_answer *a, struct bytes line)
 {
-	if (line.n < 12 || memcmp(line.p, "HTTP/1.", 7) != 0 || line.p[8] != ' ')
+	if (line.n < 12 || memcmp(line.p, "HTTP/1.", 7) != 0 || !memchr("01", line.p[7], 2) || line.p[8] != ' ' ||
+	    !http_is_field_value(line))
 		return false;
 	a->is_1_1 = line.p[7] == '1';
 	a->status = 0;
@@ -61,6 +64,8 @@ static bool read_length(struct hop_answer *a, struct bytes value)
 {
 	uint64_t n = 0;
 
+	if (a->body != HOP_BODY_CLOSE)
+		return false; /* a second end, which the client could take for the right one */
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] < '0' || value.p[i] > '9' || n > UINT64_MAX / 16)
 			return false;
@@ -76,6 +81,8 @@ static bool read_field(struct hop_answer *a, struct bytes name, struct bytes val
 	if (bytes_equal_nocase(name, BYTES("Content-Length")))
 		return read_length(a, value);
 	if (bytes_equal_nocase(name, BYTES("Transfer-Encoding"))) {
+		if (a->body != HOP_BODY_CLOSE)
+			return false;
 		a->body = HOP_BODY_CHUNKED;
 		return bytes_equal_nocase(value, BYTES("chunked"));
 	}
@@ -114,8 +121,11 @@ size_t hop_answer_feed_head(struct hop_answer *a, struct bytes in)
 		return 0;
 	}
 	end = memmem(buf_data(&a->head) + from, buf_len(&a->head) - from, "\r\n\r\n", 4);
-	if (!end)
+	if (!end) {
+		if (buf_len(&a->head) == HOP_HEAD_MOST)
+			a->state = HOP_ANSWER_BAD;
 		return in.n;
+	}
 	whole = (size_t)(end - buf_data(&a->head)) + 4;
 	buf_cut(&a->head, whole);
 	if (!read_head(a))

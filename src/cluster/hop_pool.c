@@ -60,7 +60,10 @@ static void on_writable(struct stream *s)
 
 static void on_hangup(struct stream *s, int err)
 {
-	break_off(container_of(s, struct hop_conn, stream), err ? strerror(-err) : "it has closed the connection");
+	struct hop_conn *c = container_of(s, struct hop_conn, stream);
+
+	c->error = err;
+	break_off(c, err ? strerror(-err) : "it has closed the connection");
 }
 
 static const struct stream_events events = {

@@ -41,7 +41,7 @@ struct hop_conn {
 	const struct hop_conn_events *on;
 	void *arg;
 	uint64_t idle_since;
-	int error; /* why it could not be made: -errno */
+	int error; /* why it could not be made, or broke: -errno */
 	bool is_used_again; /* it has served before */
 	bool is_ready;
 };
