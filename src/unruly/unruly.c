@@ -210,7 +210,7 @@ static void decide(struct unruly_session *us)
 
 	snprintf(sentence, sizeof(sentence), "Refused with %u", status);
 	if (status)
-		sockjs_refuse(us->session, status, UNRULY_NO_SENSE, sentence);
+		sockjs_refuse(us->session, status, UNRULY_REFUSED + status, sentence);
 	else if (sockjs_accept(us->session, NULL) < 0)
 		sockjs_refuse(us->session, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }

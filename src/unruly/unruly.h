@@ -10,6 +10,7 @@
 #include "unruly/received.h"
 
 #define UNRULY_NO_SENSE 4400 /* the close code of a path that makes no sense; the reason says why */
+#define UNRULY_REFUSED  3000 /* and the status: what SockJS clients see of a late refusal */
 
 struct unruly {
 	struct records records;
