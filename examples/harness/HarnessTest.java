@@ -123,7 +123,7 @@ class HarnessTest {
 		private final WebSocket socket;
 
 		Client(String path) {
-			socket = http.newWebSocketBuilder().buildAsync(URI.create(url + "/unruly/" + path + "/websocket"), this).join();
+			socket = http.newWebSocketBuilder().buildAsync(URI.create(url + "/unruly/" + path), this).join();
 		}
 
 		@Override
