@@ -264,6 +264,10 @@ SOCKJS_API void sockjs_close(struct sockjs_session *s, unsigned code, const char
 SOCKJS_API void sockjs_pause(struct sockjs_session *s);
 /* Lets message callbacks go on after sockjs_pause(). */
 SOCKJS_API void sockjs_resume(struct sockjs_session *s);
+/* From now on (until `on` is 0) each request by which the client sends is answered with 500 and none
+ * of its messages is delivered, as if something had gone wrong: for tests of clients. By WebSocket
+ * and by "tcp", where sending has no answer, it has no effect. */
+SOCKJS_API void sockjs_fail_sends(struct sockjs_session *s, int on);
 /* Calls the timer callback once in `ms` milliseconds; 0 cancels. One timer per session. 0 or
  * -ENOMEM. */
 SOCKJS_API int sockjs_set_timer(struct sockjs_session *s, unsigned ms);

@@ -74,7 +74,7 @@ static bool serve_again(struct sender *s, char *text, size_t n)
 	    decode(s->reactor, s->endpoint, text, n) != SOCKJS_PAYLOAD_OK ||
 	    !session_table_find(s->endpoint->table, sender_session_id(s), &s->client, &found) ||
 	    !found.open || !found.session || loop_has_mail(found.owner) ||
-	    !session_has_room(found.session, p->messages, p->count))
+	    session_fails_sends(found.session) || !session_has_room(found.session, p->messages, p->count))
 		return false;
 	http_again_take(&s->again);
 	session_deliver_all(found.session, p->messages, p->count);
@@ -106,6 +106,7 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 	const struct bytes id = { (const char *)&d->texts[d->count], d->id_len };
 	bool here = session_table_find(d->endpoint->table, id, &d->client, &found) &&
 	            found.session; /* else it closed meanwhile, and nobody is there to hear */
+	bool fails = here && d->sender && session_fails_sends(found.session);
 	bool room = here && (!d->sender || session_has_room(found.session, d->texts, d->count));
 
 	if (d->sender) {
@@ -120,9 +121,11 @@ static void on_delivery(struct mail *mail, struct loop *loop)
 		}
 		stream_adopt(&d->sender->again.stream, loop);
 	}
-	if (room)
+	if (room && !fails)
 		session_deliver_all(found.session, d->texts, d->count);
-	if (d->sender && here && !room) {
+	if (fails) {
+		sender_fail(d->sender);
+	} else if (d->sender && here && !room) {
 		sender_refuse(d->sender);
 	} else if (d->sender) {
 		sender_wait(d->sender, here ? found.session : NULL);
@@ -205,6 +208,10 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 	const struct sockjs_payload *p = &t->reactor->payload;
 	struct sender *s;
 
+	if (session_fails_sends(session)) {
+		transport_refuse(t, HTTP_REFUSED_FAILED_SEND, 500, SENDER_FAILED);
+		return;
+	}
 	if (!session_has_room(session, p->messages, p->count)) {
 		transport_refuse(t, HTTP_REFUSED_BUSY, 503, "The application is busy; come again.");
 		return;

@@ -107,18 +107,30 @@ static void on_taken(struct session_waiter *w, bool taken)
 	say(s, 404, lines_of(s), BYTES("There is no such session any more.\n"));
 }
 
-void sender_refuse(struct sender *s)
+/* With more lines, or none. */
+static void refuse(struct sender *s, enum http_refusal why, unsigned status, bool is_for_later,
+    struct bytes sentence)
 {
 	struct http_head head;
 
-	http_head_init(&head, 503);
+	http_head_init(&head, status);
 	http_head_add_lines(&head, lines_of(s));
-	http_head_add(&head, "Retry-After", "1");
+	if (is_for_later)
+		http_head_add(&head, "Retry-After", "1");
 	s->again.keep_alive = false;
 	s->reactor->sessions.counters.receivers++;
-	count_refusal(s, HTTP_REFUSED_BUSY, 503);
-	say(s, 503, (struct bytes){ head.text, head.len },
-	    BYTES("The application is busy; come again.\n"));
+	count_refusal(s, why, status);
+	say(s, status, (struct bytes){ head.text, head.len }, sentence);
+}
+
+void sender_refuse(struct sender *s)
+{
+	refuse(s, HTTP_REFUSED_BUSY, 503, true, BYTES("The application is busy; come again.\n"));
+}
+
+void sender_fail(struct sender *s)
+{
+	refuse(s, HTTP_REFUSED_FAILED_SEND, 500, false, BYTES(SENDER_FAILED "\n"));
 }
 
 void sender_wait(struct sender *s, struct session *session)

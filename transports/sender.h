@@ -44,6 +44,9 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
 void sender_wait(struct sender *s, struct session *session);
 /* There is no room for what it has brought. */
 void sender_refuse(struct sender *s);
+/* Its session lets sends fail. */
+void sender_fail(struct sender *s);
+#define SENDER_FAILED "The application lets sends fail."
 static inline struct bytes sender_session_id(const struct sender *s)
 {
 	return (struct bytes){ s->text + s->lines_len, s->id_len };

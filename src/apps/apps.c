@@ -14,6 +14,7 @@ static const struct app *const table[] = {
 	&upstream_app,
 	&stomp_app,
 	&hooks_app,
+	&unruly_app,
 };
 
 const struct app *const *apps_table(size_t *count)

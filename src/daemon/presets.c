@@ -7,6 +7,7 @@
 #include "daemon/config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/config_error.h"
@@ -41,6 +42,7 @@ static const struct service services[] = {
 	{ "/broadcast", "broadcast", { NULL, NULL } },
 	{ "/ticker", "ticker", { NULL, NULL } },
 	{ "/stomp", "stomp", { "stomp.access", "\"open\"" } },
+	{ "/unruly", "unruly", { "subpaths", "true" } },
 };
 
 static int set(struct config *c, struct sockjs_options *o, const struct setting *s)
@@ -64,6 +66,14 @@ static int add_service(struct config *c, const struct service *s)
 	return set(c, o, &s->extra);
 }
 
+/* Who tests clients against it gives commands by this token, as to any server (sockjsd-ctl). */
+static int let_operators_in(struct config *c)
+{
+	const struct setting token = { "internal.token", getenv("SOCKJSD_TOKEN") };
+
+	return token.value ? set(c, &c->options, &token) : 0;
+}
+
 /* --- the two ----------------------------------------------------------------- */
 
 int config_demo(struct config *c)
@@ -73,6 +83,8 @@ int config_demo(struct config *c)
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
 		if ((err = add_service(c, &services[i])) < 0)
 			return err;
+	if ((err = let_operators_in(c)) < 0)
+		return err;
 	c->listeners_given = true;
 	return config_add_listener(c, PRESET_ADDRESS);
 }

@@ -53,6 +53,7 @@
 	    "refused: a message is too large, or there are too many in a body",                    \
 	    "max_message_bytes")                                                                   \
 	X(BUSY, "busy", "refused: too much waits for the application already", "max_body_bytes")   \
+	X(FAILED_SEND, "failed_send", "refused: the application lets sends fail", "")              \
 	X(CALLBACK, "callback", "refused: the callback parameter is missing or malformed", "")     \
 	X(TOKEN, "token", "refused: a command without the right token or certificate",             \
 	    "internal.token, internal.token_file, internal.client_subjects")                       \

@@ -55,6 +55,11 @@ void sockjs_resume(struct sockjs_session *s)
 	session_resume(&s->base);
 }
 
+void sockjs_fail_sends(struct sockjs_session *s, int on)
+{
+	session_fail_sends(&s->base, on != 0);
+}
+
 /* --- its timer, and what few sessions have ----------------------------------- */
 
 static void on_user_timer(struct timer *t)

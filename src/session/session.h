@@ -168,6 +168,7 @@ struct session {
 	bool doubted : 1;     /* its client had something to acknowledge when last looked at */
 	bool quiet : 1;       /* the application has its own heartbeats */
 	bool is_recorded : 1; /* session_record.h */
+	bool fails_sends : 1; /* requests with messages are answered with 500 */
 	uint8_t looks;        /* number of the last look; modulo 2^8 */
 	uint8_t decision;     /* enum session_decision */
 
@@ -221,6 +222,8 @@ void session_resume(struct session *s);
  * until both let it go on. */
 void session_hold_back(struct session *s);
 void session_let_go_on(struct session *s);
+/* Whether requests that bring messages fail: it does not hear of them. */
+void session_fail_sends(struct session *s, bool on);
 /* Whether it says heartbeats when it has nothing else to say, as a new one does. */
 void session_set_heartbeat(struct session *s, bool on);
 /* Milliseconds since its client gave a sign of life, and since it was last said anything. */
@@ -276,6 +279,10 @@ bool session_has_room(const struct session *s, const struct bytes *texts, size_t
 /* Whether messages wait for the application. Then their sender had better wait too: this is how a
  * client without a socket is slowed down. */
 bool session_is_behind(const struct session *s);
+static inline bool session_fails_sends(const struct session *s)
+{
+	return s->fails_sends;
+}
 /* Only if it is. */
 void session_wait(struct session *s, struct session_waiter *w);
 

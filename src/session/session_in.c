@@ -122,6 +122,13 @@ void session_resume(struct session *s)
 		start_input(s, SESSION_PAUSED_BY_APP);
 }
 
+/* Other reactors see it as paused: what they get goes along to where it can fail. */
+void session_fail_sends(struct session *s, bool on)
+{
+	s->fails_sends = on;
+	session_publish(s);
+}
+
 void session_hold_back(struct session *s)
 {
 	stop_input(s, SESSION_PAUSED_BY_RATE);

@@ -17,7 +17,8 @@ void session_mark_dirty(struct session *s)
 void session_publish(const struct session *s)
 {
 	if (s->entry)
-		session_entry_publish(s->entry, session_is_open(s), s->stopped);
+		session_entry_publish(
+		    s->entry, session_is_open(s), s->stopped || s->fails_sends);
 }
 
 void session_set_state(struct session *s, enum session_state state)

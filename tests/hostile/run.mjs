@@ -10,6 +10,7 @@ import { readArguments, Server, Suite } from '../e2e/harness.mjs';
 import { testBrowser } from './browser.mjs';
 import { testCommandLine } from './cmdline.mjs';
 import { testControl } from './control.mjs';
+import { testExamples } from './examples.mjs';
 import { testForward } from './forward.mjs';
 import { testFlow } from './flow.mjs';
 import { testInput } from './input.mjs';
@@ -50,6 +51,7 @@ await testControl(world);
 await testNetworks(world);
 await testStorm(world);
 await testBrowser(world);
+await testExamples(world);
 await suite.step('the server has lived, and stops', async () => {
 	if (server.died || await server.stop() !== 0)
 		throw new Error('it has ended otherwise');

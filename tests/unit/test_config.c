@@ -422,7 +422,7 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"nonsense\"}]}",
 	    "f.json: endpoints[0].application: \"nonsense\" is not an application; allowed: echo, "
-	    "broadcast, close, amplify, ticker, upstream, stomp, hooks" },
+	    "broadcast, close, amplify, ticker, upstream, stomp, hooks, unruly" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
 	    "f.json: endpoints[0].upstream.url: missing; allowed: ws://host[:port][/path], wss://..., or "
 	    "unix:/file[:/path], or a list of them" },
@@ -1227,17 +1227,18 @@ static char *print(const struct config *config)
 	return buf_data(&out); /* freed by mem_free(), for nothing was consumed */
 }
 
-START_TEST(the_demo_has_the_seven_services_and_a_broker)
+START_TEST(the_demo_has_its_services_a_broker_and_a_harness)
 {
 	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
-		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker", "/stomp" };
+		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker", "/stomp",
+		"/unruly" };
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
 	ck_assert_int_eq(config_check(&c), 0);
 	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:8081");
-	ck_assert_uint_eq(c.endpoint_count, 8);
-	for (size_t i = 0; i < 8; i++) {
+	ck_assert_uint_eq(c.endpoint_count, 9);
+	for (size_t i = 0; i < 9; i++) {
 		const struct endpoint_options *e = &c.endpoints[i].options.endpoint;
 
 		ck_assert_str_eq(c.endpoints[i].prefix, prefixes[i]);
@@ -1251,6 +1252,19 @@ START_TEST(the_demo_has_the_seven_services_and_a_broker)
 	ck_assert_uint_eq(c.endpoints[1].options.endpoint.transports.count, 5);
 	ck_assert_str_eq(c.endpoints[2].options.endpoint.session_cookie, "JSESSIONID");
 	ck_assert_str_eq(c.endpoints[7].options.stomp.access, "\"open\"");
+	ck_assert(c.endpoints[8].options.endpoint.subpaths);
+	ck_assert_ptr_null(c.options.server.token);
+	config_fini(&c);
+	setenv("SOCKJSD_TOKEN", "correct-horse-battery", 1);
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), 0);
+	ck_assert_str_eq(c.options.server.token, "correct-horse-battery");
+	config_fini(&c);
+	setenv("SOCKJSD_TOKEN", "a b", 1);
+	ck_assert_int_eq(config_init(&c), 0);
+	ck_assert_int_eq(config_demo(&c), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(c.error, "internal.token"));
+	unsetenv("SOCKJSD_TOKEN");
 	config_fini(&c);
 }
 END_TEST
@@ -1625,7 +1639,7 @@ START_TEST(every_application_is_found_by_its_name)
 	size_t count;
 	const struct app *const *table = apps_table(&count);
 
-	ck_assert_uint_eq(count, 8);
+	ck_assert_uint_eq(count, 9);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
 	ck_assert_ptr_null(app_find("nonsense"));
@@ -1676,7 +1690,7 @@ int main(void)
 	tcase_add_test(tc, names_of_files_are_relative_to_the_configuration);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_named);
 	tcase_add_test(tc, deep_nesting_is_refused);
-	tcase_add_test(tc, the_demo_has_the_seven_services_and_a_broker);
+	tcase_add_test(tc, the_demo_has_its_services_a_broker_and_a_harness);
 	tcase_add_test(tc, what_is_printed_can_be_read_and_is_the_same);
 	tcase_add_loop_test(tc, every_option_of_stomp_comes_back_from_what_is_printed, 0, RUNS);
 	tcase_add_test(tc, every_option_is_printed);

@@ -1,0 +1,67 @@
+/*
+ * unruly/answers.c - answers that are late on purpose; see answers.h.
+ */
+#include "unruly/answers.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+#define MANY       1024
+#define MANY_BYTES ((size_t)1 << 20)
+
+static size_t cost_of(const struct answer *one)
+{
+	return sizeof(*one) + one->len;
+}
+
+void answers_init(struct answers *a)
+{
+	list_init(&a->list);
+	a->count = 0;
+	a->bytes = 0;
+}
+
+void answers_fini(struct answers *a)
+{
+	while (answers_first(a))
+		answers_drop_first(a);
+}
+
+int answers_add(struct answers *a, const struct sockjs_message *m, uint64_t due)
+{
+	struct answer *one = mem_alloc(sizeof(*one) + m->len);
+
+	if (!one)
+		return -ENOMEM;
+	one->due = due;
+	one->len = m->len;
+	one->is_binary = m->is_binary != 0;
+	bytes_put(one->data, (struct bytes){ m->data, m->len });
+	list_append(&a->list, &one->node);
+	a->count++;
+	a->bytes += cost_of(one);
+	return 0;
+}
+
+const struct answer *answers_first(const struct answers *a)
+{
+	struct list *first = list_first(&a->list);
+
+	return first ? container_of(first, struct answer, node) : NULL;
+}
+
+void answers_drop_first(struct answers *a)
+{
+	struct answer *one = container_of(list_first(&a->list), struct answer, node);
+
+	list_remove(&one->node);
+	a->count--;
+	a->bytes -= cost_of(one);
+	mem_free(one);
+}
+
+bool answers_are_many(const struct answers *a)
+{
+	return a->count >= MANY || a->bytes >= MANY_BYTES;
+}
