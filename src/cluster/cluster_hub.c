@@ -138,11 +138,17 @@ static bool are_same(const struct gateways *a, const struct gateways *b)
 	return true;
 }
 
+/* Who is not told now is told with the next attempt. */
 static void tell_parts(struct cluster *c, struct gateways *g)
 {
+	struct cluster_hub *hub = &c->hub;
+
+	hub->is_untold = false;
 	for (unsigned i = 1; i < c->settings.parts; i++)
 		if (send_gateways(&c->parts[i], g) < 0)
-			log_error("a thread does not hear which gateways there are: out of memory", LOG_INT("thread", i));
+			hub->is_untold = true;
+	if (hub->is_untold)
+		timer_start(loop_timers(c->parts[0].loop), &hub->settling, SETTLE_MS);
 	cluster_part_take(&c->parts[0], gateways_ref(g));
 }
 
@@ -168,7 +174,7 @@ static void consider(struct cluster *c)
 		return;
 	}
 	g->is_calm = g->view == view_before && is_calm(c, g->view, now);
-	if (!are_same(g, before))
+	if (c->hub.is_untold || !are_same(g, before))
 		tell_parts(c, g);
 	if (g->view != view_before)
 		view_has_changed(c, now);
@@ -208,7 +214,7 @@ static void on_said(void *arg, uint64_t id, struct bytes text)
 	bool is_new = i == hub->other_count;
 	struct gateway_card card;
 
-	if (!gateway_card_read(text, &card) || i == GATEWAYS_MOST - 1)
+	if (id == 0 || !gateway_card_read(text, &card) || i == GATEWAYS_MOST - 1)
 		return;
 	hub->others[i] = (struct gateway){ .id = id, .card = card };
 	hub->are_unheard[i] = false;

@@ -223,7 +223,6 @@ void cluster_part_init(struct cluster_part *p, struct cluster *c, unsigned index
 	p->desk.failed = on_failed;
 	list_init(&p->desk.hops);
 	list_init(&p->pools);
-	list_init(&p->waiting);
 }
 
 void cluster_end(struct cluster_part *p)

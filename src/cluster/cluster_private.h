@@ -19,6 +19,7 @@ struct cluster_hub {
 	struct gateway others[GATEWAYS_MOST - 1];
 	bool are_unheard[GATEWAYS_MOST - 1]; /* since the engine is away */
 	size_t other_count;
+	bool is_untold; /* memory was out: some thread goes by what was before */
 	uint64_t view_since;
 	struct timer settling; /* until we may be calm */
 	struct timer reunion;  /* until who was not heard of since the engine is back is gone */
@@ -39,7 +40,6 @@ struct cluster_part {
 	struct gateways *known;
 	_Atomic uint64_t view; /* of these; the hub reads it */
 	struct list pools; /* struct part_pool */
-	struct list waiting; /* for an answer of all: cluster_ask.c */
 	uint64_t received, asked, lost;
 	bool has_ended;
 };
