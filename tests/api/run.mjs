@@ -1255,7 +1255,7 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 	const backends = table(await says('backends'));
 	equal([backends.length, backends[1][0], backends[1][1], backends[1][2]], [3, '/app', 'up', '2'], 'backends');
 	equal(JSON.parse(await says('backends', '--json')).backends.length, 2, 'JSON of them');
-	equal(JSON.parse(await says('config')).endpoints.length, 3, 'config');
+	equal(JSON.parse(await says('config')).endpoints.length, 4, 'config');
 	equal([await says('log'), await says('log', 'silent'), await says('log')], ['error\n', 'silent\n', 'silent\n'], 'log');
 
 	const fails = async (code, pattern, ...argv) => {
@@ -1342,6 +1342,6 @@ await suite.test('with two brokers it must be said which, and without a token th
 	equal(await echo.stop(), 0, 'exit code');
 });
 
-await testUnruly({ suite, server, Server, configuration });
+await testUnruly({ suite, Server, configuration });
 await testOperators({ suite, Server, configuration, run, folder, program, token: TOKEN });
 suite.finish();

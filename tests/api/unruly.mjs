@@ -53,7 +53,8 @@ async function open(server, path) {
 
 const bodies = (answer) => answer.messages.map((m) => m.body);
 
-export async function testUnruly({ suite, server, Server, configuration }) {
+export async function testUnruly({ suite, Server, configuration }) {
+	const server = await new Server().start('unruly1.json', configuration());
 	const test = (name, body) => suite.test(`unruly: ${name}`, body);
 
 	await test('what a session has received is told, in pages, wherever it lives', async () => {
@@ -204,5 +205,9 @@ export async function testUnruly({ suite, server, Server, configuration }) {
 		equal(await third.stop(), 0, 'it stops');
 		await left;
 		equal(await other.stop(), 0, 'so does the other');
+	});
+	await test('its server stops', async () => {
+		server.child.kill('SIGTERM'); /* who polls would be waited for */
+		equal(await server.stop(), 0, 'exit code');
 	});
 }
