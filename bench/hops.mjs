@@ -46,6 +46,7 @@ class Link {
 		this.socket.on('data', (piece) => {
 			this.text += piece;
 			this.#look();
+			this.onPiece?.();
 		}).on('error', () => {}).on('close', () => this.wanted?.reject(new Error(`closed before ${this.wanted.what}: ${this.text.slice(-300)}`)));
 	}
 
@@ -102,12 +103,14 @@ class Session {
 		await withDeadline(this.down.until('o\n'), patient(10000), 'a session opens');
 		if (this.transport === 'xhr')
 			this.receive();
+		else
+			this.down.onPiece = () => this.#goOn();
 		return this;
 	}
 
-	/* A stream ends after so many octets, and is asked for again. */
+	/* A stream ends after so many octets, with an echo or behind it, and is asked for again. */
 	#goOn() {
-		if (this.transport === 'xhr' || this.down.text.includes(PLAIN_END)) {
+		if (this.down.text.includes(PLAIN_END)) {
 			this.down.text = '';
 			this.receive();
 		}
@@ -121,7 +124,10 @@ class Session {
 		await this.down.until(`a["${text}"]\n`);
 		const took = performance.now() - begun;
 		await sent;
-		this.#goOn();
+		if (this.transport === 'xhr') {
+			this.down.text = '';
+			this.receive();
+		}
 		return took;
 	}
 
