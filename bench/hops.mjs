@@ -70,6 +70,8 @@ class Link {
 
 	/* Everything up to it is gone then. */
 	until(what) {
+		if (this.socket.destroyed)
+			return Promise.reject(new Error(`closed before ${what}`));
 		return new Promise((resolve, reject) => {
 			this.wanted = { what, resolve, reject };
 			this.#look();
@@ -142,6 +144,7 @@ class Session {
 async function startGateway(nats) {
 	return new Gateway(options.server, folder, `g${names++}`).start({
 		listen: ['127.0.0.1:0'], threads: 1, log_level: 'warn', internal: { listen: '127.0.0.1:0', token: TOKEN },
+		limits: { idle_timeout_ms: 600000 }, /* a half waits while the other has its turn */
 		engine: { kind: 'nats', servers: nats.url }, endpoints: [{ prefix: '/echo', application: 'echo' }],
 	});
 }
