@@ -28,7 +28,7 @@ const KINDS = {
 		command: (b) => ['nginx', '-p', b.folder, '-e', 'stderr', '-c', b.config],
 	},
 	haproxy: {
-		text: (b) => `global\n\tmaxconn 5000\ndefaults\n\tmode http\n\toption http-no-delay\n\toption forwardfor\n\ttimeout connect 5s
+		text: (b) => `global\n\tmaxconn 5000\ndefaults\n\tmode http\n\toption http-no-delay\n\toption abortonclose\n\toption forwardfor\n\ttimeout connect 5s
 	timeout client 300s\n\ttimeout server 300s\n\ttimeout tunnel 300s\n\tretries 3\n\toption redispatch
 frontend all\n\tbind 127.0.0.1:${b.port}\n\tdefault_backend gateways
 backend gateways\n\tbalance roundrobin\n\thttp-reuse safe\n${b.cookie ? `\tcookie ${b.cookie}\n` : ''}${b.ports.map((p, i) =>
