@@ -24,6 +24,7 @@ const args = readArguments(['server', 'url', 'screenshots', 'only', 'production'
 const ECHO_KINDS = ['plain', 'unicode', args.production ? '64 KiB' : '100 KiB', '1,000 ordered'];
 const server = new Server(args);
 const suite = new Suite(args.only);
+const program = args.server?.split(' ')[0] ?? '';
 
 function pageFor(browser, transport) {
 	return openPage(browser, transport.framed ? elsewhere(server.url) : server.url);
@@ -187,8 +188,7 @@ async function testDemo(browser) {
 }
 
 async function testOthers(browser, program) {
-	if (program.endsWith('sockjsd')) /* it is started as we want it */
-		await testOrigins(browser, program, suite);
+	await testOrigins(browser, program, suite);
 	await withBroker(program, suite, async (url) => {
 		await testStomp(browser, url, suite);
 		await testStompPageWithLogins(browser, url, suite);
@@ -207,8 +207,8 @@ async function main() {
 		await testChoices(browser);
 		if (!args.production) /* they are about the demo's services */
 			await testDemo(browser);
-		if (server.restartable && !args.production) /* these have servers of their own */
-			await testOthers(browser, args.server.split(' ')[0]);
+		if (program.endsWith('sockjsd') && !args.production) /* these have servers of their own */
+			await testOthers(browser, program);
 		if (server.restartable && /SIG|^$/.test(args.only ?? '')) {
 			await testRestart(browser, 'SIGTERM');
 			await testRestart(browser, 'SIGKILL');
