@@ -14,6 +14,16 @@
  * connection, where it counts as unsent until the client has taken it. */
 #define IN_REQUEST_MAX 16384
 
+/* Whether a stream has no chunks, but lasts as long as its connection: a proxy that knows that more of a
+ * response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So where there is
+ * one that speaks for its clients it is not to know. */
+static bool is_whole(const struct transport_request *t)
+{
+	return t->endpoint->whole_streams == NETWORK_ALWAYS ||
+	       (t->endpoint->whole_streams == NETWORK_AUTO && !t->client.is_passed_on &&
+	           !addr_same_ip(&t->client.address, http_request_peer(t->http)));
+}
+
 static struct http_receiver *receiver_new(const struct transport_request *t,
     const struct http_wire *wire, struct bytes callback, struct buf *said)
 {
@@ -41,7 +51,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->said = said;
 	r->phase = HTTP_IN_REQUEST;
 	r->is_1_1 = http_request_is_1_1(t->http);
-	r->chunked = wire->is_streaming && r->is_1_1;
+	r->chunked = wire->is_streaming && r->is_1_1 && !is_whole(t);
 	r->lines_len = (uint16_t)head.len;
 	r->callback_len = (uint16_t)callback.n;
 	r->id_len = (uint16_t)id.n;
@@ -69,6 +79,7 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		    r->request, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return err;
 	}
+	r->again.keep_alive = r->again.keep_alive && (r->chunked || !r->wire->is_streaming);
 	r->request = NULL;
 	r->said = NULL;
 	return 0;
