@@ -52,8 +52,8 @@ static void ping(struct ws_receiver *r)
 /* The first thing that is said, behind the 101, which may not have left yet. */
 void ws_receiver_ping_first(struct ws_receiver *r)
 {
-	r->pinged = r->ping_waits = true;
-	r->progress = (uint32_t)stream_progress(&r->stream);
+	r->pinged = true;
+	r->ping_waits = false;
 	ws_conn_ping(&r->conn, NULL, 0);
 	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, pong_timeout(r));
 }
@@ -118,7 +118,7 @@ static void check_liveness(struct ws_receiver *r)
 
 	if (is_unanswered(r)) {
 		give_up(r, silent);
-	} else if (silent >= interval) {
+	} else if (r->pinged || silent >= interval) {
 		ping_in_time(r);
 		timer_start(wheel, &r->timer, pong_timeout(r));
 	} else {

@@ -209,8 +209,6 @@ static bool gave_up(struct networks *all, const struct network_visit *v, bool is
 	struct network_attempt now = { .way = v->way, .is_short = is_short };
 	struct key key = key_of_attempt(v->client);
 
-	if (v->client->number == 0)
-		return false;
 	if (v->session.n <= sizeof(now.id)) {
 		now.id_len = (uint8_t)v->session.n;
 		bytes_put(now.id, v->session);
@@ -228,27 +226,47 @@ static void learn_of_attempt(struct networks *all, const struct network_settings
 		networks_learn(all, settings, v->client, NETWORK_STREAM_HELD, v->now_ms);
 }
 
+/* As is chosen, whatever is known. */
+static struct network_policy without_adapting(const struct network_settings *settings)
+{
+	struct network_settings choices = *settings;
+
+	choices.adapts = false;
+	return network_policy(&(struct network){ 0 }, &choices);
+}
+
+/* Who has no other transport to take is not served worse than he could be. */
+static struct network_policy without_fallback(
+    const struct network_settings *settings, unsigned rung)
+{
+	struct network_policy p = without_adapting(settings);
+
+	p.rung = rung & NETWORK_RUNG_MASK;
+	return p;
+}
+
 enum network_answer networks_open(struct networks *all, const struct network_settings *settings,
     const struct network_visit *v, struct network_policy *policy, struct network_attempt *before)
 {
-	static const struct network unknown;
+	struct network scores = { 0 };
 	struct key key = key_of_block(v->client);
-	struct network scores = unknown;
 	struct look look;
 
-	*policy = network_policy(&unknown, settings);
 	if (!settings->adapts || key.n == 0) {
-		policy->rung = NETWORK_RUNG_TOP;
-		policy->is_watched = false;
+		*policy = without_adapting(settings);
 		return NETWORK_WELCOME;
 	}
 	look = begin_look(all, settings, &key, false, v->now_ms);
 	if (look.row)
 		scores = look.row->scores;
 	end_look(look);
+	*policy = network_policy(&scores, settings);
+	if (v->client->number == 0) {
+		*policy = without_fallback(settings, policy->rung);
+		return NETWORK_WELCOME;
+	}
 	if (is_refused(all, settings, v, &scores))
 		return NETWORK_REFUSED;
-	*policy = network_policy(&scores, settings);
 	if (!gave_up(all, v, policy->is_short, before))
 		return NETWORK_WELCOME;
 	learn_of_attempt(all, settings, v, before);
@@ -316,7 +334,7 @@ void networks_learn(struct networks *all, const struct network_settings *setting
 	bool has_failures;
 	struct look look;
 
-	if (!settings->adapts || key.n == 0)
+	if (!settings->adapts || key.n == 0 || client->number == 0)
 		return;
 	count(all, what);
 	look = begin_look(all, settings, &key, true, now_ms);

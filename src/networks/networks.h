@@ -23,7 +23,10 @@ struct networks;
 struct networks *networks_new(void);
 void networks_free(struct networks *all); /* NULL is fine */
 
-/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. */
+/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. Who has no server number in
+ * his URL, or 000, is a bare WebSocket or a program without the library of SockJS, and falls back to
+ * nothing else: of him nothing is learned but how long silences may be, and only that is applied to
+ * him. */
 struct network_client {
 	struct addr address;
 	uint16_t agent;

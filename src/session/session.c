@@ -225,8 +225,9 @@ static void ask_for_proof(struct session *s)
 	s->paused = SESSION_PAUSED_BY_APP;
 	s->stopped = true;
 	session_publish(s);
-	if (session_went_on(s, r->ops->prove(r)) && r->ops->pause)
+	if (s->was_held && r->ops->pause)
 		r->ops->pause(r, false);
+	session_went_on(s, r->ops->prove(r));
 }
 
 /* The application has accepted, or the client has given its sign: in a turn of its own, since the
