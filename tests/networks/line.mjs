@@ -23,13 +23,14 @@ function run(...words) {
 	check(wrong === null, wrong);
 }
 
-/* What the router does with packets. */
+/* What the router does with packets. One that has forgotten a connection says nothing of it to either side. */
 const rules = ({ loss, nat }) => `table ip line {
 	chain forward {
 		type filter hook forward priority 0
 		${nat ? 'ct state invalid drop' : ''}
 		${loss ? `numgen random mod 1000 < ${loss * 10} drop` : ''}
 	}
+	${nat ? 'chain input {\n\t\ttype filter hook input priority 0\n\t\tdrop\n\t}' : ''}
 	${nat ? 'chain out {\n\t\ttype nat hook postrouting priority 100\n\t\tmasquerade\n\t}' : ''}
 }
 `;

@@ -21,7 +21,7 @@ export const rows = {
 	'nginx that ignores X-Accel-Buffering, HTTP/1.1 behind it': { via: [nginx({ ignore: true, http11: true })], expect: { by: [...streaming, ...polling] } },
 	'two nginx in a row': { via: [nginx(), nginx()], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND, quick: {} },
 	'nginx as it comes, endpoint for its own origin only': { via: [nginx()], endpoint: { allowed_origins: [] },
-		expect: { by: [...eventsource, 'iframe-eventsource', 'htmlfile'], echoes: 'none', pushes: false, answer: false }, sameOrigin: true },
+		expect: { by: [...eventsource, 'iframe-eventsource', 'htmlfile'], echoes: 'none', pushes: false, answer: false, cut: null } },
 	'nginx with a read time-out of 20 s': { via: [idle('nginx')], ...cut, quick: { via: [idle('nginx', '2s')], endpoint: SOON } },
 	'HAProxy with a read time-out of 20 s': { via: [idle('haproxy')], ...cut },
 	'HAProxy with a read time-out of 20 s, and timeout tunnel': { via: [{ ...idle('haproxy'), tunnel: '1h' }], expect: { by: ws } },
@@ -43,7 +43,8 @@ export const rows = {
 	'Caddy without Upgrade, gzip': { via: [{ kind: 'caddy', strip: true, gzip: true }], expect: { by: [...eventsource, ...streaming, ...polling] }, adapts: { by: null } },
 	'tinyproxy, CONNECT to any port': { via: [{ kind: 'tinyproxy' }], expect: { by: ws } },
 	'tinyproxy, CONNECT to 443 only': { via: [{ kind: 'tinyproxy', connect: 443 }], expect: { by: streaming } },
-	'privoxy': { via: [{ kind: 'privoxy' }], expect: { by: [...polling, ...ws] }, adapts: { by: null } },
+	'privoxy, CONNECT to any port': { via: [{ kind: 'privoxy' }], expect: { by: ws } },
+	'privoxy, CONNECT to 443 only': { via: [{ kind: 'privoxy', connect: 443 }], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND },
 	'lighttpd': { via: [{ kind: 'lighttpd' }], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND },
 	'lighttpd with Upgrade': { via: [{ kind: 'lighttpd', upgrade: true }], expect: { by: ws } },
 };

@@ -7,12 +7,11 @@
  * `targetPort`), its `folder` and the `options` of a row; its `command`; whether clients have it in
  * their settings (`forward`).
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { check } from '../e2e/harness.mjs';
 import { freePort } from '../proxies/proxies.mjs';
 import { until } from '../reload/gateway.mjs';
@@ -90,7 +89,9 @@ const KINDS = {
 	},
 	privoxy: {
 		forward: true,
-		text: (p) => lines('confdir /etc/privoxy', `logdir ${p.folder}`, 'actionsfile match-all.action', 'actionsfile default.action', 'filterfile default.filter', `listen-address 127.0.0.1:${p.port}`),
+		text: (p, { connect: ports }) => lines('confdir /etc/privoxy', `logdir ${p.folder}`, 'actionsfile match-all.action', 'actionsfile default.action', ports && `actionsfile ${p.folder}/own.action`,
+			'filterfile default.filter', `listen-address 127.0.0.1:${p.port}`),
+		also: (p, { connect: ports }) => ({ 'own.action': `{ +limit-connect{${ports}} }\n/\n` }),
 		command: (p) => ['privoxy', '--no-daemon', p.config],
 	},
 	lighttpd: {
@@ -142,6 +143,8 @@ export class Software {
 		p.url = `${p.kind.tls?.(p.options) ? 'https' : 'http'}://127.0.0.1:${p.port}`;
 		p.config = join(folder, p.kind.file ?? 'config');
 		writeFileSync(p.config, p.kind.text(p, p.options));
+		for (const [name, text] of Object.entries(p.kind.also?.(p, p.options) ?? {}))
+			writeFileSync(join(folder, name), text);
 		await p.#run();
 		return p;
 	}

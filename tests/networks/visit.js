@@ -94,22 +94,30 @@
 			return this.isOpen;
 		}
 
-		/* Echoes, then pushes. A message says of which connection it is, and which. */
+		/* Whether so many have come of a kind. Without an end of the connection, nobody waits for ever. */
+		async #has(kind, count, socket) {
+			await this.#until(() => this.came[kind] >= count || this.socket !== socket, this.plan.patience_ms, true);
+			return this.came[kind] >= count && this.socket === socket;
+		}
+
+		/* Echoes, then pushes, and one more echo, so that silence begins on both sides at the same time. A message
+		 * says of which connection it is, and which. Whether it is worth another try, since the connection has ended. */
 		async #talkOnce() {
-			const { echoes, pad, pace_ms, pushes, push_ms, patience_ms } = this.plan;
+			const { echoes, pad, pace_ms, pushes, push_ms } = this.plan;
 			const { socket } = this;
 
 			for (let i = 0; i < echoes && this.socket === socket; i++) {
 				this.send(`e ${this.count} ${i} ${'.'.repeat(pad)}`);
 				await sleep(pace_ms);
 			}
-			if (!await this.#until(() => this.came.e >= echoes || this.socket !== socket, patience_ms, true) || this.socket !== socket)
+			if (!await this.#has('e', echoes, socket))
 				return this.socket !== socket;
 			this.send(`P ${this.count} ${pushes} ${push_ms}`);
-			if (!await this.#until(() => this.came.p >= pushes || this.socket !== socket, patience_ms, true))
-				return false;
-			if (this.socket === socket)
-				this.note('talked');
+			if (!await this.#has('p', pushes, socket))
+				return this.socket !== socket;
+			this.note('talked');
+			this.send(`e ${this.count} done`);
+			await this.#has('e', echoes + 1, socket);
 			return this.socket !== socket;
 		}
 
