@@ -1,7 +1,7 @@
 /*
  * application.mjs - the application behind every gateway of the laboratory: it echoes, pushes what it is
  * asked for, and notes what it has heard, said, and when each of its sessions ended. A session belongs to
- * the connection of a visit that is in the query of its URL.
+ * the connection of a visit that is in the path of its URL.
  */
 import { once } from 'node:events';
 import http from 'node:http';
@@ -54,14 +54,14 @@ class Session {
 }
 
 export class Application {
-	#sessions = new Map(); /* by what the query says */
+	#sessions = new Map(); /* by what the path says */
 
 	/* On a unix socket, so that gateways in network namespaces reach it too. */
 	async start(folder) {
 		this.path = join(folder, 'application.sock');
 		this.server = http.createServer().listen(this.path);
 		new WebSocketServer({ server: this.server, perMessageDeflate: false }).on('connection', (ws, req) => {
-			const visit = new URL(req.url, 'http://application').searchParams.get('visit') ?? '';
+			const visit = /visit-([\d.]+)/.exec(req.url)?.[1] ?? '';
 			const transport = req.headers['x-sockjs-transport'];
 
 			this.of(visit).push(new Session(ws, visit, NAMES[transport] ?? transport));

@@ -2,8 +2,9 @@
  * facts.mjs - from what both sides of a visit have noted to what can be said of it. Times are in ms.
  */
 
-/* What the hostile proxy does to end or to spoil a connection. */
-const SPOILS = new Set(['black', 'stall', 'drop', 'cut']);
+/* What the hostile proxy does to spoil a connection that goes on. */
+const SPOILS = new Set(['black', 'stall', 'drop']);
+const RECEIVERS = new Set(['websocket', 'xhr_streaming', 'eventsource', 'htmlfile', 'xhr', 'jsonp']);
 
 const median = (values) => (values.length ? [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] : null);
 const worst = (values) => (values.length ? Math.max(...values) : null);
@@ -52,12 +53,21 @@ function longestSilence(events, openedAt, until) {
 	return worst(heard.slice(1).map((at, i) => at - heard[i]));
 }
 
-/* When the network began to spoil it, if anybody can tell. */
-function spoiltAt(deeds, from, until) {
-	const deed = deeds.find((d) => d.at >= from && d.at <= until && (d.message === 'cut' || d.message === 'a frame is dropped' ||
-		(d.message === 'a rule acts' && SPOILS.has(d.kind) && d.kind !== 'cut')));
+/* What the hostile proxy has done to the connections by which this one received. */
+function deedsOf(deeds, path, from, until) {
+	const mine = new Map();
 
-	return deed?.at ?? null;
+	for (const d of deeds.filter(({ message, transport, path: asked }) => message === 'request' && RECEIVERS.has(transport) && asked.startsWith(path)))
+		mine.set(d.connection, Math.min(d.at, mine.get(d.connection) ?? Infinity));
+	return deeds.filter((d) => d.at >= Math.max(from, mine.get(d.connection) ?? Infinity) && d.at <= until);
+}
+
+/* When the network broke it, if anybody can tell: when it began to lose things, or the cut after which nobody heard anything. */
+function brokenAt(deeds, lastHeard) {
+	const spoilt = deeds.find((d) => d.message === 'a frame is dropped' || (d.message === 'a rule acts' && SPOILS.has(d.kind) && d.kind !== 'drop'));
+	const cuts = deeds.filter((d) => d.message === 'cut');
+
+	return (spoilt ?? cuts.find((d) => d.at >= lastHeard - 1000) ?? cuts.at(-1))?.at ?? null;
 }
 
 function connectionFacts({ events, number, plan, ended, deeds, sessions }) {
@@ -74,7 +84,8 @@ function connectionFacts({ events, number, plan, ended, deeds, sessions }) {
 	const isOfTalk = (text) => /^e \d+ \d+/.test(text);
 	const lastHeard = Math.max(opened.at, ...events.filter((e) => e.what === 'message' || e.what === 'heartbeat').map((e) => e.at), ...(mine?.heard.map((h) => h.at) ?? []));
 	const broke = closed || events.some((e) => e.what === 'unanswered') || (mine?.closed && mine.closed.at < ended);
-	const brokeAt = broke ? spoiltAt(deeds, began, until) ?? lastHeard : null;
+	const told = broke ? brokenAt(deedsOf(deeds, `${new URL(plan.url).pathname}/visit-${plan.id}.${number}/`, began, until), lastHeard) : null;
+	const brokeAt = told ?? lastHeard;
 
 	return { ...facts, lifeMs: until - opened.at, isTalkedOver: events.some((e) => e.what === 'talked'),
 		echoes: { sent: sent.filter(isOfTalk).length, ...summary(echoTimes(events.filter((e) => e.what !== 'send' || isOfTalk(e.text)))), count: came.filter(isOfTalk).length },
@@ -82,7 +93,7 @@ function connectionFacts({ events, number, plan, ended, deeds, sessions }) {
 		isAnswered: came.some((text) => /^e \d+ last/.test(text)), isUnanswered: events.some((e) => e.what === 'unanswered'),
 		disorder: { up: disorder(sent, heard), down: disorder(said, came) }, up: losses(sent, heard), down: losses(said, came),
 		silence: longestSilence(events, opened.at, until),
-		end: broke ? { isCertain: spoiltAt(deeds, began, until) !== null, client: closed ? { code: closed.code, after: closed.at - brokeAt } : null,
+		end: broke ? { isCertain: told !== null, client: closed ? { code: closed.code, after: closed.at - brokeAt } : null,
 			server: mine?.closed ? { code: mine.closed.code, after: mine.closed.at - brokeAt } : null, watched: ended - brokeAt } : null };
 }
 

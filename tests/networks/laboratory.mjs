@@ -50,10 +50,13 @@ export class Slots {
 
 /* --- who visits ------------------------------------------------------------------- */
 
+/* In the page. */
+const greet = (url) => Promise.race([fetch(url).then((answer) => answer.text()).catch(() => {}), new Promise((resolve) => { setTimeout(resolve, 15000); })]);
+
 /* Each visitor has a context of Chromium to itself, so that none uses connections of another. */
 class Page {
 	static async open(network, browser, plan) {
-		const p = new Page();
+		const p = Object.assign(new Page(), { url: plan.url, isCold: network.row.isCold });
 
 		p.context = await browser.newContext({ ignoreHTTPSErrors: true, ...(network.proxy && { proxy: { server: network.proxy, bypass: '<-loopback>' } }) });
 		p.page = await p.context.newPage();
@@ -65,6 +68,12 @@ class Page {
 		await p.page.addScriptTag({ content: VISIT });
 		await p.page.evaluate((given) => { globalThis.visit = new globalThis.Visit(given); }, plan);
 		return p;
+	}
+
+	/* A connection is already there, as the page itself would have come by one. */
+	async greet() {
+		if (!this.isCold)
+			await this.page.evaluate(greet, this.url);
 	}
 
 	call(name, ...args) {
@@ -82,6 +91,8 @@ class Here {
 		h.visit = new globalThis.Visit(plan);
 		return h;
 	}
+
+	async greet() {}
 
 	call(name, ...args) { return this.visit[name](...args); }
 
@@ -113,7 +124,7 @@ export class Network {
 	async #startGateway() {
 		const { row, world, levers, line } = this;
 		const file = join(this.folder, 'gateway.json');
-		const endpoint = { prefix: '/app', application: 'upstream', allowed_origins: ['*'], upstream: { url: world.application.url }, ...row.endpoint };
+		const endpoint = { prefix: '/app', application: 'upstream', allowed_origins: ['*'], upstream: { url: world.application.url, forward_path: true }, ...row.endpoint };
 
 		writeFileSync(file, JSON.stringify({ threads: 1, log_level: 'error', endpoints: [withLever(world.known, endpoint, levers)] }));
 		this.address = `${line?.address ?? '127.0.0.1'}`;
@@ -134,11 +145,10 @@ export class Network {
 
 	async #add(link, folder) {
 		const before = this.#chain.at(-1)?.target ?? this.target;
-		const began = now();
 		const started = link.kind === 'hostile' ? await Hostile.start(before, link.rules) : await Software.start(link, folder, before);
 
 		if (link.kind === 'hostile')
-			this.hostile = Object.assign(started, { began: (began + now()) / 2 });
+			this.hostile = started;
 		this.#chain.push(Object.assign(started, { target: new URL(started.url).host }));
 		if (started.isForward)
 			this.proxy = started.url;
@@ -150,9 +160,7 @@ export class Network {
 	async deeds() {
 		if (!this.hostile)
 			return [];
-		const log = await this.hostile.log();
-
-		return log.map((deed) => ({ ...deed, at: this.hostile.began + deed.ms }));
+		return (await this.hostile.log()).map((deed) => ({ ...deed, at: Date.parse(deed.time) }));
 	}
 
 	async stop() {
@@ -167,6 +175,7 @@ export class Network {
 /* --- visits ------------------------------------------------------------------------ */
 
 const USUAL = { echoes: 50, pad: 0, pace_ms: 20, pushes: 20, push_ms: 250, tries: 3, again_ms: 200, open_ms: 110000, patience_ms: 12000, linger_ms: 45000 };
+const FIRST_REST_MS = 70000, LATER_REST_MS = 40000; /* of silence */
 const SHORT = { pushes: 8, open_ms: 30000, linger_ms: 0 };
 const DEAD_MS = 3000; /* what is known not to come is not waited for */
 
@@ -183,11 +192,13 @@ function planOf(world, row, expect, url) {
 /* Nobody else begins while a page is made and while it opens, for the processors are few; what takes long
  * only waits, and does so among others. */
 async function begin(network, client, plan) {
-	const { world } = network;
+	const { world } = network, slots = world.slots[client];
 	let visitor, opening;
 
-	await world.slots.with(async () => {
+	await slots.with(async () => {
 		visitor = await VISITORS[client].open(network, world.browser, plan);
+		await visitor.greet();
+		await visitor.call('begin');
 		opening = visitor.call('open');
 		opening.catch?.(() => {}); /* it is heard of below */
 		await Promise.race([opening, sleep(QUICK_MS)]);
@@ -215,14 +226,14 @@ async function opening(network, client, plan) {
 	}
 }
 
-async function visit(network, client, expect) {
+async function visit(network, client, expect, isLater) {
 	const { world, row } = network;
 	const plan = planOf(world, row, expect, network.url);
 	const visitor = await begin(network, client, plan);
 
 	try {
 		await visitor.call('talk');
-		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 6000 : 70000);
+		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 1000 : isLater ? LATER_REST_MS : FIRST_REST_MS);
 		await visitor.call('ask');
 		const ended = now();
 		const events = await visitor.call('end');
@@ -266,8 +277,8 @@ export async function runRow(world, row, levers, client, expectedOf) {
 
 	try {
 		await network.start();
-		const first = await visit(network, client, expectedOf(false));
-		const later = await visit(network, client, expectedOf(true));
+		const first = await visit(network, client, expectedOf(false), false);
+		const later = await visit(network, client, expectedOf(true), true);
 		await openAgain(network, client, later, false);
 		await openAgain(network, client, first, true);
 		return { first, later };

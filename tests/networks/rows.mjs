@@ -7,6 +7,7 @@
  *	line    options of a Line
  *	endpoint  options of the gateway's endpoint, beside the usual ones
  *	plan    options of the visit (see visit.js), such as `pad`
+ *	isCold  no connection is there before, as to a server that the page has not come from
  *	rtt     a round trip through it, in ms
  *	expect  of a gateway that does not adapt (and of one that does, where nothing else is said):
  *	   by       the transports by which the first connection may open; [] when none ever does
@@ -16,7 +17,8 @@
  *	   cut      whether the connection is cut in the silence
  *	adapts  what is otherwise with every lever: of the first visitor, and in `later` of the later one
  *	promise  with every lever, the most ms to open: { first, later }
- *	quick   what is otherwise in a short run; without it the row is not part of one
+ *	quick   what is otherwise in a short run; without it the row is not part of one. There,
+ *	   rest_ms  is the silence, and `node` whether Node visits as well
  */
 import * as hostile from './rows_hostile.mjs';
 import * as lines from './rows_lines.mjs';

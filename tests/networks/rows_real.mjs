@@ -13,7 +13,7 @@ const idle = (kind, timeout = '20s') => ({ kind, upgrade: true, timeout });
 const cut = { expect: { by: ws, cut: true }, adapts: { cut: false } };
 
 export const rows = {
-	'direct': { expect: { by: ws }, quick: {} },
+	'direct': { expect: { by: ws }, quick: { node: true } },
 	'nginx as it comes': { via: [nginx()], expect: { by: streaming }, quick: {} },
 	'nginx with Upgrade, buffering on': { via: [nginx({ upgrade: true })], expect: { by: ws } },
 	'nginx with Upgrade, buffering off': { via: [nginx({ upgrade: true, buffering: false })], expect: { by: ws } },
@@ -22,10 +22,10 @@ export const rows = {
 	'two nginx in a row': { via: [nginx(), nginx()], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND, quick: {} },
 	'nginx as it comes, endpoint for its own origin only': { via: [nginx()], endpoint: { allowed_origins: [] },
 		expect: { by: [...eventsource, 'iframe-eventsource', 'htmlfile'], echoes: 'none', pushes: false, answer: false, cut: null } },
-	'nginx with a read time-out of 20 s': { via: [idle('nginx')], ...cut, quick: { via: [idle('nginx', '2s')], endpoint: SOON } },
+	'nginx with a read time-out of 20 s': { via: [idle('nginx')], ...cut, quick: { via: [idle('nginx', '2s')], endpoint: SOON, rest_ms: 6000 } },
 	'HAProxy with a read time-out of 20 s': { via: [idle('haproxy')], ...cut },
 	'HAProxy with a read time-out of 20 s, and timeout tunnel': { via: [{ ...idle('haproxy'), tunnel: '1h' }], expect: { by: ws } },
-	'HAProxy without Upgrade': { via: [{ kind: 'haproxy' }], expect: { by: streaming }, quick: {} },
+	'HAProxy without Upgrade': { via: [{ kind: 'haproxy' }], expect: { by: streaming }, quick: { node: true } },
 	'HAProxy without Upgrade, option http-no-delay': { via: [{ kind: 'haproxy', noDelay: true }], expect: { by: streaming } },
 	'Apache, mod_proxy': { via: [{ kind: 'apache' }], expect: { by: streaming } },
 	'Apache, upgrade=websocket': { via: [{ kind: 'apache', upgrade: true }], expect: { by: ws } },

@@ -25,7 +25,7 @@ import { expected, ROWS, shortened } from './rows.mjs';
 import { missing, Software } from './software.mjs';
 import { document, line } from './table.mjs';
 
-const AT_ONCE = 16, OPENING = 1; /* networks; visitors that open */
+const AT_ONCE = 20; /* networks, of each client */
 const ROW_MS = 700000;
 
 const args = readArguments(['server', 'hostile', 'only', 'short', 'clients', 'levers', 'table', 'json']);
@@ -56,7 +56,7 @@ const levers = wanted.filter((name) => {
 /* --- what is to be done ---------------------------------------------------------------- */
 
 /* Node has no proxy in its settings, nor trusts a certificate of ours. */
-const nodeCan = ({ via }) => !via.some((link) => ['squid', 'mitmproxy', 'tinyproxy', 'privoxy'].includes(link.kind) || link.tls);
+const nodeCan = ({ via, quick }) => (!isShort || quick.node) && !via.some((link) => ['squid', 'mitmproxy', 'tinyproxy', 'privoxy'].includes(link.kind) || link.tls);
 
 const troubles = new Map();
 
@@ -78,7 +78,7 @@ const rows = isShort ? ROWS.filter((row) => row.quick).map(shortened) : ROWS;
 const jobs = levers.flatMap((lever) => clients.flatMap((client) => rows.filter((row) => client !== 'node' || nodeCan(row)).map((row) => ({ row, lever, client }))))
 	.map((job) => ({ ...job, name: `${job.row.kind}: ${job.row.name} (${job.client}, levers ${job.lever})` })).filter((job) => suite.wants(job.name));
 
-const world = { server, folder, known, isShort, slots: new Slots(OPENING) };
+const world = { server, folder, known, isShort, slots: Object.fromEntries(clients.map((client) => [client, new Slots(isShort ? 2 : 1)])) };
 
 /* With every lever a row promises how soon it opens; a sanitizer, or a short run, promises nothing. */
 function lateness(row, lever, facts, promised) {
@@ -126,7 +126,7 @@ for (const client of clients)
 	await suite.step(`a visitor by ${client} opens`, () => warm(world, client));
 makeCertificate(folder);
 Object.assign(Software.certificate, certificateIn(folder));
-await together(AT_ONCE, jobs.map((job) => () => measure(job)));
+await Promise.all(clients.map((client) => together(AT_ONCE, jobs.filter((job) => job.client === client).map((job) => () => measure(job)))));
 await world.browser?.close();
 const took = (performance.now() - began) / 1000;
 if (args.json)

@@ -7,6 +7,9 @@
 	const now = () => performance.timeOrigin + performance.now();
 	const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
+	/* What no compression makes shorter by much. */
+	const noise = (length) => Array.from({ length }, () => Math.floor(Math.random() * 36).toString(36)).join('');
+
 	class Visit {
 		events = [];
 		count = 0; /* of connections */
@@ -15,8 +18,9 @@
 
 		constructor(plan) {
 			this.plan = plan;
-			this.note('begin');
 		}
+
+		begin() { this.note('begin'); }
 
 		note(what, more = {}) {
 			this.events.push({ at: now(), what, connection: this.count, ...more });
@@ -56,7 +60,7 @@
 
 		#connect() {
 			const number = ++this.count;
-			const socket = new globalThis.SockJS(`${this.plan.url}?visit=${this.plan.id}.${number}`);
+			const socket = new globalThis.SockJS(`${this.plan.url}/visit-${this.plan.id}.${number}`);
 
 			this.socket = socket;
 			this.came = { e: 0, p: 0 };
@@ -107,7 +111,7 @@
 			const { socket } = this;
 
 			for (let i = 0; i < echoes && this.socket === socket; i++) {
-				this.send(`e ${this.count} ${i} ${'.'.repeat(pad)}`);
+				this.send(`e ${this.count} ${i} ${noise(pad)}`);
 				await sleep(pace_ms);
 			}
 			if (!await this.#has('e', echoes, socket))
