@@ -233,7 +233,7 @@ async function visit(network, client, expect, isLater) {
 
 	try {
 		await visitor.call('talk');
-		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 1000 : isLater ? LATER_REST_MS : FIRST_REST_MS);
+		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 1000 : isLater && !row.restsLong ? LATER_REST_MS : FIRST_REST_MS);
 		await visitor.call('ask');
 		const ended = now();
 		const events = await visitor.call('end');

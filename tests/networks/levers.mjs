@@ -52,17 +52,13 @@ function trim(known, patch) {
 	return Object.fromEntries(groups.filter(([, options]) => Object.keys(options).length));
 }
 
-/* An endpoint with a lever. What a row sets itself, such as times of a short run, goes for the levers as well if they are in use. */
+/* An endpoint with a lever. What a row sets itself, such as times of a short run, counts unless that lever is not in use. */
 export function withLever(known, endpoint, name) {
 	const { patch } = LEVERS[name];
-	const merged = { ...endpoint };
+	const isUsed = (group, key) => known[group].has(key) && (group !== 'networks' || (patch.networks?.adapt !== false && patch.networks?.[key] !== 0));
+	const groups = Object.keys(known).map((group) =>
+		[group, { ...trim(known, patch)[group], ...Object.fromEntries(Object.entries(endpoint[group] ?? {}).filter(([key]) => isUsed(group, key))) }]);
+	const { networks, websocket, ...others } = endpoint;
 
-	for (const group of Object.keys(known)) {
-		const own = Object.entries(endpoint[group] ?? {}).filter(([key]) => known[group].has(key) && patch[group]?.[key] !== 0);
-		const options = { ...(trim(known, patch)[group] ?? {}), ...Object.fromEntries(own) };
-		delete merged[group];
-		if (Object.keys(options).length)
-			merged[group] = options;
-	}
-	return merged;
+	return { ...others, ...Object.fromEntries(groups.filter(([, options]) => Object.keys(options).length)) };
 }

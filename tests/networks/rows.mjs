@@ -7,7 +7,9 @@
  *	line    options of a Line
  *	endpoint  options of the gateway's endpoint, beside the usual ones
  *	plan    options of the visit (see visit.js), such as `pad`
+ *	isOfPages  it is about origins, so nothing for Node
  *	isCold  no connection is there before, as to a server that the page has not come from
+ *	restsLong  the later visitor is silent for as long as the first
  *	rtt     a round trip through it, in ms
  *	expect  of a gateway that does not adapt (and of one that does, where nothing else is said):
  *	   by       the transports by which the first connection may open; [] when none ever does

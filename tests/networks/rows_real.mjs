@@ -20,7 +20,7 @@ export const rows = {
 	'nginx that ignores X-Accel-Buffering, HTTP/1.0 behind it': { via: [nginx({ ignore: true })], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND },
 	'nginx that ignores X-Accel-Buffering, HTTP/1.1 behind it': { via: [nginx({ ignore: true, http11: true })], expect: { by: [...streaming, ...polling] } },
 	'two nginx in a row': { via: [nginx(), nginx()], expect: { by: polling }, adapts: held, promise: UNDER_A_SECOND, quick: {} },
-	'nginx as it comes, endpoint for its own origin only': { via: [nginx()], endpoint: { allowed_origins: [] },
+	'nginx as it comes, endpoint for its own origin only': { via: [nginx()], endpoint: { allowed_origins: [] }, isOfPages: true,
 		expect: { by: [...eventsource, 'iframe-eventsource', 'htmlfile'], echoes: 'none', pushes: false, answer: false, cut: null } },
 	'nginx with a read time-out of 20 s': { via: [idle('nginx')], ...cut, quick: { via: [idle('nginx', '2s')], endpoint: SOON, rest_ms: 6000 } },
 	'HAProxy with a read time-out of 20 s': { via: [idle('haproxy')], ...cut },

@@ -55,8 +55,8 @@ const levers = wanted.filter((name) => {
 
 /* --- what is to be done ---------------------------------------------------------------- */
 
-/* Node has no proxy in its settings, nor trusts a certificate of ours. */
-const nodeCan = ({ via, quick }) => (!isShort || quick.node) && !via.some((link) => ['squid', 'mitmproxy', 'tinyproxy', 'privoxy'].includes(link.kind) || link.tls);
+/* Node has no proxy in its settings, nor an origin, nor trusts a certificate of ours. */
+const nodeCan = ({ via, quick, isOfPages }) => (!isShort || quick.node) && !isOfPages && !via.some((link) => ['squid', 'mitmproxy', 'tinyproxy', 'privoxy'].includes(link.kind) || link.tls);
 
 const troubles = new Map();
 
@@ -80,13 +80,14 @@ const jobs = levers.flatMap((lever) => clients.flatMap((client) => rows.filter((
 
 const world = { server, folder, known, isShort, slots: Object.fromEntries(clients.map((client) => [client, new Slots(isShort ? 2 : 1)])) };
 
-/* With every lever a row promises how soon it opens; a sanitizer, or a short run, promises nothing. */
-function lateness(row, lever, facts, promised) {
-	return lever === 'on' && !isShort && promised && facts.openMs > promised ? [`it opens after ${Math.round(facts.openMs)} ms, not ${promised}`] : [];
+/* With every lever a row promises how soon it opens, and how few ghosts there are; a short run keeps no times. */
+function unkept(row, lever, facts, promised) {
+	return lever !== 'on' ? [] : [!isShort && promised && facts.openMs > promised && `it opens after ${Math.round(facts.openMs)} ms, not ${promised}`,
+		facts.ghosts.atEnd > 1 && `${facts.ghosts.atEnd} ghosts`].filter(Boolean);
 }
 
 async function measure({ row, lever, client, name }) {
-	const result = { kind: row.kind, name: row.name, client, levers: lever, software: row.via.map((l) => l.kind).filter((k) => k !== 'hostile') };
+	const result = { kind: row.kind, name: row.name, client, levers: lever, promise: row.promise, software: row.via.map((l) => l.kind).filter((k) => k !== 'hostile') };
 	const reason = cannot(row);
 
 	if (reason) {
@@ -99,7 +100,7 @@ async function measure({ row, lever, client, name }) {
 		const expect = (isLater) => ({ ...expected(row, lever, isLater), ...(client === 'node' && { by: nodeBy(expected(row, lever, isLater).by) }) });
 		const { first, later } = await runRow(world, row, lever, client, expect);
 		const wrong = [['first', first, false], ['later', later, true]].flatMap(([who, facts, isLater]) =>
-			[...complaints(facts, expect(isLater), lever), ...lateness(row, lever, facts, row.promise?.[who])].map((what) => `${who} visitor: ${what}`));
+			[...complaints(facts, expect(isLater), lever), ...unkept(row, lever, facts, row.promise?.[who])].map((what) => `${who} visitor: ${what}`));
 
 		results.push({ ...result, first, later });
 		console.log(`        ${name}\n          first: ${line(first)}\n          later: ${line(later)}`);

@@ -1,7 +1,7 @@
 /*
  * table.mjs - doc/networks.md, from the results of a run: what was measured, and nothing else.
  */
-import { arch, cpus, release } from 'node:os';
+import { arch, cpus, loadavg, release } from 'node:os';
 import { sentence } from './levers.mjs';
 import { versionOf } from './software.mjs';
 
@@ -75,6 +75,38 @@ function comparison(results, levers) {
 	return table(['network', ...levers.flatMap((l) => [`${l}, first`, `${l}, later`])], names.map((n) => row(n, ...levers.flatMap((l) => [cell(n, l, 'first'), cell(n, l, 'later')]))));
 }
 
+/* --- what is promised with every lever ------------------------------------------------------- */
+
+const NOISE_MS = 100; /* of a busy machine */
+
+/* Of the same network, without and with the levers. */
+function pairs(results) {
+	return results.filter((r) => r.levers === 'off' && r.first).map((off) => ({ off, on: results.find((r) => r.levers === 'on' && r.name === off.name && r.client === off.client && r.first) })).filter(({ on }) => on);
+}
+
+const list = (all, sentence) => `${sentence}: ${all.length ? all.join('; ') : 'none'}.`;
+
+const slower = ({ off, on }) => ['first', 'later'].filter((when) => off[when].by && (!on[when].by || on[when].openMs > off[when].openMs + on[when].plan.rtt + NOISE_MS))
+	.map((when) => `${on.name}, ${when} (${ms(off[when].openMs)}, now ${on[when].by ? ms(on[when].openMs) : 'never'})`);
+
+const visits = (r) => ['first', 'later'].map((when) => ({ when, name: r.name, facts: r[when] }));
+const late = ({ facts }) => facts.ended.some((end) => end.isCertain && (end.server ? end.server.after : end.watched) > LATE_MS);
+const said = ({ name: of, when }) => `${of}, ${when}`;
+
+function promises(results) {
+	const both = pairs(results), all = both.flatMap(({ on }) => visits(on));
+	const opening = both.filter(({ on }) => on.promise).map(({ off, on }) => row(on.name, ...['first', 'later'].map((when) =>
+		`${ms(off[when].openMs)} → ${ms(on[when].openMs)}${on.promise[when] ? ` of ${ms(on.promise[when])}${on[when].openMs <= on.promise[when] ? '' : ' **missed**'}` : ''}`)));
+
+	return [table(['network', 'to open, first, ms', 'to open, later, ms'], opening), '',
+		`* ${list(both.flatMap(slower), `Slower by more than a round trip (and ${NOISE_MS} ms), or not open any more`)}`,
+		`* ${list(all.filter(late).map(said), `Where the server learned of an end later than ${LATE_MS / 1000} s after it`)}`,
+		`* ${list(all.filter(({ facts }) => facts.by && facts.talk.echoes.count < facts.plan.echoes).map(said), 'Where messages do not pass whatever the client tries')}`,
+		`* ${list(all.filter(({ facts }) => !facts.by).map(said), 'Where nothing reaches the client')}`,
+		`* ${list(all.filter(({ facts }) => facts.holes).map(said), 'Where a message was lost without a word')}`,
+		`* ${list(all.filter(({ facts }) => facts.ghosts.atEnd > 1).map(said), 'Where more than one ghost was left')}`, ''].join('\n');
+}
+
 const INTRODUCTION = `# Bad networks, measured
 
 What clients behind proxies, firewalls and bad lines meet when the gateway is \`sockjsd\`: each row is a network that the laboratory
@@ -88,7 +120,7 @@ node tests/networks/run.mjs --server ./sockjsd --only 'held' --levers off,on,sho
 \`\`\`
 
 A visitor opens, sends SENT messages, 20 ms apart, which are echoed, takes PUSHED messages that the application sends, 250 ms apart, hears and says nothing
-for 70 s, and sends one more. Where it is closed it comes again, at most three times.
+for 70 s (the later visitor for 40), and sends one more. Where it is closed it comes again, at most three times.
 
 * *Opens*: by ws websocket, xs xhr-streaming, es eventsource, poll xhr-polling; milliseconds to \`open\`, and where that is quick the median of three openings.
 * *Their way*, *pushes*: median and worst. They are as late as the line makes them; HAProxy alone adds of its own.
@@ -105,7 +137,7 @@ export function document(results, { levers, clients, seconds: took }) {
 	const kinds = [...new Set(results.flatMap((r) => r.software ?? []))];
 	const parts = [INTRODUCTION.replace('SENT', first?.plan.echoes).replace('PUSHED', first?.plan.pushes)];
 
-	parts.push(`Measured in ${Math.round(took / 60)} minutes on ${cpus().length} processors (${arch()}, Linux ${release()}), ${results.filter((r) => r.first).length} rows measured, ${results.filter((r) => r.skipped).length} not, with ${kinds.sort().map((k) => `${k} ${versionOf(k)}`).join(', ')}.\n`);
+	parts.push(`Measured in ${Math.round(took / 60)} minutes on ${cpus().length} processors (${arch()}, Linux ${release()}; the load average at the end was ${loadavg()[1].toFixed(1)}, of the laboratory and of whatever else there was), ${results.filter((r) => r.first).length} rows measured, ${results.filter((r) => r.skipped).length} not, with ${kinds.sort().map((k) => `${k} ${versionOf(k)}`).join(', ')}.\n`);
 	parts.push(`Levers, each as its name on the command line: ${levers.map((l) => `*${l}*, ${sentence(l)}`).join('; ')}.\n`);
 	for (const client of clients)
 		for (const [kind, title] of Object.entries(KINDS)) {
@@ -114,6 +146,8 @@ export function document(results, { levers, clients, seconds: took }) {
 			if (!these.length)
 				continue;
 			parts.push(`## ${title}: ${CLIENTS[client]}\n`);
+			if (levers.includes('off') && levers.includes('on'))
+				parts.push('### What is promised\n', promises(these));
 			if (levers.length > 1)
 				parts.push('### Before and after\n', `${comparison(these, levers)}\n`);
 			for (const lever of levers)
