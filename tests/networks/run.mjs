@@ -22,6 +22,7 @@ import { runRow, Slots, warm } from './laboratory.mjs';
 import { knows, NAMES, optionsOf } from './levers.mjs';
 import { Line } from './line.mjs';
 import { expected, ROWS, shortened } from './rows.mjs';
+import { testItself } from './self_test.mjs';
 import { missing, Software } from './software.mjs';
 import { document, line } from './table.mjs';
 
@@ -120,6 +121,7 @@ function inOrder() {
 	return results.sort((a, b) => place(a) - place(b));
 }
 
+await testItself(suite);
 await suite.step('the application listens', async () => { world.application = await new Application().start(folder); });
 if (clients.includes('chromium'))
 	await suite.step('Chromium starts', async () => { world.browser = await launch(['--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests,HttpsUpgrades']); });
