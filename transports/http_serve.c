@@ -14,14 +14,33 @@
  * connection, where it counts as unsent until the client has taken it. */
 #define IN_REQUEST_MAX 16384
 
+static void find_proxy(struct bytes name, struct bytes value, void *arg)
+{
+	(void)value;
+	if ((name.n == 3 && bytes_equal_nocase(name, BYTES("Via"))) ||
+	    (name.n == 9 && (bytes_equal_nocase(name, BYTES("Forwarded")) ||
+	                        bytes_equal_nocase(name, BYTES("X-Real-IP")))) ||
+	    (name.n == 15 && bytes_equal_nocase(name, BYTES("X-Forwarded-For"))))
+		*(bool *)arg = true;
+}
+
+/* Whether a proxy has brought it, trusted or not. What another gateway passes on comes by none. */
+static bool is_proxied(const struct transport_request *t)
+{
+	bool found = false;
+
+	if (!t->client.is_passed_on)
+		http_request_each_header(t->http, find_proxy, &found);
+	return found;
+}
+
 /* Whether a stream has no chunks, but lasts as long as its connection: a proxy that knows that more of a
- * response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So where there is
- * one that speaks for its clients it is not to know. */
+ * response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So it is not to
+ * know. */
 static bool is_whole(const struct transport_request *t)
 {
 	return t->endpoint->whole_streams == NETWORK_ALWAYS ||
-	       (t->endpoint->whole_streams == NETWORK_AUTO && !t->client.is_passed_on &&
-	           !addr_same_ip(&t->client.address, http_request_peer(t->http)));
+	       (t->endpoint->whole_streams == NETWORK_AUTO && is_proxied(t));
 }
 
 static struct http_receiver *receiver_new(const struct transport_request *t,

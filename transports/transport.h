@@ -110,7 +110,7 @@ struct endpoint {
 	struct session_limits limits;
 	struct http_origins origins;
 	size_t response_limit_bytes;
-	enum network_choice whole_streams; /* without chunks; auto: behind trusted proxies */
+	enum network_choice whole_streams; /* without chunks; auto: where there are proxies */
 	size_t max_message_bytes;
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */

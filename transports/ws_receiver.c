@@ -368,7 +368,7 @@ static void receiver_pause(struct receiver *base, bool paused)
 		return;
 	}
 	ws_conn_resume(&r->conn);
-	ws_receiver_heard(r);
+	ws_receiver_may_have_been_heard(r);
 	if (!r->choked)
 		ws_receiver_read_on(r);
 }

@@ -91,11 +91,16 @@ static inline bool ws_receiver_is_behind(const struct ws_receiver *r)
 	return ws_receiver_has_rest(r) || (r->conn.partial && ws_conn_is_behind(&r->conn));
 }
 
-/* It was heard, or may have been: its pongs may be among what was not read for a while. */
-static inline void ws_receiver_heard(struct ws_receiver *r)
+/* Its pongs may be among what was not read for a while. */
+static inline void ws_receiver_may_have_been_heard(struct ws_receiver *r)
 {
 	r->last_heard = loop_now(ws_receiver_loop(r));
 	r->pinged = false;
+}
+
+static inline void ws_receiver_heard(struct ws_receiver *r)
+{
+	ws_receiver_may_have_been_heard(r);
 	r->is_unanswered = false;
 }
 

@@ -6,7 +6,8 @@
 #define MOST       64.0f /* of a score, so that what was true for years is soon forgotten */
 #define LITTLE     0.25f /* less is as good as nothing */
 #define TRUSTED    3.5f  /* WebSockets that have been heard */
-#define PROOFS     1.5f  /* silences survived, until all go by that */
+#define PROOFS     1.5f  /* silences survived, until all go by that, */
+#define PLENTY     5.5f  /* and until somebody tries a longer one: who is alone there is not disturbed soon */
 #define TRIALS     2     /* under way at a time: what they cost if it goes wrong */
 #define MUCH       1.5f  /* WebSockets that failed, until the others are not offered any */
 #define BLACK_IS   2.0f  /* it was heard before it fell silent, which counts against it */
@@ -179,7 +180,7 @@ static void note(struct network *n, unsigned rung, enum network_silence_end end)
 /* A few go ahead, and the others follow once these are back. */
 static bool may_try(const struct network *n, unsigned rung)
 {
-	return n->trials < TRIALS && !is_cut(&n->rungs[rung]);
+	return n->trials < TRIALS && n->rungs[rung - 1].survived >= PLENTY && !is_cut(&n->rungs[rung]);
 }
 
 void network_silence(struct network *n, const struct network_settings *settings,

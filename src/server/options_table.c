@@ -373,8 +373,8 @@ static const struct option table[] = {
 	{ ENDPOINT("networks.close_delimited", OPTION_STRING, 0, 0, "auto", networks_close_delimited),
 	  .allowed = "auto always never",
 	  .sentence = "Whether a streaming response has no chunks and ends with its connection, so that no proxy "
-		      "waits for the rest (HAProxy without http-no-delay does, for 0.2 s); auto: behind trusted "
-		      "proxies." },
+		      "waits for the rest (HAProxy without http-no-delay does, for 0.2 s); auto: where a proxy "
+		      "has left its name in a header." },
 	{ ENDPOINT("networks.first_heartbeat_ms", OPTION_INT, 0, DAY_MS, "10000", networks_first_heartbeat_ms),
 	  .sentence = "Heartbeats and pings to a network that is not known come this often at first, and more seldom, "
 		      "up to heartbeat_delay_ms and websocket.ping_interval_ms, as silences are survived there; 0: "
