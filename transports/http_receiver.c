@@ -219,7 +219,7 @@ static enum recv_status say_in_stream(struct http_receiver *r, struct bytes fram
 	}
 	if (err == 0 && frame.n)
 		err = http_wire_add_frame(r, out, frame);
-	last = last || r->framed >= r->endpoint->response_limit_bytes;
+	last = last || r->framed >= http_receiver_limit(r);
 	if (err == 0 && last && r->chunked)
 		err = buf_add(out, "0\r\n\r\n", 5);
 	if (err < 0)
@@ -284,7 +284,7 @@ static enum recv_status say_shared(struct http_receiver *r, struct message *m)
 	if (!chunk)
 		return gone(r);
 	r->framed += http_wire_chunk_payload(chunk->len);
-	last = r->framed >= r->endpoint->response_limit_bytes;
+	last = r->framed >= http_receiver_limit(r);
 	pieces[0] = (struct stream_piece){ chunk->data, chunk->len, chunk };
 	pieces[1] = (struct stream_piece){ "0\r\n\r\n", 5, NULL };
 	return write_out(r, pieces, last ? 2 : 1, last);
@@ -502,6 +502,7 @@ static void begin_stream(struct http_receiver *r, struct session *s)
 void http_receiver_begin(struct http_receiver *r, struct session *s)
 {
 	r->phase = HTTP_DETACHED;
+	r->is_short = s && s->network.is_short;
 	list_append(&r->reactor->receivers, &r->base.node);
 	if (!s || session_attach(s, &r->base) < 0) {
 		say_not_found(r);

@@ -21,6 +21,9 @@ struct http_wire {
 	const char *content_type;
 	const char *more_headers; /* ready-made lines, or NULL */
 	bool is_streaming;
+	/* The prelude is there only so that what comes bit by bit is seen: a response that ends after
+	 * one frame needs none. */
+	bool prelude_is_padding;
 	/* Streaming: what goes out before any frame; not counted. Appended to `out`. */
 	int (*prelude)(struct buf *out, struct bytes callback);
 	/* Wraps one SockJS frame. */

@@ -34,6 +34,7 @@ struct http_receiver {
 	bool is_1_1, chunked, head_sent;
 	bool complete;    /* the poll has its frame */
 	bool has_address; /* the client is another than the peer: there are proxies */
+	bool is_short;    /* a stream that ends after one frame */
 	/* The head's lines that vary, then the callback; if it may come again also the session id,
 	 * and the client's address if it has one */
 	char text[];
@@ -43,6 +44,12 @@ struct http_receiver {
 static inline bool http_receiver_repeats(const struct http_receiver *r)
 {
 	return !r->wire->is_streaming && r->callback_len == 0;
+}
+
+/* Octets of frames after which a stream ends. */
+static inline size_t http_receiver_limit(const struct http_receiver *r)
+{
+	return r->is_short ? 1 : r->endpoint->response_limit_bytes;
 }
 
 /* --- http_receiver.c ---------------------------------------------------- */

@@ -14,6 +14,35 @@
  * connection, where it counts as unsent until the client has taken it. */
 #define IN_REQUEST_MAX 16384
 
+static void find_proxy(struct bytes name, struct bytes value, void *arg)
+{
+	(void)value;
+	if ((name.n == 3 && bytes_equal_nocase(name, BYTES("Via"))) ||
+	    (name.n == 9 && (bytes_equal_nocase(name, BYTES("Forwarded")) ||
+	                        bytes_equal_nocase(name, BYTES("X-Real-IP")))) ||
+	    (name.n == 15 && bytes_equal_nocase(name, BYTES("X-Forwarded-For"))))
+		*(bool *)arg = true;
+}
+
+/* Whether a proxy has brought it, trusted or not. What another gateway passes on comes by none. */
+static bool is_proxied(const struct transport_request *t)
+{
+	bool found = false;
+
+	if (!t->client.is_passed_on)
+		http_request_each_header(t->http, find_proxy, &found);
+	return found;
+}
+
+/* Whether a stream has no chunks, but lasts as long as its connection: a proxy that knows that more of a
+ * response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So it is not to
+ * know. */
+static bool is_whole(const struct transport_request *t)
+{
+	return t->endpoint->whole_streams == NETWORK_ALWAYS ||
+	       (t->endpoint->whole_streams == NETWORK_AUTO && is_proxied(t));
+}
+
 static struct http_receiver *receiver_new(const struct transport_request *t,
     const struct http_wire *wire, struct bytes callback, struct buf *said)
 {
@@ -41,7 +70,7 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->said = said;
 	r->phase = HTTP_IN_REQUEST;
 	r->is_1_1 = http_request_is_1_1(t->http);
-	r->chunked = wire->is_streaming && r->is_1_1;
+	r->chunked = wire->is_streaming && r->is_1_1 && !is_whole(t);
 	r->lines_len = (uint16_t)head.len;
 	r->callback_len = (uint16_t)callback.n;
 	r->id_len = (uint16_t)id.n;
@@ -69,6 +98,7 @@ static int detach(struct http_receiver *r, struct loop *loop)
 		    r->request, HTTP_REFUSED_NO_MEMORY, 503, "Out of memory or descriptors.");
 		return err;
 	}
+	r->again.keep_alive = r->again.keep_alive && (r->chunked || !r->wire->is_streaming);
 	r->request = NULL;
 	r->said = NULL;
 	return 0;

@@ -105,7 +105,7 @@ int http_wire_add_prelude(const struct http_receiver *r, struct buf *out)
 	size_t mark = 0;
 	int err = 0;
 
-	if (!r->wire->prelude)
+	if (!r->wire->prelude || (r->is_short && r->wire->prelude_is_padding))
 		return 0;
 	if (r->chunked)
 		err = chunk_begin(out, &mark);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/pace.h"
+#include "networks/network.h"
 #include "policy/origin.h"
 #include "http/http_server.h"
 #include "session/session.h"
@@ -57,6 +58,7 @@ struct transport_request {
 	struct endpoint *endpoint;
 	const struct transport *transport;
 	struct bytes path; /* of the application's own, between prefix and session; raw */
+	struct bytes server_id; /* both of the URL; empty: it has none */
 	struct bytes session_id;
 	struct http_client client;         /* behind trusted proxies */
 	bool is_lost; /* its session was at a gateway that is gone: who receives is told so */
@@ -108,6 +110,7 @@ struct endpoint {
 	struct session_limits limits;
 	struct http_origins origins;
 	size_t response_limit_bytes;
+	enum network_choice whole_streams; /* without chunks; auto: where there are proxies */
 	size_t max_message_bytes;
 	size_t max_body_bytes;
 	const char *session_cookie; /* NULL: none */
@@ -116,6 +119,7 @@ struct endpoint {
 	struct ws_conn_limits ws, ws_raw;
 	struct ws_deflate_config deflate;
 	unsigned ping_interval_ms, pong_timeout_ms, close_timeout_ms;
+	unsigned answer_ms; /* to what is said to a WebSocket that is watched; 0: as to pings */
 	struct pace pace;            /* of a WebSocket message that is under way */
 	unsigned max_frame_messages; /* SockJS messages in one WebSocket frame */
 };

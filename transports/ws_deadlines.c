@@ -18,6 +18,26 @@ void ws_receiver_watch_unfinished(struct ws_receiver *r)
 		timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, w->look_at - now);
 }
 
+static bool is_watched(const struct ws_receiver *r)
+{
+	return r->base.session && r->base.session->network.is_watched && r->endpoint->answer_ms;
+}
+
+static unsigned pong_timeout(const struct ws_receiver *r)
+{
+	unsigned ms = r->endpoint->pong_timeout_ms, watched = 2 * r->endpoint->answer_ms;
+
+	return is_watched(r) && watched < ms ? watched : ms;
+}
+
+static void fire_within(struct ws_receiver *r, unsigned ms)
+{
+	uint64_t at = loop_now(ws_receiver_loop(r)) + ms;
+
+	if (!timer_is_active(&r->timer) || r->timer.deadline > at)
+		timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, ms);
+}
+
 /* Behind what the kernel has not even taken it would prove nothing. */
 static void ping(struct ws_receiver *r)
 {
@@ -27,6 +47,29 @@ static void ping(struct ws_receiver *r)
 	r->ping_waits = stream_unacked(&r->stream) > 0;
 	r->progress = (uint32_t)stream_progress(&r->stream);
 	ws_conn_ping(&r->conn, NULL, 0);
+}
+
+/* The first thing that is said, behind the 101, which may not have left yet. */
+void ws_receiver_ping_first(struct ws_receiver *r)
+{
+	r->pinged = true;
+	r->ping_waits = false;
+	ws_conn_ping(&r->conn, NULL, 0);
+	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, pong_timeout(r));
+}
+
+void ws_receiver_ping(struct ws_receiver *r)
+{
+	ping(r);
+	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, pong_timeout(r));
+}
+
+void ws_receiver_watch_answer(struct ws_receiver *r)
+{
+	if (!is_watched(r) || !r->endpoint->ping_interval_ms || r->closing || r->pinged)
+		return;
+	r->is_unanswered = true;
+	fire_within(r, r->endpoint->answer_ms);
 }
 
 /* Whether there was time to answer. A client on a slow line has to read first what stands before
@@ -45,19 +88,39 @@ static bool is_unanswered(struct ws_receiver *r)
 	return (int32_t)(progress - before) <= 0;
 }
 
+static void give_up(struct ws_receiver *r, uint64_t silent)
+{
+	log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
+	if (r->base.session && stream_unacked(&r->stream) == 0)
+		r->base.session->is_black = true;
+	stream_reset(&r->stream);
+	ws_receiver_lost(r);
+}
+
+/* A ping and a heartbeat that is nearly due are one, so that silences end for both sides at the same
+ * time. */
+static void ping_in_time(struct ws_receiver *r)
+{
+	struct session *s = r->base.session;
+
+	if (s && !r->pinged && session_said_ago(s) >= session_silence_ms(s) / 2)
+		session_beat(s);
+	if (!r->ended)
+		ping(r);
+}
+
 static void check_liveness(struct ws_receiver *r)
 {
 	struct timer_wheel *wheel = loop_timers(ws_receiver_loop(r));
 	uint64_t silent = loop_now(ws_receiver_loop(r)) - r->last_heard,
-	         interval = r->endpoint->ping_interval_ms;
+	         interval = r->is_unanswered ? r->endpoint->answer_ms
+	                                       : r->endpoint->ping_interval_ms;
 
 	if (is_unanswered(r)) {
-		log_debug("a WebSocket answers no ping", LOG_INT("silent_ms", silent));
-		stream_reset(&r->stream);
-		ws_receiver_lost(r);
-	} else if (silent >= interval) {
-		ping(r);
-		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
+		give_up(r, silent);
+	} else if (r->pinged || silent >= interval) {
+		ping_in_time(r);
+		timer_start(wheel, &r->timer, pong_timeout(r));
 	} else {
 		timer_start(wheel, &r->timer, interval - silent);
 	}
@@ -78,7 +141,7 @@ void ws_receiver_on_timer(struct timer *t)
 	ws_receiver_watch_unfinished(r);
 	if (r->closing || r->ended)
 		return;
-	if (r->endpoint->ping_interval_ms)
+	if (r->endpoint->ping_interval_ms || r->pinged)
 		check_liveness(r);
 	if (!r->ended)
 		ws_receiver_watch_unfinished(r); /* the timer is one */

@@ -181,21 +181,57 @@ static enum recv_status receiver_open(struct receiver *base)
 		if (write_101(r) == RECV_GONE)
 			return RECV_GONE;
 	}
-	return r->wire->open ? say_text(r, r->wire->open) : RECV_MORE;
+	if (!r->wire->open)
+		return RECV_MORE;
+	ws_receiver_said(r);
+	return say_text(r, r->wire->open);
 }
 
+/* Whether the client has been about as silent as we, so that a ping is due as well, or nearly. */
+static bool is_silent(const struct ws_receiver *r)
+{
+	uint64_t silent = loop_now(ws_receiver_loop(r)) - r->last_heard;
+	unsigned interval = r->endpoint->ping_interval_ms;
+
+	if (interval && r->base.session && session_is_on_rung(r->base.session))
+		interval = session_silence_ms(r->base.session);
+	return interval && silent >= interval / 2;
+}
+
+/* Then the next ones are due at the same time, too. */
 static enum recv_status receiver_heartbeat(struct receiver *base)
 {
 	struct ws_receiver *r = of(base);
 
-	return r->wire->heartbeat ? say_text(r, r->wire->heartbeat) : RECV_MORE;
+	if (r->wire->heartbeat && say_text(r, r->wire->heartbeat) == RECV_GONE)
+		return RECV_GONE;
+	if (!r->pinged && is_silent(r))
+		ws_receiver_ping(r);
+	return r->ended ? RECV_GONE : RECV_MORE;
 }
 
 /* By a ping, though there may be no others; its answer is not waited for. */
 static enum recv_status receiver_ask(struct receiver *base)
 {
-	ws_conn_ping(&of(base)->conn, NULL, 0);
-	return RECV_MORE;
+	struct ws_receiver *r = of(base);
+
+	if (!r->pinged)
+		ws_conn_ping(&r->conn, NULL, 0);
+	return r->ended ? RECV_GONE : RECV_MORE;
+}
+
+/* By the answer to a ping, which is waited for. */
+static enum recv_status receiver_prove(struct receiver *base)
+{
+	struct ws_receiver *r = of(base);
+
+	if (ws_receiver_is_pending(r)) {
+		ws_receiver_start_pings(r);
+		if (write_101(r) == RECV_GONE)
+			return RECV_GONE;
+	}
+	ws_receiver_ping_first(r);
+	return r->ended ? RECV_GONE : RECV_MORE;
 }
 
 /* Each behind its header, without a copy. */
@@ -229,6 +265,7 @@ static enum recv_status receiver_messages(
 	struct shared *frame;
 	bool deflates;
 
+	ws_receiver_said(r);
 	if (count == 1 && messages[0]->cache) {
 		frame = ws_frames_shared(r, messages[0]);
 		if (frame)
@@ -331,13 +368,14 @@ static void receiver_pause(struct receiver *base, bool paused)
 		return;
 	}
 	ws_conn_resume(&r->conn);
-	ws_receiver_heard(r);
+	ws_receiver_may_have_been_heard(r);
 	if (!r->choked)
 		ws_receiver_read_on(r);
 }
 
 const struct receiver_ops ws_receiver_ops = {
 	.open = receiver_open,
+	.prove = receiver_prove,
 	.messages = receiver_messages,
 	.heartbeat = receiver_heartbeat,
 	.ask = receiver_ask,

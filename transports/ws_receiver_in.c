@@ -73,8 +73,10 @@ static void on_pong(struct ws_conn *c, const char *data, size_t n)
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 
 	(void)data, (void)n;
-	if (r->base.session)
-		session_heard(r->base.session);
+	if (!r->base.session)
+		return;
+	session_heard(r->base.session);
+	session_answered(r->base.session);
 }
 
 static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed)

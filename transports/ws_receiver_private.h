@@ -53,6 +53,7 @@ struct ws_receiver {
 	bool is_answered : 1; /* and it was a Close of the client, which has got ours */
 	bool parting : 1;     /* only the client's end is awaited */
 	bool ended : 1;
+	bool is_unanswered : 1; /* it was said something, and is watched */
 };
 
 static inline struct loop *ws_receiver_loop(const struct ws_receiver *r)
@@ -90,11 +91,17 @@ static inline bool ws_receiver_is_behind(const struct ws_receiver *r)
 	return ws_receiver_has_rest(r) || (r->conn.partial && ws_conn_is_behind(&r->conn));
 }
 
-/* It was heard, or may have been: its pongs may be among what was not read for a while. */
-static inline void ws_receiver_heard(struct ws_receiver *r)
+/* Its pongs may be among what was not read for a while. */
+static inline void ws_receiver_may_have_been_heard(struct ws_receiver *r)
 {
 	r->last_heard = loop_now(ws_receiver_loop(r));
 	r->pinged = false;
+}
+
+static inline void ws_receiver_heard(struct ws_receiver *r)
+{
+	ws_receiver_may_have_been_heard(r);
+	r->is_unanswered = false;
 }
 
 /* --- ws_receiver.c ------------------------------------------------------ */
@@ -124,6 +131,18 @@ void ws_receiver_keep_rest(struct ws_receiver *r, const char *p, size_t n);
 /* --- ws_deadlines.c ----------------------------------------------------- */
 
 void ws_receiver_on_timer(struct timer *t);
+/* Pings the client, unless it has been; what is under way to it is to be answered in time. */
+void ws_receiver_ping(struct ws_receiver *r);
+void ws_receiver_ping_first(struct ws_receiver *r);
+/* It was said something. In a network that may swallow that an answer is asked for soon. */
+void ws_receiver_watch_answer(struct ws_receiver *r);
+static inline void ws_receiver_said(struct ws_receiver *r)
+{
+	const struct session *s = r->base.session;
+
+	if (s && s->network.is_watched && !r->is_unanswered)
+		ws_receiver_watch_answer(r);
+}
 /* Whoever does not send a message on is given up, unless it is we who do not read. The timer fires
  * early enough to see that. */
 void ws_receiver_watch_unfinished(struct ws_receiver *r);

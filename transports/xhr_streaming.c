@@ -30,6 +30,7 @@ static const struct http_wire wire = {
 	.transport = &xhr_streaming_transport,
 	.content_type = "application/javascript; charset=UTF-8",
 	.is_streaming = true,
+	.prelude_is_padding = true,
 	.prelude = prelude,
 	.wrap = wrap,
 	.form = MESSAGE_XHR,

@@ -48,6 +48,9 @@
 	    "refused: too many new sessions of one address", "limits.handshake_rate_per_address")  \
 	X(DRAINING, "draining", "refused: the server is about to stop", "")                        \
 	X(APPLICATION, "application", "refused: the application does not want a session", "")      \
+	X(NETWORK, "network",                                                                      \
+	    "refused: WebSockets of this client or network have failed of late",                   \
+	    "networks.refuse_websocket")                                                           \
 	X(PAYLOAD, "payload", "refused: a body is not what SockJS sends", "")                      \
 	X(MESSAGE_TOO_LARGE, "message_too_large",                                                  \
 	    "refused: a message is too large, or there are too many in a body",                    \

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "server/handshake.h"
 #include "server/server_private.h"
+#include "server/session_network.h"
 #include "server/session_notes.h"
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
@@ -39,10 +40,10 @@ static void begin_session(struct sockjs_session *s, const struct sockjs_handshak
 	s->endpoint = h->endpoint;
 	endpoint_hold(s->endpoint);
 	s->user = h->user;
-	s->client = h->t->client.address;
 	session_init(&s->base, &h->t->reactor->sessions, &h->endpoint->base.limits,
 	    s->extra && s->extra->meter ? &app_metered_session_ops : &app_session_ops,
 	    h->t->transport->name, h->t->transport->is_raw);
+	session_network_begin(s, h->network);
 	if (h->subprotocol.n && session_extra(s))
 		/* Without memory it is not remembered */
 		s->extra->subprotocol = name_take(session_reactor_of(s), h->subprotocol);
@@ -164,7 +165,8 @@ static struct sockjs_session *session_new(struct server_endpoint *ep, struct quo
 unsigned endpoint_accept(const struct transport_request *t, struct transport_accept *accepted)
 {
 	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
-	struct sockjs_handshake h = { .t = t, .endpoint = ep };
+	struct network_begin network;
+	struct sockjs_handshake h = { .t = t, .endpoint = ep, .network = &network };
 	struct quota_row *visitor;
 	struct sockjs_session *s;
 	unsigned status;
@@ -172,6 +174,10 @@ unsigned endpoint_accept(const struct transport_request *t, struct transport_acc
 	status = admit(t, accepted, &visitor);
 	if (status)
 		return status;
+	if (!session_network_admits(ep, t, &network)) {
+		quota_release(visitor, VISITOR_SESSION);
+		return refuse(t, accepted, HTTP_REFUSED_NETWORK, 403, 0);
+	}
 	/* Before the application is asked: its answer must not get lost */
 	s = session_new(ep, visitor);
 	if (!s) {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/server_private.h"
+#include "server/session_network.h"
 #include "server/session_notes.h"
 
 static struct sockjs_session *of(struct session *base)
@@ -82,6 +83,7 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 	if (base->opened)
 		atomic_fetch_sub_explicit(carried_by(s, base->transport), 1, memory_order_relaxed);
 	session_notes_over(s);
+	session_network_over(s);
 	session_log_add(s, code, reason);
 	atomic_fetch_sub_explicit(&s->endpoint->place->sessions, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&s->endpoint->server->sessions, 1, memory_order_relaxed);
@@ -123,6 +125,7 @@ const struct session_ops app_session_ops = {
 	.writable = on_writable,
 	.close = on_close,
 	.moved = on_moved,
+	.sign = session_network_sign,
 	.free = on_free,
 };
 
@@ -132,5 +135,6 @@ const struct session_ops app_metered_session_ops = {
 	.writable = on_writable,
 	.close = on_close,
 	.moved = on_moved,
+	.sign = session_network_sign,
 	.free = on_free,
 };

@@ -47,11 +47,40 @@ static struct ws_conn_limits ws_limits(const struct endpoint_options *o, size_t 
 	};
 }
 
+/* By the words of the table of options. */
+static enum network_choice choice_of(const char *word)
+{
+	if (strcmp(word, "auto") == 0)
+		return NETWORK_AUTO;
+	return strcmp(word, "always") == 0 ? NETWORK_ALWAYS : NETWORK_NEVER;
+}
+
+static enum network_choice streams_of(const char *word)
+{
+	return strcmp(word, "short") == 0 ? NETWORK_ALWAYS
+	                                  : choice_of(strcmp(word, "long") == 0 ? "never" : word);
+}
+
+static struct network_settings network_settings(const struct endpoint_options *o)
+{
+	return (struct network_settings){
+		.adapts = o->networks_adapt,
+		.refuses_websocket = o->networks_refuse_websocket,
+		.short_streams = streams_of(o->networks_streams),
+		.prove = choice_of(o->websocket_prove),
+		.half_life_ms = (unsigned)o->networks_half_life_ms,
+		.first_silence_ms = (unsigned)o->networks_first_heartbeat_ms,
+		.most_silence_ms = (unsigned)o->heartbeat_delay_ms,
+		.answer_ms = (unsigned)o->networks_ping_unacknowledged_ms,
+	};
+}
+
 static void fill_base(
     struct endpoint *b, const struct endpoint_options *o, const struct server_options *server)
 {
 	b->limits = (struct session_limits){
 		.heartbeat_delay_ms = (unsigned)o->heartbeat_delay_ms,
+		.first_silence_ms = (unsigned)o->networks_first_heartbeat_ms,
 		.disconnect_delay_ms = (unsigned)o->disconnect_delay_ms,
 		.first_message_timeout_ms = (unsigned)o->first_message_timeout_ms,
 		.send_timeout_ms = (unsigned)o->send_timeout_ms,
@@ -60,6 +89,8 @@ static void fill_base(
 		.bind_address = o->bind_address,
 	};
 	b->response_limit_bytes = o->response_limit_bytes;
+	b->whole_streams = choice_of(o->networks_close_delimited);
+	b->answer_ms = (unsigned)o->networks_ping_unacknowledged_ms;
 	b->max_message_bytes = o->max_message_bytes;
 	b->max_body_bytes = o->max_body_bytes;
 	b->session_cookie = o->session_cookie;
@@ -93,7 +124,10 @@ static struct endpoint_place *place_new(const char *prefix)
 
 	if (place)
 		place->table = session_table_new();
-	if (!place || !place->table) {
+	if (place && place->table)
+		place->networks = networks_new();
+	if (!place || !place->networks) {
+		session_table_free(place ? place->table : NULL);
 		mem_free(place);
 		return NULL;
 	}
@@ -114,6 +148,7 @@ static void place_unref(struct endpoint_place *place)
 	if (!place || atomic_fetch_sub_explicit(&place->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	session_table_free(place->table);
+	networks_free(place->networks);
 	mem_free(place);
 }
 
@@ -167,6 +202,7 @@ static struct server_endpoint *endpoint_new(struct server_config *c,
 	ep->app = wish->app;
 	ep->options = options->endpoint;
 	fill_base(&ep->base, &ep->options, &c->options.server);
+	ep->networks = network_settings(&ep->options);
 	ep->place = place_ref(place);
 	ep->base.prefix = ep->prefix = place->prefix;
 	ep->prefix_len = place->prefix_len;

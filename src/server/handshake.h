@@ -19,6 +19,7 @@ struct sockjs_handshake {
 	void *user;
 	struct bytes subprotocol;    /* chosen; empty: none */
 	struct kept_handshake *kept; /* NULL, but in a copy */
+	const struct network_begin *network; /* likewise NULL there */
 	char remote[ADDR_TEXT_MAX];
 };
 

@@ -206,6 +206,14 @@ struct endpoint_options {
 	uint64_t websocket_max_messages;
 	uint64_t websocket_max_inflation; /* 0: no limit */
 	uint64_t websocket_close_timeout_ms;
+	char *websocket_prove;          /* these two: "auto", "always" or "never" */
+	char *networks_close_delimited;
+	char *networks_streams; /* "auto", "long" or "short" */
+	bool networks_adapt;
+	bool networks_refuse_websocket;
+	uint64_t networks_half_life_ms;
+	uint64_t networks_first_heartbeat_ms; /* 0: as configured */
+	uint64_t networks_ping_unacknowledged_ms; /* 0: never */
 };
 
 /* Of an endpoint with the application "upstream", and of the daemon alone. */

@@ -356,6 +356,37 @@ static const struct option table[] = {
 	{ ENDPOINT("websocket.close_timeout_ms", OPTION_INT, 10, DAY_MS, "3000",
 	      websocket_close_timeout_ms),
 	  .sentence = "Time for the client's part of the closing handshake." },
+	{ ENDPOINT("websocket.prove", OPTION_STRING, 0, 0, "auto", websocket_prove),
+	  .allowed = "auto always never",
+	  .sentence = "Whether a SockJS WebSocket opens only once its client has answered a ping, which takes a "
+		      "round trip, so that one that is dead from the start never seems to be open; auto: in "
+		      "networks where WebSockets have failed of late." },
+	{ ENDPOINT("networks.adapt", OPTION_BOOL, 0, 0, "true", networks_adapt),
+	  .sentence = "Whether it is learned what the networks of clients break, and clients from there are served "
+		      "so that it does not matter. A network is 256 addresses of IPv4, or a /48 of IPv6." },
+	{ ENDPOINT("networks.half_life_ms", OPTION_INT, 1000, DAY_MS, "1800000", networks_half_life_ms),
+	  .sentence = "What was learned counts half after so long." },
+	{ ENDPOINT("networks.streams", OPTION_STRING, 0, 0, "auto", networks_streams),
+	  .allowed = "auto long short",
+	  .sentence = "How much a streaming response carries. long: response_limit_bytes; short: one message; "
+		      "auto: short where streams are held back until they end." },
+	{ ENDPOINT("networks.close_delimited", OPTION_STRING, 0, 0, "auto", networks_close_delimited),
+	  .allowed = "auto always never",
+	  .sentence = "Whether a streaming response has no chunks and ends with its connection, so that no proxy "
+		      "waits for the rest (HAProxy without http-no-delay does, for 0.2 s); auto: where a proxy "
+		      "has left its name in a header." },
+	{ ENDPOINT("networks.first_heartbeat_ms", OPTION_INT, 0, DAY_MS, "10000", networks_first_heartbeat_ms),
+	  .sentence = "Heartbeats and pings to a network that is not known come this often at first, and more seldom, "
+		      "up to heartbeat_delay_ms and websocket.ping_interval_ms, as silences are survived there; 0: "
+		      "as these say from the start." },
+	{ ENDPOINT("networks.ping_unacknowledged_ms", OPTION_INT, 0, DAY_MS, "3000",
+	      networks_ping_unacknowledged_ms),
+	  .sentence = "In a network that is not known, or where WebSockets have failed, one that was sent something is "
+		      "pinged if nothing has come from it for this long, and given up if there is no answer for "
+		      "twice as long; 0: as anywhere else." },
+	{ ENDPOINT("networks.refuse_websocket", OPTION_BOOL, 0, 0, "true", networks_refuse_websocket),
+	  .sentence = "Whether a client whose WebSockets have failed of late, and one from a network where most do, is "
+		      "refused a WebSocket, so that he takes another transport at once." },
 
 	{ UPSTREAM("url", OPTION_LIST, 0, 64, NULL, url), .or_one = true,
 	  .valid = valid_upstream, .allowed = "ws://host[:port][/path], wss://..., or unix:/file[:/path]",

@@ -120,7 +120,8 @@ static void serve_endpoint(struct route *route)
 	is_prefix = route->rest.n == 0 || bytes_equal(route->rest, BYTES("/"));
 	if (raw && (bytes_equal(route->rest, BYTES("/websocket")) ||
 	               (is_prefix && is_for_websocket(route->http))))
-		route_to_transport(route, &websocket_raw_transport, (struct bytes){ 0 });
+		route_to_transport(route, &websocket_raw_transport, (struct bytes){ 0 },
+		    (struct bytes){ 0 });
 	else if (is_prefix)
 		greet(route->http);
 	else if (bytes_equal(route->rest, BYTES("/info")))

@@ -39,7 +39,7 @@ struct bytes path_session_tail(struct bytes path);
 
 /* `session_id` is empty where the URL has none. */
 void route_to_transport(
-    const struct route *route, const struct transport *transport, struct bytes session_id);
+    const struct route *route, const struct transport *transport, struct bytes server_id, struct bytes session_id);
 /* What is left of the path says which session, and which transport. */
 void route_to_session(struct route *route);
 

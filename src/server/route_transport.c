@@ -62,14 +62,15 @@ static bool may_come(const struct server_endpoint *ep, const struct route *route
 	           transport->evidence) != HTTP_ORIGIN_REFUSED;
 }
 
-void route_to_transport(
-    const struct route *route, const struct transport *transport, struct bytes session_id)
+void route_to_transport(const struct route *route, const struct transport *transport,
+    struct bytes server_id, struct bytes session_id)
 {
 	struct transport_request t = {
 		.http = route->http,
 		.endpoint = &route->endpoint->base,
 		.transport = transport,
 		.path = route->path,
+		.server_id = server_id,
 		.session_id = session_id,
 		.client = route->client,
 		.reactor = &route->reactor->base,
@@ -143,7 +144,9 @@ void route_to_session(struct route *route)
 	char server_id[PATH_ID_MAX], session_id[PATH_ID_MAX];
 	size_t n = path_decode_id(session, session_id);
 
-	bool is_path = rest.n == 0 && transport && n > 0 && path_decode_id(server, server_id) > 0;
+	size_t server_n = path_decode_id(server, server_id);
+
+	bool is_path = rest.n == 0 && transport && n > 0 && server_n > 0;
 
 	if (is_path && route->reactor->config->elder_count > 0 &&
 	    (route->endpoint->is_leaving || !is_open_to(route->endpoint, route, transport))) {
@@ -155,5 +158,6 @@ void route_to_session(struct route *route)
 		route_refuse(route, 404, "There is nothing here.");
 		return;
 	}
-	route_to_transport(route, transport, (struct bytes){ session_id, n });
+	route_to_transport(route, transport, (struct bytes){ server_id, server_n },
+	    (struct bytes){ session_id, n });
 }

@@ -19,6 +19,7 @@
 #include "net/listener.h"
 #include "net/tls_server.h"
 #include "net/visitors.h"
+#include "networks/networks.h"
 #include "server/options.h"
 #include "server/server_logs.h"
 #include "transports/transport.h"
@@ -83,6 +84,7 @@ static inline bool server_config_takes_commands(const struct server_config *c)
 struct endpoint_place {
 	atomic_uint refs;
 	struct session_table *table;
+	struct networks *networks; /* of clients */
 	atomic_uint_fast64_t sessions;
 	struct {
 		atomic_uint_fast64_t now, opened; /* open sessions, by their transport's place */
@@ -104,6 +106,7 @@ struct server_endpoint {
 	atomic_uint users;
 	struct sockjs_server *server;
 	struct endpoint_place *place;
+	struct network_settings networks;
 	struct sockjs_options *own_options;
 	struct endpoint_options options; /* of own_options */
 	struct sockjs_callbacks callbacks;

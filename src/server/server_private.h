@@ -273,7 +273,10 @@ struct sockjs_session {
 	struct server_endpoint *endpoint;
 	void *user;
 	struct session_extra *extra; /* NULL until needed */
-	struct addr client;
+	union {
+		struct addr client;
+		struct network_client of; /* his address is its first member */
+	};
 };
 
 static inline struct reactor *session_reactor_of(const struct sockjs_session *s)

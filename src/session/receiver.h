@@ -37,6 +37,9 @@ struct receiver_ops {
 	/* Asks a client that has never been heard for a sign that it hears us: one that cannot
 	 * answer otherwise has to come back. NULL: it does so anyway. */
 	enum recv_status (*ask)(struct receiver *r);
+	/* Instead of open, which follows: the client is to give a sign before that
+	 * (session_heard()). NULL: it does so anyway. */
+	enum recv_status (*prove)(struct receiver *r);
 	/* The last thing said: afterwards the receiver is on its own, whatever it takes to end the
 	 * wire well. */
 	void (*close)(struct receiver *r, unsigned code, const char *reason);

@@ -38,6 +38,7 @@ void session_init(struct session *s, struct session_reactor *reactor,
 	s->ops = ops;
 	s->transport = transport;
 	s->is_raw = is_raw;
+	s->network = NETWORK_POLICY_NONE;
 	s->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 	s->last_sent = session_now(s);
 	s->born = s->last_heard = (uint32_t)s->last_sent;
@@ -95,6 +96,8 @@ static void report_close(struct session *s)
 		return;
 	s->reported = true;
 	count_close(s);
+	if (s->decision >= SESSION_UNPROVEN && !s->was_held)
+		s->ops->open(s); /* what it set up in its handshake is to be undone */
 	s->ops->close(s, s->code, session_reason(s));
 }
 
@@ -146,8 +149,8 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 	if (s->receiver != r)
 		return;
 	session_blame(s, SESSION_CAUSE_CLIENT);
+	session_heard(s);
 	session_forget_receiver(s);
-	s->heard = true;
 	session_end_now(s, code, reason);
 }
 
@@ -183,6 +186,7 @@ static void open_session(struct session *s, struct receiver *r)
 void session_hold(struct session *s)
 {
 	s->decision = SESSION_HELD;
+	s->was_held = true;
 	s->paused = SESSION_PAUSED_BY_APP; /* so what comes waits, as for any who has paused */
 	s->stopped = true;
 	session_publish(s);
@@ -205,12 +209,38 @@ void session_refuse(struct session *s, unsigned status, unsigned code, const cha
 	session_close(s, s->is_raw ? status : code, reason);
 }
 
-/* The application has accepted: in a turn of its own, since it must not be called from within its
- * call. */
+/* --- a client that has to give a sign ------------------------------------- */
+
+static bool has_to_prove(const struct session *s)
+{
+	return s->network.is_proved && !s->is_raw && s->receiver->ops->prove;
+}
+
+/* What it says before it is open waits; but it is read, for it may be the sign. */
+static void ask_for_proof(struct session *s)
+{
+	struct receiver *r = s->receiver;
+
+	s->decision = SESSION_UNPROVEN;
+	s->paused = SESSION_PAUSED_BY_APP;
+	s->stopped = true;
+	session_publish(s);
+	if (s->was_held && r->ops->pause)
+		r->ops->pause(r, false);
+	session_went_on(s, r->ops->prove(r));
+}
+
+/* The application has accepted, or the client has given its sign: in a turn of its own, since the
+ * application must not be called from within its call. */
 static void open_accepted(struct session *s)
 {
-	if (s->state != SESSION_CONNECTING || s->decision != SESSION_ACCEPTED || !s->receiver)
+	if (s->state != SESSION_CONNECTING || !s->receiver ||
+	    (s->decision != SESSION_ACCEPTED && s->decision != SESSION_PROVEN))
 		return;
+	if (s->decision == SESSION_ACCEPTED && has_to_prove(s)) {
+		ask_for_proof(s);
+		return;
+	}
 	s->decision = SESSION_WELCOME;
 	s->paused = 0; /* what it says in its open callback counts */
 	histogram_add(&s->reactor->counters.opening, (uint64_t)session_age(s) * 1000);
@@ -236,6 +266,18 @@ static void carry_by(struct session *s, const char *transport)
 		s->ops->moved(s, before);
 }
 
+/* A receiver after the first: its client has had the end of the one before. */
+static void come_back(struct session *s)
+{
+	if (!s->heard) {
+		s->heard = true;
+		if (s->ops->sign)
+			s->ops->sign(s, SESSION_SIGN_CAME_BACK);
+	}
+	session_heard(s);
+	session_answered(s);
+}
+
 int session_attach(struct session *s, struct receiver *r)
 {
 	if (s->state == SESSION_CLOSED || (s->state == SESSION_CLOSING && s->receiver))
@@ -252,14 +294,17 @@ int session_attach(struct session *s, struct receiver *r)
 	if (r->ops->transport)
 		carry_by(s, r->ops->transport(r));
 	session_note_transport(s, SESSION_EVENT_ATTACHED);
-	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
+	if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME && has_to_prove(s)) {
+		ask_for_proof(s);
+		return 0;
+	} else if (s->state == SESSION_CONNECTING && s->decision == SESSION_WELCOME) {
 		histogram_add(&s->reactor->counters.opening, 0);
 		open_session(s, r);
 	} else if (s->state == SESSION_CONNECTING) {
 		session_mark_dirty(s); /* it may have been accepted before it came here */
 		return 0;
 	} else {
-		session_heard(s);
+		come_back(s);
 		s->deadline = 0;
 		s->last_sent = session_now(s);
 		session_flush(s);

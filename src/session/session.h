@@ -28,12 +28,27 @@
 #include "base/freelist.h"
 #include "net/addr.h"
 #include "net/loop.h"
+#include "networks/network_policy.h"
 #include "session/close_codes.h"
 #include "session/message_ring.h"
 #include "session/receiver.h"
 
 /* What the application of a CONNECTING session has said. */
-enum session_decision { SESSION_WELCOME, SESSION_HELD, SESSION_ACCEPTED, SESSION_REFUSED };
+enum session_decision {
+	SESSION_WELCOME,
+	SESSION_HELD,
+	SESSION_ACCEPTED,
+	SESSION_REFUSED,
+	SESSION_UNPROVEN, /* it was welcome, or accepted: a sign of the client's is waited for, */
+	SESSION_PROVEN,   /* and has come */
+};
+
+/* What a session has seen of the network of its client. */
+enum session_sign {
+	SESSION_SIGN_HEARD,     /* the client's first sign of life */
+	SESSION_SIGN_CAME_BACK, /* likewise, and no more than that the response has ended */
+	SESSION_SIGN_OUTLASTED, /* it has answered to a heartbeat after a silence */
+};
 
 /* Who has stopped a session's input. */
 enum { SESSION_PAUSED_BY_APP = 1, SESSION_PAUSED_BY_RATE = 2 };
@@ -52,11 +67,14 @@ struct session_ops {
 	void (*close)(struct session *s, unsigned code, const char *reason);
 	/* Another transport carries it from now on than this one did. May be NULL */
 	void (*moved)(struct session *s, const char *from);
+	/* Something was learned of the client's network. May be NULL */
+	void (*sign)(struct session *s, enum session_sign sign);
 	void (*free)(struct session *s); /* the memory; nothing is called after it */
 };
 
 struct session_limits {
 	unsigned heartbeat_delay_ms;       /* silence before an h frame; 0: none */
+	unsigned first_silence_ms; /* likewise, in a network that is not known; 0: as usual */
 	unsigned disconnect_delay_ms;      /* how long a session lives without a receiver */
 	unsigned first_message_timeout_ms; /* the client must show that it hears us; 0: off */
 	unsigned send_timeout_ms;          /* how long a client may take nothing; 0: for ever */
@@ -160,7 +178,12 @@ struct session {
 	bool stopped; /* the wire is not read, and what comes waits: the application has paused, or
 	               * has not yet taken all that waited */
 	bool heard;   /* the client has shown that it hears us */
-	bool asked;   /* it was asked to */
+	uint8_t decision : 3;  /* enum session_decision */
+	bool was_held : 1;     /* the application knows of it, though it has not opened */
+	bool asked : 1;        /* the client was asked to show that it hears us */
+	bool is_idle : 1;      /* a heartbeat was said that its client has to answer */
+	bool is_black : 1;     /* it answers no ping, and TCP knows of nothing */
+	struct network_policy network;
 	bool is_raw : 1;      /* no SockJS frames */
 	bool reported : 1;    /* the application knows of the close */
 	bool opened : 1;      /* its client was told so */
@@ -170,7 +193,6 @@ struct session {
 	bool is_recorded : 1; /* session_record.h */
 	bool fails_sends : 1; /* requests with messages are answered with 500 */
 	uint8_t looks;        /* number of the last look; modulo 2^8 */
-	uint8_t decision;     /* enum session_decision */
 
 	struct list node; /* reactor->sessions */
 	const struct session_ops *ops;
@@ -228,6 +250,8 @@ void session_fail_sends(struct session *s, bool on);
 void session_set_heartbeat(struct session *s, bool on);
 /* Milliseconds since its client gave a sign of life, and since it was last said anything. */
 uint32_t session_heard_ago(const struct session *s);
+/* How long it may be silent. */
+unsigned session_silence_ms(const struct session *s);
 uint64_t session_said_ago(const struct session *s);
 size_t session_buffered(const struct session *s);
 /* Octets that it holds in memory for its client, both ways. */
@@ -265,6 +289,15 @@ void session_blocked(struct session *s);
 void session_writable(struct session *s);
 /* A sign that the client hears us, other than a message or a second receiver. */
 void session_heard(struct session *s);
+/* It has answered to what was said after the last silence. */
+void session_answered(struct session *s);
+/* A heartbeat goes out now, though it is not time yet: with something else of the receiver's. */
+void session_beat(struct session *s);
+/* Whether silences are shorter than they are meant to be, for it is not known what the network of the
+ * client makes of them. */
+bool session_is_on_rung(const struct session *s);
+/* Its client seems to have given it up: an open response ends, so that he comes back if he is there. */
+void session_doubt(struct session *s);
 
 /* A message from the client; dropped unless the session is open. If the application has paused, it
  * waits (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be

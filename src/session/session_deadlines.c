@@ -7,6 +7,30 @@
 #include "base/log.h"
 #include "session/session_private.h"
 
+#define LOOK_LEAST_MS 5000
+
+unsigned session_silence_ms(const struct session *s)
+{
+	return network_silence_ms(
+	    s->network, s->limits->first_silence_ms, s->limits->heartbeat_delay_ms);
+}
+
+bool session_is_on_rung(const struct session *s)
+{
+	return s->network.rung != NETWORK_RUNG_TOP &&
+	       (s->network.is_trial || session_silence_ms(s) < s->limits->heartbeat_delay_ms);
+}
+
+/* As often as heartbeats, so that after two of them it is known that none arrived. */
+unsigned session_look_ms(const struct session *s)
+{
+	unsigned silence = session_silence_ms(s);
+
+	if (silence == 0 || silence > LOOK_MS)
+		return LOOK_MS;
+	return silence > LOOK_LEAST_MS ? silence : LOOK_LEAST_MS;
+}
+
 static bool has_progressed(struct session *s, const struct receiver *r)
 {
 	uint32_t progress = (uint32_t)r->ops->progress(r), before = s->blocked_at;
@@ -43,7 +67,7 @@ static void vanished(struct session *s)
 static void look(struct session *s)
 {
 	const struct receiver *r = s->receiver;
-	uint8_t number = (uint8_t)(session_age(s) / LOOK_MS);
+	uint8_t number = (uint8_t)(session_age(s) / session_look_ms(s));
 
 	if (!r || s->state != SESSION_OPEN || number == s->looks)
 		return;
@@ -59,16 +83,29 @@ static void look(struct session *s)
 }
 
 /* That it acknowledges what we say is no sign: so does a proxy that holds a stream back. */
-static void ask(struct session *s)
+static void ask_receiver(struct session *s)
 {
 	enum recv_status status = RECV_MORE;
 
-	s->asked = true;
-	session_note(s, SESSION_EVENT_ASKED);
 	if (s->receiver && s->receiver->ops->ask)
 		status = s->receiver->ops->ask(s->receiver);
 	if (status != RECV_MORE)
 		session_went_on(s, status);
+}
+
+static void ask(struct session *s)
+{
+	s->asked = true;
+	session_note(s, SESSION_EVENT_ASKED);
+	ask_receiver(s);
+}
+
+void session_doubt(struct session *s)
+{
+	if (s->state != SESSION_OPEN || s->heard || s->asked)
+		return;
+	ask(s);
+	session_arm(s);
 }
 
 /* A wire that is not read, because the application has paused, brings no sign either. */
@@ -98,14 +135,32 @@ static void check_silence(struct session *s, uint64_t now)
 	}
 }
 
+/* As long as it is not known what the network makes of silences, a client has to show that he has
+ * heard of us after each: who streams comes back for the next response. */
+static void beat(struct session *s)
+{
+	bool has_to_answer = session_is_on_rung(s);
+
+	s->is_idle = has_to_answer;
+	if (session_went_on(s, s->receiver->ops->heartbeat(s->receiver)) && has_to_answer)
+		ask_receiver(s);
+}
+
+void session_beat(struct session *s)
+{
+	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms && !s->quiet &&
+	    !session_is_blocked(s))
+		beat(s);
+}
+
 static void check_heartbeat(struct session *s, uint64_t now)
 {
 	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms && !s->quiet &&
-	    now >= s->last_sent + s->limits->heartbeat_delay_ms) {
+	    now >= s->last_sent + session_silence_ms(s)) {
 		if (session_is_blocked(s))
 			s->last_sent = now; /* what is on its way is sign of life enough */
 		else
-			session_went_on(s, s->receiver->ops->heartbeat(s->receiver));
+			beat(s);
 	}
 }
 

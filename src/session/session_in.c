@@ -9,10 +9,33 @@
 
 #define TAKE_UP_MOST 256 /* of what waited, in one turn */
 
-void session_heard(struct session *s)
+/* Once in its life. What it has to say waits until the session is open. */
+__attribute__((noinline)) static void first_sign(struct session *s)
 {
 	s->heard = true;
+	if (s->decision == SESSION_UNPROVEN) {
+		s->decision = SESSION_PROVEN;
+		session_mark_dirty(s);
+	}
+	if (s->ops->sign)
+		s->ops->sign(s, SESSION_SIGN_HEARD);
+}
+
+void session_heard(struct session *s)
+{
+	if (!s->heard)
+		first_sign(s);
 	s->last_heard = (uint32_t)session_now(s);
+}
+
+void session_answered(struct session *s)
+{
+	if (!s->is_idle)
+		return;
+	s->is_idle = false;
+	if (s->ops->sign)
+		s->ops->sign(s, SESSION_SIGN_OUTLASTED);
+	session_arm(s);
 }
 
 static int keep_for_later(struct session *s, const char *data, size_t n, bool binary)

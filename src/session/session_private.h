@@ -23,7 +23,7 @@
 #define MESSAGE_COST 64 /* what a waiting message costs beside its bytes */
 #define INBOX_COST   80 /* likewise, of a client's: a block of its own and its slot */
 
-/* A client that vanished without a word is noticed after once or twice so long, if it was sent
+/* A client that vanished without a word is noticed after once or twice so long at most, if it was sent
  * anything. */
 #define LOOK_MS 30000
 
@@ -65,6 +65,8 @@ void session_tell_writable(struct session *s);
 void session_take_up(struct session *s);
 
 /* session_deadlines.c */
+/* How often it is looked at. */
+unsigned session_look_ms(const struct session *s);
 void session_on_timer(struct timer *t);
 
 /* session_state.c */

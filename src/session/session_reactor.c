@@ -98,9 +98,11 @@ struct buf *session_scratch(struct session_reactor *r)
 
 static void send_away(struct session *s)
 {
-	if (s->state == SESSION_OPEN || s->decision == SESSION_HELD)
+	bool is_unproven = s->state == SESSION_CONNECTING && s->decision == SESSION_UNPROVEN;
+
+	if (s->state == SESSION_OPEN || s->decision == SESSION_HELD || is_unproven)
 		session_blame(s, SESSION_CAUSE_STOP);
-	if (s->state == SESSION_OPEN)
+	if (s->state == SESSION_OPEN || is_unproven)
 		session_close(s, s->is_raw ? CLOSE_GOING_AWAY : CLOSE_GO_AWAY, NULL);
 	session_refuse(s, 503, CLOSE_GO_AWAY, NULL);
 }

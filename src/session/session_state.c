@@ -66,7 +66,7 @@ static uint64_t next_look(const struct session *s)
 {
 	uint64_t now = session_now(s);
 
-	return now + LOOK_MS - session_age(s) % LOOK_MS;
+	return now + session_look_ms(s) - session_age(s) % session_look_ms(s);
 }
 
 static uint64_t nearest_deadline(const struct session *s)
@@ -79,7 +79,7 @@ static uint64_t nearest_deadline(const struct session *s)
 	if (s->state != SESSION_OPEN)
 		return nearest; /* what nobody looks at when it fires would fire for ever */
 	if (s->receiver && l->heartbeat_delay_ms && !s->quiet)
-		consider(&nearest, s->last_sent + l->heartbeat_delay_ms);
+		consider(&nearest, s->last_sent + session_silence_ms(s));
 	if (s->receiver)
 		consider(&nearest, next_look(s));
 	if (!s->heard && l->first_message_timeout_ms)

@@ -34,8 +34,8 @@ export const transports = [
 
 const RECEIVERS = new Set(transports.map((t) => t.wire));
 
-export function launch() {
-	return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+export function launch(more = []) {
+	return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [...FLAGS, ...more] });
 }
 
 /* The same server by another name is another origin. */

@@ -137,6 +137,7 @@ static void fill_endpoint(struct endpoint *e)
 		.receive_buffer_bytes = 65536 };
 	e->origins.any = true;
 	e->response_limit_bytes = 4096;
+	e->whole_streams = NETWORK_NEVER;
 	e->max_message_bytes = 65536;
 	e->max_body_bytes = 65536;
 	e->ws = e->ws_raw = (struct ws_conn_limits){ 65536, 16, 0 };

@@ -325,14 +325,14 @@ static const struct {
 	    "f.json: endpoints[0].websocket.deflate: unknown key; allowed: ping_interval_ms, "
 	    "pong_timeout_ms, max_fragments, max_messages, max_inflation, compression, compression_min_bytes, "
 	    "compression_level, compression_window_bits, compression_context_takeover, "
-	    "close_timeout_ms" },
+	    "close_timeout_ms, prove" },
 	{ ENDPOINT(",\"heartbeat\":1"),
 	    "f.json: endpoints[0].heartbeat: unknown key; allowed: prefix, application, transports, "
 	    "allowed_origins, request_headers, subprotocols, client_url, base_url, session_cookie, "
 	    "session_cookie_secure, session_cookie_same_site, bind_address, subpaths, heartbeat_delay_ms, "
 	    "disconnect_delay_ms, response_limit_bytes, first_message_timeout_ms, max_message_bytes, "
 	    "max_body_bytes, max_sessions, max_messages_per_second, max_bytes_per_second, "
-	    "send_buffer_bytes, send_timeout_ms, websocket, hooks" },
+	    "send_buffer_bytes, send_timeout_ms, websocket, networks, hooks" },
 	/* types */
 	{ "{\"threads\": \"2\"}", "f.json: threads: \"2\" is not a whole number; allowed: 0 to 1024" },
 	{ "{\"threads\": 1.5}", "f.json: threads: 1.5 is not a whole number; allowed: 0 to 1024" },

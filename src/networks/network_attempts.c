@@ -1,0 +1,100 @@
+/*
+ * networks/network_attempts.c - what clients have begun a moment ago; see network_attempts.h.
+ */
+#include "networks/network_attempts.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+#define ROWS     8192  /* a power of two */
+#define LOCKS    16
+#define OF_LATE  10000 /* milliseconds: later he has not given it up for the next one */
+#define TOO_SOON 250   /* sockjs-client waits for 600 at least */
+
+struct row {
+	uint64_t key; /* 0: none */
+	uint32_t at_ms;
+	bool is_heard;
+	struct network_attempt attempt;
+};
+
+struct network_attempts {
+	struct map_seed seed;
+	pthread_mutex_t locks[LOCKS];
+	struct row rows[ROWS];
+};
+
+struct network_attempts *network_attempts_new(void)
+{
+	struct network_attempts *all = mem_zalloc(sizeof(*all));
+
+	if (!all)
+		return NULL;
+	map_seed_random(&all->seed);
+	for (size_t i = 0; i < LOCKS; i++)
+		pthread_mutex_init(&all->locks[i], NULL);
+	return all;
+}
+
+void network_attempts_free(struct network_attempts *all)
+{
+	if (!all)
+		return;
+	for (size_t i = 0; i < LOCKS; i++)
+		pthread_mutex_destroy(&all->locks[i]);
+	mem_free(all);
+}
+
+static pthread_mutex_t *lock_of(struct network_attempts *all, uint64_t key)
+{
+	return &all->locks[key & (LOCKS - 1)];
+}
+
+static struct row *row_of(struct network_attempts *all, uint64_t key)
+{
+	return &all->rows[key & (ROWS - 1)];
+}
+
+static bool is_same(const struct network_attempt *a, const struct network_attempt *b)
+{
+	return a->id_len > 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+/* A client goes from the better ways to the worse. One that comes at once, or goes back, is a program
+ * that has its server number for all sessions. */
+static bool was_given_up(
+    const struct row *row, const struct network_attempt *now, uint64_t now_ms)
+{
+	uint32_t ago = (uint32_t)now_ms - row->at_ms;
+
+	return !row->is_heard && ago >= TOO_SOON && ago < OF_LATE && now->way >= row->attempt.way &&
+	       !is_same(&row->attempt, now);
+}
+
+bool network_attempts_begin(struct network_attempts *all, struct bytes name,
+    const struct network_attempt *now, uint64_t now_ms, struct network_attempt *before)
+{
+	uint64_t key = map_hash(&all->seed, name) | 1ull << 63;
+	struct row *row = row_of(all, key);
+	bool given_up;
+
+	pthread_mutex_lock(lock_of(all, key));
+	given_up = row->key == key && was_given_up(row, now, now_ms);
+	if (given_up)
+		*before = row->attempt;
+	*row = (struct row){ .key = key, .at_ms = (uint32_t)now_ms, .attempt = *now };
+	pthread_mutex_unlock(lock_of(all, key));
+	return given_up;
+}
+
+void network_attempts_heard(struct network_attempts *all, struct bytes name)
+{
+	uint64_t key = map_hash(&all->seed, name) | 1ull << 63;
+	struct row *row = row_of(all, key);
+
+	pthread_mutex_lock(lock_of(all, key));
+	if (row->key == key)
+		row->is_heard = true;
+	pthread_mutex_unlock(lock_of(all, key));
+}

@@ -1,0 +1,444 @@
+/*
+ * networks/networks.c - the table of networks, and of clients whose WebSockets have failed; see networks.h.
+ */
+#include "networks/networks.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "base/fnv.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/visitors.h"
+
+#define OF_SHARD 2048 /* rows */
+#define KEY_MAX  24   /* an address, and a program */
+
+static const struct visitor_prefixes block = { .ipv4 = 24, .ipv6 = 48 };
+static const struct visitor_prefixes whole = { .ipv4 = 32, .ipv6 = 128 };
+
+struct row {
+	struct map_node node;
+	struct list by_use; /* the last used is the last */
+	uint8_t key_len;
+	bool is_client;
+	char key[KEY_MAX];
+	struct network scores;
+};
+
+struct shard {
+	pthread_mutex_t lock;
+	struct map map;
+	struct list by_use;
+};
+
+struct networks {
+	struct map_seed seed;
+	struct network_attempts *attempts;
+	struct shard shards[NETWORKS_SHARDS];
+	atomic_uint_fast64_t learned[NETWORK_EVIDENCE_ROWS];
+};
+
+/* --- who somebody is -------------------------------------------------------------------------- */
+
+struct key {
+	size_t n; /* 0: nobody */
+	char text[KEY_MAX];
+};
+
+static struct key key_of_block(const struct network_client *c)
+{
+	struct key k;
+
+	k.n = visitor_key(&c->address, block, k.text);
+	return k;
+}
+
+/* The length of the prefix keeps it apart from all blocks. */
+static struct key key_of_client(const struct network_client *c)
+{
+	struct key k;
+
+	k.n = visitor_key(&c->address, whole, k.text);
+	if (k.n > 0) {
+		memcpy(k.text + k.n, &c->agent, sizeof(c->agent));
+		k.n += sizeof(c->agent);
+	}
+	return k;
+}
+
+static struct key key_of_attempt(const struct network_client *c)
+{
+	struct key k = key_of_client(c);
+
+	if (k.n > 0) {
+		memcpy(k.text + k.n, &c->number, sizeof(c->number));
+		k.n += sizeof(c->number);
+	}
+	return k;
+}
+
+static uint16_t short_hash(struct bytes text)
+{
+	uint64_t h = fnv1a_bytes(text);
+
+	return (uint16_t)(h ^ h >> 16 ^ h >> 32 ^ h >> 48);
+}
+
+/* 000 is what programs write that have no library, and those of tests: it says nothing. Of browsers one in
+ * a thousand has it. */
+static uint16_t number_of(struct bytes number)
+{
+	uint16_t hash = short_hash(number);
+
+	if (number.n == 0 || bytes_equal(number, BYTES("000")))
+		return 0;
+	return hash ? hash : 1;
+}
+
+struct network_client network_client(
+    const struct addr *address, struct bytes agent, struct bytes number)
+{
+	return (struct network_client){ *address, short_hash(agent), number_of(number) };
+}
+
+/* --- within a shard, with its lock ------------------------------------------------------------------ */
+
+static struct bytes name_of(const struct map_node *n)
+{
+	const struct row *row = container_of(n, struct row, node);
+
+	return (struct bytes){ row->key, row->key_len };
+}
+
+static void forget_first(struct shard *shard)
+{
+	struct row *row = container_of(list_first(&shard->by_use), struct row, by_use);
+
+	map_remove(&shard->map, &row->node);
+	list_remove(&row->by_use);
+	mem_free(row);
+}
+
+static struct row *find(struct shard *shard, const struct key *key, uint64_t hash)
+{
+	struct map_node *found =
+	    map_find_hashed(&shard->map, (struct bytes){ key->text, key->n }, hash);
+	struct row *row = found ? container_of(found, struct row, node) : NULL;
+
+	if (row && row->by_use.next != &shard->by_use) {
+		list_remove(&row->by_use);
+		list_append(&shard->by_use, &row->by_use);
+	}
+	return row;
+}
+
+static struct row *add(struct shard *shard, const struct key *key, uint64_t hash)
+{
+	struct row *row;
+
+	if (map_count(&shard->map) >= OF_SHARD)
+		forget_first(shard);
+	row = mem_zalloc(sizeof(*row));
+	if (!row)
+		return NULL;
+	row->key_len = (uint8_t)key->n;
+	memcpy(row->key, key->text, key->n);
+	if (map_insert_hashed(&shard->map, &row->node, hash) < 0) {
+		mem_free(row);
+		return NULL;
+	}
+	list_append(&shard->by_use, &row->by_use);
+	return row;
+}
+
+/* --- locked ------------------------------------------------------------------------------------------ */
+
+/* One that is looked at, of its shard, which is locked; `row` NULL: it is not known. */
+struct look {
+	struct shard *shard;
+	struct row *row;
+};
+
+static struct look begin_look(struct networks *all, const struct network_settings *settings,
+    const struct key *key, bool make, uint64_t now_ms)
+{
+	uint64_t hash = map_hash(&all->seed, (struct bytes){ key->text, key->n });
+	struct look look = { &all->shards[hash >> 60 & (NETWORKS_SHARDS - 1)], NULL };
+
+	pthread_mutex_lock(&look.shard->lock);
+	look.row = find(look.shard, key, hash);
+	if (!look.row && make)
+		look.row = add(look.shard, key, hash);
+	if (look.row)
+		network_age(&look.row->scores, settings, now_ms);
+	return look;
+}
+
+static void end_look(struct look look)
+{
+	pthread_mutex_unlock(&look.shard->lock);
+}
+
+/* --- a session opens ----------------------------------------------------------------------------------- */
+
+/* A client whose WebSockets have failed has a row of his own. */
+static bool client_is_refused(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v)
+{
+	struct key key = key_of_client(v->client);
+	struct look look = begin_look(all, settings, &key, false, v->now_ms);
+	bool refused = look.row && network_refuses_websocket(&look.row->scores, settings, true);
+
+	end_look(look);
+	return refused;
+}
+
+static bool is_refused(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v, const struct network *scores)
+{
+	if (v->way != NETWORK_BY_WEBSOCKET || !network_has_failures(scores))
+		return false;
+	return network_refuses_websocket(scores, settings, false) || client_is_refused(all, settings, v);
+}
+
+static bool gave_up(struct networks *all, const struct network_visit *v, bool is_short,
+    struct network_attempt *before)
+{
+	struct network_attempt now = { .way = v->way, .is_short = is_short };
+	struct key key = key_of_attempt(v->client);
+
+	if (v->session.n <= sizeof(now.id)) {
+		now.id_len = (uint8_t)v->session.n;
+		bytes_put(now.id, v->session);
+	}
+	return network_attempts_begin(
+	    all->attempts, (struct bytes){ key.text, key.n }, &now, v->now_ms, before);
+}
+
+static void learn_of_attempt(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v, const struct network_attempt *before)
+{
+	if (before->way == NETWORK_BY_WEBSOCKET)
+		networks_learn(all, settings, v->client, NETWORK_WEBSOCKET_SILENT, v->now_ms);
+	else if (before->way == NETWORK_BY_STREAM && !before->is_short)
+		networks_learn(all, settings, v->client, NETWORK_STREAM_HELD, v->now_ms);
+}
+
+/* As is chosen, whatever is known. */
+static struct network_policy without_adapting(const struct network_settings *settings)
+{
+	struct network_settings choices = *settings;
+
+	choices.adapts = false;
+	return network_policy(&(struct network){ 0 }, &choices);
+}
+
+/* Who has no other transport to take is not served worse than he could be. */
+static struct network_policy without_fallback(
+    const struct network_settings *settings, unsigned rung)
+{
+	struct network_policy p = without_adapting(settings);
+
+	p.rung = rung & NETWORK_RUNG_MASK;
+	return p;
+}
+
+enum network_answer networks_open(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v, struct network_policy *policy, struct network_attempt *before)
+{
+	struct network scores = { 0 };
+	struct key key = key_of_block(v->client);
+	struct look look;
+
+	if (!settings->adapts || key.n == 0) {
+		*policy = without_adapting(settings);
+		return NETWORK_WELCOME;
+	}
+	look = begin_look(all, settings, &key, false, v->now_ms);
+	if (look.row)
+		scores = look.row->scores;
+	end_look(look);
+	*policy = network_policy(&scores, settings);
+	if (v->client->number == 0) {
+		*policy = without_fallback(settings, policy->rung);
+		return NETWORK_WELCOME;
+	}
+	if (is_refused(all, settings, v, &scores))
+		return NETWORK_REFUSED;
+	if (!gave_up(all, v, policy->is_short, before))
+		return NETWORK_WELCOME;
+	learn_of_attempt(all, settings, v, before);
+	policy->is_short = settings->short_streams != NETWORK_NEVER;
+	policy->is_proved = settings->prove != NETWORK_NEVER;
+	return NETWORK_GAVE_UP;
+}
+
+/* --- evidence ------------------------------------------------------------------------------------------- */
+
+static void say_change(const struct row *row, const char *sentence, enum network_evidence why)
+{
+	char text[ADDR_TEXT_MAX];
+
+	log_info_limited(sentence,
+	    LOG_STR("network", visitor_print((struct bytes){ row->key, row->key_len }, text)),
+	    LOG_STR("evidence", network_evidence_word(why)));
+}
+
+static void learn_of_block(struct row *row, const struct network_settings *settings,
+    enum network_evidence what)
+{
+	bool held = network_holds(&row->scores),
+	     refused = network_refuses_websocket(&row->scores, settings, false), is_so;
+
+	network_learn(&row->scores, what);
+	is_so = network_holds(&row->scores);
+	if (is_so != held)
+		say_change(row, is_so ? "a network holds streams back: they are short there"
+		                      : "a network lets streams pass: they are long there", what);
+	is_so = network_refuses_websocket(&row->scores, settings, false);
+	if (is_so != refused)
+		say_change(row, is_so ? "a network breaks WebSockets: they are refused there"
+		                      : "a network lets WebSockets pass: they are taken there", what);
+}
+
+static bool is_failure(enum network_evidence what)
+{
+	return what == NETWORK_WEBSOCKET_SILENT || what == NETWORK_WEBSOCKET_BLACK;
+}
+
+/* Of a client there is a row only once something has failed. */
+static void learn_of_client(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, enum network_evidence what, uint64_t now_ms)
+{
+	struct key key = key_of_client(client);
+	struct look look = begin_look(all, settings, &key, is_failure(what), now_ms);
+
+	if (look.row) {
+		look.row->is_client = true;
+		network_learn(&look.row->scores, what);
+	}
+	end_look(look);
+}
+
+static void count(struct networks *all, enum network_evidence what)
+{
+	atomic_fetch_add_explicit(&all->learned[what], 1, memory_order_relaxed);
+}
+
+void networks_learn(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, enum network_evidence what, uint64_t now_ms)
+{
+	struct key key = key_of_block(client);
+	bool has_failures;
+	struct look look;
+
+	if (!settings->adapts || key.n == 0 || client->number == 0)
+		return;
+	count(all, what);
+	look = begin_look(all, settings, &key, true, now_ms);
+	has_failures = look.row && network_has_failures(&look.row->scores);
+	if (look.row)
+		learn_of_block(look.row, settings, what);
+	end_look(look);
+	if (is_failure(what) || (has_failures && what == NETWORK_WEBSOCKET_SPEAKS))
+		learn_of_client(all, settings, client, what, now_ms);
+}
+
+void networks_heard(struct networks *all, const struct network_client *client)
+{
+	struct key key = key_of_attempt(client);
+
+	if (client->number)
+		network_attempts_heard(all->attempts, (struct bytes){ key.text, key.n });
+}
+
+void networks_silence(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, enum network_silence_end end, struct network_policy *policy,
+    uint64_t now_ms)
+{
+	struct key key = key_of_block(client);
+	struct look look;
+
+	if (policy->rung == NETWORK_RUNG_TOP || key.n == 0)
+		return;
+	if (end == NETWORK_WAS_CUT)
+		count(all, NETWORK_SILENCE_CUT);
+	else if (end == NETWORK_OUTLASTED)
+		count(all, NETWORK_SILENCE_SURVIVED);
+	look = begin_look(all, settings, &key, true, now_ms);
+	if (look.row)
+		network_silence(&look.row->scores, settings, end, policy);
+	end_look(look);
+}
+
+/* --- for people ------------------------------------------------------------------------------------------- */
+
+void networks_each_of(struct networks *all, const struct network_settings *settings, unsigned share,
+    uint64_t now_ms, bool (*fn)(const struct network_view *view, void *arg), void *arg)
+{
+	struct shard *shard = &all->shards[share & (NETWORKS_SHARDS - 1)];
+	bool goes_on = true;
+
+	pthread_mutex_lock(&shard->lock);
+	for (struct list *at = shard->by_use.next; goes_on && at != &shard->by_use; at = at->next) {
+		struct row *row = container_of(at, struct row, by_use);
+		struct network_view view = { { row->key, row->key_len }, &row->scores };
+
+		if (row->is_client)
+			continue;
+		network_age(&row->scores, settings, now_ms);
+		goes_on = fn(&view, arg);
+	}
+	pthread_mutex_unlock(&shard->lock);
+}
+
+uint64_t networks_learned(const struct networks *all, enum network_evidence what)
+{
+	return atomic_load_explicit(&all->learned[what], memory_order_relaxed);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static void shard_init(struct shard *shard, const struct map_seed *seed)
+{
+	pthread_mutex_init(&shard->lock, NULL);
+	map_init(&shard->map, name_of, seed);
+	list_init(&shard->by_use);
+}
+
+static void shard_fini(struct shard *shard)
+{
+	while (!list_empty(&shard->by_use))
+		forget_first(shard);
+	map_fini(&shard->map);
+	pthread_mutex_destroy(&shard->lock);
+}
+
+struct networks *networks_new(void)
+{
+	struct networks *all = mem_zalloc(sizeof(*all));
+
+	if (!all)
+		return NULL;
+	all->attempts = network_attempts_new();
+	if (!all->attempts) {
+		mem_free(all);
+		return NULL;
+	}
+	map_seed_random(&all->seed);
+	for (size_t i = 0; i < NETWORKS_SHARDS; i++)
+		shard_init(&all->shards[i], &all->seed);
+	return all;
+}
+
+void networks_free(struct networks *all)
+{
+	if (!all)
+		return;
+	for (size_t i = 0; i < NETWORKS_SHARDS; i++)
+		shard_fini(&all->shards[i]);
+	network_attempts_free(all->attempts);
+	mem_free(all);
+}

@@ -1,0 +1,79 @@
+/*
+ * networks/networks.h - what is known of the networks that the clients of an endpoint come from: evidence
+ * goes in, as sessions open, are heard, and end; a policy comes out when one opens. One table for all
+ * threads.
+ *
+ * A network is a block of addresses, 256 of IPv4 or a /48 of IPv6. Of a client there is a row besides once
+ * a WebSocket of his has failed; he is told by his address and his program (User-Agent). Rows are
+ * bounded in number: what was used least of late is forgotten. An unknown address, and that of a unix
+ * socket, is of no network: nothing is learned, and nothing changes.
+ */
+#ifndef NETWORKS_NETWORKS_H
+#define NETWORKS_NETWORKS_H
+
+#include <stddef.h>
+
+#include "net/addr.h"
+#include "networks/network.h"
+#include "networks/network_attempts.h"
+
+struct networks;
+
+/* NULL when memory is out. */
+struct networks *networks_new(void);
+void networks_free(struct networks *all); /* NULL is fine */
+
+/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. Who has no server number in
+ * his URL, or 000, is a bare WebSocket or a program without the library of SockJS, and falls back to
+ * nothing else: of him nothing is learned but how long silences may be, and only that is applied to
+ * him. */
+struct network_client {
+	struct addr address;
+	uint16_t agent;
+	uint16_t number; /* the server number of the URL; 0: none that says anything */
+};
+struct network_client network_client(
+    const struct addr *address, struct bytes agent, struct bytes number);
+
+/* One that opens a session. */
+struct network_visit {
+	const struct network_client *client;
+	enum network_way way;
+	struct bytes session; /* its id; empty: of a bare WebSocket */
+	uint64_t now_ms;
+};
+
+enum network_answer {
+	NETWORK_WELCOME,
+	NETWORK_GAVE_UP, /* likewise; `before` is what he has given up for it */
+	NETWORK_REFUSED, /* by this way he would not be served well */
+};
+
+enum network_answer networks_open(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *visit, struct network_policy *policy, struct network_attempt *before);
+
+/* It is not of silences. Any thread; so with all that follow. */
+void networks_learn(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, enum network_evidence what, uint64_t now_ms);
+/* The client has given a sign of life, the first of this session. */
+void networks_heard(struct networks *all, const struct network_client *client);
+/* As network_silence(). */
+void networks_silence(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, enum network_silence_end end, struct network_policy *policy,
+    uint64_t now_ms);
+
+/* --- for people ----------------------------------------------------------------------------- */
+
+struct network_view {
+	struct bytes key;             /* visitor_print() */
+	const struct network *scores; /* of now */
+};
+/* Calls `fn` for the networks (not the clients) of one of NETWORKS_SHARDS shares, in no order, until
+ * it returns false; under the lock of that share. */
+#define NETWORKS_SHARDS 16
+void networks_each_of(struct networks *all, const struct network_settings *settings, unsigned share,
+    uint64_t now_ms, bool (*fn)(const struct network_view *view, void *arg), void *arg);
+/* What was ever learned of all, by kind, for /metrics. */
+uint64_t networks_learned(const struct networks *all, enum network_evidence what);
+
+#endif
