@@ -1,0 +1,379 @@
+/*
+ * checkup/diagnosis.c - what is wrong, and what can be done about it; see diagnosis.h.
+ *
+ * Each cause has its own test, which knows nothing of the others; the order of CAUSES() does the rest.
+ */
+#include "checkup/diagnosis.h"
+
+static const char *const words[] = {
+#define CAUSE_WORD(name, word) word,
+	CAUSES(CAUSE_WORD)
+#undef CAUSE_WORD
+};
+
+const char *cause_word(enum cause cause)
+{
+	return words[cause];
+}
+
+/* --- WebSockets -------------------------------------------------------------------------------- */
+
+enum websocket {
+	WS_UNTRIED,
+	WS_WORKS,
+	WS_REFUSED,
+	WS_HANGS,
+	WS_SILENT,
+	WS_ONE_WAY,
+	WS_BLACK,
+	WS_ENDED /* while it was in use */
+};
+
+/* After it was open: what was asked, and what came of it. A pong proves that a frame went there and
+ * came back; a lost echo counts where others are echoed, for not every service is an echo. */
+static enum websocket of_traffic(const struct facts *f, const struct way_facts *w)
+{
+	bool never = w->answered == 0 && w->came == 0;
+
+	if (w->failure.fate != FATE_NONE)
+		return WS_ENDED;
+	if (never)
+		return w->heard_alone ? WS_ONE_WAY : WS_BLACK;
+	if (!w->is_alive)
+		return WS_BLACK;
+	return f->is_echo && w->came < w->sent ? WS_ONE_WAY : WS_WORKS;
+}
+
+static enum websocket websocket_of(const struct facts *f, enum way way)
+{
+	const struct way_facts *w = &f->way[way];
+
+	if (!w->is_tried || w->failure.fate == FATE_OURS)
+		return WS_UNTRIED;
+	if (w->is_open)
+		return of_traffic(f, w);
+	if (w->failure.fate != FATE_TIMEOUT)
+		return WS_REFUSED;
+	return w->answer.status == 101 ? WS_SILENT : WS_HANGS;
+}
+
+/* That with SockJS says more than the bare one: it is spoken to first. */
+static bool websocket_is(const struct facts *f, enum websocket state)
+{
+	enum websocket sockjs = websocket_of(f, WAY_WEBSOCKET);
+
+	return (sockjs == WS_UNTRIED ? websocket_of(f, WAY_RAW) : sockjs) == state;
+}
+
+/* --- HTTP --------------------------------------------------------------------------------------- */
+
+static bool is_held(const struct way_facts *w)
+{
+	return w->flow == FLOW_AFTER_OCTETS || w->flow == FLOW_AT_END || w->flow == FLOW_NEVER;
+}
+
+bool way_works(const struct facts *f, enum way way)
+{
+	const struct way_facts *w = &f->way[way];
+
+	if (!w->is_tried || !w->is_open || w->send_failure.fate != FATE_NONE)
+		return false;
+	if (way_is_websocket(way))
+		return websocket_of(f, way) == WS_WORKS;
+	return !is_held(w) && w->failure.fate == FATE_NONE && (w->came > 0 || !f->is_echo);
+}
+
+static bool any_way(const struct facts *f, bool (*test)(const struct way_facts *w))
+{
+	for (int i = WAY_XHR_STREAMING; i < WAYS; i++)
+		if (f->way[i].is_tried && test(&f->way[i]))
+			return true;
+	return false;
+}
+
+static bool has_delivered(const struct way_facts *w)
+{
+	return w->delivered > 0;
+}
+
+static bool has_refused_send(const struct way_facts *w)
+{
+	return w->send_failure.fate != FATE_NONE && w->is_open;
+}
+
+static bool has_opened(const struct way_facts *w)
+{
+	return w->is_open;
+}
+
+/* --- causes, in the order of their names ----------------------------------------------------------- */
+
+static bool is_unreachable(const struct facts *f)
+{
+	return f->reach.fate != FATE_NONE;
+}
+
+static bool is_info_unreachable(const struct facts *f)
+{
+	return f->info.failure.fate != FATE_NONE;
+}
+
+static bool is_origin_rewritten(const struct facts *f)
+{
+	return f->refuses_origin;
+}
+
+/* Whatever has a body is refused: sends, and the transports that begin with a POST. */
+static bool is_post_refused(const struct facts *f)
+{
+	return !any_way(f, has_delivered) &&
+	       (any_way(f, has_refused_send) ||
+	           (f->way[WAY_XHR].is_tried && f->way[WAY_XHR].failure.fate == FATE_STATUS &&
+	               f->way[WAY_XHR_STREAMING].failure.fate == FATE_STATUS &&
+	               any_way(f, has_opened)));
+}
+
+static bool is_websocket_black(const struct facts *f)
+{
+	return websocket_is(f, WS_BLACK);
+}
+
+static bool is_websocket_one_way(const struct facts *f)
+{
+	return websocket_is(f, WS_ONE_WAY);
+}
+
+static bool is_idle(const struct facts *f, bool is_silent)
+{
+	for (size_t i = 0; i < IDLE_KINDS; i++)
+		if (f->idle[i].cut_s != FACT_UNKNOWN && f->idle[i].age_s == FACT_UNKNOWN &&
+		    f->idle[i].is_silent == is_silent)
+			return true;
+	return false;
+}
+
+static bool is_idle_silent(const struct facts *f)
+{
+	return is_idle(f, true);
+}
+
+static bool is_idle_cut(const struct facts *f)
+{
+	return is_idle(f, false);
+}
+
+static bool is_cut_by_octets(const struct facts *f)
+{
+	return websocket_is(f, WS_ENDED) && f->way[WAY_WEBSOCKET].cut_octets > 0;
+}
+
+static bool is_cut_by_age(const struct facts *f)
+{
+	for (size_t i = 0; i < IDLE_KINDS; i++)
+		if (f->idle[i].age_s != FACT_UNKNOWN)
+			return true;
+	return websocket_is(f, WS_ENDED) && f->way[WAY_WEBSOCKET].cut_octets == 0;
+}
+
+static bool is_websocket_silent(const struct facts *f)
+{
+	return websocket_is(f, WS_SILENT);
+}
+
+static bool is_streams_held(const struct facts *f)
+{
+	return any_way(f, is_held);
+}
+
+static bool is_late(const struct way_facts *w)
+{
+	return w->flow == FLOW_AT_ONCE && w->lag_ms >= LATE_MS;
+}
+
+/* Where all is far, and late by that, polls are as late as streams. */
+static bool is_streams_late(const struct facts *f)
+{
+	const struct way_facts *poll = &f->way[WAY_XHR];
+
+	return any_way(f, is_late) && (poll->lag_ms == FACT_UNKNOWN || poll->lag_ms < LATE_MS);
+}
+
+static bool is_upgrade_hanging(const struct facts *f)
+{
+	return websocket_is(f, WS_HANGS);
+}
+
+static bool is_upgrade_refused(const struct facts *f)
+{
+	return websocket_is(f, WS_REFUSED);
+}
+
+static bool is_streams_refused(const struct facts *f)
+{
+	for (int i = WAY_XHR_STREAMING; i < WAYS; i++) {
+		const struct way_facts *w = &f->way[i];
+
+		if (w->is_tried && !w->is_open && !is_held(w) && w->failure.fate != FATE_NONE &&
+		    w->failure.fate != FATE_OURS)
+			return true;
+	}
+	return false;
+}
+
+static bool is_far(const struct facts *f)
+{
+	return f->rtt_ms >= FAR_MS;
+}
+
+static bool is_ok(const struct facts *f)
+{
+	(void)f;
+	return true;
+}
+
+static bool (*const tests[CAUSE_COUNT])(const struct facts *) = {
+	[CAUSE_UNREACHABLE] = is_unreachable,
+	[CAUSE_INFO_UNREACHABLE] = is_info_unreachable,
+	[CAUSE_ORIGIN_REWRITTEN] = is_origin_rewritten,
+	[CAUSE_POST_REFUSED] = is_post_refused,
+	[CAUSE_WEBSOCKET_BLACK] = is_websocket_black,
+	[CAUSE_WEBSOCKET_ONE_WAY] = is_websocket_one_way,
+	[CAUSE_IDLE_SILENT] = is_idle_silent,
+	[CAUSE_CUT_BY_OCTETS] = is_cut_by_octets,
+	[CAUSE_CUT_BY_AGE] = is_cut_by_age,
+	[CAUSE_IDLE_CUT] = is_idle_cut,
+	[CAUSE_WEBSOCKET_SILENT] = is_websocket_silent,
+	[CAUSE_STREAMS_HELD] = is_streams_held,
+	[CAUSE_STREAMS_LATE] = is_streams_late,
+	[CAUSE_UPGRADE_HANGS] = is_upgrade_hanging,
+	[CAUSE_UPGRADE_REFUSED] = is_upgrade_refused,
+	[CAUSE_STREAMS_REFUSED] = is_streams_refused,
+	[CAUSE_FAR] = is_far,
+	[CAUSE_OK] = is_ok,
+};
+
+/* What follows from another cause is none of its own. */
+static bool follows(const struct diagnosis *d, enum cause cause)
+{
+	if (d->count == 0)
+		return false;
+	switch (d->causes[0]) {
+	case CAUSE_UNREACHABLE:
+		return true;
+	case CAUSE_ORIGIN_REWRITTEN:
+		return cause == CAUSE_POST_REFUSED || cause == CAUSE_UPGRADE_REFUSED ||
+		       cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;
+	case CAUSE_POST_REFUSED:
+		return cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;
+	default:
+		return cause == CAUSE_OK;
+	}
+}
+
+/* --- advice ------------------------------------------------------------------------------------------ */
+
+struct advice {
+	const char *for_user, *for_administrator;
+};
+
+static const struct advice advices[CAUSE_COUNT] = {
+	[CAUSE_UNREACHABLE] = { "Your network does not reach this server at all: check the address, and "
+	                        "whether a proxy is needed (--proxy).",
+	    "Is the server running and listening there, and does a firewall let its port through?" },
+	[CAUSE_INFO_UNREACHABLE] = { "The server is there, but its service does not answer: SockJS clients "
+	                             "give up. Check the path of the address.",
+	    "GET PREFIX/info must be answered quickly, and reach the gateway: check the path that the proxy "
+	    "passes on, and that nothing caches or blocks it." },
+	[CAUSE_ORIGIN_REWRITTEN] = { "The server takes you for a page of another site, since something on "
+	                             "the way changes what your browser says. Only the operator can help.",
+	    "A proxy changes Host or Origin: let it pass Host on (nginx: proxy_set_header Host $http_host), "
+	    "list it in trusted_proxies, or name the site in allowed_origins." },
+	[CAUSE_POST_REFUSED] = { "Your network lets messages come in, but none go out. Ask its administrator, "
+	                         "or use another network.",
+	    "POST requests to this server are refused on the way: allow them (xhr, xhr_streaming, xhr_send), "
+	    "or let WebSockets through." },
+	[CAUSE_WEBSOCKET_BLACK] = { "WebSockets open on your network, and then fall silent without a word. Ask "
+	                            "its administrator, or use another network.",
+	    "Something inspects WebSockets and stops passing them on: exempt this host from inspection, or "
+	    "refuse Upgrade (403), so that clients fall back at once. On the gateway: websocket.prove, and a "
+	    "shorter heartbeat." },
+	[CAUSE_WEBSOCKET_ONE_WAY] = { "What you send by WebSocket gets lost on your network. Ask its "
+	                              "administrator, or use another network.",
+	    "Frames of clients are dropped between here and the server: exempt this host from inspection, or "
+	    "refuse Upgrade (403). On the gateway: websocket.prove." },
+	[CAUSE_IDLE_SILENT] = { "Connections that are quiet are forgotten by your network. They come back if "
+	                        "you reload the page.",
+	    "A NAT or firewall forgets quiet connections without a word: raise its time-out, or let the gateway "
+	    "say something more often (heartbeat_interval_ms below the shortest silence that was cut)." },
+	[CAUSE_CUT_BY_OCTETS] = { "Your network ends connections after some traffic; the page has to connect "
+	                          "again, and messages may get lost.",
+	    "A proxy ends connections after a number of octets: raise that limit. On the gateway: a "
+	    "response_limit_bytes below it." },
+	[CAUSE_CUT_BY_AGE] = { "Your network ends connections after some time; the page has to connect again, "
+	                       "and messages may get lost.",
+	    "A proxy ends connections at an age, whatever passes: raise that limit (tunnel or session time-out)." },
+	[CAUSE_IDLE_CUT] = { "Connections that are quiet are ended by your network, and come again.",
+	    "A proxy's read or tunnel time-out is shorter than the gateway's heartbeat: raise it, or lower "
+	    "heartbeat_interval_ms and websocket.ping_interval_ms below it." },
+	[CAUSE_WEBSOCKET_SILENT] = { "WebSockets open on your network, but nothing comes through them; another "
+	                             "way is found after a time-out, so the start is slow.",
+	    "A proxy answers 101 and passes no frames on: let it tunnel WebSockets, or refuse Upgrade (403), so "
+	    "that clients fall back at once." },
+	[CAUSE_STREAMS_HELD] = { "Your network collects what the server says before it lets it through, so "
+	                         "only WebSocket or polling work well; the start may be slow.",
+	    "A proxy buffers responses: switch that off for this path (nginx: proxy_buffering off, and do not "
+	    "ignore X-Accel-Buffering; no gzip, no scan of whole bodies), or let WebSockets through." },
+	[CAUSE_STREAMS_LATE] = { "All works, but each message comes a fifth of a second late.",
+	    "A proxy waits for more before it sends a chunk on: HAProxy wants `option http-no-delay`; or let "
+	    "WebSockets through." },
+	[CAUSE_UPGRADE_HANGS] = { "Your network lets attempts at WebSocket hang; another way is found after a "
+	                          "time-out, so the start is slow.",
+	    "A proxy never answers a request with Upgrade: let it pass, or refuse it (403), so that clients "
+	    "fall back at once." },
+	[CAUSE_UPGRADE_REFUSED] = { "WebSocket is not possible on your network; everything works by streams or "
+	                            "polling instead. There is nothing to do.",
+	    "A proxy takes Upgrade off or refuses it: pass it on (nginx: proxy_http_version 1.1 and the headers "
+	    "Upgrade and Connection; a forward proxy: CONNECT to this port), for less latency and load." },
+	[CAUSE_STREAMS_REFUSED] = { "Some ways to connect are blocked on your network, but others work. There "
+	                            "is nothing to do.",
+	    "Requests of some transports are refused on the way, while others pass: see the table for which." },
+	[CAUSE_FAR] = { "All works, but the line to the server is long: each answer takes a while.",
+	    "A round trip takes 400 ms or more: a gateway nearer to these users helps, and so does TLS 1.3 with "
+	    "resumption and connections that are kept." },
+	[CAUSE_OK] = { "Everything works.", "Nothing to do: every transport works." },
+};
+
+/* Who has a WebSocket does not feel what streams suffer. */
+static const char *user_line(const struct diagnosis *d)
+{
+	enum cause cause = d->causes[0];
+
+	if ((cause == CAUSE_STREAMS_HELD || cause == CAUSE_STREAMS_LATE) && d->best == WAY_WEBSOCKET)
+		return "Nothing to do: your connection works by WebSocket. Older programs that cannot use "
+		       "it would be slow on your network.";
+	return advices[cause].for_user;
+}
+
+/* In the order of sockjs-client. */
+static int best_of(const struct facts *f)
+{
+	static const enum way order[] = { WAY_WEBSOCKET, WAY_XHR_STREAMING, WAY_EVENTSOURCE,
+		WAY_HTMLFILE, WAY_XHR, WAY_JSONP };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+		if (way_works(f, order[i]))
+			return (int)order[i];
+	return -1;
+}
+
+struct diagnosis diagnose(const struct facts *f)
+{
+	struct diagnosis d = { .best = best_of(f) };
+
+	for (int i = 0; i < CAUSE_COUNT; i++)
+		if (tests[i](f) && !follows(&d, (enum cause)i))
+			d.causes[d.count++] = (enum cause)i;
+	d.for_user = user_line(&d);
+	d.for_administrator = advices[d.causes[0]].for_administrator;
+	return d;
+}
