@@ -113,14 +113,14 @@ static bool is_unreachable(const struct facts *f)
 	return f->reach.fate != FATE_NONE;
 }
 
-static bool is_info_unreachable(const struct facts *f)
-{
-	return f->info.failure.fate != FATE_NONE;
-}
-
 static bool is_origin_rewritten(const struct facts *f)
 {
 	return f->refuses_origin;
+}
+
+static bool is_info_unreachable(const struct facts *f)
+{
+	return f->info.failure.fate != FATE_NONE;
 }
 
 /* Whatever has a body is refused: sends, and the transports that begin with a POST. */
@@ -261,7 +261,7 @@ static bool follows(const struct diagnosis *d, enum cause cause)
 	case CAUSE_UNREACHABLE:
 		return true;
 	case CAUSE_ORIGIN_REWRITTEN:
-		return cause == CAUSE_POST_REFUSED || cause == CAUSE_UPGRADE_REFUSED ||
+		return cause == CAUSE_INFO_UNREACHABLE || cause == CAUSE_POST_REFUSED || cause == CAUSE_UPGRADE_REFUSED ||
 		       cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;
 	case CAUSE_POST_REFUSED:
 		return cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;

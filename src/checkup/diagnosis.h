@@ -9,8 +9,8 @@
 /* The worst first: of several the first one is the cause. Their names are those of doc/doctor.md. */
 #define CAUSES(X)                                                                                  \
 	X(UNREACHABLE, "unreachable")                                                              \
-	X(INFO_UNREACHABLE, "info_unreachable")                                                    \
 	X(ORIGIN_REWRITTEN, "origin_rewritten")                                                    \
+	X(INFO_UNREACHABLE, "info_unreachable")                                                    \
 	X(POST_REFUSED, "post_refused")                                                            \
 	X(WEBSOCKET_BLACK, "websocket_black")                                                      \
 	X(WEBSOCKET_ONE_WAY, "websocket_one_way")                                                  \
