@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "checkup/channel.h"
 
-#define QUEUE_MOST ((size_t)1 << 20)
+#define QUEUE_MOST     ((size_t)1 << 20)
+#define RESPONSES_MOST 2000 /* one after the other; who answers so often says nothing */
 
 struct http_way {
 	const char *method, *receive, *send, *type;
@@ -99,6 +100,8 @@ static void on_received(struct exchange *x, const struct failure *failure)
 		channel_end(c, failure->fate, failure->status, failure->why);
 	else if (status != 200)
 		channel_end(c, FATE_STATUS, status, words_of(status));
+	else if (c->facts->responses > RESPONSES_MOST)
+		channel_end(c, FATE_GARBAGE, 0, "it answers, and says nothing");
 	else if (!c->is_open)
 		channel_end(c, FATE_GARBAGE, 0, "the response has no opening frame");
 	else

@@ -137,18 +137,13 @@ static void on_trial(struct trial *t)
 		test_origin(c);
 }
 
-static bool is_wanted(const struct checkup *c, enum way way)
-{
-	return !way_is_websocket(way) || c->info_text.data == NULL || c->facts->info.websocket;
-}
-
 /* All at once; the one that is the checkup's own keeps it from being over before the last has begun. */
 static void try_all(struct checkup *c)
 {
 	enter(c, STAGE_TRIALS);
 	c->trying = 1;
 	for (int i = 0; i < WAYS; i++) {
-		if (!is_wanted(c, (enum way)i))
+		if (!c->facts->info.offers[i])
 			continue;
 		c->trying++;
 		trial_start(&c->trials[i], &c->net, (enum way)i, c->facts, on_trial, c);
@@ -167,6 +162,25 @@ static void on_info_data(struct exchange *x, struct bytes data)
 		buf_add(&c->info_text, data.p, data.n); /* what is missing is no JSON */
 }
 
+/* Ours lists the transports; others only say whether there are WebSockets. */
+static void read_offers(struct info_facts *f, const json_t *o)
+{
+	const json_t *list = json_object_get(o, "transports"), *item;
+	size_t n;
+
+	f->websocket = !json_is_false(json_object_get(o, "websocket"));
+	for (int i = 0; i < WAYS && json_array_size(list) > 0; i++) {
+		const char *name = way_name((enum way)i);
+
+		f->offers[i] = false;
+		json_array_foreach (list, n, item)
+			if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
+				f->offers[i] = true;
+	}
+	f->offers[WAY_RAW] &= f->websocket;
+	f->offers[WAY_WEBSOCKET] &= f->websocket;
+}
+
 static void read_info(struct checkup *c, const struct exchange *x)
 {
 	struct info_facts *f = &c->facts->info;
@@ -180,7 +194,8 @@ static void read_info(struct checkup *c, const struct exchange *x)
 		failure_set(&f->failure, FATE_STATUS, f->answer.status, "/info is not answered by 200");
 	else if (!json_is_object(o))
 		failure_set(&f->failure, FATE_GARBAGE, 0, "what /info says is no JSON");
-	f->websocket = !json_is_false(json_object_get(o, "websocket"));
+	if (f->failure.fate == FATE_NONE)
+		read_offers(f, o);
 	f->cookie_needed = json_is_true(json_object_get(o, "cookie_needed"));
 	json_decref(o);
 }

@@ -35,6 +35,8 @@ static enum websocket of_traffic(const struct facts *f, const struct way_facts *
 {
 	bool never = w->answered == 0 && w->came == 0;
 
+	if (w->failure.fate == FATE_GOODBYE)
+		return WS_WORKS; /* it is the server that has said so */
 	if (w->failure.fate != FATE_NONE)
 		return WS_ENDED;
 	if (never)
@@ -67,9 +69,15 @@ static bool websocket_is(const struct facts *f, enum websocket state)
 
 /* --- HTTP --------------------------------------------------------------------------------------- */
 
-static bool is_held(const struct way_facts *w)
+/* What opened at once, and was not an echo to anybody, may have had nothing to say. */
+static bool is_held(const struct facts *f, const struct way_facts *w)
 {
-	return w->flow == FLOW_AFTER_OCTETS || w->flow == FLOW_AT_END || w->flow == FLOW_NEVER;
+	return w->flow > FLOW_AT_ONCE && (f->is_echo || !w->is_open || w->came > 0);
+}
+
+static bool was_closed(const struct way_facts *w)
+{
+	return w->failure.fate == FATE_GOODBYE;
 }
 
 bool way_works(const struct facts *f, enum way way)
@@ -79,8 +87,8 @@ bool way_works(const struct facts *f, enum way way)
 	if (!w->is_tried || !w->is_open || w->send_failure.fate != FATE_NONE)
 		return false;
 	if (way_is_websocket(way))
-		return websocket_of(f, way) == WS_WORKS;
-	return !is_held(w) && w->failure.fate == FATE_NONE && (w->came > 0 || !f->is_echo);
+		return websocket_of(f, way) == WS_WORKS && w->came + w->answered > 0;
+	return !is_held(f, w) && w->failure.fate == FATE_NONE && (w->came > 0 || !f->is_echo);
 }
 
 static bool any_way(const struct facts *f, bool (*test)(const struct way_facts *w))
@@ -96,9 +104,14 @@ static bool has_delivered(const struct way_facts *w)
 	return w->delivered > 0;
 }
 
+static bool has_lost_send(const struct way_facts *w)
+{
+	return w->is_open && w->send_failure.fate == FATE_STATUS && w->send_failure.status == 404;
+}
+
 static bool has_refused_send(const struct way_facts *w)
 {
-	return w->send_failure.fate != FATE_NONE && w->is_open;
+	return w->is_open && w->send_failure.fate != FATE_NONE && !has_lost_send(w);
 }
 
 static bool has_opened(const struct way_facts *w)
@@ -182,7 +195,10 @@ static bool is_websocket_silent(const struct facts *f)
 
 static bool is_streams_held(const struct facts *f)
 {
-	return any_way(f, is_held);
+	for (int i = WAY_XHR_STREAMING; i <= WAY_HTMLFILE; i++)
+		if (f->way[i].is_tried && is_held(f, &f->way[i]))
+			return true;
+	return false;
 }
 
 static bool is_late(const struct way_facts *w)
@@ -208,12 +224,19 @@ static bool is_upgrade_refused(const struct facts *f)
 	return websocket_is(f, WS_REFUSED);
 }
 
+/* A server that has never heard of the session answers so: another one has it. */
+static bool is_sessions_lost(const struct facts *f)
+{
+	return any_way(f, has_lost_send) && !any_way(f, has_delivered) && !any_way(f, was_closed) &&
+	       !was_closed(&f->way[WAY_WEBSOCKET]);
+}
+
 static bool is_streams_refused(const struct facts *f)
 {
 	for (int i = WAY_XHR_STREAMING; i < WAYS; i++) {
 		const struct way_facts *w = &f->way[i];
 
-		if (w->is_tried && !w->is_open && !is_held(w) && w->failure.fate != FATE_NONE &&
+		if (w->is_tried && !w->is_open && !is_held(f, w) && w->failure.fate != FATE_NONE &&
 		    w->failure.fate != FATE_OURS)
 			return true;
 	}
@@ -223,6 +246,14 @@ static bool is_streams_refused(const struct facts *f)
 static bool is_far(const struct facts *f)
 {
 	return f->rtt_ms >= FAR_MS;
+}
+
+static bool is_unclear(const struct facts *f)
+{
+	for (int i = 0; i < WAYS; i++)
+		if (way_works(f, (enum way)i))
+			return false;
+	return true;
 }
 
 static bool is_ok(const struct facts *f)
@@ -247,8 +278,10 @@ static bool (*const tests[CAUSE_COUNT])(const struct facts *) = {
 	[CAUSE_STREAMS_LATE] = is_streams_late,
 	[CAUSE_UPGRADE_HANGS] = is_upgrade_hanging,
 	[CAUSE_UPGRADE_REFUSED] = is_upgrade_refused,
+	[CAUSE_SESSIONS_LOST] = is_sessions_lost,
 	[CAUSE_STREAMS_REFUSED] = is_streams_refused,
 	[CAUSE_FAR] = is_far,
+	[CAUSE_UNCLEAR] = is_unclear,
 	[CAUSE_OK] = is_ok,
 };
 
@@ -262,11 +295,11 @@ static bool follows(const struct diagnosis *d, enum cause cause)
 		return true;
 	case CAUSE_ORIGIN_REWRITTEN:
 		return cause == CAUSE_INFO_UNREACHABLE || cause == CAUSE_POST_REFUSED || cause == CAUSE_UPGRADE_REFUSED ||
-		       cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;
+		       cause == CAUSE_STREAMS_REFUSED || cause >= CAUSE_UNCLEAR;
 	case CAUSE_POST_REFUSED:
-		return cause == CAUSE_STREAMS_REFUSED || cause == CAUSE_OK;
+		return cause == CAUSE_STREAMS_REFUSED || cause >= CAUSE_UNCLEAR;
 	default:
-		return cause == CAUSE_OK;
+		return cause == CAUSE_OK || (cause == CAUSE_UNCLEAR && d->causes[0] != CAUSE_FAR);
 	}
 }
 
@@ -304,7 +337,7 @@ static const struct advice advices[CAUSE_COUNT] = {
 	[CAUSE_IDLE_SILENT] = { "Connections that are quiet are forgotten by your network. They come back if "
 	                        "you reload the page.",
 	    "A NAT or firewall forgets quiet connections without a word: raise its time-out, or let the gateway "
-	    "say something more often (heartbeat_interval_ms below the shortest silence that was cut)." },
+	    "say something more often (heartbeat_delay_ms and websocket.ping_interval_ms below the shortest silence that was cut)." },
 	[CAUSE_CUT_BY_OCTETS] = { "Your network ends connections after some traffic; the page has to connect "
 	                          "again, and messages may get lost.",
 	    "A proxy ends connections after a number of octets: raise that limit. On the gateway: a "
@@ -314,7 +347,7 @@ static const struct advice advices[CAUSE_COUNT] = {
 	    "A proxy ends connections at an age, whatever passes: raise that limit (tunnel or session time-out)." },
 	[CAUSE_IDLE_CUT] = { "Connections that are quiet are ended by your network, and come again.",
 	    "A proxy's read or tunnel time-out is shorter than the gateway's heartbeat: raise it, or lower "
-	    "heartbeat_interval_ms and websocket.ping_interval_ms below it." },
+	    "heartbeat_delay_ms and websocket.ping_interval_ms below it." },
 	[CAUSE_WEBSOCKET_SILENT] = { "WebSockets open on your network, but nothing comes through them; another "
 	                             "way is found after a time-out, so the start is slow.",
 	    "A proxy answers 101 and passes no frames on: let it tunnel WebSockets, or refuse Upgrade (403), so "
@@ -334,12 +367,20 @@ static const struct advice advices[CAUSE_COUNT] = {
 	                            "polling instead. There is nothing to do.",
 	    "A proxy takes Upgrade off or refuses it: pass it on (nginx: proxy_http_version 1.1 and the headers "
 	    "Upgrade and Connection; a forward proxy: CONNECT to this port), for less latency and load." },
+	[CAUSE_SESSIONS_LOST] = { "The service has several servers that do not know of each other's sessions. Only "
+	                          "the operator can help.",
+	    "What a client sends reaches another gateway than the one that has its session: let the balancer be "
+	    "sticky, or let the gateways share sessions (peers.sessions)." },
 	[CAUSE_STREAMS_REFUSED] = { "Some ways to connect are blocked on your network, but others work. There "
 	                            "is nothing to do.",
 	    "Requests of some transports are refused on the way, while others pass: see the table for which." },
 	[CAUSE_FAR] = { "All works, but the line to the server is long: each answer takes a while.",
 	    "A round trip takes 400 ms or more: a gateway nearer to these users helps, and so does TLS 1.3 with "
 	    "resumption and connections that are kept." },
+	[CAUSE_UNCLEAR] = { "The server is there, but this test gets nowhere with its service; that need not be "
+	                    "the network's fault.",
+	    "No transport has brought an answer: does the application close sessions by itself, or want a login? "
+	    "Try an endpoint with the application \"doctor\" or \"echo\"." },
 	[CAUSE_OK] = { "Everything works.", "Nothing to do: every transport works." },
 };
 

@@ -6,7 +6,7 @@
 
 #include "checkup/facts.h"
 
-/* The worst first: of several the first one is the cause. Their names are those of doc/doctor.md. */
+/* The worst first: of several the first one is the cause. doc/doctor.md has the words. */
 #define CAUSES(X)                                                                                  \
 	X(UNREACHABLE, "unreachable")                                                              \
 	X(ORIGIN_REWRITTEN, "origin_rewritten")                                                    \
@@ -23,8 +23,10 @@
 	X(STREAMS_LATE, "streams_late")                                                            \
 	X(UPGRADE_HANGS, "upgrade_hangs")                                                          \
 	X(UPGRADE_REFUSED, "upgrade_refused")                                                      \
+	X(SESSIONS_LOST, "sessions_lost")                                                          \
 	X(STREAMS_REFUSED, "streams_refused")                                                      \
 	X(FAR, "far")                                                                              \
+	X(UNCLEAR, "unclear")                                                                      \
 	X(OK, "ok")
 
 enum cause {

@@ -41,7 +41,7 @@ void facts_init(struct facts *f)
 	memset(f, 0, sizeof(*f));
 	f->connect_ms = f->tls_ms = f->rtt_ms = f->info.ms = FACT_UNKNOWN;
 	for (size_t i = 0; i < WAYS; i++)
-		way_init(&f->way[i]);
+		way_init(&f->way[i]), f->info.offers[i] = true;
 	for (size_t i = 0; i < IDLE_KINDS; i++)
 		f->idle[i].survived_s = f->idle[i].cut_s = f->idle[i].age_s = FACT_UNKNOWN;
 }

@@ -106,6 +106,7 @@ struct info_facts {
 	struct fact_answer answer;
 	int ms;                 /* the answer took so long, on a connection that was there */
 	bool websocket, cookie_needed;
+	bool offers[WAYS];      /* all of them, if it does not say */
 	bool is_granted;        /* our origin may read it, or it was not asked for */
 };
 

@@ -84,7 +84,7 @@ void report_way(char *out, size_t size, const struct facts *f, enum way way)
 
 	out[0] = '\0';
 	if (!w->is_tried) {
-		append(out, size, "not tried");
+		append(out, size, f->info.offers[way] ? "not tried" : "not offered by the server");
 	} else if (w->is_open) {
 		append(out, size, "open after %d ms", w->open_ms);
 		add_traffic(out, size, f, way);

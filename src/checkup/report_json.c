@@ -103,6 +103,7 @@ static json_t *way_json(const struct facts *f, enum way way)
 	json_t *o = json_object();
 
 	set(o, "name", json_string(way_name(way)));
+	set(o, "offered", json_boolean(f->info.offers[way]));
 	set(o, "tried", json_boolean(w->is_tried));
 	set(o, "open", json_boolean(w->is_open));
 	set(o, "works", json_boolean(way_works(f, way)));
