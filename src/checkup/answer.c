@@ -52,7 +52,7 @@ void answer_note(struct fact_answer *facts, const struct ws_answer *head)
 		if (!is_telling(headers[i].name))
 			continue;
 		copy(h->name, sizeof(h->name), headers[i].name);
-		copy(h->value, sizeof(h->value), headers[i].value);
+		copy(h->value, sizeof(h->value), field_trim(headers[i].value));
 		facts->count++;
 	}
 }
@@ -101,6 +101,7 @@ static const char *take_head(struct answer *a)
 	}
 	r.header_count = ws_answer_headers(&a->head, headers);
 	a->is_granted = ws_request_only(&r, BYTES("Access-Control-Allow-Origin"), &value) > 0;
+	a->is_gzip = ws_request_has(&r, BYTES("Content-Encoding"), BYTES("gzip"));
 	answer_note(&a->facts, &a->head);
 	a->has_head = true;
 	return settle_body(a, &r);

@@ -18,6 +18,7 @@ struct answer {
 	uint64_t left;
 	unsigned interim;
 	bool has_head, is_granted; /* Access-Control-Allow-Origin stands there */
+	bool is_gzip;              /* what it carries is compressed */
 	const char *wrong;         /* it can be none */
 };
 

@@ -16,6 +16,7 @@ static void free_exchange(struct deferred *d)
 	struct exchange *x = container_of(d, struct exchange, deferred);
 
 	answer_fini(&x->answer);
+	gunzip_free(x->gunzip);
 	buf_fini(&x->request);
 	buf_fini(&x->in);
 	mem_free(x);
@@ -68,6 +69,22 @@ static void note_head(struct exchange *x)
 		x->on->head(x);
 }
 
+static void decompress(struct exchange *x, struct bytes in)
+{
+	struct bytes out;
+	int more = 1;
+
+	if (!x->gunzip && !(x->gunzip = gunzip_new()))
+		x->answer.wrong = "Memory is out.";
+	while (!x->answer.wrong && more > 0 && !x->is_over) {
+		more = gunzip_next(x->gunzip, &in, &out);
+		if (out.n > 0)
+			x->on->data(x, out);
+	}
+	if (more < 0)
+		x->answer.wrong = "It is said to be gzip, and is not.";
+}
+
 /* What is not understood yet stays. */
 static void read_answer(struct exchange *x)
 {
@@ -80,7 +97,11 @@ static void read_answer(struct exchange *x)
 		more = answer_next(&x->answer, &in, &data);
 		if (!had_head && x->answer.has_head)
 			note_head(x);
-		if (data.n > 0 && !x->is_over)
+		if (x->is_over)
+			break;
+		if (data.n > 0 && x->answer.is_gzip)
+			decompress(x, data);
+		else if (data.n > 0)
 			x->on->data(x, data);
 	}
 	if (!x->is_over)
@@ -148,7 +169,8 @@ static int write_request(struct buf *out, const struct net *net, const struct ex
 	const char *scheme = p->is_tls ? "https" : "http";
 	int err = write_line(out, net, r);
 
-	err = err ? err : buf_printf(out, "Host: %s\r\nUser-Agent: sockjsd-doctor\r\nAccept: */*\r\n",
+	err = err ? err : buf_printf(out, "Host: %s\r\nUser-Agent: sockjsd-doctor\r\nAccept: */*\r\n"
+	                           "Accept-Encoding: gzip\r\n",
 	                      p->authority);
 	if (!r->is_anonymous && err == 0)
 		err = buf_printf(out, "Origin: %s://%s\r\nReferer: %s://%s/\r\n", scheme,

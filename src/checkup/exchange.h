@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "checkup/answer.h"
+#include "checkup/gunzip.h"
 #include "checkup/line.h"
 
 struct exchange;
@@ -31,6 +32,7 @@ struct exchange {
 	void *owner;
 	struct line line;
 	struct answer answer;
+	struct gunzip *gunzip; /* NULL: it is not compressed */
 	struct buf request, in;
 	struct timer timer;
 	struct deferred deferred;

@@ -53,7 +53,7 @@ static void copy(char *to, size_t size, const json_t *o, const char *name)
 /* What every request of ours has. */
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = { "Host", "User-Agent", "Accept", "Origin", "Referer",
+	static const char *const names[] = { "Host", "User-Agent", "Accept", "Accept-Encoding", "Origin", "Referer",
 		"Content-Type", "Content-Length", "Connection", "Upgrade" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "checkup/talk.h"
 
-#define PATIENCE_LEAST  1000  /* ms that an answer may take besides round trips */
-#define OPEN_LEAST      2500  /* to open; who is slower is left by clients long before */
+#define ANSWER_SHARE    10    /* of the time-out of a step: what an answer may take besides round trips */
+#define OPEN_SHARE      4     /* to open; who is slower is left by clients long before */
 #define LISTEN_MS       27000 /* SockJS servers say something each 25 s */
 #define FILL_FIRST      1024
 #define FILL_MOST       ((size_t)256 << 10)
@@ -34,18 +34,18 @@ static void wait_for(struct trial *t, unsigned ms)
 	timer_start(loop_timers(t->net->loop), &t->timer, ms);
 }
 
-/* So much, and some round trips. */
-static unsigned at_least(const struct trial *t, unsigned least)
+/* Some round trips, and a share of what is granted to a step. */
+static unsigned share_of_time(const struct trial *t, unsigned share)
 {
 	unsigned rtt = t->facts->rtt_ms > 0 ? (unsigned)t->facts->rtt_ms : 0;
-	unsigned ms = least + 4 * rtt;
+	unsigned ms = t->net->timeout_ms / share + 4 * rtt;
 
 	return ms < t->net->timeout_ms ? ms : t->net->timeout_ms;
 }
 
 static unsigned patience(const struct trial *t)
 {
-	return at_least(t, PATIENCE_LEAST);
+	return share_of_time(t, ANSWER_SHARE);
 }
 
 static void say(struct trial *t, int (*compose)(struct buf *, unsigned, unsigned), unsigned a, unsigned b)
@@ -451,7 +451,7 @@ void trial_start(struct trial *t, const struct net *net, enum way way, struct fa
 	t->owner = owner;
 	t->step = TRIAL_OPENING;
 	timer_init(&t->timer, on_timer);
-	wait_for(t, at_least(t, way_is_stream(way) ? PATIENCE_LEAST : OPEN_LEAST));
+	wait_for(t, share_of_time(t, way_is_stream(way) ? ANSWER_SHARE : OPEN_SHARE));
 	channel_start(&t->channel, net, way, t->way, &channel_events);
 }
 

@@ -1,12 +1,14 @@
 /*
  * networks.mjs - the networks of the hostile proxy, one for each cause, and which the doctor names.
  */
-import { check, equal } from '../e2e/harness.mjs';
+import { check, equal, together } from '../e2e/harness.mjs';
 import { Proxy } from '../hostile/proxy.mjs';
 import { Doctor, shown, way } from './doctor.mjs';
 
 const held = (name) => (found) => check(/^(held-|never)/.test(way(found, name).flow), `${name} is held: ${shown(found)}`);
 const best = (name) => (found) => equal(found.best, name, 'what clients use');
+
+const AT_A_TIME = 4; /* they mostly wait */
 
 /* What it is called, the rules, the causes in their order, and what else must be so. */
 const NETWORKS = [
@@ -38,15 +40,15 @@ const NETWORKS = [
 	['a server that offers two transports', [], ['ok'], { path: '/plain', more: best('xhr_streaming') }],
 	['Host is rewritten, and the endpoint is for its own origin', ['set request Host elsewhere.example'], ['origin_rewritten'], { path: '/own' }],
 	['Origin is rewritten', ['set request Origin http://elsewhere.example'], ['origin_rewritten'], { path: '/own' }],
-	['idle connections are cut', ['cut idle 1500ms'], ['idle_cut'], { options: ['--idle', '4'], more: (found) => equal(found.idle.map((i) => [i.survived_s, i.cut_s, i.silent]), [[1, 2, false], [1, 2, false]], 'silence') }],
-	['idle connections are forgotten', ['cut idle 1500ms silent'], ['idle_silent'], { options: ['--idle', '4'], more: (found) => equal(found.idle.map((i) => [i.survived_s, i.cut_s, i.silent]), [[1, 2, true], [1, 2, true]], 'silence') }],
-	['connections are cut at an age', ['age 2500ms: cut'], ['cut_by_age'], { options: ['--idle', '4'] }],
+	['idle connections are cut', ['cut idle 3s'], ['idle_cut'], { options: ['--idle', '8'], more: (found) => equal(found.idle.map((i) => [i.survived_s, i.cut_s, i.silent]), [[2, 4, false], [2, 4, false]], 'silence') }],
+	['idle connections are forgotten', ['cut idle 3s silent'], ['idle_silent'], { options: ['--idle', '8'], more: (found) => equal(found.idle.map((i) => [i.survived_s, i.cut_s, i.silent]), [[2, 4, true], [2, 4, true]], 'silence') }],
+	['connections are cut at an age', ['age 3s: cut'], ['cut_by_age'], { options: ['--idle', '8'] }],
 	['silence does no harm', [], ['ok'], { options: ['--idle', '2'], more: (found) => equal(found.idle.map((i) => [i.survived_s, i.cut_s, i.cut_in_use_s]), [[2, null, null], [2, null, null]], 'silence') }],
 ];
 
 export async function testNetworks(world) {
-	for (const [name, rules, causes, { path = '/echo', options = [], more = () => {}, slow }] of NETWORKS)
-		await world.suite.test(`${name}: ${causes.join(', ')}`, async () => {
+	await together(AT_A_TIME, NETWORKS.map(([name, rules, causes, { path = '/echo', options = [], more = () => {}, slow }]) => () =>
+		world.suite.test(`${name}: ${causes.join(', ')}`, async () => {
 			const proxy = await Proxy.start(world.target, rules);
 
 			try {
@@ -58,5 +60,5 @@ export async function testNetworks(world) {
 			} finally {
 				await proxy.stop();
 			}
-		}, slow ? 60000 : undefined);
+		}, slow ? 60000 : undefined)));
 }

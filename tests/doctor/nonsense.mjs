@@ -4,7 +4,7 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
-import { check } from '../e2e/harness.mjs';
+import { check, together } from '../e2e/harness.mjs';
 import { Doctor, shown } from './doctor.mjs';
 
 const INFO = '{"websocket":true,"origins":["*:*"],"cookie_needed":false,"entropy":1}';
@@ -105,8 +105,7 @@ async function testOne({ suite }, name, manner, hasInfo) {
 }
 
 export async function testNonsense(world) {
-	for (const [name, manner] of Object.entries(MANNERS))
-		await testOne(world, name, manner, false);
-	for (const [name, manner] of Object.entries(AFTER_INFO))
-		await testOne(world, name, manner, true);
+	const all = [MANNERS, AFTER_INFO].flatMap((manners, i) => Object.entries(manners).map(([name, manner]) => () => testOne(world, name, manner, i === 1)));
+
+	await together(4, all);
 }
