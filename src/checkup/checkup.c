@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "checkup/idle.h"
+#include "checkup/tell.h"
 #include "checkup/trial.h"
 #include "net/resolver.h"
 
@@ -37,6 +38,7 @@ struct checkup {
 	unsigned trying;
 	bool is_begun;
 	struct idle_test idle;
+	struct tell tell;
 	struct checkup_view view;
 };
 
@@ -54,18 +56,35 @@ static void enter(struct checkup *c, enum stage stage)
 		loop_stop(c->net.loop);
 }
 
+/* --- telling ------------------------------------------------------------------------------------- */
+
+static void told(struct tell *t)
+{
+	enter(container_of(t, struct checkup, tell), STAGE_DONE);
+}
+
+static void tell(struct checkup *c)
+{
+	if (!c->settings->tells) {
+		enter(c, STAGE_DONE);
+		return;
+	}
+	enter(c, STAGE_TELLING);
+	tell_start(&c->tell, &c->net, c->facts, told);
+}
+
 /* --- silence ------------------------------------------------------------------------------------- */
 
 static void idle_done(struct idle_test *t)
 {
-	enter(container_of(t, struct checkup, idle), STAGE_DONE);
+	tell(container_of(t, struct checkup, idle));
 }
 
 static void try_idle(struct checkup *c)
 {
 	c->facts->idle_s = (int)c->settings->idle_s;
 	if (c->settings->idle_s == 0) {
-		enter(c, STAGE_DONE);
+		tell(c);
 		return;
 	}
 	enter(c, STAGE_IDLE);
@@ -344,6 +363,7 @@ static void free_all(struct checkup *c)
 		for (int i = 0; i < WAYS; i++)
 			trial_fini(&c->trials[i]);
 		idle_fini(&c->idle);
+		tell_fini(&c->tell);
 		resolver_free(c->resolver);
 		loop_turn(loop, 0); /* descriptors that are closed, memory that goes later */
 		loop_free(loop);

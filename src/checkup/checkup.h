@@ -21,9 +21,10 @@ struct checkup_settings {
 	struct tls_context *tls; /* NULL: plain */
 	unsigned timeout_ms;     /* for each step */
 	unsigned idle_s;         /* 0: silence is not tried */
+	bool tells;              /* the gateway, what was found, if it is one that wants to know */
 };
 
-enum stage { STAGE_REACHING, STAGE_INFO, STAGE_TRIALS, STAGE_ORIGIN, STAGE_IDLE, STAGE_DONE };
+enum stage { STAGE_REACHING, STAGE_INFO, STAGE_TRIALS, STAGE_ORIGIN, STAGE_IDLE, STAGE_TELLING, STAGE_DONE };
 
 /* What somebody may show meanwhile. */
 struct checkup_view {

@@ -119,7 +119,7 @@ static bool has_opened(const struct way_facts *w)
 	return w->is_open;
 }
 
-/* --- causes, in the order of their names ----------------------------------------------------------- */
+/* --- causes ------------------------------------------------------------------------------------------ */
 
 static bool is_unreachable(const struct facts *f)
 {

@@ -12,18 +12,18 @@
 	X(ORIGIN_REWRITTEN, "origin_rewritten")                                                    \
 	X(INFO_UNREACHABLE, "info_unreachable")                                                    \
 	X(POST_REFUSED, "post_refused")                                                            \
-	X(WEBSOCKET_BLACK, "websocket_black")                                                      \
 	X(WEBSOCKET_ONE_WAY, "websocket_one_way")                                                  \
+	X(WEBSOCKET_BLACK, "websocket_black")                                                      \
+	X(SESSIONS_LOST, "sessions_lost")                                                          \
 	X(IDLE_SILENT, "idle_silent")                                                              \
-	X(CUT_BY_OCTETS, "cut_by_octets")                                                          \
-	X(CUT_BY_AGE, "cut_by_age")                                                                \
-	X(IDLE_CUT, "idle_cut")                                                                    \
-	X(WEBSOCKET_SILENT, "websocket_silent")                                                    \
 	X(STREAMS_HELD, "streams_held")                                                            \
+	X(IDLE_CUT, "idle_cut")                                                                    \
+	X(CUT_BY_AGE, "cut_by_age")                                                                \
+	X(CUT_BY_OCTETS, "cut_by_octets")                                                          \
+	X(WEBSOCKET_SILENT, "websocket_silent")                                                    \
 	X(STREAMS_LATE, "streams_late")                                                            \
 	X(UPGRADE_HANGS, "upgrade_hangs")                                                          \
 	X(UPGRADE_REFUSED, "upgrade_refused")                                                      \
-	X(SESSIONS_LOST, "sessions_lost")                                                          \
 	X(STREAMS_REFUSED, "streams_refused")                                                      \
 	X(FAR, "far")                                                                              \
 	X(UNCLEAR, "unclear")                                                                      \

@@ -90,6 +90,13 @@ struct way_facts {
 	unsigned responses;          /* it took so many for what was received */
 };
 
+/* What became of telling the gateway. */
+struct told_facts {
+	bool is_tried, is_kept;
+	char network[64];        /* where the operator finds it */
+	char why[FACT_TEXT_MAX]; /* it is not kept */
+};
+
 /* One kind of connection, for as long as was asked for. */
 struct idle_facts {
 	bool is_tried;
@@ -130,6 +137,7 @@ struct facts {
 	struct way_facts way[WAYS];
 	int idle_s; /* asked for; 0: not */
 	struct idle_facts idle[IDLE_KINDS];
+	struct told_facts told;
 };
 
 /* "xhr_streaming"; the bare WebSocket is "websocket_raw". */

@@ -13,7 +13,7 @@ static const char *stage_words(const struct checkup_view *v, char *text, size_t 
 {
 	static const char *const words[] = { [STAGE_REACHING] = "connecting", [STAGE_INFO] = "asking for /info",
 		[STAGE_TRIALS] = "trying all transports", [STAGE_ORIGIN] = "asking without an origin",
-		[STAGE_DONE] = "done" };
+		[STAGE_TELLING] = "telling the gateway", [STAGE_DONE] = "done" };
 
 	if (v->stage != STAGE_IDLE)
 		return words[v->stage];

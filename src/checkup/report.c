@@ -180,6 +180,19 @@ static void print_saw(FILE *to, const struct saw_facts *s)
 	print_headers(to, "", s->headers, s->count);
 }
 
+static void print_told(FILE *to, const struct told_facts *t)
+{
+	char text[300];
+
+	if (!t->is_tried)
+		return;
+	snprintf(text, sizeof(text), t->is_kept ? "the operator can read this now, of the network %s"
+	                                        : "the gateway has not kept this: %s",
+	    t->is_kept ? t->network : t->why);
+	clean(text);
+	fprintf(to, "%-13s  %s\n", "report", text);
+}
+
 static void print_verdict(FILE *to, const struct diagnosis *d)
 {
 	fprintf(to, "\ncause          %s", cause_word(d->causes[0]));
@@ -199,6 +212,7 @@ void report_print(FILE *to, const struct facts *f, const struct diagnosis *d)
 			print_idle(to, &f->idle[i]);
 		print_headers(to, "on the way", f->info.answer.headers, f->info.answer.count);
 		print_saw(to, &f->saw);
+		print_told(to, &f->told);
 	}
 	print_verdict(to, d);
 }

@@ -178,6 +178,19 @@ static json_t *line_json(const struct facts *f)
 	return o;
 }
 
+static json_t *told_json(const struct told_facts *t)
+{
+	json_t *o;
+
+	if (!t->is_tried)
+		return json_null();
+	o = json_object();
+	set(o, "kept", json_boolean(t->is_kept));
+	set(o, "network", text_of(t->network));
+	set(o, "why", text_of(t->why));
+	return o;
+}
+
 static json_t *causes_json(const struct diagnosis *d)
 {
 	json_t *array = json_array();
@@ -208,5 +221,6 @@ json_t *report_json(const char *url, const struct facts *f, const struct diagnos
 	set(o, "transports", ways);
 	set(o, "idle_s", json_integer(f->idle_s));
 	set(o, "idle", idle_json(f));
+	set(o, "report", told_json(&f->told));
 	return o;
 }

@@ -38,6 +38,7 @@ static const char help[] =
     "      --timeout SECONDS  how long the network may take for one step (10)\n"
     "      --ca FILE          PEM file of those who may sign the server's certificate\n"
     "      --insecure         take any certificate\n"
+    "      --report           then tell the gateway, so that its operator can read it; for \"doctor\"\n"
     "      --json             all facts, the cause and the advice as JSON, without a display\n"
     "  -h, --help             print this\n"
     "\n"
@@ -87,6 +88,8 @@ static bool take_flag(void *to, const char *word)
 
 	if (strcmp(word, "--json") == 0)
 		v->json = true;
+	else if (strcmp(word, "--report") == 0)
+		v->settings.tells = true;
 	else if (strcmp(word, "--insecure") == 0)
 		v->insecure = true;
 	else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)

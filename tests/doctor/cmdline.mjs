@@ -25,7 +25,7 @@ export async function testCommandLine({ suite, url }) {
 		const said = await Doctor.run(['--help']);
 
 		equal([said.code, said.stderr], [0, ''], 'exit code and errors');
-		for (const word of ['--proxy', '--idle', '--json', '--ca', '--insecure', '--timeout', 'Examples:', 'Exit status:', 'streams_held'])
+		for (const word of ['--proxy', '--idle', '--json', '--report', '--ca', '--insecure', '--timeout', 'Examples:', 'Exit status:', 'streams_held'])
 			check(said.stdout.includes(word), `${word} is missing`);
 		check(said.stdout.split('\n').every((l) => l.length <= 100), 'a line is too long');
 	});
