@@ -31,8 +31,9 @@ static void copy(char *to, size_t size, struct bytes from)
 static bool is_telling(struct bytes name)
 {
 	static const char *const names[] = { "Via", "Server", "Age", "X-Cache", "X-Cache-Lookup",
-		"X-Varnish", "X-Served-By", "X-Powered-By", "CF-Ray", "CF-Cache-Status", "X-Amz-Cf-Id",
-		"Proxy-Connection", "Proxy-Agent", "Content-Encoding", "X-Squid-Error", "Warning" };
+		"X-Varnish", "X-Served-By", "X-Powered-By", "CF-Ray", "CF-Cache-Status",
+		"X-Amz-Cf-Id", "Proxy-Connection", "Proxy-Agent", "Content-Encoding",
+		"X-Squid-Error", "Warning" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (bytes_equal_nocase(name, bytes_of(names[i])))

@@ -1,6 +1,6 @@
 /*
- * checkup/answer.h - an answer of HTTP/1.x as it comes: its head, then what it carries, then its end.
- * No I/O.
+ * checkup/answer.h - an answer of HTTP/1.x as it comes: its head, then what it carries, then its
+ * end. No I/O.
  */
 #ifndef CHECKUP_ANSWER_H
 #define CHECKUP_ANSWER_H
@@ -24,8 +24,8 @@ struct answer {
 
 void answer_init(struct answer *a);
 void answer_fini(struct answer *a);
-/* Takes octets from the front of `in`, and gives what they carry in `data`. True: there may be more in
- * what is left of `in`; call again. */
+/* Takes octets from the front of `in`, and gives what they carry in `data`. True: there may be more
+ * in what is left of `in`; call again. */
 bool answer_next(struct answer *a, struct bytes *in, struct bytes *data);
 
 static inline bool answer_is_whole(const struct answer *a)
@@ -33,8 +33,8 @@ static inline bool answer_is_whole(const struct answer *a)
 	return a->has_head && a->body == BODY_DONE;
 }
 
-/* What a head says of those on the way: HTTP version, status, and the headers that they write. Headers
- * of a complete one. */
+/* What a head says of those on the way: HTTP version, status, and the headers that they write.
+ * Headers of a complete one. */
 void answer_note(struct fact_answer *facts, const struct ws_answer *head);
 
 #endif

@@ -108,7 +108,8 @@ static void take_close(struct channel *c, const char *p, size_t n)
 
 	snprintf(text, sizeof(text), "the server has closed the session: %.*s",
 	    n < 100 ? (int)n : 100, p);
-	channel_end(c, FATE_GOODBYE, n > 1 ? (unsigned)strtoul(text + 36, NULL, 10) % 65536 : 0, text);
+	channel_end(
+	    c, FATE_GOODBYE, n > 1 ? (unsigned)strtoul(text + 36, NULL, 10) % 65536 : 0, text);
 }
 
 void channel_frame(struct channel *c, char *p, size_t n)

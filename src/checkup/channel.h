@@ -2,8 +2,8 @@
  * checkup/channel.h - a session by one transport, as a client has it: frames come, messages go.
  *
  * channel.c is what all have in common, channel_http.c receives by responses and sends by requests,
- * channel_ws.c is a WebSocket, bare or with SockJS. A channel notes in its way's facts what concerns
- * the wire; what the messages mean is its owner's affair.
+ * channel_ws.c is a WebSocket, bare or with SockJS. A channel notes in its way's facts what
+ * concerns the wire; what the messages mean is its owner's affair.
  */
 #ifndef CHECKUP_CHANNEL_H
 #define CHECKUP_CHANNEL_H
@@ -38,7 +38,7 @@ struct channel {
 	uint64_t began;
 	char path[64]; /* of its session: "/000/abcdefgh" */
 	bool is_open, is_over;
-	bool refuses_origin; /* it was said */
+	bool refuses_origin;        /* it was said */
 	size_t octets;              /* that have come in bodies or frames */
 	int heard_at, first_end_at; /* ms: the first of them, the end of the first response */
 	struct sockjs_payload payload;
@@ -63,11 +63,12 @@ void channel_send(struct channel *c, struct bytes text);
 bool channel_ping(struct channel *c);
 /* Leaves. Idempotent; harmless on one that is zeroed. */
 void channel_stop(struct channel *c);
-/* Stops it, and frees what it has; not from within a call of its own. The memory stays until the end of
- * this turn. */
+/* Stops it, and frees what it has; not from within a call of its own. The memory stays until the
+ * end of this turn. */
 void channel_fini(struct channel *c);
 
-/* --- for the two files below ------------------------------------------------------------------- */
+/* --- for the two files below -------------------------------------------------------------------
+ */
 
 struct channel_kind {
 	void (*start)(struct channel *c);

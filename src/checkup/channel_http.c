@@ -1,9 +1,9 @@
 /*
- * checkup/channel_http.c - streams and polls: one response after the other, and requests that send; see
- * channel.h.
+ * checkup/channel_http.c - streams and polls: one response after the other, and requests that send;
+ * see channel.h.
  *
- * A response that has ended is followed by the next one, as clients do it. What is sent while a send is
- * under way goes together with the next, so that there is never more than one.
+ * A response that has ended is followed by the next one, as clients do it. What is sent while a
+ * send is under way goes together with the next, so that there is never more than one.
  */
 #include <stdio.h>
 
@@ -38,7 +38,8 @@ static const struct http_way *way_of(const struct channel *c)
 static void receive(struct channel *c);
 static void send_queued(struct channel *c);
 
-/* --- receiving --------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------
+ */
 
 static void on_head(struct exchange *x)
 {
@@ -127,7 +128,8 @@ static void receive(struct channel *c)
 		channel_end(c, FATE_OURS, 0, "out of memory");
 }
 
-/* --- sending ----------------------------------------------------------------------------------- */
+/* --- sending -----------------------------------------------------------------------------------
+ */
 
 static void on_send_data(struct exchange *x, struct bytes data)
 {
@@ -226,7 +228,8 @@ static void http_send(struct channel *c, struct bytes text)
 	send_queued(c);
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------
+ */
 
 static void http_start(struct channel *c)
 {

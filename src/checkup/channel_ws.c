@@ -49,8 +49,8 @@ static void on_close(struct ws_conn *conn, unsigned code, const char *reason, si
 {
 	char text[FACT_TEXT_MAX];
 
-	snprintf(text, sizeof(text), failed ? "its frames are broken: %u"
-	                                    : "the server has closed the WebSocket: %u %.*s",
+	snprintf(text, sizeof(text),
+	    failed ? "its frames are broken: %u" : "the server has closed the WebSocket: %u %.*s",
 	    code, n < 100 ? (int)n : 100, n ? reason : "");
 	channel_end(channel_of(conn), failed ? FATE_GARBAGE : FATE_GOODBYE, code, text);
 }
@@ -75,7 +75,8 @@ static void take_frames(struct channel *c, char *p, size_t n)
 	}
 }
 
-/* --- the handshake ------------------------------------------------------------------------------ */
+/* --- the handshake ------------------------------------------------------------------------------
+ */
 
 static void switched(struct channel *c)
 {
@@ -139,8 +140,9 @@ static void on_open(struct line *l)
 	const struct place *p = c->net->place;
 	char path[700], origin[320];
 	struct ws_request_header agent = { BYTES("User-Agent"), BYTES("sockjsd-doctor") };
-	struct ws_client_request r = { .host = bytes_of(p->authority), .headers = &agent,
-		.header_count = 1 };
+	struct ws_client_request r = {
+		.host = bytes_of(p->authority), .headers = &agent, .header_count = 1
+	};
 	struct buf request = BUF_INIT;
 
 	c->facts->connect_ms = l->connect_ms;
@@ -161,7 +163,8 @@ static const struct line_events line_events = {
 	.ended = on_ended,
 };
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------
+ */
 
 static void write_frame(struct channel *c, char *text, size_t n)
 {
@@ -206,7 +209,8 @@ bool channel_ping(struct channel *c)
 	return true;
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 static void ws_start(struct channel *c)
 {
@@ -214,7 +218,8 @@ static void ws_start(struct channel *c)
 	line_start(&c->line, c->net, &line_events, true);
 }
 
-/* It may be the codec that calls: so what it works on goes at the end of the turn, with the channel. */
+/* It may be the codec that calls: so what it works on goes at the end of the turn, with the
+ * channel. */
 static void ws_stop(struct channel *c)
 {
 	if (c->switched && !c->line.is_over)

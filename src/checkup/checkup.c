@@ -56,7 +56,8 @@ static void enter(struct checkup *c, enum stage stage)
 		loop_stop(c->net.loop);
 }
 
-/* --- telling ------------------------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------------------------
+ */
 
 static void told(struct tell *t)
 {
@@ -73,7 +74,8 @@ static void tell(struct checkup *c)
 	tell_start(&c->tell, &c->net, c->facts, told);
 }
 
-/* --- silence ------------------------------------------------------------------------------------- */
+/* --- silence -------------------------------------------------------------------------------------
+ */
 
 static void idle_done(struct idle_test *t)
 {
@@ -91,7 +93,8 @@ static void try_idle(struct checkup *c)
 	idle_start(&c->idle, &c->net, c->facts, idle_done);
 }
 
-/* --- without Origin: is it that which is refused? --------------------------------------------------- */
+/* --- without Origin: is it that which is refused?
+ * --------------------------------------------------- */
 
 static bool is_forbidden(const struct failure *f)
 {
@@ -100,8 +103,8 @@ static bool is_forbidden(const struct failure *f)
 
 static bool wants_origin_test(const struct facts *f)
 {
-	return !f->refuses_origin &&
-	       (is_forbidden(&f->way[WAY_XHR].failure) || is_forbidden(&f->way[WAY_XHR].send_failure));
+	return !f->refuses_origin && (is_forbidden(&f->way[WAY_XHR].failure) ||
+	                                 is_forbidden(&f->way[WAY_XHR].send_failure));
 }
 
 static void ignore_data(struct exchange *x, struct bytes data)
@@ -122,7 +125,8 @@ static void without_origin(struct exchange *x, const struct failure *failure)
 
 static void test_origin(struct checkup *c)
 {
-	static const struct exchange_events events = { .data = ignore_data, .done = without_origin };
+	static const struct exchange_events events = { .data = ignore_data,
+		.done = without_origin };
 	struct exchange_request r = { "POST", "/000/withoutorigin/xhr", .is_anonymous = true,
 		.patience_ms = c->net.timeout_ms };
 
@@ -134,14 +138,19 @@ static void test_origin(struct checkup *c)
 		try_idle(c);
 }
 
-/* --- trials ------------------------------------------------------------------------------------------- */
+/* --- trials
+ * ------------------------------------------------------------------------------------------- */
 
 static const char *words_of(const struct trial *t)
 {
-	static const char *const words[] = { [TRIAL_WAITING] = "", [TRIAL_OPENING] = "opening",
-		[TRIAL_ASKING] = "asking", [TRIAL_FILLING] = "held: filling it up",
-		[TRIAL_LOADING] = "sending much", [TRIAL_HEARING] = "hearing pushes",
-		[TRIAL_LISTENING] = "silent: waiting for a heartbeat (27 s)", [TRIAL_DONE] = "" };
+	static const char *const words[] = { [TRIAL_WAITING] = "",
+		[TRIAL_OPENING] = "opening",
+		[TRIAL_ASKING] = "asking",
+		[TRIAL_FILLING] = "held: filling it up",
+		[TRIAL_LOADING] = "sending much",
+		[TRIAL_HEARING] = "hearing pushes",
+		[TRIAL_LISTENING] = "silent: waiting for a heartbeat (27 s)",
+		[TRIAL_DONE] = "" };
 
 	return words[t->step];
 }
@@ -156,7 +165,8 @@ static void on_trial(struct trial *t)
 		test_origin(c);
 }
 
-/* All at once; the one that is the checkup's own keeps it from being over before the last has begun. */
+/* All at once; the one that is the checkup's own keeps it from being over before the last has
+ * begun. */
 static void try_all(struct checkup *c)
 {
 	enter(c, STAGE_TRIALS);
@@ -165,13 +175,15 @@ static void try_all(struct checkup *c)
 		if (!c->facts->info.offers[i])
 			continue;
 		c->trying++;
+		c->view.doing[i] = "opening";
 		trial_start(&c->trials[i], &c->net, (enum way)i, c->facts, on_trial, c);
 	}
 	if (--c->trying == 0)
 		test_origin(c);
 }
 
-/* --- /info -------------------------------------------------------------------------------------------- */
+/* --- /info
+ * -------------------------------------------------------------------------------------------- */
 
 static void on_info_data(struct exchange *x, struct bytes data)
 {
@@ -210,7 +222,8 @@ static void read_info(struct checkup *c, const struct exchange *x)
 	f->answer = x->answer.facts;
 	f->is_granted = x->answer.is_granted;
 	if (f->answer.status != 200)
-		failure_set(&f->failure, FATE_STATUS, f->answer.status, "/info is not answered by 200");
+		failure_set(
+		    &f->failure, FATE_STATUS, f->answer.status, "/info is not answered by 200");
 	else if (!json_is_object(o))
 		failure_set(&f->failure, FATE_GARBAGE, 0, "what /info says is no JSON");
 	if (f->failure.fate == FATE_NONE)
@@ -269,7 +282,8 @@ static void ask_info(struct checkup *c)
 	}
 }
 
-/* --- a connection ------------------------------------------------------------------------------------- */
+/* --- a connection
+ * ------------------------------------------------------------------------------------- */
 
 static void reach_next(struct checkup *c);
 
@@ -350,7 +364,9 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* --- all ------------------------------------------------------------------------------------------------ */
+/* --- all
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void free_all(struct checkup *c)
 {

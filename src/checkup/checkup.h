@@ -2,8 +2,8 @@
  * checkup/checkup.h - examines a network from here to a SockJS endpoint, as a client: what `sockjsd
  * doctor` does before it says anything.
  *
- * The name, a connection, /info, all transports at once, and silence if that is asked for. All of it
- * takes a bounded time, whoever is on the other side.
+ * The name, a connection, /info, all transports at once, and silence if that is asked for. All of
+ * it takes a bounded time, whoever is on the other side.
  */
 #ifndef CHECKUP_CHECKUP_H
 #define CHECKUP_CHECKUP_H
@@ -24,7 +24,15 @@ struct checkup_settings {
 	bool tells;              /* the gateway, what was found, if it is one that wants to know */
 };
 
-enum stage { STAGE_REACHING, STAGE_INFO, STAGE_TRIALS, STAGE_ORIGIN, STAGE_IDLE, STAGE_TELLING, STAGE_DONE };
+enum stage {
+	STAGE_REACHING,
+	STAGE_INFO,
+	STAGE_TRIALS,
+	STAGE_ORIGIN,
+	STAGE_IDLE,
+	STAGE_TELLING,
+	STAGE_DONE
+};
 
 /* What somebody may show meanwhile. */
 struct checkup_view {

@@ -1,5 +1,6 @@
 /*
- * checkup/diagnosis.h - from facts to causes to advice. Pure: no I/O, no time, no memory of its own.
+ * checkup/diagnosis.h - from facts to causes to advice. Pure: no I/O, no time, no memory of its
+ * own.
  */
 #ifndef CHECKUP_DIAGNOSIS_H
 #define CHECKUP_DIAGNOSIS_H
@@ -37,9 +38,9 @@ enum cause {
 };
 
 struct diagnosis {
-	enum cause causes[CAUSE_COUNT]; /* the first is the cause */
-	size_t count;                   /* at least one */
-	int best;                       /* the way by which a client gets on; -1: none */
+	enum cause causes[CAUSE_COUNT];           /* the first is the cause */
+	size_t count;                             /* at least one */
+	int best;                                 /* the way by which a client gets on; -1: none */
 	const char *for_user, *for_administrator; /* a sentence or two each */
 };
 

@@ -169,9 +169,11 @@ static int write_request(struct buf *out, const struct net *net, const struct ex
 	const char *scheme = p->is_tls ? "https" : "http";
 	int err = write_line(out, net, r);
 
-	err = err ? err : buf_printf(out, "Host: %s\r\nUser-Agent: sockjsd-doctor\r\nAccept: */*\r\n"
-	                           "Accept-Encoding: gzip\r\n",
-	                      p->authority);
+	err = err ? err
+	          : buf_printf(out,
+	                "Host: %s\r\nUser-Agent: sockjsd-doctor\r\nAccept: */*\r\n"
+	                "Accept-Encoding: gzip\r\n",
+	                p->authority);
 	if (!r->is_anonymous && err == 0)
 		err = buf_printf(out, "Origin: %s://%s\r\nReferer: %s://%s/\r\n", scheme,
 		    p->authority, scheme, p->authority);

@@ -1,6 +1,6 @@
 /*
- * checkup/exchange.h - one request of HTTP/1.1 on a line of its own, as a page would send it, and the
- * answer as it comes.
+ * checkup/exchange.h - one request of HTTP/1.1 on a line of its own, as a page would send it, and
+ * the answer as it comes.
  */
 #ifndef CHECKUP_EXCHANGE_H
 #define CHECKUP_EXCHANGE_H
@@ -15,7 +15,8 @@ struct exchange;
 struct exchange_events {
 	void (*head)(struct exchange *x); /* may be NULL */
 	void (*data)(struct exchange *x, struct bytes data);
-	/* Once: the answer is whole (of whatever status), or what went wrong. It is gone afterwards. */
+	/* Once: the answer is whole (of whatever status), or what went wrong. It is gone
+	 * afterwards. */
 	void (*done)(struct exchange *x, const struct failure *failure);
 };
 
@@ -23,7 +24,7 @@ struct exchange_request {
 	const char *method, *path; /* behind the prefix: "/info" */
 	const char *type;          /* of the body; NULL: there is none */
 	struct bytes body;
-	bool is_anonymous; /* without Origin and Referer, as no page is */
+	bool is_anonymous;    /* without Origin and Referer, as no page is */
 	unsigned patience_ms; /* until all of it is here; 0: for ever */
 };
 

@@ -1,8 +1,10 @@
 /*
- * checkup/facts.h - what was found out about a network: what each transport did, and the line itself.
+ * checkup/facts.h - what was found out about a network: what each transport did, and the line
+ * itself.
  *
  * Plain data. Whoever measures fills it in, diagnosis.c judges it, report.c shows it; none of them
- * knows the others. Texts come from strangers: they are bounded here, and cleaned where they are shown.
+ * knows the others. Texts come from strangers: they are bounded here, and cleaned where they are
+ * shown.
  */
 #ifndef CHECKUP_FACTS_H
 #define CHECKUP_FACTS_H
@@ -71,23 +73,23 @@ enum flow {
 
 struct way_facts {
 	bool is_tried, is_open, is_done;
-	struct failure failure;      /* why it did not open, or what ended it then */
-	struct failure send_failure; /* of what goes the other way */
-	struct fact_answer answer;   /* its first */
+	struct failure failure;           /* why it did not open, or what ended it then */
+	struct failure send_failure;      /* of what goes the other way */
+	struct fact_answer answer;        /* its first */
 	int connect_ms, head_ms, open_ms; /* from the beginning; FACT_UNKNOWN */
-	bool heard_alone;            /* something came that was no answer to us, after it was open */
-	bool is_alive;               /* it answered the last question */
-	unsigned asked, answered;    /* pings of WebSocket */
-	unsigned delivered;          /* requests that send, and were taken */
-	unsigned sent, came;         /* messages, and their echoes */
-	int echo_ms, worst_ms;       /* from a message to its echo: the median, the longest */
-	int lag_ms;                  /* how long after its sending was confirmed; the median */
-	unsigned pushed, pushes;     /* what the server was to say by itself, and what came of it */
-	int push_late_ms;            /* the latest of these against the quickest */
-	unsigned cut_octets;         /* both ways, when it was ended while it was in use */
+	bool heard_alone;         /* something came that was no answer to us, after it was open */
+	bool is_alive;            /* it answered the last question */
+	unsigned asked, answered; /* pings of WebSocket */
+	unsigned delivered;       /* requests that send, and were taken */
+	unsigned sent, came;      /* messages, and their echoes */
+	int echo_ms, worst_ms;    /* from a message to its echo: the median, the longest */
+	int lag_ms;               /* how long after its sending was confirmed; the median */
+	unsigned pushed, pushes;  /* what the server was to say by itself, and what came of it */
+	int push_late_ms;         /* the latest of these against the quickest */
+	unsigned cut_octets;      /* both ways, when it was ended while it was in use */
 	enum flow flow;
-	size_t held_octets;          /* no more than so many */
-	unsigned responses;          /* it took so many for what was received */
+	size_t held_octets; /* no more than so many */
+	unsigned responses; /* it took so many for what was received */
 };
 
 /* What became of telling the gateway. */
@@ -101,9 +103,10 @@ struct told_facts {
 struct idle_facts {
 	bool is_tried;
 	enum way way;
-	int survived_s, cut_s; /* the longest silence that it survived, the shortest that it did not */
-	bool is_silent;        /* nobody was told of that cut */
-	int age_s;             /* a connection in use was cut at this age; FACT_UNKNOWN: it was not */
+	int survived_s,
+	    cut_s;      /* the longest silence that it survived, the shortest that it did not */
+	bool is_silent; /* nobody was told of that cut */
+	int age_s;      /* a connection in use was cut at this age; FACT_UNKNOWN: it was not */
 };
 
 #define IDLE_KINDS 2
@@ -111,10 +114,10 @@ struct idle_facts {
 struct info_facts {
 	struct failure failure; /* of /info */
 	struct fact_answer answer;
-	int ms;                 /* the answer took so long, on a connection that was there */
+	int ms; /* the answer took so long, on a connection that was there */
 	bool websocket, cookie_needed;
-	bool offers[WAYS];      /* all of them, if it does not say */
-	bool is_granted;        /* our origin may read it, or it was not asked for */
+	bool offers[WAYS]; /* all of them, if it does not say */
+	bool is_granted;   /* our origin may read it, or it was not asked for */
 };
 
 /* What the server says that it saw of us; only the application "doctor" says it. */

@@ -30,7 +30,8 @@ int frames_feed(struct frames *f, struct bytes data)
 	return buf_add(&f->line, data.p, data.n);
 }
 
-/* --- one line ---------------------------------------------------------------------------------- */
+/* --- one line ----------------------------------------------------------------------------------
+ */
 
 static bool keep(struct frames *f, struct bytes frame)
 {
@@ -63,8 +64,8 @@ static bool unwrap_call(struct frames *f, struct bytes line, const char *name)
 	    memcmp(line.p + line.n - 2, ");", 2) != 0)
 		return false;
 	text = json_loadb(line.p + n + 1, line.n - n - 3, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	ok = json_is_string(text) && keep(f, (struct bytes){ json_string_value(text),
-	                                         json_string_length(text) });
+	ok = json_is_string(text) &&
+	     keep(f, (struct bytes){ json_string_value(text), json_string_length(text) });
 	json_decref(text);
 	return ok;
 }
@@ -89,7 +90,8 @@ static bool unwrap(struct frames *f, struct bytes line)
 static bool next_line(struct frames *f, struct bytes *line)
 {
 	size_t n = buf_len(&f->line);
-	const char *lf = n > f->seen ? memchr(buf_data(&f->line) + f->seen, '\n', n - f->seen) : NULL;
+	const char *lf =
+	    n > f->seen ? memchr(buf_data(&f->line) + f->seen, '\n', n - f->seen) : NULL;
 
 	f->seen = lf ? 0 : n;
 	if (!lf)

@@ -8,10 +8,10 @@
 
 struct gunzip;
 
-struct gunzip *gunzip_new(void); /* NULL: memory is out */
+struct gunzip *gunzip_new(void);    /* NULL: memory is out */
 void gunzip_free(struct gunzip *g); /* NULL is fine */
-/* Takes from the front of `in`, and gives at most 16 KiB, until the next call. 1: there may be more;
- * 0: there is none before more comes; -EPROTO: it is no gzip. */
+/* Takes from the front of `in`, and gives at most 16 KiB, until the next call. 1: there may be
+ * more; 0: there is none before more comes; -EPROTO: it is no gzip. */
 int gunzip_next(struct gunzip *g, struct bytes *in, struct bytes *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * checkup/idle.c - silences; see idle.h.
  *
- * Each connection is asked when it is open, is quiet, and is asked again. Where the server knows us it is
- * asked to be quiet too (its heartbeats would hide what the network does).
+ * Each connection is asked when it is open, is quiet, and is asked again. Where the server knows us
+ * it is asked to be quiet too (its heartbeats would hide what the network does).
  */
 #include "checkup/idle.h"
 
@@ -38,7 +38,8 @@ static void ask(struct quiet *q)
 	say(q, false);
 }
 
-/* --- the verdict ----------------------------------------------------------------------------------- */
+/* --- the verdict
+ * ----------------------------------------------------------------------------------- */
 
 static void note_quiet(struct idle_facts *f, const struct quiet *q)
 {
@@ -69,7 +70,8 @@ static void finish(struct quiet *q)
 		t->done(t);
 }
 
-/* --- one connection ---------------------------------------------------------------------------------- */
+/* --- one connection
+ * ---------------------------------------------------------------------------------- */
 
 static void begin_silence(struct quiet *q)
 {
@@ -151,15 +153,18 @@ static const struct channel_events events = {
 	.ended = on_ended,
 };
 
-/* --- all of them -------------------------------------------------------------------------------------- */
+/* --- all of them
+ * -------------------------------------------------------------------------------------- */
 
-/* What opens now is in the loop's next turn, so that `waits` counts all of them before one is over. */
+/* What opens now is in the loop's next turn, so that `waits` counts all of them before one is over.
+ */
 static void on_begin(struct timer *timer)
 {
 	struct quiet *q = container_of(timer, struct quiet, timer);
 
 	timer_init(&q->timer, on_timer);
-	timer_start(loop_timers(q->kind->test->net->loop), &q->timer, 2 * q->kind->test->net->timeout_ms);
+	timer_start(
+	    loop_timers(q->kind->test->net->loop), &q->timer, 2 * q->kind->test->net->timeout_ms);
 	channel_start(&q->channel, q->kind->test->net, q->kind->facts->way, &q->way, &events);
 }
 

@@ -1,6 +1,6 @@
 /*
- * checkup/idle.h - how long silence is survived: of two kinds, several connections that are quiet for
- * different times, and one that is not, at once.
+ * checkup/idle.h - how long silence is survived: of two kinds, several connections that are quiet
+ * for different times, and one that is not, at once.
  */
 #ifndef CHECKUP_IDLE_H
 #define CHECKUP_IDLE_H

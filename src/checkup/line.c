@@ -104,7 +104,8 @@ static void hear_proxy(struct line *l, const char *p, size_t n)
 static void ask_proxy(struct line *l)
 {
 	char text[800];
-	int n = snprintf(text, sizeof(text), "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sockjsd-doctor\r\n\r\n",
+	int n = snprintf(text, sizeof(text),
+	    "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sockjsd-doctor\r\n\r\n",
 	    l->net->place->connect, l->net->place->connect);
 	struct stream_piece piece = { text, (size_t)n, NULL };
 
@@ -162,9 +163,10 @@ static void on_dialled(struct dial *d, struct stream *s, int err)
 static void on_late(struct timer *t)
 {
 	struct line *l = container_of(t, struct line, timer);
-	const char *why = l->is_dialling                ? "no connection in time"
-	                  : l->net->proxy && l->tunnels ? "the proxy does not answer, or TLS does not"
-	                                                : "no TLS in time";
+	const char *why = l->is_dialling ? "no connection in time"
+	                  : l->net->proxy && l->tunnels
+	                      ? "the proxy does not answer, or TLS does not"
+	                      : "no TLS in time";
 
 	end(l, l->is_dialling ? FATE_UNCONNECTED : FATE_TIMEOUT, 0, why);
 }

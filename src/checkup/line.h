@@ -1,9 +1,9 @@
 /*
- * checkup/line.h - one connection to the endpoint: dialled, led through the forward proxy if there is
- * one, TLS if that is spoken there; then octets.
+ * checkup/line.h - one connection to the endpoint: dialled, led through the forward proxy if there
+ * is one, TLS if that is spoken there; then octets.
  *
- * A line has no deadline of its own once it is open: that is its owner's. All functions belong to the
- * loop's thread. Lines never call back from within a call of theirs.
+ * A line has no deadline of its own once it is open: that is its owner's. All functions belong to
+ * the loop's thread. Lines never call back from within a call of theirs.
  */
 #ifndef CHECKUP_LINE_H
 #define CHECKUP_LINE_H
@@ -24,10 +24,10 @@
 struct net {
 	struct loop *loop;
 	const struct place *place;
-	const struct place *proxy;   /* NULL: none */
-	struct addr addr;            /* of whichever of these is dialled */
-	struct tls_context *tls;     /* NULL: plain */
-	unsigned timeout_ms;         /* for each step that the network takes */
+	const struct place *proxy; /* NULL: none */
+	struct addr addr;          /* of whichever of these is dialled */
+	struct tls_context *tls;   /* NULL: plain */
+	unsigned timeout_ms;       /* for each step that the network takes */
 };
 
 struct line;
@@ -52,7 +52,8 @@ struct line {
 	bool is_dialling, is_open, is_over, tunnels;
 };
 
-/* `tunnels`: through a proxy by CONNECT, as browsers do for WebSockets; for TLS there is no other way. */
+/* `tunnels`: through a proxy by CONNECT, as browsers do for WebSockets; for TLS there is no other
+ * way. */
 void line_start(struct line *l, const struct net *net, const struct line_events *on, bool tunnels);
 /* 0 or -errno; an end follows then. */
 int line_write(struct line *l, const void *p, size_t n);

@@ -76,8 +76,8 @@ static int read_authority(struct place *p, struct bytes authority)
 	if (authority.n >= sizeof(p->authority) - 8 || !split(&rest, &host) || !is_host(host) ||
 	    host.n >= sizeof(p->host))
 		return -EINVAL;
-	if (rest.n > 0 && (rest.p[0] != ':' ||
-	                      !read_port((struct bytes){ rest.p + 1, rest.n - 1 }, &p->port)))
+	if (rest.n > 0 &&
+	    (rest.p[0] != ':' || !read_port((struct bytes){ rest.p + 1, rest.n - 1 }, &p->port)))
 		return -EINVAL;
 	copy(p->host, host);
 	open = strchr(p->host, ':') ? "[" : "";

@@ -17,8 +17,8 @@ struct place {
 	char prefix[512]; /* of all paths, without a slash at its end; may be "" */
 };
 
-/* http://HOST[:PORT][/PREFIX] or https://...; nothing that is not visible ASCII, no user, no query. 0
- * or -EINVAL. */
+/* http://HOST[:PORT][/PREFIX] or https://...; nothing that is not visible ASCII, no user, no query.
+ * 0 or -EINVAL. */
 int place_parse(struct place *p, const char *url);
 /* Of a proxy: HOST:PORT or http://HOST:PORT, and no path. 0 or -EINVAL. */
 int place_parse_proxy(struct place *p, const char *url);

@@ -11,9 +11,12 @@
 
 static const char *stage_words(const struct checkup_view *v, char *text, size_t size)
 {
-	static const char *const words[] = { [STAGE_REACHING] = "connecting", [STAGE_INFO] = "asking for /info",
-		[STAGE_TRIALS] = "trying all transports", [STAGE_ORIGIN] = "asking without an origin",
-		[STAGE_TELLING] = "telling the gateway", [STAGE_DONE] = "done" };
+	static const char *const words[] = { [STAGE_REACHING] = "connecting",
+		[STAGE_INFO] = "asking for /info",
+		[STAGE_TRIALS] = "trying all transports",
+		[STAGE_ORIGIN] = "asking without an origin",
+		[STAGE_TELLING] = "telling the gateway",
+		[STAGE_DONE] = "done" };
 
 	if (v->stage != STAGE_IDLE)
 		return words[v->stage];
@@ -40,7 +43,8 @@ static void way_words(char *text, size_t size, const struct checkup_view *v, enu
 		snprintf(text, size, "%s", w->is_tried ? v->doing[way] : "-");
 }
 
-/* --- a terminal ------------------------------------------------------------------------------------- */
+/* --- a terminal
+ * ------------------------------------------------------------------------------------- */
 
 /* A line that the terminal would break could not be taken back. */
 static void put_line(struct progress *p, const char *name, const char *text)
@@ -71,7 +75,8 @@ static void redraw(struct progress *p, const struct checkup_view *v)
 	fflush(p->to);
 }
 
-/* --- anything else ------------------------------------------------------------------------------------ */
+/* --- anything else
+ * ------------------------------------------------------------------------------------ */
 
 static void tell(struct progress *p, const struct checkup_view *v)
 {

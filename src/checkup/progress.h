@@ -1,6 +1,6 @@
 /*
- * checkup/progress.h - what is going on, while it is: lines that are redrawn on a terminal, or one line
- * for each way that is done elsewhere.
+ * checkup/progress.h - what is going on, while it is: lines that are redrawn on a terminal, or one
+ * line for each way that is done elsewhere.
  */
 #ifndef CHECKUP_PROGRESS_H
 #define CHECKUP_PROGRESS_H

@@ -6,9 +6,11 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* --- text ---------------------------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------------------------------
+ */
 
-/* What stands there came from strangers: nothing of it but ASCII that is shown reaches a terminal. */
+/* What stands there came from strangers: nothing of it but ASCII that is shown reaches a terminal.
+ */
 static void clean(char *text)
 {
 	for (; *text; text++)
@@ -66,7 +68,8 @@ static void add_traffic(char *out, size_t size, const struct facts *f, enum way 
 	if (f->is_echo && w->came < w->sent && w->sent > 0)
 		append(out, size, ", %u of %u messages lost", w->sent - w->came, w->sent);
 	if (way_is_websocket(way) && w->answered < w->asked)
-		append(out, size, ", %u of %u pings without a pong", w->asked - w->answered, w->asked);
+		append(
+		    out, size, ", %u of %u pings without a pong", w->asked - w->answered, w->asked);
 	add_flow(out, size, w);
 	if (w->send_failure.fate != FATE_NONE) {
 		append(out, size, ", sends fail: ");
@@ -96,7 +99,8 @@ void report_way(char *out, size_t size, const struct facts *f, enum way way)
 	clean(out);
 }
 
-/* --- the table ------------------------------------------------------------------------------------- */
+/* --- the table
+ * ------------------------------------------------------------------------------------- */
 
 static void print_line(FILE *to, const struct facts *f)
 {
@@ -173,8 +177,8 @@ static void print_saw(FILE *to, const struct saw_facts *s)
 
 	if (!s->is_known)
 		return;
-	snprintf(text, sizeof(text), "HTTP/%s from %s, Host: %s, Origin: %s", s->protocol, s->address,
-	    s->host, s->origin);
+	snprintf(text, sizeof(text), "HTTP/%s from %s, Host: %s, Origin: %s", s->protocol,
+	    s->address, s->host, s->origin);
 	clean(text);
 	fprintf(to, "%-13s  %s\n", "server saw", text);
 	print_headers(to, "", s->headers, s->count);
@@ -186,8 +190,9 @@ static void print_told(FILE *to, const struct told_facts *t)
 
 	if (!t->is_tried)
 		return;
-	snprintf(text, sizeof(text), t->is_kept ? "the operator can read this now, of the network %s"
-	                                        : "the gateway has not kept this: %s",
+	snprintf(text, sizeof(text),
+	    t->is_kept ? "the operator can read this now, of the network %s"
+	               : "the gateway has not kept this: %s",
 	    t->is_kept ? t->network : t->why);
 	clean(text);
 	fprintf(to, "%-13s  %s\n", "report", text);

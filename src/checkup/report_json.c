@@ -79,7 +79,8 @@ static void add_traffic(json_t *o, enum way way, const struct way_facts *w)
 		set(o, "pongs", json_integer(w->answered));
 		set(o, "alive", json_boolean(w->is_alive));
 		set(o, "heard_alone", json_boolean(w->heard_alone));
-		set(o, "cut_after_octets", w->cut_octets ? json_integer(w->cut_octets) : json_null());
+		set(o, "cut_after_octets",
+		    w->cut_octets ? json_integer(w->cut_octets) : json_null());
 	} else {
 		set(o, "flow", json_string(flow_name(w->flow)));
 		set(o, "held_octets", json_integer((json_int_t)w->held_octets));

@@ -25,8 +25,8 @@ int talk_echo(struct buf *out, unsigned id, unsigned octets)
 
 int talk_push(struct buf *out, unsigned count, unsigned every_ms)
 {
-	return buf_printf(out, "{\"do\":\"push\",\"id\":%u,\"count\":%u,\"every_ms\":%u}", TALK_PUSH,
-	    count, every_ms);
+	return buf_printf(out, "{\"do\":\"push\",\"id\":%u,\"count\":%u,\"every_ms\":%u}",
+	    TALK_PUSH, count, every_ms);
 }
 
 int talk_silence(struct buf *out, unsigned ms)
@@ -34,7 +34,8 @@ int talk_silence(struct buf *out, unsigned ms)
 	return buf_printf(out, "{\"do\":\"silence\",\"id\":%u,\"ms\":%u}", TALK_SILENCE, ms);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------
+ */
 
 static long long number_of(const json_t *o, const char *name, long long otherwise)
 {
@@ -53,8 +54,8 @@ static void copy(char *to, size_t size, const json_t *o, const char *name)
 /* What every request of ours has. */
 static bool is_ours(const char *name)
 {
-	static const char *const names[] = { "Host", "User-Agent", "Accept", "Accept-Encoding", "Origin", "Referer",
-		"Content-Type", "Content-Length", "Connection", "Upgrade" };
+	static const char *const names[] = { "Host", "User-Agent", "Accept", "Accept-Encoding",
+		"Origin", "Referer", "Content-Type", "Content-Length", "Connection", "Upgrade" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcasecmp(name, names[i]) == 0)

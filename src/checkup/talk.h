@@ -13,8 +13,8 @@
 
 /* Numbers of what is asked. */
 enum {
-	TALK_FIRST = 1,    /* and those behind it */
-	TALK_FILL = 500,   /* to make it long; who counts answers passes these over */
+	TALK_FIRST = 1,  /* and those behind it */
+	TALK_FILL = 500, /* to make it long; who counts answers passes these over */
 	TALK_PUSH = 900,
 	TALK_SILENCE = 901,
 	TALK_REPORT = 902

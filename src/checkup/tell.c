@@ -13,7 +13,8 @@
 #define CAUSES_BESIDES 4 /* as many as a report may have */
 #define VIA_MOST       128
 
-/* --- the report ---------------------------------------------------------------------------------- */
+/* --- the report ----------------------------------------------------------------------------------
+ */
 
 static void set(json_t *o, const char *name, json_t *value)
 {
@@ -48,9 +49,12 @@ static void add_flow(json_t *o, const struct way_facts *w)
 {
 	if (w->flow == FLOW_UNKNOWN)
 		return;
-	set(o, "held", json_string(w->flow == FLOW_AT_ONCE ? "no"
-	                           : w->flow == FLOW_AFTER_OCTETS ? "octets" : "end"));
-	set(o, "held_bytes", json_integer(w->flow == FLOW_AFTER_OCTETS ? (json_int_t)w->held_octets : 0));
+	set(o, "held",
+	    json_string(w->flow == FLOW_AT_ONCE        ? "no"
+	                : w->flow == FLOW_AFTER_OCTETS ? "octets"
+	                                               : "end"));
+	set(o, "held_bytes",
+	    json_integer(w->flow == FLOW_AFTER_OCTETS ? (json_int_t)w->held_octets : 0));
 }
 
 static json_t *way_of(const struct facts *f, enum way way)
@@ -107,7 +111,8 @@ static json_t *compose(const struct facts *f, const struct diagnosis *d)
 	return json_pack("{s:s,s:i,s:o}", "do", "report", "id", TALK_REPORT, "report", o);
 }
 
-/* --- sending it -------------------------------------------------------------------------------------- */
+/* --- sending it
+ * -------------------------------------------------------------------------------------- */
 
 static void finish(struct tell *t, const char *why)
 {

@@ -1,5 +1,6 @@
 /*
- * checkup/tell.h - tells a gateway with the application "doctor" what was found (doc/doctor.md, "report").
+ * checkup/tell.h - tells a gateway with the application "doctor" what was found (doc/doctor.md,
+ * "report").
  */
 #ifndef CHECKUP_TELL_H
 #define CHECKUP_TELL_H
@@ -16,7 +17,8 @@ struct tell {
 	void (*done)(struct tell *t);
 };
 
-/* By the best way; `done` is called once, perhaps from within. What became of it is in facts->told. */
+/* By the best way; `done` is called once, perhaps from within. What became of it is in facts->told.
+ */
 void tell_start(
     struct tell *t, const struct net *net, struct facts *facts, void (*done)(struct tell *t));
 void tell_fini(struct tell *t);

@@ -15,14 +15,15 @@
 #include "base/clock.h"
 #include "checkup/talk.h"
 
-#define ANSWER_SHARE    10    /* of the time-out of a step: what an answer may take besides round trips */
-#define OPEN_SHARE      4     /* to open; who is slower is left by clients long before */
-#define LISTEN_MS       27000 /* SockJS servers say something each 25 s */
-#define FILL_FIRST      1024
-#define FILL_MOST       ((size_t)256 << 10)
-#define LOAD_OCTETS     1536
-#define PUSH_EVERY_MS   100
-#define SILENT_MOST     2 /* questions in a row without a sign */
+#define ANSWER_SHARE 10 /* of the time-out of a step: what an answer may take besides round trips  \
+	                 */
+#define OPEN_SHARE    4 /* to open; who is slower is left by clients long before */
+#define LISTEN_MS     27000 /* SockJS servers say something each 25 s */
+#define FILL_FIRST    1024
+#define FILL_MOST     ((size_t)256 << 10)
+#define LOAD_OCTETS   1536
+#define PUSH_EVERY_MS 100
+#define SILENT_MOST   2 /* questions in a row without a sign */
 
 static struct trial *trial_of(struct channel *c)
 {
@@ -48,7 +49,8 @@ static unsigned patience(const struct trial *t)
 	return share_of_time(t, ANSWER_SHARE);
 }
 
-static void say(struct trial *t, int (*compose)(struct buf *, unsigned, unsigned), unsigned a, unsigned b)
+static void say(
+    struct trial *t, int (*compose)(struct buf *, unsigned, unsigned), unsigned a, unsigned b)
 {
 	struct buf text = BUF_INIT;
 
@@ -57,7 +59,8 @@ static void say(struct trial *t, int (*compose)(struct buf *, unsigned, unsigned
 	buf_fini(&text);
 }
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end -----------------------------------------------------------------------------------
+ */
 
 static int by_size(const void *a, const void *b)
 {
@@ -113,7 +116,8 @@ static void finish(struct trial *t)
 	t->changed(t);
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------------------------------
+ */
 
 static int compose_question(struct buf *out, unsigned id, unsigned unused)
 {
@@ -175,7 +179,8 @@ static void answer_is_late(struct trial *t)
 		ask(t);
 }
 
-/* --- filling: what is held is let go when there is enough of it ----------------------------------- */
+/* --- filling: what is held is let go when there is enough of it
+ * ----------------------------------- */
 
 static void fill(struct trial *t)
 {
@@ -202,7 +207,8 @@ static void let_go(struct trial *t)
 	wait_for(t, 100);
 }
 
-/* --- loading --------------------------------------------------------------------------------------- */
+/* --- loading
+ * --------------------------------------------------------------------------------------- */
 
 static void hear_pushes(struct trial *t)
 {
@@ -266,7 +272,8 @@ static void load_is_late(struct trial *t)
 	load_is_over(t);
 }
 
-/* --- answers --------------------------------------------------------------------------------------- */
+/* --- answers
+ * --------------------------------------------------------------------------------------- */
 
 static void note_echo(struct trial *t)
 {
@@ -276,14 +283,16 @@ static void note_echo(struct trial *t)
 	t->is_waiting = false;
 	if (t->echo_count < TRIAL_QUESTIONS)
 		t->echoes[t->echo_count++] = (int)(now - t->asked_at);
-	if (t->confirmed_at && t->lag_count < TRIAL_QUESTIONS)
-		t->lags[t->lag_count++] = (int)(now - t->confirmed_at);
+	if (!way_is_websocket(t->channel.way) && t->lag_count < TRIAL_QUESTIONS)
+		t->lags[t->lag_count++] = t->confirmed_at ? (int)(now - t->confirmed_at) : 0;
 	t->silent = 0;
 }
 
+/* An echo may overtake the confirmation of what was sent, which would be taken for the next one's.
+ */
 static void ask_next_if_done(struct trial *t)
 {
-	if (!t->is_waiting && t->is_ponged)
+	if (!t->is_waiting && t->is_ponged && !t->channel.sending)
 		ask(t);
 }
 
@@ -370,7 +379,8 @@ static void on_heard(struct channel *c)
 	finish(t);
 }
 
-/* The one that answers a question lets the clock of its echo begin; what fills is followed by more. */
+/* The one that answers a question lets the clock of its echo begin; what fills is followed by more.
+ */
 static void on_confirmed(struct channel *c)
 {
 	struct trial *t = trial_of(c);
@@ -381,10 +391,14 @@ static void on_confirmed(struct channel *c)
 		finish(t);
 		return;
 	}
-	if (t->step == TRIAL_ASKING && t->is_waiting && !t->confirmed_at)
+	if (t->step == TRIAL_FILLING)
+		wait_for(t, patience(t) / 4);
+	if (t->step != TRIAL_ASKING)
+		return;
+	if (!t->confirmed_at)
 		t->confirmed_at = clock_now();
-	if (t->step == TRIAL_ASKING || t->step == TRIAL_FILLING)
-		wait_for(t, t->step == TRIAL_FILLING ? patience(t) / 4 : patience(t));
+	wait_for(t, patience(t));
+	ask_next_if_done(t);
 }
 
 static void on_ended(struct channel *c)
@@ -406,7 +420,8 @@ static const struct channel_events channel_events = {
 	.ended = on_ended,
 };
 
-/* --- time ------------------------------------------------------------------------------------------- */
+/* --- time
+ * ------------------------------------------------------------------------------------------- */
 
 static void opens_late(struct trial *t)
 {

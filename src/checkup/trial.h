@@ -30,13 +30,13 @@ struct trial {
 	const struct net *net;
 	struct timer timer;
 	enum trial_step step;
-	uint64_t asked_at, confirmed_at;         /* of the question that waits */
-	bool is_waiting, is_ponged;              /* for its answer; its ping has come back */
+	uint64_t asked_at, confirmed_at; /* of the question that waits */
+	bool is_waiting, is_ponged;      /* for its answer; its ping has come back */
 	int echoes[TRIAL_QUESTIONS], lags[TRIAL_QUESTIONS];
-	unsigned questions, silent;              /* asked; in a row without a sign */
+	unsigned questions, silent; /* asked; in a row without a sign */
 	unsigned loaded, echo_count, lag_count;
-	size_t filled;                           /* octets */
-	long long quickest, latest;              /* pushes, against the server's clock */
+	size_t filled;              /* octets */
+	long long quickest, latest; /* pushes, against the server's clock */
 	bool is_doctor, was_held;
 	void *owner;
 	void (*changed)(struct trial *t); /* for who shows it; in the end is_done is set */

@@ -27,23 +27,30 @@ struct visit {
 
 static const char help[] =
     "Usage: sockjsd doctor URL [OPTION]...\n"
-    "Connects to a SockJS endpoint by every transport, as a browser would, and says what the network\n"
+    "Connects to a SockJS endpoint by every transport, as a browser would, and says what the "
+    "network\n"
     "on the way does to it: which transports work, how fast, what is held, lost or cut, and why.\n"
     "\n"
-    "URL is the endpoint's base, without /info: https://example.com/echo. Any SockJS server will do\n"
-    "whose service is an echo; the application \"doctor\" of sockjsd also tells what the server saw.\n"
+    "URL is the endpoint's base, without /info: https://example.com/echo. Any SockJS server will "
+    "do\n"
+    "whose service is an echo; the application \"doctor\" of sockjsd also tells what the server "
+    "saw.\n"
     "\n"
     "      --proxy URL        go by the forward proxy at http://HOST:PORT\n"
-    "      --idle SECONDS     then find out how long silence is survived, up to so many (600 at most)\n"
+    "      --idle SECONDS     then find out how long silence is survived, up to so many (600 at "
+    "most)\n"
     "      --timeout SECONDS  how long the network may take for one step (10)\n"
     "      --ca FILE          PEM file of those who may sign the server's certificate\n"
     "      --insecure         take any certificate\n"
-    "      --report           then tell the gateway, so that its operator can read it; for \"doctor\"\n"
+    "      --report           then tell the gateway, so that its operator can read it; for "
+    "\"doctor\"\n"
     "      --json             all facts, the cause and the advice as JSON, without a display\n"
     "  -h, --help             print this\n"
     "\n"
-    "It ends with one word for the cause, such as ok, upgrade_refused, upgrade_hangs, websocket_silent,\n"
-    "websocket_black, streams_held, streams_late or idle_cut, a line of advice for whoever sits in\n"
+    "It ends with one word for the cause, such as ok, upgrade_refused, upgrade_hangs, "
+    "websocket_silent,\n"
+    "websocket_black, streams_held, streams_late or idle_cut, a line of advice for whoever sits "
+    "in\n"
     "this network, and one for whoever runs it. sockjsd-doctor(8) explains all of them.\n"
     "\n"
     "Examples:\n"
@@ -51,7 +58,8 @@ static const char help[] =
     "  sockjsd doctor http://gateway.internal:8080/doctor --proxy http://proxy.internal:3128\n"
     "  sockjsd doctor https://example.com/doctor --idle 60 --json | jq -r .cause\n"
     "\n"
-    "Exit status: 0 every transport works, 1 something is wrong, and the cause says what, 2 the command\n"
+    "Exit status: 0 every transport works, 1 something is wrong, and the cause says what, 2 the "
+    "command\n"
     "line is wrong.\n";
 
 __attribute__((format(printf, 2, 3))) static int complain(int err, const char *format, ...)
@@ -131,7 +139,8 @@ static int take_places(struct visit *v)
 		return complain(-EINVAL, "of which endpoint? try 'sockjsd doctor --help'");
 	if (place_parse(&s->place, v->url) < 0)
 		return complain(-EINVAL,
-		    "'%s' is no endpoint; allowed: http://HOST[:PORT][/PREFIX] or https://...", v->url);
+		    "'%s' is no endpoint; allowed: http://HOST[:PORT][/PREFIX] or https://...",
+		    v->url);
 	if (v->proxy && place_parse_proxy(&s->proxy, v->proxy) < 0)
 		return complain(-EINVAL, "'%s' is no proxy; allowed: http://HOST:PORT", v->proxy);
 	s->has_proxy = v->proxy != NULL;

@@ -1,13 +1,14 @@
 /*
- * test_doctor_diagnosis.c - for each network that is known to be bad, the facts that a check-up brings
- * home, and what they are called.
+ * test_doctor_diagnosis.c - for each network that is known to be bad, the facts that a check-up
+ * brings home, and what they are called.
  */
 #include <check.h>
 #include <string.h>
 
 #include "checkup/diagnosis.h"
 
-/* --- facts, as good networks have them --------------------------------------------------------- */
+/* --- facts, as good networks have them ---------------------------------------------------------
+ */
 
 static struct facts good(void)
 {
@@ -43,7 +44,8 @@ static void fail_way(struct facts *f, enum way way, enum fate fate, unsigned sta
 	struct way_facts *w = &f->way[way];
 
 	*w = (struct way_facts){ .is_tried = true, .is_done = true };
-	w->connect_ms = w->head_ms = w->open_ms = w->echo_ms = w->worst_ms = w->lag_ms = FACT_UNKNOWN;
+	w->connect_ms = w->head_ms = w->open_ms = w->echo_ms = w->worst_ms = w->lag_ms =
+	    FACT_UNKNOWN;
 	w->answer.status = status;
 	failure_set(&w->failure, fate, status, "why");
 }
@@ -73,7 +75,8 @@ static void lose(struct facts *f, unsigned came, unsigned answered, bool is_aliv
 	}
 }
 
-/* --- networks: sections 1 and 2 of the facts -------------------------------------------------------- */
+/* --- networks: sections 1 and 2 of the facts
+ * -------------------------------------------------------- */
 
 static void direct(struct facts *f)
 {
@@ -306,12 +309,15 @@ static const struct network {
 	{ "Upgrade reset", reset, "upgrade_refused ", WAY_XHR_STREAMING },
 	{ "Squid, CONNECT to 443 only", connect_refused, "upgrade_refused ", WAY_XHR_STREAMING },
 	{ "mitmproxy", held, "streams_held ", WAY_WEBSOCKET },
-	{ "two nginx, privoxy, lighttpd", held_and_stripped, "streams_held upgrade_refused ", WAY_XHR },
-	{ "hold, and Upgrade hangs", held_for_ever_and_hanging, "streams_held upgrade_hangs ", WAY_XHR },
+	{ "two nginx, privoxy, lighttpd", held_and_stripped, "streams_held upgrade_refused ",
+	    WAY_XHR },
+	{ "hold, and Upgrade hangs", held_for_ever_and_hanging, "streams_held upgrade_hangs ",
+	    WAY_XHR },
 	{ "caddy with gzip", only_xhr_held, "streams_held ", WAY_WEBSOCKET },
 	{ "Upgrade hangs", hanging, "upgrade_hangs ", WAY_XHR_STREAMING },
 	{ "101, then no frames", silent, "websocket_silent ", WAY_XHR_STREAMING },
-	{ "first frame of the client lost", first_frame_lost, "websocket_one_way ", WAY_XHR_STREAMING },
+	{ "first frame of the client lost", first_frame_lost, "websocket_one_way ",
+	    WAY_XHR_STREAMING },
 	{ "101 and o, then black", black_after_open, "websocket_black ", WAY_XHR_STREAMING },
 	{ "client frames dropped", client_frames_dropped, "websocket_one_way ", WAY_XHR_STREAMING },
 	{ "black after ten frames", black_after_ten, "websocket_black ", WAY_XHR_STREAMING },
@@ -325,7 +331,8 @@ static const struct network {
 	{ "HAProxy without Upgrade", late, "streams_late upgrade_refused ", WAY_XHR_STREAMING },
 	{ "far, and polls are as late", late_as_polls, "far ", WAY_WEBSOCKET },
 	{ "800 ms each way", far_off, "far ", WAY_WEBSOCKET },
-	{ "800 ms each way, and hold", far_off_and_held, "streams_held upgrade_refused far ", WAY_XHR },
+	{ "800 ms each way, and hold", far_off_and_held, "streams_held upgrade_refused far ",
+	    WAY_XHR },
 	{ "/info hangs", info_hangs, "info_unreachable ", WAY_WEBSOCKET },
 	{ "no such endpoint", nothing_there, "info_unreachable ", -1 },
 	{ "no connection", no_connection, "unreachable ", -1 },
@@ -350,9 +357,10 @@ START_TEST(each_network_has_its_causes)
 		strcat(causes, cause_word(d.causes[i]));
 		strcat(causes, " ");
 	}
-	ck_assert_msg(strcmp(causes, n->causes) == 0, "%s: \"%s\" instead of \"%s\"", n->name, causes,
-	    n->causes);
-	ck_assert_msg(d.best == n->best, "%s: clients use %d instead of %d", n->name, d.best, n->best);
+	ck_assert_msg(strcmp(causes, n->causes) == 0, "%s: \"%s\" instead of \"%s\"", n->name,
+	    causes, n->causes);
+	ck_assert_msg(
+	    d.best == n->best, "%s: clients use %d instead of %d", n->name, d.best, n->best);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /*
  * test_doctor_wire.c - what the doctor reads of the network: URLs, answers of HTTP, frames in their
- * wrappings, and what the other side says of us. All at once, octet by octet, and when memory is out.
+ * wrappings, and what the other side says of us. All at once, octet by octet, and when memory is
+ * out.
  */
 #include <check.h>
 #include <errno.h>
@@ -22,8 +23,8 @@ static const struct {
 	{ "http://a.example/echo", "a.example", "a.example", "a.example:80", "/echo", false },
 	{ "https://a.example:443/echo/", "a.example", "a.example", "a.example:443", "/echo", true },
 	{ "http://a.example:8080", "a.example", "a.example:8080", "a.example:8080", "", false },
-	{ "http://[2001:db8::1]:81/a/b//", "2001:db8::1", "[2001:db8::1]:81", "[2001:db8::1]:81", "/a/b",
-	    false },
+	{ "http://[2001:db8::1]:81/a/b//", "2001:db8::1", "[2001:db8::1]:81", "[2001:db8::1]:81",
+	    "/a/b", false },
 	{ "https://[::1]", "::1", "[::1]", "[::1]:443", "", true },
 	{ .url = "" },
 	{ .url = "a.example/echo" },
@@ -79,7 +80,8 @@ START_TEST(a_place_too_long_is_refused)
 }
 END_TEST
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers
+ * -------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *text, *body; /* no body: it is wrong */
@@ -91,13 +93,16 @@ static const struct {
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "hel", 200, false },
 	{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\nVia: 1.1 x\r\n\r\n", "", 204, true },
 	{ "HTTP/1.0 200 OK\r\n\r\nto the end", "to the end", 200, false },
-	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", "hello",
-	    200, true },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+	  "chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+	    "hello", 200, true },
 	{ "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n", "he", 403, false },
-	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", NULL, 0, false },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", NULL, 0,
+	    false },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", NULL, 0, false },
 	{ "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", NULL, 0, false },
-	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", NULL, 0, false },
+	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", NULL, 0,
+	    false },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", NULL, 0, false },
 	{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhex\r\n", NULL, 0, false },
 	{ "220 mail.example ESMTP\r\n", NULL, 0, false },
@@ -155,7 +160,8 @@ START_TEST(what_those_on_the_way_write_is_noted_and_bounded)
 	struct bytes in, data;
 
 	for (int i = 0; i < FACT_HEADERS + 3; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "via: 1.%d %0200d\r\n", i, i);
+		snprintf(
+		    text + strlen(text), sizeof(text) - strlen(text), "via: 1.%d %0200d\r\n", i, i);
 	strcat(text, "\r\n");
 	in = bytes_of(text);
 	answer_init(&a);
@@ -170,20 +176,26 @@ START_TEST(what_those_on_the_way_write_is_noted_and_bounded)
 }
 END_TEST
 
-/* --- frames -------------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	enum wrapping wrapping;
 	const char *text, *frames; /* each with a line end */
 } wrapped[] = {
-	{ WRAPPED_LINES, "hhhhhhhh\no\na[\"x\"]\nh\nc[1,\"\"]\nrest", "o\na[\"x\"]\nh\nc[1,\"\"]\n" },
+	{ WRAPPED_LINES, "hhhhhhhh\no\na[\"x\"]\nh\nc[1,\"\"]\nrest",
+	    "o\na[\"x\"]\nh\nc[1,\"\"]\n" },
 	{ WRAPPED_LINES, "\n\r\no\r\n", "o\n" },
-	{ WRAPPED_EVENTS, "\r\ndata: o\r\n\r\n: comment\r\nevent: x\r\ndata: a[\"50%25\"]\r\n\r\ndata: %zz\r\n",
+	{ WRAPPED_EVENTS,
+	    "\r\ndata: o\r\n\r\n: comment\r\nevent: x\r\ndata: a[\"50%25\"]\r\n\r\ndata: %zz\r\n",
 	    "o\na[\"50%\"]\n" },
-	{ WRAPPED_SCRIPTS, "<html>\n<script>\np(\"o\");\n</script>\r\n<script>\np(\"a[\\\"\\u003cx\\\"]\");\n</script>\r\n",
+	{ WRAPPED_SCRIPTS,
+	    "<html>\n<script>\np(\"o\");\n</script>\r\n<script>\np(\"a[\\\"\\u003cx\\\"]\");\n</"
+	    "script>\r\n",
 	    "o\na[\"<x\"]\n" },
 	{ WRAPPED_SCRIPTS, "p(\"o\")\np(o);\np();\np(\");\np\n", "" },
-	{ WRAPPED_CALLS, "/**/c(\"o\");\r\n/**/c(\"a[\\\"x\\\"]\");\r\n/**/d(\"o\");\r\nc(\"h\");\n",
+	{ WRAPPED_CALLS,
+	    "/**/c(\"o\");\r\n/**/c(\"a[\\\"x\\\"]\");\r\n/**/d(\"o\");\r\nc(\"h\");\n",
 	    "o\na[\"x\"]\nh\n" },
 	{ WRAPPED_CALLS, "/**/\n/**/c\n/**/c(\n/**/c();\n/**/c(1);\n", "" },
 };
@@ -209,8 +221,9 @@ START_TEST(frames_come_out_of_their_wrappings)
 		for (size_t at = 0; at < strlen(text); at += piece) {
 			size_t left = strlen(text) - at;
 
-			ck_assert_int_eq(
-			    frames_feed(&f, (struct bytes){ text + at, left < piece ? left : piece }), 0);
+			ck_assert_int_eq(frames_feed(&f, (struct bytes){ text + at,
+			                                     left < piece ? left : piece }),
+			    0);
 			take(&f, &out);
 		}
 		ck_assert_int_eq(buf_add(&out, "", 1), 0);
@@ -239,7 +252,8 @@ START_TEST(a_line_without_an_end_has_an_end)
 }
 END_TEST
 
-/* --- talk ---------------------------------------------------------------------------------------- */
+/* --- talk ----------------------------------------------------------------------------------------
+ */
 
 START_TEST(an_echo_and_a_doctor_are_understood)
 {
@@ -251,11 +265,15 @@ START_TEST(an_echo_and_a_doctor_are_understood)
 	r = talk_read((struct bytes){ buf_data(&out), buf_len(&out) }, &saw);
 	ck_assert_int_eq(r.id, 7);
 	ck_assert(!r.is_doctor && !r.is_push);
-	r = talk_read(BYTES("{\"is\":\"push\",\"id\":900,\"at_ms\":157,\"seq\":2,\"of\":20}"), &saw);
+	r = talk_read(
+	    BYTES("{\"is\":\"push\",\"id\":900,\"at_ms\":157,\"seq\":2,\"of\":20}"), &saw);
 	ck_assert(r.is_doctor && r.is_push && r.id == 900 && r.at_ms == 157 && r.seq == 2);
-	r = talk_read(BYTES("{\"is\":\"seen\",\"id\":1,\"http\":\"1.1\",\"host\":\"a\",\"origin\":null,\"headers\":"
-	                    "[{\"name\":\"Host\",\"value\":\"a\"},{\"name\":\"Via\",\"value\":\"1.1 squid\"},"
-	                    "{\"name\":\"Cookie\",\"octets\":5},7]}"), &saw);
+	r = talk_read(
+	    BYTES("{\"is\":\"seen\",\"id\":1,\"http\":\"1.1\",\"host\":\"a\",\"origin\":null,"
+	          "\"headers\":"
+	          "[{\"name\":\"Host\",\"value\":\"a\"},{\"name\":\"Via\",\"value\":\"1.1 squid\"},"
+	          "{\"name\":\"Cookie\",\"octets\":5},7]}"),
+	    &saw);
 	ck_assert(saw.is_known && r.id == 1);
 	ck_assert_str_eq(saw.protocol, "1.1");
 	ck_assert_str_eq(saw.origin, "");
@@ -268,8 +286,9 @@ END_TEST
 
 START_TEST(anything_else_is_no_answer)
 {
-	static const char *const texts[] = { "", "x", "[]", "{}", "{\"id\":\"1\"}", "{\"id\":1.5}", "\"id\"",
-		"{\"id\":1", "{\"is\":7}", "[[[[", "null", "{\"is\":\"seen\",\"headers\":{}}",
+	static const char *const texts[] = { "", "x", "[]", "{}", "{\"id\":\"1\"}", "{\"id\":1.5}",
+		"\"id\"", "{\"id\":1", "{\"is\":7}", "[[[[", "null",
+		"{\"is\":\"seen\",\"headers\":{}}",
 		"{\"is\":\"seen\",\"headers\":[[],{},{\"name\":7}],\"host\":[]}" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
