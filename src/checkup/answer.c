@@ -108,7 +108,7 @@ static const char *take_head(struct answer *a)
 	return settle_body(a, &r);
 }
 
-/* --- what it carries ------------------------------------------------------------------------ */
+/* --- what it carries ----------------------------------------------------------------------- */
 
 static void give(struct bytes *in, struct bytes *data, size_t n)
 {

@@ -86,7 +86,7 @@ void channel_heard(struct channel *c, size_t n)
 	c->on->heard(c);
 }
 
-/* --- frames ----------------------------------------------------------------------------------- */
+/* --- frames -------------------------------------------------------------------------------- */
 
 static void take_messages(struct channel *c, char *p, size_t n)
 {

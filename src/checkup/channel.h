@@ -67,8 +67,7 @@ void channel_stop(struct channel *c);
  * end of this turn. */
 void channel_fini(struct channel *c);
 
-/* --- for the two files below -------------------------------------------------------------------
- */
+/* --- for the two files below --------------------------------------------------------------- */
 
 struct channel_kind {
 	void (*start)(struct channel *c);

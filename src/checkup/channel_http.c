@@ -38,8 +38,7 @@ static const struct http_way *way_of(const struct channel *c)
 static void receive(struct channel *c);
 static void send_queued(struct channel *c);
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving ----------------------------------------------------------------------------- */
 
 static void on_head(struct exchange *x)
 {
@@ -128,8 +127,7 @@ static void receive(struct channel *c)
 		channel_end(c, FATE_OURS, 0, "out of memory");
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending ------------------------------------------------------------------------------- */
 
 static void on_send_data(struct exchange *x, struct bytes data)
 {
@@ -228,8 +226,7 @@ static void http_send(struct channel *c, struct bytes text)
 	send_queued(c);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------------------------- */
 
 static void http_start(struct channel *c)
 {

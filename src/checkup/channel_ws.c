@@ -15,7 +15,7 @@ static struct channel *channel_of(struct ws_conn *conn)
 	return container_of(conn, struct channel, conn);
 }
 
-/* --- frames ---------------------------------------------------------------------------------- */
+/* --- frames -------------------------------------------------------------------------------- */
 
 static void on_message(struct ws_conn *conn, enum ws_opcode type, char *data, size_t n)
 {
@@ -75,8 +75,7 @@ static void take_frames(struct channel *c, char *p, size_t n)
 	}
 }
 
-/* --- the handshake ------------------------------------------------------------------------------
- */
+/* --- the handshake ------------------------------------------------------------------------- */
 
 static void switched(struct channel *c)
 {
@@ -163,8 +162,7 @@ static const struct line_events line_events = {
 	.ended = on_ended,
 };
 
-/* --- sending -------------------------------------------------------------------------------------
- */
+/* --- sending ------------------------------------------------------------------------------- */
 
 static void write_frame(struct channel *c, char *text, size_t n)
 {
@@ -209,8 +207,7 @@ bool channel_ping(struct channel *c)
 	return true;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------------------------- */
 
 static void ws_start(struct channel *c)
 {

@@ -6,19 +6,16 @@
 #include "checkup/checkup.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "checkup/idle.h"
+#include "checkup/info.h"
 #include "checkup/tell.h"
 #include "checkup/trial.h"
 #include "net/resolver.h"
-
-#define INFO_TIMES 3
-#define INFO_MOST  16384
 
 struct checkup {
 	const struct checkup_settings *settings;
@@ -31,9 +28,8 @@ struct checkup {
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	size_t addr_count, addr_at;
 	struct line reach;
-	struct exchange *info;
-	struct buf info_text;
-	unsigned infos;
+	struct info_test info;
+	struct exchange *anonymous; /* a request without an origin */
 	struct trial trials[WAYS];
 	unsigned trying;
 	bool is_begun;
@@ -56,8 +52,7 @@ static void enter(struct checkup *c, enum stage stage)
 		loop_stop(c->net.loop);
 }
 
-/* --- telling -------------------------------------------------------------------------------------
- */
+/* --- telling ------------------------------------------------------------------------------- */
 
 static void told(struct tell *t)
 {
@@ -74,8 +69,7 @@ static void tell(struct checkup *c)
 	tell_start(&c->tell, &c->net, c->facts, told);
 }
 
-/* --- silence -------------------------------------------------------------------------------------
- */
+/* --- silence ------------------------------------------------------------------------------- */
 
 static void idle_done(struct idle_test *t)
 {
@@ -93,8 +87,7 @@ static void try_idle(struct checkup *c)
 	idle_start(&c->idle, &c->net, c->facts, idle_done);
 }
 
-/* --- without Origin: is it that which is refused?
- * --------------------------------------------------- */
+/* --- without Origin: is it that which is refused? ------------------------------------------ */
 
 static bool is_forbidden(const struct failure *f)
 {
@@ -117,7 +110,7 @@ static void without_origin(struct exchange *x, const struct failure *failure)
 {
 	struct checkup *c = x->owner;
 
-	c->info = NULL;
+	c->anonymous = NULL;
 	if (failure->fate == FATE_NONE && x->answer.facts.status == 200)
 		c->facts->refuses_origin = true;
 	try_idle(c);
@@ -132,14 +125,13 @@ static void test_origin(struct checkup *c)
 
 	if (wants_origin_test(c->facts)) {
 		enter(c, STAGE_ORIGIN);
-		c->info = exchange_start(&c->net, &r, &events, c);
+		c->anonymous = exchange_start(&c->net, &r, &events, c);
 	}
-	if (!c->info)
+	if (!c->anonymous)
 		try_idle(c);
 }
 
-/* --- trials
- * ------------------------------------------------------------------------------------------- */
+/* --- trials -------------------------------------------------------------------------------- */
 
 static const char *words_of(const struct trial *t)
 {
@@ -182,108 +174,23 @@ static void try_all(struct checkup *c)
 		test_origin(c);
 }
 
-/* --- /info
- * -------------------------------------------------------------------------------------------- */
-
-static void on_info_data(struct exchange *x, struct bytes data)
-{
-	struct checkup *c = x->owner;
-
-	if (buf_len(&c->info_text) + data.n <= INFO_MOST)
-		buf_add(&c->info_text, data.p, data.n); /* what is missing is no JSON */
-}
-
-/* Ours lists the transports; others only say whether there are WebSockets. */
-static void read_offers(struct info_facts *f, const json_t *o)
-{
-	const json_t *list = json_object_get(o, "transports"), *item;
-	size_t n;
-
-	f->websocket = !json_is_false(json_object_get(o, "websocket"));
-	for (int i = 0; i < WAYS && json_array_size(list) > 0; i++) {
-		const char *name = way_name((enum way)i);
-
-		f->offers[i] = false;
-		json_array_foreach (list, n, item)
-			if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
-				f->offers[i] = true;
-	}
-	f->offers[WAY_RAW] &= f->websocket;
-	f->offers[WAY_WEBSOCKET] &= f->websocket;
-}
-
-static void read_info(struct checkup *c, const struct exchange *x)
-{
-	struct info_facts *f = &c->facts->info;
-	json_t *o = buf_len(&c->info_text)
-	                ? json_loadb(buf_data(&c->info_text), buf_len(&c->info_text), 0, NULL)
-	                : NULL;
-
-	f->answer = x->answer.facts;
-	f->is_granted = x->answer.is_granted;
-	if (f->answer.status != 200)
-		failure_set(
-		    &f->failure, FATE_STATUS, f->answer.status, "/info is not answered by 200");
-	else if (!json_is_object(o))
-		failure_set(&f->failure, FATE_GARBAGE, 0, "what /info says is no JSON");
-	if (f->failure.fate == FATE_NONE)
-		read_offers(f, o);
-	f->cookie_needed = json_is_true(json_object_get(o, "cookie_needed"));
-	json_decref(o);
-}
-
-static void time_it(struct checkup *c, const struct exchange *x)
-{
-	int ms = x->head_ms - (int)(x->asked - x->line.began);
-
-	if (x->head_ms == FACT_UNKNOWN)
-		return;
-	if (c->facts->info.ms == FACT_UNKNOWN)
-		c->facts->info.ms = ms;
-	if (c->facts->rtt_ms == FACT_UNKNOWN || ms < c->facts->rtt_ms)
-		c->facts->rtt_ms = ms;
-}
-
-static void ask_info(struct checkup *c);
+/* --- /info --------------------------------------------------------------------------------- */
 
 /* Where it is missing there is no SockJS, and the rest would say nothing. */
-static void on_info(struct exchange *x, const struct failure *failure)
+static void info_done(struct info_test *t)
 {
-	struct checkup *c = x->owner;
-	struct failure *f = &c->facts->info.failure;
+	struct checkup *c = container_of(t, struct checkup, info);
+	const struct failure *f = &c->facts->info.failure;
 
-	c->info = NULL;
-	c->infos++;
-	time_it(c, x);
-	if (failure->fate != FATE_NONE)
-		failure_set(f, failure->fate, failure->status, failure->why);
-	else if (c->infos == 1)
-		read_info(c, x);
-	if (failure->fate == FATE_TLS || failure->fate == FATE_PROXY)
-		c->facts->reach = *failure;
+	if (f->fate == FATE_TLS || f->fate == FATE_PROXY || f->fate == FATE_OURS)
+		c->facts->reach = *f;
 	if (c->facts->reach.fate != FATE_NONE || f->status == 404 || f->fate == FATE_GARBAGE)
 		enter(c, STAGE_DONE);
-	else if (f->fate != FATE_NONE || c->infos == INFO_TIMES)
-		try_all(c);
 	else
-		ask_info(c);
+		try_all(c);
 }
 
-static void ask_info(struct checkup *c)
-{
-	static const struct exchange_events first = { .data = on_info_data, .done = on_info },
-	                                    others = { .data = ignore_data, .done = on_info };
-	struct exchange_request r = { "GET", "/info", .patience_ms = c->net.timeout_ms };
-
-	c->info = exchange_start(&c->net, &r, c->infos ? &others : &first, c);
-	if (!c->info) {
-		failure_set(&c->facts->reach, FATE_OURS, 0, "out of memory");
-		enter(c, STAGE_DONE);
-	}
-}
-
-/* --- a connection
- * ------------------------------------------------------------------------------------- */
+/* --- a connection -------------------------------------------------------------------------- */
 
 static void reach_next(struct checkup *c);
 
@@ -296,7 +203,7 @@ static void on_reached(struct line *l)
 		c->facts->tls_ms = l->ready_ms - l->connect_ms;
 	line_close(l);
 	enter(c, STAGE_INFO);
-	ask_info(c);
+	info_start(&c->info, &c->net, c->facts, info_done);
 }
 
 static void on_no_data(struct line *l, char *p, size_t n)
@@ -364,9 +271,7 @@ static void on_timer(struct timer *t)
 	}
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------------
- */
+/* --- all ----------------------------------------------------------------------------------- */
 
 static void free_all(struct checkup *c)
 {
@@ -375,7 +280,8 @@ static void free_all(struct checkup *c)
 	if (loop) {
 		timer_stop(loop_timers(loop), &c->timer);
 		line_close(&c->reach);
-		exchange_stop(c->info);
+		info_fini(&c->info);
+		exchange_stop(c->anonymous);
 		for (int i = 0; i < WAYS; i++)
 			trial_fini(&c->trials[i]);
 		idle_fini(&c->idle);
@@ -384,7 +290,6 @@ static void free_all(struct checkup *c)
 		loop_turn(loop, 0); /* descriptors that are closed, memory that goes later */
 		loop_free(loop);
 	}
-	buf_fini(&c->info_text);
 	mem_free(c);
 }
 

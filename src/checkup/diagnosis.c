@@ -19,8 +19,7 @@ const char *cause_word(enum cause cause)
 	return words[cause];
 }
 
-/* --- WebSockets --------------------------------------------------------------------------------
- */
+/* --- WebSockets ---------------------------------------------------------------------------- */
 
 enum websocket {
 	WS_UNTRIED,
@@ -71,8 +70,7 @@ static bool websocket_is(const struct facts *f, enum websocket state)
 	return (sockjs == WS_UNTRIED ? websocket_of(f, WAY_RAW) : sockjs) == state;
 }
 
-/* --- HTTP ---------------------------------------------------------------------------------------
- */
+/* --- HTTP ---------------------------------------------------------------------------------- */
 
 /* What opened at once, and was not an echo to anybody, may have had nothing to say. */
 static bool is_held(const struct facts *f, const struct way_facts *w)
@@ -124,8 +122,7 @@ static bool has_opened(const struct way_facts *w)
 	return w->is_open;
 }
 
-/* --- causes
- * ------------------------------------------------------------------------------------------ */
+/* --- causes -------------------------------------------------------------------------------- */
 
 static bool is_unreachable(const struct facts *f)
 {
@@ -310,7 +307,7 @@ static bool follows(const struct diagnosis *d, enum cause cause)
 	}
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it ----------------------------------------------------------------------------- */
 
 /* In the order of sockjs-client. */
 static int best_of(const struct facts *f)

@@ -60,7 +60,7 @@ void exchange_wait(struct exchange *x, unsigned patience_ms)
 		timer_start(loop_timers(x->line.net->loop), &x->timer, patience_ms);
 }
 
-/* --- the answer ------------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------------- */
 
 static void note_head(struct exchange *x)
 {
@@ -150,7 +150,7 @@ static const struct line_events line_events = {
 	.ended = on_ended,
 };
 
-/* --- the request ------------------------------------------------------------------------------ */
+/* --- the request --------------------------------------------------------------------------- */
 
 /* A proxy that is asked for plain HTTP is told the whole URL. */
 static int write_line(struct buf *out, const struct net *net, const struct exchange_request *r)

@@ -30,8 +30,7 @@ int frames_feed(struct frames *f, struct bytes data)
 	return buf_add(&f->line, data.p, data.n);
 }
 
-/* --- one line ----------------------------------------------------------------------------------
- */
+/* --- one line ------------------------------------------------------------------------------ */
 
 static bool keep(struct frames *f, struct bytes frame)
 {

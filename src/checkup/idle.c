@@ -38,8 +38,7 @@ static void ask(struct quiet *q)
 	say(q, false);
 }
 
-/* --- the verdict
- * ----------------------------------------------------------------------------------- */
+/* --- the verdict --------------------------------------------------------------------------- */
 
 static void note_quiet(struct idle_facts *f, const struct quiet *q)
 {
@@ -70,8 +69,7 @@ static void finish(struct quiet *q)
 		t->done(t);
 }
 
-/* --- one connection
- * ---------------------------------------------------------------------------------- */
+/* --- one connection ------------------------------------------------------------------------ */
 
 static void begin_silence(struct quiet *q)
 {
@@ -153,8 +151,7 @@ static const struct channel_events events = {
 	.ended = on_ended,
 };
 
-/* --- all of them
- * -------------------------------------------------------------------------------------- */
+/* --- all of them --------------------------------------------------------------------------- */
 
 /* What opens now is in the loop's next turn, so that `waits` counts all of them before one is over.
  */

@@ -50,7 +50,7 @@ static void opened(struct line *l)
 	l->on->open(l);
 }
 
-/* --- TLS -------------------------------------------------------------------------------- */
+/* --- TLS ----------------------------------------------------------------------------------- */
 
 static void on_tls(struct stream *s, int err)
 {
@@ -76,7 +76,7 @@ static void secure(struct line *l)
 		stream_want(&l->stream, STREAM_READ);
 }
 
-/* --- CONNECT ------------------------------------------------------------------------------ */
+/* --- CONNECT ------------------------------------------------------------------------------- */
 
 static void proxy_answered(struct line *l)
 {
@@ -113,7 +113,7 @@ static void ask_proxy(struct line *l)
 	stream_write(&l->stream, &piece, 1); /* if it fails a hang-up follows */
 }
 
-/* --- the stream ----------------------------------------------------------------------------- */
+/* --- the stream ---------------------------------------------------------------------------- */
 
 static void on_readable(struct stream *s)
 {
@@ -141,7 +141,7 @@ static const struct stream_events stream_events = {
 	.hangup = on_hangup,
 };
 
-/* --- dialling ------------------------------------------------------------------------------- */
+/* --- dialling ------------------------------------------------------------------------------ */
 
 static void on_dialled(struct dial *d, struct stream *s, int err)
 {

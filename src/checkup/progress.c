@@ -43,8 +43,7 @@ static void way_words(char *text, size_t size, const struct checkup_view *v, enu
 		snprintf(text, size, "%s", w->is_tried ? v->doing[way] : "-");
 }
 
-/* --- a terminal
- * ------------------------------------------------------------------------------------- */
+/* --- a terminal ---------------------------------------------------------------------------- */
 
 /* A line that the terminal would break could not be taken back. */
 static void put_line(struct progress *p, const char *name, const char *text)
@@ -75,8 +74,7 @@ static void redraw(struct progress *p, const struct checkup_view *v)
 	fflush(p->to);
 }
 
-/* --- anything else
- * ------------------------------------------------------------------------------------ */
+/* --- anything else ------------------------------------------------------------------------- */
 
 static void tell(struct progress *p, const struct checkup_view *v)
 {

@@ -6,8 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* --- text ----------------------------------------------------------------------------------------
- */
+/* --- text ---------------------------------------------------------------------------------- */
 
 /* What stands there came from strangers: nothing of it but ASCII that is shown reaches a terminal.
  */
@@ -99,8 +98,7 @@ void report_way(char *out, size_t size, const struct facts *f, enum way way)
 	clean(out);
 }
 
-/* --- the table
- * ------------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------- */
 
 static void print_line(FILE *to, const struct facts *f)
 {

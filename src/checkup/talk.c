@@ -34,8 +34,7 @@ int talk_silence(struct buf *out, unsigned ms)
 	return buf_printf(out, "{\"do\":\"silence\",\"id\":%u,\"ms\":%u}", TALK_SILENCE, ms);
 }
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 static long long number_of(const json_t *o, const char *name, long long otherwise)
 {

@@ -13,8 +13,7 @@
 #define CAUSES_BESIDES 4 /* as many as a report may have */
 #define VIA_MOST       128
 
-/* --- the report ----------------------------------------------------------------------------------
- */
+/* --- the report ---------------------------------------------------------------------------- */
 
 static void set(json_t *o, const char *name, json_t *value)
 {
@@ -111,8 +110,7 @@ static json_t *compose(const struct facts *f, const struct diagnosis *d)
 	return json_pack("{s:s,s:i,s:o}", "do", "report", "id", TALK_REPORT, "report", o);
 }
 
-/* --- sending it
- * -------------------------------------------------------------------------------------- */
+/* --- sending it ---------------------------------------------------------------------------- */
 
 static void finish(struct tell *t, const char *why)
 {

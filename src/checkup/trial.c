@@ -8,29 +8,26 @@
  *
  * A step ends by its last answer, or by a timer; so all of it is bounded, whatever comes.
  */
-#include "checkup/trial.h"
+#include "checkup/trial_private.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "checkup/talk.h"
 
-#define ANSWER_SHARE 10 /* of the time-out of a step: what an answer may take besides round trips  \
-	                 */
-#define OPEN_SHARE    4 /* to open; who is slower is left by clients long before */
-#define LISTEN_MS     27000 /* SockJS servers say something each 25 s */
-#define FILL_FIRST    1024
-#define FILL_MOST     ((size_t)256 << 10)
-#define LOAD_OCTETS   1536
-#define PUSH_EVERY_MS 100
-#define SILENT_MOST   2 /* questions in a row without a sign */
+/* Of the time-out of a step: what an answer may take besides round trips, and what opening may; who
+ * is slower is left by clients long before. */
+#define ANSWER_SHARE 10
+#define OPEN_SHARE   4
+#define LISTEN_MS    27000 /* SockJS servers say something each 25 s */
+#define SILENT_MOST  2     /* questions in a row without a sign */
 
 static struct trial *trial_of(struct channel *c)
 {
 	return container_of(c, struct trial, channel);
 }
 
-static void wait_for(struct trial *t, unsigned ms)
+void trial_wait(struct trial *t, unsigned ms)
 {
 	timer_start(loop_timers(t->net->loop), &t->timer, ms);
 }
@@ -44,12 +41,12 @@ static unsigned share_of_time(const struct trial *t, unsigned share)
 	return ms < t->net->timeout_ms ? ms : t->net->timeout_ms;
 }
 
-static unsigned patience(const struct trial *t)
+unsigned trial_patience(const struct trial *t)
 {
 	return share_of_time(t, ANSWER_SHARE);
 }
 
-static void say(
+void trial_say(
     struct trial *t, int (*compose)(struct buf *, unsigned, unsigned), unsigned a, unsigned b)
 {
 	struct buf text = BUF_INIT;
@@ -59,8 +56,7 @@ static void say(
 	buf_fini(&text);
 }
 
-/* --- the end -----------------------------------------------------------------------------------
- */
+/* --- the end ------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -97,7 +93,7 @@ static void judge_flow(struct trial *t)
 		t->way->flow = came_at_end(&t->channel) ? FLOW_AT_END : FLOW_AFTER_OCTETS;
 }
 
-static void finish(struct trial *t)
+void trial_finish(struct trial *t)
 {
 	if (t->step == TRIAL_DONE)
 		return;
@@ -116,8 +112,7 @@ static void finish(struct trial *t)
 	t->changed(t);
 }
 
-/* --- asking ------------------------------------------------------------------------------------
- */
+/* --- asking -------------------------------------------------------------------------------- */
 
 static int compose_question(struct buf *out, unsigned id, unsigned unused)
 {
@@ -125,12 +120,10 @@ static int compose_question(struct buf *out, unsigned id, unsigned unused)
 	return id == TALK_FIRST ? talk_seen(out, id) : talk_echo(out, id, 0);
 }
 
-static void begin_load(struct trial *t);
-
 static void ask(struct trial *t)
 {
 	if (t->questions == TRIAL_QUESTIONS) {
-		begin_load(t);
+		trial_load(t);
 		return;
 	}
 	t->step = TRIAL_ASKING;
@@ -139,8 +132,8 @@ static void ask(struct trial *t)
 	t->asked_at = clock_now();
 	t->confirmed_at = 0;
 	t->way->sent++;
-	wait_for(t, patience(t));
-	say(t, compose_question, TALK_FIRST + t->questions++, 0);
+	trial_wait(t, trial_patience(t));
+	trial_say(t, compose_question, TALK_FIRST + t->questions++, 0);
 	if (channel_ping(&t->channel))
 		t->way->asked++;
 	t->changed(t);
@@ -149,7 +142,7 @@ static void ask(struct trial *t)
 static void listen_on(struct trial *t)
 {
 	t->step = TRIAL_LISTENING;
-	wait_for(t, LISTEN_MS);
+	trial_wait(t, LISTEN_MS);
 	t->changed(t);
 }
 
@@ -162,7 +155,7 @@ static void fell_silent(struct trial *t)
 	if (never_spoke && t->channel.way == WAY_WEBSOCKET)
 		listen_on(t);
 	else
-		finish(t);
+		trial_finish(t);
 }
 
 /* Whoever answers pings is there, and may just not be an echo: then it is asked no more. */
@@ -174,106 +167,12 @@ static void answer_is_late(struct trial *t)
 	if (t->silent >= SILENT_MOST)
 		fell_silent(t);
 	else if (!way_is_websocket(t->channel.way) && t->way->came == 0 && t->questions >= 2)
-		finish(t);
+		trial_finish(t);
 	else
 		ask(t);
 }
 
-/* --- filling: what is held is let go when there is enough of it
- * ----------------------------------- */
-
-static void fill(struct trial *t)
-{
-	unsigned octets = t->filled ? (unsigned)t->filled : FILL_FIRST;
-
-	t->step = TRIAL_FILLING;
-	t->was_held = true;
-	if (octets > 16384)
-		octets = 16384;
-	if (t->filled > FILL_MOST) {
-		channel_end(&t->channel, FATE_TIMEOUT, 0, "nothing came of what was sent");
-		return;
-	}
-	t->filled += octets;
-	wait_for(t, t->net->timeout_ms);
-	say(t, talk_echo, TALK_FILL, octets);
-	t->changed(t);
-}
-
-static void let_go(struct trial *t)
-{
-	/* The end of the response, if it is that, is about to come */
-	t->step = TRIAL_LISTENING;
-	wait_for(t, 100);
-}
-
-/* --- loading
- * --------------------------------------------------------------------------------------- */
-
-static void hear_pushes(struct trial *t)
-{
-	if (!t->is_doctor || !(way_is_websocket(t->channel.way) || way_is_stream(t->channel.way))) {
-		finish(t);
-		return;
-	}
-	t->step = TRIAL_HEARING;
-	t->way->pushed = TRIAL_PUSHES;
-	wait_for(t, patience(t) + TRIAL_PUSHES * PUSH_EVERY_MS);
-	say(t, talk_push, TRIAL_PUSHES, PUSH_EVERY_MS);
-	t->changed(t);
-}
-
-static void load_is_over(struct trial *t)
-{
-	if (t->way->is_alive)
-		hear_pushes(t);
-	else
-		finish(t);
-}
-
-/* More frames and octets than many a network lets pass before it has had enough. */
-static void begin_load(struct trial *t)
-{
-	if (!way_is_websocket(t->channel.way)) {
-		t->way->is_alive = t->way->came > 0;
-		hear_pushes(t);
-		return;
-	}
-	t->step = TRIAL_LOADING;
-	t->way->is_alive = false;
-	wait_for(t, patience(t));
-	for (unsigned i = 0; i < TRIAL_LOAD && !t->channel.is_over; i++) {
-		if (t->way->came > 0) {
-			t->way->sent++;
-			say(t, talk_echo, TALK_FIRST + t->questions + i, LOAD_OCTETS);
-		}
-		if (i % 4 == 3 && channel_ping(&t->channel))
-			t->way->asked++;
-	}
-	t->changed(t);
-}
-
-static void load_came(struct trial *t)
-{
-	const struct way_facts *w = t->way;
-
-	if (w->answered == w->asked && (w->came == 0 || t->loaded == TRIAL_LOAD)) {
-		t->way->is_alive = true;
-		load_is_over(t);
-	} else {
-		wait_for(t, patience(t));
-	}
-}
-
-/* What is missing is lost if the last ping has come back, for it was behind. */
-static void load_is_late(struct trial *t)
-{
-	t->way->is_alive = t->way->answered == t->way->asked;
-	load_is_over(t);
-}
-
-/* --- answers
- * --------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 static void note_echo(struct trial *t)
 {
@@ -304,26 +203,11 @@ static void answered(struct trial *t, const struct reply *r)
 	} else if (t->step == TRIAL_LOADING && r->id > t->questions) {
 		t->way->came++;
 		t->loaded++;
-		load_came(t);
+		trial_load_came(t);
 	} else if (t->step == TRIAL_FILLING && r->id <= t->questions) {
 		t->way->came++;
-		let_go(t);
+		trial_let_go(t);
 	}
-}
-
-static void pushed(struct trial *t, const struct reply *r)
-{
-	long long late = (long long)clock_now() - r->at_ms;
-
-	if (t->step != TRIAL_HEARING || r->at_ms < 0 || r->at_ms > (1LL << 40))
-		return;
-	if (t->way->pushes++ == 0)
-		t->quickest = t->latest = late;
-	t->quickest = late < t->quickest ? late : t->quickest;
-	t->latest = late > t->latest ? late : t->latest;
-	t->way->push_late_ms = (int)(t->latest - t->quickest);
-	if (t->way->pushes == t->way->pushed)
-		finish(t);
 }
 
 static void on_message(struct channel *c, struct bytes text)
@@ -341,7 +225,7 @@ static void on_message(struct channel *c, struct bytes text)
 	t->facts->is_doctor |= r.is_doctor;
 	t->facts->is_echo = true;
 	if (r.is_push)
-		pushed(t, &r);
+		trial_pushed(t, r.at_ms);
 	else
 		answered(t, &r);
 }
@@ -356,7 +240,7 @@ static void on_pong(struct channel *c)
 	if (t->step == TRIAL_ASKING)
 		ask_next_if_done(t);
 	else if (t->step == TRIAL_LOADING)
-		load_came(t);
+		trial_load_came(t);
 }
 
 static void on_open(struct channel *c)
@@ -364,7 +248,7 @@ static void on_open(struct channel *c)
 	struct trial *t = trial_of(c);
 
 	if (t->step == TRIAL_FILLING)
-		let_go(t);
+		trial_let_go(t);
 	else if (t->step == TRIAL_OPENING)
 		ask(t);
 }
@@ -376,7 +260,7 @@ static void on_heard(struct channel *c)
 	if (t->step != TRIAL_LISTENING || t->was_held)
 		return;
 	t->way->heard_alone = true;
-	finish(t);
+	trial_finish(t);
 }
 
 /* The one that answers a question lets the clock of its echo begin; what fills is followed by more.
@@ -388,16 +272,16 @@ static void on_confirmed(struct channel *c)
 	if (t->way->send_failure.fate != FATE_NONE && t->step != TRIAL_DONE) {
 		if (!t->channel.is_open)
 			failure_set(&t->way->failure, FATE_TIMEOUT, 0, "no answer");
-		finish(t);
+		trial_finish(t);
 		return;
 	}
 	if (t->step == TRIAL_FILLING)
-		wait_for(t, patience(t) / 4);
+		trial_wait(t, trial_patience(t) / 4);
 	if (t->step != TRIAL_ASKING)
 		return;
 	if (!t->confirmed_at)
 		t->confirmed_at = clock_now();
-	wait_for(t, patience(t));
+	trial_wait(t, trial_patience(t));
 	ask_next_if_done(t);
 }
 
@@ -408,7 +292,7 @@ static void on_ended(struct channel *c)
 	t->way->is_alive = false;
 	if (t->step == TRIAL_LOADING || t->step == TRIAL_HEARING)
 		t->way->cut_octets = (unsigned)(c->octets * 2);
-	finish(t);
+	trial_finish(t);
 }
 
 static const struct channel_events channel_events = {
@@ -420,13 +304,12 @@ static const struct channel_events channel_events = {
 	.ended = on_ended,
 };
 
-/* --- time
- * ------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------- */
 
 static void opens_late(struct trial *t)
 {
 	if (way_is_stream(t->channel.way))
-		fill(t);
+		trial_fill(t);
 	else
 		channel_end(&t->channel, FATE_TIMEOUT, 0,
 		    t->channel.switched ? "101, and then nothing" : "no answer");
@@ -442,18 +325,18 @@ static void on_timer(struct timer *timer)
 		break;
 	case TRIAL_ASKING:
 		if (way_is_stream(t->channel.way) && t->confirmed_at)
-			fill(t);
+			trial_fill(t);
 		else
 			answer_is_late(t);
 		break;
 	case TRIAL_FILLING:
-		fill(t);
+		trial_fill(t);
 		break;
 	case TRIAL_LOADING:
-		load_is_late(t);
+		trial_load_is_late(t);
 		break;
 	default:
-		finish(t);
+		trial_finish(t);
 	}
 }
 
@@ -466,7 +349,7 @@ void trial_start(struct trial *t, const struct net *net, enum way way, struct fa
 	t->owner = owner;
 	t->step = TRIAL_OPENING;
 	timer_init(&t->timer, on_timer);
-	wait_for(t, share_of_time(t, way_is_stream(way) ? ANSWER_SHARE : OPEN_SHARE));
+	trial_wait(t, share_of_time(t, way_is_stream(way) ? ANSWER_SHARE : OPEN_SHARE));
 	channel_start(&t->channel, net, way, t->way, &channel_events);
 }
 

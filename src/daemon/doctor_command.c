@@ -74,7 +74,7 @@ __attribute__((format(printf, 2, 3))) static int complain(int err, const char *f
 	return err;
 }
 
-/* --- the command line ------------------------------------------------------- */
+/* --- the command line ---------------------------------------------------------------------- */
 
 /* Offsets are of texts in struct visit. */
 static const struct argument options[] = {
@@ -177,7 +177,7 @@ static int parse(struct visit *v, int argc, char **argv)
 	return take_tls(v);
 }
 
-/* --- the visit ---------------------------------------------------------------- */
+/* --- the visit ----------------------------------------------------------------------------- */
 
 static int print_json(const struct visit *v, const struct facts *f, const struct diagnosis *d)
 {

@@ -7,8 +7,7 @@
 
 #include "checkup/diagnosis.h"
 
-/* --- facts, as good networks have them ---------------------------------------------------------
- */
+/* --- facts, as good networks have them ----------------------------------------------------- */
 
 static struct facts good(void)
 {
@@ -75,8 +74,7 @@ static void lose(struct facts *f, unsigned came, unsigned answered, bool is_aliv
 	}
 }
 
-/* --- networks: sections 1 and 2 of the facts
- * -------------------------------------------------------- */
+/* --- networks that are known to be bad -------- ----------------------------------------------- */
 
 static void direct(struct facts *f)
 {

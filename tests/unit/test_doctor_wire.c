@@ -14,7 +14,7 @@
 #include "checkup/place.h"
 #include "checkup/talk.h"
 
-/* --- places ----------------------------------------------------------------------------------- */
+/* --- places -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *url, *host, *authority, *connect, *prefix; /* no host: it is wrong */
@@ -80,8 +80,7 @@ START_TEST(a_place_too_long_is_refused)
 }
 END_TEST
 
-/* --- answers
- * -------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *text, *body; /* no body: it is wrong */
@@ -176,8 +175,7 @@ START_TEST(what_those_on_the_way_write_is_noted_and_bounded)
 }
 END_TEST
 
-/* --- frames --------------------------------------------------------------------------------------
- */
+/* --- frames -------------------------------------------------------------------------------- */
 
 static const struct {
 	enum wrapping wrapping;
@@ -252,8 +250,7 @@ START_TEST(a_line_without_an_end_has_an_end)
 }
 END_TEST
 
-/* --- talk ----------------------------------------------------------------------------------------
- */
+/* --- talk ---------------------------------------------------------------------------------- */
 
 START_TEST(an_echo_and_a_doctor_are_understood)
 {
