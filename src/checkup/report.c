@@ -53,6 +53,9 @@ static void add_flow(char *out, size_t size, const struct way_facts *w)
 		append(out, size, ", held: %zu octets were not enough", w->held_octets);
 		break;
 	default:
+		/* So a gateway speaks to clients whose network it knows to hold more */
+		if (w->flow == FLOW_AT_ONCE && w->came > 2 && w->responses >= w->came)
+			append(out, size, ", a response for each message");
 		if (w->flow == FLOW_AT_ONCE && w->lag_ms >= LATE_MS)
 			append(out, size, ", each message %d ms late", w->lag_ms);
 	}
