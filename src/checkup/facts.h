@@ -88,7 +88,7 @@ struct way_facts {
 	int push_late_ms;         /* the latest of these against the quickest */
 	unsigned cut_octets;      /* both ways, when it was ended while it was in use */
 	enum flow flow;
-	size_t held_octets; /* no more than so many */
+	size_t held_octets; /* about so many */
 	unsigned responses; /* it took so many for what was received */
 };
 

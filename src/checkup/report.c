@@ -44,7 +44,7 @@ static void add_flow(char *out, size_t size, const struct way_facts *w)
 {
 	switch (w->flow) {
 	case FLOW_AFTER_OCTETS:
-		append(out, size, ", held until %zu octets have come", w->held_octets);
+		append(out, size, ", held until some %zu octets have come", w->held_octets);
 		break;
 	case FLOW_AT_END:
 		append(out, size, ", held until the response ends");

@@ -72,10 +72,13 @@ static int median(int *values, unsigned n)
 }
 
 /* What was held came, and its response ended with it. */
-static bool came_at_end(const struct channel *c)
+static bool came_at_end(const struct trial *t)
 {
+	const struct channel *c = &t->channel;
+	int rtt = t->facts->rtt_ms > 0 ? t->facts->rtt_ms : 0;
+
 	return c->first_end_at != FACT_UNKNOWN && c->heard_at != FACT_UNKNOWN &&
-	       c->first_end_at - c->heard_at < 50;
+	       c->first_end_at - c->heard_at < 50 + rtt;
 }
 
 static void judge_flow(struct trial *t)
@@ -90,7 +93,7 @@ static void judge_flow(struct trial *t)
 	else if (!t->way->is_open || t->filled > FILL_MOST)
 		t->way->flow = FLOW_NEVER;
 	else
-		t->way->flow = came_at_end(&t->channel) ? FLOW_AT_END : FLOW_AFTER_OCTETS;
+		t->way->flow = came_at_end(t) ? FLOW_AT_END : FLOW_AFTER_OCTETS;
 }
 
 void trial_finish(struct trial *t)

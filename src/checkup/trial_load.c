@@ -33,9 +33,11 @@ void trial_fill(struct trial *t)
 
 void trial_let_go(struct trial *t)
 {
+	int rtt = t->facts->rtt_ms > 0 ? t->facts->rtt_ms : 0;
+
 	/* The end of the response, if it is that, is about to come */
 	t->step = TRIAL_LISTENING;
-	trial_wait(t, 100);
+	trial_wait(t, 100 + (unsigned)rtt);
 }
 
 /* --- loading ------------------------------------------------------------------------------- */

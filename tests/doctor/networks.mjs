@@ -26,6 +26,7 @@ const NETWORKS = [
 	['cut after 64 KiB', ['on websocket: cut after 64KiB'], ['cut_by_octets'], {}],
 	['streams are held until their end', ['hold'], ['streams_held'], { more: (found) => { held('xhr_streaming')(found); best('websocket')(found); } }],
 	['streams are held until their end, no Upgrade', ['strip upgrade', 'hold'], ['streams_held', 'upgrade_refused'], { more: best('xhr') }],
+	['streams are held until their end, on a long line', ['strip upgrade', 'hold', 'delay 100ms'], ['streams_held', 'upgrade_refused'], { more: (found) => equal(way(found, 'eventsource').flow, 'held-to-end', 'flow') }],
 	['streams are held by 3 KiB', ['strip upgrade', 'hold 3KiB'], ['streams_held', 'upgrade_refused'], { more: held('xhr_streaming') }],
 	['streams are held by 64 KiB', ['strip upgrade', 'hold 64KiB'], ['streams_held', 'upgrade_refused'], { more: held('eventsource') }],
 	['streams are held, and Upgrade hangs', ['hang on upgrade', 'hold'], ['streams_held', 'upgrade_hangs'], {}],
