@@ -518,6 +518,10 @@ run health --api "unix:$tmp/internal" now
 says 'and nothing else' "$code $err" "2 sockjsd: health: unexpected argument 'now'"
 run health --help
 says 'and has a help of its own' "$code $out" '0 Usage: sockjsd health*'
+run doctor
+says 'a doctor wants to know of what' "$code $err" "2 sockjsd: doctor: of which endpoint? try 'sockjsd doctor --help'"
+run doctor --help
+says 'and has a help of its own, too' "$code $out" '0 Usage: sockjsd doctor*'
 
 start --demo -l 127.0.0.1:0 --internal 127.0.0.1:0 -t 2 --log-level warn
 public=$port

@@ -16,6 +16,7 @@
 #include "daemon/ctl.h"
 #include "daemon/config_error.h"
 #include "daemon/deployment.h"
+#include "daemon/doctor_command.h"
 #include "daemon/hash_password.h"
 #include "daemon/health.h"
 #include "daemon/host.h"
@@ -308,6 +309,8 @@ int main(int argc, char **argv)
 		return ctl(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "health") == 0)
 		return health(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+		return doctor_command(argc - 1, argv + 1);
 	if (!cmdline_parse(&cmd, argc, argv))
 		return EXIT_USAGE;
 	if (cmd.help || cmd.version) {
