@@ -78,6 +78,18 @@ function redraw() {
 
 /* ---- verdict ------------------------------------------------------------------------- */
 
+/* What stands in ‹...› is to be typed as it is. */
+function write(place, text) {
+	const parts = text.split(/[‹›]/).map((part, i) => {
+		const code = document.createElement(i % 2 ? 'code' : 'span');
+
+		code.textContent = part;
+		return code;
+	});
+
+	place.replaceChildren(...parts);
+}
+
 function otherRow(finding) {
 	const li = document.createElement('li');
 	const title = document.createElement('b');
@@ -85,7 +97,7 @@ function otherRow(finding) {
 
 	li.dataset.severity = finding.severity;
 	title.textContent = finding.headline;
-	words.textContent = finding.administrator;
+	write(words, finding.administrator);
 	li.append(title, words);
 	return li;
 }
@@ -98,7 +110,7 @@ function showVerdict() {
 	main.dataset.causes = diagnosis.causes.join(' ');
 	$('headline').textContent = first.headline;
 	$('for-visitor').textContent = first.visitor;
-	$('for-administrator').textContent = first.administrator;
+	write($('for-administrator'), first.administrator);
 	$('others').replaceChildren(...others.map(otherRow));
 	$('others').hidden = others.length === 0;
 	$('advice').hidden = false;
@@ -122,7 +134,7 @@ function begin() {
 	main.dataset.severity = 'none';
 	delete main.dataset.cause;
 	$('headline').textContent = 'Examining the way to the gateway';
-	for (const id of ['lead', 'advice', 'others', 'quiet-card', 'seen-card', 'tell-card', 'stream-card', 'silences'])
+	for (const id of ['lead', 'before', 'advice', 'others', 'quiet-card', 'seen-card', 'tell-card', 'stream-card', 'silences'])
 		$(id).hidden = true;
 	$('told').textContent = $('quiet-doing').textContent = '';
 	$('trips').replaceChildren(...trials.map(tripRow));

@@ -68,21 +68,21 @@ const causes = [
 		applies: (f) => f.info.state !== 'ok' && (f.get.state === 'ok' || f.socket.state === 'works'),
 		headline: (f) => (f.info.state === 'foreign' ? 'Somebody else answers for the server' : 'The first question of the client has no answer'),
 		visitor: () => 'The page cannot connect by any transport from here; another network will do.',
-		administrator: (f) => `PREFIX/info ${f.info.state === 'hangs' ? 'hangs' : f.info.state === 'foreign' ? 'is answered by something that is not this gateway' : `fails${f.info.status ? ` with ${f.info.status}` : ''}`}, and SockJS clients give up then: let the whole prefix of the endpoint through to the gateway, uncached.`,
+		administrator: (f) => `‹PREFIX/info› ${f.info.state === 'hangs' ? 'hangs' : f.info.state === 'foreign' ? 'is answered by something that is not this gateway' : `fails${f.info.status ? ` with ${f.info.status}` : ''}`}, and SockJS clients give up then: let the whole prefix of the endpoint through to the gateway, uncached.`,
 	}, {
 		word: 'origin_rewritten',
 		severity: 'bad',
 		applies: (f) => f.post.state === 'origin',
 		headline: () => 'The server takes this page for a stranger',
 		visitor: () => 'What you send is refused: there is nothing you can do about it here, so please tell whoever runs this site.',
-		administrator: (f) => `A proxy changes Host or Origin on the way${f.seen?.host && f.host && f.seen.host !== f.host ? ` (the page is at ${f.host}, the server was asked for ${f.seen.host})` : ''}: pass Host on (nginx: proxy_set_header Host $host), or list the page's origin in allowed_origins.`,
+		administrator: (f) => `A proxy changes Host or Origin on the way${f.seen?.host && f.host && f.seen.host !== f.host ? ` (the page is at ${f.host}, the server was asked for ${f.seen.host})` : ''}: pass Host on (nginx: ‹proxy_set_header Host $host›), or list the page's origin in ‹allowed_origins›.`,
 	}, {
 		word: 'post_refused',
 		severity: 'bad',
 		applies: (f) => f.post.state === 'refused' || f.post.state === 'hangs',
 		headline: (f) => (socketWorks(f) ? 'Requests with a body are refused; WebSocket works' : 'You can listen, but nothing you send arrives'),
 		visitor: (f) => (socketWorks(f) ? 'You are well as long as WebSocket works.' : 'Messages come in, but yours do not get out; another network will do.'),
-		administrator: (f) => `POST to PREFIX/*/*/xhr_send ${f.post.state === 'hangs' ? 'has no answer' : `is answered with ${f.post.status || 'an error'} before it reaches the gateway`}: let POST through, of text/plain and application/xml too, or let Upgrade: websocket pass, which needs none.`,
+		administrator: (f) => `POST to ‹PREFIX/*/*/xhr_send› ${f.post.state === 'hangs' ? 'has no answer' : `is answered with ${f.post.status || 'an error'} before it reaches the gateway`}: let POST through, of text/plain and application/xml too, or let ‹Upgrade: websocket› pass, which needs none.`,
 	}, {
 		word: 'websocket_one_way',
 		severity: 'bad',
@@ -103,7 +103,7 @@ const causes = [
 		applies: (f) => quietCut(f, false),
 		headline: (f) => `A quiet connection is forgotten within ${seconds(f.idle.cutMs)} s`,
 		visitor: () => 'After a pause messages may not come any more, although you seem to be connected: reload the page then.',
-		administrator: (f) => `A NAT or firewall forgets connections that were quiet for ${seconds(f.idle.survivedMs)} to ${seconds(f.idle.cutMs)} s, and tells nobody: lengthen its time-out, or set heartbeat_delay_ms and websocket.ping_interval_ms well below that.`,
+		administrator: (f) => `A NAT or firewall forgets connections that were quiet for ${seconds(f.idle.survivedMs)} to ${seconds(f.idle.cutMs)} s, and tells nobody: lengthen its time-out, or set ‹heartbeat_delay_ms› and ‹websocket.ping_interval_ms› well below that.`,
 	}, {
 		word: 'streams_held',
 		severity: (f) => (socketWorks(f) ? 'fair' : 'bad'),
@@ -112,7 +112,7 @@ const causes = [
 		visitor: (f) => (socketWorks(f)
 			? 'You will hardly notice, since WebSocket works from here.'
 			: 'It works, but takes a few seconds to connect, since the client has to find out that only short answers come through.'),
-		administrator: (f) => `Responses are held ${heldUntil(f)}: switch buffering off for this prefix (nginx: proxy_buffering off and no proxy_ignore_headers for X-Accel-Buffering; no gzip, no scan of whole bodies), or let Upgrade: websocket pass.`,
+		administrator: (f) => `Responses are held ${heldUntil(f)}: switch buffering off for this prefix (nginx: ‹proxy_buffering off› and no ‹proxy_ignore_headers› for ‹X-Accel-Buffering›; no gzip, no scan of whole bodies), or let ‹Upgrade: websocket› pass.`,
 	}, {
 		word: 'idle_cut',
 		severity: (f) => (f.idle.cutMs > HEARTBEAT_MS ? 'fair' : 'bad'),
@@ -122,22 +122,22 @@ const causes = [
 			? 'Heartbeats keep you connected: you should not notice.'
 			: `When nothing happens for ${seconds(f.idle.cutMs)} s you are cut off, and connect anew.`),
 		administrator: (f) => (f.idle.cutMs > HEARTBEAT_MS
-			? `Something cuts what is quiet for ${seconds(f.idle.cutMs)} s; keep heartbeat_delay_ms and websocket.ping_interval_ms below that, as the usual 25 s are.`
-			: `A read time-out of ${seconds(f.idle.cutMs)} s is shorter than the gateway's 25 s between heartbeats: raise it (nginx: proxy_read_timeout 75s; HAProxy: timeout tunnel 1h, timeout server 75s), or set heartbeat_delay_ms and websocket.ping_interval_ms to half of it.`),
+			? `Something cuts what is quiet for ${seconds(f.idle.cutMs)} s; keep ‹heartbeat_delay_ms› and ‹websocket.ping_interval_ms› below that, as the usual 25 s are.`
+			: `A read time-out of ${seconds(f.idle.cutMs)} s is shorter than the gateway's 25 s between heartbeats: raise it (nginx: ‹proxy_read_timeout 75s›; HAProxy: ‹timeout tunnel 1h›, ‹timeout server 75s›), or set ‹heartbeat_delay_ms› and ‹websocket.ping_interval_ms› to half of it.`),
 	}, {
 		word: 'cut_by_age',
 		severity: 'fair',
 		applies: (f) => Boolean(f.age?.cutMs),
 		headline: (f) => `Connections are cut after ${seconds(f.age.cutMs)} s, whatever passes`,
 		visitor: () => 'You are cut off now and then, and connect anew; a message that is under way just then is lost.',
-		administrator: (f) => `Something ends connections that are ${seconds(f.age.cutMs)} s old although they are in use: raise that limit for Upgrade: websocket and for this prefix.`,
+		administrator: (f) => `Something ends connections that are ${seconds(f.age.cutMs)} s old although they are in use: raise that limit for ‹Upgrade: websocket› and for this prefix.`,
 	}, {
 		word: 'cut_by_octets',
 		severity: 'fair',
 		applies: (f) => Boolean(f.socket.cutBytes || f.stream.cutBytes),
 		headline: (f) => `Connections are cut after about ${kib(f.socket.cutBytes || f.stream.cutBytes)}`,
 		visitor: () => 'You are cut off whenever much has come, and connect anew; messages that are under way just then are lost.',
-		administrator: (f) => `Something ends a connection after some ${kib(f.socket.cutBytes || f.stream.cutBytes)}: look for a limit of a response's or tunnel's size; for streams a smaller response_limit_bytes helps.`,
+		administrator: (f) => `Something ends a connection after some ${kib(f.socket.cutBytes || f.stream.cutBytes)}: look for a limit of a response's or tunnel's size; for streams a smaller ‹response_limit_bytes› helps.`,
 	}, {
 		word: 'websocket_silent',
 		severity: 'fair',
@@ -151,21 +151,21 @@ const causes = [
 		applies: (f) => f.socket.state === 'hangs',
 		headline: () => 'The handshake of WebSocket has no answer',
 		visitor: () => 'It works by HTTP instead; only connecting takes a moment longer.',
-		administrator: () => 'Requests with Upgrade: websocket are swallowed: pass Upgrade and Connection on with HTTP/1.1, or have them refused at once; "transports" without websocket spares clients the wait.',
+		administrator: () => 'Requests with ‹Upgrade: websocket› are swallowed: pass Upgrade and Connection on with HTTP/1.1, or have them refused at once; "transports" without websocket spares clients the wait.',
 	}, {
 		word: 'upgrade_refused',
 		severity: 'fair',
 		applies: (f) => f.socket.state === 'refused',
 		headline: (f) => (anythingWorks(f) ? 'WebSocket is refused; HTTP works' : 'WebSocket is refused'),
 		visitor: () => 'It works by HTTP instead, with a little more traffic. There is nothing you need to do.',
-		administrator: () => 'Upgrade is taken away or refused on the way: let Upgrade: websocket pass with HTTP/1.1 (nginx: proxy_http_version 1.1 with Upgrade and Connection set; forward proxies: CONNECT), or serve by TLS, into which proxies do not look.',
+		administrator: () => 'Upgrade is taken away or refused on the way: let ‹Upgrade: websocket› pass with HTTP/1.1 (nginx: ‹proxy_http_version 1.1› with Upgrade and Connection set; forward proxies: CONNECT), or serve by TLS, into which proxies do not look.',
 	}, {
 		word: 'streams_late',
 		severity: (f) => (socketWorks(f) ? 'good' : 'fair'),
 		applies: (f) => f.stream.state === 'flows' && f.stream.lateMs >= LATE_MS && f.stream.lateMs <= LATE_MOST_MS,
 		headline: (f) => `Each message by a stream is ${Math.round(f.stream.lateMs)} ms late`,
 		visitor: () => 'It works; answers take a fifth of a second longer than they need to.',
-		administrator: () => 'A proxy waits for acknowledgements between parts of a response, as HAProxy does: option http-no-delay there, or let Upgrade: websocket pass.',
+		administrator: () => 'A proxy waits for acknowledgements between parts of a response, as HAProxy does: ‹option http-no-delay› there, or let ‹Upgrade: websocket› pass.',
 	}, {
 		word: 'far',
 		severity: 'fair',
@@ -228,7 +228,7 @@ export function bestTransport(facts) {
 /* ---- what one transport comes to --------------------------------------------------- */
 
 /*
- * trial: { opened, openMs, echoes: { sent, got }, pushes: { of, got, spreadMs, spanMs }, roundTripMs }
+ * trial: { opened, openMs, lateMs, polls, echoes: { sent, got }, pushes: { of, got, spreadMs }, roundTripMs, words }
  * -> { state, held, words }
  */
 export function judge(trial) {
@@ -246,7 +246,7 @@ export function judge(trial) {
 		return { state: 'slow', held: 'octets', words: 'messages come in heaps' };
 	if (trial.openMs > Math.max(1500, 6 * roundTripMs))
 		return { state: 'slow', held: 'no', words: 'opens slowly' };
-	if (trial.lateMs >= LATE_MS && trial.lateMs > roundTripMs / 2)
+	if (!trial.polls && trial.lateMs >= LATE_MS && trial.lateMs > roundTripMs / 2)
 		return { state: 'slow', held: 'no', words: `each message ${Math.round(trial.lateMs)} ms late` };
-	return { state: 'works', held: 'no', words: 'flows' };
+	return { state: 'works', held: 'no', words: trial.polls ? '' : 'flows' };
 }

@@ -12,7 +12,8 @@ const HEIGHT = 44;
 const PAD = 9;
 const RAIL = 16;
 const ECHOES = 33;
-const TRAIN = { width: 9, height: 14 };
+const TRAIN = { width: 9, narrow: 3, height: 14 };
+const PUSH_MS = 100;
 
 function element(name, attributes) {
 	const e = document.createElementNS(NS, name);
@@ -41,15 +42,21 @@ function rails(trial, x) {
 	return parts;
 }
 
+/* Those that come in their time do not touch. */
+function trainWidth(x) {
+	return Math.max(TRAIN.narrow, Math.min(TRAIN.width, (x(PUSH_MS) - x(0)) * 0.6));
+}
+
 function mark({ what, ms }, x) {
 	const at = x(ms);
 	const reach = 6;
+	const width = trainWidth(x);
 
 	switch (what) {
 	case 'open':
 		return element('circle', { class: 'stop', cx: at, cy: RAIL, r: 6 });
 	case 'push':
-		return element('rect', { class: 'train', x: at - TRAIN.width / 2, y: RAIL - TRAIN.height / 2, width: TRAIN.width, height: TRAIN.height, rx: 3 });
+		return element('rect', { class: 'train', x: at - width / 2, y: RAIL - TRAIN.height / 2, width, height: TRAIN.height, rx: width / 3 });
 	case 'echo':
 		return element('circle', { class: 'echo', cx: at, cy: ECHOES, r: 2.2 });
 	case 'fail':

@@ -101,7 +101,7 @@ async function run(line, trial, wait, roundTripMs) {
 
 function freshTrial(kind, line, roundTripMs, onEvent) {
 	const trial = {
-		name: kind.name, state: 'running', words: '', opened: false, openMs: null, echoMs: null, lateMs: 0, seen: null, roundTripMs,
+		name: kind.name, state: 'running', words: '', polls: Boolean(kind.polls), opened: false, openMs: null, echoMs: null, lateMs: 0, seen: null, roundTripMs,
 		echoes: { sent: 0, got: 0 }, pushes: { of: PUSHES, got: 0, spreadMs: 0 }, events: [],
 	};
 
@@ -123,7 +123,7 @@ export async function tryTransport(url, kind, roundTripMs, onEvent) {
 	if (line.isOpen)
 		await run(line, trial, wait, roundTripMs);
 	else
-		trial.words = line.closed ? 'is refused' : 'does not open';
+		trial.words = line.closed && line.now() < openMs * 0.9 ? 'is refused' : 'nothing comes';
 	trial.closed = line.closed;
 	trial.ms = line.closed && !trial.opened ? Math.min(line.closed.ms, line.now()) : line.now();
 	line.close();
