@@ -10,7 +10,8 @@ import { patience } from './doctor_trial.js';
 const GREETINGS = 5;
 const ECHOES = 20;
 const ECHO_EVERY_MS = 15;
-const BULK = 24;
+const BULK = 28;
+const BULK_MS = 8;
 const BULK_BYTES = 4096;
 
 function sleep(ms) {
@@ -87,7 +88,7 @@ async function echo(watched, wait) {
 
 /* Octets after which it was cut, or 0. */
 async function pull(watched, wait) {
-	watched.send({ do: 'push', id: 100, count: BULK, every_ms: 0, bytes: BULK_BYTES });
+	watched.send({ do: 'push', id: 100, count: BULK, every_ms: BULK_MS, bytes: BULK_BYTES });
 	await watched.until(() => watched.bulk === BULK || watched.closed, 2 * wait);
 	return watched.bulk < BULK && watched.closed ? Math.max(1, watched.bulk) * BULK_BYTES : 0;
 }

@@ -14,6 +14,7 @@ const LONG = 100;
 const LONG_MS = 15;
 const LONG_BYTES = 960;
 const BULK = 20;
+const BULK_MS = 8;
 const BULK_BYTES = 4096;
 const ECHOES = 3;
 const HEAP_MS = 12;
@@ -147,7 +148,7 @@ async function lateness(stream, wait) {
 
 /* Octets after which the response was cut, or 0; fewer than those after which the gateway itself ends it. */
 async function pull(stream, wait) {
-	await stream.send({ do: 'push', id: 20, count: BULK, every_ms: 0, bytes: BULK_BYTES }, wait);
+	await stream.send({ do: 'push', id: 20, count: BULK, every_ms: BULK_MS, bytes: BULK_BYTES }, wait);
 	await stream.until(() => stream.of('push').some((m) => m.id === 20 && m.seq === BULK) || stream.ended, 2 * wait);
 	return stream.ended && stream.of('push').filter((m) => m.id === 20).length < BULK ? stream.bytes : 0;
 }

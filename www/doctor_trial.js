@@ -112,6 +112,14 @@ function freshTrial(kind, line, roundTripMs, onEvent) {
 	return trial;
 }
 
+/* In due form, so that no poll is left behind whose answer nobody expects any more. */
+async function leave(line, wait) {
+	if (line.isOpen)
+		line.order({ do: 'close' });
+	await line.until(() => line.closed !== null, wait / 3);
+	line.close();
+}
+
 /* -> trial, judged; onEvent(trial) whenever there is something new. */
 export async function tryTransport(url, kind, roundTripMs, onEvent) {
 	const wait = patience(roundTripMs);
@@ -126,9 +134,10 @@ export async function tryTransport(url, kind, roundTripMs, onEvent) {
 		trial.words = line.closed && line.now() < openMs * 0.9 ? 'is refused' : 'nothing comes';
 	trial.closed = line.closed;
 	trial.ms = line.closed && !trial.opened ? Math.min(line.closed.ms, line.now()) : line.now();
-	line.close();
 	Object.assign(trial, judge(trial));
 	trial.sends = trial.opened ? trial.echoes.got === trial.echoes.sent && trial.echoes.got > 0 : null;
 	trial.event(trial.state === 'failed' ? 'fail' : 'end', trial.ms);
+	if (line.isOpen)
+		await leave(line, wait);
 	return trial;
 }
