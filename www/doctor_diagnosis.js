@@ -242,7 +242,7 @@ export function judge(trial) {
 		return { state: 'failed', held: null, words: `${echoes.sent - echoes.got} of ${echoes.sent} messages lost` };
 	if (pushes.got < pushes.of)
 		return { state: 'failed', held: null, words: `${pushes.of - pushes.got} of ${pushes.of} pushes lost` };
-	if (pushes.spreadMs > Math.max(250, 2 * roundTripMs + 100))
+	if (pushes.spreadMs > Math.max(400, 2 * roundTripMs + 200))
 		return { state: 'slow', held: 'octets', words: 'messages come in heaps' };
 	if (trial.openMs > Math.max(1500, 6 * roundTripMs))
 		return { state: 'slow', held: 'no', words: 'opens slowly' };
