@@ -1639,7 +1639,7 @@ START_TEST(every_application_is_found_by_its_name)
 	size_t count;
 	const struct app *const *table = apps_table(&count);
 
-	ck_assert_uint_eq(count, 9);
+	ck_assert_uint_eq(count, 10);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
 	ck_assert_ptr_null(app_find("nonsense"));
