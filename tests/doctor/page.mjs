@@ -23,6 +23,11 @@ const networks = [
 	['/info refused', ['502 on info'], 'info_unreachable', ''],
 ];
 
+const GOOD = 'page: a good network, and what was found is sent';
+const HEADERS = 'page: headers that were added and lost';
+const nameOf = ([network, , cause]) => `page: ${network}: ${cause}`;
+const NAMES = [GOOD, HEADERS, ...networks.map(nameOf)];
+
 async function examine(page) {
 	await page.click('#examine');
 	await page.waitForSelector('main[data-state=done]', { timeout: DONE_MS });
@@ -70,16 +75,16 @@ async function through(rules, body) {
 export async function testPage(suite, server) {
 	let browser;
 
-	if (!suite.wants('page:'))
+	if (!NAMES.some((name) => suite.wants(name)))
 		return;
 	await suite.step('Chromium starts', async () => { browser = await launch(); });
 	const target = () => server.url.replace('http://', '');
 
-	await suite.test('page: a good network, and what was found is sent', () => well(browser, server));
-	await suite.test('page: headers that were added and lost', () => through(
+	await suite.test(GOOD, () => well(browser, server));
+	await suite.test(HEADERS, () => through(
 		{ target: target(), list: ['add request Via "1.1 squid"', 'remove request Accept-Encoding'] }, (proxy) => headers(browser, proxy)));
 	for (const [network, list, cause, others] of networks)
-		await suite.test(`page: ${network}: ${cause}`, () => through({ target: target(), list }, async (proxy) => {
+		await suite.test(nameOf([network, list, cause]), () => through({ target: target(), list }, async (proxy) => {
 			const page = await visit(browser, `${proxy.url}/doctor.html`);
 
 			equal(await examine(page), [cause, others], 'causes');
