@@ -15,6 +15,7 @@ static const struct app *const table[] = {
 	&stomp_app,
 	&hooks_app,
 	&unruly_app,
+	&doctor_app,
 };
 
 const struct app *const *apps_table(size_t *count)

@@ -72,7 +72,7 @@ struct app {
 };
 
 extern const struct app echo_app, broadcast_app, close_app, amplify_app, ticker_app, upstream_app,
-    stomp_app, hooks_app, unruly_app;
+    stomp_app, hooks_app, unruly_app, doctor_app;
 
 /* All of them; *count of them. */
 const struct app *const *apps_table(size_t *count);

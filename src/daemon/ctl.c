@@ -50,6 +50,8 @@ static const char help[] =
     "                              (nothing new, and no checks)\n"
     "  limited                     addresses that are at a limit, or have been refused\n"
     "  gateways                    those that share sessions with this one\n"
+    "  doctor [NETWORK]            what visitors have found out about their networks by the\n"
+    "                              application doctor\n"
     "  config                      the configuration in effect, without its secrets\n"
     "  log [LEVEL]                 say, or set, the level of the log: debug, info, warn, error,\n"
     "                              silent\n"
@@ -61,9 +63,13 @@ static const char help[] =
     "      --json             print the answers as they came, one a line, for programs\n"
     "  -h, --help             print this\n"
     "\n"
-    "Of all but users, backends and backend:\n"
+    "Of all but users, backends, backend and doctor:\n"
     "      --gateway NUMBER   at this gateway (see gateways); all: at all of them, and the answers\n"
     "                         are printed as they came\n"
+    "\n"
+    "Of doctor:\n"
+    "      --cause WORD       reports that name this cause first, such as streams_held\n"
+    "      --limit N          so many networks at most (100)\n"
     "\n"
     "Of a backend, also:\n"
     "      --weight N         its share of the sessions, 0 to 256\n"
@@ -334,6 +340,27 @@ static int run_endpoints(const struct ctl *c)
 	return err;
 }
 
+/* What visitors have found, the networks first of which the last report is newest. */
+static int run_doctor(const struct ctl *c)
+{
+	struct table table = ctl_doctor;
+	json_t *answer = NULL, *rows = NULL, *request = of_members(c);
+	int err;
+
+	if (c->words[1])
+		request = with(request, "network", json_string(c->words[1]));
+	if (c->limit)
+		request = with(request, "limit", number_or_text(c->limit));
+	err = ask(c, "doctor", request, &answer);
+	if (err == 0 && !c->json) {
+		rows = ctl_rows_of_doctor(answer);
+		err = !rows || table_print(&table, rows) < 0 ? no_memory() : 0;
+	}
+	json_decref(rows);
+	json_decref(answer);
+	return err;
+}
+
 /* In one page: who has more limited addresses than that has no use for a list of them. */
 static int run_limited(const struct ctl *c)
 {
@@ -531,6 +558,7 @@ static const struct command {
 	{ "backend", 1, 2, run_backend },
 	{ "limited", 0, 0, run_limited },
 	{ "gateways", 0, 0, run_gateways },
+	{ "doctor", 0, 1, run_doctor },
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
 	{ "reload", 0, 0, run_reload },
@@ -554,6 +582,7 @@ static const struct argument options[] = {
 	{ NULL, "--address", A_MEMBER },
 	{ NULL, "--state", A_MEMBER },
 	{ NULL, "--user", A_MEMBER },
+	{ NULL, "--cause", A_MEMBER },
 	{ NULL, "--sort", A_MEMBER },
 	{ NULL, "--min-messages", A_NUMBER },
 	{ NULL, "--min-bytes", A_NUMBER },

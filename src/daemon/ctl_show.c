@@ -115,12 +115,25 @@ static const struct column gateways[] = {
 	{ "SELF", "self", COLUMN_TEXT },
 };
 
+static const struct column doctor[] = {
+	{ "NETWORK", "network", COLUMN_TEXT },
+	{ "TIME", "time", COLUMN_TEXT },
+	{ "CAUSE", "report.cause", COLUMN_TEXT },
+	{ "ALSO", "report.causes", COLUMN_TEXT },
+	{ "ROUND TRIP", "report.round_trip_ms", COLUMN_NUMBER },
+	{ "CUT AFTER", "report.idle.cut_ms", COLUMN_NUMBER },
+	{ "CLIENT", "report.client", COLUMN_TEXT },
+	{ "ADDRESS", "address", COLUMN_TEXT },
+	{ "VIA", "report.via", COLUMN_TEXT },
+};
+
 const struct table ctl_sessions = { sessions, COUNT(sessions), { 0 }, false },
                    ctl_users = { users, COUNT(users), { 0 }, false },
                    ctl_endpoints = { endpoints, COUNT(endpoints), { 0 }, false },
                    ctl_backends = { backends, COUNT(backends), { 0 }, false },
                    ctl_limited = { limited, COUNT(limited), { 0 }, false },
-                   ctl_gateways = { gateways, COUNT(gateways), { 0 }, false };
+                   ctl_gateways = { gateways, COUNT(gateways), { 0 }, false },
+                   ctl_doctor = { doctor, COUNT(doctor), { 0 }, false };
 
 static int add_sessions(json_t *rows, const json_t *user)
 {
@@ -143,6 +156,33 @@ json_t *ctl_rows_of_users(const json_t *answer)
 
 	json_array_foreach (json_object_get(answer, "users"), i, user)
 		err |= add_sessions(rows, user);
+	if (err == 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
+}
+
+static int add_reports(json_t *rows, const json_t *network)
+{
+	json_t *report;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach (json_object_get(network, "reports"), i, report) {
+		err |= json_object_set(report, "network", json_object_get(network, "network"));
+		err |= json_array_append(rows, report);
+	}
+	return err;
+}
+
+json_t *ctl_rows_of_doctor(const json_t *answer)
+{
+	json_t *rows = json_array(), *network;
+	size_t i;
+	int err = rows ? 0 : -1;
+
+	json_array_foreach (json_object_get(answer, "networks"), i, network)
+		err |= add_reports(rows, network);
 	if (err == 0)
 		return rows;
 	json_decref(rows);

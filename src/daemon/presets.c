@@ -1,7 +1,7 @@
 /*
  * daemon/presets.c - the configurations that need no file.
  *
- * --demo: the conventional SockJS test services and a broker of STOMP, generous and open to every
+ * --demo: the conventional SockJS test services, a broker of STOMP and the doctor, generous and open to every
  * origin; not for production. --upstream: one backend, everything else at its default.
  */
 #include "daemon/config.h"
@@ -43,6 +43,7 @@ static const struct service services[] = {
 	{ "/ticker", "ticker", { NULL, NULL } },
 	{ "/stomp", "stomp", { "stomp.access", "\"open\"" } },
 	{ "/unruly", "unruly", { "subpaths", "true" } },
+	{ "/doctor", "doctor", { NULL, NULL } },
 };
 
 static int set(struct config *c, struct sockjs_options *o, const struct setting *s)

@@ -88,7 +88,7 @@ static const json_t *member_of(const json_t *object, const char *path)
 	if (!dot)
 		return json_object_get(object, path);
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - path), path);
-	return json_object_get(json_object_get(object, name), dot + 1);
+	return member_of(json_object_get(object, name), dot + 1);
 }
 
 static int set_cell(struct buf *cell, const struct column *c, const json_t *row)

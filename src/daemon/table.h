@@ -20,7 +20,7 @@ enum column_kind {
 };
 
 struct column {
-	const char *title, *member; /* the member may be one of a member: "limits.max_sessions" */
+	const char *title, *member; /* the member may be one of a member, and so on: "limits.max_sessions" */
 	enum column_kind kind;
 };
 

@@ -212,6 +212,11 @@ const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char
 	return text;
 }
 
+const struct http_request *handshake_request(const struct sockjs_handshake *h)
+{
+	return h->kept ? NULL : h->t->http;
+}
+
 void sockjs_handshake_set_user(struct sockjs_handshake *h, void *user)
 {
 	h->user = user;

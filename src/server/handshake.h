@@ -28,6 +28,8 @@ void handshake_fini(struct sockjs_handshake *h);
 struct bytes handshake_offer(const struct sockjs_handshake *h, size_t i);
 /* The names of the headers that an application may see, whether the request has them or not. */
 const struct string_list *handshake_shown_headers(const struct sockjs_handshake *h);
+/* The request itself; NULL by raw TCP, and in a copy. */
+const struct http_request *handshake_request(const struct sockjs_handshake *h);
 /* The application did not choose: the first of the endpoint's own list that the client offers. */
 void handshake_select_by_list(struct sockjs_handshake *h);
 

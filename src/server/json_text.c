@@ -21,14 +21,24 @@ const char *json_text_complaint(const json_error_t *error)
 	}
 }
 
-static int append(const char *text, size_t n, void *out)
+struct dump {
+	struct buf *out;
+	bool failed; /* once: jansson goes on where the name of a member did not go out */
+};
+
+static int append(const char *p, size_t n, void *arg)
 {
-	return buf_add(out, text, n);
+	struct dump *d = arg;
+
+	d->failed = d->failed || buf_add(d->out, p, n) < 0;
+	return d->failed ? -1 : 0;
 }
 
 int json_text_dump(const json_t *value, size_t flags, struct buf *out)
 {
-	return json_dump_callback(value, append, out, flags) == 0 ? 0 : -ENOMEM;
+	struct dump d = { out, false };
+
+	return json_dump_callback(value, append, &d, flags) == 0 && !d.failed ? 0 : -ENOMEM;
 }
 
 int json_text_check(const char *text, bool *is_null, char *why, size_t size)

@@ -44,6 +44,7 @@ const configuration = (more = {}) => ({
 		{ prefix: '/app', application: 'upstream', upstream: {
 			url: [`ws://127.0.0.1:${backend.address().port}/`, 'ws://127.0.0.1:1/x?key=between-us'] } },
 		{ prefix: '/unruly', application: 'unruly', subpaths: true },
+		{ prefix: '/doctor', application: 'doctor' },
 	],
 });
 
@@ -239,7 +240,7 @@ await suite.test('the description is there, and has every command', async () => 
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
-		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'received', 'config', 'log', 'drain'])
+		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'received', 'doctor', 'config', 'log', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
@@ -828,7 +829,7 @@ await suite.test('endpoints and backends are told, with how they are doing', asy
 	const open = await openMany(server, 3, '/echo');
 	const { endpoints } = await server.do('endpoints', {});
 
-	equal(endpoints.map((e) => [e.prefix, e.application]), [['/stomp', 'stomp'], ['/echo', 'echo'], ['/app', 'upstream'], ['/unruly', 'unruly']], 'in order');
+	equal(endpoints.map((e) => [e.prefix, e.application]), [['/stomp', 'stomp'], ['/echo', 'echo'], ['/app', 'upstream'], ['/unruly', 'unruly'], ['/doctor', 'doctor']], 'in order');
 	equal([endpoints[1].sessions, endpoints[1].ready, endpoints[1].commands, endpoints[1].limits.max_message_bytes], [3, true, [], 65536], 'echo');
 	equal(endpoints[2].commands, ['backends', 'backend'], 'upstream');
 	check(endpoints[0].transports.includes('xhr_streaming'), 'transports');
@@ -1251,7 +1252,7 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 
 	equal(table(await says('users')).map((r) => [r[0], r[3]]), [['USER', 'TRANSPORT'], ['ann', 'websocket_raw']], 'users');
 	equal(table(await says('users', '--user', 'bob')).length, 1, 'nobody');
-	equal(table(await says('endpoints')).slice(1).map((r) => r.slice(0, 3)), [['/stomp', 'stomp', '1'], ['/echo', 'echo', '4'], ['/app', 'upstream', '2'], ['/unruly', 'unruly', '0']], 'endpoints');
+	equal(table(await says('endpoints')).slice(1).map((r) => r.slice(0, 3)), [['/stomp', 'stomp', '1'], ['/echo', 'echo', '4'], ['/app', 'upstream', '2'], ['/unruly', 'unruly', '0'], ['/doctor', 'doctor', '0']], 'endpoints');
 	const backends = table(await says('backends'));
 	equal([backends.length, backends[1][0], backends[1][1], backends[1][2]], [3, '/app', 'up', '2'], 'backends');
 	equal(JSON.parse(await says('backends', '--json')).backends.length, 2, 'JSON of them');

@@ -422,7 +422,7 @@ static const struct {
 	{ "{\"endpoints\": [{\"prefix\": \"/a\"}]}", "f.json: endpoints[0].application: missing" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"nonsense\"}]}",
 	    "f.json: endpoints[0].application: \"nonsense\" is not an application; allowed: echo, "
-	    "broadcast, close, amplify, ticker, upstream, stomp, hooks, unruly" },
+	    "broadcast, close, amplify, ticker, upstream, stomp, hooks, unruly, doctor" },
 	{ "{\"endpoints\": [{\"prefix\": \"/a\", \"application\": \"upstream\"}]}",
 	    "f.json: endpoints[0].upstream.url: missing; allowed: ws://host[:port][/path], wss://..., or "
 	    "unix:/file[:/path], or a list of them" },
@@ -1231,13 +1231,13 @@ START_TEST(the_demo_has_its_services_a_broker_and_a_harness)
 {
 	static const char *const prefixes[] = { "/echo", "/disabled_websocket_echo",
 		"/cookie_needed_echo", "/close", "/amplify", "/broadcast", "/ticker", "/stomp",
-		"/unruly" };
+		"/unruly", "/doctor" };
 
 	ck_assert_int_eq(config_init(&c), 0);
 	ck_assert_msg(config_demo(&c) == 0, "%s", c.error);
 	ck_assert_int_eq(config_check(&c), 0);
 	ck_assert_str_eq(c.listeners[0].address, "127.0.0.1:8081");
-	ck_assert_uint_eq(c.endpoint_count, 9);
+	ck_assert_uint_eq(c.endpoint_count, 10);
 	for (size_t i = 0; i < 9; i++) {
 		const struct endpoint_options *e = &c.endpoints[i].options.endpoint;
 
@@ -1639,7 +1639,7 @@ START_TEST(every_application_is_found_by_its_name)
 	size_t count;
 	const struct app *const *table = apps_table(&count);
 
-	ck_assert_uint_eq(count, 9);
+	ck_assert_uint_eq(count, 10);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_ptr_eq(app_find(table[i]->name), table[i]);
 	ck_assert_ptr_null(app_find("nonsense"));
