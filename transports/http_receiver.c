@@ -106,6 +106,8 @@ void http_receiver_init(struct http_receiver *r)
 
 static enum recv_status gone(struct http_receiver *r)
 {
+	if (r->base.session)
+		session_settle(r->base.session);
 	if (r->phase != HTTP_IN_REQUEST)
 		http_receiver_end(r);
 	else
@@ -357,6 +359,16 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+static uint32_t receiver_written(const struct receiver *base)
+{
+	return stream_written(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
+static void receiver_measure(struct receiver *base, struct stream_reach *reach)
+{
+	stream_measure(&of(base)->again.stream, reach);
+}
+
 static const char *receiver_transport(const struct receiver *base)
 {
 	return container_of(base, struct http_receiver, base)->wire->transport->name;
@@ -372,6 +384,8 @@ const struct receiver_ops http_receiver_ops = {
 	.buffered = receiver_buffered,
 	.progress = receiver_progress,
 	.unacked = receiver_unacked,
+	.written = receiver_written,
+	.measure = receiver_measure,
 	.transport = receiver_transport,
 };
 

@@ -18,6 +18,21 @@ void ws_receiver_watch_unfinished(struct ws_receiver *r)
 		timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, w->look_at - now);
 }
 
+void ws_receiver_ping(struct ws_receiver *r)
+{
+	r->ping++;
+	if (r->base.session && session_asks_for_proof(r->base.session))
+		r->proof = r->ping;
+	ws_conn_ping(&r->conn, &r->ping, 1);
+}
+
+/* A client may leave out pings that came before others (RFC 6455 section 5.5.3). */
+void ws_receiver_answered(struct ws_receiver *r, uint8_t ping)
+{
+	if ((int8_t)(ping - r->proof) >= 0 && (int8_t)(r->ping - ping) >= 0)
+		session_proves(r->base.session);
+}
+
 /* Behind what the kernel has not even taken it would prove nothing. */
 static void ping(struct ws_receiver *r)
 {
@@ -26,7 +41,16 @@ static void ping(struct ws_receiver *r)
 	r->pinged = true;
 	r->ping_waits = stream_unacked(&r->stream) > 0;
 	r->progress = (uint32_t)stream_progress(&r->stream);
-	ws_conn_ping(&r->conn, NULL, 0);
+	ws_receiver_ping(r);
+}
+
+/* One that says something now and then need not be asked whether it lives, but nothing of that shows
+ * that it has what it was sent. */
+static void ask_for_proof(struct ws_receiver *r)
+{
+	if (r->base.session && !r->pinged && stream_queued(&r->stream) == 0 &&
+	    session_has_to_prove(r->base.session))
+		ws_receiver_ping(r);
 }
 
 /* Whether there was time to answer. A client on a slow line has to read first what stands before
@@ -59,6 +83,7 @@ static void check_liveness(struct ws_receiver *r)
 		ping(r);
 		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
 	} else {
+		ask_for_proof(r);
 		timer_start(wheel, &r->timer, interval - silent);
 	}
 }

@@ -72,9 +72,11 @@ static void on_pong(struct ws_conn *c, const char *data, size_t n)
 {
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 
-	(void)data, (void)n;
-	if (r->base.session)
-		session_heard(r->base.session);
+	if (!r->base.session)
+		return;
+	session_heard(r->base.session);
+	if (n == 1)
+		ws_receiver_answered(r, (uint8_t)*data);
 }
 
 static void on_close(struct ws_conn *c, unsigned code, const char *reason, size_t n, bool failed)

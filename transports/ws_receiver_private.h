@@ -53,6 +53,8 @@ struct ws_receiver {
 	bool is_answered : 1; /* and it was a Close of the client, which has got ours */
 	bool parting : 1;     /* only the client's end is awaited */
 	bool ended : 1;
+	uint8_t ping;  /* number of the last one; modulo 2^8 */
+	uint8_t proof; /* of that whose answer shows how much has come, if one is awaited */
 };
 
 static inline struct loop *ws_receiver_loop(const struct ws_receiver *r)
@@ -124,6 +126,9 @@ void ws_receiver_keep_rest(struct ws_receiver *r, const char *p, size_t n);
 /* --- ws_deadlines.c ----------------------------------------------------- */
 
 void ws_receiver_on_timer(struct timer *t);
+/* With a number, which comes back with the pong. */
+void ws_receiver_ping(struct ws_receiver *r);
+void ws_receiver_answered(struct ws_receiver *r, uint8_t ping);
 /* Whoever does not send a message on is given up, unless it is we who do not read. The timer fires
  * early enough to see that. */
 void ws_receiver_watch_unfinished(struct ws_receiver *r);

@@ -17,6 +17,7 @@
 
 struct receiver;
 struct session;
+struct stream_reach;
 
 enum recv_status {
 	RECV_MORE, /* said; keep me (also if that was all, but the wire has not taken it yet: then
@@ -58,6 +59,10 @@ struct receiver_ops {
 	uint64_t (*progress)(const struct receiver *r);
 	/* Octets said that its client has not acknowledged, whoever has them. */
 	size_t (*unacked)(const struct receiver *r);
+	/* Where it stands in the octets of its wire: stream_written(). */
+	uint32_t (*written)(const struct receiver *r);
+	/* How far these have come: stream_measure(). */
+	void (*measure)(struct receiver *r, struct stream_reach *reach);
 	/* The transport that it is of, as its URL says; NULL: of one that does not change. */
 	const char *(*transport)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */

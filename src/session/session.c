@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "net/stream.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16 /* then 404, so that a client cannot spin on a dead id */
@@ -57,6 +58,7 @@ static void free_session(struct session *s)
 	list_remove(&s->node);
 	list_remove(&s->dirty);
 	message_ring_fini(&s->out, &s->reactor->freelist);
+	session_drop_trail(s);
 	mem_free(record ? record->reason : s->reason);
 	s->ops->free(s); /* it may look into the record */
 	mem_free(record);
@@ -88,6 +90,18 @@ static void count_close(const struct session *s)
 		c->connect_failures++;
 }
 
+/* Each by the most that is known of it. */
+static void count_delivery(const struct session *s)
+{
+	struct session_counters *c = &s->reactor->counters;
+	struct session_delivery d;
+
+	session_delivery(s, &d);
+	c->unconfirmed[DELIVERY_UNSENT] += d.accepted - d.sent;
+	c->unconfirmed[DELIVERY_SENT] += d.sent - d.acknowledged;
+	c->unconfirmed[DELIVERY_ACKNOWLEDGED] += d.acknowledged - d.confirmed;
+}
+
 /* The application hears of it in the flush stage. */
 static void report_close(struct session *s)
 {
@@ -95,6 +109,7 @@ static void report_close(struct session *s)
 		return;
 	s->reported = true;
 	count_close(s);
+	count_delivery(s);
 	s->ops->close(s, s->code, session_reason(s));
 }
 
@@ -107,10 +122,11 @@ void session_discard(struct session *s)
 
 void session_receiver_gone(struct session *s, struct receiver *r)
 {
+	if (s->receiver != r && session_arriving(s) != r)
+		return;
+	session_settle(s);
 	if (s->receiver == r)
 		session_forget_receiver(s);
-	else if (session_arriving(s) != r)
-		return;
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -135,8 +151,12 @@ void session_receiver_arriving(struct session *s, struct receiver *r)
 
 void session_receiver_arrived(struct session *s, struct receiver *r)
 {
+	struct stream_reach reach;
+
 	if (session_arriving(s) != r)
 		return;
+	r->ops->measure(r, &reach); /* a client that just ends its side has not */
+	s->has_arrived = reach.is_known && reach.acked == reach.written;
 	session_forget_arriving(s);
 	session_await_next(s, r, false);
 }
@@ -146,6 +166,7 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 	if (s->receiver != r)
 		return;
 	session_blame(s, SESSION_CAUSE_CLIENT);
+	session_settle(s);
 	session_forget_receiver(s);
 	s->heard = true;
 	session_end_now(s, code, reason);
@@ -260,6 +281,7 @@ int session_attach(struct session *s, struct receiver *r)
 		return 0;
 	} else {
 		session_heard(s);
+		session_confirm(s);
 		s->deadline = 0;
 		s->last_sent = session_now(s);
 		session_flush(s);

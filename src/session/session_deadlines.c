@@ -98,6 +98,13 @@ static void check_silence(struct session *s, uint64_t now)
 	}
 }
 
+/* Whether that has arrived is another question than whether the messages before it have. */
+static void say_heartbeat(struct session *s)
+{
+	session_mark(s);
+	session_went_on(s, s->receiver->ops->heartbeat(s->receiver));
+}
+
 static void check_heartbeat(struct session *s, uint64_t now)
 {
 	if (s->receiver && s->state == SESSION_OPEN && s->limits->heartbeat_delay_ms && !s->quiet &&
@@ -105,7 +112,7 @@ static void check_heartbeat(struct session *s, uint64_t now)
 		if (session_is_blocked(s))
 			s->last_sent = now; /* what is on its way is sign of life enough */
 		else
-			session_went_on(s, s->receiver->ops->heartbeat(s->receiver));
+			say_heartbeat(s);
 	}
 }
 
@@ -127,6 +134,7 @@ static void check_deadline(struct session *s, uint64_t now)
 		return;
 	}
 	session_blame(s, SESSION_CAUSE_AWAY);
+	session_settle(s);
 	session_leave_table(s);
 	if (s->receiver)
 		session_abort_receiver(s);

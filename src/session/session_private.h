@@ -8,6 +8,7 @@
  *	session_out.c        to the client: the bounded send buffer, batches, back-pressure
  *	session_in.c         from the client: delivery, pause and resume
  *	session_state.c      states and endings
+ *	session_delivery.c   what is known of the messages that were said
  *	session_inbox.c      what a paused application has not taken
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
@@ -95,6 +96,16 @@ void session_forget_arriving(struct session *s);
 unsigned session_patience(const struct session *s);
 /* Nobody can find it any more */
 void session_leave_table(struct session *s);
+
+/* session_delivery.c */
+#define MARK_MS 5 /* what goes out within this time is known as one */
+/* Notes where what was said so far ends on the wire, before more is said. */
+void session_mark(struct session *s);
+/* The client has come back for more, which it does when it has read all that there was. */
+void session_confirm(struct session *s);
+/* Memory for the trail, and that it goes. */
+size_t session_trail_held(const struct session *s);
+void session_drop_trail(struct session *s);
 
 /* session_inbox.c */
 /* NULL when memory is out. */
