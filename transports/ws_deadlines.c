@@ -45,11 +45,11 @@ static void ping(struct ws_receiver *r)
 }
 
 /* One that says something now and then need not be asked whether it lives, but nothing of that shows
- * that it has what it was sent. */
-static void ask_for_proof(struct ws_receiver *r)
+ * that it has what it was sent. Who is about to be pinged anyway is not pinged twice. */
+static void ask_for_proof(struct ws_receiver *r, uint64_t silent)
 {
-	if (r->base.session && !r->pinged && stream_queued(&r->stream) == 0 &&
-	    session_has_to_prove(r->base.session))
+	if (r->base.session && !r->pinged && silent < r->endpoint->ping_interval_ms / 2 &&
+	    stream_queued(&r->stream) == 0 && session_has_to_prove(r->base.session))
 		ws_receiver_ping(r);
 }
 
@@ -83,7 +83,7 @@ static void check_liveness(struct ws_receiver *r)
 		ping(r);
 		timer_start(wheel, &r->timer, r->endpoint->pong_timeout_ms);
 	} else {
-		ask_for_proof(r);
+		ask_for_proof(r, silent);
 		timer_start(wheel, &r->timer, interval - silent);
 	}
 }
