@@ -322,7 +322,7 @@ struct sockjs_delivery {
 
 /* Tells what became of the messages of a session, inside its close callback; what is not confirmed may
  * have been lost, and whoever must not lose it sends it again when the user is back. What goes out
- * within five milliseconds is known as one, and of many that are under way only the rough number. By
+ * within twenty milliseconds is known as one, and of many that are under way only the rough number. By
  * TLS some less is known as acknowledged than is. If the application has closed the session itself,
  * its last messages have just been sent, or not even that, and no answer could come yet. In the
  * session's reactor; it may ask the system. 0; -EBUSY elsewhere, and all is 0. */

@@ -359,6 +359,21 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+/* What comes on the same connection comes behind the end of the last response. But a proxy that keeps
+ * connections may send the same request there again, in the name of its client. (An EventSource has no
+ * query of its own.) */
+static bool receiver_proves(const struct receiver *base, struct request_mark *last)
+{
+	const struct http_receiver *r = container_of(base, struct http_receiver, base);
+	struct request_mark before = *last, now = r->mark;
+
+	*last = now;
+	if (now.query != before.query)
+		return true;
+	return now.connection != 0 && now.connection == before.connection &&
+	       (now.query == 0 || r->wire->form == MESSAGE_EVENTSOURCE);
+}
+
 static uint32_t receiver_written(const struct receiver *base)
 {
 	return stream_written(&container_of(base, struct http_receiver, base)->again.stream);
@@ -386,6 +401,7 @@ const struct receiver_ops http_receiver_ops = {
 	.unacked = receiver_unacked,
 	.written = receiver_written,
 	.measure = receiver_measure,
+	.proves = receiver_proves,
 	.transport = receiver_transport,
 };
 

@@ -29,6 +29,11 @@ enum recv_status {
 	RECV_GONE,     /* the wire broke: I am detached, what was said is lost */
 };
 
+/* By what a request is known from another; 0: by nothing. */
+struct request_mark {
+	uint32_t query, connection;
+};
+
 struct receiver_ops {
 	enum recv_status (*open)(struct receiver *r);
 	/* As one frame if the wire has frames for many. The messages are the session's. */
@@ -63,6 +68,10 @@ struct receiver_ops {
 	uint32_t (*written)(const struct receiver *r);
 	/* How far these have come: stream_measure(). */
 	void (*measure)(struct receiver *r, struct stream_reach *reach);
+	/* Whether its request shows that the client has read the whole response before: a browser repeats
+	 * one by itself if its connection breaks. `last` are the marks of that, and become its own.
+	 * NULL: it does. */
+	bool (*proves)(const struct receiver *r, struct request_mark *last);
 	/* The transport that it is of, as its URL says; NULL: of one that does not change. */
 	const char *(*transport)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */

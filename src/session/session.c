@@ -268,6 +268,7 @@ int session_attach(struct session *s, struct receiver *r)
 		return 0;
 	}
 	session_forget_arriving(s);
+	session_came_back(s, r);
 	s->receiver = r;
 	r->session = s;
 	if (r->ops->transport)
@@ -281,7 +282,6 @@ int session_attach(struct session *s, struct receiver *r)
 		return 0;
 	} else {
 		session_heard(s);
-		session_confirm(s);
 		s->deadline = 0;
 		s->last_sent = session_now(s);
 		session_flush(s);

@@ -192,6 +192,7 @@ struct session {
 	bool is_settled : 1;  /* what is known of them has been noted, and stays */
 	bool is_blurred : 1;  /* of those `before` not all have been confirmed */
 	bool has_arrived : 1; /* nobody is attached, and what was said is acknowledged */
+	bool has_gap : 1;     /* a response may have been lost: no more will be known of what follows */
 	union {
 		uint64_t before;             /* confirmed */
 		struct session_trail *trail; /* has_trail: it has that, too */

@@ -168,24 +168,53 @@ static void blur(struct session *s)
 	s->is_blurred = true;
 }
 
-void session_mark(struct session *s)
+/* Where the wire stands; the trail has room. */
+static void add_mark(struct session *s, struct session_trail *t)
 {
-	uint32_t all;
+	const struct receiver *r = s->receiver;
 
-	s->marked_at = (uint16_t)session_now(s);
-	if (s->unconfirmed == 0 || !s->receiver || s->is_settled || !has_or_makes_trail(s))
-		return;
-	all = (uint32_t)said(s);
-	if (s->trail->count > 0 && s->trail->marks[s->trail->count - 1].said == all)
-		return;
-	if (++s->trail->skipped < s->trail->stride)
+	t->skipped = 0;
+	t->marks[t->count++] =
+	    (struct mark){ r->ops->written(r), (uint32_t)t->before + s->unconfirmed };
+}
+
+static bool may_be_marked(const struct session *s)
+{
+	return s->unconfirmed > 0 && s->receiver && !s->is_settled && !s->has_gap;
+}
+
+/* The first mark, or one for which there is no room. */
+static void mark_with_care(struct session *s)
+{
+	if (!may_be_marked(s) || !has_or_makes_trail(s))
 		return;
 	make_room(s);
-	s->trail->skipped = 0;
-	s->trail->marks[s->trail->count++] =
-	    (struct mark){ s->receiver->ops->written(s->receiver), all };
+	add_mark(s, s->trail);
 	if (s->unconfirmed > UNCONFIRMED_MAX)
 		blur(s);
+}
+
+/* Nothing has been said since the last one, or only every so many are wanted. */
+static bool is_to_be_skipped(const struct session *s, struct session_trail *t)
+{
+	return (t->count > 0 &&
+	           t->marks[t->count - 1].said == (uint32_t)t->before + s->unconfirmed) ||
+	       ++t->skipped < t->stride;
+}
+
+void session_mark(struct session *s)
+{
+	struct session_trail *t = s->trail;
+
+	s->marked_at = (uint16_t)session_now(s);
+	if (!s->has_trail)
+		mark_with_care(s);
+	else if (!may_be_marked(s) || is_to_be_skipped(s, t))
+		return;
+	else if (t->count == t->cap)
+		mark_with_care(s);
+	else
+		add_mark(s, t);
 }
 
 /* --- proofs --------------------------------------------------------------------------- */
@@ -195,12 +224,31 @@ void session_confirm(struct session *s)
 	uint64_t all = said(s);
 
 	s->has_arrived = false;
-	if (s->is_settled || (s->unconfirmed == 0 && !s->is_blurred))
+	if (s->is_settled || s->has_gap || (s->unconfirmed == 0 && !s->is_blurred))
 		return;
 	session_drop_trail(s);
 	s->before = all;
 	s->unconfirmed = 0;
 	s->is_blurred = false;
+}
+
+/* Once it has not proven that it has what was said before, it cannot prove that it has what came after
+ * that; and where the marks stand nobody can be asked any more. */
+void session_came_back(struct session *s, const struct receiver *r)
+{
+	struct request_mark none = { 0 },
+	                    *last = s->entry ? session_entry_request(s->entry) : &none;
+
+	if (!r->ops->proves || r->ops->proves(r, last)) {
+		session_confirm(s);
+		return;
+	}
+	s->has_arrived = false;
+	if (said(s) == before(s))
+		return;
+	s->has_gap = true;
+	if (s->has_trail)
+		s->trail->count = 0;
 }
 
 bool session_asks_for_proof(struct session *s)
@@ -262,6 +310,17 @@ static void ask_wire(const struct session *s, struct receiver *r, struct session
 		d->sent = later(d->acknowledged, said_before(s, reach.sent, 0));
 }
 
+static void ask_for_sent(struct receiver *r, struct session_delivery *d)
+{
+	struct stream_reach reach;
+
+	if (!r)
+		return;
+	r->ops->measure(r, &reach);
+	if (reach.sent != reach.written)
+		d->sent = d->acknowledged;
+}
+
 /* For a client, a message that was joined of several is so many. */
 static uint64_t waiting(const struct session *s)
 {
@@ -288,6 +347,10 @@ static void find_out(const struct session *s, struct session_delivery *d)
 	d->acknowledged = s->has_trail ? later(d->confirmed, s->trail->acknowledged) : d->confirmed;
 	d->accepted = said(s) + waiting(s);
 	d->sent = said(s);
+	if (s->has_gap) {
+		ask_for_sent(r, d);
+		return;
+	}
 	if (s->has_arrived || d->sent == d->confirmed)
 		d->acknowledged = said(s);
 	else if (r)

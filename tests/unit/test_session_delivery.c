@@ -39,7 +39,7 @@ static void say(struct session *s, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		ck_assert_int_ge(send_text(s, "0123456789"), 0);
-		fake_loop_pass(loop, 10);
+		fake_loop_pass(loop, 25);
 	}
 }
 
@@ -92,7 +92,7 @@ START_TEST(messages_of_one_frame_are_known_as_one)
 	say(s, 1);
 	for (int i = 0; i < 5; i++)
 		send_text(s, "0123456789");
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	r.unacked = 10; /* four of five have arrived, and nobody can tell */
 	breaks(s, &r);
 	is_known(in_the_end, 6, 6, 1, 0);
@@ -136,7 +136,7 @@ START_TEST(what_broke_the_wire_has_not_left)
 	r.broken = true;
 	send_text(s, "one");
 	send_text(s, "two");
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	is_known(in_the_end, 6, 4, 3, 0);
 }
 END_TEST
@@ -150,10 +150,10 @@ START_TEST(what_was_joined_counts_as_its_parts)
 	struct message *both = message_join(parts, 2);
 
 	session_send(s, both);
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	r.clogged = true;
 	session_send(s, both);
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	session_send(s, both);
 	breaks(s, &r);
 	is_known(in_the_end, 6, 2, 2, 0);
@@ -332,7 +332,7 @@ START_TEST(an_application_that_closes_is_told_what_is_known_by_then)
 	send_text(s, "0123456789");
 	r.unacked = 10;
 	session_close(s, 3000, "bye");
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	is_known(in_the_end, 3, 3, 2, 0);
 }
 END_TEST
@@ -389,10 +389,10 @@ START_TEST(without_memory_less_is_known_and_nothing_is_claimed)
 	struct session *s = open_stream(&r);
 
 	send_text(s, "0123456789");
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	send_text(s, "0123456789");
 	mem_fail_at(1);
-	fake_loop_pass(loop, 10);
+	fake_loop_pass(loop, 25);
 	r.unacked = 10;
 	mem_fail_at(1);
 	breaks(s, &r);
@@ -490,7 +490,7 @@ static void do_something(struct session *s, struct fake_receiver *r)
 	default: {
 		uint32_t before = r->written;
 
-		fake_loop_pass(loop, (unsigned)(rand() % 12));
+		fake_loop_pass(loop, (unsigned)(rand() % 40));
 		if (!r->clogged && rand() % 2)
 			r->unacked += r->written - before;
 	}

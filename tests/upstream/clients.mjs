@@ -107,7 +107,10 @@ class Raw extends Line {
 	}
 
 	vanish() {
-		this.ws._socket?.resetAndDestroy();
+		if (this.ws._socket?.encrypted) /* that cannot be reset */
+			this.ws.terminate();
+		else
+			this.ws._socket?.resetAndDestroy();
 	}
 }
 
