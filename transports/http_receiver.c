@@ -181,6 +181,8 @@ static enum recv_status finish(struct http_receiver *r)
 		return RECV_ARRIVING;
 	}
 	if (stream_queued(&r->again.stream) == 0) {
+		if (attached)
+			session_note_reach(r->base.session);
 		part(r);
 		return RECV_DONE;
 	}

@@ -134,6 +134,7 @@ static void receiver_done(struct session *s, struct receiver *r, bool arriving)
 {
 	if (s->receiver != r)
 		return;
+	session_note_reach(s);
 	session_forget_receiver(s);
 	session_await_next(s, r, arriving);
 	session_mark_dirty(s);

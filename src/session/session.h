@@ -297,6 +297,8 @@ void session_heard(struct session *s);
 /* What is known of what its receiver has said is noted: before that says RECV_GONE, while its wire
  * can still be asked. */
 void session_settle(struct session *s);
+/* The same before its response ends whole: what is acknowledged by then is noted. */
+void session_note_reach(struct session *s);
 /* The client is about to be asked for a sign that it has all that was said up to here; true: there is
  * something to prove, and no such question is open, so that session_proves() is to follow when it has
  * answered this one, or a later one. */

@@ -217,6 +217,12 @@ void session_mark(struct session *s)
 		add_mark(s, t);
 }
 
+void session_note_reach(struct session *s)
+{
+	if (s->has_trail && may_be_marked(s))
+		drop_acknowledged(s);
+}
+
 /* --- proofs --------------------------------------------------------------------------- */
 
 void session_confirm(struct session *s)

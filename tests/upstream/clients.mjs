@@ -166,7 +166,7 @@ const SPLIT = {
 		return [frames, end < 0 ? text : text.slice(end + 9)];
 	},
 	call(text) {
-		const [, body] = /^\/\*\*\/cb\((".*")\);\r\n$/s.exec(text) ?? [];
+		const [, body] = /^\/\*\*\/cb\d*\((".*")\);\r\n$/s.exec(text) ?? [];
 
 		return body === undefined ? [[], text] : [[JSON.parse(body)], ''];
 	},
@@ -211,7 +211,8 @@ class Http extends Line {
 
 	receive(query = '') {
 		const { method, split, own } = this.wire;
-		const all = [query.replace(/^\?/, ''), own].filter(Boolean).join('&');
+		/* Each of its own, as sockjs-client has them */
+		const all = [query.replace(/^\?/, ''), own && `${own}${++last}`].filter(Boolean).join('&');
 		let text = '';
 
 		this.request = http.request(`${this.base}/${this.kind}${all && '?'}${all}`,
