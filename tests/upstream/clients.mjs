@@ -209,10 +209,10 @@ class Http extends Line {
 		});
 	}
 
-	receive(query = '') {
+	receive(query = '', number = ++last) {
 		const { method, split, own } = this.wire;
 		/* Each of its own, as sockjs-client has them */
-		const all = [query.replace(/^\?/, ''), own && `${own}${++last}`].filter(Boolean).join('&');
+		const all = [query.replace(/^\?/, ''), own && `${own}${number}`].filter(Boolean).join('&');
 		let text = '';
 
 		this.request = http.request(`${this.base}/${this.kind}${all && '?'}${all}`,
@@ -232,7 +232,7 @@ class Http extends Line {
 				response.on('end', () => { if (!this.end) setImmediate(() => this.end || this.receive()); });
 				response.on('error', () => this.isClosed({ broken: true }));
 			});
-		this.request.on('error', (e) => (isStale(this.request, e) && !this.end ? this.receive(query) : this.isClosed({ broken: true })));
+		this.request.on('error', (e) => (isStale(this.request, e) && !this.end ? this.receive(query, number) : this.isClosed({ broken: true })));
 		this.request.end();
 	}
 
