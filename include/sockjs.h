@@ -107,7 +107,7 @@ struct sockjs_callbacks {
 	void (*writable)(struct sockjs_session *s, void *app);
 	/* The session is over, whoever ended it; called exactly once after open or connecting.
 	 * `code` and `reason` are the client's, the application's own, or one of sockjs_close_code.
-	 */
+	 * sockjs_delivery() tells what became of its messages. */
 	void (*close)(struct sockjs_session *s, unsigned code, const char *reason, void *app);
 	/* The time set by sockjs_set_timer() is over. */
 	void (*timer)(struct sockjs_session *s, void *app);
@@ -300,6 +300,33 @@ SOCKJS_API void sockjs_set_heartbeat(struct sockjs_session *s, unsigned every_ms
 /* Octets accepted by sockjs_send() that the client's connection has not taken yet, and 64 for each
  * message that waits; what send_buffer_bytes is about. */
 SOCKJS_API size_t sockjs_buffered(const struct sockjs_session *s);
+
+/* What became of the messages that a session has accepted, by sockjs_send() and all its like (not
+ * those that were refused): of them the first so many, in the order in which they were sent. Each
+ * number is at most the one before it. None says more than is known; what is behind it may have come
+ * further. */
+struct sockjs_delivery {
+	/* One that was joined of several (sockjs_prepared_join()) counts as so many. */
+	unsigned long long accepted;
+	/* Given to the system to be sent (by a poll's answer: to its connection). What is behind is
+	 * still here, and goes no further, unless the application has closed the session itself. */
+	unsigned long long sent;
+	/* Acknowledged by the TCP of the client, or of the proxy that is before it: out of our hands, but
+	 * perhaps not in those of the page. */
+	unsigned long long acknowledged;
+	/* Known to have reached the client: it has come back for more by another request, or has
+	 * answered a ping that was sent behind them (as does a proxy that ends WebSockets itself). By
+	 * "tcp", where nothing can prove it, 0. */
+	unsigned long long confirmed;
+};
+
+/* Tells what became of the messages of a session, inside its close callback; what is not confirmed may
+ * have been lost, and whoever must not lose it sends it again when the user is back. What goes out
+ * within twenty milliseconds is known as one, and of many that are under way only the rough number. By
+ * TLS some less is known as acknowledged than is. If the application has closed the session itself,
+ * its last messages have just been sent, or not even that, and no answer could come yet. In the
+ * session's reactor; it may ask the system. 0; -EBUSY elsewhere, and all is 0. */
+SOCKJS_API int sockjs_delivery(const struct sockjs_session *s, struct sockjs_delivery *d);
 
 /* --- from any thread ---------------------------------------------------- */
 

@@ -106,6 +106,8 @@ void http_receiver_init(struct http_receiver *r)
 
 static enum recv_status gone(struct http_receiver *r)
 {
+	if (r->base.session)
+		session_settle(r->base.session);
 	if (r->phase != HTTP_IN_REQUEST)
 		http_receiver_end(r);
 	else
@@ -179,6 +181,8 @@ static enum recv_status finish(struct http_receiver *r)
 		return RECV_ARRIVING;
 	}
 	if (stream_queued(&r->again.stream) == 0) {
+		if (attached)
+			session_note_reach(r->base.session, &r->base);
 		part(r);
 		return RECV_DONE;
 	}
@@ -357,6 +361,31 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(&container_of(base, struct http_receiver, base)->again.stream);
 }
 
+/* What comes on the same connection comes behind the end of the last response. But a proxy that keeps
+ * connections may send the same request there again, in the name of its client. (An EventSource has no
+ * query of its own.) */
+static bool receiver_proves(const struct receiver *base, struct request_mark *last)
+{
+	const struct http_receiver *r = container_of(base, struct http_receiver, base);
+	struct request_mark before = *last, now = r->mark;
+
+	*last = now;
+	if (now.query != before.query)
+		return true;
+	return now.connection != 0 && now.connection == before.connection &&
+	       (now.query == 0 || r->wire->form == MESSAGE_EVENTSOURCE);
+}
+
+static uint32_t receiver_written(const struct receiver *base)
+{
+	return stream_written(&container_of(base, struct http_receiver, base)->again.stream);
+}
+
+static void receiver_measure(struct receiver *base, struct stream_reach *reach)
+{
+	stream_measure(&of(base)->again.stream, reach);
+}
+
 static const char *receiver_transport(const struct receiver *base)
 {
 	return container_of(base, struct http_receiver, base)->wire->transport->name;
@@ -372,6 +401,9 @@ const struct receiver_ops http_receiver_ops = {
 	.buffered = receiver_buffered,
 	.progress = receiver_progress,
 	.unacked = receiver_unacked,
+	.written = receiver_written,
+	.measure = receiver_measure,
+	.proves = receiver_proves,
 	.transport = receiver_transport,
 };
 

@@ -29,6 +29,7 @@ struct http_receiver {
 		size_t framed;     /* octets of frames said, for response_limit */
 		uint64_t progress; /* once finished: of its stream, when last looked at */
 	};
+	struct request_mark mark;
 	uint16_t lines_len, callback_len, id_len; /* of `text` */
 	uint8_t phase;
 	bool is_1_1, chunked, head_sent;
@@ -67,6 +68,18 @@ void http_receiver_watch(struct http_receiver *r);
 void http_receiver_retire(struct http_receiver *r);
 
 /* --- http_serve.c ------------------------------------------------------- */
+
+/* A query is known by its end: sockjs-client has the time there, or a name by chance, and no request of
+ * its own has that of another. */
+static inline uint32_t http_receiver_query_mark(struct bytes query)
+{
+	uint64_t end = 0;
+
+	if (query.n == 0)
+		return 0;
+	memcpy(&end, query.p + (query.n > 8 ? query.n - 8 : 0), query.n < 8 ? query.n : 8);
+	return (uint32_t)((end * 0x9e3779b97f4a7c15u) >> 32) | 1;
+}
 
 extern const struct http_again_ops http_receiver_again_ops;
 

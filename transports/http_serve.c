@@ -43,6 +43,12 @@ static bool is_whole(const struct transport_request *t)
 	       (t->endpoint->whole_streams == NETWORK_AUTO && is_proxied(t));
 }
 
+/* By the port of its other end, and some of its address. */
+static uint32_t connection_mark(const struct addr *peer)
+{
+	return (uint32_t)peer->port << 16 | (uint32_t)peer->ip[2] << 8 | peer->ip[3];
+}
+
 static struct http_receiver *receiver_new(const struct transport_request *t,
     const struct http_wire *wire, struct bytes callback, struct buf *said)
 {
@@ -71,6 +77,8 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->phase = HTTP_IN_REQUEST;
 	r->is_1_1 = http_request_is_1_1(t->http);
 	r->chunked = wire->is_streaming && r->is_1_1 && !is_whole(t);
+	r->mark.query = http_receiver_query_mark(http_request_query(t->http));
+	r->mark.connection = connection_mark(http_request_peer(t->http));
 	r->lines_len = (uint16_t)head.len;
 	r->callback_len = (uint16_t)callback.n;
 	r->id_len = (uint16_t)id.n;
@@ -326,7 +334,7 @@ static bool serve_again(struct http_again *a, struct bytes query, char *body, si
 	struct addr client = a->peer;
 	struct session_found found;
 
-	(void)query, (void)body, (void)n;
+	(void)body, (void)n;
 	if (r->has_address)
 		memcpy(&client, id.p + id.n, sizeof(client));
 	if (!session_table_find(r->endpoint->table, id, &client, &found) || !found.open ||
@@ -335,6 +343,7 @@ static bool serve_again(struct http_again *a, struct bytes query, char *body, si
 	http_again_take(a);
 	r->head_sent = r->complete = false;
 	r->framed = 0;
+	r->mark.query = http_receiver_query_mark(query);
 	r->reactor->sessions.counters.receivers++;
 	http_receiver_begin(r, found.session);
 	return true;

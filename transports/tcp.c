@@ -74,6 +74,8 @@ static void receiver_end(struct tcp_receiver *r)
 {
 	if (r->ended)
 		return;
+	if (r->base.session) /* in a call of its, which will hear that the wire is gone */
+		session_settle(r->base.session);
 	r->ended = true;
 	r->reactor->sessions.counters.receivers--;
 	list_remove(&r->base.node);
@@ -185,6 +187,16 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(stream_of(base));
 }
 
+static uint32_t receiver_written(const struct receiver *base)
+{
+	return stream_written(stream_of(base));
+}
+
+static void receiver_measure(struct receiver *base, struct stream_reach *reach)
+{
+	stream_measure(&of(base)->stream, reach);
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: octets may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -201,6 +213,8 @@ static const struct receiver_ops tcp_receiver_ops = {
 	.buffered = receiver_buffered,
 	.progress = receiver_progress,
 	.unacked = receiver_unacked,
+	.written = receiver_written,
+	.measure = receiver_measure,
 	.pause = receiver_pause,
 };
 

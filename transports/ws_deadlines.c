@@ -38,6 +38,21 @@ static void fire_within(struct ws_receiver *r, unsigned ms)
 		timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, ms);
 }
 
+void ws_receiver_ping(struct ws_receiver *r)
+{
+	r->ping++;
+	if (r->base.session && session_asks_for_proof(r->base.session))
+		r->proof = r->ping;
+	ws_conn_ping(&r->conn, &r->ping, 1);
+}
+
+/* A client may leave out pings that came before others (RFC 6455 section 5.5.3). */
+void ws_receiver_answered(struct ws_receiver *r, uint8_t ping)
+{
+	if ((int8_t)(ping - r->proof) >= 0 && (int8_t)(r->ping - ping) >= 0)
+		session_proves(r->base.session);
+}
+
 /* Behind what the kernel has not even taken it would prove nothing. */
 static void ping(struct ws_receiver *r)
 {
@@ -46,7 +61,16 @@ static void ping(struct ws_receiver *r)
 	r->pinged = true;
 	r->ping_waits = stream_unacked(&r->stream) > 0;
 	r->progress = (uint32_t)stream_progress(&r->stream);
-	ws_conn_ping(&r->conn, NULL, 0);
+	ws_receiver_ping(r);
+}
+
+/* One that says something now and then need not be asked whether it lives, but nothing of that shows
+ * that it has what it was sent. Who is about to be pinged anyway is not pinged twice. */
+static void ask_for_proof(struct ws_receiver *r, uint64_t silent)
+{
+	if (r->base.session && !r->pinged && silent < r->endpoint->ping_interval_ms / 2 &&
+	    stream_queued(&r->stream) == 0 && session_has_to_prove(r->base.session))
+		ws_receiver_ping(r);
 }
 
 /* The first thing that is said, behind the 101, which may not have left yet. */
@@ -54,11 +78,11 @@ void ws_receiver_ping_first(struct ws_receiver *r)
 {
 	r->pinged = true;
 	r->ping_waits = false;
-	ws_conn_ping(&r->conn, NULL, 0);
+	ws_receiver_ping(r);
 	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, pong_timeout(r));
 }
 
-void ws_receiver_ping(struct ws_receiver *r)
+void ws_receiver_ping_and_wait(struct ws_receiver *r)
 {
 	ping(r);
 	timer_start(loop_timers(ws_receiver_loop(r)), &r->timer, pong_timeout(r));
@@ -122,6 +146,7 @@ static void check_liveness(struct ws_receiver *r)
 		ping_in_time(r);
 		timer_start(wheel, &r->timer, pong_timeout(r));
 	} else {
+		ask_for_proof(r, silent);
 		timer_start(wheel, &r->timer, interval - silent);
 	}
 }

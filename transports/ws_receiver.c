@@ -52,6 +52,8 @@ void ws_receiver_end(struct ws_receiver *r)
 {
 	if (r->ended)
 		return;
+	if (r->base.session) /* in a call of its, which will hear that the wire is gone */
+		session_settle(r->base.session);
 	r->ended = true;
 	r->reactor->sessions.counters.receivers--;
 	list_remove(&r->base.node);
@@ -206,7 +208,7 @@ static enum recv_status receiver_heartbeat(struct receiver *base)
 	if (r->wire->heartbeat && say_text(r, r->wire->heartbeat) == RECV_GONE)
 		return RECV_GONE;
 	if (!r->pinged && is_silent(r))
-		ws_receiver_ping(r);
+		ws_receiver_ping_and_wait(r);
 	return r->ended ? RECV_GONE : RECV_MORE;
 }
 
@@ -216,7 +218,7 @@ static enum recv_status receiver_ask(struct receiver *base)
 	struct ws_receiver *r = of(base);
 
 	if (!r->pinged)
-		ws_conn_ping(&r->conn, NULL, 0);
+		ws_receiver_ping(r);
 	return r->ended ? RECV_GONE : RECV_MORE;
 }
 
@@ -356,6 +358,16 @@ static uint64_t receiver_progress(const struct receiver *base)
 	return stream_progress(&container_of(base, struct ws_receiver, base)->stream);
 }
 
+static uint32_t receiver_written(const struct receiver *base)
+{
+	return stream_written(&container_of(base, struct ws_receiver, base)->stream);
+}
+
+static void receiver_measure(struct receiver *base, struct stream_reach *reach)
+{
+	stream_measure(&of(base)->stream, reach);
+}
+
 /* Nothing is wanted while paused, not even the news of the client's end: messages may stand before
  * it. */
 static void receiver_pause(struct receiver *base, bool paused)
@@ -386,5 +398,7 @@ const struct receiver_ops ws_receiver_ops = {
 	.unfinished = receiver_unfinished,
 	.progress = receiver_progress,
 	.unacked = receiver_unacked,
+	.written = receiver_written,
+	.measure = receiver_measure,
 	.pause = receiver_pause,
 };

@@ -72,10 +72,11 @@ static void on_pong(struct ws_conn *c, const char *data, size_t n)
 {
 	struct ws_receiver *r = container_of(c, struct ws_receiver, conn);
 
-	(void)data, (void)n;
 	if (!r->base.session)
 		return;
 	session_heard(r->base.session);
+	if (n == 1)
+		ws_receiver_answered(r, (uint8_t)*data);
 	session_answered(r->base.session);
 }
 

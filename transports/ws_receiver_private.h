@@ -54,6 +54,8 @@ struct ws_receiver {
 	bool parting : 1;     /* only the client's end is awaited */
 	bool ended : 1;
 	bool is_unanswered : 1; /* it was said something, and is watched */
+	uint8_t ping;  /* number of the last one; modulo 2^8 */
+	uint8_t proof; /* of that whose answer shows how much has come, if one is awaited */
 };
 
 static inline struct loop *ws_receiver_loop(const struct ws_receiver *r)
@@ -132,7 +134,7 @@ void ws_receiver_keep_rest(struct ws_receiver *r, const char *p, size_t n);
 
 void ws_receiver_on_timer(struct timer *t);
 /* Pings the client, unless it has been; what is under way to it is to be answered in time. */
-void ws_receiver_ping(struct ws_receiver *r);
+void ws_receiver_ping_and_wait(struct ws_receiver *r);
 void ws_receiver_ping_first(struct ws_receiver *r);
 /* It was said something. In a network that may swallow that an answer is asked for soon. */
 void ws_receiver_watch_answer(struct ws_receiver *r);
@@ -143,6 +145,9 @@ static inline void ws_receiver_said(struct ws_receiver *r)
 	if (s && s->network.is_watched && !r->is_unanswered)
 		ws_receiver_watch_answer(r);
 }
+/* With a number, which comes back with the pong. */
+void ws_receiver_ping(struct ws_receiver *r);
+void ws_receiver_answered(struct ws_receiver *r, uint8_t ping);
 /* Whoever does not send a message on is given up, unless it is we who do not read. The timer fires
  * early enough to see that. */
 void ws_receiver_watch_unfinished(struct ws_receiver *r);

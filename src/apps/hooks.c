@@ -34,6 +34,7 @@ struct conversation {
 	bool is_paused, is_broken;
 	unsigned code; /* with which it has ended */
 	char *reason;
+	struct sockjs_delivery delivery;
 };
 
 static void conversation_free(struct conversation *c)
@@ -74,6 +75,7 @@ static void say_goodbye(struct conversation *c)
 
 	e = event_with(e, "code", json_integer((json_int_t)c->code));
 	e = event_with_text(e, "reason", c->reason);
+	e = event_with(e, "delivery", event_of_delivery(&c->delivery));
 	if (!webhook_wants(c->webhook, WEBHOOK_DISCONNECT, HOOKS_APP_EVENTS)) {
 		json_decref(e);
 		conversation_free(c);
@@ -182,6 +184,7 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 	c->session = NULL;
 	c->code = code;
 	c->reason = reason ? mem_strdup(reason) : NULL;
+	sockjs_delivery(s, &c->delivery);
 	if (!c->call.part)
 		go_on(c);
 }

@@ -53,6 +53,10 @@ static const struct column one_session[] = {
 	{ "  octets", "bytes_in", COLUMN_TEXT },
 	{ "messages out", "messages_out", COLUMN_TEXT },
 	{ "  octets", "bytes_out", COLUMN_TEXT },
+	{ "messages accepted", "messages_accepted", COLUMN_TEXT },
+	{ "  sent", "messages_sent", COLUMN_TEXT },
+	{ "  acknowledged by TCP", "messages_acknowledged", COLUMN_TEXT },
+	{ "  confirmed", "messages_confirmed", COLUMN_TEXT },
 	{ "transports so far", "transports", COLUMN_TEXT },
 };
 

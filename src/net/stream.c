@@ -28,19 +28,12 @@ static void say_hangup(struct stream *s, int err)
 {
 	if (!(s->flags & STREAM_GONE)) {
 		s->flags |= STREAM_FAILED | STREAM_GONE;
-		s->error = err;
-		stream_queue_free(&s->queue);
+		s->error = (uint8_t)-err;
+		stream_drop_queue(s);
 		s->on->hangup(s, err);
 	}
 	if (stream_is_open(s) && s->loop)
 		loop_unwatch(s->loop, &s->watch);
-}
-
-/* What waits in the loop's batch comes before anything else. */
-static void send_batched(struct stream *s)
-{
-	if (s->flags & STREAM_BATCHED)
-		stream_batch_submit(s->loop);
 }
 
 static void say_blocked(struct stream *s)
@@ -163,7 +156,7 @@ static void on_event(struct watch *w, uint32_t events)
 	struct stream *s = container_of(w, struct stream, watch);
 
 	if (s->flags & STREAM_FAILED) {
-		say_hangup(s, s->error);
+		say_hangup(s, stream_error(s));
 		return;
 	}
 	if (s->flags & STREAM_HANDSHAKE) {
@@ -228,7 +221,7 @@ static void move_watch(struct stream *to, struct stream *from, struct loop *loop
 void stream_move(
     struct stream *to, struct stream *from, struct loop *loop, const struct stream_events *on)
 {
-	send_batched(from);
+	stream_batch_settle(from);
 	*to = *from;
 	move_watch(to, from, loop);
 	to->want = 0;
@@ -259,7 +252,7 @@ static void stream_end(struct stream *s, bool politely)
 {
 	if (!stream_is_open(s))
 		return;
-	send_batched(s);
+	stream_batch_settle(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
 	forget_unread(s);
@@ -282,7 +275,7 @@ void stream_reset(struct stream *s)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
-	send_batched(s);
+	stream_batch_settle(s);
 	if (stream_is_open(s))
 		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	stream_end(s, false);
@@ -313,7 +306,7 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	ssize_t got;
 
 	if (!goes_on(s))
-		return stream_is_open(s) ? s->error : -EBADF;
+		return stream_is_open(s) ? stream_error(s) : -EBADF;
 	s->flags &= (uint16_t) ~(STREAM_MORE | STREAM_UNREAD);
 	if (s->unread)
 		return read_unread(s, p, n);
@@ -368,7 +361,7 @@ ssize_t stream_read_rest(struct stream *s, void *p, size_t n)
 	if (!stream_is_open(s))
 		return -EBADF;
 	if (s->flags & STREAM_HANDSHAKE)
-		return s->error;
+		return stream_error(s);
 	return s->unread ? read_unread(s, p, n) : ops(s)->read(s, p, n);
 }
 
@@ -385,18 +378,24 @@ int stream_write(struct stream *s, const struct stream_piece *pieces, unsigned n
 {
 	size_t total = total_of(pieces, n);
 	ssize_t sent = 0;
+	int err;
 
-	send_batched(s);
+	stream_batch_settle(s);
 	if (!goes_on(s) || (s->flags & STREAM_SHUT_ASKED))
-		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+		return stream_is_open(s) && s->error ? stream_error(s) : -EPIPE;
 	if (total == 0)
 		return 0;
 	if (!s->queue && !(s->flags & STREAM_HANDSHAKE)) {
 		sent = ops(s)->write(s, pieces, n);
-		if (sent == (ssize_t)total)
+		if (sent == (ssize_t)total) {
+			s->written += (uint32_t)total;
 			return 0;
+		}
 	}
-	return stream_enqueue_rest(s, pieces, n, sent);
+	err = stream_enqueue_rest(s, pieces, n, sent);
+	if (err == 0)
+		s->written += (uint32_t)total;
+	return err;
 }
 
 static bool may_wait(const struct stream *s)
@@ -433,9 +432,9 @@ int stream_flush(struct stream *s)
 {
 	int err;
 
-	send_batched(s);
+	stream_batch_settle(s);
 	if (!goes_on(s))
-		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+		return stream_is_open(s) && s->error ? stream_error(s) : -EPIPE;
 	if (!s->queue || (s->flags & STREAM_HANDSHAKE))
 		return 0;
 	err = flush(s);
@@ -454,9 +453,9 @@ int stream_shutdown(struct stream *s)
 {
 	int err;
 
-	send_batched(s);
+	stream_batch_settle(s);
 	if (!goes_on(s))
-		return stream_is_open(s) && s->error ? s->error : -EPIPE;
+		return stream_is_open(s) && s->error ? stream_error(s) : -EPIPE;
 	if (s->flags & STREAM_SHUT_ASKED)
 		return 0;
 	s->flags |= STREAM_SHUT_ASKED;

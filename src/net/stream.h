@@ -44,8 +44,9 @@ enum { STREAM_READ = 1, STREAM_HANGUP = 2 };
 struct stream {
 	struct watch watch; /* watch.fd is the descriptor; -1: none */
 	uint8_t want;       /* STREAM_* */
+	uint8_t error;      /* what broke the wire, an errno */
 	uint16_t flags;     /* stream_private.h */
-	int error;          /* what broke the wire, -errno */
+	uint32_t written;   /* octets, modulo 2^32: stream_written() */
 	struct loop *loop;  /* NULL between two loops */
 	const struct stream_events *on;
 	struct stream_tls *tls;       /* NULL when plain */
@@ -110,6 +111,12 @@ int stream_write_ahead(struct stream *s, const struct stream_piece *piece);
 int stream_flush(struct stream *s);
 /* Bytes that wait in the queue. */
 size_t stream_queued(const struct stream *s);
+/* Octets that it has taken since it began, modulo 2^32, without those that were dropped because the
+ * wire broke: a place in what was written. */
+static inline uint32_t stream_written(const struct stream *s)
+{
+	return s->written;
+}
 
 /* --- what the peer has taken (stream_progress.c); each is a system call: for deadlines --- */
 
@@ -122,6 +129,16 @@ size_t stream_unacked(const struct stream *s);
 /* Rises as the kernel takes what is queued, or the peer what the kernel has; falls as more is
  * queued. Compare two of them, for the sign of their difference. */
 uint64_t stream_progress(const struct stream *s);
+/* How far what was written has come, as places of stream_written(). What waited in the loop's batch
+ * goes out before. */
+struct stream_reach {
+	uint32_t written;
+	uint32_t sent;  /* at least so far the kernel has it */
+	uint32_t acked; /* at least so far the peer's kernel has it, if `is_known`; by TLS, whose octets
+	                 * are more than those that were written, some less than in truth */
+	bool is_known;
+};
+void stream_measure(struct stream *s, struct stream_reach *reach);
 /* stream_acked() of a socket that is no stream. */
 uint64_t socket_acked(int fd);
 /* It is about to be closed, and its peer takes nothing: the kernel need not try for ever to deliver

@@ -54,9 +54,12 @@ static void give_up(struct stream_batch *b, int err)
  * something was left, for it was told that all is well. */
 static void sent(struct stream *s, const struct stream_piece *piece, ssize_t taken)
 {
-	if (taken == (ssize_t)piece->n || !goes_on(s) ||
-	    stream_enqueue_rest(s, piece, 1, taken) < 0)
+	if (taken == (ssize_t)piece->n)
 		return;
+	if (!goes_on(s) || stream_enqueue_rest(s, piece, 1, taken) < 0) {
+		s->written -= (uint32_t)piece->n - (taken > 0 ? (uint32_t)taken : 0);
+		return;
+	}
 	s->flags |= STREAM_BLOCKED;
 	loop_poke(s->loop, &s->watch);
 }
@@ -143,6 +146,7 @@ bool stream_batch_add(struct stream_batch *b, struct stream *s, const struct str
 	b->entries[b->n] = (struct entry){ s, piece->owner };
 	b->sends[b->n++] = (struct send_op){ s->watch.fd, p, piece->n, SEND_NOT_TRIED };
 	s->flags |= STREAM_BATCHED;
+	s->written += (uint32_t)piece->n;
 	return true;
 }
 
@@ -158,6 +162,7 @@ bool stream_batch_extend(struct stream *s, const struct stream_piece *piece)
 	bytes_put(b->copies + b->copied, (struct bytes){ piece->p, piece->n });
 	b->copied += piece->n;
 	b->sends[b->n - 1].n += piece->n;
+	s->written += (uint32_t)piece->n;
 	return true;
 }
 

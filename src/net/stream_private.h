@@ -2,11 +2,12 @@
  * net/stream_private.h - what the files of the stream share among themselves. Each calls
  * those below it:
  *
+ *	stream_progress.c  what the peer has taken
  *	stream.c        life, events, bytes
  *	stream_batch.c  the sends of many streams at once
  *	stream_tls.c    the wire under TLS, and its handshake
  *	stream_watch.c  what is watched, and how a stream fails
- *	stream_queue.c, stream_fd.c, stream_progress.c
+ *	stream_queue.c, stream_fd.c
  */
 #ifndef NET_STREAM_PRIVATE_H
 #define NET_STREAM_PRIVATE_H
@@ -66,6 +67,12 @@ static inline bool wants_input(const struct stream *s)
 	return (s->want & STREAM_READ) && !(s->flags & (STREAM_ENDED | STREAM_LATER));
 }
 
+/* What broke the wire, -errno; 0: nothing has. */
+static inline int stream_error(const struct stream *s)
+{
+	return -(int)s->error;
+}
+
 /* Calls readable soon if bytes may wait where the kernel cannot see them. */
 static inline void poke_if_more(struct stream *s)
 {
@@ -85,6 +92,12 @@ bool stream_batch_add(
 bool stream_batch_extend(struct stream *s, const struct stream_piece *piece);
 /* Sends what the loop's batch holds. The owners of the streams are not called. */
 void stream_batch_submit(struct loop *loop);
+/* What waits in the loop's batch comes before anything else. */
+static inline void stream_batch_settle(struct stream *s)
+{
+	if (s->flags & STREAM_BATCHED)
+		stream_batch_submit(s->loop);
+}
 
 /* --- stream_tls.c ----------------------------------------------------------------------- */
 
@@ -101,6 +114,8 @@ int stream_rewatch(struct stream *s);
 /* The same after a callback or a move, with a failure to do so noted in the stream; does nothing to
  * a stream that is closed by now. */
 void stream_settle(struct stream *s);
+/* What waits in the queue will never be sent. */
+void stream_drop_queue(struct stream *s);
 /* Notes what broke; hangup is called in the next turn. Returns `err`. */
 int stream_fail(struct stream *s, int err);
 /* Queues what the wire did not take when it said `sent`. 0, or -errno: then it has failed. */

@@ -9,11 +9,12 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* for tcpi_bytes_acked, which <netinet/tcp.h> lacks */
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "net/stream.h"
+#include "net/stream_private.h"
 
 #define GIVE_UP_MS 30000
 
@@ -59,4 +60,30 @@ size_t stream_unacked(const struct stream *s)
 uint64_t stream_progress(const struct stream *s)
 {
 	return stream_acked(s) - stream_queued(s);
+}
+
+/* What a unix socket held for a peer that has closed is gone, and nothing says whether it was read
+ * before. TCP remembers. */
+static bool may_have_dropped(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP)
+		return false;
+	return poll(&p, 1, 0) != 0;
+}
+
+void stream_measure(struct stream *s, struct stream_reach *reach)
+{
+	int waiting = 0;
+
+	stream_batch_settle(s);
+	*reach = (struct stream_reach){ .written = s->written };
+	reach->sent = reach->acked = s->written - (uint32_t)stream_queued(s);
+	if (!stream_is_open(s) || ioctl(s->watch.fd, SIOCOUTQ, &waiting) < 0)
+		return;
+	reach->acked -= (uint32_t)waiting;
+	reach->is_known = !may_have_dropped(s->watch.fd);
 }

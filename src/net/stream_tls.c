@@ -508,7 +508,7 @@ static void handshake_failed(struct stream *s, int err)
 {
 	loop_unwatch(s->loop, &s->watch);
 	s->flags |= STREAM_FAILED | STREAM_GONE;
-	s->error = err;
+	s->error = (uint8_t)-err;
 	s->tls->done(s, err);
 }
 

@@ -38,12 +38,19 @@ int stream_rewatch(struct stream *s)
 	return loop_watch(s->loop, &s->watch, events ? events : EPOLLERR | EPOLLHUP);
 }
 
+void stream_drop_queue(struct stream *s)
+{
+	if (s->queue)
+		s->written -= (uint32_t)s->queue->bytes;
+	stream_queue_free(&s->queue);
+}
+
 int stream_fail(struct stream *s, int err)
 {
 	if (!(s->flags & STREAM_FAILED)) {
 		s->flags |= STREAM_FAILED;
-		s->error = err;
-		stream_queue_free(&s->queue);
+		s->error = (uint8_t)-err;
+		stream_drop_queue(s);
 		if (s->loop)
 			loop_poke(s->loop, &s->watch);
 	}

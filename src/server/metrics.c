@@ -82,6 +82,7 @@ struct gathering {
 	HISTOGRAMS(X)
 #undef X
 	uint64_t closed[CLOSE_CODE_ROWS];
+	uint64_t unconfirmed[DELIVERY_ROWS];
 	uint64_t hop_failures[HOP_FAILURES];
 	uint64_t refused[HTTP_REFUSAL_ROWS];
 	struct sockjs_metrics *apps;
@@ -100,23 +101,42 @@ static void add_up(struct gathering *g, const struct reactor *r)
 		g->hop_failures[i] += peers_counters(r).hops.failed[i];
 	for (unsigned i = 0; i < CLOSE_CODE_ROWS; i++)
 		g->closed[i] += r->base.sessions.counters.closed[i];
+	for (unsigned i = 0; i < DELIVERY_ROWS; i++)
+		g->unconfirmed[i] += r->base.sessions.counters.unconfirmed[i];
 	for (unsigned i = 0; i < HTTP_REFUSAL_ROWS; i++)
 		g->refused[i] += http_server_counters(r->base.http)->refused[i];
 	app_metrics_gather(g->apps, g->config);
 }
 
-/* A counter with a row for each reason. */
-static int add_reasons(struct buf *out, enum metric m, const uint64_t *values, unsigned rows,
-    const char *(*name)(unsigned row))
+/* A counter with a row for each word of a label. */
+static int add_by(struct buf *out, enum metric m, const char *by, const uint64_t *values,
+    unsigned rows, const char *(*name)(unsigned row))
 {
 	int err = metric_head(out, m);
 	char label[64];
 
 	for (unsigned i = 0; i < rows && err == 0; i++) {
-		snprintf(label, sizeof(label), "reason=\"%s\"", name(i));
+		snprintf(label, sizeof(label), "%s=\"%s\"", by, name(i));
 		err = metric_row(out, m, label, (double)values[i]);
 	}
 	return err;
+}
+
+static int add_reasons(struct buf *out, enum metric m, const uint64_t *values, unsigned rows,
+    const char *(*name)(unsigned row))
+{
+	return add_by(out, m, "reason", values, rows, name);
+}
+
+static const char *delivery_name(unsigned row)
+{
+	static const char *const names[] = {
+		[DELIVERY_UNSENT] = "unsent",
+		[DELIVERY_SENT] = "sent",
+		[DELIVERY_ACKNOWLEDGED] = "acknowledged",
+	};
+
+	return names[row];
 }
 
 static const char *refusal_name(unsigned row)
@@ -256,6 +276,20 @@ static int add_limits(const struct server_config *config, struct buf *out)
 	return err ? err : metric_print(out, METRIC_sockjs_threads, config->server->reactor_count);
 }
 
+static int add_all_reasons(const struct gathering *g, struct buf *out)
+{
+	int err = add_reasons(out, METRIC_sockjs_sessions_closed_total, g->closed, CLOSE_CODE_ROWS,
+	    close_code_counter_name);
+
+	if (err == 0)
+		err = add_reasons(
+		    out, METRIC_sockjs_refusals_total, g->refused, HTTP_REFUSAL_ROWS, refusal_name);
+	if (err == 0)
+		err = add_reasons(out, METRIC_sockjs_peers_failures_total, g->hop_failures,
+		    HOP_FAILURES, hop_failure_name);
+	return err;
+}
+
 static int compose(const struct gathering *g, struct buf *out)
 {
 	int err = 0;
@@ -268,14 +302,10 @@ static int compose(const struct gathering *g, struct buf *out)
 	HISTOGRAMS(X)
 #undef X
 	if (err == 0)
-		err = add_reasons(out, METRIC_sockjs_sessions_closed_total, g->closed,
-		    CLOSE_CODE_ROWS, close_code_counter_name);
+		err = add_all_reasons(g, out);
 	if (err == 0)
-		err = add_reasons(
-		    out, METRIC_sockjs_refusals_total, g->refused, HTTP_REFUSAL_ROWS, refusal_name);
-	if (err == 0)
-		err = add_reasons(
-		    out, METRIC_sockjs_peers_failures_total, g->hop_failures, HOP_FAILURES, hop_failure_name);
+		err = add_by(out, METRIC_sockjs_messages_unconfirmed_total, "known", g->unconfirmed,
+		    DELIVERY_ROWS, delivery_name);
 	if (err == 0)
 		err = add_endpoints(g->config, out);
 	if (err == 0)

@@ -51,6 +51,9 @@ struct buf;
 	X(sockjs_bytes_in_total, counter, "", "Octets of these.")                                  \
 	X(sockjs_messages_out_total, counter, "", "Messages to clients.")                          \
 	X(sockjs_bytes_out_total, counter, "", "Octets of these.")                                 \
+	X(sockjs_messages_unconfirmed_total, counter, "known",                                     \
+	    "Messages accepted for clients that were not known to have arrived when their "        \
+	    "session ended, by the most that was known: unsent, sent, acknowledged (by TCP).")     \
 	X(sockjs_memory_limit_bytes, gauge, "",                                                    \
 	    "limits.memory_bytes: what clients may make the server hold; 0: there is no limit.")   \
 	X(sockjs_http_connections, gauge, "", "Connections in the HTTP layer now.")                \

@@ -236,6 +236,7 @@ struct upstream_options {
 	struct string_list subprotocols;
 	char *binary;
 	bool compression;
+	bool report_delivery;
 	uint64_t open_after_ms; /* 0: never */
 	uint64_t connect_timeout_ms;
 	uint64_t close_timeout_ms;

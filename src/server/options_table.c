@@ -453,6 +453,10 @@ static const struct option table[] = {
 		      "session (1003), or text." },
 	{ UPSTREAM("compression", OPTION_BOOL, 0, 0, "false", compression),
 	  .sentence = "Whether to offer permessage-deflate to the backend." },
+	{ UPSTREAM("report_delivery", OPTION_BOOL, 0, 0, "false", report_delivery),
+	  .sentence = "Whether the Close that a backend gets when its client is gone says in its reason, as "
+		      "JSON, how many of the backend's messages were accepted, sent, acknowledged by TCP, "
+		      "and confirmed by the client." },
 	{ UPSTREAM("open_after_ms", OPTION_INT, 0, DAY_MS, "250", open_after_ms),
 	  .sentence = "A SockJS session is opened after this time, if no backend has answered yet; 0: never "
 		      "before one has." },

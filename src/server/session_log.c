@@ -54,8 +54,10 @@ static void add_line(const struct server_log *log, const struct sockjs_session *
 	const struct session *b = &s->base;
 	uint64_t age = loop_now(b->reactor->loop) - record->began;
 	char address[ADDR_TEXT_MAX], had[TRANSPORTS_TEXT], tried[TRANSPORTS_TEXT], began[40];
+	struct session_delivery d;
 	struct log_line line;
 
+	session_delivery(b, &d);
 	print_began(age, began);
 	log_line_print(&line, log->format, LOG_INFO,
 	    b->opened ? "session ended" : "session not opened",
@@ -67,7 +69,9 @@ static void add_line(const struct server_log *log, const struct sockjs_session *
 	        LOG_STR("tried_before", list_transports(b, record->tried, tried)),
 	        LOG_INT("messages_in", record->messages_in), LOG_INT("bytes_in", record->bytes_in),
 	        LOG_INT("messages_out", record->messages_out),
-	        LOG_INT("bytes_out", record->bytes_out), LOG_INT("code", code),
+	        LOG_INT("bytes_out", record->bytes_out), LOG_INT("messages_accepted", d.accepted),
+	        LOG_INT("messages_sent", d.sent), LOG_INT("messages_acknowledged", d.acknowledged),
+	        LOG_INT("messages_confirmed", d.confirmed), LOG_INT("code", code),
 	        LOG_STR("cause", session_cause_word(record->cause)), LOG_INT("heard", b->heard),
 	        LOG_INT("buffered", session_buffered(b)), LOG_STR("reason", reason),
 	        LOG_STR("user", record->user), LOG_STR("subprotocol", sockjs_subprotocol(s)),

@@ -195,6 +195,14 @@ static json_t *list_events(const struct session *s)
 	return list;
 }
 
+static struct session_delivery delivery_of(const struct session *s)
+{
+	struct session_delivery d;
+
+	session_delivery(s, &d);
+	return d;
+}
+
 /* What jansson cannot have made, for want of memory, is refused where it is to be added. */
 static int add_details(json_t *to, const struct sockjs_session *s)
 {
@@ -203,6 +211,7 @@ static int add_details(json_t *to, const struct sockjs_session *s)
 	bool is_over = b->state == SESSION_CLOSING || b->state == SESSION_CLOSED;
 	uint64_t now = loop_now(b->reactor->loop);
 	const struct session_record *record = session_record(b);
+	struct session_delivery d = delivery_of(b);
 	const struct {
 		const char *name;
 		json_t *value;
@@ -216,6 +225,10 @@ static int add_details(json_t *to, const struct sockjs_session *s)
 		{ "said_ms_ago", json_integer((json_int_t)session_said_ago(b)) },
 		{ "blocked_ms", optional_number(b->blocked_since != 0, now - b->blocked_since) },
 		{ "unacknowledged", optional_number(r != NULL, r ? r->ops->unacked(r) : 0) },
+		{ "messages_accepted", json_integer((json_int_t)d.accepted) },
+		{ "messages_sent", json_integer((json_int_t)d.sent) },
+		{ "messages_acknowledged", json_integer((json_int_t)d.acknowledged) },
+		{ "messages_confirmed", json_integer((json_int_t)d.confirmed) },
 		{ "waiting", json_integer((json_int_t)(b->in ? b->in->bytes : 0)) },
 		{ "paused", list_paused(b) },
 		{ "send_buffer_bytes", json_integer((json_int_t)b->limits->send_buffer_bytes) },

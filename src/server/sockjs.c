@@ -156,3 +156,18 @@ size_t sockjs_buffered(const struct sockjs_session *s)
 {
 	return session_buffered(&s->base);
 }
+
+int sockjs_delivery(const struct sockjs_session *s, struct sockjs_delivery *d)
+{
+	struct session_delivery known;
+
+	*d = (struct sockjs_delivery){ 0 };
+	if (!s->base.reported)
+		return -EBUSY;
+	session_delivery(&s->base, &known);
+	d->accepted = known.accepted;
+	d->sent = known.sent;
+	d->acknowledged = known.acknowledged;
+	d->confirmed = known.confirmed;
+	return 0;
+}

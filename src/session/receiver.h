@@ -17,6 +17,7 @@
 
 struct receiver;
 struct session;
+struct stream_reach;
 
 enum recv_status {
 	RECV_MORE, /* said; keep me (also if that was all, but the wire has not taken it yet: then
@@ -26,6 +27,11 @@ enum recv_status {
 	                * arrived, ask for my progress before you think that it does not come back
 	                */
 	RECV_GONE,     /* the wire broke: I am detached, what was said is lost */
+};
+
+/* By what a request is known from another; 0: by nothing. */
+struct request_mark {
+	uint32_t query, connection;
 };
 
 struct receiver_ops {
@@ -61,6 +67,14 @@ struct receiver_ops {
 	uint64_t (*progress)(const struct receiver *r);
 	/* Octets said that its client has not acknowledged, whoever has them. */
 	size_t (*unacked)(const struct receiver *r);
+	/* Where it stands in the octets of its wire: stream_written(). */
+	uint32_t (*written)(const struct receiver *r);
+	/* How far these have come: stream_measure(). */
+	void (*measure)(struct receiver *r, struct stream_reach *reach);
+	/* Whether its request shows that the client has read the whole response before: a browser repeats
+	 * one by itself if its connection breaks. `last` are the marks of that, and become its own.
+	 * NULL: it does. */
+	bool (*proves)(const struct receiver *r, struct request_mark *last);
 	/* The transport that it is of, as its URL says; NULL: of one that does not change. */
 	const char *(*transport)(const struct receiver *r);
 	/* Stop or go on reading the client; NULL if the wire brings no messages. */

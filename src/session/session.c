@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "net/stream.h"
 #include "session/session_private.h"
 
 #define LATE_ANSWERS_MAX 16 /* then 404, so that a client cannot spin on a dead id */
@@ -58,6 +59,7 @@ static void free_session(struct session *s)
 	list_remove(&s->node);
 	list_remove(&s->dirty);
 	message_ring_fini(&s->out, &s->reactor->freelist);
+	session_drop_trail(s);
 	mem_free(record ? record->reason : s->reason);
 	s->ops->free(s); /* it may look into the record */
 	mem_free(record);
@@ -89,6 +91,18 @@ static void count_close(const struct session *s)
 		c->connect_failures++;
 }
 
+/* Each by the most that is known of it. */
+static void count_delivery(const struct session *s)
+{
+	struct session_counters *c = &s->reactor->counters;
+	struct session_delivery d;
+
+	session_delivery(s, &d);
+	c->unconfirmed[DELIVERY_UNSENT] += d.accepted - d.sent;
+	c->unconfirmed[DELIVERY_SENT] += d.sent - d.acknowledged;
+	c->unconfirmed[DELIVERY_ACKNOWLEDGED] += d.acknowledged - d.confirmed;
+}
+
 /* The application hears of it in the flush stage. */
 static void report_close(struct session *s)
 {
@@ -96,6 +110,7 @@ static void report_close(struct session *s)
 		return;
 	s->reported = true;
 	count_close(s);
+	count_delivery(s);
 	if (s->decision >= SESSION_UNPROVEN && !s->was_held)
 		s->ops->open(s); /* what it set up in its handshake is to be undone */
 	s->ops->close(s, s->code, session_reason(s));
@@ -110,10 +125,11 @@ void session_discard(struct session *s)
 
 void session_receiver_gone(struct session *s, struct receiver *r)
 {
+	if (s->receiver != r && session_arriving(s) != r)
+		return;
+	session_settle(s);
 	if (s->receiver == r)
 		session_forget_receiver(s);
-	else if (session_arriving(s) != r)
-		return;
 	session_end_now(s, CLOSE_INTERRUPTED, NULL);
 }
 
@@ -121,6 +137,7 @@ static void receiver_done(struct session *s, struct receiver *r, bool arriving)
 {
 	if (s->receiver != r)
 		return;
+	session_note_reach(s, r);
 	session_forget_receiver(s);
 	session_await_next(s, r, arriving);
 	session_mark_dirty(s);
@@ -138,8 +155,13 @@ void session_receiver_arriving(struct session *s, struct receiver *r)
 
 void session_receiver_arrived(struct session *s, struct receiver *r)
 {
+	struct stream_reach reach;
+
 	if (session_arriving(s) != r)
 		return;
+	r->ops->measure(r, &reach); /* a client that just ends its side has not */
+	s->has_arrived = reach.is_known && reach.acked == reach.written;
+	session_note_reach(s, r);
 	session_forget_arriving(s);
 	session_await_next(s, r, false);
 }
@@ -150,6 +172,7 @@ void session_client_closed(struct session *s, struct receiver *r, unsigned code,
 		return;
 	session_blame(s, SESSION_CAUSE_CLIENT);
 	session_heard(s);
+	session_settle(s);
 	session_forget_receiver(s);
 	session_end_now(s, code, reason);
 }
@@ -289,6 +312,7 @@ int session_attach(struct session *s, struct receiver *r)
 		return 0;
 	}
 	session_forget_arriving(s);
+	session_came_back(s, r);
 	s->receiver = r;
 	r->session = s;
 	if (r->ops->transport)

@@ -58,6 +58,16 @@ enum session_state { SESSION_CONNECTING, SESSION_OPEN, SESSION_CLOSING, SESSION_
 struct session;
 struct session_record;
 struct session_table;
+struct session_trail;
+
+/* What is known of the messages that a session has accepted from its application: of them the first
+ * so many. Never more than is so, perhaps less. */
+struct session_delivery {
+	uint64_t accepted;
+	uint64_t sent;         /* have left for the kernel */
+	uint64_t acknowledged; /* have been acknowledged by the TCP of its client, or of a proxy */
+	uint64_t confirmed;    /* have reached the client itself, as something it did later shows */
+};
 
 /* Above us: the application. */
 struct session_ops {
@@ -83,6 +93,9 @@ struct session_limits {
 	bool bind_address;                 /* later requests must come from the same network */
 };
 
+/* The most that is known of a message that has not been confirmed. */
+enum { DELIVERY_UNSENT, DELIVERY_SENT, DELIVERY_ACKNOWLEDGED, DELIVERY_ROWS };
+
 /* What an aborted receiver means: end now. (A session that is held and resumed would be another
  * policy of the endpoint, here.) */
 
@@ -97,6 +110,7 @@ struct session_counters {
 	uint64_t messages_out, bytes_out;
 	struct histogram opening;  /* how long they were on hold before that; most are not */
 	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
+	uint64_t unconfirmed[DELIVERY_ROWS]; /* messages of sessions that have ended */
 };
 
 /* What the sessions of one loop share. */
@@ -193,6 +207,18 @@ struct session {
 	bool is_recorded : 1; /* session_record.h */
 	bool fails_sends : 1; /* requests with messages are answered with 500 */
 	uint8_t looks;        /* number of the last look; modulo 2^8 */
+	/* The messages that were said, see session_delivery.c */
+	uint32_t unconfirmed; /* so many after those `before` */
+	uint16_t marked_at;   /* when the trail had its last mark; modulo 2^16 */
+	bool has_trail : 1;
+	bool is_settled : 1;  /* what is known of them has been noted, and stays */
+	bool is_blurred : 1;  /* of those `before` not all have been confirmed */
+	bool has_arrived : 1; /* nobody is attached, and what was said is acknowledged */
+	bool has_gap : 1;     /* a response may have been lost: no more will be known of what follows */
+	union {
+		uint64_t before;             /* confirmed */
+		struct session_trail *trail; /* has_trail: it has that, too */
+	};
 
 	struct list node; /* reactor->sessions */
 	const struct session_ops *ops;
@@ -261,6 +287,9 @@ static inline bool session_is_open(const struct session *s)
 	return s->state == SESSION_CONNECTING || s->state == SESSION_OPEN;
 }
 
+/* What is known of what it has accepted; asks the kernel while it has a wire. */
+void session_delivery(const struct session *s, struct session_delivery *d);
+
 /* --- from the transports ------------------------------------------------ */
 
 /* Attaches a receiver, of whatever transport: it is opened, given what waits, or told to go (2010,
@@ -298,6 +327,21 @@ void session_beat(struct session *s);
 bool session_is_on_rung(const struct session *s);
 /* Its client seems to have given it up: an open response ends, so that he comes back if he is there. */
 void session_doubt(struct session *s);
+/* What is known of what its receiver has said is noted: before that says RECV_GONE, while its wire
+ * can still be asked. */
+void session_settle(struct session *s);
+/* The same before its response ends whole: what is acknowledged by then is noted. */
+void session_note_reach(struct session *s, struct receiver *r);
+/* The client is about to be asked for a sign that it has all that was said up to here; true: there is
+ * something to prove, and no such question is open, so that session_proves() is to follow when it has
+ * answered this one, or a later one. */
+bool session_asks_for_proof(struct session *s);
+/* Whether there is something to prove. */
+static inline bool session_has_to_prove(const struct session *s)
+{
+	return s->unconfirmed > 0;
+}
+void session_proves(struct session *s);
 
 /* A message from the client; dropped unless the session is open. If the application has paused, it
  * waits (a copy). 0, or -ENOMEM (then the session is closed: nothing that was accepted may be

@@ -141,6 +141,7 @@ static void beat(struct session *s)
 {
 	bool has_to_answer = session_is_on_rung(s);
 
+	session_mark(s); /* whether it arrives is another question than whether the messages before it have */
 	s->is_idle = has_to_answer;
 	if (session_went_on(s, s->receiver->ops->heartbeat(s->receiver)) && has_to_answer)
 		ask_receiver(s);
@@ -182,6 +183,7 @@ static void check_deadline(struct session *s, uint64_t now)
 		return;
 	}
 	session_blame(s, SESSION_CAUSE_AWAY);
+	session_settle(s);
 	session_leave_table(s);
 	if (s->receiver)
 		session_abort_receiver(s);

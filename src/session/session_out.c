@@ -22,7 +22,7 @@ size_t session_held(const struct session *s)
 {
 	const struct receiver *r = s->receiver;
 
-	return session_buffered(s) + (s->in ? s->in->bytes : 0) +
+	return session_buffered(s) + session_trail_held(s) + (s->in ? s->in->bytes : 0) +
 	       (r && r->ops->unfinished ? r->ops->unfinished(r) : 0);
 }
 
@@ -130,6 +130,7 @@ static bool send_batch(struct session *s)
 	struct batch b;
 	struct receiver *r = s->receiver;
 	enum recv_status status;
+	uint64_t now = session_now(s);
 
 	b.count = b.waiting = 0;
 	b.bytes = 0;
@@ -138,6 +139,8 @@ static bool send_batch(struct session *s)
 	if (b.count == 0)
 		take_alone(&b, message_ring_at(&s->out, 0));
 	budget_spend(s->reactor->budget, COST_SEND + cost_of_octets(b.bytes));
+	if ((uint16_t)((uint16_t)now - s->marked_at) >= MARK_MS)
+		session_mark(s);
 	status = r->ops->messages(r, b.messages, b.count);
 	s->reactor->counters.messages_out += b.said;
 	s->reactor->counters.bytes_out += b.bytes;
@@ -145,9 +148,13 @@ static bool send_batch(struct session *s)
 		s->record->messages_out += b.said;
 		s->record->bytes_out += b.bytes;
 	}
+	if (status == RECV_GONE) /* they have not left */
+		return session_went_on(s, status);
+	s->unconfirmed += (uint32_t)b.said;
 	message_ring_drop(&s->out, b.waiting);
 	s->out_bytes -= b.bytes + (size_t)b.waiting * MESSAGE_COST;
-	return session_went_on(s, status);
+	s->last_sent = now;
+	return status == RECV_MORE || session_went_on(s, status);
 }
 
 static void unblock(struct session *s)
@@ -183,6 +190,7 @@ static void deliver_close(struct session *s)
 	struct receiver *r = s->receiver;
 
 	s->in = NULL;
+	session_settle(s);
 	session_forget_receiver(s);
 	session_become_closed(s);
 	if (s->decision == SESSION_REFUSED && s->is_raw && r->ops->refuse)
@@ -207,6 +215,8 @@ void session_flush(struct session *s)
 				session_mark_dirty(s);
 				break;
 			}
+			if (s->out.count > 0)
+				session_mark(s);
 		} else if (s->state == SESSION_CLOSING) {
 			deliver_close(s);
 			return;

@@ -8,6 +8,7 @@
  *	session_out.c        to the client: the bounded send buffer, batches, back-pressure
  *	session_in.c         from the client: delivery, pause and resume
  *	session_state.c      states and endings
+ *	session_delivery.c   what is known of the messages that were said
  *	session_inbox.c      what a paused application has not taken
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
@@ -33,6 +34,8 @@ void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
 /* Its owner's own: the receiver whose last response is arriving, or NULL */
 struct receiver **session_entry_arriving(struct session_entry *e);
+/* Likewise: the last request that brought a receiver */
+struct request_mark *session_entry_request(struct session_entry *e);
 
 static inline uint64_t session_now(const struct session *s)
 {
@@ -97,6 +100,18 @@ void session_forget_arriving(struct session *s);
 unsigned session_patience(const struct session *s);
 /* Nobody can find it any more */
 void session_leave_table(struct session *s);
+
+/* session_delivery.c */
+#define MARK_MS 20 /* what goes out within this time is known as one */
+/* Notes where what was said so far ends on the wire, before more is said. */
+void session_mark(struct session *s);
+/* The client has all that was said. */
+void session_confirm(struct session *s);
+/* It has come back for more, by this receiver. */
+void session_came_back(struct session *s, const struct receiver *r);
+/* Memory for the trail, and that it goes. */
+size_t session_trail_held(const struct session *s);
+void session_drop_trail(struct session *s);
 
 /* session_inbox.c */
 /* NULL when memory is out. */

@@ -142,6 +142,7 @@ void session_reactor_abort(struct session_reactor *r)
 
 		if (s->state == SESSION_CONNECTING && !s->receiver)
 			continue; /* whoever waits for its 101 discards or attaches it */
+		session_settle(s);
 		session_leave_table(s);
 		session_abort_receiver(s);
 		session_blame(s, SESSION_CAUSE_STOP);

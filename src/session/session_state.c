@@ -154,6 +154,7 @@ void session_become_closed(struct session *s)
 		return;
 	session_set_state(s, SESSION_CLOSED);
 	session_note(s, SESSION_EVENT_CLOSED);
+	session_settle(s);
 	session_forget_arriving(s);
 	session_end_inbox(s);
 	message_ring_fini(&s->out, &s->reactor->freelist);
@@ -194,9 +195,11 @@ void session_abort_receiver(struct session *s)
 {
 	struct receiver *r = s->receiver;
 
+	if (!r)
+		return;
+	session_settle(s);
 	session_forget_receiver(s);
-	if (r)
-		r->ops->abort(r);
+	r->ops->abort(r);
 }
 
 void session_cut(struct session *s, unsigned code)

@@ -27,7 +27,8 @@ struct session_entry {
 	struct shard *shard;
 	struct session *session;
 	struct loop *owner;
-	struct receiver *arriving; /* touched by the owner alone */
+	struct receiver *arriving; /* touched by the owner alone, as is this: */
+	struct request_mark request;
 	struct addr peer;
 	bool bound;
 	atomic_bool open, paused;
@@ -172,6 +173,11 @@ void session_entry_publish(struct session_entry *e, bool open, bool paused)
 struct receiver **session_entry_arriving(struct session_entry *e)
 {
 	return &e->arriving;
+}
+
+struct request_mark *session_entry_request(struct session_entry *e)
+{
+	return &e->request;
 }
 
 void session_entry_remove(struct session_entry *e)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "upstream/upstream_private.h"
+#include "upstream/upstream_report.h"
 
 #define ASK_AGAIN_MS 20 /* whether a client has room */
 
@@ -50,9 +51,25 @@ static unsigned code_for_backend(unsigned code)
 	return code == SOCKJS_CLOSE_GO_AWAY ? SOCKJS_CLOSE_GOING_AWAY : code;
 }
 
+/* A Close without a code has no reason either. */
+static const char *report(
+    const struct upstream_conn *uc, unsigned *code, const char *reason, char out[WS_REASON_MAX + 1])
+{
+	if (!uc->reactor->settings->reports_delivery)
+		return reason;
+	if (*code == SOCKJS_CLOSE_NO_STATUS)
+		*code = SOCKJS_CLOSE_NORMAL;
+	return upstream_report(uc->session, uc->parting ? "" : reason, out);
+}
+
 void upstream_conn_client_closed(struct upstream_conn *uc, unsigned code, const char *reason)
 {
+	char reported[WS_REASON_MAX + 1];
+
+	reason = report(uc, &code, reason, reported);
 	uc->session = NULL;
+	if (uc->parting)
+		code = SOCKJS_CLOSE_GOING_AWAY;
 	if (uc->opening)
 		upstream_opening_left(uc);
 	if (uc->opening || uc->broken)
@@ -65,6 +82,11 @@ void upstream_conn_part(struct upstream_conn *uc)
 {
 	if (!uc->session || uc->ended)
 		return;
+	if (uc->reactor->settings->reports_delivery && !uc->broken) {
+		uc->parting = true; /* its Close can be composed when the session has ended */
+		upstream_conn_end_session(uc->session, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+		return;
+	}
 	upstream_conn_close_session(uc, SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
 	if (uc->broken)
 		upstream_conn_end(uc);

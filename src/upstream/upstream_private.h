@@ -7,6 +7,7 @@
  *	upstream_ping.c     its timer
  *	upstream_out.c      messages to the backend
  *	upstream_refusal.c  what a client sees when a backend refuses
+ *	upstream_report.c   what it is told of its messages, when its client is gone
  *	upstream_parting.c  sessions of a backend that is to be free of them
  *	upstream_reactor.c  a reactor's share; ends
  *	upstream_opening.c  what there is of a connection while it is made
@@ -41,6 +42,7 @@ struct upstream_conn {
 	bool shut;   /* the codec has seen the end */
 	bool broken; /* the connection is lost; what it brought waits for the client to have room */
 	bool ended;
+	bool parting; /* its session has been closed for it to be free, and will say so */
 	bool is_listed; /* among the open ones of its target */
 };
 
@@ -142,6 +144,8 @@ void upstream_conn_enlist(struct upstream_conn *uc);
 void upstream_conn_delist(struct upstream_conn *uc);
 /* Closes whatever there is; the memory goes at the end of the turn. */
 void upstream_conn_end(struct upstream_conn *uc);
+/* The session ends, and then calls us: upstream_conn_client_closed(). */
+void upstream_conn_end_session(struct sockjs_session *s, unsigned code, const char *reason);
 /* The session, if there still is one, ends with this; it will not call us again. */
 void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const char *reason);
 /* The backend broke off: both. */

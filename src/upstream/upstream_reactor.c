@@ -56,6 +56,13 @@ void upstream_conn_end(struct upstream_conn *uc)
 	loop_defer(uc->reactor->loop, &uc->deferred, free_conn);
 }
 
+void upstream_conn_end_session(struct sockjs_session *s, unsigned code, const char *reason)
+{
+	sockjs_note(s, SESSION_EVENT_BACKEND_CLOSED, code);
+	sockjs_blame(s, SESSION_CAUSE_BACKEND);
+	sockjs_close(s, code, reason);
+}
+
 void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const char *reason)
 {
 	struct sockjs_session *s = uc->session;
@@ -64,9 +71,7 @@ void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const 
 	if (!s)
 		return;
 	sockjs_set_user(s, NULL);
-	sockjs_note(s, SESSION_EVENT_BACKEND_CLOSED, code);
-	sockjs_blame(s, SESSION_CAUSE_BACKEND);
-	sockjs_close(s, code, reason);
+	upstream_conn_end_session(s, code, reason);
 }
 
 void upstream_conn_lost(struct upstream_conn *uc, unsigned code, const char *reason)

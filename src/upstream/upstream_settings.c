@@ -71,6 +71,7 @@ static void read_settings(struct upstream_settings *settings, const struct upstr
 		    (uint8_t)e->websocket_window_bits, (uint8_t)e->websocket_compression_level,
 		    e->websocket_compression_min_bytes },
 		.binary = strcmp(o->binary, "base64") == 0 ? BINARY_BASE64 : BINARY_CLOSE,
+		.reports_delivery = o->report_delivery,
 		.send_buffer_bytes = o->send_buffer_bytes,
 		.client_buffer_bytes = e->send_buffer_bytes,
 		.open_after_ms = (unsigned)o->open_after_ms,

@@ -16,6 +16,7 @@ struct upstream_settings {
 	struct ws_conn_limits limits;
 	struct ws_deflate_config deflate;
 	enum binary_policy binary;  /* what becomes of binary messages for SockJS clients */
+	bool reports_delivery;      /* in the reason of a Close */
 	size_t send_buffer_bytes;   /* to the backend */
 	size_t client_buffer_bytes; /* to the client */
 	unsigned open_after_ms;     /* before the backend has answered; 0: never */

@@ -83,6 +83,15 @@ json_t *event_of_session(const struct sockjs_session *s, const char *prefix)
 	return event_with_text(e, "remote", sockjs_remote(s));
 }
 
+json_t *event_of_delivery(const struct sockjs_delivery *d)
+{
+	json_t *e = event_with(json_object(), "accepted", json_integer((json_int_t)d->accepted));
+
+	e = event_with(e, "sent", json_integer((json_int_t)d->sent));
+	e = event_with(e, "acknowledged", json_integer((json_int_t)d->acknowledged));
+	return event_with(e, "confirmed", json_integer((json_int_t)d->confirmed));
+}
+
 bool event_is_nothing(const json_t *value)
 {
 	return !value || json_is_null(value) ||

@@ -21,6 +21,9 @@ json_t *event_of_handshake(const struct sockjs_handshake *h);
 /* What all later events of a session have. */
 json_t *event_of_session(const struct sockjs_session *s, const char *prefix);
 
+/* What became of a session's messages. */
+json_t *event_of_delivery(const struct sockjs_delivery *d);
+
 /* A message or a body: a string, or {"base64":"..."} for what JSON has no string for. */
 json_t *event_text(struct bytes body, bool is_binary);
 /* A string of an answer, for who needs one that ends where it seems to; NULL: it is none, or has a

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "net/stream.h"
 #include "session/session.h"
 
 static struct fake_receiver *of(struct receiver *base)
@@ -60,10 +61,14 @@ static enum recv_status fake_messages(
 		    messages[i]->len < 32 ? (int)messages[i]->len : 32; /* the beginning will do */
 
 		note(r, "%s%.*s", i ? "," : "a[", n, messages[i]->data);
+		if (!r->broken)
+			r->written += messages[i]->len;
 		if (r->clogged)
 			r->queued += messages[i]->len;
 	}
 	note(r, "]");
+	if (r->broken)
+		session_settle(base->session);
 	return outcome(r);
 }
 
@@ -129,6 +134,24 @@ static size_t fake_unacked(const struct receiver *base)
 	return r->queued + r->unacked;
 }
 
+static uint32_t fake_written(const struct receiver *base)
+{
+	return container_of(base, const struct fake_receiver, base)->written;
+}
+
+static void fake_measure(struct receiver *base, struct stream_reach *reach)
+{
+	struct fake_receiver *r = of(base);
+
+	r->measured++;
+	*reach = (struct stream_reach){
+		.written = r->written,
+		.sent = r->written - (uint32_t)r->queued,
+		.acked = r->written - (uint32_t)(r->queued + r->unacked),
+		.is_known = !r->blind,
+	};
+}
+
 static const char *fake_transport(const struct receiver *base)
 {
 	return container_of(base, const struct fake_receiver, base)->transport;
@@ -145,6 +168,8 @@ static const struct receiver_ops fake_ops = {
 	.buffered = fake_buffered,
 	.progress = fake_progress,
 	.unacked = fake_unacked,
+	.written = fake_written,
+	.measure = fake_measure,
 	.transport = fake_transport,
 	.pause = fake_pause,
 };

@@ -19,6 +19,9 @@ struct fake_receiver {
 	bool clogged;  /* messages stay in `queued` until fake_receiver_drain() */
 	size_t queued;
 	size_t unacked;        /* of what the kernel has taken */
+	uint32_t written;      /* octets of messages, since it began */
+	bool blind;            /* nothing is known of what the client has */
+	unsigned measured;
 	uint64_t acknowledged; /* by the client, of what the kernel has taken before */
 	unsigned frames;       /* of messages */
 	unsigned closes, aborts, asked;

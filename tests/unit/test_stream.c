@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -709,6 +710,98 @@ START_TEST(all_that_was_acknowledged_is_counted_and_then_nothing_is_on_its_way)
 }
 END_TEST
 
+/* --- how far it has come ------------------------------------------------ */
+
+static struct stream_reach reach_now(void)
+{
+	struct stream_reach reach;
+
+	stream_measure(&e.s, &reach);
+	return reach;
+}
+
+START_TEST(what_was_written_is_told_by_how_far_it_has_come)
+{
+	struct stream_reach reach;
+	int arrived = 0;
+
+	stuff_both_ends();
+	reach = reach_now();
+	ck_assert(reach.is_known);
+	ck_assert_uint_eq(reach.written, stream_written(&e.s));
+	ck_assert_uint_eq(reach.written - reach.sent, stream_queued(&e.s));
+	ck_assert_uint_eq(reach.written - reach.acked, stream_unacked(&e.s));
+	ck_assert_int_eq(ioctl(peer, FIONREAD, &arrived), 0);
+	ck_assert_int_gt(arrived, 0);
+	ck_assert_uint_le(reach.acked, (uint32_t)arrived);
+}
+END_TEST
+
+static struct stream_reach reach_in_the_end;
+
+static void measure_on_hangup(struct stream *s, int err)
+{
+	stream_measure(s, &reach_in_the_end);
+	on_hangup(s, err);
+}
+
+/* The kernel forgets what it could not send, but not how far it had come. */
+START_TEST(a_reset_changes_nothing_of_what_was_acknowledged)
+{
+	static const struct stream_events measuring = { on_readable, on_writable, measure_on_hangup, NULL };
+	struct stream_reach before;
+
+	e.s.on = &measuring;
+	stuff_both_ends();
+	stream_want(&e.s, STREAM_HANGUP);
+	before = reach_now();
+	close(peer); /* which has not read all: a reset */
+	peer = -1;
+	while (!e.hangup)
+		turns(1);
+	ck_assert(reach_in_the_end.is_known);
+	ck_assert_uint_eq(reach_in_the_end.acked, before.acked);
+	ck_assert_uint_eq(reach_in_the_end.sent, before.sent);
+	ck_assert_uint_eq(reach_in_the_end.written, before.sent); /* the queue is gone */
+}
+END_TEST
+
+START_TEST(what_a_write_could_not_take_was_not_written)
+{
+	struct stream_reach before;
+
+	ck_assert_int_eq(write_text(&e.s, "hello"), 0);
+	ck_assert_uint_eq(stream_written(&e.s), 5);
+	while (reach_now().acked != 5)
+		usleep(1000);
+	before = reach_now();
+	close(peer);
+	peer = -1;
+	while (write_text(&e.s, "more") == 0)
+		before = reach_now();
+	ck_assert_uint_eq(reach_now().written, before.written);
+	ck_assert_uint_eq(reach_now().acked, 5);
+}
+END_TEST
+
+/* Whether a peer that has closed had read what its socket held nobody knows. */
+START_TEST(of_a_unix_socket_that_was_closed_nothing_is_known)
+{
+	stream_close(&e.s);
+	close(peer);
+	connect_pair(AF_UNIX);
+	ck_assert_int_eq(write_text(&e.s, "hello"), 0);
+	ck_assert(reach_now().is_known);
+	ck_assert_int_le((int32_t)reach_now().acked, 0); /* its overhead counts, too */
+	drain_peer();
+	ck_assert_uint_eq(reach_now().acked, 5);
+	ck_assert_int_eq(write_text(&e.s, "again"), 0);
+	close(peer);
+	peer = -1;
+	ck_assert(!reach_now().is_known);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("stream");
@@ -743,6 +836,10 @@ int main(void)
 	    what_the_peer_takes_is_progress_though_the_queue_stays_and_what_it_leaves_is_none, 0,
 	    2);
 	tcase_add_test(tc, all_that_was_acknowledged_is_counted_and_then_nothing_is_on_its_way);
+	tcase_add_test(tc, what_was_written_is_told_by_how_far_it_has_come);
+	tcase_add_test(tc, a_reset_changes_nothing_of_what_was_acknowledged);
+	tcase_add_test(tc, what_a_write_could_not_take_was_not_written);
+	tcase_add_test(tc, of_a_unix_socket_that_was_closed_nothing_is_known);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -18,6 +18,7 @@
 #include "fakes/fake_dns.h"
 #include "server/session_notes.h"
 #include "upstream/upstream_conn.h"
+#include "upstream/upstream_report.h"
 
 #define PATIENCE_MS  15000 /* sanitizers on a busy machine are slow */
 #define FAILURES_MAX 100
@@ -119,6 +120,15 @@ int sockjs_set_timer(struct sockjs_session *s, unsigned ms)
 size_t sockjs_buffered(const struct sockjs_session *s)
 {
 	(void)s;
+	return 0;
+}
+
+static struct sockjs_delivery delivery = { 12, 10, 8, 7 };
+
+int sockjs_delivery(const struct sockjs_session *s, struct sockjs_delivery *d)
+{
+	(void)s;
+	*d = delivery;
 	return 0;
 }
 
@@ -307,6 +317,57 @@ static unsigned refused(void)
 	leave(&s);
 	return s.status;
 }
+
+/* --- what a backend is told in the end ---------------------------------------------------- */
+
+#define NUMBERS "{\"accepted\":12,\"sent\":10,\"acknowledged\":8,\"confirmed\":7"
+
+START_TEST(a_report_is_json_with_the_clients_reason_last)
+{
+	char out[WS_REASON_MAX + 1];
+
+	ck_assert_str_eq(upstream_report(NULL, "", out), NUMBERS "}");
+	ck_assert_str_eq(upstream_report(NULL, NULL, out), NUMBERS "}");
+	ck_assert_str_eq(
+	    upstream_report(NULL, "Say \"a\\b\"\n", out), NUMBERS ",\"reason\":\"Say \\\"a\\\\b\\\"\\u000a\"}");
+}
+END_TEST
+
+/* 123 octets are what a Close has room for; neither a character nor an escape is cut. */
+START_TEST(a_reason_that_is_too_long_for_a_report_is_cut)
+{
+	char out[WS_REASON_MAX + 1], reason[WS_REASON_MAX + 1];
+
+	memset(reason, 'x', WS_REASON_MAX);
+	reason[WS_REASON_MAX] = '\0';
+	ck_assert_uint_eq(strlen(upstream_report(NULL, reason, out)), WS_REASON_MAX);
+	ck_assert_str_eq(out + WS_REASON_MAX - 3, "x\"}");
+	for (size_t room = strspn(out + strlen(NUMBERS) + strlen(",\"reason\":\""), "x"), i = 1; i < 6; i++) {
+		memset(reason, 'x', room);
+		strcpy(reason + room - i, "\xf0\x9f\x99\x82 and so on");
+		upstream_report(NULL, reason, out);
+		ck_assert_int_eq(strstr(out, "\xf0\x9f\x99\x82") != NULL, i >= 4);
+		strcpy(reason + room - i, "\x01 and so on");
+		ck_assert_int_eq(strstr(upstream_report(NULL, reason, out), "\\u0001") != NULL, i >= 6);
+		ck_assert_uint_le(strlen(out), WS_REASON_MAX);
+		ck_assert_str_eq(out + strlen(out) - 2, "\"}");
+	}
+}
+END_TEST
+
+START_TEST(huge_numbers_leave_no_room_for_a_reason_or_for_a_report)
+{
+	const struct sockjs_delivery before = delivery;
+	char out[WS_REASON_MAX + 1];
+
+	delivery = (struct sockjs_delivery){ 10000000000000000, 10000000000000000, 10000000000000000, 1000000000000000 };
+	ck_assert_ptr_null(strstr(upstream_report(NULL, "why", out), "why"));
+	ck_assert_ptr_nonnull(strstr(out, "\"confirmed\":1000000000000000}"));
+	delivery.accepted = delivery.sent = delivery.acknowledged = delivery.confirmed = UINT64_MAX;
+	ck_assert_str_eq(upstream_report(NULL, "why", out), "why");
+	delivery = before;
+}
+END_TEST
 
 /* --- how long an answer holds ------------------------------------------------------------- */
 
@@ -509,6 +570,9 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_report_is_json_with_the_clients_reason_last);
+	tcase_add_test(tc, a_reason_that_is_too_long_for_a_report_is_cut);
+	tcase_add_test(tc, huge_numbers_leave_no_room_for_a_reason_or_for_a_report);
 	tcase_add_test(tc, as_long_as_an_answer_holds_nobody_asks_again);
 	tcase_add_test(tc, a_name_that_has_moved_is_followed_when_the_answer_holds_no_longer);
 	tcase_add_test(tc, what_is_open_stays_when_its_name_moves);

@@ -107,7 +107,10 @@ class Raw extends Line {
 	}
 
 	vanish() {
-		this.ws._socket?.resetAndDestroy();
+		if (this.ws._socket?.encrypted) /* that cannot be reset */
+			this.ws.terminate();
+		else
+			this.ws._socket?.resetAndDestroy();
 	}
 }
 
@@ -163,7 +166,7 @@ const SPLIT = {
 		return [frames, end < 0 ? text : text.slice(end + 9)];
 	},
 	call(text) {
-		const [, body] = /^\/\*\*\/cb\((".*")\);\r\n$/s.exec(text) ?? [];
+		const [, body] = /^\/\*\*\/cb\d*\((".*")\);\r\n$/s.exec(text) ?? [];
 
 		return body === undefined ? [[], text] : [[JSON.parse(body)], ''];
 	},
@@ -206,9 +209,10 @@ class Http extends Line {
 		});
 	}
 
-	receive(query = '') {
+	receive(query = '', number = ++last) {
 		const { method, split, own } = this.wire;
-		const all = [query.replace(/^\?/, ''), own].filter(Boolean).join('&');
+		/* Each of its own, as sockjs-client has them */
+		const all = [query.replace(/^\?/, ''), own && `${own}${number}`].filter(Boolean).join('&');
 		let text = '';
 
 		this.request = http.request(`${this.base}/${this.kind}${all && '?'}${all}`,
@@ -228,7 +232,7 @@ class Http extends Line {
 				response.on('end', () => { if (!this.end) setImmediate(() => this.end || this.receive()); });
 				response.on('error', () => this.isClosed({ broken: true }));
 			});
-		this.request.on('error', (e) => (isStale(this.request, e) && !this.end ? this.receive(query) : this.isClosed({ broken: true })));
+		this.request.on('error', (e) => (isStale(this.request, e) && !this.end ? this.receive(query, number) : this.isClosed({ broken: true })));
 		this.request.end();
 	}
 

@@ -14,6 +14,7 @@ import { Backend } from './backend.mjs';
 import { testBackends } from './backends.mjs';
 import { testCrowd, testRestart } from './crowd.mjs';
 import { testCertificates } from './certificates.mjs';
+import { testDelivery } from './delivery.mjs';
 import { open, start } from './clients.mjs';
 import { startExamples, testExamples } from './examples.mjs';
 import { startFrameworks, testFrameworks, waysToAsk } from './frameworks.mjs';
@@ -84,6 +85,8 @@ function endpoints() {
 		endpoint('/away', ours, { send_buffer_bytes: 32768 }, { ...small, disconnect_delay_ms: 20000 }),
 		endpoint('/stuck', ours, { send_buffer_bytes: 32768 }, { ...small, send_timeout_ms: 500 }),
 		endpoint('/big', ours, {}, { max_message_bytes: 8 * MIB, max_body_bytes: 8 * MIB, send_buffer_bytes: 16 * MIB }),
+		...[['/report', {}], ['/report-short', { response_limit_bytes: 1 }]].map(([prefix, more]) => endpoint(prefix, ours, { report_delivery: true },
+			{ websocket: { ping_interval_ms: 100, pong_timeout_ms: 2000 }, ...more })),
 		endpoint('/unix', `unix:${folder}/backend.sock:/path?x=y`),
 		endpoint('/unix-own', `unix:${folder}/backend.sock`, { host: 'own' }),
 		endpoint('/named-own', ours, { host: 'own', origin: 'own' }),
@@ -189,6 +192,7 @@ async function main() {
 	await group('patience', testPatience);
 	await group('slow readers', testSlow);
 	await group('pressure', testPressure);
+	await group('delivery', testDelivery);
 	await group('crowd', testCrowd);
 	await group('restart', testRestart);
 	await testBackends(world);
