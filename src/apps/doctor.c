@@ -9,11 +9,14 @@
 #include "apps/apps.h"
 #include "server/options.h"
 
-/* A silence would be none if WebSockets were pinged meanwhile. */
+/* A silence would be none if WebSockets were pinged meanwhile; and what a network breaks is not seen where
+ * it has been adapted to. */
 static int complete(struct sockjs_options *options, char *why, size_t why_size)
 {
 	int err = options_set(options, options_find("websocket.ping_interval_ms"), "0");
 
+	if (err == 0)
+		err = options_set(options, options_find("networks.adapt"), "false");
 	if (err < 0 && err != -ENOMEM)
 		snprintf(why, why_size, "%s", options->error);
 	return err;
