@@ -175,7 +175,7 @@ export class Network {
 /* --- visits ------------------------------------------------------------------------ */
 
 const USUAL = { echoes: 50, pad: 0, pace_ms: 20, pushes: 20, push_ms: 250, tries: 3, again_ms: 200, open_ms: 110000, patience_ms: 12000, linger_ms: 45000 };
-const FIRST_REST_MS = 70000, LATER_REST_MS = 40000; /* of silence */
+const FIRST_REST_MS = 70000, LATER_REST_MS = 50000; /* of silence; no multiple of 20 s, at which some are cut */
 const SHORT = { pushes: 8, open_ms: 30000, linger_ms: 0 };
 const DEAD_MS = 3000; /* what is known not to come is not waited for */
 
@@ -229,11 +229,12 @@ async function opening(network, client, plan) {
 async function visit(network, client, expect, isLater) {
 	const { world, row } = network;
 	const plan = planOf(world, row, expect, network.url);
+	plan.rest_ms = world.isShort ? row.quick.rest_ms ?? 1000 : isLater && !row.restsLong ? LATER_REST_MS : FIRST_REST_MS;
 	const visitor = await begin(network, client, plan);
 
 	try {
 		await visitor.call('talk');
-		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 1000 : isLater && !row.restsLong ? LATER_REST_MS : FIRST_REST_MS);
+		await visitor.call('rest', plan.rest_ms);
 		await visitor.call('ask');
 		const ended = now();
 		const events = await visitor.call('end');

@@ -26,7 +26,7 @@ import { testItself } from './self_test.mjs';
 import { missing, Software } from './software.mjs';
 import { document, line } from './table.mjs';
 
-const AT_ONCE = 20; /* networks, of each client */
+const AT_ONCE = 28; /* networks, of each client */
 const ROW_MS = 700000;
 
 const args = readArguments(['server', 'hostile', 'only', 'short', 'clients', 'levers', 'table', 'json']);
