@@ -16,7 +16,8 @@ import { Software } from './software.mjs';
 const require = createRequire(import.meta.url);
 const CLIENT = readFileSync(require.resolve('sockjs-client/dist/sockjs.min.js'), 'utf8');
 const VISIT = readFileSync(new URL('visit.js', import.meta.url), 'utf8');
-const QUICK_MS = 1500, OPENINGS = 2; /* what opens so quickly is opened so often again */
+const ALONE_MS = 1500; /* for so long nobody else opens */
+const QUICK_MS = 8000, OPENINGS = 2; /* what opens so quickly is opened so often again */
 
 globalThis.SockJS = require('sockjs-client');
 await import('./visit.js');
@@ -175,8 +176,9 @@ export class Network {
 /* --- visits ------------------------------------------------------------------------ */
 
 const USUAL = { echoes: 50, pad: 0, pace_ms: 20, pushes: 20, push_ms: 250, tries: 3, again_ms: 200, open_ms: 110000, patience_ms: 12000, linger_ms: 45000 };
-const FIRST_REST_MS = 70000, LATER_REST_MS = 40000; /* of silence */
+const FIRST_REST_MS = 70000, LATER_REST_MS = 50000; /* of silence; no multiple of 20 s, at which some are cut */
 const SHORT = { pushes: 8, open_ms: 30000, linger_ms: 0 };
+const LEARNS_MS = 40000; /* for what takes 35 s without a lever */
 const DEAD_MS = 3000; /* what is known not to come is not waited for */
 
 function planOf(world, row, expect, url) {
@@ -201,7 +203,7 @@ async function begin(network, client, plan) {
 		await visitor.call('begin');
 		opening = visitor.call('open');
 		opening.catch?.(() => {}); /* it is heard of below */
-		await Promise.race([opening, sleep(QUICK_MS)]);
+		await Promise.race([opening, sleep(ALONE_MS)]);
 	});
 	try {
 		await opening;
@@ -226,14 +228,26 @@ async function opening(network, client, plan) {
 	}
 }
 
+/* Until the server has no session of the visit any more; or never, which is seen in the facts. */
+async function withoutSessions({ application }, plan) {
+	const end = now() + patient(LEARNS_MS);
+	const all = () => Array.from({ length: plan.tries }, (_, i) => application.of(`${plan.id}.${i + 1}`)).flat();
+
+	while (now() < end && all().some((session) => !session.closed))
+		await sleep(50);
+}
+
 async function visit(network, client, expect, isLater) {
 	const { world, row } = network;
 	const plan = planOf(world, row, expect, network.url);
+	plan.rest_ms = world.isShort ? row.quick.rest_ms ?? 1000 : isLater && !row.restsLong ? LATER_REST_MS : FIRST_REST_MS;
 	const visitor = await begin(network, client, plan);
 
 	try {
 		await visitor.call('talk');
-		await visitor.call('rest', world.isShort ? row.quick.rest_ms ?? 1000 : isLater && !row.restsLong ? LATER_REST_MS : FIRST_REST_MS);
+		if (expect.learns === 'server')
+			await withoutSessions(world, plan);
+		await visitor.call('rest', plan.rest_ms);
 		await visitor.call('ask');
 		const ended = now();
 		const events = await visitor.call('end');

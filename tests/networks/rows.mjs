@@ -18,6 +18,8 @@
  *	   answer   whether a message after the silence is answered
  *	   cut      whether the connection is cut in the silence
  *	adapts  what is otherwise with every lever: of the first visitor, and in `later` of the later one
+ *	   learns   'server': the server learns of the end, and is waited for
+ *	   eventually  one of the two visitors at least is answered after the silence
  *	promise  with every lever, the most ms to open: { first, later }
  *	quick   what is otherwise in a short run; without it the row is not part of one. There,
  *	   rest_ms  is the silence, and `node` whether Node visits as well

@@ -120,7 +120,7 @@ node tests/networks/run.mjs --server ./sockjsd --only 'held' --levers off,on,sho
 \`\`\`
 
 A visitor opens, sends SENT messages, 20 ms apart, which are echoed, takes PUSHED messages that the application sends, 250 ms apart, hears and says nothing
-for 70 s (the later visitor for 40), and sends one more. Where it is closed it comes again, at most three times.
+for FIRST s (the later visitor for LATER), and sends one more. Where it is closed it comes again, at most three times.
 
 * *Opens*: by ws websocket, xs xhr-streaming, es eventsource, poll xhr-polling; milliseconds to \`open\`, and where that is quick the median of three openings.
 * *Their way*, *pushes*: median and worst. They are as late as the line makes them; HAProxy alone adds of its own.
@@ -133,9 +133,10 @@ Two values are those of the first and of the later visitor, one is that of both.
 `;
 
 export function document(results, { levers, clients, seconds: took }) {
-	const { first } = results.find((r) => r.first) ?? {};
+	const { first, later } = results.find((r) => r.first) ?? {};
 	const kinds = [...new Set(results.flatMap((r) => r.software ?? []))];
-	const parts = [INTRODUCTION.replace('SENT', first?.plan.echoes).replace('PUSHED', first?.plan.pushes)];
+	const parts = [INTRODUCTION.replace('SENT', first?.plan.echoes).replace('PUSHED', first?.plan.pushes)
+		.replace('FIRST', first?.plan.rest_ms / 1000).replace('LATER', later?.plan.rest_ms / 1000)];
 
 	parts.push(`Measured in ${Math.round(took / 60)} minutes on ${cpus().length} processors (${arch()}, Linux ${release()}; the load average at the end was ${loadavg()[1].toFixed(1)}, of the laboratory and of whatever else there was), ${results.filter((r) => r.first).length} rows measured, ${results.filter((r) => r.skipped).length} not, with ${kinds.sort().map((k) => `${k} ${versionOf(k)}`).join(', ')}.\n`);
 	parts.push(`Levers, each as its name on the command line: ${levers.map((l) => `*${l}*, ${sentence(l)}`).join('; ')}.\n`);
