@@ -39,6 +39,22 @@ enum quota_verdict visitor_enter(struct quotas *q, const struct addr *who,
 	return quota_take(q, (struct bytes){ key, visitor_key(who, prefixes, key) }, kind, row);
 }
 
+/* Of two prefixes one is within the other, or they have nothing in common. */
+bool visitor_key_meets(struct bytes key, const struct cidr *network)
+{
+	struct addr a = { .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };
+	struct cidr wide = *network;
+	unsigned bits = key.n > KEY_HEAD ? (unsigned char)key.p[1] : 0;
+	size_t n = (bits + 7) / 8;
+
+	if (n == 0 || key.n < KEY_HEAD + n || n > sizeof(a.ip))
+		return false;
+	memcpy(a.ip, key.p + KEY_HEAD, n);
+	if (wide.prefix > bits)
+		wide.prefix = bits;
+	return cidr_contains(&wide, &a);
+}
+
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX])
 {
 	struct addr a = { .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };
