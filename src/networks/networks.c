@@ -426,20 +426,26 @@ static void count_reached(struct networks *all, struct row *row,
 		network_story_reached(story, transport, delay_ms);
 }
 
-int64_t networks_heard(struct networks *all, const struct network_settings *settings,
-    const struct network_client *client, unsigned transport, uint64_t now_ms)
+int64_t networks_heard(struct networks *all, const struct network_client *client)
 {
-	struct key key = key_of_attempt(client), of_block = key_of_block(client);
-	int64_t delay;
+	struct key key = key_of_attempt(client);
+
+	if (client->number == 0)
+		return -1;
+	return network_attempts_heard(all->attempts, (struct bytes){ key.text, key.n });
+}
+
+void networks_reached(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, unsigned transport, int64_t delay_ms, uint64_t now_ms)
+{
+	struct key key = key_of_block(client);
 	struct look look;
 
 	if (!settings->adapts || client->number == 0 || key.n == 0)
-		return -1;
-	delay = network_attempts_heard(all->attempts, (struct bytes){ key.text, key.n });
-	look = begin_look(all, settings, &of_block, true, now_ms);
-	count_reached(all, look.row, client, transport, delay < 0 ? 0 : (uint32_t)delay);
+		return;
+	look = begin_look(all, settings, &key, true, now_ms);
+	count_reached(all, look.row, client, transport, delay_ms < 0 ? 0 : (uint32_t)delay_ms);
 	end_look(look);
-	return delay;
 }
 
 void networks_silence(struct networks *all, const struct network_settings *settings,
@@ -482,6 +488,17 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 	pthread_mutex_unlock(&shard->lock);
 }
 
+static bool row_is_meant(
+    const struct row *row, bool (*is_meant)(struct bytes key, void *arg), void *arg)
+{
+	struct bytes key = { row->key, row->key_len };
+	char network[QUOTA_KEY_MAX];
+
+	if (row->is_client)
+		key = (struct bytes){ network, visitor_key_widen(key, block, network) };
+	return is_meant(key, arg);
+}
+
 size_t networks_forget_of(struct networks *all, unsigned share,
     bool (*is_meant)(struct bytes key, void *arg), void *arg)
 {
@@ -493,13 +510,22 @@ size_t networks_forget_of(struct networks *all, unsigned share,
 	list_foreach_safe (pos, next, &shard->by_use) {
 		struct row *row = container_of(pos, struct row, by_use);
 
-		if (!is_meant((struct bytes){ row->key, row->key_len }, arg))
+		if (!row_is_meant(row, is_meant, arg))
 			continue;
 		count += !row->is_client;
 		forget(all, shard, row);
 	}
 	pthread_mutex_unlock(&shard->lock);
 	return count;
+}
+
+uint64_t networks_learned(const struct networks *all, enum network_evidence what)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NETWORK_BROWSER_ROWS; i++)
+		sum += network_counted(&all->tally.of[i].evidence[what]);
+	return sum;
 }
 
 const struct network_tally *networks_tally(const struct networks *all)

@@ -57,10 +57,12 @@ enum network_answer networks_open(struct networks *all, const struct network_set
 /* It is not of silences. Any thread; so with all that follow. */
 void networks_learn(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_evidence what, uint64_t now_ms);
-/* The client has given a sign of life, the first of this session, which came by this transport (its place). How
- * long after his first attempt this one had begun, in milliseconds; -1: that is not known. */
-int64_t networks_heard(struct networks *all, const struct network_settings *settings,
-    const struct network_client *client, unsigned transport, uint64_t now_ms);
+/* The client has given a sign of life, the first of this session. How many milliseconds after his first attempt
+ * this one had begun; -1: that is not known. */
+int64_t networks_heard(struct networks *all, const struct network_client *client);
+/* And it is counted, by the place of its transport; `delay_ms`: as above. */
+void networks_reached(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, unsigned transport, int64_t delay_ms, uint64_t now_ms);
 /* As network_silence(). */
 void networks_silence(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_silence_end end, struct network_policy *policy,
@@ -78,11 +80,13 @@ struct network_view {
 #define NETWORKS_SHARDS 16
 void networks_each_of(struct networks *all, const struct network_settings *settings, unsigned share,
     uint64_t now_ms, bool (*fn)(const struct network_view *view, void *arg), void *arg);
-/* Forgets those of a share that are meant, networks and clients (whose keys begin with those of their
- * addresses). How many networks. */
+/* Forgets those of a share that are meant, and clients whose networks are: these are in any share. How many
+ * networks. */
 size_t networks_forget_of(struct networks *all, unsigned share,
     bool (*is_meant)(struct bytes key, void *arg), void *arg);
-/* Of all together. */
+/* What was ever learned of all, by kind. */
+uint64_t networks_learned(const struct networks *all, enum network_evidence what);
+/* The same by browser, and what else is counted of all together. */
 const struct network_tally *networks_tally(const struct networks *all);
 
 #endif

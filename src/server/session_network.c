@@ -144,10 +144,12 @@ static void silence_is_over(struct sockjs_session *s, enum network_silence_end e
 
 static void reached(const struct sockjs_session *s)
 {
+	struct networks *networks = s->endpoint->place->networks;
 	struct session_reactor *r = s->base.reactor;
-	int64_t delay_ms = networks_heard(s->endpoint->place->networks, &s->endpoint->networks,
-	    &s->of, session_transport_place(r, s->base.transport), loop_now(r->loop));
+	int64_t delay_ms = networks_heard(networks, &s->of);
 
+	networks_reached(networks, &s->endpoint->networks, &s->of,
+	    session_transport_place(r, s->base.transport), delay_ms, loop_now(r->loop));
 	if (delay_ms >= 0)
 		histogram_add(&r->counters.fallback, (uint64_t)delay_ms * 1000);
 }
