@@ -15,6 +15,7 @@ import { $, say } from './words.js';
 const CLOCK_MS = 250;
 const BACKENDS_MS = 2000;
 const SELDOM_MS = 10000;
+const NETWORKS = 12; /* the worst */
 
 const feed = new Feed(new URL('feed', location.href.split('#')[0]).href);
 const history_ = new History();
@@ -131,6 +132,7 @@ async function askSeldom() {
 	endpoints = (await asked(command('endpoints'), { endpoints })).endpoints;
 	overview.showEndpoints(endpoints);
 	sessions.showEndpoints(endpoints.map((e) => e.prefix));
+	overview.showNetworks(await asked(command('networks', { limit: NETWORKS }), null));
 	overview.showLimited((await asked(command('limited', { limit: 20 }), { addresses: [] })).addresses);
 	await askBackends();
 }

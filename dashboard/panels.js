@@ -12,7 +12,8 @@ const ROWS_MOST = 12;
 
 /*
  * A table whose rows are kept by their key, so that only texts change. `columns`: [{ head, kind }],
- * where kind is 'text', 'number' or 'bar' ('aside': not on a phone); a row: { key, cells, line, href }.
+ * where kind is 'text', 'number' or 'bar' ('aside': not on a phone); a row: { key, cells, line, href, strong },
+ * the last the numbers of cells that stand out.
  */
 export class Table {
 	#table;
@@ -35,6 +36,7 @@ export class Table {
 		for (const row of rows) {
 			const tr = this.#rows.get(row.key) ?? this.#make(row);
 			row.cells.forEach((text, i) => this.#fill(tr.children[i], text, this.#columns[i], row));
+			[...tr.children].forEach((cell, i) => cell.classList.toggle('strong', Boolean(row.strong?.includes(i))));
 			tr.classList.toggle('bad', Boolean(row.isBad));
 			tr.classList.toggle('chosen', Boolean(row.isChosen));
 			kept.set(row.key, tr);
@@ -191,6 +193,55 @@ function backendRow({ endpoint, b }) {
 	};
 }
 
+/* In the words of somebody who looks for the cause. */
+const CAUSES = { stream_held: 'streams held back', websocket_silent: 'WebSockets silent', websocket_black: 'WebSockets gone silent', silence_cut: 'idle ones cut' };
+const STREAMS_COLUMN = 4; /* and behind it WebSockets */
+const ADAPTED = { long: 'as usual', short: 'short', taken: 'as usual', proved: 'proved first', refused: 'refused' };
+
+/* "eventsource 12, xhr-polling 3", the most frequent first. */
+function counted(counts, word) {
+	const rows = Object.entries(counts ?? {}).sort((a, b) => b[1] - a[1]);
+
+	return rows.map(([name, n]) => `${word(name)} ${number(n)}`).join(', ') || '·';
+}
+
+/* Of those at 0 the first attempt was heard. */
+function delayWords(network) {
+	if (network.median_ms === 0)
+		return 'at once';
+	if (network.median_ms)
+		return `≤ ${milliseconds(network.median_ms)}`;
+	return network.delays?.length ? '> 16 s' : '·';
+}
+
+function isBroken(network) {
+	return Object.keys(network.failures ?? {}).length > 0 || network.refused > 0;
+}
+
+/* Those browsers of a network in which something has failed. */
+function browserWords(network) {
+	return (network.browsers ?? []).filter(isBroken).map((b) => b.browser).join(', ') || '·';
+}
+
+function websocketWords(network) {
+	const word = ADAPTED[network.websocket] ?? plain(network.websocket);
+
+	if (!network.refused)
+		return word;
+	return network.websocket === 'refused' ? `${word}, ${number(network.refused)} so far` : `${word}, ${number(network.refused)} refused before`;
+}
+
+function networkRow(n) {
+	return {
+		key: `${n.endpoint} ${n.network}`,
+		href: `#sessions?address=${encodeURIComponent(n.network)}`,
+		strong: [n.streams !== 'long' && STREAMS_COLUMN, n.websocket !== 'taken' && STREAMS_COLUMN + 1],
+		cells: [n.network, counted(n.failures, (name) => CAUSES[name] ?? plain(name)), browserWords(n), n.endpoint,
+			ADAPTED[n.streams] ?? plain(n.streams), websocketWords(n), milliseconds(n.heartbeat_ms),
+			counted(n.reached, (name) => transportNamed(name).label), delayWords(n)],
+	};
+}
+
 /* "sessions_per_address" says nothing new of an address. */
 function limitWords(name) {
 	return plain(name.replace(/_per_address$/, ''));
@@ -211,6 +262,7 @@ export class Overview {
 		fallbacks: new Table($('fallbacks'), [{ head: 'From', kind: 'text' }, { head: 'To', kind: 'text' }, { head: 'Why', kind: 'text' }, { head: 'Count', kind: 'number' }], 'Nobody has fallen back.'),
 		addresses: new Table($('addresses'), [{ head: 'Address', kind: 'text' }, { head: '', kind: 'bar' }, { head: 'Sessions', kind: 'number' }], 'No sessions.'),
 		limited: new Table($('limited'), [{ head: 'Address', kind: 'text' }, { head: 'Limit of', kind: 'text' }, { head: 'Sessions', kind: 'number aside' }, { head: 'Connections', kind: 'number aside' }, { head: 'Refused', kind: 'number' }], 'Nobody is at a limit.'),
+		networks: new Table($('networks'), [{ head: 'Network', kind: 'text' }, { head: 'Failures, as guessed', kind: 'text' }, { head: 'In', kind: 'text' }, { head: 'Endpoint', kind: 'text' }, { head: 'Streams', kind: 'text' }, { head: 'WebSockets', kind: 'text' }, { head: 'Heartbeat', kind: 'number' }, { head: 'Reached by', kind: 'text' }, { head: 'Time lost', kind: 'number' }], 'No network is known to break anything.'),
 		backends: new Table($('backends'), [{ head: 'Backend', kind: 'text' }, { head: 'Endpoint', kind: 'text' }, { head: 'State', kind: 'text' }, { head: 'Connections', kind: 'number' }, { head: 'Failures in a row', kind: 'number' }, { head: 'Worked', kind: 'text' }, { head: 'Failed', kind: 'text' }], 'There are no backends.'),
 		threads: new Table($('threads'), [{ head: 'Thread', kind: 'text' }, { head: '', kind: 'bar' }, { head: 'Longest wait', kind: 'number' }, { head: 'Mean', kind: 'number' }], '–'),
 	};
@@ -309,6 +361,15 @@ export class Overview {
 		this.#tables.limited.show((limited ?? []).slice(0, ROWS_MOST).map((a) => ({
 			key: a.address, cells: [a.address, a.limits.map(limitWords).join(', ') || '·', number(a.sessions), number(a.connections), number(a.refused)],
 		})));
+	}
+
+	/* Null: not for everybody. */
+	showNetworks(answer) {
+		const broken = (answer?.networks ?? []).filter(isBroken);
+
+		$('networks-panel').hidden = broken.length === 0;
+		say($('networks-count'), answer ? `the worst, of ${number(answer.count)} known` : '');
+		this.#tables.networks.show(broken.map(networkRow));
 	}
 
 	showBackends(backends) {

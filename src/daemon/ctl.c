@@ -33,6 +33,7 @@ struct ctl {
 	const char *after; /* where a list goes on, and how many there may be */
 	const char *limit;
 	const char *weight, *over_ms; /* of a backend */
+	const char *forget;           /* a network */
 };
 
 static const char help[] =
@@ -49,6 +50,8 @@ static const char help[] =
     "  backend URL [STATE]         show one, or set its state: ready, drain (nothing new), down\n"
     "                              (nothing new, and no checks)\n"
     "  limited                     addresses that are at a limit, or have been refused\n"
+    "  networks                    what networks of clients break, and what is made of it; those\n"
+    "                              first where most goes wrong\n"
     "  gateways                    those that share sessions with this one\n"
     "  doctor [NETWORK]            what visitors have found out about their networks by the\n"
     "                              application doctor\n"
@@ -76,9 +79,14 @@ static const char help[] =
     "      --close            with drain or down: close the sessions it has, with 1012\n"
     "      --over-ms MS       a few at a time, in so many milliseconds (10000)\n"
     "\n"
+    "Of networks, also:\n"
+    "      --network NETWORK  those that have addresses in common with this one, or the one of an\n"
+    "                         address\n"
+    "      --forget NETWORK   what was learned of these is forgotten; all: of all\n"
+    "\n"
     "Of sessions, those that match all of these:\n"
-    "      --endpoint PREFIX  at this endpoint (also of endpoints, backends, backend,\n"
-    "                         users)\n"
+    "      --endpoint PREFIX  at this endpoint (also of endpoints, backends, backend, users,\n"
+    "                         networks)\n"
     "      --transport NAME   websocket, websocket_raw, xhr_streaming, ..., tcp\n"
     "      --address ADDR     of a client: an IP address, or a network such as 10.0.0.0/8\n"
     "      --state STATE      connecting, open, closing or closed; else all but closed ones\n"
@@ -98,6 +106,7 @@ static const char help[] =
     "  sockjsd ctl --api unix:/run/sockjsd/internal.sock --token-file token --json sessions \\\n"
     "      | jq -r '.sessions[] | select(.buffered > 100000) | .session'\n"
     "  sockjsd ctl -c /etc/sockjsd.json backend ws://10.0.0.1:9000/ drain --close --over-ms 60000\n"
+    "  sockjsd ctl -c /etc/sockjsd.json networks --network 203.0.113.77\n"
     "  sockjsd ctl -c /etc/sockjsd.json log debug\n"
     "\n"
     "Exit status: 0 done, 1 the server could not be asked or has refused, 2 the command line or "
@@ -376,6 +385,37 @@ static int run_limited(const struct ctl *c)
 	return err;
 }
 
+static int forget_networks(const struct ctl *c)
+{
+	json_t *answer = NULL;
+	int err = ask(c, "forget_networks",
+	    with(of_members(c), "network", json_string(c->forget)), &answer);
+
+	if (err == 0 && !c->json)
+		printf("forgotten: %" JSON_INTEGER_FORMAT "\n",
+		    json_integer_value(json_object_get(answer, "forgotten")));
+	json_decref(answer);
+	return err;
+}
+
+/* The worst come first, so there is one page. */
+static int run_networks(const struct ctl *c)
+{
+	struct table table = ctl_networks;
+	json_t *answer = NULL;
+	int err;
+
+	if (c->forget)
+		return forget_networks(c);
+	err = ask(c, "networks",
+	    with(of_members(c), "limit", c->limit ? number_or_text(c->limit) : json_integer(PAGE)),
+	    &answer);
+	if (err == 0 && !c->json && table_print(&table, json_object_get(answer, "networks")) < 0)
+		err = no_memory();
+	json_decref(answer);
+	return err;
+}
+
 static int run_gateways(const struct ctl *c)
 {
 	struct table table = ctl_gateways;
@@ -557,6 +597,7 @@ static const struct command {
 	{ "backends", 0, 0, run_backends },
 	{ "backend", 1, 2, run_backend },
 	{ "limited", 0, 0, run_limited },
+	{ "networks", 0, 0, run_networks },
 	{ "gateways", 0, 0, run_gateways },
 	{ "doctor", 0, 1, run_doctor },
 	{ "config", 0, 0, run_config },
@@ -576,6 +617,8 @@ static const struct argument options[] = {
 	{ NULL, "--limit", offsetof(struct ctl, limit) },
 	{ NULL, "--weight", offsetof(struct ctl, weight) },
 	{ NULL, "--over-ms", offsetof(struct ctl, over_ms) },
+	{ NULL, "--forget", offsetof(struct ctl, forget) },
+	{ NULL, "--network", A_MEMBER },
 	{ NULL, "--endpoint", A_MEMBER },
 	{ NULL, "--gateway", A_MEMBER },
 	{ NULL, "--transport", A_MEMBER },

@@ -111,6 +111,18 @@ static const struct column limited[] = {
 	{ "LIMITS", "limits", COLUMN_TEXT },
 };
 
+static const struct column networks[] = {
+	{ "NETWORK", "network", COLUMN_TEXT },
+	{ "ENDPOINT", "endpoint", COLUMN_TEXT },
+	{ "STREAMS", "streams", COLUMN_TEXT },
+	{ "WEBSOCKET", "websocket", COLUMN_TEXT },
+	{ "HEARTBEAT", "heartbeat_ms", COLUMN_AGE },
+	{ "DELAY MS", "median_ms", COLUMN_NUMBER },
+	{ "REFUSED", "refused", COLUMN_NUMBER },
+	{ "REACHED", "reached", COLUMN_TEXT },
+	{ "FAILURES", "failures", COLUMN_TEXT },
+};
+
 static const struct column gateways[] = {
 	{ "GATEWAY", "gateway", COLUMN_TEXT },
 	{ "ADDRESS", "address", COLUMN_TEXT },
@@ -136,6 +148,7 @@ const struct table ctl_sessions = { sessions, COUNT(sessions), { 0 }, false },
                    ctl_endpoints = { endpoints, COUNT(endpoints), { 0 }, false },
                    ctl_backends = { backends, COUNT(backends), { 0 }, false },
                    ctl_limited = { limited, COUNT(limited), { 0 }, false },
+                   ctl_networks = { networks, COUNT(networks), { 0 }, false },
                    ctl_gateways = { gateways, COUNT(gateways), { 0 }, false },
                    ctl_doctor = { doctor, COUNT(doctor), { 0 }, false };
 

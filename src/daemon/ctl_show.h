@@ -9,7 +9,7 @@
 
 /* Tables whose rows may come in several answers. */
 extern const struct table ctl_sessions, ctl_users, ctl_endpoints, ctl_backends, ctl_limited,
-    ctl_gateways, ctl_doctor;
+    ctl_gateways, ctl_doctor, ctl_networks;
 
 /* A row for each session of the users of an answer of /api/users; a new reference, or NULL: memory
  * is out. */

@@ -55,6 +55,25 @@ static int add_age(struct buf *out, json_int_t ms)
 	return buf_printf(out, "%" JSON_INTEGER_FORMAT "%c", ms / units[i].ms, units[i].unit);
 }
 
+static int add_value(struct buf *out, const json_t *value, enum column_kind kind);
+
+/* "websocket:12,xhr:3" */
+static int add_members(struct buf *out, json_t *object, enum column_kind kind)
+{
+	const char *name, *comma = "";
+	json_t *value;
+	int err = json_object_size(object) ? 0 : buf_add_str(out, "-");
+
+	json_object_foreach (object, name, value) {
+		err = err ? err : buf_add_str(out, comma);
+		err = err ? err : add_clean(out, name);
+		err = err ? err : buf_add_str(out, ":");
+		err = err ? err : add_value(out, value, kind);
+		comma = ",";
+	}
+	return err;
+}
+
 static int add_value(struct buf *out, const json_t *value, enum column_kind kind)
 {
 	json_t *item;
@@ -69,6 +88,8 @@ static int add_value(struct buf *out, const json_t *value, enum column_kind kind
 		return buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	if (json_is_boolean(value))
 		return buf_add_str(out, json_is_true(value) ? "yes" : "no");
+	if (json_is_object(value))
+		return add_members(out, (json_t *)value, kind);
 	if (json_array_size(value) == 0)
 		return buf_add_str(out, "-");
 	json_array_foreach (value, i, item) {

@@ -39,6 +39,38 @@ enum quota_verdict visitor_enter(struct quotas *q, const struct addr *who,
 	return quota_take(q, (struct bytes){ key, visitor_key(who, prefixes, key) }, kind, row);
 }
 
+/* How many bits of its address a key has, which is put to *a; 0: it is no key. */
+static unsigned read_key(struct bytes key, struct addr *a)
+{
+	unsigned bits = key.n > KEY_HEAD ? (unsigned char)key.p[1] : 0;
+	size_t n = (bits + 7) / 8;
+
+	*a = (struct addr){ .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };
+	if (key.n < KEY_HEAD + n || n > sizeof(a->ip))
+		return 0;
+	memcpy(a->ip, key.p + KEY_HEAD, n);
+	return bits;
+}
+
+/* Of two prefixes one is within the other, or they have nothing in common. */
+bool visitor_key_meets(struct bytes key, const struct cidr *network)
+{
+	struct cidr wide = *network;
+	struct addr a;
+	unsigned bits = read_key(key, &a);
+
+	if (wide.prefix > bits)
+		wide.prefix = bits;
+	return bits > 0 && cidr_contains(&wide, &a);
+}
+
+size_t visitor_key_widen(struct bytes key, struct visitor_prefixes prefixes, char *wide)
+{
+	struct addr a;
+
+	return read_key(key, &a) > 0 ? visitor_key(&a, prefixes, wide) : 0;
+}
+
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX])
 {
 	struct addr a = { .family = key.n > 0 && key.p[0] == '4' ? AF_INET : AF_INET6 };

@@ -29,6 +29,11 @@ enum quota_verdict visitor_enter(struct quotas *q, const struct addr *who,
 /* The key of an address in such a table, at most QUOTA_KEY_MAX octets. How many it has; 0: it is
  * nobody's. */
 size_t visitor_key(const struct addr *who, struct visitor_prefixes prefixes, char *key);
+/* The key of the prefix, which is no longer than that of `key`, that it is within; as visitor_key(). What stands
+ * in `key` behind its address does not count. */
+size_t visitor_key_widen(struct bytes key, struct visitor_prefixes prefixes, char *wide);
+/* Whether the addresses of a key of such a table, and of a network, have any in common; likewise. */
+bool visitor_key_meets(struct bytes key, const struct cidr *network);
 /* A key of such a table: "192.0.2.1", "198.51.100.0/24", "2001:db8::/64". */
 const char *visitor_print(struct bytes key, char text[ADDR_TEXT_MAX]);
 

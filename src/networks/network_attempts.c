@@ -14,8 +14,8 @@
 
 struct row {
 	uint64_t key; /* 0: none */
-	uint32_t at_ms;
-	bool is_heard;
+	uint32_t at_ms, first_ms; /* this one has begun, and the first of those in a row */
+	bool is_heard, is_refused;
 	struct network_attempt attempt;
 };
 
@@ -68,8 +68,16 @@ static bool was_given_up(
 {
 	uint32_t ago = (uint32_t)now_ms - row->at_ms;
 
-	return !row->is_heard && ago >= TOO_SOON && ago < OF_LATE && now->way >= row->attempt.way &&
+	return !row->is_heard && !row->is_refused && ago >= TOO_SOON && ago < OF_LATE && now->way >= row->attempt.way &&
 	       !is_same(&row->attempt, now);
+}
+
+/* The beginning of the row of attempts that this one is in. */
+static uint32_t first_of(const struct row *row, bool goes_on, uint64_t now_ms)
+{
+	uint32_t ago = (uint32_t)now_ms - row->at_ms;
+
+	return goes_on || (row->is_refused && ago < OF_LATE) ? row->first_ms : (uint32_t)now_ms;
 }
 
 bool network_attempts_begin(struct network_attempts *all, struct bytes name,
@@ -83,18 +91,42 @@ bool network_attempts_begin(struct network_attempts *all, struct bytes name,
 	given_up = row->key == key && was_given_up(row, now, now_ms);
 	if (given_up)
 		*before = row->attempt;
-	*row = (struct row){ .key = key, .at_ms = (uint32_t)now_ms, .attempt = *now };
+	*row = (struct row){
+		.key = key,
+		.at_ms = (uint32_t)now_ms,
+		.first_ms = row->key == key ? first_of(row, given_up, now_ms) : (uint32_t)now_ms,
+		.attempt = *now,
+	};
 	pthread_mutex_unlock(lock_of(all, key));
 	return given_up;
 }
 
-void network_attempts_heard(struct network_attempts *all, struct bytes name)
+void network_attempts_refused(struct network_attempts *all, struct bytes name, uint64_t now_ms)
 {
 	uint64_t key = map_hash(&all->seed, name) | 1ull << 63;
 	struct row *row = row_of(all, key);
 
 	pthread_mutex_lock(lock_of(all, key));
-	if (row->key == key)
-		row->is_heard = true;
+	*row = (struct row){
+		.key = key,
+		.at_ms = (uint32_t)now_ms,
+		.first_ms = row->key == key ? first_of(row, false, now_ms) : (uint32_t)now_ms,
+		.is_refused = true,
+	};
 	pthread_mutex_unlock(lock_of(all, key));
+}
+
+int64_t network_attempts_heard(struct network_attempts *all, struct bytes name)
+{
+	uint64_t key = map_hash(&all->seed, name) | 1ull << 63;
+	struct row *row = row_of(all, key);
+	int64_t delay = -1;
+
+	pthread_mutex_lock(lock_of(all, key));
+	if (row->key == key && !row->is_heard && !row->is_refused) {
+		row->is_heard = true;
+		delay = row->at_ms - row->first_ms;
+	}
+	pthread_mutex_unlock(lock_of(all, key));
+	return delay;
 }

@@ -35,7 +35,10 @@ void network_attempts_free(struct network_attempts *all); /* NULL is fine */
 /* A client (his key) begins one. True: he has given up `before`, of which he has shown no sign. */
 bool network_attempts_begin(struct network_attempts *all, struct bytes key,
     const struct network_attempt *now, uint64_t now_ms, struct network_attempt *before);
-/* He is heard, so there was nothing wrong with it. */
-void network_attempts_heard(struct network_attempts *all, struct bytes key);
+/* He would have begun one, and was refused: so he has not given it up, but it took him time. */
+void network_attempts_refused(struct network_attempts *all, struct bytes key, uint64_t now_ms);
+/* He is heard, so there was nothing wrong with it. How many milliseconds after the first of those that he
+ * made in a row it had begun; -1: that is not known, or he was heard before. */
+int64_t network_attempts_heard(struct network_attempts *all, struct bytes key);
 
 #endif

@@ -4,7 +4,6 @@
 #include "networks/networks.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 
 #include "base/fnv.h"
 #include "base/list.h"
@@ -14,6 +13,9 @@
 
 #define OF_SHARD 2048 /* rows */
 #define KEY_MAX  24   /* an address, and a program */
+
+#define BROWSER_AT 13 /* the lowest of its bits */
+_Static_assert(NETWORK_BROWSER_ROWS <= 1u << (16 - BROWSER_AT), "all browsers have a number");
 
 static const struct visitor_prefixes block = { .ipv4 = 24, .ipv6 = 48 };
 static const struct visitor_prefixes whole = { .ipv4 = 32, .ipv6 = 128 };
@@ -25,6 +27,7 @@ struct row {
 	bool is_client;
 	char key[KEY_MAX];
 	struct network scores;
+	struct network_stories stories;
 };
 
 struct shard {
@@ -37,19 +40,20 @@ struct networks {
 	struct map_seed seed;
 	struct network_attempts *attempts;
 	struct shard shards[NETWORKS_SHARDS];
-	atomic_uint_fast64_t learned[NETWORK_EVIDENCE_ROWS];
+	struct network_tally tally;
 };
 
 /* --- who somebody is -------------------------------------------------------------------------- */
 
 struct key {
 	size_t n; /* 0: nobody */
+	bool is_client;
 	char text[KEY_MAX];
 };
 
 static struct key key_of_block(const struct network_client *c)
 {
-	struct key k;
+	struct key k = { .is_client = false };
 
 	k.n = visitor_key(&c->address, block, k.text);
 	return k;
@@ -58,7 +62,7 @@ static struct key key_of_block(const struct network_client *c)
 /* The length of the prefix keeps it apart from all blocks. */
 static struct key key_of_client(const struct network_client *c)
 {
-	struct key k;
+	struct key k = { .is_client = true };
 
 	k.n = visitor_key(&c->address, whole, k.text);
 	if (k.n > 0) {
@@ -100,7 +104,18 @@ static uint16_t number_of(struct bytes number)
 struct network_client network_client(
     const struct addr *address, struct bytes agent, struct bytes number)
 {
-	return (struct network_client){ *address, short_hash(agent), number_of(number) };
+	uint16_t browser = (uint16_t)(network_browser(agent) << BROWSER_AT);
+
+	return (struct network_client){
+		*address,
+		(uint16_t)(browser | (short_hash(agent) & ((1u << BROWSER_AT) - 1))),
+		number_of(number),
+	};
+}
+
+enum network_browser network_client_browser(const struct network_client *client)
+{
+	return (enum network_browser)(client->agent >> BROWSER_AT);
 }
 
 /* --- within a shard, with its lock ------------------------------------------------------------------ */
@@ -112,13 +127,19 @@ static struct bytes name_of(const struct map_node *n)
 	return (struct bytes){ row->key, row->key_len };
 }
 
-static void forget_first(struct shard *shard)
+static void forget(struct networks *all, struct shard *shard, struct row *row)
 {
-	struct row *row = container_of(list_first(&shard->by_use), struct row, by_use);
-
+	if (!row->is_client)
+		atomic_fetch_sub_explicit(&all->tally.known, 1, memory_order_relaxed);
 	map_remove(&shard->map, &row->node);
 	list_remove(&row->by_use);
+	network_stories_fini(&row->stories);
 	mem_free(row);
+}
+
+static void forget_first(struct networks *all, struct shard *shard)
+{
+	forget(all, shard, container_of(list_first(&shard->by_use), struct row, by_use));
 }
 
 static struct row *find(struct shard *shard, const struct key *key, uint64_t hash)
@@ -134,22 +155,26 @@ static struct row *find(struct shard *shard, const struct key *key, uint64_t has
 	return row;
 }
 
-static struct row *add(struct shard *shard, const struct key *key, uint64_t hash)
+static struct row *add(
+    struct networks *all, struct shard *shard, const struct key *key, uint64_t hash)
 {
 	struct row *row;
 
 	if (map_count(&shard->map) >= OF_SHARD)
-		forget_first(shard);
+		forget_first(all, shard);
 	row = mem_zalloc(sizeof(*row));
 	if (!row)
 		return NULL;
 	row->key_len = (uint8_t)key->n;
+	row->is_client = key->is_client;
 	memcpy(row->key, key->text, key->n);
 	if (map_insert_hashed(&shard->map, &row->node, hash) < 0) {
 		mem_free(row);
 		return NULL;
 	}
 	list_append(&shard->by_use, &row->by_use);
+	if (!row->is_client)
+		network_count(&all->tally.known);
 	return row;
 }
 
@@ -170,7 +195,7 @@ static struct look begin_look(struct networks *all, const struct network_setting
 	pthread_mutex_lock(&look.shard->lock);
 	look.row = find(look.shard, key, hash);
 	if (!look.row && make)
-		look.row = add(look.shard, key, hash);
+		look.row = add(all, look.shard, key, hash);
 	if (look.row)
 		network_age(&look.row->scores, settings, now_ms);
 	return look;
@@ -245,7 +270,7 @@ static struct network_policy without_fallback(
 	return p;
 }
 
-enum network_answer networks_open(struct networks *all, const struct network_settings *settings,
+static enum network_answer answer_to(struct networks *all, const struct network_settings *settings,
     const struct network_visit *v, struct network_policy *policy, struct network_attempt *before)
 {
 	struct network scores = { 0 };
@@ -273,6 +298,44 @@ enum network_answer networks_open(struct networks *all, const struct network_set
 	policy->is_short = settings->short_streams != NETWORK_NEVER;
 	policy->is_proved = settings->prove != NETWORK_NEVER;
 	return NETWORK_GAVE_UP;
+}
+
+static void note_refused(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v)
+{
+	struct key key = key_of_attempt(v->client), of_block = key_of_block(v->client);
+	struct look look = begin_look(all, settings, &of_block, false, v->now_ms);
+	struct network_story *story =
+	    look.row ? network_stories_get(&look.row->stories, network_client_browser(v->client))
+	             : NULL;
+
+	if (story)
+		story->refused++;
+	end_look(look);
+	network_attempts_refused(all->attempts, (struct bytes){ key.text, key.n }, v->now_ms);
+}
+
+static enum network_service service_of(
+    const struct network_visit *v, struct network_policy policy, enum network_answer answer)
+{
+	if (answer == NETWORK_REFUSED)
+		return NETWORK_SERVICE_NOT_SERVED;
+	if (v->way == NETWORK_BY_WEBSOCKET && policy.is_proved)
+		return NETWORK_SERVICE_PROVED;
+	if (v->way == NETWORK_BY_STREAM && policy.is_short)
+		return NETWORK_SERVICE_SHORT_STREAM;
+	return NETWORK_SERVICE_AS_USUAL;
+}
+
+enum network_answer networks_open(struct networks *all, const struct network_settings *settings,
+    const struct network_visit *v, struct network_policy *policy, struct network_attempt *before)
+{
+	enum network_answer answer = answer_to(all, settings, v, policy, before);
+
+	if (answer == NETWORK_REFUSED)
+		note_refused(all, settings, v);
+	network_count(&all->tally.served[service_of(v, *policy, answer)]);
+	return answer;
 }
 
 /* --- evidence ------------------------------------------------------------------------------------------- */
@@ -315,16 +378,21 @@ static void learn_of_client(struct networks *all, const struct network_settings 
 	struct key key = key_of_client(client);
 	struct look look = begin_look(all, settings, &key, is_failure(what), now_ms);
 
-	if (look.row) {
-		look.row->is_client = true;
+	if (look.row)
 		network_learn(&look.row->scores, what);
-	}
 	end_look(look);
 }
 
-static void count(struct networks *all, enum network_evidence what)
+/* `row` may be NULL; its shard is locked. */
+static void count(struct networks *all, struct row *row, const struct network_client *client,
+    enum network_evidence what)
 {
-	atomic_fetch_add_explicit(&all->learned[what], 1, memory_order_relaxed);
+	enum network_browser browser = network_client_browser(client);
+	struct network_story *story = row ? network_stories_get(&row->stories, browser) : NULL;
+
+	network_count(&all->tally.of[browser].evidence[what]);
+	if (story)
+		story->evidence[what]++;
 }
 
 void networks_learn(struct networks *all, const struct network_settings *settings,
@@ -336,8 +404,8 @@ void networks_learn(struct networks *all, const struct network_settings *setting
 
 	if (!settings->adapts || key.n == 0 || client->number == 0)
 		return;
-	count(all, what);
 	look = begin_look(all, settings, &key, true, now_ms);
+	count(all, look.row, client, what);
 	has_failures = look.row && network_has_failures(&look.row->scores);
 	if (look.row)
 		learn_of_block(look.row, settings, what);
@@ -346,12 +414,38 @@ void networks_learn(struct networks *all, const struct network_settings *setting
 		learn_of_client(all, settings, client, what, now_ms);
 }
 
-void networks_heard(struct networks *all, const struct network_client *client)
+static void count_reached(struct networks *all, struct row *row,
+    const struct network_client *client, unsigned transport, uint32_t delay_ms)
+{
+	enum network_browser browser = network_client_browser(client);
+	struct network_story *story = row ? network_stories_get(&row->stories, browser) : NULL;
+
+	if (transport < NETWORK_TRANSPORTS)
+		network_count(&all->tally.of[browser].reached[transport]);
+	if (story)
+		network_story_reached(story, transport, delay_ms);
+}
+
+int64_t networks_heard(struct networks *all, const struct network_client *client)
 {
 	struct key key = key_of_attempt(client);
 
-	if (client->number)
-		network_attempts_heard(all->attempts, (struct bytes){ key.text, key.n });
+	if (client->number == 0)
+		return -1;
+	return network_attempts_heard(all->attempts, (struct bytes){ key.text, key.n });
+}
+
+void networks_reached(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, unsigned transport, int64_t delay_ms, uint64_t now_ms)
+{
+	struct key key = key_of_block(client);
+	struct look look;
+
+	if (!settings->adapts || client->number == 0 || key.n == 0)
+		return;
+	look = begin_look(all, settings, &key, true, now_ms);
+	count_reached(all, look.row, client, transport, delay_ms < 0 ? 0 : (uint32_t)delay_ms);
+	end_look(look);
 }
 
 void networks_silence(struct networks *all, const struct network_settings *settings,
@@ -363,11 +457,11 @@ void networks_silence(struct networks *all, const struct network_settings *setti
 
 	if (policy->rung == NETWORK_RUNG_TOP || key.n == 0)
 		return;
-	if (end == NETWORK_WAS_CUT)
-		count(all, NETWORK_SILENCE_CUT);
-	else if (end == NETWORK_OUTLASTED)
-		count(all, NETWORK_SILENCE_SURVIVED);
 	look = begin_look(all, settings, &key, true, now_ms);
+	if (end == NETWORK_WAS_CUT)
+		count(all, look.row, client, NETWORK_SILENCE_CUT);
+	else if (end == NETWORK_OUTLASTED)
+		count(all, look.row, client, NETWORK_SILENCE_SURVIVED);
 	if (look.row)
 		network_silence(&look.row->scores, settings, end, policy);
 	end_look(look);
@@ -384,7 +478,7 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 	pthread_mutex_lock(&shard->lock);
 	for (struct list *at = shard->by_use.next; goes_on && at != &shard->by_use; at = at->next) {
 		struct row *row = container_of(at, struct row, by_use);
-		struct network_view view = { { row->key, row->key_len }, &row->scores };
+		struct network_view view = { { row->key, row->key_len }, &row->scores, &row->stories };
 
 		if (row->is_client)
 			continue;
@@ -394,9 +488,49 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 	pthread_mutex_unlock(&shard->lock);
 }
 
+static bool row_is_meant(
+    const struct row *row, bool (*is_meant)(struct bytes key, void *arg), void *arg)
+{
+	struct bytes key = { row->key, row->key_len };
+	char network[QUOTA_KEY_MAX];
+
+	if (row->is_client)
+		key = (struct bytes){ network, visitor_key_widen(key, block, network) };
+	return is_meant(key, arg);
+}
+
+size_t networks_forget_of(struct networks *all, unsigned share,
+    bool (*is_meant)(struct bytes key, void *arg), void *arg)
+{
+	struct shard *shard = &all->shards[share & (NETWORKS_SHARDS - 1)];
+	struct list *pos, *next;
+	size_t count = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	list_foreach_safe (pos, next, &shard->by_use) {
+		struct row *row = container_of(pos, struct row, by_use);
+
+		if (!row_is_meant(row, is_meant, arg))
+			continue;
+		count += !row->is_client;
+		forget(all, shard, row);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return count;
+}
+
 uint64_t networks_learned(const struct networks *all, enum network_evidence what)
 {
-	return atomic_load_explicit(&all->learned[what], memory_order_relaxed);
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NETWORK_BROWSER_ROWS; i++)
+		sum += network_counted(&all->tally.of[i].evidence[what]);
+	return sum;
+}
+
+const struct network_tally *networks_tally(const struct networks *all)
+{
+	return &all->tally;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
@@ -408,10 +542,10 @@ static void shard_init(struct shard *shard, const struct map_seed *seed)
 	list_init(&shard->by_use);
 }
 
-static void shard_fini(struct shard *shard)
+static void shard_fini(struct networks *all, struct shard *shard)
 {
 	while (!list_empty(&shard->by_use))
-		forget_first(shard);
+		forget_first(all, shard);
 	map_fini(&shard->map);
 	pthread_mutex_destroy(&shard->lock);
 }
@@ -438,7 +572,7 @@ void networks_free(struct networks *all)
 	if (!all)
 		return;
 	for (size_t i = 0; i < NETWORKS_SHARDS; i++)
-		shard_fini(&all->shards[i]);
+		shard_fini(all, &all->shards[i]);
 	network_attempts_free(all->attempts);
 	mem_free(all);
 }

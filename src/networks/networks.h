@@ -16,6 +16,7 @@
 #include "net/addr.h"
 #include "networks/network.h"
 #include "networks/network_attempts.h"
+#include "networks/network_tally.h"
 
 struct networks;
 
@@ -29,11 +30,12 @@ void networks_free(struct networks *all); /* NULL is fine */
  * him. */
 struct network_client {
 	struct addr address;
-	uint16_t agent;
+	uint16_t agent; /* its three highest bits are the browser's, which is no hash */
 	uint16_t number; /* the server number of the URL; 0: none that says anything */
 };
 struct network_client network_client(
     const struct addr *address, struct bytes agent, struct bytes number);
+enum network_browser network_client_browser(const struct network_client *client);
 
 /* One that opens a session. */
 struct network_visit {
@@ -55,8 +57,12 @@ enum network_answer networks_open(struct networks *all, const struct network_set
 /* It is not of silences. Any thread; so with all that follow. */
 void networks_learn(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_evidence what, uint64_t now_ms);
-/* The client has given a sign of life, the first of this session. */
-void networks_heard(struct networks *all, const struct network_client *client);
+/* The client has given a sign of life, the first of this session. How many milliseconds after his first attempt
+ * this one had begun; -1: that is not known. */
+int64_t networks_heard(struct networks *all, const struct network_client *client);
+/* And it is counted, by the place of its transport; `delay_ms`: as above. */
+void networks_reached(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, unsigned transport, int64_t delay_ms, uint64_t now_ms);
 /* As network_silence(). */
 void networks_silence(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_silence_end end, struct network_policy *policy,
@@ -67,13 +73,20 @@ void networks_silence(struct networks *all, const struct network_settings *setti
 struct network_view {
 	struct bytes key;             /* visitor_print() */
 	const struct network *scores; /* of now */
+	const struct network_stories *stories;
 };
 /* Calls `fn` for the networks (not the clients) of one of NETWORKS_SHARDS shares, in no order, until
  * it returns false; under the lock of that share. */
 #define NETWORKS_SHARDS 16
 void networks_each_of(struct networks *all, const struct network_settings *settings, unsigned share,
     uint64_t now_ms, bool (*fn)(const struct network_view *view, void *arg), void *arg);
-/* What was ever learned of all, by kind, for /metrics. */
+/* Forgets those of a share that are meant, and clients whose networks are: these are in any share. How many
+ * networks. */
+size_t networks_forget_of(struct networks *all, unsigned share,
+    bool (*is_meant)(struct bytes key, void *arg), void *arg);
+/* What was ever learned of all, by kind. */
 uint64_t networks_learned(const struct networks *all, enum network_evidence what);
+/* The same by browser, and what else is counted of all together. */
+const struct network_tally *networks_tally(const struct networks *all);
 
 #endif

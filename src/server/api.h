@@ -7,6 +7,8 @@
  *	api_sessions.c  what the server itself does: send, broadcast, disconnect; session
  *	api_list.c      sessions: all of them, in pages
  *	api_limited.c   limited: addresses that are at a limit
+ *	api_networks.c  networks, forget_networks: what is known of those of clients
+ *	api_network_text.c  one of these as it is told
  *	api_server.c    about the server: endpoints, config, reload, log, drain
  *	api_gateways.c  at other gateways; gateways: which there are
  *	api_keys.c      what was asked before, and how it was answered
@@ -114,6 +116,10 @@ void api_list_sessions(struct sockjs_command *c);
 
 /* api_limited.c */
 void api_list_limited(struct sockjs_command *c);
+
+/* api_networks.c */
+void api_list_networks(struct sockjs_command *c);
+void api_forget_networks(struct sockjs_command *c);
 
 /* api_server.c */
 void api_list_endpoints(struct sockjs_command *c);

@@ -231,6 +231,8 @@ static void run_session(struct sockjs_command *c)
 	X(sessions, api_list_sessions)                                                             \
 	X(gateways, api_list_gateways)                                                             \
 	X(limited, api_list_limited)                                                               \
+	X(networks, api_list_networks)                                                             \
+	X(forget_networks, api_forget_networks)                                                    \
 	X(endpoints, api_list_endpoints)                                                           \
 	X(config, api_show_config)                                                                 \
 	X(log, api_set_log)                                                                        \

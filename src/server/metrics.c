@@ -49,6 +49,7 @@
 /* Histograms, likewise. X(name, pointer) */
 #define HISTOGRAMS(X)                                                                              \
 	X(sockjs_session_opening_seconds, &r->base.sessions.counters.opening)                      \
+	X(sockjs_network_fallback_seconds, &r->base.sessions.counters.fallback)                    \
 	X(sockjs_http_request_seconds, &http_server_counters(r->base.http)->took)                  \
 	X(sockjs_loop_turn_seconds, loop_turns(r->loop))
 
@@ -316,6 +317,8 @@ static int compose(const struct gathering *g, struct buf *out)
 		err = add_carried(g, out, METRIC_sockjs_transport_opened_total, carried_opened);
 	if (err == 0)
 		err = add_fallbacks(g, out);
+	if (err == 0)
+		err = network_metrics_add(out, g->config, g->names);
 	if (err == 0)
 		err = add_limits(g->config, out);
 	if (err == 0)

@@ -30,6 +30,20 @@ struct buf;
 	    "Sessions of clients that had tried another transport in vain, some seconds before, "  \
 	    "as far as is known. Counted where there is a log of sessions, or commands are "       \
 	    "taken.")                                                                              \
+	X(sockjs_networks, gauge, "endpoint",                                                      \
+	    "Networks of clients of which something is known: 256 addresses of IPv4, or a /48.")   \
+	X(sockjs_network_sessions_total, counter, "endpoint,service",                              \
+	    "Sessions asked for, by how they are served for where their client comes from: usual, "\
+	    "short_stream, websocket_proved, websocket_refused (these are not opened).")           \
+	X(sockjs_network_evidence_total, counter, "endpoint,browser,evidence",                     \
+	    "What was seen of networks, by browser. Failures are stream_held, websocket_silent, "  \
+	    "websocket_black and silence_cut.")                                                    \
+	X(sockjs_network_reached_total, counter, "endpoint,browser,transport",                     \
+	    "Sessions whose client was heard, of those that could fall back to another "           \
+	    "transport.")                                                                          \
+	X(sockjs_network_fallback_seconds, histogram, "",                                          \
+	    "Of each of these, how long after the first attempt of its client, as far as it was "  \
+	    "seen, it had begun; 0: it was the first.")                                            \
 	X(sockjs_endpoint_sessions, gauge, "endpoint",                                             \
 	    "Sessions that an endpoint has now; those count that are not open yet, as for "        \
 	    "max_sessions.")                                                                       \

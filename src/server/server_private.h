@@ -130,6 +130,9 @@ void metrics_serve(struct reactor *reactor, struct http_request *r);
 bool process_memory(const struct sockjs_server *server, uint64_t *all, uint64_t *resident);
 /* Appends its figures. 0 or -ENOMEM. */
 int process_metrics_add(struct buf *out, const struct sockjs_server *server);
+/* network_metrics.c: likewise, of the networks of clients. 0 or -ENOMEM. */
+int network_metrics_add(
+    struct buf *out, const struct server_config *config, const char *const *transports);
 void info_serve(struct server_endpoint *ep, const struct http_client *client,
     struct http_request *r, bool draining);
 int iframe_prepare(struct server_endpoint *ep);

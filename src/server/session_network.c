@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "session/session_record.h"
 
 #define YOUNG_MS   60000 /* who was heard for longer has been disturbed by something else */
 #define AGENT_MOST 256
@@ -141,13 +142,25 @@ static void silence_is_over(struct sockjs_session *s, enum network_silence_end e
 	    &s->base.network, loop_now(s->base.reactor->loop));
 }
 
+static void reached(const struct sockjs_session *s)
+{
+	struct networks *networks = s->endpoint->place->networks;
+	struct session_reactor *r = s->base.reactor;
+	int64_t delay_ms = networks_heard(networks, &s->of);
+
+	networks_reached(networks, &s->endpoint->networks, &s->of,
+	    session_transport_place(r, s->base.transport), delay_ms, loop_now(r->loop));
+	if (delay_ms >= 0)
+		histogram_add(&r->counters.fallback, (uint64_t)delay_ms * 1000);
+}
+
 /* A client that answers to a response that goes on has got it; whose response has ended may have waited
  * for that. */
 static void first_heard(const struct sockjs_session *s)
 {
 	enum network_way way = way_of(s->base.transport);
 
-	networks_heard(s->endpoint->place->networks, &s->of);
+	reached(s);
 	if (way == NETWORK_BY_WEBSOCKET)
 		learn(s, NETWORK_WEBSOCKET_SPEAKS);
 	else if (way == NETWORK_BY_STREAM && !s->base.network.is_short && !s->base.asked)
@@ -165,7 +178,7 @@ void session_network_sign(struct session *base, enum session_sign sign)
 		first_heard(s);
 		break;
 	case SESSION_SIGN_CAME_BACK:
-		networks_heard(s->endpoint->place->networks, &s->of);
+		reached(s);
 		break;
 	case SESSION_SIGN_OUTLASTED:
 		silence_is_over(s, NETWORK_OUTLASTED);

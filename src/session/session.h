@@ -109,6 +109,7 @@ struct session_counters {
 	uint64_t messages_in, bytes_in;
 	uint64_t messages_out, bytes_out;
 	struct histogram opening;  /* how long they were on hold before that; most are not */
+	struct histogram fallback; /* of those heard: how long their clients had tried others before */
 	uint64_t connect_failures; /* lost, without a sign that the client ever heard us */
 	uint64_t unconfirmed[DELIVERY_ROWS]; /* messages of sessions that have ended */
 };

@@ -295,6 +295,8 @@ static const char *const conversations[][2] = {
 	{ "session", "{\"session\":1}" },
 	{ "endpoints", "{}" },
 	{ "limited", "{}" },
+	{ "networks", "{\"network\":\"10.0.0.0/8\",\"limit\":2}" },
+	{ "forget_networks", "{\"network\":\"all\"}" },
 	{ "log", "{}" },
 	{ "mirror", "{\"a\":1}" },
 };

@@ -85,6 +85,68 @@ START_TEST(a_prefix_is_printed_as_a_network)
 }
 END_TEST
 
+static bool meets(const char *address, struct visitor_prefixes prefixes, const char *network)
+{
+	char key[QUOTA_KEY_MAX + 2] = { 0 };
+	struct addr a = ip(address);
+	size_t n = visitor_key(&a, prefixes, key);
+	struct cidr c;
+
+	ck_assert_int_eq(cidr_parse(bytes_of(network), &c), 0);
+	/* What is behind the address does not count */
+	ck_assert(visitor_key_meets((struct bytes){ key, n }, &c) ==
+	          visitor_key_meets((struct bytes){ key, n + 2 }, &c));
+	return visitor_key_meets((struct bytes){ key, n }, &c);
+}
+
+START_TEST(a_key_meets_what_it_is_in_and_what_is_in_it)
+{
+	const struct visitor_prefixes blocks = { 24, 48 }, all = { 32, 128 };
+
+	ck_assert(meets("203.0.113.7", blocks, "203.0.113.99"));
+	ck_assert(meets("203.0.113.7", blocks, "203.0.113.0/24"));
+	ck_assert(meets("203.0.113.7", blocks, "203.0.0.0/16"));
+	ck_assert(meets("203.0.113.7", blocks, "0.0.0.0/0"));
+	ck_assert(!meets("203.0.113.7", blocks, "203.0.112.255"));
+	ck_assert(!meets("203.0.113.7", blocks, "::/0"));
+	ck_assert(!meets("203.0.113.7", blocks, "unix"));
+	ck_assert(meets("203.0.113.7", all, "203.0.113.0/24"));
+	ck_assert(!meets("203.0.113.7", all, "203.0.113.8"));
+	ck_assert(meets("2001:db8:1::7", blocks, "2001:db8:1:ffff::1"));
+	ck_assert(!meets("2001:db8:1::7", blocks, "2001:db8:2::/48"));
+}
+END_TEST
+
+START_TEST(a_key_is_widened_to_that_of_its_network)
+{
+	const struct visitor_prefixes blocks = { 24, 48 };
+	char key[QUOTA_KEY_MAX + 2] = { 0 }, wide[QUOTA_KEY_MAX], expected[QUOTA_KEY_MAX];
+	struct addr a = ip("2001:db8:1:2::3"), b = ip("203.0.113.7");
+	size_t n = visitor_key(&a, (struct visitor_prefixes){ 32, 128 }, key);
+
+	ck_assert_uint_eq(visitor_key_widen((struct bytes){ key, n + 2 }, blocks, wide),
+	    visitor_key(&a, blocks, expected));
+	ck_assert_mem_eq(wide, expected, visitor_key(&a, blocks, expected));
+	n = visitor_key(&b, usual, key);
+	ck_assert_uint_eq(visitor_key_widen((struct bytes){ key, n }, blocks, wide),
+	    visitor_key(&b, blocks, expected));
+	ck_assert_mem_eq(wide, expected, visitor_key(&b, blocks, expected));
+	ck_assert_uint_eq(visitor_key_widen(BYTES("4"), blocks, wide), 0);
+}
+END_TEST
+
+START_TEST(what_is_no_key_meets_nothing)
+{
+	struct cidr everything;
+
+	ck_assert_int_eq(cidr_parse(BYTES("0.0.0.0/0"), &everything), 0);
+	ck_assert(!visitor_key_meets((struct bytes){ 0 }, &everything));
+	ck_assert(!visitor_key_meets(BYTES("4"), &everything));
+	ck_assert(!visitor_key_meets(BYTES("4\x20\xc0"), &everything));
+	ck_assert(!visitor_key_meets(BYTES("4\xff\xc0\x00\x02\x01"), &everything));
+}
+END_TEST
+
 START_TEST(what_is_no_key_is_unknown)
 {
 	char text[ADDR_TEXT_MAX];
@@ -137,6 +199,9 @@ int main(void)
 	tcase_add_test(t, usually_an_ipv4_address_is_one_and_of_ipv6_a_64);
 	tcase_add_test(t, a_prefix_ends_at_its_very_bit);
 	tcase_add_test(t, a_prefix_is_printed_as_a_network);
+	tcase_add_test(t, a_key_meets_what_it_is_in_and_what_is_in_it);
+	tcase_add_test(t, a_key_is_widened_to_that_of_its_network);
+	tcase_add_test(t, what_is_no_key_meets_nothing);
 	tcase_add_test(t, what_is_no_key_is_unknown);
 	tcase_add_test(t, a_unix_socket_is_nobody);
 	tcase_add_test(t, what_was_taken_by_another_prefix_is_released_where_it_was);
