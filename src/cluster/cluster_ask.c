@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "cluster/cluster_private.h"
-#include "cluster/rendezvous.h"
 
 #define ANSWER_MS   500  /* so long all have to say that they do not have it */
 #define GUESS_MS    5000 /* so long it is taken for granted who is to have it then */
@@ -50,11 +49,10 @@ static struct bytes name_of(const struct asking *a)
 static int note(struct asking *a)
 {
 	struct cluster_part *p = a->part;
-	uint64_t key = rendezvous_key(prefix_of(a), id_of(a));
 	struct whereabout known = { .gateway = a->found };
 
 	if (!a->found)
-		known = (struct whereabout){ gateways_owner(p->known, key, NULL, NULL)->id, loop_now(p->loop) + GUESS_MS };
+		known = (struct whereabout){ cluster_part_owner(p, prefix_of(a), id_of(a))->id, loop_now(p->loop) + GUESS_MS };
 	return whereabouts_note(&p->cluster->whereabouts, name_of(a), known);
 }
 

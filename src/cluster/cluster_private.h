@@ -58,6 +58,8 @@ void cluster_part_init(struct cluster_part *p, struct cluster *c, unsigned index
 void cluster_part_fini(struct cluster_part *p);
 /* Others are there from now on; takes the reference. */
 void cluster_part_take(struct cluster_part *p, struct gateways *g);
+/* Whose a session is to be, of all that can be reached from here. */
+const struct gateway *cluster_part_owner(struct cluster_part *p, struct bytes prefix, struct bytes id);
 /* Its name for whereabouts. */
 struct bytes cluster_session_name(struct bytes prefix, struct bytes id, char text[SESSION_NAME_MAX]);
 
