@@ -76,8 +76,10 @@ static void on_failed(struct hop_desk *desk, const struct hop_pool *pool, enum h
 {
 	char at[ADDR_TEXT_MAX];
 
-	if (why == HOP_REFUSED)
+	if (why == HOP_REFUSED) {
 		of(pool)->down_until = loop_now(desk->loop) + DOWN_MS;
+		cluster_hub_refused(container_of(desk, struct cluster_part, desk)->cluster, pool->gateway.id);
+	}
 	log_warn_limited("a request could not be passed on to another gateway",
 	    LOG_STR("gateway", addr_print(&pool->gateway.card.at, true, at)), LOG_STR("why", reason));
 }
