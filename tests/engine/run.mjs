@@ -1041,17 +1041,24 @@ await suite.test('history: what a cluster loses on its way is found when its str
 	}
 });
 
-await suite.test('history: what a server does not have yet is looked for again', () => withGateways(1, async (a, server) => {
-	const way = await new Sieve(server.port).open();
-	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, keptLong);
+await suite.test('history: what a server of a cluster does not have yet is looked for again', async () => {
+	const cluster = await new NatsCluster().start();
+	const way = await new Sieve(cluster.servers[0].port).open();
+	const engine = { replicas: 3, lost_after_ms: 60000 };
+	const gateways = [await start({ servers: cluster.urls, ...engine }, keptLong), await start({ servers: `nats://127.0.0.1:${way.port}`, ...engine }, keptLong)];
 
 	try {
-		await isReady(b);
-		const [one, other] = [await client(a), await client(b)];
+		await Promise.all(gateways.map(isReady));
+		const [one, other] = await Promise.all(gateways.map((g) => client(g)));
 
-		await subscribe(other, '0', '/topic/kept/tea');
-		await send(one, '/topic/kept/tea', 'first');
-		equal(await texts(other, 1), ['first'], 'what comes');
+		for (const text of ['zero', 'first', 'second'])
+			await send(one, '/topic/kept/tea', text);
+		const [zero] = (await gateways[0].command('history', { destination: '/topic/kept/tea', limit: 1000 })).json.messages;
+
+		way.lags = 2;
+		equal((await resume(other, '0', '/topic/kept/tea', zero.message_id))[0], 'true', 'all is there');
+		equal(await texts(other, 2), ['first', 'second'], 'what was missed');
+		equal(way.lags, 0, 'answers that are still to be wrong');
 		way.drops = /^sockjsd\.t\./;
 		await send(one, '/topic/kept/tea', 'lost');
 		await until(() => way.dropped > 0, 'it is lost');
@@ -1063,10 +1070,12 @@ await suite.test('history: what a server does not have yet is looked for again',
 		equal(frames.map((f) => [f.text, f.get('gap')]), [['lost', undefined], ['next', undefined]], 'what comes then');
 		equal(way.lags, 0, 'answers that are still to be wrong');
 	} finally {
-		await finishAll([b]);
+		await finishAll(gateways);
 		way.close();
+		await cluster.stop();
+		await cluster.remove?.();
 	}
-}, keptLong));
+});
 
 await suite.test('history: a last message that was lost is found when the stream is quiet', () => withGateways(1, async (a, server) => {
 	const way = await new Sieve(server.port).open();
