@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "cluster/cluster_private.h"
-#include "cluster/rendezvous.h"
 
 #define ANSWER_MS   500  /* so long all have to say that they do not have it */
 #define GUESS_MS    5000 /* so long it is taken for granted who is to have it then */
@@ -23,6 +22,8 @@ struct asking {
 	struct list node; /* of the hub */
 	struct http_hold hold; /* the part's */
 	struct engine_question question; /* the hub's */
+	uint64_t asked_at;
+	size_t lacking; /* answers that are waited for */
 	uint64_t found; /* which gateway has it; 0: none */
 	bool is_busy;   /* nobody was asked */
 	size_t prefix_len, id_len;
@@ -50,11 +51,10 @@ static struct bytes name_of(const struct asking *a)
 static int note(struct asking *a)
 {
 	struct cluster_part *p = a->part;
-	uint64_t key = rendezvous_key(prefix_of(a), id_of(a));
 	struct whereabout known = { .gateway = a->found };
 
 	if (!a->found)
-		known = (struct whereabout){ gateways_owner(p->known, key, NULL, NULL)->id, loop_now(p->loop) + GUESS_MS };
+		known = (struct whereabout){ cluster_part_owner(p, prefix_of(a), id_of(a))->id, loop_now(p->loop) + GUESS_MS };
 	return whereabouts_note(&p->cluster->whereabouts, name_of(a), known);
 }
 
@@ -85,15 +85,17 @@ static struct asking *of(struct engine_question *q)
 	return container_of(q, struct asking, question);
 }
 
-/* The first who has it is enough. */
+/* The first who has it is enough; and who can be reached, if none of them has it. */
 static void on_found(struct engine_question *q, uint64_t gateway, struct bytes body)
 {
 	struct asking *a = of(q);
+	struct cluster *c = a->part->cluster;
 
-	if (!bytes_equal(body, BYTES("1")))
+	if (bytes_equal(body, BYTES("1")))
+		a->found = gateway;
+	else if (!cluster_hub_awaits(c, gateway, a->asked_at) || --a->lacking > 0)
 		return;
-	a->found = gateway;
-	a->part->cluster->settings.kind->ask_cancel(q);
+	c->settings.kind->ask_cancel(q);
 	send_back(a);
 }
 
@@ -114,8 +116,11 @@ static void ask(struct cluster *c, struct asking *a)
 		send_back(a);
 		return;
 	}
+	a->asked_at = loop_now(c->parts[0].loop);
+	a->lacking = cluster_hub_count_awaited(c, a->asked_at);
 	/* Who cannot be asked does not have it */
-	if (!hub->engine || c->settings.kind->ask(hub->engine, BYTES("session"), name_of(a), ANSWER_MS, &a->question) != 0) {
+	if (!hub->engine || a->lacking == 0 ||
+	    c->settings.kind->ask(hub->engine, BYTES("session"), name_of(a), ANSWER_MS, &a->question) != 0) {
 		send_back(a);
 		return;
 	}

@@ -14,6 +14,7 @@
 
 #define SETTLE_MS      2000 /* after a change the others may not know it yet */
 #define REUNION_MS     4000 /* longer than a gateway is silent */
+#define REFUSED_MS     4000 /* likewise */
 #define LOOK_MS        2    /* between two steps */
 #define LOOK_AGAIN_MS  3000 /* while there are strays */
 #define STEPS_AT_ONCE  4
@@ -218,6 +219,8 @@ static void on_said(void *arg, uint64_t id, struct bytes text)
 		return;
 	hub->others[i] = (struct gateway){ .id = id, .card = card };
 	hub->are_unheard[i] = false;
+	if (is_new)
+		hub->refused_until[i] = 0;
 	hub->other_count += is_new;
 	if (is_new)
 		say("sessions are shared with another gateway", &hub->others[i]);
@@ -231,6 +234,7 @@ static void forget(struct cluster_hub *hub, size_t i)
 	say("a gateway that had sessions is gone", &hub->others[i]);
 	hub->others[i] = hub->others[last];
 	hub->are_unheard[i] = hub->are_unheard[last];
+	hub->refused_until[i] = hub->refused_until[last];
 }
 
 /* While the engine is away nobody is heard of: whoever was there is taken to be there still, for requests come to him
@@ -322,6 +326,53 @@ static const struct engine_events engine_events = {
 	.said = on_said,
 	.asked = on_asked,
 };
+
+/* --- who has refused a request --------------------------------------------------------------------------- */
+
+struct refusal {
+	struct mail mail;
+	struct cluster *cluster;
+	uint64_t gateway;
+};
+
+static void on_refusal(struct mail *mail, struct loop *loop)
+{
+	struct refusal *m = container_of(mail, struct refusal, mail);
+	struct cluster_hub *hub = &m->cluster->hub;
+	size_t i = find(hub, m->gateway);
+
+	if (i < hub->other_count)
+		hub->refused_until[i] = loop_now(loop) + REFUSED_MS;
+	mem_free(m);
+}
+
+/* Without memory its answers are waited for, in vain. */
+void cluster_hub_refused(struct cluster *c, uint64_t gateway)
+{
+	struct refusal *m = mem_alloc(sizeof(*m));
+
+	if (!m)
+		return;
+	m->cluster = c;
+	m->gateway = gateway;
+	loop_post(c->parts[0].loop, &m->mail, on_refusal);
+}
+
+bool cluster_hub_awaits(const struct cluster *c, uint64_t gateway, uint64_t asked_at)
+{
+	size_t i = find(&c->hub, gateway);
+
+	return i < c->hub.other_count && c->hub.refused_until[i] <= asked_at;
+}
+
+size_t cluster_hub_count_awaited(const struct cluster *c, uint64_t asked_at)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->hub.other_count; i++)
+		count += c->hub.refused_until[i] <= asked_at;
+	return count;
+}
 
 /* --- sessions that others look for elsewhere ------------------------------------------------------------ */
 

@@ -76,8 +76,10 @@ static void on_failed(struct hop_desk *desk, const struct hop_pool *pool, enum h
 {
 	char at[ADDR_TEXT_MAX];
 
-	if (why == HOP_REFUSED)
+	if (why == HOP_REFUSED) {
 		of(pool)->down_until = loop_now(desk->loop) + DOWN_MS;
+		cluster_hub_refused(container_of(desk, struct cluster_part, desk)->cluster, pool->gateway.id);
+	}
 	log_warn_limited("a request could not be passed on to another gateway",
 	    LOG_STR("gateway", addr_print(&pool->gateway.card.at, true, at)), LOG_STR("why", reason));
 }
@@ -159,6 +161,11 @@ static bool find_known(struct cluster_part *p, struct bytes name, struct cluster
 	return w.until == 0;
 }
 
+const struct gateway *cluster_part_owner(struct cluster_part *p, struct bytes prefix, struct bytes id)
+{
+	return gateways_owner(p->known, rendezvous_key(prefix, id), is_reachable, p);
+}
+
 enum cluster_where cluster_find(struct cluster_part *p, struct cluster_session *s)
 {
 	char text[SESSION_NAME_MAX];
@@ -171,28 +178,41 @@ enum cluster_where cluster_find(struct cluster_part *p, struct cluster_session *
 		return where;
 	if (!p->known->is_calm && atomic_load_explicit(&p->cluster->is_up, memory_order_relaxed))
 		return CLUSTER_ASK;
-	return found(s, gateways_owner(p->known, rendezvous_key(s->prefix, s->id), is_reachable, p));
+	return found(s, cluster_part_owner(p, s->prefix, s->id));
 }
 
-/* Who receives has a session there from now on. Who sends may ask for anything, and makes nobody remember it. */
-static int note(struct cluster_part *p, const struct cluster_session *s, enum cluster_errand errand)
+/* Until it has answered it may be that nobody listens there any more, and the session begins elsewhere. */
+static int guess(struct cluster_part *p, struct bytes name, uint64_t gateway)
 {
-	char text[SESSION_NAME_MAX];
-	struct bytes name = cluster_session_name(s->prefix, s->id, text);
+	struct whereabouts *all = &p->cluster->whereabouts;
+	struct whereabout known;
 
-	return errand == CLUSTER_RECEIVES
-	           ? whereabouts_note(&p->cluster->whereabouts, name, (struct whereabout){ .gateway = s->gateway->id })
-	           : 0;
+	if (whereabouts_find(all, name, &known) && known.gateway == gateway && known.until == 0)
+		return 0;
+	return whereabouts_note(all, name, (struct whereabout){ gateway, UINT64_MAX });
 }
 
+static void on_answered(struct hop_desk *desk, const struct hop_pool *pool, struct bytes name)
+{
+	struct cluster_part *p = container_of(desk, struct cluster_part, desk);
+
+	/* Without memory it stays a guess */
+	(void)whereabouts_note(&p->cluster->whereabouts, name, (struct whereabout){ .gateway = pool->gateway.id });
+}
+
+/* Who receives has a session there. Who sends may ask for anything, and makes nobody remember it. */
 int cluster_pass_on(struct cluster_part *p, const struct cluster_session *s, struct http_request *r,
     const struct hop_client *client, enum cluster_errand errand)
 {
 	struct part_pool *pool = get_pool(p, s->gateway);
+	char text[SESSION_NAME_MAX];
+	struct bytes name = { 0 };
 
-	if (!pool || note(p, s, errand) < 0)
+	if (errand == CLUSTER_RECEIVES)
+		name = cluster_session_name(s->prefix, s->id, text);
+	if (!pool || (name.n > 0 && guess(p, name, s->gateway->id) < 0))
 		return -ENOMEM;
-	return hop_start(&p->desk, &pool->base, r, client, errand == CLUSTER_BRINGS_MESSAGES);
+	return hop_start(&p->desk, &pool->base, r, client, name);
 }
 
 /* --- what others pass on to us ------------------------------------------------------------------ */
@@ -221,6 +241,7 @@ void cluster_part_init(struct cluster_part *p, struct cluster *c, unsigned index
 	p->index = index;
 	p->desk.timeout_ms = c->settings.timeout_ms;
 	p->desk.failed = on_failed;
+	p->desk.answered = on_answered;
 	list_init(&p->desk.hops);
 	list_init(&p->pools);
 }

@@ -18,6 +18,7 @@ struct cluster_hub {
 	struct gateway_card own;
 	struct gateway others[GATEWAYS_MOST - 1];
 	bool are_unheard[GATEWAYS_MOST - 1]; /* since the engine is away */
+	uint64_t refused_until[GATEWAYS_MOST - 1]; /* nobody listens there: no answer is waited for */
 	size_t other_count;
 	bool is_untold; /* memory was out: some thread goes by what was before */
 	uint64_t view_since;
@@ -58,6 +59,8 @@ void cluster_part_init(struct cluster_part *p, struct cluster *c, unsigned index
 void cluster_part_fini(struct cluster_part *p);
 /* Others are there from now on; takes the reference. */
 void cluster_part_take(struct cluster_part *p, struct gateways *g);
+/* Whose a session is to be, of all that can be reached from here. */
+const struct gateway *cluster_part_owner(struct cluster_part *p, struct bytes prefix, struct bytes id);
 /* Its name for whereabouts. */
 struct bytes cluster_session_name(struct bytes prefix, struct bytes id, char text[SESSION_NAME_MAX]);
 
@@ -67,6 +70,11 @@ void cluster_hub_begin(struct cluster *c);
 void cluster_hub_end(struct cluster *c);
 /* One of our sessions may be a stray. */
 void cluster_hub_look(struct cluster *c);
+/* From any thread: nobody listens at this one. */
+void cluster_hub_refused(struct cluster *c, uint64_t gateway);
+/* Whether an answer to what was asked at this time is waited for. */
+bool cluster_hub_awaits(const struct cluster *c, uint64_t gateway, uint64_t asked_at);
+size_t cluster_hub_count_awaited(const struct cluster *c, uint64_t asked_at);
 /* From any thread: fn(cluster) in the hub's, if it is there still and memory is not out. */
 void cluster_hub_post(struct cluster *c, void (*fn)(struct cluster *c));
 

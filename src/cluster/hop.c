@@ -28,7 +28,9 @@ struct hop {
 	uint64_t octets;
 	struct timer timer;
 	struct deferred gone;
-	bool keep_alive, brings_messages, has_begun;
+	bool keep_alive, has_begun;
+	size_t name_len; /* 0: it brings messages */
+	char name[];
 };
 
 /* --- the end ------------------------------------------------------------------------------------ */
@@ -244,6 +246,8 @@ static void begin(struct hop *h, struct bytes rest)
 		return;
 	}
 	h->desk->counters.passed_on++;
+	if (h->name_len > 0)
+		h->desk->answered(h->desk, h->pool, (struct bytes){ h->name, h->name_len });
 	if (!send_head(h))
 		abort_client(h);
 	else
@@ -321,7 +325,7 @@ static int connect_hop(struct hop *h, bool fresh);
 /* A connection that has served before may have been closed while the request was on its way. */
 static bool try_once_more(struct hop *h, bool was_used_again)
 {
-	return was_used_again && !h->brings_messages && !h->has_begun && buf_len(&h->answer.head) == 0 &&
+	return was_used_again && h->name_len > 0 && !h->has_begun && buf_len(&h->answer.head) == 0 &&
 	       connect_hop(h, true) == 0;
 }
 
@@ -370,15 +374,16 @@ static int connect_hop(struct hop *h, bool fresh)
 /* --- life --------------------------------------------------------------------------------------- */
 
 int hop_start(struct hop_desk *desk, struct hop_pool *pool, struct http_request *r, const struct hop_client *client,
-    bool brings_messages)
+    struct bytes name)
 {
-	struct hop *h = mem_zalloc(sizeof(*h));
+	struct hop *h = mem_zalloc(sizeof(*h) + name.n);
 
 	if (!h)
 		return -ENOMEM;
 	h->desk = desk;
 	h->pool = pool;
-	h->brings_messages = brings_messages;
+	h->name_len = name.n;
+	bytes_put(h->name, name);
 	timer_init(&h->timer, on_timer);
 	stream_init_empty(&h->client);
 	if (hop_request_add(&h->request, r, client, pool->gateway.card.secret) < 0 || connect_hop(h, false) < 0) {

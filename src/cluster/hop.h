@@ -41,11 +41,14 @@ struct hop_desk {
 	unsigned timeout_ms;
 	/* The gateway of this pool could not be reached, or has broken off; before the request goes on. */
 	void (*failed)(struct hop_desk *desk, const struct hop_pool *pool, enum hop_failure why, const char *reason);
+	/* It has begun to answer a request that was started with this name. */
+	void (*answered)(struct hop_desk *desk, const struct hop_pool *pool, struct bytes name);
 };
 
-/* Holds the request, and passes it on. `brings_messages`: it must not come there twice. 0 or -ENOMEM. */
+/* Holds the request, and passes it on. Without a `name` it brings messages: it must not come there twice. 0 or
+ * -ENOMEM. */
 int hop_start(struct hop_desk *desk, struct hop_pool *pool, struct http_request *r, const struct hop_client *client,
-    bool brings_messages);
+    struct bytes name);
 /* Those to this gateway (NULL: to all) end, with their clients' connections, or are served again. */
 void hop_end_all(struct hop_desk *desk, const struct hop_pool *pool);
 

@@ -29,7 +29,7 @@ struct whereabouts {
 
 struct whereabout {
 	uint64_t gateway;
-	uint64_t until; /* it is a guess, and good up to then; 0: it was found there, or opened */
+	uint64_t until; /* it is a guess, and good up to then; 0: it was found there, or has answered */
 };
 
 void whereabouts_init(struct whereabouts *all);

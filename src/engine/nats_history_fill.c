@@ -4,6 +4,9 @@
  *
  * What comes while something is fetched is left out (place->skipped, topic->skipped), for it is in the stream,
  * too: the fetch goes on until it has had that.
+ *
+ * A fetch is answered by one server of the cluster, which may have been started again a moment ago, and not have
+ * all yet. So what is known to have been stored, and is not found, is looked for again before it is taken for lost.
  */
 #include "engine/nats_history.h"
 
@@ -14,6 +17,7 @@
 
 #define PAGE_MESSAGES 1000
 #define PAGE_OCTETS   (1 << 20)
+#define LOOKS_MOST    6 /* for what came, and is not to be found */
 
 struct fill {
 	struct nats_fetch fetch;
@@ -25,6 +29,7 @@ struct fill {
 	uint64_t behind; /* of a place: what it had last, */
 	bool is_proven;  /* and whether that is still there, or it was said that it is not */
 	uint64_t skipped; /* as it was when the fetch began */
+	unsigned looks;   /* that have not found it */
 	size_t suffix_len;
 	char *subject; /* what is behind the prefix is the place's name */
 };
@@ -130,6 +135,13 @@ static uint64_t skipped_of(const struct fill *f)
 	return f->topic ? f->topic->skipped : p ? p->skipped : 0;
 }
 
+static bool is_to_look_again(struct fill *f)
+{
+	const struct nats_place *p = f->topic ? NULL : place_of(f);
+
+	return p && p->skipped > p->last && ++f->looks < LOOKS_MOST;
+}
+
 /* What could not be had is tried again. */
 static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
 {
@@ -141,6 +153,9 @@ static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t
 			return;
 		err = -ENOMEM;
 		why = "out of memory";
+	} else if (err == 0 && is_to_look_again(f)) {
+		err = -EAGAIN;
+		why = "what the stream was said to have is not there yet";
 	}
 	if (err < 0) {
 		h->on->trouble(h, why);

@@ -3,6 +3,9 @@
  *
  * Whether that is all there ever was: it is, if the message at that place is still there; or if the stream
  * has lost nothing from its beginning since, and of this destination has less than it may have.
+ *
+ * One server of a cluster answers, and may not have all yet: so the one that leads the stream is asked which message
+ * is the last. If that was not found it is looked for again.
  */
 #include "engine/nats_history.h"
 
@@ -15,6 +18,7 @@
 #define PAGE_MESSAGES 1000
 #define PAGE_OCTETS   (1 << 20)
 #define NS_PER_MS     1000000
+#define LOOKS_MOST    6 /* for what is there, and is not found */
 
 struct load {
 	struct nats_fetch fetch;
@@ -28,6 +32,7 @@ struct load {
 	uint64_t last; /* that came */
 	uint64_t count;
 	uint64_t now_ms; /* since 1970 */
+	unsigned looks; /* that have not found it */
 	bool is_running, is_proven;
 	char subject[];
 };
@@ -128,6 +133,49 @@ static void on_message(struct nats_fetch *fetch, const struct nats_event *m, con
 		h->on->loaded(h, l->owner, m, d->sequence, at_ms < l->now_ms ? l->now_ms - at_ms : 0);
 }
 
+static void come_to_end(struct load *l)
+{
+	if (l->is_proven)
+		finish(l, 0, "", true, until_of(l, l->since));
+	else
+		look_at_stream(l);
+}
+
+static void wait_for_turn(struct load *l)
+{
+	struct nats_history *h = l->history;
+
+	l->is_running = false;
+	h->fetches--;
+	list_remove(&l->node);
+	list_append(&h->loads, &l->node);
+	nats_history_retry(h);
+}
+
+static void on_last(struct nats_js *j, int err, const char *why, json_t *answer)
+{
+	struct load *l = container_of(j, struct load, info);
+	json_int_t last = json_integer_value(json_object_get(json_object_get(answer, "message"), "seq"));
+
+	(void)why;
+	if (err == 0 && last > 0 && (uint64_t)last >= l->from && ++l->looks < LOOKS_MOST)
+		wait_for_turn(l);
+	else
+		come_to_end(l);
+}
+
+/* A server that is alone has all that there is. False: it is not asked. */
+static bool ask_for_last(struct load *l)
+{
+	struct nats_history *h = l->history;
+	json_t *body = h->settings->replicas > 1 ? json_pack("{s:s}", "last_by_subj", l->subject) : NULL;
+
+	if (!body || nats_js_call(h->client, &l->info, "STREAM.MSG.GET", h->name, NULL, body, NATS_HISTORY_MS, on_last) < 0)
+		return false;
+	l->info.answer_max += nats_client_max_payload(h->client) / 3 * 4; /* it is in it, as base64 */
+	return true;
+}
+
 static bool begin(struct load *l);
 
 static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
@@ -136,12 +184,8 @@ static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t
 
 	if (err < 0)
 		finish(l, err, why, false, 0);
-	else if (left > 0 && begin(l))
-		return;
-	else if (l->is_proven)
-		finish(l, 0, "", true, until_of(l, l->since));
-	else
-		look_at_stream(l);
+	else if (!(left > 0 && begin(l)) && !ask_for_last(l))
+		come_to_end(l);
 }
 
 static const struct nats_fetch_events events = { .message = on_message, .done = on_done };

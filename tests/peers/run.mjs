@@ -7,20 +7,20 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { request as secure } from 'node:https';
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import WebSocket from 'ws';
 import { check, equal, readArguments, Suite, together } from '../e2e/harness.mjs';
+import { Deaf, Hearing, SockJS } from '../e2e/sockjs_client.mjs';
 import { missing, Nats } from '../relay/brokers.mjs';
 import { ask, Gateway, sleep, TOKEN, until } from '../reload/gateway.mjs';
 import { makeCertificates } from '../upstream/tls.mjs';
 import { Balancer } from './balancers.mjs';
 import { Answer, Session } from './sessions.mjs';
 
-const SockJS = createRequire(import.meta.url)('sockjs-client');
 const args = readArguments(['server', 'threads', 'only']);
 const suite = new Suite(args.only);
 const folder = mkdtempSync(join(tmpdir(), 'peers-'));
@@ -320,6 +320,15 @@ async function oneIsKilled(a, b) {
 	await openMany(20, [b]);
 }
 
+/* The other one is taken to be there until its beats are missed, and is tried again now and then. */
+async function opensMeanwhile(a, b) {
+	await kill(a);
+	do
+		await openMany(20, [b]);
+	while (await b.metric('sockjs_peers_gateways') > 1);
+	check(await b.metric('sockjs_peers_failures_total\\{reason="refused"\\}') > 1, 'it was tried more than once');
+}
+
 async function streamsAreCut(a, b, signal) {
 	const sessions = Array.from({ length: 20 }, () => new Session()), streams = sessions.map((s) => s.stream(b));
 
@@ -395,6 +404,7 @@ async function oneDrains(a, b) {
 async function testFailures() {
 	await suite.test('a gateway comes: sessions are found where they are', oneComes, 60000);
 	await suite.test('a gateway is killed: its sessions end at once, others go on', () => withGateways(2, oneIsKilled));
+	await suite.test('a gateway is killed: sessions that would be its open elsewhere, also before it is missed', () => withGateways(2, opensMeanwhile));
 	await suite.test('a gateway is killed: streams by way of others end', () => withGateways(2, (a, b) => streamsAreCut(a, b, 'SIGKILL')));
 	await suite.test('a gateway that is stopped for a while', () => withGateways(2, (a, b) => streamsAreCut(a, b, 'SIGSTOP')), 60000);
 	await suite.test('the engine goes, and comes back', () => withGateways(2, engineGoes), 60000);
@@ -515,6 +525,26 @@ async function testCommands() {
 
 /* --- behind balancers ----------------------------------------------------------------------------------------- */
 
+/* Clients have them in turn. */
+const KINDS = ['xhr-streaming', 'eventsource', 'xhr-polling'];
+
+/* What a requester of sockjs-client says of an answer that is cut off in the middle. */
+async function hearsCut(Driver) {
+	let answer;
+	const server = createServer((_, a) => { answer = a; a.write('o\n'); });
+
+	await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+	const driver = new Driver('POST', `http://127.0.0.1:${server.address().port}/`, null), heard = [];
+	const over = new Promise((resolve) => { driver.req.on('close', resolve); });
+
+	driver.on('chunk', () => answer.destroy());
+	driver.on('finish', (status) => heard.push(status));
+	await over;
+	await sleep(0); /* what is said of its end is said now */
+	server.close();
+	return heard;
+}
+
 /* sockjs-client with one transport: each message once, in order. */
 function converse(url, transport, count, pace = 0) {
 	return new Promise((resolve) => {
@@ -534,7 +564,7 @@ async function balanced(kind, a, b, options = {}) {
 		const url = `http://127.0.0.1:${balancer.port}`;
 
 		await together(12, Array.from({ length: 36 }, (_, i) => async () => {
-			const { got, code, reason } = await converse(url, ['xhr-streaming', 'eventsource', 'xhr-polling'][i % 3], 12);
+			const { got, code, reason } = await converse(url, KINDS[i % 3], 12);
 
 			equal(got, Array.from({ length: 12 }, (_, n) => `${n}`), `echoes (${code} ${reason})`);
 		}));
@@ -565,34 +595,18 @@ async function cookies(a, b) {
 	}
 }
 
-/* Clients of all kinds while one gateway comes, and another one is killed: what has ended has ended loudly. */
-async function storm(kills) {
+/* Three gateways behind HAProxy, which knows nothing of sessions. */
+async function withCrowd(fn) {
 	const server = await new Nats({}).start(), gateways = [];
 	const add = async () => gateways.push(await start({ servers: server.url }));
 
-	await add();
-	await add();
-	await add();
+	for (let i = 0; i < 3; i++)
+		await add();
 	await settled(...gateways);
 	const balancer = await new Balancer('haproxy', mkdtempSync(join(folder, 'b-')), gateways.map((g) => g.port)).start();
 
 	try {
-		const url = `http://127.0.0.1:${balancer.port}`;
-		const all = Promise.all(Array.from({ length: 45 }, (_, i) => converse(url, ['xhr-streaming', 'eventsource', 'xhr-polling'][i % 3], 60, 40)));
-
-		await sleep(800);
-		await add();
-		if (!kills)
-			equal((await all).map((e) => e.got.length), Array.from({ length: 45 }, () => 60), 'echoes while a gateway comes');
-		const victims = await open(gateways[2]);
-		if (kills)
-			await kill(gateways[2]);
-		const ends = await all, whole = ends.filter((e) => e.got.length === 60);
-
-		for (const { got } of ends)
-			equal(got, got.map((_, n) => `${n}`), 'echoes');
-		/* A third of the sessions, and of the others those whose stream or request came by it */
-		check(whole.length >= 8, `to their end: ${whole.length}, of which ${victims} were at the gateway that was killed`);
+		await fn(`http://127.0.0.1:${balancer.port}`, gateways, add);
 	} finally {
 		await balancer.stop();
 		await finish(gateways);
@@ -601,12 +615,71 @@ async function storm(kills) {
 	}
 }
 
+/* What they all say by now that are not over, for who wonders why. */
+const unfinished = (talks) => talks.filter((t) => !t.end).map((t) => `${t.transport} ${t.client._transport?.url} (${t.got.length})`);
+
+/* Clients who say nothing hear of it when their session is gone, or the way to it: whoever is left has a session. */
+async function silentHear(url, gateways) {
+	const talks = Array.from({ length: 45 }, (_, i) => {
+		const talk = { transport: KINDS[i % 3], got: [], end: null };
+		const client = talk.client = new SockJS(`${url}/echo`, null, { transports: talk.transport });
+
+		client.onopen = () => { talk.isOpen = true; };
+		client.onmessage = ({ data }) => talk.got.push(data);
+		client.onclose = (e) => { talk.end = e; };
+		return talk;
+	});
+	const left = () => talks.filter((t) => !t.end);
+
+	await until(() => talks.every((t) => t.isOpen), 'all are there');
+	await until(async () => await open(gateways[0]) + await open(gateways[1]) + await open(gateways[2]) === 45, 'all have a session');
+	const victims = await open(gateways[2]);
+
+	check(victims > 3, `sessions at the gateway that is killed: ${victims}`);
+	await kill(gateways[2]);
+	await until(async () => await open(gateways[0]) + await open(gateways[1]) === left().length && left().length <= 45 - victims, 'who has no session any more has heard so', 20000)
+		.catch((e) => check(false, `${e.message}: ${unfinished(talks)}`));
+	const rest = left();
+
+	check(rest.length > 3, `who is left: ${rest.length}`);
+	for (const t of rest)
+		t.client.send('still here');
+	await until(() => rest.every((t) => t.end || t.got.length === 1), 'those that are left talk').catch((e) => check(false, `${e.message}: ${unfinished(rest.filter((t) => !t.got.length))}`));
+	equal(rest.map((t) => t.end), rest.map(() => null), 'those that are left stay');
+	rest.forEach((t) => t.client.close());
+	await until(() => rest.every((t) => t.end), 'they leave');
+}
+
+/* Clients of all kinds talk while one gateway comes, and another one is killed: what has ended has ended loudly. */
+async function storm(url, gateways, add, kills) {
+	const crowd = (count, messages) => Promise.all(Array.from({ length: count }, (_, i) => converse(url, KINDS[i % 3], messages, 40)));
+	const all = crowd(45, 60);
+
+	await sleep(800);
+	await add();
+	if (!kills) {
+		equal((await all).map((e) => e.got.length), Array.from({ length: 45 }, () => 60), 'echoes while a gateway comes');
+		return;
+	}
+	await kill(gateways[2]);
+	const ends = await all;
+
+	for (const { got } of ends)
+		equal(got, got.map((_, n) => `${n}`), 'echoes');
+	/* How many it met is chance: who had a session there, or a stream or a request by it at that moment */
+	check(ends.some((e) => e.got.length === 60), 'somebody talks to the end');
+	equal((await crowd(6, 5)).map((e) => [e.got.length, e.code, e.reason]), KINDS.concat(KINDS).map(() => [5, 1000, 'Normal closure']), 'echoes for who comes afterwards');
+}
+
 async function testBalancers() {
 	for (const kind of ['nginx', 'haproxy'])
 		await suite.test(`${kind}, request by request in turn: sockjs-client on all transports`, () => withGateways(2, (a, b) => balanced(kind, a, b), { trusted_proxies: ['127.0.0.1'] }), 60000);
 	await suite.test('haproxy, by the cookie of the gateway: nothing is passed on any more', () => withGateways(2, cookies, (i) => ({ peers: { cookie: 'GATEWAY', name: `g${i}` } })));
-	await suite.test('a gateway comes while clients talk: nobody notices', () => storm(false), 90000);
-	await suite.test('a gateway comes and another is killed while clients talk', () => storm(true), 90000);
+	await suite.test('an answer that is cut off: sockjs-client in Node is deaf to it, that of these tests is not', async () =>
+		equal([await hearsCut(Deaf), await hearsCut(Hearing)], [[], [0]], 'what is heard'));
+	await suite.test('a gateway comes while clients talk: nobody notices', () => withCrowd((...all) => storm(...all, false)), 90000);
+	await suite.test('a gateway is killed while clients are silent: all who have lost their session hear it', () => withCrowd(silentHear), 60000);
+	await suite.test('a gateway comes and another is killed while clients talk', () => withCrowd((...all) => storm(...all, true)), 90000);
 }
 
 await testTransports();

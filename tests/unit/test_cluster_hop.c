@@ -112,6 +112,7 @@ static struct hop_desk desk;
 static struct hop_pool pool;
 static enum hop_failure failure; /* the last one */
 static unsigned failures;
+static unsigned answers;
 static bool is_here; /* requests are served by us from now on */
 
 static void on_failed(struct hop_desk *d, const struct hop_pool *p, enum hop_failure why, const char *reason)
@@ -124,8 +125,17 @@ static void on_failed(struct hop_desk *d, const struct hop_pool *p, enum hop_fai
 	is_here = why == HOP_REFUSED;
 }
 
+static void on_answered(struct hop_desk *d, const struct hop_pool *p, struct bytes name)
+{
+	ck_assert_ptr_eq(d, &desk);
+	ck_assert_ptr_eq(p, &pool);
+	ck_assert(bytes_equal(name, BYTES("a name")));
+	answers++;
+}
+
 static void pass_on(struct http_request *r)
 {
+	bool brings_messages = bytes_equal(http_request_path(r), BYTES("/send"));
 	const struct hop_client whose = { .address = *http_request_peer(r), .host = BYTES("app.example") };
 	const char *in_vain = http_hold_was_in_vain(r);
 
@@ -133,7 +143,7 @@ static void pass_on(struct http_request *r)
 		http_respond_text(r, 503, in_vain);
 	else if (is_here)
 		http_respond_text(r, 200, "served here");
-	else if (hop_start(&desk, &pool, r, &whose, bytes_equal(http_request_path(r), BYTES("/send"))) < 0)
+	else if (hop_start(&desk, &pool, r, &whose, brings_messages ? (struct bytes){ 0 } : BYTES("a name")) < 0)
 		http_respond_text(r, 503, "Out of memory.");
 }
 
@@ -157,9 +167,15 @@ static void setup(void)
 	http_setup();
 	serving = pass_on;
 	is_here = false;
-	failures = peer_count = 0;
+	failures = answers = peer_count = 0;
 	client.fd = -1;
-	desk = (struct hop_desk){ .loop = loop, .http = server, .timeout_ms = TIMEOUT_MS, .failed = on_failed };
+	desk = (struct hop_desk){
+		.loop = loop,
+		.http = server,
+		.timeout_ms = TIMEOUT_MS,
+		.failed = on_failed,
+		.answered = on_answered,
+	};
 	list_init(&desk.hops);
 	make_pool();
 }
@@ -212,6 +228,7 @@ START_TEST(a_request_and_its_answer_pass)
 	ck_assert_str_eq(client.in, HEAD "X: y\r\nContent-Length: 5\r\n\r\nhello");
 	ck_assert_uint_eq(desk.counters.now, 0);
 	ck_assert_uint_eq(desk.counters.passed_on, 1);
+	ck_assert_uint_eq(answers, 1);
 	ck_assert_uint_eq(idle_count(), 1);
 	ck_assert_uint_eq(counters()->connections, 1); /* the client's is back */
 }
@@ -228,6 +245,7 @@ START_TEST(both_connections_serve_again)
 	}
 	ck_assert_uint_eq(peer_count, 1);
 	ck_assert_uint_eq(idle_count(), 1);
+	ck_assert_uint_eq(answers, 0); /* who sends has no name */
 }
 END_TEST
 
@@ -350,6 +368,7 @@ START_TEST(where_nobody_listens_it_is_served_by_somebody_else)
 	say(client.fd, GET("/poll"));
 	until(has(&client, "served here"));
 	ck_assert_uint_eq(desk.counters.failed[HOP_REFUSED], 1);
+	ck_assert_uint_eq(answers, 0);
 	ck_assert_uint_eq(desk.counters.now, 0);
 }
 END_TEST
