@@ -1256,7 +1256,7 @@ await suite.test('sockjsd ctl asks and tells, with tables for people and JSON fo
 	const backends = table(await says('backends'));
 	equal([backends.length, backends[1][0], backends[1][1], backends[1][2]], [3, '/app', 'up', '2'], 'backends');
 	equal(JSON.parse(await says('backends', '--json')).backends.length, 2, 'JSON of them');
-	equal(JSON.parse(await says('config')).endpoints.length, 4, 'config');
+	equal(JSON.parse(await says('config')).endpoints.length, 5, 'config');
 	equal([await says('log'), await says('log', 'silent'), await says('log')], ['error\n', 'silent\n', 'silent\n'], 'log');
 
 	const fails = async (code, pattern, ...argv) => {
