@@ -5,7 +5,6 @@
 
 #include <errno.h>
 
-#include "base/fnv.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -83,20 +82,33 @@ static struct key key_of_attempt(const struct network_client *c)
 	return k;
 }
 
+/* As in FNV-1a, but a word at a time: it is made whenever a session opens. */
 static uint16_t short_hash(struct bytes text)
 {
-	uint64_t h = fnv1a_bytes(text);
+	uint64_t h = text.n, word;
 
+	for (; text.n >= sizeof(word); text.p += sizeof(word), text.n -= sizeof(word)) {
+		memcpy(&word, text.p, sizeof(word));
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	for (; text.n > 0; text.p++, text.n--)
+		h = (h ^ (unsigned char)*text.p) * UINT64_C(0x100000001b3);
 	return (uint16_t)(h ^ h >> 16 ^ h >> 32 ^ h >> 48);
 }
 
 /* 000 is what programs write that have no library, and those of tests: it says nothing. Of browsers one in
  * a thousand has it. */
+bool network_number_tells(struct bytes number)
+{
+	return number.n > 0 && !bytes_equal(number, BYTES("000"));
+}
+
 static uint16_t number_of(struct bytes number)
 {
 	uint16_t hash = short_hash(number);
 
-	if (number.n == 0 || bytes_equal(number, BYTES("000")))
+	if (!network_number_tells(number))
 		return 0;
 	return hash ? hash : 1;
 }

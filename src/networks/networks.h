@@ -33,6 +33,7 @@ struct network_client {
 	uint16_t agent; /* its three highest bits are the browser's, which is no hash */
 	uint16_t number; /* the server number of the URL; 0: none that says anything */
 };
+bool network_number_tells(struct bytes number);
 struct network_client network_client(
     const struct addr *address, struct bytes agent, struct bytes number);
 enum network_browser network_client_browser(const struct network_client *client);

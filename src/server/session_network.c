@@ -31,6 +31,12 @@ static struct bytes agent_of(const struct transport_request *t)
 	return (struct bytes){ agent.p, agent.n < AGENT_MOST ? agent.n : AGENT_MOST };
 }
 
+/* Of others nothing is kept that their program would matter for. */
+static bool is_known_by_agent(const struct server_endpoint *ep, const struct transport_request *t)
+{
+	return ep->networks.adapts && network_number_tells(t->server_id);
+}
+
 /* By the name of a transport. */
 static enum network_way way_of(const char *transport)
 {
@@ -109,7 +115,7 @@ bool session_network_admits(struct server_endpoint *ep, const struct transport_r
 	};
 
 	begin->client = network_client(&t->client.address,
-	    ep->networks.adapts ? agent_of(t) : (struct bytes){ 0 }, t->server_id);
+	    is_known_by_agent(ep, t) ? agent_of(t) : (struct bytes){ 0 }, t->server_id);
 	switch (networks_open(ep->place->networks, &ep->networks, &visit, &begin->policy, &before)) {
 	case NETWORK_GAVE_UP:
 		doubt_earlier(ep, t, &before);
