@@ -927,15 +927,20 @@ await suite.test('what networks break is told with its cause, by browser, and fo
 	}
 	streams.push(await visit(broken, '/echo/103/third/xhr_streaming', '2001:db8:7::1', CHROME));
 	equal((await visit(broken, '/echo/103/third/xhr_send', '2001:db8:7::1', CHROME, '["x"]')).statusCode, 204, 'a message');
+	equal((await visit(broken, '/echo/104/fourth/websocket', '2001:db8:7::2', FIREFOX)).statusCode, 405, 'no handshake, and no GET');
+	const stripped = await fetch(`http${broken.url}/echo/104/fourth/websocket`, { headers: { 'X-Forwarded-For': '192.0.2.4', 'User-Agent': FIREFOX } });
+	equal(stripped.status, 400, 'a handshake without Upgrade');
 	streams.push(await visit(broken, '/echo/000/program/xhr_streaming', '198.51.100.1', 'program'));
 	equal((await visit(broken, '/echo/000/program/xhr_send', '198.51.100.1', 'program', '["x"]')).statusCode, 204, 'a message');
 
-	const [worst, good, ...others] = await told();
+	const [worst, ...rest] = await told();
+	const [good, gone, ...others] = rest.sort((a, b) => (a.network < b.network ? 1 : -1));
 	equal(others, [], 'of programs nothing is learned');
 	equal([worst.network, worst.endpoint, worst.streams, worst.websocket, worst.heartbeat_ms], ['203.0.113.0/24', '/echo', 'short', 'taken', 10000], 'the worst is the first');
 	equal([worst.reached, worst.failures, worst.refused], [{ xhr_streaming: 2 }, { stream_held: 2 }, 0], 'all of it');
 	check(worst.median_ms >= 500 && worst.delays.length > 0 && worst.delays.reduce((sum, [, n]) => sum + n, 0) === 2, JSON.stringify(worst.delays));
 	equal(worst.browsers.map((b) => [b.browser, b.reached, b.failures]), [['chrome', { xhr_streaming: 1 }, { stream_held: 1 }], ['firefox', { xhr_streaming: 1 }, { stream_held: 1 }]], 'by browser');
+	equal([gone.network, gone.websocket, gone.failures, gone.reached], ['192.0.2.0/24', 'taken', { websocket_stripped: 1 }, {}], 'one that takes Upgrade off');
 	check(worst.scores.held > 1.9 && worst.scores.flows === 0, JSON.stringify(worst.scores));
 	equal([good.network, good.streams, good.reached, good.failures, good.median_ms, good.delays], ['2001:db8:7::/48', 'long', { xhr_streaming: 1 }, {}, 0, [[0, 1]]], 'a good one');
 	for (const [members, schema] of [[worst, 'Network'], [worst.browsers[0], 'NetworkStory']])
@@ -945,7 +950,7 @@ await suite.test('what networks break is told with its cause, by browser, and fo
 	equal((await told({ network: '203.0.113.99' })).map((n) => n.network), ['203.0.113.0/24'], 'that of an address');
 	equal((await told({ network: '2001::/16' })).map((n) => n.network), ['2001:db8:7::/48'], 'those in a network');
 	equal(await told({ endpoint: '/stomp' }), [], 'of another endpoint');
-	equal(await broken.do('networks', { limit: 1 }).then((a) => [a.networks.map((n) => n.network), a.count]), [['203.0.113.0/24'], 2], 'so many at most');
+	equal(await broken.do('networks', { limit: 1 }).then((a) => [a.networks.map((n) => n.network), a.count]), [['203.0.113.0/24'], 3], 'so many at most');
 	for (const [body, status, code, field] of [[{ network: 'x' }, 400, 'wrong_argument', 'network'], [{ network: 'unix' }, 400, 'wrong_argument', 'network'],
 		[{ network: 5 }, 400, 'wrong_argument', 'network'], [{ endpoint: '/none' }, 404, 'no_endpoint', 'endpoint'], [{ x: 1 }, 400, 'wrong_argument', 'x']])
 		for (const name of ['networks', 'forget_networks'])
@@ -955,6 +960,7 @@ await suite.test('what networks break is told with its cause, by browser, and fo
 	await broken.refuses('forget_networks', {}, 400, 'wrong_argument', 'network');
 
 	const ctl = (...argv) => run(['--api', broken.internal, '--token-file', join(folder, 'token'), 'networks', ...argv], { command: 'ctl' });
+	equal(await broken.do('forget_networks', { network: '192.0.2.0/24', endpoint: '/echo' }), { forgotten: 1 }, 'that one');
 	const { out } = await ctl();
 	check(/^NETWORK .*\n203\.0\.113\.0\/24 +\/echo +short +taken +10s +\d+ +0 +xhr_streaming:2 +stream_held:2\n2001:db8:7::\/48 +\/echo +long +taken +10s +0 +0 +xhr_streaming:1 +-\n$/.test(out), out);
 	equal((await ctl('--network', '2001:db8:7::5', '--json')).out.trim().slice(0, 40), '{"networks":[{"network":"2001:db8:7::/48', 'one, for programs');
