@@ -194,7 +194,7 @@ function backendRow({ endpoint, b }) {
 }
 
 /* In the words of somebody who looks for the cause. */
-const CAUSES = { stream_held: 'streams held back', websocket_silent: 'WebSockets silent', websocket_black: 'WebSockets gone silent', silence_cut: 'idle ones cut' };
+const CAUSES = { stream_held: 'streams held back', websocket_silent: 'WebSockets silent', websocket_black: 'WebSockets gone silent', websocket_stripped: 'Upgrade taken off', silence_cut: 'idle ones cut' };
 const STREAMS_COLUMN = 4; /* and behind it WebSockets */
 const ADAPTED = { long: 'as usual', short: 'short', taken: 'as usual', proved: 'proved first', refused: 'refused' };
 

@@ -85,6 +85,8 @@ struct endpoint_ops {
 	const char *(*subprotocol)(const struct session *s);
 	/* Header lines that the application has for the answer to a bare WebSocket. */
 	struct bytes (*headers)(const struct session *s);
+	/* A handshake of a WebSocket was refused, for it is none. NULL: nobody wants to know. */
+	void (*no_handshake)(const struct transport_request *t);
 	/* Nobody has a reference any more. */
 	void (*free)(struct endpoint *e);
 };

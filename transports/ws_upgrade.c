@@ -78,6 +78,8 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 	}
 	if (v->status == 101)
 		return true;
+	if (t->endpoint->ops->no_handshake)
+		t->endpoint->ops->no_handshake(t);
 	refuse_handshake(t, v);
 	return false;
 }

@@ -81,6 +81,7 @@ void network_learn(struct network *n, enum network_evidence what)
 	case NETWORK_WEBSOCKET_SPEAKS:
 		add(&n->speaks, 1);
 		break;
+	case NETWORK_WEBSOCKET_STRIPPED:
 	case NETWORK_SILENCE_SURVIVED:
 	case NETWORK_SILENCE_CUT:
 	case NETWORK_EVIDENCE_ROWS:

@@ -18,6 +18,7 @@
 	X(WEBSOCKET_SILENT, "websocket_silent") /* nothing came through after the handshake */     \
 	X(WEBSOCKET_BLACK, "websocket_black")   /* after a while nothing came through any more, and TCP knew nothing of it */ \
 	X(WEBSOCKET_SPEAKS, "websocket_speaks") /* its client was heard */                         \
+	X(WEBSOCKET_STRIPPED, "websocket_stripped") /* a handshake without Upgrade: what carried it has taken that off; no score goes by it */ \
 	X(SILENCE_SURVIVED, "silence_survived") /* and heard of us after it */                     \
 	X(SILENCE_CUT, "silence_cut")           /* the connection did not outlast it */
 

@@ -426,6 +426,17 @@ void networks_learn(struct networks *all, const struct network_settings *setting
 		learn_of_client(all, settings, client, what, now_ms);
 }
 
+void networks_stripped(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, uint64_t now_ms)
+{
+	struct key key = key_of_attempt(client);
+
+	if (!settings->adapts || key.n == 0 || client->number == 0)
+		return;
+	networks_learn(all, settings, client, NETWORK_WEBSOCKET_STRIPPED, now_ms);
+	network_attempts_refused(all->attempts, (struct bytes){ key.text, key.n }, now_ms);
+}
+
 static void count_reached(struct networks *all, struct row *row,
     const struct network_client *client, unsigned transport, uint32_t delay_ms)
 {

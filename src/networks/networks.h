@@ -58,6 +58,9 @@ enum network_answer networks_open(struct networks *all, const struct network_set
 /* It is not of silences. Any thread; so with all that follow. */
 void networks_learn(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_evidence what, uint64_t now_ms);
+/* Somebody's handshake of a WebSocket has come without what makes it one. */
+void networks_stripped(struct networks *all, const struct network_settings *settings,
+    const struct network_client *client, uint64_t now_ms);
 /* The client has given a sign of life, the first of this session. How many milliseconds after his first attempt
  * this one had begun; -1: that is not known. */
 int64_t networks_heard(struct networks *all, const struct network_client *client);

@@ -60,7 +60,7 @@ static int add_reached(struct buf *out, const struct network_story *story)
 static bool is_failure(enum network_evidence what)
 {
 	return what == NETWORK_STREAM_HELD || what == NETWORK_WEBSOCKET_SILENT ||
-	       what == NETWORK_WEBSOCKET_BLACK || what == NETWORK_SILENCE_CUT;
+	       what == NETWORK_WEBSOCKET_BLACK || what == NETWORK_WEBSOCKET_STRIPPED || what == NETWORK_SILENCE_CUT;
 }
 
 /* The causes are guessed, from what was seen of them. */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "server/server_private.h"
+#include "server/session_network.h"
 
 static int copy_origins(struct http_origins *to, const struct string_list *list)
 {
@@ -183,6 +184,7 @@ static const struct endpoint_ops endpoint_ops = {
 	.accept = endpoint_accept,
 	.subprotocol = endpoint_subprotocol,
 	.headers = endpoint_headers,
+	.no_handshake = session_network_no_handshake,
 	.free = endpoint_free,
 };
 

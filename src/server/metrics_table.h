@@ -37,7 +37,7 @@ struct buf;
 	    "short_stream, websocket_proved, websocket_refused (these are not opened).")           \
 	X(sockjs_network_evidence_total, counter, "endpoint,browser,evidence",                     \
 	    "What was seen of networks, by browser. Failures are stream_held, websocket_silent, "  \
-	    "websocket_black and silence_cut.")                                                    \
+	    "websocket_black, websocket_stripped and silence_cut.")                                \
 	X(sockjs_network_reached_total, counter, "endpoint,browser,transport",                     \
 	    "Sessions whose client was heard, of those that could fall back to another "           \
 	    "transport.")                                                                          \

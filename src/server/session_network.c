@@ -128,6 +128,30 @@ bool session_network_admits(struct server_endpoint *ep, const struct transport_r
 	return true;
 }
 
+static void find_upgrade(struct bytes name, struct bytes value, void *arg)
+{
+	bool *has_upgrade = arg;
+
+	(void)value;
+	*has_upgrade = *has_upgrade || bytes_equal_nocase(name, BYTES("Upgrade"));
+}
+
+/* A browser has said Upgrade: somebody on the way has not passed it on. */
+void session_network_no_handshake(const struct transport_request *t)
+{
+	struct server_endpoint *ep = container_of(t->endpoint, struct server_endpoint, base);
+	bool has_upgrade = false;
+	struct network_client client;
+
+	http_request_each_header(t->http, find_upgrade, &has_upgrade);
+	if (has_upgrade || !ep->networks.adapts ||
+	    !bytes_equal(http_request_method_name(t->http), BYTES("GET")))
+		return;
+	client = network_client(&t->client.address, agent_of(t), t->server_id);
+	networks_stripped(
+	    ep->place->networks, &ep->networks, &client, loop_now(t->reactor->sessions.loop));
+}
+
 void session_network_begin(struct sockjs_session *s, const struct network_begin *begin)
 {
 	s->of = begin->client;
@@ -199,7 +223,7 @@ static bool was_cut(const struct session *b)
 {
 	uint64_t said = session_said_ago(b), heard = session_heard_ago(b);
 
-	return b->lost && (b->is_idle || (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4);
+	return b->lost && !b->is_black && (b->is_idle || (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4);
 }
 
 /* That a WebSocket says nothing any more is evidence only if TCP did not notice, and if it was young: others

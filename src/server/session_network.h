@@ -18,6 +18,8 @@ struct network_begin {
  * has given up for this one is doubted. */
 bool session_network_admits(struct server_endpoint *ep, const struct transport_request *t,
     struct network_begin *begin);
+/* endpoint_ops.no_handshake */
+void session_network_no_handshake(const struct transport_request *t);
 void session_network_begin(struct sockjs_session *s, const struct network_begin *begin);
 /* session_ops.sign */
 void session_network_sign(struct session *base, enum session_sign sign);

@@ -240,7 +240,7 @@ await suite.test('the description is there, and has every command', async () => 
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
-		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'received', 'doctor', 'config', 'log', 'drain'])
+		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'networks', 'forget_networks', 'received', 'doctor', 'config', 'log', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
@@ -895,6 +895,87 @@ await suite.test('addresses that are at a limit are told, and how often they wer
 	equal(await limited.stop(), 0, 'exit code');
 });
 
+const CHROME = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36';
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0';
+
+/* A request of a client at some address; resolves to its answer as soon as that has begun. */
+function visit(server, path, address, agent, body) {
+	return withDeadline(new Promise((resolve, reject) => {
+		const r = request(`http${server.url}${path}`, { method: 'POST', agent: false, headers: { 'X-Forwarded-For': address, 'User-Agent': agent } },
+			(answer) => resolve(answer.on('error', () => {}).resume()));
+		r.on('error', reject).end(body);
+	}), 15000, path);
+}
+
+await suite.test('what networks break is told with its cause, by browser, and forgotten on demand', async () => {
+	const lines = [];
+	const broken = await new Server().start('networks.json', { ...configuration(), log_level: 'info', trusted_proxies: ['127.0.0.1'] }, lines);
+	const told = async (more) => (await broken.do('networks', more ?? {})).networks;
+	const logged = async (line) => {
+		for (let i = 0; i < 500 && !lines.some((l) => line.test(l)); i++)
+			await sleep(10);
+		check(lines.some((l) => line.test(l)), `${line} is in the log`);
+	};
+	const streams = [];
+
+	/* Two clients give a stream up for the next, and answer to that; one of another network is heard at once. */
+	for (const [number, address, agent] of [['101', '203.0.113.7', CHROME], ['102', '203.0.113.8', FIREFOX]])
+		streams.push(await visit(broken, `/echo/${number}/first${number}/xhr_streaming`, address, agent));
+	await sleep(400); /* who comes back at once has given nothing up */
+	for (const [number, address, agent] of [['101', '203.0.113.7', CHROME], ['102', '203.0.113.8', FIREFOX]]) {
+		streams.push(await visit(broken, `/echo/${number}/second${number}/xhr_streaming`, address, agent));
+		equal((await visit(broken, `/echo/${number}/second${number}/xhr_send`, address, agent, '["x"]')).statusCode, 204, 'a message');
+	}
+	streams.push(await visit(broken, '/echo/103/third/xhr_streaming', '2001:db8:7::1', CHROME));
+	equal((await visit(broken, '/echo/103/third/xhr_send', '2001:db8:7::1', CHROME, '["x"]')).statusCode, 204, 'a message');
+	equal((await visit(broken, '/echo/104/fourth/websocket', '2001:db8:7::2', FIREFOX)).statusCode, 405, 'no handshake, and no GET');
+	const stripped = await fetch(`http${broken.url}/echo/104/fourth/websocket`, { headers: { 'X-Forwarded-For': '192.0.2.4', 'User-Agent': FIREFOX } });
+	equal(stripped.status, 400, 'a handshake without Upgrade');
+	streams.push(await visit(broken, '/echo/000/program/xhr_streaming', '198.51.100.1', 'program'));
+	equal((await visit(broken, '/echo/000/program/xhr_send', '198.51.100.1', 'program', '["x"]')).statusCode, 204, 'a message');
+
+	const [worst, ...rest] = await told();
+	const [good, gone, ...others] = rest.sort((a, b) => (a.network < b.network ? 1 : -1));
+	equal(others, [], 'of programs nothing is learned');
+	equal([worst.network, worst.endpoint, worst.streams, worst.websocket, worst.heartbeat_ms], ['203.0.113.0/24', '/echo', 'short', 'taken', 10000], 'the worst is the first');
+	equal([worst.reached, worst.failures, worst.refused], [{ xhr_streaming: 2 }, { stream_held: 2 }, 0], 'all of it');
+	check(worst.median_ms >= 500 && worst.delays.length > 0 && worst.delays.reduce((sum, [, n]) => sum + n, 0) === 2, JSON.stringify(worst.delays));
+	equal(worst.browsers.map((b) => [b.browser, b.reached, b.failures]), [['chrome', { xhr_streaming: 1 }, { stream_held: 1 }], ['firefox', { xhr_streaming: 1 }, { stream_held: 1 }]], 'by browser');
+	equal([gone.network, gone.websocket, gone.failures, gone.reached], ['192.0.2.0/24', 'taken', { websocket_stripped: 1 }, {}], 'one that takes Upgrade off');
+	check(worst.scores.held > 1.9 && worst.scores.flows === 0, JSON.stringify(worst.scores));
+	equal([good.network, good.streams, good.reached, good.failures, good.median_ms, good.delays], ['2001:db8:7::/48', 'long', { xhr_streaming: 1 }, {}, 0, [[0, 1]]], 'a good one');
+	for (const [members, schema] of [[worst, 'Network'], [worst.browsers[0], 'NetworkStory']])
+		equal(Object.keys(members).sort(), Object.keys(description.components.schemas[schema].properties).sort(), `members of ${schema}`);
+	await logged(/a network holds streams back.*203\.0\.113\.0\/24/);
+
+	equal((await told({ network: '203.0.113.99' })).map((n) => n.network), ['203.0.113.0/24'], 'that of an address');
+	equal((await told({ network: '2001::/16' })).map((n) => n.network), ['2001:db8:7::/48'], 'those in a network');
+	equal(await told({ endpoint: '/stomp' }), [], 'of another endpoint');
+	equal(await broken.do('networks', { limit: 1 }).then((a) => [a.networks.map((n) => n.network), a.count]), [['203.0.113.0/24'], 3], 'so many at most');
+	for (const [body, status, code, field] of [[{ network: 'x' }, 400, 'wrong_argument', 'network'], [{ network: 'unix' }, 400, 'wrong_argument', 'network'],
+		[{ network: 5 }, 400, 'wrong_argument', 'network'], [{ endpoint: '/none' }, 404, 'no_endpoint', 'endpoint'], [{ x: 1 }, 400, 'wrong_argument', 'x']])
+		for (const name of ['networks', 'forget_networks'])
+			await broken.refuses(name, { network: 'all', ...body }, status, code, field);
+	for (const limit of [0, 1001, 'x'])
+		await broken.refuses('networks', { limit }, 400, 'wrong_argument', 'limit');
+	await broken.refuses('forget_networks', {}, 400, 'wrong_argument', 'network');
+
+	const ctl = (...argv) => run(['--api', broken.internal, '--token-file', join(folder, 'token'), 'networks', ...argv], { command: 'ctl' });
+	equal(await broken.do('forget_networks', { network: '192.0.2.0/24', endpoint: '/echo' }), { forgotten: 1 }, 'that one');
+	const { out } = await ctl();
+	check(/^NETWORK .*\n203\.0\.113\.0\/24 +\/echo +short +taken +10s +\d+ +0 +xhr_streaming:2 +stream_held:2\n2001:db8:7::\/48 +\/echo +long +taken +10s +0 +0 +xhr_streaming:1 +-\n$/.test(out), out);
+	equal((await ctl('--network', '2001:db8:7::5', '--json')).out.trim().slice(0, 40), '{"networks":[{"network":"2001:db8:7::/48', 'one, for programs');
+	equal((await ctl('--forget', '203.0.113.7')).out, 'forgotten: 1\n', 'one is forgotten');
+	equal((await told()).map((n) => n.network), ['2001:db8:7::/48'], 'the other is not');
+	await logged(/networks are forgotten.*203\.0\.113\.7/);
+	equal(await broken.do('forget_networks', { network: 'all', endpoint: '/stomp' }), { forgotten: 0 }, 'of another endpoint none');
+	equal(await broken.do('forget_networks', { network: 'all' }), { forgotten: 1 }, 'all');
+	equal(await broken.do('networks', {}), { networks: [], count: 0 }, 'nothing is known');
+	for (const stream of streams)
+		stream.destroy();
+	equal(await broken.stop(), 0, 'exit code');
+});
+
 /* Paths of what differs, with what is there in the second. */
 function differences(a, b, path = '') {
 	if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object')
@@ -1301,9 +1382,9 @@ await suite.test('sockjsd ctl shows nothing to a terminal but text, and survives
 	check(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(out), JSON.stringify(out));
 
 	const odd = [5, 'x', [5, null, [], {}], [{ session: {}, endpoint: [[1]], limits: 5, age_ms: -5, commands: [5], url: '' }]];
-	const commands = [['sessions'], ['users'], ['endpoints'], ['backends'], ['limited'], ['session', '1'], ['log'], ['drain']];
+	const commands = [['sessions'], ['users'], ['endpoints'], ['backends'], ['limited'], ['networks'], ['session', '1'], ['log'], ['drain']];
 	for (const value of odd) {
-		answer = { sessions: value, users: value, endpoints: value, backends: value, addresses: value, level: value, next: value, session: value };
+		answer = { sessions: value, users: value, endpoints: value, backends: value, addresses: value, networks: value, level: value, next: value, session: value };
 		const codes = await Promise.all(commands.map((command) => ctl(...command).then(({ code }) => code)));
 		check(codes.every((code) => code === 0 || code === 1), `${JSON.stringify(value)}: ${codes} of ${commands.join(' ')}`);
 	}

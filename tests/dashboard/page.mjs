@@ -134,6 +134,38 @@ async function showsWhateverComes(browser, server) {
 	await leave(page);
 }
 
+/* What no network did: the page goes by what the command says. */
+async function showsNetworks(browser, server) {
+	const evil = '<img src=x onerror="document.title=\'owned\'">';
+	const story = { reached: { eventsource: 12, xhr: 3 }, failures: { stream_held: 1234 }, refused: 0, median_ms: 4000, delays: [[4000, 15]] };
+	const scores = { held: 3, flows: 0, silent: 0, speaks: 0 };
+	const networks = [
+		{ network: '203.0.113.0/24', endpoint: '/echo', streams: 'short', websocket: 'taken', heartbeat_ms: 10000, scores, ...story, browsers: [{ browser: 'chrome', ...story }, { browser: 'edge', ...story, failures: {} }] },
+		{ network: '2001:db8:7::/48', endpoint: '/ticker', streams: 'long', websocket: 'refused', heartbeat_ms: 25000, scores, reached: {}, failures: { websocket_silent: 2, silence_cut: 5, [evil]: 1 }, refused: 7, median_ms: null, delays: [[null, 1]], browsers: [] },
+		{ network: '198.51.100.0/24', endpoint: '/echo', streams: 'long', websocket: 'taken', heartbeat_ms: 25000, scores, reached: { websocket: 9 }, failures: {}, refused: 0, median_ms: 0, delays: [[0, 9]], browsers: [] },
+	];
+	const page = await visit(browser, 'about:blank');
+
+	await page.route('**/api/networks', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify({ networks, count: 812 }) }));
+	await page.goto(server.page);
+	await signIn(page);
+	await inState(page, 'open');
+	await shows(page, '#networks-panel', 'there is something to be seen');
+	await says(page, '#networks-count', /of 812 known/);
+	equal(await page.locator('#networks tbody tr').count(), 2, 'rows, of those that break something');
+	const cells = (key) => page.locator(`#networks tr[data-key="${key}"] > *`).allTextContents();
+	equal(await cells('/echo 203.0.113.0/24'), ['203.0.113.0/24', 'streams held back 1,234', 'chrome', '/echo', 'short', 'as usual', '10 s', 'eventsource 12, xhr-polling 3', '≤ 4 s'], 'streams');
+	equal(await cells('/ticker 2001:db8:7::/48'), ['2001:db8:7::/48', `idle ones cut 5, WebSockets silent 2, ${evil.replaceAll('_', ' ')} 1`, '·', '/ticker', 'as usual', 'refused, 7 so far', '25 s', '·', '> 16 s'], 'WebSockets');
+	equal(await page.locator('#networks .strong').allTextContents(), ['short', 'refused, 7 so far'], 'what stands out');
+	equal(await page.getAttribute('#networks tbody a', 'href'), '#sessions?address=203.0.113.0%2F24', 'the sessions from there');
+	equal([await page.title(), await page.locator('#networks img').count()], ['Dashboard · sockjsd', 0], 'title and images');
+	await leave(page);
+	const other = await watch(browser, server);
+	await says(other, tile('sessions'), /^\d+$/);
+	await hides(other, '#networks-panel', 'nothing breaks');
+	await leave(other);
+}
+
 /* ---- sessions -------------------------------------------------------------------- */
 
 async function drillsDown(browser, server) {
@@ -302,6 +334,7 @@ export async function testPage(suite, browser, server, program, screenshots) {
 	await suite.test('page: figures change when sessions come and go', () => showsFigures(browser, server));
 	await suite.test('page: charts tell the past, and themselves in words', () => pointsAtThePast(browser, server));
 	await suite.test('page: shows whatever comes as text, and fall-backs once there are any', () => showsWhateverComes(browser, server));
+	await suite.test('page: networks that break something, and the causes as guessed', () => showsNetworks(browser, server));
 	await suite.test('page: one session, live, closed by a button', () => drillsDown(browser, server));
 	await suite.test('page: lists sessions by pages, says what is refused', () => listsByPages(browser, server));
 	await suite.test('page: an outage is told, and over by itself; a new token is asked for', () => comesBack(browser, program));

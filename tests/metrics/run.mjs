@@ -89,6 +89,9 @@ async function useAll() {
 	const stream = httpRequest(`http:${server.plain}/echo/000/second/xhr_streaming`, { method: 'POST', agent: false, headers }).on('error', () => {});
 	stream.end();
 	await withDeadline(once(stream, 'response'), 15000, 'a stream');
+	const heard = await open('/echo/123/third/websocket', { headers: { 'User-Agent': 'Mozilla/5.0 (X11; rv:121.0) Gecko/20100101 Firefox/121.0' } });
+	heard.send('["x"]');
+	await withDeadline(once(heard, 'message'), 15000, 'a session of a browser');
 	const sockets = [await open('/echo/websocket'), await open('/app/websocket'), await open('/stomp/websocket'), await open('/hooks/websocket')];
 	sockets[0].send('x');
 	sockets[1].send('x');
@@ -98,7 +101,7 @@ async function useAll() {
 	await withDeadline(new Promise((resolve, reject) => {
 		httpsRequest(`https:${server.tls}/echo/info`, { agent: false, rejectUnauthorized: false }, (answer) => answer.resume().on('end', resolve)).on('error', reject).end();
 	}), 15000, 'a request by TLS');
-	return sockets;
+	return [...sockets, heard];
 }
 
 /* --- the text ------------------------------------------------------------------------------- */
@@ -197,9 +200,14 @@ await suite.test('sessions are counted by endpoint and transport, and what took 
 
 	equal(value('sockjs_transport_sessions{endpoint="/echo",transport="websocket_raw"}'), 1, 'a WebSocket');
 	equal(value('sockjs_transport_sessions{endpoint="/echo",transport="xhr_streaming"}'), 1, 'a stream');
-	equal(value('sockjs_transport_sessions{endpoint="/echo",transport="websocket"}'), 0, 'one that has gone');
-	equal(value('sockjs_transport_opened_total{endpoint="/echo",transport="websocket"}'), 1, 'but was there');
+	equal(value('sockjs_transport_sessions{endpoint="/echo",transport="websocket"}'), 1, 'one of two, for the other has gone');
+	equal(value('sockjs_transport_opened_total{endpoint="/echo",transport="websocket"}'), 2, 'but was there');
 	equal(value('sockjs_fallbacks_total{from="websocket",to="xhr_streaming",failure="unheard"}'), 1, 'one that fell back');
+	equal(value('sockjs_networks{endpoint="/echo"}'), 1, 'networks that are known');
+	equal(value('sockjs_network_reached_total{endpoint="/echo",browser="firefox",transport="websocket"}'), 1, 'one whose client was heard');
+	equal(value('sockjs_network_evidence_total{endpoint="/echo",browser="firefox",evidence="websocket_speaks"}'), 1, 'what that says of its network');
+	equal(value('sockjs_network_sessions_total{endpoint="/echo",service="usual"}'), 4, 'served as usual');
+	equal([value('sockjs_network_fallback_seconds_count'), value('sockjs_network_fallback_seconds_sum')], [1, 0], 'and it was heard at once');
 	equal(value('sockjs_refusals_total{reason="origin"}'), 1, 'a refusal');
 	equal(value('sockjs_tls_handshake_seconds_count'), 1, 'a handshake');
 	check(value('sockjs_loop_turn_seconds_count') > 10 && value('sockjs_loop_turn_seconds_bucket{le="+Inf"}') === value('sockjs_loop_turn_seconds_count'), 'turns');

@@ -172,6 +172,23 @@ START_TEST(what_was_refused_takes_time_and_is_no_failure)
 }
 END_TEST
 
+START_TEST(a_handshake_that_lost_its_upgrade_is_told_and_changes_nothing)
+{
+	struct network_client c = client("192.0.2.1", CHROME, "7"),
+	                      program = client("198.51.100.1", CHROME, "000");
+
+	for (unsigned i = 0; i < 10; i++)
+		networks_stripped(all, &settings, &c, now);
+	networks_stripped(all, &settings, &program, now);
+	now += 300;
+	ck_assert_int_eq(opens(&c, NETWORK_BY_STREAM, "b"), NETWORK_WELCOME);
+	ck_assert_int_eq(networks_heard(all, &c), 300);
+	ck_assert_int_eq(opens(&c, NETWORK_BY_WEBSOCKET, "c"), NETWORK_WELCOME);
+	ck_assert_uint_eq(search("192.0.2.0/24").of[NETWORK_BROWSER_CHROME].evidence[NETWORK_WEBSOCKET_STRIPPED], 10);
+	ck_assert(!search("198.51.100.0/24").is_found);
+}
+END_TEST
+
 START_TEST(a_refusal_of_long_ago_is_no_beginning)
 {
 	struct network_client c = client("192.0.2.1", CHROME, "7");
@@ -330,6 +347,7 @@ int main(void)
 	tcase_add_test(tc, who_is_heard_at_once_has_lost_no_time);
 	tcase_add_test(tc, time_is_lost_from_the_first_attempt_to_the_one_that_was_heard);
 	tcase_add_test(tc, what_was_refused_takes_time_and_is_no_failure);
+	tcase_add_test(tc, a_handshake_that_lost_its_upgrade_is_told_and_changes_nothing);
 	tcase_add_test(tc, a_refusal_of_long_ago_is_no_beginning);
 	tcase_add_test(tc, each_browser_of_a_network_has_its_own);
 	tcase_add_test(tc, the_median_is_the_bound_of_half_of_them);
