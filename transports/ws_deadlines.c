@@ -144,7 +144,8 @@ static void check_liveness(struct ws_receiver *r)
 		give_up(r, silent);
 	} else if (r->pinged || silent >= interval) {
 		ping_in_time(r);
-		timer_start(wheel, &r->timer, pong_timeout(r));
+		if (!r->ended)
+			timer_start(wheel, &r->timer, pong_timeout(r));
 	} else {
 		ask_for_proof(r, silent);
 		timer_start(wheel, &r->timer, interval - silent);
