@@ -10,7 +10,6 @@
 #define PLENTY     5.5f  /* and until somebody tries a longer one: who is alone there is not disturbed soon */
 #define TRIALS     2     /* under way at a time: what they cost if it goes wrong */
 #define MUCH       1.5f  /* WebSockets that failed, until the others are not offered any */
-#define BLACK_IS   2.0f  /* it was heard before it fell silent, which counts against it */
 #define HALVES_MAX 20
 
 const char *network_evidence_word(enum network_evidence what)
@@ -73,10 +72,8 @@ void network_learn(struct network *n, enum network_evidence what)
 		add(&n->flows, 1);
 		break;
 	case NETWORK_WEBSOCKET_SILENT:
-		add(&n->silent, 1);
-		break;
 	case NETWORK_WEBSOCKET_BLACK:
-		add(&n->silent, BLACK_IS);
+		add(&n->silent, 1);
 		break;
 	case NETWORK_WEBSOCKET_SPEAKS:
 		add(&n->speaks, 1);
@@ -189,7 +186,7 @@ void network_silence(struct network *n, const struct network_settings *settings,
 {
 	unsigned rung = p->rung;
 
-	if (rung == NETWORK_RUNG_TOP)
+	if (rung == NETWORK_RUNG_TOP && !p->is_trial)
 		return;
 	note(n, rung, end);
 	if (p->is_trial)

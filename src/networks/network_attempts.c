@@ -15,6 +15,7 @@
 struct row {
 	uint64_t key; /* 0: none */
 	uint32_t at_ms, first_ms; /* this one has begun, and the first of those in a row */
+	bool is_said; /* its session has opened, or its client was asked for a sign: at at_ms */
 	bool is_heard, is_refused;
 	struct network_attempt attempt;
 };
@@ -61,15 +62,21 @@ static bool is_same(const struct network_attempt *a, const struct network_attemp
 	return a->id_len > 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* A client goes from the better ways to the worse. One that comes at once, or goes back, is a program
- * that has its server number for all sessions. */
+/* Whether one who goes on with this has come from there: a client goes from the better ways to the worse, and
+ * there are several streams, but no second WebSocket. Others have one server number for all sessions. */
+static bool is_next(enum network_way now, enum network_way before)
+{
+	return now > before || (now == NETWORK_BY_STREAM && before == NETWORK_BY_STREAM);
+}
+
+/* What has not been said anything yet, for its application takes its time, is not the network's fault. */
 static bool was_given_up(
     const struct row *row, const struct network_attempt *now, uint64_t now_ms)
 {
 	uint32_t ago = (uint32_t)now_ms - row->at_ms;
 
-	return !row->is_heard && !row->is_refused && ago >= TOO_SOON && ago < OF_LATE && now->way >= row->attempt.way &&
-	       !is_same(&row->attempt, now);
+	return row->is_said && !row->is_heard && !row->is_refused && ago >= TOO_SOON &&
+	       ago < OF_LATE && is_next(now->way, row->attempt.way) && !is_same(&row->attempt, now);
 }
 
 /* The beginning of the row of attempts that this one is in. */
@@ -113,6 +120,19 @@ void network_attempts_refused(struct network_attempts *all, struct bytes name, u
 		.first_ms = row->key == key ? first_of(row, false, now_ms) : (uint32_t)now_ms,
 		.is_refused = true,
 	};
+	pthread_mutex_unlock(lock_of(all, key));
+}
+
+void network_attempts_said(struct network_attempts *all, struct bytes name, uint64_t now_ms)
+{
+	uint64_t key = map_hash(&all->seed, name) | 1ull << 63;
+	struct row *row = row_of(all, key);
+
+	pthread_mutex_lock(lock_of(all, key));
+	if (row->key == key && !row->is_said) {
+		row->is_said = true;
+		row->at_ms = (uint32_t)now_ms;
+	}
 	pthread_mutex_unlock(lock_of(all, key));
 }
 

@@ -37,6 +37,8 @@ bool network_attempts_begin(struct network_attempts *all, struct bytes key,
     const struct network_attempt *now, uint64_t now_ms, struct network_attempt *before);
 /* He would have begun one, and was refused: so he has not given it up, but it took him time. */
 void network_attempts_refused(struct network_attempts *all, struct bytes key, uint64_t now_ms);
+/* The answer to the latest has begun. */
+void network_attempts_said(struct network_attempts *all, struct bytes key, uint64_t now_ms);
 /* He is heard, so there was nothing wrong with it. How many milliseconds after the first of those that he
  * made in a row it had begun; -1: that is not known, or he was heard before. */
 int64_t network_attempts_heard(struct network_attempts *all, struct bytes key);

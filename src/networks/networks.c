@@ -384,15 +384,17 @@ static bool is_failure(enum network_evidence what)
 }
 
 /* Of a client there is a row only once something has failed. */
-static void learn_of_client(struct networks *all, const struct network_settings *settings,
+static bool learn_of_client(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_evidence what, uint64_t now_ms)
 {
 	struct key key = key_of_client(client);
 	struct look look = begin_look(all, settings, &key, is_failure(what), now_ms);
+	bool is_first = look.row && !network_has_failures(&look.row->scores);
 
 	if (look.row)
 		network_learn(&look.row->scores, what);
 	end_look(look);
+	return is_first;
 }
 
 /* `row` may be NULL; its shard is locked. */
@@ -411,18 +413,20 @@ void networks_learn(struct networks *all, const struct network_settings *setting
     const struct network_client *client, enum network_evidence what, uint64_t now_ms)
 {
 	struct key key = key_of_block(client);
-	bool has_failures;
+	bool has_failures, is_first;
 	struct look look;
 
 	if (!settings->adapts || key.n == 0 || client->number == 0)
 		return;
+	/* Who fails again is one client all the same */
+	is_first = !is_failure(what) || learn_of_client(all, settings, client, what, now_ms);
 	look = begin_look(all, settings, &key, true, now_ms);
 	count(all, look.row, client, what);
 	has_failures = look.row && network_has_failures(&look.row->scores);
-	if (look.row)
+	if (look.row && is_first)
 		learn_of_block(look.row, settings, what);
 	end_look(look);
-	if (is_failure(what) || (has_failures && what == NETWORK_WEBSOCKET_SPEAKS))
+	if (has_failures && what == NETWORK_WEBSOCKET_SPEAKS)
 		learn_of_client(all, settings, client, what, now_ms);
 }
 
@@ -447,6 +451,14 @@ static void count_reached(struct networks *all, struct row *row,
 		network_count(&all->tally.of[browser].reached[transport]);
 	if (story)
 		network_story_reached(story, transport, delay_ms);
+}
+
+void networks_said(struct networks *all, const struct network_client *client, uint64_t now_ms)
+{
+	struct key key = key_of_attempt(client);
+
+	if (client->number)
+		network_attempts_said(all->attempts, (struct bytes){ key.text, key.n }, now_ms);
 }
 
 int64_t networks_heard(struct networks *all, const struct network_client *client)
@@ -478,7 +490,7 @@ void networks_silence(struct networks *all, const struct network_settings *setti
 	struct key key = key_of_block(client);
 	struct look look;
 
-	if (policy->rung == NETWORK_RUNG_TOP || key.n == 0)
+	if ((policy->rung == NETWORK_RUNG_TOP && !policy->is_trial) || key.n == 0)
 		return;
 	look = begin_look(all, settings, &key, true, now_ms);
 	if (end == NETWORK_WAS_CUT)

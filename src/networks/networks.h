@@ -61,6 +61,8 @@ void networks_learn(struct networks *all, const struct network_settings *setting
 /* Somebody's handshake of a WebSocket has come without what makes it one. */
 void networks_stripped(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, uint64_t now_ms);
+/* His session has opened, or he was asked for a sign: before that there was nothing to be heard. */
+void networks_said(struct networks *all, const struct network_client *client, uint64_t now_ms);
 /* The client has given a sign of life, the first of this session. How many milliseconds after his first attempt
  * this one had begun; -1: that is not known. */
 int64_t networks_heard(struct networks *all, const struct network_client *client);

@@ -42,8 +42,10 @@ static void on_open(struct session *base)
 	char remote[ADDR_TEXT_MAX];
 
 	session_drop_hold(s->extra);
-	if (base->opened) /* else its wire broke as it was told */
+	if (base->opened) { /* else its wire broke as it was told */
 		count_opened(s);
+		session_network_said(s);
+	}
 	log_debug("session open", LOG_INT("session", base->id),
 	    LOG_STR("endpoint", s->endpoint->prefix), LOG_STR("transport", base->transport),
 	    LOG_STR("remote", addr_print(&s->client, false, remote)));

@@ -62,11 +62,20 @@ static enum network_choice streams_of(const char *word)
 	                                  : choice_of(strcmp(word, "long") == 0 ? "never" : word);
 }
 
+/* Than WebSockets, which are refused only to who can take one of these. */
+static bool has_other_ways(const struct endpoint_options *o)
+{
+	for (size_t i = 0; i < o->transports.count; i++)
+		if (strncmp(o->transports.items[i], "websocket", 9) != 0)
+			return true;
+	return false;
+}
+
 static struct network_settings network_settings(const struct endpoint_options *o)
 {
 	return (struct network_settings){
 		.adapts = o->networks_adapt,
-		.refuses_websocket = o->networks_refuse_websocket,
+		.refuses_websocket = o->networks_refuse_websocket && has_other_ways(o),
 		.short_streams = streams_of(o->networks_streams),
 		.prove = choice_of(o->websocket_prove),
 		.half_life_ms = (unsigned)o->networks_half_life_ms,

@@ -114,6 +114,10 @@ bool session_network_admits(struct server_endpoint *ep, const struct transport_r
 		.now_ms = loop_now(t->reactor->sessions.loop),
 	};
 
+	if (!t->http) { /* nobody answers there to a heartbeat */
+		*begin = (struct network_begin){ { t->client.address, 0, 0 }, NETWORK_POLICY_NONE };
+		return true;
+	}
 	begin->client = network_client(&t->client.address,
 	    is_known_by_agent(ep, t) ? agent_of(t) : (struct bytes){ 0 }, t->server_id);
 	switch (networks_open(ep->place->networks, &ep->networks, &visit, &begin->policy, &before)) {
@@ -193,8 +197,16 @@ static void first_heard(const struct sockjs_session *s)
 	reached(s);
 	if (way == NETWORK_BY_WEBSOCKET)
 		learn(s, NETWORK_WEBSOCKET_SPEAKS);
-	else if (way == NETWORK_BY_STREAM && !s->base.network.is_short && !s->base.asked)
+	else if (way == NETWORK_BY_STREAM && !s->base.network.is_short && !s->base.asked &&
+	         !s->base.is_idle && s->base.receiver)
 		learn(s, NETWORK_STREAM_FLOWS);
+}
+
+void session_network_said(const struct sockjs_session *s)
+{
+	if (s->endpoint->networks.adapts)
+		networks_said(
+		    s->endpoint->place->networks, &s->of, loop_now(s->base.reactor->loop));
 }
 
 void session_network_sign(struct session *base, enum session_sign sign)
@@ -204,6 +216,9 @@ void session_network_sign(struct session *base, enum session_sign sign)
 	if (!s->endpoint->networks.adapts)
 		return;
 	switch (sign) {
+	case SESSION_SIGN_ASKED:
+		session_network_said(s);
+		break;
 	case SESSION_SIGN_HEARD:
 		first_heard(s);
 		break;
@@ -211,7 +226,8 @@ void session_network_sign(struct session *base, enum session_sign sign)
 		reached(s);
 		break;
 	case SESSION_SIGN_OUTLASTED:
-		silence_is_over(s, NETWORK_OUTLASTED);
+		if (!base->reported)
+			silence_is_over(s, NETWORK_OUTLASTED);
 		break;
 	}
 }
@@ -223,7 +239,8 @@ static bool was_cut(const struct session *b)
 {
 	uint64_t said = session_said_ago(b), heard = session_heard_ago(b);
 
-	return b->lost && !b->is_black && (b->is_idle || (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4);
+	return b->lost && b->heard &&
+	       (b->is_idle || (!b->is_black && (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4));
 }
 
 /* That a WebSocket says nothing any more is evidence only if TCP did not notice, and if it was young: others
@@ -241,11 +258,13 @@ static void learn_of_black(const struct sockjs_session *s)
 void session_network_over(struct sockjs_session *s)
 {
 	const struct session *b = &s->base;
+	bool is_cut;
 
 	if (!s->endpoint->networks.adapts)
 		return;
-	if (b->is_black)
+	is_cut = session_is_on_rung(b) && was_cut(b);
+	if (b->is_black && !is_cut)
 		learn_of_black(s);
-	if (session_is_on_rung(b) && (b->network.is_trial || was_cut(b)))
-		silence_is_over(s, was_cut(b) ? NETWORK_WAS_CUT : NETWORK_NOBODY_KNOWS);
+	if (is_cut || b->network.is_trial)
+		silence_is_over(s, is_cut ? NETWORK_WAS_CUT : NETWORK_NOBODY_KNOWS);
 }

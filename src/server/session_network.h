@@ -21,6 +21,8 @@ bool session_network_admits(struct server_endpoint *ep, const struct transport_r
 /* endpoint_ops.no_handshake */
 void session_network_no_handshake(const struct transport_request *t);
 void session_network_begin(struct sockjs_session *s, const struct network_begin *begin);
+/* It has opened. */
+void session_network_said(const struct sockjs_session *s);
 /* session_ops.sign */
 void session_network_sign(struct session *base, enum session_sign sign);
 /* It has ended. */

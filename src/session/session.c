@@ -245,6 +245,8 @@ static void ask_for_proof(struct session *s)
 	struct receiver *r = s->receiver;
 
 	s->decision = SESSION_UNPROVEN;
+	if (s->ops->sign)
+		s->ops->sign(s, SESSION_SIGN_ASKED);
 	s->paused = SESSION_PAUSED_BY_APP;
 	s->stopped = true;
 	session_publish(s);

@@ -45,6 +45,7 @@ enum session_decision {
 
 /* What a session has seen of the network of its client. */
 enum session_sign {
+	SESSION_SIGN_ASKED,     /* the client is asked for a sign before it opens */
 	SESSION_SIGN_HEARD,     /* the client's first sign of life */
 	SESSION_SIGN_CAME_BACK, /* likewise, and no more than that the response has ended */
 	SESSION_SIGN_OUTLASTED, /* it has answered to a heartbeat after a silence */

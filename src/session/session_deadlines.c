@@ -17,8 +17,9 @@ unsigned session_silence_ms(const struct session *s)
 
 bool session_is_on_rung(const struct session *s)
 {
-	return s->network.rung != NETWORK_RUNG_TOP &&
-	       (s->network.is_trial || session_silence_ms(s) < s->limits->heartbeat_delay_ms);
+	return s->network.is_trial ||
+	       (s->network.rung != NETWORK_RUNG_TOP &&
+	           session_silence_ms(s) < s->limits->heartbeat_delay_ms);
 }
 
 /* As often as heartbeats, so that after two of them it is known that none arrived. */

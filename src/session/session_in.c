@@ -16,6 +16,8 @@ __attribute__((noinline)) static void first_sign(struct session *s)
 	if (s->decision == SESSION_UNPROVEN) {
 		s->decision = SESSION_PROVEN;
 		session_mark_dirty(s);
+		if (s->receiver && s->receiver->ops->pause)
+			s->receiver->ops->pause(s->receiver, true); /* session_take_up() reads on */
 	}
 	if (s->ops->sign)
 		s->ops->sign(s, SESSION_SIGN_HEARD);

@@ -127,6 +127,9 @@ unsigned session_patience(const struct session *s)
 
 	if (session_arriving(s) && l->send_timeout_ms > l->disconnect_delay_ms)
 		return l->send_timeout_ms;
+	/* Its response has ended for our sake alone; on a bad line it takes long to hear of that */
+	if (s->is_idle && l->first_silence_ms > l->disconnect_delay_ms)
+		return l->first_silence_ms;
 	return l->disconnect_delay_ms;
 }
 

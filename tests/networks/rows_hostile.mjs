@@ -5,7 +5,7 @@ const ws = ['websocket'], streaming = ['xhr-streaming'], polling = ['xhr-polling
 /* What it comes to when every attempt has run out of time. */
 const last = [...polling, 'jsonp-polling'];
 const hostile = (...rules) => [{ kind: 'hostile', rules }];
-const held = { by: [...streaming, 'eventsource', ...polling], later: { by: [...streaming, ...polling] } }; /* on a busy machine attempts come too late to tell anything */
+const held = { by: [...streaming, 'eventsource', 'htmlfile', ...polling], later: { by: [...streaming, ...polling] } }; /* on a busy machine attempts come too late to tell anything */
 /* Nothing can reach who is there already; but the gateway learns of it, and who comes later is served. */
 const unreachable = { by: null, echoes: null, pushes: null, answer: null, learns: 'server', later: { by: streaming, echoes: 'all', pushes: true, answer: true, learns: null } };
 /* Heartbeats rise until a connection is cut: that one is, the next one is not. */

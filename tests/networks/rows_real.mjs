@@ -3,7 +3,7 @@
  */
 const ws = ['websocket'], streaming = ['xhr-streaming'], eventsource = ['eventsource'], polling = ['xhr-polling'];
 /* What may come when streams that are held become short: the first that a client tries. */
-const held = { by: ['xhr-streaming', 'eventsource', 'xhr-polling'], later: { by: ['xhr-streaming', 'xhr-polling'] } };
+const held = { by: ['xhr-streaming', 'eventsource', 'htmlfile', 'xhr-polling'], later: { by: ['xhr-streaming', 'xhr-polling'] } };
 const UNDER_A_SECOND = { first: 1000, later: 1000 };
 /* An idle cut in seconds, not in twenty: heartbeats, too. */
 const SOON = { heartbeat_delay_ms: 4000, websocket: { ping_interval_ms: 4000 }, networks: { first_heartbeat_ms: 1000 } };

@@ -54,8 +54,11 @@ static enum network_answer opens(
 	struct network_attempt before;
 	struct network_policy policy;
 
-	return networks_open(all, &settings,
+	enum network_answer answer = networks_open(all, &settings,
 	    &(struct network_visit){ c, way, bytes_of(session), now }, &policy, &before);
+
+	networks_said(all, c, now);
+	return answer;
 }
 
 static void is_reached(const struct network_client *c, unsigned transport)

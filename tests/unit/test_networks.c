@@ -49,9 +49,12 @@ static enum network_answer opens(
     const char *address, const char *number, enum network_way way, const char *session)
 {
 	struct network_client c = client(address, number);
+	enum network_answer answer;
 
-	return networks_open(all, &settings,
+	answer = networks_open(all, &settings,
 	    &(struct network_visit){ &c, way, bytes_of(session), now }, &policy, &before);
+	networks_said(all, &c, now);
+	return answer;
 }
 
 static void learn(const char *address, enum network_evidence what, unsigned times)
@@ -121,7 +124,8 @@ static const struct {
 } nothings[] = {
 	{ "123", "b", NETWORK_BY_STREAM, NETWORK_BY_STREAM, 100 },   /* a program, not a client */
 	{ "123", "b", NETWORK_BY_STREAM, NETWORK_BY_STREAM, 10001 }, /* another visit */
-	{ "123", "b", NETWORK_BY_POLL, NETWORK_BY_STREAM, 700 },     /* nobody goes back */
+	{ "123", "b", NETWORK_BY_POLL, NETWORK_BY_STREAM, 700 },     /* nobody goes back, */
+	{ "123", "b", NETWORK_BY_WEBSOCKET, NETWORK_BY_WEBSOCKET, 700 }, /* nor tries it twice */
 	{ "123", "a", NETWORK_BY_STREAM, NETWORK_BY_STREAM, 700 },   /* the same session */
 	{ "000", "b", NETWORK_BY_STREAM, NETWORK_BY_STREAM, 700 },   /* all programs have this number */
 	{ "", "b", NETWORK_BY_STREAM, NETWORK_BY_STREAM, 700 },
