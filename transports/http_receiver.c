@@ -535,6 +535,8 @@ void http_receiver_begin(struct http_receiver *r, struct session *s)
 {
 	r->phase = HTTP_DETACHED;
 	r->is_short = s && s->network.is_short;
+	if (r->is_whole && !r->is_short)
+		r->chunked = r->again.keep_alive = false;
 	list_append(&r->reactor->receivers, &r->base.node);
 	if (!s || session_attach(s, &r->base) < 0) {
 		say_not_found(r);

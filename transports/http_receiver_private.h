@@ -35,7 +35,8 @@ struct http_receiver {
 	bool is_1_1, chunked, head_sent;
 	bool complete;    /* the poll has its frame */
 	bool has_address; /* the client is another than the peer: there are proxies */
-	bool is_short;    /* a stream that ends after one frame */
+	bool is_whole;    /* a stream that would have no chunks if it went on */
+	bool is_short;    /* but it ends after one frame */
 	/* The head's lines that vary, then the callback; if it may come again also the session id,
 	 * and the client's address if it has one */
 	char text[];

@@ -76,7 +76,8 @@ static struct http_receiver *receiver_new(const struct transport_request *t,
 	r->said = said;
 	r->phase = HTTP_IN_REQUEST;
 	r->is_1_1 = http_request_is_1_1(t->http);
-	r->chunked = wire->is_streaming && r->is_1_1 && !is_whole(t);
+	r->chunked = wire->is_streaming && r->is_1_1;
+	r->is_whole = wire->is_streaming && is_whole(t);
 	r->mark.query = http_receiver_query_mark(http_request_query(t->http));
 	r->mark.connection = connection_mark(http_request_peer(t->http));
 	r->lines_len = (uint16_t)head.len;

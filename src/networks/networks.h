@@ -4,8 +4,8 @@
  * threads.
  *
  * A network is a block of addresses, 256 of IPv4 or a /48 of IPv6. Of a client there is a row besides once
- * a WebSocket of his has failed; he is told by his address and his program (User-Agent). Rows are
- * bounded in number: what was used least of late is forgotten. An unknown address, and that of a unix
+ * a WebSocket of his has failed, or was refused; he is told by his address and his program (User-Agent).
+ * Rows of both are bounded in number: what was used least of late is forgotten. An unknown address, and that of a unix
  * socket, is of no network: nothing is learned, and nothing changes.
  */
 #ifndef NETWORKS_NETWORKS_H
@@ -13,9 +13,9 @@
 
 #include <stddef.h>
 
-#include "net/addr.h"
 #include "networks/network.h"
 #include "networks/network_attempts.h"
+#include "networks/network_client.h"
 #include "networks/network_tally.h"
 
 struct networks;
@@ -23,20 +23,6 @@ struct networks;
 /* NULL when memory is out. */
 struct networks *networks_new(void);
 void networks_free(struct networks *all); /* NULL is fine */
-
-/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. Who has no server number in
- * his URL, or 000, is a bare WebSocket or a program without the library of SockJS, and falls back to
- * nothing else: of him nothing is learned but how long silences may be, and only that is applied to
- * him. */
-struct network_client {
-	struct addr address;
-	uint16_t agent; /* its three highest bits are the browser's, which is no hash */
-	uint16_t number; /* the server number of the URL; 0: none that says anything */
-};
-bool network_number_tells(struct bytes number);
-struct network_client network_client(
-    const struct addr *address, struct bytes agent, struct bytes number);
-enum network_browser network_client_browser(const struct network_client *client);
 
 /* One that opens a session. */
 struct network_visit {

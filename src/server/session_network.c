@@ -251,7 +251,7 @@ static void learn_of_black(const struct sockjs_session *s)
 
 	if (!b->heard)
 		learn(s, NETWORK_WEBSOCKET_SILENT);
-	else if ((uint32_t)(b->last_heard - b->born) < YOUNG_MS)
+	else if ((int32_t)(b->last_heard - b->born) < YOUNG_MS) /* the sign may have come before it was open */
 		learn(s, NETWORK_WEBSOCKET_BLACK);
 }
 

@@ -161,6 +161,40 @@ START_TEST(a_client_whose_websocket_failed_is_refused_and_others_have_to_prove_t
 }
 END_TEST
 
+START_TEST(who_has_nothing_but_a_websocket_is_taken_in_the_end)
+{
+	learn("192.0.2.1", NETWORK_WEBSOCKET_SILENT, 1);
+	ck_assert_int_eq(opens("192.0.2.1", "1", NETWORK_BY_WEBSOCKET, "a"), NETWORK_REFUSED);
+	ck_assert_int_eq(opens("192.0.2.1", "1", NETWORK_BY_STREAM, "b"), NETWORK_WELCOME);
+	ck_assert_int_eq(opens("192.0.2.1", "2", NETWORK_BY_WEBSOCKET, "c"), NETWORK_REFUSED);
+	ck_assert_int_eq(opens("192.0.2.1", "3", NETWORK_BY_WEBSOCKET, "d"), NETWORK_REFUSED);
+	ck_assert_int_eq(opens("192.0.2.1", "4", NETWORK_BY_WEBSOCKET, "e"), NETWORK_WELCOME);
+	ck_assert(policy.is_proved);
+	learn("192.0.2.1", NETWORK_WEBSOCKET_SPEAKS, 1);
+	ck_assert_int_eq(opens("192.0.2.1", "5", NETWORK_BY_WEBSOCKET, "f"), NETWORK_WELCOME);
+}
+END_TEST
+
+START_TEST(one_client_that_fails_again_is_one)
+{
+	learn("192.0.2.1", NETWORK_WEBSOCKET_BLACK, 5);
+	ck_assert_int_eq(opens("192.0.2.2", "1", NETWORK_BY_WEBSOCKET, "a"), NETWORK_WELCOME);
+	ck_assert(policy.is_proved);
+}
+END_TEST
+
+START_TEST(an_answer_that_has_not_begun_is_not_the_networks_fault)
+{
+	struct network_client c = client("192.0.2.1", "123");
+	struct network_visit visit = { &c, NETWORK_BY_WEBSOCKET, BYTES("a"), now };
+
+	networks_open(all, &settings, &visit, &policy, &before);
+	now += 700;
+	ck_assert_int_eq(opens("192.0.2.1", "123", NETWORK_BY_STREAM, "b"), NETWORK_WELCOME);
+	ck_assert(!policy.is_short);
+}
+END_TEST
+
 START_TEST(one_that_failed_among_many_that_speak_is_his_own_trouble)
 {
 	learn("192.0.2.1", NETWORK_WEBSOCKET_SPEAKS, 20);
@@ -294,6 +328,25 @@ START_TEST(there_is_room_for_many_and_no_more)
 }
 END_TEST
 
+START_TEST(one_client_with_many_programs_drives_no_network_out)
+{
+	struct addr here;
+	char agent[32];
+
+	learn("198.51.100.1", NETWORK_STREAM_HELD, 1);
+	ck_assert_int_eq(addr_parse_ip(BYTES("192.0.2.1"), &here), 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct network_client c;
+
+		snprintf(agent, sizeof(agent), "program %u", i);
+		c = network_client(&here, bytes_of(agent), BYTES("7"));
+		networks_learn(all, &settings, &c, NETWORK_WEBSOCKET_SILENT, now);
+	}
+	opens("198.51.100.1", "1", NETWORK_BY_STREAM, "a");
+	ck_assert(policy.is_short);
+}
+END_TEST
+
 START_TEST(an_unknown_address_is_of_no_network)
 {
 	struct addr unix_socket = { .family = AF_UNIX };
@@ -336,12 +389,16 @@ int main(void)
 	tcase_add_test(t, who_was_heard_has_given_nothing_up);
 	tcase_add_loop_test(t, nothing_was_given_up, 0, sizeof(nothings) / sizeof(*nothings));
 	tcase_add_test(t, a_client_whose_websocket_failed_is_refused_and_others_have_to_prove_theirs);
+	tcase_add_test(t, who_has_nothing_but_a_websocket_is_taken_in_the_end);
+	tcase_add_test(t, one_client_that_fails_again_is_one);
+	tcase_add_test(t, an_answer_that_has_not_begun_is_not_the_networks_fault);
 	tcase_add_test(t, one_that_failed_among_many_that_speak_is_his_own_trouble);
 	tcase_add_test(t, without_adapting_nothing_is_learned);
 	tcase_add_test(t, silences_rise_as_they_are_survived);
 	tcase_add_test(t, few_are_cut_to_find_how_long_a_silence_may_be);
 	tcase_add_test(t, a_trial_that_nobody_saw_the_end_of_makes_room_for_another);
 	tcase_add_test(t, there_is_room_for_many_and_no_more);
+	tcase_add_test(t, one_client_with_many_programs_drives_no_network_out);
 	tcase_add_test(t, an_unknown_address_is_of_no_network);
 	tcase_add_test(t, without_memory_nothing_is_learned);
 	suite_add_tcase(s, t);
