@@ -80,6 +80,13 @@ static enum recv_status fake_ask(struct receiver *base)
 	return r->ends_when_asked ? RECV_DONE : outcome(r);
 }
 
+/* Only who is asked for one has to give a sign. */
+static enum recv_status fake_prove(struct receiver *base)
+{
+	note(of(base), "?");
+	return outcome(of(base));
+}
+
 static void fake_close(struct receiver *base, unsigned code, const char *reason)
 {
 	struct fake_receiver *r = of(base);
@@ -162,6 +169,7 @@ static const struct receiver_ops fake_ops = {
 	.messages = fake_messages,
 	.heartbeat = fake_heartbeat,
 	.ask = fake_ask,
+	.prove = fake_prove,
 	.close = fake_close,
 	.refuse = fake_refuse,
 	.abort = fake_abort,

@@ -1,7 +1,7 @@
 /*
  * fakes/fake_receiver.h - a receiver that writes down what it is told to say, in
- * the frames of SockJS: o, h, a[one,two], c[3000,Go away!]; and, of a bare WebSocket,
- * 403 Forbidden.
+ * the frames of SockJS: o, h, a[one,two], c[3000,Go away!]; "?" where it is to ask for a sign; and, of a bare
+ * WebSocket, 403 Forbidden.
  */
 #ifndef FAKES_FAKE_RECEIVER_H
 #define FAKES_FAKE_RECEIVER_H
