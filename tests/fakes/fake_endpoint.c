@@ -80,6 +80,7 @@ static unsigned on_accept(const struct transport_request *t, struct transport_ac
 	ck_assert_ptr_nonnull(s);
 	session_init(s, &fake.reactor.sessions, &fake.base.limits, &app, t->transport->name,
 	    t->transport->is_raw);
+	s->network.is_short = fake.is_short;
 	accepted->session = fake.last = s;
 	accepted->held = fake.hold;
 	if (fake.hold)

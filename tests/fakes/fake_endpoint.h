@@ -17,6 +17,7 @@ struct fake_endpoint {
 	struct session *last; /* accepted */
 	unsigned refuse_with; /* a status; 0: accept */
 	bool hold;            /* the decision is the test's */
+	bool is_short;        /* streams end after each frame */
 	int listener;
 	unsigned port;
 	char told[16384]; /* "[open]", "[message hi]", "[close 1002 ...]", "[free]" */

@@ -137,6 +137,55 @@ START_TEST(an_old_client_gets_no_chunks_and_the_end_is_the_end)
 }
 END_TEST
 
+START_TEST(behind_a_proxy_a_stream_lasts_as_long_as_its_connection)
+{
+	static const char request[] =
+	    "POST /s/xhr_streaming HTTP/1.1\r\nHost: a\r\nVia: 1.1 proxy\r\nContent-Length: 0\r\n\r\n";
+
+	fake.base.whole_streams = NETWORK_AUTO;
+	raw_write(&a, request, sizeof(request) - 1);
+	expect_head(&a, "Connection: close");
+	ck_assert_ptr_null(strstr(a.in, "Transfer-Encoding"));
+	fake_expect_next(&a, "hhhhhhhh");
+	fake_expect(&a, "\n");
+	fake_expect_next(&a, "o\n");
+	fake_send(fake.last, "one");
+	fake_expect_next(&a, "a[\"one\"]\n");
+	session_close(fake.last, 3000, "Go away!");
+	fake_expect_next(&a, "c[3000,\"Go away!\"]\n");
+	fake_expect_end(&a);
+}
+END_TEST
+
+START_TEST(without_a_proxy_a_stream_has_chunks)
+{
+	fake.base.whole_streams = NETWORK_AUTO;
+	open_stream(&a);
+}
+END_TEST
+
+/* Nobody waits for more of a response that is over, so its connection serves on. */
+START_TEST(a_stream_that_is_held_back_ends_after_each_frame)
+{
+	fake.base.whole_streams = NETWORK_ALWAYS;
+	fake.is_short = true;
+	raw_post(&a, "/s/xhr_streaming", "");
+	expect_head(&a, "Transfer-Encoding: chunked");
+	fake_expect_next(&a, "2\r\no\n\r\n0\r\n\r\n"); /* without a prelude, for it is whole */
+	raw_post(&a, "/s/xhr_streaming", "");
+	expect_head(&a, "Transfer-Encoding: chunked");
+	fake_turns(3);
+	ck_assert_ptr_nonnull(fake.last->receiver);
+	fake_send(fake.last, "one");
+	fake_send(fake.last, "two");
+	fake_expect_next(&a, "f\r\na[\"one\",\"two\"]\n\r\n0\r\n\r\n");
+	raw_get(&b, "/e/eventsource");
+	expect_head(&b, "Transfer-Encoding: chunked");
+	fake_expect_next(&b, "2\r\n\r\n\r\n");
+	fake_expect_next(&b, "b\r\ndata: o\r\n\r\n\r\n0\r\n\r\n");
+}
+END_TEST
+
 START_TEST(a_poll_waits_is_answered_whole_and_its_connection_serves_on)
 {
 	raw_post(&a, "/p/xhr", "");
@@ -617,6 +666,9 @@ int main(void)
 	tcase_add_test(tc, a_stream_ends_at_its_limit_and_the_connection_serves_on);
 	tcase_add_test(tc, shared_chunks_count_for_the_limit_as_others_do);
 	tcase_add_test(tc, an_old_client_gets_no_chunks_and_the_end_is_the_end);
+	tcase_add_test(tc, behind_a_proxy_a_stream_lasts_as_long_as_its_connection);
+	tcase_add_test(tc, without_a_proxy_a_stream_has_chunks);
+	tcase_add_test(tc, a_stream_that_is_held_back_ends_after_each_frame);
 	tcase_add_test(tc, a_poll_waits_is_answered_whole_and_its_connection_serves_on);
 	tcase_add_test(tc, a_second_receiver_is_told_2010_whatever_its_wire);
 	tcase_add_test(tc, a_session_goes_on_by_any_other_transport_and_knows_which_carries_it);
