@@ -50,13 +50,13 @@ struct network_key network_key_of_attempt(const struct network_client *c)
 
 static struct bytes name_of(const struct map_node *n)
 {
-	const struct network_row *row = container_of(n, struct network_row, node);
+	const struct network_entry *row = container_of(n, struct network_entry, node);
 
 	return (struct bytes){ row->key, row->key_len };
 }
 
-void network_row_forget(
-    struct networks *all, struct network_shard *shard, struct network_row *row)
+void network_entry_forget(
+    struct networks *all, struct network_shard *shard, struct network_entry *row)
 {
 	if (row->kind == NETWORK_OF_BLOCK)
 		atomic_fetch_sub_explicit(&all->tally.known, 1, memory_order_relaxed);
@@ -72,14 +72,14 @@ static void forget_first(
 {
 	struct list *first = list_first(&shard->by_use[kind]);
 
-	network_row_forget(all, shard, container_of(first, struct network_row, by_use));
+	network_entry_forget(all, shard, container_of(first, struct network_entry, by_use));
 }
 
-static struct network_row *find(
+static struct network_entry *find(
     struct network_shard *shard, const struct network_key *key, uint64_t hash)
 {
 	struct map_node *found = map_find_hashed(&shard->map, network_key_text(key), hash);
-	struct network_row *row = found ? container_of(found, struct network_row, node) : NULL;
+	struct network_entry *row = found ? container_of(found, struct network_entry, node) : NULL;
 
 	if (!row)
 		return NULL;
@@ -88,10 +88,10 @@ static struct network_row *find(
 	return row;
 }
 
-static struct network_row *make_row(struct networks *all, struct network_shard *shard,
+static struct network_entry *make_row(struct networks *all, struct network_shard *shard,
     const struct network_key *key, uint64_t hash)
 {
-	struct network_row *row;
+	struct network_entry *row;
 
 	if (shard->count[key->kind] >= OF_SHARD)
 		forget_first(all, shard, key->kind);

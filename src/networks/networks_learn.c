@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "networks/networks_private.h"
 
-static void say_change(const struct network_row *row, const char *sentence, enum network_evidence why)
+static void say_change(const struct network_entry *row, const char *sentence, enum network_evidence why)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -14,7 +14,7 @@ static void say_change(const struct network_row *row, const char *sentence, enum
 	    LOG_STR("evidence", network_evidence_word(why)));
 }
 
-static void learn_of_block(struct network_row *row, const struct network_settings *settings,
+static void learn_of_block(struct network_entry *row, const struct network_settings *settings,
     enum network_evidence what)
 {
 	bool held = network_holds(&row->scores),
@@ -51,7 +51,7 @@ static bool learn_of_client(struct networks *all, const struct network_settings 
 }
 
 /* `row` may be NULL; its shard is locked. */
-static void count(struct networks *all, struct network_row *row, const struct network_client *client,
+static void count(struct networks *all, struct network_entry *row, const struct network_client *client,
     enum network_evidence what)
 {
 	enum network_browser browser = network_client_browser(client);
@@ -94,7 +94,7 @@ void networks_stripped(struct networks *all, const struct network_settings *sett
 	network_attempts_refused(all->attempts, network_key_text(&key), now_ms);
 }
 
-static void count_reached(struct networks *all, struct network_row *row,
+static void count_reached(struct networks *all, struct network_entry *row,
     const struct network_client *client, unsigned transport, uint32_t delay_ms)
 {
 	enum network_browser browser = network_client_browser(client);

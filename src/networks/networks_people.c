@@ -13,7 +13,7 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 
 	pthread_mutex_lock(&shard->lock);
 	for (struct list *at = first->next; goes_on && at != first; at = at->next) {
-		struct network_row *row = container_of(at, struct network_row, by_use);
+		struct network_entry *row = container_of(at, struct network_entry, by_use);
 		struct network_view view = { { row->key, row->key_len }, &row->scores, &row->stories };
 
 		network_age(&row->scores, settings, now_ms);
@@ -23,7 +23,7 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 }
 
 static bool row_is_meant(
-    const struct network_row *row, bool (*is_meant)(struct bytes key, void *arg), void *arg)
+    const struct network_entry *row, bool (*is_meant)(struct bytes key, void *arg), void *arg)
 {
 	struct bytes key = { row->key, row->key_len };
 	char network[QUOTA_KEY_MAX];
@@ -40,11 +40,11 @@ static size_t forget_kind(struct networks *all, struct network_shard *shard, enu
 	size_t count = 0;
 
 	list_foreach_safe (pos, next, &shard->by_use[kind]) {
-		struct network_row *row = container_of(pos, struct network_row, by_use);
+		struct network_entry *row = container_of(pos, struct network_entry, by_use);
 
 		if (!row_is_meant(row, is_meant, arg))
 			continue;
-		network_row_forget(all, shard, row);
+		network_entry_forget(all, shard, row);
 		count++;
 	}
 	return count;

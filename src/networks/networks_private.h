@@ -21,7 +21,7 @@
 /* Of these an address has one each; a shard has room for so many of both. */
 enum network_kind { NETWORK_OF_BLOCK, NETWORK_OF_CLIENT, NETWORK_KINDS };
 
-struct network_row {
+struct network_entry {
 	struct map_node node;
 	struct list by_use; /* the last used is the last */
 	uint8_t key_len;
@@ -68,14 +68,14 @@ extern const struct visitor_prefixes network_block;
  * there is no memory for it. */
 struct network_look {
 	struct network_shard *shard;
-	struct network_row *row;
+	struct network_entry *row;
 };
 struct network_look network_look_begin(struct networks *all, const struct network_settings *settings,
     const struct network_key *key, bool make, uint64_t now_ms);
 void network_look_end(struct network_look look);
 
 /* Its shard is locked. */
-void network_row_forget(
-    struct networks *all, struct network_shard *shard, struct network_row *row);
+void network_entry_forget(
+    struct networks *all, struct network_shard *shard, struct network_entry *row);
 
 #endif

@@ -246,6 +246,18 @@ bool command_string(struct sockjs_command *c, const char *name, bool is_needed, 
 	return false;
 }
 
+bool command_endpoint_exists(struct sockjs_command *c)
+{
+	const char *prefix;
+
+	if (!command_string(c, "endpoint", false, &prefix))
+		return false;
+	if (prefix && !c->endpoint)
+		sockjs_command_refuse(
+		    c, 404, "no_endpoint", "endpoint", "There is no such endpoint.");
+	return !prefix || c->endpoint;
+}
+
 bool command_integer(
     struct sockjs_command *c, const char *name, int64_t least, int64_t most, int64_t *out)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/api.h"
+#include "server/command_turns.h"
 
 #define ROWS_MOST  1000
 #define ROWS_USUAL 100
@@ -21,7 +22,7 @@ struct row {
 };
 
 struct survey {
-	struct sockjs_command *command;
+	struct command_turns turns;
 	unsigned part; /* the next one */
 	size_t matches, limit, count;
 	struct row rows[];
@@ -95,56 +96,36 @@ static void answer(struct survey *s)
 	if (err == 0)
 		err = buf_printf(&text, "],\"count\":%zu}\n", s->matches);
 	if (err == 0)
-		sockjs_command_reply(s->command, 200, buf_data(&text), buf_len(&text));
+		sockjs_command_reply(s->turns.command, 200, buf_data(&text), buf_len(&text));
 	else
-		command_no_memory(s->command);
+		command_no_memory(s->turns.command);
 	buf_fini(&text);
 	mem_free(s);
 }
 
 /* --- the way ------------------------------------------------------------------------ */
 
-struct step {
-	struct survey *survey;
-	bool has_run;
-};
-
-static void go_on(struct survey *s);
-
-static void visit(void *arg)
+static struct survey *of(struct command_turns *t)
 {
-	struct step *step = arg;
-	struct survey *s = step->survey;
-	struct quotas *visitors = config_here(s->command->api->server)->visitors;
+	return container_of(t, struct survey, turns);
+}
 
-	step->has_run = true;
-	if (visitors && s->part < QUOTAS_PARTS) {
-		sockjs_spend(COST_LOOK * quotas_each_limited(visitors, s->part++, take_row, s));
-		go_on(s);
-	} else {
+static void turn(struct command_turns *t)
+{
+	struct survey *s = of(t);
+	struct quotas *visitors = config_here(t->command->api->server)->visitors;
+
+	if (!visitors || s->part == QUOTAS_PARTS) {
 		answer(s);
+		return;
 	}
+	sockjs_spend(COST_LOOK * quotas_each_limited(visitors, s->part++, take_row, s));
+	command_go_on(t, 0);
 }
 
-static void visit_done(void *arg)
+static void drop(struct command_turns *t)
 {
-	const struct step *step = arg;
-
-	if (step->has_run)
-		return;
-	command_no_memory(step->survey->command); /* the server has ended: nobody hears it */
-	mem_free(step->survey);
-}
-
-static void go_on(struct survey *s)
-{
-	struct step step = { s, false };
-
-	if (sockjs_reactor_call(
-	        s->command->api->server, 0, visit, visit_done, &step, sizeof(step)) == 0)
-		return;
-	command_no_memory(s->command);
-	mem_free(s);
+	mem_free(of(t));
 }
 
 void api_list_limited(struct sockjs_command *c)
@@ -160,7 +141,7 @@ void api_list_limited(struct sockjs_command *c)
 		command_no_memory(c);
 		return;
 	}
-	s->command = c;
+	s->turns = (struct command_turns){ c, turn, drop };
 	s->limit = (size_t)limit;
-	go_on(s);
+	command_go_on(&s->turns, 0);
 }

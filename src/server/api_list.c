@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "server/api.h"
+#include "server/command_turns.h"
 #include "server/session_view.h"
 #include "session/session_record.h"
 
@@ -27,7 +28,7 @@ enum sorting { BY_SESSION, BY_MESSAGES, BY_BYTES, BY_HELD, BY_AGE, SORTINGS };
 static const char *const sorting_names[] = { "session", "messages", "bytes", "held", "age" };
 
 struct page {
-	struct sockjs_command *command;
+	struct command_turns turns;
 	struct session_walk walk; /* of the reactor that is being visited */
 	unsigned reactor;         /* that one, or how many there are: all were */
 	bool is_walking;
@@ -88,7 +89,7 @@ static bool has_user(const struct page *p, const struct session *s)
 
 static bool is_wanted(const struct page *p, const struct sockjs_session *s)
 {
-	const struct server_endpoint *ep = p->command->endpoint;
+	const struct server_endpoint *ep = p->turns.command->endpoint;
 
 	return (!ep || s->endpoint == ep) &&
 	       (!p->transport || strcmp(s->base.transport, p->transport) == 0) &&
@@ -236,33 +237,35 @@ static void answer(struct page *p, int err)
 	if (err == 0)
 		err = write_end(p);
 	if (err == 0)
-		sockjs_command_reply(p->command, 200, buf_data(&p->text), buf_len(&p->text));
+		sockjs_command_reply(p->turns.command, 200, buf_data(&p->text), buf_len(&p->text));
 	else
-		command_no_memory(p->command);
+		command_no_memory(p->turns.command);
 	page_free(p);
 }
 
 /* --- the way -------------------------------------------------------------------- */
 
-struct step {
-	struct page *page;
-	bool has_run;
-};
-
-static void go_on(struct page *p);
+static struct page *of(struct command_turns *t)
+{
+	return container_of(t, struct page, turns);
+}
 
 static bool are_all_visited(const struct page *p)
 {
-	return p->reactor == p->command->api->server->reactor_count;
+	return p->reactor == p->turns.command->api->server->reactor_count;
 }
 
-static void visit(void *arg)
+/* The answer is written in the last reactor. */
+static void go_on(struct page *p)
 {
-	struct step *step = arg;
-	struct page *p = step->page;
+	command_go_on(&p->turns, are_all_visited(p) ? p->reactor - 1 : p->reactor);
+}
+
+static void turn(struct command_turns *t)
+{
+	struct page *p = of(t);
 	int err = 0;
 
-	step->has_run = true;
 	if (!are_all_visited(p))
 		walk_on(p);
 	else if (write_on(p, &err)) {
@@ -272,42 +275,12 @@ static void visit(void *arg)
 	go_on(p);
 }
 
-static void visit_done(void *arg)
+static void drop(struct command_turns *t)
 {
-	const struct step *step = arg;
-
-	if (step->has_run)
-		return;
-	command_no_memory(step->page->command); /* the server has ended: nobody hears it */
-	page_free(step->page);
-}
-
-/* In the next turn, also where it is already. The answer is written in the last reactor. */
-static void go_on(struct page *p)
-{
-	struct sockjs_server *server = p->command->api->server;
-	struct step step = { p, false };
-	unsigned where = are_all_visited(p) ? server->reactor_count - 1 : p->reactor;
-
-	if (sockjs_reactor_call(server, where, visit, visit_done, &step, sizeof(step)) == 0)
-		return;
-	command_no_memory(p->command);
-	page_free(p);
+	page_free(of(t));
 }
 
 /* --- what is asked -------------------------------------------------------------- */
-
-static bool take_endpoint(struct sockjs_command *c)
-{
-	const char *prefix;
-
-	if (!command_string(c, "endpoint", false, &prefix))
-		return false;
-	if (prefix && !c->endpoint)
-		sockjs_command_refuse(
-		    c, 404, "no_endpoint", "endpoint", "There is no such endpoint.");
-	return !prefix || c->endpoint;
-}
 
 static bool is_transport(const char *name)
 {
@@ -404,14 +377,14 @@ static struct page *page_new(struct sockjs_command *c, size_t limit)
 		mem_free(p);
 		return NULL;
 	}
-	p->command = c;
+	p->turns = (struct command_turns){ c, turn, drop };
 	p->limit = limit;
 	return p;
 }
 
 static bool take_filters(struct sockjs_command *c, struct page *p)
 {
-	return take_endpoint(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p) &&
+	return command_endpoint_exists(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p) &&
 	       take_user(c, p) && take_least(c, p) && take_sorting(c, p);
 }
 

@@ -9,6 +9,7 @@
 #include "server/api_networks.h"
 
 #include "server/api.h"
+#include "server/command_turns.h"
 
 #define ROWS_MOST   1000
 #define ROWS_USUAL  100
@@ -17,7 +18,7 @@
 #define COST_WRITE  10000 /* of one that is told */
 
 struct survey {
-	struct sockjs_command *command;
+	struct command_turns turns;
 	struct server_config *config; /* of when it was asked for; held */
 	bool forgets;
 	bool has_network;
@@ -108,7 +109,7 @@ static void look(struct survey *s)
 /* Whether there is another share; endpoints that are not meant have none. */
 static bool next_share(struct survey *s)
 {
-	const struct server_endpoint *only = s->command->endpoint;
+	const struct server_endpoint *only = s->turns.command->endpoint;
 
 	while (s->endpoint < s->config->endpoint_count &&
 	       (s->share == NETWORKS_SHARDS || (only && s->config->endpoints[s->endpoint] != only))) {
@@ -141,9 +142,9 @@ static void answer(struct survey *s, int err)
 	if (err == 0)
 		err = buf_printf(&s->text, "],\"count\":%zu}\n", s->matches);
 	if (err == 0)
-		sockjs_command_reply(s->command, 200, buf_data(&s->text), buf_len(&s->text));
+		sockjs_command_reply(s->turns.command, 200, buf_data(&s->text), buf_len(&s->text));
 	else
-		command_no_memory(s->command);
+		command_no_memory(s->turns.command);
 	survey_free(s);
 }
 
@@ -156,77 +157,45 @@ static void answer_forgotten(struct survey *s)
 	log_info("networks are forgotten, for an operator wants it", LOG_STR("network", text),
 	    LOG_INT("prefix", s->has_network ? s->network.prefix : 0),
 	    LOG_INT("networks", s->matches));
-	command_answer(s->command, json_pack("{s:I}", "forgotten", (json_int_t)s->matches));
+	command_answer(s->turns.command, json_pack("{s:I}", "forgotten", (json_int_t)s->matches));
 	survey_free(s);
 }
 
 /* --- the way ------------------------------------------------------------------------ */
 
-struct step {
-	struct survey *survey;
-	bool has_run;
-};
-
-static void go_on(struct survey *s);
-
-static void visit(void *arg)
+static struct survey *of(struct command_turns *t)
 {
-	struct step *step = arg;
-	struct survey *s = step->survey;
+	return container_of(t, struct survey, turns);
+}
+
+static void turn(struct command_turns *t)
+{
+	struct survey *s = of(t);
 	int err = 0;
 
-	step->has_run = true;
 	if (next_share(s)) {
 		look(s);
 		s->share++;
-		go_on(s);
+		command_go_on(t, 0);
 	} else if (s->forgets) {
 		answer_forgotten(s);
 	} else if (write_on(s, &err)) {
 		answer(s, err);
 	} else {
-		go_on(s);
+		command_go_on(t, 0);
 	}
 }
 
-static void visit_done(void *arg)
+static void drop(struct command_turns *t)
 {
-	const struct step *step = arg;
-
-	if (step->has_run)
-		return;
-	command_no_memory(step->survey->command); /* the server has ended: nobody hears it */
-	survey_free(step->survey);
-}
-
-static void go_on(struct survey *s)
-{
-	struct step step = { s, false };
-
-	if (sockjs_reactor_call(
-	        s->command->api->server, 0, visit, visit_done, &step, sizeof(step)) == 0)
-		return;
-	command_no_memory(s->command);
-	survey_free(s);
+	survey_free(of(t));
 }
 
 /* --- what is asked -------------------------------------------------------------------- */
 
-static bool take_endpoint(struct sockjs_command *c)
-{
-	const char *prefix;
-
-	if (!command_string(c, "endpoint", false, &prefix))
-		return false;
-	if (prefix && !c->endpoint)
-		sockjs_command_refuse(
-		    c, 404, "no_endpoint", "endpoint", "There is no such endpoint.");
-	return !prefix || c->endpoint;
-}
-
 static bool take_network(struct survey *s)
 {
-	struct sockjs_command *c = s->command;
+	struct sockjs_command *c = s->turns.command;
 	const char *text;
 
 	if (!command_string(c, "network", s->forgets, &text))
@@ -251,7 +220,7 @@ static struct survey *survey_new(struct sockjs_command *c, size_t limit)
 		mem_free(s);
 		return NULL;
 	}
-	s->command = c;
+	s->turns = (struct command_turns){ c, turn, drop };
 	s->limit = limit;
 	s->forgets = limit == 0;
 	s->config = server_config_ref(config_here(c->api->server));
@@ -264,8 +233,8 @@ static void start(struct sockjs_command *c, size_t limit)
 
 	if (!s)
 		command_no_memory(c);
-	else if (take_endpoint(c) && take_network(s))
-		go_on(s);
+	else if (command_endpoint_exists(c) && take_network(s))
+		command_go_on(&s->turns, 0);
 	else
 		survey_free(s);
 }

@@ -18,6 +18,8 @@ const json_t *command_arguments(const struct sockjs_command *c);
 bool command_has_only(struct sockjs_command *c, const char *const *names);
 /* A string; absent: NULL, and refused if it is needed. */
 bool command_string(struct sockjs_command *c, const char *name, bool is_needed, const char **out);
+/* Whether its `endpoint` is there, if it names one. */
+bool command_endpoint_exists(struct sockjs_command *c);
 /* A whole number; absent: *out stays. */
 bool command_integer(
     struct sockjs_command *c, const char *name, int64_t least, int64_t most, int64_t *out);
