@@ -83,7 +83,8 @@ void channel_heard(struct channel *c, size_t n)
 	if (c->octets == 0)
 		c->heard_at = channel_ms(c);
 	c->octets += n;
-	c->on->heard(c);
+	if (c->on->heard)
+		c->on->heard(c);
 }
 
 /* --- frames -------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct channel;
 struct channel_events {
 	void (*open)(struct channel *c);
 	void (*message)(struct channel *c, struct bytes text);
+	/* These three may be NULL: */
 	void (*heard)(struct channel *c);     /* octets have come; they may be no frame yet */
 	void (*confirmed)(struct channel *c); /* a request that sends was answered, well or not */
 	void (*pong)(struct channel *c);

@@ -149,7 +149,8 @@ static void on_sent(struct exchange *x, const struct failure *failure)
 		failure_set(&c->facts->send_failure, FATE_STATUS, status, words_of(status));
 	else
 		c->facts->delivered++;
-	c->on->confirmed(c);
+	if (c->on->confirmed)
+		c->on->confirmed(c);
 	if (!c->is_over)
 		send_queued(c);
 }

@@ -41,7 +41,7 @@ static void on_pong(struct ws_conn *conn, const char *data, size_t n)
 
 	(void)data;
 	(void)n;
-	if (!c->is_over)
+	if (!c->is_over && c->on->pong)
 		c->on->pong(c);
 }
 

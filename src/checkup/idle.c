@@ -137,17 +137,9 @@ static void on_ended(struct channel *c)
 	finish(q);
 }
 
-static void ignore(struct channel *c)
-{
-	(void)c;
-}
-
 static const struct channel_events events = {
 	.open = on_open,
 	.message = on_message,
-	.heard = ignore,
-	.confirmed = ignore,
-	.pong = ignore,
 	.ended = on_ended,
 };
 

@@ -4,8 +4,21 @@
 #include "daemon/arguments.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+int arguments_complain(const char *command, int err, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "sockjsd: %s: ", command);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return err;
+}
 
 /* The value of this option at argv[*i], which it may be glued to; NULL: it is not this option. */
 static const char *value_at(const struct argument *a, char **argv, int *i)
@@ -31,12 +44,11 @@ static int take_option(const struct arguments *a, char **argv, int *i, void *to)
 			return a->option(to, &a->options[k], value);
 		if (!value)
 			continue;
-		fprintf(stderr, "sockjsd: %s: a value is missing after '%s'\n", a->command, option);
-		return -EINVAL;
+		return arguments_complain(
+		    a->command, -EINVAL, "a value is missing after '%s'", option);
 	}
-	fprintf(stderr, "sockjsd: %s: unknown option '%s'; try 'sockjsd %s --help'\n", a->command,
-	    option, a->command);
-	return -EINVAL;
+	return arguments_complain(a->command, -EINVAL,
+	    "unknown option '%s'; try 'sockjsd %s --help'", option, a->command);
 }
 
 int arguments_read(const struct arguments *a, int argc, char **argv, void *to)

@@ -27,5 +27,8 @@ struct arguments {
 
 /* 0, or the first error; what is wrong is on standard error then. argv[0] is passed over. */
 int arguments_read(const struct arguments *a, int argc, char **argv, void *to);
+/* "sockjsd: COMMAND: " and a sentence, on standard error; returns `err`. */
+int arguments_complain(const char *command, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

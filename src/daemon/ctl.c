@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,21 +112,9 @@ static const char help[] =
     "the\n"
     "configuration is wrong.\n";
 
-__attribute__((format(printf, 2, 3))) static int complain(int err, const char *format, ...)
-{
-	va_list ap;
-
-	fputs("sockjsd: ctl: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return err;
-}
-
 static int no_memory(void)
 {
-	return complain(-ENOMEM, "out of memory");
+	return arguments_complain("ctl", -ENOMEM, "out of memory");
 }
 
 /* --- asking --------------------------------------------------------------------- */
@@ -149,7 +136,7 @@ static int take_answer(const struct ctl *c, int status, const struct buf *text, 
 	int err = 0;
 
 	if (status != 200 || !json_is_object(value))
-		err = complain(-EACCES, "refused with %d: %s", status,
+		err = arguments_complain("ctl", -EACCES, "refused with %d: %s", status,
 		    api_refusal(status, value, "what is asked is too long."));
 	else if (c->json)
 		err = print_raw(text);
@@ -174,7 +161,7 @@ static int ask(const struct ctl *c, const char *command, json_t *request, json_t
 		status = api_post(
 		    &c->login.target, path, c->login.token, &body, &text, why, sizeof(why));
 		status =
-		    status < 0 ? complain(-EIO, "%s", why) : take_answer(c, status, &text, answer);
+		    status < 0 ? arguments_complain("ctl", -EIO, "%s", why) : take_answer(c, status, &text, answer);
 	}
 	json_decref(request);
 	buf_fini(&body);
@@ -269,7 +256,7 @@ static int show_list(
 		limit = strtoll(c->limit, &end, 10);
 		if (!*c->limit || *end || limit < 1) {
 			json_decref(after);
-			return complain(
+			return arguments_complain("ctl", 
 			    -EINVAL, "--limit is a number from 1 on, not '%s'", c->limit);
 		}
 	}
@@ -329,7 +316,7 @@ static int run_close(const struct ctl *c)
 	if (c->words[2] && c->words[3])
 		request = with(request, "reason", json_string(c->words[3]));
 	if (!request)
-		return complain(-EINVAL, "the reason is not UTF-8");
+		return arguments_complain("ctl", -EINVAL, "the reason is not UTF-8");
 	err = ask(c, "disconnect", request, &answer);
 	if (err == 0 && !c->json)
 		printf("session %s is being closed\n", c->words[1]);
@@ -552,7 +539,7 @@ static int run_backends(const struct ctl *c)
 		count++;
 	}
 	json_decref(answer);
-	return err == 0 && count == 0 ? complain(-ENOENT, "no endpoint there has backends") : err;
+	return err == 0 && count == 0 ? arguments_complain("ctl", -ENOENT, "no endpoint there has backends") : err;
 }
 
 /* One of them, as it is then. */
@@ -643,7 +630,7 @@ static int set_member(struct ctl *c, const char *word, json_t *value)
 			*p = '_';
 	if (json_object_set_new(c->members, name, value) == 0)
 		return 0;
-	return complain(-EINVAL, "the value of %s is not UTF-8", word);
+	return arguments_complain("ctl", -EINVAL, "the value of %s is not UTF-8", word);
 }
 
 static int take_option(void *to, const struct argument *a, const char *value)
@@ -678,7 +665,7 @@ static int take_word(void *to, const char *word)
 	struct ctl *c = to;
 
 	if (c->word_count == WORDS_MAX)
-		return complain(-EINVAL, "unexpected argument '%s'", word);
+		return arguments_complain("ctl", -EINVAL, "unexpected argument '%s'", word);
 	c->words[c->word_count++] = word;
 	return 0;
 }
@@ -696,7 +683,7 @@ static const struct command *find_command(const struct ctl *c)
 	const char *name = c->words[0];
 
 	if (!name) {
-		complain(-EINVAL, "which command? try 'sockjsd ctl --help'");
+		arguments_complain("ctl", -EINVAL, "which command? try 'sockjsd ctl --help'");
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
@@ -704,11 +691,11 @@ static const struct command *find_command(const struct ctl *c)
 			continue;
 		if (c->word_count - 1 >= commands[i].least && c->word_count - 1 <= commands[i].most)
 			return &commands[i];
-		complain(-EINVAL, "%s arguments for '%s'; try 'sockjsd ctl --help'",
+		arguments_complain("ctl", -EINVAL, "%s arguments for '%s'; try 'sockjsd ctl --help'",
 		    c->word_count - 1 < commands[i].least ? "too few" : "too many", name);
 		return NULL;
 	}
-	complain(-EINVAL, "there is no command '%s'; try 'sockjsd ctl --help'", name);
+	arguments_complain("ctl", -EINVAL, "there is no command '%s'; try 'sockjsd ctl --help'", name);
 	return NULL;
 }
 
@@ -738,12 +725,12 @@ static enum exit_code obey(struct ctl *c)
 	if (is_for_all(c))
 		c->json = true;
 	if (api_login_find(&c->login, why, sizeof(why)) < 0) {
-		complain(-EINVAL, "%s", why);
+		arguments_complain("ctl", -EINVAL, "%s", why);
 		return EXIT_USAGE;
 	}
 	err = command->run(c);
 	if (fflush(stdout) != 0 && err == 0)
-		err = complain(-errno, "cannot write: %s", strerror(errno));
+		err = arguments_complain("ctl", -errno, "cannot write: %s", strerror(errno));
 	return err == 0 ? EXIT_STOPPED : err == -EINVAL ? EXIT_USAGE : EXIT_RUNNING;
 }
 

@@ -4,7 +4,6 @@
 #include "daemon/doctor_command.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,18 +61,6 @@ static const char help[] =
     "command\n"
     "line is wrong.\n";
 
-__attribute__((format(printf, 2, 3))) static int complain(int err, const char *format, ...)
-{
-	va_list ap;
-
-	fputs("sockjsd: doctor: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return err;
-}
-
 /* --- the command line ---------------------------------------------------------------------- */
 
 /* Offsets are of texts in struct visit. */
@@ -112,7 +99,7 @@ static int take_word(void *to, const char *word)
 	struct visit *v = to;
 
 	if (v->url)
-		return complain(-EINVAL, "unexpected argument '%s'", word);
+		return arguments_complain("doctor", -EINVAL, "unexpected argument '%s'", word);
 	v->url = word;
 	return 0;
 }
@@ -126,7 +113,7 @@ static int take_seconds(const char *option, const char *text, long most, unsigne
 		return 0;
 	n = strtol(text, &end, 10);
 	if (*end || n < 1 || n > most)
-		return complain(-EINVAL, "%s is 1 to %ld seconds, not '%s'", option, most, text);
+		return arguments_complain("doctor", -EINVAL, "%s is 1 to %ld seconds, not '%s'", option, most, text);
 	*out = (unsigned)n;
 	return 0;
 }
@@ -136,13 +123,13 @@ static int take_places(struct visit *v)
 	struct checkup_settings *s = &v->settings;
 
 	if (!v->url)
-		return complain(-EINVAL, "of which endpoint? try 'sockjsd doctor --help'");
+		return arguments_complain("doctor", -EINVAL, "of which endpoint? try 'sockjsd doctor --help'");
 	if (place_parse(&s->place, v->url) < 0)
-		return complain(-EINVAL,
+		return arguments_complain("doctor", -EINVAL,
 		    "'%s' is no endpoint; allowed: http://HOST[:PORT][/PREFIX] or https://...",
 		    v->url);
 	if (v->proxy && place_parse_proxy(&s->proxy, v->proxy) < 0)
-		return complain(-EINVAL, "'%s' is no proxy; allowed: http://HOST:PORT", v->proxy);
+		return arguments_complain("doctor", -EINVAL, "'%s' is no proxy; allowed: http://HOST:PORT", v->proxy);
 	s->has_proxy = v->proxy != NULL;
 	return 0;
 }
@@ -153,11 +140,11 @@ static int take_tls(struct visit *v)
 	char why[300];
 
 	if (!v->settings.place.is_tls && (v->ca || v->insecure))
-		return complain(-EINVAL, "--ca and --insecure are for https://");
+		return arguments_complain("doctor", -EINVAL, "--ca and --insecure are for https://");
 	if (!v->settings.place.is_tls)
 		return 0;
 	v->settings.tls = tls_client_context_new(&tls, why, sizeof(why));
-	return v->settings.tls ? 0 : complain(-EINVAL, "%s", why);
+	return v->settings.tls ? 0 : arguments_complain("doctor", -EINVAL, "%s", why);
 }
 
 static int parse(struct visit *v, int argc, char **argv)
@@ -201,7 +188,7 @@ static enum exit_code examine(struct visit *v)
 	err = checkup_run(&v->settings, &facts, v->json ? NULL : &watcher);
 	progress_end(&progress);
 	if (err < 0) {
-		complain(err, "%s", strerror(-err));
+		arguments_complain("doctor", err, "%s", strerror(-err));
 		return EXIT_RUNNING;
 	}
 	d = diagnose(&facts);
@@ -210,7 +197,7 @@ static enum exit_code examine(struct visit *v)
 	else
 		report_print(stdout, &facts, &d);
 	if (fflush(stdout) != 0 || err < 0)
-		complain(-EIO, "cannot write");
+		arguments_complain("doctor", -EIO, "cannot write");
 	return err == 0 && d.causes[0] == CAUSE_OK ? EXIT_STOPPED : EXIT_RUNNING;
 }
 

@@ -7,7 +7,6 @@
 #include "daemon/health.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +44,6 @@ static const char help[] =
     "Exit status: 0 yes, 1 no, or it could not be asked, 2 the command line or the configuration\n"
     "is wrong.\n";
 
-__attribute__((format(printf, 2, 3))) static int complain(int err, const char *format, ...)
-{
-	va_list ap;
-
-	fputs("sockjsd: health: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return err;
-}
-
 /* --- the command line ------------------------------------------------------- */
 
 /* Offsets are of texts in struct question. */
@@ -86,7 +73,7 @@ static bool take_flag(void *to, const char *word)
 static int take_word(void *to, const char *word)
 {
 	(void)to;
-	return complain(-EINVAL, "unexpected argument '%s'", word);
+	return arguments_complain("health", -EINVAL, "unexpected argument '%s'", word);
 }
 
 static int take_timeout(struct question *q)
@@ -95,7 +82,7 @@ static int take_timeout(struct question *q)
 	long n = strtol(q->timeout, &end, 10);
 
 	if (*end || n < 1 || n > WAIT_MAX)
-		return complain(-EINVAL, "--timeout is 1 to %d seconds, not '%s'", WAIT_MAX,
+		return arguments_complain("health", -EINVAL, "--timeout is 1 to %d seconds, not '%s'", WAIT_MAX,
 		    q->timeout);
 	q->wait_s = (int)n;
 	return 0;
@@ -144,7 +131,7 @@ static enum exit_code ask(struct question *q)
 	status = api_get(
 	    &q->login.target, q->live ? "/healthz" : "/readyz", &answer, why, sizeof(why));
 	if (status < 0)
-		complain(status, "%s", why);
+		arguments_complain("health", status, "%s", why);
 	else
 		code = tell(status, &answer);
 	buf_fini(&answer);
@@ -164,7 +151,7 @@ enum exit_code health(int argc, char **argv)
 		return EXIT_STOPPED;
 	}
 	if (api_login_find(&q.login, why, sizeof(why)) < 0)
-		complain(-EINVAL, "%s", why);
+		arguments_complain("health", -EINVAL, "%s", why);
 	else
 		code = ask(&q);
 	api_login_forget(&q.login);

@@ -155,7 +155,7 @@ async function throughHostility(world, kind, rules) {
 async function blackHole(world, kind) {
 	const { report, heard } = await throughHostility(world, kind, ['after 12 server frames: black']);
 
-	check(heard < 12 && report.accepted > heard, `${heard} heard of ${report.accepted}`);
+	check(heard < report.accepted, `${heard} heard of ${report.accepted}`); /* a frame has as many as came together */
 }
 
 const NETWORKS = {
