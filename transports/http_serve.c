@@ -34,9 +34,9 @@ static bool is_proxied(const struct transport_request *t)
 	return found;
 }
 
-/* Whether a stream has no chunks, but lasts as long as its connection: a proxy that knows that more of a
- * response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So it is not to
- * know. */
+/* Whether a stream has no chunks, but lasts as long as its connection: a proxy that knows that more
+ * of a response is to come may wait for it (HAProxy without http-no-delay, for 200 ms). So it is
+ * not to know. */
 static bool is_whole(const struct transport_request *t)
 {
 	return t->endpoint->whole_streams == NETWORK_ALWAYS ||

@@ -64,8 +64,8 @@ static void ping(struct ws_receiver *r)
 	ws_receiver_ping(r);
 }
 
-/* One that says something now and then need not be asked whether it lives, but nothing of that shows
- * that it has what it was sent. Who is about to be pinged anyway is not pinged twice. */
+/* One that says something now and then need not be asked whether it lives, but nothing of that
+ * shows that it has what it was sent. Who is about to be pinged anyway is not pinged twice. */
 static void ask_for_proof(struct ws_receiver *r, uint64_t silent)
 {
 	if (r->base.session && !r->pinged && silent < r->endpoint->ping_interval_ms / 2 &&
@@ -121,8 +121,8 @@ static void give_up(struct ws_receiver *r, uint64_t silent)
 	ws_receiver_lost(r);
 }
 
-/* A ping and a heartbeat that is nearly due are one, so that silences end for both sides at the same
- * time. */
+/* A ping and a heartbeat that is nearly due are one, so that silences end for both sides at the
+ * same time. */
 static void ping_in_time(struct ws_receiver *r)
 {
 	struct session *s = r->base.session;
@@ -137,8 +137,8 @@ static void check_liveness(struct ws_receiver *r)
 {
 	struct timer_wheel *wheel = loop_timers(ws_receiver_loop(r));
 	uint64_t silent = loop_now(ws_receiver_loop(r)) - r->last_heard,
-	         interval = r->is_unanswered ? r->endpoint->answer_ms
-	                                       : r->endpoint->ping_interval_ms;
+	         interval =
+	             r->is_unanswered ? r->endpoint->answer_ms : r->endpoint->ping_interval_ms;
 
 	if (is_unanswered(r)) {
 		give_up(r, silent);

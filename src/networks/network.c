@@ -3,13 +3,14 @@
  */
 #include "networks/network.h"
 
-#define MOST       64.0f /* of a score, so that what was true for years is soon forgotten */
-#define LITTLE     0.25f /* less is as good as nothing */
-#define TRUSTED    3.5f  /* WebSockets that have been heard */
-#define PROOFS     1.5f  /* silences survived, until all go by that, */
-#define PLENTY     5.5f  /* and until somebody tries a longer one: who is alone there is not disturbed soon */
-#define TRIALS     2     /* under way at a time: what they cost if it goes wrong */
-#define MUCH       1.5f  /* WebSockets that failed, until the others are not offered any */
+#define MOST    64.0f /* of a score, so that what was true for years is soon forgotten */
+#define LITTLE  0.25f /* less is as good as nothing */
+#define TRUSTED 3.5f  /* WebSockets that have been heard */
+#define PROOFS  1.5f  /* silences survived, until all go by that, */
+#define PLENTY                                                                                     \
+	5.5f /* and until somebody tries a longer one: who is alone there is not disturbed soon */
+#define TRIALS     2    /* under way at a time: what they cost if it goes wrong */
+#define MUCH       1.5f /* WebSockets that failed, until the others are not offered any */
 #define HALVES_MAX 20
 
 const char *network_evidence_word(enum network_evidence what)
@@ -141,8 +142,8 @@ static unsigned rung_of(const struct network *n, const struct network_settings *
 {
 	unsigned rung = safe_rung(n);
 
-	if (!settings->adapts || settings->first_silence_ms == 0 || settings->most_silence_ms == 0 ||
-	    rung >= last_rung(settings))
+	if (!settings->adapts || settings->first_silence_ms == 0 ||
+	    settings->most_silence_ms == 0 || rung >= last_rung(settings))
 		return NETWORK_RUNG_TOP;
 	return rung;
 }
@@ -152,7 +153,8 @@ static bool choose(enum network_choice choice, bool if_auto)
 	return choice == NETWORK_ALWAYS || (choice == NETWORK_AUTO && if_auto);
 }
 
-struct network_policy network_policy(const struct network *n, const struct network_settings *settings)
+struct network_policy network_policy(
+    const struct network *n, const struct network_settings *settings)
 {
 	bool adapts = settings->adapts;
 
@@ -178,7 +180,8 @@ static void note(struct network *n, unsigned rung, enum network_silence_end end)
 /* A few go ahead, and the others follow once these are back. */
 static bool may_try(const struct network *n, unsigned rung)
 {
-	return n->trials < TRIALS && n->rungs[rung - 1].survived >= PLENTY && !is_cut(&n->rungs[rung]);
+	return n->trials < TRIALS && n->rungs[rung - 1].survived >= PLENTY &&
+	       !is_cut(&n->rungs[rung]);
 }
 
 void network_silence(struct network *n, const struct network_settings *settings,

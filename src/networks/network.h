@@ -1,6 +1,7 @@
 /*
- * networks/network.h - what is known of one network: scores that rise with evidence and fall by half in
- * a half-life, and the policy that follows from them. It knows neither tables, nor locks, nor a clock.
+ * networks/network.h - what is known of one network: scores that rise with evidence and fall by
+ * half in a half-life, and the policy that follows from them. It knows neither tables, nor locks,
+ * nor a clock.
  *
  * A network is where several clients come from; what breaks there breaks for most of them. So a
  * single sign changes little for the others: where streams are held none flows, and one that does
@@ -13,12 +14,15 @@
 
 /* X(NAME, word) */
 #define NETWORK_EVIDENCE(X)                                                                        \
-	X(STREAM_HELD, "stream_held")           /* a client gave it up: nothing came of it */      \
-	X(STREAM_FLOWS, "stream_flows")         /* a client answered to what came by one that went on */ \
+	X(STREAM_HELD, "stream_held")   /* a client gave it up: nothing came of it */              \
+	X(STREAM_FLOWS, "stream_flows") /* a client answered to what came by one that went on */   \
 	X(WEBSOCKET_SILENT, "websocket_silent") /* nothing came through after the handshake */     \
-	X(WEBSOCKET_BLACK, "websocket_black")   /* after a while nothing came through any more, and TCP knew nothing of it */ \
+	X(WEBSOCKET_BLACK, "websocket_black") /* after a while nothing came through any more, and  \
+	                                         TCP knew nothing of it */                         \
 	X(WEBSOCKET_SPEAKS, "websocket_speaks") /* its client was heard */                         \
-	X(WEBSOCKET_STRIPPED, "websocket_stripped") /* a handshake without Upgrade: what carried it has taken that off; no score goes by it */ \
+	X(WEBSOCKET_STRIPPED,                                                                      \
+	    "websocket_stripped") /* a handshake without Upgrade: what carried it has taken that   \
+	                             off; no score goes by it */                                   \
 	X(SILENCE_SURVIVED, "silence_survived") /* and heard of us after it */                     \
 	X(SILENCE_CUT, "silence_cut")           /* the connection did not outlast it */
 
@@ -62,7 +66,8 @@ void network_age(struct network *n, const struct network_settings *settings, uin
 void network_learn(struct network *n, enum network_evidence what);
 
 /* Of a session that opens. Aged before. */
-struct network_policy network_policy(const struct network *n, const struct network_settings *settings);
+struct network_policy network_policy(
+    const struct network *n, const struct network_settings *settings);
 /* Whether a WebSocket had better be refused, for who is heard by it is so seldom. For one client
  * (`is_client`: the scores are his) once is enough. */
 bool network_refuses_websocket(
@@ -72,8 +77,8 @@ bool network_holds(const struct network *n);
 /* Whether any WebSocket has failed there that is not long forgotten. */
 bool network_has_failures(const struct network *n);
 
-/* The silence of a session's rung is over, or the session is while it is on trial; `p` is changed to
- * what it may do next. */
+/* The silence of a session's rung is over, or the session is while it is on trial; `p` is changed
+ * to what it may do next. */
 enum network_silence_end { NETWORK_OUTLASTED, NETWORK_WAS_CUT, NETWORK_NOBODY_KNOWS };
 void network_silence(struct network *n, const struct network_settings *settings,
     enum network_silence_end end, struct network_policy *p);

@@ -7,13 +7,13 @@
 
 #include "base/mem.h"
 
-#define ROWS     8192  /* a power of two */
+#define ROWS     8192 /* a power of two */
 #define LOCKS    16
 #define OF_LATE  10000 /* milliseconds: later he has not given it up for the next one */
 #define TOO_SOON 250   /* sockjs-client waits for 600 at least */
 
 struct row {
-	uint64_t key; /* 0: none */
+	uint64_t key;             /* 0: none */
 	uint32_t at_ms, first_ms; /* this one has begun, and the first of those in a row */
 	bool is_said; /* its session has opened, or its client was asked for a sign: at at_ms */
 	bool is_heard, is_refused;
@@ -62,16 +62,17 @@ static bool is_same(const struct network_attempt *a, const struct network_attemp
 	return a->id_len > 0 && a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* Whether one who goes on with this has come from there: a client goes from the better ways to the worse, and
- * there are several streams, but no second WebSocket. Others have one server number for all sessions. */
+/* Whether one who goes on with this has come from there: a client goes from the better ways to the
+ * worse, and there are several streams, but no second WebSocket. Others have one server number for
+ * all sessions. */
 static bool is_next(enum network_way now, enum network_way before)
 {
 	return now > before || (now == NETWORK_BY_STREAM && before == NETWORK_BY_STREAM);
 }
 
-/* What has not been said anything yet, for its application takes its time, is not the network's fault. */
-static bool was_given_up(
-    const struct row *row, const struct network_attempt *now, uint64_t now_ms)
+/* What has not been said anything yet, for its application takes its time, is not the network's
+ * fault. */
+static bool was_given_up(const struct row *row, const struct network_attempt *now, uint64_t now_ms)
 {
 	uint32_t ago = (uint32_t)now_ms - row->at_ms;
 

@@ -1,10 +1,10 @@
 /*
- * networks/network_attempts.h - what clients have begun a moment ago: a client of SockJS that gets no
- * answer by one transport takes the next, in a session of its own, and only the server number in
+ * networks/network_attempts.h - what clients have begun a moment ago: a client of SockJS that gets
+ * no answer by one transport takes the next, in a session of its own, and only the server number in
  * the URL is the same.
  *
- * A table of fixed size for all threads; who comes later to the same row takes it over. It is touched
- * when a session opens and when its client is first heard, never by messages.
+ * A table of fixed size for all threads; who comes later to the same row takes it over. It is
+ * touched when a session opens and when its client is first heard, never by messages.
  */
 #ifndef NETWORKS_NETWORK_ATTEMPTS_H
 #define NETWORKS_NETWORK_ATTEMPTS_H
@@ -39,8 +39,8 @@ bool network_attempts_begin(struct network_attempts *all, struct bytes key,
 void network_attempts_refused(struct network_attempts *all, struct bytes key, uint64_t now_ms);
 /* The answer to the latest has begun. */
 void network_attempts_said(struct network_attempts *all, struct bytes key, uint64_t now_ms);
-/* He is heard, so there was nothing wrong with it. How many milliseconds after the first of those that he
- * made in a row it had begun; -1: that is not known, or he was heard before. */
+/* He is heard, so there was nothing wrong with it. How many milliseconds after the first of those
+ * that he made in a row it had begun; -1: that is not known, or he was heard before. */
 int64_t network_attempts_heard(struct network_attempts *all, struct bytes key);
 
 #endif

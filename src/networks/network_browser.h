@@ -1,7 +1,7 @@
 /*
- * networks/network_browser.h - which sort of program a client is, by what it calls itself (User-Agent):
- * a handful of families, for the operator to see whether it is the network or the browser. What strangers
- * write there chooses among these, and nothing more.
+ * networks/network_browser.h - which sort of program a client is, by what it calls itself
+ * (User-Agent): a handful of families, for the operator to see whether it is the network or the
+ * browser. What strangers write there chooses among these, and nothing more.
  */
 #ifndef NETWORKS_NETWORK_BROWSER_H
 #define NETWORKS_NETWORK_BROWSER_H

@@ -23,8 +23,8 @@ static uint16_t short_hash(struct bytes text)
 	return (uint16_t)(h ^ h >> 16 ^ h >> 32 ^ h >> 48);
 }
 
-/* 000 is what programs write that have no library, and those of tests: it says nothing. Of browsers one in
- * a thousand has it. */
+/* 000 is what programs write that have no library, and those of tests: it says nothing. Of browsers
+ * one in a thousand has it. */
 bool network_number_tells(struct bytes number)
 {
 	return number.n > 0 && !bytes_equal(number, BYTES("000"));

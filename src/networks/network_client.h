@@ -11,13 +11,13 @@
 #include "net/addr.h"
 #include "networks/network_browser.h"
 
-/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. Who has no server number in
- * his URL, or 000, is a bare WebSocket or a program without the library of SockJS, and falls back to
- * nothing else: of him nothing is learned but how long silences may be, and only that is applied to
- * him. */
+/* Who somebody is; 24 octets, so that a session can have it. The two are hashes. Who has no server
+ * number in his URL, or 000, is a bare WebSocket or a program without the library of SockJS, and
+ * falls back to nothing else: of him nothing is learned but how long silences may be, and only that
+ * is applied to him. */
 struct network_client {
 	struct addr address;
-	uint16_t agent; /* its three highest bits are the browser's, which is no hash */
+	uint16_t agent;  /* its three highest bits are the browser's, which is no hash */
 	uint16_t number; /* the server number of the URL; 0: none that says anything */
 };
 /* Whether a server number says that its client has the library of SockJS. */

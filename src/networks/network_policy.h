@@ -1,7 +1,7 @@
 /*
  * networks/network_policy.h - how a session is to go about the network of its client: what has been
- * learned (networks.h) as the few bits that sessions and transports obey. They never see what it was
- * learned from.
+ * learned (networks.h) as the few bits that sessions and transports obey. They never see what it
+ * was learned from.
  */
 #ifndef NETWORKS_NETWORK_POLICY_H
 #define NETWORKS_NETWORK_POLICY_H
@@ -17,17 +17,19 @@
 
 struct network_policy {
 	uint8_t rung : 3;
-	bool is_short : 1;   /* a stream's response ends after each message, for one that goes on is held */
+	bool is_short : 1;   /* a stream's response ends after each message, for one that goes on is
+	                        held */
 	bool is_proved : 1;  /* a WebSocket opens with the answer to its first ping */
-	bool is_watched : 1; /* a WebSocket that does not answer to what it was said is pinged soon */
+	bool is_watched : 1; /* a WebSocket that does not answer to what it was said is pinged soon
+	                      */
 	bool is_trial : 1;   /* nobody there has survived a silence of this rung yet */
 };
 
 /* Nothing is known, or nothing is to be made of it. */
 #define NETWORK_POLICY_NONE ((struct network_policy){ .rung = NETWORK_RUNG_TOP })
 
-/* How long the wire may be silent: `first_ms` on the first rung (0: there are no rungs), and never longer
- * than what is configured (0: for ever). */
+/* How long the wire may be silent: `first_ms` on the first rung (0: there are no rungs), and never
+ * longer than what is configured (0: for ever). */
 static inline unsigned network_silence_ms(
     struct network_policy p, unsigned first_ms, unsigned configured_ms)
 {

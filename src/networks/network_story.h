@@ -1,7 +1,8 @@
 /*
- * networks/network_story.h - what has become of the clients of a network, by browser, in numbers for people:
- * by what they were reached, how late, and what went wrong. Nothing is decided by it: what decides are
- * the scores (network.h), which fade; these only rise, until the network is forgotten.
+ * networks/network_story.h - what has become of the clients of a network, by browser, in numbers
+ * for people: by what they were reached, how late, and what went wrong. Nothing is decided by it:
+ * what decides are the scores (network.h), which fade; these only rise, until the network is
+ * forgotten.
  *
  * There is a block for each browser that was seen there, so most networks have one or two. Without
  * memory for it nothing is counted.

@@ -1,7 +1,7 @@
 /*
- * networks/network_tally.h - counters of all networks of an endpoint together, for /metrics: by browser
- * and by what was done, never by address. Any thread; they are touched when a session opens, is heard,
- * or has failed, and never by messages.
+ * networks/network_tally.h - counters of all networks of an endpoint together, for /metrics: by
+ * browser and by what was done, never by address. Any thread; they are touched when a session
+ * opens, is heard, or has failed, and never by messages.
  */
 #ifndef NETWORKS_NETWORK_TALLY_H
 #define NETWORKS_NETWORK_TALLY_H

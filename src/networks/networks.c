@@ -1,11 +1,13 @@
 /*
- * networks/networks.c - the table of networks, and of clients whose WebSockets have failed; see networks.h.
+ * networks/networks.c - the table of networks, and of clients whose WebSockets have failed; see
+ * networks.h.
  */
 #include "networks/networks_private.h"
 
 #include "base/mem.h"
 
-#define OF_SHARD 2048 /* rows of each kind, so that no client with many programs drives networks out */
+#define OF_SHARD                                                                                   \
+	2048 /* rows of each kind, so that no client with many programs drives networks out */
 
 const struct visitor_prefixes network_block = { .ipv4 = 24, .ipv6 = 48 };
 static const struct visitor_prefixes whole = { .ipv4 = 32, .ipv6 = 128 };
@@ -46,7 +48,8 @@ struct network_key network_key_of_attempt(const struct network_client *c)
 	return k;
 }
 
-/* --- within a shard, with its lock ------------------------------------------------------------------ */
+/* --- within a shard, with its lock
+ * ------------------------------------------------------------------ */
 
 static struct bytes name_of(const struct map_node *n)
 {
@@ -67,8 +70,7 @@ void network_entry_forget(
 	mem_free(row);
 }
 
-static void forget_first(
-    struct networks *all, struct network_shard *shard, enum network_kind kind)
+static void forget_first(struct networks *all, struct network_shard *shard, enum network_kind kind)
 {
 	struct list *first = list_first(&shard->by_use[kind]);
 
@@ -88,8 +90,8 @@ static struct network_entry *find(
 	return row;
 }
 
-static struct network_entry *make_row(struct networks *all, struct network_shard *shard,
-    const struct network_key *key, uint64_t hash)
+static struct network_entry *make_row(
+    struct networks *all, struct network_shard *shard, const struct network_key *key, uint64_t hash)
 {
 	struct network_entry *row;
 
@@ -112,8 +114,9 @@ static struct network_entry *make_row(struct networks *all, struct network_shard
 	return row;
 }
 
-struct network_look network_look_begin(struct networks *all, const struct network_settings *settings,
-    const struct network_key *key, bool make, uint64_t now_ms)
+struct network_look network_look_begin(struct networks *all,
+    const struct network_settings *settings, const struct network_key *key, bool make,
+    uint64_t now_ms)
 {
 	uint64_t hash = map_hash(&all->seed, network_key_text(key));
 	struct network_look look = { &all->shards[hash >> 60 & (NETWORKS_SHARDS - 1)], NULL };
@@ -132,7 +135,9 @@ void network_look_end(struct network_look look)
 	pthread_mutex_unlock(&look.shard->lock);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void shard_init(struct network_shard *shard, const struct map_seed *seed)
 {

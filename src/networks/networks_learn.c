@@ -1,11 +1,12 @@
 /*
- * networks/networks_learn.c - what is seen of sessions while they live, and as they end, is evidence; see
- * networks.h.
+ * networks/networks_learn.c - what is seen of sessions while they live, and as they end, is
+ * evidence; see networks.h.
  */
 #include "base/log.h"
 #include "networks/networks_private.h"
 
-static void say_change(const struct network_entry *row, const char *sentence, enum network_evidence why)
+static void say_change(
+    const struct network_entry *row, const char *sentence, enum network_evidence why)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -14,8 +15,8 @@ static void say_change(const struct network_entry *row, const char *sentence, en
 	    LOG_STR("evidence", network_evidence_word(why)));
 }
 
-static void learn_of_block(struct network_entry *row, const struct network_settings *settings,
-    enum network_evidence what)
+static void learn_of_block(
+    struct network_entry *row, const struct network_settings *settings, enum network_evidence what)
 {
 	bool held = network_holds(&row->scores),
 	     refused = network_refuses_websocket(&row->scores, settings, false), is_so;
@@ -23,12 +24,16 @@ static void learn_of_block(struct network_entry *row, const struct network_setti
 	network_learn(&row->scores, what);
 	is_so = network_holds(&row->scores);
 	if (is_so != held)
-		say_change(row, is_so ? "a network holds streams back: they are short there"
-		                      : "a network lets streams pass: they are long there", what);
+		say_change(row,
+		    is_so ? "a network holds streams back: they are short there"
+		          : "a network lets streams pass: they are long there",
+		    what);
 	is_so = network_refuses_websocket(&row->scores, settings, false);
 	if (is_so != refused)
-		say_change(row, is_so ? "a network breaks WebSockets: they are refused there"
-		                      : "a network lets WebSockets pass: they are taken there", what);
+		say_change(row,
+		    is_so ? "a network breaks WebSockets: they are refused there"
+		          : "a network lets WebSockets pass: they are taken there",
+		    what);
 }
 
 static bool is_failure(enum network_evidence what)
@@ -36,12 +41,14 @@ static bool is_failure(enum network_evidence what)
 	return what == NETWORK_WEBSOCKET_SILENT || what == NETWORK_WEBSOCKET_BLACK;
 }
 
-/* Of a client there is a row only once something has failed; whether it is the first that did of late. */
+/* Of a client there is a row only once something has failed; whether it is the first that did of
+ * late. */
 static bool learn_of_client(struct networks *all, const struct network_settings *settings,
     const struct network_client *client, enum network_evidence what, uint64_t now_ms)
 {
 	struct network_key key = network_key_of_client(client);
-	struct network_look look = network_look_begin(all, settings, &key, is_failure(what), now_ms);
+	struct network_look look =
+	    network_look_begin(all, settings, &key, is_failure(what), now_ms);
 	bool is_first = look.row && !network_has_failures(&look.row->scores);
 
 	if (look.row)
@@ -51,8 +58,8 @@ static bool learn_of_client(struct networks *all, const struct network_settings 
 }
 
 /* `row` may be NULL; its shard is locked. */
-static void count(struct networks *all, struct network_entry *row, const struct network_client *client,
-    enum network_evidence what)
+static void count(struct networks *all, struct network_entry *row,
+    const struct network_client *client, enum network_evidence what)
 {
 	enum network_browser browser = network_client_browser(client);
 	struct network_story *story = row ? network_stories_get(&row->stories, browser) : NULL;
@@ -137,8 +144,8 @@ void networks_reached(struct networks *all, const struct network_settings *setti
 }
 
 void networks_silence(struct networks *all, const struct network_settings *settings,
-    const struct network_client *client, enum network_silence_end end, struct network_policy *policy,
-    uint64_t now_ms)
+    const struct network_client *client, enum network_silence_end end,
+    struct network_policy *policy, uint64_t now_ms)
 {
 	struct network_key key = network_key_of_block(client);
 	struct network_look look;

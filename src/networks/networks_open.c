@@ -1,13 +1,13 @@
 /*
- * networks/networks_open.c - a session opens: how it is to go about the network of its client, and what that
- * tells of the attempt before; see networks.h.
+ * networks/networks_open.c - a session opens: how it is to go about the network of its client, and
+ * what that tells of the attempt before; see networks.h.
  */
 #include "networks/networks_private.h"
 
 #define REFUSALS 2 /* in a row, and nothing else in between */
 
-/* Of the scores of his network, or of his own. Who is refused comes by something else; who does not has
- * nothing else, and is taken if his WebSocket proves itself. */
+/* Of the scores of his network, or of his own. Who is refused comes by something else; who does not
+ * has nothing else, and is taken if his WebSocket proves itself. */
 static bool is_refused(struct networks *all, const struct network_settings *settings,
     const struct network_visit *v, const struct network *scores)
 {
@@ -25,8 +25,8 @@ static bool is_refused(struct networks *all, const struct network_settings *sett
 	return refused;
 }
 
-static void note_other_way(struct networks *all, const struct network_settings *settings,
-    const struct network_visit *v)
+static void note_other_way(
+    struct networks *all, const struct network_settings *settings, const struct network_visit *v)
 {
 	struct network_key key = network_key_of_client(v->client);
 	struct network_look look = network_look_begin(all, settings, &key, false, v->now_ms);
@@ -120,10 +120,11 @@ static enum network_answer answer_to(struct networks *all, const struct network_
 	return NETWORK_GAVE_UP;
 }
 
-static void note_refused(struct networks *all, const struct network_settings *settings,
-    const struct network_visit *v)
+static void note_refused(
+    struct networks *all, const struct network_settings *settings, const struct network_visit *v)
 {
-	struct network_key key = network_key_of_attempt(v->client), of_block = network_key_of_block(v->client);
+	struct network_key key = network_key_of_attempt(v->client),
+	                   of_block = network_key_of_block(v->client);
 	struct network_look look = network_look_begin(all, settings, &of_block, false, v->now_ms);
 	struct network_story *story =
 	    look.row ? network_stories_get(&look.row->stories, network_client_browser(v->client))

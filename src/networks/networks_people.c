@@ -1,6 +1,6 @@
 /*
- * networks/networks_people.c - what is known of networks, for people: to be shown, counted, or forgotten; see
- * networks.h.
+ * networks/networks_people.c - what is known of networks, for people: to be shown, counted, or
+ * forgotten; see networks.h.
  */
 #include "networks/networks_private.h"
 
@@ -14,7 +14,8 @@ void networks_each_of(struct networks *all, const struct network_settings *setti
 	pthread_mutex_lock(&shard->lock);
 	for (struct list *at = first->next; goes_on && at != first; at = at->next) {
 		struct network_entry *row = container_of(at, struct network_entry, by_use);
-		struct network_view view = { { row->key, row->key_len }, &row->scores, &row->stories };
+		struct network_view view = { { row->key, row->key_len }, &row->scores,
+			&row->stories };
 
 		network_age(&row->scores, settings, now_ms);
 		goes_on = fn(&view, arg);
@@ -50,8 +51,8 @@ static size_t forget_kind(struct networks *all, struct network_shard *shard, enu
 	return count;
 }
 
-size_t networks_forget_of(struct networks *all, unsigned share,
-    bool (*is_meant)(struct bytes key, void *arg), void *arg)
+size_t networks_forget_of(
+    struct networks *all, unsigned share, bool (*is_meant)(struct bytes key, void *arg), void *arg)
 {
 	struct network_shard *shard = &all->shards[share & (NETWORKS_SHARDS - 1)];
 	size_t count;

@@ -64,14 +64,15 @@ static inline struct bytes network_key_text(const struct network_key *k)
 /* A key of a block in a table of visitors, of whom that of a client is one. */
 extern const struct visitor_prefixes network_block;
 
-/* One that is looked at, of its shard, which is locked, as it is now; `row` NULL: it is not known, or (`make`)
- * there is no memory for it. */
+/* One that is looked at, of its shard, which is locked, as it is now; `row` NULL: it is not known,
+ * or (`make`) there is no memory for it. */
 struct network_look {
 	struct network_shard *shard;
 	struct network_entry *row;
 };
-struct network_look network_look_begin(struct networks *all, const struct network_settings *settings,
-    const struct network_key *key, bool make, uint64_t now_ms);
+struct network_look network_look_begin(struct networks *all,
+    const struct network_settings *settings, const struct network_key *key, bool make,
+    uint64_t now_ms);
 void network_look_end(struct network_look look);
 
 /* Its shard is locked. */

@@ -384,8 +384,8 @@ static struct page *page_new(struct sockjs_command *c, size_t limit)
 
 static bool take_filters(struct sockjs_command *c, struct page *p)
 {
-	return command_endpoint_exists(c) && take_transport(c, p) && take_address(c, p) && take_state(c, p) &&
-	       take_user(c, p) && take_least(c, p) && take_sorting(c, p);
+	return command_endpoint_exists(c) && take_transport(c, p) && take_address(c, p) &&
+	       take_state(c, p) && take_user(c, p) && take_least(c, p) && take_sorting(c, p);
 }
 
 void api_list_sessions(struct sockjs_command *c)

@@ -2,9 +2,9 @@
  * server/api_networks.c - POST /api/networks: what is known of the networks of clients, those first
  * where most goes wrong; and forget_networks: what was learned there is undone.
  *
- * The table of each endpoint (networks/networks.h) is gone through a share at a time, one in each turn,
- * for each share is locked meanwhile. What is found is copied then, as far as there is room for it
- * among the worst, and written at the end, a bit in each turn.
+ * The table of each endpoint (networks/networks.h) is gone through a share at a time, one in each
+ * turn, for each share is locked meanwhile. What is found is copied then, as far as there is room
+ * for it among the worst, and written at the end, a bit in each turn.
  */
 #include "server/api_networks.h"
 
@@ -111,8 +111,9 @@ static bool next_share(struct survey *s)
 {
 	const struct server_endpoint *only = s->turns.command->endpoint;
 
-	while (s->endpoint < s->config->endpoint_count &&
-	       (s->share == NETWORKS_SHARDS || (only && s->config->endpoints[s->endpoint] != only))) {
+	while (
+	    s->endpoint < s->config->endpoint_count &&
+	    (s->share == NETWORKS_SHARDS || (only && s->config->endpoints[s->endpoint] != only))) {
 		s->endpoint++;
 		s->share = 0;
 	}
@@ -201,8 +202,8 @@ static bool take_network(struct survey *s)
 	if (!command_string(c, "network", s->forgets, &text))
 		return false;
 	s->has_network = text && strcmp(text, "all") != 0;
-	if (!s->has_network || (cidr_parse(bytes_of(text), &s->network) == 0 &&
-	                           s->network.base.family != AF_UNIX))
+	if (!s->has_network ||
+	    (cidr_parse(bytes_of(text), &s->network) == 0 && s->network.base.family != AF_UNIX))
 		return true;
 	command_refuse_argument(c, "network",
 	    "must be an IP address, a network such as 10.0.0.0/8 or 2001:db8::/32, or all");

@@ -36,6 +36,7 @@ void command_go_on(struct command_turns *t, unsigned reactor)
 {
 	struct step step = { t, false };
 
-	if (sockjs_reactor_call(t->command->api->server, reactor, run, is_over, &step, sizeof(step)) < 0)
+	if (sockjs_reactor_call(
+	        t->command->api->server, reactor, run, is_over, &step, sizeof(step)) < 0)
 		give_up(t);
 }

@@ -1,6 +1,6 @@
 /*
- * server/command_turns.h - a command that takes several turns, of one reactor or of several one after the other, so
- * that none of them takes long.
+ * server/command_turns.h - a command that takes several turns, of one reactor or of several one
+ * after the other, so that none of them takes long.
  */
 #ifndef SERVER_COMMAND_TURNS_H
 #define SERVER_COMMAND_TURNS_H

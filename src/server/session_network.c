@@ -78,8 +78,8 @@ static void on_doubt(struct mail *mail, struct loop *loop)
 	mem_free(d);
 }
 
-/* Its client has not shown that he hears it, and goes on with another. Behind a large NAT it may have been
- * somebody else: so what ends is its response, and whoever is there comes back. */
+/* Its client has not shown that he hears it, and goes on with another. Behind a large NAT it may
+ * have been somebody else: so what ends is its response, and whoever is there comes back. */
 static void doubt_earlier(struct server_endpoint *ep, const struct transport_request *t,
     const struct network_attempt *attempt)
 {
@@ -101,10 +101,11 @@ static void doubt_earlier(struct server_endpoint *ep, const struct transport_req
 	loop_post(found.owner, &d->mail, on_doubt);
 }
 
-/* --- a session opens ----------------------------------------------------------------------------- */
+/* --- a session opens -----------------------------------------------------------------------------
+ */
 
-bool session_network_admits(struct server_endpoint *ep, const struct transport_request *t,
-    struct network_begin *begin)
+bool session_network_admits(
+    struct server_endpoint *ep, const struct transport_request *t, struct network_begin *begin)
 {
 	struct network_attempt before;
 	struct network_visit visit = {
@@ -120,7 +121,8 @@ bool session_network_admits(struct server_endpoint *ep, const struct transport_r
 	}
 	begin->client = network_client(&t->client.address,
 	    is_known_by_agent(ep, t) ? agent_of(t) : (struct bytes){ 0 }, t->server_id);
-	switch (networks_open(ep->place->networks, &ep->networks, &visit, &begin->policy, &before)) {
+	switch (
+	    networks_open(ep->place->networks, &ep->networks, &visit, &begin->policy, &before)) {
 	case NETWORK_GAVE_UP:
 		doubt_earlier(ep, t, &before);
 		return true;
@@ -162,7 +164,8 @@ void session_network_begin(struct sockjs_session *s, const struct network_begin 
 	s->base.network = begin->policy;
 }
 
-/* --- what is seen of it --------------------------------------------------------------------------- */
+/* --- what is seen of it
+ * --------------------------------------------------------------------------- */
 
 static void learn(const struct sockjs_session *s, enum network_evidence what)
 {
@@ -188,8 +191,8 @@ static void reached(const struct sockjs_session *s)
 		histogram_add(&r->counters.fallback, (uint64_t)delay_ms * 1000);
 }
 
-/* A client that answers to a response that goes on has got it; whose response has ended may have waited
- * for that. */
+/* A client that answers to a response that goes on has got it; whose response has ended may have
+ * waited for that. */
 static void first_heard(const struct sockjs_session *s)
 {
 	enum network_way way = way_of(s->base.transport);
@@ -232,7 +235,8 @@ void session_network_sign(struct session *base, enum session_sign sign)
 	}
 }
 
-/* --- its end ------------------------------------------------------------------------------------------ */
+/* --- its end
+ * ------------------------------------------------------------------------------------------ */
 
 /* Whether it has ended in a silence that was as long as it could be. */
 static bool was_cut(const struct session *b)
@@ -240,18 +244,20 @@ static bool was_cut(const struct session *b)
 	uint64_t said = session_said_ago(b), heard = session_heard_ago(b);
 
 	return b->lost && b->heard &&
-	       (b->is_idle || (!b->is_black && (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4));
+	       (b->is_idle || (!b->is_black &&
+	                          (said < heard ? said : heard) >= session_silence_ms(b) / 5 * 4));
 }
 
-/* That a WebSocket says nothing any more is evidence only if TCP did not notice, and if it was young: others
- * have gone to sleep. */
+/* That a WebSocket says nothing any more is evidence only if TCP did not notice, and if it was
+ * young: others have gone to sleep. */
 static void learn_of_black(const struct sockjs_session *s)
 {
 	const struct session *b = &s->base;
 
 	if (!b->heard)
 		learn(s, NETWORK_WEBSOCKET_SILENT);
-	else if ((int32_t)(b->last_heard - b->born) < YOUNG_MS) /* the sign may have come before it was open */
+	else if ((int32_t)(b->last_heard - b->born) <
+	         YOUNG_MS) /* the sign may have come before it was open */
 		learn(s, NETWORK_WEBSOCKET_BLACK);
 }
 
