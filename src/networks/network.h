@@ -14,17 +14,14 @@
 
 /* X(NAME, word) */
 #define NETWORK_EVIDENCE(X)                                                                        \
-	X(STREAM_HELD, "stream_held")   /* a client gave it up: nothing came of it */              \
-	X(STREAM_FLOWS, "stream_flows") /* a client answered to what came by one that went on */   \
-	X(WEBSOCKET_SILENT, "websocket_silent") /* nothing came through after the handshake */     \
-	X(WEBSOCKET_BLACK, "websocket_black") /* after a while nothing came through any more, and  \
-	                                         TCP knew nothing of it */                         \
+	X(STREAM_HELD, "stream_held")           /* a client gave it up: nothing came of it */      \
+	X(STREAM_FLOWS, "stream_flows")         /* he answered to one that goes on */              \
+	X(WEBSOCKET_SILENT, "websocket_silent") /* nothing came after the handshake */             \
+	X(WEBSOCKET_BLACK, "websocket_black")   /* nothing comes any more, and TCP knows it not */ \
 	X(WEBSOCKET_SPEAKS, "websocket_speaks") /* its client was heard */                         \
-	X(WEBSOCKET_STRIPPED,                                                                      \
-	    "websocket_stripped") /* a handshake without Upgrade: what carried it has taken that   \
-	                             off; no score goes by it */                                   \
-	X(SILENCE_SURVIVED, "silence_survived") /* and heard of us after it */                     \
-	X(SILENCE_CUT, "silence_cut")           /* the connection did not outlast it */
+	X(WEBSOCKET_STRIPPED, "websocket_stripped") /* Upgrade was taken off; no score goes by */  \
+	X(SILENCE_SURVIVED, "silence_survived")     /* and heard of us after it */                 \
+	X(SILENCE_CUT, "silence_cut")               /* the connection did not outlast it */
 
 enum network_evidence {
 #define X(name, word) NETWORK_##name,

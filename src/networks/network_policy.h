@@ -17,11 +17,9 @@
 
 struct network_policy {
 	uint8_t rung : 3;
-	bool is_short : 1;   /* a stream's response ends after each message, for one that goes on is
-	                        held */
+	bool is_short : 1;   /* a stream's response ends after each message, or it is held */
 	bool is_proved : 1;  /* a WebSocket opens with the answer to its first ping */
-	bool is_watched : 1; /* a WebSocket that does not answer to what it was said is pinged soon
-	                      */
+	bool is_watched : 1; /* a WebSocket that does not answer is pinged soon */
 	bool is_trial : 1;   /* nobody there has survived a silence of this rung yet */
 };
 
