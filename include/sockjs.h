@@ -61,6 +61,7 @@ struct sockjs_group;
 struct sockjs_ref;
 struct sockjs_prepared;
 struct sockjs_metrics;
+struct sockjs_saved;
 struct sockjs_command;
 struct sockjs_broker;
 struct sockjs_client;
@@ -136,6 +137,17 @@ struct sockjs_callbacks {
 	 * For what an application keeps in each of them, or does there without a session. */
 	void (*begin)(void *app);
 	void (*end)(void *app);
+	/* Another process is about to go on with this server's sessions (sockjs_server_hand_over()): write down, by
+	 * sockjs_saved_put(), what is kept of this one, so that restore there can go on with it. With `s` NULL, once in
+	 * each reactor before its sessions: what is kept without one. Nothing may be changed, sent or closed here: it
+	 * may come to nothing. 0; other than 0: this session cannot go on elsewhere, and is closed there. NULL: none of
+	 * them can. */
+	int (*save)(struct sockjs_session *s, struct sockjs_saved *to, void *app);
+	/* In place of open, in the other process: this session goes on, with what save has written
+	 * (sockjs_saved_get()). User data are to be attached anew; groups are to be joined, references and timers
+	 * made anew. Messages may be sent. With `s` NULL as above, once for each reactor that there was, in any. 0;
+	 * other than 0: it cannot, and is closed. */
+	int (*restore)(struct sockjs_session *s, struct sockjs_saved *from, void *app);
 };
 
 /* What a handshake callback, or a hook of a broker, returns to decide later. */
