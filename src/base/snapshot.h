@@ -106,6 +106,13 @@ void snapshot_skip(struct snapshot *s);
 /* Octets of it that are still to be read. */
 size_t snapshot_left(const struct snapshot *s);
 
+/* Writing: where it is now, and as if nothing had been written since, if nothing is wrong. */
+struct snapshot_mark {
+	size_t octets, fds;
+};
+struct snapshot_mark snapshot_mark(const struct snapshot *s);
+void snapshot_rewind(struct snapshot *s, struct snapshot_mark mark);
+
 /* --- values: each is written, and returned as it is; or read, and what was read is returned ---------- */
 
 bool snapshot_bool(struct snapshot *s, bool v);

@@ -415,6 +415,12 @@ bool loop_settle(struct loop *loop)
 	return had_mail || loop->mail || loop->deferred;
 }
 
+void loop_deliver(struct loop *loop)
+{
+	run_mail(loop);
+	close_descriptors(loop);
+}
+
 int loop_run(struct loop *loop)
 {
 	int err = 0;

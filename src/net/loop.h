@@ -85,6 +85,8 @@ int loop_turn(struct loop *loop, int timeout_ms);
  * deferred calls, but no I/O, no timers and no LOOP_STAGE_HTTP. Whether there was any mail, or is more to do. For all
  * reactors together, until none of them has any: then nothing is under way between them. */
 bool loop_settle(struct loop *loop);
+/* Between two turns: mail alone, and descriptors that wait for it are closed; nothing is sent or freed. */
+void loop_deliver(struct loop *loop);
 /* From any thread or a signal handler: loop_run() returns after the current turn. */
 void loop_stop(struct loop *loop);
 

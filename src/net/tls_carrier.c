@@ -219,8 +219,6 @@ void tls_carriers_take(struct list *carriers)
 		struct carrier *c = container_of(pos, struct carrier, node);
 
 		take(c);
-		if (c->handed_over >= 0)
-			close(c->handed_over);
 		c->handed_over = -1;
 	}
 }

@@ -25,7 +25,7 @@ struct snapshot;
 int tls_carrier_offer(struct snapshot *snapshot, struct stream *s);
 /* In the thread of the streams' loop: all offers of the list come to nothing. */
 void tls_carriers_withdraw(struct list *carriers);
-/* Likewise: the streams leave their loop, and what was handed over is closed here. */
+/* Likewise: the streams leave their loop. The sockets that were handed over are the caller's to close. */
 void tls_carriers_take(struct list *carriers);
 /* In another thread, perhaps: they begin to carry in this loop. */
 void tls_carriers_begin(struct list *carriers, struct loop *loop);
