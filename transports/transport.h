@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/pace.h"
+#include "base/snapshot.h"
 #include "networks/network.h"
 #include "policy/origin.h"
 #include "http/http_server.h"
@@ -34,6 +35,8 @@ struct transport_reactor {
 	struct sockjs_payload payload; /* for decoding */
 	struct ws_deflate
 	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
+	/* For reading snapshots: that of this prefix, with a reference; NULL: there is none */
+	struct endpoint *(*find_endpoint)(struct transport_reactor *r, struct bytes prefix);
 };
 
 /* transport_reactor.c */
@@ -162,6 +165,15 @@ extern const struct transport tcp_transport;
 const struct transport *transport_find(struct bytes name);
 /* The names of those that can carry a session, and a NULL. */
 void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
+
+/* --- for another process, see base/snapshot.h ----------------------------- */
+
+/* A wire, of whatever transport. Reading, *r is made, and attached to `session` (NULL: it ends on its own, and finds its
+ * endpoint by itself); NULL if its endpoint is not there any more. */
+void transport_receiver_snapshot(
+    struct receiver **r, struct snapshot *s, struct endpoint *e, struct session *session);
+/* Requests whose messages the session's application has not taken yet, in their order. */
+void transport_senders_snapshot(struct session *session, struct snapshot *s, struct endpoint *e);
 
 /* --- transport_answer.c: shared by transports and endpoint --------------- */
 
