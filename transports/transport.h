@@ -22,7 +22,9 @@
 #include "ws/ws_conn.h"
 
 struct endpoint;
+struct http_wire;
 struct transport;
+struct ws_wire;
 
 /* What transports need of a reactor. */
 struct transport_reactor {
@@ -153,6 +155,9 @@ struct transport {
 	bool has_body;
 	bool is_raw; /* its sessions have no SockJS frames, and binary messages as well */
 	void (*serve)(const struct transport_request *t); /* NULL: it has no URL */
+	/* How it says what it says, if it is by one of these; for snapshots */
+	const struct http_wire *http;
+	const struct ws_wire *ws;
 };
 
 extern const struct transport websocket_transport, websocket_raw_transport;
@@ -163,11 +168,15 @@ extern const struct transport tcp_transport;
 
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
+/* Of those that can carry a session. Likewise. */
+const struct transport *transport_find_carrier(struct bytes name);
 /* The names of those that can carry a session, and a NULL. */
 void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
 
 /* --- for another process, see base/snapshot.h ----------------------------- */
 
+/* Whether another process may go on with it: not with one that is in the midst of a TLS handshake, and is for no HTTP. */
+bool transport_receiver_may_go_on(const struct receiver *r);
 /* A wire, of whatever transport. Reading, *r is made, and attached to `session` (NULL: it ends on its own, and finds its
  * endpoint by itself); NULL if its endpoint is not there any more. */
 void transport_receiver_snapshot(

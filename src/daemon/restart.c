@@ -1,7 +1,6 @@
 /*
  * daemon/restart.c - starts the program anew, and hands over to it; see restart.h.
  */
-#define _GNU_SOURCE /* environ, posix_spawn(3) */
 #include "daemon/restart.h"
 
 #include <errno.h>
