@@ -554,6 +554,34 @@ SOCKJS_API int sockjs_server_run(struct sockjs_server *server);
  * second call stops at once. From any thread or a signal handler. */
 SOCKJS_API void sockjs_server_stop(struct sockjs_server *server);
 
+/* --- a hot restart: another process goes on, and nobody notices ------------------ */
+
+/* What sockjs_server_run() returns when another process has taken over: nothing of the server may be called or freed
+ * any more, and the process is to end by _exit(2), which closes no connection. */
+enum { SOCKJS_HANDED_OVER = 1 };
+
+/* Another process, at the other end of `fd`, is to go on with this server: one of two sockets of a pair (AF_UNIX,
+ * SOCK_SEQPACKET), which is the server's from now on; the other one is for sockjs_server_take_over() there. When that
+ * process is ready, all stands still for some milliseconds, and everything goes over: listening sockets, connections,
+ * sessions with what is under way both ways, and what applications keep (callbacks save and restore).
+ * done(arg, 0, "") tells that it is over: sockjs_server_run() returns SOCKJS_HANDED_OVER soon, or, if there are
+ * connections under TLS, which stay with this process, when these have ended (option restart_drain_ms).
+ * done(arg, -errno, sentence): nothing has happened, and the server goes on. It is called in the thread of
+ * sockjs_server_run(). From any thread. 0, -EPIPE: it does not run; -ENOMEM; then `done` is not called, and `fd` is
+ * the caller's. */
+SOCKJS_API int sockjs_server_hand_over(struct sockjs_server *server, int fd,
+    void (*done)(void *arg, int err, const char *why), void *arg);
+/* The other side: takes over what a server at the other end of `fd` has. Before sockjs_server_listen(), which takes
+ * those sockets for an address that are handed over; everything else comes within sockjs_server_run(), which returns
+ * -ECANCELED if that comes to nothing. The same endpoints should be there (a session of one that is not is cut), and
+ * applications with restore. `fd` is the server's from now on. 0; -EPROTO: nobody hands over there; -ETIMEDOUT; -ENOMEM; with a
+ * sentence. */
+SOCKJS_API int sockjs_server_take_over(struct sockjs_server *server, int fd);
+/* What save writes down: octets, appended. 0 or -ENOMEM. */
+SOCKJS_API int sockjs_saved_put(struct sockjs_saved *to, const void *data, size_t len);
+/* What it has written, in one piece, until restore returns. */
+SOCKJS_API const void *sockjs_saved_get(struct sockjs_saved *from, size_t *len);
+
 /* --- publish-subscribe: STOMP for the sessions of an endpoint ---------------- */
 
 /* A broker makes an application of its own: clients that speak STOMP (1.0, 1.1, 1.2) over any

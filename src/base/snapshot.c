@@ -345,3 +345,16 @@ void snapshot_skip(struct snapshot *s)
 	if (snapshot_reads(s))
 		s->at = end_of(s);
 }
+
+struct snapshot_mark snapshot_mark(const struct snapshot *s)
+{
+	return (struct snapshot_mark){ buf_len(&s->out), s->fd_count };
+}
+
+void snapshot_rewind(struct snapshot *s, struct snapshot_mark mark)
+{
+	if (s->error)
+		return;
+	buf_cut(&s->out, mark.octets);
+	s->fd_count = mark.fds;
+}

@@ -34,6 +34,9 @@
 
 #define SNAPSHOT_DEPTH 16 /* of sections within sections */
 
+struct list;
+struct quotas;
+
 struct snapshot_section {
 	char name[5];
 	uint16_t version; /* as it was written */
@@ -54,6 +57,9 @@ struct snapshot {
 	/* Reading: those that were not taken yet, -1 in the place of others. Writing: they stay their owners' */
 	int *fds;
 	size_t fd_count, fd_cap;
+	/* What those who drive it give to the layers */
+	struct list *carriers; /* writing: for what cannot go along; net/tls_carrier.h */
+	struct quotas *quotas; /* reading: in which is counted what is held; NULL: nothing is counted */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -99,6 +105,13 @@ uint16_t snapshot_version(const struct snapshot *s);
 void snapshot_skip(struct snapshot *s);
 /* Octets of it that are still to be read. */
 size_t snapshot_left(const struct snapshot *s);
+
+/* Writing: where it is now, and as if nothing had been written since, if nothing is wrong. */
+struct snapshot_mark {
+	size_t octets, fds;
+};
+struct snapshot_mark snapshot_mark(const struct snapshot *s);
+void snapshot_rewind(struct snapshot *s, struct snapshot_mark mark);
 
 /* --- values: each is written, and returned as it is; or read, and what was read is returned ---------- */
 

@@ -137,6 +137,8 @@ void session_reactor_init(struct session_reactor *r, struct loop *loop);
 void session_reactor_fini(struct session_reactor *r);
 /* The scratch buffer, empty; not kept beyond the call that asked for it. */
 struct buf *session_scratch(struct session_reactor *r);
+/* Closes or refuses a session, as when the server stops. */
+void session_send_away(struct session *s);
 /* Closes each open session with this chance (of UINT32_MAX), as session_reactor_drain() does. */
 void session_reactor_close_some(struct session_reactor *r, uint32_t chance);
 /* Closes every session as the server stops. Call it again until it says that none is left that an
