@@ -100,6 +100,10 @@ bool balancer_is_down(const struct balancer *balancer, uint64_t now);
 
 /* One that goes to a target without having been given it by balancer_pick(). */
 void balancer_adopt(struct target *t);
+static inline bool balancer_has(const struct balancer *balancer, const struct target *t)
+{
+	return t >= balancer->targets && t < balancer->targets + balancer->count;
+}
 /* The target of this URL; NULL: there is none. */
 struct target *balancer_find(const struct balancer *balancer, struct bytes url);
 /* How its targets do, by URL: what operators have set is as after balancer_succeed(), and who rests goes on doing so.
