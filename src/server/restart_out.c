@@ -3,18 +3,18 @@
  *
  * Until RESTART_GO is said nothing has happened: whatever goes wrong before, the reactors go on with their next turn.
  */
-#define _GNU_SOURCE /* memfd_create(2) */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/tls_carrier.h"
 #include "server/internal.h"
 #include "server/restart.h"
 #include "server/restart_channel.h"
-#include "server/saved.h"
+#include "server/turn.h"
 
 #define READY_MS  60000 /* the new process reads its configuration */
 #define TAKEN_MS  10000 /* everybody waits */
@@ -289,7 +289,7 @@ static bool is_stopped(const struct sockjs_server *server, unsigned stops)
 void restart_carry(struct sockjs_server *server)
 {
 	struct restart_out *out = server->handing_over;
-	uint64_t drain = server->config->options.server.restart_drain_ms,
+	uint64_t drain = (uint64_t)server->config->options.server.restart_drain_ms,
 	         until = clock_now() + drain;
 	unsigned stops = atomic_load(&server->stops);
 	struct list carriers;

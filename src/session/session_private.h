@@ -93,8 +93,6 @@ void session_forget_receiver(struct session *s);
 void session_abort_receiver(struct session *s);
 /* All was said to this receiver; from now on its client has to come back */
 void session_await_next(struct session *s, struct receiver *r, bool arriving);
-/* The one whose last response is arriving, or NULL */
-struct receiver *session_arriving(const struct session *s);
 void session_forget_arriving(struct session *s);
 /* How long it may take to come back, or to take more of what is arriving */
 unsigned session_patience(const struct session *s);
