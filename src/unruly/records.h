@@ -61,6 +61,10 @@ void record_add(struct records *r, struct record *record, const struct sockjs_me
 /* It is over: from now on it may make room for another. */
 void record_end(struct records *r, struct record *record, unsigned code, const char *reason);
 
+/* Writes the record of a session that is open down; what is read is added to one that has just begun. */
+struct snapshot;
+void record_snapshot(struct records *r, struct record *record, struct snapshot *s);
+
 /* With the lock held: the newest of this name (NULL: any) and number (0: any) that has a higher
  * number than `newer_than`; or NULL. */
 const struct record *records_find(

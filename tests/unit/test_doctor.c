@@ -279,7 +279,7 @@ static void setup(void)
 	remote = "203.0.113.9";
 	has_request = true;
 	memset(headers, 0, sizeof(headers));
-	d = doctor_new();
+	d = doctor_new(NULL);
 	ck_assert_ptr_nonnull(d);
 	open_session();
 }
