@@ -1,14 +1,13 @@
 /*
  * unruly/records.c - what sessions have received; see records.h.
  */
-#include "unruly/records.h"
+#include "unruly/records_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/snapshot.h"
 
 void records_init(struct records *r)
 {
@@ -83,7 +82,7 @@ int record_begin(struct records *r, struct record **out, const char *name, uint6
 		return -ENOMEM;
 	snprintf(record->name, sizeof(record->name), "%s", name);
 	record->session = session;
-	record->transport = transport;
+	snprintf(record->transport, sizeof(record->transport), "%s", transport);
 	record->opened = clock_now();
 	list_init(&record->messages);
 	pthread_mutex_lock(&r->lock);
@@ -100,7 +99,7 @@ int record_begin(struct records *r, struct record **out, const char *name, uint6
 	return err;
 }
 
-static struct record_message *message_copy(const struct sockjs_message *m)
+struct record_message *record_message_copy(const struct sockjs_message *m)
 {
 	size_t kept = m->len < RECORD_MESSAGE_MAX ? m->len : RECORD_MESSAGE_MAX;
 	struct record_message *copy = mem_alloc(sizeof(*copy) + kept);
@@ -114,7 +113,7 @@ static struct record_message *message_copy(const struct sockjs_message *m)
 	return copy;
 }
 
-static void keep(struct record *record, struct record_message *m)
+void record_keep(struct record *record, struct record_message *m)
 {
 	list_append(&record->messages, &m->node);
 	record->kept++;
@@ -125,14 +124,14 @@ static void keep(struct record *record, struct record_message *m)
 
 void record_add(struct records *r, struct record *record, const struct sockjs_message *m)
 {
-	struct record_message *copy = message_copy(m);
+	struct record_message *copy = record_message_copy(m);
 
 	pthread_mutex_lock(&r->lock);
 	record->count++;
 	if (copy) {
 		copy->number = record->count;
 		copy->at_ms = clock_now() - record->opened;
-		keep(record, copy);
+		record_keep(record, copy);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
@@ -143,56 +142,6 @@ void record_end(struct records *r, struct record *record, unsigned code, const c
 	record->is_over = true;
 	record->code = code;
 	snprintf(record->reason, sizeof(record->reason), "%s", reason ? reason : "");
-	pthread_mutex_unlock(&r->lock);
-}
-
-/* --- for another process --------------------------------------------------------------- */
-
-static void write_messages(const struct record *record, struct snapshot *s)
-{
-	const struct list *pos;
-
-	list_foreach (pos, &record->messages) {
-		const struct record_message *m = container_of(pos, struct record_message, node);
-
-		snapshot_more(s, true);
-		snapshot_u64(s, m->number);
-		snapshot_u64(s, m->at_ms);
-		snapshot_size(s, m->len);
-		snapshot_bool(s, m->is_binary);
-		snapshot_bytes(s, (struct bytes){ m->data, m->kept });
-	}
-	snapshot_more(s, false);
-}
-
-static void read_message(struct record *record, struct snapshot *s)
-{
-	uint64_t number = snapshot_u64(s, 0), at_ms = snapshot_u64(s, 0);
-	size_t len = snapshot_size(s, 0);
-	bool is_binary = snapshot_bool(s, false);
-	struct bytes kept = snapshot_bytes(s, (struct bytes){ NULL, 0 });
-	struct record_message *copy;
-
-	if (!snapshot_check(s, kept.n <= RECORD_MESSAGE_MAX && kept.n <= len))
-		return;
-	copy = message_copy(&(struct sockjs_message){ kept.p, kept.n, is_binary });
-	if (!copy)
-		return; /* it is forgotten, as ever */
-	copy->number = number;
-	copy->at_ms = at_ms;
-	copy->len = len;
-	keep(record, copy);
-}
-
-void record_snapshot(struct records *r, struct record *record, struct snapshot *s)
-{
-	pthread_mutex_lock(&r->lock);
-	SNAPSHOT(s, u64, record->opened);
-	SNAPSHOT(s, u64, record->count);
-	if (!s->is_reading)
-		write_messages(record, s);
-	while (s->is_reading && snapshot_more(s, false))
-		read_message(record, s);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -1,8 +1,8 @@
 /*
  * unruly/unruly_snapshot.c - sessions that misbehave do so in another process, too; see unruly.h.
  *
- * What they wish is read from their path again. Of those with a name all that they have received goes along, as long as they
- * are open; nothing is known there of those that are over.
+ * What they wish is read from their path again. What those with a name have received goes along; who
+ * waits for that with a command is not answered.
  */
 #include <errno.h>
 
@@ -104,35 +104,43 @@ static void write_session(struct unruly_session *us, struct snapshot *s)
 	record_of(us, s, us->session);
 }
 
+static int of_session(struct unruly *u, struct sockjs_session *session, struct snapshot *s)
+{
+	struct unruly_session *us = s->is_reading ? NULL : sockjs_user(session);
+
+	if (!snapshot_enter(s, "UNRU", 1))
+		return snapshot_error(s);
+	if (s->is_reading) {
+		us = read_session(u, s, session);
+		sockjs_set_user(session, us);
+	} else {
+		write_session(us, s);
+	}
+	snapshot_leave(s);
+	return us ? 0 : -ENOMEM;
+}
+
+/* Records are of all reactors: one of them says those of sessions that are over. */
+static int without_session(struct unruly *u, struct snapshot *s)
+{
+	if (!snapshot_enter(s, "UNRE", 1))
+		return snapshot_error(s);
+	if (snapshot_bool(s, !s->is_reading && sockjs_reactor(u->received.server) == 0))
+		records_snapshot(&u->records, s);
+	snapshot_leave(s);
+	return snapshot_error(s);
+}
+
 /* --- the callbacks ------------------------------------------------------------------------ */
 
 int unruly_save(struct sockjs_session *s, struct sockjs_saved *to, void *app)
 {
-	struct snapshot *snapshot = to->snapshot;
-
-	(void)app;
-	if (!s)
-		return 0;
-	if (!snapshot_enter(snapshot, "UNRU", 1))
-		return snapshot_error(snapshot);
-	write_session(sockjs_user(s), snapshot);
-	snapshot_leave(snapshot);
-	return snapshot_error(snapshot);
+	return s ? of_session(app, s, to->snapshot) : without_session(app, to->snapshot);
 }
 
 int unruly_restore(struct sockjs_session *s, struct sockjs_saved *from, void *app)
 {
-	struct snapshot *snapshot = from->snapshot;
-	struct unruly_session *us;
-
-	if (!s)
-		return 0;
-	if (!snapshot_follows(snapshot, "UNRU"))
+	if (!snapshot_follows(from->snapshot, s ? "UNRU" : "UNRE"))
 		return -ENOENT;
-	if (!snapshot_enter(snapshot, "UNRU", 1))
-		return snapshot_error(snapshot);
-	us = read_session(app, snapshot, s);
-	sockjs_set_user(s, us);
-	snapshot_leave(snapshot);
-	return us ? 0 : -ENOMEM;
+	return s ? of_session(app, s, from->snapshot) : without_session(app, from->snapshot);
 }
