@@ -292,11 +292,12 @@ static void words_snapshot(char *words, size_t size, struct snapshot *s)
 static bool is_kept(const char *text)
 {
 	json_t *kept = json_loads(text, 0, NULL), *report;
+	const char *cause = cause_of(kept);
 	char why[200];
 	bool is_well;
 
 	report = report_read(json_object_get(kept, "report"), why, sizeof(why));
-	is_well = report != NULL;
+	is_well = report && cause && report_is_cause(cause);
 	json_decref(report);
 	json_decref(kept);
 	return is_well;
