@@ -74,16 +74,16 @@ static struct doctor_session *read_session(
     struct doctor *d, struct snapshot *s, struct sockjs_session *session)
 {
 	struct doctor_session *ds = mem_zalloc(sizeof(*ds));
+	bool has_opened = snapshot_bool(s, false);
 
 	if (!ds) {
 		snapshot_fail(s, -ENOMEM);
 		return NULL;
 	}
 	ds->doctor = d;
-	if (snapshot_bool(s, false)) /* it has opened */
-		ds->session = session;
+	ds->session = session;
 	fields_snapshot(ds, s);
-	if (!snapshot_error(s) && (!ds->session || go_on(ds) == 0))
+	if (!snapshot_error(s) && (!has_opened || go_on(ds) == 0))
 		return ds;
 	doctor_session_free(ds);
 	return NULL;
@@ -99,7 +99,7 @@ static int of_session(struct doctor *d, struct sockjs_session *session, struct s
 		ds = read_session(d, s, session);
 		sockjs_set_user(session, ds);
 	} else {
-		snapshot_bool(s, ds->session != NULL);
+		snapshot_bool(s, ds->opened != 0);
 		fields_snapshot(ds, s);
 	}
 	snapshot_leave(s);

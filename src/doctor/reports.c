@@ -310,7 +310,10 @@ static void network_snapshot(struct network *n, struct snapshot *s)
 	words_snapshot(n->last, sizeof(n->last), s);
 	for (size_t i = 0; i < REPORTS_OF_EACH; i++) {
 		SNAPSHOT(s, text, n->kept[i]);
-		snapshot_check(s, !s->is_reading || !n->kept[i] || is_kept(n->kept[i]));
+		if (!s->is_reading || !n->kept[i] || snapshot_check(s, is_kept(n->kept[i])))
+			continue;
+		mem_free(n->kept[i]);
+		n->kept[i] = NULL;
 	}
 }
 

@@ -189,6 +189,7 @@ static void on_connecting(struct sockjs_session *s, void *app)
 
 	(void)app;
 	us->session = s;
+	us->has_begun = true;
 	us->decide_at = clock_now() + us->wishes.hold_ms;
 	if (sockjs_set_timer(s, us->wishes.hold_ms) < 0)
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
@@ -222,6 +223,7 @@ static void on_open(struct sockjs_session *s, void *app)
 
 	(void)app;
 	us->session = s;
+	us->has_begun = true;
 	us->is_held = false;
 	err = remember(us);
 	if (us->wishes.close_in_ms)

@@ -18,6 +18,7 @@ struct unruly_session {
 	struct answers answers;
 	uint64_t count; /* messages that came */
 	uint64_t resume_at, close_at, decide_at; /* by the clock; 0: never */
+	bool has_begun; /* it has opened, or waits for that */
 	bool is_held;  /* its handshake is not decided yet */
 	bool is_full;  /* what it was sent waits */
 	bool is_paused;

@@ -51,7 +51,7 @@ static int go_on(struct unruly_session *us)
 {
 	uint64_t now = clock_now();
 
-	if (us->is_over || !us->session)
+	if (us->is_over || !us->has_begun)
 		return 0;
 	if (us->is_held)
 		return sockjs_set_timer(us->session, (unsigned)wait_for(us->decide_at, now));
@@ -86,8 +86,8 @@ static struct unruly_session *read_session(
 
 	if (!us)
 		return NULL;
-	if (snapshot_bool(s, false))
-		us->session = session;
+	us->session = session;
+	SNAPSHOT(s, bool, us->has_begun);
 	state_snapshot(us, s);
 	record_of(us, s, session);
 	if (!snapshot_error(s) && go_on(us) == 0)
@@ -99,9 +99,9 @@ static struct unruly_session *read_session(
 static void write_session(struct unruly_session *us, struct snapshot *s)
 {
 	snapshot_text(s, us->path);
-	snapshot_bool(s, us->session != NULL);
+	SNAPSHOT(s, bool, us->has_begun);
 	state_snapshot(us, s);
-	record_of(us, s, us->session);
+	record_of(us, s, NULL);
 }
 
 static int of_session(struct unruly *u, struct sockjs_session *session, struct snapshot *s)
