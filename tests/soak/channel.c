@@ -309,7 +309,8 @@ void channel_release(struct channel *c)
 
 bool channel_is_quiet(const struct channel *c)
 {
-	return !has_waiting(c) && !c->is_sending && !c->is_cut;
+	return !has_waiting(c) && !c->is_sending && !c->is_cut &&
+	    (!c->receiver || peer_is_idle(c->receiver));
 }
 
 /* --- receiving ---------------------------------------------------------------------------------
