@@ -1,12 +1,13 @@
 /*
  * ws/ws_snapshot.c - a connection as octets, for another process; see ws_conn.h.
  *
- * What is kept between two calls of ws_conn_feed() goes along: the beginning of a header, of a frame, of a message. A
- * compressed message that waits to be inflated goes as it came, and is inflated there. But where it may refer to those
- * before, and has been begun, the window is in its midst already: then what comes of it goes along, or why nothing does.
+ * What is kept between two calls of ws_conn_feed() goes along: the beginning of a header, of a
+ * frame, of a message. A compressed message that waits to be inflated goes as it came, and is
+ * inflated there. But where it may refer to those before, and has been begun, the window is in its
+ * midst already: then what comes of it goes along, or why nothing does.
  *
- * Reading, all that the other files take for granted of a partial message is checked here. The limits may be others than
- * they were; what is beyond them fails as if it had come now.
+ * Reading, all that the other files take for granted of a partial message is checked here. The
+ * limits may be others than they were; what is beyond them fails as if it had come now.
  */
 #include "base/mem.h"
 #include "base/snapshot.h"
@@ -14,7 +15,8 @@
 
 /* --- before it is written --------------------------------------------------------------- */
 
-/* In the midst of a message that refers to others. To go on in this process is as it would have been. */
+/* In the midst of a message that refers to others. To go on in this process is as it would have
+ * been. */
 static bool is_being_inflated(const struct ws_conn *c)
 {
 	const struct ws_partial *m = c->partial;
@@ -198,8 +200,8 @@ static void agreement_snapshot(struct ws_conn *c, struct snapshot *s)
 	SNAPSHOT(s, u8, c->window_bits);
 	c->luck.bad = (uint8_t)snapshot_below(s, c->luck.bad, 8);
 	SNAPSHOT(s, u8, c->luck.skip);
-	snapshot_check(s, !c->deflate || ((c->deflate & AGREED) && c->window_bits >= 8 &&
-	                                     c->window_bits <= 15));
+	snapshot_check(s,
+	    !c->deflate || ((c->deflate & AGREED) && c->window_bits >= 8 && c->window_bits <= 15));
 }
 
 static void conn_snapshot(struct ws_conn *c, struct snapshot *s)
