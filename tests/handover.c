@@ -47,6 +47,7 @@ enum {
 	JOIN_MS = 60000,
 	QUIET_MS = 30000,
 	LEAVE_MS = 30000,
+	REST_MS = 5000,
 	WARM_MS = 1500,
 	HEARD_MS = 300, /* what has been sent is there */
 	SHOWN = 10,
@@ -322,6 +323,7 @@ static void talk(void)
 		if (end == 0 && (restarts.done == set.restarts || restarts.has_failed))
 			end = now_ms() + set.every_ms;
 	}
+	restarts_end(&restarts);
 	fall_silent("afterwards");
 	tell_restart();
 }
@@ -350,6 +352,20 @@ static void judge(void)
 		check(worst.silence < 1000 * (int64_t)set.silence_ms,
 		    "the longest silence is %.1f ms, less than %u", (double)worst.silence / 1000,
 		    set.silence_ms);
+}
+
+/* What is done a moment late is done. */
+static void judge_rest(const struct rest *before)
+{
+	int64_t deadline = now_ms() + patient(REST_MS);
+	struct rest now;
+
+	rest_measure(&now, &server);
+	while (!rest_is_same(before, &now) && now_ms() < deadline) {
+		turn();
+		rest_measure(&now, &server);
+	}
+	rest_compare(before, &now);
 }
 
 static void judge_backend(void)
@@ -393,7 +409,7 @@ static void run(void)
 	warm_up();
 	rest_measure(&before, &server);
 	talk();
-	rest_compare(&before, &server);
+	judge_rest(&before);
 	judge();
 	judge_backend();
 	leave();

@@ -3,14 +3,17 @@
  */
 #include "handover/rest.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "soak/subject.h"
 #include "soak/verdicts.h"
 #include "storm/metrics.h"
 
-enum { REST_MS = 5000, LOOK_MS = 100, KB_MORE = 8192 };
+enum {
+	GONE_MS = 50, /* then who has asked is gone */
+	KB_MORE = 8192,
+};
 
 static const char *const names[REST_GAUGES] = {
 	"sockjs_sessions",
@@ -36,44 +39,30 @@ void rest_measure(struct rest *rest, const struct server *s)
 {
 	for (unsigned i = 0; i < REST_GAUGES; i++)
 		rest->gauges[i] = gauge(s, i);
-	usleep(200000); /* who has asked is gone */
+	usleep(1000 * GONE_MS);
 	rest->descriptors = subject_descriptors(s->pid);
 	rest->kb = subject_memory(s->pid);
+	rest->has_sanitizer = subject_has_sanitizer(s->pid);
 }
 
-static bool is_too_much(long kb, long before)
+static bool is_too_much(const struct rest *before, const struct rest *now)
 {
-	return kb > before + before / 5 + KB_MORE;
+	return !now->has_sanitizer && now->kb > before->kb + before->kb / 5 + KB_MORE;
 }
 
-static void compare_gauges(const struct rest *before, const struct server *s, int64_t deadline)
+bool rest_is_same(const struct rest *before, const struct rest *now)
 {
-	for (unsigned i = 0; i < REST_GAUGES; i++) {
-		long now;
-
-		while ((now = gauge(s, i)) != before->gauges[i] && now_ms() < deadline)
-			usleep(1000 * LOOK_MS);
-		check(now == before->gauges[i], "%s: %ld before, %ld afterwards", names[i],
-		    before->gauges[i], now);
-	}
+	return memcmp(before->gauges, now->gauges, sizeof(now->gauges)) == 0 &&
+	    before->descriptors == now->descriptors && !is_too_much(before, now);
 }
 
-void rest_compare(const struct rest *before, const struct server *s)
+void rest_compare(const struct rest *before, const struct rest *now)
 {
-	int64_t deadline = now_ms() + patient(REST_MS);
-	unsigned descriptors;
-	long kb;
-
-	compare_gauges(before, s, deadline);
-	while ((descriptors = subject_descriptors(s->pid)) != before->descriptors && now_ms() < deadline)
-		usleep(1000 * LOOK_MS);
-	check(descriptors == before->descriptors, "descriptors: %u before, %u afterwards",
-	    before->descriptors, descriptors);
-	while (is_too_much(kb = subject_memory(s->pid), before->kb) && now_ms() < deadline)
-		usleep(1000 * LOOK_MS);
-	if (subject_has_sanitizer(s->pid))
-		printf("memory: %ld KB before, %ld KB afterwards (with a sanitizer)\n", before->kb, kb);
-	else
-		check(!is_too_much(kb, before->kb), "memory: %ld KB before, %ld KB afterwards",
-		    before->kb, kb);
+	for (unsigned i = 0; i < REST_GAUGES; i++)
+		check(now->gauges[i] == before->gauges[i], "%s: %ld before, %ld afterwards", names[i],
+		    before->gauges[i], now->gauges[i]);
+	check(now->descriptors == before->descriptors, "descriptors: %u before, %u afterwards",
+	    before->descriptors, now->descriptors);
+	check(!is_too_much(before, now), "memory: %ld KB before, %ld KB afterwards%s", before->kb, now->kb,
+	    now->has_sanitizer ? " (with a sanitizer)" : "");
 }

@@ -7,9 +7,11 @@
 #include "soak/restarts.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +24,7 @@ void restarts_init(struct restarts *r, struct server *server, unsigned every_ms,
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	*r = (struct restarts){
-		.server = server, .every_ms = every_ms, .most = most, .next = now_ms() + every_ms
+		.server = server, .every_ms = every_ms, .most = most ? most : UINT_MAX, .next = now_ms() + every_ms
 	};
 }
 
@@ -70,10 +72,45 @@ static void fail(struct restarts *r, const char *why)
 
 static void begin(struct restarts *r)
 {
+	r->heir = *r->server;
+	r->heir.addresses = 0;
+	r->heir.internal.host[0] = '\0';
 	r->began = now_ms();
 	r->deadline = r->began + patient(RESTART_MS);
 	if (kill(r->server->pid, SIGUSR2) < 0)
 		fail(r, "there is no server");
+}
+
+static bool is_same(const struct address *a, const struct address *b)
+{
+	return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
+}
+
+/* Where it listens. */
+static void compare_addresses(struct restarts *r)
+{
+	struct server *s = r->server;
+	bool same = is_same(&s->internal, &r->heir.internal);
+
+	for (int i = 0; i < s->addresses; i++)
+		same = same && is_same(&s->address[i], &r->heir.address[i]);
+	if (!same)
+		check(false, "after restart %u it listens elsewhere", r->done);
+	s->internal = r->heir.internal;
+}
+
+static void hear_heir(struct restarts *r)
+{
+	const struct server *s = r->server;
+
+	server_hear(&r->heir);
+	if (r->heir.addresses == s->addresses && (r->heir.internal.host[0] || !s->internal.host[0])) {
+		r->is_heir_silent = false;
+		compare_addresses(r);
+	} else if (now_ms() > r->began + patient(RESTART_MS)) {
+		r->is_heir_silent = false;
+		check(false, "after restart %u it does not say where it listens", r->done);
+	}
 }
 
 static bool complete(struct restarts *r, int status)
@@ -87,6 +124,7 @@ static bool complete(struct restarts *r, int status)
 		return false;
 	}
 	r->server->pid = heir;
+	r->is_heir_silent = true;
 	r->took = now_ms() - r->began;
 	r->next = r->began + r->every_ms;
 	r->deadline = 0;
@@ -101,7 +139,9 @@ bool restarts_turn(struct restarts *r)
 	if (r->every_ms == 0 || r->has_failed)
 		return false;
 	if (!restarts_are_under_way(r)) {
-		if (now_ms() >= r->next && (r->most == 0 || r->done < r->most))
+		if (r->is_heir_silent)
+			hear_heir(r);
+		else if (now_ms() >= r->next && (r->done < r->most))
 			begin(r);
 		return false;
 	}
@@ -114,7 +154,10 @@ bool restarts_turn(struct restarts *r)
 
 void restarts_end(struct restarts *r)
 {
-	while (restarts_are_under_way(r) && !restarts_turn(r))
+	r->most = r->done + restarts_are_under_way(r);
+	while ((restarts_are_under_way(r) || r->is_heir_silent) && !r->has_failed) {
+		restarts_turn(r);
 		usleep(1000);
+	}
 	r->every_ms = 0;
 }

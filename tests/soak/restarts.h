@@ -11,6 +11,8 @@ struct restarts {
 	unsigned every_ms, done, most;
 	int64_t next, deadline; /* of the one under way; 0: none is */
 	int64_t began, took;    /* the last one, from the signal until the old process had ended */
+	struct server heir;     /* what it has told of itself */
+	bool is_heir_silent;    /* it has not told its addresses yet */
 	bool has_failed;        /* there are no more of them then */
 };
 
