@@ -40,7 +40,7 @@ enum restart_kind {
 
 struct restart_message {
 	enum restart_kind kind;
-	uint32_t number; /* of a reactor, of how many; of sessions */
+	uint32_t number; /* of a socket at its place; of a reactor, of how many; of sessions */
 	uint64_t size;   /* octets of its state */
 	char text[RESTART_TEXT];
 	unsigned fd_count;

@@ -136,21 +136,31 @@ static struct handed_place *find_place(struct list *places, const char *address)
 	return NULL;
 }
 
+static struct handed_place *new_place(struct restart_in *in, const char *address)
+{
+	struct handed_place *p = mem_zalloc(sizeof(*p));
+
+	if (p)
+		p->address = mem_strdup(address);
+	if (!p || !p->address) {
+		mem_free(p);
+		return NULL;
+	}
+	list_append(&in->places, &p->node);
+	return p;
+}
+
+/* Two may be called alike: "127.0.0.1:0". */
 static int add_place(struct restart_in *in, struct restart_message *m)
 {
-	struct handed_place *p = find_place(&in->places, m->text);
+	struct handed_place *p;
 
-	if (!p) {
-		p = mem_zalloc(sizeof(*p));
-		if (p)
-			p->address = mem_strdup(m->text);
-		if (!p || !p->address) {
-			mem_free(p);
-			return -ENOMEM;
-		}
-		list_append(&in->places, &p->node);
-	}
-	if (m->fd_count != 1 || p->count == PLACE_SOCKETS)
+	if (m->number == 0 && !new_place(in, m->text))
+		return -ENOMEM;
+	if (list_empty(&in->places))
+		return -EPROTO;
+	p = container_of(in->places.prev, struct handed_place, node);
+	if (m->fd_count != 1 || p->count == PLACE_SOCKETS || strcmp(p->address, m->text) != 0)
 		return -EPROTO;
 	p->fds[p->count++] = m->fds[0];
 	m->fd_count = 0;

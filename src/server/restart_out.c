@@ -373,9 +373,10 @@ static int offer_place(struct restart_out *out, const struct listen_place *place
 	for (unsigned i = 0; i < place->socket_count && err == 0; i++) {
 		m.fds[0] = place->sockets[i].fd;
 		m.fd_count = 1;
-		m.number = i;
-		if (m.fds[0] >= 0)
-			err = restart_send(out->fd, &m, SEND_MS);
+		if (m.fds[0] < 0)
+			continue;
+		err = restart_send(out->fd, &m, SEND_MS);
+		m.number++;
 	}
 	return err;
 }
