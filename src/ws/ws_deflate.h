@@ -50,7 +50,7 @@ enum { WS_INFLATE_MORE = 1 };
  * block; -ENOMEM. On an error nothing is on loan. */
 int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
     size_t most, struct ws_inflated *out);
-/* At any time; harmless when nothing is on loan. */
+/* At any time; harmless when nothing is on loan. NULL: there is no codec any more, or not yet. */
 void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out);
 
 /* --- deflating ---------------------------------------------------------- */
