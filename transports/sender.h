@@ -21,6 +21,8 @@ struct incoming_answer {
 /* Messages of a request that has come again. False: nothing was done. */
 typedef bool (*sender_again_fn)(struct sender *s, char *text, size_t n);
 
+extern const struct incoming_answer xhr_send_answer, jsonp_send_answer;
+
 struct sender {
 	struct session_waiter waiter;
 	struct http_again again;
@@ -42,6 +44,11 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
     sender_again_fn serve_again, struct loop *loop);
 /* In its reactor: waits if the session is behind, else is answered at once. */
 void sender_wait(struct sender *s, struct session *session);
+/* One that waits for the session's application, for another process. Reading, `s` is NULL, and the new one waits;
+ * NULL if the snapshot is wrong. */
+struct snapshot;
+struct sender *sender_snapshot(
+    struct sender *s, struct snapshot *snapshot, struct session *session, struct endpoint *e);
 /* There is no room for what it has brought. */
 void sender_refuse(struct sender *s);
 /* Its session lets sends fail. */

@@ -313,6 +313,11 @@ bool snapshot_enter(struct snapshot *s, const char *name, uint16_t version)
 	return !s->error;
 }
 
+bool snapshot_follows(const struct snapshot *s, const char *name)
+{
+	return snapshot_reads(s) && snapshot_left(s) >= NAME && memcmp(s->in.p + s->at, name, NAME) == 0;
+}
+
 static void write_length(struct snapshot *s, size_t at)
 {
 	size_t n = buf_len(&s->out) - at - LENGTH_OCTETS;

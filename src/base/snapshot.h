@@ -97,6 +97,8 @@ static inline bool snapshot_reads(const struct snapshot *s)
 /* `name` has four letters. A reader knows this version and those before it, from 1 on; snapshot_version() says which
  * it is. False: nothing may be read or written, and snapshot_leave() is not to be called. */
 bool snapshot_enter(struct snapshot *s, const char *name, uint16_t version);
+/* Reading: whether a section of this name comes next; for who may be given that of another. */
+bool snapshot_follows(const struct snapshot *s, const char *name);
 /* Read to its end. */
 void snapshot_leave(struct snapshot *s);
 /* Of the innermost section. */

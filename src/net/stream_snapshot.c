@@ -122,7 +122,7 @@ static void read_state(struct stream *s, struct snapshot *snapshot)
 static void go_on(struct stream *s)
 {
 	stream_settle(s);
-	if (s->flags & (STREAM_BLOCKED | STREAM_LATER))
+	if (s->loop && (s->flags & (STREAM_BLOCKED | STREAM_LATER)))
 		loop_poke(s->loop, &s->watch);
 }
 

@@ -40,6 +40,8 @@ struct server_host {
 	/* An operator wants the configuration to be read again: the command is answered by the
 	 * host. NULL: that cannot be done. */
 	void (*reload)(void *arg, struct sockjs_command *c);
+	/* An operator wants the program to be started anew, and to go on with all there is. Likewise. */
+	void (*restart)(void *arg, struct sockjs_command *c);
 	/* An operator has begun an orderly stop. */
 	void (*stopping)(void *arg);
 	void *arg;

@@ -262,7 +262,7 @@ void reactor_run(struct reactor *r)
 	if (r->index == 0)
 		dashboard_start(r);
 	if (restart_take(r) < 0)
-		r->drained = true;
+		return;
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 

@@ -2,7 +2,6 @@
  * server/reactor_listen.c - who comes into a reactor: its listeners, whatever configuration they are
  * from; limits on connections; and where those who are let in go.
  */
-#define _GNU_SOURCE /* accept4(2) */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -183,7 +182,7 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 
 void reactor_accept_all(struct reactor *r, const char *address, int fd)
 {
-	const struct server_listener *from = NULL;
+	struct server_listener *from = NULL;
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
 	struct addr peer;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,11 +162,16 @@ static atomic_uint inherited_users;
 
 static int describe(struct listen_socket *ls, int fd, const char *address)
 {
+	int v6_only = 1;
+	socklen_t len = sizeof(v6_only);
+
 	ls->fd = fd;
 	ls->addr.len = sizeof(ls->addr.sa);
 	if (getsockname(fd, (void *)&ls->addr.sa, &ls->addr.len) < 0)
 		return -errno;
 	ls->is_unix = ls->addr.sa.ss_family == AF_UNIX;
+	if (ls->addr.sa.ss_family == AF_INET6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &len) == 0)
+		ls->addr.dual_stack = !v6_only;
 	if (strncmp(address, "fd:", 3) == 0) {
 		ls->users = &inherited_users;
 		atomic_fetch_add(ls->users, 1);

@@ -3,18 +3,18 @@
  *
  * Until RESTART_GO is said nothing has happened: whatever goes wrong before, the reactors go on with their next turn.
  */
-#define _GNU_SOURCE /* memfd_create(2) */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/tls_carrier.h"
 #include "server/internal.h"
 #include "server/restart.h"
 #include "server/restart_channel.h"
-#include "server/saved.h"
+#include "server/turn.h"
 
 #define READY_MS  60000 /* the new process reads its configuration */
 #define TAKEN_MS  10000 /* everybody waits */
@@ -29,7 +29,6 @@ struct restart_out {
 	struct timer patience;
 	void (*done)(void *arg, int err, const char *why);
 	void *arg;
-	atomic_bool stops;   /* all are to stand still */
 	atomic_uint moved;   /* by whom there was any mail in this round */
 	pthread_barrier_t barrier;
 	struct snapshot *snapshots; /* of each reactor */
@@ -78,7 +77,7 @@ static void give_up(struct restart_out *out, int err)
 
 bool restart_stops(const struct sockjs_server *server)
 {
-	return server->handing_over && atomic_load(&server->handing_over->stops);
+	return atomic_load_explicit(&server->stands_still, memory_order_acquire);
 }
 
 static void meet(struct restart_out *out)
@@ -270,11 +269,11 @@ bool restart_stand_still(struct reactor *r)
 	if (is_over && r->index == 0)
 		tell_done(out);
 	(is_over ? let_go : go_on)(out, r);
+	if (!is_over && r->index == 0)
+		atomic_store(&r->server->stands_still, false);
 	meet(out);
-	if (!is_over && r->index == 0) {
-		atomic_store(&out->stops, false);
-		give_up(out, out->verdict);
-	}
+	if (!is_over && r->index == 0)
+		give_up(out, out->verdict); /* nobody else looks at it any more */
 	return is_over;
 }
 
@@ -289,7 +288,7 @@ static bool is_stopped(const struct sockjs_server *server, unsigned stops)
 void restart_carry(struct sockjs_server *server)
 {
 	struct restart_out *out = server->handing_over;
-	uint64_t drain = server->config->options.server.restart_drain_ms,
+	uint64_t drain = (uint64_t)server->config->options.server.restart_drain_ms,
 	         until = clock_now() + drain;
 	unsigned stops = atomic_load(&server->stops);
 	struct list carriers;
@@ -318,7 +317,7 @@ static void stop_all(struct restart_out *out)
 {
 	struct sockjs_server *server = out->server;
 
-	atomic_store(&out->stops, true);
+	atomic_store(&server->stands_still, true);
 	for (unsigned i = 0; i < server->reactor_count; i++)
 		loop_stop(server->reactors[i]->loop);
 }
@@ -359,7 +358,7 @@ void restart_cancel(struct sockjs_server *server)
 {
 	struct restart_out *out = server->handing_over;
 
-	if (out && !atomic_load(&out->stops))
+	if (out && !restart_stops(server))
 		give_up(out, say_why(out, -ECANCELED, "The server is about to stop."));
 }
 
@@ -469,6 +468,5 @@ int sockjs_server_hand_over(struct sockjs_server *server, int fd,
 
 bool restart_is_over(const struct sockjs_server *server)
 {
-	return server->handing_over && server->handing_over->verdict == 0 &&
-	       atomic_load(&server->handing_over->stops);
+	return restart_stops(server) && server->handing_over->verdict == 0;
 }

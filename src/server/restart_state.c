@@ -93,7 +93,7 @@ static void write_receivers(struct reactor *r, struct snapshot *s)
 	list_foreach (pos, &r->base.receivers) {
 		struct receiver *receiver = container_of(pos, struct receiver, node);
 
-		if (receiver->session)
+		if (receiver->session || !transport_receiver_may_go_on(receiver))
 			continue;
 		snapshot_more(s, true);
 		transport_receiver_snapshot(&receiver, s, NULL, NULL);

@@ -83,6 +83,7 @@ struct sockjs_server {
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
 	struct restart_out *handing_over; /* to another process; NULL: it is not. The first reactor's */
 	struct restart_in *taking_over;   /* from another process; likewise */
+	atomic_bool stands_still; /* or is about to: all reactors */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
 	struct list turns;          /* turns.c: those that no reactor has taken yet */
 	pthread_mutex_t turns_lock;

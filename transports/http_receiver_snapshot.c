@@ -1,0 +1,130 @@
+/*
+ * transports/http_receiver_snapshot.c - a response that carries SockJS frames, for another process; see
+ * http_receiver_private.h.
+ *
+ * Those that wait for the same request again (HTTP_WAITING) are idle connections to the HTTP layer, and go with it.
+ */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "transports/http_receiver_private.h"
+
+static size_t texts_length(const struct http_receiver *r)
+{
+	return (size_t)r->lines_len + r->callback_len + r->id_len;
+}
+
+/* --- its texts ------------------------------------------------------------------------------------- */
+
+/* The lines of its head, its callback, its session's id; and the client's address behind them. */
+static void write_texts(const struct http_receiver *r, struct snapshot *s)
+{
+	struct addr client = { 0 };
+	const char *at = r->text;
+
+	snapshot_bytes(s, (struct bytes){ at, r->lines_len });
+	snapshot_bytes(s, (struct bytes){ at + r->lines_len, r->callback_len });
+	snapshot_bytes(s, (struct bytes){ at + r->lines_len + r->callback_len, r->id_len });
+	snapshot_bool(s, r->has_address);
+	if (!r->has_address)
+		return;
+	memcpy(&client, at + texts_length(r), sizeof(client));
+	addr_snapshot(s, client);
+}
+
+static struct http_receiver *read_texts(struct snapshot *s)
+{
+	struct bytes none = { NULL, 0 }, lines = snapshot_bytes(s, none),
+	             callback = snapshot_bytes(s, none), id = snapshot_bytes(s, none);
+	bool has_address = snapshot_bool(s, false);
+	struct addr client = { 0 };
+	struct http_receiver *r;
+
+	if (has_address)
+		client = addr_snapshot(s, client);
+	if (!snapshot_check(s, lines.n <= UINT16_MAX && callback.n <= CALLBACK_MAX && id.n <= UINT16_MAX))
+		return NULL;
+	r = mem_zalloc(offsetof(struct http_receiver, text) + lines.n + callback.n + id.n + sizeof(client));
+	if (!r) {
+		snapshot_fail(s, -ENOMEM);
+		return NULL;
+	}
+	http_receiver_init(r);
+	r->lines_len = (uint16_t)lines.n;
+	r->callback_len = (uint16_t)callback.n;
+	r->id_len = (uint16_t)id.n;
+	r->has_address = has_address;
+	memcpy(bytes_put(bytes_put(bytes_put(r->text, lines), callback), id), &client, sizeof(client));
+	return r;
+}
+
+/* --- its state ---------------------------------------------------------------------------------------- */
+
+static void state_snapshot(struct http_receiver *r, struct snapshot *s)
+{
+	r->phase = (uint8_t)snapshot_below(s, r->phase, HTTP_WAITING);
+	snapshot_check(s, r->phase != HTTP_IN_REQUEST);
+	r->again.peer = addr_snapshot(s, r->again.peer);
+	SNAPSHOT(s, u8, r->again.misses);
+	SNAPSHOT(s, bool, r->again.keep_alive);
+	SNAPSHOT(s, size, r->framed); /* or the progress: they share their place */
+	SNAPSHOT(s, u32, r->mark.query);
+	SNAPSHOT(s, u32, r->mark.connection);
+	SNAPSHOT(s, bool, r->is_1_1);
+	SNAPSHOT(s, bool, r->chunked);
+	SNAPSHOT(s, bool, r->head_sent);
+	SNAPSHOT(s, bool, r->complete);
+	SNAPSHOT(s, bool, r->is_whole);
+	SNAPSHOT(s, bool, r->is_short);
+}
+
+static void timer_snapshot(struct http_receiver *r, struct snapshot *s)
+{
+	uint64_t due = timer_is_active(&r->again.timer) ? r->again.timer.deadline : 0, now;
+
+	due = snapshot_u64(s, due);
+	if (!s->is_reading)
+		return;
+	http_receiver_set_timer(r);
+	now = loop_now(loop_current());
+	if (due)
+		timer_start(loop_timers(loop_current()), &r->again.timer, due > now ? due - now : 0);
+}
+
+/* --- both directions ----------------------------------------------------------------------------------- */
+
+static struct receiver *read_receiver(
+    struct snapshot *s, struct endpoint *e, const struct http_wire *wire)
+{
+	struct http_receiver *r = read_texts(s);
+
+	if (!r)
+		return NULL;
+	r->wire = wire;
+	r->endpoint = endpoint_ref(e);
+	r->reactor = transport_reactor_current();
+	r->again.ops = &http_receiver_again_ops;
+	r->reactor->sessions.counters.receivers++;
+	list_append(&r->reactor->receivers, &r->base.node);
+	state_snapshot(r, s);
+	timer_snapshot(r, s);
+	stream_snapshot(&r->again.stream, s, r->reactor->sessions.loop, &http_receiver_events);
+	if (snapshot_check(s, stream_is_open(&r->again.stream)))
+		return &r->base;
+	http_receiver_end(r);
+	return NULL;
+}
+
+struct receiver *http_receiver_snapshot(
+    struct receiver *base, struct snapshot *s, struct endpoint *e, const struct http_wire *wire)
+{
+	struct http_receiver *r = base ? container_of(base, struct http_receiver, base) : NULL;
+
+	if (!r)
+		return read_receiver(s, e, wire);
+	write_texts(r, s);
+	state_snapshot(r, s);
+	timer_snapshot(r, s);
+	stream_snapshot(&r->again.stream, s, NULL, NULL);
+	return base;
+}
