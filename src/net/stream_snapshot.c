@@ -108,8 +108,8 @@ static void read_state(struct stream *s, struct snapshot *snapshot)
 	s->want = (uint8_t)snapshot_below(snapshot, 0, 4);
 	s->error = snapshot_u8(snapshot, 0);
 	s->written = snapshot_u32(snapshot, 0);
-	snapshot_check(snapshot, (flags & ~(unsigned)LASTING) == 0);
-	s->flags = (uint16_t)flags;
+	if (snapshot_check(snapshot, (flags & ~(unsigned)LASTING) == 0))
+		s->flags = (uint16_t)flags; /* else it could not even be closed */
 	read_queue(s, snapshot);
 	read_unread(s, snapshot);
 	s->visitor = quota_row_snapshot(NULL, snapshot, VISITOR_CONNECTION);
