@@ -268,7 +268,10 @@ static void read_session(struct snapshot *s, struct reactor *r)
 	count(ss);
 	if (server_config_takes_commands(r->config))
 		session_ids_add(&r->session_ids, &ss->base); /* without memory it is not found */
-	if (!snapshot_error(s) && !saved_read(ep, ss, s))
+	if (snapshot_error(s))
+		return;
+	session_restored(&ss->base);
+	if (!saved_read(ep, ss, s))
 		close_orphan(ss);
 }
 

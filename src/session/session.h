@@ -243,6 +243,8 @@ struct session {
 /* Reading, its receiver, and the one whose last response is arriving, are linked without a word. */
 void session_restore_receiver(struct session *s, struct receiver *r);
 void session_restore_arriving(struct session *s, struct receiver *r);
+/* And when all that is there is linked: it goes on in the first turn. */
+void session_restored(struct session *s);
 /* The latter; NULL: none is. */
 struct receiver *session_arriving(const struct session *s);
 /* Its state; reading, it was made by session_init() with transport and wire as they were. Its application is told

@@ -12,8 +12,10 @@
  * Nothing here claims more than is so. Where a mark is missing (memory was out, the trail is too long
  * and only every second one was kept) messages count with those behind them.
  */
+#include <errno.h>
 #include <string.h>
 
+#include "base/snapshot.h"
 #include "net/stream.h"
 #include "session/session_private.h"
 
@@ -397,4 +399,57 @@ void session_settle(struct session *s)
 	s->trail->acknowledged = d.acknowledged;
 	s->trail->sent = d.sent;
 	s->unconfirmed += (uint32_t)(d.accepted - said(s));
+}
+
+/* --- for another process ---------------------------------------------------------------- */
+
+#define MARKS_MAX ((TRAIL_BYTES_MAX - sizeof(struct session_trail)) / sizeof(struct mark))
+
+static bool make_trail_for(struct session *s, size_t marks)
+{
+	size_t bytes = TRAIL_BYTES_MIN;
+
+	while (marks_in(bytes) < marks)
+		bytes *= 2;
+	return make_trail(s, bytes);
+}
+
+/* Places are those of the wire, which counts on. */
+static void marks_snapshot(struct session *s, struct snapshot *snapshot)
+{
+	uint32_t n = snapshot_below(snapshot, s->has_trail ? s->trail->count : 0, MARKS_MAX + 1);
+	struct session_trail *t;
+
+	if (snapshot->is_reading && !make_trail_for(s, n)) {
+		snapshot_fail(snapshot, -ENOMEM);
+		return;
+	}
+	t = s->trail;
+	t->count = (uint16_t)n;
+	SNAPSHOT(snapshot, u64, t->before);
+	SNAPSHOT(snapshot, u64, t->acknowledged);
+	SNAPSHOT(snapshot, u64, t->asked); /* or sent: they share their place */
+	SNAPSHOT(snapshot, u16, t->stride);
+	SNAPSHOT(snapshot, u16, t->skipped);
+	snapshot_check(snapshot, t->stride > 0);
+	for (uint32_t i = 0; i < n; i++) {
+		SNAPSHOT(snapshot, u32, t->marks[i].at);
+		SNAPSHOT(snapshot, u32, t->marks[i].said);
+	}
+}
+
+void session_trail_snapshot(struct session *s, struct snapshot *snapshot)
+{
+	bool has_trail = snapshot_bool(snapshot, s->has_trail);
+
+	SNAPSHOT(snapshot, u32, s->unconfirmed);
+	SNAPSHOT(snapshot, u16, s->marked_at);
+	SNAPSHOT(snapshot, bool, s->is_settled);
+	SNAPSHOT(snapshot, bool, s->is_blurred);
+	SNAPSHOT(snapshot, bool, s->has_arrived);
+	SNAPSHOT(snapshot, bool, s->has_gap);
+	if (has_trail)
+		marks_snapshot(s, snapshot);
+	else
+		SNAPSHOT(snapshot, u64, s->before);
 }

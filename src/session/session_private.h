@@ -13,6 +13,7 @@
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
  *	session_record.c     what is kept for people
+ *	session_snapshot.c   one, for another process
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
@@ -32,6 +33,8 @@
  * fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
+/* What it was inserted with. */
+void session_entry_tell(const struct session_entry *e, struct bytes *id, struct addr *peer);
 /* Its owner's own: the receiver whose last response is arriving, or NULL */
 struct receiver **session_entry_arriving(struct session_entry *e);
 /* Likewise: the last request that brought a receiver */
@@ -52,6 +55,8 @@ static inline uint32_t session_age(const struct session *s)
 void session_walks_pass(const struct session *s);
 
 /* session.c */
+/* No new session gets this number, or one below it. */
+void session_raise_id(uint64_t id);
 /* What a dirty session has to do, in the flush stage; it may be freed. */
 void session_process(struct session *s);
 
@@ -100,6 +105,8 @@ unsigned session_patience(const struct session *s);
 void session_leave_table(struct session *s);
 
 /* session_delivery.c */
+/* What is known of messages that were said, for another process. */
+void session_trail_snapshot(struct session *s, struct snapshot *snapshot);
 #define MARK_MS 20 /* what goes out within this time is known as one */
 /* Notes where what was said so far ends on the wire, before more is said. */
 void session_mark(struct session *s);

@@ -164,6 +164,12 @@ int session_table_insert(
 	return err;
 }
 
+void session_entry_tell(const struct session_entry *e, struct bytes *id, struct addr *peer)
+{
+	*id = (struct bytes){ e->id, e->id_len };
+	*peer = e->peer;
+}
+
 void session_entry_publish(struct session_entry *e, bool open, bool paused)
 {
 	atomic_store_explicit(&e->open, open, memory_order_relaxed);
