@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "snapshot_damage.h"
+#include "upstream/upstream_private.h"
 #include "upstream_fixture.h"
 
 enum { ALL = 1 << 20 };
@@ -228,12 +229,16 @@ START_TEST(what_a_broken_connection_has_brought_is_heard)
 		if (buf_len(&backend.out) == before)
 			break;
 	}
-	if (_i)
+	if (_i % 2)
 		move();
 	backend.has_closed = true;
-	shutdown(backend.fd, SHUT_WR);
+	if (_i < 2)
+		shutdown(backend.fd, SHUT_WR);
+	else
+		backend_dies();
 	for (int i = 0; i < 2000 && session.state == OPEN; i++) {
 		turn(1);
+		ck_assert_int_eq(session.conn && session.conn->broken, session.conn && _i >= 2);
 		move();
 		session_takes(ALL);
 	}
@@ -753,7 +758,7 @@ static void add_tests(TCase *tc)
 	tcase_add_loop_test(tc, a_frame_may_be_cut_anywhere, 0, 2);
 	tcase_add_test(tc, who_is_slow_stays_slow_and_loses_nothing);
 	tcase_add_test(tc, a_client_that_has_no_room_is_looked_at_again);
-	tcase_add_loop_test(tc, what_a_broken_connection_has_brought_is_heard, 0, 2);
+	tcase_add_loop_test(tc, what_a_broken_connection_has_brought_is_heard, 0, 4);
 	tcase_add_loop_test(tc, a_connection_in_the_making_is_made_there, 0, 12);
 	tcase_add_loop_test(tc, the_time_for_it_does_not_begin_anew, 0, 2);
 	tcase_add_test(tc, a_session_that_has_opened_early_waits_on);
