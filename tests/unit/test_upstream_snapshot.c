@@ -384,6 +384,40 @@ START_TEST(a_backend_that_answers_pings_stays)
 }
 END_TEST
 
+/* A ping stands behind what the backend takes slowly: that it does so is known there, too. Once it takes nothing any more
+ * it is given up. */
+START_TEST(slow_is_not_dead_there_either)
+{
+	unsigned waited = 0;
+
+	configured.ping_interval_ms = 1000;
+	configured.pong_timeout_ms = 500;
+	process_free(here);
+	here = process_new();
+	open_session();
+	while (session_says())
+		turn(0);
+	for (; backend.heard < session.said && waited < 1000; waited++) {
+		turn(100);
+		backend_reads(1500);
+		turn(0);
+		if (_i)
+			move();
+	}
+	ck_assert_int_eq(session.state, OPEN);
+	ck_assert_uint_gt(waited, 20);
+	while (session_says())
+		turn(0);
+	for (waited = 0; session.state == OPEN && waited < 100; waited++) {
+		turn(100);
+		if (_i && session.state == OPEN)
+			move();
+	}
+	ck_assert_int_eq(session.state, CLOSED);
+	ck_assert_uint_ge(waited, 14);
+}
+END_TEST
+
 /* --- the end ------------------------------------------------------------------------------------- */
 
 /* Its last messages and the Close wait for a backend that does not read. */
@@ -536,6 +570,24 @@ START_TEST(sessions_of_a_backend_that_is_to_be_free_of_them_are_closed_there)
 	move();
 	until(backend.code != 0);
 	ck_assert_uint_eq(backend.code, SOCKJS_CLOSE_GOING_AWAY);
+}
+END_TEST
+
+/* The session closes first, since the backend is told what it has had. */
+START_TEST(whoever_is_about_to_part_parts_there)
+{
+	configured.reports_delivery = true;
+	process_free(here);
+	here = process_new();
+	open_session();
+	upstream_conn_part(session.conn);
+	ck_assert_int_eq(session.state, CLOSED);
+	move();
+	move();
+	session_leaves(SOCKJS_CLOSE_RESTART, UPSTREAM_WENT_AWAY);
+	until(backend.code != 0);
+	ck_assert_uint_eq(backend.code, SOCKJS_CLOSE_GOING_AWAY);
+	ck_assert_str_eq(backend.reason, "{\"accepted\":0,\"sent\":0,\"acknowledged\":0,\"confirmed\":0}");
 }
 END_TEST
 
@@ -764,12 +816,14 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_session_that_has_opened_early_waits_on);
 	tcase_add_loop_test(tc, a_backend_that_is_dead_is_given_up_no_later, 0, 2);
 	tcase_add_test(tc, a_backend_that_answers_pings_stays);
+	tcase_add_loop_test(tc, slow_is_not_dead_there_either, 0, 2);
 	tcase_add_loop_test(tc, what_outlives_its_session_comes_to_the_backend_whole, 0, 2);
 	tcase_add_test(tc, a_backend_that_does_not_close_is_left_in_time);
 	tcase_add_test(tc, a_backend_that_is_not_configured_any_more_keeps_its_connections);
 	tcase_add_loop_test(tc, there_are_only_so_many_of_these, 0, 3);
 	tcase_add_test(tc, a_connection_without_a_place_is_not_taken);
 	tcase_add_test(tc, sessions_of_a_backend_that_is_to_be_free_of_them_are_closed_there);
+	tcase_add_test(tc, whoever_is_about_to_part_parts_there);
 	tcase_add_test(tc, what_operators_have_set_and_who_rests_is_known_there);
 	tcase_add_test(tc, what_checks_have_found_counts_where_there_are_checks);
 	tcase_add_test(tc, a_weight_of_the_configuration_is_that_of_the_new_one);
