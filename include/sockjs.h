@@ -61,6 +61,7 @@ struct sockjs_group;
 struct sockjs_ref;
 struct sockjs_prepared;
 struct sockjs_metrics;
+struct sockjs_saved;
 struct sockjs_command;
 struct sockjs_broker;
 struct sockjs_client;
@@ -136,6 +137,17 @@ struct sockjs_callbacks {
 	 * For what an application keeps in each of them, or does there without a session. */
 	void (*begin)(void *app);
 	void (*end)(void *app);
+	/* Another process is about to go on with this server's sessions (sockjs_server_hand_over()): write down, by
+	 * sockjs_saved_put(), what is kept of this one, so that restore there can go on with it. With `s` NULL, once in
+	 * each reactor before its sessions: what is kept without one. Nothing may be changed, sent or closed here: it
+	 * may come to nothing. 0; other than 0: this session cannot go on elsewhere, and is closed there. NULL: none of
+	 * them can. */
+	int (*save)(struct sockjs_session *s, struct sockjs_saved *to, void *app);
+	/* In place of open, in the other process: this session goes on, with what save has written
+	 * (sockjs_saved_get()). User data are to be attached anew; groups are to be joined, references and timers
+	 * made anew. Messages may be sent. With `s` NULL as above, once for each reactor that there was, in any. 0;
+	 * other than 0: it cannot, and is closed. */
+	int (*restore)(struct sockjs_session *s, struct sockjs_saved *from, void *app);
 };
 
 /* What a handshake callback, or a hook of a broker, returns to decide later. */
@@ -541,6 +553,34 @@ SOCKJS_API int sockjs_server_run(struct sockjs_server *server);
  * c[3000,"Go away!"], then sockjs_server_run() returns, at the latest after shutdown_timeout_ms. A
  * second call stops at once. From any thread or a signal handler. */
 SOCKJS_API void sockjs_server_stop(struct sockjs_server *server);
+
+/* --- a hot restart: another process goes on, and nobody notices ------------------ */
+
+/* What sockjs_server_run() returns when another process has taken over: nothing of the server may be called or freed
+ * any more, and the process is to end by _exit(2), which closes no connection. */
+enum { SOCKJS_HANDED_OVER = 1 };
+
+/* Another process, at the other end of `fd`, is to go on with this server: one of two sockets of a pair (AF_UNIX,
+ * SOCK_SEQPACKET), which is the server's from now on; the other one is for sockjs_server_take_over() there. When that
+ * process is ready, all stands still for some milliseconds, and everything goes over: listening sockets, connections,
+ * sessions with what is under way both ways, and what applications keep (callbacks save and restore).
+ * done(arg, 0, "") tells that it is over: sockjs_server_run() returns SOCKJS_HANDED_OVER soon, or, if there are
+ * connections under TLS, which stay with this process, when these have ended (option restart_drain_ms).
+ * done(arg, -errno, sentence): nothing has happened, and the server goes on. It is called in the thread of
+ * sockjs_server_run(). From any thread. 0, -EPIPE: it does not run; -ENOMEM; then `done` is not called, and `fd` is
+ * the caller's. */
+SOCKJS_API int sockjs_server_hand_over(struct sockjs_server *server, int fd,
+    void (*done)(void *arg, int err, const char *why), void *arg);
+/* The other side: takes over what a server at the other end of `fd` has. Before sockjs_server_listen(), which takes
+ * those sockets for an address that are handed over; everything else comes within sockjs_server_run(), which returns
+ * -ECANCELED if that comes to nothing. The same endpoints should be there (a session of one that is not is cut), and
+ * applications with restore. `fd` is the server's from now on. 0; -EPROTO: nobody hands over there; -ETIMEDOUT; -ENOMEM; with a
+ * sentence. */
+SOCKJS_API int sockjs_server_take_over(struct sockjs_server *server, int fd);
+/* What save writes down: octets, appended. 0 or -ENOMEM. */
+SOCKJS_API int sockjs_saved_put(struct sockjs_saved *to, const void *data, size_t len);
+/* What it has written, in one piece, until restore returns. */
+SOCKJS_API const void *sockjs_saved_get(struct sockjs_saved *from, size_t *len);
 
 /* --- publish-subscribe: STOMP for the sessions of an endpoint ---------------- */
 

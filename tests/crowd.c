@@ -62,7 +62,7 @@ struct settings {
 };
 
 static struct settings set = { NULL, 10000, 1000, 100, 0, 300, false };
-static struct link_target target;
+static struct channel_target target;
 static struct member *members;
 static unsigned begun, joined, lost, misplaced, refused, ended;
 static unsigned published, confirmed;
@@ -145,10 +145,10 @@ static void got_in(struct member *m)
 {
 	m->is_in = true;
 	joined++;
-	link_rest(m->link);
+	channel_rest(m->link->channel);
 	if (m->is_stalled && set.users == 0) {
 		m->is_deaf = true;
-		link_set_deaf(m->link, true);
+		channel_set_deaf(m->link->channel, true);
 	}
 }
 
@@ -177,10 +177,10 @@ static void on_ended(struct link *l, unsigned code, const char *why)
 		return;
 	if (ended++ < 5)
 		printf(
-		    "client %u (%s) was ended: %u %s\n", m->no, link_wire_name(l->wire), code, why);
+		    "client %u (%s) was ended: %u %s\n", m->no, link_wire_name(l->channel->wire), code, why);
 }
 
-static const struct link_events events = { on_frame, on_ended };
+static const struct link_events events = { .frame = on_frame, .ended = on_ended };
 
 /* --- coming ------------------------------------------------------------------------------------
  */
@@ -264,7 +264,7 @@ static void take_turns(void)
 			continue;
 		m->is_deaf = !m->is_deaf;
 		m->turn = now + (m->is_deaf ? STALL_MS : LISTEN_MS);
-		link_set_deaf(m->link, m->is_deaf);
+		channel_set_deaf(m->link->channel, m->is_deaf);
 	}
 }
 
@@ -318,7 +318,7 @@ static void judge_latest(const struct server *s)
 	int64_t deadline = now_ms() + patient(CATCH_UP_MS);
 
 	for (unsigned i = 0; i < set.stalled; i++)
-		link_set_deaf(members[i].link, false);
+		channel_set_deaf(members[i].link->channel, false);
 	while (with_the_latest() < set.stalled && now_ms() < deadline)
 		turn(s);
 	check(with_the_latest() == set.stalled, "who stalled has the latest: %u of %u",
@@ -512,6 +512,7 @@ int main(int argc, char **argv)
 	target.tcp = target.http;
 	target.tcp.sin_port = htons((uint16_t)atoi(server.address[1].port));
 	target.prefix = "/stomp";
+	target.subprotocol = "v12.stomp";
 	if (set.users > 0)
 		run_return(&server);
 	else

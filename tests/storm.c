@@ -52,7 +52,7 @@ struct guest {
 	unsigned subs[SUBS_MAX], sub_count;
 };
 
-static struct link_target target;
+static struct channel_target target;
 static struct guest *live;
 static unsigned live_count, started, shown;
 static uint64_t state, seed = 1;
@@ -99,7 +99,7 @@ static void fail(struct guest *g, const char *format, ...)
 	g->has_failed = true;
 	if (shown++ < SHOWN) {
 		printf("FAILED guest %u (%s, 1.%u, %s, %u steps left): ", g->no,
-		    link_wire_name(g->link->wire), g->version, ending_names[g->ending], g->steps);
+		    link_wire_name(g->link->channel->wire), g->version, ending_names[g->ending], g->steps);
 		va_start(ap, format);
 		vprintf(format, ap);
 		va_end(ap);
@@ -339,7 +339,7 @@ static void on_ended(struct link *l, unsigned code, const char *why)
 	fail(l->owner, "ended: %u %s", code, why);
 }
 
-static const struct link_events events = { on_frame, on_ended };
+static const struct link_events events = { .frame = on_frame, .ended = on_ended };
 
 /* --- rounds --------------------------------------------------------------------------------------
  */
@@ -521,6 +521,7 @@ static bool find_tcp(const struct server *s)
 	target.tcp = target.http;
 	target.tcp.sin_port = htons((uint16_t)atoi(s->address[1].port));
 	target.prefix = "/stomp";
+	target.subprotocol = "v12.stomp";
 	return s->addresses == 2 && s->internal.host[0];
 }
 

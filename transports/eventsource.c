@@ -47,4 +47,5 @@ const struct transport eventsource_transport = {
 	.methods = HTTP_GET,
 	.is_cors = true,
 	.serve = serve,
+	.http = &wire,
 };

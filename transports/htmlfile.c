@@ -81,4 +81,5 @@ const struct transport htmlfile_transport = {
 	.methods = HTTP_GET,
 	.evidence = HTTP_ORIGIN_IF_SHOWN,
 	.serve = serve,
+	.http = &wire,
 };

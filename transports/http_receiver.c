@@ -158,6 +158,11 @@ static void on_arriving_timer(struct timer *t)
 		timer_start(loop_timers(loop_of(r)), t, ARRIVING_LOOK_MS);
 }
 
+void http_receiver_set_timer(struct http_receiver *r)
+{
+	timer_init(&r->again.timer, r->phase == HTTP_ARRIVING ? on_arriving_timer : on_finish_timer);
+}
+
 /* The connection is kept until then; a client that begins anew on it is heard, and one that reads
  * until the end has it behind what it reads. */
 static void wait_for_arrival(struct http_receiver *r)

@@ -68,6 +68,9 @@ void http_receiver_watch(struct http_receiver *r);
 /* It leaves those that count as receivers. */
 void http_receiver_retire(struct http_receiver *r);
 
+/* The timer that its phase has; not started. */
+void http_receiver_set_timer(struct http_receiver *r);
+
 /* --- http_serve.c ------------------------------------------------------- */
 
 /* A query is known by its end: sockjs-client has the time there, or a name by chance, and no request of

@@ -65,7 +65,7 @@ static enum http_refusal refusal_of(unsigned code)
 /* --- the same request again ---------------------------------------------- */
 
 /* All that is out of the ordinary is for incoming_serve(). */
-static bool serve_again(struct sender *s, char *text, size_t n)
+bool incoming_serve_again(struct sender *s, char *text, size_t n)
 {
 	struct sockjs_payload *p = &s->reactor->payload;
 	struct session_found found;
@@ -189,7 +189,7 @@ static void deliver_remote(const struct transport_request *t, const struct sessi
 		return;
 	}
 	if (goes_along) {
-		d->sender = sender_new(t, answer, serve_again, NULL);
+		d->sender = sender_new(t, answer, incoming_serve_again, NULL);
 		if (!d->sender) {
 			delivery_free(d);
 			return;
@@ -222,7 +222,7 @@ static void deliver_local(const struct transport_request *t, struct session *ses
 		answer_now(t, answer);
 		return;
 	}
-	s = sender_new(t, answer, serve_again, t->reactor->sessions.loop);
+	s = sender_new(t, answer, incoming_serve_again, t->reactor->sessions.loop);
 	if (s)
 		sender_wait(s, session);
 }

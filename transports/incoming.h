@@ -12,4 +12,7 @@
 void incoming_serve(
     const struct transport_request *t, char *text, size_t n, const struct incoming_answer *answer);
 
+/* Messages of a request that has come again: for senders. */
+bool incoming_serve_again(struct sender *s, char *text, size_t n);
+
 #endif

@@ -34,6 +34,7 @@ const struct transport jsonp_transport = {
 	.methods = HTTP_GET,
 	.evidence = HTTP_ORIGIN_IF_SHOWN,
 	.serve = jsonp_serve,
+	.http = &wire,
 };
 
 /* The media type alone, without parameters. */
@@ -70,10 +71,11 @@ static char *read_payload(const struct transport_request *t, size_t *n, bool *ba
 	return d;
 }
 
+/* Konqueror cannot live with a 204 */
+const struct incoming_answer jsonp_send_answer = { .status = 200, .body = { "ok", 2 } };
+
 static void jsonp_send_serve(const struct transport_request *t)
 {
-	/* Konqueror cannot live with a 204 */
-	static const struct incoming_answer done = { .status = 200, .body = { "ok", 2 } };
 	size_t n;
 	bool bad;
 	char *text = read_payload(t, &n, &bad);
@@ -81,7 +83,7 @@ static void jsonp_send_serve(const struct transport_request *t)
 	if (bad)
 		transport_refuse(t, HTTP_REFUSED_PAYLOAD, 500, "Broken JSON encoding.");
 	else
-		incoming_serve(t, text, n, &done);
+		incoming_serve(t, text, n, &jsonp_send_answer);
 }
 
 const struct transport jsonp_send_transport = {

@@ -5,7 +5,11 @@
  */
 #include "transports/sender.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
+#include "transports/incoming.h"
+#include "transports/transport_snapshot.h"
 
 /* --- life --------------------------------------------------------------- */
 
@@ -239,4 +243,72 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
 	memcpy(s->text, head.text, head.len);
 	memcpy(s->text + head.len, t->session_id.p, t->session_id.n);
 	return s;
+}
+
+/* --- for another process ------------------------------------------------- */
+
+static struct sender *make_again(
+    struct snapshot *snapshot, struct bytes lines, struct bytes id, struct endpoint *e)
+{
+	struct sender *s;
+
+	if (!snapshot_check(snapshot, lines.n <= HTTP_HEAD_MAX && id.n <= UINT16_MAX))
+		return NULL;
+	s = mem_zalloc(sizeof(*s) + lines.n + id.n);
+	if (!s) {
+		snapshot_fail(snapshot, -ENOMEM);
+		return NULL;
+	}
+	list_init(&s->waiter.node);
+	s->waiter.done = on_taken;
+	s->reactor = transport_reactor_current();
+	s->endpoint = endpoint_ref(e);
+	s->serve_again = incoming_serve_again;
+	s->again.ops = &again_ops;
+	s->lines_len = (uint16_t)lines.n;
+	s->id_len = (uint16_t)id.n;
+	bytes_put(bytes_put(s->text, lines), id);
+	return s;
+}
+
+/* What it was asked by is forgotten: the next request is read as any other. Nor is this one told of in a log. */
+static void state_snapshot(struct sender *s, struct snapshot *snapshot)
+{
+	bool is_jsonp = snapshot_bool(snapshot, s->answer == &jsonp_send_answer);
+
+	s->answer = is_jsonp ? &jsonp_send_answer : &xhr_send_answer;
+	s->client = addr_snapshot(snapshot, s->client);
+	s->again.peer = addr_snapshot(snapshot, s->again.peer);
+	SNAPSHOT(snapshot, u8, s->again.misses);
+	SNAPSHOT(snapshot, bool, s->again.keep_alive);
+	stream_snapshot(
+	    &s->again.stream, snapshot, s->reactor->sessions.loop, &sender_events);
+}
+
+static void wait_again(struct sender *s, struct snapshot *snapshot, struct session *session)
+{
+	if (!snapshot_check(snapshot, stream_is_open(&s->again.stream) && session_is_behind(session))) {
+		drop(s);
+		return;
+	}
+	s->reactor->sessions.counters.receivers++;
+	session_wait(session, &s->waiter);
+}
+
+void sender_snapshot(
+    struct sender *s, struct snapshot *snapshot, struct session *session, struct endpoint *e)
+{
+	struct bytes lines = { NULL, 0 }, id = { NULL, 0 };
+
+	if (s) {
+		lines = lines_of(s);
+		id = sender_session_id(s);
+	}
+	lines = snapshot_bytes(snapshot, lines);
+	id = snapshot_bytes(snapshot, id);
+	if (!s && !(s = make_again(snapshot, lines, id, e)))
+		return;
+	state_snapshot(s, snapshot);
+	if (snapshot->is_reading)
+		wait_again(s, snapshot, session);
 }

@@ -21,6 +21,8 @@ struct incoming_answer {
 /* Messages of a request that has come again. False: nothing was done. */
 typedef bool (*sender_again_fn)(struct sender *s, char *text, size_t n);
 
+extern const struct incoming_answer xhr_send_answer, jsonp_send_answer;
+
 struct sender {
 	struct session_waiter waiter;
 	struct http_again again;

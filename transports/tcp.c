@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/visitors.h"
+#include "transports/transport_snapshot.h"
 
 #define READ_BUSY 8192 /* octets at a time, while others wait */
 
@@ -204,7 +205,7 @@ static void receiver_pause(struct receiver *base, bool paused)
 	stream_want(&of(base)->stream, paused ? 0 : STREAM_READ);
 }
 
-static const struct receiver_ops tcp_receiver_ops = {
+const struct receiver_ops tcp_receiver_ops = {
 	.open = receiver_silent,
 	.messages = receiver_messages,
 	.heartbeat = receiver_silent,
@@ -409,4 +410,35 @@ void tcp_drain(struct transport_reactor *reactor)
 		if (base->ops == &tcp_receiver_ops && of(base)->newcomer)
 			receiver_end(of(base));
 	}
+}
+
+/* --- for another process ------------------------------------------------ */
+
+bool tcp_receiver_is_newcomer(const struct receiver *base)
+{
+	return container_of(base, struct tcp_receiver, base)->newcomer != NULL;
+}
+
+bool tcp_receiver_is_tls(const struct receiver *base)
+{
+	return stream_is_tls(stream_of(base));
+}
+
+struct receiver *tcp_receiver_snapshot(
+    struct receiver *base, struct snapshot *s, struct endpoint *e, enum wire_use use)
+{
+	struct tcp_arrival nobody = { .fd = -1 };
+	struct tcp_receiver *r = base ? of(base) : receiver_new(transport_reactor_current(), e, &nobody);
+
+	if (!r) {
+		snapshot_fail(s, -ENOMEM);
+		return NULL;
+	}
+	stream_snapshot(&r->stream, s, loop_of(r), &stream_events);
+	if (base)
+		return base;
+	if (snapshot_check(s, stream_is_open(&r->stream) && use == WIRE_SPEAKS))
+		return &r->base;
+	receiver_end(r);
+	return NULL;
 }

@@ -27,4 +27,6 @@ void tcp_serve(struct transport_reactor *reactor, struct endpoint *endpoint,
 /* Nobody is served any more: those in the midst of a TLS handshake end. */
 void tcp_drain(struct transport_reactor *reactor);
 
+extern const struct receiver_ops tcp_receiver_ops;
+
 #endif

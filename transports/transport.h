@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/pace.h"
+#include "base/snapshot.h"
 #include "networks/network.h"
 #include "policy/origin.h"
 #include "http/http_server.h"
@@ -21,7 +22,9 @@
 #include "ws/ws_conn.h"
 
 struct endpoint;
+struct http_wire;
 struct transport;
+struct ws_wire;
 
 /* What transports need of a reactor. */
 struct transport_reactor {
@@ -34,6 +37,8 @@ struct transport_reactor {
 	struct sockjs_payload payload; /* for decoding */
 	struct ws_deflate
 	    *deflate; /* for messages that stand for themselves; NULL: not yet needed */
+	/* For reading snapshots: that of this prefix, with a reference; NULL: there is none */
+	struct endpoint *(*find_endpoint)(struct transport_reactor *r, struct bytes prefix);
 };
 
 /* transport_reactor.c */
@@ -150,6 +155,9 @@ struct transport {
 	bool has_body;
 	bool is_raw; /* its sessions have no SockJS frames, and binary messages as well */
 	void (*serve)(const struct transport_request *t); /* NULL: it has no URL */
+	/* How it says what it says, if it is by one of these; for snapshots */
+	const struct http_wire *http;
+	const struct ws_wire *ws;
 };
 
 extern const struct transport websocket_transport, websocket_raw_transport;
@@ -160,8 +168,22 @@ extern const struct transport tcp_transport;
 
 /* By the last segment of a session URL; NULL if there is none of that name. */
 const struct transport *transport_find(struct bytes name);
+/* Of those that can carry a session. Likewise. */
+const struct transport *transport_find_carrier(struct bytes name);
 /* The names of those that can carry a session, and a NULL. */
 void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
+
+/* --- for another process, see base/snapshot.h ----------------------------- */
+
+/* Whether another process may go on with it: not with one that is in the midst of a TLS handshake, and is for no HTTP. */
+bool transport_receiver_may_go_on(const struct receiver *r);
+/* What a session speaks through, and what brings its last response to a slow client: its wires. */
+void transport_wires_snapshot(struct session *session, struct snapshot *s, struct endpoint *e);
+/* Requests whose messages the session's application has not taken yet, in their order. */
+void transport_senders_snapshot(struct session *session, struct snapshot *s, struct endpoint *e);
+/* A wire that no session has any more, and that comes to its end by itself. Reading, `r` is NULL, and the endpoint is looked
+ * for; if that is not there any more the wire is cut. */
+void transport_receiver_snapshot(struct receiver *r, struct snapshot *s);
 
 /* --- transport_answer.c: shared by transports and endpoint --------------- */
 

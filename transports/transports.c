@@ -39,6 +39,14 @@ void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1])
 	names[i] = NULL;
 }
 
+const struct transport *transport_find_carrier(struct bytes name)
+{
+	for (size_t i = 0; i < sizeof(carriers) / sizeof(*carriers); i++)
+		if (bytes_equal(name, bytes_of(carriers[i]->name)))
+			return carriers[i];
+	return NULL;
+}
+
 const struct transport *transport_find(struct bytes name)
 {
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)

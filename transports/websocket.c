@@ -69,4 +69,5 @@ const struct transport websocket_transport = {
 	.option = "websocket",
 	.methods = HTTP_GET,
 	.serve = serve,
+	.ws = &wire,
 };

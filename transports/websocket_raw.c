@@ -79,4 +79,5 @@ const struct transport websocket_raw_transport = {
 	.methods = HTTP_GET,
 	.is_raw = true,
 	.serve = serve,
+	.ws = &wire,
 };

@@ -40,15 +40,17 @@ const struct transport xhr_transport = {
 	.is_cors = true,
 	.has_body = true,
 	.serve = xhr_serve,
+	.http = &wire,
 };
+
+const struct incoming_answer xhr_send_answer = { .status = 204, .repeats = true };
 
 static void xhr_send_serve(const struct transport_request *t)
 {
-	static const struct incoming_answer done = { .status = 204, .repeats = true };
 	size_t n;
 	char *text = http_request_body(t->http, &n);
 
-	incoming_serve(t, text, n, &done);
+	incoming_serve(t, text, n, &xhr_send_answer);
 }
 
 const struct transport xhr_send_transport = {

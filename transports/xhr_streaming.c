@@ -54,4 +54,5 @@ const struct transport xhr_streaming_transport = {
 	.is_cors = true,
 	.has_body = true,
 	.serve = serve,
+	.http = &wire,
 };

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/kept.h"
+
 #define MAX_POWER 18
 
 /* As JavaScript's Math.floor(Number(text)) would have it. */
@@ -43,6 +45,19 @@ static void on_writable(struct sockjs_session *s, void *state)
 	sockjs_resume(s);
 }
 
+/* Nothing is kept of a session: it goes on as it is. */
+static int on_save(struct sockjs_session *s, struct sockjs_saved *to, void *state)
+{
+	(void)s, (void)state;
+	return kept_put(to, "amplify", NULL, 0);
+}
+
+static int on_restore(struct sockjs_session *s, struct sockjs_saved *from, void *state)
+{
+	(void)s, (void)state;
+	return kept_get(from, "amplify", NULL, 0) ? 0 : -ENOENT;
+}
+
 static int start(struct sockjs_server *server, struct sockjs_options *options, void **state,
     char *why, size_t why_size)
 {
@@ -55,7 +70,12 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 	return 0;
 }
 
-static const struct sockjs_callbacks callbacks = { .message = on_message, .writable = on_writable };
+static const struct sockjs_callbacks callbacks = {
+	.message = on_message,
+	.writable = on_writable,
+	.save = on_save,
+	.restore = on_restore,
+};
 
 const struct app amplify_app = {
 	.name = "amplify",

@@ -27,10 +27,9 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 {
 	int err = complete(options, why, why_size);
 
-	(void)server;
 	if (err < 0)
 		return err;
-	*state = doctor_new();
+	*state = doctor_new(server);
 	return *state ? 0 : -ENOMEM;
 }
 

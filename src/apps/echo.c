@@ -8,6 +8,10 @@
  */
 #include "apps/apps.h"
 
+#include <errno.h>
+
+#include "apps/kept.h"
+
 static void on_message(struct sockjs_session *s, const struct sockjs_message *m, void *state)
 {
 	int status =
@@ -24,7 +28,25 @@ static void on_writable(struct sockjs_session *s, void *state)
 	sockjs_resume(s);
 }
 
-static const struct sockjs_callbacks callbacks = { .message = on_message, .writable = on_writable };
+/* Nothing is kept of a session: it goes on as it is. */
+static int on_save(struct sockjs_session *s, struct sockjs_saved *to, void *state)
+{
+	(void)s, (void)state;
+	return kept_put(to, "echo", NULL, 0);
+}
+
+static int on_restore(struct sockjs_session *s, struct sockjs_saved *from, void *state)
+{
+	(void)s, (void)state;
+	return kept_get(from, "echo", NULL, 0) ? 0 : -ENOENT;
+}
+
+static const struct sockjs_callbacks callbacks = {
+	.message = on_message,
+	.writable = on_writable,
+	.save = on_save,
+	.restore = on_restore,
+};
 
 const struct app echo_app = {
 	.name = "echo",

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "apps/apps.h"
+#include "apps/hooks_private.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "webhook/guard.h"
@@ -18,26 +18,20 @@
 #define COST_OF_MESSAGE  64 /* octets, beside its own */
 #define HOOKS_APP_EVENTS (1u << WEBHOOK_MESSAGE | 1u << WEBHOOK_DISCONNECT)
 
-struct hooks {
-	size_t max_batch_bytes;
-};
+struct conversation *conversation_new(struct hooks *h, struct sockjs_session *s)
+{
+	struct conversation *c = mem_zalloc(sizeof(*c));
 
-struct conversation {
-	struct hooks *hooks;
-	struct sockjs_session *session; /* NULL: it has ended */
-	struct webhook *webhook;
-	struct webhook_call call;
-	json_t *about;    /* what all events have */
-	json_t *messages; /* that wait; or NULL */
-	size_t waiting;   /* octets of them, */
-	size_t under_way; /* and of those that were sent */
-	bool is_paused, is_broken;
-	unsigned code; /* with which it has ended */
-	char *reason;
-	struct sockjs_delivery delivery;
-};
+	if (!c)
+		return NULL;
+	c->hooks = h;
+	c->session = s;
+	c->loop = loop_current();
+	list_init(&c->node);
+	return c;
+}
 
-static void conversation_free(struct conversation *c)
+void conversation_free(struct conversation *c)
 {
 	json_decref(c->about);
 	json_decref(c->messages);
@@ -45,12 +39,11 @@ static void conversation_free(struct conversation *c)
 	mem_free(c);
 }
 
-static void on_answer(struct webhook_call *call, const struct webhook_answer *a);
 
 /* The backend is told all that it has not heard; if that does not work there is no conversation. */
 static bool tell(struct conversation *c, enum webhook_event event, json_t *e)
 {
-	return webhook_ask(c->webhook, &c->call, event, e, on_answer) == 0;
+	return webhook_ask(c->hooks->webhook, &c->call, event, e, hooks_on_answer) == 0;
 }
 
 static bool tell_messages(struct conversation *c)
@@ -69,17 +62,29 @@ static void on_farewell(struct webhook_call *call, const struct webhook_answer *
 	conversation_free(container_of(call, struct conversation, call));
 }
 
+static void set_over(struct conversation *c, bool is_over)
+{
+	struct hooks *h = c->hooks;
+
+	pthread_mutex_lock(&h->lock);
+	list_remove(&c->node);
+	if (is_over)
+		list_append(&h->over, &c->node);
+	pthread_mutex_unlock(&h->lock);
+}
+
 static void say_goodbye(struct conversation *c)
 {
 	json_t *e = json_copy(c->about);
 
+	set_over(c, false);
 	e = event_with(e, "code", json_integer((json_int_t)c->code));
 	e = event_with_text(e, "reason", c->reason);
 	e = event_with(e, "delivery", event_of_delivery(&c->delivery));
-	if (!webhook_wants(c->webhook, WEBHOOK_DISCONNECT, HOOKS_APP_EVENTS)) {
+	if (!webhook_wants(c->hooks->webhook, WEBHOOK_DISCONNECT, HOOKS_APP_EVENTS)) {
 		json_decref(e);
 		conversation_free(c);
-	} else if (webhook_ask(c->webhook, &c->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0) {
+	} else if (webhook_ask(c->hooks->webhook, &c->call, WEBHOOK_DISCONNECT, e, on_farewell) < 0) {
 		conversation_free(c);
 	}
 }
@@ -108,7 +113,7 @@ static void go_on(struct conversation *c)
 		say_goodbye(c);
 }
 
-static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
+void hooks_on_answer(struct webhook_call *call, const struct webhook_answer *a)
 {
 	struct conversation *c = container_of(call, struct conversation, call);
 	const char *trouble =
@@ -116,7 +121,7 @@ static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
 
 	c->under_way = 0;
 	if (trouble)
-		webhook_senseless(c->webhook, json_string_value(json_object_get(c->about, "endpoint")), trouble);
+		webhook_senseless(c->hooks->webhook, json_string_value(json_object_get(c->about, "endpoint")), trouble);
 	if (a->verdict == WEBHOOK_FAILED || trouble)
 		break_off(c);
 	else if (c->session && a->verdict == WEBHOOK_NO)
@@ -130,16 +135,11 @@ static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
 
 static void on_open(struct sockjs_session *s, void *app)
 {
-	struct conversation *c = mem_zalloc(sizeof(*c));
-	const struct guest *g = guest_of(s);
+	struct conversation *c = conversation_new(app, s);
 
 	sockjs_set_user(s, c);
-	if (c) {
-		c->hooks = app;
-		c->session = s;
-		c->webhook = guest_webhook(g);
-		c->about = guest_event(g, s);
-	}
+	if (c)
+		c->about = guest_event(guest_of(s), s);
 	if (c && c->about)
 		return;
 	mem_free(c);
@@ -164,7 +164,7 @@ static void on_message(struct sockjs_session *s, const struct sockjs_message *m,
 	struct conversation *c = sockjs_user(s);
 	const struct hooks *h = app;
 
-	if (!c || c->is_broken || !webhook_wants(c->webhook, WEBHOOK_MESSAGE, HOOKS_APP_EVENTS))
+	if (!c || c->is_broken || !webhook_wants(c->hooks->webhook, WEBHOOK_MESSAGE, HOOKS_APP_EVENTS))
 		return;
 	if (!keep(c, m) || (!c->call.part && !tell_messages(c))) {
 		break_off(c);
@@ -185,7 +185,9 @@ static void on_close(struct sockjs_session *s, unsigned code, const char *reason
 	c->code = code;
 	c->reason = reason ? mem_strdup(reason) : NULL;
 	sockjs_delivery(s, &c->delivery);
-	if (!c->call.part)
+	if (c->call.part)
+		set_over(c, true);
+	else
 		go_on(c);
 }
 
@@ -202,6 +204,8 @@ static const struct sockjs_callbacks callbacks = {
 	.message = on_message,
 	.close = on_close,
 	.held = on_held,
+	.save = hooks_save,
+	.restore = hooks_restore,
 };
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -229,13 +233,29 @@ static int start(struct sockjs_server *server, struct sockjs_options *options, v
 	if (!(h = mem_zalloc(sizeof(*h))))
 		return -ENOMEM;
 	h->max_batch_bytes = (size_t)options->hooks.max_batch_bytes;
+	pthread_mutex_init(&h->lock, NULL);
+	list_init(&h->over);
 	*state = h;
+	return 0;
+}
+
+static int hook(void *state, struct webhook *webhook, const struct sockjs_options *options,
+    void **hooked, char *why, size_t why_size)
+{
+	struct hooks *h = state;
+
+	(void)options, (void)why, (void)why_size;
+	h->webhook = webhook;
+	*hooked = NULL;
 	return 0;
 }
 
 static void stop(void *state)
 {
-	mem_free(state);
+	struct hooks *h = state;
+
+	pthread_mutex_destroy(&h->lock);
+	mem_free(h);
 }
 
 const struct app hooks_app = {
@@ -245,5 +265,6 @@ const struct app hooks_app = {
 	.start = start,
 	.check = check,
 	.asks = HOOKS_APP_EVENTS,
+	.hook = hook,
 	.stop = stop,
 };

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/snapshot.h"
 
 #define SHARDS     QUOTAS_PARTS /* a power of two */
 #define SHARD_IDLE (QUOTAS_IDLE_MOST / SHARDS)
@@ -250,6 +251,42 @@ void quota_release(struct quota_row *row, unsigned kind)
 	row->held[kind]--;
 	settle(row, clock_now());
 	pthread_mutex_unlock(&shard->lock);
+}
+
+/* NULL: nothing is counted for this kind, or memory is out. */
+static struct quota_row *hold_again(struct quotas *q, struct bytes key, unsigned kind)
+{
+	struct quota limit = q ? limit_of(q, kind) : (struct quota){ 0 };
+	struct quota_shard *shard;
+	struct quota_row *row;
+	uint64_t hash;
+
+	if (!limit.most && !limit.per_second)
+		return NULL;
+	hash = map_hash(&q->seed, key);
+	shard = &q->shards[hash >> 60 & (SHARDS - 1)];
+	pthread_mutex_lock(&shard->lock);
+	row = row_of(shard, key, hash);
+	if (row) {
+		set_busy(row);
+		row->held[kind]++;
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return row;
+}
+
+struct quota_row *quota_row_snapshot(struct quota_row *row, struct snapshot *s, unsigned kind)
+{
+	struct bytes key = { NULL, 0 };
+
+	if (row)
+		key = (struct bytes){ row->key, row->key_len };
+	key = snapshot_bytes(s, key);
+	if (!s->is_reading)
+		return row;
+	if (key.n == 0 || !snapshot_check(s, key.n <= QUOTA_KEY_MAX))
+		return NULL;
+	return hold_again(s->quotas, key, kind);
 }
 
 /* --- who is at a limit --------------------------------------------------- */

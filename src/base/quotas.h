@@ -51,6 +51,10 @@ enum quota_verdict quota_take(
 /* From any thread. NULL is fine. */
 void quota_release(struct quota_row *row, unsigned kind);
 
+/* Where something is held (NULL: nowhere). Read, it is held again in snapshot->quotas, whatever the limits are. */
+struct snapshot;
+struct quota_row *quota_row_snapshot(struct quota_row *row, struct snapshot *s, unsigned kind);
+
 /* What one of them has. */
 struct quota_use {
 	struct bytes key;

@@ -30,7 +30,7 @@ static int note(json_t *changes, const char *list, const char *where, const char
 /* What a broker asks of its backend, it asks as long as it is there. */
 static enum option_reload reload_of(const struct option *opt, const struct app *app)
 {
-	return opt->scope == OPTION_HOOKS && app && app->hook ? RELOAD_NEVER : options_reload(opt);
+	return opt->scope == OPTION_HOOKS && app && app->stays ? RELOAD_NEVER : options_reload(opt);
 }
 
 static int compare(json_t *changes, const char *where, const struct app *app,

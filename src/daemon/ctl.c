@@ -59,6 +59,8 @@ static const char help[] =
     "                              silent\n"
     "  reload                      read the configuration again, as SIGHUP does, and say what it\n"
     "                              has changed\n"
+    "  restart                     start the program anew, which goes on with all connections and\n"
+    "                              sessions, as SIGUSR2 does\n"
     "  drain                       begin an orderly stop, as SIGTERM does\n"
     "\n"
     API_LOGIN_HELP
@@ -493,6 +495,18 @@ static int run_drain(const struct ctl *c)
 	return err;
 }
 
+static int run_restart(const struct ctl *c)
+{
+	json_t *answer = NULL;
+	int err = ask(c, "restart", of_members(c), &answer);
+
+	if (err == 0 && !c->json)
+		printf("restarted, process %" JSON_INTEGER_FORMAT "\n",
+		    json_integer_value(json_object_get(answer, "pid")));
+	json_decref(answer);
+	return err;
+}
+
 /* --- backends, of each endpoint that has some ----------------------------------- */
 
 static bool has_backends(const json_t *endpoint)
@@ -590,6 +604,7 @@ static const struct command {
 	{ "config", 0, 0, run_config },
 	{ "log", 0, 1, run_log },
 	{ "reload", 0, 0, run_reload },
+	{ "restart", 0, 0, run_restart },
 	{ "drain", 0, 0, run_drain },
 };
 

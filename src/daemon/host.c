@@ -40,6 +40,13 @@ static void reload(void *arg, struct sockjs_command *c)
 	reloader_begin(host->reloader, c);
 }
 
+static void restart(void *arg, struct sockjs_command *c)
+{
+	const struct host *host = arg;
+
+	restarter_begin(host->restarter, c);
+}
+
 static void stopping(void *arg)
 {
 	(void)arg;
@@ -53,6 +60,7 @@ void host_attach(struct host *host, struct sockjs_server *server)
 	                            .application = application,
 	                            .busy = busy,
 	                            .reload = reload,
+	                            .restart = restart,
 	                            .stopping = stopping,
 	                            .arg = host,
 	                        });

@@ -6,12 +6,14 @@
 
 #include "apps/running_app.h"
 #include "daemon/reload.h"
+#include "daemon/restart.h"
 
 struct sockjs_server;
 
 /* As long as the server runs. */
 struct host {
 	struct reloader *reloader;
+	struct restarter *restarter;
 	struct running_apps *apps;
 };
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 #include "daemon/privs.h"
 #include "daemon/publish.h"
 #include "daemon/reload.h"
+#include "daemon/restart.h"
 #include "daemon/signals.h"
 #include "daemon/supervise.h"
 #include "net/inherited.h"
@@ -38,7 +40,9 @@ struct daemon {
 	struct deployment *first; /* until the reloader has it */
 	struct reloader *reloader;
 	struct host host;
-	bool is_supervised;
+	struct restarter *restarter;
+	char **argv;
+	bool is_ready; /* and was said to be */
 };
 
 static int complain(const char *what, const char *sentence)
@@ -129,6 +133,17 @@ static void offer_client(struct daemon *d)
 		log_warn("out of memory: the dashboard does without a client library");
 }
 
+/* If another process has started this one for that. */
+static enum exit_code take_over(struct daemon *d)
+{
+	int fd = restart_inherited();
+
+	if (fd < 0 || sockjs_server_take_over(d->server, fd) == 0)
+		return EXIT_STOPPED;
+	complain("cannot take over", sockjs_server_error(d->server));
+	return EXIT_RUNNING;
+}
+
 static enum exit_code start(struct daemon *d)
 {
 	struct config *c = &d->first->config;
@@ -136,6 +151,8 @@ static enum exit_code start(struct daemon *d)
 
 	privs_raise_descriptors(c);
 	offer_client(d);
+	if ((code = take_over(d)) != EXIT_STOPPED)
+		return code;
 	if ((code = build(d)) != EXIT_STOPPED || (code = join_peers(d)) != EXIT_STOPPED)
 		return code;
 	if (notify_open() < 0)
@@ -149,7 +166,8 @@ static enum exit_code start(struct daemon *d)
 	if (!d->reloader)
 		return no_memory();
 	d->first = NULL;
-	return EXIT_STOPPED;
+	d->restarter = restarter_new(d->server, d->argv);
+	return d->restarter ? EXIT_STOPPED : no_memory();
 }
 
 /* --- run and stop ----------------------------------------------------------------- */
@@ -207,11 +225,26 @@ static void on_wake(void *arg)
 {
 	struct daemon *d = arg;
 
-	if (signals_tell())
-		reloader_begin(d->reloader, NULL);
-	if (!d->is_supervised)
+	struct signals_wish wish = signals_tell();
+
+	if (!d->is_ready) {
+		say_ready(d);
 		supervise_begin(d->server);
-	d->is_supervised = true;
+	}
+	d->is_ready = true;
+	if (wish.restart)
+		restarter_begin(d->restarter, NULL);
+	else if (wish.reload)
+		reloader_begin(d->reloader, NULL);
+}
+
+/* Another process has, or keeps, what this one has: nothing of that may be touched. */
+__attribute__((noreturn)) static void leave_all(const struct daemon *d, int err)
+{
+	if (err < 0)
+		complain("cannot run", sockjs_server_error(d->server));
+	fflush(NULL);
+	_exit(err < 0 ? EXIT_RUNNING : EXIT_STOPPED);
 }
 
 static enum exit_code run(struct daemon *d)
@@ -219,12 +252,13 @@ static enum exit_code run(struct daemon *d)
 	uint64_t begun = clock_now();
 	int err;
 
-	d->host = (struct host){ d->reloader, &d->apps };
+	d->host = (struct host){ d->reloader, d->restarter, &d->apps };
 	server_on_wake(d->server, on_wake, d);
 	host_attach(&d->host, d->server);
 	signals_watch(d->server, config_longest_stop_ms(&reloader_now(d->reloader)->config));
-	say_ready(d);
 	err = sockjs_server_run(d->server);
+	if (err == SOCKJS_HANDED_OVER || err == -ECANCELED)
+		leave_all(d, err);
 	signals_forget();
 	log_info("stopped", LOG_INT("uptime_s", (clock_now() - begun) / 1000));
 	if (err < 0)
@@ -238,6 +272,7 @@ static void stop(struct daemon *d)
 	reloader_join(d->reloader);
 	running_apps_stop(&d->apps);
 	reloader_free(d->reloader);
+	restarter_free(d->restarter);
 	deployment_free(d->first);
 	sockjs_server_free(d->server);
 	running_apps_fini(&d->apps);
@@ -283,9 +318,9 @@ static enum exit_code with_server(struct daemon *d)
 	return code;
 }
 
-static enum exit_code obey(const struct cmdline *cmd)
+static enum exit_code obey(const struct cmdline *cmd, char **argv)
 {
-	struct daemon d = { .cmd = cmd };
+	struct daemon d = { .cmd = cmd, .argv = argv };
 	enum exit_code code;
 	int err = read_config(&d.first, cmd);
 
@@ -322,5 +357,5 @@ int main(int argc, char **argv)
 	log_find_journal();
 	if (!inherited_here())
 		return no_memory();
-	return obey(&cmd);
+	return obey(&cmd, argv);
 }

@@ -82,9 +82,9 @@ static void tell_stop(const struct known_signal *s)
 		log_warn("stopping at once", LOG_STR("signal", s->name));
 }
 
-bool signals_tell(void)
+struct signals_wish signals_tell(void)
 {
-	bool is_reload = false;
+	struct signals_wish wish = { false, false };
 
 	for (size_t i = 0; i < KNOWN; i++) {
 		if (!came[i])
@@ -93,13 +93,15 @@ bool signals_tell(void)
 		if (known[i].stops)
 			tell_stop(&known[i]);
 		else if (known[i].signo == SIGHUP)
-			is_reload = true;
+			wish.reload = true;
+		else if (known[i].signo == SIGUSR2)
+			wish.restart = true;
 		else if (known[i].signo == SIGUSR1)
 			log_info("logs are opened anew", LOG_STR("signal", known[i].name));
 		else
 			log_info("ignored", LOG_STR("signal", known[i].name));
 	}
-	return is_reload;
+	return wish;
 }
 
 static void handle(int signo, void (*handler)(int))

@@ -1,6 +1,6 @@
 /*
  * daemon/signals.h - signals: SIGTERM and SIGINT stop the server in order, a second
- * one, or one after the command drain, at once; SIGHUP reloads. What else a service might be sent is
+ * one, or one after the command drain, at once; SIGHUP reloads, SIGUSR2 restarts. What else a service might be sent is
  * ignored.
  */
 #ifndef DAEMON_SIGNALS_H
@@ -17,9 +17,12 @@ void signals_begin(void);
  * for the service manager; it may be another time later. In one thread. */
 void signals_watch(struct sockjs_server *server, uint64_t stop_ms);
 void signals_stop_takes(uint64_t stop_ms);
-/* Logs those that have come; in the thread of sockjs_server_run(), when it was woken. True: the
- * configuration is to be read again. */
-bool signals_tell(void);
+/* What is wanted by those that have come. */
+struct signals_wish {
+	bool reload, restart;
+};
+/* Logs them; in the thread of sockjs_server_run(), when it was woken. */
+struct signals_wish signals_tell(void);
 /* A command has begun an orderly stop: it is told as that of a signal. In the thread of
  * sockjs_server_run(). */
 void signals_stop_was_asked(void);

@@ -17,7 +17,6 @@
 #define MESSAGES_MOST  10000
 #define LIFE_MS        1200000
 #define PUSHES_A_TURN  64
-#define GREETINGS_MOST 20
 #define GREETINGS_MS   100
 
 /* --- what is late on purpose ------------------------------------------------------------- */
@@ -239,13 +238,16 @@ static void on_timer(struct sockjs_session *s, void *app)
 		settle(ds);
 }
 
-static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
+void doctor_session_free(struct doctor_session *ds)
 {
-	struct doctor_session *ds = sockjs_user(s);
-
-	(void)code, (void)reason, (void)app;
 	mem_free(ds->sight);
 	mem_free(ds);
+}
+
+static void on_close(struct sockjs_session *s, unsigned code, const char *reason, void *app)
+{
+	(void)code, (void)reason, (void)app;
+	doctor_session_free(sockjs_user(s));
 }
 
 static void on_command(struct sockjs_command *c, void *app)
@@ -264,16 +266,20 @@ const struct sockjs_callbacks doctor_callbacks = {
 	.close = on_close,
 	.commands = reports_commands,
 	.command = on_command,
+	.save = doctor_save,
+	.restore = doctor_restore,
 };
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-struct doctor *doctor_new(void)
+struct doctor *doctor_new(const struct sockjs_server *server)
 {
 	struct doctor *d = mem_zalloc(sizeof(*d));
 
-	if (d)
-		reports_init(&d->reports);
+	if (!d)
+		return NULL;
+	d->server = server;
+	reports_init(&d->reports);
 	return d;
 }
 

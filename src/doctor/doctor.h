@@ -18,11 +18,12 @@ enum doctor_close {
 };
 
 struct doctor {
+	const struct sockjs_server *server;
 	struct reports reports;
 };
 
 /* NULL when memory is out. */
-struct doctor *doctor_new(void);
+struct doctor *doctor_new(const struct sockjs_server *server);
 /* After its server has stopped, or when no session is left. */
 void doctor_free(struct doctor *d);
 

@@ -1,6 +1,6 @@
 /*
- * doctor/doctor_private.h - between doctor.c, which has the session's callbacks and its timer, and
- * doctor_answers.c, which says what can be said at once.
+ * doctor/doctor_private.h - between doctor.c, which has the session's callbacks and its timer,
+ * doctor_answers.c, which says what can be said at once, and doctor_snapshot.c, by which another process goes on.
  */
 #ifndef DOCTOR_DOCTOR_PRIVATE_H
 #define DOCTOR_DOCTOR_PRIVATE_H
@@ -12,7 +12,8 @@
 #include "doctor/doctor.h"
 #include "doctor/orders.h"
 
-#define AGENT_MOST 256
+#define AGENT_MOST     256
+#define GREETINGS_MOST 20
 
 struct push {
 	bool is_on;
@@ -41,6 +42,12 @@ struct doctor_session {
 	bool is_full;  /* what it was sent waits */
 	bool is_over;  /* it was closed from here */
 };
+
+void doctor_session_free(struct doctor_session *ds);
+
+/* The callbacks save and restore: doctor_snapshot.c */
+int doctor_save(struct sockjs_session *s, struct sockjs_saved *to, void *app);
+int doctor_restore(struct sockjs_session *s, struct sockjs_saved *from, void *app);
 
 /* --- doctor_answers.c ------------------------------------------------------------- */
 

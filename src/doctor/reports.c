@@ -12,6 +12,8 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/snapshot.h"
+#include "base/utf8.h"
 #include "doctor/report.h"
 #include "doctor/sight.h"
 #include "net/addr.h"
@@ -273,6 +275,87 @@ void reports_command(struct reports *r, struct sockjs_command *c)
 	count = r->count;
 	pthread_mutex_unlock(&r->lock);
 	command_answer(c, json_pack("{s:o,s:i}", "networks", list, "count", (int)count));
+}
+
+/* --- for another process --------------------------------------------------------------------------- */
+
+/* In place, where there is room for `size` octets. */
+static void words_snapshot(char *words, size_t size, struct snapshot *s)
+{
+	struct bytes b = snapshot_bytes(s, bytes_of(words));
+
+	if (s->is_reading && snapshot_check(s, b.p && b.n < size && utf8_is_valid(b.p, b.n)))
+		*bytes_put(words, b) = '\0';
+}
+
+/* Whether it is as write_text() has it. */
+static bool is_kept(const char *text)
+{
+	json_t *kept = json_loads(text, 0, NULL), *report;
+	const char *cause = cause_of(kept);
+	char why[200];
+	bool is_well;
+
+	report = report_read(json_object_get(kept, "report"), why, sizeof(why));
+	is_well = report && cause && report_is_cause(cause);
+	json_decref(report);
+	json_decref(kept);
+	return is_well;
+}
+
+static void network_snapshot(struct network *n, struct snapshot *s)
+{
+	SNAPSHOT(s, u64, n->count);
+	words_snapshot(n->first, sizeof(n->first), s);
+	words_snapshot(n->last, sizeof(n->last), s);
+	for (size_t i = 0; i < REPORTS_OF_EACH; i++) {
+		SNAPSHOT(s, text, n->kept[i]);
+		if (!s->is_reading || !n->kept[i] || snapshot_check(s, is_kept(n->kept[i])))
+			continue;
+		mem_free(n->kept[i]);
+		n->kept[i] = NULL;
+	}
+}
+
+static void write_networks(struct reports *r, struct snapshot *s)
+{
+	struct list *pos;
+
+	list_foreach (pos, &r->networks) {
+		struct network *n = container_of(pos, struct network, node);
+
+		snapshot_more(s, true);
+		words_snapshot(n->name, sizeof(n->name), s);
+		network_snapshot(n, s);
+	}
+	snapshot_more(s, false);
+}
+
+static void read_networks(struct reports *r, struct snapshot *s)
+{
+	while (snapshot_more(s, false)) {
+		char name[ADDR_TEXT_MAX] = "", now[24] = "";
+		struct network *n;
+
+		words_snapshot(name, sizeof(name), s);
+		if (snapshot_error(s) || !snapshot_check(s, !find(r, name)))
+			return;
+		n = find_or_make(r, name, now);
+		if (n)
+			network_snapshot(n, s);
+		else
+			snapshot_fail(s, -ENOMEM);
+	}
+}
+
+void reports_snapshot(struct reports *r, struct snapshot *s)
+{
+	pthread_mutex_lock(&r->lock);
+	if (s->is_reading)
+		read_networks(r, s);
+	else
+		write_networks(r, s);
+	pthread_mutex_unlock(&r->lock);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

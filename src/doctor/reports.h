@@ -34,6 +34,9 @@ void reports_init(struct reports *r);
 void reports_fini(struct reports *r);
 /* Of a report that report_read() has made. 0; -EMSGSIZE: it is too long; -ENOMEM. */
 int reports_add(struct reports *r, const struct reporter *who, const json_t *report);
+/* Writes all of them down; what is read is added. */
+struct snapshot;
+void reports_snapshot(struct reports *r, struct snapshot *s);
 /* Answers POST /api/doctor. */
 void reports_command(struct reports *r, struct sockjs_command *c);
 

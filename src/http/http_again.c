@@ -171,6 +171,11 @@ static void read_on(struct http_turn *turn)
 		end(a);
 }
 
+struct http_again *http_again_of_turn(struct http_turn *turn)
+{
+	return turn->fn == read_on ? container_of(turn, struct http_again, turn) : NULL;
+}
+
 bool http_again_wait(struct http_again *a, struct http_server *server)
 {
 	if (a->misses >= MISSES_MAX || server->draining ||

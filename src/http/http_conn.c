@@ -651,6 +651,24 @@ void http_conn_new(struct http_server *server, struct stream *s, const struct ad
 		http_conn_end(c);
 }
 
+struct http_conn *http_conn_restore(
+    struct http_server *server, struct stream *s, const struct addr *peer)
+{
+	uint8_t want = s->want;
+	struct http_conn *c = conn_new(server, s, peer, NULL);
+
+	if (c && stream_want(&c->stream, want) < 0) {
+		http_conn_end(c);
+		return NULL;
+	}
+	return c;
+}
+
+void http_conn_want_turn(struct http_conn *c)
+{
+	want_turn(c);
+}
+
 void http_conn_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
     const void *listener, unsigned misses)
 {

@@ -175,3 +175,57 @@ void http_server_turn_away(struct http_server *server, int fd, bool is_tls)
 	stream_init(&s, server->loop, fd, &no_events);
 	say_and_linger(server, &s, &piece, 1);
 }
+
+/* --- for another process ---------------------------------------------------------------------- */
+
+static void state_snapshot(struct http_linger *l, struct snapshot *s)
+{
+	uint64_t due = snapshot_u64(s, timer_is_active(&l->timer) ? l->timer.deadline : 0),
+	         now = loop_now(l->server->loop);
+
+	SNAPSHOT(s, size, l->dropped);
+	SNAPSHOT(s, bool, l->client_ended);
+	SNAPSHOT(s, u64, l->progress);
+	SNAPSHOT(s, u64, l->progressed);
+	SNAPSHOT(s, u64, l->progress_at_birth);
+	SNAPSHOT(s, u64, l->born);
+	if (s->is_reading)
+		timer_start(loop_timers(l->server->loop), &l->timer, due > now ? due - now : 0);
+}
+
+static void read_linger(struct http_server *server, struct snapshot *s)
+{
+	struct http_linger *l = mem_zalloc(sizeof(*l));
+
+	if (!l) {
+		snapshot_fail(s, -ENOMEM);
+		return;
+	}
+	l->server = server;
+	timer_init(&l->timer, on_timer);
+	list_append(&server->lingering, &l->node);
+	server->counters.lingering++;
+	stream_snapshot(&l->stream, s, server->loop, &linger_events);
+	state_snapshot(l, s);
+	if (!snapshot_check(s, stream_is_open(&l->stream)))
+		linger_end(l);
+}
+
+void http_linger_snapshot(struct http_server *server, struct snapshot *s)
+{
+	struct list *pos;
+
+	if (s->is_reading) {
+		while (snapshot_more(s, false))
+			read_linger(server, s);
+		return;
+	}
+	list_foreach (pos, &server->lingering) {
+		struct http_linger *l = container_of(pos, struct http_linger, node);
+
+		snapshot_more(s, true);
+		stream_snapshot(&l->stream, s, NULL, NULL);
+		state_snapshot(l, s);
+	}
+	snapshot_more(s, false);
+}

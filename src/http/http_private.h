@@ -2,6 +2,7 @@
  * http/http_private.h - what the files of this folder share; for them alone. In the order of calls,
  * which point downwards:
  *
+ *	http_snapshot.c  all of it, for another process
  *	http_server.c    a reactor's HTTP: who comes, whose turn it is, the end
  *	http_again.c     connections that wait outside for the same request again (http_memo.c)
  *	http_upgrade.c   101, and the connection is somebody else's
@@ -19,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/snapshot.h"
 #include "http/http_access.h"
 #include "http/http_again.h"
 #include "http/http_detach.h"
@@ -125,6 +127,12 @@ void http_conn_new(struct http_server *server, struct stream *s, const struct ad
 /* One that has served before, and whose last requests were not those expected. */
 void http_conn_give_back(struct http_server *server, struct stream *s, const struct addr *peer,
     const void *listener, unsigned misses);
+/* One of a snapshot, that nothing is known of yet; NULL: out of memory, and the stream is closed. It wants what it
+ * wanted. */
+struct http_conn *http_conn_restore(
+    struct http_server *server, struct stream *s, const struct addr *peer);
+/* It has something to do, though its wire may say nothing. */
+void http_conn_want_turn(struct http_conn *c);
 /* The server stops. */
 void http_conn_drain(struct http_conn *conn);
 /* At once. */
@@ -150,9 +158,13 @@ void http_refuse_unread(struct http_conn *conn, unsigned status, const char *sen
 void http_close_with(
     struct http_server *server, struct stream *s, unsigned status, const char *sentence);
 void http_linger_end_all(struct http_server *server);
+/* Those that linger, for another process. */
+void http_linger_snapshot(struct http_server *server, struct snapshot *s);
 
 /* --- http_again.c ---------------------------------------------------------------- */
 
+/* Who waits for this turn; NULL: it is not one of these. */
+struct http_again *http_again_of_turn(struct http_turn *turn);
 void http_again_drain(struct http_server *server);
 void http_again_end_all(struct http_server *server);
 

@@ -108,6 +108,10 @@ bool http_server_is_draining(const struct http_server *server);
 /* One for a server; NULL: there is none yet. */
 struct http_service *http_server_service(const struct http_server *server);
 void http_server_set_service(struct http_server *server, struct http_service *service);
+/* All connections it has, for another process; read into one that has none yet. `internal` is what
+ * http_request_listener() says of those of operators. */
+struct snapshot;
+void http_server_snapshot(struct http_server *server, struct snapshot *s, const void *internal);
 /* So many connections more are held by it, or less. */
 void http_server_hold(struct http_server *server, int connections);
 /* From now on every response says Connection: close, and idle connections are closed. */

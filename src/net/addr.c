@@ -2,6 +2,7 @@
  * net/addr.c - parse and print addresses; see addr.h.
  */
 #include "net/addr.h"
+#include "base/snapshot.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,6 +30,15 @@ static struct addr addr_v6(const void *ip, uint16_t port)
 	if (memcmp(ip, v4_mapped, sizeof(v4_mapped)) == 0)
 		return addr_v4((const uint8_t *)ip + sizeof(v4_mapped), port);
 	memcpy(a.ip, ip, 16);
+	return a;
+}
+
+struct addr addr_snapshot(struct snapshot *s, struct addr a)
+{
+	SNAPSHOT(s, u16, a.family);
+	SNAPSHOT(s, u16, a.port);
+	snapshot_raw(s, a.ip, sizeof(a.ip));
+	snapshot_check(s, a.family == 0 || a.family == AF_INET || a.family == AF_INET6 || a.family == AF_UNIX);
 	return a;
 }
 

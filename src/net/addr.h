@@ -25,6 +25,8 @@ struct addr {
 
 #define ADDR_TEXT_MAX 64
 
+struct snapshot;
+struct addr addr_snapshot(struct snapshot *s, struct addr a);
 struct addr addr_from_sockaddr(const struct sockaddr *sa);
 /* Writes into *out and returns its length (for AF_UNIX: an unnamed address). */
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);

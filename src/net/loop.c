@@ -400,6 +400,27 @@ int loop_turn(struct loop *loop, int timeout_ms)
 	return 0;
 }
 
+/* Mail that comes meanwhile is for the next one. */
+bool loop_settle(struct loop *loop)
+{
+	bool had_mail;
+
+	current = loop;
+	begin_turn(loop);
+	had_mail = take_mail(loop) != NULL;
+	run_mail(loop);
+	run_hooks(loop, LOOP_STAGE_KEEP);
+	run_deferred(loop);
+	close_descriptors(loop);
+	return had_mail || loop->mail || loop->deferred;
+}
+
+void loop_deliver(struct loop *loop)
+{
+	run_mail(loop);
+	close_descriptors(loop);
+}
+
 int loop_run(struct loop *loop)
 {
 	int err = 0;
@@ -633,6 +654,8 @@ struct timer_wheel *loop_timers(struct loop *loop)
 void loop_enter(struct loop *loop)
 {
 	current = loop;
+	loop->now = clock_now();
+	timer_wheel_set_now(loop->timers, loop->now);
 }
 
 struct loop *loop_current(void)

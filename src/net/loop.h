@@ -81,6 +81,12 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop);
 /* One turn that waits at most timeout_ms (-1: until something happens); for tests. */
 int loop_turn(struct loop *loop, int timeout_ms);
+/* Between two turns, a turn of its own without anything from outside: mail, LOOP_STAGE_KEEP to LOOP_STAGE_SEND, and
+ * deferred calls, but no I/O, no timers and no LOOP_STAGE_HTTP. Whether there was any mail, or is more to do. For all
+ * reactors together, until none of them has any: then nothing is under way between them. */
+bool loop_settle(struct loop *loop);
+/* Between two turns: mail alone, and descriptors that wait for it are closed; nothing is sent or freed. */
+void loop_deliver(struct loop *loop);
 /* From any thread or a signal handler: loop_run() returns after the current turn. */
 void loop_stop(struct loop *loop);
 
@@ -90,7 +96,7 @@ uint64_t loop_now(const struct loop *loop);
  * and stands for all. */
 const struct histogram *loop_turns(const struct loop *loop);
 struct timer_wheel *loop_timers(struct loop *loop);
-/* This thread is the loop's, which has not run yet. */
+/* This thread is the loop's, which has not run yet. The time is that of this call. */
 void loop_enter(struct loop *loop);
 /* The loop that ran last on this thread, by loop_run() or loop_turn(), or that was entered, and is
  * not yet freed; or NULL. */

@@ -153,6 +153,13 @@ void stream_move(
 /* In the new loop's thread, after a move with loop NULL. */
 void stream_adopt(struct stream *s, struct loop *loop);
 
+/* Writes the stream down, or makes it from what was (`s` is uninitialised then): it wants what it wanted, and nothing is
+ * said or read. Empty if it had gone, or if the snapshot is wrong. Under TLS what is handed over is one of a pair of
+ * sockets: tls_carrier.h. */
+struct snapshot;
+void stream_snapshot(struct stream *s, struct snapshot *snapshot, struct loop *loop,
+    const struct stream_events *on);
+
 /* No more writing (TLS: close_notify first), once the queue is empty. Reading goes on. */
 int stream_shutdown(struct stream *s);
 /* Drops the queue and the TLS state (saying goodbye if nothing waits); the descriptor is closed at

@@ -14,7 +14,7 @@
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
 
-static struct session_hold *session_hold_get(struct sockjs_session *s)
+struct session_hold *session_hold_get(struct sockjs_session *s)
 {
 	struct session_extra *extra = session_extra(s);
 

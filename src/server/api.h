@@ -126,6 +126,7 @@ void api_list_endpoints(struct sockjs_command *c);
 void api_show_config(struct sockjs_command *c);
 void api_set_log(struct sockjs_command *c);
 void api_reload(struct sockjs_command *c);
+void api_restart(struct sockjs_command *c);
 void api_drain(struct sockjs_command *c);
 
 /* The description, doc/openapi.json; made by the build. */

@@ -161,6 +161,22 @@ void api_reload(struct sockjs_command *c)
 		    "The program around this server has no configuration to read.");
 }
 
+/* --- another process ----------------------------------------------------------------- */
+
+void api_restart(struct sockjs_command *c)
+{
+	static const char *const known[] = { NULL };
+	const struct server_host *host = &c->api->server->host;
+
+	if (!command_has_only(c, known))
+		return;
+	if (host->restart)
+		host->restart(host->arg, c);
+	else
+		sockjs_command_refuse(c, 404, "no_restart", NULL,
+		    "The program around this server cannot be restarted like this.");
+}
+
 /* --- the end ------------------------------------------------------------------------ */
 
 void api_drain(struct sockjs_command *c)

@@ -237,6 +237,7 @@ static void run_session(struct sockjs_command *c)
 	X(config, api_show_config)                                                                 \
 	X(log, api_set_log)                                                                        \
 	X(reload, api_reload)                                                                      \
+	X(restart, api_restart)                                                                    \
 	X(drain, api_drain)
 
 const char *const api_own_names[] = {

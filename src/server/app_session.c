@@ -76,9 +76,10 @@ static void on_writable(struct session *base)
 		s->endpoint->callbacks.writable(s, s->endpoint->app);
 }
 
-static void on_close(struct session *base, unsigned code, const char *reason)
+/* What goes with it, but its application. */
+static void session_over(struct sockjs_session *s, unsigned code, const char *reason)
 {
-	struct sockjs_session *s = of(base);
+	struct session *base = &s->base;
 
 	log_debug("session closed", LOG_INT("session", base->id), LOG_INT("code", code),
 	    LOG_STR("reason", reason));
@@ -97,6 +98,13 @@ static void on_close(struct session *base, unsigned code, const char *reason)
 		group_leave_all(s->extra);
 		ref_session_closed(s->extra->ref);
 	}
+}
+
+static void on_close(struct session *base, unsigned code, const char *reason)
+{
+	struct sockjs_session *s = of(base);
+
+	session_over(s, code, reason);
 	if (s->endpoint->callbacks.close)
 		s->endpoint->callbacks.close(s, code, reason, s->endpoint->app);
 	if (s->extra) { /* what the close callback may have started again */
@@ -136,6 +144,33 @@ const struct session_ops app_metered_session_ops = {
 	.message = on_metered_message,
 	.writable = on_writable,
 	.close = on_close,
+	.moved = on_moved,
+	.sign = session_network_sign,
+	.free = on_free,
+};
+
+/* --- without an application ------------------------------------------------------------- */
+
+static void on_nothing(struct session *base)
+{
+	(void)base;
+}
+
+static void on_dropped(struct session *base, const char *data, size_t n, bool binary)
+{
+	(void)base, (void)data, (void)n, (void)binary;
+}
+
+static void on_orphan_close(struct session *base, unsigned code, const char *reason)
+{
+	session_over(of(base), code, reason);
+}
+
+const struct session_ops orphan_session_ops = {
+	.open = on_nothing,
+	.message = on_dropped,
+	.writable = on_nothing,
+	.close = on_orphan_close,
 	.moved = on_moved,
 	.sign = session_network_sign,
 	.free = on_free,

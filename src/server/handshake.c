@@ -3,7 +3,7 @@
  *
  * A copy is made by asking the handshake everything.
  */
-#include "server/handshake.h"
+#include "server/handshake_private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,27 +13,7 @@
 #include "ws/ws_answer.h"
 #include "ws/ws_handshake.h"
 
-enum { GRANTED_MAX = 32 };
-
-/* Strings for the application, which live as long as the handshake. */
-struct scrap {
-	struct scrap *next;
-	char text[];
-};
-
-/* All strings are scraps of the copy. */
-struct kept_handshake {
-	const char *transport, *path, *query, *origin, *host;
-	bool is_tls, is_trusted;
-	const char *subject, *fingerprint; /* NULL: no certificate */
-	const char **offers;               /* and a NULL */
-	struct sockjs_header *headers;     /* those that the application may see */
-	size_t header_count;
-	struct sockjs_header granted[GRANTED_MAX];
-	size_t granted_count;
-};
-
-static const char *keep(struct sockjs_handshake *h, struct bytes b)
+const char *handshake_scrap(struct sockjs_handshake *h, struct bytes b)
 {
 	struct scrap *scrap = mem_alloc(sizeof(*scrap) + b.n + 1);
 
@@ -75,7 +55,7 @@ const char *sockjs_handshake_prefix(const struct sockjs_handshake *h)
 
 const char *sockjs_handshake_path(const struct sockjs_handshake *h)
 {
-	const char *text = h->kept ? h->kept->path : keep(mutable(h), h->t->path);
+	const char *text = h->kept ? h->kept->path : handshake_scrap(mutable(h), h->t->path);
 
 	return text ? text : "";
 }
@@ -86,7 +66,7 @@ const char *sockjs_handshake_query(const struct sockjs_handshake *h)
 	const char *text = h->kept ? h->kept->query : NULL;
 
 	if (r)
-		text = keep(mutable(h), http_request_query(r));
+		text = handshake_scrap(mutable(h), http_request_query(r));
 	return text ? text : "";
 }
 
@@ -98,7 +78,7 @@ const char *sockjs_handshake_origin(const struct sockjs_handshake *h)
 		return h->kept->origin;
 	if (h->t->http)
 		origin = http_request_header(h->t->http, HTTP_ORIGIN);
-	return origin.p ? keep(mutable(h), origin) : NULL;
+	return origin.p ? handshake_scrap(mutable(h), origin) : NULL;
 }
 
 const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
@@ -110,7 +90,7 @@ const char *sockjs_handshake_remote(const struct sockjs_handshake *h)
 
 const char *sockjs_handshake_host(const struct sockjs_handshake *h)
 {
-	const char *text = h->kept ? h->kept->host : keep(mutable(h), h->t->client.host);
+	const char *text = h->kept ? h->kept->host : handshake_scrap(mutable(h), h->t->client.host);
 
 	return text ? text : "";
 }
@@ -161,7 +141,7 @@ const char *sockjs_handshake_client_subject(const struct sockjs_handshake *h)
 
 	if (h->kept)
 		return h->kept->subject;
-	return read_peer(h, &peer) == 0 ? keep(mutable(h), bytes_of(peer.subject)) : NULL;
+	return read_peer(h, &peer) == 0 ? handshake_scrap(mutable(h), bytes_of(peer.subject)) : NULL;
 }
 
 const char *sockjs_handshake_client_fingerprint(const struct sockjs_handshake *h)
@@ -170,7 +150,7 @@ const char *sockjs_handshake_client_fingerprint(const struct sockjs_handshake *h
 
 	if (h->kept)
 		return h->kept->fingerprint;
-	return read_peer(h, &peer) == 0 ? keep(mutable(h), bytes_of(peer.fingerprint)) : NULL;
+	return read_peer(h, &peer) == 0 ? handshake_scrap(mutable(h), bytes_of(peer.fingerprint)) : NULL;
 }
 
 static const char *find(const struct sockjs_header *headers, size_t count, const char *name)
@@ -207,7 +187,7 @@ const char *sockjs_handshake_header(const struct sockjs_handshake *h, const char
 	while (i < allowed->count && strcasecmp(allowed->items[i], name) != 0)
 		i++;
 	if (i < allowed->count && http_request_join_header(h->t->http, name, &value) > 0)
-		text = keep(mutable(h), (struct bytes){ buf_data(&value), buf_len(&value) });
+		text = handshake_scrap(mutable(h), (struct bytes){ buf_data(&value), buf_len(&value) });
 	buf_fini(&value);
 	return text;
 }
@@ -240,7 +220,7 @@ const char *sockjs_handshake_subprotocol(const struct sockjs_handshake *h, size_
 	for (size_t j = 0; j <= i; j++) /* a copy has no count of them */
 		if (!(token = handshake_offer(h, j)).p)
 			return NULL;
-	return h->kept ? token.p : keep(mutable(h), token);
+	return h->kept ? token.p : handshake_scrap(mutable(h), token);
 }
 
 int sockjs_handshake_select(struct sockjs_handshake *h, const char *subprotocol)
@@ -271,7 +251,7 @@ void handshake_select_by_list(struct sockjs_handshake *h)
 /* NULL when memory is out, or there is no text: *ok tells. */
 static const char *copy(struct sockjs_handshake *to, const char *text, bool *ok)
 {
-	const char *own = text ? keep(to, bytes_of(text)) : NULL;
+	const char *own = text ? handshake_scrap(to, bytes_of(text)) : NULL;
 
 	*ok = *ok && (own || !text);
 	return own;
@@ -288,7 +268,7 @@ static bool copy_offers(struct sockjs_handshake *to, const struct sockjs_handsha
 	if (!to->kept->offers)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		to->kept->offers[i] = keep(to, handshake_offer(h, i));
+		to->kept->offers[i] = handshake_scrap(to, handshake_offer(h, i));
 		ok = ok && to->kept->offers[i];
 	}
 	return ok;
@@ -331,15 +311,25 @@ static bool copy_all(struct sockjs_handshake *to, const struct sockjs_handshake 
 	return ok && copy_offers(to, h) && copy_headers(to, h);
 }
 
-struct sockjs_handshake *handshake_keep(const struct sockjs_handshake *h)
+struct sockjs_handshake *handshake_new_copy(struct server_endpoint *ep)
 {
 	struct sockjs_handshake *to = mem_zalloc(sizeof(*to));
 
 	if (!to)
 		return NULL;
-	to->endpoint = h->endpoint;
+	to->endpoint = ep;
 	to->kept = mem_zalloc(sizeof(*to->kept));
-	if (to->kept && copy_all(to, h))
+	if (to->kept)
+		return to;
+	mem_free(to);
+	return NULL;
+}
+
+struct sockjs_handshake *handshake_keep(const struct sockjs_handshake *h)
+{
+	struct sockjs_handshake *to = handshake_new_copy(h->endpoint);
+
+	if (to && copy_all(to, h))
 		return to;
 	handshake_free(to);
 	return NULL;

@@ -36,6 +36,10 @@ void handshake_select_by_list(struct sockjs_handshake *h);
 /* A copy that answers all that the handshake can be asked. NULL when memory is out. */
 struct sockjs_handshake *handshake_keep(const struct sockjs_handshake *h);
 void handshake_free(struct sockjs_handshake *kept); /* NULL is fine */
+/* Writes a copy down, or makes one of what was; NULL if that is wrong. Before it was granted anything. */
+struct snapshot;
+struct sockjs_handshake *handshake_snapshot(
+    struct sockjs_handshake *kept, struct snapshot *s, struct server_endpoint *ep);
 /* Gives a copy a header, as if the client's request had it alone, and the application might see it.
  * 0; -EINVAL: no name or value of a header; -ENOSPC: too many; -ENOMEM. */
 int handshake_grant(struct sockjs_handshake *kept, const char *name, const char *value);

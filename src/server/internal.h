@@ -25,6 +25,8 @@ const char *server_internal_url(const struct sockjs_server *server);
 void server_on_wake(struct sockjs_server *server, void (*fn)(void *arg), void *arg);
 /* From any thread or a signal handler. */
 void server_wake(struct sockjs_server *server);
+/* Whether it is to go on with what another process has, and has not got it yet. */
+bool sockjs_server_is_taking_over(const struct sockjs_server *server);
 /* What the program around a server knows and operators may ask for. Each may be NULL; they are
  * called in the thread of sockjs_server_run(). */
 struct server_host {
@@ -38,6 +40,8 @@ struct server_host {
 	/* An operator wants the configuration to be read again: the command is answered by the
 	 * host. NULL: that cannot be done. */
 	void (*reload)(void *arg, struct sockjs_command *c);
+	/* An operator wants the program to be started anew, and to go on with all there is. Likewise. */
+	void (*restart)(void *arg, struct sockjs_command *c);
 	/* An operator has begun an orderly stop. */
 	void (*stopping)(void *arg);
 	void *arg;

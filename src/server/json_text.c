@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/snapshot.h"
+
 const char *json_text_complaint(const json_error_t *error)
 {
 	switch (json_error_code(error)) {
@@ -61,4 +63,20 @@ int json_text_check(const char *text, bool *is_null, char *why, size_t size)
 json_t *json_text_value(const char *text)
 {
 	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+json_t *json_text_snapshot(json_t *value, struct snapshot *s)
+{
+	struct buf out = BUF_INIT;
+	struct bytes text;
+
+	if (!s->is_reading && value && json_text_dump(value, JSON_COMPACT, &out) < 0)
+		snapshot_fail(s, -ENOMEM);
+	text = snapshot_bytes(s, (struct bytes){ buf_data(&out), buf_len(&out) });
+	buf_fini(&out);
+	if (!s->is_reading)
+		return value;
+	value = text.p ? json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL) : NULL;
+	snapshot_check(s, value || !text.p);
+	return value;
 }

@@ -19,6 +19,9 @@ int json_text_check(const char *text, bool *is_null, char *why, size_t size);
 json_t *json_text_value(const char *text);
 /* The value behind what is in `out`; `flags` are jansson's. 0 or -ENOMEM. */
 int json_text_dump(const json_t *value, size_t flags, struct buf *out);
+/* Writes an object or a list down, or NULL; what is read is the caller's, and NULL if the snapshot is wrong. */
+struct snapshot;
+json_t *json_text_snapshot(json_t *value, struct snapshot *s);
 /* What jansson says in words of its own library, in ours; "" if it had no memory to say anything.
  */
 const char *json_text_complaint(const json_error_t *error);

@@ -137,6 +137,7 @@ struct server_options {
 	uint64_t drain_delay_ms;
 	uint64_t drain_ms;
 	uint64_t shutdown_timeout_ms;
+	uint64_t restart_drain_ms;
 	bool ready_needs_backends;  /* internal.ready_needs_backends */
 	bool dashboard;             /* internal.dashboard */
 	char *token;                /* internal.token */

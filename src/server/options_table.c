@@ -154,6 +154,9 @@ static const struct option table[] = {
 		      "all at once." },
 	{ SERVER("shutdown_timeout_ms", OPTION_INT, 0, DAY_MS, "10000", shutdown_timeout_ms),
 	  .sentence = "How long an orderly stop then waits for clients to take what was sent to them." },
+	{ SERVER("restart_drain_ms", OPTION_INT, 0, DAY_MS, "3600000", restart_drain_ms),
+	  .sentence = "How long connections under TLS that came before a restart stay with the process that "
+		      "had them; 0: as long as they last." },
 
 	{ SERVER("internal.ready_needs_backends", OPTION_BOOL, 0, 0, "false", ready_needs_backends),
 	  .sentence = "Whether /readyz says 503 as well while no backend of an endpoint can be reached, as "

@@ -15,6 +15,7 @@
 #include "server/dashboard.h"
 #include "server/peers.h"
 #include "server/proxied.h"
+#include "server/restart.h"
 #include "server/turn.h"
 #include "transports/tcp.h"
 
@@ -114,6 +115,8 @@ static void start_drain(struct reactor *r)
 	const struct server_options *o = &r->config->options.server;
 
 	r->draining = true;
+	if (r->index == 0)
+		restart_cancel(r->server);
 	if (r->peers && r->index == 0)
 		cluster_drain(r->server->joined->cluster);
 	r->base.sessions.draining = true;
@@ -258,6 +261,8 @@ void reactor_run(struct reactor *r)
 	endpoints_begin(r->config, NULL);
 	if (r->index == 0)
 		dashboard_start(r);
+	if (restart_take(r) < 0)
+		return;
 	while (!r->drained) {
 		unsigned stops = atomic_load(&r->server->stops);
 
@@ -268,6 +273,8 @@ void reactor_run(struct reactor *r)
 		if (stops == 1 && !r->draining)
 			start_drain(r);
 		loop_run(r->loop);
+		if (restart_stops(r->server) && restart_stand_still(r))
+			return;
 	}
 	reactor_close_listeners(r);
 	finish(r);

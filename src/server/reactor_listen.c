@@ -3,6 +3,7 @@
  * from; limits on connections; and where those who are let in go.
  */
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -179,6 +180,27 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer, void 
 		limit_arrivals(r);
 }
 
+void reactor_accept_all(struct reactor *r, const char *address, int fd)
+{
+	struct server_listener *from = NULL;
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	struct addr peer;
+	int accepted;
+
+	for (size_t i = 0; i < r->config->listener_count && !from; i++)
+		if (strcmp(r->config->listeners[i]->place->address, address) == 0)
+			from = r->config->listeners[i];
+	while (from && (accepted = accept4(fd, (void *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		peer = addr_from_sockaddr((const void *)&sa);
+		if (from->is_proxied)
+			proxied_wait(r, from, accepted, &peer);
+		else
+			reactor_admit(r, from, accepted, &peer);
+		len = sizeof(sa);
+	}
+}
+
 static void on_limit_timer(struct timer *t)
 {
 	struct reactor *r = container_of(t, struct reactor, limit_timer);
@@ -281,6 +303,14 @@ void reactor_listen_init(struct reactor *r)
 {
 	list_init(&r->listeners);
 	timer_init(&r->limit_timer, on_limit_timer);
+}
+
+void reactor_drop_listeners(struct reactor *r)
+{
+	struct list *pos;
+
+	list_foreach (pos, &r->listeners)
+		close(container_of(pos, struct reactor_listener, node)->socket->fd);
 }
 
 void reactor_close_listeners(struct reactor *r)

@@ -9,6 +9,7 @@
 #include "server/internal.h"
 #include "server/api.h"
 #include "server/peers.h"
+#include "server/restart.h"
 
 /* --- endpoints ---------------------------------------------------------- */
 
@@ -124,6 +125,12 @@ int sockjs_server_run(struct sockjs_server *server)
 	else
 		reactor_run(server->reactors[0]);
 	join_threads(server);
+	if (err == 0 && restart_is_over(server)) {
+		restart_carry(server);
+		return SOCKJS_HANDED_OVER;
+	}
+	if (err == 0)
+		err = restart_in_error(server);
 	atomic_store(&server->ended, true);
 	log_tell_suppressed(true);
 	pthread_mutex_destroy(&server->gate);

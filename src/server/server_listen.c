@@ -13,6 +13,7 @@
 #include "net/inherited.h"
 #include "server/internal.h"
 #include "server/listener_tls.h"
+#include "server/restart.h"
 #include "server/server_private.h"
 
 #define KEEP_ALIVE_S 60
@@ -80,6 +81,8 @@ static int open_all(struct sockjs_server *server, struct listen_place *place, un
 
 	if (err < 0)
 		return server_fail(server, err, "%s", sentence);
+	if (restart_take_place(server, place, wanted))
+		return 0;
 	if (listen_addr_inherited(place->address))
 		return take_inherited(server, place, wanted);
 	return bind_all(server, place, wanted, &addr, (unsigned)lo->mode);

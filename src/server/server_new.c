@@ -11,6 +11,7 @@
 #include "server/attempts.h"
 #include "server/dashboard.h"
 #include "server/peers.h"
+#include "server/restart.h"
 
 #define THREADS_MAX 256
 
@@ -104,6 +105,7 @@ void sockjs_server_free(struct sockjs_server *server)
 	if (!server)
 		return;
 	server_free_reactors(server);
+	restart_in_free(server);
 	peers_free(server->joined);
 	attempts_free(server->attempts);
 	dashboard_free(server->dashboard);

@@ -52,6 +52,8 @@ struct peers;
 struct reactor;
 struct server_endpoint;
 struct server_listener;
+struct restart_in;
+struct restart_out;
 
 struct sockjs_server {
 	/* Before it runs, the one that is being made; then that of the first reactor */
@@ -79,6 +81,9 @@ struct sockjs_server {
 	atomic_uint_fast64_t sessions;
 	atomic_uint groups;         /* made outside of reactors */
 	atomic_uint stops;          /* calls of sockjs_server_stop() */
+	struct restart_out *handing_over; /* to another process; NULL: it is not. The first reactor's */
+	struct restart_in *taking_over;   /* from another process; likewise */
+	atomic_bool stands_still; /* or is about to: all reactors */
 	atomic_uint empty_reactors; /* without sessions, and soon to end */
 	struct list turns;          /* turns.c: those that no reactor has taken yet */
 	pthread_mutex_t turns_lock;
@@ -196,11 +201,15 @@ void reactor_listen_init(struct reactor *r);
 /* Listens where its configuration says, and nowhere else any more. 0 or -errno: not everywhere. */
 int reactor_listen(struct reactor *r);
 void reactor_close_listeners(struct reactor *r);
+/* Its listening sockets are another process's: closed here, and their files stay. */
+void reactor_drop_listeners(struct reactor *r);
 /* Connections it has, whatever they are doing. */
 uint64_t reactor_connections(const struct reactor *r);
 /* A connection is here, of this client: it is served, or turned away. */
 void reactor_admit(struct reactor *r, const struct server_listener *from, int fd,
     const struct addr *client);
+/* Lets in who waits at a socket of this address that no reactor listens at. */
+void reactor_accept_all(struct reactor *r, const char *address, int fd);
 /* What its HTTP side is to be told by. */
 static inline const struct http_handler *reactor_handler(const struct server_config *c)
 {
@@ -300,6 +309,10 @@ bool close_code_is_allowed(unsigned code);
 const char *close_reason_cut(const char *reason, char out[124]);
 /* app_session.c: what is received is counted, or not. */
 extern const struct session_ops app_session_ops, app_metered_session_ops;
+/* Of a session whose application is not told of it any more. */
+extern const struct session_ops orphan_session_ops;
+/* accept.c: made if there is none yet; NULL when memory is out. */
+struct session_hold *session_hold_get(struct sockjs_session *s);
 /* What was kept of a session on hold: that is decided, and the answer has gone. */
 static inline void session_drop_hold(struct session_extra *extra)
 {

@@ -28,12 +28,20 @@ void session_set_heartbeat(struct session *s, bool on)
 	session_arm(s);
 }
 
+static _Atomic uint64_t last_id;
+
+void session_raise_id(uint64_t id)
+{
+	uint64_t last = atomic_load(&last_id);
+
+	while (last < id && !atomic_compare_exchange_weak(&last_id, &last, id))
+		;
+}
+
 void session_init(struct session *s, struct session_reactor *reactor,
     const struct session_limits *limits, const struct session_ops *ops, const char *transport,
     bool is_raw)
 {
-	static _Atomic uint64_t last_id;
-
 	s->reactor = reactor;
 	s->limits = limits;
 	s->ops = ops;

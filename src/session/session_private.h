@@ -13,6 +13,8 @@
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
  *	session_record.c     what is kept for people
+ *	session_snapshot.c   one, for another process; with session_record_snapshot.c and
+ *	                     session_trail_snapshot.c
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
@@ -32,6 +34,8 @@
  * fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
+/* A session's place in its table, for another process. */
+void session_entry_snapshot(struct session *session, struct snapshot *s, struct session_table *t);
 /* Its owner's own: the receiver whose last response is arriving, or NULL */
 struct receiver **session_entry_arriving(struct session_entry *e);
 /* Likewise: the last request that brought a receiver */
@@ -52,6 +56,8 @@ static inline uint32_t session_age(const struct session *s)
 void session_walks_pass(const struct session *s);
 
 /* session.c */
+/* No new session gets this number, or one below it. */
+void session_raise_id(uint64_t id);
 /* What a dirty session has to do, in the flush stage; it may be freed. */
 void session_process(struct session *s);
 
@@ -93,13 +99,16 @@ void session_forget_receiver(struct session *s);
 void session_abort_receiver(struct session *s);
 /* All was said to this receiver; from now on its client has to come back */
 void session_await_next(struct session *s, struct receiver *r, bool arriving);
-/* The one whose last response is arriving, or NULL */
-struct receiver *session_arriving(const struct session *s);
 void session_forget_arriving(struct session *s);
 /* How long it may take to come back, or to take more of what is arriving */
 unsigned session_patience(const struct session *s);
 /* Nobody can find it any more */
 void session_leave_table(struct session *s);
+
+/* session_record_snapshot.c, session_trail_snapshot.c */
+void session_record_snapshot(struct session *session, struct snapshot *s);
+/* What is known of messages that were said. */
+void session_trail_snapshot(struct session *s, struct snapshot *snapshot);
 
 /* session_delivery.c */
 #define MARK_MS 20 /* what goes out within this time is known as one */

@@ -96,7 +96,7 @@ struct buf *session_scratch(struct session_reactor *r)
 
 /* --- the end of the server ---------------------------------------------- */
 
-static void send_away(struct session *s)
+void session_send_away(struct session *s)
 {
 	bool is_unproven = s->state == SESSION_CONNECTING && s->decision == SESSION_UNPROVEN;
 
@@ -113,7 +113,7 @@ void session_reactor_close_some(struct session_reactor *r, uint32_t chance)
 
 	list_foreach_safe (pos, next, &r->sessions)
 		if (random_u32() <= chance)
-			send_away(container_of(pos, struct session, node));
+			session_send_away(container_of(pos, struct session, node));
 }
 
 bool session_reactor_drain(struct session_reactor *r)
@@ -127,7 +127,7 @@ bool session_reactor_drain(struct session_reactor *r)
 
 		done = done && s->state == SESSION_CLOSED;
 		/* A WebSocket on its way through 101 is met next time */
-		send_away(s);
+		session_send_away(s);
 	}
 	return done;
 }

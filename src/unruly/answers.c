@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "base/snapshot.h"
 
 #define MANY       1024
 #define MANY_BYTES ((size_t)1 << 20)
@@ -64,4 +65,39 @@ void answers_drop_first(struct answers *a)
 bool answers_are_many(const struct answers *a)
 {
 	return a->count >= MANY || a->bytes >= MANY_BYTES;
+}
+
+static void write_answers(const struct answers *a, struct snapshot *s)
+{
+	const struct list *pos;
+
+	list_foreach (pos, &a->list) {
+		const struct answer *one = container_of(pos, struct answer, node);
+
+		snapshot_more(s, true);
+		snapshot_bytes(s, (struct bytes){ one->data, one->len });
+		snapshot_bool(s, one->is_binary);
+		snapshot_u64(s, one->due);
+	}
+	snapshot_more(s, false);
+}
+
+static void read_answers(struct answers *a, struct snapshot *s)
+{
+	while (snapshot_more(s, false)) {
+		struct bytes text = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+		struct sockjs_message m = { text.p, text.n, snapshot_bool(s, false) };
+		uint64_t due = snapshot_u64(s, 0);
+
+		if (!snapshot_error(s) && answers_add(a, &m, due) < 0)
+			snapshot_fail(s, -ENOMEM);
+	}
+}
+
+void answers_snapshot(struct answers *a, struct snapshot *s)
+{
+	if (s->is_reading)
+		read_answers(a, s);
+	else
+		write_answers(a, s);
 }

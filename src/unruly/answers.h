@@ -25,6 +25,9 @@ void answers_init(struct answers *a);
 void answers_fini(struct answers *a);
 /* 0 or -ENOMEM. Each is due no sooner than those before. */
 int answers_add(struct answers *a, const struct sockjs_message *m, uint64_t due);
+/* Writes them down; what is read is added. */
+struct snapshot;
+void answers_snapshot(struct answers *a, struct snapshot *s);
 /* The first one, or NULL. */
 const struct answer *answers_first(const struct answers *a);
 void answers_drop_first(struct answers *a);

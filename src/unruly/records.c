@@ -1,7 +1,7 @@
 /*
  * unruly/records.c - what sessions have received; see records.h.
  */
-#include "unruly/records.h"
+#include "unruly/records_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ int record_begin(struct records *r, struct record **out, const char *name, uint6
 		return -ENOMEM;
 	snprintf(record->name, sizeof(record->name), "%s", name);
 	record->session = session;
-	record->transport = transport;
+	snprintf(record->transport, sizeof(record->transport), "%s", transport);
 	record->opened = clock_now();
 	list_init(&record->messages);
 	pthread_mutex_lock(&r->lock);
@@ -99,7 +99,7 @@ int record_begin(struct records *r, struct record **out, const char *name, uint6
 	return err;
 }
 
-static struct record_message *message_copy(const struct sockjs_message *m)
+struct record_message *record_message_copy(const struct sockjs_message *m)
 {
 	size_t kept = m->len < RECORD_MESSAGE_MAX ? m->len : RECORD_MESSAGE_MAX;
 	struct record_message *copy = mem_alloc(sizeof(*copy) + kept);
@@ -113,10 +113,8 @@ static struct record_message *message_copy(const struct sockjs_message *m)
 	return copy;
 }
 
-static void keep(struct record *record, struct record_message *m)
+void record_keep(struct record *record, struct record_message *m)
 {
-	m->number = record->count;
-	m->at_ms = clock_now() - record->opened;
 	list_append(&record->messages, &m->node);
 	record->kept++;
 	record->bytes += cost_of(m);
@@ -126,12 +124,15 @@ static void keep(struct record *record, struct record_message *m)
 
 void record_add(struct records *r, struct record *record, const struct sockjs_message *m)
 {
-	struct record_message *copy = message_copy(m);
+	struct record_message *copy = record_message_copy(m);
 
 	pthread_mutex_lock(&r->lock);
 	record->count++;
-	if (copy)
-		keep(record, copy);
+	if (copy) {
+		copy->number = record->count;
+		copy->at_ms = clock_now() - record->opened;
+		record_keep(record, copy);
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -18,6 +18,7 @@
 #define RECORD_MESSAGES    1000           /* of each */
 #define RECORD_BYTES       (256 * 1024)   /* likewise, with what each message costs */
 #define RECORD_MESSAGE_MAX (64 * 1024)    /* octets that are kept of one message */
+#define RECORD_TRANSPORT_MAX 23
 
 struct record_message {
 	struct list node;
@@ -33,7 +34,7 @@ struct record {
 	struct list node; /* records->all */
 	char name[WISHES_NAME_MAX + 1];
 	uint64_t session; /* its number */
-	const char *transport;
+	char transport[RECORD_TRANSPORT_MAX + 1];
 	uint64_t opened; /* by the clock */
 	uint64_t count;  /* messages that came */
 	struct list messages;
@@ -60,6 +61,12 @@ int record_begin(struct records *r, struct record **out, const char *name, uint6
 void record_add(struct records *r, struct record *record, const struct sockjs_message *m);
 /* It is over: from now on it may make room for another. */
 void record_end(struct records *r, struct record *record, unsigned code, const char *reason);
+
+/* Writes the record of a session that is open down; what is read is added to one that has just begun. */
+struct snapshot;
+void record_snapshot(struct records *r, struct record *record, struct snapshot *s);
+/* Likewise, those that are over. */
+void records_snapshot(struct records *r, struct snapshot *s);
 
 /* With the lock held: the newest of this name (NULL: any) and number (0: any) that has a higher
  * number than `newer_than`; or NULL. */

@@ -4,29 +4,13 @@
  * After whatever happens to a session settle() looks what is to be done now, what its client is not
  * to be read for, and when to look again: there is one timer for all that is late.
  */
-#include "unruly/unruly.h"
+#include "unruly/unruly_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "unruly/answers.h"
-
-struct unruly_session {
-	struct sockjs_session *session;
-	struct unruly *unruly;
-	struct wishes wishes;
-	char complaint[WISHES_REASON_MAX + 1]; /* about its path; "": it is well */
-	struct record *record;                 /* NULL: it has no name */
-	struct answers answers;
-	uint64_t count; /* messages that came */
-	uint64_t resume_at, close_at; /* by the clock; 0: never */
-	bool is_held;  /* its handshake is not decided yet */
-	bool is_full;  /* what it was sent waits */
-	bool is_paused;
-	bool is_over; /* it was closed from here */
-};
 
 /* --- answering ---------------------------------------------------------------------- */
 
@@ -158,13 +142,14 @@ static void settle(struct unruly_session *us)
 
 /* --- a session begins ------------------------------------------------------------------ */
 
-static void unruly_session_free(struct unruly_session *us)
+void unruly_session_free(struct unruly_session *us)
 {
 	answers_fini(&us->answers);
+	mem_free(us->path);
 	mem_free(us);
 }
 
-static struct unruly_session *unruly_session_new(struct unruly *u, const char *path)
+struct unruly_session *unruly_session_new(struct unruly *u, const char *path)
 {
 	struct unruly_session *us = mem_zalloc(sizeof(*us));
 
@@ -172,6 +157,11 @@ static struct unruly_session *unruly_session_new(struct unruly *u, const char *p
 		return NULL;
 	us->unruly = u;
 	answers_init(&us->answers);
+	us->path = mem_strdup(path);
+	if (!us->path) {
+		unruly_session_free(us);
+		return NULL;
+	}
 	wishes_read(&us->wishes, path, us->complaint);
 	return us;
 }
@@ -199,6 +189,8 @@ static void on_connecting(struct sockjs_session *s, void *app)
 
 	(void)app;
 	us->session = s;
+	us->has_begun = true;
+	us->decide_at = clock_now() + us->wishes.hold_ms;
 	if (sockjs_set_timer(s, us->wishes.hold_ms) < 0)
 		sockjs_refuse(s, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 }
@@ -231,6 +223,7 @@ static void on_open(struct sockjs_session *s, void *app)
 
 	(void)app;
 	us->session = s;
+	us->has_begun = true;
 	us->is_held = false;
 	err = remember(us);
 	if (us->wishes.close_in_ms)
@@ -344,6 +337,8 @@ const struct sockjs_callbacks unruly_callbacks = {
 	.held = on_held,
 	.commands = received_commands,
 	.command = on_command,
+	.save = unruly_save,
+	.restore = unruly_restore,
 };
 
 /* --- life ------------------------------------------------------------------------------- */

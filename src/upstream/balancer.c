@@ -241,6 +241,11 @@ bool balancer_has_more(const struct balancer *balancer, uint64_t tried, uint64_t
 	return false;
 }
 
+void balancer_adopt(struct target *t)
+{
+	atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+}
+
 void balancer_release(struct target *t)
 {
 	atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "upstream/target.h"
 
 #define BALANCER_MAX        64 /* targets: as many as a set of bits has */
@@ -94,5 +95,20 @@ const char *balancer_state_of(const struct target *t, uint64_t now);
 /* Whether every target is out, or has failed when it was last tried, and that is not long ago: who
  * asks nobody for longer than that does not know. */
 bool balancer_is_down(const struct balancer *balancer, uint64_t now);
+
+/* --- in another process: balancer_snapshot.c ----------------------------------------- */
+
+/* One that goes to a target without having been given it by balancer_pick(). */
+void balancer_adopt(struct target *t);
+static inline bool balancer_has(const struct balancer *balancer, const struct target *t)
+{
+	return t >= balancer->targets && t < balancer->targets + balancer->count;
+}
+/* The target of this URL; NULL: there is none. */
+struct target *balancer_find(const struct balancer *balancer, struct bytes url);
+/* How its targets do, by URL: what operators have set is as after balancer_succeed(), and who rests goes on doing so.
+ * What checks have found counts only where there are checks. What is said of targets that are not there is passed over. */
+struct snapshot;
+void balancer_snapshot(struct balancer *balancer, struct snapshot *s, bool is_checked, uint64_t now);
 
 #endif

@@ -61,18 +61,31 @@ void balancer_set_mode(struct target *t, enum target_mode mode, const char *why,
 	    LOG_STR("state", target_mode_name(mode)), LOG_STR("before", target_mode_name(before)));
 }
 
-static void succeed(struct balancer *balancer, struct target *t, struct target *before)
+void balancer_obey(struct balancer *balancer, struct target *t, const struct target_orders *o)
 {
-	unsigned weight = target_load_count(&before->weight);
-	char why[TARGET_WHY_MAX + 1];
-	int mode = target_load_word(&before->mode);
-	uint64_t since = target_noted(before, why);
+	unsigned weight = o->weight;
 
-	if (atomic_exchange(&t->mode, mode) != mode)
-		target_note(t, since, why);
-	if (weight == before->own_weight || t->own_weight != before->own_weight)
+	if (atomic_exchange(&t->mode, (int)o->mode) != (int)o->mode)
+		target_note(t, o->since, o->why);
+	if (weight == o->own_weight || t->own_weight != o->own_weight)
 		weight = t->own_weight;
 	balancer_set_weight(balancer, t, weight);
+}
+
+void balancer_orders(struct target *t, struct target_orders *o)
+{
+	o->mode = (enum target_mode)target_load_word(&t->mode);
+	o->weight = target_load_count(&t->weight);
+	o->own_weight = t->own_weight;
+	o->since = target_noted(t, o->why);
+}
+
+static void succeed(struct balancer *balancer, struct target *t, struct target *before)
+{
+	struct target_orders o;
+
+	balancer_orders(before, &o);
+	balancer_obey(balancer, t, &o);
 }
 
 void balancer_succeed(struct balancer *balancer, const struct balancer *before)

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/options.h"
+#include "server/saved.h"
 #include "upstream/upstream_command.h"
 #include "upstream/upstream_conn.h"
 #include "upstream/upstream_introduce.h"
@@ -61,6 +62,13 @@ static struct upstream_reactor *add_reactor(struct upstream *u)
 	return reactor;
 }
 
+static struct upstream_reactor *get_reactor(struct upstream *u)
+{
+	struct upstream_reactor *reactor = find_reactor(u);
+
+	return reactor ? reactor : add_reactor(u);
+}
+
 /* --- the session's callbacks ------------------------------------------------------------ */
 
 static int on_handshake(struct sockjs_handshake *h, void *state)
@@ -80,12 +88,10 @@ static int on_handshake(struct sockjs_handshake *h, void *state)
 static void on_connecting(struct sockjs_session *s, void *state)
 {
 	struct upstream *u = state;
-	struct upstream_reactor *reactor = find_reactor(u);
+	struct upstream_reactor *reactor = get_reactor(u);
 	struct upstream_request *r = sockjs_user(s);
 	struct upstream_conn *uc;
 
-	if (!reactor)
-		reactor = add_reactor(u);
 	if (reactor)
 		uc = upstream_conn_new(reactor, s, r);
 	else
@@ -207,6 +213,70 @@ static void on_end(void *state)
 		upstream_reactor_fini(reactor);
 }
 
+/* --- for another process ---------------------------------------------------------------- */
+
+/* How the backends do is known to all reactors: one of them says it. */
+static void backends_snapshot(struct upstream *u, struct snapshot *s)
+{
+	bool is_mine = !s->is_reading && sockjs_reactor(u->server) == 0;
+
+	if (snapshot_bool(s, is_mine))
+		balancer_snapshot(&u->settings.balancer, s, u->settings.checks.is_on, clock_now());
+}
+
+static void share_snapshot(struct upstream *u, struct snapshot *s)
+{
+	struct upstream_reactor *reactor = s->is_reading ? NULL : find_reactor(u);
+
+	if (!snapshot_bool(s, reactor != NULL))
+		return;
+	if (s->is_reading)
+		reactor = get_reactor(u);
+	if (reactor)
+		upstream_reactor_snapshot(reactor, s);
+	else
+		snapshot_fail(s, -ENOMEM);
+}
+
+static int without_session(struct upstream *u, struct snapshot *s)
+{
+	if (!snapshot_enter(s, "UPST", 1))
+		return snapshot_error(s);
+	backends_snapshot(u, s);
+	share_snapshot(u, s);
+	snapshot_leave(s);
+	return snapshot_error(s);
+}
+
+static int on_save(struct sockjs_session *s, struct sockjs_saved *to, void *state)
+{
+	struct upstream_conn *uc = s ? sockjs_user(s) : NULL;
+
+	if (!s)
+		return without_session(state, to->snapshot);
+	return upstream_conn_snapshot(&uc, to->snapshot, NULL, s);
+}
+
+/* What is of another application cannot go on here. */
+static int on_restore(struct sockjs_session *s, struct sockjs_saved *from, void *state)
+{
+	struct upstream *u = state;
+	struct upstream_reactor *reactor;
+	struct upstream_conn *uc = NULL;
+	int err;
+
+	if (!snapshot_follows(from->snapshot, s ? "UPCN" : "UPST"))
+		return -ENOENT;
+	if (!s)
+		return without_session(u, from->snapshot);
+	reactor = get_reactor(u);
+	if (!reactor)
+		return -ENOMEM;
+	err = upstream_conn_snapshot(&uc, from->snapshot, reactor, s);
+	sockjs_set_user(s, uc);
+	return err;
+}
+
 const struct sockjs_callbacks upstream_callbacks = {
 	.handshake = on_handshake,
 	.connecting = on_connecting,
@@ -222,6 +292,8 @@ const struct sockjs_callbacks upstream_callbacks = {
 	.command = on_command,
 	.begin = on_begin,
 	.end = on_end,
+	.save = on_save,
+	.restore = on_restore,
 };
 
 /* --- life ------------------------------------------------------------------------------- */

@@ -10,8 +10,6 @@
 #include "upstream/upstream_private.h"
 #include "upstream/upstream_report.h"
 
-#define ASK_AGAIN_MS 20 /* whether a client has room */
-
 /* --- closing ------------------------------------------------------------------------ */
 
 /* Our Close, behind the messages; then the backend's is waited for. */
@@ -211,7 +209,7 @@ static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
 	return *d;
 }
 
-static const struct ws_conn_ops conn_ops = {
+const struct ws_conn_ops upstream_conn_ops = {
 	.message = on_message,
 	.write = on_write,
 	.close = on_close,
@@ -280,9 +278,9 @@ static bool has_no_room(struct upstream_conn *uc)
 	if (!uc->session ||
 	    sockjs_buffered(uc->session) <= uc->reactor->settings->client_buffer_bytes / 2)
 		return false;
-	if (sockjs_set_timer(uc->session, ASK_AGAIN_MS) < 0)
+	if (sockjs_set_timer(uc->session, UPSTREAM_ASK_AGAIN_MS) < 0)
 		return false; /* better read now than never again */
-	uc->choked = true;
+	uc->choked = uc->asks_again = true;
 	stream_want(&uc->stream, 0);
 	return true;
 }
@@ -374,7 +372,7 @@ static void on_hangup(struct stream *s, int err)
 	read_rest(uc);
 }
 
-static const struct stream_events stream_events = {
+const struct stream_events upstream_conn_events = {
 	.readable = on_readable,
 	.writable = on_writable,
 	.hangup = on_hangup,
@@ -396,7 +394,7 @@ void upstream_conn_client_writable(struct upstream_conn *uc)
 {
 	if (!uc->choked || uc->ended || uc->opening || has_no_room(uc))
 		return;
-	uc->choked = false;
+	uc->choked = uc->asks_again = false;
 	uc->last_heard = loop_now(uc->reactor->loop); /* its pongs may be among what was not read */
 	uc->pinged = false;
 	ws_conn_resume(&uc->conn);
@@ -413,11 +411,11 @@ void upstream_conn_opened(
 {
 	struct upstream_reactor *reactor = uc->reactor;
 
-	ws_conn_init(&uc->conn, WS_CLIENT, &conn_ops, &reactor->settings->limits);
+	ws_conn_init(&uc->conn, WS_CLIENT, &upstream_conn_ops, &reactor->settings->limits);
 	if (outcome->deflate.agreed)
 		ws_conn_use_deflate(&uc->conn, &outcome->deflate);
 	upstream_conn_enlist(uc);
-	uc->stream.on = &stream_events;
+	uc->stream.on = &upstream_conn_events;
 	timer_init(&uc->timer, upstream_conn_on_timer);
 	uc->last_heard = loop_now(reactor->loop);
 	if (reactor->settings->ping_interval_ms)

@@ -21,6 +21,7 @@
 #include "upstream/upstream_settings.h"
 #include "ws/ws_conn.h"
 
+struct snapshot;
 struct upstream_conn;
 
 /* What a reactor has of one target. */
@@ -74,5 +75,14 @@ void upstream_conn_client_writable(struct upstream_conn *uc);
 void upstream_conn_client_closed(struct upstream_conn *uc, unsigned code, const char *reason);
 /* Octets that it holds, for the backend and of it. */
 size_t upstream_conn_held(const struct upstream_conn *uc);
+
+/* --- for another process: upstream_snapshot.c ----------------------------------------- */
+
+/* Writes the connection of a session down, or makes one from what was, for this session in this reactor. NULL: it has
+ * none. 0, or -errno: the snapshot is wrong, or, though it is not, nobody can go on with it. */
+int upstream_conn_snapshot(struct upstream_conn **uc, struct snapshot *s,
+    struct upstream_reactor *reactor, struct sockjs_session *session);
+/* What a reactor has without sessions. */
+void upstream_reactor_snapshot(struct upstream_reactor *reactor, struct snapshot *s);
 
 #endif

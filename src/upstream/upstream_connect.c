@@ -12,7 +12,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "upstream/upstream_private.h"
 
 /* --- the next one, and failures --------------------------------------------------------- */
@@ -359,56 +358,59 @@ static void next_target(struct upstream_conn *uc)
 
 /* --- the beginning ---------------------------------------------------------------------- */
 
+static void set_deadlines(struct upstream_conn *uc)
+{
+	const struct upstream_settings *settings = uc->reactor->settings;
+	struct upstream_opening *o = uc->opening;
+
+	o->deadline = upstream_conn_now(uc) + settings->connect_timeout_ms;
+	if (settings->open_after_ms && o->request->may_open_early)
+		timer_start(loop_timers(uc->reactor->loop), &o->early, settings->open_after_ms);
+}
+
 /* Not from within the callback that makes the session: the first target may be out of the question
  * already. */
 static void on_start(struct timer *t)
 {
 	struct upstream_conn *uc = container_of(t, struct upstream_conn, timer);
-	const struct upstream_settings *settings = uc->reactor->settings;
-	struct upstream_opening *o = uc->opening;
 
 	timer_init(&uc->timer, on_deadline);
-	o->deadline = upstream_conn_now(uc) + settings->connect_timeout_ms;
-	if (settings->open_after_ms && o->request->may_open_early)
-		timer_start(loop_timers(uc->reactor->loop), &o->early, settings->open_after_ms);
+	if (uc->opening->deadline == 0)
+		set_deadlines(uc);
+	else if (uc->opening->deadline <= upstream_conn_now(uc))
+		uc->opening->verdict = &upstream_too_late; /* another process has waited */
 	next_target(uc);
 }
 
-static struct upstream_conn *upstream_conn_alloc(struct upstream_request *request)
+static void start(struct upstream_conn *uc)
 {
-	struct upstream_conn *uc = mem_zalloc(sizeof(*uc));
-	struct upstream_opening *o = mem_zalloc(sizeof(*o));
-
-	if (uc && o) {
-		o->conn = uc;
-		o->request = request;
-		timer_init(&o->early, on_early);
-		uc->opening = o;
-		return uc;
-	}
-	mem_free(uc);
-	mem_free(o);
-	upstream_request_free(request);
-	return NULL;
+	timer_init(&uc->opening->early, on_early);
+	timer_init(&uc->timer, on_start);
+	timer_start(loop_timers(uc->reactor->loop), &uc->timer, 0);
 }
 
 struct upstream_conn *upstream_conn_new(struct upstream_reactor *reactor,
     struct sockjs_session *session, struct upstream_request *request)
 {
-	struct upstream_conn *uc;
+	struct upstream_conn *uc = upstream_opening_new(reactor, session, request);
 
-	if (!reactor->resolver && resolver_new(&reactor->resolver, reactor->loop, NULL) < 0) {
-		upstream_request_free(request);
-		return NULL;
-	}
-	uc = upstream_conn_alloc(request);
+	if (uc)
+		start(uc);
+	return uc;
+}
+
+struct upstream_conn *upstream_conn_new_again(struct upstream_reactor *reactor,
+    struct sockjs_session *session, struct upstream_request *request, uint64_t deadline,
+    uint64_t early)
+{
+	struct upstream_conn *uc = upstream_opening_new(reactor, session, request);
+	uint64_t now = loop_now(reactor->loop), last = now + reactor->settings->connect_timeout_ms;
+
 	if (!uc)
 		return NULL;
-	uc->reactor = reactor;
-	uc->session = session;
-	stream_init_empty(&uc->stream);
-	list_append(&reactor->conns, &uc->node);
-	timer_init(&uc->timer, on_start);
-	timer_start(loop_timers(reactor->loop), &uc->timer, 0);
+	start(uc);
+	uc->opening->deadline = deadline < last ? deadline : last;
+	if (early)
+		timer_start(loop_timers(reactor->loop), &uc->opening->early, early > now ? early - now : 0);
 	return uc;
 }

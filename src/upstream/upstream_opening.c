@@ -5,6 +5,37 @@
 #include "base/mem.h"
 #include "upstream/upstream_private.h"
 
+static struct upstream_conn *alloc(void)
+{
+	struct upstream_conn *uc = mem_zalloc(sizeof(*uc));
+	struct upstream_opening *o = mem_zalloc(sizeof(*o));
+
+	if (uc && o) {
+		o->conn = uc;
+		uc->opening = o;
+		return uc;
+	}
+	mem_free(uc);
+	mem_free(o);
+	return NULL;
+}
+
+struct upstream_conn *upstream_opening_new(struct upstream_reactor *reactor,
+    struct sockjs_session *session, struct upstream_request *request)
+{
+	struct upstream_conn *uc = NULL;
+
+	if (reactor->resolver || resolver_new(&reactor->resolver, reactor->loop, NULL) == 0)
+		uc = alloc();
+	if (!uc) {
+		upstream_request_free(request);
+		return NULL;
+	}
+	uc->opening->request = request;
+	upstream_conn_join(uc, reactor, session);
+	return uc;
+}
+
 void upstream_opening_stop_attempt(struct upstream_opening *o)
 {
 	if (o->dialling)

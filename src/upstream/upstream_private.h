@@ -2,6 +2,7 @@
  * upstream/upstream_private.h - what the files of a connection to a backend share; for
  * them alone. Each calls those below it:
  *
+ *	upstream_snapshot.c  what another process goes on with
  *	upstream_connect.c  a connection in the making
  *	upstream_conn.c     an open one: what the backend says, closing
  *	upstream_ping.c     its timer
@@ -44,6 +45,7 @@ struct upstream_conn {
 	bool ended;
 	bool parting; /* its session has been closed for it to be free, and will say so */
 	bool is_listed; /* among the open ones of its target */
+	bool asks_again; /* its session's timer will look whether the client has room */
 };
 
 struct upstream_opening {
@@ -94,7 +96,20 @@ static inline bool upstream_conn_has_moved(struct upstream_conn *uc)
 	return moved;
 }
 
+#define UPSTREAM_ASK_AGAIN_MS 20 /* whether a client has room */
+
+/* --- upstream_connect.c ---------------------------------------------------------- */
+
+/* As upstream_conn_new(), for a session that has waited in another process: until `deadline` (0: it has not begun), and
+ * opens at `early` (0: it need not), by the clock. */
+struct upstream_conn *upstream_conn_new_again(struct upstream_reactor *reactor,
+    struct sockjs_session *session, struct upstream_request *request, uint64_t deadline,
+    uint64_t early);
+
 /* --- upstream_conn.c ------------------------------------------------------------- */
+
+extern const struct ws_conn_ops upstream_conn_ops;
+extern const struct stream_events upstream_conn_events;
 
 /* The handshake is over, the stream is the connection's; `early` are bytes behind it. */
 void upstream_conn_opened(
@@ -138,6 +153,9 @@ void upstream_on_parting(struct timer *t);
 
 /* --- upstream_reactor.c -------------------------------------------------------- */
 
+/* It is one of the reactor's from now on; in zeroed memory. */
+void upstream_conn_join(
+    struct upstream_conn *uc, struct upstream_reactor *reactor, struct sockjs_session *session);
 /* It is an open one of its target. */
 void upstream_conn_enlist(struct upstream_conn *uc);
 /* It is not any more. */
@@ -152,6 +170,10 @@ void upstream_conn_close_session(struct upstream_conn *uc, unsigned code, const 
 void upstream_conn_lost(struct upstream_conn *uc, unsigned code, const char *reason);
 
 /* --- upstream_opening.c: harmless without one ------------------------------- */
+
+/* A connection that nobody has begun yet; takes the request over, also on error. NULL when memory is out. */
+struct upstream_conn *upstream_opening_new(struct upstream_reactor *reactor,
+    struct sockjs_session *session, struct upstream_request *request);
 
 /* Nothing of it is called any more. */
 void upstream_opening_stop(struct upstream_conn *uc);

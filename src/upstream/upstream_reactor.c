@@ -19,6 +19,15 @@ static void free_conn(struct deferred *d)
 	mem_free(uc);
 }
 
+void upstream_conn_join(
+    struct upstream_conn *uc, struct upstream_reactor *reactor, struct sockjs_session *session)
+{
+	uc->reactor = reactor;
+	uc->session = session;
+	stream_init_empty(&uc->stream);
+	list_append(&reactor->conns, &uc->node);
+}
+
 void upstream_conn_enlist(struct upstream_conn *uc)
 {
 	struct target_share *share = upstream_share_of(uc);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/snapshot.h"
 
 enum { HEADERS_MAX = 64 };
 
@@ -43,6 +44,47 @@ int upstream_request_header(struct upstream_request *r, const char *name, const 
 int upstream_request_subprotocol(struct upstream_request *r, const char *token)
 {
 	return add_text(&r->subprotocols, token);
+}
+
+/* --- for another process ----------------------------------------------------------------- */
+
+/* Whether it holds whole texts, and so many at a time. What they may be is looked at when they are sent. */
+static bool has_texts(const struct buf *b, unsigned at_a_time)
+{
+	const char *p = buf_data(b);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < buf_len(b); i++)
+		n += p[i] == '\0';
+	return buf_len(b) == 0 || (p[buf_len(b) - 1] == '\0' && n % at_a_time == 0);
+}
+
+static void fields_snapshot(struct upstream_request *r, struct snapshot *s)
+{
+	snapshot_buf(s, &r->headers);
+	snapshot_buf(s, &r->subprotocols);
+	SNAPSHOT(s, text, r->host);
+	SNAPSHOT(s, text, r->origin);
+	SNAPSHOT(s, text, r->path);
+	SNAPSHOT(s, text, r->query);
+	SNAPSHOT(s, u64, r->hash);
+	SNAPSHOT(s, bool, r->own_origin);
+	SNAPSHOT(s, bool, r->offers);
+	SNAPSHOT(s, bool, r->may_open_early);
+}
+
+struct upstream_request *upstream_request_snapshot(struct upstream_request *r, struct snapshot *s)
+{
+	if (s->is_reading && !(r = upstream_request_new())) {
+		snapshot_fail(s, -ENOMEM);
+		return NULL;
+	}
+	fields_snapshot(r, s);
+	if (!s->is_reading ||
+	    snapshot_check(s, r->query && has_texts(&r->headers, 2) && has_texts(&r->subprotocols, 1)))
+		return r;
+	upstream_request_free(r);
+	return NULL;
 }
 
 /* --- for one backend ------------------------------------------------------------------- */

@@ -14,6 +14,8 @@
 #include "upstream/target.h"
 #include "ws/ws_client.h"
 
+struct snapshot;
+
 /* Strings are copied, each of a kind into one text. */
 struct upstream_request {
 	struct buf headers;      /* name NUL value NUL ... */
@@ -32,6 +34,9 @@ struct upstream_request *upstream_request_new(void);
 void upstream_request_free(struct upstream_request *r); /* NULL is fine */
 int upstream_request_header(struct upstream_request *r, const char *name, const char *value);
 int upstream_request_subprotocol(struct upstream_request *r, const char *token);
+
+/* Writes it down; or makes one of what was (`r` is NULL then), NULL if that is wrong. */
+struct upstream_request *upstream_request_snapshot(struct upstream_request *r, struct snapshot *s);
 
 /* Begins the handshake with a backend: as ws_client_begin(). */
 int upstream_request_begin(const struct upstream_request *r, const struct target *t,

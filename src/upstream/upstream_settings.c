@@ -183,6 +183,7 @@ int upstream_settings_init(struct upstream_settings *settings, const struct sock
     char *why, size_t why_size)
 {
 	read_settings(settings, &options->upstream, &options->endpoint);
+	strays_init(&settings->strays);
 	read_checks(&settings->checks, &options->upstream);
 	return add_targets(&settings->balancer, &options->upstream, why, why_size);
 }
@@ -198,4 +199,5 @@ void upstream_settings_fini(struct upstream_settings *settings)
 	mem_free(balancer->targets);
 	balancer->targets = NULL;
 	balancer->count = 0;
+	strays_fini(&settings->strays);
 }

@@ -1,6 +1,6 @@
 /*
  * upstream/upstream_settings.h - what a configuration says of an upstream; shared by all reactors,
- * read-only but for the balancer.
+ * read-only but for the balancer and strays.
  */
 #ifndef UPSTREAM_UPSTREAM_SETTINGS_H
 #define UPSTREAM_UPSTREAM_SETTINGS_H
@@ -8,6 +8,7 @@
 #include "server/options.h"
 #include "upstream/balancer.h"
 #include "upstream/checks.h"
+#include "upstream/strays.h"
 #include "ws/ws_conn.h"
 
 enum binary_policy { BINARY_CLOSE, BINARY_BASE64 };
@@ -22,6 +23,7 @@ struct upstream_settings {
 	unsigned open_after_ms;     /* before the backend has answered; 0: never */
 	unsigned connect_timeout_ms, close_timeout_ms, ping_interval_ms, pong_timeout_ms;
 	struct balancer balancer;
+	struct strays strays;
 	struct check_settings checks;
 };
 

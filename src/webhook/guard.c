@@ -3,7 +3,7 @@
  *
  * A guest is known by a slot of its session, since the session's user data is the application's.
  */
-#include "webhook/guard.h"
+#include "webhook/guard_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,32 +16,6 @@
 
 #define REFUSED_CODE 4000 /* and the status: SockJS clients get c[4403,"..."] */
 
-struct guard {
-	struct sockjs_callbacks inner, outer;
-	void *app;
-	struct webhook *webhook;
-	struct sockjs_options options; /* a copy */
-	bool asks, tells;
-	bool stands_aside; /* the application asks by itself: there are no guests */
-};
-
-enum guest_state {
-	GUEST_NEW,    /* no session yet */
-	GUEST_ASKED,  /* the backend has not answered */
-	GUEST_IN,     /* the application within is in charge */
-	GUEST_LEAVING /* the backend is told */
-};
-
-struct guest {
-	struct guard *guard;
-	struct sockjs_handshake *handshake; /* NULL once the application has seen it */
-	struct sockjs_session *session;
-	struct webhook_call call;
-	json_t *answer; /* to its connect, or NULL */
-	enum guest_state state;
-	bool is_open; /* before the backend has answered, maybe */
-};
-
 struct guest *guest_of(const struct sockjs_session *s)
 {
 	return s->extra ? s->extra->guest : NULL;
@@ -50,11 +24,6 @@ struct guest *guest_of(const struct sockjs_session *s)
 struct webhook *guard_webhook(const struct guard *g)
 {
 	return g->webhook;
-}
-
-struct webhook *guest_webhook(const struct guest *g)
-{
-	return g->guard->webhook;
 }
 
 json_t *guest_event(const struct guest *g, const struct sockjs_session *s)
@@ -71,7 +40,7 @@ json_t *guest_event(const struct guest *g, const struct sockjs_session *s)
 	return e;
 }
 
-static void guest_free(struct guest *g)
+void guest_free(struct guest *g)
 {
 	handshake_free(g->handshake);
 	json_decref(g->answer);
@@ -248,7 +217,7 @@ static unsigned code_of(const struct webhook_answer *a)
 	return code >= 3000 && code <= 4999 ? (unsigned)code : REFUSED_CODE + a->status;
 }
 
-static void on_answer(struct webhook_call *call, const struct webhook_answer *a)
+void guest_on_answer(struct webhook_call *call, const struct webhook_answer *a)
 {
 	struct guest *g = container_of(call, struct guest, call);
 
@@ -274,16 +243,24 @@ static bool may_open_early(const struct guest *g)
 	       strcmp(sockjs_transport(g->session), "tcp") != 0;
 }
 
+static void wait_for_opening(struct guest *g)
+{
+	unsigned ms = (unsigned)g->guard->options.hooks.open_after_ms;
+
+	g->opens_at = loop_now(loop_current()) + ms;
+	sockjs_set_timer(g->session, ms);
+}
+
 static void ask(struct guest *g)
 {
 	json_t *e = event_of_handshake(g->handshake);
 
 	e = event_with(e, "session", json_integer((json_int_t)sockjs_id(g->session)));
 	g->state = GUEST_ASKED;
-	if (webhook_ask(g->guard->webhook, &g->call, WEBHOOK_CONNECT, e, on_answer) < 0)
+	if (webhook_ask(g->guard->webhook, &g->call, WEBHOOK_CONNECT, e, guest_on_answer) < 0)
 		sockjs_refuse(g->session, 503, SOCKJS_CLOSE_INTERNAL_ERROR, "Out of memory");
 	else if (may_open_early(g))
-		sockjs_set_timer(g->session, (unsigned)g->guard->options.hooks.open_after_ms);
+		wait_for_opening(g);
 }
 
 /* --- leaving -------------------------------------------------------------------------------- */
@@ -492,6 +469,8 @@ static void make_callbacks(struct guard *g)
 		.command = inner->command ? on_command : NULL,
 		.begin = inner->begin ? on_begin : NULL,
 		.end = inner->end ? on_end : NULL,
+		.save = guard_save,
+		.restore = guard_restore,
 	};
 }
 

@@ -34,7 +34,6 @@ void guard_free(struct guard *g);
 
 /* Whom the guard has let in; lives until its disconnect was told. */
 struct guest *guest_of(const struct sockjs_session *s);
-struct webhook *guest_webhook(const struct guest *g);
 /* A new event of its session: what all have, and what the backend has said of who it is. */
 json_t *guest_event(const struct guest *g, const struct sockjs_session *s);
 

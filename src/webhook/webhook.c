@@ -1,69 +1,17 @@
 /*
  * webhook/webhook.c - a question from its event to its verdict; see webhook.h.
  */
-#include "webhook/webhook.h"
+#include "webhook/webhook_private.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/first_line.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
-#include "server/json_text.h"
 
-#define PARTS_MAX      1024 /* as many reactors as there can be */
-#define SECRET_MAX     512
-#define RETRY_MS       100 /* before the first repetition, then twice as long each time */
-#define REASON_MAX     200 /* octets of a no that are passed on */
-#define SIGNATURE_SIZE (sizeof("Sockjsd-Signature: t=,v1=") + 20 + 64)
-#define TEXT_KEEP      4096
-
-/* X(name, text): why there is no answer */
-#define FAILURES(X)                                                                                \
-	X(TIMEOUT, "timeout")                                                                      \
-	X(CONNECTION, "connection") /* no name, no connection, or it broke */                      \
-	X(STATUS, "status")         /* neither 200 to 299 nor 400 to 499 */                        \
-	X(ANSWER, "answer")         /* no JSON object, or too long a one */                        \
-	X(BUSY, "busy")             /* too many wait */                                            \
-	X(NO_MEMORY, "no_memory")
-
-enum failure {
-#define X(name, text) FAILURE_##name,
-	FAILURES(X)
-#undef X
-	    FAILURE_ROWS
-};
-
-struct webhook {
-	struct http_target target;
-	char *ca_file;
-	char secret[SECRET_MAX + 2]; /* with room for one that is too long; empty: no signature */
-	unsigned events;             /* 1 << event; 0: nothing was said */
-	unsigned timeout_ms, retries;
-	bool is_over;         /* the server has stopped */
-	pthread_mutex_t lock; /* for adding a part */
-	atomic_uint part_count;
-	struct webhook_part *parts[PARTS_MAX];
-};
-
-/* One reactor's share. */
-struct webhook_part {
-	struct webhook *webhook;
-	struct loop *loop;
-	struct http_client *client;
-	struct list calls; /* under way, those that wait for their repetition among them */
-	uint64_t asked[WEBHOOK_EVENT_ROWS], refused[WEBHOOK_EVENT_ROWS], failed[FAILURE_ROWS];
-	uint64_t repeated, milliseconds;
-};
+#define RETRY_MS   100 /* before the first repetition, then twice as long each time */
+#define REASON_MAX 200 /* octets of a no that are passed on */
 
 /* --- events --------------------------------------------------------------------------- */
 
@@ -81,8 +29,7 @@ const char *webhook_event_name(enum webhook_event event)
 	return events[event].name;
 }
 
-/* A set with this one in it; 0: there is none of that name. */
-static unsigned event_bit(const char *name)
+unsigned webhook_event_bit(const char *name)
 {
 	for (unsigned i = 0; i < WEBHOOK_EVENT_ROWS; i++)
 		if (strcmp(events[i].name, name) == 0)
@@ -98,14 +45,14 @@ bool webhook_wants(const struct webhook *w, enum webhook_event event, unsigned o
 const char *webhook_strange_event(const struct hooks_options *o, unsigned known)
 {
 	for (size_t i = 0; i < o->events.count; i++)
-		if (!(event_bit(o->events.items[i]) & known))
+		if (!(webhook_event_bit(o->events.items[i]) & known))
 			return o->events.items[i];
 	return NULL;
 }
 
 /* --- a reactor's share -------------------------------------------------------------------- */
 
-static struct webhook_part *find_part(struct webhook *w)
+struct webhook_part *webhook_find_part(struct webhook *w)
 {
 	struct loop *loop = loop_current();
 	unsigned n = atomic_load_explicit(&w->part_count, memory_order_acquire);
@@ -138,95 +85,14 @@ static struct webhook_part *add_part(struct webhook *w)
 	return part;
 }
 
-/* --- the request ---------------------------------------------------------------------------- */
-
-static bool add_line(struct curl_slist **lines, const char *line)
+struct webhook_part *webhook_part(struct webhook *w)
 {
-	struct curl_slist *longer = curl_slist_append(*lines, line);
+	struct webhook_part *part = webhook_find_part(w);
 
-	if (longer)
-		*lines = longer;
-	return longer != NULL;
-}
-
-/* HMAC-SHA256 of the time, a dot and the body: an old request cannot be sent again. */
-static bool sign(const struct webhook *w, struct bytes body, char line[SIGNATURE_SIZE])
-{
-	unsigned char digest[32];
-	size_t n = sizeof(digest);
-	char at[24];
-	int len = snprintf(at, sizeof(at), "%" PRIu64, (uint64_t)time(NULL));
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	const OSSL_PARAM how[] = { OSSL_PARAM_construct_utf8_string(
-		                       "digest", (char[]){ "SHA256" }, 0),
-		OSSL_PARAM_construct_end() };
-	bool ok = ctx &&
-	          EVP_MAC_init(ctx, (const unsigned char *)w->secret, strlen(w->secret), how) &&
-	          EVP_MAC_update(ctx, (const unsigned char *)at, (size_t)len) &&
-	          EVP_MAC_update(ctx, (const unsigned char *)".", 1) &&
-	          EVP_MAC_update(ctx, (const unsigned char *)body.p, body.n) &&
-	          EVP_MAC_final(ctx, digest, &n, sizeof(digest));
-
-	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(mac);
-	len = snprintf(line, SIGNATURE_SIZE, "Sockjsd-Signature: t=%s,v1=", at);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		len += snprintf(line + len, SIGNATURE_SIZE - (size_t)len, "%02x", digest[i]);
-	return ok;
-}
-
-/* The number by which a backend knows a request that is repeated. */
-static void make_id(char id[33])
-{
-	snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, random_u64(), random_u64());
-}
-
-static bool make_headers(struct webhook_call *call, const char *id)
-{
-	struct curl_slist **lines = &call->http.headers;
-	char line[SIGNATURE_SIZE];
-	const char *event = webhook_event_name(call->event);
-
-	if (!add_line(lines, "Content-Type: application/json") || !add_line(lines, "Expect:") ||
-	    !add_line(lines, "User-Agent: sockjsd/" SOCKJS_VERSION))
-		return false;
-	snprintf(line, sizeof(line), "Sockjsd-Event: %s", event);
-	if (!add_line(lines, line))
-		return false;
-	snprintf(line, sizeof(line), "Idempotency-Key: %s", id);
-	if (!add_line(lines, line))
-		return false;
-	return !*call->part->webhook->secret ||
-	       (sign(call->part->webhook, call->http.body, line) && add_line(lines, line));
-}
-
-static bool make_body(struct webhook_call *call, json_t *members, const char *id)
-{
-	struct buf text = BUF_INIT;
-
-	if (!members ||
-	    json_object_set_new(members, "event", json_string(webhook_event_name(call->event))) <
-	        0 ||
-	    json_object_set_new(members, "id", json_string(id)) < 0 ||
-	    json_text_dump(members, JSON_COMPACT, &text) < 0) {
-		buf_fini(&text);
-		return false;
-	}
-	call->text = text.data;
-	call->http.body = (struct bytes){ buf_data(&text), buf_len(&text) };
-	return true;
+	return part ? part : add_part(w);
 }
 
 /* --- the verdict ---------------------------------------------------------------------------- */
-
-static void forget_request(struct webhook_call *call)
-{
-	curl_slist_free_all(call->http.headers);
-	call->http.headers = NULL;
-	mem_free(call->text);
-	call->text = NULL;
-}
 
 /* It is its owner's again. */
 static void leave(struct webhook_call *call)
@@ -234,7 +100,7 @@ static void leave(struct webhook_call *call)
 	struct webhook_part *part = call->part;
 
 	timer_stop(loop_timers(part->loop), &call->timer);
-	forget_request(call);
+	webhook_forget_request(call);
 	list_remove(&call->node);
 	call->part = NULL;
 }
@@ -298,7 +164,7 @@ static void fail(struct webhook_call *call, enum failure why, const char *senten
 
 void webhook_senseless(struct webhook *w, const char *endpoint, const char *what)
 {
-	struct webhook_part *part = find_part(w);
+	struct webhook_part *part = webhook_find_part(w);
 
 	if (part)
 		part->failed[FAILURE_ANSWER]++;
@@ -388,38 +254,60 @@ static void on_done(struct http_call *http, const struct http_outcome *o)
 
 /* --- asking --------------------------------------------------------------------------------- */
 
+/* Its request has been made, or not. */
+static int begin(struct webhook_call *call, bool is_made)
+{
+	struct webhook_part *part = call->part;
+
+	if (!is_made) {
+		webhook_forget_request(call);
+		call->part = NULL;
+		return -ENOMEM;
+	}
+	call->http.done = on_done;
+	call->http.is_once = !events[call->event].is_question;
+	call->begun = loop_now(part->loop);
+	call->deadline = call->begun + part->webhook->timeout_ms;
+	timer_init(&call->timer, on_repeat);
+	list_append(&part->calls, &call->node);
+	part->asked[call->event]++;
+	return 0;
+}
+
 int webhook_ask(struct webhook *w, struct webhook_call *call, enum webhook_event event,
     json_t *members, webhook_answered_fn answered)
 {
-	struct webhook_part *part;
-	char id[33];
-	bool ok;
+	int err;
 
 	if (w->is_over) {
 		json_decref(members);
 		return -ESHUTDOWN;
 	}
-	part = find_part(w);
-	if (!part)
-		part = add_part(w);
-	*call = (struct webhook_call){ .part = part, .answered = answered, .event = event };
-	make_id(id);
-	ok = part && make_body(call, members, id) && make_headers(call, id);
-	json_decref(members);
-	if (!ok) {
-		forget_request(call);
-		call->part = NULL;
-		return w->is_over ? -ESHUTDOWN : -ENOMEM;
+	*call = (struct webhook_call){
+		.part = webhook_part(w), .answered = answered, .event = event };
+	if (!call->part) {
+		json_decref(members);
+		return -ENOMEM;
 	}
-	call->http.done = on_done;
-	call->http.is_once = !events[event].is_question;
-	call->begun = loop_now(part->loop);
-	call->deadline = call->begun + w->timeout_ms;
-	timer_init(&call->timer, on_repeat);
-	list_append(&part->calls, &call->node);
-	part->asked[event]++;
-	http_call_start(part->client, &call->http, w->timeout_ms);
-	return 0;
+	err = begin(call, webhook_make_request(call, members));
+	if (err == 0)
+		http_call_start(call->part->client, &call->http, w->timeout_ms);
+	return err;
+}
+
+int webhook_ask_again(struct webhook *w, struct webhook_call *call, enum webhook_event event,
+    struct bytes body, const char *id, webhook_answered_fn answered)
+{
+	int err;
+
+	*call = (struct webhook_call){
+		.part = webhook_part(w), .answered = answered, .event = event };
+	if (!call->part)
+		return -ENOMEM;
+	err = begin(call, webhook_make_request_again(call, body, id));
+	if (err == 0)
+		timer_start(loop_timers(call->part->loop), &call->timer, 0);
+	return err;
 }
 
 void webhook_cancel(struct webhook_call *call)
@@ -432,7 +320,7 @@ void webhook_cancel(struct webhook_call *call)
 
 void webhook_leave(struct webhook *w)
 {
-	struct webhook_part *part = find_part(w);
+	struct webhook_part *part = webhook_find_part(w);
 
 	if (!part)
 		return;
@@ -442,9 +330,23 @@ void webhook_leave(struct webhook *w)
 
 bool webhook_is_busy(struct webhook *w)
 {
-	const struct webhook_part *part = find_part(w);
+	const struct webhook_part *part = webhook_find_part(w);
 
 	return part && !list_empty(&part->calls);
+}
+
+void webhook_fail_all(struct webhook_part *part)
+{
+	static const struct webhook_answer stopped = { .verdict = WEBHOOK_FAILED,
+		.why = "the server stops" };
+	struct list *first;
+
+	while ((first = list_first(&part->calls)) != NULL) {
+		struct webhook_call *call = container_of(first, struct webhook_call, node);
+
+		webhook_cancel(call);
+		call->answered(call, &stopped);
+	}
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -477,7 +379,7 @@ static void say_failures(struct sockjs_metrics *m, const struct webhook_part *p)
 void webhook_metrics(struct webhook *w, struct sockjs_metrics *m)
 {
 	static const struct webhook_part none;
-	const struct webhook_part *p = find_part(w);
+	const struct webhook_part *p = webhook_find_part(w);
 
 	p = p ? p : &none;
 	say_events(m, p);
@@ -491,109 +393,4 @@ void webhook_metrics(struct webhook *w, struct sockjs_metrics *m)
 	    p->client ? http_client_waiting(p->client) : 0);
 	sockjs_metric(m, SOCKJS_GAUGE, "sockjs_hook_active", "Questions under way now.", NULL, NULL,
 	    p->client ? http_client_active(p->client) : 0);
-}
-
-/* --- life ---------------------------------------------------------------------------------------
- */
-
-static int read_secret_file(struct webhook *w, const char *path, char *why, size_t size)
-{
-	int err = first_line(path, w->secret, sizeof(w->secret));
-
-	if (err < 0 && err != -EINVAL) {
-		snprintf(why, size, "hooks.secret_file: cannot read \"%.200s\": %s", path,
-		    strerror(-err));
-		return err == -ENOMEM ? err : -EAGAIN;
-	}
-	if (err == 0 && options_find("hooks.secret")->valid(w->secret))
-		return 0;
-	snprintf(why, size,
-	    "hooks.secret_file: the first line of \"%.200s\" is no secret; allowed: %s", path,
-	    options_find("hooks.secret")->allowed);
-	return -EINVAL;
-}
-
-static int read_secret(struct webhook *w, const struct hooks_options *o, char *why, size_t size)
-{
-	if (o->secret)
-		snprintf(w->secret, sizeof(w->secret), "%s", o->secret);
-	return o->secret_file ? read_secret_file(w, o->secret_file, why, size) : 0;
-}
-
-static int read_target(struct webhook *w, const struct hooks_options *o, char *why, size_t size)
-{
-	struct http_target *t = &w->target;
-	int err = o->url ? http_target_init(t, o->url) : -EINVAL;
-
-	if (err == -EINVAL)
-		snprintf(why, size, "hooks.url: %s%s%s; allowed: %s", o->url ? "\"" : "missing",
-		    o->url ? o->url : "", o->url ? "\" is no URL of a backend" : "",
-		    options_find("hooks.url")->allowed);
-	if (err < 0)
-		return err;
-	t->max_connections = (unsigned)o->max_connections;
-	t->max_waiting = (unsigned)o->max_waiting;
-	t->max_answer_bytes = (size_t)o->max_answer_bytes;
-	t->verifies = o->tls_verify;
-	w->ca_file = o->tls_ca ? mem_strdup(o->tls_ca) : NULL;
-	t->ca_file = w->ca_file;
-	return o->tls_ca && !w->ca_file ? -ENOMEM : 0;
-}
-
-int webhook_new(struct webhook **out, const struct hooks_options *o, char *why, size_t why_size)
-{
-	struct webhook *w = mem_zalloc(sizeof(*w));
-	int err;
-
-	snprintf(why, why_size, "out of memory");
-	if (!w)
-		return -ENOMEM;
-	pthread_mutex_init(&w->lock, NULL);
-	w->timeout_ms = (unsigned)o->timeout_ms;
-	w->retries = (unsigned)o->retries;
-	for (size_t i = 0; i < o->events.count; i++)
-		w->events |= event_bit(o->events.items[i]);
-	err = read_target(w, o, why, why_size);
-	if (err == 0)
-		err = read_secret(w, o, why, why_size);
-	if (err < 0) {
-		webhook_free(w);
-		return err;
-	}
-	*out = w;
-	return 0;
-}
-
-static void fail_all(struct webhook_part *part)
-{
-	static const struct webhook_answer stopped = { .verdict = WEBHOOK_FAILED,
-		.why = "the server stops" };
-	struct list *first;
-
-	while ((first = list_first(&part->calls)) != NULL) {
-		struct webhook_call *call = container_of(first, struct webhook_call, node);
-
-		webhook_cancel(call);
-		call->answered(call, &stopped);
-	}
-}
-
-void webhook_free(struct webhook *w)
-{
-	unsigned n = w ? atomic_load(&w->part_count) : 0;
-
-	if (!w)
-		return;
-	w->is_over = true;
-	for (unsigned i = 0; i < n; i++) {
-		fail_all(w->parts[i]);
-		if (w->parts[i]->client)
-			http_client_free(w->parts[i]->client);
-		mem_free(w->parts[i]);
-	}
-	http_target_fini(&w->target);
-	mem_free(w->ca_file);
-	OPENSSL_cleanse(w->secret, sizeof(w->secret));
-	pthread_mutex_destroy(&w->lock);
-	mem_free(w);
 }

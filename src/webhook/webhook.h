@@ -95,6 +95,13 @@ void webhook_senseless(struct webhook *w, const char *endpoint, const char *what
 void webhook_leave(struct webhook *w);
 /* Whether something of this reactor is under way. */
 bool webhook_is_busy(struct webhook *w);
+/* A question, in another process: if it was under way it is asked again there, with the same number, in the first turn; else
+ * the call stays as it is (zeroed). `answered` as for webhook_ask(). */
+struct snapshot;
+void webhook_call_snapshot(struct webhook *w, struct webhook_call *call, struct snapshot *s,
+    webhook_answered_fn answered);
+/* Likewise, all in this reactor that tell of an end: nobody waits for their answers. */
+void webhook_farewells_snapshot(struct webhook *w, struct snapshot *s);
 /* For the metrics callback of an application. */
 void webhook_metrics(struct webhook *w, struct sockjs_metrics *m);
 

@@ -114,6 +114,8 @@ static int go_on_with_whole(struct ws_conn *c, struct ws_feed *in)
 	struct ws_partial *m = c->partial;
 	int err = 0;
 
+	if (m->failure)
+		return -(int)m->failure;
 	if (m->deflated && !m->inflated.is_whole) {
 		err = ws_conn_inflate(c, in, m->data, m->size, &m->inflated);
 		if (err != 0)

@@ -39,6 +39,7 @@ enum {
 
 #define WS_REASON_MAX 123
 
+struct snapshot;
 struct ws_conn;
 
 struct ws_conn_ops {
@@ -90,6 +91,12 @@ void ws_conn_fini(struct ws_conn *c);
 
 /* The opening handshake has agreed on permessage-deflate (params->agreed), before any byte. */
 void ws_conn_use_deflate(struct ws_conn *c, const struct ws_deflate_params *params);
+
+/* Writes the connection down, or goes on with what was: `c` is new then, of the same role, and nothing of it is called.
+ * Before the codec that is for it alone (ws_deflate_snapshot()), since a message that such a one is in the midst of is
+ * inflated to its end for that; what fails by this fails when the connection is fed next. What we compress refers to
+ * nothing that was said before. */
+void ws_conn_snapshot(struct ws_conn *c, struct snapshot *s);
 
 /* Takes bytes as they came from the wire; they are unmasked in place. Returns how many were
  * consumed: all of them, or fewer if the connection is paused, or an op pauses it, or the budget is

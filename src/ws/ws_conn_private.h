@@ -6,6 +6,8 @@
  *	ws_conn_control.c  control frames both ways, the closing handshake
  *	ws_conn_partial.c  what is kept between two calls
  *
+ * and ws_snapshot.c, which writes all of it down for another process.
+ *
  * Inner functions return octets consumed (or 0), or a negated enum ws_failure;
  * ws_conn_feed() alone turns that into a Close frame.
  */
@@ -51,7 +53,8 @@ struct ws_partial {
 	/* The message under way. Control frames, which may stand within it, leave this alone. */
 	uint8_t type; /* WS_TEXT or WS_BINARY; 0: no message has begun */
 	bool deflated;
-	bool whole; /* all its frames are here, and it is to be delivered */
+	bool whole;      /* all its frames are here, and it is to be delivered */
+	uint8_t failure; /* enum ws_failure: it is known already that it cannot be; 0: it is not */
 	utf8_state utf8;
 	unsigned fragments;
 	struct pace_watch pace; /* the owner's */

@@ -18,6 +18,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
+#include "base/snapshot.h"
 
 enum {
 	BITS_MIN = 9, /* zlib's smallest window for a raw stream */
@@ -97,9 +98,9 @@ static int loan_block(struct ws_deflate *d, size_t n, struct ws_inflated *out)
 
 static void return_inflater(struct ws_deflate *d, struct ws_inflated *out)
 {
-	if (!d->inflater)
+	if (d && !d->inflater)
 		d->inflater = out->z;
-	else if (d->inflater != out->z)
+	else if (!d || d->inflater != out->z)
 		inflater_free(out->z);
 	out->z = NULL;
 }
@@ -107,7 +108,7 @@ static void return_inflater(struct ws_deflate *d, struct ws_inflated *out)
 void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out)
 {
 	return_inflater(d, out);
-	if (!d->spare && out->capacity <= SPARE_MAX) {
+	if (d && !d->spare && out->capacity <= SPARE_MAX) {
 		d->spare = out->p;
 		d->spare_capacity = out->capacity;
 	} else {
@@ -360,4 +361,47 @@ void ws_deflate_forget(struct ws_deflate *d)
 	for (size_t i = 0; i < sizeof(d->compressors) / sizeof(d->compressors[0]); i++)
 		if (d->compressors[i])
 			deflateReset(&d->compressors[i]->z);
+}
+
+/* --- for another process -------------------------------------------------------- */
+
+static void write_window(const struct ws_deflate *d, struct snapshot *s)
+{
+	unsigned char window[1 << BITS_MAX];
+	uInt n = 0;
+
+	if (d->inflater && inflateGetDictionary(d->inflater, window, &n) != Z_OK)
+		n = 0;
+	snapshot_bytes(s, (struct bytes){ (const char *)window, n });
+}
+
+static void read_window(struct ws_deflate *d, struct snapshot *s)
+{
+	struct bytes window = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+
+	if (window.n == 0 || !snapshot_check(s, window.n <= 1u << BITS_MAX))
+		return;
+	d->inflater = inflater_new();
+	if (!d->inflater || inflateSetDictionary(d->inflater, (const unsigned char *)window.p,
+	                        (uInt)window.n) != Z_OK)
+		snapshot_fail(s, -ENOMEM);
+}
+
+/* What is deflated begins anew: the first messages are a little longer for that, and nobody waits until tables of a
+ * quarter of a megabyte have been filled for each connection. */
+void ws_deflate_snapshot(struct ws_deflate **d, struct snapshot *s)
+{
+	if (s->is_reading)
+		*d = NULL;
+	if (!snapshot_enter(s, "DEFL", 1))
+		return;
+	if (snapshot_bool(s, *d != NULL)) {
+		if (s->is_reading && !(*d = ws_deflate_new()))
+			snapshot_fail(s, -ENOMEM);
+		else if (s->is_reading)
+			read_window(*d, s);
+		else
+			write_window(*d, s);
+	}
+	snapshot_leave(s);
 }

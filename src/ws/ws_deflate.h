@@ -15,11 +15,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct snapshot;
 struct ws_deflate;
 
 /* NULL when memory is out. */
 struct ws_deflate *ws_deflate_new(void);
 void ws_deflate_free(struct ws_deflate *d); /* NULL is fine */
+
+/* One that is for a connection alone, between two messages (ws_conn_snapshot() comes before): what the peer may refer
+ * to. What is compressed afterwards refers to nothing before. NULL is none; what is read is the caller's. */
+void ws_deflate_snapshot(struct ws_deflate **d, struct snapshot *s);
 
 /* --- inflating ---------------------------------------------------------- */
 
@@ -45,7 +50,7 @@ enum { WS_INFLATE_MORE = 1 };
  * block; -ENOMEM. On an error nothing is on loan. */
 int ws_inflate(struct ws_deflate *d, bool takes_over, const char *p, size_t n, size_t limit,
     size_t most, struct ws_inflated *out);
-/* At any time; harmless when nothing is on loan. */
+/* At any time; harmless when nothing is on loan. NULL: there is no codec any more, or not yet. */
 void ws_inflated_done(struct ws_deflate *d, struct ws_inflated *out);
 
 /* --- deflating ---------------------------------------------------------- */

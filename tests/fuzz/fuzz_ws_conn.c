@@ -1,7 +1,7 @@
 /*
  * tests/fuzz/fuzz_ws_conn.c - the connection under bytes of every kind.
  *
- * The same bytes are fed twice: whole, and cut, paused and short of time at random. What
+ * The same bytes are fed twice: whole, and cut, paused, short of time and from process to process at random. What
  * happened must be the same, and legal: text is UTF-8, limits hold, what is
  * written are whole control frames, and after the close op nothing happens.
  *
@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/snapshot.h"
 #include "tests/fuzz/must.h"
 
 enum {
@@ -109,6 +110,29 @@ static struct ws_deflate *on_deflate(struct ws_conn *c, bool own)
 
 static const struct ws_conn_ops ops = { on_message, on_write, on_pong, on_close, on_deflate };
 
+/* Another process goes on with it. */
+static void hand_over(struct run *r)
+{
+	const struct ws_conn_limits *limits = r->conn.limits;
+	enum ws_role role = r->conn.role;
+	struct snapshot out, in;
+
+	snapshot_init_write(&out);
+	ws_conn_snapshot(&r->conn, &out);
+	ws_deflate_snapshot(&r->codec, &out);
+	must(snapshot_error(&out) == 0);
+	ws_conn_fini(&r->conn);
+	ws_deflate_free(r->codec);
+	ws_conn_init(&r->conn, role, &ops, limits);
+	must(snapshot_init_read(
+	         &in, (struct bytes){ buf_data(&out.out), buf_len(&out.out) }, NULL, 0) == 0);
+	ws_conn_snapshot(&r->conn, &in);
+	ws_deflate_snapshot(&r->codec, &in);
+	must(snapshot_error(&in) == 0);
+	snapshot_fini(&in);
+	snapshot_fini(&out);
+}
+
 /* One read: a copy of just its size, and what a pause, or a budget that is spent, leaves of it is
  * fed again. */
 static void feed(struct run *r, const uint8_t *p, size_t n)
@@ -125,6 +149,8 @@ static void feed(struct run *r, const uint8_t *p, size_t n)
 		must((size_t)used == n || r->conn.paused || budget_is_spent(&budget));
 		must(memcmp(copy + used, p + used, n - (size_t)used) == 0);
 		free(copy);
+		if (r->pausing && next_random(r) % 8 == 0)
+			hand_over(r);
 		ws_conn_resume(&r->conn);
 		p += used;
 		n -= (size_t)used;

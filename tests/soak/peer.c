@@ -109,13 +109,19 @@ void peers_fini(void)
 	close(epoll);
 }
 
+/* How much of what is written may leave. */
+static size_t sendable(const struct peer *p)
+{
+	return p->is_held && p->allowed < buf_n(&p->out) ? p->allowed : buf_n(&p->out);
+}
+
 static void watch(struct peer *p)
 {
 	struct epoll_event e = { .data.ptr = p };
 
 	if (p->fd < 0)
 		return;
-	e.events = (p->deaf ? 0 : EPOLLIN) | (buf_n(&p->out) > 0 ? EPOLLOUT : 0);
+	e.events = (p->deaf ? 0 : EPOLLIN) | (sendable(p) > 0 ? EPOLLOUT : 0);
 	if (e.events == p->watched)
 		return;
 	epoll_ctl(epoll, EPOLL_CTL_MOD, p->fd, &e);
@@ -193,11 +199,12 @@ static void flush(struct peer *p)
 {
 	ssize_t n;
 
-	while (buf_n(&p->out) > 0) {
-		n = send(p->fd, buf_at(&p->out), buf_n(&p->out), MSG_NOSIGNAL);
+	while (sendable(p) > 0) {
+		n = send(p->fd, buf_at(&p->out), sendable(p), MSG_NOSIGNAL);
 		if (n < 0)
 			break; /* an error is seen by reading, after what came before it */
 		buf_drop(&p->out, (size_t)n);
+		p->allowed -= p->is_held ? (size_t)n : 0;
 	}
 	if (p->shut && buf_n(&p->out) == 0)
 		shutdown(p->fd, SHUT_WR);
@@ -210,6 +217,19 @@ void peer_write(struct peer *p, const void *bytes, size_t n)
 		return;
 	buf_add(&p->out, bytes, n);
 	watch(p); /* one send for all that is written in this turn */
+}
+
+void peer_hold(struct peer *p, size_t kept)
+{
+	p->is_held = true;
+	p->allowed = kept < buf_n(&p->out) ? buf_n(&p->out) - kept : 0;
+	watch(p);
+}
+
+void peer_release(struct peer *p)
+{
+	p->is_held = false;
+	watch(p);
 }
 
 bool peer_is_idle(const struct peer *p)

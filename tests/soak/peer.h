@@ -66,6 +66,8 @@ struct peer {
 	uint32_t watched;
 	bool deaf; /* does not read */
 	bool shut; /* has said its last */
+	bool is_held;   /* no more than `allowed` octets leave */
+	size_t allowed;
 	uint8_t phase;
 	bool chunked, keeps_alive, upgraded, prelude_seen;
 	unsigned status;
@@ -86,6 +88,9 @@ void peers_turn(int ms);
 struct peer *peer_new(const struct sockaddr_in *to, unsigned from, enum wire wire,
     const struct peer_events *on, void *owner);
 void peer_write(struct peer *p, const void *bytes, size_t n);
+/* The last `kept` octets that are written, and all that follows, wait until they are released. */
+void peer_hold(struct peer *p, size_t kept);
+void peer_release(struct peer *p);
 /* Everything written has left. */
 bool peer_is_idle(const struct peer *p);
 void peer_set_deaf(struct peer *p, bool deaf);

@@ -7,18 +7,12 @@
 #ifndef STORM_LINK_H
 #define STORM_LINK_H
 
-#include "soak/peer.h"
+#include "soak/channel.h"
 
 /* The transports of a storm. */
 enum { LINK_WIRES = 6 };
 extern const enum wire link_wires[LINK_WIRES];
 const char *link_wire_name(enum wire wire);
-
-/* Where to connect to. */
-struct link_target {
-	struct sockaddr_in http, tcp;
-	const char *prefix; /* of the endpoint */
-};
 
 /* A frame, as it lies in the buffer: valid during the call. */
 struct stomp_text {
@@ -40,30 +34,21 @@ struct link_events {
 	/* The server has ended it, or the wire broke. The link is over. `code`: as the server
 	 * closed it, 0: it did not say. */
 	void (*ended)(struct link *l, unsigned code, const char *why);
+	/* A connection has ended by which nothing was under way; may be NULL. */
+	void (*lost)(struct link *l);
 };
 
 struct link {
 	const struct link_events *on;
 	void *owner;
-	const struct link_target *target;
-	enum wire wire;
-	unsigned from;
-	char base[48];
-	struct peer *receiver, *sender;
-	struct bytebuf in;   /* of a frame that is not complete yet */
-	struct bytebuf wait; /* to be sent: STOMP, frames with their lengths in front */
-	bool is_open, is_sending, is_over, is_deaf;
-	unsigned code;
+	struct channel *channel;
+	struct bytebuf in; /* of a frame that is not complete yet */
 };
 
-struct link *link_new(const struct link_target *target, enum wire wire, unsigned from,
+struct link *link_new(const struct channel_target *target, enum wire wire, unsigned from,
     const struct link_events *on, void *owner);
 /* A frame with its NUL; it waits until the transport is open. */
 void link_send(struct link *l, const char *frame, size_t n);
-/* Reads no more, or again. */
-void link_set_deaf(struct link *l, bool deaf);
-/* It has nothing more to say for a while: a connection for that alone is closed. */
-void link_rest(struct link *l);
 /* By FIN or by RST; harmless if it is over. */
 void link_close(struct link *l, bool hard);
 void link_free(struct link *l);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apps/apps.h"
 
@@ -20,6 +21,13 @@ struct sockjs_session {
 	char text[64]; /* its beginning */
 	unsigned timer, code;
 	const char *reason;
+	void *user;
+};
+
+struct sockjs_saved {
+	char octets[64];
+	size_t len;
+	int result;
 };
 
 struct sockjs_group {
@@ -29,6 +37,7 @@ struct sockjs_group {
 
 static struct sockjs_session s;
 static struct sockjs_group group;
+static struct sockjs_saved saved;
 static int send_result, timer_result, join_result;
 
 static void note(char text[64], const void *data, size_t len)
@@ -77,6 +86,30 @@ int sockjs_set_timer(struct sockjs_session *to, unsigned ms)
 	return timer_result;
 }
 
+void sockjs_set_user(struct sockjs_session *of, void *user)
+{
+	of->user = user;
+}
+
+void *sockjs_user(const struct sockjs_session *of)
+{
+	return of->user;
+}
+
+int sockjs_saved_put(struct sockjs_saved *to, const void *data, size_t len)
+{
+	ck_assert_uint_le(len, sizeof(to->octets) - to->len);
+	memcpy(to->octets + to->len, data, len);
+	to->len += len;
+	return to->result;
+}
+
+const void *sockjs_saved_get(struct sockjs_saved *from, size_t *len)
+{
+	*len = from->len;
+	return from->octets;
+}
+
 struct sockjs_group *sockjs_group_new(struct sockjs_server *server)
 {
 	(void)server;
@@ -113,6 +146,7 @@ static void setup(void)
 {
 	memset(&s, 0, sizeof(s));
 	memset(&group, 0, sizeof(group));
+	memset(&saved, 0, sizeof(saved));
 	send_result = timer_result = join_result = 0;
 }
 
@@ -261,6 +295,76 @@ START_TEST(ticker_without_memory_is_said)
 }
 END_TEST
 
+/* --- in another process ------------------------------------------------------------- */
+
+static const struct app *const small[] = { &echo_app, &amplify_app, &close_app, &broadcast_app, &ticker_app };
+enum { SMALL = sizeof(small) / sizeof(*small) };
+
+/* The session as it is there: new, and its application has written of it. */
+static int go_on(const struct app *app, void *state)
+{
+	memset(&saved, 0, sizeof(saved));
+	ck_assert_int_eq(app->callbacks->save(&s, &saved, state), 0);
+	memset(&s, 0, sizeof(s));
+	return app->callbacks->restore(&s, &saved, state);
+}
+
+START_TEST(a_session_goes_on_with_its_own_application_alone)
+{
+	const struct app *from = small[_i / SMALL], *to = small[_i % SMALL];
+
+	ck_assert_int_eq(from->callbacks->save(&s, &saved, &group), 0);
+	ck_assert_int_eq(to->callbacks->restore(&s, &saved, &group) == 0, from == to);
+	ck_assert_uint_eq(s.sent, 0);
+	for (size_t len = saved.len; saved.len-- > 0;)
+		ck_assert_msg(from->callbacks->restore(&s, &saved, &group) != 0, "%zu of %zu octets are enough", saved.len, len);
+	saved.result = -ENOMEM;
+	saved.len = 0;
+	ck_assert_int_eq(from->callbacks->save(&s, &saved, &group), -ENOMEM);
+}
+END_TEST
+
+START_TEST(without_sessions_the_small_ones_keep_nothing)
+{
+	ck_assert_int_eq(small[_i]->callbacks->save(NULL, &saved, &group), 0);
+	ck_assert_int_eq(small[_i]->callbacks->restore(NULL, &saved, &group), 0);
+}
+END_TEST
+
+START_TEST(broadcast_joins_again_whoever_was_a_member)
+{
+	ck_assert_int_eq(go_on(&broadcast_app, &group), 0);
+	ck_assert(!s.joined);
+	broadcast_app.callbacks->open(&s, &group);
+	ck_assert(s.joined);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(go_on(&broadcast_app, &group), 0);
+		ck_assert(s.joined);
+		ck_assert_uint_eq(s.code, 0);
+	}
+	join_result = -ENOMEM;
+	ck_assert_int_eq(go_on(&broadcast_app, &group), -ENOMEM);
+}
+END_TEST
+
+START_TEST(ticker_ticks_when_it_would_have)
+{
+	unsigned before;
+
+	ck_assert_int_eq(go_on(&ticker_app, NULL), 0);
+	ck_assert_uint_eq(s.timer, 0); /* it has not opened */
+	ticker_app.callbacks->open(&s, NULL);
+	for (before = s.timer; s.timer > 900; before = s.timer) {
+		ck_assert_int_eq(go_on(&ticker_app, NULL), 0);
+		ck_assert_uint_ge(s.timer, 1);
+		ck_assert_uint_le(s.timer, before + 1); /* times are rounded */
+		usleep(10000);
+	}
+	timer_result = -ENOMEM;
+	ck_assert_int_eq(go_on(&ticker_app, NULL), -ENOMEM);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("apps");
@@ -279,6 +383,10 @@ int main(void)
 	tcase_add_test(tc, amplify_knows_back_pressure_too);
 	tcase_add_test(tc, ticker_ticks_each_second_until_nobody_hears_it);
 	tcase_add_test(tc, ticker_without_memory_is_said);
+	tcase_add_loop_test(tc, a_session_goes_on_with_its_own_application_alone, 0, SMALL * SMALL);
+	tcase_add_loop_test(tc, without_sessions_the_small_ones_keep_nothing, 0, SMALL);
+	tcase_add_test(tc, broadcast_joins_again_whoever_was_a_member);
+	tcase_add_test(tc, ticker_ticks_when_it_would_have);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -264,12 +264,12 @@ static const struct {
 	    "f.json: thread: unknown key; allowed: listen, internal, endpoints, engine, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
-	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, peers" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, restart_drain_ms, peers" },
 	{ "{\"\": 1}",
 	    "f.json: : unknown key; allowed: listen, internal, endpoints, engine, user, group, log_level, "
 	    "log_format, threads, www, client_library, stomp_library, trusted_proxies, "
 	    "proxy_headers, allowed_hosts, limits, session_log, access_log, "
-	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, peers" },
+	    "io_uring, drain_delay_ms, drain_ms, shutdown_timeout_ms, restart_drain_ms, peers" },
 	{ "{\"limits\": {\"header_byte\": 1}}",
 	    "f.json: limits.header_byte: unknown key; allowed: connections, connection_rate, "
 	    "connections_per_address, connection_rate_per_address, sessions_per_address, "

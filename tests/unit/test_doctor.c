@@ -19,6 +19,8 @@
 #include "doctor/sight.h"
 #include "http/http_request.h"
 #include "server/command.h"
+#include "server/saved.h"
+#include "snapshot_damage.h"
 
 /* --- a fake library: one request, one session, one command --------------------------------------- */
 
@@ -40,6 +42,7 @@ static struct sockjs_command command;
 static struct doctor *d;
 static uint64_t now;
 static int send_result, timer_result;
+static bool moves; /* to another process before each step */
 static const char *query = "", *remote = "203.0.113.9";
 static const char *headers[200][2];
 static struct addr peer = { .family = AF_INET, .ip = { 10, 0, 0, 7 } };
@@ -188,6 +191,17 @@ void sockjs_set_heartbeat(struct sockjs_session *of, unsigned every_ms)
 	of->heartbeat = every_ms;
 }
 
+void sockjs_set_user(struct sockjs_session *of, void *user)
+{
+	of->user = user;
+}
+
+int sockjs_reactor(const struct sockjs_server *server)
+{
+	(void)server;
+	return 0;
+}
+
 void *sockjs_user(const struct sockjs_session *of)
 {
 	return of->user;
@@ -256,6 +270,46 @@ static void at(uint64_t ms)
 	clock_set(ms);
 }
 
+static void must_snapshot(int err, const struct snapshot *of)
+{
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_eq(snapshot_error(of), 0);
+}
+
+static struct bytes write_all(struct snapshot *written)
+{
+	struct sockjs_saved to = { written };
+
+	snapshot_init_write(written);
+	must_snapshot(app->save(NULL, &to, d), written);
+	if (s.user)
+		must_snapshot(app->save(&s, &to, d), written);
+	return (struct bytes){ buf_data(&written->out), buf_len(&written->out) };
+}
+
+/* The old process lets go of what it has, without a word to anybody. */
+static void move(void)
+{
+	struct snapshot written, read;
+	struct sockjs_saved from = { &read };
+	struct sockjs_session before = s;
+	struct doctor *old = d;
+
+	snapshot_init_read(&read, write_all(&written), NULL, 0);
+	d = doctor_new(NULL);
+	s.user = NULL;
+	must_snapshot(app->restore(NULL, &from, d), &read);
+	if (before.user)
+		must_snapshot(app->restore(&s, &from, d), &read);
+	ck_assert_uint_eq(snapshot_left(&read), 0);
+	ck_assert_uint_eq(s.sent, before.sent);
+	if (before.user)
+		app->close(&before, 1000, "", old);
+	doctor_free(old);
+	snapshot_fini(&written);
+	snapshot_fini(&read);
+}
+
 static void open_session(void)
 {
 	json_decref(s.answers);
@@ -273,15 +327,22 @@ static void leave(void)
 
 static void setup(void)
 {
+	moves = false;
 	at(1000);
 	send_result = timer_result = 0;
 	query = "";
 	remote = "203.0.113.9";
 	has_request = true;
 	memset(headers, 0, sizeof(headers));
-	d = doctor_new();
+	d = doctor_new(NULL);
 	ck_assert_ptr_nonnull(d);
 	open_session();
+}
+
+static void setup_moving(void)
+{
+	setup();
+	moves = true;
 }
 
 static void teardown(void)
@@ -298,11 +359,15 @@ static void order(const char *text)
 {
 	struct sockjs_message m = { text, strlen(text), 0 };
 
+	if (moves)
+		move();
 	app->message(&s, &m, d);
 }
 
 static void wait_ms(uint64_t ms)
 {
+	if (moves)
+		move();
 	at(now + ms);
 	app->timer(&s, d);
 }
@@ -342,6 +407,8 @@ static void must_refuse(const char *text, const char *code)
 
 static const json_t *ask_reports(const char *arguments)
 {
+	if (moves)
+		move();
 	json_decref(command.arguments);
 	json_decref(command.answer);
 	command = (struct sockjs_command){ .arguments = json_loads(arguments, 0, NULL) };
@@ -807,14 +874,98 @@ START_TEST(memory_may_be_out_anywhere)
 }
 END_TEST
 
-int main(void)
-{
-	Suite *suite = suite_create("doctor");
-	TCase *t = tcase_create("doctor");
-	SRunner *runner;
-	int failed;
+/* --- what comes from another process may be anything ------------------------------------------------ */
 
-	tcase_add_checked_fixture(t, setup, teardown);
+static unsigned long taken, refused;
+
+static int take_both(struct doctor *other, struct snapshot *read)
+{
+	struct sockjs_saved from = { read };
+	int err = app->restore(NULL, &from, other);
+
+	s.user = NULL;
+	return err == 0 ? app->restore(&s, &from, other) : err;
+}
+
+static void take(struct bytes b, bool is_cut)
+{
+	struct doctor *mine = d;
+	struct snapshot read;
+	int err;
+
+	d = doctor_new(NULL);
+	s.code = 0;
+	json_array_clear(s.answers);
+	snapshot_init_read(&read, b, NULL, 0);
+	err = take_both(d, &read);
+	ck_assert(!is_cut || err != 0);
+	if (err == 0)
+		order("{\"do\":\"stop\"}");
+	*(err == 0 ? &taken : &refused) += 1;
+	ask_reports("{}");
+	if (s.user)
+		leave();
+	snapshot_fini(&read);
+	doctor_free(d);
+	d = mine;
+}
+
+static void prepare(struct snapshot *written, struct bytes *whole)
+{
+	order("{\"do\":\"push\",\"id\":1,\"count\":3,\"every_ms\":100,\"bytes\":2}");
+	order("{\"do\":\"silence\",\"id\":2,\"ms\":5000}");
+	order(REPORT("{\"cause\":\"far\",\"via\":\"1.1 squid\"}"));
+	*whole = write_all(written);
+	leave();
+}
+
+START_TEST(a_snapshot_that_is_damaged_does_no_harm)
+{
+	struct snapshot written;
+	struct bytes whole;
+
+	prepare(&written, &whole);
+	take(whole, false);
+	ck_assert_uint_eq(taken, 1);
+	damage_cut(whole, take);
+	ck_assert_uint_eq(refused, whole.n);
+	damage_flip(whole, take);
+	ck_assert_uint_gt(taken, 100);
+	ck_assert_uint_gt(refused, 1000);
+	forget_command();
+	snapshot_fini(&written);
+}
+END_TEST
+
+START_TEST(without_memory_nothing_is_left_of_what_was_read)
+{
+	struct snapshot written;
+	struct bytes whole;
+	bool failed = true;
+
+	prepare(&written, &whole);
+	for (unsigned long nth = 1; failed; nth++) {
+		struct doctor *other = doctor_new(NULL);
+		struct snapshot read;
+		int err;
+
+		snapshot_init_read(&read, whole, NULL, 0);
+		mem_fail_at(nth);
+		err = take_both(other, &read);
+		failed = mem_failed();
+		mem_fail_at(0);
+		ck_assert_int_eq(err == 0, !failed);
+		if (s.user)
+			leave();
+		doctor_free(other);
+		snapshot_fini(&read);
+	}
+	snapshot_fini(&written);
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
 	tcase_add_test(t, an_echo_has_its_number);
 	tcase_add_test(t, an_echo_is_bounded);
 	tcase_add_test(t, pushes_come_in_their_time);
@@ -828,7 +979,6 @@ int main(void)
 	tcase_add_test(t, too_much_nonsense_ends_it);
 	tcase_add_test(t, no_session_is_for_ever);
 	tcase_add_test(t, no_session_has_messages_without_end);
-	tcase_add_test(t, without_a_timer_it_ends);
 	tcase_add_test(t, it_tells_what_it_saw);
 	tcase_add_loop_test(t, secrets_are_not_told, 0, 6);
 	tcase_add_test(t, what_is_no_text_is_told_as_text);
@@ -842,8 +992,25 @@ int main(void)
 	tcase_add_test(t, a_session_reports_a_few_times);
 	tcase_add_test(t, the_oldest_is_forgotten);
 	tcase_add_test(t, they_are_asked_for_by_network_and_cause);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("doctor");
+	TCase *t = tcase_create("doctor"), *moving = tcase_create("from process to process");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	add_tests(t);
+	tcase_add_test(t, without_a_timer_it_ends);
 	tcase_add_test(t, memory_may_be_out_anywhere);
+	tcase_add_test(t, a_snapshot_that_is_damaged_does_no_harm);
+	tcase_add_test(t, without_memory_nothing_is_left_of_what_was_read);
 	suite_add_tcase(suite, t);
+	tcase_add_checked_fixture(moving, setup_moving, teardown);
+	add_tests(moving);
+	suite_add_tcase(suite, moving);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

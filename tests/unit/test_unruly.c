@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "server/command.h"
+#include "server/saved.h"
+#include "snapshot_damage.h"
 #include "unruly/unruly.h"
 
 /* --- a fake library: one session, one command ------------------------------------------------ */
@@ -41,6 +43,7 @@ static int send_result, timer_result;
 static void (*later_fn)(void *arg);
 static char later_arg[64];
 static uint64_t now;
+static bool moves; /* to another process before each step */
 
 const char *sockjs_handshake_path(const struct sockjs_handshake *h)
 {
@@ -114,6 +117,11 @@ int sockjs_set_timer(struct sockjs_session *of, unsigned ms)
 void *sockjs_user(const struct sockjs_session *of)
 {
 	return of->user;
+}
+
+void sockjs_set_user(struct sockjs_session *of, void *user)
+{
+	of->user = user;
 }
 
 void sockjs_set_user_name(struct sockjs_session *of, const char *name)
@@ -208,10 +216,58 @@ void command_answer(struct sockjs_command *c, json_t *answer)
 		command_no_memory(c);
 }
 
+/* --- another process -------------------------------------------------------------------------- */
+
+static void must_snapshot(int err, const struct snapshot *written)
+{
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_eq(snapshot_error(written), 0);
+}
+
+static void write_all(struct snapshot *written)
+{
+	struct sockjs_saved to = { written };
+
+	snapshot_init_write(written);
+	must_snapshot(unruly_callbacks.save(NULL, &to, u), written);
+	if (s.user)
+		must_snapshot(unruly_callbacks.save(&s, &to, u), written);
+}
+
+/* The old one lets go of what it has, without a word to anybody. */
+static void forget(struct unruly *old, struct sockjs_session session)
+{
+	if (session.user)
+		unruly_callbacks.close(&session, 1000, "", old);
+	unruly_free(old);
+}
+
+static void move(void)
+{
+	struct snapshot written, read;
+	struct sockjs_saved from = { &read };
+	struct sockjs_session before = s;
+	struct unruly *old = u;
+
+	write_all(&written);
+	u = unruly_new(NULL);
+	snapshot_init_read(&read, (struct bytes){ buf_data(&written.out), buf_len(&written.out) }, NULL, 0);
+	s.user = NULL;
+	must_snapshot(unruly_callbacks.restore(NULL, &from, u), &read);
+	if (before.user)
+		must_snapshot(unruly_callbacks.restore(&s, &from, u), &read);
+	ck_assert_uint_eq(snapshot_left(&read), 0);
+	ck_assert_uint_eq(s.sent, before.sent);
+	forget(old, before);
+	snapshot_fini(&written);
+	snapshot_fini(&read);
+}
+
 /* --- scenes ------------------------------------------------------------------------------------ */
 
 static void setup(void)
 {
+	moves = false;
 	memset(&s, 0, sizeof(s));
 	memset(&command, 0, sizeof(command));
 	s.transport = "xhr_streaming";
@@ -220,6 +276,12 @@ static void setup(void)
 	clock_set(now = 1000);
 	u = unruly_new(NULL);
 	ck_assert_ptr_nonnull(u);
+}
+
+static void setup_moving(void)
+{
+	setup();
+	moves = true;
 }
 
 static void forget_command(void)
@@ -260,14 +322,19 @@ static int come(const char *path)
 
 static void hear(const char *text)
 {
+	if (moves)
+		move();
 	unruly_callbacks.message(&s, &(struct sockjs_message){ text, strlen(text), 0 }, u);
 }
 
 /* Time passes, and the timer if it was set. */
 static void pass(unsigned ms)
 {
-	bool fires = s.timer > 0 && s.timer <= ms;
+	bool fires;
 
+	if (moves)
+		move();
+	fires = s.timer > 0 && s.timer <= ms;
 	clock_set(now += ms);
 	if (fires) {
 		s.timer = 0;
@@ -277,6 +344,8 @@ static void pass(unsigned ms)
 
 static void ask(const char *json)
 {
+	if (moves)
+		move();
 	forget_command();
 	command.arguments = json_loads(json, 0, NULL);
 	ck_assert_ptr_nonnull(command.arguments);
@@ -710,6 +779,100 @@ START_TEST(who_waits_is_refused_when_that_cannot_be)
 }
 END_TEST
 
+/* --- what comes from another process may be anything ----------------------------------------------- */
+
+static unsigned long taken, refused;
+
+/* The session goes on, or nothing of it is there. */
+static void take(struct bytes b, bool is_cut)
+{
+	struct snapshot read;
+	struct sockjs_saved from = { &read };
+	struct unruly *other = unruly_new(NULL), *mine = u;
+	int err;
+
+	snapshot_init_read(&read, b, NULL, 0);
+	s = (struct sockjs_session){ .transport = "xhr_streaming" };
+	u = other;
+	err = unruly_callbacks.restore(NULL, &from, u);
+	err = err == 0 ? unruly_callbacks.restore(&s, &from, u) : err;
+	ck_assert(!is_cut || err != 0);
+	if (err == 0 && s.user && s.timer)
+		unruly_callbacks.timer(&s, u);
+	*(err == 0 ? &taken : &refused) += 1;
+	leave();
+	snapshot_fini(&read);
+	unruly_free(other);
+	u = mine;
+}
+
+START_TEST(a_snapshot_that_is_damaged_does_no_harm)
+{
+	struct snapshot written;
+	struct bytes whole;
+
+	come("/name-before");
+	hear("1");
+	leave();
+	s.code = 0;
+	come("/name-ann/delay-50/close-4001-in-5000/twice");
+	hear("hello");
+	unruly_callbacks.message(&s, &(struct sockjs_message){ "\x01\x02", 2, 1 }, u);
+	write_all(&written);
+	leave();
+	whole = (struct bytes){ buf_data(&written.out), buf_len(&written.out) };
+	take(whole, false);
+	ck_assert_uint_eq(taken, 1);
+	damage_cut(whole, take);
+	ck_assert_uint_eq(refused, whole.n);
+	damage_flip(whole, take);
+	ck_assert_uint_gt(taken, 100);
+	ck_assert_uint_gt(refused, 1000);
+	snapshot_fini(&written);
+}
+END_TEST
+
+START_TEST(without_memory_nothing_is_left_of_what_was_read)
+{
+	struct snapshot written;
+	bool failed = true;
+
+	come("/name-ann/delay-50");
+	hear("hello");
+	write_all(&written);
+	leave();
+	for (unsigned long nth = 1; failed; nth++) {
+		struct snapshot read;
+		struct sockjs_saved from = { &read };
+		int err;
+
+		snapshot_init_read(&read, (struct bytes){ buf_data(&written.out), buf_len(&written.out) }, NULL, 0);
+		ck_assert_int_eq(unruly_callbacks.restore(NULL, &from, u), 0);
+		mem_fail_at(nth);
+		err = unruly_callbacks.restore(&s, &from, u);
+		failed = mem_failed();
+		mem_fail_at(0);
+		ck_assert(err == 0 || failed); /* a message may be forgotten, though it counts */
+		leave();
+		snapshot_fini(&read);
+	}
+	snapshot_fini(&written);
+}
+END_TEST
+
+START_TEST(what_another_application_has_kept_is_left_to_it)
+{
+	struct snapshot read;
+	struct sockjs_saved from = { &read };
+
+	snapshot_init_read(&read, BYTES("UPCN\0\0\0\0\0\0"), NULL, 0);
+	ck_assert_int_ne(unruly_callbacks.restore(&s, &from, u), 0);
+	ck_assert_int_eq(snapshot_error(&read), 0);
+	ck_assert_ptr_null(s.user);
+	snapshot_fini(&read);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
 	tcase_add_loop_test(tc, nonsense_is_refused_with_a_sentence, 0,
@@ -726,25 +889,37 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, sends_fail);
 	tcase_add_test(tc, memory_is_out_when_asked_for);
 	tcase_add_test(tc, a_handshake_is_refused_or_waits);
-	tcase_add_test(tc, without_memory_it_is_said);
 	tcase_add_test(tc, what_came_is_told_in_pages);
 	tcase_add_test(tc, the_oldest_are_forgotten);
+}
+
+/* Commands that wait do not move, and memory that is out is not to be out on the way. */
+static void add_tests_that_stay(TCase *tc)
+{
+	tcase_add_test(tc, without_memory_it_is_said);
 	tcase_add_test(tc, what_is_over_makes_room_and_what_is_open_does_not);
 	tcase_add_test(tc, a_command_waits_for_messages);
 	tcase_add_test(tc, a_command_waits_for_the_end_or_not_for_ever);
 	tcase_add_test(tc, who_waits_is_refused_when_that_cannot_be);
+	tcase_add_test(tc, a_snapshot_that_is_damaged_does_no_harm);
+	tcase_add_test(tc, without_memory_nothing_is_left_of_what_was_read);
+	tcase_add_test(tc, what_another_application_has_kept_is_left_to_it);
 }
 
 int main(void)
 {
 	Suite *suite = suite_create("unruly");
-	TCase *tc = tcase_create("unruly");
+	TCase *tc = tcase_create("unruly"), *moving = tcase_create("from process to process");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	add_tests(tc);
+	add_tests_that_stay(tc);
 	suite_add_tcase(suite, tc);
+	tcase_add_checked_fixture(moving, setup_moving, teardown);
+	add_tests(moving);
+	suite_add_tcase(suite, moving);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -46,12 +46,28 @@ static void learn_address(struct server *s, const char *line)
 		s->addresses++;
 }
 
+/* Reads what it has said, and learns from whole lines. What read() returned. */
+static ssize_t hear(struct server *s)
+{
+	char *line = s->said, *end;
+	ssize_t got = read(s->out, s->said + s->said_n, sizeof(s->said) - 1 - s->said_n);
+
+	if (got <= 0)
+		return got;
+	s->said_n += (size_t)got;
+	s->said[s->said_n] = '\0';
+	for (; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		learn_address(s, line);
+	}
+	s->said_n -= (size_t)(line - s->said);
+	memmove(s->said, line, s->said_n);
+	return got;
+}
+
 /* Reads lines until one address is known and the output pauses. */
 static int await_addresses(struct server *s, int64_t deadline)
 {
-	char text[4096], *line, *end;
-	size_t n = 0;
-	ssize_t got;
 	int64_t left;
 	struct pollfd p = { .fd = s->out, .events = POLLIN };
 
@@ -61,20 +77,17 @@ static int await_addresses(struct server *s, int64_t deadline)
 			return -ETIMEDOUT;
 		if (poll(&p, 1, (int)left) == 0 && s->addresses)
 			return 0;
-		if (!p.revents)
-			continue;
-		got = read(s->out, text + n, sizeof(text) - 1 - n);
-		if (got <= 0)
+		if (p.revents && hear(s) <= 0)
 			return s->addresses ? 0 : -ECHILD;
-		n += (size_t)got;
-		text[n] = '\0';
-		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			learn_address(s, line);
-		}
-		n -= (size_t)(line - text);
-		memmove(text, line, n);
 	}
+}
+
+void server_hear(struct server *s)
+{
+	struct pollfd p = { .fd = s->out, .events = POLLIN };
+
+	while (poll(&p, 1, 0) > 0 && hear(s) > 0)
+		;
 }
 
 int server_start(struct server *s, char *const argv[], int64_t deadline)

@@ -20,6 +20,8 @@ struct server {
 	bool may_end;            /* by itself: it is asked to */
 	struct address internal; /* where its metrics are; no host: nowhere */
 	char log[64];            /* where its standard error goes */
+	char said[4096];         /* on its standard output: a line that is not whole yet */
+	size_t said_n;
 };
 
 /*
@@ -27,6 +29,9 @@ struct server {
  * one line each). 0 or -errno; on failure what() says more.
  */
 int server_start(struct server *s, char *const argv[], int64_t deadline);
+
+/* Learns the addresses that it has told since, without waiting for any. */
+void server_hear(struct server *s);
 
 /* SIGTERM, SIGKILL after GRACE ms. True when it ended with status 0. WHY: at least 128 bytes. */
 bool server_stop(struct server *s, int64_t grace, char *why);

@@ -1,0 +1,250 @@
+/*
+ * net/tls_carrier.c - octets between a stream under TLS and a socket of a pair; see tls_carrier.h.
+ */
+#include "net/tls_carrier.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/snapshot.h"
+#include "net/stream_private.h"
+#include "net/tls_private.h"
+
+struct carrier {
+	struct list node;
+	struct stream *offered; /* whose it is, until it is taken */
+	int handed_over;        /* the socket for the other process; -1: closed */
+	struct stream tls, plain;
+	struct deferred deferred;
+	bool tls_ended, plain_ended; /* nothing more comes from there */
+};
+
+/* --- offers ------------------------------------------------------------------------------------------ */
+
+static void carrier_free(struct carrier *c)
+{
+	list_remove(&c->node);
+	if (c->handed_over >= 0)
+		close(c->handed_over);
+	stream_close(&c->plain);
+	mem_free(c);
+}
+
+int tls_carrier_offer(struct snapshot *snapshot, struct stream *s)
+{
+	struct carrier *c;
+	int fds[2];
+
+	if (!snapshot->carriers)
+		return -EOPNOTSUPP;
+	c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+		mem_free(c);
+		return -errno;
+	}
+	c->offered = s;
+	c->handed_over = fds[0];
+	stream_init_empty(&c->tls);
+	stream_init(&c->plain, NULL, fds[1], NULL);
+	list_append(snapshot->carriers, &c->node);
+	return fds[0];
+}
+
+void tls_carriers_withdraw(struct list *carriers)
+{
+	struct list *first;
+
+	while ((first = list_first(carriers)) != NULL)
+		carrier_free(container_of(first, struct carrier, node));
+}
+
+/* --- carrying ------------------------------------------------------------------------------------------- */
+
+static void end(struct carrier *c)
+{
+	stream_close(&c->tls);
+	stream_close(&c->plain);
+	list_remove(&c->node);
+}
+
+static void free_later(struct deferred *d)
+{
+	mem_free(container_of(d, struct carrier, deferred));
+}
+
+/* Streams have to stay until the end of the turn. */
+static void part(struct carrier *c)
+{
+	struct loop *loop = c->tls.loop ? c->tls.loop : c->plain.loop;
+
+	end(c);
+	loop_defer(loop, &c->deferred, free_later);
+}
+
+/* Whoever does not take what is carried to him stops the other side. */
+static void want_again(struct carrier *c)
+{
+	if (!c->tls_ended)
+		stream_want(&c->tls, stream_queued(&c->plain) < CARRIER_MOST ? STREAM_READ : 0);
+	if (!c->plain_ended)
+		stream_want(&c->plain, stream_queued(&c->tls) < CARRIER_MOST ? STREAM_READ : 0);
+}
+
+/* False: nothing is left of the connection. */
+static bool has_ended(struct carrier *c, struct stream *to, bool *ended)
+{
+	*ended = true;
+	stream_shutdown(to);
+	return c->tls_ended && c->plain_ended && stream_queued(&c->tls) == 0 &&
+	       stream_queued(&c->plain) == 0;
+}
+
+static void carry(struct carrier *c, struct stream *from, struct stream *to, bool *ended)
+{
+	char *scratch = loop_scratch(from->loop);
+	ssize_t n = stream_read(from, scratch, LOOP_SCRATCH_BYTES);
+	struct stream_piece piece = { scratch, n > 0 ? (size_t)n : 0, NULL };
+
+	if (n == 0 && has_ended(c, to, ended)) {
+		part(c);
+		return;
+	}
+	if (n > 0)
+		stream_write(to, &piece, 1); /* if it broke a hang-up follows */
+	want_again(c);
+}
+
+static void tls_readable(struct stream *s)
+{
+	struct carrier *c = container_of(s, struct carrier, tls);
+
+	carry(c, &c->tls, &c->plain, &c->tls_ended);
+}
+
+static void plain_readable(struct stream *s)
+{
+	struct carrier *c = container_of(s, struct carrier, plain);
+
+	carry(c, &c->plain, &c->tls, &c->plain_ended);
+}
+
+static void writable(struct carrier *c)
+{
+	if (c->tls_ended && c->plain_ended && stream_queued(&c->tls) == 0 &&
+	    stream_queued(&c->plain) == 0)
+		part(c);
+	else
+		want_again(c);
+}
+
+static void tls_writable(struct stream *s)
+{
+	writable(container_of(s, struct carrier, tls));
+}
+
+static void plain_writable(struct stream *s)
+{
+	writable(container_of(s, struct carrier, plain));
+}
+
+static void tls_hangup(struct stream *s, int err)
+{
+	(void)err;
+	part(container_of(s, struct carrier, tls));
+}
+
+/* What it has said before is still to arrive. */
+static void plain_hangup(struct stream *s, int err)
+{
+	struct carrier *c = container_of(s, struct carrier, plain);
+	char *scratch = loop_scratch(c->tls.loop);
+	ssize_t n;
+
+	(void)err;
+	while ((n = stream_read_rest(s, scratch, LOOP_SCRATCH_BYTES)) > 0)
+		if (stream_write(&c->tls, &(struct stream_piece){ scratch, (size_t)n, NULL }, 1) < 0)
+			break;
+	c->plain_ended = true;
+	stream_close(s);
+	stream_shutdown(&c->tls);
+	if (c->tls_ended && stream_queued(&c->tls) == 0)
+		part(c);
+	else
+		stream_want(&c->tls, STREAM_HANGUP);
+}
+
+static const struct stream_events tls_events = {
+	.readable = tls_readable,
+	.writable = tls_writable,
+	.hangup = tls_hangup,
+};
+
+static const struct stream_events plain_events = {
+	.readable = plain_readable,
+	.writable = plain_writable,
+	.hangup = plain_hangup,
+};
+
+/* Of a connection that had not come to its end the other process has one that has said nothing yet. */
+static void handshake_done(struct stream *s, int err)
+{
+	struct carrier *c = container_of(s, struct carrier, tls);
+
+	if (err == 0)
+		want_again(c);
+	else
+		part(c);
+}
+
+/* What was put back for its owner has gone with the snapshot. */
+static void take(struct carrier *c)
+{
+	stream_move(&c->tls, c->offered, NULL, &tls_events);
+	c->offered = NULL;
+	mem_free(c->tls.unread);
+	c->tls.unread = NULL;
+	if (c->tls.flags & STREAM_HANDSHAKE)
+		c->tls.tls->done = handshake_done;
+}
+
+void tls_carriers_take(struct list *carriers)
+{
+	struct list *pos;
+
+	list_foreach (pos, carriers) {
+		struct carrier *c = container_of(pos, struct carrier, node);
+
+		take(c);
+		c->handed_over = -1;
+	}
+}
+
+void tls_carriers_begin(struct list *carriers, struct loop *loop)
+{
+	struct list *pos;
+
+	list_foreach (pos, carriers) {
+		struct carrier *c = container_of(pos, struct carrier, node);
+
+		c->plain.on = &plain_events;
+		stream_adopt(&c->tls, loop);
+		stream_adopt(&c->plain, loop);
+		want_again(c);
+	}
+}
+
+void tls_carriers_end(struct list *carriers)
+{
+	struct list *first;
+
+	while ((first = list_first(carriers)) != NULL) {
+		struct carrier *c = container_of(first, struct carrier, node);
+
+		end(c);
+		mem_free(c);
+	}
+}
