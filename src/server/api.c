@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "server/json_text.h"
 #include "server/operators.h"
+#include "server/restart.h"
 
 #define COST_OCTET 5 /* nanoseconds, of JSON that is read */
 
@@ -503,7 +504,8 @@ static void answered(struct sockjs_command *c)
 {
 	struct reactor *here = reactor_current();
 
-	if (here && here->draining)
+	/* Nobody is here for the next one when another process has taken over */
+	if (here && (here->draining || restart_stops(here->server)))
 		c->keep_alive = false;
 	c->api->answered++;
 	if (!c->api->is_over && here && here->base.http) {

@@ -236,18 +236,18 @@ await suite.test('the description is there, and has every command', async () => 
 	equal(answer.json, description, 'the description');
 	for (const path of Object.keys(description.paths))
 		if (description.paths[path].post)
-			check((await server.ask(path, path === '/api/drain' ? { x: 1 } : {})).status !== 404, `${path} is known`);
+			check((await server.ask(path, ['/api/drain', '/api/restart'].includes(path) ? { x: 1 } : {})).status !== 404, `${path} is known`);
 	const version = await new Promise((resolve) => execFile(program, ['-V'], (e, out) => resolve(out.split(' ')[1])));
 	equal(description.info.version, version, 'its version');
 	for (const name of ['publish', 'history', 'users', 'presence', 'disconnect', 'send', 'broadcast', 'sessions', 'session',
-		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'networks', 'forget_networks', 'received', 'doctor', 'config', 'log', 'drain'])
+		'endpoints', 'backends', 'backend', 'gateways', 'limited', 'networks', 'forget_networks', 'received', 'doctor', 'config', 'log', 'restart', 'drain'])
 		check(description.paths[`/api/${name}`], `${name} is described`);
 });
 
 await suite.test('every example of the description works', async () => {
 	const echo = await new Client(server, '/echo');
 	await once(echo.socket, 'open');
-	for (const [path, { post }] of Object.entries(description.paths).filter(([p]) => p !== '/api/drain')) /* has a test of its own */
+	for (const [path, { post }] of Object.entries(description.paths).filter(([p]) => !['/api/drain', '/api/restart'].includes(p))) /* have tests of their own */
 		for (const { value } of Object.values(post?.requestBody.content['application/json'].examples ?? {})) {
 			const answer = await server.ask(path, value);
 
@@ -1036,6 +1036,33 @@ await suite.test('the log level is set while the server runs, for all threads', 
 	for (const c of clients)
 		c.leave();
 	equal(await quiet.stop(), 0, 'exit code');
+});
+
+await suite.test('a restart is begun by a command, and nobody notices', async () => {
+	const first = await new Server().start('restarted.json', configuration());
+	const clients = await openMany(first, 6, '/echo');
+
+	await first.refuses('restart', { now: true }, 400, 'wrong_argument', 'now');
+	const { restarted, pid } = await first.do('restart', {});
+
+	equal(restarted, true, 'the answer');
+	equal(await first.end(), 0, 'exit code of the process before');
+	try {
+		const found = (await first.do('sessions', {})).sessions.length;
+
+		equal(found, 6, 'sessions at the new process');
+		equal(clients.filter((c) => c.closed), [], 'nobody was cut off');
+		const again = await first.do('restart', {});
+
+		check(again.pid !== pid, 'once more');
+		process.kill(again.pid, 'SIGTERM');
+		for (const c of clients)
+			await c.until(() => c.closed, 'the close');
+		equal(clients.map((c) => c.closed[0]), clients.map(() => 1001), 'in order');
+	} catch (e) {
+		process.kill(pid, 'SIGKILL');
+		throw e;
+	}
 });
 
 await suite.test('an orderly stop is begun by a command, and only once', async () => {
