@@ -864,6 +864,7 @@ START_TEST(a_snapshot_that_is_damaged_does_no_harm)
 	struct snapshot written;
 	struct bytes whole = bring_about(_i, &written);
 
+	taken = refused = 0;
 	take(whole, false);
 	ck_assert_uint_eq(taken, 1);
 	damage_cut(whole, take);

@@ -722,6 +722,7 @@ static void bring_about(int what)
 START_TEST(a_snapshot_that_is_damaged_does_no_harm)
 {
 	bring_about(_i);
+	taken = refused = 0;
 	take(whole, false);
 	ck_assert_uint_eq(taken, 1);
 	damage_cut(whole, take);
