@@ -352,7 +352,6 @@ kill -HUP "$pid"
 sleep 0.2
 holds 'SIGHUP does not end it' alive
 kill -USR1 "$pid"
-kill -USR2 "$pid"
 kill -ALRM "$pid"
 kill -PIPE "$pid"
 sleep 0.2

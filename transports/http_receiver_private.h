@@ -68,12 +68,7 @@ void http_receiver_watch(struct http_receiver *r);
 /* It leaves those that count as receivers. */
 void http_receiver_retire(struct http_receiver *r);
 
-/* --- http_receiver_snapshot.c -------------------------------------------- */
-
-/* As transport_receiver_snapshot(), of this wire, but linked to nothing. */
-struct receiver *http_receiver_snapshot(
-    struct receiver *base, struct snapshot *s, struct endpoint *e, const struct http_wire *wire);
-/* http_receiver.c: the timer that its phase has. */
+/* The timer that its phase has; not started. */
 void http_receiver_set_timer(struct http_receiver *r);
 
 /* --- http_serve.c ------------------------------------------------------- */

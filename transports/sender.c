@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "transports/incoming.h"
+#include "transports/transport_snapshot.h"
 
 /* --- life --------------------------------------------------------------- */
 
@@ -251,7 +252,7 @@ static struct sender *make_again(
 {
 	struct sender *s;
 
-	if (!snapshot_check(snapshot, lines.n <= UINT16_MAX && id.n <= UINT16_MAX))
+	if (!snapshot_check(snapshot, lines.n <= HTTP_HEAD_MAX && id.n <= UINT16_MAX))
 		return NULL;
 	s = mem_zalloc(sizeof(*s) + lines.n + id.n);
 	if (!s) {
@@ -270,7 +271,7 @@ static struct sender *make_again(
 	return s;
 }
 
-/* What it was asked by is forgotten: the next request is read as any other. */
+/* What it was asked by is forgotten: the next request is read as any other. Nor is this one told of in a log. */
 static void state_snapshot(struct sender *s, struct snapshot *snapshot)
 {
 	bool is_jsonp = snapshot_bool(snapshot, s->answer == &jsonp_send_answer);
@@ -284,7 +285,17 @@ static void state_snapshot(struct sender *s, struct snapshot *snapshot)
 	    &s->again.stream, snapshot, s->reactor->sessions.loop, &sender_events);
 }
 
-struct sender *sender_snapshot(
+static void wait_again(struct sender *s, struct snapshot *snapshot, struct session *session)
+{
+	if (!snapshot_check(snapshot, stream_is_open(&s->again.stream) && session_is_behind(session))) {
+		drop(s);
+		return;
+	}
+	s->reactor->sessions.counters.receivers++;
+	session_wait(session, &s->waiter);
+}
+
+void sender_snapshot(
     struct sender *s, struct snapshot *snapshot, struct session *session, struct endpoint *e)
 {
 	struct bytes lines = { NULL, 0 }, id = { NULL, 0 };
@@ -296,15 +307,8 @@ struct sender *sender_snapshot(
 	lines = snapshot_bytes(snapshot, lines);
 	id = snapshot_bytes(snapshot, id);
 	if (!s && !(s = make_again(snapshot, lines, id, e)))
-		return NULL;
+		return;
 	state_snapshot(s, snapshot);
-	if (!snapshot->is_reading)
-		return s;
-	if (!snapshot_check(snapshot, stream_is_open(&s->again.stream) && session_is_behind(session))) {
-		drop(s);
-		return NULL;
-	}
-	s->reactor->sessions.counters.receivers++;
-	session_wait(session, &s->waiter);
-	return s;
+	if (snapshot->is_reading)
+		wait_again(s, snapshot, session);
 }

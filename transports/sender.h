@@ -44,11 +44,6 @@ struct sender *sender_new(const struct transport_request *t, const struct incomi
     sender_again_fn serve_again, struct loop *loop);
 /* In its reactor: waits if the session is behind, else is answered at once. */
 void sender_wait(struct sender *s, struct session *session);
-/* One that waits for the session's application, for another process. Reading, `s` is NULL, and the new one waits;
- * NULL if the snapshot is wrong. */
-struct snapshot;
-struct sender *sender_snapshot(
-    struct sender *s, struct snapshot *snapshot, struct session *session, struct endpoint *e);
 /* There is no room for what it has brought. */
 void sender_refuse(struct sender *s);
 /* Its session lets sends fail. */

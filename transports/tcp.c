@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/visitors.h"
+#include "transports/transport_snapshot.h"
 
 #define READ_BUSY 8192 /* octets at a time, while others wait */
 
@@ -418,8 +419,13 @@ bool tcp_receiver_is_newcomer(const struct receiver *base)
 	return container_of(base, struct tcp_receiver, base)->newcomer != NULL;
 }
 
+bool tcp_receiver_is_tls(const struct receiver *base)
+{
+	return stream_is_tls(stream_of(base));
+}
+
 struct receiver *tcp_receiver_snapshot(
-    struct receiver *base, struct snapshot *s, struct endpoint *e, struct session *session)
+    struct receiver *base, struct snapshot *s, struct endpoint *e, enum wire_use use)
 {
 	struct tcp_arrival nobody = { .fd = -1 };
 	struct tcp_receiver *r = base ? of(base) : receiver_new(transport_reactor_current(), e, &nobody);
@@ -431,9 +437,8 @@ struct receiver *tcp_receiver_snapshot(
 	stream_snapshot(&r->stream, s, loop_of(r), &stream_events);
 	if (base)
 		return base;
-	if (!snapshot_check(s, stream_is_open(&r->stream) && session)) {
-		receiver_end(r);
-		return NULL;
-	}
-	return &r->base;
+	if (snapshot_check(s, stream_is_open(&r->stream) && use == WIRE_SPEAKS))
+		return &r->base;
+	receiver_end(r);
+	return NULL;
 }

@@ -28,10 +28,5 @@ void tcp_serve(struct transport_reactor *reactor, struct endpoint *endpoint,
 void tcp_drain(struct transport_reactor *reactor);
 
 extern const struct receiver_ops tcp_receiver_ops;
-/* No session is known yet, since its TLS handshake is under way. */
-bool tcp_receiver_is_newcomer(const struct receiver *base);
-/* As transport_receiver_snapshot(), but linked to nothing. */
-struct receiver *tcp_receiver_snapshot(
-    struct receiver *base, struct snapshot *s, struct endpoint *e, struct session *session);
 
 #endif

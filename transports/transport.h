@@ -177,12 +177,13 @@ void transport_list_carriers(const char *names[SESSION_TRANSPORTS_MAX + 1]);
 
 /* Whether another process may go on with it: not with one that is in the midst of a TLS handshake, and is for no HTTP. */
 bool transport_receiver_may_go_on(const struct receiver *r);
-/* A wire, of whatever transport. Reading, *r is made, and attached to `session` (NULL: it ends on its own, and finds its
- * endpoint by itself); NULL if its endpoint is not there any more. */
-void transport_receiver_snapshot(
-    struct receiver **r, struct snapshot *s, struct endpoint *e, struct session *session);
+/* What a session speaks through, and what brings its last response to a slow client: its wires. */
+void transport_wires_snapshot(struct session *session, struct snapshot *s, struct endpoint *e);
 /* Requests whose messages the session's application has not taken yet, in their order. */
 void transport_senders_snapshot(struct session *session, struct snapshot *s, struct endpoint *e);
+/* A wire that no session has any more, and that comes to its end by itself. Reading, `r` is NULL, and the endpoint is looked
+ * for; if that is not there any more the wire is cut. */
+void transport_receiver_snapshot(struct receiver *r, struct snapshot *s);
 
 /* --- transport_answer.c: shared by transports and endpoint --------------- */
 

@@ -123,12 +123,6 @@ void ws_receiver_parting_late(struct ws_receiver *r);
 /* Closes the stream, and frees the receiver after this turn. */
 void ws_receiver_end(struct ws_receiver *r);
 
-/* --- ws_receiver_snapshot.c ------------------------------------------------------ */
-
-/* As transport_receiver_snapshot(), of this wire, but linked to nothing. */
-struct receiver *ws_receiver_snapshot(
-    struct receiver *base, struct snapshot *s, struct endpoint *e, const struct ws_wire *wire);
-
 /* --- ws_receiver_in.c --------------------------------------------------- */
 
 extern const struct ws_conn_ops ws_receiver_conn_ops;

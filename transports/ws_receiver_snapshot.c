@@ -1,8 +1,9 @@
 /*
- * transports/ws_receiver_snapshot.c - a WebSocket, for another process; see ws_receiver_private.h.
+ * transports/ws_receiver_snapshot.c - a WebSocket, for another process; see transport_snapshot.h.
  */
 #include <errno.h>
 
+#include "transports/transport_snapshot.h"
 #include "transports/ws_receiver_private.h"
 
 /* --- what few have ----------------------------------------------------------------------------------- */
@@ -65,6 +66,21 @@ static void timer_snapshot(struct ws_receiver *r, struct snapshot *s)
 	timer_start(loop_timers(loop_current()), &r->timer, due > now ? due - now : 0);
 }
 
+void ws_receiver_measure_anew(struct ws_receiver *r)
+{
+	r->progress = (uint32_t)stream_progress(&r->stream);
+}
+
+/* What its session has let go of ends, and not without a time for that. */
+static bool is_sound(const struct ws_receiver *r, enum wire_use use)
+{
+	bool ends = r->closing || r->parting;
+
+	if (use == WIRE_SPEAKS)
+		return !ends && !r->shut && !r->is_answered;
+	return use == WIRE_ENDS && ends && timer_is_active(&r->timer) && !ws_receiver_is_pending(r);
+}
+
 /* The codec before what compresses for it: a message that is half inflated is brought to its end first. */
 static void all_snapshot(struct ws_receiver *r, struct snapshot *s)
 {
@@ -103,8 +119,8 @@ static void go_on(struct ws_receiver *r)
 		stream_read_later(&r->stream, false);
 }
 
-struct receiver *ws_receiver_snapshot(
-    struct receiver *base, struct snapshot *s, struct endpoint *e, const struct ws_wire *wire)
+struct receiver *ws_receiver_snapshot(struct receiver *base, struct snapshot *s, struct endpoint *e,
+    enum wire_use use, const struct ws_wire *wire)
 {
 	struct ws_receiver *r =
 	    base ? container_of(base, struct ws_receiver, base) : receiver_new(e, wire);
@@ -116,7 +132,7 @@ struct receiver *ws_receiver_snapshot(
 	all_snapshot(r, s);
 	if (base)
 		return base;
-	if (!snapshot_check(s, stream_is_open(&r->stream))) {
+	if (!snapshot_check(s, stream_is_open(&r->stream) && is_sound(r, use))) {
 		ws_receiver_end(r);
 		return NULL;
 	}

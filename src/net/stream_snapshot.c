@@ -92,6 +92,7 @@ static void write_stream(struct stream *s, struct snapshot *snapshot)
 	snapshot_fd(snapshot, fd);
 	snapshot_u16(snapshot, (uint16_t)flags);
 	snapshot_u8(snapshot, s->want);
+	snapshot_bool(snapshot, s->watch.events != 0);
 	snapshot_u8(snapshot, s->error);
 	snapshot_u32(snapshot, s->written);
 	write_queue(s, snapshot);
@@ -101,27 +102,44 @@ static void write_stream(struct stream *s, struct snapshot *snapshot)
 
 /* --- reading ---------------------------------------------------------------------------------------- */
 
-static void read_state(struct stream *s, struct snapshot *snapshot)
+/* Whether it was watched. */
+static bool read_state(struct stream *s, struct snapshot *snapshot)
 {
 	unsigned flags = snapshot_u16(snapshot, 0);
+	bool was_watched;
 
 	s->want = (uint8_t)snapshot_below(snapshot, 0, 4);
+	was_watched = snapshot_bool(snapshot, false);
 	s->error = snapshot_u8(snapshot, 0);
 	s->written = snapshot_u32(snapshot, 0);
-	snapshot_check(snapshot, (flags & ~(unsigned)LASTING) == 0);
-	s->flags = (uint16_t)flags;
+	if (snapshot_check(snapshot, (flags & ~(unsigned)LASTING) == 0))
+		s->flags = (uint16_t)flags; /* else it could not even be closed */
 	read_queue(s, snapshot);
 	read_unread(s, snapshot);
 	s->visitor = quota_row_snapshot(NULL, snapshot, VISITOR_CONNECTION);
 	snapshot_check(snapshot, !(s->flags & STREAM_FAILED) || !s->queue);
 	if (s->unread)
 		s->flags |= STREAM_MORE | STREAM_UNREAD;
+	return was_watched;
+}
+
+/* One that wants nothing hears of a wire that breaks, if it did before. */
+static void watch(struct stream *s)
+{
+	int err = 0;
+
+	if (s->loop && s->watch.events == 0 && goes_on(s))
+		err = loop_watch(s->loop, &s->watch, EPOLLERR | EPOLLHUP);
+	if (err < 0)
+		stream_fail(s, err);
 }
 
 /* What was to be called in the next turn is. */
-static void go_on(struct stream *s)
+static void go_on(struct stream *s, bool was_watched)
 {
 	stream_settle(s);
+	if (was_watched)
+		watch(s);
 	if (s->loop && (s->flags & (STREAM_BLOCKED | STREAM_LATER)))
 		loop_poke(s->loop, &s->watch);
 }
@@ -138,6 +156,7 @@ static void read_stream(
     struct stream *s, struct snapshot *snapshot, struct loop *loop, const struct stream_events *on)
 {
 	int fd = snapshot_fd(snapshot, -1);
+	bool was_watched;
 
 	stream_init_empty(s);
 	if (!snapshot_check(snapshot, fd >= 0 && is_usable(fd))) {
@@ -146,11 +165,11 @@ static void read_stream(
 		return;
 	}
 	stream_init(s, loop, fd, on);
-	read_state(s, snapshot);
+	was_watched = read_state(s, snapshot);
 	if (snapshot_error(snapshot))
 		stream_close(s);
 	else
-		go_on(s);
+		go_on(s, was_watched);
 }
 
 void stream_snapshot(struct stream *s, struct snapshot *snapshot, struct loop *loop,

@@ -190,23 +190,6 @@ static const char *find_carrier(const struct reactor *r, struct bytes name)
 	return NULL;
 }
 
-/* The one that it speaks through, and the one whose last response is arriving. */
-static void receivers_snapshot(struct sockjs_session *ss, struct snapshot *s, struct endpoint *e)
-{
-	struct receiver *r = ss->base.receiver, *arriving = session_arriving(&ss->base);
-
-	if (snapshot_bool(s, r != NULL)) {
-		transport_receiver_snapshot(&r, s, e, &ss->base);
-		if (s->is_reading && r)
-			session_restore_receiver(&ss->base, r);
-	}
-	if (snapshot_bool(s, arriving != NULL)) {
-		transport_receiver_snapshot(&arriving, s, e, &ss->base);
-		if (s->is_reading && arriving)
-			session_restore_arriving(&ss->base, arriving);
-	}
-}
-
 static void rest_snapshot(struct sockjs_session *ss, struct snapshot *s, struct reactor *r)
 {
 	struct endpoint *e = &ss->endpoint->base;
@@ -218,7 +201,7 @@ static void rest_snapshot(struct sockjs_session *ss, struct snapshot *s, struct 
 	hold_snapshot(ss, s);
 	visitor_snapshot(ss, s);
 	meter_snapshot(ss, s);
-	receivers_snapshot(ss, s, e);
+	transport_wires_snapshot(&ss->base, s, e);
 	transport_senders_snapshot(&ss->base, s, e);
 }
 
@@ -268,8 +251,10 @@ static void read_session(struct snapshot *s, struct reactor *r)
 	count(ss);
 	if (server_config_takes_commands(r->config))
 		session_ids_add(&r->session_ids, &ss->base); /* without memory it is not found */
-	if (snapshot_error(s))
+	if (snapshot_error(s)) {
+		ss->base.ops = &orphan_session_ops;
 		return;
+	}
 	session_restored(&ss->base);
 	if (!saved_read(ep, ss, s))
 		close_orphan(ss);

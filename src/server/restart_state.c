@@ -96,17 +96,15 @@ static void write_receivers(struct reactor *r, struct snapshot *s)
 		if (receiver->session || !transport_receiver_may_go_on(receiver))
 			continue;
 		snapshot_more(s, true);
-		transport_receiver_snapshot(&receiver, s, NULL, NULL);
+		transport_receiver_snapshot(receiver, s);
 	}
 	snapshot_more(s, false);
 }
 
 static void read_receivers(struct snapshot *s)
 {
-	struct receiver *receiver = NULL;
-
 	while (snapshot_more(s, false))
-		transport_receiver_snapshot(&receiver, s, NULL, NULL);
+		transport_receiver_snapshot(NULL, s);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct session;
 struct session_record;
 struct session_table;
 struct session_trail;
+struct snapshot;
 
 /* What is known of the messages that a session has accepted from its application: of them the first
  * so many. Never more than is so, perhaps less. */
@@ -240,18 +241,6 @@ struct session {
 	};
 };
 
-/* Reading, its receiver, and the one whose last response is arriving, are linked without a word. */
-void session_restore_receiver(struct session *s, struct receiver *r);
-void session_restore_arriving(struct session *s, struct receiver *r);
-/* And when all that is there is linked: it goes on in the first turn. */
-void session_restored(struct session *s);
-/* The latter; NULL: none is. */
-struct receiver *session_arriving(const struct session *s);
-/* Its state; reading, it was made by session_init() with transport and wire as they were. Its application is told
- * nothing, its receiver comes later. `table` is that of its endpoint. */
-struct snapshot;
-void session_snapshot(struct session *s, struct snapshot *snapshot, struct session_table *table);
-
 /* In zeroed memory. `is_raw`: messages go as they are, without SockJS frames. */
 void session_init(struct session *s, struct session_reactor *reactor,
     const struct session_limits *limits, const struct session_ops *ops, const char *transport,
@@ -259,6 +248,22 @@ void session_init(struct session *s, struct session_reactor *reactor,
 /* A session that was never attached goes: the application sees open (unless it holds it) and close
  * all the same, so that what it set up in its handshake is undone. */
 void session_discard(struct session *s);
+
+/* --- for another process, see base/snapshot.h ------------------------------ */
+
+/* Its state, but for its wire. Reading, it was made by session_init() with transport and form as they were; `table` is
+ * that of its endpoint, and its application is told nothing. If the snapshot is wrong it has ended, and is freed in the
+ * flush stage, without a word. */
+void session_snapshot(struct session *s, struct snapshot *snapshot, struct session_table *table);
+/* Then its receiver, and the one whose last response is arriving (it is in the table), are linked without a word. */
+void session_restore_receiver(struct session *s, struct receiver *r);
+void session_restore_arriving(struct session *s, struct receiver *r);
+/* What its receiver says of its progress cannot be compared to what it has said before. */
+void session_measure_anew(struct session *s);
+/* And when all is there: it goes on in the first turn. */
+void session_restored(struct session *s);
+/* The receiver whose last response is arriving; NULL: there is none. */
+struct receiver *session_arriving(const struct session *s);
 
 /* --- from the application ----------------------------------------------- */
 

@@ -12,75 +12,35 @@
  * Nothing here claims more than is so. Where a mark is missing (memory was out, the trail is too long
  * and only every second one was kept) messages count with those behind them.
  */
-#include <errno.h>
 #include <string.h>
 
-#include "base/snapshot.h"
 #include "net/stream.h"
 #include "session/session_private.h"
+#include "session/session_trail.h"
 
-#define TRAIL_BYTES_MIN 128
-#define TRAIL_BYTES_MAX 1024
 #define UNCONFIRMED_MAX (UINT32_MAX / 2)
-
-struct mark {
-	uint32_t at;   /* in the octets of the wire */
-	uint32_t said; /* messages that end before; modulo 2^32 */
-};
-
-struct session_trail {
-	uint64_t before;
-	uint64_t acknowledged; /* known already, or (is_settled) in the end */
-	union {
-		uint64_t asked; /* what the client has been asked to prove; 0: nothing */
-		uint64_t sent;  /* is_settled: in the end */
-	};
-	uint16_t count, cap;
-	uint16_t stride, skipped; /* of so many places one is marked */
-	struct mark marks[];
-};
 
 /* --- the trail ------------------------------------------------------------------------ */
 
-static size_t trail_bytes(size_t cap)
-{
-	return sizeof(struct session_trail) + cap * sizeof(struct mark);
-}
-
-static size_t marks_in(size_t bytes)
-{
-	return (bytes - sizeof(struct session_trail)) / sizeof(struct mark);
-}
-
 size_t session_trail_held(const struct session *s)
 {
-	return s->has_trail ? trail_bytes(s->trail->cap) : 0;
-}
-
-static uint64_t before(const struct session *s)
-{
-	return s->has_trail ? s->trail->before : s->before;
-}
-
-static uint64_t said(const struct session *s)
-{
-	return before(s) + s->unconfirmed;
+	return s->has_trail ? session_trail_bytes(s->trail->cap) : 0;
 }
 
 /* In place of the one that there is. */
-static bool make_trail(struct session *s, size_t bytes)
+bool session_trail_make(struct session *s, size_t bytes)
 {
 	struct session_trail *t = freelist_alloc(&s->reactor->freelist, bytes);
 
 	if (!t)
 		return false;
 	if (s->has_trail) {
-		memcpy(t, s->trail, trail_bytes(s->trail->count));
-		freelist_free(&s->reactor->freelist, s->trail, trail_bytes(s->trail->cap));
+		memcpy(t, s->trail, session_trail_bytes(s->trail->count));
+		freelist_free(&s->reactor->freelist, s->trail, session_trail_bytes(s->trail->cap));
 	} else {
 		*t = (struct session_trail){ .before = s->before, .stride = 1 };
 	}
-	t->cap = (uint16_t)marks_in(bytes);
+	t->cap = (uint16_t)session_trail_marks(bytes);
 	s->trail = t;
 	s->has_trail = true;
 	return true;
@@ -88,7 +48,7 @@ static bool make_trail(struct session *s, size_t bytes)
 
 static bool has_or_makes_trail(struct session *s)
 {
-	return s->has_trail || make_trail(s, TRAIL_BYTES_MIN);
+	return s->has_trail || session_trail_make(s, TRAIL_BYTES_MIN);
 }
 
 void session_drop_trail(struct session *s)
@@ -99,7 +59,7 @@ void session_drop_trail(struct session *s)
 		return;
 	s->before = t->before;
 	s->has_trail = false;
-	freelist_free(&s->reactor->freelist, t, trail_bytes(t->cap));
+	freelist_free(&s->reactor->freelist, t, session_trail_bytes(t->cap));
 }
 
 /* Places are compared by the sign of their difference. One that is more than 2^31 octets back seems
@@ -111,7 +71,7 @@ static bool is_reached(const struct mark *m, uint32_t place)
 
 static uint64_t said_at(const struct session *s, const struct mark *m)
 {
-	uint64_t all = said(s);
+	uint64_t all = session_said(s);
 
 	return all - ((uint32_t)all - m->said);
 }
@@ -157,7 +117,7 @@ static void make_room(struct session *s)
 		t->stride = 1;
 		return;
 	}
-	if (trail_bytes(t->cap) >= TRAIL_BYTES_MAX || !make_trail(s, 2 * trail_bytes(t->cap)))
+	if (session_trail_bytes(t->cap) >= TRAIL_BYTES_MAX || !session_trail_make(s, 2 * session_trail_bytes(t->cap)))
 		thin_out(s->trail);
 }
 
@@ -229,7 +189,7 @@ void session_note_reach(struct session *s, struct receiver *r)
 
 void session_confirm(struct session *s)
 {
-	uint64_t all = said(s);
+	uint64_t all = session_said(s);
 
 	s->has_arrived = false;
 	if (s->is_settled || s->has_gap || (s->unconfirmed == 0 && !s->is_blurred))
@@ -252,7 +212,7 @@ void session_came_back(struct session *s, const struct receiver *r)
 		return;
 	}
 	s->has_arrived = false;
-	if (said(s) == before(s))
+	if (session_said(s) == session_said_before(s))
 		return;
 	s->has_gap = true;
 	if (s->has_trail)
@@ -264,14 +224,14 @@ bool session_asks_for_proof(struct session *s)
 	session_mark(s);
 	if (s->unconfirmed == 0 || s->is_settled || !has_or_makes_trail(s) || s->trail->asked)
 		return false;
-	s->trail->asked = said(s);
+	s->trail->asked = session_said(s);
 	return true;
 }
 
 void session_proves(struct session *s)
 {
 	struct session_trail *t = s->trail;
-	uint64_t all = said(s);
+	uint64_t all = session_said(s);
 
 	if (!s->has_trail || s->is_settled || t->asked == 0)
 		return;
@@ -309,11 +269,11 @@ static void ask_wire(const struct session *s, struct receiver *r, struct session
 
 	r->ops->measure(r, &reach);
 	if (reach.is_known && reach.acked == reach.written)
-		d->acknowledged = said(s);
+		d->acknowledged = session_said(s);
 	else if (reach.is_known)
 		d->acknowledged = later(d->acknowledged, said_before(s, reach.acked, 0));
 	if (reach.sent == reach.written)
-		d->sent = said(s);
+		d->sent = session_said(s);
 	else
 		d->sent = later(d->acknowledged, said_before(s, reach.sent, 0));
 }
@@ -351,16 +311,16 @@ static void find_out(const struct session *s, struct session_delivery *d)
 {
 	struct receiver *r = s->receiver ? s->receiver : session_arriving(s);
 
-	d->confirmed = s->is_blurred ? 0 : before(s);
+	d->confirmed = s->is_blurred ? 0 : session_said_before(s);
 	d->acknowledged = s->has_trail ? later(d->confirmed, s->trail->acknowledged) : d->confirmed;
-	d->accepted = said(s) + waiting(s);
-	d->sent = said(s);
+	d->accepted = session_said(s) + waiting(s);
+	d->sent = session_said(s);
 	if (s->has_gap) {
 		ask_for_sent(r, d);
 		return;
 	}
 	if (s->has_arrived || d->sent == d->confirmed)
-		d->acknowledged = said(s);
+		d->acknowledged = session_said(s);
 	else if (r)
 		ask_wire(s, r, d);
 }
@@ -368,8 +328,8 @@ static void find_out(const struct session *s, struct session_delivery *d)
 /* What was noted in the end. Without memory for that: what had been confirmed. */
 static void remember(const struct session *s, struct session_delivery *d)
 {
-	d->confirmed = d->acknowledged = d->sent = s->is_blurred ? 0 : before(s);
-	d->accepted = said(s);
+	d->confirmed = d->acknowledged = d->sent = s->is_blurred ? 0 : session_said_before(s);
+	d->accepted = session_said(s);
 	if (s->has_trail) {
 		d->acknowledged = s->trail->acknowledged;
 		d->sent = s->trail->sent;
@@ -393,63 +353,10 @@ void session_settle(struct session *s)
 	find_out(s, &d);
 	s->is_settled = true;
 	if (d.accepted == d.confirmed || !has_or_makes_trail(s)) {
-		s->unconfirmed += (uint32_t)(d.accepted - said(s));
+		s->unconfirmed += (uint32_t)(d.accepted - session_said(s));
 		return;
 	}
 	s->trail->acknowledged = d.acknowledged;
 	s->trail->sent = d.sent;
-	s->unconfirmed += (uint32_t)(d.accepted - said(s));
-}
-
-/* --- for another process ---------------------------------------------------------------- */
-
-#define MARKS_MAX ((TRAIL_BYTES_MAX - sizeof(struct session_trail)) / sizeof(struct mark))
-
-static bool make_trail_for(struct session *s, size_t marks)
-{
-	size_t bytes = TRAIL_BYTES_MIN;
-
-	while (marks_in(bytes) < marks)
-		bytes *= 2;
-	return make_trail(s, bytes);
-}
-
-/* Places are those of the wire, which counts on. */
-static void marks_snapshot(struct session *s, struct snapshot *snapshot)
-{
-	uint32_t n = snapshot_below(snapshot, s->has_trail ? s->trail->count : 0, MARKS_MAX + 1);
-	struct session_trail *t;
-
-	if (snapshot->is_reading && !make_trail_for(s, n)) {
-		snapshot_fail(snapshot, -ENOMEM);
-		return;
-	}
-	t = s->trail;
-	t->count = (uint16_t)n;
-	SNAPSHOT(snapshot, u64, t->before);
-	SNAPSHOT(snapshot, u64, t->acknowledged);
-	SNAPSHOT(snapshot, u64, t->asked); /* or sent: they share their place */
-	SNAPSHOT(snapshot, u16, t->stride);
-	SNAPSHOT(snapshot, u16, t->skipped);
-	snapshot_check(snapshot, t->stride > 0);
-	for (uint32_t i = 0; i < n; i++) {
-		SNAPSHOT(snapshot, u32, t->marks[i].at);
-		SNAPSHOT(snapshot, u32, t->marks[i].said);
-	}
-}
-
-void session_trail_snapshot(struct session *s, struct snapshot *snapshot)
-{
-	bool has_trail = snapshot_bool(snapshot, s->has_trail);
-
-	SNAPSHOT(snapshot, u32, s->unconfirmed);
-	SNAPSHOT(snapshot, u16, s->marked_at);
-	SNAPSHOT(snapshot, bool, s->is_settled);
-	SNAPSHOT(snapshot, bool, s->is_blurred);
-	SNAPSHOT(snapshot, bool, s->has_arrived);
-	SNAPSHOT(snapshot, bool, s->has_gap);
-	if (has_trail)
-		marks_snapshot(s, snapshot);
-	else
-		SNAPSHOT(snapshot, u64, s->before);
+	s->unconfirmed += (uint32_t)(d.accepted - session_said(s));
 }

@@ -13,7 +13,8 @@
  *	session_table.c      who is where, for all reactors
  *	session_walk.c       all sessions of a loop, one after the other and in several turns
  *	session_record.c     what is kept for people
- *	session_snapshot.c   one, for another process
+ *	session_snapshot.c   one, for another process; with session_record_snapshot.c and
+ *	                     session_trail_snapshot.c
  */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
@@ -33,8 +34,8 @@
  * fine) */
 void session_entry_publish(struct session_entry *e, bool open, bool paused);
 void session_entry_remove(struct session_entry *e);
-/* What it was inserted with. */
-void session_entry_tell(const struct session_entry *e, struct bytes *id, struct addr *peer);
+/* A session's place in its table, for another process. */
+void session_entry_snapshot(struct session *session, struct snapshot *s, struct session_table *t);
 /* Its owner's own: the receiver whose last response is arriving, or NULL */
 struct receiver **session_entry_arriving(struct session_entry *e);
 /* Likewise: the last request that brought a receiver */
@@ -104,9 +105,12 @@ unsigned session_patience(const struct session *s);
 /* Nobody can find it any more */
 void session_leave_table(struct session *s);
 
-/* session_delivery.c */
-/* What is known of messages that were said, for another process. */
+/* session_record_snapshot.c, session_trail_snapshot.c */
+void session_record_snapshot(struct session *session, struct snapshot *s);
+/* What is known of messages that were said. */
 void session_trail_snapshot(struct session *s, struct snapshot *snapshot);
+
+/* session_delivery.c */
 #define MARK_MS 20 /* what goes out within this time is known as one */
 /* Notes where what was said so far ends on the wire, before more is said. */
 void session_mark(struct session *s);

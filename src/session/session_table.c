@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/snapshot.h"
 #include "session/session.h"
 #include "session/session_private.h"
 
@@ -164,12 +165,6 @@ int session_table_insert(
 	return err;
 }
 
-void session_entry_tell(const struct session_entry *e, struct bytes *id, struct addr *peer)
-{
-	*id = (struct bytes){ e->id, e->id_len };
-	*peer = e->peer;
-}
-
 void session_entry_publish(struct session_entry *e, bool open, bool paused)
 {
 	atomic_store_explicit(&e->open, open, memory_order_relaxed);
@@ -194,4 +189,37 @@ void session_entry_remove(struct session_entry *e)
 	map_remove(&e->shard->map, &e->node);
 	pthread_mutex_unlock(&e->shard->lock);
 	mem_free(e);
+}
+
+/* --- for another process ------------------------------------------------------------ */
+
+static void restore_entry(
+    struct session *session, struct snapshot *s, struct session_table *t, const struct addr *peer)
+{
+	struct bytes id = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+	int err = snapshot_error(s) ? -EPROTO : session_table_insert(t, id, session, peer);
+
+	if (err < 0)
+		snapshot_fail(s, err == -ENOMEM ? -ENOMEM : -EPROTO);
+}
+
+/* Whom it is bound to it stays bound to. */
+void session_entry_snapshot(struct session *session, struct snapshot *s, struct session_table *t)
+{
+	struct session_entry *e = session->entry;
+	struct addr peer = { 0 };
+
+	if (!snapshot_bool(s, e != NULL))
+		return;
+	peer = addr_snapshot(s, e ? e->peer : peer);
+	if (s->is_reading)
+		restore_entry(session, s, t, &peer);
+	else
+		snapshot_bytes(s, entry_key(&e->node));
+	e = session->entry;
+	if (!e)
+		return;
+	SNAPSHOT(s, bool, e->bound);
+	SNAPSHOT(s, u32, e->request.query);
+	SNAPSHOT(s, u32, e->request.connection);
 }

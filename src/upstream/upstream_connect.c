@@ -377,6 +377,8 @@ static void on_start(struct timer *t)
 	timer_init(&uc->timer, on_deadline);
 	if (uc->opening->deadline == 0)
 		set_deadlines(uc);
+	else if (uc->opening->deadline <= upstream_conn_now(uc))
+		uc->opening->verdict = &upstream_too_late; /* another process has waited */
 	next_target(uc);
 }
 
@@ -408,8 +410,6 @@ struct upstream_conn *upstream_conn_new_again(struct upstream_reactor *reactor,
 		return NULL;
 	start(uc);
 	uc->opening->deadline = deadline < last ? deadline : last;
-	if (deadline && deadline <= now)
-		uc->opening->verdict = &upstream_too_late;
 	if (early)
 		timer_start(loop_timers(reactor->loop), &uc->opening->early, early > now ? early - now : 0);
 	return uc;
