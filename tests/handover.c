@@ -48,6 +48,7 @@ enum {
 	QUIET_MS = 30000,
 	LEAVE_MS = 30000,
 	REST_MS = 5000,
+	DESCRIPTORS = 50, /* of whatever else there is */
 	WARM_MS = 1500,
 	HEARD_MS = 300, /* what has been sent is there */
 	SHOWN = 10,
@@ -182,6 +183,19 @@ static void write_command(char *out, size_t size)
 		snprintf(out, size, "%s", set.server);
 }
 
+/* What websockets have one of, and others two. */
+static unsigned connections(void)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < set.sessions; k++) {
+		enum wire w = wires[k % wire_count];
+
+		n += wire_is_websocket(w) || w == WIRE_TCP ? 1 : 2;
+	}
+	return n;
+}
+
 static bool start_server(void)
 {
 	char command[1024];
@@ -242,8 +256,8 @@ static void turn(void)
 	people->turn(now);
 }
 
-/* Whether all that was due has been said. */
-static bool speak(struct schedule *s)
+/* All that is due. */
+static void speak(struct schedule *s)
 {
 	int64_t now = pulse_now(), due;
 
@@ -251,7 +265,6 @@ static bool speak(struct schedule *s)
 		people->say((unsigned)(s->said % set.sessions), due);
 		s->said++;
 	}
-	return s->said % set.sessions == 0;
 }
 
 static void come(void)
@@ -298,13 +311,12 @@ static void warm_up(void)
 {
 	struct schedule s = { pulse_now(), 0 };
 	int64_t end = now_ms() + WARM_MS;
-	bool is_even;
 
 	pulse_rest(false);
-	do {
-		is_even = speak(&s);
+	while (now_ms() < end || s.said < set.sessions) {
+		speak(&s);
 		turn();
-	} while (now_ms() < end || s.said < set.sessions || !is_even);
+	}
 	fall_silent("before");
 }
 
@@ -315,7 +327,7 @@ static void talk(void)
 	int64_t end = 0;
 
 	pulse_rest(false);
-	restarts_init(&restarts, &server, set.every_ms, set.restarts);
+	restarts_init(&restarts, &server, set.restarts ? set.every_ms : 0, set.restarts);
 	while (end == 0 || now_ms() < end) {
 		speak(&s);
 		turn();
@@ -332,14 +344,10 @@ static void talk(void)
 
 static void judge(void)
 {
-	unsigned connects = 0, wanted = 0;
+	unsigned connects = 0;
 
-	for (unsigned k = 0; k < set.sessions; k++) {
-		const struct channel *c = people->channel(k);
-
-		connects += c->connects;
-		wanted += wire_is_websocket(c->wire) || c->wire == WIRE_TCP ? 1 : 2;
-	}
+	for (unsigned k = 0; k < set.sessions; k++)
+		connects += people->channel(k)->connects;
 	check(restarts.done == set.restarts, "%u restarts of %u", restarts.done, set.restarts);
 	check(findings.lost == 0, "%u messages lost", findings.lost);
 	check(findings.twice == 0, "%u came twice", findings.twice);
@@ -347,7 +355,8 @@ static void judge(void)
 	check(findings.broken == 0, "%u were not what was sent", findings.broken);
 	check(findings.ended == 0, "%u sessions ended", findings.ended);
 	check(findings.cut_off == 0, "%u connections ended while nothing was under way", findings.cut_off);
-	check(connects == wanted, "%u connections were made by all, %u are enough", connects, wanted);
+	check(connects == connections(), "%u connections were made by all, %u are enough", connects,
+	    connections());
 	if (set.silence_ms > 0)
 		check(worst.silence < 1000 * (int64_t)set.silence_ms,
 		    "the longest silence is %.1f ms, less than %u", (double)worst.silence / 1000,
@@ -430,8 +439,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	parse(argc, argv);
-	if (subject_raise_limit() < 2 * set.sessions + 100)
-		fprintf(stderr, "handover: there may not be enough descriptors\n");
+	if (subject_raise_limit() < connections() + DESCRIPTORS)
+		fprintf(stderr, "handover: there are not enough descriptors for %u connections\n", connections());
 	setenv("MALLOC_MMAP_THRESHOLD_", "16384", 0);
 	setenv("MALLOC_TRIM_THRESHOLD_", "65536", 0);
 	if (!start_server())

@@ -1,12 +1,14 @@
 /*
  * tests/soak.c - ten thousand sessions that open, talk, and leave in every way.
  *
- *	soak --server "CMD" [--sessions N] [--seconds N] [--at-once N] [--seed S] [--rss KB] [-v]
+ *	soak --server "CMD" [--sessions N] [--seconds N] [--at-once N] [--seed S] [--rss KB]
+ *	     [--restart-every MS] [-v]
  *
  * Sessions of all transports, up to --at-once (1500) together: what comes back is
  * compared with what was sent, in order; some clients stop reading, stop in the
  * middle of a request, or drop a connection before, in, or after their talk, by
- * FIN, RST, half-close, silence, or in due form. They come in two equal
+ * FIN, RST, half-close, silence, or in due form. With --restart-every the server hands over to
+ * another process (soak/restarts.c) all the while. They come in two equal
  * rounds. After each the server must come to rest: as many descriptors as at
  * its start; after the second no more memory than after the first, within what the
  * allocator's fragments make of it (--rss, 6144 KB; not asked of a build with a
@@ -24,6 +26,7 @@
 #include <unistd.h>
 
 #include "soak/peer.h"
+#include "soak/restarts.h"
 #include "soak/subject.h"
 #include "soak/verdicts.h"
 #include "wire/arguments.h"
@@ -81,9 +84,14 @@ struct session {
 	bool open, ending_now, closed_by_server, failed, over;
 };
 
+struct settings {
+	const char *server;
+	unsigned sessions, seconds, at_once, rss_kb, restart_every;
+};
+
 static struct sockaddr_in address;
 static struct session *live;
-static unsigned live_count, started, shown;
+static unsigned live_count, started, shown, restarted;
 static uint64_t state, seed = 1;
 
 /* --- small things -------------------------------------------------------------------------- */
@@ -742,20 +750,26 @@ static void start_session(void)
 		s->wake = now_ms() + 200 + below(1000); /* listens for a while */
 }
 
-static void run_round(unsigned sessions, unsigned at_once, unsigned seconds)
+static void run_round(const struct settings *set, struct server *server)
 {
-	unsigned until = started + sessions;
-	int64_t end = now_ms() + 1000 * (int64_t)seconds;
+	unsigned until = started + set->sessions / 2;
+	int64_t end = now_ms() + 500 * (int64_t)set->seconds;
+	struct restarts restarts;
 	bool more = true;
+
+	restarts_init(&restarts, server, set->restart_every, 0);
 
 	while (more || live_count > 0) {
 		more = started < until && now_ms() < end;
-		for (unsigned i = 0; more && i < 50 && live_count < at_once && started < until; i++)
+		for (unsigned i = 0; more && i < 50 && live_count < set->at_once && started < until;
+		     i++)
 			start_session();
 		peers_turn(10);
 		look_at_all();
+		restarted += restarts_turn(&restarts);
 	}
 	peers_turn(0);
+	restarts_end(&restarts);
 }
 
 /* --- the server ------------------------------------------------------------------- */
@@ -779,16 +793,11 @@ static void await_rest(pid_t pid, unsigned at_start)
 
 /* --- main ------------------------------------------------------------------------- */
 
-struct settings {
-	const char *server;
-	unsigned sessions, seconds, at_once, rss_kb;
-};
-
 static struct settings parse(int argc, char **argv)
 {
 	static const char usage[] =
 	    "usage: soak --server \"CMD\" [--sessions N] [--seconds N] [--at-once N] [--seed S] "
-	    "[--rss KB] [-v]\n";
+	    "[--rss KB] [--restart-every MS] [-v]\n";
 	struct settings set = { .sessions = 10000, .seconds = 40, .at_once = 1500, .rss_kb = 6144 };
 	const struct argument table[] = {
 		{ "server", .text = &set.server },
@@ -797,6 +806,7 @@ static struct settings parse(int argc, char **argv)
 		{ "at-once", .count = &set.at_once },
 		{ "seed", .number = &seed },
 		{ "rss", .count = &set.rss_kb },
+		{ "restart-every", .count = &set.restart_every },
 		{ "v", .flag = &verdicts.verbose },
 		{ NULL },
 	};
@@ -806,18 +816,20 @@ static struct settings parse(int argc, char **argv)
 	return set;
 }
 
-static void run(const struct settings *set, pid_t pid)
+static void run(const struct settings *set, struct server *s)
 {
-	unsigned descriptors = subject_descriptors(pid);
+	unsigned descriptors = subject_descriptors(s->pid);
 	long first, second;
 
-	run_round(set->sessions / 2, set->at_once, set->seconds / 2);
-	await_rest(pid, descriptors);
-	first = subject_memory(pid);
-	run_round(set->sessions / 2, set->at_once, set->seconds / 2);
-	await_rest(pid, descriptors);
-	second = subject_memory(pid);
-	if (subject_has_sanitizer(pid))
+	run_round(set, s);
+	await_rest(s->pid, descriptors);
+	first = subject_memory(s->pid);
+	run_round(set, s);
+	await_rest(s->pid, descriptors);
+	second = subject_memory(s->pid);
+	if (set->restart_every)
+		check(restarted > 0, "%u restarts", restarted);
+	if (subject_has_sanitizer(s->pid))
 		printf("memory: %ld KB, then %ld KB (with a sanitizer)\n", first, second);
 	else
 		check(second <= first + (long)set->rss_kb, "memory: %ld KB, then %ld KB", first,
@@ -840,7 +852,7 @@ int main(int argc, char **argv)
 	setenv("MALLOC_TRIM_THRESHOLD_", "65536", 0); /* memory of the server tells what it holds */
 	if (!subject_start(&server, set.server, &address) || peers_init() < 0)
 		return 2;
-	run(&set, server.pid);
+	run(&set, &server);
 	peers_fini();
 	ended = server_stop(&server, patient(15000), why);
 	check(ended, "the server ends with status 0 on SIGTERM %s", why);

@@ -2,11 +2,12 @@
  * tests/storm.c - STOMP clients on every transport that come, subscribe, send, unsubscribe and
  *leave as chance will have it, and exact accounts of every message at the end (storm/ledger.c).
  *
- *	storm --server "CMD" [--guests N] [--at-once N] [--seconds N] [--seed S] [--lag MS] [--rss
- *KB] [-v]
+ *	storm --server "CMD" [--guests N] [--at-once N] [--seconds N] [--seed S] [--lag MS]
+ *	      [--rss KB] [--restart-every MS] [-v]
  *
  * CMD must listen for HTTP, for raw STOMP and for its own metrics, in this order, as it does with
- * tests/storm.json. Guests come in two equal rounds. After each the server must come to rest: its
+ * tests/storm.json. With --restart-every it hands over to another process (soak/restarts.c) all the
+ * while. Guests come in two equal rounds. After each the server must come to rest: its
  * gauges are 0, it has as many descriptors as at its start; after the second no more memory than
  * after the first (not asked of a build with a sanitizer). Prints "N passed, N failed", where each
  * guest, each subscription and each of these checks counts once.
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "soak/restarts.h"
 #include "soak/subject.h"
 #include "soak/verdicts.h"
 #include "storm/ledger.h"
@@ -52,9 +54,15 @@ struct guest {
 	unsigned subs[SUBS_MAX], sub_count;
 };
 
+struct settings {
+	const char *server;
+	unsigned guests, seconds, at_once, rss_kb, lag_ms, restart_every;
+};
+
 static struct channel_target target;
+static struct restarts restarts;
 static struct guest *live;
-static unsigned live_count, started, shown;
+static unsigned live_count, started, shown, restarted;
 static uint64_t state, seed = 1;
 static int64_t last_heard;
 static bool is_ending;
@@ -403,42 +411,46 @@ static bool is_quiet(void)
 	return now_ms() - last_heard > QUIET_MS;
 }
 
+static void turn(int ms)
+{
+	peers_turn(ms);
+	look_at_all();
+	restarted += restarts_turn(&restarts);
+}
+
 /* Those who are still there hear what there is to hear, then all leave. */
 static void end_round(void)
 {
 	int64_t deadline = now_ms() + patient(PATIENCE_MS);
 
 	is_ending = true;
-	while (live_count > 0 && !is_quiet() && now_ms() < deadline) {
-		peers_turn(10);
-		look_at_all();
-	}
+	while (live_count > 0 && !is_quiet() && now_ms() < deadline)
+		turn(10);
 	has_heard_all = is_quiet();
 	for (struct guest *g = live; g; g = g->next)
 		if (!g->is_leaving && !g->is_over) {
 			g->ending = END_POLITE;
 			leave(g);
 		}
-	while (live_count > 0) {
-		peers_turn(10);
-		look_at_all();
-	}
+	while (live_count > 0)
+		turn(10);
 	is_ending = has_heard_all = false;
 }
 
-static void run_round(unsigned guests, unsigned at_once, unsigned seconds)
+static void run_round(const struct settings *set, struct server *s)
 {
-	unsigned until = started + guests;
-	int64_t end = now_ms() + 1000 * (int64_t)seconds;
+	unsigned until = started + set->guests / 2, at_once = set->at_once;
+	int64_t end = now_ms() + 500 * (int64_t)set->seconds;
 
+	restarts_init(&restarts, s, set->restart_every, 0);
 	while (now_ms() < end && (started < until || live_count > at_once / 2)) {
 		for (unsigned i = 0; i < 20 && live_count < at_once && started < until; i++)
 			start_guest();
-		peers_turn(5);
-		look_at_all();
+		turn(5);
 	}
 	end_round();
 	peers_turn(0);
+	restarts_end(&restarts);
 }
 
 /* --- the server
@@ -467,17 +479,12 @@ static void await_rest(const struct server *s, unsigned at_start)
 /* --- main
  * ------------------------------------------------------------------------------------------- */
 
-struct settings {
-	const char *server;
-	unsigned guests, seconds, at_once, rss_kb, lag_ms;
-};
-
 static struct settings parse(int argc, char **argv)
 {
 	static const char usage[] =
 	    "usage: storm --server \"CMD\" [--guests N] [--at-once N] [--seconds N] [--seed S] "
-	    "[--lag MS] [--rss KB] [-v]\n";
-	struct settings set = { NULL, 1500, 10, 150, 6144, 5000 };
+	    "[--lag MS] [--rss KB] [--restart-every MS] [-v]\n";
+	struct settings set = { NULL, 1500, 10, 150, 6144, 5000, 0 };
 	const struct argument table[] = {
 		{ "server", .text = &set.server },
 		{ "guests", .count = &set.guests },
@@ -486,6 +493,7 @@ static struct settings parse(int argc, char **argv)
 		{ "seed", .number = &seed },
 		{ "lag", .count = &set.lag_ms },
 		{ "rss", .count = &set.rss_kb },
+		{ "restart-every", .count = &set.restart_every },
 		{ "v", .flag = &verdicts.verbose },
 		{ NULL },
 	};
@@ -495,7 +503,7 @@ static struct settings parse(int argc, char **argv)
 	return set;
 }
 
-static void run(const struct settings *set, const struct server *s)
+static void run(const struct settings *set, struct server *s)
 {
 	unsigned descriptors;
 	long first, second;
@@ -503,12 +511,14 @@ static void run(const struct settings *set, const struct server *s)
 	metric_sum(&s->internal, "sockjs_sessions"); /* whoever answers has all that it needs */
 	usleep(200000);
 	descriptors = subject_descriptors(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2);
+	run_round(set, s);
 	await_rest(s, descriptors);
 	first = subject_memory(s->pid);
-	run_round(set->guests / 2, set->at_once, set->seconds / 2);
+	run_round(set, s);
 	await_rest(s, descriptors);
 	second = subject_memory(s->pid);
+	if (set->restart_every)
+		check(restarted > 0, "%u restarts", restarted);
 	if (subject_has_sanitizer(s->pid))
 		printf("memory: %ld KB, then %ld KB (with a sanitizer)\n", first, second);
 	else

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/notify.h"
+#include "net/loop.h"
 #include "server/command.h"
 
 #define VARIABLE "SOCKJSD_TAKES_OVER"
@@ -132,6 +133,7 @@ static int start(struct restarter *r, const char **why)
 	int fds[2], err;
 
 	*why = "the new process cannot be started";
+	loop_share_descriptors(); /* the other threads go on while it is forked */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	err = spawn(r, fds[1]);

@@ -519,10 +519,18 @@ void loop_unwatch(struct loop *loop, struct watch *w)
 		control(loop, EPOLL_CTL_DEL, w, 0);
 }
 
-/* epoll(7) drops by itself what is closed, and is not asked before that. */
+static atomic_bool are_shared;
+
+void loop_share_descriptors(void)
+{
+	atomic_store(&are_shared, true);
+}
+
+/* epoll(7) drops by itself what is closed, and is not asked before that, unless it is open elsewhere. */
 void loop_close_watch(struct loop *loop, struct watch *w)
 {
-	forget_watch(loop, w);
+	if (forget_watch(loop, w) && atomic_load_explicit(&are_shared, memory_order_relaxed))
+		control(loop, EPOLL_CTL_DEL, w, 0);
 	loop_close(loop, w->fd);
 	w->fd = -1;
 }

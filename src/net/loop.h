@@ -124,6 +124,9 @@ void loop_close(struct loop *loop, int fd);
 /* loop_unwatch() and loop_close() for less. There must be no duplicate of the descriptor: epoll(7)
  * would go on to watch that one. */
 void loop_close_watch(struct loop *loop, struct watch *w);
+/* Another process has duplicates of our descriptors, or will have some, be it only between its fork() and its exec():
+ * from now on nothing is for less any more, in all loops. */
+void loop_share_descriptors(void);
 
 /* Calls fn at the end of this turn (or, from a deferred call, of the next). Queuing the same
  * object twice is harmless: it runs once. */

@@ -471,6 +471,7 @@ int sockjs_server_take_over(struct sockjs_server *server, int fd)
 	atomic_flag_clear(&in->has_why);
 	pthread_barrier_init(&in->barrier, NULL, server->reactor_count);
 	server->taking_over = in;
+	loop_share_descriptors(); /* the old process has them until it ends */
 	err = receive_places(in);
 	if (err < 0)
 		restart_in_free(server);

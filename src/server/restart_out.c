@@ -452,6 +452,7 @@ int sockjs_server_hand_over(struct sockjs_server *server, int fd,
 
 	if (!server->started)
 		return -EPIPE;
+	loop_share_descriptors();
 	out = out_new(server);
 	if (!out)
 		return -ENOMEM;

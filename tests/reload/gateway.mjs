@@ -40,20 +40,29 @@ export class Gateway {
 		writeFileSync(this.file, typeof config === 'string' ? config : JSON.stringify(config));
 	}
 
+	/* Its process. */
+	launch(env) {
+		return spawn(this.program, ['-c', this.file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+	}
+
+	/* A line of its standard output. Where its metrics are is said last. */
+	hear(line) {
+		const url = /^listening on (\S+)/.exec(line)?.[1];
+
+		if (url)
+			this.urls.push(url);
+		this.internal = /^internal on (\S+)/.exec(line)?.[1] ?? this.internal;
+	}
+
 	async start(config, env = {}) {
 		this.write(config);
-		this.child = spawn(this.program, ['-c', this.file],
-			{ stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+		this.child = this.launch(env);
 		process.on('exit', () => this.child.kill('SIGKILL'));
 		createInterface({ input: this.child.stderr }).on('line', (line) => this.log.push(line));
 		await withDeadline(new Promise((resolve, reject) => {
 			this.child.on('exit', () => reject(new Error(`the server ended early: ${this.log.join('\n')}`)));
 			createInterface({ input: this.child.stdout }).on('line', (line) => {
-				const url = /^listening on (\S+)/.exec(line)?.[1];
-
-				if (url)
-					this.urls.push(url);
-				this.internal = /^internal on (\S+)/.exec(line)?.[1] ?? this.internal;
+				this.hear(line);
 				if (this.internal)
 					resolve();
 			});
