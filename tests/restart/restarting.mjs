@@ -12,6 +12,14 @@ import { ask, Gateway, TOKEN, until } from '../reload/gateway.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
+function isZombie(pid) {
+	try {
+		return /^\S+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+	} catch {
+		return false; /* it will be told soon */
+	}
+}
+
 export class Restarting extends Gateway {
 	ended = new Map(); /* processes, and their exit codes */
 	notified = []; /* what was said to the service manager: [process, text] */
@@ -60,7 +68,7 @@ export class Restarting extends Gateway {
 	/* How a process that is over has ended; waits for it. One whose parent carries connections is known of only when that
 	 * has ended, too. */
 	async end(pid) {
-		await until(() => this.ended.has(pid) || /^\S+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1')), `process ${pid} ends`);
+		await until(() => this.ended.has(pid) || isZombie(pid), `process ${pid} ends`);
 		return this.ended.get(pid) ?? 0;
 	}
 

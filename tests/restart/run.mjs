@@ -270,7 +270,7 @@ await suite.test('a program that hangs before it is ready holds up nobody', asyn
 });
 
 await suite.test('a program that hangs with everything holds up everybody for some seconds, no longer', async () => {
-	const copy = copied(), g = await start(plain({ limits: { idle_timeout_ms: 60000 }, endpoints: [echo({ heartbeat_delay_ms: 60000 })] }), {}, copy), company = await new Company(g).open();
+	const copy = copied(), g = await start(plain({ limits: { idle_timeout_ms: 60000 }, endpoints: [echo({ heartbeat_delay_ms: 60000, disconnect_delay_ms: 60000, networks: { adapt: false } })] }), {}, copy), company = await new Company(g).open();
 
 	replace(copy, `#!/bin/sh\nexec python3 '${heir}' 'hangs with all'\n`);
 	const failing = g.fails(/too long/);
