@@ -34,6 +34,9 @@ export class Restarting extends Gateway {
 			{ stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
 	}
 
+	/* They end when the pipe to their keeper does. */
+	abandon() {}
+
 	hear(line) {
 		const [what, pid, ...rest] = line.split(' ');
 
