@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +23,7 @@
 
 #define VARIABLE "SOCKJSD_TAKES_OVER"
 #define THEIR_FD 3
+#define ENDS_MS 200
 
 struct restarter {
 	struct sockjs_server *server;
@@ -32,12 +35,22 @@ struct restarter {
 
 /* --- what came of it ------------------------------------------------------------------------------------ */
 
-/* One that cannot take over ends by itself. */
+/* One that cannot take over ends by itself, and at once; one that hangs is ended, for nobody waits for it. */
 static void reap(struct restarter *r)
 {
-	if (r->pid > 0)
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	for (unsigned i = 0; r->pid > 0 && i < ENDS_MS; i++) {
+		if (waitpid(r->pid, NULL, WNOHANG) != 0)
+			r->pid = 0;
+		else
+			nanosleep(&moment, NULL);
+	}
+	if (r->pid > 0) {
+		kill(r->pid, SIGKILL);
 		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
 			;
+	}
 	r->pid = 0;
 }
 

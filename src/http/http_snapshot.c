@@ -151,12 +151,13 @@ static void write_conn(
 	snapshot_leave(s);
 }
 
-/* Its octets that were read already stand in `input`; a head among them is looked at anew. */
+/* Its octets that were read already stand in `input`; a head among them is looked at anew. One that was in its TLS
+ * handshake has not wanted any. */
 static void go_on(struct http_conn *c)
 {
 	bool is_held = c->state == HTTP_CONN_HELD;
 
-	if (is_held)
+	if (is_held || c->state == HTTP_CONN_IDLE)
 		stream_want(&c->stream, STREAM_READ); /* if it broke a hang-up follows */
 	if (is_held || (c->state == HTTP_CONN_IDLE && c->is_pipelined))
 		http_conn_want_turn(c);

@@ -235,6 +235,19 @@ bool restart_take_place(struct sockjs_server *server, struct listen_place *place
 	return true;
 }
 
+/* No address of ours is there any more: the file of a unix socket goes with it. */
+static void forsake(struct handed_place *p)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		struct listen_socket ls = { .fd = p->fds[i] };
+
+		if (ls.fd < 0 || describe(&ls, ls.fd, p->address) < 0)
+			continue;
+		p->fds[i] = -1;
+		listen_socket_close(&ls, true);
+	}
+}
+
 /* Who waits at a socket that nobody has in this process is let in by us. */
 static void empty_extras(struct restart_in *in, struct reactor *r)
 {
@@ -247,6 +260,8 @@ static void empty_extras(struct restart_in *in, struct reactor *r)
 			if (p->fds[i] >= 0)
 				reactor_accept_all(r, p->address, p->fds[i]);
 	}
+	list_foreach (pos, &in->places)
+		forsake(container_of(pos, struct handed_place, node));
 	places_close(&in->extras);
 	places_close(&in->places);
 }

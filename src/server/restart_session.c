@@ -256,7 +256,7 @@ static void read_session(struct snapshot *s, struct reactor *r)
 		return;
 	}
 	session_restored(&ss->base);
-	if (!saved_read(ep, ss, s))
+	if (!saved_read(ep, ss, s) && !ss->base.reported)
 		close_orphan(ss);
 }
 

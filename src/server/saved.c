@@ -27,6 +27,12 @@ const void *sockjs_saved_get(struct sockjs_saved *from, size_t *len)
 
 /* --- around it ---------------------------------------------------------------------------------- */
 
+/* To whom a session is closed already, it may have freed what it had of it. */
+static bool is_asked(const struct server_endpoint *ep, const struct sockjs_session *session)
+{
+	return ep->callbacks.save && !(session && session->base.reported);
+}
+
 bool saved_write(
     const struct server_endpoint *ep, struct sockjs_session *session, struct snapshot *s)
 {
@@ -34,7 +40,7 @@ bool saved_write(
 	struct sockjs_saved to = { s };
 	int err = -ENOTSUP;
 
-	if (ep->callbacks.save) {
+	if (is_asked(ep, session)) {
 		snapshot_bool(s, true);
 		if (!snapshot_enter(s, "KEPT", 1))
 			return false;

@@ -40,6 +40,9 @@ export class Gateway {
 		writeFileSync(this.file, typeof config === 'string' ? config : JSON.stringify(config));
 	}
 
+	/* Whatever ends this program, its process does not outlive it. */
+	abandon() { this.child.kill('SIGKILL'); }
+
 	/* Its process. */
 	launch(env) {
 		return spawn(this.program, ['-c', this.file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
@@ -57,7 +60,7 @@ export class Gateway {
 	async start(config, env = {}) {
 		this.write(config);
 		this.child = this.launch(env);
-		process.on('exit', () => this.child.kill('SIGKILL'));
+		process.on('exit', () => this.abandon());
 		createInterface({ input: this.child.stderr }).on('line', (line) => this.log.push(line));
 		await withDeadline(new Promise((resolve, reject) => {
 			this.child.on('exit', () => reject(new Error(`the server ended early: ${this.log.join('\n')}`)));

@@ -19,7 +19,8 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def tell(*words):
-    print(*words, flush=True)
+    """In one piece: others write there as well."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 def reap():
@@ -52,16 +53,21 @@ def end_all():
         signal.sigtimedwait({signal.SIGCHLD}, 0.1)
 
 
-def heard(notify):
-    text, ancillary, _, _ = notify.recvmsg(4096, 256)
-    pid = struct.unpack("3i", ancillary[0][2])[0] if ancillary else 0
-    tell("notified", pid, text.decode().replace("\n", " "))
+def hear(notify):
+    """Before anybody is reaped: who has gone after his word has no number any more."""
+    while notify:
+        try:
+            text, ancillary, _, _ = notify.recvmsg(4096, 256)
+        except BlockingIOError:
+            return
+        tell("notified", struct.unpack("3i", ancillary[0][2])[0], text.decode().replace("\n", " "))
 
 
 def listen(path):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     s.bind(path)
+    s.setblocking(False)
     os.environ["NOTIFY_SOCKET"] = path
     return s
 
@@ -81,12 +87,11 @@ def main():
     sources = [woken, 0] + ([notify] if notify else [])
     while True:
         for ready in select.select(sources, [], [])[0]:
+            hear(notify)
             if ready == woken:
                 os.read(woken, 4096)
                 reap()
-            elif ready == notify:
-                heard(notify)
-            elif not os.read(0, 4096):
+            elif ready == 0 and not os.read(0, 4096):
                 end_all()
                 return
 

@@ -3,13 +3,22 @@
  * processes that it has been.
  */
 import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { check, equal } from '../e2e/harness.mjs';
-import { Gateway, TOKEN, until } from '../reload/gateway.mjs';
+import { ask, Gateway, TOKEN, until } from '../reload/gateway.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
+
+function isZombie(pid) {
+	try {
+		return /^\S+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+	} catch {
+		return false; /* it will be told soon */
+	}
+}
 
 export class Restarting extends Gateway {
 	ended = new Map(); /* processes, and their exit codes */
@@ -24,6 +33,9 @@ export class Restarting extends Gateway {
 		return spawn('python3', [join(here, 'keeper.py'), ...notify, '--', this.program, '-c', this.file],
 			{ stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
 	}
+
+	/* They end when the pipe to their keeper does. */
+	abandon() {}
 
 	hear(line) {
 		const [what, pid, ...rest] = line.split(' ');
@@ -45,12 +57,22 @@ export class Restarting extends Gateway {
 		}
 	}
 
+	/* By a connection of its own: those that are kept are cut with each restart. */
+	async command(name, body = {}, token = TOKEN) {
+		const port = Number(/:(\d+)$/.exec(this.internal)[1]);
+		const { status, body: text } = await ask(port, 'POST', `/api/${name}`, { body: JSON.stringify(body),
+			headers: { Host: `localhost:${port}`, authorization: `Bearer ${token}`, 'content-type': 'application/json' } });
+
+		return { status, json: JSON.parse(text) };
+	}
+
 	kill(signal) { process.kill(this.pid, signal); }
 
-	/* How a process that is over has ended; waits for it. */
+	/* How a process that is over has ended; waits for it. One whose parent carries connections is known of only when that
+	 * has ended, too. */
 	async end(pid) {
-		await until(() => this.ended.has(pid), `process ${pid} ends`);
-		return this.ended.get(pid);
+		await until(() => this.ended.has(pid) || isZombie(pid), `process ${pid} ends`);
+		return this.ended.get(pid) ?? 0;
 	}
 
 	#follow(pid, before) {
@@ -84,7 +106,7 @@ export class Restarting extends Gateway {
 	/* By the program for operators, whose output is returned. */
 	async ctl() {
 		const before = this.served;
-		const { stdout } = await promisify(execFile)(this.program, ['ctl', '-c', this.file, 'restart'],
+		const { stdout } = await promisify(execFile)(this.program, ['ctl', '--api', this.internal, 'restart'],
 			{ env: { ...process.env, SOCKJSD_TOKEN: TOKEN } });
 
 		await this.#follow(Number(/(\d+)/.exec(stdout)?.[1]), before);
