@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/snapshot.h"
 #include "http/http_access.h"
 #include "http/http_detach.h"
 
@@ -374,4 +375,108 @@ void http_respond_file(
 	if (file)
 		file_unref(file);
 	http_respond_text(r, 503, "Out of memory.");
+}
+
+/* --- for another process ---------------------------------------------------------- */
+
+static void state_snapshot(struct file_reader *f, struct snapshot *s)
+{
+	uint64_t due = snapshot_u64(s, timer_is_active(&f->timer) ? f->timer.deadline : 0),
+	         now = loop_now(f->service->loop);
+
+	f->peer = addr_snapshot(s, f->peer);
+	SNAPSHOT(s, u64, f->offset);
+	SNAPSHOT(s, u64, f->taken);
+	SNAPSHOT(s, bool, f->keep_alive);
+	stream_snapshot(&f->stream, s, f->service->loop, &reader_events);
+	if (s->is_reading)
+		timer_start(loop_timers(f->service->loop), &f->timer, due > now ? due - now : 0);
+}
+
+static struct http_file *read_file(struct file_service *service, struct snapshot *s)
+{
+	int fd = snapshot_fd(s, -1);
+	struct http_file *file;
+	struct stat meta;
+
+	if (!snapshot_check(s, fd >= 0 && fstat(fd, &meta) == 0 && S_ISREG(meta.st_mode))) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	file = file_ref(service, fd, &meta);
+	if (!file)
+		snapshot_fail(s, -ENOMEM);
+	return file;
+}
+
+static void read_reader(struct file_service *service, struct snapshot *s)
+{
+	struct http_file *file = read_file(service, s);
+	struct file_reader *f = file ? mem_zalloc(sizeof(*f)) : NULL;
+
+	if (!f) {
+		snapshot_fail(s, -ENOMEM);
+		if (file)
+			file_unref(file);
+		return;
+	}
+	f->service = service;
+	f->file = file;
+	timer_init(&f->timer, on_timer);
+	list_append(&service->readers, &f->node);
+	http_server_hold(service->server, 1);
+	state_snapshot(f, s);
+	if (!snapshot_check(s, stream_is_open(&f->stream) && f->offset <= file_size(file)))
+		end(f);
+	else if (stream_queued(&f->stream) == 0)
+		wire_is_free(f);
+}
+
+static void write_readers(const struct list *readers, struct snapshot *s)
+{
+	struct list *pos;
+
+	list_foreach (pos, readers) {
+		struct file_reader *f = container_of(pos, struct file_reader, node);
+
+		snapshot_more(s, true);
+		snapshot_fd(s, f->file->fd);
+		state_snapshot(f, s);
+	}
+}
+
+static void write_all(const struct http_service *there, struct snapshot *s)
+{
+	const struct file_service *service =
+	    there ? container_of(there, struct file_service, base) : NULL;
+
+	if (service) {
+		write_readers(&service->readers, s);
+		write_readers(&service->free_readers, s);
+	}
+	snapshot_more(s, false);
+}
+
+static void read_all(struct http_server *server, struct snapshot *s)
+{
+	while (snapshot_more(s, false)) {
+		struct file_service *service = service_of(server);
+
+		if (service)
+			read_reader(service, s);
+		else
+			snapshot_fail(s, -ENOMEM);
+	}
+}
+
+void long_files_snapshot(struct http_server *server, struct snapshot *s)
+{
+	if (!snapshot_enter(s, "FILE", 1))
+		return;
+	if (s->is_reading)
+		read_all(server, s);
+	else
+		write_all(http_server_service(server), s);
+	snapshot_leave(s);
 }

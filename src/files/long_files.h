@@ -18,4 +18,9 @@
 void http_respond_file(
     struct http_request *r, const struct http_head *head, int fd, const struct stat *meta);
 
+/* Files on their way in this server, for another process; read into one that has none yet. The files themselves
+ * go along, so it does not matter what becomes of their names. */
+struct snapshot;
+void long_files_snapshot(struct http_server *server, struct snapshot *s);
+
 #endif

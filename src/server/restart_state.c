@@ -2,6 +2,7 @@
  * server/restart_state.c - all that a reactor has, for another process: what applications keep without a session,
  * connections, sessions with their wires, and wires that sessions have let go of; see restart.h.
  */
+#include "files/long_files.h"
 #include "server/restart.h"
 
 struct server_endpoint *restart_find_endpoint(const struct reactor *r, struct bytes prefix)
@@ -116,6 +117,7 @@ void reactor_snapshot(struct reactor *r, struct snapshot *s)
 	r->base.find_endpoint = refer_endpoint;
 	(s->is_reading ? read_applications : write_applications)(r, s);
 	http_server_snapshot(r->base.http, s, &internal_address);
+	long_files_snapshot(r->base.http, s);
 	(s->is_reading ? read_sessions : write_sessions)(r, s);
 	if (s->is_reading)
 		read_receivers(s);
