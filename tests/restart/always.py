@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 """
-always.py ARG... - $SOCKJSD (./sockjsd) with these arguments, which hands over to another process every
+always.py ARG... - the sockjsd beside it (or $SOCKJSD) with these arguments, which hands over to another process every
 $RESTART_EVERY_MS (2000), as long as it runs. To whoever starts it that is one program: so any suite of tests can
-have it in place of sockjsd. Signals go to the process that serves, and its exit status is ours.
+have it in place of sockjsd, by a link to it in the folder of the build:
+
+    ln -s $PWD/tests/restart/always.py build/asan/always
+    node tests/upstream/run.mjs --server build/asan/always
+
+Signals go to the process that serves, and its exit status is ours.
 
 A command, such as "ctl", is run as it is. What the second and later processes say on their standard output is not
 passed on. When we are gone, however that comes, so are all of them. $RESTARTS_TOLD names a file to which the
@@ -19,7 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 LISTENS = (b"listening on ", b"internal on ")
 
-program = os.environ.get("SOCKJSD", "./sockjsd")
+program = os.environ.get("SOCKJSD") or os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "sockjsd")
 every = int(os.environ.get("RESTART_EVERY_MS", "2000")) / 1000
 
 
