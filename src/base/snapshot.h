@@ -1,7 +1,7 @@
 /*
  * base/snapshot.h - the state of structures as octets, so that another process goes on with it.
  *
- * One function for both directions, as with XDR (RFC 4506 is that of the octets, not of this): it names
+ * One function for both directions, as the routines of XDR are: it names
  * each field of a structure once, and the field is written or read as the snapshot says. So what is written
  * and what is read cannot drift apart:
  *

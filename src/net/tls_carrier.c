@@ -94,13 +94,19 @@ static void want_again(struct carrier *c)
 		stream_want(&c->plain, stream_queued(&c->tls) < CARRIER_MOST ? STREAM_READ : 0);
 }
 
-/* False: nothing is left of the connection. */
-static bool has_ended(struct carrier *c, struct stream *to, bool *ended)
+/* Both have ended, and all that they have said has been carried. */
+static bool is_over(const struct carrier *c)
 {
-	*ended = true;
-	stream_shutdown(to);
 	return c->tls_ended && c->plain_ended && stream_queued(&c->tls) == 0 &&
 	       stream_queued(&c->plain) == 0;
+}
+
+static void go_on(struct carrier *c)
+{
+	if (is_over(c))
+		part(c);
+	else
+		want_again(c);
 }
 
 static void carry(struct carrier *c, struct stream *from, struct stream *to, bool *ended)
@@ -109,13 +115,31 @@ static void carry(struct carrier *c, struct stream *from, struct stream *to, boo
 	ssize_t n = stream_read(from, scratch, LOOP_SCRATCH_BYTES);
 	struct stream_piece piece = { scratch, n > 0 ? (size_t)n : 0, NULL };
 
-	if (n == 0 && has_ended(c, to, ended)) {
-		part(c);
-		return;
-	}
 	if (n > 0)
 		stream_write(to, &piece, 1); /* if it broke a hang-up follows */
-	want_again(c);
+	if (n == 0) {
+		*ended = true;
+		stream_shutdown(to);
+	}
+	go_on(c);
+}
+
+/* One side is not there any more; what it has said before is still to arrive at the other. */
+static void hang_up(struct carrier *c, struct stream *gone, struct stream *to, bool *ended)
+{
+	char *scratch = loop_scratch(gone->loop);
+	ssize_t n;
+
+	while ((n = stream_read_rest(gone, scratch, LOOP_SCRATCH_BYTES)) > 0)
+		if (stream_write(to, &(struct stream_piece){ scratch, (size_t)n, NULL }, 1) < 0)
+			break;
+	*ended = true;
+	stream_close(gone);
+	stream_shutdown(to);
+	if (stream_queued(to) == 0)
+		part(c); /* whoever is left says nothing to anybody */
+	else
+		stream_want(to, 0); /* on_writable follows, or a hang-up */
 }
 
 static void tls_readable(struct stream *s)
@@ -132,13 +156,13 @@ static void plain_readable(struct stream *s)
 	carry(c, &c->plain, &c->tls, &c->plain_ended);
 }
 
+/* To who has hung up there is nothing more to carry. */
 static void writable(struct carrier *c)
 {
-	if (c->tls_ended && c->plain_ended && stream_queued(&c->tls) == 0 &&
-	    stream_queued(&c->plain) == 0)
+	if (!stream_is_open(&c->tls) || !stream_is_open(&c->plain))
 		part(c);
 	else
-		want_again(c);
+		go_on(c);
 }
 
 static void tls_writable(struct stream *s)
@@ -153,28 +177,18 @@ static void plain_writable(struct stream *s)
 
 static void tls_hangup(struct stream *s, int err)
 {
+	struct carrier *c = container_of(s, struct carrier, tls);
+
 	(void)err;
-	part(container_of(s, struct carrier, tls));
+	hang_up(c, s, &c->plain, &c->tls_ended);
 }
 
-/* What it has said before is still to arrive. */
 static void plain_hangup(struct stream *s, int err)
 {
 	struct carrier *c = container_of(s, struct carrier, plain);
-	char *scratch = loop_scratch(c->tls.loop);
-	ssize_t n;
 
 	(void)err;
-	while ((n = stream_read_rest(s, scratch, LOOP_SCRATCH_BYTES)) > 0)
-		if (stream_write(&c->tls, &(struct stream_piece){ scratch, (size_t)n, NULL }, 1) < 0)
-			break;
-	c->plain_ended = true;
-	stream_close(s);
-	stream_shutdown(&c->tls);
-	if (c->tls_ended && stream_queued(&c->tls) == 0)
-		part(c);
-	else
-		stream_want(&c->tls, STREAM_HANGUP);
+	hang_up(c, s, &c->tls, &c->plain_ended);
 }
 
 static const struct stream_events tls_events = {

@@ -11,9 +11,8 @@
 
 bool restart_may_go_on(const struct session *s)
 {
-	const struct sockjs_session *ss = (const void *)s;
+	const struct sockjs_session *ss = container_of(s, struct sockjs_session, base);
 
-	_Static_assert(offsetof(struct sockjs_session, base) == 0, "");
 	return !ss->endpoint->is_internal && (s->state != SESSION_CONNECTING || s->receiver || s->entry);
 }
 
