@@ -106,6 +106,12 @@ static inline void ws_receiver_heard(struct ws_receiver *r)
 	r->is_unanswered = false;
 }
 
+/* --- ws_upgrade.c ------------------------------------------------------- */
+
+/* It has no stream, and is in no list yet. NULL when memory is out. */
+struct ws_receiver *ws_receiver_new(
+    struct transport_reactor *reactor, struct endpoint *e, const struct ws_wire *wire);
+
 /* --- ws_receiver.c ------------------------------------------------------ */
 
 extern const struct receiver_ops ws_receiver_ops;

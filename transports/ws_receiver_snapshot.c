@@ -93,25 +93,6 @@ static void all_snapshot(struct ws_receiver *r, struct snapshot *s)
 
 /* --- both directions ------------------------------------------------------------------------------------- */
 
-static struct ws_receiver *receiver_new(struct endpoint *e, const struct ws_wire *wire)
-{
-	struct ws_receiver *r = mem_zalloc(sizeof(*r));
-
-	if (!r)
-		return NULL;
-	r->base.ops = &ws_receiver_ops;
-	list_init(&r->base.node);
-	r->wire = wire;
-	r->reactor = transport_reactor_current();
-	r->endpoint = endpoint_ref(e);
-	stream_init_empty(&r->stream);
-	timer_init(&r->timer, ws_receiver_on_timer);
-	ws_conn_init(&r->conn, WS_SERVER, &ws_receiver_conn_ops, wire->is_raw ? &e->ws_raw : &e->ws);
-	r->reactor->sessions.counters.receivers++;
-	list_append(&r->reactor->receivers, &r->base.node);
-	return r;
-}
-
 /* What it has to do before it may read is not announced by anything else. */
 static void go_on(struct ws_receiver *r)
 {
@@ -122,8 +103,8 @@ static void go_on(struct ws_receiver *r)
 struct receiver *ws_receiver_snapshot(struct receiver *base, struct snapshot *s, struct endpoint *e,
     enum wire_use use, const struct ws_wire *wire)
 {
-	struct ws_receiver *r =
-	    base ? container_of(base, struct ws_receiver, base) : receiver_new(e, wire);
+	struct ws_receiver *r = base ? container_of(base, struct ws_receiver, base)
+	                             : ws_receiver_new(transport_reactor_current(), e, wire);
 
 	if (!r) {
 		snapshot_fail(s, -ENOMEM);
@@ -132,6 +113,7 @@ struct receiver *ws_receiver_snapshot(struct receiver *base, struct snapshot *s,
 	all_snapshot(r, s);
 	if (base)
 		return base;
+	list_append(&r->reactor->receivers, &r->base.node);
 	if (!snapshot_check(s, stream_is_open(&r->stream) && is_sound(r, use))) {
 		ws_receiver_end(r);
 		return NULL;

@@ -86,8 +86,8 @@ static bool check_handshake(const struct transport_request *t, struct ws_verdict
 
 /* --- the receiver ------------------------------------------------------- */
 
-static struct ws_receiver *receiver_new(const struct transport_request *t,
-    const struct ws_wire *wire, const struct ws_deflate_params *deflate)
+struct ws_receiver *ws_receiver_new(
+    struct transport_reactor *reactor, struct endpoint *e, const struct ws_wire *wire)
 {
 	struct ws_receiver *r = mem_zalloc(sizeof(*r));
 
@@ -96,15 +96,22 @@ static struct ws_receiver *receiver_new(const struct transport_request *t,
 	r->base.ops = &ws_receiver_ops;
 	list_init(&r->base.node);
 	r->wire = wire;
-	r->reactor = t->reactor;
-	r->endpoint = endpoint_ref(t->endpoint);
+	r->reactor = reactor;
+	r->endpoint = endpoint_ref(e);
 	stream_init_empty(&r->stream);
 	timer_init(&r->timer, ws_receiver_on_timer);
-	ws_conn_init(&r->conn, WS_SERVER, &ws_receiver_conn_ops,
-	    wire->is_raw ? &t->endpoint->ws_raw : &t->endpoint->ws);
-	if (deflate->agreed)
-		ws_conn_use_deflate(&r->conn, deflate);
+	ws_conn_init(&r->conn, WS_SERVER, &ws_receiver_conn_ops, wire->is_raw ? &e->ws_raw : &e->ws);
 	r->reactor->sessions.counters.receivers++;
+	return r;
+}
+
+static struct ws_receiver *receiver_new(const struct transport_request *t,
+    const struct ws_wire *wire, const struct ws_deflate_params *deflate)
+{
+	struct ws_receiver *r = ws_receiver_new(t->reactor, t->endpoint, wire);
+
+	if (r && deflate->agreed)
+		ws_conn_use_deflate(&r->conn, deflate);
 	return r;
 }
 
