@@ -735,7 +735,8 @@ static void start_session(void)
 	if (s->wire == WIRE_WEBSOCKET_RAW)
 		sprintf(s->base, "/%s", service_of(s->deed));
 	else
-		sprintf(s->base, "/%s/%03u/s%llux%u", service_of(s->deed), s->no % 1000,
+		/* Each is a client of its own, which the server's number says */
+		sprintf(s->base, "/%s/%03u/s%llux%u", service_of(s->deed), s->no,
 		    (unsigned long long)seed, s->no);
 	s->place = &live;
 	s->next = live;

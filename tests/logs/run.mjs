@@ -350,7 +350,7 @@ await suite.test('for the journal a line begins with its priority, and for nobod
 		const child = spawn(program, ['-c', join(folder, 'journal.json')], { stdio: ['ignore', 'pipe', file], env: { ...process.env, JOURNAL_STREAM: says(fstatSync(file)) } });
 		const ended = once(child, 'exit');
 		await withDeadline(once(child.stdout, 'data'), 20000, 'it listens');
-		child.kill('SIGUSR2'); /* a line */
+		child.kill('SIGUSR1'); /* a line */
 		child.kill('SIGTERM');
 		await withDeadline(ended, 15000, 'it ends');
 		closeSync(file);

@@ -479,8 +479,7 @@ struct channel *channel_new(const struct channel_target *target, enum wire wire,
 	if (wire == WIRE_WEBSOCKET_RAW)
 		snprintf(c->base, sizeof(c->base), "%s", target->prefix);
 	else
-		snprintf(
-		    c->base, sizeof(c->base), "%s/%03u/s%u", target->prefix, names % 1000, names);
+		snprintf(c->base, sizeof(c->base), "%s/%03u/s%u", target->prefix, names, names);
 	receive(c);
 	return c;
 }
