@@ -561,7 +561,7 @@ static void on_deadline(struct timer *t)
 			set_deadline(c, SENDING_LOOK_MS);
 			break;
 		}
-		socket_give_up(c->stream.watch.fd);
+		stream_give_up(&c->stream);
 		http_conn_end(c);
 		break;
 	default:

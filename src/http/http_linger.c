@@ -107,7 +107,7 @@ static void on_timer(struct timer *t)
 		timer_start(loop_timers(l->server->loop), t, LINGER_MS);
 		return;
 	}
-	socket_give_up(l->stream.watch.fd);
+	stream_give_up(&l->stream);
 	linger_end(l);
 }
 

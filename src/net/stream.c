@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "net/stream_private.h"
+#include "net/stream_witness.h"
 #include "net/visitors.h"
 
 static const struct stream_ops *ops(const struct stream *s)
@@ -253,6 +254,7 @@ static void stream_end(struct stream *s, bool politely)
 	if (!stream_is_open(s))
 		return;
 	stream_batch_settle(s);
+	stream_witness_drop(s);
 	ops(s)->release(s, politely && !s->queue && !(s->flags & STREAM_FAILED));
 	stream_queue_free(&s->queue);
 	forget_unread(s);
@@ -275,9 +277,11 @@ void stream_reset(struct stream *s)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
+	int witness = stream_witness(s);
+
 	stream_batch_settle(s);
 	if (stream_is_open(s))
-		setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+		setsockopt(witness < 0 ? s->watch.fd : witness, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	stream_end(s, false);
 }
 

@@ -143,7 +143,7 @@ void stream_measure(struct stream *s, struct stream_reach *reach);
 uint64_t socket_acked(int fd);
 /* It is about to be closed, and its peer takes nothing: the kernel need not try for ever to deliver
  * what it has. */
-void socket_give_up(int fd);
+void stream_give_up(struct stream *s);
 
 /* Moves the descriptor, its TLS state and queue to `to` (uninitialised memory), in `loop`, which is
  * the loop of the current thread or NULL (then it watches nothing until stream_adopt()). `from`

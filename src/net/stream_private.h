@@ -28,6 +28,7 @@ enum stream_flags {
 	STREAM_BLOCKED = 1 << 10,         /* `blocked` is to be called */
 	STREAM_UNREAD = 1 << 11,          /* bytes are known to wait, before any goodbye of TLS */
 	STREAM_LATER = 1 << 12,           /* the owner goes on with what he has before he reads */
+	STREAM_CARRIED = 1 << 13,         /* another process has its TLS: stream_witness.h */
 };
 
 /* The wire under a stream: stream_fd.c and stream_tls.c. Counts or 0, or -errno. */

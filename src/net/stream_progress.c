@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "net/stream_private.h"
+#include "net/stream_witness.h"
 
 #define GIVE_UP_MS 30000
 
@@ -39,22 +40,27 @@ uint64_t socket_acked(int fd)
 	return (uint64_t)INT64_MAX - unacked(fd);
 }
 
-void socket_give_up(int fd)
-{
-	const unsigned ms = GIVE_UP_MS;
-
-	setsockopt(
-	    fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms)); /* in vain if it is not TCP */
-}
-
 uint64_t stream_acked(const struct stream *s)
 {
-	return socket_acked(s->watch.fd);
+	int witness = stream_witness(s);
+
+	return socket_acked(witness < 0 ? s->watch.fd : witness);
 }
 
 size_t stream_unacked(const struct stream *s)
 {
-	return unacked(s->watch.fd) + stream_queued(s);
+	int witness = stream_witness(s);
+
+	return unacked(s->watch.fd) + (witness < 0 ? 0 : unacked(witness)) + stream_queued(s);
+}
+
+void stream_give_up(struct stream *s)
+{
+	const unsigned ms = GIVE_UP_MS;
+	int witness = stream_witness(s);
+
+	setsockopt(witness < 0 ? s->watch.fd : witness, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+	    sizeof(ms)); /* in vain if it is not TCP */
 }
 
 uint64_t stream_progress(const struct stream *s)
@@ -85,5 +91,6 @@ void stream_measure(struct stream *s, struct stream_reach *reach)
 	if (!stream_is_open(s) || ioctl(s->watch.fd, SIOCOUTQ, &waiting) < 0)
 		return;
 	reach->acked -= (uint32_t)waiting;
-	reach->is_known = !may_have_dropped(s->watch.fd);
+	/* What its carrier has is nowhere counted */
+	reach->is_known = !(s->flags & STREAM_CARRIED) && !may_have_dropped(s->watch.fd);
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/snapshot.h"
 #include "net/stream_private.h"
+#include "net/stream_witness.h"
 #include "net/tls_carrier.h"
 #include "net/visitors.h"
 
@@ -79,7 +80,8 @@ static void read_unread(struct stream *s, struct snapshot *snapshot)
 
 static void write_stream(struct stream *s, struct snapshot *snapshot)
 {
-	int fd = s->tls ? tls_carrier_offer(snapshot, s) : s->watch.fd;
+	int witness = stream_witness(s);
+	int fd = s->tls ? tls_carrier_offer(snapshot, s, &witness) : s->watch.fd;
 	unsigned flags = s->flags & LASTING;
 
 	if (fd < 0)
@@ -90,6 +92,8 @@ static void write_stream(struct stream *s, struct snapshot *snapshot)
 	if (s->tls)
 		flags &= ~(unsigned)STREAM_ENDED;
 	snapshot_fd(snapshot, fd);
+	if (snapshot_bool(snapshot, witness >= 0))
+		snapshot_fd(snapshot, witness);
 	snapshot_u16(snapshot, (uint16_t)flags);
 	snapshot_u8(snapshot, s->want);
 	snapshot_bool(snapshot, s->watch.events != 0);
@@ -113,7 +117,7 @@ static bool read_state(struct stream *s, struct snapshot *snapshot)
 	s->error = snapshot_u8(snapshot, 0);
 	s->written = snapshot_u32(snapshot, 0);
 	if (snapshot_check(snapshot, (flags & ~(unsigned)LASTING) == 0))
-		s->flags = (uint16_t)flags; /* else it could not even be closed */
+		s->flags |= (uint16_t)flags; /* else it could not even be closed */
 	read_queue(s, snapshot);
 	read_unread(s, snapshot);
 	s->visitor = quota_row_snapshot(NULL, snapshot, VISITOR_CONNECTION);
@@ -132,6 +136,14 @@ static void watch(struct stream *s)
 		err = loop_watch(s->loop, &s->watch, EPOLLERR | EPOLLHUP);
 	if (err < 0)
 		stream_fail(s, err);
+}
+
+static void read_witness(struct stream *s, struct snapshot *snapshot)
+{
+	int fd = snapshot_bool(snapshot, false) ? snapshot_fd(snapshot, -1) : -1;
+
+	if (fd >= 0 && stream_witness_add(s, fd) < 0)
+		snapshot_fail(snapshot, -ENOMEM);
 }
 
 /* What was to be called in the next turn is. */
@@ -165,6 +177,7 @@ static void read_stream(
 		return;
 	}
 	stream_init(s, loop, fd, on);
+	read_witness(s, snapshot);
 	was_watched = read_state(s, snapshot);
 	if (snapshot_error(snapshot))
 		stream_close(s);

@@ -4,6 +4,7 @@
 #include "net/tls_carrier.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ struct carrier {
 	struct list node;
 	struct stream *offered; /* whose it is, until it is taken */
 	int handed_over;        /* the socket for the other process; -1: closed */
+	int witness;            /* likewise, that of the connection */
 	struct stream tls, plain;
 	struct deferred deferred;
 	bool tls_ended, plain_ended; /* nothing more comes from there */
@@ -23,35 +25,56 @@ struct carrier {
 
 /* --- offers ------------------------------------------------------------------------------------------ */
 
+static void close_handed_over(struct carrier *c)
+{
+	if (c->handed_over >= 0)
+		close(c->handed_over);
+	if (c->witness >= 0)
+		close(c->witness);
+}
+
 static void carrier_free(struct carrier *c)
 {
 	list_remove(&c->node);
-	if (c->handed_over >= 0)
-		close(c->handed_over);
+	close_handed_over(c);
 	stream_close(&c->plain);
 	mem_free(c);
 }
 
-int tls_carrier_offer(struct snapshot *snapshot, struct stream *s)
+static int open_sockets(struct carrier *c, struct stream *s)
+{
+	int fds[2];
+
+	c->witness = fcntl(s->watch.fd, F_DUPFD_CLOEXEC, 0);
+	if (c->witness < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	c->handed_over = fds[0];
+	stream_init(&c->plain, NULL, fds[1], NULL);
+	return 0;
+}
+
+int tls_carrier_offer(struct snapshot *snapshot, struct stream *s, int *witness)
 {
 	struct carrier *c;
-	int fds[2];
+	int err;
 
 	if (!snapshot->carriers)
 		return -EOPNOTSUPP;
 	c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+	c->handed_over = -1;
+	err = open_sockets(c, s);
+	if (err < 0) {
+		close_handed_over(c);
 		mem_free(c);
-		return -errno;
+		return err;
 	}
 	c->offered = s;
-	c->handed_over = fds[0];
 	stream_init_empty(&c->tls);
-	stream_init(&c->plain, NULL, fds[1], NULL);
 	list_append(snapshot->carriers, &c->node);
-	return fds[0];
+	*witness = c->witness;
+	return c->handed_over;
 }
 
 void tls_carriers_withdraw(struct list *carriers)
@@ -233,7 +256,7 @@ void tls_carriers_take(struct list *carriers)
 		struct carrier *c = container_of(pos, struct carrier, node);
 
 		take(c);
-		c->handed_over = -1;
+		c->handed_over = c->witness = -1;
 	}
 }
 

@@ -20,9 +20,9 @@ struct snapshot;
 
 #define CARRIER_MOST 65536
 
-/* A socket that stands for the stream, which it stays that of until the offer is taken, for snapshot->carriers; or -errno. It is
- * not the caller's. */
-int tls_carrier_offer(struct snapshot *snapshot, struct stream *s);
+/* A socket that stands for the stream, which stays whose it is until the offer is taken, for snapshot->carriers; or
+ * -errno. And its witness there (stream_witness.h). Neither is the caller's. */
+int tls_carrier_offer(struct snapshot *snapshot, struct stream *s, int *witness);
 /* In the thread of the streams' loop: all offers of the list come to nothing. */
 void tls_carriers_withdraw(struct list *carriers);
 /* Likewise: the streams leave their loop. The sockets that were handed over are the caller's to close. */

@@ -121,8 +121,8 @@ static bool is_sound(const struct upstream_conn *uc)
 	return uc->session ? !uc->closing && !uc->shut : uc->closing;
 }
 
-/* TLS is carried by the other process from now on (net/tls_carrier.h): what it has taken of us by now says nothing of
- * the backend, so whether that is alive is asked anew. */
+/* Under TLS what was written is counted in another way than before (net/stream_witness.h), so whether the backend is alive
+ * is asked anew. */
 static void begin_counting(struct upstream_conn *uc)
 {
 	uc->acked = stream_acked(&uc->stream);

@@ -73,7 +73,7 @@ class Server:
         self.is_first = True
         self.heir = 0
         self.lines = 0
-        self.due = time.monotonic() + every
+        self.due = float("inf")  # once it listens
         self.wanted = []  # signals that an heir is to have as well
         self.restarts = 0
         self.pid = os.fork()
@@ -102,6 +102,8 @@ class Server:
         *lines, self.said = self.said.split(b"\n")
         for line in lines:
             listens = line.startswith(LISTENS)
+            if listens and self.due == float("inf") and not self.wanted:
+                self.due = time.monotonic() + every
             if not listens or self.is_first:
                 os.write(1, line + b"\n")
             if listens and not self.is_first and self.heir:
