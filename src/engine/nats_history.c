@@ -35,6 +35,23 @@ uint64_t nats_history_last_of(const json_t *answer)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+int nats_history_ask_last(struct nats_history *h, struct nats_js *j, const char *subject, nats_js_fn done)
+{
+	json_t *body = json_pack("{s:s}", "last_by_subj", subject);
+	int err = body ? nats_js_call(h->client, j, "STREAM.MSG.GET", h->name, NULL, body, NATS_HISTORY_MS, done) : -ENOMEM;
+
+	if (err == 0)
+		j->answer_max += nats_client_max_payload(h->client) / 3 * 4; /* it is in it, as base64 */
+	return err;
+}
+
+uint64_t nats_history_found(const json_t *answer)
+{
+	json_int_t n = json_integer_value(json_object_get(json_object_get(answer, "message"), "seq"));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 static void become_ready(struct nats_history *h, uint64_t epoch, const json_t *info)
 {
 	uint64_t last = nats_history_last_of(info);
@@ -70,17 +87,21 @@ static bool was_active(const struct nats_history *h, const struct engine_topic *
 static bool is_reliable(const struct nats_place *p, const struct engine_topic *t);
 static void lack(struct nats_history *h, struct nats_place *p, uint64_t sequence);
 
-/* Of one subject, whose place is known: it is active while that is filled. */
-static bool fill_its_place(struct nats_history *h, const struct engine_topic *t)
+struct nats_place *nats_history_only_place(struct nats_history *h, const struct engine_topic *t)
 {
-	struct nats_place *p;
-
 	buf_clear(&h->scratch);
 	if (!broker_name_is_destination(t->name, h->settings->separator) ||
 	    nats_name_destination(&h->scratch, h->settings->prefix, NATS_LIVE, t->name, h->settings->separator) < 0)
-		return false;
-	p = nats_places_get(&h->places,
+		return NULL;
+	return nats_places_get(&h->places,
 	    nats_history_suffix(h, (struct bytes){ buf_data(&h->scratch), buf_len(&h->scratch) }), false);
+}
+
+/* Of one subject, whose place is known: it is active while that is filled. */
+static bool fill_its_place(struct nats_history *h, const struct engine_topic *t)
+{
+	struct nats_place *p = nats_history_only_place(h, t);
+
 	if (!p || !p->is_message || !is_reliable(p, t))
 		return false;
 	lack(h, p, p->skipped);
@@ -385,7 +406,7 @@ int nats_history_init(struct nats_history *h, struct nats_client *c, const struc
 	h->settings = settings;
 	h->counters = counters;
 	h->on = on;
-	nats_places_init(&h->places);
+	nats_places_init(&h->places, &h->loads);
 	list_init(&h->joining);
 	list_init(&h->asked);
 	list_init(&h->filling);

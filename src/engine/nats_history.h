@@ -103,15 +103,21 @@ struct bytes nats_history_suffix(const struct nats_history *h, struct bytes subj
 /* It has a place now that can be relied on. NULL: memory is out. */
 struct nats_place *nats_history_place(
     struct nats_history *h, const struct engine_topic *t, struct bytes suffix);
+/* Of a topic that is one destination, and no pattern. NULL: it is one, or there is none. */
+struct nats_place *nats_history_only_place(struct nats_history *h, const struct engine_topic *t);
 void nats_history_retry(struct nats_history *h);
 /* One more fetch may be under way. */
 #define NATS_HISTORY_FETCHES 16
 #define NATS_HISTORY_MS      5000 /* for each answer */
+#define NATS_PAGE_MS         2500 /* of a fetch, for which another server may be asked */
 void nats_history_go_on(struct nats_history *h);
 
 /* What STREAM.INFO says: which stream it is, and its last sequence. */
 uint64_t nats_history_epoch_of(const json_t *answer);
 uint64_t nats_history_last_of(const json_t *answer);
+/* Which message is the last of a subject is asked of the server that leads the stream; and what it says, 0: none. */
+int nats_history_ask_last(struct nats_history *h, struct nats_js *j, const char *subject, nats_js_fn done);
+uint64_t nats_history_found(const json_t *answer);
 /* It is not there any more, or no use. */
 void nats_history_lose(struct nats_history *h, const char *why);
 

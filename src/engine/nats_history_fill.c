@@ -1,12 +1,13 @@
 /*
- * engine/nats_history_fill.c - what has not come, and is in the stream: of a subject in which a gap was seen,
- * and of topics that were not active for a while; see nats_history.h.
+ * engine/nats_history_fill.c - what has not come, and is in the stream: of a subject in which a gap
+ * was seen, and of topics that were not active for a while; see nats_history.h.
  *
- * What comes while something is fetched is left out (place->skipped, topic->skipped), for it is in the stream,
- * too: the fetch goes on until it has had that.
+ * What comes while something is fetched is left out (place->skipped, topic->skipped), for it is in
+ * the stream, too: the fetch goes on until it has had that.
  *
- * A fetch is answered by one server of the cluster, which may have been started again a moment ago, and not have
- * all yet. So what is known to have been stored, and is not found, is looked for again before it is taken for lost.
+ * A fetch is answered by one server of the cluster, which may have been started again a moment ago,
+ * and not have all yet. So what is known to have been stored, and is not found, is looked for again
+ * as long as the server that leads the stream has it, before it is taken for lost.
  */
 #include "engine/nats_history.h"
 
@@ -17,17 +18,19 @@
 
 #define PAGE_MESSAGES 1000
 #define PAGE_OCTETS   (1 << 20)
-#define LOOKS_MOST    6 /* for what came, and is not to be found */
+#define LOOKS_MOST    60 /* for what came, and is not to be found, a second each */
+#define LOOKS_ALONE   6  /* where no other server could have it */
 
 struct fill {
 	struct nats_fetch fetch;
+	struct nats_js info;
 	struct list node;
 	struct deferred gone;
 	struct nats_history *history;
 	struct engine_topic *topic; /* of which it is; NULL: of a place */
 	uint64_t from;
-	uint64_t behind; /* of a place: what it had last, */
-	bool is_proven;  /* and whether that is still there, or it was said that it is not */
+	uint64_t behind;  /* of a place: what it had last, */
+	bool is_proven;   /* and whether that is still there, or it was said that it is not */
 	uint64_t skipped; /* as it was when the fetch began */
 	unsigned looks;   /* that have not found it */
 	size_t suffix_len;
@@ -61,6 +64,7 @@ static void end(struct fill *f)
 {
 	if (f->fetch.stream)
 		nats_fetch_cancel(&f->fetch);
+	nats_js_cancel(&f->info);
 	list_remove(&f->node);
 	f->gone.fn = NULL;
 	loop_defer(nats_client_loop(f->history->client), &f->gone, free_later);
@@ -88,10 +92,12 @@ static void end_of_topic(struct fill *f)
 /* What came last, and is in the stream no more, is lost. */
 static void end_of_place(struct fill *f)
 {
+	struct nats_history *h = f->history;
 	struct nats_place *p = place_of(f);
 
 	if (p) {
 		list_remove(&p->lacking);
+		list_splice(&h->loads, &p->waiting);
 		p->is_after_gap |= p->skipped > p->last;
 		if (p->skipped > p->last)
 			p->last = p->skipped;
@@ -99,7 +105,8 @@ static void end_of_place(struct fill *f)
 	end_running(f);
 }
 
-/* --- fetching ----------------------------------------------------------------------------------- */
+/* --- fetching -----------------------------------------------------------------------------------
+ */
 
 /* What it had last is there no more: perhaps neither is what came next. */
 static void pass_to_place(struct fill *f, const struct nats_event *m, uint64_t sequence)
@@ -112,7 +119,8 @@ static void pass_to_place(struct fill *f, const struct nats_event *m, uint64_t s
 	nats_history_pass(f->history, m, sequence);
 }
 
-static void on_message(struct nats_fetch *fetch, const struct nats_event *m, const struct nats_delivery *d)
+static void on_message(
+    struct nats_fetch *fetch, const struct nats_event *m, const struct nats_delivery *d)
 {
 	struct fill *f = container_of(fetch, struct fill, fetch);
 
@@ -125,8 +133,6 @@ static void on_message(struct nats_fetch *fetch, const struct nats_event *m, con
 		pass_to_place(f, m, d->sequence);
 }
 
-static bool begin(struct fill *f);
-
 /* What was left out last, since it is to be fetched. */
 static uint64_t skipped_of(const struct fill *f)
 {
@@ -135,41 +141,82 @@ static uint64_t skipped_of(const struct fill *f)
 	return f->topic ? f->topic->skipped : p ? p->skipped : 0;
 }
 
-static bool is_to_look_again(struct fill *f)
+static void try_later(struct fill *f, const char *why)
+{
+	struct nats_history *h = f->history;
+
+	h->on->trouble(h, why);
+	h->fetches--;
+	list_remove(&f->node);
+	list_append(&h->fills, &f->node);
+	nats_history_retry(h);
+}
+
+static bool begin(struct fill *f);
+
+static void go_on(struct fill *f)
+{
+	if (!begin(f))
+		try_later(f, "out of memory");
+}
+
+static void come_to_end(struct fill *f)
+{
+	struct nats_history *h = f->history;
+
+	if (f->topic)
+		end_of_topic(f);
+	else
+		end_of_place(f);
+	nats_history_go_on(h);
+}
+
+static const char *const missing = "what the stream was said to have is not there yet";
+
+/* Without an answer nothing is known. */
+static void on_last(struct nats_js *j, int err, const char *why, json_t *answer)
+{
+	struct fill *f = container_of(j, struct fill, info);
+
+	(void)why;
+	if (err == -ENOENT || (err == 0 && nats_history_found(answer) < f->from))
+		come_to_end(f);
+	else
+		try_later(f, missing);
+}
+
+/* A place for which something came that is not to be found. */
+static bool is_at_a_loss(const struct fill *f)
 {
 	const struct nats_place *p = f->topic ? NULL : place_of(f);
 
-	return p && p->skipped > p->last && ++f->looks < LOOKS_MOST;
+	return p && p->skipped > p->last;
+}
+
+static void look_again(struct fill *f)
+{
+	struct nats_history *h = f->history;
+	bool is_alone = h->settings->replicas < 2;
+
+	if (++f->looks >= (is_alone ? LOOKS_ALONE : LOOKS_MOST))
+		come_to_end(f);
+	else if (is_alone || nats_history_ask_last(h, &f->info, f->subject, on_last) < 0)
+		try_later(f, missing);
 }
 
 /* What could not be had is tried again. */
 static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
 {
 	struct fill *f = container_of(fetch, struct fill, fetch);
-	struct nats_history *h = f->history;
 
-	if (err == 0 && (left > 0 || skipped_of(f) > f->skipped)) {
-		if (begin(f))
-			return;
-		err = -ENOMEM;
-		why = "out of memory";
-	} else if (err == 0 && is_to_look_again(f)) {
-		err = -EAGAIN;
-		why = "what the stream was said to have is not there yet";
-	}
-	if (err < 0) {
-		h->on->trouble(h, why);
-		h->fetches--;
-		list_remove(&f->node);
-		list_append(&h->fills, &f->node);
-		nats_history_retry(h);
-		return;
-	}
-	if (f->topic)
-		end_of_topic(f);
+	if (err < 0)
+		try_later(f, why);
+	else if (left > 0 || skipped_of(f) > f->skipped)
+		go_on(f);
+	else if (is_at_a_loss(f))
+		look_again(f);
 	else
-		end_of_place(f);
-	nats_history_go_on(h);
+		come_to_end(f);
 }
 
 static const struct nats_fetch_events events = { .message = on_message, .done = on_done };
@@ -183,17 +230,19 @@ static bool begin(struct fill *f)
 		.from = f->from,
 		.max_messages = PAGE_MESSAGES,
 		.max_bytes = PAGE_OCTETS + h->settings->max_bytes,
-		.timeout_ms = NATS_HISTORY_MS,
+		.timeout_ms = NATS_PAGE_MS,
 	};
 
 	f->skipped = skipped_of(f);
 	return nats_fetch_start(h->client, &f->fetch, &options, &events) == 0;
 }
 
-/* --- what is asked for ----------------------------------------------------------------------------- */
+/* --- what is asked for
+ * ----------------------------------------------------------------------------- */
 
 /* `subject` is taken. */
-static struct fill *add(struct nats_history *h, struct engine_topic *t, char *subject, uint64_t from)
+static struct fill *add(
+    struct nats_history *h, struct engine_topic *t, char *subject, uint64_t from)
 {
 	struct fill *f = subject ? mem_zalloc(sizeof(*f)) : NULL;
 

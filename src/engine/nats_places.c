@@ -12,8 +12,9 @@ static struct bytes name_of(const struct map_node *n)
 	return (struct bytes){ p->name, p->len };
 }
 
-void nats_places_init(struct nats_places *all)
+void nats_places_init(struct nats_places *all, struct list *freed)
 {
+	all->freed = freed;
 	map_init(&all->map, name_of, NULL);
 	list_init(&all->by_use);
 }
@@ -23,7 +24,16 @@ static void forget(struct nats_places *all, struct nats_place *p)
 	map_remove(&all->map, &p->node);
 	list_remove(&p->by_use);
 	list_remove(&p->lacking);
+	list_splice(all->freed, &p->waiting);
 	mem_free(p);
+}
+
+void nats_places_free_waiting(struct nats_places *all)
+{
+	struct list *pos;
+
+	list_foreach (pos, &all->by_use)
+		list_splice(all->freed, &container_of(pos, struct nats_place, by_use)->waiting);
 }
 
 void nats_places_clear(struct nats_places *all)
@@ -64,6 +74,7 @@ static struct nats_place *place_new(struct nats_places *all, struct bytes name)
 	if (!p)
 		return NULL;
 	list_init(&p->lacking);
+	list_init(&p->waiting);
 	p->len = (uint16_t)name.n;
 	bytes_put(p->name, name);
 	if (map_insert(&all->map, &p->node) == 0) {

@@ -17,6 +17,7 @@ struct nats_place {
 	struct map_node node;
 	struct list by_use; /* the last used is the last */
 	struct list lacking; /* in the list of those that lack something; else on its own */
+	struct list waiting; /* for it to lack nothing any more: the owner's */
 	uint64_t last;      /* 0: nothing has come */
 	uint64_t at;        /* when it was set, by the order of what came */
 	uint64_t skipped;   /* what has come since something is lacking, and is fetched with it */
@@ -29,10 +30,13 @@ struct nats_place {
 struct nats_places {
 	struct map map;
 	struct list by_use;
+	struct list *freed; /* where those go that wait for a place that is forgotten */
 };
 
-void nats_places_init(struct nats_places *all);
+void nats_places_init(struct nats_places *all, struct list *freed);
 void nats_places_fini(struct nats_places *all);
+/* Nobody waits for any of them any more. */
+void nats_places_free_waiting(struct nats_places *all);
 /* Nothing is known any more. */
 void nats_places_clear(struct nats_places *all);
 /* NULL: it is not known; with `add`: memory is out. */

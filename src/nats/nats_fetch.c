@@ -61,16 +61,32 @@ static void take_large(struct nats_fetch *f)
 		finish(f, -EMSGSIZE, "the next message is larger than may be fetched");
 }
 
+/* A consumer counts what it delivers. What is lost on the way, as where a connection between
+ * servers breaks, is lost once and for all. */
 static void take_message(
     struct nats_fetch *f, const struct nats_event *m, const struct nats_delivery *d)
 {
 	bool is_last = --f->wanted == 0;
 
+	if (d->consumer_sequence != ++f->taken) {
+		finish(f, -EAGAIN, "some of what was fetched was lost on the way");
+		return;
+	}
 	f->has_some = true;
 	f->left = d->pending;
 	f->on->message(f, m, d);
 	if (f->stream && is_last) /* it was not cancelled */
 		finish(f, 0, "");
+}
+
+/* A server may be slow: what has come is a page all the same. */
+static void take_late(struct nats_fetch *f, const char *why)
+{
+	f->was_late = true;
+	if (f->has_some)
+		finish(f, 0, "");
+	else
+		finish(f, -ETIMEDOUT, why);
 }
 
 static void on_message(struct nats_request *r, int err, const struct nats_event *m)
@@ -80,7 +96,8 @@ static void on_message(struct nats_request *r, int err, const struct nats_event 
 	char why[NATS_WHY_BYTES];
 
 	if (err < 0) {
-		finish(f, err, nats_js_why(err));
+		err == -ETIMEDOUT ? take_late(f, nats_js_why(err))
+		                  : finish(f, err, nats_js_why(err));
 		return;
 	}
 	switch (nats_pull_status(m, &d, why)) {
@@ -96,7 +113,7 @@ static void on_message(struct nats_request *r, int err, const struct nats_event 
 		take_large(f);
 		break;
 	case NATS_PULL_LATE:
-		finish(f, -ETIMEDOUT, why);
+		take_late(f, why);
 		break;
 	case NATS_PULL_REFUSED:
 		finish(f, -EREMOTEIO, why);
@@ -159,7 +176,7 @@ static json_t *consumer_of(const struct nats_fetch_options *o)
 {
 	uint64_t from = o->from ? o->from : 1;
 
-	return json_pack("{s:s, s:{s:s, s:I, s:s, s:s, s:s, s:b, s:i, s:I}}", "stream_name",
+	return json_pack("{s:s, s:{s:s, s:I, s:s, s:s*, s:s, s:b, s:i, s:I}}", "stream_name",
 	    o->stream, "config", "deliver_policy", "by_start_sequence", "opt_start_seq",
 	    (json_int_t)from, "ack_policy", "none", "filter_subject", o->subject, "replay_policy",
 	    "instant", "mem_storage", 1, "num_replicas", 1, "inactive_threshold",
@@ -172,7 +189,7 @@ int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
 	json_t *body;
 	int err;
 
-	if (!nats_js_is_name(o->stream) || !nats_js_is_pattern(o->subject))
+	if (!nats_js_is_name(o->stream) || (o->subject && !nats_js_is_pattern(o->subject)))
 		return -EINVAL;
 	body = consumer_of(o);
 	f->client = c;
@@ -180,8 +197,8 @@ int nats_fetch_start(struct nats_client *c, struct nats_fetch *f,
 	f->max_messages = o->max_messages;
 	f->max_bytes = o->max_bytes;
 	f->timeout_ms = o->timeout_ms;
-	f->wanted = f->left = 0;
-	f->has_some = false;
+	f->wanted = f->left = f->taken = 0;
+	f->has_some = f->was_late = false;
 	f->consumer[0] = '\0';
 	f->stream = body ? mem_strdup(o->stream) : NULL;
 	if (!f->stream) {

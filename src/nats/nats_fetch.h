@@ -13,7 +13,7 @@
 /* Borrowed while the fetch begins. */
 struct nats_fetch_options {
 	const char *stream;
-	const char *subject;            /* may be a pattern */
+	const char *subject;            /* may be a pattern; NULL: all that there are */
 	uint64_t from;                  /* the first sequence that is wanted; 0 is as 1 */
 	size_t max_messages, max_bytes; /* at least 1 each */
 	unsigned timeout_ms;            /* for each step, and for the whole of what comes */
@@ -25,15 +25,16 @@ struct nats_fetch_events {
 	/* In order; d->sequence is its place. */
 	void (*message)(
 	    struct nats_fetch *f, const struct nats_event *m, const struct nats_delivery *d);
-	/* Once. Err 0: `left` messages are beyond the bounds. -EMSGSIZE: the first one alone is,
-	 * with its max_bytes. Else it is as nats_js_fn has it, and what came before it is good. */
+	/* Once. Err 0: `left` messages are beyond the bounds, or have not come in time. -EMSGSIZE: the first one alone is,
+	 * with its max_bytes. -EAGAIN: what came next was lost. Else it is as nats_js_fn has it.
+	 * What came before is good. */
 	void (*done)(struct nats_fetch *f, int err, const char *why, uint64_t left);
 };
 
 #define NATS_CONSUMER_MAX 64
 
 /* Embedded, zeroed before the first use, in memory that stays until the end of the turn in which it
- * was cancelled. All fields are its own. */
+ * was cancelled. All fields but the last are its own. */
 struct nats_fetch {
 	struct nats_client *client;
 	struct nats_user user;
@@ -45,8 +46,10 @@ struct nats_fetch {
 	size_t max_messages, max_bytes;
 	unsigned timeout_ms;
 	uint64_t wanted; /* messages that are still to come */
+	uint64_t taken;  /* that have come */
 	uint64_t left;   /* these, and those beyond */
 	bool has_some;
+	bool was_late; /* not all of them came in time; for who asks for the next ones */
 };
 
 /* 0; -EINVAL: this is no name, or no subject; or another -errno. Then nothing is called. */

@@ -144,6 +144,11 @@ static void tell_all(struct joined_hub *h)
 		try_again(h);
 }
 
+static bool is_old(const struct joined_hub *h, uint64_t at)
+{
+	return clock_now() - at >= PATIENCE_MS + h->joined->setup.options.stomp.engine_lost_after_ms;
+}
+
 static void give_up_old(struct joined_hub *h)
 {
 	struct list *first;
@@ -151,20 +156,13 @@ static void give_up_old(struct joined_hub *h)
 	while ((first = list_first(&h->stores)) != NULL) {
 		struct store *s = container_of(first, struct store, node);
 
-		if (s->is_sent || clock_now() - s->at < PATIENCE_MS + h->joined->setup.options.stomp.engine_lost_after_ms)
+		if (s->is_sent || !is_old(h, s->at))
 			break;
 		s->err = -EHOSTUNREACH;
 		answer(s);
 	}
 }
 
-static void on_again(struct timer *t)
-{
-	struct joined_hub *h = container_of(t, struct joined_hub, again);
-
-	give_up_old(h);
-	tell_all(h);
-}
 
 static int check(const struct joined_hub *h, const struct published *p)
 {
@@ -224,6 +222,7 @@ struct load {
 	struct joined_hub *hub;
 	unsigned part;
 	struct broker_loaded loaded;
+	uint64_t at; /* when it was asked for */
 	struct broker_message **messages;
 	uint64_t *ages_ms;
 	size_t first, end, cap; /* of the messages that are there */
@@ -333,19 +332,28 @@ static void on_message(struct engine_load *load, const struct engine_message *m)
 	trim(l);
 }
 
+/* Until the engine is lost. Where a server has just gone another answers soon. */
+static bool may_try_again(const struct load *l, int err)
+{
+	return !is_final(err) && !is_old(l->hub, l->at) &&
+	       !atomic_load_explicit(&l->hub->joined->is_lost, memory_order_relaxed);
+}
+
 static void on_loaded(struct engine_load *load, int err, const char *why, bool is_all, uint64_t until)
 {
 	struct load *l = container_of(load, struct load, load);
 	struct joined_hub *h = l->hub;
 
-	if (err == -ECONNRESET && !atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed)) {
+	if (err < 0 && err != -ECONNRESET)
+		log_warn_limited("what is kept cannot be had", LOG_STR("reason", why));
+	if (may_try_again(l, err)) {
 		forget_messages(l);
 		list_remove(&l->node);
 		list_append(&h->loads, &l->node);
+		try_again(h);
 		return;
 	}
 	if (err < 0) {
-		log_warn_limited("what is kept cannot be had", LOG_STR("reason", why));
 		fail(l);
 		return;
 	}
@@ -391,6 +399,7 @@ static void run_load(const struct joined_letter *m)
 	}
 	l->hub = h;
 	l->part = m->part;
+	l->at = clock_now();
 	l->load.message = on_message;
 	l->load.done = on_loaded;
 	l->loaded.since = m->since;
@@ -428,6 +437,17 @@ void joined_kept_go_on(struct joined_hub *h, struct list *loads)
 	}
 }
 
+/* What could not be told, or had. */
+static void on_again(struct timer *t)
+{
+	struct joined_hub *h = container_of(t, struct joined_hub, again);
+
+	give_up_old(h);
+	tell_all(h);
+	if (!list_empty(&h->loads))
+		joined_kept_go_on(h, &h->loads);
+}
+
 /* --- the engine comes and goes ------------------------------------------------------------------ */
 
 static void run_forget(const struct joined_letter *m)
@@ -459,6 +479,16 @@ static bool fail_those_of(struct map_node *node, void *arg)
 	return true;
 }
 
+static void end_loading(struct joined_hub *h)
+{
+	while (!list_empty(&h->loading)) {
+		struct load *l = container_of(list_first(&h->loading), struct load, node);
+
+		h->joined->setup.kind->load_cancel(&l->load);
+		fail(l);
+	}
+}
+
 void joined_kept_lost(struct joined_hub *h)
 {
 	while (!list_empty(&h->stores)) {
@@ -468,6 +498,7 @@ void joined_kept_lost(struct joined_hub *h)
 			s->err = -EHOSTUNREACH;
 		answer(s);
 	}
+	end_loading(h);
 	fail_all(&h->loads);
 	map_each(&h->topics, fail_those_of, NULL);
 }
@@ -484,10 +515,4 @@ void joined_kept_end(struct joined_hub *h)
 {
 	timer_stop(loop_timers(loop_current()), &h->again);
 	joined_kept_lost(h);
-	while (!list_empty(&h->loading)) {
-		struct load *l = container_of(list_first(&h->loading), struct load, node);
-
-		h->joined->setup.kind->load_cancel(&l->load);
-		fail(l);
-	}
 }

@@ -6,9 +6,8 @@
  *	run.mjs --server ./sockjsd [--threads N] [--only REGEXP]
  */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, equal, readArguments, Suite } from '../e2e/harness.mjs';
@@ -18,6 +17,7 @@ import { client, finish, ready, readyz, send, startGateway, subscribe } from '..
 import { Line } from '../relay/frames.mjs';
 import { sleep, TOKEN, until } from '../reload/gateway.mjs';
 import { makeCertificates } from '../upstream/tls.mjs';
+import { Way } from './way.mjs';
 
 const args = readArguments(['server', 'threads', 'only']);
 const suite = new Suite(args.only);
@@ -116,42 +116,6 @@ class Raw {
 
 	end() {
 		this.socket.destroy();
-	}
-}
-
-/* A way to a server, which can be closed. */
-class Way {
-	sockets = new Set();
-
-	constructor(to) {
-		this.to = to;
-	}
-
-	async open() {
-		this.server = createServer((from) => {
-			const to = connect(this.to, '127.0.0.1');
-
-			for (const [socket, other] of [[from, to], [to, from]]) {
-				this.sockets.add(socket);
-				socket.on('error', () => {});
-				socket.on('close', () => { this.sockets.delete(socket); other.destroy(); });
-			}
-			from.pipe(to);
-			this.pass(to, from);
-		}).listen(this.port ?? 0, '127.0.0.1');
-		await once(this.server, 'listening');
-		this.port = this.server.address().port;
-		return this;
-	}
-
-	/* What the server says. */
-	pass(from, to) {
-		from.pipe(to);
-	}
-
-	close() {
-		this.server.close();
-		this.sockets.forEach((s) => s.destroy());
 	}
 }
 

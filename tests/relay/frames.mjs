@@ -59,7 +59,7 @@ export class FrameReader {
 	#next() {
 		this.#skipBeats();
 		const lf = this.#rest.indexOf('\n\n');
-		const crlf = this.#rest.indexOf('\n\r\n');
+		const crlf = (lf < 0 ? this.#rest : this.#rest.subarray(0, lf)).indexOf('\n\r\n');
 		const [end, gap] = crlf >= 0 && (lf < 0 || crlf < lf) ? [crlf, 3] : [lf, 2];
 
 		if (end < 0)

@@ -178,16 +178,33 @@ START_TEST(a_fetch_says_how_it_ended)
 }
 END_TEST
 
-START_TEST(a_fetch_whose_octets_are_used_up_is_well)
+START_TEST(a_fetch_whose_octets_or_time_are_used_up_is_well)
 {
 	come_up_anew();
 	start_fetch();
 	say_of_consumer(NEXT_OF_FETCH, "$JS.ACK.S.C.1.1.1.1.9", "");
-	say_of_consumer(NEXT_OF_FETCH, "", " 409 Message Size Exceeds MaxBytes");
+	say_of_consumer(
+	    NEXT_OF_FETCH, "", _i ? " 408 Request Timeout" : " 409 Message Size Exceeds MaxBytes");
 	wait_for(&told.done, 1);
 	ck_assert_int_eq(told.err, 0);
 	ck_assert_uint_eq(told.messages, 1);
 	ck_assert_uint_eq(told.left, 9);
+}
+END_TEST
+
+/* What comes behind it is not taken in its place. */
+START_TEST(a_fetch_of_which_something_is_lost_says_so)
+{
+	come_up_anew();
+	start_fetch();
+	if (_i)
+		say_of_consumer(NEXT_OF_FETCH, "$JS.ACK.S.C.1.3.1.1.9", "");
+	say_of_consumer(NEXT_OF_FETCH, _i ? "$JS.ACK.S.C.1.7.3.1.7" : "$JS.ACK.S.C.1.7.2.1.8", "");
+	wait_for(&told.done, 1);
+	ck_assert_int_eq(told.err, -EAGAIN);
+	ck_assert_str_eq(told.why, "some of what was fetched was lost on the way");
+	ck_assert_uint_eq(told.messages, (unsigned)_i);
+	wait_to_hear(0, "PUB $JS.API.CONSUMER.DELETE.S.C ");
 }
 END_TEST
 
@@ -596,7 +613,8 @@ END_TEST
 static void add_tests(TCase *tc)
 {
 	tcase_add_loop_test(tc, a_fetch_says_how_it_ended, 0, 7);
-	tcase_add_test(tc, a_fetch_whose_octets_are_used_up_is_well);
+	tcase_add_loop_test(tc, a_fetch_whose_octets_or_time_are_used_up_is_well, 0, 2);
+	tcase_add_loop_test(tc, a_fetch_of_which_something_is_lost_says_so, 0, 2);
 	tcase_add_loop_test(tc, a_message_that_looks_like_a_status_is_a_message, 0, 2);
 	tcase_add_loop_test(tc, what_is_no_name_is_refused_at_once, 0, 5);
 	tcase_add_loop_test(tc, what_is_no_subject_is_refused_at_once, 0, 4);
