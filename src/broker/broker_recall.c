@@ -130,13 +130,14 @@ static void answer(struct recall *r, struct broker_part *part)
 		drop_recall(r);
 }
 
-/* Behind which place it is not known here what peers have; 0: all of it. */
+/* Behind which place it is not known here what peers have; 0: all of it. Who has had more, by another of them, waits
+ * until that has come here, too, or it would come to him again. */
 static uint64_t lacks_behind(const struct recall *r, const struct broker_part *part, const struct past *past)
 {
 	uint64_t since = knows(r, part, past) ? r->since.sequence : 0;
 
 	if (past && past->until > 0 && (since >= past->gone || past->is_whole))
-		return past->until;
+		return since > past->until ? since : past->until;
 	return since;
 }
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define PAGE_MESSAGES 1000
@@ -89,6 +90,14 @@ static void end_of_topic(struct fill *f)
 	h->on->active(h, t);
 }
 
+/* What is behind `last` may be gone; the next message says so. */
+static void note_gap(const struct fill *f, struct nats_place *p, const char *why)
+{
+	log_warn_limited("some of what was kept may not come", LOG_STR("subject", f->subject),
+	    LOG_INT("behind", p->last), LOG_INT("came", p->skipped), LOG_STR("reason", why));
+	p->is_after_gap = true;
+}
+
 /* What came last, and is in the stream no more, is lost. */
 static void end_of_place(struct fill *f)
 {
@@ -98,9 +107,10 @@ static void end_of_place(struct fill *f)
 	if (p) {
 		list_remove(&p->lacking);
 		list_splice(&h->loads, &p->waiting);
-		p->is_after_gap |= p->skipped > p->last;
-		if (p->skipped > p->last)
+		if (p->skipped > p->last) {
+			note_gap(f, p, "what came last is not in the stream");
 			p->last = p->skipped;
+		}
 	}
 	end_running(f);
 }
@@ -113,8 +123,8 @@ static void pass_to_place(struct fill *f, const struct nats_event *m, uint64_t s
 {
 	struct nats_place *p = f->is_proven ? NULL : place_of(f);
 
-	if (p)
-		p->is_after_gap |= p->is_message;
+	if (p && p->is_message)
+		note_gap(f, p, "what came before is not in the stream any more");
 	f->is_proven = true;
 	nats_history_pass(f->history, m, sequence);
 }
@@ -127,8 +137,8 @@ static void on_message(
 	f->from = d->sequence + 1;
 	if (f->topic)
 		nats_history_find(f->history, f->topic, m, d->sequence);
-	else if (d->sequence == f->behind)
-		f->is_proven = true;
+	else if (d->sequence <= f->behind) /* before it, if the server had less when it was asked */
+		f->is_proven |= d->sequence == f->behind;
 	else
 		pass_to_place(f, m, d->sequence);
 }

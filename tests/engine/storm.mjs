@@ -52,6 +52,7 @@ const cluster = await (async () => {
 /* Each gateway has ways of its own to the servers, so that they can be cut. */
 class Place {
 	incarnations = 0;
+	logs = []; /* of those that were killed */
 
 	constructor(number) {
 		this.number = number;
@@ -77,6 +78,7 @@ class Place {
 	}
 
 	async begin() {
+		this.logs.push(this.gateway?.log ?? []);
 		this.gateway = await startGateway(program, folder, `g${this.number}-${this.incarnations++}`, this.config());
 		this.gateway.child.removeAllListeners('exit');
 		await until(async () => await readyz(this.gateway) === 200, 'the engine is there', 30000);
@@ -94,6 +96,8 @@ class Place {
 	}
 
 	async stop() {
+		for (const line of [...this.logs, this.gateway.log].flat().filter((l) => /may not come|cannot be had/.test(l)))
+			console.log(`gateway ${this.number}: ${line}`);
 		const code = await this.gateway.stop();
 
 		this.ways.forEach((w) => w.close());
