@@ -35,14 +35,19 @@ uint64_t nats_history_last_of(const json_t *answer)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-int nats_history_ask_last(struct nats_history *h, struct nats_js *j, const char *subject, nats_js_fn done)
+int nats_history_get(
+    struct nats_history *h, struct nats_js *j, json_t *which, unsigned timeout_ms, nats_js_fn done)
 {
-	json_t *body = json_pack("{s:s}", "last_by_subj", subject);
-	int err = body ? nats_js_call(h->client, j, "STREAM.MSG.GET", h->name, NULL, body, NATS_HISTORY_MS, done) : -ENOMEM;
+	int err = which ? nats_js_call(h->client, j, "STREAM.MSG.GET", h->name, NULL, which, timeout_ms, done) : -ENOMEM;
 
 	if (err == 0)
 		j->answer_max += nats_client_max_payload(h->client) / 3 * 4; /* it is in it, as base64 */
 	return err;
+}
+
+int nats_history_ask_last(struct nats_history *h, struct nats_js *j, const char *subject, nats_js_fn done)
+{
+	return nats_history_get(h, j, json_pack("{s:s}", "last_by_subj", subject), NATS_HISTORY_MS, done);
 }
 
 uint64_t nats_history_found(const json_t *answer)

@@ -115,6 +115,9 @@ void nats_history_go_on(struct nats_history *h);
 /* What STREAM.INFO says: which stream it is, and its last sequence. */
 uint64_t nats_history_epoch_of(const json_t *answer);
 uint64_t nats_history_last_of(const json_t *answer);
+/* A message as STREAM.MSG.GET names it, whose reference is the callee's. 0 or -errno. */
+int nats_history_get(
+    struct nats_history *h, struct nats_js *j, json_t *which, unsigned timeout_ms, nats_js_fn done);
 /* Which message is the last of a subject is asked of the server that leads the stream; and what it says, 0: none. */
 int nats_history_ask_last(struct nats_history *h, struct nats_js *j, const char *subject, nats_js_fn done);
 uint64_t nats_history_found(const json_t *answer);

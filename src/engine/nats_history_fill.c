@@ -115,8 +115,7 @@ static void end_of_place(struct fill *f)
 	end_running(f);
 }
 
-/* --- fetching -----------------------------------------------------------------------------------
- */
+/* --- fetching ---------------------------------------------------------------------------------- */
 
 /* What it had last is there no more: perhaps neither is what came next. */
 static void pass_to_place(struct fill *f, const struct nats_event *m, uint64_t sequence)
@@ -247,8 +246,7 @@ static bool begin(struct fill *f)
 	return nats_fetch_start(h->client, &f->fetch, &options, &events) == 0;
 }
 
-/* --- what is asked for
- * ----------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------- */
 
 /* `subject` is taken. */
 static struct fill *add(

@@ -168,8 +168,7 @@ static void look_at_stream(struct load *l)
 		finish(l, -ENOMEM, "out of memory", false, 0);
 }
 
-/* --- fetching ----------------------------------------------------------------------------------
- */
+/* --- fetching ---------------------------------------------------------------------------------- */
 
 /* What subscribers have not had passes as if it had come now, also to who has asked. */
 static void on_new(struct load *l, const struct nats_event *m, uint64_t sequence)
@@ -253,16 +252,28 @@ static void on_last(struct nats_js *j, int err, const char *why, json_t *answer)
 		finish(l, 0, "", false, until_of(l, 0));
 }
 
-/* A server that is alone has all that there is. False: it is not asked. */
-static bool ask_for_last(struct load *l)
+/* A server that is alone has all that there is. */
+static void look_for_last(struct load *l)
 {
 	struct nats_history *h = l->history;
+	int err;
 
-	return h->settings->replicas > 1 &&
-	       nats_history_ask_last(h, &l->info, l->subject, on_last) == 0;
+	if (h->settings->replicas < 2) {
+		come_to_end(l);
+		return;
+	}
+	err = nats_history_ask_last(h, &l->info, l->subject, on_last);
+	if (err < 0)
+		fail(l, err, strerror(-err));
 }
 
 static bool begin(struct load *l);
+
+static void go_on(struct load *l)
+{
+	if (!begin(l))
+		fail(l, -ENOMEM, "out of memory");
+}
 
 static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t left)
 {
@@ -273,8 +284,10 @@ static void on_done(struct nats_fetch *fetch, int err, const char *why, uint64_t
 		fail(l, err, why);
 	else if (l->is_early)
 		wait_for_place(l);
-	else if (!(left > 0 && begin(l)) && !ask_for_last(l))
-		come_to_end(l);
+	else if (left > 0)
+		go_on(l);
+	else
+		look_for_last(l);
 }
 
 static const struct nats_fetch_events events = { .message = on_message, .done = on_done };
@@ -338,8 +351,7 @@ bool nats_load_begin(struct nats_history *h)
 	return true;
 }
 
-/* --- what is asked for ---------------------------------------------------------------------------
- */
+/* --- what is asked for ------------------------------------------------------------------------- */
 
 /* Nothing is behind what an active topic has had. Who has had more, from another gateway, has to
  * wait until the topic has had that as well. */

@@ -61,15 +61,9 @@ static void on_message(struct nats_js *j, int err, const char *why, json_t *answ
 /* Whether it is being asked for. */
 static bool examine(struct nats_history *h, uint64_t last)
 {
-	json_t *body;
-
 	if (last != h->looked || last <= h->last || last <= h->examined)
 		return false;
-	body = json_pack("{s:I}", "seq", (json_int_t)last);
-	if (!body || nats_js_call(h->client, &h->look, "STREAM.MSG.GET", h->name, NULL, body, TIMEOUT_MS, on_message) < 0)
-		return false;
-	h->look.answer_max += nats_client_max_payload(h->client) / 3 * 4; /* it is in it, as base64 */
-	return true;
+	return nats_history_get(h, &h->look, json_pack("{s:I}", "seq", (json_int_t)last), TIMEOUT_MS, on_message) == 0;
 }
 
 /* --- the stream ------------------------------------------------------------------------------------- */

@@ -163,7 +163,6 @@ static void give_up_old(struct joined_hub *h)
 	}
 }
 
-
 static int check(const struct joined_hub *h, const struct published *p)
 {
 	if (!h->engine || atomic_load_explicit(&h->joined->is_lost, memory_order_relaxed))

@@ -1041,6 +1041,53 @@ await suite.test('history: what a server of a cluster does not have yet is looke
 	}
 });
 
+/* Of two gateways the second has lost a message, and does not know it yet. */
+async function withOneBehind(fn) {
+	await withGateways(1, async (a, server) => {
+		const way = await new Sieve(server.port).open();
+		const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, keptLong);
+
+		try {
+			await isReady(b);
+			const [one, there, watch] = [await client(a), await client(a), await client(b)];
+
+			for (const line of [there, watch])
+				await subscribe(line, '0', '/topic/kept/tea');
+			await send(one, '/topic/kept/tea', 'm0');
+			const before = (await watch.next('MESSAGE')).get('message-id');
+			way.drops = /^sockjsd\.t\./;
+			await send(one, '/topic/kept/tea', 'm1');
+			await until(() => way.dropped > 0, 'it is lost');
+			way.drops = null;
+			equal(await texts(there, 2), ['m0', 'm1'], 'what comes elsewhere');
+			await fn({ b, way, one, watch, before, last: there.all.findLast((f) => f.command === 'MESSAGE').get('message-id') });
+		} finally {
+			await finishAll([b]);
+			way.close();
+		}
+	}, keptLong);
+}
+
+await suite.test('history: who comes back while a gateway looks for what it has missed gets it once', () => withOneBehind(async ({ b, way, one, watch, before }) => {
+	way.lags = 2; /* it is not found at first, nor when something else is asked for, and again a second later */
+	await send(one, '/topic/kept/tea', 'm2');
+	await until(() => way.lags === 1, 'it is looked for');
+	const late = await client(b);
+	equal((await resume(late, 'x', '/topic/kept/tea', before))[0], 'true', 'all is there');
+	await send(one, '/topic/kept/tea', 'm3');
+	equal([await texts(late, 3), await texts(watch, 3)], [['m1', 'm2', 'm3'], ['m1', 'm2', 'm3']], 'what was missed, and what is new');
+	await nothingElse(late, one, 'end');
+}));
+
+await suite.test('history: who has had more elsewhere gets nothing of it again', () => withOneBehind(async ({ b, one, watch, last }) => {
+	const late = await client(b);
+
+	equal((await resume(late, 'x', '/topic/kept/tea', last))[0], 'true', 'all is there');
+	await send(one, '/topic/kept/tea', 'm2');
+	equal([await texts(late, 1), await texts(watch, 2)], [['m2'], ['m1', 'm2']], 'what comes');
+	await nothingElse(late, one, 'end');
+}));
+
 await suite.test('history: a last message that was lost is found when the stream is quiet', () => withGateways(1, async (a, server) => {
 	const way = await new Sieve(server.port).open();
 	const b = await start({ servers: `nats://127.0.0.1:${way.port}`, lost_after_ms: 60000 }, keptLong);

@@ -323,7 +323,7 @@ function account(reader, i) {
 				console.log(`reader ${i} has not had "${sender.number} ${n}"`);
 		}
 		twice += numbers.length - seen.size;
-		disordered += numbers.filter((n) => sender.acknowledged.has(n)).filter((n, j, all) => j > 0 && n < all[j - 1]).length;
+		disordered += numbers.filter((n) => sender.acknowledged.has(n)).filter((n, j, kept) => j > 0 && n < kept[j - 1]).length;
 	}
 	verdict(missing + twice + disordered === 0 && reader.unrecovered + reader.gaps === 0,
 		`reader ${i}: ${reader.got.length} came of ${all} acknowledged: ${missing} missing, ${twice} twice, ${disordered} out of order; ` +

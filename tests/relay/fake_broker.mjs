@@ -120,6 +120,8 @@ export class Link {
 	/* --- what comes ------------------------------------------------------------------------------- */
 
 	serve() {
+		if (this.#waiting.length)
+			this.#heard = Date.now(); /* as long as it was not read it could not be heard */
 		while (this.#waiting.length && !this.closed && !this.ending && !this.stalled && !this.broker.mustWait(this, this.#waiting[0]))
 			this.#serve(this.#waiting.shift());
 		if (this.closed || this.stalled)
