@@ -122,12 +122,13 @@ static bool is_sound(const struct upstream_conn *uc)
 }
 
 /* Under TLS what was written is counted in another way than before (net/stream_witness.h), so whether the backend is alive
- * is asked anew. */
+ * is asked anew, and of one whose Close is awaited nobody says that it has taken nothing since it was last looked at. */
 static void begin_counting(struct upstream_conn *uc)
 {
 	uc->acked = stream_acked(&uc->stream);
 	uc->line_end = 0;
-	uc->pinged = uc->moved = false;
+	uc->pinged = false;
+	uc->moved = uc->closing;
 }
 
 static void restart_timer(struct upstream_conn *uc, uint64_t deadline)
