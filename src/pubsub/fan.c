@@ -76,14 +76,14 @@ struct label *label_get(
 	return find_or_make(part, (struct bytes){ buf_data(scratch), buf_len(scratch) });
 }
 
-struct label *label_open(struct pubsub_part *part, const struct label *l)
+struct label *label_open(struct pubsub_part *part, const struct label *l, unsigned flags)
 {
 	struct buf *scratch = &part->scratch;
 
 	buf_clear(scratch);
 	if (buf_add(scratch, l->key, l->key_len) < 0)
 		return NULL;
-	buf_data(scratch)[1] &= ~LABEL_GATED;
+	buf_data(scratch)[1] = (char)(((uint8_t)l->key[1] & ~LABEL_GATED) | flags);
 	return find_or_make(part, (struct bytes){ buf_data(scratch), buf_len(scratch) });
 }
 
@@ -339,23 +339,36 @@ static void keep_latest(struct conflated *s, struct published *p)
 	s->latest = p;
 }
 
-/* `receiver` is a session, a struct conflated or a struct gate, as the label says. */
+static void deliver_conflated(
+    struct conflated *s, const struct label *l, struct published *p, struct broker_fan *fan)
+{
+	if (s->client->is_full)
+		keep_latest(s, p);
+	else
+		send_to(s->client->session, l, p, fan);
+}
+
+static void deliver_told(const struct told *t, const struct label *l, struct published *p, struct broker_fan *fan)
+{
+	if (p->base.owner != BROKER_OF_PEERS || p->base.sequence > t->until)
+		send_to(t->session, l, p, fan);
+}
+
+/* `receiver` is a session, or what the label says. */
 static void deliver(
     void *receiver, uintptr_t label, struct broker_message *m, struct broker_fan *fan)
 {
 	const struct label *l = (const struct label *)label;
 	struct published *p = container_of(m, struct published, base);
-	struct conflated *conflated = receiver;
 
 	sockjs_spend(COST_DELIVERY);
-	if (label_has(l, LABEL_GATED))
-		return; /* it comes with what was missed */
-	if (!label_has(l, LABEL_CONFLATED))
+	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED | LABEL_TOLD))
 		send_to(receiver, l, p, fan);
-	else if (conflated->client->is_full)
-		keep_latest(conflated, p);
-	else
-		send_to(conflated->client->session, l, p, fan);
+	else if (label_has(l, LABEL_CONFLATED))
+		deliver_conflated(receiver, l, p, fan);
+	else if (label_has(l, LABEL_TOLD))
+		deliver_told(receiver, l, p, fan);
+	/* else it has a gate: this comes with what was missed */
 }
 
 static void deliver_one_by_one(void *receiver, uintptr_t label, struct broker_message *m)
@@ -377,7 +390,7 @@ static void deliver_run(
 	struct sockjs_session *s = receiver;
 	int status = -ENOTSUP;
 
-	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED | LABEL_IS_BINARY) &&
+	if (!label_has(l, LABEL_GATED | LABEL_CONFLATED | LABEL_TOLD | LABEL_IS_BINARY) &&
 	    !l->part->broker->hooks.outgoing)
 		frames = frame_for(l->part, l, container_of(first, struct published, base), fan);
 	if (frames)
@@ -452,7 +465,7 @@ void fan_go_on(struct sockjs_client *c)
 				return; /* it has failed, and what it had is gone */
 			continue;
 		}
-		if (s->conflated && s->conflated->latest)
+		if (label_has(s->label, LABEL_CONFLATED) && s->conflated->latest)
 			send_latest(s->conflated);
 		broker_more(s->topic);
 	}

@@ -223,6 +223,10 @@ static void forget_receiver(struct subscription *s)
 			gate_forget(s->gate);
 		return;
 	}
+	if (s->label && label_has(s->label, LABEL_TOLD)) {
+		mem_free(s->told);
+		return;
+	}
 	if (s->conflated && s->conflated->latest)
 		broker_message_unref(&s->conflated->latest->base);
 	mem_free(s->conflated);

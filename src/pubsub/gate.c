@@ -65,7 +65,7 @@ void gate_fail(struct gate *g)
 size_t gate_offer(struct gate *g, struct broker_message *const *messages, size_t count)
 {
 	struct sockjs_client *c = g->client;
-	struct label *open = c ? label_open(c->part, g->subscription->label) : NULL;
+	struct label *open = c ? label_open(c->part, g->subscription->label, 0) : NULL;
 	size_t n = 0;
 
 	if (!open)
@@ -77,21 +77,47 @@ size_t gate_offer(struct gate *g, struct broker_message *const *messages, size_t
 	return n;
 }
 
+/* Who gets what comes from now on: `told` (NULL: nobody was told of any of that), or the session. */
+static bool redirect(struct gate *g, struct told *told)
+{
+	struct sockjs_client *c = g->client;
+	struct subscription *s = g->subscription;
+	struct label *open = label_open(c->part, s->label, told ? LABEL_TOLD : 0);
+	void *receiver = c->session;
+
+	if (!open)
+		return false;
+	if (told) {
+		*told = (struct told){ c->session, g->recovery.until };
+		receiver = told;
+	}
+	label_drop(c->part, s->label);
+	s->label = open;
+	s->told = told;
+	broker_redirect(s->topic, receiver, (uintptr_t)open);
+	return true;
+}
+
+static bool open_for(struct gate *g)
+{
+	struct told *told = g->recovery.until > 0 ? mem_alloc(sizeof(*told)) : NULL;
+
+	if ((told || g->recovery.until == 0) && redirect(g, told))
+		return true;
+	mem_free(told);
+	return false;
+}
+
 bool gate_open(struct gate *g, struct broker_message *const *messages, size_t count)
 {
 	struct sockjs_client *c = g->client;
-	struct label *open = c ? label_open(c->part, g->subscription->label) : NULL;
 
-	if (!open) {
+	if (!c || !open_for(g)) {
 		gate_fail(g);
 		return false;
 	}
 	for (size_t i = 0; i < count; i++)
-		fan_send_one(c->session, open, container_of(messages[i], struct published, base));
-	label_drop(c->part, g->subscription->label);
-	g->subscription->label = open;
-	g->subscription->gate = NULL;
-	broker_redirect(g->subscription->topic, c->session, (uintptr_t)open);
+		fan_send_one(c->session, g->subscription->label, container_of(messages[i], struct published, base));
 	return true;
 }
 

@@ -217,14 +217,15 @@ enum {
 	LABEL_CONFLATED = 2, /* a slow subscriber gets the latest only */
 	LABEL_IS_BINARY = 4, /* its id is not text, as 1.0 allows */
 	LABEL_GATED = 8,     /* it gets something else first */
+	LABEL_TOLD = 16,     /* it has had some of what may come yet */
 };
 
 struct bytes label_key(const struct map_node *node);
 /* One reference; NULL when memory is out. */
 struct label *label_get(
     struct pubsub_part *part, enum stomp_version version, unsigned flags, struct bytes id);
-/* Likewise, without the gate. */
-struct label *label_open(struct pubsub_part *part, const struct label *l);
+/* Likewise, without the gate, and with these flags. */
+struct label *label_open(struct pubsub_part *part, const struct label *l, unsigned flags);
 void label_drop(struct pubsub_part *part, struct label *l);
 
 /* Of one whose subscriber gets the latest only, when it is slow. */
@@ -234,6 +235,12 @@ struct conflated {
 	struct published *latest; /* what it gets when there is room; else NULL */
 };
 
+/* Of one who has asked for what peers keep: an answer may have been quicker than what it is about. */
+struct told {
+	struct sockjs_session *session;
+	uint64_t until; /* it has had all up to this place */
+};
+
 struct subscription {
 	struct subscription *next; /* client->subscriptions */
 	struct broker_subscription *topic;
@@ -241,6 +248,7 @@ struct subscription {
 	union { /* as the label says, or NULL */
 		struct conflated *conflated;
 		struct gate *gate;
+		struct told *told;
 		char *destination; /* is_own */
 	};
 	/* With the id that most clients give it is to stay in 40 octets */
@@ -509,6 +517,7 @@ struct recovery {
 	bool is_known;             /* if that is known */
 	bool lacks;                /* something may be missing */
 	bool waits;                /* for room: what is left is to be asked for again */
+	uint64_t until;            /* of what peers keep: all up to there has come; or 0 */
 };
 struct recovery *gate_recovery(struct gate *g);
 /* Sends, through the gate, as many as its client has room for. Returns how many. */

@@ -31,6 +31,7 @@ static void on_recalled(void *arg, struct broker_message *const *messages, size_
 
 	r->lacks |= !recovered;
 	if (sent == count) {
+		r->until = until->owner == BROKER_OF_PEERS ? until->sequence : 0;
 		if (gate_open(arg, NULL, 0))
 			say_how(arg, !r->lacks, until);
 		return;
