@@ -145,8 +145,8 @@ struct sockjs_callbacks {
 	int (*save)(struct sockjs_session *s, struct sockjs_saved *to, void *app);
 	/* In place of open, in the other process: this session goes on, with what save has written
 	 * (sockjs_saved_get()). User data are to be attached anew; groups are to be joined, references and timers
-	 * made anew. Messages may be sent. With `s` NULL as above, once for each reactor that there was, in any. 0;
-	 * other than 0: it cannot, and is closed. */
+	 * made anew. Messages may be sent. With `s` NULL as above, once for each reactor that there was, in any, and before all
+	 * sessions of all. 0; other than 0: it cannot, and is closed. */
 	int (*restore)(struct sockjs_session *s, struct sockjs_saved *from, void *app);
 };
 

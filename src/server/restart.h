@@ -40,6 +40,9 @@ void restart_in_free(struct sockjs_server *server);
 
 /* --- restart_state.c ------------------------------------------------------------------------------ */
 
+/* What applications keep without a session comes first: reading, that of all reactors before the rest of any. */
+void reactor_applications_snapshot(struct reactor *r, struct snapshot *s);
+/* The rest. */
 void reactor_snapshot(struct reactor *r, struct snapshot *s);
 /* Writing, when all is handed over: what is left to this process ends. */
 void reactor_forget(struct reactor *r);

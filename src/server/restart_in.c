@@ -35,7 +35,8 @@ struct handed_state {
 	size_t n;
 	int *fds;
 	size_t fd_count;
-	bool is_taken; /* its descriptors are a snapshot's */
+	struct snapshot snapshot; /* that is being read */
+	bool is_taken; /* its descriptors are the snapshot's */
 };
 
 struct restart_in {
@@ -361,25 +362,49 @@ static void receive_state(struct restart_in *in)
 		fail(in, err, err == -ECANCELED ? m.text : "the old process does not say what it has");
 }
 
-static void restore(struct restart_in *in, struct reactor *r, struct handed_state *state)
+static void check_read(struct restart_in *in, const struct snapshot *s)
 {
-	struct bytes octets = { state->octets, state->n };
-	struct snapshot s;
+	int err = snapshot_error(s);
 	char why[RESTART_TEXT];
-	int err = snapshot_init_read(&s, octets, state->fds, state->fd_count);
+
+	if (err == 0)
+		return;
+	snprintf(why, sizeof(why), "what the old process has is not understood: %s (%s)", strerror(-err), s->where);
+	fail(in, err, why);
+}
+
+static void restore_applications(struct restart_in *in, struct reactor *r, struct handed_state *state)
+{
+	struct snapshot *s = &state->snapshot;
+	int err = snapshot_init_read(s, (struct bytes){ state->octets, state->n }, state->fds, state->fd_count);
 
 	state->is_taken = true;
-	s.quotas = r->server->visitors;
-	if (err == 0) {
-		reactor_snapshot(r, &s);
-		err = snapshot_error(&s);
+	s->quotas = r->server->visitors;
+	if (err < 0)
+		snapshot_fail(s, err);
+	else
+		reactor_applications_snapshot(r, s);
+	check_read(in, s);
+}
+
+/* If all went well before. */
+static void restore_rest(struct restart_in *in, struct reactor *r, struct handed_state *state)
+{
+	if (!state->is_taken)
+		return;
+	if (atomic_load(&in->err) == 0) {
+		reactor_snapshot(r, &state->snapshot);
+		check_read(in, &state->snapshot);
 	}
-	if (err < 0) {
-		snprintf(why, sizeof(why), "what the old process has is not understood: %s (%s)",
-		    strerror(-err), s.where);
-		fail(in, err, why);
-	}
-	snapshot_fini(&s);
+	snapshot_fini(&state->snapshot);
+}
+
+/* Those that fall to this reactor. */
+static void restore_all(struct restart_in *in, struct reactor *r,
+    void (*restore)(struct restart_in *in, struct reactor *r, struct handed_state *state))
+{
+	for (size_t i = r->index; i < in->state_count; i += r->server->reactor_count)
+		restore(in, r, &in->states[i]);
 }
 
 /* --- the word that decides ----------------------------------------------------------------------------------- */
@@ -437,9 +462,10 @@ int restart_take(struct reactor *r)
 	if (r->index == 0)
 		receive_state(in);
 	pthread_barrier_wait(&in->barrier);
-	for (size_t i = r->index; i < in->state_count && atomic_load(&in->err) == 0;
-	     i += r->server->reactor_count)
-		restore(in, r, &in->states[i]);
+	if (atomic_load(&in->err) == 0)
+		restore_all(in, r, restore_applications);
+	pthread_barrier_wait(&in->barrier);
+	restore_all(in, r, restore_rest);
 	pthread_barrier_wait(&in->barrier);
 	if (r->index == 0)
 		decide(in, r);

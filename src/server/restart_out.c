@@ -260,6 +260,7 @@ bool restart_stand_still(struct reactor *r)
 	settle(out, r);
 	snapshot_init_write(s);
 	s->carriers = &out->carriers[r->index];
+	reactor_applications_snapshot(r, s);
 	reactor_snapshot(r, s);
 	meet(out);
 	if (r->index == 0)

@@ -110,12 +110,19 @@ static void read_receivers(struct snapshot *s)
 
 /* --- all of it ------------------------------------------------------------------------------------------- */
 
+void reactor_applications_snapshot(struct reactor *r, struct snapshot *s)
+{
+	if (!snapshot_enter(s, "APPS", 1))
+		return;
+	(s->is_reading ? read_applications : write_applications)(r, s);
+	snapshot_leave(s);
+}
+
 void reactor_snapshot(struct reactor *r, struct snapshot *s)
 {
 	if (!snapshot_enter(s, "REAC", 1))
 		return;
 	r->base.find_endpoint = refer_endpoint;
-	(s->is_reading ? read_applications : write_applications)(r, s);
 	http_server_snapshot(r->base.http, s, &internal_address);
 	long_files_snapshot(r->base.http, s);
 	(s->is_reading ? read_sessions : write_sessions)(r, s);
