@@ -354,6 +354,28 @@ int broker_restore(struct broker *b, const struct broker_kept *kept);
  * when nothing expires, or that is awaited already. */
 void broker_begin(struct broker_part *part);
 
+/* --- for another process ------------------------------------------------------------- */
+
+struct snapshot;
+
+/* Messages as their publisher writes them down (base/snapshot.h): reads one (`m` is NULL), with its destination, owner
+ * and sequence, and one reference; or NULL, and the snapshot says why. */
+struct broker_codec {
+	struct broker_message *(*message)(void *arg, struct broker_message *m, struct snapshot *s);
+	void *arg;
+};
+
+/* What a part has, but for its members. Reading, `part` is nothing: it goes to where it belongs in a broker that has
+ * the same options, perhaps other parts, and no store; those of all parts, one after another, before members come and
+ * before anything is published. */
+void broker_snapshot(struct broker *b, unsigned part, struct snapshot *s, const struct broker_codec *codec);
+/* A subscription of a member, with what a consumer has got. Reading, as broker_subscribe(), but nobody is told; one
+ * after another, for other parts are touched, too. */
+void broker_subscription_snapshot(struct broker_subscription **sub, struct broker_member *m, void *receiver,
+    uintptr_t label, struct snapshot *s);
+/* In each part, in its reactor, when all members are there: those who did not come have left. */
+void broker_restored(struct broker_part *part);
+
 /* Whether clients may publish to such a destination: no empty segment, no "*", no control
  * characters, UTF-8, within the limits; and behind "/user/" a name and a rest. */
 bool broker_destination_is_valid(const struct broker *b, struct bytes destination);
@@ -469,10 +491,10 @@ int broker_consume(struct broker_member *m, struct bytes queue, void *receiver, 
     enum broker_ack ack, unsigned prefetch, struct broker_subscription **out);
 /* A consumer that was full may get messages again. */
 void broker_more(struct broker_subscription *s);
-/* Whether it has got this message, of its queue's owner, and not yet acknowledged it. */
-bool broker_has_pending(const struct broker_subscription *s, uint32_t owner, uint64_t sequence);
+/* Whether it has got this message, and not yet acknowledged it. */
+bool broker_has_pending(const struct broker_subscription *s, struct broker_place place);
 /* Acknowledges it, or (`good` false) gives it back; what the consumer's mode adds to it, too. */
-void broker_acknowledge(struct broker_subscription *s, uint64_t sequence, bool good);
+void broker_acknowledge(struct broker_subscription *s, struct broker_place place, bool good);
 
 /* --- publishing -------------------------------------------------------------- */
 

@@ -99,7 +99,8 @@ static void send(struct broker_part *part, struct broker_report *r)
 
 /* --- attending ------------------------------------------------------------------------ */
 
-static int appear(struct broker_part *part, struct attendance *a)
+static int appear(struct broker_part *part, struct attendance *a,
+    void (*join_by)(struct broker_part *part, struct broker_report *r))
 {
 	struct broker_report *join = report_of(&a->key, BROKER_JOINS),
 	                     *leave = report_of(&a->key, BROKER_LEAVES);
@@ -110,8 +111,15 @@ static int appear(struct broker_part *part, struct attendance *a)
 		return -ENOMEM;
 	}
 	a->leave = leave;
-	send(part, join);
+	join_by(part, join);
 	return 0;
+}
+
+/* Nobody is to be told. */
+static void put_back(struct broker_part *part, struct broker_report *join)
+{
+	broker_presence_put_back(part->broker->parts[join->to], join);
+	mem_free(join);
 }
 
 static void vanish(struct broker_part *part, struct attendance *a)
@@ -156,7 +164,8 @@ static void prune(struct broker_part *part, struct attendance *a)
 	mem_free(a);
 }
 
-int broker_attend(struct broker_subscription *s)
+static int attend(
+    struct broker_subscription *s, void (*join_by)(struct broker_part *part, struct broker_report *r))
 {
 	struct broker_part *part = s->member->kind->part;
 	struct attendance *a;
@@ -169,11 +178,21 @@ int broker_attend(struct broker_subscription *s)
 	if (!a)
 		return -ENOMEM;
 	if (!a->leave && !s->member->is_silent)
-		err = appear(part, a);
+		err = appear(part, a, join_by);
 	s->attends = err == 0;
 	a->count += s->attends;
 	prune(part, a);
 	return err < 0 ? err : 1;
+}
+
+int broker_attend(struct broker_subscription *s)
+{
+	return attend(s, send);
+}
+
+int broker_attend_again(struct broker_subscription *s)
+{
+	return attend(s, put_back);
 }
 
 void broker_attend_end(struct broker_subscription *s)
@@ -203,7 +222,7 @@ int broker_set_silent(struct broker_member *m, bool is_silent)
 		if (a && is_silent)
 			vanish(part, a);
 		else if (a && !a->leave && err == 0)
-			err = appear(part, a);
+			err = appear(part, a, send);
 	}
 	m->is_silent = err == 0 ? is_silent : true;
 	return err;

@@ -9,27 +9,6 @@
 #include "broker/broker_name.h"
 #include "broker/broker_queue.h"
 
-struct broker_consumer {
-	struct broker_subscription base;
-	struct map_node by_number; /* part->consumers */
-	struct broker_entry entry;
-	uint64_t number;
-	uint64_t *pending; /* sequences, as they came, not yet acknowledged */
-	uint32_t count, cap;
-	uint32_t owner;
-	uint32_t owed;         /* credits that were not given back, for it was full */
-	struct list kept_back; /* struct kept_back, as they came: for which it had no room */
-	uint8_t ack;           /* enum broker_ack */
-	uint16_t queue_len;
-	char queue[];
-};
-
-struct kept_back {
-	struct list node;
-	struct broker_message *message;
-	unsigned deliveries;
-};
-
 static struct broker_consumer *of(const struct broker_subscription *s)
 {
 	return container_of(
@@ -127,7 +106,7 @@ int queue_mail_post(struct queue_mail *mail)
 }
 
 /* To the queue's owner. */
-static void post(struct broker_consumer *c, enum queue_step step, uint64_t sequence,
+static void post(struct broker_consumer *c, enum queue_step step, struct broker_place place,
     unsigned number, bool wants_more)
 {
 	struct broker_part *part = c->base.member->kind->part;
@@ -137,7 +116,7 @@ static void post(struct broker_consumer *c, enum queue_step step, uint64_t seque
 
 	if (!mail)
 		return;
-	mail->sequence = sequence;
+	mail->place = place;
 	mail->number = number;
 	mail->wants_more = wants_more;
 	queue_mail_post(mail);
@@ -145,44 +124,44 @@ static void post(struct broker_consumer *c, enum queue_step step, uint64_t seque
 
 /* --- what it has got ----------------------------------------------------------------- */
 
-static int add_pending(struct broker_consumer *c, uint64_t sequence)
+static int add_pending(struct broker_consumer *c, struct broker_place place)
 {
 	if (c->count == c->cap) {
 		uint32_t cap = c->cap ? 2 * c->cap : 8;
-		uint64_t *grown = mem_realloc_array(c->pending, cap, sizeof(*grown));
+		struct broker_place *grown = mem_realloc_array(c->pending, cap, sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
 		c->pending = grown;
 		c->cap = cap;
 	}
-	c->pending[c->count++] = sequence;
+	c->pending[c->count++] = place;
 	return 0;
 }
 
 /* Its place; count if it is not there. */
-static uint32_t find_pending(const struct broker_consumer *c, uint64_t sequence)
+static uint32_t find_pending(const struct broker_consumer *c, struct broker_place place)
 {
 	uint32_t i = 0;
 
-	while (i < c->count && c->pending[i] != sequence)
+	while (i < c->count && (c->pending[i].sequence != place.sequence || c->pending[i].owner != place.owner))
 		i++;
 	return i;
 }
 
-bool broker_has_pending(const struct broker_subscription *s, uint32_t owner, uint64_t sequence)
+bool broker_has_pending(const struct broker_subscription *s, struct broker_place place)
 {
 	const struct broker_consumer *c = of(s);
 
-	return s->is_consumer && c->owner == owner && find_pending(c, sequence) < c->count;
+	return s->is_consumer && find_pending(c, place) < c->count;
 }
 
-void broker_acknowledge(struct broker_subscription *s, uint64_t sequence, bool good)
+void broker_acknowledge(struct broker_subscription *s, struct broker_place place, bool good)
 {
 	struct broker_consumer *c = of(s);
-	uint32_t last = find_pending(c, sequence);
+	uint32_t last = find_pending(c, place);
 	uint32_t first = c->ack == BROKER_CUMULATIVE ? 0 : last, n = last - first + 1;
-	uint64_t *done;
+	struct broker_place *done;
 
 	if (last == c->count)
 		return;
@@ -217,34 +196,35 @@ static enum broker_taken take(
 /* False: it has no room for it. */
 static bool hand_over(struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
 {
-	uint64_t sequence = m->sequence;
+	const struct broker_place place = { m->owner, m->sequence };
 	enum broker_taken taken;
 
-	if (c->ack != BROKER_AUTO && add_pending(c, sequence) < 0)
+	if (c->ack != BROKER_AUTO && add_pending(c, place) < 0)
 		return true; /* it comes again when its consumer leaves */
 	taken = take(c, m, deliveries);
 	if (c->ack != BROKER_AUTO && taken >= BROKER_FULL)
 		c->count--; /* it was the last */
 	if (taken == BROKER_REFUSED) {
-		post(c, QUEUE_NACK, sequence, 0, true);
+		post(c, QUEUE_NACK, place, 0, true);
 	} else if (c->ack == BROKER_AUTO && taken < BROKER_FULL) {
 		c->owed += taken == BROKER_TAKEN_AND_FULL;
-		post(c, QUEUE_ACK, sequence, 0, taken == BROKER_TAKEN);
+		post(c, QUEUE_ACK, place, 0, taken == BROKER_TAKEN);
 	}
 	return taken != BROKER_FULL;
 }
 
 /* What a queue gives and its consumer has no room for: at most its prefetch. Without memory for
  * that it comes again when the consumer leaves. */
-static void keep_back(struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
+int broker_consumer_keep_back(struct broker_consumer *c, struct broker_message *m, unsigned deliveries)
 {
 	struct kept_back *k = mem_alloc(sizeof(*k));
 
 	if (!k)
-		return;
+		return -ENOMEM;
 	k->message = broker_message_ref(m);
 	k->deliveries = deliveries;
 	list_append(&c->kept_back, &k->node);
+	return 0;
 }
 
 static void free_kept_back(struct kept_back *k)
@@ -293,7 +273,7 @@ void broker_consumer_deliver(struct broker_part *part, const struct queue_mail *
 	if (!c)
 		return; /* it has left, and the owner will hear of it */
 	if (!list_empty(&c->kept_back) || !hand_over(c, mail->message, mail->number))
-		keep_back(c, mail->message, mail->number);
+		(void)broker_consumer_keep_back(c, mail->message, mail->number);
 }
 
 void broker_more(struct broker_subscription *s)
@@ -305,12 +285,12 @@ void broker_more(struct broker_subscription *s)
 		return;
 	owed = c->owed;
 	c->owed = 0;
-	post(c, QUEUE_CREDIT, 0, owed, false);
+	post(c, QUEUE_CREDIT, (struct broker_place){ 0 }, owed, false);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static struct broker_consumer *consumer_new(
+struct broker_consumer *broker_consumer_new(
     struct broker_member *m, struct bytes queue, struct broker_entry entry, enum broker_ack ack)
 {
 	struct broker_part *part = m->kind->part;
@@ -361,7 +341,7 @@ int broker_consume(struct broker_member *m, struct bytes queue, void *receiver, 
 		return -EINVAL;
 	if (b->limits.max_subscriptions && m->count >= b->limits.max_subscriptions)
 		return -ENOSPC;
-	c = consumer_new(m, queue, entry, ack);
+	c = broker_consumer_new(m, queue, entry, ack);
 	if (!c)
 		return -ENOMEM;
 	list_append(&m->subscriptions, &c->base.of_member);
@@ -381,7 +361,7 @@ void broker_consumer_end(struct broker_subscription *s)
 	map_remove(&s->member->kind->part->consumers, &c->by_number);
 	while (!list_empty(&c->kept_back))
 		free_kept_back(container_of(list_first(&c->kept_back), struct kept_back, node));
-	post(c, QUEUE_LEAVE, 0, c->count, false);
+	post(c, QUEUE_LEAVE, (struct broker_place){ 0 }, c->count, false);
 	mem_free(c->pending);
 	mem_free(c);
 }

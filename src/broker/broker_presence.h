@@ -124,6 +124,8 @@ void broker_name_change(struct broker_part *part, struct broker_name *name, size
 void broker_name_let_go(struct broker_part *part, struct broker_name *name);
 /* In the owner's part; the report is the caller's. */
 void broker_presence_take(struct broker_part *part, const struct broker_report *report);
+/* Who was there before a restart is so again, of which nobody is told. */
+void broker_presence_put_back(struct broker_part *part, const struct broker_report *join);
 
 /* --- broker_presence.c: what is said ------------------------------------------------------------ */
 
@@ -145,6 +147,8 @@ struct broker_message *broker_presence_state(
 
 void broker_attend_init(struct broker_part *part);
 void broker_attend_fini(struct broker_part *part);
+/* As broker_attend(), of a member that was there before a restart: nobody is told. */
+int broker_attend_again(struct broker_subscription *s);
 /* A subscription with `attends` ends. */
 void broker_attend_end(struct broker_subscription *s);
 void broker_attend_send_reports(struct broker_part *part);

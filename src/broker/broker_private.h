@@ -5,7 +5,8 @@
  * there), broker_subscribe.c (what they have subscribed), broker.c (publishing), broker_queue.c,
  * broker_room.c and broker_presence.c (who is present), broker_tell.c, broker_hear.c and
  * broker_shares.c (that at peers), broker_history.c, broker_recall.c, broker_peers.c (histories that peers keep),
- * broker_loads.c, broker_keep.c (what of these outlasts the process).
+ * broker_loads.c, broker_keep.c (what of these outlasts the process), broker_snapshot.c and broker_queue_snapshot.c
+ * (what goes over to another).
  */
 #ifndef BROKER_BROKER_PRIVATE_H
 #define BROKER_BROKER_PRIVATE_H
@@ -45,8 +46,8 @@ struct broker_part {
 	struct map sessions;  /* of members */
 	struct map users;     /* of broker_user */
 	uint64_t sequence;    /* the last that was given */
-	uint64_t first;       /* if there is a store: what is below was given before a restart; */
-	uint64_t block;       /* where the present block begins, */
+	uint64_t first;       /* what is below was given before a restart, perhaps by another part */
+	uint64_t block;       /* if there is a store: where the present block begins, */
 	uint64_t turn_at;     /* and before which number something is to be done: broker_keep.c */
 	struct map queues;    /* that this part owns, */
 	struct map remote;    /* their consumers, wherever those are, */

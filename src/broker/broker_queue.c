@@ -8,46 +8,15 @@
  * long is.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "broker/broker_name.h"
 #include "broker/broker_queue.h"
 
-#define MESSAGE_COST    128 /* of one that waits, beside its octets */
 #define LONGEST_WAIT_MS 3600000
-
-struct queue {
-	struct map_node node; /* part->queues */
-	struct broker_part *part;
-	struct list waiting;   /* struct queued, by sequence */
-	struct list consumers; /* in turn */
-	size_t count, octets;  /* waiting and in flight */
-	bool dispatching;
-	uint16_t name_len;
-	char name[];
-};
-
-struct consumer {
-	struct map_node node; /* part->remote */
-	struct list turn;     /* queue->consumers */
-	struct queue *queue;
-	struct consumer_name name;
-	struct list in_flight; /* struct queued, as they were delivered */
-	uint64_t credit;
-};
-
-struct queued {
-	struct list node;            /* queue->waiting, or consumer->in_flight */
-	struct list expiring;        /* part->expiring; alone if it has no time, or that is over */
-	struct map_node by_sequence; /* part->in_flight, while it is */
-	struct queue *queue;
-	struct broker_message *message;
-	struct consumer *with; /* NULL: it waits */
-	uint64_t expires_at;   /* 0: never */
-	size_t cost;
-	unsigned deliveries;
-};
 
 /* --- finding ------------------------------------------------------------------- */
 
@@ -65,29 +34,45 @@ static struct bytes consumer_key(const struct map_node *n)
 	return (struct bytes){ (const char *)&c->name, sizeof(c->name) };
 }
 
-static struct bytes sequence_key(const struct map_node *n)
-{
-	const struct queued *e = container_of(n, struct queued, by_sequence);
+/* Its place: two numbers that stand one behind the other in a message. There may be those of owners of before,
+ * which have numbers in common. */
+enum { PLACE_OCTETS = sizeof(uint32_t) + sizeof(uint64_t) };
+_Static_assert(offsetof(struct broker_message, sequence) == offsetof(struct broker_message, owner) + sizeof(uint32_t), "");
 
-	return (struct bytes){ (const char *)&e->message->sequence, sizeof(e->message->sequence) };
+static struct bytes place_key(const struct map_node *n)
+{
+	const struct queued *e = container_of(n, struct queued, by_place);
+
+	return (struct bytes){ (const char *)&e->message->owner, PLACE_OCTETS };
+}
+
+struct queued *broker_queue_in_flight(const struct broker_part *part, struct broker_place place)
+{
+	char key[PLACE_OCTETS];
+	struct map_node *node;
+
+	memcpy(key, &place.owner, sizeof(place.owner));
+	memcpy(key + sizeof(place.owner), &place.sequence, sizeof(place.sequence));
+	node = map_find(&part->in_flight, (struct bytes){ key, sizeof(key) });
+	return node ? container_of(node, struct queued, by_place) : NULL;
 }
 
 void broker_queues_init(struct broker_part *part)
 {
 	map_init(&part->queues, queue_key, &part->broker->seed);
 	map_init(&part->remote, consumer_key, NULL);
-	map_init(&part->in_flight, sequence_key, NULL);
+	map_init(&part->in_flight, place_key, NULL);
 	list_init(&part->expiring);
 }
 
-static struct queue *find_queue(const struct broker_part *part, struct bytes name)
+struct queue *broker_queue_find(const struct broker_part *part, struct bytes name)
 {
 	struct map_node *node = map_find(&part->queues, name);
 
 	return node ? container_of(node, struct queue, node) : NULL;
 }
 
-static struct queue *add_queue(struct broker_part *part, struct bytes name)
+struct queue *broker_queue_add(struct broker_part *part, struct bytes name)
 {
 	struct queue *q = mem_zalloc(sizeof(*q) + name.n);
 
@@ -108,11 +93,11 @@ static struct queue *add_queue(struct broker_part *part, struct bytes name)
 
 static struct queue *queue_of(struct broker_part *part, struct bytes name)
 {
-	struct queue *q = find_queue(part, name);
+	struct queue *q = broker_queue_find(part, name);
 
 	if (q || map_count(&part->queues) >= part->broker->limits.max_queues)
 		return q;
-	return add_queue(part, name);
+	return broker_queue_add(part, name);
 }
 
 /* Nothing is in it, and nobody at it. */
@@ -130,7 +115,7 @@ static void free_if_idle(struct queue *q)
 static void take_out(struct queue *q, struct queued *e)
 {
 	if (e->with)
-		map_remove(&q->part->in_flight, &e->by_sequence);
+		map_remove(&q->part->in_flight, &e->by_place);
 	list_remove(&e->node);
 	list_remove(&e->expiring);
 	q->count--;
@@ -232,7 +217,7 @@ static void wait_again(struct queue *q, struct queued *e)
 {
 	struct list *at = q->waiting.next;
 
-	map_remove(&q->part->in_flight, &e->by_sequence);
+	map_remove(&q->part->in_flight, &e->by_place);
 	list_remove(&e->node);
 	e->with = NULL;
 	while (at != &q->waiting &&
@@ -289,23 +274,30 @@ static struct consumer *next_consumer(struct queue *q)
 	return NULL;
 }
 
+int broker_queue_hand_over(struct queued *e, struct consumer *c)
+{
+	if (map_insert(&e->queue->part->in_flight, &e->by_place) < 0)
+		return -ENOMEM;
+	e->with = c;
+	list_remove(&e->node);
+	list_append(&c->in_flight, &e->node);
+	return 0;
+}
+
 static int deliver(struct queue *q, struct queued *e, struct consumer *c)
 {
 	struct queue_mail *mail = queue_mail_new(
-	    q->part->broker, c->name.part, QUEUE_DELIVER, c->name, (struct bytes){ 0 });
+	    q->part->broker, (unsigned)c->name.part, QUEUE_DELIVER, c->name, (struct bytes){ 0 });
 
 	if (!mail)
 		return -ENOMEM;
-	if (map_insert(&q->part->in_flight, &e->by_sequence) < 0) {
+	if (broker_queue_hand_over(e, c) < 0) {
 		mem_free(mail);
 		return -ENOMEM;
 	}
 	mail->message = broker_message_ref(e->message);
 	mail->number = e->deliveries;
-	e->with = c;
 	c->credit--;
-	list_remove(&e->node);
-	list_append(&c->in_flight, &e->node);
 	queue_mail_post(mail);
 	return 0;
 }
@@ -344,8 +336,9 @@ static bool has_room(const struct queue *q, size_t cost)
 	       q->part->queued_octets + cost <= limits->max_queues_bytes;
 }
 
-static struct queued *queued_new(struct queue *q, struct broker_message *m, size_t cost)
+struct queued *broker_queue_append(struct queue *q, struct broker_message *m)
 {
+	size_t cost = m->octets + MESSAGE_COST;
 	uint64_t expires = q->part->broker->limits.queue_expires_ms;
 	struct queued *e = mem_zalloc(sizeof(*e));
 
@@ -373,7 +366,7 @@ static int accept(struct queue *q, struct broker_message *m)
 	struct queued *e;
 	int err;
 
-	if (!has_room(q, cost) || !(e = queued_new(q, m, cost)))
+	if (!has_room(q, cost) || !(e = broker_queue_append(q, m)))
 		return -ENOSPC;
 	if (!broker_has_store(b)) {
 		settle(m, 0);
@@ -408,13 +401,13 @@ int broker_queue_restore(struct broker_part *part, const struct broker_kept *kep
 {
 	uint64_t expires = part->broker->limits.queue_expires_ms;
 	struct broker_message *m = kept->message;
-	struct queue *q = find_queue(part, m->destination);
+	struct queue *q = broker_queue_find(part, m->destination);
 	struct queued *e;
 
-	if (!q && !(q = add_queue(part, m->destination)))
+	if (!q && !(q = broker_queue_add(part, m->destination)))
 		return -ENOMEM;
 	m->again = true;
-	if (!(e = queued_new(q, m, m->octets + MESSAGE_COST))) {
+	if (!(e = broker_queue_append(q, m))) {
 		free_if_idle(q);
 		return -ENOMEM;
 	}
@@ -429,7 +422,7 @@ int broker_queue_restore(struct broker_part *part, const struct broker_kept *kep
 static void refuse_consumer(struct broker_part *part, struct consumer_name name)
 {
 	struct queue_mail *mail =
-	    queue_mail_new(part->broker, name.part, QUEUE_REFUSE, name, (struct bytes){ 0 });
+	    queue_mail_new(part->broker, (unsigned)name.part, QUEUE_REFUSE, name, (struct bytes){ 0 });
 
 	if (mail) /* who is refused ends, and must not from within its own call */
 		queue_mail_post_later(mail);
@@ -458,8 +451,8 @@ static void on_consume(struct broker_part *part, const struct queue_mail *mail)
 	refuse_consumer(part, mail->consumer);
 }
 
-/* Of what is in flight it has got so many, the first ones: mail keeps its order. */
-static void on_leave(struct broker_part *part, struct consumer *c, size_t has_got)
+/* Mail keeps its order. */
+void broker_queue_leave(struct broker_part *part, struct consumer *c, size_t has_got)
 {
 	struct queue *q = c->queue;
 	struct list *pos;
@@ -477,9 +470,7 @@ static void on_leave(struct broker_part *part, struct consumer *c, size_t has_go
 
 static void on_answer(struct broker_part *part, struct consumer *c, const struct queue_mail *mail)
 {
-	struct map_node *node = map_find(&part->in_flight,
-	    (struct bytes){ (const char *)&mail->sequence, sizeof(mail->sequence) });
-	struct queued *e = node ? container_of(node, struct queued, by_sequence) : NULL;
+	struct queued *e = broker_queue_in_flight(part, mail->place);
 	struct queue *q = c->queue;
 
 	if (!e || e->with != c)
@@ -507,13 +498,68 @@ void broker_queue_take(struct broker_part *part, const struct queue_mail *mail)
 		return;
 	c = container_of(node, struct consumer, node);
 	if (mail->step == QUEUE_LEAVE) {
-		on_leave(part, c, mail->number);
+		broker_queue_leave(part, c, mail->number);
 	} else if (mail->step == QUEUE_CREDIT) {
 		c->credit += mail->number;
 		dispatch(c->queue);
 	} else {
 		on_answer(part, c, mail);
 	}
+}
+
+/* --- after a restart ------------------------------------------------------------------------- */
+
+static int by_expiry(const void *a, const void *b)
+{
+	const struct queued *x = *(struct queued *const *)a, *y = *(struct queued *const *)b;
+
+	return (x->expires_at > y->expires_at) - (x->expires_at < y->expires_at);
+}
+
+/* They have come queue by queue. Without memory for it some are noticed later. */
+static void sort_expiring(struct broker_part *part)
+{
+	struct list *pos;
+	size_t count = 0, n = 0;
+	struct queued **all;
+
+	list_foreach (pos, &part->expiring)
+		count++;
+	all = mem_alloc((count + 1) * sizeof(*all));
+	if (!all)
+		return;
+	list_foreach (pos, &part->expiring)
+		all[n++] = container_of(pos, struct queued, expiring);
+	qsort(all, count, sizeof(*all), by_expiry);
+	list_init(&part->expiring);
+	for (size_t i = 0; i < count; i++)
+		list_append(&part->expiring, &all[i]->expiring);
+	mem_free(all);
+}
+
+/* What they had waits again; nobody knows what has become of it. */
+static bool end_those_away(struct map_node *node, void *arg)
+{
+	struct queue *q = container_of(node, struct queue, node);
+	struct list *pos, *next;
+
+	q->dispatching = true; /* it stays, and nothing is delivered in between */
+	list_foreach_safe (pos, next, &q->consumers) {
+		struct consumer *c = container_of(pos, struct consumer, turn);
+
+		if (c->is_away)
+			broker_queue_leave(arg, c, 0);
+	}
+	q->dispatching = false;
+	dispatch(q);
+	return true;
+}
+
+void broker_queues_restored(struct broker_part *part)
+{
+	map_each(&part->queues, end_those_away, part);
+	sort_expiring(part);
+	broker_begin(part);
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

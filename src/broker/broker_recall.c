@@ -95,7 +95,7 @@ static bool knows(const struct recall *r, const struct broker_part *part, const 
 		return r->is_known && r->since.owner == BROKER_OF_PEERS;
 	if (!r->is_known || r->since.owner == r->owner)
 		return r->is_known;
-	if (!past || !broker_has_store(r->broker) || sequence >= part->first)
+	if (!past || sequence >= part->first)
 		return false;
 	if (sequence == past->gone)
 		return true;

@@ -281,7 +281,7 @@ static void count_watchers(struct broker_part *part, struct broker_room *room, b
 	broker_presence_rest(part, room);
 }
 
-static void take(struct broker_part *part, struct broker_room *room, const struct broker_report *report)
+static void count(struct broker_part *part, struct broker_room *room, const struct broker_report *report)
 {
 	struct bytes user = { report->text + report->destination_len, report->user_len };
 	bool joins = report->kind == BROKER_JOINS;
@@ -292,7 +292,17 @@ static void take(struct broker_part *part, struct broker_room *room, const struc
 		join(part, room, user);
 	else
 		leave(part, room, user);
-	broker_presence_changed(part, room, joins);
+}
+
+void broker_presence_put_back(struct broker_part *part, const struct broker_report *join)
+{
+	struct bytes name = { join->text, join->destination_len };
+	struct broker_room *room = broker_presence_room(part, name);
+
+	if (!room)
+		room = broker_room_add(part, name);
+	if (room)
+		count(part, room, join);
 }
 
 void broker_presence_take(struct broker_part *part, const struct broker_report *report)
@@ -307,8 +317,10 @@ void broker_presence_take(struct broker_part *part, const struct broker_report *
 		return;
 	if (report->kind == BROKER_WATCHES || report->kind == BROKER_UNWATCHES)
 		count_watchers(part, room, begins);
-	else
-		take(part, room, report);
+	else {
+		count(part, room, report);
+		broker_presence_changed(part, room, begins);
+	}
 }
 
 /* --- life ------------------------------------------------------------------------------- */

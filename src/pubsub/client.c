@@ -13,6 +13,7 @@
 #include "pubsub/commands.h"
 #include "pubsub/relayed.h"
 #include "pubsub/joined.h"
+#include "pubsub/snapshot.h"
 #include "server/session_notes.h"
 
 #define LONGEST_WAIT_MS 1000 /* for those who deliver, before it is looked at again */
@@ -294,6 +295,10 @@ static void on_timer(struct sockjs_session *s, void *app)
 		return;
 	}
 	client_arm(c);
+	if (c->comes_back) {
+		c->comes_back = false;
+		client_go_on(c);
+	}
 	if (c->must_wait && c->awaits_room)
 		relayed_wake(c);
 	if (c->must_wait && !pace_is_waited_for(c)) { /* and nobody has called, without memory */
@@ -326,16 +331,25 @@ struct client_extra *client_extra(struct sockjs_client *c)
 	return e;
 }
 
+struct sockjs_client *client_new(struct sockjs_broker *b)
+{
+	struct sockjs_client *c = mem_zalloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	stomp_conn_init(&c->conn, &b->settings);
+	c->who = identity_ref(identity_anonymous());
+	return c;
+}
+
 static int on_handshake(struct sockjs_handshake *h, void *app)
 {
 	struct sockjs_broker *b = app;
-	struct sockjs_client *c = mem_zalloc(sizeof(*c));
+	struct sockjs_client *c = client_new(b);
 	int status;
 
 	if (!c)
 		return 503;
-	stomp_conn_init(&c->conn, &b->settings);
-	c->who = identity_ref(identity_anonymous());
 	status = connect_handshake(h, b, c);
 	if (status == 0)
 		sockjs_handshake_set_user(h, c);
@@ -445,6 +459,8 @@ const struct sockjs_callbacks *sockjs_broker_callbacks(void)
 		.busy = is_busy,
 		.begin = on_begin,
 		.end = on_end_of_reactor,
+		.save = pubsub_save,
+		.restore = pubsub_restore,
 	};
 
 	return &callbacks;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/snapshot.h"
 
 /* --- which there are ------------------------------------------------------------------- */
 
@@ -242,4 +242,34 @@ void client_forget_attributes(struct sockjs_client *c)
 	while (c->extra && !list_empty(&c->extra->attributes))
 		attribute_free(
 		    container_of(list_first(&c->extra->attributes), struct attribute, node));
+}
+
+static void read_attributes(struct sockjs_client *c, struct snapshot *s)
+{
+	while (snapshot_more(s, false)) {
+		char *name = snapshot_text(s, NULL), *value = snapshot_text(s, NULL);
+
+		if (snapshot_check(s, name && value) && add_attribute(c, name, value) < 0)
+			snapshot_fail(s, -ENOMEM);
+		mem_free(name);
+		mem_free(value);
+	}
+}
+
+void client_attributes_snapshot(struct sockjs_client *c, struct snapshot *s)
+{
+	struct list *pos;
+
+	if (s->is_reading) {
+		read_attributes(c, s);
+		return;
+	}
+	list_foreach (pos, &c->extra->attributes) {
+		const struct attribute *a = container_of(pos, struct attribute, node);
+
+		snapshot_more(s, true);
+		snapshot_text(s, a->name);
+		snapshot_text(s, a->value);
+	}
+	snapshot_more(s, false);
 }

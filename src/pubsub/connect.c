@@ -89,6 +89,26 @@ static int take_meter(struct sockjs_client *c)
 	return e->meter ? 0 : -ENOMEM;
 }
 
+static void enter(struct sockjs_client *c)
+{
+	c->is_connected = true;
+	list_append(&c->part->clients, &c->node);
+	c->part->counters.clients++;
+}
+
+/* There may be fewer sessions of a user now: whoever is there stays. */
+int connect_again(struct sockjs_client *c, struct bytes member)
+{
+	c->is_connected = false;
+	if (take_quota(c) == STOMP_E_INTERNAL || take_meter(c) < 0)
+		return -ENOMEM;
+	c->member = broker_join(c->part->topics, &pubsub_ops, member, bytes_of(c->who->name));
+	if (!c->member)
+		return -ENOMEM;
+	enter(c);
+	return 0;
+}
+
 void connect_welcome(struct sockjs_client *c)
 {
 	struct sockjs_broker *b = c->part->broker;
@@ -112,9 +132,8 @@ void connect_welcome(struct sockjs_client *c)
 		stomp_conn_refuse(&c->conn, STOMP_E_INTERNAL, "Out of memory.");
 		return;
 	}
-	c->is_connected = c->is_known = true;
-	list_append(&c->part->clients, &c->node);
-	c->part->counters.clients++;
+	c->is_known = true;
+	enter(c);
 	c->part->counters.connects++;
 	stomp_conn_accept(&c->conn, broker_member_session(c->member), bytes_of(c->who->name));
 	sockjs_set_heartbeat(c->session, c->conn.send_every_ms);

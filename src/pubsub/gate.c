@@ -6,8 +6,10 @@
  * gate, which is shut: what is delivered meanwhile is in the answer, or follows from it. When the
  * gate opens, the answer goes out, then the RECEIPT, if one was asked for, then what is new.
  */
+#include <errno.h>
+
 #include "base/mem.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/snapshot.h"
 
 struct gate {
 	struct sockjs_client *client; /* NULL: it does not want it any more */
@@ -18,9 +20,8 @@ struct gate {
 	char receipt[];
 };
 
-struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const struct stomp_frame *f)
+static struct gate *gate_new(struct sockjs_client *c, struct subscription *s, struct bytes receipt)
 {
-	struct bytes receipt = stomp_header_get(f, "receipt");
 	struct gate *g = mem_alloc(sizeof(*g) + receipt.n);
 
 	if (!g)
@@ -32,6 +33,11 @@ struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const st
 	bytes_put(g->receipt, receipt);
 	s->gate = g;
 	return g;
+}
+
+struct gate *gate_shut(struct sockjs_client *c, struct subscription *s, const struct stomp_frame *f)
+{
+	return gate_new(c, s, stomp_header_get(f, "receipt"));
 }
 
 void gate_forget(struct gate *g)
@@ -132,4 +138,27 @@ void gate_settle(struct gate *g, const struct stomp_header *more, size_t count)
 		stomp_conn_receipt(
 		    &g->client->conn, (struct bytes){ g->receipt, g->receipt_len }, more, count);
 	mem_free(g);
+}
+
+/* One that waits for room; what was asked for is not under way. */
+void gate_snapshot(struct sockjs_client *c, struct subscription *sub, struct snapshot *s)
+{
+	struct gate none = { 0 }, *g = s->is_reading ? &none : sub->gate;
+	struct recovery r = g->recovery;
+	struct bytes receipt = { g->wants_receipt ? g->receipt : NULL, g->receipt_len };
+
+	receipt = snapshot_bytes(s, receipt);
+	SNAPSHOT(s, u32, r.since.owner);
+	SNAPSHOT(s, u64, r.since.sequence);
+	SNAPSHOT(s, bool, r.is_known);
+	SNAPSHOT(s, bool, r.lacks);
+	if (!snapshot_reads(s))
+		return;
+	g = gate_new(c, sub, receipt);
+	if (!g) {
+		snapshot_fail(s, -ENOMEM);
+		return;
+	}
+	g->recovery = r;
+	g->recovery.waits = true;
 }

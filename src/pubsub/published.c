@@ -2,13 +2,14 @@
  * pubsub/published.c - a message that is published: one block of memory with its headers and body
  * as they are shown to applications, and encoded as they go out behind the head of each subscriber.
  */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "pubsub/pubsub.h"
+#include "pubsub/snapshot.h"
 
 /* What is published, without the headers that are not passed on. */
 struct source {
@@ -302,4 +303,57 @@ struct sockjs_publication published_view(const struct published *p)
 		.header_count = p->header_count,
 		.body = p->body.p,
 		.len = p->body.n };
+}
+
+/* --- for another process ------------------------------------------------------------------ */
+
+static void write_texts(const struct published *p, struct snapshot *s)
+{
+	snapshot_bytes(s, p->base.destination);
+	for (size_t i = 0; i < p->header_count; i++) {
+		snapshot_more(s, true);
+		snapshot_bytes(s, bytes_of(p->headers[i].name));
+		snapshot_bytes(s, bytes_of(p->headers[i].value));
+	}
+	snapshot_more(s, false);
+	snapshot_bytes(s, p->body);
+}
+
+static struct published *read_texts(struct buf *scratch, struct snapshot *s)
+{
+	struct stomp_header headers[STOMP_HEADERS_MAX + 1];
+	struct bytes destination = snapshot_bytes(s, (struct bytes){ NULL, 0 }), body;
+	size_t count = 0;
+	struct published *p = NULL;
+
+	while (snapshot_more(s, false)) {
+		if (!snapshot_check(s, count <= STOMP_HEADERS_MAX))
+			return NULL;
+		headers[count].name = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+		headers[count++].value = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+	}
+	body = snapshot_bytes(s, (struct bytes){ NULL, 0 });
+	/* The first is the destination as it is shown */
+	if (snapshot_check(s, count > 0 && destination.n <= BROKER_DESTINATION_MAX) &&
+	    !(p = make(scratch, destination, headers[0].value, headers + 1, count - 1, body, false)))
+		snapshot_fail(s, -ENOMEM);
+	return p;
+}
+
+struct published *published_snapshot(struct published *p, struct buf *scratch, struct snapshot *s)
+{
+	bool is_relayed = snapshot_bool(s, p && p->is_relayed);
+
+	if (s->is_reading)
+		p = read_texts(scratch, s);
+	else
+		write_texts(p, s);
+	if (!p)
+		return NULL;
+	p->is_relayed = is_relayed;
+	SNAPSHOT(s, u32, p->base.owner);
+	SNAPSHOT(s, u64, p->base.sequence);
+	SNAPSHOT(s, bool, p->base.lasts);
+	SNAPSHOT(s, bool, p->base.again);
+	return p;
 }

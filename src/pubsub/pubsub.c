@@ -448,6 +448,7 @@ int broker_prepare(struct sockjs_broker **out, struct sockjs_server *server,
 	if (b) {
 		list_init(&b->handlers);
 		list_init(&b->rules);
+		pthread_mutex_init(&b->restoring, NULL);
 	}
 	if (!b || !own)
 		err = no_memory(why, why_size);
@@ -510,6 +511,7 @@ void sockjs_broker_free(struct sockjs_broker *b)
 	free_parts(b);
 	broker_free(b->topics);
 	keep_free(b->keeper);
+	pthread_mutex_destroy(&b->restoring);
 	mem_free(b);
 }
 

@@ -24,6 +24,7 @@
  *	commands.c     what it is asked from outside: command_publish.c, command_history.c,
  *	               command_users.c, command_presence.c
  *	user_meter.c   what a user sends, with all its sessions
+ *	snapshot.h     what goes over to another process
  *	hooks.c        applications in C: handlers of destinations, subscriptions from inside
  *	client_api.c   what they know of a client, and say of it
  *	relayed.h      destinations that are an outside broker's
@@ -33,6 +34,8 @@
  */
 #ifndef PUBSUB_PUBSUB_H
 #define PUBSUB_PUBSUB_H
+
+#include <pthread.h>
 
 #include "base/list.h"
 #include "base/map.h"
@@ -134,6 +137,8 @@ struct sockjs_broker {
 	struct relayed *relayed; /* NULL: nothing is */
 	struct joined *joined;  /* NULL: it is of this process alone */
 	atomic_bool is_running; /* a client has come */
+	pthread_mutex_t restoring; /* what another process had: snapshot.h */
+	bool is_restored;
 	unsigned connect_timeout_ms;
 	size_t max_subscriptions, max_transactions, max_transaction_bytes;
 	unsigned prefetch;
@@ -332,6 +337,7 @@ struct sockjs_client {
 	bool awaits_room : 1;  /* or than an outside broker takes */
 	bool attends : 1;      /* others may be told when nothing is heard of it, */
 	bool is_silent : 1;    /* as it is now */
+	bool comes_back : 1;   /* from another process: what it has said is not looked at yet */
 	uint8_t token_error;   /* of a token in the handshake: why it is not good */
 	uint8_t asked;         /* enum ask: what the application decides later; its frames wait */
 	uint16_t end_code;     /* with which it has ended, */
@@ -382,6 +388,8 @@ void client_charge(struct sockjs_client *c, size_t n);
 void client_arm(struct sockjs_client *c);
 /* Whether its identity is over. */
 bool client_is_expired(const struct sockjs_client *c);
+/* NULL when memory is out. */
+struct sockjs_client *client_new(struct sockjs_broker *b);
 void client_free(struct sockjs_broker *b, struct sockjs_client *c);
 /* pubsub.c */
 void pubsub_metrics(struct sockjs_metrics *m, void *broker);
@@ -399,6 +407,8 @@ void connect_authenticated(struct sockjs_client *c, const struct stomp_frame *f,
     struct published *connect, const struct decision *d);
 void connect_decided(
     struct sockjs_client *c, const struct published *connect, const struct decision *d);
+/* It was connected in another process, as a member of this name. 0 or -ENOMEM. */
+int connect_again(struct sockjs_client *c, struct bytes member);
 void connect_leave(struct sockjs_client *c);
 
 /* credentials.c */

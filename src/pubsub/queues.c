@@ -236,7 +236,7 @@ static struct subscription *find_pending(
 {
 	for (struct subscription *s = c->subscriptions; s; s = s->next)
 		if (!s->is_own && (!id.p || bytes_equal(id, (struct bytes){ s->id, s->id_len })) &&
-		    broker_has_pending(s->topic, owner, sequence))
+		    broker_has_pending(s->topic, (struct broker_place){ owner, sequence }))
 			return s;
 	return NULL;
 }
@@ -246,7 +246,7 @@ void queues_acknowledge(struct sockjs_client *c, uint32_t owner, uint64_t sequen
 	struct subscription *s = find_pending(c, (struct bytes){ 0 }, owner, sequence);
 
 	if (s)
-		broker_acknowledge(s->topic, sequence, good);
+		broker_acknowledge(s->topic, (struct broker_place){ owner, sequence }, good);
 }
 
 /* Topics need no answer; so one that is for nothing is wrong only if its client has no topics. */

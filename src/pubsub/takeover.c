@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "pubsub/joined.h"
+#include "pubsub/snapshot.h"
 
 struct bytes takeover_client_id_key(const struct map_node *node)
 {
@@ -162,6 +163,29 @@ void takeover_forget(struct sockjs_client *c)
 		map_remove(&c->part->arriving, &e->by_arrival);
 	if (e)
 		e->has_client_id = e->is_arriving = false;
+}
+
+/* --- in another process --------------------------------------------------------------------- */
+
+void takeover_snapshot(struct sockjs_client *c, struct snapshot *s)
+{
+	struct client_extra *e = c->extra;
+	struct bytes key = { NULL, 0 };
+
+	if (!s->is_reading && e->has_client_id)
+		key = (struct bytes){ e->client_id, e->client_id_len };
+	key = snapshot_bytes(s, key);
+	if (!s->is_reading || !key.p)
+		return;
+	e->client_id = mem_strndup(key.p, key.n);
+	e->client_id_len = key.n;
+	if (!e->client_id)
+		snapshot_fail(s, -ENOMEM);
+	else if (snapshot_check(s, !map_find(&c->part->client_ids, key))) {
+		e->has_client_id = map_insert(&c->part->client_ids, &e->by_client_id) == 0;
+		if (!e->has_client_id)
+			snapshot_fail(s, -ENOMEM);
+	}
 }
 
 /* --- at another gateway ------------------------------------------------------------------- */

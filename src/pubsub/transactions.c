@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "pubsub/joined.h"
+#include "pubsub/snapshot.h"
 
 /* A SEND, or an answer to a message of a queue. */
 struct held {
@@ -76,6 +77,26 @@ static void transaction_free(struct transaction *t)
 	mem_free(t);
 }
 
+static struct transaction *transaction_new(struct bytes name)
+{
+	struct transaction *t = mem_zalloc(sizeof(*t) + name.n);
+
+	if (!t)
+		return NULL;
+	list_init(&t->node);
+	list_init(&t->held);
+	t->name_len = name.n;
+	bytes_put(t->name, name);
+	return t;
+}
+
+static void put_on(struct sockjs_client *c, struct transaction *t)
+{
+	list_append(&c->extra->transactions, &t->node);
+	c->extra->transaction_count++;
+	c->extra->transaction_octets += t->octets;
+}
+
 /* It is not the client's any more. */
 static void take_off(struct sockjs_client *c, struct transaction *t)
 {
@@ -101,14 +122,10 @@ enum stomp_error transaction_begin(
 		*why = "Too many transactions at a time.";
 		return STOMP_E_LIMIT;
 	}
-	t = mem_zalloc(sizeof(*t) + name.n);
+	t = transaction_new(name);
 	if (!t)
 		return STOMP_E_INTERNAL;
-	list_init(&t->held);
-	t->name_len = name.n;
-	bytes_put(t->name, name);
-	list_append(&e->transactions, &t->node);
-	e->transaction_count++;
+	put_on(c, t);
 	return STOMP_OK;
 }
 
@@ -343,4 +360,140 @@ void transactions_forget_commits(struct pubsub_part *part)
 	while (!list_empty(&part->commits))
 		transaction_free(
 		    container_of(list_first(&part->commits), struct transaction, node));
+}
+
+/* --- for another process ------------------------------------------------------------ */
+
+static void write_held(const struct transaction *t, struct snapshot *s)
+{
+	struct list *pos;
+
+	list_foreach (pos, &t->held) {
+		const struct held *h = container_of(pos, struct held, node);
+
+		snapshot_more(s, true);
+		if (snapshot_bool(s, h->message != NULL)) {
+			published_snapshot(h->message, NULL, s);
+			continue;
+		}
+		snapshot_u32(s, h->owner);
+		snapshot_u64(s, h->sequence);
+		snapshot_bool(s, h->good);
+	}
+	snapshot_more(s, false);
+}
+
+/* Who has sent it (NULL: he has left) hears what a queue says of it. */
+static int read_message(struct sockjs_client *c, struct held *h, struct pubsub_part *part, struct snapshot *s)
+{
+	h->message = published_snapshot(NULL, &part->scratch, s);
+	if (!h->message)
+		return snapshot_error(s);
+	return c && has_word(part->broker, h->message) ? queues_await_word(c, h->message, (struct bytes){ 0 }) : 0;
+}
+
+static void read_held(
+    struct sockjs_client *c, struct transaction *t, struct pubsub_part *part, struct snapshot *s)
+{
+	while (snapshot_more(s, false)) {
+		struct held *h = mem_zalloc(sizeof(*h));
+
+		if (!h) {
+			snapshot_fail(s, -ENOMEM);
+			return;
+		}
+		list_append(&t->held, &h->node);
+		if (snapshot_bool(s, false)) {
+			if (read_message(c, h, part, s) < 0)
+				snapshot_fail(s, -ENOMEM);
+			t->octets += h->message ? cost_of(h->message) : 0;
+			continue;
+		}
+		SNAPSHOT(s, u32, h->owner);
+		SNAPSHOT(s, u64, h->sequence);
+		SNAPSHOT(s, bool, h->good);
+		t->octets += sizeof(*h);
+	}
+}
+
+static void write_transaction(const struct transaction *t, struct snapshot *s)
+{
+	snapshot_more(s, true);
+	snapshot_bytes(s, (struct bytes){ t->name, t->name_len });
+	write_held(t, s);
+}
+
+/* NULL: the snapshot says why. */
+static struct transaction *read_transaction(
+    struct sockjs_client *c, struct pubsub_part *part, struct snapshot *s)
+{
+	struct transaction *t = transaction_new(snapshot_bytes(s, (struct bytes){ "", 0 }));
+
+	if (!t) {
+		snapshot_fail(s, -ENOMEM);
+		return NULL;
+	}
+	read_held(c, t, part, s);
+	if (!snapshot_error(s))
+		return t;
+	transaction_free(t);
+	return NULL;
+}
+
+static void read_transactions(struct sockjs_client *c, struct snapshot *s)
+{
+	struct transaction *t;
+
+	while (snapshot_more(s, false) && (t = read_transaction(c, c->part, s)) != NULL)
+		put_on(c, t);
+	if (!snapshot_more(s, false) || !(t = read_transaction(c, c->part, s)))
+		return;
+	t->client = t->answers = c;
+	c->extra->committing = t;
+	list_append(&c->part->commits, &t->node);
+}
+
+void transactions_snapshot(struct sockjs_client *c, struct snapshot *s)
+{
+	struct list *pos;
+
+	if (s->is_reading) {
+		read_transactions(c, s);
+		return;
+	}
+	list_foreach (pos, &c->extra->transactions)
+		write_transaction(container_of(pos, struct transaction, node), s);
+	snapshot_more(s, false);
+	if (c->extra->committing)
+		write_transaction(c->extra->committing, s);
+	else
+		snapshot_more(s, false);
+}
+
+void commits_snapshot(struct pubsub_part *part, struct snapshot *s)
+{
+	struct transaction *t;
+	struct list *pos;
+
+	if (s->is_reading) {
+		while (snapshot_more(s, false) && (t = read_transaction(NULL, part, s)) != NULL)
+			list_append(&part->commits, &t->node);
+		return;
+	}
+	list_foreach (pos, &part->commits) {
+		t = container_of(pos, struct transaction, node);
+		if (!t->client || !client_may_go_on(t->client))
+			write_transaction(t, s);
+	}
+	snapshot_more(s, false);
+}
+
+/* A call for each. */
+void transactions_restored(struct pubsub_part *part)
+{
+	struct list *pos;
+
+	list_foreach (pos, &part->commits)
+		if (call_for_commits(part) < 0)
+			part->commits_waiting++; /* until somebody is relieved */
 }

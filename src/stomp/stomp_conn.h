@@ -107,6 +107,10 @@ uint32_t stomp_conn_beat(struct stomp_conn *c, uint64_t heard_ago, uint64_t said
 /* Octets of memory that it holds for what is not whole, or not yet looked at. */
 size_t stomp_conn_held(const struct stomp_conn *c);
 
+struct snapshot;
+/* For another process (base/snapshot.h). Reading: into one that was just initialised. */
+void stomp_conn_snapshot(struct stomp_conn *c, struct snapshot *s);
+
 /* The version that is best of those in a list as accept-version has it; STOMP_UNDECIDED: none. An
  * empty list is 1.0's (which did not have that header). */
 enum stomp_version stomp_version_best(struct bytes accept_version);

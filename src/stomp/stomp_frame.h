@@ -123,6 +123,8 @@ enum stomp_progress stomp_parser_progress(const struct stomp_parser *p);
 enum stomp_command stomp_parser_command(const struct stomp_parser *p);
 /* Octets of memory that it holds for a frame under way. */
 size_t stomp_parser_held(const struct stomp_parser *p);
+/* The octets of that frame so far, from its command on; empty: none is under way. */
+struct bytes stomp_parser_partial(const struct stomp_parser *p);
 
 /* --- writing ------------------------------------------------------------ */
 

@@ -401,6 +401,11 @@ size_t stomp_parser_held(const struct stomp_parser *p)
 	return p->partial ? sizeof(*p->partial) + p->partial->capacity : 0;
 }
 
+struct bytes stomp_parser_partial(const struct stomp_parser *p)
+{
+	return p->partial ? (struct bytes){ p->partial->data, p->partial->size } : (struct bytes){ NULL, 0 };
+}
+
 void stomp_parser_init(struct stomp_parser *p, const struct stomp_limits *limits)
 {
 	*p = (struct stomp_parser){ .limits = limits, .version = STOMP_UNDECIDED };

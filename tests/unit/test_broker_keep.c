@@ -204,7 +204,7 @@ static void restart(unsigned parts, uint64_t first, uint64_t age_ms, int expecte
 
 static char verdicts[100];
 static char taken[400];
-static uint64_t last_taken;
+static struct broker_place last_taken;
 
 static void on_settled(struct broker_message *m, int verdict)
 {
@@ -234,7 +234,7 @@ static enum broker_taken on_take(
 	    message_number(m), m->again ? "+" : "");
 	if (deliveries)
 		snprintf(taken + n, sizeof(taken) - n, "*%u", deliveries);
-	last_taken = m->sequence;
+	last_taken = (struct broker_place){ m->owner, m->sequence };
 	return BROKER_TAKEN;
 }
 

@@ -131,8 +131,7 @@ static void send(int from, const char *queue, unsigned number)
 /* --- consumers ------------------------------------------------------------------------------ */
 
 struct got {
-	uint64_t sequence;
-	uint32_t owner;
+	struct broker_place place;
 	unsigned number, deliveries;
 };
 
@@ -157,7 +156,7 @@ static enum broker_taken on_take(
 	if (e->shut)
 		return BROKER_FULL;
 	e->count++;
-	*g = (struct got){ m->sequence, m->owner, ((struct text_message *)m)->number, deliveries };
+	*g = (struct got){ { m->owner, m->sequence }, ((struct text_message *)m)->number, deliveries };
 	return e->full ? BROKER_TAKEN_AND_FULL : BROKER_TAKEN;
 }
 
@@ -203,10 +202,10 @@ static void leave(struct eater *e)
 	e->member = NULL;
 }
 
-static void answer(struct eater *e, uint64_t sequence, bool good)
+static void answer(struct eater *e, struct broker_place place, bool good)
 {
 	here = (int)e->part;
-	broker_acknowledge(e->sub, sequence, good);
+	broker_acknowledge(e->sub, place, good);
 }
 
 /* "1 2 3*": numbers, and a star for each delivery before. */
@@ -319,15 +318,15 @@ START_TEST(no_more_than_the_prefetch_is_unacknowledged)
 	for (unsigned i = 1; i <= 5; i++)
 		send(0, "/queue/q", i);
 	ck_assert_str_eq(ate(a), "1 2");
-	answer(a, a->got[1].sequence, true);
+	answer(a, a->got[1].place, true);
 	ck_assert_str_eq(ate(a), "1 2 3");
-	answer(a, a->got[1].sequence, true); /* again: nothing */
-	answer(a, 999, true);
+	answer(a, a->got[1].place, true); /* again: nothing */
+	answer(a, (struct broker_place){ a->got[0].place.owner, 999 }, true);
 	ck_assert_str_eq(ate(a), "1 2 3");
-	ck_assert(broker_has_pending(a->sub, a->got[0].owner, a->got[0].sequence));
-	ck_assert(!broker_has_pending(a->sub, a->got[1].owner, a->got[1].sequence));
-	ck_assert(!broker_has_pending(a->sub, 77, a->got[0].sequence));
-	answer(a, a->got[0].sequence, true);
+	ck_assert(broker_has_pending(a->sub, a->got[0].place));
+	ck_assert(!broker_has_pending(a->sub, a->got[1].place));
+	ck_assert(!broker_has_pending(a->sub, (struct broker_place){ 77, a->got[0].place.sequence }));
+	answer(a, a->got[0].place, true);
 	ck_assert_str_eq(ate(a), "1 2 3 4");
 	ck_assert_uint_eq(queued(), 3);
 }
@@ -339,9 +338,9 @@ START_TEST(a_cumulative_answer_is_for_all_before_it)
 
 	for (unsigned i = 1; i <= 9; i++)
 		send(0, "/queue/q", i);
-	answer(a, a->got[2].sequence, true);
+	answer(a, a->got[2].place, true);
 	ck_assert_str_eq(ate(a), "1 2 3 4 5 6");
-	answer(a, a->got[4].sequence, true);
+	answer(a, a->got[4].place, true);
 	ck_assert_str_eq(ate(a), "1 2 3 4 5 6 7 8");
 	ck_assert_uint_eq(queued(), 4);
 }
@@ -353,13 +352,13 @@ START_TEST(what_is_given_back_comes_again_first_and_in_order_until_it_is_given_u
 
 	for (unsigned i = 1; i <= 4; i++)
 		send(0, "/queue/q", i);
-	answer(a, a->got[2].sequence, false);
+	answer(a, a->got[2].place, false);
 	ck_assert_uint_eq(a->count, 6);
 	ck_assert_uint_eq(queued(), 4);
 	leave(a);
 	a = consume(0, 0, "/queue/q", BROKER_INDIVIDUAL, 1);
 	ck_assert_str_eq(ate(a), "1**");
-	answer(a, a->got[0].sequence, false);
+	answer(a, a->got[0].place, false);
 	ck_assert_uint_eq(died[BROKER_REJECTED], 1);
 	ck_assert_uint_eq(last_death, 1);
 	ck_assert_str_eq(ate(a), "1** 2**");
@@ -372,7 +371,7 @@ START_TEST(what_a_consumer_had_when_it_left_goes_to_another_in_the_old_order)
 
 	for (unsigned i = 1; i <= 5; i++)
 		send(0, "/queue/q", i);
-	answer(a, a->got[1].sequence, true);
+	answer(a, a->got[1].place, true);
 	ck_assert_str_eq(ate(a), "1 2 3 4");
 	leave(a);
 	b = consume(1, 0, "/queue/q", BROKER_AUTO, 10);
@@ -459,7 +458,7 @@ START_TEST(what_there_is_no_room_for_waits_for_it_in_order)
 		settle();
 		ck_assert_str_eq(ate(a), i % 3 ? "1 2 3 4" : "1 2 3 4 5 6");
 		if (i % 3)
-			answer(a, a->got[3].sequence, true);
+			answer(a, a->got[3].place, true);
 		settle();
 		ck_assert_uint_eq(a->count, i % 3 == 0 ? 6 : i % 3 == 1 ? 6 : 5);
 		leave(a);
@@ -619,14 +618,14 @@ static void play(void)
 			look(e, &looked[i]);
 			if (mode[i] == 2) {
 				done[e->got[answered[i]].number]++;
-				answer(e, e->got[answered[i]++].sequence, true);
+				answer(e, e->got[answered[i]++].place, true);
 			} else {
 				unsigned all = e->count;
 
 				for (unsigned k = answered[i]; k < all; k++)
 					done[e->got[k].number]++;
 				answered[i] = all;
-				answer(e, e->got[all - 1].sequence, true);
+				answer(e, e->got[all - 1].place, true);
 			}
 			break;
 		default:
